@@ -1,0 +1,95 @@
+//! Newtypes for the identifiers that travel through the gateway.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// A tenant's `Name`: the `{configurationName}` of its webhook URL, and its label in logs and metrics.
+///
+/// Compared exactly, never case-folded. Cloning is a reference count.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TenantName(Arc<str>);
+
+/// The value of the tenant header (`SubscriptionId`), as Azure API Management's policy sets it.
+///
+/// Compared exactly, never case-folded. It selects a credential, so it is not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SubscriptionId(Arc<str>);
+
+/// The id that one request carries through answers, logs and upstream calls (a UUIDv7).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(uuid::Uuid);
+
+// === impl TenantName ===
+
+impl TenantName {
+    /// Wraps a name as it stands in the tenant document.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// Borrows the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for TenantName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// === impl SubscriptionId ===
+
+impl SubscriptionId {
+    /// Wraps an id as it stands in the tenant document.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// Borrows the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for SubscriptionId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubscriptionId(…)")
+    }
+}
+
+// === impl RequestId ===
+
+impl RequestId {
+    /// Makes a new, time-ordered id.
+    #[expect(clippy::new_without_default, reason = "every call makes another id; a default would hide that")]
+    pub fn new() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,19 @@
+//! Ids, secret types, tenants and problems: the words every floor speaks.
+//!
+//! Nothing here knows HTTP beyond header values.
+
+mod ids;
+mod problem;
+mod secret;
+mod secret_source;
+mod table;
+mod tenant;
+mod upstream;
+
+pub use ids::{RequestId, SubscriptionId, TenantName};
+pub use problem::{Problem, ProblemKind};
+pub use secret::Secret;
+pub use secret_source::{SecretSource, SecretSourceError};
+pub use table::{DuplicateKey, TenantTable};
+pub use tenant::{Dialect, Portal, Tenant};
+pub use upstream::{InvalidBaseUrl, UpstreamBase};

@@ -1,0 +1,83 @@
+//! The one type that holds a secret.
+
+use std::fmt;
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+/// A secret string: shown by nothing, compared in constant time, wiped when dropped.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+// === impl Secret ===
+
+impl Secret {
+    /// Takes ownership of a secret.
+    pub fn new(value: String) -> Self {
+        Self(SecretString::from(value))
+    }
+
+    /// Says whether the secret is the empty string.
+    pub fn is_empty(&self) -> bool {
+        self.0.expose_secret().is_empty()
+    }
+
+    /// Compares with `candidate` in time that depends on the lengths alone.
+    pub fn matches(&self, candidate: &[u8]) -> bool {
+        self.0.expose_secret().as_bytes().ct_eq(candidate).into()
+    }
+
+    /// Builds a header value `{prefix}{secret}` that `Debug` shows as `Sensitive`, and that HTTP/2 never
+    /// puts into its compression table (RFC 7541 §7.1.3).
+    ///
+    /// Returns `None` when the secret has bytes that no header may carry.
+    pub fn header_value(&self, prefix: &str) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(format!("{prefix}{}", self.0.expose_secret())).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// Lends the plain text to code that must write it to its one destination (a login body, an HMAC key).
+    ///
+    /// The architecture test lists the files that may call this.
+    pub fn reveal(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self::new(value)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing_of_the_secret() {
+        let secret = Secret::new("hunter2".to_owned());
+
+        let header = secret.header_value("Token token=").unwrap();
+
+        assert_eq!(format!("{secret:?} {header:?}"), "[REDACTED] Sensitive");
+    }
+
+    #[test]
+    fn matches_only_the_whole_value() {
+        let secret = Secret::new("abc".to_owned());
+
+        let verdicts =
+            [secret.matches(b"abc"), secret.matches(b"ab"), secret.matches(b"abcd"), secret.matches(b"abd")];
+
+        assert_eq!(verdicts, [true, false, false, false]);
+    }
+}

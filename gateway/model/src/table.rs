@@ -1,0 +1,68 @@
+//! The tenants of one document, indexed by both of their keys.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{SubscriptionId, Tenant, TenantName};
+
+/// An immutable set of tenants: one snapshot, swapped as a whole.
+#[derive(Debug, Default)]
+pub struct TenantTable {
+    by_name: HashMap<TenantName, Arc<Tenant>>,
+    by_subscription: HashMap<SubscriptionId, Arc<Tenant>>,
+}
+
+/// Which of its keys a tenant shares with one that is already in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateKey {
+    /// `Name`.
+    Name,
+    /// `subscriptionId`.
+    SubscriptionId,
+}
+
+// === impl TenantTable ===
+
+impl TenantTable {
+    /// Adds a tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateKey`] when one of its keys is taken; the table is unchanged then.
+    pub fn insert(&mut self, tenant: Arc<Tenant>) -> Result<(), DuplicateKey> {
+        if self.by_name.contains_key(&tenant.name) {
+            return Err(DuplicateKey::Name);
+        }
+        if self.by_subscription.contains_key(&tenant.subscription_id) {
+            return Err(DuplicateKey::SubscriptionId);
+        }
+        self.by_subscription.insert(tenant.subscription_id.clone(), Arc::clone(&tenant));
+        self.by_name.insert(tenant.name.clone(), tenant);
+        Ok(())
+    }
+
+    /// Finds the tenant with exactly this `Name`.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Tenant>> {
+        self.by_name.get(name)
+    }
+
+    /// Finds the tenant with exactly this `subscriptionId`.
+    pub fn by_subscription(&self, id: &str) -> Option<&Arc<Tenant>> {
+        self.by_subscription.get(id)
+    }
+
+    /// How many tenants there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// All tenants, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.by_name.values()
+    }
+}

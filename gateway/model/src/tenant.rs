@@ -1,0 +1,57 @@
+//! One tenant: who it is, its Onfido account and its FintechOS portal.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use url::Url;
+
+use crate::{Secret, SubscriptionId, TenantName, UpstreamBase};
+
+/// A tenant as one entry of `Onfido-ApiTokens` describes it, checked and ready to use.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// `Name`, the `{configurationName}` of the webhook URL.
+    pub name: TenantName,
+    /// `subscriptionId`, the value of the tenant header.
+    pub subscription_id: SubscriptionId,
+    /// Where this tenant's Onfido API is: its own `baseUrl`, else the document's `Onfido-BaseUrl`.
+    pub base: Arc<UpstreamBase>,
+    /// The prebuilt, sensitive `Authorization: Token token=…` value. It belongs to [`Tenant::base`] and is
+    /// sent nowhere else.
+    pub authorization: HeaderValue,
+    /// `webhookId`, put into `webhook_ids` of `POST /checks`; absent when the entry names none.
+    pub webhook_id: Option<String>,
+    /// `webhookToken`, the key of Onfido's signatures; absent: it is fetched from Onfido.
+    pub signing_token: Option<Secret>,
+    /// Where notifications are delivered.
+    pub portal: Portal,
+    /// A hash over all fields, keyed anew in each process: two entries with the same name and another
+    /// content differ here, so that a cached login or token never outlives its entry.
+    pub fingerprint: u64,
+}
+
+/// A FintechOS portal and the account on it.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    /// `ftosEndpoint` without a trailing slash or a trailing `/api`.
+    pub url: Url,
+    /// How to log in and deliver (`ftosAuth`).
+    pub dialect: Dialect,
+    /// `ftosAction`, the endpoint that takes the event; default `FTOS_Onfido_WebHook`.
+    pub action: String,
+    /// `ftosClientId`; used by the legacy dialect.
+    pub client_id: Option<Secret>,
+    /// `ftosUsername`.
+    pub username: Secret,
+    /// `ftosPassword`.
+    pub password: Secret,
+}
+
+/// The two ways a FintechOS portal is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `api/Authorize/GetToken` and `api/openApi/CallAction`.
+    Legacy,
+    /// `ftosapi/authentication/keycloakToken` and `ftosapi/automation-processors/actions/…`.
+    Keycloak,
+}

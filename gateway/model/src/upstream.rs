@@ -1,0 +1,138 @@
+//! The base address of an Onfido API, split once into the parts that a request needs.
+
+use http::HeaderValue;
+use url::Url;
+
+/// A parsed base URL such as `https://api.eu.onfido.com/v3.6`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamBase {
+    url: Url,
+    host: String,
+    port: u16,
+    tls: bool,
+    authority: HeaderValue,
+    path: String,
+}
+
+/// Why a base URL cannot be used. It names the rule, never the URL, which may hold credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidBaseUrl {
+    /// Not a URL at all.
+    #[error("is not an absolute URL")]
+    Malformed,
+    /// Another scheme than `http` and `https`.
+    #[error("must begin with https:// or http://")]
+    Scheme,
+    /// `user:password@` in the URL.
+    #[error("must not hold a user name or password")]
+    Credentials,
+    /// A query or a fragment, which cannot be the base of a path.
+    #[error("must not have a query or a fragment")]
+    Query,
+}
+
+// === impl UpstreamBase ===
+
+impl UpstreamBase {
+    /// Parses a base URL. A trailing slash of its path is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBaseUrl`] when it is no absolute `http` or `https` URL, or holds more than a base.
+    pub fn parse(text: &str) -> Result<Self, InvalidBaseUrl> {
+        let url = Url::parse(text.trim()).map_err(|_| InvalidBaseUrl::Malformed)?;
+        let tls = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(InvalidBaseUrl::Scheme),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidBaseUrl::Credentials);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidBaseUrl::Query);
+        }
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return Err(InvalidBaseUrl::Malformed);
+        };
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let authority = HeaderValue::try_from(authority).map_err(|_| InvalidBaseUrl::Malformed)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let path = url.path().trim_end_matches('/').to_owned();
+        Ok(Self { url, host, port, tls, authority, path })
+    }
+
+    /// The host name or address, without brackets: what is resolved, and sent as SNI.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, the scheme's default when the URL names none.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Says whether the upstream speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The `Host` header: the host, with its port when that is not the scheme's default.
+    pub fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// The path prefix, without a trailing slash; empty for a bare host.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The whole URL, for clients that take one.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_an_onfido_base() {
+        let base = UpstreamBase::parse("https://api.eu.onfido.com/v3.6/").unwrap();
+
+        assert_eq!(
+            (base.host(), base.port(), base.is_tls(), base.path()),
+            ("api.eu.onfido.com", 443, true, "/v3.6")
+        );
+        assert_eq!(base.authority(), "api.eu.onfido.com");
+    }
+
+    #[test]
+    fn ports_and_ipv6_keep_their_form_in_the_authority() {
+        let base = UpstreamBase::parse("http://[::1]:8080").unwrap();
+
+        assert_eq!((base.host(), base.port(), base.path()), ("::1", 8080, ""));
+        assert_eq!(base.authority(), "[::1]:8080");
+    }
+
+    #[test]
+    fn refusals_name_the_rule() {
+        let refused =
+            ["api.onfido.com", "ftp://x/", "https://u:p@x/", "https://x/?a=b"].map(UpstreamBase::parse);
+
+        assert_eq!(
+            refused.map(Result::unwrap_err),
+            [
+                InvalidBaseUrl::Malformed,
+                InvalidBaseUrl::Scheme,
+                InvalidBaseUrl::Credentials,
+                InvalidBaseUrl::Query
+            ]
+        );
+    }
+}

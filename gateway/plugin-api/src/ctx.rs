@@ -1,0 +1,181 @@
+//! What a request carries from phase to phase.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Extensions, HeaderName, HeaderValue, Method};
+use kyc_model::{Problem, ProblemKind, RequestId, Tenant, TenantTable, UpstreamBase};
+
+/// The state of one request, shared by the plugins of its route.
+#[derive(Debug)]
+pub struct Ctx {
+    request_id: RequestId,
+    connection: Connection,
+    tenants: Option<Arc<TenantTable>>,
+    params: Params,
+    tenant: Option<Arc<Tenant>>,
+    target: Option<Target>,
+    body_limit: Option<usize>,
+    extensions: Extensions,
+}
+
+/// The downstream connection a request came in on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Connection {
+    /// The peer's address; with a proxy in front, that proxy's.
+    pub peer: Option<SocketAddr>,
+    /// Whether the listener speaks TLS.
+    pub tls: bool,
+}
+
+/// The values of the placeholders in the route's path, as they stand in the request: not percent-decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(String, String)>);
+
+/// Where a request goes, and with what credential.
+///
+/// Base and credential travel together, so that a credential cannot reach another host.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The upstream.
+    pub base: Arc<UpstreamBase>,
+    /// The method there.
+    pub method: Method,
+    /// The path and query there, complete, in origin form.
+    pub path_and_query: String,
+    /// The header that the gateway attaches last.
+    pub credential: Option<(HeaderName, HeaderValue)>,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP and TLS set-up together.
+    pub connect: Duration,
+    /// Between two reads of the answer; also from the end of the request to its first byte.
+    pub read: Duration,
+    /// Between two writes of the request.
+    pub write: Duration,
+    /// How long an unused connection is kept; shorter than the upstream's own limit.
+    pub idle: Duration,
+}
+
+// === impl Ctx ===
+
+impl Ctx {
+    /// Starts the context of one request; `tenants` is the snapshot it keeps to its end.
+    pub fn new(request_id: RequestId, connection: Connection, tenants: Option<Arc<TenantTable>>) -> Self {
+        Self {
+            request_id,
+            connection,
+            tenants,
+            params: Params::default(),
+            tenant: None,
+            target: None,
+            body_limit: None,
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// The id of this request.
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// The connection it came in on.
+    pub fn connection(&self) -> Connection {
+        self.connection
+    }
+
+    /// Says which connection it came in on; the gateway does it once.
+    pub fn set_connection(&mut self, connection: Connection) {
+        self.connection = connection;
+    }
+
+    /// The tenants as they were when the request began.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemKind::Unavailable`] while no document was ever loaded.
+    pub fn tenants(&self) -> Result<&TenantTable, Problem> {
+        self.tenants
+            .as_deref()
+            .ok_or_else(|| Problem::new(ProblemKind::Unavailable, "no tenant document was loaded yet"))
+    }
+
+    /// The placeholders of the route's path.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Sets the placeholders; the gateway does it once, after routing.
+    pub fn set_params(&mut self, params: Params) {
+        self.params = params;
+    }
+
+    /// The tenant, once a plugin has found it.
+    pub fn tenant(&self) -> Option<&Arc<Tenant>> {
+        self.tenant.as_ref()
+    }
+
+    /// Says whose request this is.
+    pub fn set_tenant(&mut self, tenant: Arc<Tenant>) {
+        self.tenant = Some(tenant);
+    }
+
+    /// Where the request goes, once a plugin has said so.
+    pub fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
+    }
+
+    /// The same, to be changed until the upstream is connected.
+    pub fn target_mut(&mut self) -> Option<&mut Target> {
+        self.target.as_mut()
+    }
+
+    /// Says where the request goes.
+    pub fn set_target(&mut self, target: Target) {
+        self.target = Some(target);
+    }
+
+    /// Asks that the body be read whole, up to `limit` bytes (else 413), and shown to
+    /// [`crate::Plugin::request_body_filter`]. The smallest limit asked for holds.
+    ///
+    /// A body that goes on to an upstream can have at most 64 KiB, the size of Pingora's replay buffer.
+    pub fn want_body(&mut self, limit: usize) {
+        self.body_limit = Some(self.body_limit.map_or(limit, |known| known.min(limit)));
+    }
+
+    /// The limit a plugin asked for.
+    pub fn body_limit(&self) -> Option<usize> {
+        self.body_limit
+    }
+
+    /// Room for what plugins tell each other, by type.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The same, to be changed.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+}
+
+// === impl Params ===
+
+impl Params {
+    /// The value of the placeholder called `name`.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Params {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+}

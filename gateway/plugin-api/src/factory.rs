@@ -1,0 +1,31 @@
+//! How a plugin is made from its settings.
+
+use serde::de::DeserializeOwned;
+
+use crate::{Collectors, Plugin};
+
+/// What a plugin crate exports: a name, a typed configuration and a constructor.
+pub trait Factory: 'static {
+    /// The `plugin = "…"` value that selects this kind; kebab-case.
+    const KIND: &'static str;
+    /// The settings beside `plugin`; derive `Deserialize` with `#[serde(deny_unknown_fields)]`.
+    type Config: DeserializeOwned;
+    /// What is built.
+    type Plugin: Plugin;
+
+    /// Builds one instance for one place in one route's list. Opens no connection and starts no task.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the settings, as `key: reason` or `reason`; it is reported under the plugin's path.
+    fn build(config: Self::Config, build: &Build<'_>) -> Result<Self::Plugin, String>;
+}
+
+/// What a factory may use while it builds.
+#[derive(Clone, Copy, Debug)]
+pub struct Build<'a> {
+    /// The name of the route the instance is for.
+    pub route: &'a str,
+    /// Where the plugin's own metrics are made.
+    pub collectors: &'a Collectors,
+}

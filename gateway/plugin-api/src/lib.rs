@@ -1,0 +1,28 @@
+//! The contract between the gateway and its plugins.
+//!
+//! A plugin sees heads, bodies and a typed [`Ctx`], never the connection: it cannot break framing, answer
+//! twice or forget to drain a body, and its tests need no server. Phases carry Pingora's names and run in
+//! this order:
+//!
+//! ```text
+//! request_filter ─▶ request_body_filter ─▶ upstream_request_filter ─▶ (upstream) ─▶ response_filter
+//!                                                                  ─▶ response_body_filter ─▶ logging
+//! ```
+//!
+//! Request phases run in the order of the route's list, response phases in reverse. A decision is a
+//! [`Flow`], a failure is a [`Problem`]; a plugin that guards something fails closed by returning `Err`.
+
+mod collectors;
+mod ctx;
+mod factory;
+mod phases;
+mod plugin;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
+pub use collectors::Collectors;
+pub use ctx::{Connection, Ctx, Params, Target, Timeouts};
+pub use factory::{Build, Factory};
+pub use kyc_model::{Problem, ProblemKind};
+pub use phases::Phases;
+pub use plugin::{Flow, Outcome, Plugin, Result};

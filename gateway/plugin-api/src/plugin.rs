@@ -1,0 +1,109 @@
+//! The plugin trait.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_http::{RequestHeader, ResponseHeader};
+
+use crate::{Ctx, Phases, Problem};
+
+/// What a phase returns: a value, or the problem that ends the request.
+pub type Result<T, E = Problem> = std::result::Result<T, E>;
+
+/// What a filter decided.
+#[derive(Debug)]
+pub enum Flow {
+    /// Go on with the next plugin.
+    Next,
+    /// Answer with this, ask no further plugin and no upstream. Framing headers are the gateway's to set.
+    Respond(http::Response<Bytes>),
+}
+
+/// How a request ended, for [`Plugin::logging`].
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The status sent downstream; 499 when the caller left before an answer.
+    pub status: u16,
+    /// The code of the gateway's own refusal or failure, when it was one.
+    pub code: Option<&'static str>,
+    /// From the request head to the last byte of the answer.
+    pub duration: Duration,
+    /// From the choice of an upstream to its response head, when there was one.
+    pub upstream_duration: Option<Duration>,
+    /// Body bytes received from downstream.
+    pub request_bytes: u64,
+    /// Body bytes sent downstream.
+    pub response_bytes: u64,
+}
+
+/// One kind of behaviour on a route.
+///
+/// Header phases are synchronous: they run on every request, and have nothing to wait for. Every method has
+/// a default that does nothing; [`Plugin::phases`] must name the ones that are overridden.
+#[async_trait]
+pub trait Plugin: Send + Sync + 'static {
+    /// The phases this plugin takes part in. A phase that is not named here is never called.
+    fn phases(&self) -> Phases;
+
+    /// Sees the downstream head, once, before any body byte is read.
+    ///
+    /// May identify the tenant, choose the upstream ([`Ctx::set_target`]), ask for the body
+    /// ([`Ctx::want_body`]), answer or refuse.
+    ///
+    /// # Errors
+    ///
+    /// The [`Problem`] that ends the request.
+    fn request_filter(&self, _head: &RequestHeader, _cx: &mut Ctx) -> Result<Flow> {
+        Ok(Flow::Next)
+    }
+
+    /// Sees the whole request body, once, when some plugin of the route asked for it.
+    ///
+    /// Replacing the body is enough: the gateway fixes the framing. It runs before any upstream is chosen,
+    /// and may wait.
+    ///
+    /// # Errors
+    ///
+    /// The [`Problem`] that ends the request.
+    async fn request_body_filter(
+        &self,
+        _head: &RequestHeader,
+        _body: &mut Bytes,
+        _cx: &mut Ctx,
+    ) -> Result<Flow> {
+        Ok(Flow::Next)
+    }
+
+    /// Edits the head that goes upstream, once per try, on a fresh copy from which hop-by-hop headers and
+    /// every credential of the caller are already gone. The tenant's own credential is not there yet: the
+    /// gateway attaches it after the last plugin.
+    ///
+    /// # Errors
+    ///
+    /// The [`Problem`] that ends the request.
+    fn upstream_request_filter(&self, _head: &mut RequestHeader, _cx: &mut Ctx) -> Result<()> {
+        Ok(())
+    }
+
+    /// Edits the response head, also of answers that the gateway or a plugin made itself.
+    ///
+    /// # Errors
+    ///
+    /// The [`Problem`] that replaces the answer.
+    fn response_filter(&self, _head: &mut ResponseHeader, _cx: &mut Ctx) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sees each chunk of an upstream's response body; `end` marks the last. The length must not change.
+    ///
+    /// # Errors
+    ///
+    /// The [`Problem`] that breaks the answer off.
+    fn response_body_filter(&self, _chunk: &mut Option<Bytes>, _end: bool, _cx: &mut Ctx) -> Result<()> {
+        Ok(())
+    }
+
+    /// Learns how the request ended; always called, last.
+    fn logging(&self, _outcome: &Outcome, _cx: &Ctx) {}
+}

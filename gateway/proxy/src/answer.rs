@@ -1,0 +1,109 @@
+//! Writes the answers that do not come from an upstream.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header;
+use kyc_model::{Problem, ProblemKind};
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, OrErr, Result};
+use pingora_http::ResponseHeader;
+
+use crate::exchange::Exchange;
+use crate::rescue;
+
+/// Writes a plugin's answer, and keeps the connection.
+///
+/// # Errors
+///
+/// When the caller is gone, or the plugin's head is none.
+pub(crate) async fn respond(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    response: http::Response<Bytes>,
+) -> Result<()> {
+    let (parts, body) = response.into_parts();
+    let mut head = ResponseHeader::build(parts.status, Some(parts.headers.len() + 2))?;
+    for (name, value) in &parts.headers {
+        if !FRAMING.contains(name) {
+            head.append_header(name.clone(), value.clone())?;
+        }
+    }
+    head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    finish_head(&mut head, exchange).map_err(rescue::to_pingora)?;
+    write(session, head, body).await
+}
+
+/// Writes the answer for a problem; returns whether the connection may serve another request.
+pub(crate) async fn respond_problem(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    error: &Error,
+    kind: ProblemKind,
+) -> bool {
+    if session.response_written().is_some_and(|head| !head.status.is_informational()) {
+        return false;
+    }
+    // After a malformed request nobody knows where the next one begins, and an unread body would have to be
+    // read for nothing.
+    let keep = !matches!(
+        kind,
+        ProblemKind::BadRequest
+            | ProblemKind::HeaderTooLarge
+            | ProblemKind::BodyTooLarge
+            | ProblemKind::RequestTimeout
+            | ProblemKind::MethodNotAllowed
+    ) && *error.esource() != pingora::ErrorSource::Downstream;
+    if !keep {
+        session.set_keepalive(None);
+    }
+    match write_problem(session, exchange, error, kind).await {
+        Ok(()) => keep,
+        Err(_) => false,
+    }
+}
+
+async fn write_problem(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    error: &Error,
+    kind: ProblemKind,
+) -> Result<()> {
+    let (mut head, body) = rescue::answer(kind, exchange.cx.request_id())?;
+    if kind == ProblemKind::MethodNotAllowed {
+        head.insert_header(header::ALLOW, exchange.route.allow.clone())?;
+    }
+    if let Some(seconds) = rescue::retry_after(error, kind) {
+        head.insert_header(header::RETRY_AFTER, seconds)?;
+    }
+    // A plugin that fails on its own refusal must not take the refusal away.
+    if finish_head(&mut head, exchange).is_err() {
+        tracing::error!(request_id = %exchange.cx.request_id(), "a plugin failed on the gateway's own answer");
+    }
+    write(session, head, body).await
+}
+
+/// Runs the response phase and adds the request's id.
+///
+/// # Errors
+///
+/// The first plugin's problem.
+pub(crate) fn finish_head(head: &mut ResponseHeader, exchange: &mut Exchange) -> Result<(), Problem> {
+    let route = Arc::clone(&exchange.route);
+    route.chains.response_filter(head, &mut exchange.cx)?;
+    head.insert_header("X-Request-Id", exchange.cx.request_id().to_string())
+        .map_err(|_| Problem::new(ProblemKind::Internal, "the request id is no header value"))
+}
+
+async fn write(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
+    let empty = body.is_empty() || session.req_header().method == http::Method::HEAD;
+    session.write_response_header(Box::new(head), empty).await?;
+    if !empty {
+        session.write_response_body(Some(body), true).await.or_err(ErrorType::WriteError, "own answer")?;
+    }
+    Ok(())
+}
+
+/// Where a message ends is the gateway's business, not a plugin's.
+const FRAMING: [header::HeaderName; 4] =
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];

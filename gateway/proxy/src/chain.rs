@@ -1,0 +1,119 @@
+//! The plugins of a route, sorted by phase when the configuration loads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kyc_plugin_api::{Ctx, Flow, Outcome, Phases, Plugin, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+
+/// One list per phase. A phase that no plugin names is an empty list.
+#[derive(Default)]
+pub struct Chains {
+    request: Vec<Arc<dyn Plugin>>,
+    request_body: Vec<Arc<dyn Plugin>>,
+    upstream_request: Vec<Arc<dyn Plugin>>,
+    response: Vec<Arc<dyn Plugin>>,
+    response_body: Vec<Arc<dyn Plugin>>,
+    logging: Vec<Arc<dyn Plugin>>,
+}
+
+// === impl Chains ===
+
+impl Chains {
+    /// Sorts plugins into phases: request phases in the order given, response phases reversed.
+    pub fn compile(plugins: &[(String, Arc<dyn Plugin>)]) -> Self {
+        let phase = |phase: Phases| {
+            let takes_part = move |(_, plugin): &&(String, Arc<dyn Plugin>)| plugin.phases().contains(phase);
+            plugins.iter().filter(takes_part).map(|(_, plugin)| Arc::clone(plugin))
+        };
+        Self {
+            request: phase(Phases::REQUEST).collect(),
+            request_body: phase(Phases::REQUEST_BODY).collect(),
+            upstream_request: phase(Phases::UPSTREAM_REQUEST).collect(),
+            response: phase(Phases::RESPONSE).rev().collect(),
+            response_body: phase(Phases::RESPONSE_BODY).rev().collect(),
+            logging: phase(Phases::LOGGING).rev().collect(),
+        }
+    }
+
+    /// Runs the head phase until a plugin answers.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin's problem.
+    pub fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
+        for plugin in &self.request {
+            if let Flow::Respond(answer) = plugin.request_filter(head, cx)? {
+                return Ok(Flow::Respond(answer));
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Runs the body phase until a plugin answers.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin's problem.
+    pub async fn request_body_filter(
+        &self,
+        head: &RequestHeader,
+        body: &mut Bytes,
+        cx: &mut Ctx,
+    ) -> Result<Flow> {
+        for plugin in &self.request_body {
+            if let Flow::Respond(answer) = plugin.request_body_filter(head, body, cx).await? {
+                return Ok(Flow::Respond(answer));
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Runs the phase before the upstream.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin's problem.
+    pub fn upstream_request_filter(&self, head: &mut RequestHeader, cx: &mut Ctx) -> Result<()> {
+        self.upstream_request.iter().try_for_each(|plugin| plugin.upstream_request_filter(head, cx))
+    }
+
+    /// Runs the response head phase.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin's problem.
+    pub fn response_filter(&self, head: &mut ResponseHeader, cx: &mut Ctx) -> Result<()> {
+        self.response.iter().try_for_each(|plugin| plugin.response_filter(head, cx))
+    }
+
+    /// Runs the response body phase.
+    ///
+    /// # Errors
+    ///
+    /// The first plugin's problem.
+    pub fn response_body_filter(&self, chunk: &mut Option<Bytes>, end: bool, cx: &mut Ctx) -> Result<()> {
+        self.response_body.iter().try_for_each(|plugin| plugin.response_body_filter(chunk, end, cx))
+    }
+
+    /// Tells every plugin that asked how the request ended.
+    pub fn logging(&self, outcome: &Outcome, cx: &Ctx) {
+        for plugin in &self.logging {
+            plugin.logging(outcome, cx);
+        }
+    }
+}
+
+impl fmt::Debug for Chains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chains")
+            .field("request", &self.request.len())
+            .field("request_body", &self.request_body.len())
+            .field("upstream_request", &self.upstream_request.len())
+            .field("response", &self.response.len())
+            .field("response_body", &self.response_body.len())
+            .field("logging", &self.logging.len())
+            .finish()
+    }
+}

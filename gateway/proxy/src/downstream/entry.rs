@@ -1,0 +1,103 @@
+//! The two wrappers around the proxy's application: one per connection, one per request.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kyc_telemetry::Metrics;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::H2Options;
+use pingora::protocols::{ALPN, Stream};
+use pingora::server::ShutdownWatch;
+use tokio::sync::Semaphore;
+
+use super::tap::{Tap, begin_request};
+
+/// Bounds the number of downstream connections and watches the bytes of each.
+#[derive(Debug)]
+pub struct Guarded<A> {
+    inner: Arc<A>,
+    permits: Arc<Semaphore>,
+    metrics: Metrics,
+}
+
+/// Tells the connection that a new request begins, then hands it to the proxy.
+#[derive(Debug)]
+pub struct Entry<A>(Arc<A>);
+
+// === impl Guarded ===
+
+impl<A> Guarded<A> {
+    /// Lets at most `max_connections` be open at a time; more are closed at once.
+    pub fn new(inner: A, max_connections: usize, metrics: Metrics) -> Self {
+        let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        Self { inner: Arc::new(inner), permits, metrics }
+    }
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let Ok(_permit) = self.permits.try_acquire() else {
+            self.metrics.connections_refused.inc();
+            return None;
+        };
+        let _open = Open::new(&self.metrics);
+        let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let stream: Stream = if http2 { stream } else { Box::new(Tap::new(stream)) };
+        self.inner.process_new(stream, shutdown).await
+    }
+
+    async fn cleanup(&self) {
+        self.inner.cleanup().await;
+    }
+}
+
+/// Counts a connection for as long as it lives, also when its task is dropped.
+struct Open<'a>(&'a Metrics);
+
+impl<'a> Open<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}
+
+// === impl Entry ===
+
+impl<A> Entry<A> {
+    /// Wraps Pingora's proxy application.
+    pub fn new(inner: A) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+#[async_trait]
+impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        begin_request(session.stream());
+        self.0.process_new_http(session, shutdown).await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.0.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        self.0.server_options()
+    }
+
+    async fn http_cleanup(&self) {
+        self.0.http_cleanup().await;
+    }
+}

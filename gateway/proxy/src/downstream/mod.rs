@@ -1,0 +1,7 @@
+//! What stands between the listener and the proxy: how many connections there are, and how their bytes look.
+
+mod entry;
+mod tap;
+
+pub use entry::{Entry, Guarded};
+pub(crate) use tap::line_verdict;

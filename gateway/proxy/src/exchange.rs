@@ -1,0 +1,74 @@
+//! What Pingora carries for us from phase to phase: one request with its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kyc_model::ProblemKind;
+use kyc_plugin_api::Ctx;
+use kyc_telemetry::Metrics;
+use prometheus::IntGauge;
+
+use crate::route::CompiledRoute;
+
+/// Counts a request for as long as its exchange lives, also when its task is dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight(IntGauge);
+
+/// One request with its answer.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(crate) cx: Ctx,
+    pub(crate) route: Arc<CompiledRoute>,
+    pub(crate) started: Instant,
+    pub(crate) upstream: Upstream,
+    /// The body as it goes upstream, when it was read whole.
+    pub(crate) body: Option<Bytes>,
+    /// The gateway's own refusal or failure, once there is one.
+    pub(crate) problem: Option<ProblemKind>,
+    _in_flight: InFlight,
+}
+
+/// How far the upstream has come.
+#[derive(Debug, Default)]
+pub(crate) struct Upstream {
+    pub(crate) tries: usize,
+    pub(crate) started: Option<Instant>,
+    pub(crate) duration: Option<Duration>,
+}
+
+// === impl InFlight ===
+
+impl InFlight {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics.in_flight.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    pub(crate) fn new(cx: Ctx, route: Arc<CompiledRoute>, in_flight: InFlight) -> Self {
+        Self {
+            cx,
+            route,
+            started: Instant::now(),
+            upstream: Upstream::default(),
+            body: None,
+            problem: None,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// The tenant's name for logs and metrics; empty while there is none.
+    pub(crate) fn tenant(&self) -> &str {
+        self.cx.tenant().map_or("", |tenant| tenant.name.as_str())
+    }
+}

@@ -1,0 +1,29 @@
+//! The reverse proxy: the one `impl ProxyHttp`, and the rooms around it.
+//!
+//! | module | answers |
+//! |---|---|
+//! | `downstream` | how many connections there are, and how their bytes look |
+//! | `strict` | whether a request has only one reading |
+//! | `route`, `chain` | which plugins a request meets, in which phase |
+//! | `body` | how a request body is read whole |
+//! | `upstream` | what goes to an upstream, and at which address |
+//! | `rescue` | what a problem looks like to the caller |
+
+mod answer;
+mod body;
+mod chain;
+mod downstream;
+mod exchange;
+mod outcome;
+mod proxy;
+mod rescue;
+mod route;
+mod settings;
+mod strict;
+mod upstream;
+
+pub use chain::Chains;
+pub use downstream::{Entry, Guarded};
+pub use proxy::Proxy;
+pub use route::{Route, RouteMatch, RouteTable, RouteTableError};
+pub use settings::ProxySettings;

@@ -1,0 +1,87 @@
+//! What the log and the metrics say about a request at its end.
+
+use http::Method;
+use kyc_model::ProblemKind;
+use kyc_plugin_api::Outcome;
+use kyc_telemetry::AccessRecord;
+use pingora::proxy::Session;
+
+use crate::exchange::Exchange;
+
+/// Counts and logs a finished request, and tells the plugins.
+pub(crate) fn record(session: &Session, exchange: &Exchange) {
+    let status = session.response_written().map_or(CLIENT_GONE, |head| head.status.as_u16());
+    let outcome = Outcome {
+        status,
+        code: exchange.problem.map(ProblemKind::code),
+        duration: exchange.started.elapsed(),
+        upstream_duration: exchange.upstream.duration,
+        request_bytes: session.body_bytes_read() as u64,
+        response_bytes: session.body_bytes_sent() as u64,
+    };
+    let metrics = &exchange.route.metrics;
+    let upstream_seconds = outcome.upstream_duration.map(|duration| duration.as_secs_f64());
+    metrics.answered(exchange.tenant(), status, outcome.duration.as_secs_f64(), upstream_seconds);
+    if let Some(code) = outcome.code {
+        metrics.refused(code);
+    }
+    exchange.route.chains.logging(&outcome, &exchange.cx);
+    AccessRecord {
+        request_id: exchange.cx.request_id(),
+        route: &exchange.route.name,
+        tenant: exchange.tenant(),
+        method: method_name(&session.req_header().method),
+        status,
+        code: outcome.code.unwrap_or_default(),
+        duration: outcome.duration,
+        upstream_duration: outcome.upstream_duration,
+        request_bytes: outcome.request_bytes,
+        response_bytes: outcome.response_bytes,
+    }
+    .write();
+}
+
+/// Tells the operator what ended a request. A refused caller is no error of ours.
+pub(crate) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) {
+    let request_id = exchange.cx.request_id();
+    let (route, tenant, code) = (exchange.route.name.as_str(), exchange.tenant(), kind.code());
+    match kind {
+        ProblemKind::BadRequest
+        | ProblemKind::Unauthenticated
+        | ProblemKind::Forbidden
+        | ProblemKind::RouteNotFound
+        | ProblemKind::TenantNotFound
+        | ProblemKind::MethodNotAllowed
+        | ProblemKind::RequestTimeout
+        | ProblemKind::BodyTooLarge
+        | ProblemKind::UnsupportedMediaType
+        | ProblemKind::HeaderTooLarge
+        | ProblemKind::RateLimited => {
+            tracing::info!(%request_id, route, tenant, code, error = detail, "request refused");
+        }
+        ProblemKind::UpstreamUnreachable
+        | ProblemKind::UpstreamError
+        | ProblemKind::UpstreamTimeout
+        | ProblemKind::Overloaded
+        | ProblemKind::Unavailable
+        | ProblemKind::Internal => {
+            tracing::error!(%request_id, route, tenant, code, error = detail, "request failed");
+        }
+    }
+}
+
+/// A label must not grow with what callers send, so only registered methods are named.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+const CLIENT_GONE: u16 = 499;

@@ -1,0 +1,289 @@
+//! The one `impl ProxyHttp`: each phase is a few calls into the rooms beside it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use kyc_model::{Problem, ProblemKind, RequestId, TenantTable};
+use kyc_plugin_api::{Connection, Ctx, Flow};
+use kyc_telemetry::Metrics;
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result, RetryType};
+use pingora_http::{RequestHeader, ResponseHeader};
+
+use crate::body::{self, REPLAY_LIMIT};
+use crate::downstream::line_verdict;
+use crate::exchange::{Exchange, InFlight};
+use crate::rescue::{self, to_pingora};
+use crate::route::RouteTable;
+use crate::settings::ProxySettings;
+use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
+use crate::upstream::{Peers, rewrite};
+use crate::{answer, outcome};
+
+/// Pingora's view of the gateway.
+pub struct Proxy {
+    routes: RouteTable,
+    tenants: Box<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>,
+    metrics: Metrics,
+    settings: ProxySettings,
+    peers: Peers,
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// Serves `routes`; each request keeps the tenants that `tenants` gives when it begins.
+    pub fn new(
+        routes: RouteTable,
+        tenants: impl Fn() -> Option<Arc<TenantTable>> + Send + Sync + 'static,
+        metrics: Metrics,
+        settings: ProxySettings,
+    ) -> Self {
+        Self { routes, tenants: Box::new(tenants), metrics, settings, peers: Peers::new() }
+    }
+
+    /// Sets what Pingora leaves open, and refuses what has more than one reading.
+    fn admit(&self, session: &mut Session, exchange: &mut Exchange) -> Result<(), Violation> {
+        exchange.cx.set_connection(Connection {
+            peer: session.client_addr().and_then(|address| address.as_inet()).copied(),
+            tls: session.digest().is_some_and(|digest| digest.ssl_digest.is_some()),
+        });
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(self.settings.keepalive.as_secs().max(1)));
+        }
+        session.set_read_timeout(Some(self.settings.read));
+        session.set_write_timeout(Some(self.settings.write));
+        session.set_total_drain_timeout(Some(self.settings.read));
+        let http2 = session.is_http2();
+        if let Some(http1) = session.as_http1() {
+            if line_verdict(session.stream()) == Some(LineVerdict::Lax) {
+                return Err(Violation::RequestLine);
+            }
+            check_raw_head(&http1.get_headers_raw_bytes())?;
+        }
+        let head = session.req_header();
+        check_fields(&head.method, &head.headers, http2)?;
+        check_target(head.raw_path())
+    }
+
+    /// Finds the route and runs its request phases.
+    async fn filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Flow, Problem> {
+        let found = std::str::from_utf8(session.req_header().uri.path().as_bytes())
+            .ok()
+            .and_then(|path| self.routes.find(path))
+            .ok_or_else(|| Problem::new(ProblemKind::RouteNotFound, "no route has this path"))?;
+        exchange.route = found.route;
+        exchange.cx.set_params(found.params);
+        let route = Arc::clone(&exchange.route);
+        if !route.takes(&session.req_header().method) {
+            return Err(Problem::new(ProblemKind::MethodNotAllowed, "the route does not take this method"));
+        }
+        if let Flow::Respond(answer) = route.chains.request_filter(session.req_header(), &mut exchange.cx)? {
+            return Ok(Flow::Respond(answer));
+        }
+        let Some(limit) = exchange.cx.body_limit() else { return Ok(Flow::Next) };
+        let mut body = body::read_whole(session, limit, self.settings.body).await?;
+        let read = body.len();
+        let flow =
+            route.chains.request_body_filter(session.req_header(), &mut body, &mut exchange.cx).await?;
+        if matches!(flow, Flow::Next) && read > REPLAY_LIMIT {
+            return Err(Problem::new(
+                ProblemKind::BodyTooLarge,
+                "a body over 64 KiB cannot be read and forwarded",
+            ));
+        }
+        exchange.body = Some(body);
+        Ok(flow)
+    }
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy").field("routes", &self.routes).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        let cx = Ctx::new(RequestId::new(), Connection::default(), (self.tenants)());
+        Exchange::new(cx, Arc::clone(self.routes.unrouted()), InFlight::new(&self.metrics))
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+        self.admit(session, exchange).map_err(|violation| {
+            session.set_keepalive(None);
+            to_pingora(violation.into())
+        })
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        match self.filter(session, exchange).await.map_err(to_pingora)? {
+            Flow::Next => Ok(false),
+            Flow::Respond(response) => answer::respond(session, exchange, response).await.map(|()| true),
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let attempt = exchange.upstream.tries;
+        exchange.upstream.tries += 1;
+        exchange.upstream.started = Some(Instant::now());
+        let target = exchange.cx.target().ok_or_else(|| {
+            to_pingora(Problem::new(ProblemKind::RouteNotFound, "no plugin chose an upstream"))
+        })?;
+        self.peers.peer(target, attempt).await.map_err(to_pingora)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        // Nothing was sent yet, so any method may try again; a slow connect would double the wait.
+        let refused = matches!(error.etype, ErrorType::ConnectRefused | ErrorType::ConnectNoRoute);
+        error.set_retry(refused && exchange.upstream.tries < MAX_TRIES);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        exchange: &mut Exchange,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let replayable = exchange.cx.target().is_some_and(|target| target.method.is_idempotent())
+            && !session.as_ref().retry_buffer_truncated()
+            && exchange.upstream.tries < MAX_TRIES;
+        if replayable {
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.retry = RetryType::Decided(false);
+        }
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let route = Arc::clone(&exchange.route);
+        let internal =
+            || to_pingora(Problem::new(ProblemKind::Internal, "the upstream head cannot be built"));
+        let target = exchange.cx.target().ok_or_else(internal)?;
+        rewrite(head, target, exchange.body.as_ref(), exchange.cx.request_id()).map_err(to_pingora)?;
+        route.chains.upstream_request_filter(head, &mut exchange.cx).map_err(to_pingora)?;
+        if let Some((name, value)) = exchange.cx.target().and_then(|target| target.credential.as_ref()) {
+            head.insert_header(name, value).map_err(|_| internal())?;
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        chunk: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if let Some(body) = &exchange.body {
+            // An empty chunk withholds; `None` before the end would cut the body off.
+            *chunk = Some(if end { body.clone() } else { Bytes::new() });
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if head.status.is_informational() {
+            return Ok(());
+        }
+        if let Some(started) = exchange.upstream.started {
+            exchange.upstream.duration = Some(started.elapsed());
+        }
+        if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.metrics.upstream_denied(exchange.tenant());
+            tracing::error!(
+                request_id = %exchange.cx.request_id(), tenant = exchange.tenant(), status = head.status.as_u16(),
+                "the upstream refused the tenant's credential"
+            );
+        }
+        answer::finish_head(head, exchange).map_err(to_pingora)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        chunk: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<std::time::Duration>> {
+        let route = Arc::clone(&exchange.route);
+        route.chains.response_body_filter(chunk, end, &mut exchange.cx).map_err(to_pingora)?;
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        exchange: &mut Exchange,
+    ) -> FailToProxy {
+        let Some((kind, detail)) = rescue::diagnose(error) else {
+            return FailToProxy { error_code: CLIENT_GONE, can_reuse_downstream: false };
+        };
+        exchange.problem = Some(kind);
+        outcome::log_problem(exchange, kind, &detail);
+        let can_reuse_downstream = answer::respond_problem(session, exchange, error, kind).await;
+        FailToProxy { error_code: rescue::status(kind), can_reuse_downstream }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        exchange: &Exchange,
+        error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        tracing::warn!(
+            request_id = %exchange.cx.request_id(), tenant = exchange.tenant(), error = error.etype.as_str(),
+            "upstream tried again"
+        );
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, exchange: &Exchange) -> String {
+        format!("route {}, request {}", exchange.route.name, exchange.cx.request_id())
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, exchange: &mut Exchange) {
+        outcome::record(session, exchange);
+    }
+}
+
+/// How often an upstream is tried at most.
+const MAX_TRIES: usize = 2;
+/// The status in the log for a caller that left before its answer (nginx's convention).
+const CLIENT_GONE: u16 = 499;

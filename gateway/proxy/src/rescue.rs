@@ -1,0 +1,194 @@
+//! The one place that turns problems into HTTP.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header;
+use kyc_model::{Problem, ProblemKind, RequestId};
+use pingora::{Error, ErrorSource, ErrorType};
+use pingora_http::ResponseHeader;
+
+/// The status of each kind of problem.
+pub(crate) fn status(kind: ProblemKind) -> u16 {
+    match kind {
+        ProblemKind::BadRequest => 400,
+        ProblemKind::Unauthenticated => 401,
+        ProblemKind::Forbidden => 403,
+        ProblemKind::RouteNotFound | ProblemKind::TenantNotFound => 404,
+        ProblemKind::MethodNotAllowed => 405,
+        ProblemKind::RequestTimeout => 408,
+        ProblemKind::BodyTooLarge => 413,
+        ProblemKind::UnsupportedMediaType => 415,
+        ProblemKind::RateLimited => 429,
+        ProblemKind::HeaderTooLarge => 431,
+        ProblemKind::Internal => 500,
+        ProblemKind::UpstreamUnreachable | ProblemKind::UpstreamError => 502,
+        ProblemKind::Overloaded | ProblemKind::Unavailable => 503,
+        ProblemKind::UpstreamTimeout => 504,
+    }
+}
+
+/// What the caller is told: a sentence that says nothing of the inside.
+fn message(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::BadRequest => "The request is malformed or ambiguous",
+        ProblemKind::Unauthenticated => "The caller could not be authenticated",
+        ProblemKind::Forbidden => "This is not allowed",
+        ProblemKind::RouteNotFound => "There is nothing at this address",
+        ProblemKind::TenantNotFound => "There is no such configuration",
+        ProblemKind::MethodNotAllowed => "This method is not allowed here",
+        ProblemKind::RequestTimeout => "The request took too long to arrive",
+        ProblemKind::BodyTooLarge => "The request body is too large",
+        ProblemKind::UnsupportedMediaType => "The content type is not supported here",
+        ProblemKind::RateLimited => "Too many requests",
+        ProblemKind::HeaderTooLarge => "The request headers are too large",
+        ProblemKind::Internal => "The gateway failed",
+        ProblemKind::UpstreamUnreachable => "The upstream could not be reached",
+        ProblemKind::UpstreamError => "The upstream did not answer as expected",
+        ProblemKind::Overloaded => "The gateway is overloaded",
+        ProblemKind::Unavailable => "The gateway is not ready for this request",
+        ProblemKind::UpstreamTimeout => "The upstream took too long",
+    }
+}
+
+/// Builds the answer for a problem: Onfido's own error envelope, so that its client libraries parse it.
+///
+/// # Errors
+///
+/// Never with the statuses above; Pingora checks the head it builds.
+pub(crate) fn answer(kind: ProblemKind, request_id: RequestId) -> pingora::Result<(ResponseHeader, Bytes)> {
+    let body = serde_json::json!({
+        "error": {
+            "type": kind.code(),
+            "message": message(kind),
+            "fields": {},
+            "request_id": request_id.to_string(),
+        }
+    })
+    .to_string();
+    let mut head = ResponseHeader::build(status(kind), Some(6))?;
+    head.insert_header(header::CONTENT_TYPE, "application/json")?;
+    head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    head.insert_header(header::CACHE_CONTROL, "no-store")?;
+    Ok((head, Bytes::from(body)))
+}
+
+/// The seconds of `Retry-After`: what the problem says, else a default where trying again makes sense.
+pub(crate) fn retry_after(error: &Error, kind: ProblemKind) -> Option<u64> {
+    let told = find_problem(error).and_then(Problem::retry_after);
+    let default = matches!(kind, ProblemKind::Unavailable | ProblemKind::Overloaded).then_some(RETRY_LATER);
+    told.or(default).map(|wait| wait.as_secs_f64().ceil() as u64)
+}
+
+/// Carries a problem through Pingora's error type.
+pub(crate) fn to_pingora(problem: Problem) -> Box<Error> {
+    Error::because(ErrorType::Custom("gateway"), "", problem)
+}
+
+/// Finds the kind and the operator's text of whatever ended a request; `None` when the caller is gone.
+pub(crate) fn diagnose(error: &Error) -> Option<(ProblemKind, String)> {
+    if let Some(problem) = find_problem(error) {
+        return Some((problem.kind(), problem.to_string()));
+    }
+    let kind = match error.esource {
+        ErrorSource::Upstream => upstream_kind(&error.etype),
+        ErrorSource::Downstream => match error.etype {
+            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed => return None,
+            ErrorType::ReadTimedout | ErrorType::WriteTimedout => ProblemKind::RequestTimeout,
+            _ => ProblemKind::BadRequest,
+        },
+        ErrorSource::Internal | ErrorSource::Unset => match error.etype {
+            // Pingora marks what it refuses about a request's fields with the status to give.
+            ErrorType::HTTPStatus(400) | ErrorType::InvalidHTTPHeader => ProblemKind::BadRequest,
+            _ => ProblemKind::Internal,
+        },
+    };
+    Some((kind, describe(error)))
+}
+
+fn upstream_kind(error: &ErrorType) -> ProblemKind {
+    match error {
+        ErrorType::ConnectTimedout
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::ReadTimedout
+        | ErrorType::WriteTimedout => ProblemKind::UpstreamTimeout,
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::SocketError
+        | ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError
+        | ErrorType::ConnectionClosed => ProblemKind::UpstreamUnreachable,
+        _ => ProblemKind::UpstreamError,
+    }
+}
+
+/// Names the error without its contexts, which can quote the bytes of a head.
+fn describe(error: &Error) -> String {
+    let mut text = format!("{} {}", error.esource.as_str(), error.etype.as_str());
+    let mut cause = error.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            text = format!("{text}: {io}");
+            break;
+        }
+        cause = match inner.downcast_ref::<Box<Error>>() {
+            Some(wrapped) => {
+                wrapped.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+            }
+            None => inner.source(),
+        };
+    }
+    text
+}
+
+fn find_problem(error: &Error) -> Option<&Problem> {
+    let cause = error.cause.as_deref()?;
+    if let Some(problem) = cause.downcast_ref::<Problem>() {
+        return Some(problem);
+    }
+    find_problem(cause.downcast_ref::<Box<Error>>()?)
+}
+
+/// When a caller may try again what the gateway cannot do yet.
+const RETRY_LATER: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use pingora::OrErr;
+
+    use super::*;
+
+    #[test]
+    fn a_problem_survives_pingoras_wrapping() {
+        let problem = Problem::new(ProblemKind::Forbidden, "because");
+        let wrapped: pingora::Result<()> = Err(to_pingora(problem)).or_err(ErrorType::InternalError, "later");
+
+        let found = diagnose(&wrapped.unwrap_err());
+
+        assert_eq!(found, Some((ProblemKind::Forbidden, "because".to_owned())));
+    }
+
+    #[test]
+    fn contexts_are_not_quoted() {
+        let mut error = Error::explain(ErrorType::InvalidHTTPHeader, "buf: Authorization: secret");
+        error.esource = ErrorSource::Upstream;
+
+        let found = diagnose(&error);
+
+        assert_eq!(found, Some((ProblemKind::UpstreamError, "Upstream InvalidHTTPHeader".to_owned())));
+    }
+
+    #[test]
+    fn the_answer_is_onfidos_envelope() {
+        let id = RequestId::new();
+
+        let (head, body) = answer(ProblemKind::UpstreamTimeout, id).unwrap();
+
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(head.status, 504);
+        assert_eq!(body["error"]["type"], "upstream_timeout");
+        assert_eq!(body["error"]["request_id"], id.to_string());
+    }
+}

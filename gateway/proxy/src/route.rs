@@ -1,0 +1,193 @@
+//! Which route a path belongs to.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+use kyc_plugin_api::{Params, Plugin};
+use kyc_telemetry::{Metrics, RouteMetrics};
+
+use crate::chain::Chains;
+
+/// A route as the configuration describes it.
+pub struct Route {
+    /// Its name, a label in logs and metrics.
+    pub name: String,
+    /// Path patterns in `matchit`'s syntax: `/a/{name}` takes one segment, `/a/{*path}` all that follows.
+    pub paths: Vec<String>,
+    /// The methods it takes; empty: all but CONNECT and TRACE.
+    pub methods: Vec<Method>,
+    /// The plugins' kinds and instances, in order.
+    pub plugins: Vec<(String, Arc<dyn Plugin>)>,
+}
+
+/// All routes, ready for requests.
+#[derive(Debug)]
+pub struct RouteTable {
+    router: matchit::Router<usize>,
+    routes: Vec<Arc<CompiledRoute>>,
+    unrouted: Arc<CompiledRoute>,
+}
+
+/// One route, ready for requests.
+#[derive(Debug)]
+pub(crate) struct CompiledRoute {
+    pub(crate) name: String,
+    pub(crate) methods: Vec<Method>,
+    /// The `Allow` header of a 405.
+    pub(crate) allow: HeaderValue,
+    pub(crate) chains: Chains,
+    pub(crate) metrics: RouteMetrics,
+}
+
+/// A route and what its placeholders hold.
+#[derive(Debug)]
+pub struct RouteMatch {
+    pub(crate) route: Arc<CompiledRoute>,
+    pub(crate) params: Params,
+}
+
+/// What is wrong with a route.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("routes[{route}].{key}: {reason}")]
+pub struct RouteTableError {
+    /// The place in the list.
+    pub route: usize,
+    /// The key below it, such as `paths[0]`.
+    pub key: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+// === impl Route ===
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kinds = self.plugins.iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+        f.debug_struct("Route").field("name", &self.name).field("plugins", &kinds).finish_non_exhaustive()
+    }
+}
+
+// === impl RouteTable ===
+
+impl RouteTable {
+    /// Compiles the routes and their chains.
+    ///
+    /// # Errors
+    ///
+    /// Every pattern that cannot be read or is taken already, and every plugin that takes part in no phase.
+    pub fn compile(routes: Vec<Route>, metrics: &Metrics) -> Result<Self, Vec<RouteTableError>> {
+        let mut router = matchit::Router::new();
+        let mut compiled = Vec::with_capacity(routes.len());
+        let mut errors = Vec::new();
+        for (index, route) in routes.into_iter().enumerate() {
+            let mut refuse = |key: String, reason: String| {
+                errors.push(RouteTableError { route: index, key, reason });
+            };
+            if route.paths.is_empty() {
+                refuse("paths".to_owned(), "must hold at least one pattern".to_owned());
+            }
+            for (place, path) in route.paths.iter().enumerate() {
+                if let Err(error) = router.insert(path.as_str(), index) {
+                    refuse(format!("paths[{place}]"), error.to_string());
+                }
+            }
+            for (place, (kind, plugin)) in route.plugins.iter().enumerate() {
+                if plugin.phases().is_empty() {
+                    refuse(format!("plugins[{place}]"), format!("`{kind}` takes part in no phase"));
+                }
+            }
+            compiled.push(Arc::new(CompiledRoute::new(route, metrics)));
+        }
+        let unrouted = Arc::new(CompiledRoute::unrouted(metrics));
+        if errors.is_empty() { Ok(Self { router, routes: compiled, unrouted }) } else { Err(errors) }
+    }
+
+    /// Finds the route of a path, which is matched as it stands: not decoded, exact case.
+    pub fn find(&self, path: &str) -> Option<RouteMatch> {
+        let found = self.router.at(path).ok()?;
+        let route = Arc::clone(self.routes.get(*found.value)?);
+        Some(RouteMatch { route, params: found.params.iter().collect() })
+    }
+
+    /// What requests count under while no route was found.
+    pub(crate) fn unrouted(&self) -> &Arc<CompiledRoute> {
+        &self.unrouted
+    }
+}
+
+// === impl CompiledRoute ===
+
+impl CompiledRoute {
+    fn new(route: Route, metrics: &Metrics) -> Self {
+        let allow = if route.methods.is_empty() {
+            HeaderValue::from_static(ALL_METHODS)
+        } else {
+            let names = route.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+            HeaderValue::try_from(names).unwrap_or(HeaderValue::from_static(ALL_METHODS))
+        };
+        let metrics = metrics.route(&route.name);
+        Self {
+            name: route.name,
+            methods: route.methods,
+            allow,
+            chains: Chains::compile(&route.plugins),
+            metrics,
+        }
+    }
+
+    fn unrouted(metrics: &Metrics) -> Self {
+        let route =
+            Route { name: String::new(), paths: Vec::new(), methods: Vec::new(), plugins: Vec::new() };
+        Self::new(route, metrics)
+    }
+
+    /// Says whether the route takes a method.
+    pub(crate) fn takes(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method)
+    }
+}
+
+const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(name: &str, paths: &[&str]) -> Route {
+        Route {
+            name: name.to_owned(),
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+            methods: Vec::new(),
+            plugins: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_more_specific_pattern_wins_and_remainders_stay_as_they_are() {
+        let routes = vec![
+            route("onfido", &["/dcs/kyc2/{*path}"]),
+            route("webhook", &["/dcs/kyc2/webhook/notify/{name}"]),
+        ];
+        let table = RouteTable::compile(routes, &Metrics::new().unwrap()).unwrap();
+
+        let found = ["/dcs/kyc2/webhook/notify/a%20b", "/dcs/kyc2/checks/", "/dcs/kyc2/"]
+            .map(|path| table.find(path));
+
+        let [webhook, onfido, none] = found;
+        let webhook = webhook.unwrap();
+        let onfido = onfido.unwrap();
+        assert_eq!((webhook.route.name.as_str(), webhook.params.value("name")), ("webhook", Some("a%20b")));
+        assert_eq!((onfido.route.name.as_str(), onfido.params.value("path")), ("onfido", Some("checks/")));
+        assert!(none.is_none());
+    }
+
+    #[test]
+    fn all_bad_patterns_are_reported() {
+        let routes = vec![route("a", &["/x/{y}", "/x/{z}"]), route("b", &["/{*a}/b"]), route("c", &[])];
+
+        let errors = RouteTable::compile(routes, &Metrics::new().unwrap()).unwrap_err();
+
+        let places: Vec<_> = errors.iter().map(|error| (error.route, error.key.as_str())).collect();
+        assert_eq!(places, [(0, "paths[1]"), (1, "paths[0]"), (2, "paths")]);
+    }
+}

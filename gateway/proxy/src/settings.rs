@@ -1,0 +1,16 @@
+//! What the listener side of the proxy can be told.
+
+use std::time::Duration;
+
+/// How long the proxy waits for downstream, and how large its bodies may be.
+#[derive(Clone, Copy, Debug)]
+pub struct ProxySettings {
+    /// How long a connection may stay idle between two requests.
+    pub keepalive: Duration,
+    /// Between two reads from downstream.
+    pub read: Duration,
+    /// Between two writes to downstream.
+    pub write: Duration,
+    /// The whole time for a body that is read before it goes on.
+    pub body: Duration,
+}

@@ -1,0 +1,206 @@
+//! The rules for the header block.
+
+use http::{HeaderMap, Method, header};
+
+use super::Violation;
+
+/// Checks the bytes of an HTTP/1 header block, request line included, as they arrived.
+///
+/// # Errors
+///
+/// The first [`Violation`].
+pub(crate) fn check_raw_head(head: &[u8]) -> Result<(), Violation> {
+    if head.len() > MAX_HEAD {
+        return Err(Violation::HeaderTooLarge);
+    }
+    let mut framing = Framing::default();
+    let mut rest = head;
+    let mut request_line_seen = false;
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let (line, next) = rest.split_at(end);
+        rest = next.get(1..).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").ok_or(Violation::LineEnding)?;
+        if !request_line_seen {
+            request_line_seen = !line.is_empty();
+        } else if line.is_empty() {
+            break;
+        } else {
+            framing.add(line)?;
+        }
+    }
+    framing.verdict()
+}
+
+/// Checks the fields of any version after parsing.
+///
+/// # Errors
+///
+/// The first [`Violation`].
+pub(crate) fn check_fields(method: &Method, fields: &HeaderMap, http2: bool) -> Result<(), Violation> {
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return Err(Violation::Method);
+    }
+    if fields.contains_key(header::UPGRADE) {
+        return Err(Violation::Upgrade);
+    }
+    for value in fields.get_all(header::CONNECTION) {
+        let nominates = |option: &[u8]| {
+            NOT_NOMINATED.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(option.trim_ascii()))
+        };
+        if value.as_bytes().split(|byte| *byte == b',').any(nominates) {
+            return Err(Violation::ConnectionOption);
+        }
+    }
+    if http2 { check_http2_fields(fields) } else { Ok(()) }
+}
+
+/// HTTP/2 has its own framing; a length must still be one number (RFC 9113 §8.1.1), and hop-by-hop fields
+/// are malformed (§8.2.2).
+fn check_http2_fields(fields: &HeaderMap) -> Result<(), Violation> {
+    let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > MAX_HEAD {
+        return Err(Violation::HeaderTooLarge);
+    }
+    if fields.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Violation::TransferEncoding);
+    }
+    let mut lengths = fields.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(()),
+        (Some(length), None) if is_number(length.as_bytes()) => Ok(()),
+        (Some(_), _) => Err(Violation::ContentLength),
+    }
+}
+
+/// The fields that say where a message ends and whom it is for.
+#[derive(Default)]
+struct Framing {
+    length: bool,
+    coding: bool,
+    host: bool,
+}
+
+// === impl Framing ===
+
+impl Framing {
+    fn add(&mut self, line: &[u8]) -> Result<(), Violation> {
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            return Err(Violation::FoldedField);
+        }
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(Violation::FieldName)?;
+        let (name, value) = line.split_at(colon);
+        let value = value.get(1..).unwrap_or_default();
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+            return Err(Violation::FieldName);
+        }
+        if value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
+            return Err(Violation::FieldValue);
+        }
+        let value = value.trim_ascii();
+        if name.eq_ignore_ascii_case(b"content-length") {
+            if std::mem::replace(&mut self.length, true) || !is_number(value) {
+                return Err(Violation::ContentLength);
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if std::mem::replace(&mut self.coding, true) || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Violation::TransferEncoding);
+            }
+        } else if name.eq_ignore_ascii_case(b"host") {
+            if std::mem::replace(&mut self.host, true) {
+                return Err(Violation::HostRepeated);
+            }
+            if value.is_empty() || !value.iter().all(|byte| is_host(*byte)) {
+                return Err(Violation::HostMalformed);
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&self) -> Result<(), Violation> {
+        if self.length && self.coding {
+            return Err(Violation::FramingTwice);
+        }
+        if self.host { Ok(()) } else { Err(Violation::HostMissing) }
+    }
+}
+
+/// Digits only, few enough for any `u64`: `+2`, `0x10`, `1,1` and overflow have two readings.
+fn is_number(value: &[u8]) -> bool {
+    (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte)
+}
+
+/// The largest header block, request line included.
+pub(crate) const MAX_HEAD: usize = 32 * 1024;
+
+/// Fields that `Connection` must not remove on the way.
+const NOT_NOMINATED: [&str; 7] =
+    ["host", "content-length", "transfer-encoding", "content-type", "authorization", "via", "x-request-id"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(fields: &str) -> Vec<u8> {
+        format!("POST /a HTTP/1.1\r\n{fields}\r\n").into_bytes()
+    }
+
+    #[test]
+    fn each_rule_names_its_violation() {
+        let rows = [
+            ("Host: a\r\n", Ok(())),
+            ("Host: a\r\nContent-Length: 3\r\n", Ok(())),
+            ("Host: a\r\nTransfer-Encoding: Chunked\r\n", Ok(())),
+            ("", Err(Violation::HostMissing)),
+            ("Host: a\r\nHost: a\r\n", Err(Violation::HostRepeated)),
+            ("Host: a b\r\n", Err(Violation::HostMalformed)),
+            ("Host: u@a\r\n", Err(Violation::HostMalformed)),
+            ("Host: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n", Err(Violation::ContentLength)),
+            ("Host: a\r\nContent-Length: +3\r\n", Err(Violation::ContentLength)),
+            ("Host: a\r\nContent-Length: 3, 3\r\n", Err(Violation::ContentLength)),
+            ("Host: a\r\nContent-Length:\r\n", Err(Violation::ContentLength)),
+            ("Host: a\r\nTransfer-Encoding: gzip, chunked\r\n", Err(Violation::TransferEncoding)),
+            (
+                "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                Err(Violation::TransferEncoding),
+            ),
+            ("Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n", Err(Violation::FramingTwice)),
+            ("Host: a\r\nX: a\0b\r\n", Err(Violation::FieldValue)),
+            ("Host: a\r\nX: a\rb\r\n", Err(Violation::FieldValue)),
+            ("Host: a\r\nX : b\r\n", Err(Violation::FieldName)),
+            ("Host: a\r\nno colon\r\n", Err(Violation::FieldName)),
+            ("Host: a\r\n folded\r\n", Err(Violation::FoldedField)),
+            ("Host: a\nX: b\r\n", Err(Violation::LineEnding)),
+        ];
+
+        for (fields, verdict) in rows {
+            assert_eq!(check_raw_head(&head(fields)), verdict, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_over_32_kib_is_too_large() {
+        let fields = format!("Host: a\r\nX: {}\r\n", "a".repeat(MAX_HEAD));
+
+        let verdict = check_raw_head(&head(&fields));
+
+        assert_eq!(verdict, Err(Violation::HeaderTooLarge));
+    }
+
+    #[test]
+    fn connection_may_not_take_away_framing() {
+        let mut fields = HeaderMap::new();
+        fields.insert(header::CONNECTION, "close, Content-Length".parse().unwrap());
+
+        let verdict = check_fields(&Method::POST, &fields, false);
+
+        assert_eq!(verdict, Err(Violation::ConnectionOption));
+    }
+}

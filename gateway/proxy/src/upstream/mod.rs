@@ -1,0 +1,7 @@
+//! What goes to an upstream, and at which address it is.
+
+mod head;
+mod peer;
+
+pub(crate) use head::rewrite;
+pub(crate) use peer::Peers;

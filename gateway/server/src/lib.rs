@@ -1,0 +1,1 @@
+//! kyc-gateway: command line, configuration, assembly, admin listener.

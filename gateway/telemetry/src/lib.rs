@@ -1,0 +1,10 @@
+//! Every metric name and log field of the gateway, its registry and its log.
+
+mod access;
+pub mod log;
+mod metrics;
+pub mod names;
+mod writer;
+
+pub use access::AccessRecord;
+pub use metrics::{Metrics, RouteMetrics};

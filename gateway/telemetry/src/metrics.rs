@@ -1,0 +1,195 @@
+//! The gateway's own metrics, on its own registry.
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+use crate::names;
+
+/// Every metric that the floors below the plugins write.
+///
+/// Cloning shares the metrics.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    upstream_duration: HistogramVec,
+    refusals: IntCounterVec,
+    upstream_denials: IntCounterVec,
+    tenant_polls: IntCounterVec,
+    /// Requests being worked on.
+    pub in_flight: IntGauge,
+    /// Open downstream connections.
+    pub connections: IntGauge,
+    /// Connections closed at the limit.
+    pub connections_refused: IntCounter,
+    /// Tenants in the running snapshot.
+    pub tenants: IntGauge,
+    /// Refused entries of the last document.
+    pub tenants_refused: IntGauge,
+    /// Unix seconds of the last look at the tenant source that succeeded.
+    pub tenants_refreshed: IntGauge,
+}
+
+/// The metrics of one route, looked up once.
+#[derive(Clone, Debug)]
+pub struct RouteMetrics {
+    route: String,
+    requests: IntCounterVec,
+    refusals: IntCounterVec,
+    request_duration: Histogram,
+    upstream_duration: Histogram,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers everything on a new registry.
+    ///
+    /// # Errors
+    ///
+    /// Never with the names in [`names`], which a test proves.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help)?);
+        let histograms = |name: &str, help: &str| {
+            let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+            register(&registry, HistogramVec::new(options, &["route"])?)
+        };
+        let build_info = register(
+            &registry,
+            IntGaugeVec::new(
+                Opts::new(names::BUILD_INFO, "Version of this process, always 1."),
+                &["version"],
+            )?,
+        )?;
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(Self {
+            requests: counters(names::REQUESTS, "Requests answered.", &["route", "tenant", "status_class"])?,
+            request_duration: histograms(
+                names::REQUEST_DURATION,
+                "Time from request head to end of answer.",
+            )?,
+            upstream_duration: histograms(
+                names::UPSTREAM_DURATION,
+                "Time until the upstream's response head.",
+            )?,
+            refusals: counters(
+                names::REFUSALS,
+                "Requests refused or failed by the gateway.",
+                &["route", "code"],
+            )?,
+            upstream_denials: counters(
+                names::UPSTREAM_DENIALS,
+                "Answers 401 and 403 of the upstream to a tenant's credential.",
+                &["tenant"],
+            )?,
+            tenant_polls: counters(names::TENANT_POLLS, "Looks at the tenant source.", &["result"])?,
+            in_flight: gauge(names::IN_FLIGHT, "Requests being worked on.")?,
+            connections: gauge(names::CONNECTIONS, "Open downstream connections.")?,
+            connections_refused: register(
+                &registry,
+                IntCounter::new(names::CONNECTIONS_REFUSED, "Connections closed at the limit.")?,
+            )?,
+            tenants: gauge(names::TENANTS, "Tenants in the running snapshot.")?,
+            tenants_refused: gauge(names::TENANTS_REFUSED, "Refused entries of the last tenant document.")?,
+            tenants_refreshed: gauge(names::TENANTS_REFRESHED, "Last successful look at the tenant source.")?,
+            registry,
+        })
+    }
+
+    /// The registry, for the metrics of plugins.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The metrics of a route.
+    pub fn route(&self, route: &str) -> RouteMetrics {
+        RouteMetrics {
+            route: route.to_owned(),
+            requests: self.requests.clone(),
+            refusals: self.refusals.clone(),
+            request_duration: self.request_duration.with_label_values(&[route]),
+            upstream_duration: self.upstream_duration.with_label_values(&[route]),
+        }
+    }
+
+    /// Counts an upstream's 401 or 403 to our own credential.
+    pub fn upstream_denied(&self, tenant: &str) {
+        self.upstream_denials.with_label_values(&[tenant]).inc();
+    }
+
+    /// Counts a look at the tenant source: `changed`, `unchanged` or `failed`.
+    pub fn tenants_polled(&self, result: &'static str) {
+        self.tenant_polls.with_label_values(&[result]).inc();
+    }
+
+    /// Writes all metrics in the Prometheus text format 0.0.4.
+    ///
+    /// # Errors
+    ///
+    /// When a metric family is inconsistent.
+    pub fn encode(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+// === impl RouteMetrics ===
+
+impl RouteMetrics {
+    /// Counts an answer. `tenant` is empty while none was found.
+    pub fn answered(&self, tenant: &str, status: u16, seconds: f64, upstream_seconds: Option<f64>) {
+        self.requests.with_label_values(&[self.route.as_str(), tenant, status_class(status)]).inc();
+        self.request_duration.observe(seconds);
+        if let Some(seconds) = upstream_seconds {
+            self.upstream_duration.observe(seconds);
+        }
+    }
+
+    /// Counts a refusal or failure of the gateway's own.
+    pub fn refused(&self, code: &'static str) {
+        self.refusals.with_label_values(&[self.route.as_str(), code]).inc();
+    }
+}
+
+fn register<C: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_registers_and_is_written() {
+        let metrics = Metrics::new().unwrap();
+        metrics.route("onfido").answered("a", 201, 0.01, Some(0.009));
+
+        let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+
+        assert!(text.contains(r#"gateway_requests_total{route="onfido",status_class="2xx",tenant="a"} 1"#));
+    }
+}

@@ -1,0 +1,41 @@
+//! The names of all metrics, in one list.
+//!
+//! Prometheus conventions: `gateway_<noun>_<unit>[_total]`, base units. Plugins take theirs from here too;
+//! a third party's plugin brings its own under its own prefix.
+
+/// Requests by route, tenant and status class.
+pub const REQUESTS: &str = "gateway_requests_total";
+/// Seconds from request head to the end of the answer, by route.
+pub const REQUEST_DURATION: &str = "gateway_request_duration_seconds";
+/// Seconds until the upstream's response head, by route.
+pub const UPSTREAM_DURATION: &str = "gateway_upstream_duration_seconds";
+/// The gateway's own refusals and failures by route and code.
+pub const REFUSALS: &str = "gateway_refusals_total";
+/// Answers 401 and 403 of an upstream to our own credential, by tenant.
+pub const UPSTREAM_DENIALS: &str = "gateway_upstream_denials_total";
+/// Requests being worked on.
+pub const IN_FLIGHT: &str = "gateway_in_flight_requests";
+/// Open downstream connections.
+pub const CONNECTIONS: &str = "gateway_downstream_connections";
+/// Connections closed because `max_connections` was reached.
+pub const CONNECTIONS_REFUSED: &str = "gateway_downstream_connections_refused_total";
+/// Version and build of this process.
+pub const BUILD_INFO: &str = "gateway_build_info";
+/// Tenants in the running snapshot.
+pub const TENANTS: &str = "gateway_tenants";
+/// Entries of the last document that were refused.
+pub const TENANTS_REFUSED: &str = "gateway_tenants_refused";
+/// Looks at the tenant source by result: `changed`, `unchanged`, `failed`.
+pub const TENANT_POLLS: &str = "gateway_tenant_polls_total";
+/// Unix time of the last look that succeeded.
+pub const TENANTS_REFRESHED: &str = "gateway_tenants_refreshed_timestamp_seconds";
+/// Notifications by tenant and result.
+pub const WEBHOOK_EVENTS: &str = "gateway_webhook_events_total";
+/// Seconds that a delivery took, login included, by dialect.
+pub const WEBHOOK_DELIVERY_DURATION: &str = "gateway_webhook_delivery_duration_seconds";
+/// Logins at portals by tenant and result.
+pub const PORTAL_LOGINS: &str = "gateway_portal_logins_total";
+/// Signing tokens fetched from Onfido by tenant and result.
+pub const SIGNING_TOKEN_FETCHES: &str = "gateway_signing_token_fetches_total";
+/// Checks that got `webhook_ids`, by what was done: `injected`, `kept`, `untouched`.
+pub const CHECKS: &str = "gateway_checks_total";

@@ -1,0 +1,1 @@
+//! The tenant document, where it comes from and how it is watched.

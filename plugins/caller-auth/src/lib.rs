@@ -1,0 +1,1 @@
+//! caller-auth: who may call.

@@ -1,0 +1,1 @@
+//! onfido: upstream, credential, webhook_ids and links of Onfido's API.

@@ -1,0 +1,1 @@
+//! rate-limit: requests per tenant and minute.

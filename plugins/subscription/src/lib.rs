@@ -1,0 +1,1 @@
+//! subscription: the tenant header to a tenant.

@@ -1,0 +1,1 @@
+//! A simulated Onfido and a simulated FintechOS portal.

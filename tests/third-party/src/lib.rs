@@ -1,0 +1,1 @@
+//! A third party's plugin: stamps answers and counts them.
