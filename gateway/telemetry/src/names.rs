@@ -31,6 +31,8 @@ pub const TENANT_POLLS: &str = "gateway_tenant_polls_total";
 pub const TENANTS_REFRESHED: &str = "gateway_tenants_refreshed_timestamp_seconds";
 /// Notifications by tenant and result.
 pub const WEBHOOK_EVENTS: &str = "gateway_webhook_events_total";
+/// Notifications taken without a signature check (`signature = "off"`), by tenant.
+pub const WEBHOOK_UNSIGNED: &str = "gateway_webhook_unsigned_total";
 /// Seconds that a delivery took, login included, by dialect.
 pub const WEBHOOK_DELIVERY_DURATION: &str = "gateway_webhook_delivery_duration_seconds";
 /// Logins at portals by tenant and result.

@@ -1,1 +1,11 @@
 //! The tenant document, where it comes from and how it is watched.
+
+mod document;
+mod source;
+mod watch;
+
+pub use document::{Document, DocumentError, Refusal};
+pub use source::file::FileSource;
+pub use source::vault::{KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
+pub use source::{Source, SourceError};
+pub use watch::{Tenants, watch};

@@ -1,0 +1,154 @@
+//! One entry of `Onfido-ApiTokens`, and all that may be wrong with it.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
+
+use http::HeaderValue;
+use kyc_model::{Dialect, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase};
+use serde_json::value::RawValue;
+
+use super::object::Object;
+use super::rules;
+
+/// What could be read of an entry.
+#[derive(Default)]
+pub(super) struct Entry {
+    /// There when it keeps its rules, whatever else is wrong, so that a double is seen.
+    pub(super) name: Option<TenantName>,
+    /// There when it keeps its rules, whatever else is wrong, so that a double is seen.
+    pub(super) subscription_id: Option<SubscriptionId>,
+    /// The entry leaves the base URL to the document.
+    pub(super) needs_base: bool,
+    /// All that is wrong; holds no values.
+    pub(super) problems: Vec<String>,
+    /// There when nothing is wrong.
+    pub(super) tenant: Option<Tenant>,
+}
+
+/// Reads field after field, notes every problem, and hashes what it reads.
+struct Reader<'a> {
+    object: Object<'a>,
+    problems: Vec<String>,
+    hasher: DefaultHasher,
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// Reads an entry; `base` is the document's own base URL.
+    pub(super) fn read(raw: &RawValue, base: Option<&Arc<UpstreamBase>>) -> Self {
+        let Ok(object) = Object::parse(raw.get()) else {
+            return Self { problems: vec!["is not an object".to_owned()], ..Self::default() };
+        };
+        let mut reader = Reader { object, problems: Vec::new(), hasher: FINGERPRINTS.build_hasher() };
+        let name = reader.required("Name", rules::tenant_name);
+        let subscription_id = reader.required("subscriptionId", rules::subscription_id);
+        let authorization = reader.required("apiToken", authorization);
+        let webhook_id = reader.optional("webhookId", rules::webhook_id);
+        let signing_token = reader.optional("webhookToken", secret);
+        let (own_base, needs_base) = reader.base();
+        let portal = reader.portal();
+        let base = own_base.or_else(|| base.map(Arc::clone));
+        base.as_ref().map(|base| base.url().as_str()).hash(&mut reader.hasher);
+        let fingerprint = reader.hasher.finish();
+        let tenant = match (name.clone(), subscription_id.clone(), authorization, base, portal) {
+            (Some(name), Some(subscription_id), Some(authorization), Some(base), Some(portal)) => {
+                Some(Tenant {
+                    name,
+                    subscription_id,
+                    base,
+                    authorization,
+                    webhook_id,
+                    signing_token,
+                    portal,
+                    fingerprint,
+                })
+            }
+            _ => None,
+        };
+        Self { name, subscription_id, needs_base, problems: reader.problems, tenant }
+    }
+}
+
+// === impl Reader ===
+
+impl Reader<'_> {
+    fn required<T, E: Display>(
+        &mut self,
+        field: &'static str,
+        rule: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let known = self.problems.len();
+        let value = self.optional(field, rule);
+        if value.is_none() && self.problems.len() == known {
+            self.problems.push(format!("{field} is missing"));
+        }
+        value
+    }
+
+    fn optional<T, E: Display>(
+        &mut self,
+        field: &'static str,
+        rule: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.object.text(field).map_err(|problem| problem.text());
+        (field, &text).hash(&mut self.hasher);
+        let problem = match text {
+            Ok(None) => return None,
+            Ok(Some(text)) => match rule(&text) {
+                Ok(value) => return Some(value),
+                Err(broken) => format!("{field} {broken}"),
+            },
+            Err(unreadable) => format!("{field} {unreadable}"),
+        };
+        self.problems.push(problem);
+        None
+    }
+
+    /// The entry's own base URL, and whether it needs the document's: a bad one is not made good by that.
+    fn base(&mut self) -> (Option<Arc<UpstreamBase>>, bool) {
+        let known = self.problems.len();
+        let own = self.optional("baseUrl", UpstreamBase::parse).map(Arc::new);
+        let needs_base = own.is_none() && self.problems.len() == known;
+        (own, needs_base)
+    }
+
+    fn portal(&mut self) -> Option<Portal> {
+        let url = self.required("ftosEndpoint", rules::portal_url);
+        let client_id = self.optional("ftosClientId", secret);
+        let username = self.required("ftosUsername", secret);
+        let password = self.required("ftosPassword", secret);
+        let action = self.optional("ftosAction", rules::action);
+        let dialect = self.optional("ftosAuth", rules::dialect).unwrap_or(match client_id {
+            Some(_) => Dialect::Legacy,
+            None => Dialect::Keycloak,
+        });
+        if dialect == Dialect::Legacy && client_id.is_none() {
+            self.problems.push("ftosClientId is missing, which ftosAuth legacy needs".to_owned());
+        }
+        Some(Portal {
+            url: url?,
+            dialect,
+            action: action.unwrap_or_else(|| DEFAULT_ACTION.to_owned()),
+            client_id,
+            username: username?,
+            password: password?,
+        })
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
+    Secret::new(text.to_owned()).header_value("Token token=").ok_or("has characters that no header may carry")
+}
+
+/// Keyed once per process, so that a fingerprint says nothing about a secret to anyone outside.
+static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// What FintechOS calls its endpoint.
+const DEFAULT_ACTION: &str = "FTOS_Onfido_WebHook";

@@ -1,0 +1,182 @@
+//! What a good document says.
+
+mod refusals;
+mod secrecy;
+
+use serde_json::{Value, json};
+
+use kyc_model::Dialect;
+
+use super::*;
+
+#[test]
+fn documented_form_loads() {
+    let document = document(&[entry("acme"), entry("globex")]);
+
+    let document = Document::parse(&document, None).unwrap();
+
+    let acme = document.tenants.by_subscription("sub-acme").unwrap();
+    assert_eq!((document.tenants.len(), document.refused.len()), (2, 0));
+    assert_eq!(acme.name.as_str(), "acme");
+    assert_eq!(acme.base.url().as_str(), "https://api.eu.onfido.com/v3.6");
+    assert_eq!(acme.authorization.to_str().unwrap(), "Token token=api-acme");
+    assert!(acme.authorization.is_sensitive());
+    assert_eq!(acme.webhook_id.as_deref(), Some("hook-acme"));
+    assert!(acme.signing_token.is_none());
+    assert_eq!(acme.portal.url.as_str(), "https://acme.example/portal");
+    assert_eq!((acme.portal.dialect, acme.portal.action.as_str()), (Dialect::Legacy, "FTOS_Onfido_WebHook"));
+    assert!(acme.portal.client_id.as_ref().unwrap().matches(b"client-acme"));
+    assert!(acme.portal.username.matches(b"user-acme") && acme.portal.password.matches(b"password-acme"));
+}
+
+#[test]
+fn array_may_be_native_misspelt_and_in_any_case() {
+    let entries = json!([entry("acme")]);
+    let rows = [
+        json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": entries}),
+        json!({"Onfido-BaseUrl": BASE, "Onfido-ApikTokens": entries.to_string()}),
+        json!({"ONFIDO-BASEURL": BASE, "onfido-apitokens": entries.to_string(), "EnableSwagger": "true"}),
+        json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": entries, "Extra": {"a": [1]}, "extra": null}),
+    ];
+
+    for row in rows {
+        let document = Document::parse(row.to_string().as_bytes(), None).unwrap();
+
+        assert_eq!((document.tenants.len(), document.refused.len()), (1, 0), "{row}");
+    }
+}
+
+#[test]
+fn byte_order_mark_is_skipped() {
+    let text = [b"\xef\xbb\xbf".as_slice(), &document(&[entry("acme")])].concat();
+
+    let document = Document::parse(&text, None).unwrap();
+
+    assert_eq!(document.tenants.len(), 1);
+}
+
+#[test]
+fn values_may_be_native_and_keep_their_digits_and_lose_their_blanks() {
+    let entry = r#"{"NAME": 42, "SubscriptionID": 12345678901234567890123, "APITOKEN": " t ", "webhookid": null,
+        "FtosEndpoint": "https://p.example/", "FTOSUSERNAME": true, "ftospassword": "p", "extra": {}, "Extra": []}"#;
+    let text = format!(r#"{{"Onfido-BaseUrl": "{BASE}", "Onfido-ApiTokens": [{entry}]}}"#);
+
+    let document = Document::parse(text.as_bytes(), None).unwrap();
+
+    let tenant = document.tenants.by_subscription("12345678901234567890123").unwrap();
+    assert_eq!(tenant.name.as_str(), "42");
+    assert_eq!(tenant.authorization.to_str().unwrap(), "Token token=t");
+    assert!(tenant.portal.username.matches(b"true"));
+    assert_eq!((tenant.portal.dialect, tenant.webhook_id.as_deref()), (Dialect::Keycloak, None));
+}
+
+#[test]
+fn portal_url_loses_slashes_and_api() {
+    for (written, kept) in [
+        ("https://p.example/portal", "https://p.example/portal"),
+        ("https://p.example/portal/", "https://p.example/portal"),
+        ("https://p.example/portal/api/", "https://p.example/portal"),
+        ("https://p.example/portal/api", "https://p.example/portal"),
+        ("https://p.example/portal//api//", "https://p.example/portal"),
+        ("https://p.example/api", "https://p.example/"),
+        ("https://p.example/myapi", "https://p.example/myapi"),
+        ("http://p.example:8080", "http://p.example:8080/"),
+    ] {
+        let document = Document::parse(&document(&[with("ftosEndpoint", json!(written))]), None).unwrap();
+
+        assert_eq!(document.tenants.by_name("acme").unwrap().portal.url.as_str(), kept, "{written}");
+    }
+}
+
+#[test]
+fn optional_fields_are_taken() {
+    let mut entry = entry("Bank & Søn 100%");
+    entry["subscriptionId"] = json!("6f9619ff-8b86-d011-b42d-00cf4fc964ff");
+    entry["webhookId"] = json!("Az09_-");
+    entry["webhookToken"] = json!("sign");
+    entry["baseUrl"] = json!("https://api.us.onfido.com/v3.5/");
+    entry["ftosAuth"] = json!("KeyCloak");
+    entry["ftosAction"] = json!("My_Action2");
+
+    let document = Document::parse(&document(&[entry]), None).unwrap();
+
+    let tenant = document.tenants.by_name("Bank & Søn 100%").unwrap();
+    assert!(tenant.signing_token.as_ref().unwrap().matches(b"sign"));
+    assert_eq!((tenant.base.host(), tenant.base.path()), ("api.us.onfido.com", "/v3.5"));
+    assert_eq!((tenant.portal.dialect, tenant.portal.action.as_str()), (Dialect::Keycloak, "My_Action2"));
+}
+
+#[test]
+fn base_url_is_not_needed_when_each_entry_has_its_own() {
+    let own = with("baseUrl", json!("https://api.us.onfido.com/v3.6"));
+    let broken = json!({"Name": "broken", "baseUrl": "x"});
+    let text = json!({"Onfido-ApiTokens": [own, broken]}).to_string();
+
+    let document = Document::parse(text.as_bytes(), None).unwrap();
+
+    assert_eq!((document.tenants.len(), document.refused.len()), (1, 1));
+}
+
+#[test]
+fn unchanged_entry_keeps_its_arc_and_a_changed_one_does_not() {
+    let before = Document::parse(&document(&[entry("acme"), entry("globex")]), None).unwrap().tenants;
+    let mut changed = entry("globex");
+    changed["ftosPassword"] = json!("rotated");
+    let other_base = json!({
+        "Onfido-BaseUrl": "https://api.us.onfido.com/v3.6", "Onfido-ApiTokens": [entry("acme")],
+    });
+
+    let after = Document::parse(&document(&[changed, entry("acme")]), Some(&before)).unwrap().tenants;
+    let moved = Document::parse(other_base.to_string().as_bytes(), Some(&before)).unwrap().tenants;
+
+    let same = |name| Arc::ptr_eq(before.by_name(name).unwrap(), after.by_name(name).unwrap());
+    assert_eq!((same("acme"), same("globex")), (true, false));
+    assert_eq!(moved.by_name("acme").unwrap().base.host(), "api.us.onfido.com");
+}
+
+#[test]
+fn every_field_counts_in_the_fingerprint() {
+    let fingerprint = |entry: Value| {
+        let document = Document::parse(&document(&[entry]), None).unwrap();
+        document.tenants.iter().next().unwrap().fingerprint
+    };
+    let plain = fingerprint(entry("acme"));
+
+    assert_eq!(plain, fingerprint(entry("acme")));
+    for field in ["Name", "subscriptionId", "apiToken", "webhookId", "webhookToken", "ftosClientId"] {
+        assert_ne!(plain, fingerprint(with(field, json!("other"))), "{field}");
+    }
+    for field in ["ftosUsername", "ftosPassword", "ftosAction"] {
+        assert_ne!(plain, fingerprint(with(field, json!("other"))), "{field}");
+    }
+    for field in ["baseUrl", "ftosEndpoint"] {
+        assert_ne!(plain, fingerprint(with(field, json!("https://other.example"))), "{field}");
+    }
+    assert_ne!(plain, fingerprint(with("ftosAuth", json!("keycloak"))));
+}
+
+fn document(entries: &[Value]) -> Vec<u8> {
+    json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": json!(entries).to_string()}).to_string().into_bytes()
+}
+
+fn entry(name: &str) -> Value {
+    json!({
+        "Name": name,
+        "subscriptionId": format!("sub-{name}"),
+        "apiToken": format!("api-{name}"),
+        "webhookId": format!("hook-{}", name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")),
+        "ftosEndpoint": "https://acme.example/portal",
+        "ftosClientId": format!("client-{name}"),
+        "ftosUsername": format!("user-{name}"),
+        "ftosPassword": format!("password-{name}"),
+    })
+}
+
+/// The entry of `acme` with one field set.
+fn with(field: &str, value: Value) -> Value {
+    let mut entry = entry("acme");
+    entry[field] = value;
+    entry
+}
+
+const BASE: &str = "https://api.eu.onfido.com/v3.6";

@@ -1,0 +1,145 @@
+//! The tables of mistakes.
+
+use super::*;
+
+#[test]
+fn bad_entry_is_refused_by_name_and_the_others_load() {
+    let letters = "n".repeat(129);
+    let rows = [
+        ("Name", json!(null), "Name is missing"),
+        ("Name", json!("  "), "Name is missing"),
+        ("Name", json!("a/b"), "Name must not contain a slash"),
+        ("Name", json!("a\u{7}b"), "Name must not contain control characters"),
+        ("Name", json!(letters), "Name is longer than 128 characters"),
+        ("Name", json!(["a"]), "Name must be a text, a number or a boolean"),
+        ("subscriptionId", json!(null), "subscriptionId is missing"),
+        ("subscriptionId", json!("a,b"), "subscriptionId must not contain a comma"),
+        ("subscriptionId", json!("a\nb"), "subscriptionId must be visible ASCII characters without spaces"),
+        ("subscriptionId", json!("é"), "subscriptionId must be visible ASCII characters without spaces"),
+        ("apiToken", json!(""), "apiToken is missing"),
+        ("apiToken", json!("a\r\nb"), "apiToken has characters that no header may carry"),
+        ("apiToken", json!({}), "apiToken must be a text, a number or a boolean"),
+        ("webhookId", json!("a b"), "webhookId must be letters, digits, dashes and underscores"),
+        ("baseUrl", json!("api.onfido.com"), "baseUrl is not an absolute URL"),
+        ("baseUrl", json!("https://u:p@x/"), "baseUrl must not hold a user name or password"),
+        ("ftosEndpoint", json!(null), "ftosEndpoint is missing"),
+        ("ftosEndpoint", json!("ftp://x/"), "ftosEndpoint must begin with https:// or http://"),
+        ("ftosEndpoint", json!("https://x/?a"), "ftosEndpoint must not have a query or a fragment"),
+        ("ftosUsername", json!(null), "ftosUsername is missing"),
+        ("ftosPassword", json!(null), "ftosPassword is missing"),
+        ("ftosAuth", json!("basic"), "ftosAuth must be legacy or keycloak"),
+        ("ftosAction", json!("1x"), "ftosAction must be a letter, then letters, digits and underscores"),
+        ("ftosAction", json!("a/b"), "ftosAction must be a letter, then letters, digits and underscores"),
+        ("APITOKEN", json!("other"), "apiToken is given more than once"),
+    ];
+
+    for (field, value, reason) in rows {
+        let text = document(&[entry("globex"), with(field, value)]);
+        let document = Document::parse(&text, None).unwrap();
+
+        let name = (field != "Name").then(|| "acme".to_owned());
+        assert_eq!(document.refused, [Refusal { index: 2, name, reason: reason.to_owned() }], "{field}");
+        assert!(document.tenants.len() == 1 && document.tenants.by_name("globex").is_some(), "{field}");
+    }
+}
+
+#[test]
+fn refusal_reads_as_a_sentence_and_names_every_problem() {
+    let mut missing = with("apiToken", json!(null));
+    missing["ftosPassword"] = json!(null);
+    let mut nameless = entry("x");
+    nameless["Name"] = json!(null);
+
+    let document = Document::parse(&document(&[missing, nameless, json!("text")]), None).unwrap();
+
+    let texts: Vec<String> = document.refused.iter().map(Refusal::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            r#"tenant "acme" (entry 1): apiToken is missing; ftosPassword is missing"#,
+            "tenant without a name (entry 2): Name is missing",
+            "tenant without a name (entry 3): is not an object",
+        ]
+    );
+}
+
+#[test]
+fn legacy_needs_a_client_id() {
+    let mut entry = with("ftosAuth", json!("LEGACY"));
+    entry["ftosClientId"] = json!(null);
+
+    let document = Document::parse(&document(&[entry]), None).unwrap();
+
+    assert_eq!(document.refused[0].reason, "ftosClientId is missing, which ftosAuth legacy needs");
+}
+
+#[test]
+fn field_written_twice_alike_is_refused_too() {
+    let twice = r#"{"Name": "acme", "apiToken": "a", "apiToken": "b"}"#;
+    let text = format!(r#"{{"Onfido-BaseUrl": "{BASE}", "Onfido-ApiTokens": [{twice}]}}"#);
+
+    let document = Document::parse(text.as_bytes(), None).unwrap();
+
+    assert!(document.refused[0].reason.contains("apiToken is given more than once"));
+}
+
+#[test]
+fn every_entry_that_shares_a_key_is_refused() {
+    let mut same_subscription = entry("initech");
+    same_subscription["subscriptionId"] = json!("sub-globex");
+    let mut same_name_and_broken = entry("acme");
+    same_name_and_broken["subscriptionId"] = json!("other");
+    same_name_and_broken["apiToken"] = json!(null);
+    let entries = [entry("acme"), entry("globex"), same_subscription, same_name_and_broken, entry("hooli")];
+
+    let document = Document::parse(&document(&entries), None).unwrap();
+
+    let texts: Vec<String> = document.refused.iter().map(Refusal::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            r#"tenant "acme" (entry 1): Name is shared with entry 4"#,
+            r#"tenant "globex" (entry 2): subscriptionId is shared with entry 3"#,
+            r#"tenant "initech" (entry 3): subscriptionId is shared with entry 2"#,
+            r#"tenant "acme" (entry 4): apiToken is missing; Name is shared with entry 1"#,
+        ]
+    );
+    assert!(document.tenants.len() == 1 && document.tenants.by_name("hooli").is_some());
+}
+
+#[test]
+fn unusable_document_is_an_error_that_shows_nothing_of_it() {
+    let nested =
+        json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": "[{\"apiToken\": \"canary\" oops]"}).to_string();
+    let object = json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": {"apiToken": "canary"}}).to_string();
+    let rows: [(&[u8], &str); 12] = [
+        (b"\xff\xfe", "the document is not UTF-8 text"),
+        (b"", "the document is not a JSON object (line 1, column 0)"),
+        (br#""canary""#, "the document is not a JSON object (line 1, column 8)"),
+        (b"{\"canary\":\n canary}", "the document is not a JSON object (line 2, column 2)"),
+        (br"[]", "the document is not a JSON object (line 1, column 0)"),
+        (br"{}", "Onfido-ApiTokens is missing"),
+        (br#"{"Onfido-ApiTokens": ""}"#, "Onfido-ApiTokens is missing"),
+        (nested.as_bytes(), "Onfido-ApiTokens is not a JSON array (line 1, column 24 of its value)"),
+        (object.as_bytes(), "Onfido-ApiTokens is not a JSON array (line 1, column 0 of its value)"),
+        (
+            br#"{"Onfido-ApiTokens": [{"apiToken": "canary"}]}"#,
+            "Onfido-BaseUrl is missing, and not every entry has its own baseUrl",
+        ),
+        (
+            br#"{"Onfido-BaseUrl": "canary", "Onfido-ApiTokens": "[]"}"#,
+            "Onfido-BaseUrl is not an absolute URL",
+        ),
+        (
+            br#"{"Onfido-ApikTokens": "[]", "onfido-apitokens": "[]"}"#,
+            "Onfido-ApiTokens is given more than once",
+        ),
+    ];
+
+    for (text, message) in rows {
+        let error = Document::parse(text, None).unwrap_err();
+
+        assert_eq!(error.to_string(), message);
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
+}

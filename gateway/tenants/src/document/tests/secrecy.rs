@@ -1,0 +1,74 @@
+//! No input makes the parser panic or show a secret.
+
+use proptest::prelude::{any, prop, proptest};
+
+use super::*;
+
+#[test]
+fn no_secret_is_shown() {
+    let secrets =
+        ["subscriptionId", "apiToken", "webhookToken", "ftosClientId", "ftosUsername", "ftosPassword"];
+    let mut good = entry("acme");
+    for field in secrets {
+        good[field] = json!(format!("canary-{field}"));
+    }
+    let mut entries = vec![good.clone()];
+    for field in secrets {
+        // A mistake in each secret field, and one beside all of them.
+        let mut bad = good.clone();
+        bad[field] = json!("canary\n,\u{e9}");
+        entries.push(bad.clone());
+        bad[field] = json!(["canary"]);
+        entries.push(bad);
+    }
+    let mut url = good.clone();
+    url["ftosEndpoint"] = json!("https://canary:canary@p.example");
+    entries.push(url);
+    let lone = Document::parse(&document(&[good]), None).unwrap();
+
+    let crowd = Document::parse(&document(&entries), None).unwrap();
+
+    assert_eq!((lone.tenants.len(), crowd.refused.len()), (1, entries.len()));
+    let refusals: Vec<String> = crowd.refused.iter().map(Refusal::to_string).collect();
+    for shown in [format!("{lone:?}"), format!("{lone:#?}"), format!("{crowd:?}"), refusals.join("\n")] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Document::parse(&bytes, None);
+    }
+
+    #[test]
+    fn no_text_that_looks_like_json_makes_it_panic(text in r#"(\{|\}|\[|\]|"|,|:|\\u|d800|null|1e9|Name|Onfido-ApiTokens| ){0,60}"#) {
+        let _ = Document::parse(text.as_bytes(), None);
+    }
+
+    #[test]
+    fn no_value_of_a_field_makes_it_panic_or_is_shown(field in 0..FIELDS.len(), value in "canary\\PC{0,40}") {
+        let text = document(&[with(FIELDS[field], json!(value))]);
+        let document = Document::parse(&text, None).unwrap();
+
+        for refusal in &document.refused {
+            assert!(!refusal.reason.contains("canary"), "{refusal}");
+        }
+    }
+}
+
+const FIELDS: [&str; 13] = [
+    "Name",
+    "subscriptionId",
+    "apiToken",
+    "webhookId",
+    "webhookToken",
+    "baseUrl",
+    "ftosEndpoint",
+    "ftosClientId",
+    "ftosUsername",
+    "ftosPassword",
+    "ftosAuth",
+    "ftosAction",
+    "unknown",
+];

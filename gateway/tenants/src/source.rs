@@ -1,0 +1,46 @@
+//! Where the tenant document comes from.
+
+pub(crate) mod file;
+pub(crate) mod vault;
+
+use std::io;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use kyc_model::Secret;
+
+use vault::VaultError;
+
+/// A place that holds the tenant document.
+#[async_trait]
+pub trait Source: Send {
+    /// Reads the document as it is now. Dropping the future is safe at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when the document cannot be had; one that is not there is an outage too, never an
+    /// empty document.
+    async fn read(&mut self) -> Result<Secret, SourceError>;
+
+    /// Names the place for the operator, as in `vault secret kv/dcs/kyc-onfido`; holds no secret.
+    fn describe(&self) -> String;
+}
+
+/// Why the document cannot be had. Holds nothing of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The file cannot be read as UTF-8 text.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Vault does not give it.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}

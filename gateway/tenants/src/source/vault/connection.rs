@@ -1,0 +1,89 @@
+//! Makes clients of one Vault server, with every setting given, so that none comes from the environment.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::HeaderValue;
+use vaultrs::client::{VaultClient, VaultClientSettingsBuilder};
+use vaultrs::error::ClientError;
+
+use kyc_model::{Secret, UpstreamBase};
+
+use super::VaultError;
+
+/// A checked address and what belongs to it.
+pub(super) struct Connection {
+    address: UpstreamBase,
+    namespace: Option<String>,
+    ca_file: Option<(PathBuf, String)>,
+    timeout: Duration,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub(super) fn new(
+        address: &str,
+        namespace: Option<&str>,
+        ca_file: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<Self, VaultError> {
+        let address =
+            UpstreamBase::parse(address).map_err(|problem| setting("address", problem.to_string()))?;
+        if !address.path().is_empty() {
+            // `vaultrs` puts `/v1` in front of the whole path, so that no such address could work.
+            return Err(setting("address", "must not have a path"));
+        }
+        if namespace
+            .is_some_and(|namespace| namespace.is_empty() || HeaderValue::try_from(namespace).is_err())
+        {
+            return Err(setting("namespace", "is empty or has characters that no header may carry"));
+        }
+        let ca_file = ca_file.map(with_text).transpose()?;
+        Ok(Self { address, namespace: namespace.map(str::to_owned), ca_file, timeout })
+    }
+
+    /// Makes a client without a token, to log in with.
+    pub(super) fn anonymous(&self) -> Result<VaultClient, VaultError> {
+        self.build("")
+    }
+
+    /// Makes a client that sends `token`.
+    pub(super) fn client(&self, token: &Secret) -> Result<VaultClient, VaultError> {
+        if token.header_value("").is_none() {
+            return Err(VaultError::Token); // `vaultrs` would panic.
+        }
+        self.build(token.reveal())
+    }
+
+    fn build(&self, token: &str) -> Result<VaultClient, VaultError> {
+        let settings = VaultClientSettingsBuilder::default()
+            .address(self.address.url())
+            .ca_certs(self.ca_file.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>())
+            .identity(None)
+            .namespace(self.namespace.clone())
+            .timeout(Some(self.timeout))
+            .token(token)
+            .verify(true)
+            .build()
+            .map_err(|_| setting("address", "cannot be used"))?;
+        VaultClient::new(settings).map_err(|error| match (error, &self.ca_file) {
+            (
+                ClientError::FileReadError { .. } | ClientError::ParseCertificateError { .. },
+                Some((path, _)),
+            ) => VaultError::CaFile { path: path.clone() },
+            _ => VaultError::Tls,
+        })
+    }
+}
+
+/// Refuses a setting.
+pub(super) fn setting(name: &'static str, problem: impl Into<String>) -> VaultError {
+    VaultError::Setting { name, problem: problem.into() }
+}
+
+/// `vaultrs` takes paths as text only.
+fn with_text(path: &Path) -> Result<(PathBuf, String), VaultError> {
+    let text = path.to_str().ok_or_else(|| setting("ca_file", "is not UTF-8"))?;
+    Ok((path.to_owned(), text.to_owned()))
+}

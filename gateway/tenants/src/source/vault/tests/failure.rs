@@ -1,0 +1,92 @@
+//! Failures are told apart and show nothing secret.
+
+use super::*;
+
+#[tokio::test]
+async fn failures_show_nothing_of_the_answer() {
+    let rows = [
+        (503, json!({"errors": ["canary"]}), "vault answered with status 503"),
+        (500, json!("canary"), "vault answered with status 500"),
+        (403, json!({"errors": ["canary"]}), "vault denied access to the secret (403)"),
+        (200, json!({"data": "canary"}), "vault's answer is not that of a key-value secret"),
+        (200, answer(&json!("canary")), "vault's answer is not that of a key-value secret"),
+        (200, answer(&version_2(&json!("canary"))), "vault's answer is not that of a key-value secret"),
+    ];
+
+    for (status, body, message) in rows {
+        let vault = start().await;
+        let _read = get(&vault, V2_PATH, status, body).await;
+        let room = Room::new();
+
+        let error = room.token_source(&vault, KvVersion::V2).read().await.unwrap_err();
+
+        assert_eq!(error.to_string(), message);
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn silent_and_absent_vaults_are_told_apart_from_refusing_ones() {
+    let vault = start().await;
+    let room = Room::new();
+    // The system takes the connection, nobody ever answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let timeout = Duration::from_millis(50);
+    let settings = VaultSettings { address, timeout, ..room.settings(&vault, KvVersion::Auto) };
+    let mut source = VaultSource::new(settings).unwrap();
+
+    let silent = source.read().await.unwrap_err().to_string();
+    drop(listener);
+    let absent = source.read().await.unwrap_err().to_string();
+
+    for text in [silent, absent] {
+        assert!(text.starts_with("vault cannot be reached: ") && !text.contains("kyc-onfido"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused_at_once() {
+    let vault = start().await;
+    let room = Room::new();
+    let good = || room.settings(&vault, KvVersion::Auto);
+    let approle = |mount: &str, role_id: &str| VaultAuth::AppRole {
+        mount: mount.to_owned(),
+        role_id: role_id.to_owned(),
+        secret_id: SecretSource::Env("UNUSED".to_owned()),
+    };
+    let rows = [
+        (VaultSettings { address: "vault:8200".to_owned(), ..good() }, "address"),
+        (VaultSettings { address: "https://u:p@vault".to_owned(), ..good() }, "address"),
+        (VaultSettings { address: "https://vault/prefix".to_owned(), ..good() }, "address"),
+        (VaultSettings { mount: "/".to_owned(), ..good() }, "mount"),
+        (VaultSettings { mount: "k v".to_owned(), ..good() }, "mount"),
+        (VaultSettings { path: "a/../b".to_owned(), ..good() }, "path"),
+        (VaultSettings { path: "a?b".to_owned(), ..good() }, "path"),
+        (VaultSettings { namespace: Some("a\nb".to_owned()), ..good() }, "namespace"),
+        (VaultSettings { auth: approle("", "role"), ..good() }, "auth mount"),
+        (VaultSettings { auth: approle("approle", " "), ..good() }, "role_id"),
+    ];
+
+    for (settings, name) in rows {
+        let error = VaultSource::new(settings).unwrap_err();
+
+        assert!(error.to_string().starts_with(&format!("vault: {name} ")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn unreadable_certificates_are_named() {
+    let vault = start().await;
+    let room = Room::new();
+    let ca_file = room.0.path().join("absent.pem");
+    let settings = VaultSettings {
+        address: "https://127.0.0.1:1".to_owned(),
+        ca_file: Some(ca_file.clone()),
+        ..room.settings(&vault, KvVersion::Auto)
+    };
+
+    let error = VaultSource::new(settings).unwrap().read().await.unwrap_err();
+
+    assert_eq!(error.to_string(), format!("vault: cannot use the certificates in {}", ca_file.display()));
+}

@@ -1,0 +1,247 @@
+//! A scripted source under a clock that stands still.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing_subscriber::fmt::MakeWriter;
+
+use kyc_model::Secret;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn first_look_is_at_once_and_the_next_after_the_poll() {
+    let run = Run::start([Ok(one("a")), Ok(one("b"))]);
+    run.looks(1).await;
+    assert_eq!((run.names(), run.first_loads()), (vec!["acme-a".to_owned()], 1));
+
+    let start = Instant::now();
+    run.looks(2).await;
+
+    assert_eq!(start.elapsed(), POLL);
+    assert_eq!((run.names(), run.first_loads()), (vec!["acme-b".to_owned()], 1));
+    assert_eq!(run.polls(), (2, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn same_bytes_are_not_swapped_in_again() {
+    let run = Run::start([Ok(one("a")), Ok(one("a"))]);
+    run.looks(1).await;
+    let before = run.tenants.load().unwrap();
+
+    run.looks(2).await;
+
+    assert!(Arc::ptr_eq(&before, &run.tenants.load().unwrap()));
+    assert_eq!(run.polls(), (1, 1, 0));
+    assert!(run.metrics.tenants_refreshed.get() > 1_700_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_keeps_the_last_good_table_and_is_retried_sooner_than_the_poll() {
+    let run = Run::start([Ok(one("a")), Err("away"), Err("away"), Ok("{ not json".to_owned()), Ok(one("a"))]);
+    run.looks(2).await;
+    let start = Instant::now();
+
+    run.looks(5).await;
+
+    assert!(start.elapsed() < 3 * POLL, "{:?}", start.elapsed());
+    assert_eq!((run.names(), run.first_loads()), (vec!["acme-a".to_owned()], 1));
+    assert_eq!(run.polls(), (1, 1, 3));
+    assert_eq!(run.metrics.tenants.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_first_success_retries_are_quick_then_bounded_by_the_poll() {
+    let run = Run::start(std::iter::repeat_n(Err("away"), 20).chain([Ok(one("a"))]));
+    let start = Instant::now();
+    run.looks(2).await;
+    let first = start.elapsed();
+    assert_eq!((run.tenants.load().is_none(), run.first_loads()), (true, 0));
+
+    run.looks(20).await;
+    let before_last = Instant::now();
+    run.looks(21).await;
+
+    assert!(first >= FIRST_RETRY && first <= 2 * FIRST_RETRY + TICK, "{first:?}");
+    assert!(before_last.elapsed() <= POLL + TICK, "{:?}", before_last.elapsed());
+    assert_eq!((run.names(), run.first_loads()), (vec!["acme-a".to_owned()], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_entries_are_counted_and_unchanged_tenants_keep_their_arc() {
+    let run = Run::start([Ok(document(&["a", "b"])), Ok(document(&["a", "b", "b"]))]);
+    run.looks(1).await;
+    let before = run.tenants.load().unwrap();
+
+    run.looks(2).await;
+
+    let after = run.tenants.load().unwrap();
+    assert_eq!((run.metrics.tenants.get(), run.metrics.tenants_refused.get()), (1, 2));
+    assert!(Arc::ptr_eq(before.by_name("acme-a").unwrap(), after.by_name("acme-a").unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_ends_the_watch_even_while_the_source_hangs() {
+    let run = Run::start([]);
+    run.looks(1).await;
+
+    run.shutdown.send(()).unwrap();
+
+    run.task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn log_names_source_cause_and_tenant_and_no_secret() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let run = Run::start([Err("away"), Ok("{\"canary\"".to_owned()), Ok(document(&["a", "b", "b"]))]);
+
+    run.looks(3).await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for part in [
+        "WARN kyc_tenants::watch: tenants not refreshed",
+        "source=a script",
+        "cannot read the tenant document: cannot read script: away",
+        "cannot use the tenant document: the document is not a JSON object (line 1, column 9)",
+        r#"tenant "acme-b" (entry 2): Name is shared with entry 3"#,
+        "tenants=1 refused=2",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(!text.contains("canary"), "{text}");
+}
+
+/// A watch under way.
+struct Run {
+    tenants: Tenants,
+    metrics: Metrics,
+    looks: Arc<AtomicUsize>,
+    first_loads: Arc<AtomicUsize>,
+    shutdown: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Run {
+    fn start(script: impl IntoIterator<Item = Result<String, &'static str>>) -> Self {
+        let (tenants, metrics) = (Tenants::default(), Metrics::new().unwrap());
+        let (looks, first_loads) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (shutdown, stopped) = oneshot::channel();
+        let source = Script { answers: script.into_iter().collect(), looks: Arc::clone(&looks) };
+        let on_first_load = {
+            let first_loads = Arc::clone(&first_loads);
+            move || {
+                first_loads.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let watch = watch(Box::new(source), tenants.clone(), metrics.clone(), POLL, stopped, on_first_load);
+        Self { tenants, metrics, looks, first_loads, shutdown, task: tokio::spawn(watch) }
+    }
+
+    /// Lets the time pass until the source was looked at so often, and the look was worked off.
+    async fn looks(&self, count: usize) {
+        while self.looks.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(TICK).await;
+        }
+        tokio::task::yield_now().await;
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.tenants
+            .load()
+            .iter()
+            .flat_map(|table| table.iter().map(|t| t.name.to_string()).collect::<Vec<_>>())
+            .collect()
+    }
+
+    fn first_loads(&self) -> usize {
+        self.first_loads.load(Ordering::SeqCst)
+    }
+
+    /// How often the looks ended as changed, unchanged and failed.
+    fn polls(&self) -> (usize, usize, usize) {
+        let text = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
+        let count = |result: &str| {
+            let start = format!("gateway_tenant_polls_total{{result=\"{result}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&start)).map_or(0, |count| count.parse().unwrap())
+        };
+        (count("changed"), count("unchanged"), count("failed"))
+    }
+}
+
+/// Answers in turn, then hangs.
+struct Script {
+    answers: VecDeque<Result<String, &'static str>>,
+    looks: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Source for Script {
+    async fn read(&mut self) -> Result<Secret, SourceError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        match self.answers.pop_front() {
+            Some(Ok(text)) => Ok(Secret::new(text)),
+            Some(Err(cause)) => {
+                Err(SourceError::Unreadable { path: "script".into(), source: io::Error::other(cause) })
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn describe(&self) -> String {
+        "a script".to_owned()
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn one(name: &str) -> String {
+    document(&[name])
+}
+
+fn document(names: &[&str]) -> String {
+    let entries: Vec<_> = names
+        .iter()
+        .map(|name| {
+            json!({
+                "Name": format!("acme-{name}"), "subscriptionId": format!("canary-{name}"),
+                "apiToken": "canary", "ftosEndpoint": "https://p.example", "ftosUsername": "canary",
+                "ftosPassword": "canary",
+            })
+        })
+        .collect();
+    json!({"Onfido-BaseUrl": "https://api.eu.onfido.com/v3.6", "Onfido-ApiTokens": entries}).to_string()
+}
+
+const POLL: Duration = Duration::from_secs(30);
+/// How finely the tests look at the clock.
+const TICK: Duration = Duration::from_millis(10);
