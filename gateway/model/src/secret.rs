@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 
 /// A secret string: shown by nothing, compared in constant time, wiped when dropped.
@@ -49,6 +50,12 @@ impl Secret {
 impl From<String> for Secret {
     fn from(value: String) -> Self {
         Self::new(value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 

@@ -1,1 +1,36 @@
-//! caller-auth: who may call.
+//! `caller-auth`: who may call.
+//!
+//! ```toml
+//! [[routes.plugins]]
+//! plugin = "caller-auth"
+//! header = "X-Gateway-Secret"
+//! secret_file = "/run/secrets/gateway-secret"
+//! previous_secret_file = "/run/secrets/gateway-secret.old"
+//! allow = ["10.0.0.0/8"]
+//! ```
+//!
+//! Whoever reaches the gateway past Azure API Management can name any tenant. A secret header that
+//! API Management's policy sets, and the addresses it calls from, close that door. At least one of the two is
+//! needed; where both are given, both must hold. Put it first in the route's list.
+
+mod config;
+mod plugin;
+
+use kyc_plugin_api::{Build, Factory};
+
+pub use config::Config;
+pub use plugin::Gatekeeper;
+
+/// The factory of this kind.
+#[derive(Debug)]
+pub struct CallerAuth;
+
+impl Factory for CallerAuth {
+    const KIND: &'static str = "caller-auth";
+    type Config = Config;
+    type Plugin = Gatekeeper;
+
+    fn build(config: Config, _build: &Build<'_>) -> Result<Gatekeeper, String> {
+        Gatekeeper::try_from(config)
+    }
+}

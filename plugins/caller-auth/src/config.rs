@@ -1,0 +1,37 @@
+//! The settings.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// The settings of `caller-auth`. What guards has no default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The header with the secret; default `X-Gateway-Secret`.
+    pub header: String,
+    /// A file with the secret.
+    pub secret_file: Option<PathBuf>,
+    /// An environment variable with the secret.
+    pub secret_env: Option<String>,
+    /// A file with the secret that was valid before, while it is rotated.
+    pub previous_secret_file: Option<PathBuf>,
+    /// The same as an environment variable.
+    pub previous_secret_env: Option<String>,
+    /// The networks that callers connect from; the direct peer counts, no forwarding header.
+    pub allow: Vec<IpNet>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            header: "X-Gateway-Secret".to_owned(),
+            secret_file: None,
+            secret_env: None,
+            previous_secret_file: None,
+            previous_secret_env: None,
+            allow: Vec::new(),
+        }
+    }
+}

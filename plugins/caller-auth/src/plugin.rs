@@ -1,0 +1,196 @@
+//! The guard.
+
+use std::path::Path;
+
+use http::HeaderName;
+use ipnet::IpNet;
+use kyc_model::{Secret, SecretSource};
+use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use pingora_http::RequestHeader;
+
+use crate::config::Config;
+
+/// Lets in who knows the secret and comes from an allowed network.
+#[derive(Clone, Debug)]
+pub struct Gatekeeper {
+    header: HeaderName,
+    /// The secrets that are valid now; empty: none is asked for.
+    secrets: Vec<Secret>,
+    /// The networks that may call; empty: all.
+    allow: Vec<IpNet>,
+}
+
+// === impl Gatekeeper ===
+
+impl TryFrom<Config> for Gatekeeper {
+    type Error = String;
+
+    fn try_from(config: Config) -> Result<Self, String> {
+        let header = HeaderName::try_from(config.header.as_str())
+            .map_err(|_| format!("header: `{}` is no header name", config.header))?;
+        let current = secret("secret", config.secret_file.as_deref(), config.secret_env.as_deref())?;
+        let previous = secret(
+            "previous_secret",
+            config.previous_secret_file.as_deref(),
+            config.previous_secret_env.as_deref(),
+        )?;
+        if current.is_none() && previous.is_some() {
+            return Err("previous_secret: is of no use without a secret".to_owned());
+        }
+        if current.is_none() && config.allow.is_empty() {
+            return Err("needs a secret (secret_file or secret_env), allow, or both".to_owned());
+        }
+        Ok(Self { header, secrets: current.into_iter().chain(previous).collect(), allow: config.allow })
+    }
+}
+
+impl Gatekeeper {
+    fn check_peer(&self, cx: &Ctx) -> Result<()> {
+        if self.allow.is_empty() {
+            return Ok(());
+        }
+        let peer = cx.connection().peer.map(|peer| peer.ip().to_canonical());
+        match peer {
+            Some(peer) if self.allow.iter().any(|network| network.contains(&peer)) => Ok(()),
+            Some(_) | None => {
+                Err(Problem::new(ProblemKind::Forbidden, "the peer is in no network that may call"))
+            }
+        }
+    }
+
+    fn check_secret(&self, head: &RequestHeader) -> Result<()> {
+        if self.secrets.is_empty() {
+            return Ok(());
+        }
+        let mut values = head.headers.get_all(&self.header).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) if self.knows(value.as_bytes()) => Ok(()),
+            (Some(_) | None, _) => {
+                Err(Problem::new(ProblemKind::Unauthenticated, "the caller's secret is missing or wrong"))
+            }
+        }
+    }
+
+    /// Compares with every secret, so that the time does not tell which one it was.
+    fn knows(&self, candidate: &[u8]) -> bool {
+        self.secrets.iter().fold(false, |known, secret| secret.matches(candidate) | known)
+    }
+}
+
+impl Plugin for Gatekeeper {
+    fn phases(&self) -> Phases {
+        Phases::REQUEST | Phases::UPSTREAM_REQUEST
+    }
+
+    fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
+        self.check_peer(cx)?;
+        self.check_secret(head)?;
+        Ok(Flow::Next)
+    }
+
+    fn upstream_request_filter(&self, head: &mut RequestHeader, _cx: &mut Ctx) -> Result<()> {
+        head.remove_header(&self.header);
+        Ok(())
+    }
+}
+
+fn secret(name: &'static str, file: Option<&Path>, env: Option<&str>) -> Result<Option<Secret>, String> {
+    if file.is_none() && env.is_none() {
+        return Ok(None);
+    }
+    let read = SecretSource::choose(name, file, env).and_then(|source| source.read());
+    read.map(Some).map_err(|error| format!("{name}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use kyc_plugin_api::{Connection, testkit};
+
+    use super::*;
+    use crate::CallerAuth;
+
+    type Headers<'a> = &'a [(&'static str, &'a str)];
+
+    const CANARY: &str = "canary-caller-secret";
+
+    fn secret_file() -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "{CANARY}").unwrap();
+        file
+    }
+
+    fn settings(file: &tempfile::NamedTempFile, more: &str) -> String {
+        format!("secret_file = {:?}\n{more}", file.path())
+    }
+
+    fn run(
+        settings: &str,
+        peer: &str,
+        headers: &[(&'static str, &str)],
+    ) -> std::result::Result<(), ProblemKind> {
+        let plugin = testkit::build::<CallerAuth>(settings).unwrap();
+        let mut cx = testkit::ctx([]);
+        cx.set_connection(Connection { peer: Some(peer.parse().unwrap()), tls: false });
+        plugin
+            .request_filter(&testkit::head("GET", "/", headers), &mut cx)
+            .map(|_| ())
+            .map_err(|problem| problem.kind())
+    }
+
+    #[test]
+    fn keeps_the_contract() {
+        testkit::contract::<CallerAuth>(r#"allow = ["10.0.0.0/8", "::1/128"]"#);
+    }
+
+    #[test]
+    fn nothing_to_guard_with_is_refused() {
+        let refused = testkit::build::<CallerAuth>("").unwrap_err();
+
+        assert_eq!(refused, "needs a secret (secret_file or secret_env), allow, or both");
+    }
+
+    #[test]
+    fn only_the_whole_secret_sent_once_lets_in() {
+        let file = secret_file();
+        let name = "X-Gateway-Secret";
+        let rows: [(Headers<'_>, std::result::Result<(), ProblemKind>); 4] = [
+            (&[(name, CANARY)], Ok(())),
+            (&[(name, "canary")], Err(ProblemKind::Unauthenticated)),
+            (&[], Err(ProblemKind::Unauthenticated)),
+            (&[(name, CANARY), (name, CANARY)], Err(ProblemKind::Unauthenticated)),
+        ];
+
+        for (headers, verdict) in rows {
+            assert_eq!(run(&settings(&file, ""), "192.0.2.1:1", headers), verdict, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn both_conditions_must_hold_and_mapped_addresses_count_as_ipv4() {
+        let file = secret_file();
+        let settings = settings(&file, r#"allow = ["10.0.0.0/8"]"#);
+        let secret: &[(&'static str, &str)] = &[("X-Gateway-Secret", CANARY)];
+
+        let inside = run(&settings, "[::ffff:10.1.2.3]:1", secret);
+        let outside = run(&settings, "192.0.2.1:1", secret);
+        let unknown = run(&settings, "10.1.2.3:1", &[]);
+
+        assert_eq!(inside, Ok(()));
+        assert_eq!(outside, Err(ProblemKind::Forbidden));
+        assert_eq!(unknown, Err(ProblemKind::Unauthenticated));
+    }
+
+    #[test]
+    fn the_secret_shows_nowhere_and_does_not_go_on() {
+        let file = secret_file();
+        let plugin = testkit::build::<CallerAuth>(&settings(&file, "")).unwrap();
+        let mut head = testkit::head("GET", "/", &[("X-Gateway-Secret", CANARY)]);
+
+        plugin.upstream_request_filter(&mut head, &mut testkit::ctx([])).unwrap();
+
+        assert!(head.headers.is_empty());
+        assert!(!format!("{plugin:?}").contains(CANARY));
+    }
+}

@@ -1,0 +1,126 @@
+//! The limit.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use governor::clock::{Clock, DefaultClock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use kyc_model::TenantName;
+use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use pingora_http::RequestHeader;
+
+use crate::config::Config;
+
+type Limiter<C> =
+    RateLimiter<TenantName, DashMapStateStore<TenantName>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// Counts the requests of each tenant.
+pub struct PerTenant<C: Clock = DefaultClock> {
+    limiter: Limiter<C>,
+    clock: C,
+    checks: AtomicU32,
+}
+
+// === impl PerTenant ===
+
+impl<C: Clock + Clone> PerTenant<C> {
+    pub(crate) fn build(config: &Config, clock: C) -> std::result::Result<Self, String> {
+        let positive = |key: &str, value: u32| {
+            NonZeroU32::new(value).ok_or_else(|| format!("{key}: must be greater than zero"))
+        };
+        let rate = positive("requests_per_minute", config.requests_per_minute)?;
+        let burst = positive("burst", config.burst.unwrap_or(config.requests_per_minute))?;
+        let quota = Quota::per_minute(rate).allow_burst(burst);
+        let limiter = RateLimiter::new(quota, DashMapStateStore::default(), clock.clone());
+        Ok(Self { limiter, clock, checks: AtomicU32::new(0) })
+    }
+
+    /// Forgets tenants whose quota is full again, so that removed tenants do not pile up.
+    fn tidy(&self) {
+        if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECKS_BETWEEN_TIDYING) {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+        }
+    }
+}
+
+impl<C: Clock + Clone + Send + Sync + 'static> Plugin for PerTenant<C>
+where
+    C::Instant: Reference + Send + Sync + 'static,
+{
+    fn phases(&self) -> Phases {
+        Phases::REQUEST
+    }
+
+    fn request_filter(&self, _head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
+        let tenant = cx.tenant().ok_or_else(|| {
+            Problem::new(ProblemKind::Internal, "rate-limit stands before the plugin that finds the tenant")
+        })?;
+        self.tidy();
+        match self.limiter.check_key(&tenant.name) {
+            Ok(()) => Ok(Flow::Next),
+            Err(refusal) => Err(Problem::new(ProblemKind::RateLimited, "the tenant is over its rate")
+                .with_retry_after(refusal.wait_time_from(self.clock.now()))),
+        }
+    }
+}
+
+impl<C: Clock> fmt::Debug for PerTenant<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerTenant").field("tenants", &self.limiter.len()).finish_non_exhaustive()
+    }
+}
+
+const CHECKS_BETWEEN_TIDYING: u32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use governor::clock::FakeRelativeClock;
+    use kyc_plugin_api::testkit;
+
+    use super::*;
+    use crate::RateLimit;
+
+    fn call(plugin: &PerTenant<FakeRelativeClock>, tenant: &str) -> Result<Flow> {
+        let mut cx = testkit::ctx([]);
+        cx.set_tenant(Arc::new(testkit::tenant(tenant, "https://o.example", "https://p.example")));
+        plugin.request_filter(&testkit::head("GET", "/", &[]), &mut cx)
+    }
+
+    #[test]
+    fn keeps_the_contract() {
+        testkit::contract::<RateLimit>("requests_per_minute = 400\nburst = 50");
+    }
+
+    #[test]
+    fn zero_is_refused_by_its_key() {
+        let refused = testkit::build::<RateLimit>("requests_per_minute = 0").unwrap_err();
+
+        assert_eq!(refused, "requests_per_minute: must be greater than zero");
+    }
+
+    #[test]
+    fn a_tenant_over_its_rate_waits_and_others_do_not() {
+        let clock = FakeRelativeClock::default();
+        let config = Config { requests_per_minute: 60, burst: Some(2) };
+        let plugin = PerTenant::build(&config, clock.clone()).unwrap();
+
+        let first = [call(&plugin, "acme"), call(&plugin, "acme")].map(|result| result.is_ok());
+        let over = call(&plugin, "acme").unwrap_err();
+        let other = call(&plugin, "globex").is_ok();
+        clock.advance(Duration::from_secs(1));
+        let later = call(&plugin, "acme").is_ok();
+
+        assert_eq!((first, other, later), ([true, true], true, true));
+        assert_eq!(
+            (over.kind(), over.retry_after()),
+            (ProblemKind::RateLimited, Some(Duration::from_secs(1)))
+        );
+    }
+}
