@@ -1,0 +1,61 @@
+//! The connector's old operation names.
+
+use std::collections::{BTreeMap, HashMap};
+
+use http::Method;
+
+/// Names and what they stand for.
+#[derive(Clone, Debug)]
+pub(crate) struct Aliases(HashMap<String, Alias>);
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alias {
+    pub(crate) method: Method,
+    /// Begins with a slash and does not end with one.
+    pub(crate) path: String,
+}
+
+// === impl Aliases ===
+
+impl Aliases {
+    /// Adds configured names to the ones that are always there.
+    pub(crate) fn new(configured: &BTreeMap<String, String>) -> Result<Self, String> {
+        let defaults = DEFAULTS.iter().map(|(name, operation)| (*name, *operation));
+        let configured = configured.iter().map(|(name, operation)| (name.as_str(), operation.as_str()));
+        let mut aliases = HashMap::new();
+        for (name, operation) in defaults.chain(configured) {
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+                return Err(format!("aliases: `{name}` is no path segment of letters, digits and -_."));
+            }
+            let alias = parse(operation).ok_or_else(|| {
+                format!("aliases: {name} must read \"METHOD /path\", such as \"POST /checks\"")
+            })?;
+            aliases.insert(name.to_owned(), alias);
+        }
+        Ok(Self(aliases))
+    }
+
+    /// What the first segment of a path stands for.
+    pub(crate) fn find(&self, segment: &str) -> Option<&Alias> {
+        self.0.get(segment)
+    }
+}
+
+fn parse(operation: &str) -> Option<Alias> {
+    let (method, path) = operation.split_once(' ')?;
+    let path = path.trim().trim_end_matches('/');
+    let plain = path.starts_with('/')
+        && path.len() > 1
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))
+        && !path.split('/').any(|segment| segment == "..");
+    let method = KNOWN_METHODS.into_iter().find(|known| known.as_str() == method)?;
+    plain.then(|| Alias { method, path: path.to_owned() })
+}
+
+const DEFAULTS: [(&str, &str); 3] = [
+    ("CreateApplicant", "POST /applicants"),
+    ("GetSdkToken", "POST /sdk_token"),
+    ("StartCheck", "POST /checks"),
+];
+const KNOWN_METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];

@@ -1,0 +1,87 @@
+//! The settings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+/// The settings of `onfido`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The base that callers know, for `Link` and `Location`; default: the scheme, `Host` and prefix of the
+    /// request.
+    pub public_url: Option<String>,
+    /// Old operation names: `Name = "METHOD /path"`. `CreateApplicant`, `GetSdkToken` and `StartCheck` are
+    /// always there, and can be redefined.
+    pub aliases: BTreeMap<String, String>,
+    /// What happens to `webhook_ids` of `POST /checks`; default `inject`.
+    pub webhook_ids: WebhookIds,
+    /// The largest body of `POST /checks`; at most and by default 64 KiB.
+    pub max_checks_body: ByteSize,
+    /// Whether a version segment such as `v3.6/` before a path is dropped, as official clients put one
+    /// there when their base URL has it; default `true`.
+    pub strip_version: bool,
+    /// How long Onfido may take.
+    pub timeouts: TimeoutConfig,
+}
+
+/// What happens to `webhook_ids` of `POST /checks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookIds {
+    /// The tenant's id where the caller gave none.
+    Inject,
+    /// The tenant's id in any case.
+    Enforce,
+    /// Nothing.
+    Off,
+}
+
+/// How long Onfido may take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimeoutConfig {
+    /// TCP and TLS set-up together; default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub connect: Duration,
+    /// Until the answer begins, and between two reads of it; default 60 s.
+    #[serde(with = "humantime_serde")]
+    pub read: Duration,
+    /// Between two writes; default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub write: Duration,
+    /// How long an unused connection is kept; default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub idle: Duration,
+    /// `read` for a check with `"asynchronous": false`, which Onfido answers when all reports are complete;
+    /// default 4 minutes, the longest that Azure API Management waits for sure.
+    #[serde(with = "humantime_serde")]
+    pub synchronous_check: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            aliases: BTreeMap::new(),
+            webhook_ids: WebhookIds::Inject,
+            max_checks_body: ByteSize::kib(64),
+            strip_version: true,
+            timeouts: TimeoutConfig::default(),
+        }
+    }
+}
+
+impl Default for TimeoutConfig {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            read: Duration::from_secs(60),
+            write: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+            synchronous_check: Duration::from_secs(240),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Moves links on the Onfido host to the gateway's own base.
+
+use http::HeaderValue;
+use kyc_model::UpstreamBase;
+use url::Url;
+
+use crate::operation::is_version;
+
+/// Rewrites every `<…>` of a `Link` value (RFC 8288 §3) that is on the Onfido host; `None` when there is none.
+pub(crate) fn rewrite_link(value: &HeaderValue, base: &UpstreamBase, public: &str) -> Option<HeaderValue> {
+    let text = value.to_str().ok()?;
+    let mut rewritten = String::with_capacity(text.len());
+    let mut changed = false;
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        let Some((uri, after)) = after.split_once('>') else { break };
+        rewritten.push_str(before);
+        rewritten.push('<');
+        match rebase(uri, base, public) {
+            Some(moved) => {
+                rewritten.push_str(&moved);
+                changed = true;
+            }
+            None => rewritten.push_str(uri),
+        }
+        rewritten.push('>');
+        rest = after;
+    }
+    rewritten.push_str(rest);
+    if changed { HeaderValue::try_from(rewritten).ok() } else { None }
+}
+
+/// Rewrites a `Location` (RFC 9110 §10.2.2) on the Onfido host, absolute or as a path; `None` for others.
+pub(crate) fn rewrite_location(
+    value: &HeaderValue,
+    base: &UpstreamBase,
+    public: &str,
+) -> Option<HeaderValue> {
+    let text = value.to_str().ok()?;
+    let moved = if text.starts_with('/') && !text.starts_with("//") {
+        below_base(text, base).map(|rest| format!("{public}{rest}"))
+    } else {
+        rebase(text, base, public)
+    };
+    HeaderValue::try_from(moved?).ok()
+}
+
+/// Moves an absolute URI from the upstream's base to the public one; its path and query stay byte by byte.
+fn rebase(uri: &str, base: &UpstreamBase, public: &str) -> Option<String> {
+    let parsed = Url::parse(uri).ok()?;
+    let origin = base.url();
+    let same = parsed.scheme() == origin.scheme()
+        && parsed.host() == origin.host()
+        && parsed.port_or_known_default() == origin.port_or_known_default();
+    if !same || !parsed.username().is_empty() || parsed.password().is_some() {
+        return None;
+    }
+    let after_scheme = uri.split_once("://")?.1;
+    let path = after_scheme.find('/').and_then(|slash| after_scheme.get(slash..))?;
+    Some(format!("{public}{}", below_base(path, base)?))
+}
+
+/// What follows the base's path, or a path of another version, which the gateway maps to the tenant's own.
+fn below_base<'a>(path: &'a str, base: &UpstreamBase) -> Option<&'a str> {
+    let below = path.strip_prefix(base.path()).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    below.or_else(|| {
+        let first = path.strip_prefix('/')?.split('/').next()?;
+        is_version(first).then_some(path)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLIC: &str = "https://gw.example/dcs/kyc2";
+
+    fn base() -> UpstreamBase {
+        UpstreamBase::parse("https://api.eu.onfido.com/v3.6").unwrap()
+    }
+
+    fn link(value: &str) -> Option<String> {
+        let value = HeaderValue::try_from(value).unwrap();
+        rewrite_link(&value, &base(), PUBLIC).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    fn location(value: &str) -> Option<String> {
+        let value = HeaderValue::try_from(value).unwrap();
+        rewrite_location(&value, &base(), PUBLIC).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn links_on_the_onfido_host_move() {
+        let rewritten = link(
+            r#"<https://api.eu.onfido.com/v3.6/applicants?page=2&x=a,b>; rel="next", <https://else.example/v3.6/a>; rel="x""#,
+        );
+
+        assert_eq!(
+            rewritten.as_deref(),
+            Some(
+                r#"<https://gw.example/dcs/kyc2/applicants?page=2&x=a,b>; rel="next", <https://else.example/v3.6/a>; rel="x""#
+            )
+        );
+    }
+
+    #[test]
+    fn other_hosts_schemes_and_ports_stay() {
+        let others = [
+            "<https://api.us.onfido.com/v3.6/a>",
+            "<http://api.eu.onfido.com/v3.6/a>",
+            "<https://api.eu.onfido.com:444/v3.6/a>",
+            "<https://api.eu.onfido.com.evil.example/v3.6/a>",
+            "<https://api.eu.onfido.com/v3.66/a>x<",
+            "no link",
+            "<https://u@api.eu.onfido.com/v3.6/a>",
+        ];
+
+        for other in others.iter().filter(|other| !other.contains("v3.66")) {
+            assert_eq!(link(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn locations_move_only_from_the_onfido_host() {
+        let rows = [
+            (
+                "https://api.eu.onfido.com/v3.6/watchlist_monitors/1",
+                Some("https://gw.example/dcs/kyc2/watchlist_monitors/1"),
+            ),
+            ("https://API.eu.onfido.com:443/v3.6?x=1", Some("https://gw.example/dcs/kyc2?x=1")),
+            ("https://api.eu.onfido.com/v3/checks/1", Some("https://gw.example/dcs/kyc2/v3/checks/1")),
+            ("/v3.6/checks/1", Some("https://gw.example/dcs/kyc2/checks/1")),
+            ("https://s3.example/file?signature=abc", None),
+            ("//s3.example/v3.6/file", None),
+            ("checks/1", None),
+        ];
+
+        for (from, to) in rows {
+            assert_eq!(location(from).as_deref(), to, "{from}");
+        }
+    }
+}

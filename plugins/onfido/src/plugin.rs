@@ -1,0 +1,220 @@
+//! Calls to Onfido.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use kyc_plugin_api::{Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Target, Timeouts};
+use kyc_telemetry::names;
+use pingora_http::{RequestHeader, ResponseHeader};
+use prometheus::IntCounter;
+
+use crate::alias::Aliases;
+use crate::config::{Config, WebhookIds};
+use crate::links::{rewrite_link, rewrite_location};
+use crate::operation::{Operation, is_version};
+use crate::splice::{Check, Spliced};
+
+/// Sends a tenant's call to the tenant's Onfido, under the tenant's credential.
+#[derive(Debug)]
+pub struct OnfidoApi {
+    public_url: Option<String>,
+    aliases: Aliases,
+    webhook_ids: WebhookIds,
+    max_checks_body: usize,
+    strip_version: bool,
+    timeouts: Timeouts,
+    synchronous_check: std::time::Duration,
+    checks: Counted,
+}
+
+/// Checks by what became of their body.
+#[derive(Debug)]
+struct Counted {
+    injected: IntCounter,
+    kept: IntCounter,
+    untouched: IntCounter,
+}
+
+/// The base under which the caller reached the gateway, for links in the answer.
+#[derive(Clone, Debug)]
+struct ReachedAt(String);
+
+/// Marks a request as a new check.
+#[derive(Clone, Copy, Debug)]
+struct NewCheck;
+
+// === impl OnfidoApi ===
+
+impl OnfidoApi {
+    pub(crate) fn build(config: &Config, build: &Build<'_>) -> std::result::Result<Self, String> {
+        let times = &config.timeouts;
+        for (key, time) in [
+            ("connect", times.connect),
+            ("read", times.read),
+            ("write", times.write),
+            ("idle", times.idle),
+            ("synchronous_check", times.synchronous_check),
+        ] {
+            if time.is_zero() {
+                return Err(format!("timeouts.{key}: must be longer than zero"));
+            }
+        }
+        let max_checks_body = usize::try_from(config.max_checks_body.as_u64()).unwrap_or(usize::MAX);
+        if !(1..=MAX_CHECKS_BODY).contains(&max_checks_body) {
+            return Err("max_checks_body: must be from 1 B to 64 KiB".to_owned());
+        }
+        let counter = build.collectors.counter(
+            names::CHECKS,
+            "New checks by what became of webhook_ids.",
+            &["result"],
+        )?;
+        Ok(Self {
+            public_url: config.public_url.as_deref().map(public_url).transpose()?,
+            aliases: Aliases::new(&config.aliases)?,
+            webhook_ids: config.webhook_ids,
+            max_checks_body,
+            strip_version: config.strip_version,
+            timeouts: Timeouts {
+                connect: times.connect,
+                read: times.read,
+                write: times.write,
+                idle: times.idle,
+            },
+            synchronous_check: times.synchronous_check,
+            checks: Counted {
+                injected: counter.with_label_values(&["injected"]),
+                kept: counter.with_label_values(&["kept"]),
+                untouched: counter.with_label_values(&["untouched"]),
+            },
+        })
+    }
+}
+
+#[async_trait]
+impl Plugin for OnfidoApi {
+    fn phases(&self) -> Phases {
+        Phases::REQUEST | Phases::REQUEST_BODY | Phases::RESPONSE
+    }
+
+    fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
+        let internal = |what: &str| Problem::new(ProblemKind::Internal, what);
+        let tenant = cx
+            .tenant()
+            .map(Arc::clone)
+            .ok_or_else(|| internal("no plugin before onfido found the tenant"))?;
+        let path = cx
+            .params()
+            .value("path")
+            .ok_or_else(|| internal("the route's pattern does not end in {*path}"))?;
+        let base = Arc::clone(&tenant.base);
+        let versioned = self.strip_version && base.path().rsplit('/').next().is_some_and(is_version);
+        let operation = Operation::read(&head.method, path, &self.aliases, versioned)?;
+        let new_check = operation.is_new_check();
+        let target = Target {
+            path_and_query: operation.path_and_query(base.path(), head.uri.query()),
+            method: operation.method,
+            credential: Some((header::AUTHORIZATION, tenant.authorization.clone())),
+            timeouts: self.timeouts,
+            base,
+        };
+        let reached_at =
+            self.public_url.is_none().then(|| reached_at(head, path, cx.connection().tls)).flatten();
+        cx.set_target(target);
+        if let Some(reached_at) = reached_at {
+            cx.extensions_mut().insert(reached_at);
+        }
+        if new_check && !head.headers.contains_key(header::CONTENT_ENCODING) {
+            cx.extensions_mut().insert(NewCheck);
+            cx.want_body(self.max_checks_body);
+        }
+        Ok(Flow::Next)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _head: &RequestHeader,
+        body: &mut Bytes,
+        cx: &mut Ctx,
+    ) -> Result<Flow> {
+        if cx.extensions().get::<NewCheck>().is_none() {
+            return Ok(Flow::Next);
+        }
+        let Some(check) = Check::read(body) else {
+            self.checks.untouched.inc();
+            return Ok(Flow::Next);
+        };
+        if check.synchronous
+            && let Some(target) = cx.target_mut()
+        {
+            target.timeouts.read = self.synchronous_check;
+        }
+        let enforce = self.webhook_ids == WebhookIds::Enforce;
+        let webhook_id = cx.tenant().and_then(|tenant| tenant.webhook_id.as_deref());
+        let spliced = match (self.webhook_ids, webhook_id) {
+            (WebhookIds::Inject | WebhookIds::Enforce, Some(id)) => check.splice(body, id, enforce),
+            (WebhookIds::Off, _) | (_, None) => Spliced::Untouched,
+        };
+        match spliced {
+            Spliced::Injected(bytes) => {
+                *body = Bytes::from(bytes);
+                self.checks.injected.inc();
+            }
+            Spliced::Kept => self.checks.kept.inc(),
+            Spliced::Untouched => self.checks.untouched.inc(),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn response_filter(&self, head: &mut ResponseHeader, cx: &mut Ctx) -> Result<()> {
+        let has_links =
+            head.headers.contains_key(header::LINK) || head.headers.contains_key(header::LOCATION);
+        let Some(target) = cx.target().filter(|_| has_links) else { return Ok(()) };
+        let reached_at = cx.extensions().get::<ReachedAt>().map(|base| base.0.as_str());
+        let Some(public) = self.public_url.as_deref().or(reached_at) else { return Ok(()) };
+        let failed = || Problem::new(ProblemKind::Internal, "a rewritten link is no header value");
+        let location = head
+            .headers
+            .get(header::LOCATION)
+            .and_then(|value| rewrite_location(value, &target.base, public));
+        if let Some(location) = location {
+            head.insert_header(header::LOCATION, location).map_err(|_| failed())?;
+        }
+        let links: Vec<HeaderValue> = head
+            .headers
+            .get_all(header::LINK)
+            .iter()
+            .map(|value| rewrite_link(value, &target.base, public).unwrap_or_else(|| value.clone()))
+            .collect();
+        if !links.is_empty() {
+            head.remove_header(&header::LINK);
+            for link in links {
+                head.append_header(header::LINK, link).map_err(|_| failed())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The request's own scheme, host and prefix: its path without what the route's pattern left over.
+fn reached_at(head: &RequestHeader, rest: &str, tls: bool) -> Option<ReachedAt> {
+    let host = match head.headers.get(header::HOST) {
+        Some(host) => host.to_str().ok()?,
+        None => head.uri.authority()?.as_str(),
+    };
+    let prefix = head.uri.path().strip_suffix(rest)?.trim_end_matches('/');
+    let scheme = if tls { "https" } else { "http" };
+    Some(ReachedAt(format!("{scheme}://{host}{prefix}")))
+}
+
+fn public_url(text: &str) -> std::result::Result<String, String> {
+    let base = kyc_model::UpstreamBase::parse(text).map_err(|error| format!("public_url: {error}"))?;
+    Ok(base.url().as_str().trim_end_matches('/').to_owned())
+}
+
+/// Pingora's replay buffer.
+const MAX_CHECKS_BODY: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

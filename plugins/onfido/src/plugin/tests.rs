@@ -1,0 +1,109 @@
+use http::Method;
+use kyc_plugin_api::{Params, testkit};
+
+use super::*;
+use crate::Onfido;
+
+const SAMPLE: &str = r#"
+public_url = "https://gateway.example/dcs/kyc2/"
+webhook_ids = "inject"
+max_checks_body = "64KiB"
+strip_version = true
+timeouts = { connect = "5s", read = "60s", write = "30s", idle = "30s", synchronous_check = "4m" }
+aliases = { CreateApplicant = "POST /applicants" }
+"#;
+
+fn cx(path: &str) -> Ctx {
+    let tenant = testkit::tenant("acme", "https://api.eu.onfido.com/v3.6", "https://portal.example/");
+    let mut cx = testkit::ctx([]);
+    cx.set_tenant(Arc::new(tenant));
+    cx.set_params(Params::from_iter([("path", path)]));
+    cx
+}
+
+fn call(plugin: &OnfidoApi, method: &str, path: &str) -> Ctx {
+    let mut cx = cx(path);
+    let head = testkit::head(method, &format!("/dcs/kyc2/{path}"), &[("Host", "gw:8080")]);
+    assert!(matches!(plugin.request_filter(&head, &mut cx), Ok(Flow::Next)));
+    cx
+}
+
+#[test]
+fn keeps_the_contract() {
+    testkit::contract::<Onfido>(SAMPLE);
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_refused_by_their_key() {
+    let rows = [
+        (r#"max_checks_body = "1MiB""#, "max_checks_body: must be from 1 B to 64 KiB"),
+        (r#"timeouts = { read = "0s" }"#, "timeouts.read: must be longer than zero"),
+        (r#"public_url = "gw.example""#, "public_url: is not an absolute URL"),
+        (
+            r#"aliases = { X = "BREW /tea" }"#,
+            "aliases: X must read \"METHOD /path\", such as \"POST /checks\"",
+        ),
+    ];
+
+    for (settings, expected) in rows {
+        assert_eq!(testkit::build::<Onfido>(settings).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_call_goes_to_the_tenants_onfido_under_its_credential() {
+    let plugin = testkit::build::<Onfido>("").unwrap();
+
+    let cx = call(&plugin, "GET", "applicants/1/");
+
+    let target = cx.target().unwrap();
+    assert_eq!((target.path_and_query.as_str(), &target.method), ("/v3.6/applicants/1/", &Method::GET));
+    assert_eq!(
+        target.credential,
+        Some((header::AUTHORIZATION, HeaderValue::from_static("Token token=token-acme")))
+    );
+    assert!(!format!("{target:?}").contains("token-acme"));
+    assert_eq!(cx.body_limit(), None);
+}
+
+#[tokio::test]
+async fn a_synchronous_check_may_take_longer_and_gets_the_id() {
+    let plugin = testkit::build::<Onfido>("").unwrap();
+    let mut cx = call(&plugin, "POST", "checks/");
+    let mut body = Bytes::from_static(br#"{"asynchronous":false}"#);
+
+    let head = testkit::head("POST", "/", &[]);
+    plugin.request_body_filter(&head, &mut body, &mut cx).await.unwrap();
+
+    assert_eq!(cx.body_limit(), Some(65536));
+    assert_eq!(body, br#"{"webhook_ids":["hook-acme"],"asynchronous":false}"#.as_slice());
+    assert_eq!(cx.target().unwrap().timeouts.read, std::time::Duration::from_secs(240));
+}
+
+#[tokio::test]
+async fn a_body_that_another_plugin_asked_for_is_not_touched() {
+    let plugin = testkit::build::<Onfido>("").unwrap();
+    let mut cx = call(&plugin, "POST", "applicants");
+    let mut body = Bytes::from_static(b"{}");
+
+    plugin.request_body_filter(&testkit::head("POST", "/", &[]), &mut body, &mut cx).await.unwrap();
+
+    assert_eq!(body, b"{}".as_slice());
+}
+
+#[test]
+fn links_lead_back_to_where_the_caller_came_in() {
+    let plugin = testkit::build::<Onfido>("").unwrap();
+    let mut cx = call(&plugin, "GET", "applicants");
+    let mut head = ResponseHeader::build(200, None).unwrap();
+    head.append_header("Link", "<https://api.eu.onfido.com/v3.6/applicants?page=2>; rel=\"next\"").unwrap();
+    head.append_header("Link", "<https://other.example/>; rel=\"x\"").unwrap();
+
+    plugin.response_filter(&mut head, &mut cx).unwrap();
+
+    let links: Vec<_> = head.headers.get_all("link").iter().collect();
+    assert_eq!(
+        links,
+        ["<http://gw:8080/dcs/kyc2/applicants?page=2>; rel=\"next\"", "<https://other.example/>; rel=\"x\""]
+    );
+}
