@@ -1,1 +1,38 @@
 //! webhook: verifies Onfido's notifications and delivers them to the tenant's portal.
+//!
+//! The order of the checks is size, tenant, signature, content type, JSON, event filter; the answer is 200
+//! only when the portal took the event, or when the event is one that nobody asked for.
+
+mod config;
+mod configuration_name;
+mod content_type;
+mod event;
+pub mod fintechos;
+mod outbound;
+mod per_tenant;
+mod plugin;
+mod signature;
+mod signing_tokens;
+
+use kyc_plugin_api::{Build, Factory};
+
+pub use config::{Config, DataForm, Delivery, OnfidoConfig, PortalConfig, SignaturePolicy};
+pub use event::{Event, InvalidEvent};
+pub use outbound::TransportError;
+pub use plugin::Notifications;
+
+/// The kind `webhook`.
+#[derive(Clone, Copy, Debug)]
+pub struct Webhook;
+
+// === impl Webhook ===
+
+impl Factory for Webhook {
+    const KIND: &'static str = "webhook";
+    type Config = Config;
+    type Plugin = Notifications;
+
+    fn build(config: Config, build: &Build<'_>) -> Result<Notifications, String> {
+        Notifications::new(&config, build)
+    }
+}

@@ -1,0 +1,186 @@
+//! A portal's answer to a delivery: failures may ride on status 200.
+
+use std::fmt;
+
+use http::header::CONTENT_TYPE;
+use reqwest::Response;
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::{ANSWER_LIMIT, DeliveryError, Step};
+use crate::outbound::read_at_most;
+
+/// The outer fields of FintechOS's answers, as far as they are there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    success: Option<bool>,
+    error_code: Option<i64>,
+    about_session: bool,
+}
+
+/// Says whether the portal took the event.
+///
+/// # Errors
+///
+/// [`DeliveryError`] when it did not.
+pub(super) async fn judge(response: Response) -> Result<(), DeliveryError> {
+    if !response.status().is_success() {
+        return Err(DeliveryError::Status(response.status().as_u16()));
+    }
+    let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|value| is_html(value.as_bytes()));
+    if is_page {
+        return Err(DeliveryError::Page);
+    }
+    let body = read_at_most(response, ANSWER_LIMIT)
+        .await
+        .map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
+    Envelope::read(&body).verdict()
+}
+
+// === impl Envelope ===
+
+impl Envelope {
+    /// Reads as far as it goes: an answer may be cut at the limit, and an endpoint may answer anything.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let mut envelope = Self::default();
+        // What is no object, or breaks off, has said no more than what was seen until there.
+        let _ = serde_json::Deserializer::from_slice(body).deserialize_map(&mut envelope);
+        envelope
+    }
+
+    /// Says whether nothing in it speaks of a failure.
+    pub(super) fn is_success(&self) -> bool {
+        self.verdict().is_ok()
+    }
+
+    fn verdict(&self) -> Result<(), DeliveryError> {
+        match (self.success, self.error_code) {
+            (Some(true) | None, None | Some(0)) => Ok(()),
+            (_, Some(401)) => Err(DeliveryError::SessionEnded),
+            (Some(false), _) if self.about_session => Err(DeliveryError::SessionEnded),
+            (_, code) => Err(DeliveryError::Refused(code)),
+        }
+    }
+
+    fn take(&mut self, key: &str, value: &Value) {
+        match key.replace('_', "").to_ascii_lowercase().as_str() {
+            "issuccess" => self.success = truth(value).or(self.success),
+            "errorcode" => self.error_code = code(value).or(self.error_code),
+            "message" => self.about_session = value.as_str().is_some_and(speaks_of_session),
+            _ => {}
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Envelope {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(key) = members.next_key::<String>()? {
+            if KEYS.iter().any(|known| key.replace('_', "").eq_ignore_ascii_case(known)) {
+                self.take(&key, &members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A code that is no number is still a code, shown as -1.
+fn code(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => Some(number.as_i64().unwrap_or(UNREADABLE)),
+        Value::String(text) if text.trim().is_empty() => None,
+        Value::String(text) => Some(text.trim().parse().unwrap_or(UNREADABLE)),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn speaks_of_session(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["token", "expired", "unauthor", "session"].iter().any(|word| message.contains(word))
+}
+
+fn is_html(content_type: &[u8]) -> bool {
+    content_type.get(..HTML.len()).is_some_and(|start| start.eq_ignore_ascii_case(HTML))
+}
+
+const HTML: &[u8] = b"text/html";
+const KEYS: [&str; 3] = ["issuccess", "errorcode", "message"];
+const UNREADABLE: i64 = -1;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::{DeliveryError, Envelope};
+
+    #[test]
+    fn success_is_what_says_nothing_of_a_failure() {
+        for text in [
+            "",
+            "1521.09",
+            "[{\"IsSuccess\":false}]",
+            "OK",
+            "{}",
+            r#"{"Message":null,"IsSuccess":true,"ErrorCode":0,"UIResult":{"IsSuccess":false}}"#,
+            r#"{"Message":"token expired"}"#,
+            r#"{"IsSuccess":null,"ErrorCode":null}"#,
+        ] {
+            assert!(Envelope::read(text.as_bytes()).is_success(), "{text}");
+        }
+    }
+
+    #[test]
+    fn failures_are_seen_in_every_spelling() {
+        for (text, code) in [
+            (r#"{"IsSuccess":false}"#, None),
+            (r#"{"isSuccess":false,"ErrorCode":7}"#, Some(7)),
+            (r#"{"is_success":"False"}"#, None),
+            (r#"{"ISSUCCESS":true,"errorCode":"12"}"#, Some(12)),
+            (r#"{"ErrorCode":"E_FAIL"}"#, Some(-1)),
+            (r#"{"IsSuccess":false,"Message":"no such action","Serialized":"cut of"#, None),
+        ] {
+            let verdict = Envelope::read(text.as_bytes()).verdict();
+
+            assert!(matches!(verdict, Err(DeliveryError::Refused(seen)) if seen == code), "{text}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn ended_sessions_are_told_apart() {
+        for text in [
+            r#"{"IsSuccess":false,"Message":"Invalid Token"}"#,
+            r#"{"Message":"Your session was closed","IsSuccess":false}"#,
+            r#"{"IsSuccess":false,"message":"Unauthorised"}"#,
+            r#"{"IsSuccess":false,"ErrorCode":401}"#,
+            r#"{"ErrorCode":"401"}"#,
+        ] {
+            let verdict = Envelope::read(text.as_bytes()).verdict();
+
+            assert!(matches!(verdict, Err(DeliveryError::SessionEnded)), "{text}: {verdict:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(body in any::<Vec<u8>>()) {
+            let _ = Envelope::read(&body);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What may become of a delivery that fails.
+
+use std::fmt;
+
+use kyc_plugin_api::{Problem, ProblemKind};
+
+use crate::TransportError;
+use crate::per_tenant::Abandoned;
+
+/// The portal did not take an event. The texts hold nothing that the portal said.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// There was no whole answer.
+    #[error("portal {step} got no answer")]
+    Transport {
+        /// Which call it was.
+        step: Step,
+        /// What happened to it.
+        #[source]
+        source: TransportError,
+    },
+    /// The time for the whole delivery ran out.
+    #[error("portal delivery was not done in time")]
+    Deadline,
+    /// Another request was logging in, and gave up.
+    #[error("portal login was given up")]
+    LoginAbandoned,
+    /// The login was answered with this status.
+    #[error("portal answered {0} to the login")]
+    LoginStatus(u16),
+    /// The login was answered with success, but without a token that can be used.
+    #[error("portal's answer to the login holds no usable token")]
+    LoginAnswer,
+    /// The delivery was answered with this status.
+    #[error("portal answered {0} to the delivery")]
+    Status(u16),
+    /// The answer says that the session has ended, also after a new login.
+    #[error("portal does not accept the session")]
+    SessionEnded,
+    /// The answer is a success by its status and a failure by its content.
+    #[error("portal reports a failure, code {}", CodeText(*.0))]
+    Refused(Option<i64>),
+    /// The answer is a page for people, so this is not the address of an endpoint.
+    #[error("portal answered with a page instead of a result")]
+    Page,
+}
+
+/// The two calls at a portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Getting a token.
+    Login,
+    /// Bringing the event.
+    Delivery,
+}
+
+/// What a failed delivery says about the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryClass {
+    /// Time may help: unreachable, slow, overloaded, or a failure without a known reason.
+    Transient,
+    /// The account is not let in; it concerns every event of the tenant.
+    Login,
+    /// The portal lets the account in and then does not know it.
+    Session,
+    /// Address, endpoint or role is wrong; it concerns every event of the tenant.
+    Endpoint,
+    /// The portal does not want this very event.
+    Event,
+}
+
+// === impl DeliveryError ===
+
+impl DeliveryError {
+    /// What the failure says about the next delivery.
+    pub fn class(&self) -> DeliveryClass {
+        match self {
+            Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned | Self::Refused(_) => {
+                DeliveryClass::Transient
+            }
+            Self::LoginStatus(400 | 401 | 403) | Self::LoginAnswer => DeliveryClass::Login,
+            Self::Status(401) | Self::SessionEnded => DeliveryClass::Session,
+            Self::Status(400 | 409 | 413 | 415 | 422) => DeliveryClass::Event,
+            Self::LoginStatus(300..=399 | 404 | 405 | 410) | Self::Page => DeliveryClass::Endpoint,
+            Self::Status(300..=399 | 403 | 404 | 405 | 410) => DeliveryClass::Endpoint,
+            Self::LoginStatus(_) | Self::Status(_) => DeliveryClass::Transient,
+        }
+    }
+
+    /// Says whether a new login may help at once.
+    pub(super) fn ends_session(&self) -> bool {
+        matches!(self, Self::Status(401 | 403) | Self::SessionEnded)
+    }
+
+    fn problem_kind(&self) -> ProblemKind {
+        match self {
+            Self::Deadline | Self::LoginAbandoned => ProblemKind::UpstreamTimeout,
+            Self::Transport { source, .. } => match source {
+                TransportError::Timeout => ProblemKind::UpstreamTimeout,
+                TransportError::Unreachable(_) | TransportError::Broken(_) => ProblemKind::UpstreamUnreachable,
+            },
+            Self::LoginStatus(_)
+            | Self::LoginAnswer
+            | Self::Status(_)
+            | Self::SessionEnded
+            | Self::Refused(_)
+            | Self::Page => ProblemKind::UpstreamError,
+        }
+    }
+}
+
+impl From<Abandoned> for DeliveryError {
+    fn from(_: Abandoned) -> Self {
+        Self::LoginAbandoned
+    }
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        Self::new(error.problem_kind(), "event not delivered").because(error)
+    }
+}
+
+// === impl Step ===
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Login => "login",
+            Self::Delivery => "delivery",
+        })
+    }
+}
+
+struct CodeText(Option<i64>);
+
+impl fmt::Display for CodeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(code) => code.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}

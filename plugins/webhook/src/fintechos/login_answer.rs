@@ -1,0 +1,161 @@
+//! A portal's answer to a login, read tolerantly: its shape is not documented for every version.
+
+use std::time::Duration;
+
+use kyc_model::Secret;
+use serde_json::{Map, Value};
+
+use super::delivery_answer::Envelope;
+
+/// A token and what the portal says about its life.
+#[derive(Debug)]
+pub(super) struct LoginAnswer {
+    pub(super) token: Secret,
+    /// Absent when not given, or zero.
+    pub(super) expires_in: Option<Duration>,
+    /// Absent when not given, or zero.
+    pub(super) refresh_expires_in: Option<Duration>,
+}
+
+/// An answer without a token; it keeps the names of the answer's fields, for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoToken {
+    pub(super) keys: Vec<String>,
+}
+
+// === impl LoginAnswer ===
+
+impl LoginAnswer {
+    /// Takes a bare GUID, a JSON string, or an object with the token under one of its known names.
+    ///
+    /// # Errors
+    ///
+    /// [`NoToken`] for everything else, also for an object that says `IsSuccess: false`.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, NoToken> {
+        let text = std::str::from_utf8(body).unwrap_or_default().trim();
+        if is_guid(text) {
+            return Ok(Self::bare(text.to_owned()));
+        }
+        match serde_json::from_str(text) {
+            Ok(Value::String(token)) if !token.trim().is_empty() => Ok(Self::bare(token.trim().to_owned())),
+            Ok(Value::Object(members)) if Envelope::read(body).is_success() => Self::from_members(members),
+            Ok(Value::Object(members)) => Err(NoToken::new(&members)),
+            Ok(_) | Err(_) => Err(NoToken { keys: Vec::new() }),
+        }
+    }
+
+    fn bare(token: String) -> Self {
+        Self { token: Secret::new(token), expires_in: None, refresh_expires_in: None }
+    }
+
+    fn from_members(mut members: Map<String, Value>) -> Result<Self, NoToken> {
+        let seconds = |name| member(&members, name).and_then(|key| seconds(members.get(key)?));
+        let (expires_in, refresh_expires_in) = (seconds("expiresin"), seconds("refreshexpiresin"));
+        let keys = ["accesstoken", "token"].into_iter().filter_map(|name| member(&members, name).cloned());
+        for key in keys.collect::<Vec<_>>() {
+            match members.get_mut(&key).map(Value::take) {
+                Some(Value::String(token)) if !token.is_empty() => {
+                    return Ok(Self { token: Secret::new(token), expires_in, refresh_expires_in });
+                }
+                Some(_) | None => {}
+            }
+        }
+        Err(NoToken::new(&members))
+    }
+}
+
+// === impl NoToken ===
+
+impl NoToken {
+    fn new(members: &Map<String, Value>) -> Self {
+        Self { keys: members.keys().take(MAX_KEYS).map(|key| shown(key)).collect() }
+    }
+}
+
+/// The key whose name, without case and underscores, is `name`.
+fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a String> {
+    members.keys().find(|key| key.replace('_', "").eq_ignore_ascii_case(name))
+}
+
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        Value::Number(number) => number.as_u64()?,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+fn is_guid(text: &str) -> bool {
+    let mut groups = text.split('-');
+    let sizes = [8, 4, 4, 4, 12];
+    sizes.iter().all(|&size| {
+        groups.next().is_some_and(|group| group.len() == size && group.bytes().all(|b| b.is_ascii_hexdigit()))
+    }) && groups.next().is_none()
+}
+
+/// A field's name as a log may show it; what has digits could be a value in the wrong place.
+fn shown(key: &str) -> String {
+    let plain = key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    if plain { key.to_owned() } else { "…".to_owned() }
+}
+
+const MAX_KEYS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::{Duration, LoginAnswer, NoToken};
+
+    const GUID: &str = "e9735b2a-b5f8-461a-9fec-a819a071a2ff";
+
+    #[test]
+    fn every_known_shape_gives_the_token() {
+        for text in [
+            GUID.to_owned(),
+            format!("  {GUID}\r\n"),
+            format!("\"{GUID}\""),
+            format!(r#"{{"access_token":"{GUID}"}}"#),
+            format!(r#"{{"accessToken":"{GUID}","token":"other"}}"#),
+            format!(r#"{{"Token":"{GUID}"}}"#),
+            format!(r#"{{"token":"{GUID}","ACCESS_TOKEN":null}}"#),
+            format!(r#"{{"IsSuccess":true,"ErrorCode":0,"AccessToken":"{GUID}"}}"#),
+        ] {
+            let answer = LoginAnswer::parse(text.as_bytes()).unwrap();
+
+            assert_eq!(answer.token.reveal(), GUID, "{text}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_are_numbers_or_texts_above_zero() {
+        let life = |text: &str| LoginAnswer::parse(text.as_bytes()).unwrap().expires_in;
+
+        assert_eq!(life(r#"{"token":"t","expires_in":1200}"#), Some(Duration::from_secs(1200)));
+        assert_eq!(life(r#"{"token":"t","expiresIn":"1200"}"#), Some(Duration::from_secs(1200)));
+        assert_eq!(life(r#"{"token":"t","expires_in":0}"#), None);
+        assert_eq!(life(r#"{"token":"t","expires_in":-1}"#), None);
+        assert_eq!(life(r#"{"token":"t","expires_in":"2d 12h"}"#), None);
+    }
+
+    #[test]
+    fn what_holds_no_token_keeps_only_names() {
+        let refused = |text: &str| LoginAnswer::parse(text.as_bytes()).err();
+
+        for text in ["", "<html>", "null", "17", "[]", "\"\"", "\" \"", "not-a-guid", &GUID[1..]] {
+            assert_eq!(refused(text), Some(NoToken { keys: Vec::new() }), "{text}");
+        }
+        let keys = vec!["IsSuccess".to_owned(), "token".to_owned(), "…".to_owned()];
+        let text = format!(r#"{{"IsSuccess":false,"token":"canary","{GUID}":1}}"#);
+        assert_eq!(refused(&text), Some(NoToken { keys }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(body in any::<Vec<u8>>(), text in any::<String>()) {
+            let _ = LoginAnswer::parse(&body);
+            let _ = LoginAnswer::parse(text.as_bytes());
+        }
+    }
+}

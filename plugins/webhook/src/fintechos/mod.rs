@@ -1,0 +1,152 @@
+//! The client of FintechOS portals: logs in, delivers, and says what became of it.
+
+mod delivery_answer;
+mod error;
+mod keycloak;
+mod legacy;
+mod login_answer;
+mod session;
+
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::ACCEPT;
+use kyc_model::{Dialect, Portal, Tenant};
+use kyc_plugin_api::Collectors;
+use kyc_telemetry::names;
+use prometheus::HistogramVec;
+use reqwest::{Client, RequestBuilder};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+pub use error::{DeliveryClass, DeliveryError, Step};
+use session::{Pass, Session, Sessions};
+
+use crate::{DataForm, Event, PortalConfig, TransportError, outbound};
+
+/// All portals; the tenant of each call says which one, and under which account.
+pub struct Portals {
+    client: Client,
+    data: DataForm,
+    sessions: Sessions,
+    durations: HistogramVec,
+}
+
+// === impl Portals ===
+
+impl Portals {
+    /// Prepares the connections. Reads the certificate file, opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the settings, as `portal.key: reason`.
+    pub fn new(config: &PortalConfig, collectors: &Collectors) -> Result<Self, String> {
+        let client = outbound::client(config.connect, config.ca_file.as_deref())
+            .map_err(|text| format!("portal.{text}"))?;
+        Ok(Self {
+            sessions: Sessions::new(client.clone(), config.login_lifetime, collectors)?,
+            client,
+            data: config.data,
+            durations: collectors.histogram(
+                names::WEBHOOK_DELIVERY_DURATION,
+                "Time of a delivery, login included.",
+                &["dialect"],
+                &SECONDS,
+            )?,
+        })
+    }
+
+    /// Brings one event to the tenant's portal; `headers` go along.
+    ///
+    /// Logs in when there is no session, and once more when the portal says that the session has ended.
+    /// Never sends the event again for another reason. Returning `Ok` means that the portal took the event.
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveryError`]; its [`DeliveryError::class`] says what may help.
+    pub async fn deliver(
+        &self,
+        tenant: &Tenant,
+        event: &Event,
+        headers: &HeaderMap,
+        deadline: Instant,
+    ) -> Result<(), DeliveryError> {
+        let begun = Instant::now();
+        let delivered = timeout_at(deadline, self.attempt(tenant, event, headers))
+            .await
+            .unwrap_or(Err(DeliveryError::Deadline));
+        let dialect = match tenant.portal.dialect {
+            Dialect::Legacy => "legacy",
+            Dialect::Keycloak => "keycloak",
+        };
+        self.durations.with_label_values(&[dialect]).observe(begun.elapsed().as_secs_f64());
+        delivered
+    }
+
+    async fn attempt(
+        &self,
+        tenant: &Tenant,
+        event: &Event,
+        headers: &HeaderMap,
+    ) -> Result<(), DeliveryError> {
+        let session = self.sessions.session(tenant).await?;
+        match self.send(&tenant.portal, event, headers, &session).await {
+            Err(error) if error.ends_session() => {}
+            done => return done,
+        }
+        self.sessions.forget(tenant, &session).await;
+        let session = self.sessions.session(tenant).await?;
+        self.send(&tenant.portal, event, headers, &session).await
+    }
+
+    async fn send(
+        &self,
+        portal: &Portal,
+        event: &Event,
+        headers: &HeaderMap,
+        session: &Session,
+    ) -> Result<(), DeliveryError> {
+        let request = match &session.pass {
+            Pass::Token(token) => legacy::delivery(self.post(portal, legacy::DELIVERY, headers), portal, token, event, self.data),
+            Pass::Bearer(credential) => {
+                keycloak::delivery(self.post(portal, &keycloak::delivery_path(portal), headers), credential, event)
+            }
+        };
+        let response = request.send().await.map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
+        delivery_answer::judge(response).await
+    }
+
+    fn post(&self, portal: &Portal, path: &[&str], headers: &HeaderMap) -> RequestBuilder {
+        self.client.post(address(portal, path)).headers(headers.clone()).header(ACCEPT, "application/json")
+    }
+}
+
+impl fmt::Debug for Portals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Portals").finish_non_exhaustive()
+    }
+}
+
+// === impl DeliveryError ===
+
+impl DeliveryError {
+    fn transport(step: Step, error: impl Into<TransportError>) -> Self {
+        Self::Transport { step, source: error.into() }
+    }
+}
+
+fn address(portal: &Portal, path: &[&str]) -> Url {
+    let mut url = portal.url.clone();
+    // Only `data:` and the like have no path segments, and a portal is http or https.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
+}
+
+/// What is read of a portal's answer.
+const ANSWER_LIMIT: usize = 64 * 1024;
+const SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+#[cfg(test)]
+mod tests;

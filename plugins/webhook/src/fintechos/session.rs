@@ -1,0 +1,181 @@
+//! Logins at portals: one at a time per tenant, kept until shortly before they expire.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::ACCEPT;
+use kyc_model::{Dialect, Secret, Tenant};
+use kyc_plugin_api::Collectors;
+use kyc_telemetry::names;
+use prometheus::IntCounterVec;
+use reqwest::Client;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::login_answer::LoginAnswer;
+use super::{ANSWER_LIMIT, DeliveryError, Step, address, keycloak, legacy};
+use crate::outbound::read_at_most;
+use crate::per_tenant::PerTenant;
+
+/// The sessions of all tenants.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    client: Client,
+    login_lifetime: Duration,
+    sessions: PerTenant<Session, DeliveryError>,
+    logins: IntCounterVec,
+}
+
+/// One login.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) pass: Pass,
+    expires_at: Instant,
+}
+
+/// What a login gives, in the form in which the dialect shows it to the portal.
+#[derive(Debug)]
+pub(super) enum Pass {
+    /// Legacy: a token in the body.
+    Token(Secret),
+    /// Keycloak: a sensitive `Authorization` value.
+    Bearer(HeaderValue),
+}
+
+// === impl Sessions ===
+
+impl Sessions {
+    pub(super) fn new(
+        client: Client,
+        login_lifetime: Duration,
+        collectors: &Collectors,
+    ) -> Result<Self, String> {
+        let logins =
+            collectors.counter(names::PORTAL_LOGINS, "Logins at portals by result.", &["tenant", "result"])?;
+        Ok(Self { client, login_lifetime, sessions: PerTenant::new(), logins })
+    }
+
+    /// The tenant's session, made now when there is none or it is about to expire.
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveryError`] of the login; it stands for a second, for all.
+    pub(super) async fn session(&self, tenant: &Tenant) -> Result<Arc<Session>, DeliveryError> {
+        self.sessions.value(tenant, Session::is_usable, self.login(tenant)).await
+    }
+
+    /// Drops a session that the portal no longer knows.
+    pub(super) async fn forget(&self, tenant: &Tenant, session: &Arc<Session>) {
+        self.sessions.forget(tenant, session).await;
+    }
+
+    async fn login(&self, tenant: &Tenant) -> Result<Session, DeliveryError> {
+        let session = self.ask(tenant).await;
+        let result = match &session {
+            Ok(_) => "ok",
+            Err(DeliveryError::LoginStatus(400 | 401 | 403) | DeliveryError::LoginAnswer) => "refused",
+            Err(_) => "failed",
+        };
+        self.logins.with_label_values(&[tenant.name.as_str(), result]).inc();
+        if let Err(error) = &session {
+            warn!(tenant = %tenant.name, error = error as &dyn std::error::Error, "portal login failed");
+        }
+        session
+    }
+
+    async fn ask(&self, tenant: &Tenant) -> Result<Session, DeliveryError> {
+        let portal = &tenant.portal;
+        let post = |path| self.client.post(address(portal, path)).header(ACCEPT, "application/json");
+        let request = match portal.dialect {
+            Dialect::Legacy => legacy::login(post(legacy::LOGIN), portal),
+            Dialect::Keycloak => keycloak::login(post(keycloak::LOGIN), portal),
+        };
+        let response = request.send().await.map_err(|error| DeliveryError::transport(Step::Login, error))?;
+        if !response.status().is_success() {
+            return Err(DeliveryError::LoginStatus(response.status().as_u16()));
+        }
+        let body = read_at_most(response, ANSWER_LIMIT)
+            .await
+            .map_err(|error| DeliveryError::transport(Step::Login, error))?;
+        let answer = LoginAnswer::parse(&body).map_err(|no_token| {
+            warn!(tenant = %tenant.name, keys = ?no_token.keys, "portal login answer holds no token");
+            DeliveryError::LoginAnswer
+        })?;
+        Session::new(answer, portal.dialect, self.login_lifetime)
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    fn new(answer: LoginAnswer, dialect: Dialect, otherwise: Duration) -> Result<Self, DeliveryError> {
+        let (pass, lifetime) = match dialect {
+            Dialect::Legacy => (Pass::Token(answer.token), answer.expires_in),
+            Dialect::Keycloak => {
+                let lifetime = keycloak::lifetime(&answer);
+                let credential = answer.token.header_value("Bearer ").ok_or(DeliveryError::LoginAnswer)?;
+                (Pass::Bearer(credential), lifetime)
+            }
+        };
+        Ok(Self { pass, expires_at: Instant::now() + usable_for(lifetime.unwrap_or(otherwise)) })
+    }
+
+    fn is_usable(&self) -> bool {
+        Instant::now() < self.expires_at
+    }
+}
+
+/// A tenth less than the life, at most half a minute less: time for the delivery that uses the token last.
+fn usable_for(lifetime: Duration) -> Duration {
+    let lifetime = lifetime.min(LONGEST);
+    lifetime - (lifetime / 10).min(MARGIN)
+}
+
+const MARGIN: Duration = Duration::from_secs(30);
+/// Whatever a portal says, a login is renewed once a day.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::{Dialect, Duration, Instant, LoginAnswer, Session, usable_for};
+
+    #[test]
+    fn sessions_end_before_the_portal_ends_them() {
+        let used = [1, 60, 600, 86_400, u64::MAX].map(|seconds| usable_for(Duration::from_secs(seconds)).as_millis());
+
+        assert_eq!(used, [900, 54_000, 570_000, 86_370_000, 86_370_000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn life_is_the_portals_else_the_configured_one() {
+        let life = |text: &str| {
+            let answer = LoginAnswer::parse(text.as_bytes()).unwrap();
+            let session = Session::new(answer, Dialect::Legacy, Duration::from_secs(600)).unwrap();
+            session.expires_at - Instant::now()
+        };
+
+        let lives = [life(r#"{"token":"t","expires_in":100}"#), life(r#"{"token":"t"}"#)];
+
+        assert_eq!(lives, [Duration::from_secs(90), Duration::from_secs(570)]);
+    }
+
+    #[test]
+    fn token_that_no_header_can_carry_is_a_failed_login() {
+        let answer = LoginAnswer::parse(br#"{"accessToken":"a\nb"}"#).unwrap();
+
+        let session = Session::new(answer, Dialect::Keycloak, Duration::from_secs(600));
+
+        assert!(session.is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        for dialect in [Dialect::Legacy, Dialect::Keycloak] {
+            let answer = LoginAnswer::parse(br#"{"token":"canary"}"#).unwrap();
+            let session = Session::new(answer, dialect, Duration::from_secs(600)).unwrap();
+
+            assert!(!format!("{session:?}").contains("canary"));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One value per tenant, made by one request while the others wait for it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kyc_model::{Tenant, TenantName};
+use moka::sync::Cache;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Keeps what a tenant's entry gives access to (a login, a signing token) as long as the entry is the same.
+///
+/// After a failure nobody tries again for [`PAUSE`]; until then all get the same failure. That bounds what
+/// a flood of notifications can make the gateway ask of others.
+pub(crate) struct PerTenant<V, E> {
+    slots: Cache<TenantKey, Arc<Mutex<Slot<V, E>>>>,
+}
+
+/// The attempt that others waited for was given up less than [`PAUSE`] after it began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Abandoned;
+
+/// The name alone would let changed credentials reuse what the old ones got.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct TenantKey {
+    name: TenantName,
+    fingerprint: u64,
+}
+
+struct Slot<V, E> {
+    value: Option<Arc<V>>,
+    failure: Option<(Instant, E)>,
+    begun: Option<Instant>,
+}
+
+// === impl PerTenant ===
+
+impl<V, E> PerTenant<V, E>
+where
+    V: Send + Sync + 'static,
+    E: Clone + From<Abandoned> + Send + Sync + 'static,
+{
+    /// Starts empty.
+    pub(crate) fn new() -> Self {
+        Self { slots: Cache::builder().max_capacity(CAPACITY).time_to_idle(IDLE).build() }
+    }
+
+    /// The tenant's value: the kept one when `usable`, else the one that `make` gives.
+    ///
+    /// # Errors
+    ///
+    /// The failure of `make`, of this call or of one less than [`PAUSE`] ago.
+    pub(crate) async fn value(
+        &self,
+        tenant: &Tenant,
+        usable: impl Fn(&V) -> bool,
+        make: impl Future<Output = Result<V, E>>,
+    ) -> Result<Arc<V>, E> {
+        let slot = self.slots.get_with(TenantKey::from(tenant), Arc::default);
+        let mut slot = slot.lock().await;
+        if let Some(value) = slot.value.as_ref().filter(|value| usable(value)) {
+            return Ok(Arc::clone(value));
+        }
+        slot.check_pause()?;
+        slot.begun = Some(Instant::now());
+        let made = make.await;
+        slot.begun = None;
+        match made {
+            Ok(value) => {
+                let value = Arc::new(value);
+                slot.value = Some(Arc::clone(&value));
+                slot.failure = None;
+                Ok(value)
+            }
+            Err(error) => {
+                slot.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Drops `stale`, unless another request has replaced it already.
+    pub(crate) async fn forget(&self, tenant: &Tenant, stale: &Arc<V>) {
+        let Some(slot) = self.slots.get(&TenantKey::from(tenant)) else { return };
+        slot.lock().await.value.take_if(|value| Arc::ptr_eq(value, stale));
+    }
+}
+
+impl<V, E> fmt::Debug for PerTenant<V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerTenant").finish_non_exhaustive()
+    }
+}
+
+// === impl Slot ===
+
+impl<V, E: Clone + From<Abandoned>> Slot<V, E> {
+    fn check_pause(&self) -> Result<(), E> {
+        match (&self.failure, self.begun) {
+            (Some((at, error)), _) if at.elapsed() < PAUSE => Err(error.clone()),
+            (_, Some(begun)) if begun.elapsed() < PAUSE => Err(Abandoned.into()),
+            (Some(_) | None, Some(_) | None) => Ok(()),
+        }
+    }
+}
+
+impl<V, E> Default for Slot<V, E> {
+    fn default() -> Self {
+        Self { value: None, failure: None, begun: None }
+    }
+}
+
+// === impl TenantKey ===
+
+impl From<&Tenant> for TenantKey {
+    fn from(tenant: &Tenant) -> Self {
+        Self { name: tenant.name.clone(), fingerprint: tenant.fingerprint }
+    }
+}
+
+/// How long a failure stands for all.
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
+/// Entries that changed or went leave after this.
+const IDLE: Duration = Duration::from_secs(3600);
+const CAPACITY: u64 = 100_000;
+
+#[cfg(test)]
+mod tests;

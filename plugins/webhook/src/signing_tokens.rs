@@ -1,0 +1,163 @@
+//! The tokens that Onfido signs a tenant's notifications with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION};
+use kyc_model::{Secret, Tenant};
+use kyc_plugin_api::{Collectors, Problem, ProblemKind};
+use kyc_telemetry::names;
+use prometheus::IntCounterVec;
+use reqwest::Client;
+use serde::Deserialize;
+use tracing::{error, warn};
+use url::Url;
+
+use crate::outbound::{self, TransportError, read_at_most};
+use crate::per_tenant::{Abandoned, PerTenant};
+
+/// Finds a tenant's signing token: in its entry, else at Onfido, once.
+#[derive(Debug)]
+pub(crate) struct SigningTokens {
+    onfido: Client,
+    fetched: PerTenant<Secret, SigningTokenError>,
+    fetches: IntCounterVec,
+}
+
+/// Why there is no token to verify with.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum SigningTokenError {
+    /// Nothing says which webhook's token it would be.
+    #[error("the tenant has neither webhookToken nor webhookId")]
+    NoWebhook,
+    /// Onfido gave no answer.
+    #[error("Onfido could not be asked for the signing token")]
+    Transport(#[from] TransportError),
+    /// Onfido refused; 401 and 403 mean that the tenant's `apiToken` is wrong.
+    #[error("Onfido answered {0} when asked for the signing token")]
+    Status(u16),
+    /// Onfido's answer holds none.
+    #[error("Onfido's answer holds no signing token")]
+    Unusable,
+    /// The request that was asking gave up.
+    #[error("asking for the signing token was given up")]
+    Abandoned,
+}
+
+#[derive(Deserialize)]
+struct WebhookResource {
+    token: Secret,
+}
+
+// === impl SigningTokens ===
+
+impl SigningTokens {
+    /// Prepares the connection to Onfido; `connect` bounds its set-up.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the settings.
+    pub(crate) fn new(
+        connect: Duration,
+        ca_file: Option<&Path>,
+        collectors: &Collectors,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            onfido: outbound::client(connect, ca_file).map_err(|text| format!("onfido.{text}"))?,
+            fetched: PerTenant::new(),
+            fetches: collectors.counter(
+                names::SIGNING_TOKEN_FETCHES,
+                "Signing tokens asked of Onfido.",
+                &["tenant", "result"],
+            )?,
+        })
+    }
+
+    /// The token of this tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningTokenError`]; a failed fetch stands for a second.
+    pub(crate) async fn token(&self, tenant: &Tenant) -> Result<Arc<Secret>, SigningTokenError> {
+        if let Some(token) = &tenant.signing_token {
+            return Ok(Arc::new(token.clone()));
+        }
+        let Some(webhook_id) = &tenant.webhook_id else {
+            error!(tenant = %tenant.name, "tenant has neither webhookToken nor webhookId");
+            return Err(SigningTokenError::NoWebhook);
+        };
+        self.fetched.value(tenant, |_| true, self.fetch(tenant, webhook_id)).await
+    }
+
+    async fn fetch(&self, tenant: &Tenant, webhook_id: &str) -> Result<Secret, SigningTokenError> {
+        let fetched = self.ask(tenant, webhook_id).await;
+        let result = match &fetched {
+            Ok(_) => "ok",
+            Err(SigningTokenError::Status(401 | 403)) => "denied",
+            Err(_) => "failed",
+        };
+        self.fetches.with_label_values(&[tenant.name.as_str(), result]).inc();
+        if let Err(error) = &fetched {
+            warn!(tenant = %tenant.name, error = error as &dyn std::error::Error, "signing token not fetched");
+        }
+        fetched
+    }
+
+    async fn ask(&self, tenant: &Tenant, webhook_id: &str) -> Result<Secret, SigningTokenError> {
+        let response = self
+            .onfido
+            .get(address(tenant, webhook_id))
+            .header(AUTHORIZATION, tenant.authorization.clone())
+            .header(ACCEPT, "application/json")
+            .timeout(FETCH_TIMEOUT)
+            .send()
+            .await
+            .map_err(TransportError::from)?;
+        if !response.status().is_success() {
+            return Err(SigningTokenError::Status(response.status().as_u16()));
+        }
+        let body = read_at_most(response, ANSWER_LIMIT).await?;
+        match serde_json::from_slice::<WebhookResource>(&body) {
+            Ok(resource) if !resource.token.is_empty() => Ok(resource.token),
+            Ok(_) | Err(_) => Err(SigningTokenError::Unusable),
+        }
+    }
+}
+
+// === impl SigningTokenError ===
+
+impl From<Abandoned> for SigningTokenError {
+    fn from(_: Abandoned) -> Self {
+        Self::Abandoned
+    }
+}
+
+impl From<SigningTokenError> for Problem {
+    fn from(error: SigningTokenError) -> Self {
+        let kind = match error {
+            SigningTokenError::NoWebhook => ProblemKind::Unauthenticated,
+            SigningTokenError::Transport(_)
+            | SigningTokenError::Status(_)
+            | SigningTokenError::Unusable
+            | SigningTokenError::Abandoned => ProblemKind::Unavailable,
+        };
+        Self::new(kind, "there is no signing token to verify with").because(error)
+    }
+}
+
+fn address(tenant: &Tenant, webhook_id: &str) -> Url {
+    let mut url = tenant.base.url().clone();
+    // Only `data:` and the like have no path segments, and a base is http or https.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["webhooks", webhook_id]);
+    }
+    url
+}
+
+/// Less than the whole deadline, so that the failure is known to the ones that wait, as 503.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;
