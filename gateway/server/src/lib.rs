@@ -1,1 +1,24 @@
 //! kyc-gateway: command line, configuration, assembly, admin listener.
+//!
+//! A gateway with a plugin of one's own is a few lines:
+//!
+//! ```no_run
+//! # use kyc_gateway::Gateway;
+//! fn main() -> std::process::ExitCode {
+//!     Gateway::builder() /* .plugin::<acme::Stamp>() */ .run()
+//! }
+//! ```
+
+mod admin;
+mod assembly;
+mod cli;
+mod config;
+mod gateway;
+mod listeners;
+mod plugins;
+mod refresh;
+mod registry;
+mod shutdown;
+mod terminal;
+
+pub use gateway::Gateway;

@@ -1,1 +1,46 @@
-//! A third party's plugin: stamps answers and counts them.
+//! A third party's plugin: stamps answers with a header and counts them in a metric of its own.
+
+use http::{HeaderName, HeaderValue};
+use kyc_plugin_api::{Build, Ctx, Factory, Phases, Plugin, Problem, ProblemKind, Result};
+use pingora_http::ResponseHeader;
+use prometheus::IntCounter;
+use serde::Deserialize;
+
+/// The kind `acme-stamp`.
+#[derive(Debug)]
+pub struct Stamp {
+    text: HeaderValue,
+    stamped: IntCounter,
+}
+
+/// Its settings.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What the header `X-Acme-Stamp` says.
+    text: String,
+}
+
+impl Factory for Stamp {
+    const KIND: &'static str = "acme-stamp";
+    type Config = Config;
+    type Plugin = Self;
+
+    fn build(config: Config, build: &Build<'_>) -> Result<Self, String> {
+        let text = HeaderValue::try_from(config.text).map_err(|_| "text: is no header value")?;
+        let stamped = build.collectors.counter("acme_stamped_total", "Stamped answers.", &["route"])?;
+        Ok(Self { text, stamped: stamped.with_label_values(&[build.route]) })
+    }
+}
+
+impl Plugin for Stamp {
+    fn phases(&self) -> Phases {
+        Phases::RESPONSE
+    }
+
+    fn response_filter(&self, head: &mut ResponseHeader, _cx: &mut Ctx) -> Result<()> {
+        self.stamped.inc();
+        head.insert_header(HeaderName::from_static("x-acme-stamp"), self.text.clone())
+            .map_err(|_| Problem::new(ProblemKind::Internal, "the stamp is no header value"))
+    }
+}

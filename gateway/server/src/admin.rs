@@ -1,0 +1,100 @@
+//! The admin listener: `/metrics`, `/livez`, `/readyz`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode, header};
+use kyc_telemetry::Metrics;
+use kyc_tenants::Tenants;
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+
+/// What the admin listener serves.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    metrics: Metrics,
+    readiness: Readiness,
+}
+
+/// Whether the gateway takes requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Readiness {
+    tenants: Tenants,
+    draining: Arc<AtomicBool>,
+}
+
+// === impl Readiness ===
+
+impl Readiness {
+    pub(crate) fn new(tenants: Tenants) -> Self {
+        Self { tenants, draining: Arc::default() }
+    }
+
+    /// Says that the gateway is shutting down.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn verdict(&self) -> Result<(), &'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("draining\n");
+        }
+        if self.tenants.load().is_none() {
+            return Err("no tenant document was loaded yet\n");
+        }
+        Ok(())
+    }
+}
+
+// === impl Admin ===
+
+impl Admin {
+    pub(crate) fn new(metrics: Metrics, readiness: Readiness) -> Self {
+        Self { metrics, readiness }
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> (StatusCode, &'static str, Vec<u8>) {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return (StatusCode::METHOD_NOT_ALLOWED, TEXT, Vec::new());
+        }
+        match path {
+            "/metrics" => match self.metrics.encode() {
+                Ok(text) => (StatusCode::OK, METRICS, text),
+                Err(error) => {
+                    tracing::error!(%error, "the metrics cannot be written");
+                    (StatusCode::INTERNAL_SERVER_ERROR, TEXT, Vec::new())
+                }
+            },
+            "/livez" => (StatusCode::OK, TEXT, b"ok\n".to_vec()),
+            "/readyz" => match self.readiness.verdict() {
+                Ok(()) => (StatusCode::OK, TEXT, b"ok\n".to_vec()),
+                Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, reason.as_bytes().to_vec()),
+            },
+            _ => (StatusCode::NOT_FOUND, TEXT, Vec::new()),
+        }
+    }
+}
+
+#[async_trait]
+impl ServeHttp for Admin {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let head = session.req_header();
+        let (status, content_type, body) = self.answer(&head.method, head.uri.path());
+        let length = body.len();
+        let body = if head.method == Method::HEAD { Vec::new() } else { body };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+        headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+        }
+        response
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+/// The Prometheus text format, version 0.0.4.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,0 +1,159 @@
+//! Puts the gateway together and hands it to Pingora.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use kyc_plugin_api::Collectors;
+use kyc_proxy::{Entry, Guarded, Proxy};
+use kyc_telemetry::{Metrics, log};
+use kyc_tenants::{FileSource, Source, Tenants, VaultError, VaultSource};
+use pingora::apps::http_app::HttpServer;
+use pingora::listeners::tls::TlsSettings;
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::{Opt, ServerConf};
+use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
+use pingora::services::listening::Service;
+
+use crate::admin::{Admin, Readiness};
+use crate::config::{Listener, Settings, TenantSource};
+use crate::listeners::{Bound, BoundSocket};
+use crate::refresh::Refresh;
+use crate::shutdown::{Drain, Signals};
+
+/// The metrics of the gateway and of its plugins, on one registry.
+#[derive(Debug)]
+pub(crate) struct Instruments {
+    pub(crate) metrics: Metrics,
+    pub(crate) collectors: Collectors,
+}
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// An address cannot be listened at.
+    #[error("listener {name} cannot listen at {address}: {source}")]
+    Listen {
+        /// The listener's name.
+        name: String,
+        /// Where it should be.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A certificate changed since it was checked.
+    #[error("listener {name} cannot use its certificate: {reason}")]
+    Tls {
+        /// The listener's name.
+        name: String,
+        /// What Pingora said.
+        reason: String,
+    },
+    /// The log cannot be set up.
+    #[error(transparent)]
+    Log(#[from] log::LogError),
+    /// The Vault settings cannot be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+// === impl Instruments ===
+
+impl Instruments {
+    pub(crate) fn new() -> Result<Self, String> {
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        let collectors = Collectors::new(metrics.registry().clone());
+        Ok(Self { metrics, collectors })
+    }
+}
+
+/// Serves until a signal ends the process.
+///
+/// # Errors
+///
+/// [`StartError`]; nothing was served then.
+pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
+    let log = log::init(&settings.log_level, settings.log_format)?;
+    let metrics = instruments.metrics;
+    let tenants = Tenants::default();
+    let readiness = Readiness::new(tenants.clone());
+    let source = source(settings.tenants)?;
+    let sockets = bind(&settings.listeners)?;
+    let admin_socket = bind_one("admin", settings.admin)?;
+
+    let conf = ServerConf {
+        threads: settings.threads,
+        grace_period_seconds: Some(settings.drain.as_secs() + 1),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ca_file: settings.upstream_ca_file.map(|file| file.to_string_lossy().into_owned()),
+        max_retries: 4,
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
+    server.bootstrap();
+
+    let snapshot = tenants.clone();
+    let proxy = Proxy::new(settings.routes, move || snapshot.load(), metrics.clone(), settings.downstream);
+    let application = Entry::new(http_proxy(&server.configuration, proxy));
+    let guarded = Guarded::new(application, settings.max_connections, metrics.clone());
+    let mut service = Service::new("proxy".to_owned(), guarded);
+    for (listener, socket) in settings.listeners.iter().zip(&sockets) {
+        add_endpoint(&mut service, listener, socket)?;
+    }
+    server.add_service(Bound::new(service, sockets));
+
+    let admin = HttpServer::new_app(Admin::new(metrics.clone(), readiness.clone()));
+    let mut service = Service::new("admin".to_owned(), admin);
+    service.threads = Some(1);
+    service.add_tcp(&admin_socket.address().to_string());
+    server.add_service(Bound::new(service, vec![admin_socket]));
+
+    server.add_service(background_service(
+        "tenants",
+        Refresh::new(source, tenants, metrics.clone(), settings.poll),
+    ));
+    server.add_service(background_service("drain", Drain::new(metrics, log, settings.drain)));
+    server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });
+    std::process::exit(0)
+}
+
+fn source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
+    Ok(match source {
+        TenantSource::File(path) => Box::new(FileSource::new(path)),
+        TenantSource::Vault(settings) => Box::new(VaultSource::new(*settings)?),
+    })
+}
+
+fn bind(listeners: &[Listener]) -> Result<Vec<BoundSocket>, StartError> {
+    listeners.iter().map(|listener| bind_one(&listener.name, listener.address)).collect()
+}
+
+fn bind_one(name: &str, address: SocketAddr) -> Result<BoundSocket, StartError> {
+    let socket = BoundSocket::bind(address).map_err(|source| StartError::Listen {
+        name: name.to_owned(),
+        address,
+        source,
+    })?;
+    tracing::info!(listener = name, address = %socket.address(), "listening");
+    Ok(socket)
+}
+
+fn add_endpoint<A>(
+    service: &mut Service<A>,
+    listener: &Listener,
+    socket: &BoundSocket,
+) -> Result<(), StartError> {
+    let address = socket.address().to_string();
+    let Some(tls) = &listener.tls else {
+        service.add_tcp(&address);
+        return Ok(());
+    };
+    let (certificate, key) = (tls.certificate_file.to_string_lossy(), tls.key_file.to_string_lossy());
+    let mut settings = TlsSettings::intermediate(&certificate, &key).map_err(|error| StartError::Tls {
+        name: listener.name.clone(),
+        reason: error.etype.as_str().to_owned(),
+    })?;
+    settings.enable_h2();
+    service.add_tls_with_settings(&address, None, settings);
+    Ok(())
+}

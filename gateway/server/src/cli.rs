@@ -1,0 +1,62 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::assembly::{self, Instruments};
+use crate::registry::Registry;
+use crate::{config, terminal};
+
+/// A gateway between FintechOS and Onfido.
+#[derive(Parser)]
+#[command(name = "kyc-gateway", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves until SIGTERM (finishes what is in flight) or SIGINT (stops at once).
+    Run(ConfigFile),
+    /// Reports every problem of a configuration; exits with 1 when there is one.
+    Check(ConfigFile),
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration file; `conf/gateway.toml` documents every key.
+    #[arg(long, value_name = "FILE", default_value = "conf/gateway.toml")]
+    config: PathBuf,
+}
+
+/// Does what the command line says.
+pub(crate) fn execute(registry: &Registry) -> ExitCode {
+    let arguments = Arguments::parse();
+    let instruments = match Instruments::new() {
+        Ok(instruments) => instruments,
+        Err(error) => return terminal::fail(&error),
+    };
+    if let Some(kind) = registry.duplicate() {
+        return terminal::fail(&format!("two plugins are called `{kind}`"));
+    }
+    match arguments.command {
+        Command::Run(file) => match config::load(&file.config, registry, &instruments) {
+            Ok(settings) => match assembly::serve(settings, instruments) {
+                Ok(never) => match never {},
+                Err(error) => terminal::fail(&error),
+            },
+            Err(problems) => terminal::fail(&problems),
+        },
+        Command::Check(file) => match config::load(&file.config, registry, &instruments) {
+            Ok(settings) => {
+                terminal::say(&format!("{} is valid", file.config.display()));
+                settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
+                ExitCode::SUCCESS
+            }
+            Err(problems) => terminal::fail(&problems),
+        },
+    }
+}

@@ -1,0 +1,76 @@
+//! The configuration: TOML in, checked settings out, or every problem at once.
+
+mod decode;
+mod problems;
+mod raw;
+mod routes;
+mod settings;
+mod tenants;
+mod tls;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use decode::decode;
+pub(crate) use problems::Problems;
+use raw::Raw;
+pub(crate) use settings::{Listener, Settings, TenantSource, Tls};
+
+use crate::assembly::Instruments;
+use crate::registry::Registry;
+
+/// Reads and checks a configuration file. After it succeeds nothing is checked again.
+///
+/// # Errors
+///
+/// Every problem that could be found, each with its path in the file.
+pub(crate) fn load(
+    file: &Path,
+    registry: &Registry,
+    instruments: &Instruments,
+) -> Result<Settings, Problems> {
+    let mut problems = Problems::new(file);
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.add("", format!("cannot be read: {error}"));
+            return Err(problems);
+        }
+    };
+    let raw = read(&text, &mut problems);
+    let settings = Settings::check(raw, &Folder::of(file), registry, instruments, &mut problems);
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(settings),
+        Some(_) | None => Err(problems),
+    }
+}
+
+/// Decodes the text; what cannot be read keeps its default, and is noted.
+fn read(text: &str, problems: &mut Problems) -> Raw {
+    match text.parse::<toml::Table>() {
+        Ok(table) => decode(toml::Value::Table(table), "", problems).unwrap_or_default(),
+        Err(error) => {
+            problems.add_syntax(text, &error);
+            Raw::default()
+        }
+    }
+}
+
+/// The folder of the configuration file, from which relative paths in it count.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder(PathBuf);
+
+// === impl Folder ===
+
+impl Folder {
+    fn of(file: &Path) -> Self {
+        Self(file.parent().map(Path::to_owned).unwrap_or_default())
+    }
+
+    /// Where a path of the configuration leads.
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
+        self.0.join(path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What is wrong with a configuration.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// All problems of one file, each with the path of its key.
+#[derive(Debug)]
+pub(crate) struct Problems {
+    file: PathBuf,
+    found: Vec<(String, String)>,
+}
+
+// === impl Problems ===
+
+impl Problems {
+    pub(crate) fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), found: Vec::new() }
+    }
+
+    /// Notes a problem; an empty path means the file as a whole.
+    pub(crate) fn add(&mut self, path: impl Into<String>, reason: impl Into<String>) {
+        let problem = (path.into(), reason.into());
+        if !self.found.contains(&problem) {
+            self.found.push(problem);
+        }
+    }
+
+    /// Notes what is no TOML, by line and column.
+    pub(crate) fn add_syntax(&mut self, text: &str, error: &toml::de::Error) {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        self.add(format!("line {line}, column {column}"), error.message().replace('\n', ", "));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (path, reason)) in self.found.iter().enumerate() {
+            let end = if place + 1 == self.found.len() { "" } else { "\n" };
+            match path.as_str() {
+                "" => write!(f, "{}: {reason}{end}", self.file.display())?,
+                path => write!(f, "{}: {path}: {reason}{end}", self.file.display())?,
+            }
+        }
+        Ok(())
+    }
+}

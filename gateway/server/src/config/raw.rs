@@ -1,0 +1,254 @@
+//! The configuration as it stands in the file. Defaults are the values of `Default`, and
+//! `conf/gateway.toml` shows them all; a test proves that both say the same.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Raw {
+    pub(crate) server: Server,
+    pub(crate) listeners: Vec<RawListener>,
+    pub(crate) downstream: Downstream,
+    pub(crate) admin: Admin,
+    pub(crate) log: Log,
+    pub(crate) tenants: Tenants,
+    pub(crate) routes: Vec<RawRoute>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    pub(crate) threads: usize,
+    pub(crate) max_connections: usize,
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain: Duration,
+    pub(crate) upstream_ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawListener {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) tls: Option<RawTls>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTls {
+    pub(crate) certificate_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Downstream {
+    #[serde(with = "humantime_serde")]
+    pub(crate) keepalive: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) read: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) write: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) body: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub(crate) address: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tenants {
+    pub(crate) source: SourceKind,
+    #[serde(with = "humantime_serde")]
+    pub(crate) poll: Duration,
+    pub(crate) file: TenantFile,
+    pub(crate) vault: Vault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SourceKind {
+    File,
+    Vault,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TenantFile {
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Vault {
+    pub(crate) address: Option<String>,
+    pub(crate) mount: String,
+    pub(crate) path: String,
+    pub(crate) version: Version,
+    pub(crate) namespace: Option<String>,
+    pub(crate) ca_file: Option<PathBuf>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) timeout: Duration,
+    pub(crate) auth: Auth,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) token_env: Option<String>,
+    pub(crate) approle_mount: String,
+    pub(crate) role_id: Option<String>,
+    pub(crate) secret_id_file: Option<PathBuf>,
+    pub(crate) secret_id_env: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Version {
+    Auto,
+    #[serde(rename = "1")]
+    V1,
+    #[serde(rename = "2")]
+    V2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Auth {
+    Token,
+    Approle,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRoute {
+    pub(crate) name: String,
+    pub(crate) paths: Vec<String>,
+    #[serde(default)]
+    pub(crate) methods: Vec<String>,
+    #[serde(default)]
+    pub(crate) plugins: Vec<toml::Table>,
+}
+
+// === defaults ===
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            listeners: vec![RawListener {
+                name: "main".to_owned(),
+                address: "0.0.0.0:8080".to_owned(),
+                tls: None,
+            }],
+            downstream: Downstream::default(),
+            admin: Admin::default(),
+            log: Log::default(),
+            tenants: Tenants::default(),
+            routes: vec![
+                RawRoute::new(
+                    "webhook",
+                    "/dcs/kyc2/webhook/notify/{configurationName}",
+                    &["POST"],
+                    &["webhook"],
+                ),
+                RawRoute::new("onfido", "/dcs/kyc2/{*path}", &[], &["subscription", "onfido"]),
+            ],
+        }
+    }
+}
+
+impl RawRoute {
+    fn new(name: &str, path: &str, methods: &[&str], plugins: &[&str]) -> Self {
+        let plugin = |kind: &&str| {
+            toml::Table::from_iter([("plugin".to_owned(), toml::Value::String((*kind).to_owned()))])
+        };
+        Self {
+            name: name.to_owned(),
+            paths: vec![path.to_owned()],
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            plugins: plugins.iter().map(plugin).collect(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { threads: 0, max_connections: 10_000, drain: Duration::from_secs(10), upstream_ca_file: None }
+    }
+}
+
+impl Default for Downstream {
+    fn default() -> Self {
+        let (keepalive, other) = (Duration::from_secs(60), Duration::from_secs(30));
+        Self { keepalive, read: other, write: other, body: keepalive }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { address: "127.0.0.1:9090".to_owned() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Json }
+    }
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Self {
+            source: SourceKind::File,
+            poll: Duration::from_secs(10),
+            file: TenantFile::default(),
+            vault: Vault::default(),
+        }
+    }
+}
+
+impl Default for TenantFile {
+    fn default() -> Self {
+        Self { path: PathBuf::from("tenants.json") }
+    }
+}
+
+impl Default for Vault {
+    fn default() -> Self {
+        Self {
+            address: None,
+            mount: "kv".to_owned(),
+            path: "dcs/kyc-onfido".to_owned(),
+            version: Version::Auto,
+            namespace: None,
+            ca_file: None,
+            timeout: Duration::from_secs(10),
+            auth: Auth::Token,
+            token_file: None,
+            token_env: None,
+            approle_mount: "approle".to_owned(),
+            role_id: None,
+            secret_id_file: None,
+            secret_id_env: None,
+        }
+    }
+}

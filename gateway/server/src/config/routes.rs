@@ -1,0 +1,104 @@
+//! Routes and their plugins.
+
+use std::sync::Arc;
+
+use http::Method;
+use kyc_plugin_api::{Build, Plugin};
+use kyc_proxy::{Route, RouteTable};
+use toml::{Table, Value};
+
+use super::Problems;
+use super::raw::RawRoute;
+use crate::assembly::Instruments;
+use crate::registry::Registry;
+
+/// Checks the routes, builds their plugins and compiles the table.
+pub(crate) fn check(
+    raw: Vec<RawRoute>,
+    registry: &Registry,
+    instruments: &Instruments,
+    problems: &mut Problems,
+) -> Option<RouteTable> {
+    if raw.is_empty() {
+        problems.add("routes", "must hold at least one route");
+    }
+    let mut names: Vec<String> = Vec::new();
+    let mut routes = Vec::with_capacity(raw.len());
+    for (place, route) in raw.into_iter().enumerate() {
+        let path = format!("routes[{place}]");
+        if route.name.is_empty() {
+            problems.add(format!("{path}.name"), "must not be empty");
+        }
+        if names.contains(&route.name) {
+            problems.add(format!("{path}.name"), format!("`{}` is taken by another route", route.name));
+        }
+        names.push(route.name.clone());
+        routes.push(Route {
+            methods: methods(&route.methods, &path, problems),
+            plugins: plugins(&route, &path, registry, instruments, problems),
+            name: route.name,
+            paths: route.paths,
+        });
+    }
+    match RouteTable::compile(routes, &instruments.metrics) {
+        Ok(table) => Some(table),
+        Err(errors) => {
+            for error in errors {
+                problems.add(format!("routes[{}].{}", error.route, error.key), error.reason);
+            }
+            None
+        }
+    }
+}
+
+/// `name: paths -> plugins`, for the summary of `check`.
+pub(crate) fn describe(route: &RawRoute) -> String {
+    let kinds: Vec<&str> =
+        route.plugins.iter().filter_map(|plugin| plugin.get("plugin").and_then(Value::as_str)).collect();
+    format!("{}: {} -> {}", route.name, route.paths.join(", "), kinds.join(", "))
+}
+
+fn methods(raw: &[String], path: &str, problems: &mut Problems) -> Vec<Method> {
+    let mut methods = Vec::with_capacity(raw.len());
+    for (place, name) in raw.iter().enumerate() {
+        match name.parse::<Method>() {
+            Ok(method) if KNOWN_METHODS.contains(&method) => methods.push(method),
+            Ok(_) | Err(_) => problems.add(
+                format!("{path}.methods[{place}]"),
+                format!("`{name}` is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            ),
+        }
+    }
+    methods
+}
+
+fn plugins(
+    route: &RawRoute,
+    path: &str,
+    registry: &Registry,
+    instruments: &Instruments,
+    problems: &mut Problems,
+) -> Vec<(String, Arc<dyn Plugin>)> {
+    let build = Build { route: &route.name, collectors: &instruments.collectors };
+    let mut built = Vec::with_capacity(route.plugins.len());
+    for (place, settings) in route.plugins.iter().enumerate() {
+        let path = format!("{path}.plugins[{place}]");
+        let mut settings: Table = settings.clone();
+        let Some(Value::String(kind)) = settings.remove("plugin") else {
+            problems.add(format!("{path}.plugin"), "must name a kind of plugin");
+            continue;
+        };
+        let Some(factory) = registry.find(&kind) else {
+            let known = registry.kinds().join(", ");
+            problems.add(format!("{path}.plugin"), format!("`{kind}` is no plugin; there are {known}"));
+            continue;
+        };
+        if let Some(plugin) = factory.build(settings, &build, &path, problems) {
+            built.push((kind, plugin));
+        }
+    }
+    built
+}
+
+const KNOWN_METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];

@@ -1,0 +1,165 @@
+//! Checked settings: what the gateway is assembled from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kyc_proxy::{ProxySettings, RouteTable};
+use kyc_telemetry::log;
+use kyc_tenants::VaultSettings;
+
+use super::raw::{LogFormat, Raw, RawListener};
+use super::{Folder, Problems, routes, tenants, tls};
+use crate::assembly::Instruments;
+use crate::registry::Registry;
+
+/// Everything that `run` needs; nothing in here can be wrong any more.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Worker threads of the proxy.
+    pub(crate) threads: usize,
+    pub(crate) max_connections: usize,
+    /// How long requests may take after SIGTERM.
+    pub(crate) drain: Duration,
+    pub(crate) upstream_ca_file: Option<PathBuf>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) downstream: ProxySettings,
+    pub(crate) admin: SocketAddr,
+    pub(crate) log_level: String,
+    pub(crate) log_format: log::Format,
+    pub(crate) poll: Duration,
+    pub(crate) tenants: TenantSource,
+    pub(crate) routes: RouteTable,
+    /// For the summary of `check`: each route's name and plugins.
+    pub(crate) summary: Vec<String>,
+}
+
+/// Where the proxy listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// Files of a certificate chain and its key, which were read once and fit each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub(crate) certificate_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+}
+
+/// Where the tenant document comes from.
+#[derive(Debug)]
+pub(crate) enum TenantSource {
+    File(PathBuf),
+    Vault(Box<VaultSettings>),
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Checks what needs more than one value, and builds the plugins.
+    pub(crate) fn check(
+        raw: Raw,
+        folder: &Folder,
+        registry: &Registry,
+        instruments: &Instruments,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        if raw.server.max_connections == 0 {
+            problems.add("server.max_connections", "must be greater than zero");
+        }
+        let times = [
+            ("server.drain", raw.server.drain),
+            ("downstream.keepalive", raw.downstream.keepalive),
+            ("downstream.read", raw.downstream.read),
+            ("downstream.write", raw.downstream.write),
+            ("downstream.body", raw.downstream.body),
+            ("tenants.poll", raw.tenants.poll),
+        ];
+        for (path, _) in times.iter().filter(|(_, time)| time.is_zero()) {
+            problems.add(*path, "must be longer than zero");
+        }
+        if let Err(error) = log::check_level(&raw.log.level) {
+            problems.add("log.level", error.to_string());
+        }
+        let upstream_ca_file = raw.server.upstream_ca_file.as_deref().map(|file| folder.resolve(file));
+        if let Some(file) = &upstream_ca_file
+            && let Err(reason) = tls::check_authorities(file)
+        {
+            problems.add("server.upstream_ca_file", reason);
+        }
+        let listeners = listeners(&raw.listeners, folder, problems);
+        let admin = address("admin.address", &raw.admin.address, problems);
+        let poll = raw.tenants.poll;
+        let tenants = tenants::check(raw.tenants, folder, problems);
+        let summary = raw.routes.iter().map(routes::describe).collect();
+        let routes = routes::check(raw.routes, registry, instruments, problems);
+        Some(Self {
+            threads: threads(raw.server.threads),
+            max_connections: raw.server.max_connections,
+            drain: raw.server.drain,
+            upstream_ca_file,
+            listeners,
+            downstream: ProxySettings {
+                keepalive: raw.downstream.keepalive,
+                read: raw.downstream.read,
+                write: raw.downstream.write,
+                body: raw.downstream.body,
+            },
+            admin: admin?,
+            log_level: raw.log.level,
+            log_format: match raw.log.format {
+                LogFormat::Json => log::Format::Json,
+                LogFormat::Text => log::Format::Text,
+            },
+            poll,
+            tenants: tenants?,
+            routes: routes?,
+            summary,
+        })
+    }
+}
+
+fn listeners(raw: &[RawListener], folder: &Folder, problems: &mut Problems) -> Vec<Listener> {
+    if raw.is_empty() {
+        problems.add("listeners", "must hold at least one listener");
+    }
+    let mut checked: Vec<Listener> = Vec::with_capacity(raw.len());
+    for (place, listener) in raw.iter().enumerate() {
+        let path = format!("listeners[{place}]");
+        if listener.name.is_empty() || listener.name == "admin" {
+            problems.add(format!("{path}.name"), "must be a name, and not `admin`");
+        }
+        if raw.iter().take(place).any(|other| other.name == listener.name) {
+            problems.add(format!("{path}.name"), format!("`{}` is taken by another listener", listener.name));
+        }
+        let tls = listener.tls.as_ref().map(|tls| Tls {
+            certificate_file: folder.resolve(&tls.certificate_file),
+            key_file: folder.resolve(&tls.key_file),
+        });
+        if let Some(tls) = &tls {
+            tls::check_pair(tls, &format!("{path}.tls"), problems);
+        }
+        if let Some(address) = address(&format!("{path}.address"), &listener.address, problems) {
+            checked.push(Listener { name: listener.name.clone(), address, tls });
+        }
+    }
+    checked
+}
+
+fn address(path: &str, text: &str, problems: &mut Problems) -> Option<SocketAddr> {
+    let parsed = text.parse();
+    if parsed.is_err() {
+        problems.add(path, format!("`{text}` is no address such as 127.0.0.1:8080 or [::]:8080"));
+    }
+    parsed.ok()
+}
+
+fn threads(asked: usize) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}

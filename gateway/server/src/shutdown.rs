@@ -1,0 +1,92 @@
+//! How the gateway stops: not ready, no new connections, in-flight requests finish, exit.
+
+use std::process;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kyc_telemetry::Metrics;
+use kyc_telemetry::log::FlushGuard;
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora::services::background::BackgroundService;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::Readiness;
+
+/// Waits for SIGTERM (drain) or SIGINT (stop at once), and makes `/readyz` fail before listeners close.
+pub(crate) struct Signals {
+    readiness: Readiness,
+}
+
+/// Ends the process as soon as nothing is in flight. Pingora alone would sleep its whole grace period.
+pub(crate) struct Drain {
+    metrics: Metrics,
+    log: FlushGuard,
+    limit: Duration,
+}
+
+// === impl Signals ===
+
+impl Signals {
+    pub(crate) fn new(readiness: Readiness) -> Self {
+        Self { readiness }
+    }
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let (Ok(mut terminate), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            // Without a handler the signals keep their default: they end the process.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {
+                self.readiness.drain();
+                tracing::info!("draining");
+                ShutdownSignal::GracefulTerminate
+            }
+            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
+        }
+    }
+}
+
+// === impl Drain ===
+
+impl Drain {
+    pub(crate) fn new(metrics: Metrics, log: FlushGuard, limit: Duration) -> Self {
+        Self { metrics, log, limit }
+    }
+
+    async fn idle(&self) {
+        let mut look = tokio::time::interval(LOOK);
+        while self.metrics.in_flight.get() > 0 {
+            look.tick().await;
+        }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Drain {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        while !*shutdown.borrow() {
+            if shutdown.changed().await.is_err() {
+                return;
+            }
+        }
+        // A request whose head is still being read counts as soon as it has one.
+        tokio::time::sleep(LOOK).await;
+        let left =
+            tokio::time::timeout(self.limit, self.idle()).await.err().map(|_| self.metrics.in_flight.get());
+        match left {
+            None => tracing::info!("drained"),
+            Some(requests) => tracing::warn!(requests, "drain time is over, requests are cut off"),
+        }
+        self.log.flush();
+        process::exit(0)
+    }
+}
+
+/// How often the number of requests in flight is looked at.
+const LOOK: Duration = Duration::from_millis(20);
