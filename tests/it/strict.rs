@@ -1,0 +1,163 @@
+//! What has more than one reading is refused before anything goes upstream.
+
+use crate::support::gateway::{Setup, start};
+use crate::support::raw::{Recorder, send, status};
+
+/// A request with the usual fields, and `extra` ones.
+fn request(line: &str, extra: &str) -> Vec<u8> {
+    format!("{line}\r\nHost: gateway\r\nSubscriptionId: sub-acme\r\n{extra}\r\n").into_bytes()
+}
+
+fn get(target: &str) -> Vec<u8> {
+    request(&format!("GET {target} HTTP/1.1"), "")
+}
+
+fn post(extra: &str) -> Vec<u8> {
+    request("POST /dcs/kyc2/applicants HTTP/1.1", extra)
+}
+
+/// Each row: what is wrong, the bytes, the status.
+fn rows() -> Vec<(&'static str, Vec<u8>, u16)> {
+    let body = "{}";
+    let bare = |text: &str| text.as_bytes().to_vec();
+    vec![
+        (
+            "Content-Length with Transfer-Encoding",
+            post("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n"),
+            400,
+        ),
+        (
+            "Transfer-Encoding with Content-Length",
+            post("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n"),
+            400,
+        ),
+        (
+            "Content-Length twice, alike",
+            post(&format!("Content-Length: 2\r\nContent-Length: 2\r\n\r\n{body}")),
+            400,
+        ),
+        ("Content-Length twice, different", post("Content-Length: 2\r\nContent-Length: 3\r\n"), 400),
+        ("Content-Length as a list", post("Content-Length: 2, 2\r\n"), 400),
+        ("Content-Length with a sign", post("Content-Length: +2\r\n"), 400),
+        ("Content-Length in hex", post("Content-Length: 0x2\r\n"), 400),
+        ("Content-Length empty", post("Content-Length:\r\n"), 400),
+        ("Content-Length over 64 bits", post("Content-Length: 99999999999999999999\r\n"), 400),
+        (
+            "Transfer-Encoding twice",
+            post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+            400,
+        ),
+        ("Transfer-Encoding unknown", post("Transfer-Encoding: xchunked\r\n"), 400),
+        ("Transfer-Encoding as a list", post("Transfer-Encoding: gzip, chunked\r\n"), 400),
+        ("Host missing", bare("GET /dcs/kyc2/applicants HTTP/1.1\r\nSubscriptionId: sub-acme\r\n\r\n"), 400),
+        (
+            "Host missing in HTTP/1.0",
+            bare("GET /dcs/kyc2/applicants HTTP/1.0\r\nSubscriptionId: sub-acme\r\n\r\n"),
+            400,
+        ),
+        ("Host twice", request("GET /dcs/kyc2/applicants HTTP/1.1", "Host: other\r\n"), 400),
+        ("NUL in the target", get("/dcs/kyc2/app\0licants"), 400),
+        ("CR in the target", get("/dcs/kyc2/app\rlicants"), 400),
+        ("space in the target", get("/dcs/kyc2/app licants"), 400),
+        ("control byte in the target", get("/dcs/kyc2/app\x01licants"), 400),
+        ("DEL in the target", get("/dcs/kyc2/app\x7flicants"), 400),
+        ("NUL in a header", request("GET /dcs/kyc2/applicants HTTP/1.1", "X-A: a\0b\r\n"), 400),
+        ("CR in a header", request("GET /dcs/kyc2/applicants HTTP/1.1", "X-A: a\rb\r\n"), 400),
+        ("control byte in a header", request("GET /dcs/kyc2/applicants HTTP/1.1", "X-A: a\x01b\r\n"), 400),
+        ("space before the colon", request("GET /dcs/kyc2/applicants HTTP/1.1", "X-A : b\r\n"), 400),
+        ("folded header", request("GET /dcs/kyc2/applicants HTTP/1.1", "X-A: a\r\n b\r\n"), 400),
+        (
+            "bare line feed",
+            bare("GET /dcs/kyc2/applicants HTTP/1.1\nHost: a\nSubscriptionId: sub-acme\n\n"),
+            400,
+        ),
+        (
+            "tenant header twice",
+            request("GET /dcs/kyc2/applicants HTTP/1.1", "SubscriptionId: sub-globex\r\n"),
+            400,
+        ),
+        (
+            "tenant header as a list",
+            bare(
+                "GET /dcs/kyc2/applicants HTTP/1.1\r\nHost: a\r\nSubscriptionId: sub-acme,sub-globex\r\n\r\n",
+            ),
+            400,
+        ),
+        ("path climbs", get("/dcs/kyc2/applicants/../../admin"), 400),
+        ("path climbs, encoded", get("/dcs/kyc2/%2e%2e/admin"), 400),
+        ("path climbs, half encoded", get("/dcs/kyc2/.%2E/admin"), 400),
+        ("path hides a slash", get("/dcs/kyc2/applicants%2fadmin"), 400),
+        ("path hides a backslash", get("/dcs/kyc2/applicants%5Cadmin"), 400),
+        ("path is encoded twice", get("/dcs/kyc2/%252e%252e%252fadmin"), 400),
+        ("path hides NUL", get("/dcs/kyc2/applicants%00"), 400),
+        ("absolute target", get("http://onfido/dcs/kyc2/applicants"), 400),
+        (
+            "header block over 32 KiB",
+            request("GET /dcs/kyc2/applicants HTTP/1.1", &format!("X-A: {}\r\n", "a".repeat(33_000))),
+            431,
+        ),
+        (
+            "CONNECT",
+            bare("CONNECT onfido:443 HTTP/1.1\r\nHost: onfido:443\r\nSubscriptionId: sub-acme\r\n\r\n"),
+            405,
+        ),
+        ("TRACE", request("TRACE /dcs/kyc2/applicants HTTP/1.1", ""), 405),
+        (
+            "upgrade to WebSocket",
+            request("GET /dcs/kyc2/applicants HTTP/1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+            400,
+        ),
+        (
+            "upgrade to h2c",
+            request(
+                "GET /dcs/kyc2/applicants HTTP/1.1",
+                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n",
+            ),
+            400,
+        ),
+        (
+            "Connection takes away the length",
+            post("Connection: close, Content-Length\r\nContent-Length: 2\r\n"),
+            400,
+        ),
+        ("OAuth token", request("POST /dcs/kyc2/oauth/token HTTP/1.1", "Content-Length: 0\r\n"), 403),
+        (
+            "OAuth token in disguise",
+            request("POST /dcs/kyc2/./O%61uth//token/ HTTP/1.1", "Content-Length: 0\r\n"),
+            403,
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_row_is_refused_and_the_upstream_sees_nothing() {
+    let upstream = Recorder::start().await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+
+    let mut wrong = Vec::new();
+    for (row, bytes, expected) in rows() {
+        let answer = send(gateway.address(), &bytes).await;
+        if status(&answer) != expected {
+            wrong.push(format!("{row}: expected {expected}, got {answer:?}"));
+        }
+    }
+
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(String::from_utf8_lossy(&upstream.bytes()), "", "the upstream saw something");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_request_on_the_connection_is_read_as_strictly() {
+    let upstream = Recorder::start().await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+
+    let mut stream = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    let first = crate::support::raw::exchange(&mut stream, &get("/dcs/kyc2/applicants")).await;
+    let second = crate::support::raw::exchange(&mut stream, &get("/dcs/kyc2/app licants")).await;
+
+    assert_eq!((status(&first), status(&second)), (200, 400));
+    let seen = String::from_utf8_lossy(&upstream.bytes()).into_owned();
+    assert_eq!(seen.matches("HTTP/1.1\r\n").count(), 1, "{seen}");
+    gateway.stop().await;
+}

@@ -1,0 +1,256 @@
+//! The gateway as a process, for one test.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// What a gateway is started with.
+pub(crate) struct Setup {
+    onfido: String,
+    tenants: Vec<Value>,
+    config: String,
+    source: String,
+    environment: Vec<(String, String)>,
+    binary: &'static str,
+}
+
+/// A running gateway; it is killed when dropped.
+pub(crate) struct Gateway {
+    child: Child,
+    addresses: HashMap<String, SocketAddr>,
+    log: Arc<Mutex<String>>,
+    folder: tempfile::TempDir,
+}
+
+/// Starts a gateway and waits until it is ready.
+pub(crate) async fn start(setup: Setup) -> Gateway {
+    let gateway = setup.spawn().await;
+    gateway.wait_until_ready().await;
+    gateway
+}
+
+/// An entry of the tenant document: `sub-{name}`, `token-{name}`, `hook-{name}`, `sign-{name}`.
+pub(crate) fn tenant(name: &str, portal: &str) -> Value {
+    json!({
+        "Name": name,
+        "subscriptionId": format!("sub-{name}"),
+        "apiToken": format!("token-{name}"),
+        "webhookId": format!("hook-{name}"),
+        "webhookToken": format!("sign-{name}"),
+        "ftosEndpoint": portal,
+        "ftosClientId": format!("client-{name}"),
+        "ftosUsername": format!("user-{name}"),
+        "ftosPassword": format!("password-{name}"),
+    })
+}
+
+/// The document as deployments have it: the tenants are JSON within a string.
+pub(crate) fn document(onfido: &str, tenants: &[Value]) -> Value {
+    json!({ "Onfido-BaseUrl": onfido, "Onfido-ApiTokens": json!(tenants).to_string() })
+}
+
+// === impl Setup ===
+
+impl Default for Setup {
+    fn default() -> Self {
+        let nowhere = "http://127.0.0.1:9/portal";
+        Self {
+            onfido: "http://127.0.0.1:9/v3.6".to_owned(),
+            tenants: vec![tenant("acme", nowhere), tenant("globex", nowhere)],
+            config: String::new(),
+            source: "[tenants]\nsource = \"file\"\npoll = \"100ms\"\n".to_owned(),
+            environment: Vec::new(),
+            binary: "kyc-gateway",
+        }
+    }
+}
+
+impl Setup {
+    /// Where the simulated Onfido is.
+    pub(crate) fn onfido(mut self, address: SocketAddr) -> Self {
+        self.onfido = format!("http://{address}/v3.6");
+        self
+    }
+
+    /// The tenants, in place of `acme` and `globex`.
+    pub(crate) fn tenants(mut self, tenants: Vec<Value>) -> Self {
+        self.tenants = tenants;
+        self
+    }
+
+    /// More configuration: whole sections, such as routes.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self
+    }
+
+    /// The section `tenants`, in place of the file.
+    pub(crate) fn source(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.source);
+        self
+    }
+
+    /// An environment variable.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another binary of the workspace.
+    pub(crate) fn binary(mut self, name: &'static str) -> Self {
+        self.binary = name;
+        self
+    }
+
+    /// Starts the process and waits until it says where it listens.
+    pub(crate) async fn spawn(self) -> Gateway {
+        super::install_ring();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tenants.json"), document(&self.onfido, &self.tenants).to_string())
+            .unwrap();
+        let listeners = if self.config.contains("[[listeners]]") {
+            ""
+        } else {
+            "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n"
+        };
+        let config = format!("[admin]\naddress = \"127.0.0.1:0\"\n{}{listeners}{}", self.source, self.config);
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, config).unwrap();
+        let mut child = Command::new(binary(self.binary))
+            .args(["run", "--config"])
+            .arg(&file)
+            .envs(self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (found, mut wanted) = watch::channel(HashMap::new());
+        follow(child.stdout.take().unwrap(), Arc::clone(&log), Some(found));
+        follow(child.stderr.take().unwrap(), Arc::clone(&log), None);
+        let addresses = match wanted.wait_for(|addresses| addresses.len() >= 2).await {
+            Ok(addresses) => addresses.clone(),
+            Err(_) => panic!("the gateway ended: {}", log.lock().unwrap()),
+        };
+        Gateway { child, addresses, log, folder }
+    }
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Where callers connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener("main")
+    }
+
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        self.addresses[name]
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    pub(crate) fn admin(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listener("admin"))
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        reqwest::get(self.admin("/metrics")).await.unwrap().text().await.unwrap()
+    }
+
+    /// Everything the process wrote so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The most memory that the process ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    }
+
+    /// Replaces the tenant file in one step.
+    pub(crate) fn write_tenants(&self, onfido: SocketAddr, tenants: &[Value]) {
+        let draft = self.folder.path().join("draft.json");
+        let text = document(&format!("http://{onfido}/v3.6"), tenants).to_string();
+        std::fs::write(&draft, text).unwrap();
+        std::fs::rename(draft, self.folder.path().join("tenants.json")).unwrap();
+    }
+
+    pub(crate) async fn wait_until_ready(&self) {
+        for _ in 0..2000 {
+            if let Ok(answer) = reqwest::get(self.admin("/readyz")).await
+                && answer.status() == 200
+            {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("the gateway does not become ready: {}", self.log());
+    }
+
+    /// Ends the process by SIGTERM and returns everything it wrote.
+    pub(crate) async fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
+        let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+        assert!(status.success(), "the gateway ended with {status}: {}", self.log());
+        self.log()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Finds a binary of the workspace beside this test.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|file| file.exists());
+    found.unwrap_or_else(|| panic!("{name} is not built: run `cargo build --workspace --bins` first"))
+}
+
+/// The project's own folder of installed tools (`tests/tools/install`).
+pub(crate) fn tools() -> PathBuf {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
+    assert!(tools.exists(), "the tools are not installed: run `tests/tools/install servers` first");
+    tools
+}
+
+/// Keeps what a process writes, and learns from it where it listens.
+fn follow(
+    output: impl std::io::Read + Send + 'static,
+    log: Arc<Mutex<String>>,
+    found: Option<watch::Sender<HashMap<String, SocketAddr>>>,
+) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let (Some(found), Ok(event)) = (&found, serde_json::from_str::<Value>(&line))
+                && event["message"] == "listening"
+            {
+                let name = event["listener"].as_str().unwrap().to_owned();
+                let address = event["address"].as_str().unwrap().parse().unwrap();
+                found.send_modify(|addresses| {
+                    addresses.insert(name, address);
+                });
+            }
+            let mut log = log.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}
