@@ -4,4 +4,5 @@ mod checks;
 mod streaming;
 mod strict;
 mod support;
+mod tenants;
 mod third_party;

@@ -1,5 +1,6 @@
 //! What the tests share: peers of all kinds, and the ring provider.
 
+pub(crate) mod bao;
 pub(crate) mod gateway;
 pub(crate) mod raw;
 pub(crate) mod tls;
