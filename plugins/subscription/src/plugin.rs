@@ -89,9 +89,11 @@ mod tests {
     use super::*;
     use crate::Subscription;
 
+    type Headers<'a> = &'a [(&'static str, &'a str)];
+
     const SAMPLE: &str = r#"header = "SubscriptionId""#;
 
-    fn run(settings: &str, headers: &[(&'static str, &str)]) -> std::result::Result<String, ProblemKind> {
+    fn run(settings: &str, headers: Headers<'_>) -> std::result::Result<String, ProblemKind> {
         let plugin = testkit::build::<Subscription>(settings).unwrap();
         let mut cx = testkit::ctx(
             ["acme", "globex"].map(|n| testkit::tenant(n, "https://o.example", "https://p.example")),
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn each_form_of_the_header_has_its_verdict() {
         let name = "SubscriptionId";
-        let rows: [(&[(&'static str, &str)], std::result::Result<&str, ProblemKind>); 11] = [
+        let rows: [(Headers<'_>, std::result::Result<&str, ProblemKind>); 11] = [
             (&[(name, "sub-acme")], Ok("acme")),
             (&[("subscriptionid", "sub-globex")], Ok("globex")),
             (&[(name, " sub-acme\t")], Ok("acme")),

@@ -17,14 +17,20 @@ pub(crate) fn require_json(head: &RequestHeader) -> Result<()> {
         (Some(value), None) => value.to_str().is_ok_and(is_json),
         (Some(_), Some(_)) => false,
     };
-    if json { Ok(()) } else { Err(Problem::new(ProblemKind::UnsupportedMediaType, "notification is not JSON")) }
+    if json {
+        Ok(())
+    } else {
+        Err(Problem::new(ProblemKind::UnsupportedMediaType, "notification is not JSON"))
+    }
 }
 
 fn is_json(value: &str) -> bool {
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.split_once('/') {
         Some(("application", "json")) => true,
-        Some((kind, subtype)) => !kind.is_empty() && subtype.len() > SUFFIX.len() && subtype.ends_with(SUFFIX),
+        Some((kind, subtype)) => {
+            !kind.is_empty() && subtype.len() > SUFFIX.len() && subtype.ends_with(SUFFIX)
+        }
         None => false,
     }
 }
@@ -50,12 +56,15 @@ mod tests {
 
     #[test]
     fn other_types_are_refused() {
-        for value in ["text/plain", "application/jsonx", "application/+json", "json", "", "text/html; a=+json"] {
+        for value in
+            ["text/plain", "application/jsonx", "application/+json", "json", "", "text/html; a=+json"]
+        {
             let head = head("POST", "/", &[("content-type", value)]);
 
             assert!(require_json(&head).is_err(), "{value}");
         }
-        let twice = head("POST", "/", &[("content-type", "application/json"), ("content-type", "text/plain")]);
+        let twice =
+            head("POST", "/", &[("content-type", "application/json"), ("content-type", "text/plain")]);
         assert!(require_json(&twice).is_err());
     }
 }

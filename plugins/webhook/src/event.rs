@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn document_and_payload_keep_their_bytes() {
-        let event = parse("{ \"payload\" : {\"action\":\"report.completed\", \"n\":1.0e2 } , \"x\":0}\n").unwrap();
+        let event =
+            parse("{ \"payload\" : {\"action\":\"report.completed\", \"n\":1.0e2 } , \"x\":0}\n").unwrap();
 
         assert_eq!(event.action(), "report.completed");
         assert_eq!(event.payload(), "{\"action\":\"report.completed\", \"n\":1.0e2 }");

@@ -72,7 +72,10 @@ impl Notifications {
                 build.collectors,
             )?),
             SignaturePolicy::Off => {
-                error!(route = build.route, "SIGNATURES ARE NOT VERIFIED: anyone can post events to this route");
+                error!(
+                    route = build.route,
+                    "SIGNATURES ARE NOT VERIFIED: anyone can post events to this route"
+                );
                 Verification::Off
             }
         };
@@ -145,7 +148,10 @@ impl Plugin for Notifications {
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
         if declared_length(head).is_some_and(|length| length > self.max_body) {
-            return Err(Problem::new(ProblemKind::BodyTooLarge, "notification declares a body over the limit"));
+            return Err(Problem::new(
+                ProblemKind::BodyTooLarge,
+                "notification declares a body over the limit",
+            ));
         }
         let tenant = named_tenant(cx)?;
         cx.set_tenant(tenant);
@@ -154,13 +160,24 @@ impl Plugin for Notifications {
         Ok(Flow::Next)
     }
 
-    async fn request_body_filter(&self, head: &RequestHeader, body: &mut Bytes, cx: &mut Ctx) -> Result<Flow> {
-        let (Some(tenant), Some(&Deadline(deadline))) = (cx.tenant(), cx.extensions().get::<Deadline>()) else {
-            return Err(Problem::new(ProblemKind::Internal, "notification reached its body without a tenant"));
+    async fn request_body_filter(
+        &self,
+        head: &RequestHeader,
+        body: &mut Bytes,
+        cx: &mut Ctx,
+    ) -> Result<Flow> {
+        let (Some(tenant), Some(&Deadline(deadline))) = (cx.tenant(), cx.extensions().get::<Deadline>())
+        else {
+            return Err(Problem::new(
+                ProblemKind::Internal,
+                "notification reached its body without a tenant",
+            ));
         };
         let handled = timeout_at(deadline, self.handle(head, body, tenant, cx.request_id(), deadline))
             .await
-            .unwrap_or_else(|_| Err(Problem::new(ProblemKind::UpstreamTimeout, "notification not handled in time")));
+            .unwrap_or_else(|_| {
+                Err(Problem::new(ProblemKind::UpstreamTimeout, "notification not handled in time"))
+            });
         let result = match &handled {
             Ok(Handled::Delivered) => "delivered",
             Ok(Handled::Ignored) => "ignored",

@@ -47,7 +47,7 @@ pub(crate) enum SigningTokenError {
 
 #[derive(Deserialize)]
 struct WebhookResource {
-    token: Secret,
+    token: String,
 }
 
 // === impl SigningTokens ===
@@ -119,7 +119,7 @@ impl SigningTokens {
         }
         let body = read_at_most(response, ANSWER_LIMIT).await?;
         match serde_json::from_slice::<WebhookResource>(&body) {
-            Ok(resource) if !resource.token.is_empty() => Ok(resource.token),
+            Ok(resource) if !resource.token.is_empty() => Ok(Secret::new(resource.token)),
             Ok(_) | Err(_) => Err(SigningTokenError::Unusable),
         }
     }

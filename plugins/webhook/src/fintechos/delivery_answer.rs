@@ -158,7 +158,10 @@ mod tests {
         ] {
             let verdict = Envelope::read(text.as_bytes()).verdict();
 
-            assert!(matches!(verdict, Err(DeliveryError::Refused(seen)) if seen == code), "{text}: {verdict:?}");
+            assert!(
+                matches!(verdict, Err(DeliveryError::Refused(seen)) if seen == code),
+                "{text}: {verdict:?}"
+            );
         }
     }
 

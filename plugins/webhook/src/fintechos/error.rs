@@ -98,7 +98,9 @@ impl DeliveryError {
             Self::Deadline | Self::LoginAbandoned => ProblemKind::UpstreamTimeout,
             Self::Transport { source, .. } => match source {
                 TransportError::Timeout => ProblemKind::UpstreamTimeout,
-                TransportError::Unreachable(_) | TransportError::Broken(_) => ProblemKind::UpstreamUnreachable,
+                TransportError::Unreachable(_) | TransportError::Broken(_) => {
+                    ProblemKind::UpstreamUnreachable
+                }
             },
             Self::LoginStatus(_)
             | Self::LoginAnswer

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn lifetime_is_the_first_that_is_given() {
-        let lives = [answer(60, 1800, "t"), answer(0, 1800, "t"), answer(0, 0, "t")].map(|answer| lifetime(&answer));
+        let lives =
+            [answer(60, 1800, "t"), answer(0, 1800, "t"), answer(0, 0, "t")].map(|answer| lifetime(&answer));
 
         assert_eq!(lives, [Some(Duration::from_secs(60)), Some(Duration::from_secs(1800)), None]);
     }

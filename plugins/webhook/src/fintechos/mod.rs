@@ -107,12 +107,21 @@ impl Portals {
         session: &Session,
     ) -> Result<(), DeliveryError> {
         let request = match &session.pass {
-            Pass::Token(token) => legacy::delivery(self.post(portal, legacy::DELIVERY, headers), portal, token, event, self.data),
-            Pass::Bearer(credential) => {
-                keycloak::delivery(self.post(portal, &keycloak::delivery_path(portal), headers), credential, event)
-            }
+            Pass::Token(token) => legacy::delivery(
+                self.post(portal, legacy::DELIVERY, headers),
+                portal,
+                token,
+                event,
+                self.data,
+            ),
+            Pass::Bearer(credential) => keycloak::delivery(
+                self.post(portal, &keycloak::delivery_path(portal), headers),
+                credential,
+                event,
+            ),
         };
-        let response = request.send().await.map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
+        let response =
+            request.send().await.map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
         delivery_answer::judge(response).await
     }
 

@@ -51,8 +51,11 @@ impl Sessions {
         login_lifetime: Duration,
         collectors: &Collectors,
     ) -> Result<Self, String> {
-        let logins =
-            collectors.counter(names::PORTAL_LOGINS, "Logins at portals by result.", &["tenant", "result"])?;
+        let logins = collectors.counter(
+            names::PORTAL_LOGINS,
+            "Logins at portals by result.",
+            &["tenant", "result"],
+        )?;
         Ok(Self { client, login_lifetime, sessions: PerTenant::new(), logins })
     }
 
@@ -142,7 +145,8 @@ mod tests {
 
     #[test]
     fn sessions_end_before_the_portal_ends_them() {
-        let used = [1, 60, 600, 86_400, u64::MAX].map(|seconds| usable_for(Duration::from_secs(seconds)).as_millis());
+        let used = [1, 60, 600, 86_400, u64::MAX]
+            .map(|seconds| usable_for(Duration::from_secs(seconds)).as_millis());
 
         assert_eq!(used, [900, 54_000, 570_000, 86_370_000, 86_370_000]);
     }

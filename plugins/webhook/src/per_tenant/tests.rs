@@ -1,1 +1,103 @@
+use std::future::{pending, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use futures::future::join_all;
+use kyc_plugin_api::testkit::tenant;
+
+use super::{Abandoned, PAUSE, PerTenant, Tenant};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Made(u32),
+    Abandoned,
+}
+
+impl From<Abandoned> for Failure {
+    fn from(_: Abandoned) -> Self {
+        Self::Abandoned
+    }
+}
+
+fn acme() -> Tenant {
+    tenant("acme", "http://onfido.test", "http://portal.test")
+}
+
+fn any(_: &u32) -> bool {
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn concurrent_calls_make_the_value_once() {
+    let (values, acme, made) = (PerTenant::<u32, Failure>::new(), acme(), AtomicU32::new(0));
+    let make = || async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok(made.fetch_add(1, Ordering::SeqCst))
+    };
+
+    let all = join_all((0..50).map(|_| values.value(&acme, any, make()))).await;
+
+    assert_eq!(made.load(Ordering::SeqCst), 1);
+    assert!(all.iter().all(|value| value.as_ref().is_ok_and(|value| **value == 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn value_that_is_no_longer_usable_is_made_anew() {
+    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+
+    let first = values.value(&acme, any, ready(Ok(1))).await;
+    let second = values.value(&acme, |value| *value > 1, ready(Ok(2))).await;
+
+    assert_eq!((first, second), (Ok(Arc::new(1)), Ok(Arc::new(2))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_stands_for_a_second_for_all() {
+    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+
+    let first = values.value(&acme, any, ready(Err(Failure::Made(1)))).await;
+    let second = values.value(&acme, any, ready(Ok(2))).await;
+    tokio::time::advance(PAUSE).await;
+    let third = values.value(&acme, any, ready(Ok(3))).await;
+
+    assert_eq!((first, second), (Err(Failure::Made(1)), Err(Failure::Made(1))));
+    assert_eq!(third, Ok(Arc::new(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_are_given_up_at_once_do_not_follow_each_other() {
+    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let given_up = values.value(&acme, any, pending());
+    assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
+
+    let soon = values.value(&acme, any, ready(Ok(2))).await;
+    tokio::time::advance(PAUSE).await;
+    let later = values.value(&acme, any, ready(Ok(3))).await;
+
+    assert_eq!((soon, later), (Err(Failure::Abandoned), Ok(Arc::new(3))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_entry_shares_nothing_with_the_old_one() {
+    let (values, old) = (PerTenant::<u32, Failure>::new(), acme());
+    let changed = Tenant { fingerprint: old.fingerprint + 1, ..old.clone() };
+
+    let first = values.value(&old, any, ready(Ok(1))).await;
+    let second = values.value(&changed, any, ready(Ok(2))).await;
+
+    assert_eq!((first, second), (Ok(Arc::new(1)), Ok(Arc::new(2))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_value_that_was_used_is_forgotten() {
+    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let stale = values.value(&acme, any, ready(Ok(1))).await.unwrap();
+
+    values.forget(&acme, &stale).await;
+    let fresh = values.value(&acme, any, ready(Ok(2))).await.unwrap();
+    values.forget(&acme, &stale).await;
+    let kept = values.value(&acme, any, ready(Ok(3))).await;
+
+    assert_eq!((*fresh, kept), (2, Ok(Arc::new(2))));
+}

@@ -1,1 +1,227 @@
+use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
+use httpmock::MockServer;
+use kyc_plugin_api::testkit::{ctx, head, tenant};
+use kyc_plugin_api::{Collectors, Connection, Factory, Params};
+use prometheus::Registry;
+
+use super::{
+    Build, Bytes, Ctx, Flow, Notifications, Plugin, Problem, ProblemKind, RequestHeader, RequestId, Tenant,
+};
+use crate::{Config, Webhook};
+
+const REPORT: &str =
+    r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"r"}}}"#;
+const CHECK: &str = r#"{"payload":{"resource_type":"check","action":"check.completed","object":{"id":"c"}}}"#;
+
+fn plugin(settings: &str) -> Notifications {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config: Config = toml::from_str(settings).unwrap();
+    Webhook::build(config, &Build { route: "test", collectors: &Collectors::new(Registry::new()) }).unwrap()
+}
+
+fn acme(portal: &str) -> Tenant {
+    tenant("acme", "http://onfido.test", portal)
+}
+
+fn signed(body: &str) -> RequestHeader {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"sign-acme").unwrap();
+    mac.update(body.as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    head("POST", "/dcs/kyc2/webhook/notify/acme", &[("x-sha2-signature", &signature)])
+}
+
+fn named(entry: Tenant, name: &str) -> Ctx {
+    let mut cx = ctx([entry]);
+    cx.set_params(Params::from_iter([("configurationName", name)]));
+    cx
+}
+
+async fn notify(
+    plugin: &Notifications,
+    head: &RequestHeader,
+    body: &str,
+    mut cx: Ctx,
+) -> Result<u16, Problem> {
+    plugin.request_filter(head, &mut cx)?;
+    let flow = plugin.request_body_filter(head, &mut Bytes::from(body.to_owned()), &mut cx).await?;
+    let Flow::Respond(answer) = flow else { panic!("a notification goes to no upstream") };
+    assert!(answer.body().is_empty());
+    Ok(answer.status().as_u16())
+}
+
+fn kind(result: Result<u16, Problem>) -> ProblemKind {
+    result.unwrap_err().kind()
+}
+
+async fn portal_that_takes() -> MockServer {
+    let portal = MockServer::start_async().await;
+    portal
+        .mock_async(|when, then| {
+            when.method("POST").path("/api/Authorize/GetToken");
+            then.status(200).body("e9735b2a-b5f8-461a-9fec-a819a071a2ff");
+        })
+        .await;
+    portal
+}
+
+#[tokio::test]
+async fn signed_report_reaches_the_portal_and_is_answered_200() {
+    let portal = portal_that_takes().await;
+    let taken = portal
+        .mock_async(|when, then| {
+            when.method("POST")
+                .path("/api/openApi/CallAction")
+                .header_exists("x-request-id")
+                .body_includes(REPORT);
+            then.status(200).body(r#"{"IsSuccess":true}"#);
+        })
+        .await;
+    let plugin = plugin("");
+
+    let answered = notify(&plugin, &signed(REPORT), REPORT, named(acme(&portal.base_url()), "acme")).await;
+
+    assert_eq!(answered.unwrap(), 200);
+    taken.assert_calls_async(1).await;
+    assert_eq!(plugin.counted.with_label_values(&["acme", "delivered"]).get(), 1);
+}
+
+#[tokio::test]
+async fn event_that_nobody_asked_for_is_answered_200_and_counted() {
+    let plugin = plugin("");
+
+    let answered = notify(&plugin, &signed(CHECK), CHECK, named(acme("http://portal.test"), "acme")).await;
+
+    assert_eq!(answered.unwrap(), 200);
+    assert_eq!(plugin.counted.with_label_values(&["acme", "ignored"]).get(), 1);
+}
+
+#[tokio::test]
+async fn unsigned_or_wrongly_signed_is_unauthenticated_before_anything_is_parsed() {
+    let plugin = plugin("");
+    for head in [signed(CHECK), head("POST", "/", &[("content-type", "text/plain")])] {
+        let refused = notify(&plugin, &head, REPORT, named(acme("http://portal.test"), "acme")).await;
+
+        assert_eq!(kind(refused), ProblemKind::Unauthenticated);
+    }
+    assert_eq!(plugin.counted.with_label_values(&["acme", "unauthenticated"]).get(), 2);
+}
+
+#[tokio::test]
+async fn signed_rubbish_is_a_bad_request_and_other_types_are_unsupported() {
+    let plugin = plugin("");
+    let mut text = signed(REPORT);
+    text.insert_header("content-type", "text/plain").unwrap();
+    let rubbish = r#"{"payload":{"resource_type":"check"}"#;
+
+    let refused = notify(&plugin, &signed(rubbish), rubbish, named(acme("http://portal.test"), "acme")).await;
+    let unsupported = notify(&plugin, &text, REPORT, named(acme("http://portal.test"), "acme")).await;
+
+    assert_eq!(kind(refused), ProblemKind::BadRequest);
+    assert_eq!(kind(unsupported), ProblemKind::UnsupportedMediaType);
+}
+
+#[tokio::test]
+async fn missing_signature_asks_onfido_for_nothing() {
+    let onfido = MockServer::start_async().await;
+    let asked = onfido
+        .mock_async(|when, then| {
+            when.path_prefix("/");
+            then.status(200);
+        })
+        .await;
+    let entry = Tenant { signing_token: None, ..tenant("acme", &onfido.base_url(), "http://portal.test") };
+    let malformed = head("POST", "/", &[("x-sha2-signature", "abc")]);
+
+    for head in [head("POST", "/", &[]), malformed] {
+        let refused = notify(&plugin(""), &head, REPORT, named(entry.clone(), "acme")).await;
+        assert_eq!(kind(refused), ProblemKind::Unauthenticated);
+    }
+
+    asked.assert_calls_async(0).await;
+}
+
+#[test]
+fn names_are_decoded_once_and_matched_exactly() {
+    let plugin = plugin("");
+    let filter =
+        |name: &str| plugin.request_filter(&head("POST", "/", &[]), &mut named(acme("http://p.test"), name));
+
+    assert!(matches!(filter("%61cme"), Ok(Flow::Next)));
+    for name in ["ACME", "acme2", "%2561cme", "%", ""] {
+        assert_eq!(filter(name).unwrap_err().kind(), ProblemKind::TenantNotFound, "{name}");
+    }
+}
+
+#[test]
+fn table_that_was_never_loaded_is_unavailable() {
+    let mut cx = Ctx::new(RequestId::new(), Connection::default(), None);
+    cx.set_params(Params::from_iter([("configurationName", "acme")]));
+
+    let refused = plugin("").request_filter(&head("POST", "/", &[]), &mut cx);
+
+    assert_eq!(refused.unwrap_err().kind(), ProblemKind::Unavailable);
+}
+
+#[test]
+fn declared_body_over_the_limit_is_refused_and_the_rest_is_bounded() {
+    let plugin = plugin("max_body = \"1KiB\"");
+    let mut cx = named(acme("http://portal.test"), "acme");
+
+    let refused = plugin.request_filter(&head("POST", "/", &[("content-length", "1025")]), &mut cx);
+    let passed = plugin.request_filter(&head("POST", "/", &[("content-length", "1024")]), &mut cx);
+
+    assert_eq!(refused.unwrap_err().kind(), ProblemKind::BodyTooLarge);
+    assert!(matches!(passed, Ok(Flow::Next)));
+    assert_eq!(cx.body_limit(), Some(1024));
+}
+
+#[tokio::test]
+async fn unsigned_routes_take_everything_and_count_it() {
+    let plugin = plugin("signature = \"off\"\nallow_unsigned = true");
+
+    let answered =
+        notify(&plugin, &head("POST", "/", &[]), CHECK, named(acme("http://portal.test"), "acme")).await;
+
+    assert_eq!(answered.unwrap(), 200);
+    assert_eq!(plugin.unsigned.with_label_values(&["acme"]).get(), 1);
+}
+
+#[tokio::test]
+async fn portal_that_is_too_slow_is_a_timeout() {
+    let portal = portal_that_takes().await;
+    portal
+        .mock_async(|when, then| {
+            when.path("/api/openApi/CallAction");
+            then.status(200).delay(Duration::from_secs(5));
+        })
+        .await;
+    let plugin = plugin("deadline = \"300ms\"");
+
+    let refused = notify(&plugin, &signed(REPORT), REPORT, named(acme(&portal.base_url()), "acme")).await;
+
+    assert_eq!(kind(refused), ProblemKind::UpstreamTimeout);
+    assert_eq!(plugin.counted.with_label_values(&["acme", "upstream_timeout"]).get(), 1);
+}
+
+#[tokio::test]
+async fn nothing_secret_is_in_a_problem_or_in_debug() {
+    let portal = MockServer::start_async().await;
+    portal
+        .mock_async(|when, then| {
+            when.path("/api/Authorize/GetToken");
+            then.status(500).body("canary-from-portal");
+        })
+        .await;
+    let (plugin, entry) = (plugin(""), acme(&portal.base_url()));
+
+    let problem = notify(&plugin, &signed(REPORT), REPORT, named(entry.clone(), "acme")).await.unwrap_err();
+
+    let text = format!("{problem} {problem:?} {plugin:?} {entry:?}");
+    for secret in
+        ["token-acme", "sign-acme", "client-acme", "user-acme", "password-acme", "canary-from-portal"]
+    {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}

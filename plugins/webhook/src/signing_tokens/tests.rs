@@ -1,1 +1,105 @@
+use futures::future::join_all;
+use httpmock::{Mock, MockServer};
+use kyc_plugin_api::testkit::tenant;
+use prometheus::Registry;
 
+use super::{Collectors, Duration, Problem, ProblemKind, SigningTokenError, SigningTokens, Tenant};
+
+fn tokens() -> SigningTokens {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    SigningTokens::new(Duration::from_secs(3), None, &Collectors::new(Registry::new())).unwrap()
+}
+
+fn without_token(onfido: &MockServer) -> Tenant {
+    let base = format!("{}/v3.6", onfido.base_url());
+    Tenant { signing_token: None, ..tenant("acme", &base, "http://portal.test") }
+}
+
+async fn answer<'a>(onfido: &'a MockServer, status: u16, body: &str) -> Mock<'a> {
+    let body = body.to_owned();
+    onfido
+        .mock_async(|when, then| {
+            when.method("GET")
+                .path("/v3.6/webhooks/hook-acme")
+                .header("authorization", "Token token=token-acme");
+            then.status(status).header("content-type", "application/json").body(body);
+        })
+        .await
+}
+
+#[tokio::test]
+async fn token_of_the_entry_is_used_without_asking() {
+    let onfido = MockServer::start_async().await;
+    let entry = tenant("acme", &onfido.base_url(), "http://portal.test");
+
+    let token = tokens().token(&entry).await.unwrap();
+
+    assert_eq!(token.reveal(), "sign-acme");
+}
+
+#[tokio::test]
+async fn concurrent_notifications_fetch_the_token_once() {
+    let onfido = MockServer::start_async().await;
+    let (asked, entry, tokens) =
+        (answer(&onfido, 200, r#"{"id":"x","token":"fetched"}"#).await, without_token(&onfido), tokens());
+
+    let all = join_all((0..20).map(|_| tokens.token(&entry))).await;
+
+    assert!(all.iter().all(|token| token.as_ref().is_ok_and(|token| token.reveal() == "fetched")));
+    asked.assert_calls_async(1).await;
+    assert_eq!(tokens.fetches.with_label_values(&["acme", "ok"]).get(), 1);
+}
+
+#[tokio::test]
+async fn failed_fetches_are_unavailable_and_not_repeated_at_once() {
+    for (status, body, result) in [
+        (401, "{}", "denied"),
+        (404, "{}", "failed"),
+        (503, "", "failed"),
+        (302, "", "failed"),
+        (200, r#"{"id":"x"}"#, "failed"),
+        (200, r#"{"token":""}"#, "failed"),
+        (200, "<html>", "failed"),
+    ] {
+        let onfido = MockServer::start_async().await;
+        let (asked, entry, tokens) = (answer(&onfido, status, body).await, without_token(&onfido), tokens());
+
+        let all = join_all((0..20).map(|_| tokens.token(&entry))).await;
+
+        for failed in all {
+            assert_eq!(
+                Problem::from(failed.unwrap_err()).kind(),
+                ProblemKind::Unavailable,
+                "{status} {body}"
+            );
+        }
+        asked.assert_calls_async(1).await;
+        assert_eq!(tokens.fetches.with_label_values(&["acme", result]).get(), 1, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn tenant_without_webhook_is_unauthenticated() {
+    let entry = Tenant {
+        webhook_id: None,
+        signing_token: None,
+        ..tenant("acme", "http://onfido.test", "http://portal.test")
+    };
+
+    let failed = tokens().token(&entry).await.unwrap_err();
+
+    assert!(matches!(failed, SigningTokenError::NoWebhook));
+    assert_eq!(Problem::from(failed).kind(), ProblemKind::Unauthenticated);
+}
+
+#[tokio::test]
+async fn error_text_shows_neither_address_nor_credential() {
+    let refused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let base = format!("http://{refused}");
+    let entry = Tenant { signing_token: None, ..tenant("canary", &base, "http://portal.test") };
+
+    let problem = Problem::from(tokens().token(&entry).await.unwrap_err());
+
+    let text = format!("{problem} {problem:?}");
+    assert!(!text.contains("hook-canary") && !text.contains("token-canary"), "{text}");
+}
