@@ -183,4 +183,17 @@ mod tests {
 
         assert_eq!(refused, "onfido.ca_file: cannot read /no/such.pem");
     }
+
+    #[test]
+    fn file_without_a_certificate_is_refused() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
+        let refused = build::<Webhook>(&format!("portal = {{ ca_file = {file:?} }}")).err().unwrap();
+
+        assert!(
+            refused.starts_with("portal.ca_file: ") && refused.ends_with("holds no PEM certificate"),
+            "{refused}"
+        );
+    }
 }

@@ -44,9 +44,7 @@ pub(crate) fn client(connect: Duration, ca_file: Option<&Path>) -> Result<Client
         }
         builder = builder.tls_certs_merge(certificates);
     }
-    builder
-        .build()
-        .map_err(|_| "ca_file: no certificate to trust, neither here nor on this system".to_owned())
+    builder.build().map_err(|_| "ca_file: no usable certificate, neither here nor on this system".to_owned())
 }
 
 /// Reads a body, and stops at `limit` bytes: the rest is dropped together with the connection.

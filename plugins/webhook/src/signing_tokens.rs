@@ -135,14 +135,17 @@ impl From<Abandoned> for SigningTokenError {
 
 impl From<SigningTokenError> for Problem {
     fn from(error: SigningTokenError) -> Self {
-        let kind = match error {
-            SigningTokenError::NoWebhook => ProblemKind::Unauthenticated,
+        let detail = "there is no signing token to verify with";
+        match error {
+            SigningTokenError::NoWebhook => Self::new(ProblemKind::Unauthenticated, detail),
             SigningTokenError::Transport(_)
             | SigningTokenError::Status(_)
             | SigningTokenError::Unusable
-            | SigningTokenError::Abandoned => ProblemKind::Unavailable,
-        };
-        Self::new(kind, "there is no signing token to verify with").because(error)
+            | SigningTokenError::Abandoned => {
+                Self::new(ProblemKind::Unavailable, detail).with_retry_after(RETRY_AFTER)
+            }
+        }
+        .because(error)
     }
 }
 
@@ -157,6 +160,8 @@ fn address(tenant: &Tenant, webhook_id: &str) -> Url {
 
 /// Less than the whole deadline, so that the failure is known to the ones that wait, as 503.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
+/// When a notification that cannot be verified yet may come again.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -55,6 +55,11 @@ fn kind(result: Result<u16, Problem>) -> ProblemKind {
     result.unwrap_err().kind()
 }
 
+/// The scripted server speaks TLS, too, and names that first.
+fn plain_url(scripted: &MockServer) -> String {
+    format!("http://{}", scripted.address())
+}
+
 async fn portal_that_takes() -> MockServer {
     let portal = MockServer::start_async().await;
     portal
@@ -80,7 +85,7 @@ async fn signed_report_reaches_the_portal_and_is_answered_200() {
         .await;
     let plugin = plugin("");
 
-    let answered = notify(&plugin, &signed(REPORT), REPORT, named(acme(&portal.base_url()), "acme")).await;
+    let answered = notify(&plugin, &signed(REPORT), REPORT, named(acme(&plain_url(&portal)), "acme")).await;
 
     assert_eq!(answered.unwrap(), 200);
     taken.assert_calls_async(1).await;
@@ -131,7 +136,7 @@ async fn missing_signature_asks_onfido_for_nothing() {
             then.status(200);
         })
         .await;
-    let entry = Tenant { signing_token: None, ..tenant("acme", &onfido.base_url(), "http://portal.test") };
+    let entry = Tenant { signing_token: None, ..tenant("acme", &plain_url(&onfido), "http://portal.test") };
     let malformed = head("POST", "/", &[("x-sha2-signature", "abc")]);
 
     for head in [head("POST", "/", &[]), malformed] {
@@ -199,7 +204,7 @@ async fn portal_that_is_too_slow_is_a_timeout() {
         .await;
     let plugin = plugin("deadline = \"300ms\"");
 
-    let refused = notify(&plugin, &signed(REPORT), REPORT, named(acme(&portal.base_url()), "acme")).await;
+    let refused = notify(&plugin, &signed(REPORT), REPORT, named(acme(&plain_url(&portal)), "acme")).await;
 
     assert_eq!(kind(refused), ProblemKind::UpstreamTimeout);
     assert_eq!(plugin.counted.with_label_values(&["acme", "upstream_timeout"]).get(), 1);
@@ -214,7 +219,7 @@ async fn nothing_secret_is_in_a_problem_or_in_debug() {
             then.status(500).body("canary-from-portal");
         })
         .await;
-    let (plugin, entry) = (plugin(""), acme(&portal.base_url()));
+    let (plugin, entry) = (plugin(""), acme(&plain_url(&portal)));
 
     let problem = notify(&plugin, &signed(REPORT), REPORT, named(entry.clone(), "acme")).await.unwrap_err();
 

@@ -11,7 +11,7 @@ fn tokens() -> SigningTokens {
 }
 
 fn without_token(onfido: &MockServer) -> Tenant {
-    let base = format!("{}/v3.6", onfido.base_url());
+    let base = format!("http://{}/v3.6", onfido.address());
     Tenant { signing_token: None, ..tenant("acme", &base, "http://portal.test") }
 }
 
@@ -30,7 +30,7 @@ async fn answer<'a>(onfido: &'a MockServer, status: u16, body: &str) -> Mock<'a>
 #[tokio::test]
 async fn token_of_the_entry_is_used_without_asking() {
     let onfido = MockServer::start_async().await;
-    let entry = tenant("acme", &onfido.base_url(), "http://portal.test");
+    let entry = tenant("acme", &format!("http://{}", onfido.address()), "http://portal.test");
 
     let token = tokens().token(&entry).await.unwrap();
 

@@ -1,0 +1,111 @@
+//! Logins: how many, for whom, and what follows when they end.
+
+use futures::future::join_all;
+use httpmock::MockServer;
+use kyc_model::{Dialect, Tenant};
+use kyc_plugin_api::{Problem, ProblemKind};
+
+use super::{deliver, entry, legacy_call, legacy_login, portals};
+use crate::DataForm;
+use crate::fintechos::DeliveryClass;
+
+#[tokio::test]
+async fn concurrent_deliveries_log_in_once() {
+    let portal = MockServer::start_async().await;
+    let login = legacy_login(&portal, "t1").await;
+    let taken = legacy_call(&portal, "t1", 200, "{}").await;
+    let (portals, entry) = (portals(DataForm::Event), entry(&portal, Dialect::Legacy));
+
+    let all = join_all((0..32).map(|_| deliver(&portals, &entry))).await;
+
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    login.assert_calls_async(1).await;
+    taken.assert_calls_async(32).await;
+}
+
+#[tokio::test]
+async fn changed_credentials_never_reuse_a_session() {
+    let portal = MockServer::start_async().await;
+    let login = legacy_login(&portal, "t1").await;
+    legacy_call(&portal, "t1", 200, "{}").await;
+    let (portals, entry) = (portals(DataForm::Event), entry(&portal, Dialect::Legacy));
+
+    deliver(&portals, &entry).await.unwrap();
+    deliver(&portals, &Tenant { fingerprint: 2, ..entry }).await.unwrap();
+
+    login.assert_calls_async(2).await;
+}
+
+#[tokio::test]
+async fn ended_session_is_renewed_once_for_all() {
+    for (status, answer) in [
+        (401, ""),
+        (403, ""),
+        (200, r#"{"IsSuccess":false,"Message":"Token expired"}"#),
+        (200, r#"{"ErrorCode":401}"#),
+    ] {
+        let portal = MockServer::start_async().await;
+        let (portals, entry) = (portals(DataForm::Event), entry(&portal, Dialect::Legacy));
+        let (first, taken) = (legacy_login(&portal, "t1").await, legacy_call(&portal, "t1", 200, "{}").await);
+        deliver(&portals, &entry).await.unwrap();
+        first.delete_async().await;
+        taken.delete_async().await;
+        legacy_call(&portal, "t1", status, answer).await;
+        let (second, taken) =
+            (legacy_login(&portal, "t2").await, legacy_call(&portal, "t2", 200, "{}").await);
+
+        let all = join_all((0..8).map(|_| deliver(&portals, &entry))).await;
+
+        assert!(all.iter().all(Result::is_ok), "{status} {answer}: {all:?}");
+        second.assert_calls_async(1).await;
+        taken.assert_calls_async(8).await;
+    }
+}
+
+#[tokio::test]
+async fn second_refusal_of_the_session_is_final() {
+    for (status, answer, class) in [
+        (401, "", DeliveryClass::Session),
+        (403, "", DeliveryClass::Endpoint),
+        (200, r#"{"IsSuccess":false,"Message":"session"}"#, DeliveryClass::Session),
+    ] {
+        let portal = MockServer::start_async().await;
+        let (login, call) =
+            (legacy_login(&portal, "t1").await, legacy_call(&portal, "t1", status, answer).await);
+
+        let failed = deliver(&portals(DataForm::Event), &entry(&portal, Dialect::Legacy)).await.unwrap_err();
+
+        assert_eq!(failed.class(), class);
+        assert_eq!(Problem::from(failed).kind(), ProblemKind::UpstreamError);
+        login.assert_calls_async(2).await;
+        call.assert_calls_async(2).await;
+    }
+}
+
+#[tokio::test]
+async fn failed_login_is_not_repeated_by_the_ones_that_wait() {
+    for (status, answer, class) in [
+        (401, "", DeliveryClass::Login),
+        (200, r#"{"user":"x"}"#, DeliveryClass::Login),
+        (200, "<html>", DeliveryClass::Login),
+        (302, "", DeliveryClass::Endpoint),
+        (503, "", DeliveryClass::Transient),
+    ] {
+        let portal = MockServer::start_async().await;
+        let login = portal
+            .mock_async(|when, then| {
+                when.path("/portal/api/Authorize/GetToken");
+                then.status(status).body(answer);
+            })
+            .await;
+        let (portals, entry) = (portals(DataForm::Event), entry(&portal, Dialect::Legacy));
+
+        let all = join_all((0..8).map(|_| deliver(&portals, &entry))).await;
+
+        assert!(
+            all.iter().all(|one| one.as_ref().is_err_and(|error| error.class() == class)),
+            "{status}: {all:?}"
+        );
+        login.assert_calls_async(1).await;
+    }
+}
