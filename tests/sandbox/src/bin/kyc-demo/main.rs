@@ -1,0 +1,58 @@
+//! Plays the whole flow for two tenants through a running gateway, and says at each step what happens.
+
+mod failure;
+mod flow;
+mod narrator;
+mod proof;
+mod stage;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use failure::Failure;
+use narrator::Narrator;
+use stage::Stage;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut narrator = Narrator::default();
+    match play(&mut narrator).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            narrator
+                .say(&format!("\nThe demo failed: {failure}\nThe gateway's log is {FOLDER}/gateway.log."));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(narrator: &mut Narrator) -> Result<(), Failure> {
+    let stage = Stage::set(Path::new(FOLDER)).await?;
+    stage.introduce(narrator);
+    let result = act(&stage, narrator).await;
+    stage.keep_log()?;
+    result?;
+    if !is_asked_to_end() {
+        stage.show_addresses(narrator);
+        stage.until_told_to_stop().await?;
+    }
+    stage.strike().await
+}
+
+async fn act(stage: &Stage, narrator: &mut Narrator) -> Result<(), Failure> {
+    let mut reports = Vec::new();
+    for tenant in &stage.tenants {
+        reports.push(flow::play(stage, tenant, narrator).await?);
+    }
+    proof::each_portal_has_only_its_own(stage, &reports, narrator).await?;
+    proof::strangers_are_refused(stage, narrator).await?;
+    proof::metrics_are_there(stage, narrator).await
+}
+
+/// `ONCE=1` ends the demo after the flow.
+fn is_asked_to_end() -> bool {
+    std::env::var_os("ONCE").is_some_and(|once| !once.is_empty() && once != "0")
+}
+
+/// Where configuration, tenant document and log of the demo are, from the project's folder.
+const FOLDER: &str = "data/demo";

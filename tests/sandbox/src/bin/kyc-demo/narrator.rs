@@ -1,0 +1,137 @@
+//! Says what happens, step by step, with the `curl` line that repeats it.
+#![expect(clippy::print_stdout, reason = "the one room that writes to the terminal")]
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Counts the steps.
+#[derive(Debug, Default)]
+pub(crate) struct Narrator {
+    steps: usize,
+}
+
+/// A call that is made, shown and can be repeated.
+#[derive(Debug)]
+pub(crate) struct Call {
+    title: String,
+    curl: String,
+    request: reqwest::RequestBuilder,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
+// === impl Narrator ===
+
+impl Narrator {
+    pub(crate) fn say(&self, text: &str) {
+        println!("{text}");
+    }
+
+    /// Begins a step.
+    pub(crate) fn step(&mut self, title: &str) {
+        self.steps += 1;
+        println!("\n{:2}. {title}", self.steps);
+    }
+
+    /// Adds to the step.
+    pub(crate) fn note(&self, text: &str) {
+        println!("    {text}");
+    }
+
+    /// Makes the call and shows it; it must be answered with `expected`.
+    pub(crate) async fn call(&mut self, call: Call, expected: StatusCode) -> Result<Answer, Failure> {
+        self.step(&call.title);
+        self.note(&format!("$ {}", call.curl));
+        let response = call.request.send().await?;
+        let status = response.status();
+        let answer = Answer { status, body: response.bytes().await? };
+        self.note(&format!("{status}  {}", shorten(&answer.text())));
+        if answer.status == expected {
+            Ok(answer)
+        } else {
+            Err(Failure::new(format!("step {} should have been answered {expected}", self.steps)))
+        }
+    }
+}
+
+// === impl Call ===
+
+impl Call {
+    /// Describes a call of `method` to `url`.
+    pub(crate) fn new(title: &str, client: &reqwest::Client, method: &str, url: &str) -> Self {
+        let post = client.request(method.parse().unwrap_or_default(), url);
+        let method = if method == "GET" { String::new() } else { format!(" -X {method}") };
+        Self { title: title.to_owned(), curl: format!("curl -s{method} '{url}'"), request: post }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.curl.push_str(&format!(" -H '{name}: {value}'"));
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    /// A JSON body; the bytes are sent as they are.
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        self = self.header("Content-Type", "application/json");
+        self.curl.push_str(&format!(" -d '{body}'"));
+        self.request = self.request.body(body.to_owned());
+        self
+    }
+
+    /// A form with a file that is on disk too, so that the line can be repeated.
+    pub(crate) fn form(mut self, fields: &[(&str, &str)], path: &str, file: Vec<u8>) -> Self {
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut form = reqwest::multipart::Form::new();
+        for (field, value) in fields {
+            self.curl.push_str(&format!(" -F {field}={value}"));
+            form = form.text((*field).to_owned(), (*value).to_owned());
+        }
+        self.curl.push_str(&format!(" -F file=@{path}"));
+        self.request = self.request.multipart(form.part("file", part(file, name)));
+        self
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Result<Value, Failure> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+
+    /// A member that must be a text.
+    pub(crate) fn member(&self, name: &str) -> Result<String, Failure> {
+        let value = self.json()?;
+        let text = value.get(name).and_then(Value::as_str);
+        text.map(str::to_owned).ok_or_else(|| Failure::new(format!("the answer has no `{name}`")))
+    }
+}
+
+fn part(file: Vec<u8>, name: String) -> reqwest::multipart::Part {
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("image/png"));
+    reqwest::multipart::Part::bytes(file).file_name(name).headers(headers)
+}
+
+/// The beginning of a text, on one line.
+fn shorten(text: &str) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+const LONGEST: usize = 160;

@@ -1,0 +1,184 @@
+//! Everything the demo needs: Onfido, two portals, the files of the gateway, and the gateway.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use kyc_sandbox::gateway::{Gateway, binary};
+use kyc_sandbox::onfido::{self, Onfido, Webhook};
+use kyc_sandbox::portal::{self, Dialect, Portal};
+use kyc_sandbox::tenants;
+
+use crate::failure::Failure;
+use crate::narrator::Narrator;
+
+pub(crate) struct Stage {
+    pub(crate) onfido: Onfido,
+    pub(crate) gateway: Gateway,
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) client: reqwest::Client,
+    pub(crate) folder: PathBuf,
+}
+
+/// A customer of FintechOS.
+pub(crate) struct Tenant {
+    pub(crate) name: &'static str,
+    pub(crate) subscription_id: String,
+    pub(crate) webhook: Webhook,
+    pub(crate) portal: Portal,
+    pub(crate) dialect: Dialect,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// Starts everything, with its files in `folder`.
+    pub(crate) async fn set(folder: &Path) -> Result<Self, Failure> {
+        std::fs::create_dir_all(folder)?;
+        let folder = folder.to_owned();
+        let settings = onfido::Settings {
+            completion: Duration::from_millis(500),
+            retry_clock: 30,
+            ..onfido::Settings::default()
+        };
+        let onfido = Onfido::start(settings).await?;
+        let (mut cast, mut entries) = (Vec::new(), Vec::new());
+        for (name, dialect) in [("acme", Dialect::Legacy), ("globex", Dialect::Keycloak)] {
+            let (tenant, entry) = hire(&onfido, name, dialect).await?;
+            cast.push(tenant);
+            entries.push(entry);
+        }
+        tenants::write(&folder.join("tenants.json"), &onfido.base_url(), &entries)?;
+        let file = folder.join("gateway.toml");
+        std::fs::write(&file, configuration(free_or_any(8080), free_or_any(9090)))?;
+        std::fs::write(folder.join(PASSPORT), passport())?;
+        let gateway = Gateway::start_with_file(&binary(), &file, &[]).await?;
+        for tenant in &cast {
+            onfido.point_webhook(tenant.name, &tenant.webhook.id, &tenant.notify_url(&gateway));
+        }
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+        Ok(Self { onfido, gateway, tenants: cast, client, folder })
+    }
+
+    pub(crate) fn introduce(&self, narrator: &Narrator) {
+        narrator.say("A simulated Onfido, two simulated FintechOS portals, and the gateway between them.");
+        narrator.say(&format!("\n    gateway        {}/dcs/kyc2", self.gateway.url()));
+        narrator.say(&format!("    its admin      http://{}/metrics", self.gateway.admin()));
+        narrator.say(&format!("    configuration  {}", self.folder.join("gateway.toml").display()));
+        narrator.say(&format!("    tenants        {}", self.folder.join("tenants.json").display()));
+        narrator.say(&format!("    Onfido         {}", self.onfido.base_url()));
+        for tenant in &self.tenants {
+            let dialect = match tenant.dialect {
+                Dialect::Legacy => "GetToken and CallAction",
+                Dialect::Keycloak => "keycloakToken and automation processors",
+            };
+            narrator.say(&format!("    {:14} portal {}, {dialect}", tenant.name, tenant.portal.url()));
+        }
+    }
+
+    pub(crate) fn show_addresses(&self, narrator: &Narrator) {
+        narrator.say("\nEverything stays up; the curl lines above can be repeated. What each has seen:");
+        narrator.say(&format!("    curl -s http://{}/_sandbox/requests", self.onfido.address()));
+        for tenant in &self.tenants {
+            narrator.say(&format!("    curl -s http://{}/_sandbox/events", tenant.portal.address()));
+        }
+        narrator.say(&format!("    curl -s http://{}/metrics", self.gateway.admin()));
+        narrator.say("Ctrl-C ends it.");
+    }
+
+    /// Writes the gateway's log so far next to its configuration.
+    pub(crate) fn keep_log(&self) -> Result<(), Failure> {
+        Ok(std::fs::write(self.folder.join("gateway.log"), self.gateway.log())?)
+    }
+
+    pub(crate) async fn until_told_to_stop(&self) -> Result<(), Failure> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupt = tokio::signal::ctrl_c() => Ok(interrupt?),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+
+    /// Ends everything; the gateway finishes what it has begun.
+    pub(crate) async fn strike(self) -> Result<(), Failure> {
+        let (_, log) = self.gateway.stop().await?;
+        Ok(std::fs::write(self.folder.join("gateway.log"), log)?)
+    }
+}
+
+// === impl Tenant ===
+
+impl Tenant {
+    /// Where Onfido sends the notifications of this tenant.
+    pub(crate) fn notify_url(&self, gateway: &Gateway) -> String {
+        format!("{}/dcs/kyc2/webhook/notify/{}", gateway.url(), self.name)
+    }
+}
+
+/// Gives a tenant its accounts at Onfido and at a portal of its own, and says what the gateway must know.
+async fn hire(
+    onfido: &Onfido,
+    name: &'static str,
+    dialect: Dialect,
+) -> Result<(Tenant, tenants::Entry), Failure> {
+    let api_token = format!("api_sandbox.{name}");
+    onfido.add_account(name, &api_token);
+    let webhook = onfido
+        .add_webhook(name, "http://127.0.0.1/set-when-the-gateway-is-there")
+        .ok_or_else(|| Failure::new("the account is not there"))?;
+    let (username, password) = (format!("{name}-onfido"), format!("{name}-password"));
+    let client_id = (dialect == Dialect::Legacy).then(|| "dcs".to_owned());
+    let account = portal::Account {
+        tenant: name.to_owned(),
+        username: username.clone(),
+        password: password.clone(),
+        client_id: client_id.clone(),
+    };
+    let portal = Portal::start(portal::Settings::new(vec![account])).await?;
+    let subscription_id = format!("subscription-of-{name}");
+    let entry = tenants::Entry {
+        name: name.to_owned(),
+        subscription_id: subscription_id.clone(),
+        api_token,
+        webhook_id: Some(webhook.id.clone()),
+        ftos_endpoint: portal.url(),
+        ftos_client_id: client_id,
+        ftos_username: username,
+        ftos_password: password,
+        ftos_auth: (dialect == Dialect::Keycloak).then(|| "keycloak".to_owned()),
+        // acme leaves its signing token to the gateway, which fetches it from Onfido.
+        webhook_token: (dialect == Dialect::Keycloak).then(|| webhook.token.clone()),
+        ..tenants::Entry::default()
+    };
+    Ok((Tenant { name, subscription_id, webhook, portal, dialect }, entry))
+}
+
+fn configuration(main: SocketAddr, admin: SocketAddr) -> String {
+    format!(
+        "# Written by the demo. The routes are the defaults; conf/gateway.toml documents every key.\n\
+         [[listeners]]\nname = \"main\"\naddress = \"{main}\"\n\n\
+         [admin]\naddress = \"{admin}\"\n\n\
+         [tenants]\nsource = \"file\"\npoll = \"1s\"\n\n\
+         [tenants.file]\npath = \"tenants.json\"\n"
+    )
+}
+
+/// The well-known port when nobody has it, else any.
+fn free_or_any(port: u16) -> SocketAddr {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match TcpListener::bind(address) {
+        Ok(_) => address,
+        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    }
+}
+
+/// Something that begins like a picture.
+pub(crate) fn passport() -> Vec<u8> {
+    let mut picture = b"\x89PNG\r\n\x1a\n".to_vec();
+    picture.resize(64 * 1024, b'p');
+    picture
+}
+
+pub(crate) const PASSPORT: &str = "passport.png";

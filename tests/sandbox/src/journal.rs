@@ -1,0 +1,143 @@
+//! A growing list of what happened, that can be waited on.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// What happened, in order.
+#[derive(Debug)]
+pub struct Journal<T> {
+    entries: Mutex<Vec<T>>,
+    grown: watch::Sender<()>,
+}
+
+/// What was waited for did not happen within [`Journal::PATIENCE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSeen {
+    /// How many entries there were in the end.
+    pub entries: usize,
+}
+
+// === impl Journal ===
+
+impl<T> Journal<T> {
+    /// How long [`wait_for`](Self::wait_for) waits.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Begins with nothing.
+    pub fn new() -> Self {
+        Self { entries: Mutex::default(), grown: watch::Sender::new(()) }
+    }
+
+    /// Adds an entry and wakes those who wait.
+    pub fn push(&self, entry: T) {
+        self.lock().push(entry);
+        self.grown.send_replace(());
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether nothing happened yet.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Looks at the entries without copying them.
+    pub fn look<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Waits until `found` finds what it looks for among the entries; it is asked again after each new one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSeen`] after [`PATIENCE`](Self::PATIENCE).
+    pub async fn wait_for<R>(&self, mut found: impl FnMut(&[T]) -> Option<R>) -> Result<R, NotSeen> {
+        let mut grown = self.grown.subscribe();
+        let search = async {
+            loop {
+                grown.borrow_and_update();
+                if let Some(result) = self.look(&mut found) {
+                    return result;
+                }
+                // The sender lives as long as the journal.
+                let _ = grown.changed().await;
+            }
+        };
+        tokio::time::timeout(Self::PATIENCE, search).await.map_err(|_| NotSeen { entries: self.len() })
+    }
+
+    /// Waits until there are `count` entries.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSeen`] after [`PATIENCE`](Self::PATIENCE).
+    pub async fn wait_for_count(&self, count: usize) -> Result<(), NotSeen> {
+        self.wait_for(|entries| (entries.len() >= count).then_some(())).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Clone> Journal<T> {
+    /// A copy of all entries.
+    pub fn all(&self) -> Vec<T> {
+        self.lock().clone()
+    }
+}
+
+impl<T> Default for Journal<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// === impl NotSeen ===
+
+impl std::fmt::Display for NotSeen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not seen among {} entries", self.entries)
+    }
+}
+
+impl std::error::Error for NotSeen {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Journal, NotSeen};
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_entry_it_waits_for() {
+        let journal = Arc::new(Journal::new());
+        let writer = Arc::clone(&journal);
+
+        let writing = tokio::spawn(async move { (1..=3).for_each(|entry| writer.push(entry)) });
+        let found = journal.wait_for(|entries| entries.iter().find(|entry| **entry == 3).copied()).await;
+
+        assert_eq!(found, Ok(3));
+        writing.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_in_vain_ends() {
+        let journal = Journal::new();
+        journal.push(1);
+
+        let found = journal.wait_for_count(2).await;
+
+        assert_eq!(found, Err(NotSeen { entries: 1 }));
+    }
+}

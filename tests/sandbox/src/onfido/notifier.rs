@@ -1,0 +1,129 @@
+//! Sends notifications, signed, until they are taken or Onfido's retries run out.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use reqwest::Client;
+use reqwest::redirect::Policy;
+
+use super::webhooks::Webhook;
+use crate::journal::Journal;
+use crate::signature::sign;
+
+/// One attempt to send a notification.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    /// The account it is about.
+    pub account: String,
+    /// The webhook's id.
+    pub webhook: String,
+    /// The body as sent.
+    pub body: Bytes,
+    /// 1 for the first.
+    pub attempt: usize,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// When it began.
+    pub at: SystemTime,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver answered with this status, and the answer was read.
+    Answered(u16),
+    /// There was no answer within 10 s, or no connection.
+    Failed,
+}
+
+#[derive(Debug)]
+pub(super) struct Notifier {
+    client: Client,
+    clock: u32,
+    attempts: Arc<Journal<Notification>>,
+}
+
+// === impl Notifier ===
+
+impl Notifier {
+    /// `clock` is how many times faster than Onfido's the retries come.
+    pub(super) fn new(clock: u32) -> io::Result<Self> {
+        // A second installation fails, and the first one is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(PATIENCE)
+            .build()
+            .map_err(io::Error::other)?;
+        Ok(Self { client, clock: clock.max(1), attempts: Arc::default() })
+    }
+
+    pub(super) fn attempts(&self) -> &Journal<Notification> {
+        &self.attempts
+    }
+
+    /// Sends in the background.
+    pub(super) fn send(&self, account: &str, webhook: Webhook, body: Bytes) {
+        let (client, attempts) = (self.client.clone(), Arc::clone(&self.attempts));
+        let pauses = RETRIES.map(|pause| Duration::from_secs(pause) / self.clock);
+        let account = account.to_owned();
+        tokio::spawn(async move {
+            for (before, pause) in std::iter::once(Duration::ZERO).chain(pauses).enumerate() {
+                tokio::time::sleep(pause).await;
+                let (at, began) = (SystemTime::now(), tokio::time::Instant::now());
+                let outcome = post(&client, &webhook, body.clone()).await;
+                let taken = outcome.is_success();
+                attempts.push(Notification {
+                    account: account.clone(),
+                    webhook: webhook.id.clone(),
+                    body: body.clone(),
+                    attempt: before + 1,
+                    outcome,
+                    at,
+                    elapsed: began.elapsed(),
+                });
+                if taken {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// Whether Onfido counts it as taken: any 2xx.
+    pub fn is_success(&self) -> bool {
+        match self {
+            Self::Answered(status) => (200..300).contains(status),
+            Self::Failed => false,
+        }
+    }
+}
+
+async fn post(client: &Client, webhook: &Webhook, body: Bytes) -> Outcome {
+    let signature = sign(&webhook.token, &body);
+    let request = client
+        .post(&webhook.url)
+        .header(CONTENT_TYPE, "application/json")
+        .header("X-SHA2-Signature", signature)
+        .body(body);
+    let Ok(answer) = request.send().await else { return Outcome::Failed };
+    let status = answer.status().as_u16();
+    match answer.bytes().await {
+        Ok(_) => Outcome::Answered(status),
+        Err(_) => Outcome::Failed,
+    }
+}
+
+/// Onfido's documentation: "within 10 seconds".
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Seconds before each of the five retries.
+const RETRIES: [u64; 5] = [30, 2 * 60, 15 * 60, 2 * 3_600, 10 * 3_600];

@@ -1,0 +1,76 @@
+//! Applicants, and the SDK tokens made for them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::intake::{Parameters, Sender, new_id, object, text};
+use super::paging::page;
+use super::problem::Problem;
+use super::shelf::merge;
+use crate::time;
+
+pub(super) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Sender(account): Sender,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let sent = object(&body)?;
+    text(&sent, "first_name")?;
+    text(&sent, "last_name")?;
+    let id = new_id();
+    let mut applicant = json!({
+        "id": id,
+        "created_at": time::now(),
+        "sandbox": true,
+        "delete_at": null,
+        "href": shared.href("applicants", &id),
+        "email": null,
+        "dob": null,
+        "phone_number": null,
+        "id_numbers": [],
+        "address": null,
+    });
+    merge(&mut applicant, &sent);
+    account.resources().applicants.put(&id, applicant.clone());
+    Ok((StatusCode::CREATED, Json(applicant)).into_response())
+}
+
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Sender(account): Sender,
+    Query(query): Query<Parameters>,
+) -> Response {
+    let all = account.resources().applicants.list("id", None);
+    page("applicants", &format!("{}{}/applicants", shared.origin, shared.settings.base_path), &all, &query)
+}
+
+pub(super) async fn show(Sender(account): Sender, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    account.resources().applicants.find(&id).cloned().map(Json).ok_or(Problem::NotFound)
+}
+
+pub(super) async fn update(
+    Sender(account): Sender,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let sent = object(&body)?;
+    account.resources().applicants.change(&id, &sent).cloned().map(Json).ok_or(Problem::NotFound)
+}
+
+pub(super) async fn delete(Sender(account): Sender, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    account.resources().applicants.remove(&id).map(|_| StatusCode::NO_CONTENT).ok_or(Problem::NotFound)
+}
+
+pub(super) async fn sdk_token(Sender(account): Sender, body: Bytes) -> Result<Json<Value>, Problem> {
+    let sent = object(&body)?;
+    let applicant = text(&sent, "applicant_id")?;
+    account.resources().applicants.find(applicant).ok_or(Problem::Invalid("applicant_id"))?;
+    Ok(Json(json!({"token": format!("eyJhbGciOiJFUzUxMiJ9.{}.sandbox", new_id().replace('-', ""))})))
+}

@@ -1,0 +1,90 @@
+//! A file that proves which events were taken: each is synced to disk before the portal answers.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::mpsc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::Delivery;
+
+/// One line of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Entry {
+    /// The tenant whose login brought the event.
+    pub tenant: String,
+    /// The endpoint it was for.
+    pub action: String,
+    /// The event, as sent.
+    pub event: String,
+}
+
+/// Writes entries; those that come together are synced together.
+#[derive(Debug)]
+pub(super) struct Ledger(mpsc::Sender<Waiting>);
+
+struct Waiting {
+    line: Vec<u8>,
+    done: oneshot::Sender<io::Result<()>>,
+}
+
+/// The entries of a ledger. A last line that a crash left unfinished was never answered, and is left out.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+// === impl Entry ===
+
+impl From<&Delivery> for Entry {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            tenant: delivery.tenant.clone(),
+            action: delivery.action.clone(),
+            event: String::from_utf8_lossy(&delivery.event).into_owned(),
+        }
+    }
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Appends to the file at `path`.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let (sender, waiting) = mpsc::channel();
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || write_all(file, &waiting))?;
+        Ok(Self(sender))
+    }
+
+    /// Returns when the entry is on disk.
+    pub(super) async fn write(&self, entry: Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&entry)?;
+        line.push(b'\n');
+        let (done, written) = oneshot::channel();
+        self.0.send(Waiting { line, done }).map_err(io::Error::other)?;
+        written.await.map_err(io::Error::other)?
+    }
+}
+
+fn write_all(mut file: File, waiting: &mpsc::Receiver<Waiting>) {
+    while let Ok(first) = waiting.recv() {
+        let batch: Vec<Waiting> = std::iter::once(first).chain(waiting.try_iter()).collect();
+        let lines: Vec<u8> = batch.iter().flat_map(|waiting| waiting.line.iter().copied()).collect();
+        let result = file.write_all(&lines).and_then(|()| file.sync_data());
+        for waiting in batch {
+            let result = match &result {
+                Ok(()) => Ok(()),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            };
+            // The portal may have ended; what was asked is done.
+            let _ = waiting.done.send(result);
+        }
+    }
+}
