@@ -98,3 +98,54 @@ impl ServeHttp for Admin {
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The Prometheus text format, version 0.0.4.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+#[cfg(test)]
+mod tests {
+    use kyc_model::TenantTable;
+
+    use super::*;
+
+    fn admin() -> (Admin, Tenants, Readiness) {
+        let tenants = Tenants::default();
+        let readiness = Readiness::new(tenants.clone());
+        (Admin::new(Metrics::new().unwrap(), readiness.clone()), tenants, readiness)
+    }
+
+    fn status(admin: &Admin, method: &Method, path: &str) -> u16 {
+        admin.answer(method, path).0.as_u16()
+    }
+
+    #[test]
+    fn ready_from_the_first_tenants_until_the_drain() {
+        let (admin, tenants, readiness) = admin();
+
+        let before = status(&admin, &Method::GET, "/readyz");
+        tenants.replace(Arc::new(TenantTable::default()));
+        let loaded = status(&admin, &Method::GET, "/readyz");
+        readiness.drain();
+        let draining = status(&admin, &Method::GET, "/readyz");
+
+        assert_eq!((before, loaded, draining), (503, 200, 503));
+        assert_eq!(status(&admin, &Method::GET, "/livez"), 200);
+    }
+
+    #[test]
+    fn metrics_are_in_the_text_format() {
+        let (admin, ..) = admin();
+
+        let (status, content_type, body) = admin.answer(&Method::GET, "/metrics");
+
+        assert_eq!((status, content_type), (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8"));
+        assert!(String::from_utf8(body).unwrap().contains("gateway_build_info{"));
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_refused() {
+        let (admin, ..) = admin();
+
+        let found = [(Method::GET, "/"), (Method::GET, "/metrics/"), (Method::POST, "/metrics")]
+            .map(|(method, path)| status(&admin, &method, path));
+
+        assert_eq!(found, [404, 404, 405]);
+    }
+}

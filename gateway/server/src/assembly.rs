@@ -17,7 +17,7 @@ use pingora::services::listening::Service;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::{Listener, Settings, TenantSource};
-use crate::listeners::{Bound, BoundSocket};
+use crate::listeners::{Bound, BoundSocket, Lifetime};
 use crate::refresh::Refresh;
 use crate::shutdown::{Drain, Signals};
 
@@ -100,13 +100,13 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     for (listener, socket) in settings.listeners.iter().zip(&sockets) {
         add_endpoint(&mut service, listener, socket)?;
     }
-    server.add_service(Bound::new(service, sockets));
+    server.add_service(Bound::new(service, sockets, Lifetime::UntilShutdown));
 
     let admin = HttpServer::new_app(Admin::new(metrics.clone(), readiness.clone()));
     let mut service = Service::new("admin".to_owned(), admin);
     service.threads = Some(1);
     service.add_tcp(&admin_socket.address().to_string());
-    server.add_service(Bound::new(service, vec![admin_socket]));
+    server.add_service(Bound::new(service, vec![admin_socket], Lifetime::UntilExit));
 
     server.add_service(background_service(
         "tenants",

@@ -6,6 +6,7 @@ use std::os::fd::IntoRawFd;
 use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
+use tokio::sync::watch;
 
 /// A bound socket that no one accepts from yet.
 #[derive(Debug)]
@@ -19,6 +20,16 @@ pub(crate) struct BoundSocket {
 pub(crate) struct Bound<S> {
     inner: S,
     sockets: Vec<BoundSocket>,
+    lifetime: Lifetime,
+}
+
+/// How long a service listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// Until the gateway is told to stop: no connection comes in while it drains.
+    UntilShutdown,
+    /// Until the process ends, so that the drain can be watched.
+    UntilExit,
 }
 
 // === impl BoundSocket ===
@@ -42,8 +53,8 @@ impl BoundSocket {
 
 impl<S> Bound<S> {
     /// `inner` must have an endpoint for the address of each socket.
-    pub(crate) fn new(inner: S, sockets: Vec<BoundSocket>) -> Self {
-        Self { inner, sockets }
+    pub(crate) fn new(inner: S, sockets: Vec<BoundSocket>, lifetime: Lifetime) -> Self {
+        Self { inner, sockets, lifetime }
     }
 }
 
@@ -61,6 +72,13 @@ impl<S: Service> Service for Bound<S> {
                 table.add(bound.address.to_string(), bound.socket.into_raw_fd());
             }
         }
+        // Pingora closes every listener when `shutdown` changes. This one never does, and lives as long as
+        // the service: a dropped sender would count as a change.
+        let (_never, silence) = watch::channel(false);
+        let shutdown = match self.lifetime {
+            Lifetime::UntilShutdown => shutdown,
+            Lifetime::UntilExit => silence,
+        };
         self.inner.start_service(fds, shutdown, listeners_per_fd).await;
     }
 
@@ -72,3 +90,6 @@ impl<S: Service> Service for Bound<S> {
         self.inner.threads()
     }
 }
+
+#[cfg(test)]
+mod tests;

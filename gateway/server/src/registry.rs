@@ -94,3 +94,24 @@ fn is_key(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.[]".contains(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use kyc_plugin_subscription::Subscription;
+
+    use crate::plugins;
+
+    #[test]
+    fn built_in_kinds_are_distinct() {
+        assert_eq!(plugins::built_in().duplicate(), None);
+    }
+
+    #[test]
+    fn kind_that_is_taken_is_found() {
+        let mut registry = plugins::built_in();
+
+        registry.add::<Subscription>();
+
+        assert_eq!(registry.duplicate(), Some("subscription"));
+    }
+}

@@ -8,7 +8,7 @@ use kyc_telemetry::Metrics;
 use kyc_telemetry::log::FlushGuard;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::Readiness;
 
@@ -22,6 +22,13 @@ pub(crate) struct Drain {
     metrics: Metrics,
     log: FlushGuard,
     limit: Duration,
+}
+
+/// Why a drain is over.
+enum End {
+    Idle,
+    Late,
+    Interrupted,
 }
 
 // === impl Signals ===
@@ -70,6 +77,8 @@ impl Drain {
 #[async_trait]
 impl BackgroundService for Drain {
     async fn start(&self, mut shutdown: ShutdownWatch) {
+        // Asked for before anything is waited for, so that no SIGINT falls in between.
+        let interrupt = signal(SignalKind::interrupt());
         while !*shutdown.borrow() {
             if shutdown.changed().await.is_err() {
                 return;
@@ -77,14 +86,29 @@ impl BackgroundService for Drain {
         }
         // A request whose head is still being read counts as soon as it has one.
         tokio::time::sleep(LOOK).await;
-        let left =
-            tokio::time::timeout(self.limit, self.idle()).await.err().map(|_| self.metrics.in_flight.get());
-        match left {
-            None => tracing::info!("drained"),
-            Some(requests) => tracing::warn!(requests, "drain time is over, requests are cut off"),
+        let end = tokio::select! {
+            () = self.idle() => End::Idle,
+            () = tokio::time::sleep(self.limit) => End::Late,
+            () = interrupted(interrupt) => End::Interrupted,
+        };
+        let requests = self.metrics.in_flight.get();
+        match end {
+            End::Idle => tracing::info!("drained"),
+            End::Late => tracing::warn!(requests, "drain time is over, requests are cut off"),
+            End::Interrupted => tracing::warn!(requests, "interrupted, requests are cut off"),
         }
         self.log.flush();
         process::exit(0)
+    }
+}
+
+/// Waits for SIGINT, which an operator sends who does not want to wait for the drain.
+async fn interrupted(signal: std::io::Result<Signal>) {
+    match signal {
+        Ok(mut interrupt) => {
+            interrupt.recv().await;
+        }
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -2,45 +2,45 @@
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
-use toml::Value;
+use toml::{Table, Value};
 
 use super::Problems;
 
 /// Decodes `value`, whose own path is `base`.
 ///
-/// Serde stops at the first problem. So the problem is noted, the key taken out, and the rest decoded again,
-/// until it succeeds or nothing can be taken out.
+/// Serde stops at the first problem. So the problem is noted, its place mended, and all decoded again, until
+/// that succeeds or nothing can be mended. What stands in a mended place means nothing: [`Problems`] takes no
+/// further problem there, and the decoded value is of use only for finding problems elsewhere.
 pub(crate) fn decode<T: DeserializeOwned>(
     mut value: Value,
     base: &str,
     problems: &mut Problems,
 ) -> Option<T> {
-    let mut removed = Vec::new();
-    loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(value.clone()) {
+    let mut outcome = attempt::<T>(&value);
+    for _ in 0..MOST_PROBLEMS {
+        let failure = match outcome {
             Ok(decoded) => return Some(decoded),
-            Err(error) => error,
+            Err(failure) => failure,
         };
-        let message = error.inner().message().trim().replace('\n', ", ");
-        let mut steps = steps(error.path());
-        if let Some(key) = named(&message, "unknown field `").or_else(|| named(&message, "missing field `")) {
-            let key = Step::Key(key.to_owned());
-            if steps.last() != Some(&key) {
-                steps.push(key);
-            }
-        }
-        // A required key that was taken out before is not missing as well.
-        if message.starts_with("missing field") && removed.contains(&steps) {
-            return None;
-        }
-        let reason =
-            if message.starts_with("missing field") { "is required".to_owned() } else { shorten(&message) };
-        problems.add(join(base, &steps), reason);
-        if !remove(&mut value, &steps) {
-            return None;
-        }
-        removed.push(steps);
+        problems.add(join(base, &failure.steps), failure.reason.as_str());
+        let mended = mend::<T>(&value, &failure.steps)?;
+        problems.distrust(join(base, &mended.place));
+        (value, outcome) = (mended.value, mended.outcome);
     }
+    None
+}
+
+/// The first thing that is wrong, and where.
+struct Failure {
+    steps: Vec<Step>,
+    reason: String,
+}
+
+/// A value in which the failure at `place` is gone.
+struct Mended<T> {
+    place: Vec<Step>,
+    value: Value,
+    outcome: Result<T, Failure>,
 }
 
 /// One step down into a value.
@@ -48,6 +48,74 @@ pub(crate) fn decode<T: DeserializeOwned>(
 enum Step {
     Key(String),
     Index(usize),
+}
+
+fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
+    serde_path_to_error::deserialize::<_, T>(value.clone()).map_err(|error| {
+        let message = error.inner().message().trim().replace('\n', ", ");
+        let mut steps = steps(error.path());
+        let missing = named(&message, "missing field `");
+        if let Some(key) = named(&message, "unknown field `").or(missing) {
+            let key = Step::Key(key.to_owned());
+            if steps.last() != Some(&key) {
+                steps.push(key);
+            }
+        }
+        let reason = if missing.is_some() { "is required".to_owned() } else { shorten(&message) };
+        Failure { steps, reason }
+    })
+}
+
+/// Takes out what is wrong, or puts something harmless there. Where nothing fits, the place above is tried.
+/// What an empty table lacks is mended in turn, unreported because its place is distrusted.
+fn mend<T: DeserializeOwned>(value: &Value, steps: &[Step]) -> Option<Mended<T>> {
+    let places = (1..=steps.len()).rev().filter_map(|depth| steps.get(..depth));
+    for place in places {
+        for substitute in substitutes() {
+            let mut mended = value.clone();
+            if !put(&mut mended, place, substitute) {
+                continue;
+            }
+            let outcome = attempt::<T>(&mended);
+            if outcome.as_ref().err().is_none_or(|failure| failure.steps != place) {
+                return Some(Mended { place: place.to_owned(), value: mended, outcome });
+            }
+        }
+    }
+    None
+}
+
+/// Nothing, so that the default holds; for required keys and list entries, one value of each type.
+fn substitutes() -> [Option<Value>; 6] {
+    [
+        None,
+        Some(Value::String(String::new())),
+        Some(Value::Integer(1)),
+        Some(Value::Boolean(false)),
+        Some(Value::Array(Vec::new())),
+        Some(Value::Table(Table::new())),
+    ]
+}
+
+/// Sets or removes what is at a place; `false` when that is not possible. Lists keep their length, so that
+/// the places of the others stay as they are in the file.
+fn put(value: &mut Value, place: &[Step], substitute: Option<Value>) -> bool {
+    let Some((last, way)) = place.split_last() else { return false };
+    let parent = way.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_str()),
+        Step::Index(index) => value.get_mut(*index),
+    });
+    match (parent, last, substitute) {
+        (Some(Value::Table(table)), Step::Key(key), None) => table.remove(key).is_some(),
+        (Some(Value::Table(table)), Step::Key(key), Some(substitute)) => {
+            table.insert(key.clone(), substitute);
+            true
+        }
+        (Some(Value::Array(list)), Step::Index(index), Some(substitute)) => {
+            list.get_mut(*index).map(|entry| *entry = substitute).is_some()
+        }
+        (_, Step::Key(_) | Step::Index(_), _) => false,
+    }
 }
 
 fn steps(path: &Path) -> Vec<Step> {
@@ -68,19 +136,6 @@ fn join(base: &str, steps: &[Step]) -> String {
     })
 }
 
-fn remove(value: &mut Value, steps: &[Step]) -> bool {
-    let Some((last, way)) = steps.split_last() else { return false };
-    let parent = way.iter().try_fold(value, |value, step| match step {
-        Step::Key(key) => value.get_mut(key.as_str()),
-        Step::Index(index) => value.get_mut(*index),
-    });
-    match (parent, last) {
-        (Some(Value::Table(table)), Step::Key(key)) => table.remove(key).is_some(),
-        // The places of the others in the list must stay as they are in the file.
-        (Some(_), Step::Index(_) | Step::Key(_)) | (None, _) => false,
-    }
-}
-
 fn named<'a>(message: &'a str, before: &str) -> Option<&'a str> {
     message.strip_prefix(before)?.split('`').next()
 }
@@ -92,3 +147,6 @@ fn shorten(message: &str) -> String {
         None => message.to_owned(),
     }
 }
+
+/// A bound on the work that a hopeless file can make.
+const MOST_PROBLEMS: usize = 200;

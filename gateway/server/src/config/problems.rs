@@ -8,21 +8,30 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Problems {
     file: PathBuf,
     found: Vec<(String, String)>,
+    /// Places whose content could not be read and was replaced.
+    distrusted: Vec<String>,
 }
 
 // === impl Problems ===
 
 impl Problems {
     pub(crate) fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), found: Vec::new() }
+        Self { file: file.to_owned(), found: Vec::new(), distrusted: Vec::new() }
     }
 
-    /// Notes a problem; an empty path means the file as a whole.
+    /// Notes a problem; an empty path means the file as a whole. A place that could not be read has its
+    /// problem already.
     pub(crate) fn add(&mut self, path: impl Into<String>, reason: impl Into<String>) {
         let problem = (path.into(), reason.into());
-        if !self.found.contains(&problem) {
+        let readable = !self.distrusted.iter().any(|place| is_within(&problem.0, place));
+        if readable && !self.found.contains(&problem) {
             self.found.push(problem);
         }
+    }
+
+    /// Takes no more problems at `place` and below it.
+    pub(crate) fn distrust(&mut self, place: String) {
+        self.distrusted.push(place);
     }
 
     /// Notes what is no TOML, by line and column.
@@ -53,4 +62,8 @@ impl fmt::Display for Problems {
         }
         Ok(())
     }
+}
+
+fn is_within(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

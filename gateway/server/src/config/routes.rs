@@ -33,6 +33,9 @@ pub(crate) fn check(
             problems.add(format!("{path}.name"), format!("`{}` is taken by another route", route.name));
         }
         names.push(route.name.clone());
+        for (place, _) in route.paths.iter().enumerate().filter(|(_, pattern)| !pattern.starts_with('/')) {
+            problems.add(format!("{path}.paths[{place}]"), "must begin with `/`, or it matches nothing");
+        }
         routes.push(Route {
             methods: methods(&route.methods, &path, problems),
             plugins: plugins(&route, &path, registry, instruments, problems),

@@ -91,7 +91,7 @@ impl Settings {
             problems.add("server.upstream_ca_file", reason);
         }
         let listeners = listeners(&raw.listeners, folder, problems);
-        let admin = address("admin.address", &raw.admin.address, problems);
+        let admin = address("admin.address", &raw.admin.address, &listeners, problems);
         let poll = raw.tenants.poll;
         let tenants = tenants::check(raw.tenants, folder, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
@@ -142,19 +142,22 @@ fn listeners(raw: &[RawListener], folder: &Folder, problems: &mut Problems) -> V
         if let Some(tls) = &tls {
             tls::check_pair(tls, &format!("{path}.tls"), problems);
         }
-        if let Some(address) = address(&format!("{path}.address"), &listener.address, problems) {
+        if let Some(address) = address(&format!("{path}.address"), &listener.address, &checked, problems) {
             checked.push(Listener { name: listener.name.clone(), address, tls });
         }
     }
     checked
 }
 
-fn address(path: &str, text: &str, problems: &mut Problems) -> Option<SocketAddr> {
-    let parsed = text.parse();
-    if parsed.is_err() {
+fn address(path: &str, text: &str, others: &[Listener], problems: &mut Problems) -> Option<SocketAddr> {
+    let Ok(address) = text.parse::<SocketAddr>() else {
         problems.add(path, format!("`{text}` is no address such as 127.0.0.1:8080 or [::]:8080"));
+        return None;
+    };
+    if let Some(other) = others.iter().find(|other| other.address == address && address.port() != 0) {
+        problems.add(path, format!("`{text}` is taken by listener `{}`", other.name));
     }
-    parsed.ok()
+    Some(address)
 }
 
 fn threads(asked: usize) -> usize {

@@ -19,14 +19,14 @@ pub(crate) fn check(raw: Tenants, folder: &Folder, problems: &mut Problems) -> O
 
 fn vault(raw: Vault, folder: &Folder, problems: &mut Problems) -> Option<TenantSource> {
     let auth = auth(&raw, folder, problems);
+    if raw.timeout.is_zero() {
+        problems.add("tenants.vault.timeout", "must be longer than zero");
+    }
     // The variables mean what they mean everywhere; a key in the file is more explicit and wins.
     let Some(address) = raw.address.or_else(|| variable("VAULT_ADDR")) else {
         problems.add("tenants.vault.address", "is required, here or as VAULT_ADDR");
         return None;
     };
-    if raw.timeout.is_zero() {
-        problems.add("tenants.vault.timeout", "must be longer than zero");
-    }
     let ca_file = raw.ca_file.map(|file| folder.resolve(&file));
     let settings = VaultSettings {
         address,
@@ -39,11 +39,12 @@ fn vault(raw: Vault, folder: &Folder, problems: &mut Problems) -> Option<TenantS
         },
         namespace: raw.namespace.or_else(|| variable("VAULT_NAMESPACE")),
         ca_file: ca_file.or_else(|| variable("VAULT_CACERT").map(PathBuf::from)),
-        auth: auth?,
+        // A login that is wrong was noted; another stands in for it, so that the rest is checked too.
+        auth: auth.clone().unwrap_or_else(|| VaultAuth::Token(SecretSource::Env(TOKEN_VARIABLE.to_owned()))),
         timeout: raw.timeout,
     };
     match VaultSource::new(settings.clone()) {
-        Ok(_) => Some(TenantSource::Vault(Box::new(settings))),
+        Ok(_) => auth.map(|_| TenantSource::Vault(Box::new(settings))),
         Err(error) => {
             problems.add("tenants.vault", error.to_string());
             None
@@ -59,7 +60,7 @@ fn auth(raw: &Vault, folder: &Folder, problems: &mut Problems) -> Option<VaultAu
     };
     match raw.auth {
         Auth::Token => {
-            let default = (raw.token_file.is_none() && raw.token_env.is_none()).then_some("VAULT_TOKEN");
+            let default = (raw.token_file.is_none() && raw.token_env.is_none()).then_some(TOKEN_VARIABLE);
             secret("token", &raw.token_file, raw.token_env.as_deref().or(default)).map(VaultAuth::Token)
         }
         Auth::Approle => {
@@ -76,3 +77,5 @@ fn auth(raw: &Vault, folder: &Folder, problems: &mut Problems) -> Option<VaultAu
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
+
+const TOKEN_VARIABLE: &str = "VAULT_TOKEN";

@@ -1,0 +1,201 @@
+//! The binary as a process: exit codes of `check`, and how `run` ends.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first failure")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+
+/// A gateway in a folder of its own; it is killed when dropped.
+struct Gateway {
+    child: Child,
+    log: BufReader<ChildStdout>,
+    proxy: SocketAddr,
+    admin: SocketAddr,
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Starts it with one tenant, and waits until that is loaded. Only a drain that ends early ends in time.
+    fn start(name: &str, upstream: SocketAddr) -> Self {
+        let folder = folder(name);
+        let tenants = format!(
+            r#"{{"Onfido-BaseUrl":"http://{upstream}/v3.6","Onfido-ApiTokens":[{{"Name":"acme",
+            "subscriptionId":"sub-acme","apiToken":"token","webhookId":"hook","ftosClientId":"client",
+            "ftosEndpoint":"http://127.0.0.1:9/portal","ftosUsername":"user","ftosPassword":"password"}}]}}"#
+        );
+        std::fs::write(folder.join("tenants.json"), tenants).unwrap();
+        let config = "[server]\ndrain = \"1h\"\n[admin]\naddress = \"127.0.0.1:0\"\n\
+                      [[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n";
+        let file = folder.join("gateway.toml");
+        std::fs::write(&file, config).unwrap();
+        let mut child = gateway("run", &file).stdout(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stdout.take().unwrap());
+        let proxy = address(&wait_for(&mut log, r#""listener":"main""#));
+        let admin = address(&wait_for(&mut log, r#""listener":"admin""#));
+        wait_for(&mut log, "tenants changed");
+        Self { child, log, proxy, admin }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn sigterm_finishes_what_is_in_flight_and_then_exits_at_once() {
+    let (upstream, arrived, release) = upstream();
+    let mut gateway = Gateway::start("drain", upstream);
+    let mut call = ask(gateway.proxy, "/dcs/kyc2/ping");
+    arrived.recv().unwrap();
+
+    gateway.signal("-TERM");
+    wait_for(&mut gateway.log, r#""message":"draining""#);
+    // The listener closes a moment after that line; a connection made before is not accepted any more.
+    while TcpStream::connect(gateway.proxy).is_ok() {}
+    let ready = answer(&mut ask(gateway.admin, "/readyz"));
+    let live = answer(&mut ask(gateway.admin, "/livez"));
+    release.send(()).unwrap();
+    let answered = answer(&mut call);
+    wait_for(&mut gateway.log, r#""message":"drained""#);
+
+    assert!(ready.starts_with("HTTP/1.1 503 ") && ready.ends_with("draining\n"), "{ready}");
+    assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
+    assert!(answered.starts_with("HTTP/1.1 200 ") && answered.ends_with("pong"), "{answered}");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn sigint_ends_a_drain() {
+    let (upstream, arrived, _release) = upstream();
+    let mut gateway = Gateway::start("interrupt", upstream);
+    let _call = ask(gateway.proxy, "/dcs/kyc2/ping");
+    arrived.recv().unwrap();
+
+    gateway.signal("-TERM");
+    wait_for(&mut gateway.log, r#""message":"draining""#);
+    gateway.signal("-INT");
+    let line = wait_for(&mut gateway.log, "interrupted");
+
+    assert!(line.contains(r#""requests":1"#), "{line}");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn sigint_alone_does_not_wait() {
+    let (upstream, arrived, _release) = upstream();
+    let mut gateway = Gateway::start("fast", upstream);
+    let _call = ask(gateway.proxy, "/dcs/kyc2/ping");
+    arrived.recv().unwrap();
+
+    gateway.signal("-INT");
+
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn check_says_what_is_valid_and_exits_with_0() {
+    let file = folder("valid").join("gateway.toml");
+    std::fs::write(&file, "").unwrap();
+
+    let output = gateway("check", &file).output().unwrap();
+
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    assert!(told.contains("is valid") && told.contains("route onfido: "), "{told}");
+}
+
+#[test]
+fn check_and_run_tell_every_problem_and_exit_with_1() {
+    let file = folder("invalid").join("gateway.toml");
+    std::fs::write(&file, "[server]\nthreds = 1\ndrain = \"0s\"\n").unwrap();
+
+    for command in ["check", "run"] {
+        let output = gateway(command, &file).output().unwrap();
+
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()), "{command}");
+        assert!(told.contains("server.threds: ") && told.contains("server.drain: "), "{told}");
+    }
+}
+
+#[test]
+fn taken_port_is_told_by_listener_and_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let file = folder("taken").join("gateway.toml");
+    std::fs::write(&file, format!("[[listeners]]\nname = \"main\"\naddress = \"{address}\"\n")).unwrap();
+
+    let output = gateway("run", &file).output().unwrap();
+
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.starts_with(&format!("listener main cannot listen at {address}: ")), "{told}");
+}
+
+fn gateway(command: &str, file: &std::path::Path) -> Command {
+    let mut gateway = Command::new(env!("CARGO_BIN_EXE_kyc-gateway"));
+    gateway.args([command, "--config"]).arg(file).stdin(Stdio::null());
+    gateway
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("process-{name}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// An upstream for one request: it says when that has arrived, and answers when it may.
+fn upstream() -> (SocketAddr, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, arrived) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        BufReader::new(&stream).lines().map_while(Result::ok).find(String::is_empty);
+        tell.send(()).unwrap();
+        if released.recv().is_ok() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong").unwrap();
+        }
+    });
+    (address, arrived, release)
+}
+
+fn ask(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nSubscriptionId: sub-acme\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+fn answer(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Reads the log up to the first line that holds `text`.
+fn wait_for(log: &mut BufReader<ChildStdout>, text: &str) -> String {
+    log.lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains(text))
+        .unwrap_or_else(|| panic!("the log ended before {text}"))
+}
+
+fn address(line: &str) -> SocketAddr {
+    let (_, rest) = line.split_once(r#""address":""#).unwrap();
+    rest.split('"').next().unwrap().parse().unwrap()
+}
