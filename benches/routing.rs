@@ -1,5 +1,7 @@
 //! What it costs to find a route, next to the same look-up in a bare router.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first failure")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

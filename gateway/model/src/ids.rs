@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 /// A tenant's `Name`: the `{configurationName}` of its webhook URL, and its label in logs and metrics.
 ///
 /// Compared exactly, never case-folded. Cloning is a reference count.
@@ -79,6 +81,15 @@ impl RequestId {
     #[expect(clippy::new_without_default, reason = "every call makes another id; a default would hide that")]
     pub fn new() -> Self {
         Self(uuid::Uuid::now_v7())
+    }
+}
+
+impl RequestId {
+    /// The id as a header value.
+    pub fn header_value(self) -> HeaderValue {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text: &str = self.0.as_hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"))
     }
 }
 

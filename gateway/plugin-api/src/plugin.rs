@@ -86,12 +86,18 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Edits the response head, also of answers that the gateway or a plugin made itself.
+    /// Edits the response head, also of answers that the gateway or a plugin made itself; `request` is the
+    /// downstream head that is answered.
     ///
     /// # Errors
     ///
     /// The [`Problem`] that replaces the answer.
-    fn response_filter(&self, _head: &mut ResponseHeader, _cx: &mut Ctx) -> Result<()> {
+    fn response_filter(
+        &self,
+        _head: &mut ResponseHeader,
+        _request: &RequestHeader,
+        _cx: &mut Ctx,
+    ) -> Result<()> {
         Ok(())
     }
 

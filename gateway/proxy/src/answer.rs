@@ -1,16 +1,15 @@
 //! Writes the answers that do not come from an upstream.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header;
 use kyc_model::{Problem, ProblemKind};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::exchange::Exchange;
 use crate::rescue;
+use crate::upstream::REQUEST_ID;
 
 /// Writes a plugin's answer, and keeps the connection.
 ///
@@ -30,7 +29,7 @@ pub(crate) async fn respond(
         }
     }
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
-    finish_head(&mut head, exchange).map_err(rescue::to_pingora)?;
+    finish_head(&mut head, session.req_header(), exchange).map_err(rescue::to_pingora)?;
     write(session, head, body).await
 }
 
@@ -77,7 +76,7 @@ async fn write_problem(
         head.insert_header(header::RETRY_AFTER, seconds)?;
     }
     // A plugin that fails on its own refusal must not take the refusal away.
-    if finish_head(&mut head, exchange).is_err() {
+    if finish_head(&mut head, session.req_header(), exchange).is_err() {
         tracing::error!(request_id = %exchange.cx.request_id(), "a plugin failed on the gateway's own answer");
     }
     write(session, head, body).await
@@ -88,10 +87,13 @@ async fn write_problem(
 /// # Errors
 ///
 /// The first plugin's problem.
-pub(crate) fn finish_head(head: &mut ResponseHeader, exchange: &mut Exchange) -> Result<(), Problem> {
-    let route = Arc::clone(&exchange.route);
-    route.chains.response_filter(head, &mut exchange.cx)?;
-    head.insert_header("X-Request-Id", exchange.cx.request_id().to_string())
+pub(crate) fn finish_head(
+    head: &mut ResponseHeader,
+    request: &RequestHeader,
+    exchange: &mut Exchange,
+) -> Result<(), Problem> {
+    exchange.route.chains.response_filter(head, request, &mut exchange.cx)?;
+    head.insert_header(REQUEST_ID, exchange.request_id.clone())
         .map_err(|_| Problem::new(ProblemKind::Internal, "the request id is no header value"))
 }
 

@@ -84,8 +84,13 @@ impl Chains {
     /// # Errors
     ///
     /// The first plugin's problem.
-    pub fn response_filter(&self, head: &mut ResponseHeader, cx: &mut Ctx) -> Result<()> {
-        self.response.iter().try_for_each(|plugin| plugin.response_filter(head, cx))
+    pub fn response_filter(
+        &self,
+        head: &mut ResponseHeader,
+        request: &RequestHeader,
+        cx: &mut Ctx,
+    ) -> Result<()> {
+        self.response.iter().try_for_each(|plugin| plugin.response_filter(head, request, cx))
     }
 
     /// Runs the response body phase.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderValue;
 use kyc_model::ProblemKind;
 use kyc_plugin_api::Ctx;
 use kyc_telemetry::Metrics;
@@ -22,6 +23,8 @@ pub struct Exchange {
     pub(crate) route: Arc<CompiledRoute>,
     pub(crate) started: Instant,
     pub(crate) upstream: Upstream,
+    /// The request's id as it goes both ways.
+    pub(crate) request_id: HeaderValue,
     /// The body as it goes upstream, when it was read whole.
     pub(crate) body: Option<Bytes>,
     /// The gateway's own refusal or failure, once there is one.
@@ -57,10 +60,11 @@ impl Drop for InFlight {
 impl Exchange {
     pub(crate) fn new(cx: Ctx, route: Arc<CompiledRoute>, in_flight: InFlight) -> Self {
         Self {
-            cx,
             route,
             started: Instant::now(),
+            request_id: cx.request_id().header_value(),
             upstream: Upstream::default(),
+            cx,
             body: None,
             problem: None,
             _in_flight: in_flight,

@@ -27,7 +27,7 @@ pub(crate) fn record(session: &Session, exchange: &Exchange) {
     }
     exchange.route.chains.logging(&outcome, &exchange.cx);
     AccessRecord {
-        request_id: exchange.cx.request_id(),
+        request_id: exchange.request_id.to_str().unwrap_or_default(),
         route: &exchange.route.name,
         tenant: exchange.tenant(),
         method: method_name(&session.req_header().method),

@@ -181,12 +181,11 @@ impl ProxyHttp for Proxy {
         head: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let route = Arc::clone(&exchange.route);
         let internal =
             || to_pingora(Problem::new(ProblemKind::Internal, "the upstream head cannot be built"));
         let target = exchange.cx.target().ok_or_else(internal)?;
-        rewrite(head, target, exchange.body.as_ref(), exchange.cx.request_id()).map_err(to_pingora)?;
-        route.chains.upstream_request_filter(head, &mut exchange.cx).map_err(to_pingora)?;
+        rewrite(head, target, exchange.body.as_ref(), exchange.request_id.clone()).map_err(to_pingora)?;
+        exchange.route.chains.upstream_request_filter(head, &mut exchange.cx).map_err(to_pingora)?;
         if let Some((name, value)) = exchange.cx.target().and_then(|target| target.credential.as_ref()) {
             head.insert_header(name, value).map_err(|_| internal())?;
         }
@@ -209,7 +208,7 @@ impl ProxyHttp for Proxy {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         head: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
@@ -226,7 +225,7 @@ impl ProxyHttp for Proxy {
                 "the upstream refused the tenant's credential"
             );
         }
-        answer::finish_head(head, exchange).map_err(to_pingora)
+        answer::finish_head(head, session.req_header(), exchange).map_err(to_pingora)
     }
 
     fn response_body_filter(
@@ -236,8 +235,7 @@ impl ProxyHttp for Proxy {
         end: bool,
         exchange: &mut Exchange,
     ) -> Result<Option<std::time::Duration>> {
-        let route = Arc::clone(&exchange.route);
-        route.chains.response_body_filter(chunk, end, &mut exchange.cx).map_err(to_pingora)?;
+        exchange.route.chains.response_body_filter(chunk, end, &mut exchange.cx).map_err(to_pingora)?;
         Ok(None)
     }
 

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use kyc_model::RequestId;
-
 /// What the line about one request says; nothing here comes from the caller's bytes.
 #[derive(Debug)]
 pub struct AccessRecord<'a> {
     /// The request's id.
-    pub request_id: RequestId,
+    pub request_id: &'a str,
     /// The route's name; empty when none matched.
     pub route: &'a str,
     /// The tenant's name; empty when none was found.
@@ -36,14 +34,14 @@ impl AccessRecord<'_> {
     pub fn write(&self) {
         tracing::info!(
             target: "access",
-            request_id = %self.request_id,
+            request_id = self.request_id,
             route = self.route,
             tenant = self.tenant,
             method = self.method,
             status = self.status,
             code = self.code,
-            duration_ms = millis(self.duration),
-            upstream_ms = self.upstream_duration.map(millis),
+            duration_us = micros(self.duration),
+            upstream_us = self.upstream_duration.map(micros),
             request_bytes = self.request_bytes,
             response_bytes = self.response_bytes,
             "request"
@@ -51,6 +49,6 @@ impl AccessRecord<'_> {
     }
 }
 
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 //! Every metric name and log field of the gateway, its registry and its log.
 
 mod access;
+mod json;
 pub mod log;
 mod metrics;
 pub mod names;

@@ -37,10 +37,6 @@ struct Counted {
     untouched: IntCounter,
 }
 
-/// The base under which the caller reached the gateway, for links in the answer.
-#[derive(Clone, Debug)]
-struct ReachedAt(String);
-
 /// Marks a request as a new check.
 #[derive(Clone, Copy, Debug)]
 struct NewCheck;
@@ -119,12 +115,7 @@ impl Plugin for OnfidoApi {
             timeouts: self.timeouts,
             base,
         };
-        let reached_at =
-            self.public_url.is_none().then(|| reached_at(head, path, cx.connection().tls)).flatten();
         cx.set_target(target);
-        if let Some(reached_at) = reached_at {
-            cx.extensions_mut().insert(reached_at);
-        }
         if new_check && !head.headers.contains_key(header::CONTENT_ENCODING) {
             cx.extensions_mut().insert(NewCheck);
             cx.want_body(self.max_checks_body);
@@ -167,17 +158,21 @@ impl Plugin for OnfidoApi {
         Ok(Flow::Next)
     }
 
-    fn response_filter(&self, head: &mut ResponseHeader, cx: &mut Ctx) -> Result<()> {
+    fn response_filter(
+        &self,
+        head: &mut ResponseHeader,
+        request: &RequestHeader,
+        cx: &mut Ctx,
+    ) -> Result<()> {
         let has_links =
             head.headers.contains_key(header::LINK) || head.headers.contains_key(header::LOCATION);
         let Some(target) = cx.target().filter(|_| has_links) else { return Ok(()) };
-        let reached_at = cx.extensions().get::<ReachedAt>().map(|base| base.0.as_str());
-        let Some(public) = self.public_url.as_deref().or(reached_at) else { return Ok(()) };
+        let Some(public) = self.public_url.clone().or_else(|| reached_at(request, cx)) else { return Ok(()) };
         let failed = || Problem::new(ProblemKind::Internal, "a rewritten link is no header value");
         let location = head
             .headers
             .get(header::LOCATION)
-            .and_then(|value| rewrite_location(value, &target.base, public));
+            .and_then(|value| rewrite_location(value, &target.base, &public));
         if let Some(location) = location {
             head.insert_header(header::LOCATION, location).map_err(|_| failed())?;
         }
@@ -185,7 +180,7 @@ impl Plugin for OnfidoApi {
             .headers
             .get_all(header::LINK)
             .iter()
-            .map(|value| rewrite_link(value, &target.base, public).unwrap_or_else(|| value.clone()))
+            .map(|value| rewrite_link(value, &target.base, &public).unwrap_or_else(|| value.clone()))
             .collect();
         if !links.is_empty() {
             head.remove_header(&header::LINK);
@@ -197,15 +192,17 @@ impl Plugin for OnfidoApi {
     }
 }
 
-/// The request's own scheme, host and prefix: its path without what the route's pattern left over.
-fn reached_at(head: &RequestHeader, rest: &str, tls: bool) -> Option<ReachedAt> {
-    let host = match head.headers.get(header::HOST) {
+/// Where the caller reached the gateway: the request's own scheme, host, and path without what the route's
+/// pattern left over.
+fn reached_at(request: &RequestHeader, cx: &Ctx) -> Option<String> {
+    let host = match request.headers.get(header::HOST) {
         Some(host) => host.to_str().ok()?,
-        None => head.uri.authority()?.as_str(),
+        None => request.uri.authority()?.as_str(),
     };
-    let prefix = head.uri.path().strip_suffix(rest)?.trim_end_matches('/');
-    let scheme = if tls { "https" } else { "http" };
-    Some(ReachedAt(format!("{scheme}://{host}{prefix}")))
+    let rest = cx.params().value("path")?;
+    let prefix = request.uri.path().strip_suffix(rest)?.trim_end_matches('/');
+    let scheme = if cx.connection().tls { "https" } else { "http" };
+    Some(format!("{scheme}://{host}{prefix}"))
 }
 
 fn public_url(text: &str) -> std::result::Result<String, String> {

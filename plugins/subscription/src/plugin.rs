@@ -13,6 +13,8 @@ use crate::config::{Config, DEFAULT_HEADER};
 #[derive(Clone, Debug)]
 pub struct BySubscription {
     header: HeaderName,
+    /// Whether the header is another than the default, which must not go on either.
+    renamed: bool,
 }
 
 // === impl BySubscription ===
@@ -23,7 +25,8 @@ impl TryFrom<Config> for BySubscription {
     fn try_from(config: Config) -> Result<Self, String> {
         let header = HeaderName::try_from(config.header.as_str())
             .map_err(|_| format!("header: `{}` is no header name", config.header))?;
-        Ok(Self { header })
+        let renamed = !config.header.eq_ignore_ascii_case(DEFAULT_HEADER);
+        Ok(Self { header, renamed })
     }
 }
 
@@ -64,7 +67,9 @@ impl Plugin for BySubscription {
 
     fn upstream_request_filter(&self, head: &mut RequestHeader, _cx: &mut Ctx) -> Result<()> {
         head.remove_header(&self.header);
-        head.remove_header(DEFAULT_HEADER);
+        if self.renamed {
+            head.remove_header(DEFAULT_HEADER);
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 use kyc_plugin_api::{Build, Ctx, Factory, Phases, Plugin, Problem, ProblemKind, Result};
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use prometheus::IntCounter;
 use serde::Deserialize;
 
@@ -38,7 +38,7 @@ impl Plugin for Stamp {
         Phases::RESPONSE
     }
 
-    fn response_filter(&self, head: &mut ResponseHeader, _cx: &mut Ctx) -> Result<()> {
+    fn response_filter(&self, head: &mut ResponseHeader, _: &RequestHeader, _: &mut Ctx) -> Result<()> {
         self.stamped.inc();
         head.insert_header(HeaderName::from_static("x-acme-stamp"), self.text.clone())
             .map_err(|_| Problem::new(ProblemKind::Internal, "the stamp is no header value"))

@@ -1,5 +1,6 @@
 //! The two wrappers around the proxy's application: one per connection, one per request.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -78,15 +79,20 @@ impl<A> Entry<A> {
     }
 }
 
-#[async_trait]
+// Written out instead of `#[async_trait]`, which would move the session into one more boxed future.
 impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
-    async fn process_new_http(
-        self: &Arc<Self>,
+    fn process_new_http<'life0, 'life1, 'async_trait>(
+        self: &'life0 Arc<Self>,
         session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
+        shutdown: &'life1 ShutdownWatch,
+    ) -> Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
         begin_request(session.stream());
-        self.0.process_new_http(session, shutdown).await
+        self.0.process_new_http(session, shutdown)
     }
 
     fn h2_options(&self) -> Option<H2Options> {
@@ -97,7 +103,13 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
         self.0.server_options()
     }
 
-    async fn http_cleanup(&self) {
-        self.0.http_cleanup().await;
+    fn http_cleanup<'life0, 'async_trait>(
+        &'life0 self,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        self.0.http_cleanup()
     }
 }

@@ -1,5 +1,7 @@
 //! The rules for the request target.
 
+use memchr::{memchr, memmem};
+
 use super::Violation;
 
 /// Checks a target: origin form, and a path whose decoded form neither climbs nor hides a separator.
@@ -8,25 +10,30 @@ use super::Violation;
 ///
 /// The first [`Violation`].
 pub(crate) fn check_target(target: &[u8]) -> Result<(), Violation> {
-    let mut parts = target.splitn(2, |byte| *byte == b'?');
-    let path = parts.next().unwrap_or_default();
-    let query = parts.next().unwrap_or_default();
-    if path.first() != Some(&b'/') || !target.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'#')
-    {
+    let mut illegal = false;
+    let mut escaped = false;
+    for &byte in target {
+        illegal |= !(0x21..=0x7e).contains(&byte) | (byte == b'#');
+        escaped |= byte == b'%';
+    }
+    if illegal || target.first() != Some(&b'/') {
         return Err(Violation::Target);
     }
-    check_path(path)?;
-    check_query(query)
-}
-
-fn check_path(path: &[u8]) -> Result<(), Violation> {
-    if path.contains(&b'\\') {
+    let (path, query) = match memchr(b'?', target) {
+        Some(mark) => (target.get(..mark).unwrap_or_default(), target.get(mark + 1..).unwrap_or_default()),
+        None => (target, [].as_slice()),
+    };
+    if memchr(b'\\', path).is_some() {
         return Err(Violation::PathHidesSeparator);
     }
-    let escaped = path.contains(&b'%');
     if !escaped {
         return check_segments(path);
     }
+    check_escaped_path(path)?;
+    check_query(query)
+}
+
+fn check_escaped_path(path: &[u8]) -> Result<(), Violation> {
     let decoded = decode(path).ok_or(Violation::PathEscape)?;
     if decoded.iter().any(u8::is_ascii_control) {
         return Err(Violation::PathEscape);
@@ -43,6 +50,9 @@ fn check_path(path: &[u8]) -> Result<(), Violation> {
 
 /// Refuses `..` segments, also with a `;parameter`, which some servers cut off first.
 fn check_segments(path: &[u8]) -> Result<(), Violation> {
+    if memmem::find(path, b"..").is_none() {
+        return Ok(());
+    }
     let climbs = path
         .split(|byte| *byte == b'/')
         .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())

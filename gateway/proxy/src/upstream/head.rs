@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use kyc_model::{Problem, ProblemKind, RequestId};
+use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
 
@@ -15,15 +15,15 @@ pub(crate) fn rewrite(
     head: &mut RequestHeader,
     target: &Target,
     body: Option<&Bytes>,
-    request_id: RequestId,
+    request_id: HeaderValue,
 ) -> Result<(), Problem> {
     let internal = |what: &str| Problem::new(ProblemKind::Internal, format!("{what} cannot be set"));
     remove_foreign(head);
     head.set_method(target.method.clone());
     head.set_raw_path(target.path_and_query.as_bytes()).map_err(|_| internal("the upstream path"))?;
     head.insert_header(header::HOST, target.base.authority().clone()).map_err(|_| internal("Host"))?;
-    head.append_header("Via", HeaderValue::from_static(VIA)).map_err(|_| internal("Via"))?;
-    head.insert_header(REQUEST_ID, request_id.to_string()).map_err(|_| internal(REQUEST_ID))?;
+    head.append_header(header::VIA, HeaderValue::from_static(VIA)).map_err(|_| internal("Via"))?;
+    head.insert_header(REQUEST_ID, request_id).map_err(|_| internal("X-Request-Id"))?;
     if let Some(body) = body {
         head.remove_header(&header::TRANSFER_ENCODING);
         head.remove_header(&header::EXPECT);
@@ -32,12 +32,9 @@ pub(crate) fn rewrite(
     Ok(())
 }
 
-/// No credential of the caller, and nothing that says who the caller is, goes on.
+/// No credential of the caller, and nothing that says who the caller is, goes on. One pass finds the few
+/// fields that are there, instead of asking for each one that could be.
 fn remove_foreign(head: &mut RequestHeader) {
-    for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::FORWARDED] {
-        head.remove_header(&name);
-    }
-    head.remove_header(REQUEST_ID);
     let foreign: Vec<HeaderName> = head.headers.keys().filter(|name| is_foreign(name)).cloned().collect();
     for name in &foreign {
         head.remove_header(name);
@@ -47,14 +44,21 @@ fn remove_foreign(head: &mut RequestHeader) {
 fn is_foreign(name: &HeaderName) -> bool {
     let name = name.as_str();
     match name.as_bytes().first() {
+        Some(b'a') => name == "authorization",
+        Some(b'c') => name == "cookie",
+        Some(b'f') => name == "forwarded",
         Some(b'o') => name.starts_with("ocp-apim-"),
-        Some(b'x') => name.starts_with("x-forwarded-") || name == "x-real-ip" || name == "x-original-url",
-        _ => false,
+        Some(b'p') => name == "proxy-authorization",
+        Some(b'x') => {
+            name.starts_with("x-forwarded-")
+                || matches!(name, "x-real-ip" | "x-original-url" | "x-original-host" | "x-request-id")
+        }
+        Some(_) | None => false,
     }
 }
 
 /// The header that carries the request's id, both ways.
-pub(crate) const REQUEST_ID: &str = "X-Request-Id";
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const VIA: &str = "1.1 kyc-gateway";
 
 #[cfg(test)]
@@ -95,7 +99,7 @@ mod tests {
         }
         head.insert_header("Accept", "application/json").unwrap();
 
-        rewrite(&mut head, &target(), None, RequestId::new()).unwrap();
+        rewrite(&mut head, &target(), None, HeaderValue::from_static("id")).unwrap();
 
         assert!(!head.headers.values().any(|value| value == "canary"));
         assert_eq!(head.headers["accept"], "application/json");
@@ -110,7 +114,8 @@ mod tests {
         head.insert_header("Transfer-Encoding", "chunked").unwrap();
         head.insert_header("Expect", "100-continue").unwrap();
 
-        rewrite(&mut head, &target(), Some(&Bytes::from_static(b"{}")), RequestId::new()).unwrap();
+        rewrite(&mut head, &target(), Some(&Bytes::from_static(b"{}")), HeaderValue::from_static("id"))
+            .unwrap();
 
         assert_eq!(head.headers["content-length"], "2");
         assert!(!head.headers.contains_key("transfer-encoding") && !head.headers.contains_key("expect"));

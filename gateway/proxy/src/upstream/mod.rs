@@ -3,5 +3,5 @@
 mod head;
 mod peer;
 
-pub(crate) use head::rewrite;
+pub(crate) use head::{REQUEST_ID, rewrite};
 pub(crate) use peer::Peers;

@@ -99,7 +99,8 @@ fn links_lead_back_to_where_the_caller_came_in() {
     head.append_header("Link", "<https://api.eu.onfido.com/v3.6/applicants?page=2>; rel=\"next\"").unwrap();
     head.append_header("Link", "<https://other.example/>; rel=\"x\"").unwrap();
 
-    plugin.response_filter(&mut head, &mut cx).unwrap();
+    let request = testkit::head("GET", "/dcs/kyc2/applicants", &[("Host", "gw:8080")]);
+    plugin.response_filter(&mut head, &request, &mut cx).unwrap();
 
     let links: Vec<_> = head.headers.get_all("link").iter().collect();
     assert_eq!(
