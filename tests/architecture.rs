@@ -1,5 +1,6 @@
 //! Checks the house against its plan: which floor may import which, the shape of plugins, the size of files,
 //! who may reveal a secret, and that there is one TLS stack.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,8 +1,21 @@
 //! The running gateway, with real parts beside it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test stops at the first failure"
+)]
 
+mod admin;
+mod canary;
 mod checks;
+mod outbound;
 mod streaming;
 mod strict;
 mod support;
 mod tenants;
 mod third_party;
+mod webhook;

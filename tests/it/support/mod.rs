@@ -5,6 +5,7 @@ pub(crate) mod gateway;
 pub(crate) mod raw;
 pub(crate) mod tls;
 pub(crate) mod upstream;
+pub(crate) mod world;
 
 /// Installs rustls' ring provider; every test that builds a client begins with it.
 pub(crate) fn install_ring() {

@@ -1,0 +1,101 @@
+//! What operators and Prometheus see.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::world::{EVENT, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promtool_has_nothing_to_say_about_the_metrics() {
+    let world = World::start("").await;
+    world.notify("acme", EVENT).await;
+    let client = reqwest::Client::new();
+    client
+        .get(world.gateway.url("/dcs/kyc2/applicants"))
+        .header("SubscriptionId", "sub-acme")
+        .send()
+        .await
+        .unwrap();
+    client.get(world.gateway.url("/nowhere")).send().await.unwrap();
+
+    let metrics = world.gateway.metrics().await;
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let verdict = promtool.wait_with_output().unwrap();
+
+    let said = [verdict.stdout, verdict.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert!(verdict.status.success() && said.is_empty(), "{said}");
+    assert!(metrics.contains("gateway_portal_logins_total"), "{metrics}");
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_request_is_one_line_that_says_nothing_of_its_content() {
+    let world = World::start("").await;
+    let client = reqwest::Client::new();
+    let call = client
+        .get(world.gateway.url("/dcs/kyc2/applicants/id-1?page=2"))
+        .header("SubscriptionId", "sub-acme");
+    let answer = call.send().await.unwrap();
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    client.get(world.gateway.url("/nowhere")).send().await.unwrap();
+
+    let log = world.gateway.stop().await;
+
+    let lines: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &Value| line["target"] == "access")
+        .collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    let line = &lines[0];
+    assert_eq!(
+        (&line["request_id"], &line["route"], &line["tenant"]),
+        (&id.into(), &"onfido".into(), &"acme".into())
+    );
+    assert_eq!((&line["status"], &line["method"]), (&404.into(), &"GET".into()));
+    assert!(line["duration_us"].as_u64().unwrap() >= line["upstream_us"].as_u64().unwrap());
+    assert!(line["response_bytes"].as_u64().unwrap() > 0);
+    assert!(!log.contains("id-1") && !log.contains("page=2"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn termination_finishes_what_is_in_flight() {
+    let world = World::start("").await;
+    let body = r#"{"applicant_id":"1","report_names":["document"],"asynchronous":false}"#;
+    let created = reqwest::Client::new()
+        .post(world.gateway.url("/dcs/kyc2/applicants"))
+        .header("SubscriptionId", "sub-acme")
+        .header("Content-Type", "application/json")
+        .body(r#"{"first_name":"Ana","last_name":"Pop"}"#)
+        .send()
+        .await
+        .unwrap();
+    let applicant: Value = serde_json::from_str(&created.text().await.unwrap()).unwrap();
+    let body = body.replace("\"1\"", &applicant["id"].to_string());
+    // The simulated Onfido answers such a check after a second.
+    let call = reqwest::Client::new()
+        .post(world.gateway.url("/dcs/kyc2/checks"))
+        .header("SubscriptionId", "sub-acme")
+        .header("Content-Type", "application/json")
+        .body(body);
+
+    let in_flight = tokio::spawn(call.send());
+    let seen = world
+        .onfido
+        .requests()
+        .wait_for(|calls| calls.iter().any(|call| call.path == "/v3.6/checks").then_some(()));
+    seen.await.unwrap();
+    let log = world.gateway.stop().await;
+
+    assert_eq!(in_flight.await.unwrap().unwrap().status(), 201);
+    assert!(log.contains("drained"), "{log}");
+}

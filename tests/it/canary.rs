@@ -1,0 +1,118 @@
+//! No secret of the document shows up in any text that leaves the gateway.
+
+use kyc_sandbox::portal::Mode;
+use kyc_sandbox::signature::sign;
+
+use crate::support::world::{EVENT, World, with};
+
+/// Fields that hold a secret, by what the world's tenants have in them.
+const SECRETS: [&str; 14] = [
+    "token-acme",
+    "token-globex",
+    "sign-acme",
+    "sign-globex",
+    "password-acme",
+    "password-globex",
+    "user-acme",
+    "user-globex",
+    "client-acme",
+    "sub-acme",
+    "sub-globex",
+    "canary-header",
+    "canary-query",
+    "canary-body",
+];
+
+#[expect(clippy::too_many_lines, reason = "every way out, one after the other")]
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
+    let world = World::start("[log]\nlevel = \"trace\"\n").await;
+    let client = reqwest::Client::new();
+    let mut texts = Vec::new();
+
+    // Calls: good, refused, malformed, to a path with ids.
+    for (subscription, path) in [
+        ("sub-acme", "applicants/canary-path?x=canary-query"),
+        ("sub-globex", "checks"),
+        ("sub-nobody", "applicants"),
+        ("sub-acme,sub-globex", "applicants"),
+        ("sub-acme", "oauth/token"),
+        ("sub-acme", "a%2fb"),
+    ] {
+        for method in ["GET", "POST"] {
+            let answer = client
+                .request(method.parse().unwrap(), world.gateway.url(&format!("/dcs/kyc2/{path}")))
+                .header("SubscriptionId", subscription)
+                .header("Authorization", "Token token=canary-header")
+                .header("Cookie", "a=canary-header")
+                .header("X-Custom", "canary-header")
+                .body("{\"first_name\":\"canary-body\"")
+                .send()
+                .await
+                .unwrap();
+            // The simulated Onfido repeats what it was sent in its own answers; only the gateway's are checked.
+            texts.push(format!("{:?}", answer.headers()));
+            if answer.headers().get("cache-control").is_some() {
+                texts.push(answer.text().await.unwrap());
+            }
+        }
+    }
+
+    // Notifications: delivered, ignored, forged, malformed; portals failing in every way.
+    for mode in [
+        Mode::Ok,
+        Mode::Refuse401Once,
+        Mode::ExpiredEnvelopeOnce,
+        Mode::Refuse401Always,
+        Mode::IsSuccessFalse,
+        Mode::Status(500),
+        Mode::LoginDown,
+        Mode::TooManyRequests { retry_after: 1 },
+    ] {
+        world.acme.set_mode(mode.clone());
+        world.globex.set_mode(mode);
+        for name in ["acme", "globex"] {
+            texts.push(world.notify(name, EVENT).await.text().await.unwrap());
+            texts.push(world.notify(name, "{\"canary-body\"").await.text().await.unwrap());
+            texts.push(
+                world
+                    .post(name, EVENT.as_bytes(), &sign("wrong", EVENT.as_bytes()))
+                    .await
+                    .text()
+                    .await
+                    .unwrap(),
+            );
+            world.acme.expire_now();
+            world.globex.expire_now();
+        }
+    }
+
+    // A document with one bad entry, one duplicate and a broken one.
+    let bad =
+        with(crate::support::gateway::tenant("acme", "no url password-acme"), "ftosAuth", "password-acme");
+    let twice = [("globex", "http://127.0.0.1:9"), ("globex", "http://127.0.0.1:9")]
+        .map(|(name, portal)| crate::support::gateway::tenant(name, portal));
+    world.gateway.write_tenants(world.onfido.address(), &[bad, twice[0].clone(), twice[1].clone()]);
+    for _ in 0..500 {
+        if world.gateway.metrics().await.contains("gateway_tenants_refused 3") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    for page in ["/metrics", "/livez", "/readyz", "/", "/admin/tenants"] {
+        texts.push(client.get(world.gateway.admin(page)).send().await.unwrap().text().await.unwrap());
+    }
+    assert!(world.gateway.metrics().await.contains("gateway_tenants_refused 3"));
+    texts.push(world.gateway.stop().await);
+
+    let everything = texts.join("\n");
+    let found: Vec<_> =
+        SECRETS.iter().chain(&["canary-path"]).filter(|secret| everything.contains(**secret)).collect();
+    assert!(everything.contains("gateway_requests_total"), "nothing was gathered");
+    assert_eq!(found, Vec::<&&str>::new(), "{}", excerpt(&everything, &found));
+}
+
+fn excerpt(text: &str, found: &[&&str]) -> String {
+    let lines = text.lines().filter(|line| found.iter().any(|secret| line.contains(**secret)));
+    lines.take(5).map(|line| line.chars().take(400).collect::<String>()).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,82 @@
+//! The whole landscape: a simulated Onfido, a portal for each tenant, the gateway between them.
+
+use kyc_sandbox::onfido::{self, Onfido};
+use kyc_sandbox::portal::{self, Account, Portal};
+use kyc_sandbox::signature::sign;
+use serde_json::{Value, json};
+
+use super::gateway::{Gateway, Setup, start, tenant};
+
+/// Two tenants: `acme` with a legacy portal, `globex` with a keycloak one. Their portal accounts are
+/// `user-{name}` and `password-{name}`.
+pub(crate) struct World {
+    pub(crate) onfido: Onfido,
+    pub(crate) acme: Portal,
+    pub(crate) globex: Portal,
+    pub(crate) gateway: Gateway,
+}
+
+pub(crate) const EVENT: &str = r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"r-1","status":"complete","n":1.10}}}"#;
+
+// === impl World ===
+
+impl World {
+    /// Starts everything; `config` is added to the gateway's.
+    pub(crate) async fn start(config: &str) -> Self {
+        Self::start_with(config, |entry| entry).await
+    }
+
+    /// The same, with each tenant's entry changed before.
+    pub(crate) async fn start_with(config: &str, change: impl Fn(Value) -> Value) -> Self {
+        super::install_ring();
+        let onfido =
+            Onfido::start(onfido::Settings { retry_clock: 1000, ..Default::default() }).await.unwrap();
+        let acme = portal("acme", Some("client-acme")).await;
+        let globex = portal("globex", None).await;
+        let mut entries = [tenant("acme", &acme.url()), tenant("globex", &globex.url())];
+        for entry in &mut entries {
+            let name = entry["Name"].as_str().unwrap().to_owned();
+            onfido.add_account(&name, &format!("token-{name}"));
+            if name == "globex" {
+                entry.as_object_mut().unwrap().remove("ftosClientId");
+            }
+        }
+        let entries: Vec<Value> = entries.into_iter().map(change).collect();
+        let setup = Setup::default().onfido(onfido.address()).tenants(entries).config(config);
+        let gateway = start(setup).await;
+        Self { onfido, acme, globex, gateway }
+    }
+
+    /// Posts a notification with the signature of the tenant's own token.
+    pub(crate) async fn notify(&self, name: &str, body: &str) -> reqwest::Response {
+        self.post(name, body.as_bytes(), &sign(&format!("sign-{name}"), body.as_bytes())).await
+    }
+
+    /// Posts a notification with any signature.
+    pub(crate) async fn post(&self, name: &str, body: &[u8], signature: &str) -> reqwest::Response {
+        reqwest::Client::new()
+            .post(self.gateway.url(&format!("/dcs/kyc2/webhook/notify/{name}")))
+            .header("Content-Type", "application/json")
+            .header("X-SHA2-Signature", signature)
+            .body(body.to_vec())
+            .send()
+            .await
+            .unwrap()
+    }
+}
+
+async fn portal(name: &str, client_id: Option<&str>) -> Portal {
+    let account = Account {
+        tenant: name.to_owned(),
+        username: format!("user-{name}"),
+        password: format!("password-{name}"),
+        client_id: client_id.map(str::to_owned),
+    };
+    Portal::start(portal::Settings::new(vec![account])).await.unwrap()
+}
+
+/// Replaces a field of an entry.
+pub(crate) fn with(mut entry: Value, field: &str, value: &str) -> Value {
+    entry[field] = json!(value);
+    entry
+}
