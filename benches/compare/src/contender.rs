@@ -29,11 +29,20 @@ impl Drop for Running {
 // === impl Contender ===
 
 impl Contender {
-    /// The control.
+    /// The control, as Pingora comes.
     pub(crate) fn bare_pingora(binaries: &Path) -> Result<Self, String> {
+        Self::bare("bare Pingora", &binaries.join("bare-pingora"))
+    }
+
+    /// The control with the gateway's allocator.
+    pub(crate) fn bare_pingora_mimalloc(binaries: &Path) -> Result<Self, String> {
+        Self::bare("bare Pingora, mimalloc", &binaries.join("bare-pingora-mimalloc"))
+    }
+
+    fn bare(name: &'static str, binary: &Path) -> Result<Self, String> {
         let address = free_address()?;
-        let process = pinned(&binaries.join("bare-pingora"), &[&address, UPSTREAM])?;
-        Self::ready("bare Pingora", &address, process)
+        let process = pinned(binary, &[&address, UPSTREAM])?;
+        Self::ready(name, &address, process)
     }
 
     /// The gateway with the default plugins, its access log on, as a user would run it.

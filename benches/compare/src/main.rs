@@ -1,4 +1,4 @@
-//! Runs the gateway, a bare Pingora proxy and nginx in turn under the same load, pinned alike, and prints
+//! Runs the gateway, a bare Pingora proxy (on two allocators) and nginx in turn under the same load, pinned alike, and prints
 //! ratios: CPU time per request, throughput and latency, each as the median of the rounds with its spread.
 //!
 //! `kyc-bench [ROUNDS] [SECONDS]` (default 5 rounds of 4 seconds). Needs `wrk`, `nginx` and `taskset`.
@@ -36,6 +36,7 @@ fn run() -> Result<Report, String> {
     let _upstream = contender::start_upstream(folder.path())?;
     let contenders = [
         Contender::bare_pingora(&binaries)?,
+        Contender::bare_pingora_mimalloc(&binaries)?,
         Contender::gateway(&binaries, folder.path())?,
         Contender::nginx(folder.path())?,
     ];

@@ -35,16 +35,16 @@ impl Report {
             "\n{rounds} rounds of {} s, wrk -t1 -c32; proxies on one core, load and upstream on another\n",
             self.seconds
         );
-        println!("{:<24}{:>28}{:>28}{:>28}{:>28}", "", "CPU µs/request", "requests/s", "p50 µs", "p99 µs");
+        println!("{:<38}{:>28}{:>28}{:>28}{:>28}", "", "CPU µs/request", "requests/s", "p50 µs", "p99 µs");
         for (name, samples) in self.names.iter().zip(&self.samples) {
-            print!("{name:<24}");
+            print!("{name:<38}");
             for (_, figure) in FIGURES {
                 print!("{:>28}", spread(samples.iter().map(figure).collect(), 1));
             }
             println!();
         }
         println!();
-        for pair in [(1, 0), (1, 2), (0, 2)] {
+        for pair in [(2, 0), (2, 1), (2, 3), (0, 3)] {
             self.print_ratios(pair);
         }
     }
@@ -52,7 +52,7 @@ impl Report {
     fn print_ratios(&self, (ours, theirs): (usize, usize)) {
         let (Some(a), Some(b)) = (self.samples.get(ours), self.samples.get(theirs)) else { return };
         let names = [ours, theirs].map(|place| self.names.get(place).copied().unwrap_or_default());
-        print!("{:<24}", names.join(" / "));
+        print!("{:<38}", names.join(" / "));
         for (_, figure) in FIGURES {
             let ratios = a.iter().zip(b).map(|(a, b)| figure(a) / figure(b)).collect();
             print!("{:>28}", spread(ratios, 2));

@@ -78,6 +78,16 @@ impl<'a> Operation<'a> {
     /// Compares the path in its plainest form: decoded, without empty segments, `.`, parameters, version and
     /// trailing slash, in any case. Servers differ in which of these they see through.
     fn is(&self, wanted: &[&str]) -> bool {
+        // A plain path that does not end like the last wanted segment is another one.
+        let last = wanted.last().copied().unwrap_or_default().as_bytes();
+        let path = self.replaced.as_bytes().iter().chain(self.rest.as_bytes());
+        let disguised = path.fold(false, |found, byte| found | matches!(byte, b'%' | b';' | b'.'));
+        let path = if self.rest.is_empty() { self.replaced } else { self.rest };
+        let end = path.trim_end_matches('/').as_bytes();
+        let tail = end.len().checked_sub(last.len()).and_then(|start| end.get(start..));
+        if !disguised && !end.is_empty() && !tail.is_some_and(|tail| tail.eq_ignore_ascii_case(last)) {
+            return false;
+        }
         let mut segments = self
             .replaced
             .split('/')

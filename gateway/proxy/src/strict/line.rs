@@ -1,5 +1,7 @@
 //! Watches the request line as it arrives, since Pingora escapes illegal bytes in it before anyone can look.
 
+use memchr::{memchr, memrchr};
+
 /// Reads a request line byte by byte (RFC 9112 §3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LineScan {
@@ -32,6 +34,12 @@ pub(crate) enum LineVerdict {
 impl LineScan {
     /// Reads on; bytes after the line are not looked at.
     pub(crate) fn feed(mut self, bytes: &[u8]) -> Self {
+        if self == Self::Start
+            && let Some(end) = memchr(b'\n', bytes)
+            && bytes.get(..end).is_some_and(is_plain)
+        {
+            return Self::Done(LineVerdict::Strict);
+        }
         for &byte in bytes {
             if matches!(self, Self::Done(_)) {
                 break;
@@ -71,6 +79,19 @@ impl LineScan {
             Self::Done(verdict) => Self::Done(verdict),
         }
     }
+}
+
+/// Recognises a whole strict line at once, which nearly every one is; the others are read byte by byte.
+fn is_plain(line: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (memchr(b' ', line), memrchr(b' ', line)) else { return false };
+    let parts = (line.get(..first), line.get(first + 1..last), line.get(last + 1..));
+    let (Some(method), Some(target), Some(version)) = parts else { return false };
+    let visible = target.iter().fold(true, |all, byte| all & (0x21..=0x7e).contains(byte));
+    visible
+        && !target.is_empty()
+        && !method.is_empty()
+        && method.iter().all(u8::is_ascii_uppercase)
+        && matches!(version, b"HTTP/1.1\r" | b"HTTP/1.0\r")
 }
 
 #[cfg(test)]
