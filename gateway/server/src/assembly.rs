@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use kyc_plugin_api::Collectors;
 use kyc_proxy::{Entry, Guarded, Proxy};
-use kyc_telemetry::{Metrics, log};
+use kyc_telemetry::log;
 use kyc_tenants::{FileSource, Source, Tenants, VaultError, VaultSource};
 use pingora::apps::http_app::HttpServer;
 use pingora::listeners::tls::TlsSettings;
@@ -17,16 +16,10 @@ use pingora::services::listening::Service;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::{Listener, Settings, TenantSource};
+use crate::instruments::Instruments;
 use crate::listeners::{Bound, BoundSocket, Lifetime};
 use crate::refresh::Refresh;
 use crate::shutdown::{Drain, Signals};
-
-/// The metrics of the gateway and of its plugins, on one registry.
-#[derive(Debug)]
-pub(crate) struct Instruments {
-    pub(crate) metrics: Metrics,
-    pub(crate) collectors: Collectors,
-}
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,16 +48,6 @@ pub(crate) enum StartError {
     /// The Vault settings cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
-}
-
-// === impl Instruments ===
-
-impl Instruments {
-    pub(crate) fn new() -> Result<Self, String> {
-        let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        let collectors = Collectors::new(metrics.registry().clone());
-        Ok(Self { metrics, collectors })
-    }
 }
 
 /// Serves until a signal ends the process.

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::assembly::{self, Instruments};
+use crate::instruments::Instruments;
 use crate::registry::Registry;
-use crate::{config, terminal};
+use crate::{assembly, config, terminal};
 
 /// A gateway between FintechOS and Onfido.
 #[derive(Parser)]

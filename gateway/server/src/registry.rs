@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kyc_plugin_api::{Build, Factory, Plugin};
 use toml::{Table, Value};
 
-use crate::config::{Problems, decode};
+use crate::decoding::{Problems, decode};
 
 /// A list of factories, in the order they were added.
 #[derive(Default)]

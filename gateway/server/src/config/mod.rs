@@ -1,7 +1,5 @@
 //! The configuration: TOML in, checked settings out, or every problem at once.
 
-mod decode;
-mod problems;
 mod raw;
 mod routes;
 mod settings;
@@ -10,12 +8,11 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use decode::decode;
-pub(crate) use problems::Problems;
 use raw::Raw;
 pub(crate) use settings::{Listener, Settings, TenantSource, Tls};
 
-use crate::assembly::Instruments;
+use crate::decoding::{Problems, decode};
+use crate::instruments::Instruments;
 use crate::registry::Registry;
 
 /// Reads and checks a configuration file. After it succeeds nothing is checked again.

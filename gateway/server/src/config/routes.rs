@@ -7,9 +7,9 @@ use kyc_plugin_api::{Build, Plugin};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
-use super::Problems;
 use super::raw::RawRoute;
-use crate::assembly::Instruments;
+use crate::decoding::Problems;
+use crate::instruments::Instruments;
 use crate::registry::Registry;
 
 /// Checks the routes, builds their plugins and compiles the table.

@@ -9,8 +9,9 @@ use kyc_telemetry::log;
 use kyc_tenants::VaultSettings;
 
 use super::raw::{LogFormat, Raw, RawListener};
-use super::{Folder, Problems, routes, tenants, tls};
-use crate::assembly::Instruments;
+use super::{Folder, routes, tenants, tls};
+use crate::decoding::Problems;
+use crate::instruments::Instruments;
 use crate::registry::Registry;
 
 /// Everything that `run` needs; nothing in here can be wrong any more.

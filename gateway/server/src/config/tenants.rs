@@ -7,7 +7,8 @@ use kyc_model::SecretSource;
 use kyc_tenants::{KvVersion, VaultAuth, VaultSettings, VaultSource};
 
 use super::raw::{Auth, SourceKind, Tenants, Vault, Version};
-use super::{Folder, Problems, TenantSource};
+use super::{Folder, TenantSource};
+use crate::decoding::Problems;
 
 /// Checks the section `tenants`. Only the source that is chosen is looked at.
 pub(crate) fn check(raw: Tenants, folder: &Folder, problems: &mut Problems) -> Option<TenantSource> {

@@ -4,8 +4,9 @@ mod reading;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Problems, load};
-use crate::assembly::Instruments;
+use super::load;
+use crate::decoding::Problems;
+use crate::instruments::Instruments;
 use crate::plugins;
 
 #[test]

@@ -6,7 +6,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
 
-use super::{Problems, Tls};
+use super::Tls;
+use crate::decoding::Problems;
 
 /// Checks that a chain and a key can be read and fit each other.
 pub(crate) fn check_pair(tls: &Tls, path: &str, problems: &mut Problems) {

@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::super::raw::Raw;
-use super::super::{Problems, decode as decode_value, read};
+use super::super::read;
 use super::{load_with_ring, repository};
-use crate::assembly::Instruments;
+use crate::decoding::{Problems, decode as decode_value};
+use crate::instruments::Instruments;
 use crate::plugins;
 
 fn documented() -> String {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{Problems, decode};
+use crate::decoding::{Problems, decode};
 use serde::Deserialize;
 use toml::Value;
 

@@ -1,0 +1,21 @@
+//! What the gateway and its plugins measure with.
+
+use kyc_plugin_api::Collectors;
+use kyc_telemetry::Metrics;
+
+/// The metrics of the gateway and of its plugins, on one registry.
+#[derive(Debug)]
+pub(crate) struct Instruments {
+    pub(crate) metrics: Metrics,
+    pub(crate) collectors: Collectors,
+}
+
+// === impl Instruments ===
+
+impl Instruments {
+    pub(crate) fn new() -> Result<Self, String> {
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        let collectors = Collectors::new(metrics.registry().clone());
+        Ok(Self { metrics, collectors })
+    }
+}
