@@ -12,6 +12,7 @@
 mod admin;
 mod canary;
 mod checks;
+mod conformance;
 mod outbound;
 mod streaming;
 mod strict;

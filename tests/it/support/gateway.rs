@@ -78,6 +78,12 @@ impl Setup {
         self
     }
 
+    /// The whole base URL of the simulated Onfido.
+    pub(crate) fn onfido_base(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.onfido);
+        self
+    }
+
     /// The tenants, in place of `acme` and `globex`.
     pub(crate) fn tenants(mut self, tenants: Vec<Value>) -> Self {
         self.tenants = tenants;

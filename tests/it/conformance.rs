@@ -1,0 +1,224 @@
+//! The official clients, through the gateway and without it, against Prism with Onfido's own description.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::gateway::{Setup, start, tools};
+
+/// Operation by name → `{"result": …}` or `{"error": …}`.
+type Outcomes = BTreeMap<String, Value>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_client_gets_the_same_results_through_the_gateway() {
+    assert_conforms(|| {
+        let mut command = Command::new(tools().join("python/bin/python"));
+        command.arg(conformance("client.py"));
+        command
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_client_gets_the_same_results_through_the_gateway() {
+    assert_conforms(|| {
+        let mut command = Command::new("node");
+        command.arg(conformance("client.mjs")).env("NODE_MODULES", tools().join("node/node_modules"));
+        command
+    })
+    .await;
+}
+
+async fn assert_conforms(client: fn() -> Command) {
+    let prism = Prism::start().await;
+    let relay = Relay::start(prism.address).await;
+    let gateway = start(Setup::default().onfido_base(&format!("http://{}", relay.address))).await;
+
+    let direct = run(client(), &[&format!("http://{}", prism.address)]).await;
+    let through = run(client(), &[&gateway.url("/dcs/kyc2"), "sub-acme"]).await;
+
+    assert_same(&direct, &through);
+    assert_wide(&direct);
+    prism.assert_valid(direct.len() + through.len()).await;
+    relay.assert_credential_replaced(through.len());
+    gateway.stop().await;
+}
+
+/// Every operation has one and the same outcome.
+fn assert_same(direct: &Outcomes, through: &Outcomes) {
+    let names: Vec<_> = direct.keys().collect();
+    assert_eq!(names, through.keys().collect::<Vec<_>>());
+
+    let differences: Vec<_> = direct
+        .iter()
+        .filter(|(name, outcome)| through[*name] != **outcome)
+        .map(|(name, outcome)| format!("{name}\n  direct:  {outcome}\n  gateway: {}", through[name]))
+        .collect();
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+/// At least 25 operations succeed, among them a multipart upload and a binary download.
+fn assert_wide(outcomes: &Outcomes) {
+    let failed: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.get("result").is_none()).collect();
+    assert!(failed.is_empty(), "these fail without the gateway: {failed:#?}");
+    assert!(outcomes.len() >= 25, "{} operations", outcomes.len());
+    assert!(outcomes["upload_document"]["result"]["id"].is_string(), "{}", outcomes["upload_document"]);
+    assert!(
+        outcomes["download_document"]["result"]["sha256"].is_string(),
+        "{}",
+        outcomes["download_document"]
+    );
+}
+
+/// Runs a client and reads what it prints.
+async fn run(mut command: Command, arguments: &[&str]) -> Outcomes {
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "the client ended with {}", output.status);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn conformance(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(file)
+}
+
+/// A mock of Onfido by its description that refuses what the description does not allow; killed when dropped.
+struct Prism {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+// === impl Prism ===
+
+impl Prism {
+    async fn start() -> Self {
+        // It cannot take port 0: another test may be quicker, so try again.
+        for _ in 0..20 {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let mut child = Command::new(tools().join("node/node_modules/.bin/prism"))
+                .arg("mock")
+                .arg(conformance("openapi-v3.6.json"))
+                .args(["--errors", "--host", "127.0.0.1", "--port", &address.port().to_string()])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let log = Arc::new(Mutex::new(String::new()));
+            let record = Arc::clone(&log);
+            let started = tokio::task::spawn_blocking(move || {
+                let started =
+                    lines.by_ref().map_while(Result::ok).any(|line| line.contains("is listening on"));
+                std::thread::spawn(move || {
+                    for line in lines.map_while(Result::ok) {
+                        let mut record = record.lock().unwrap();
+                        record.push_str(&line);
+                        record.push('\n');
+                    }
+                });
+                started
+            });
+            if started.await.unwrap() {
+                return Self { child, address, log };
+            }
+            let _ = child.wait();
+        }
+        panic!("Prism does not start");
+    }
+
+    /// Prism saw exactly so many requests and found nothing wrong with any.
+    async fn assert_valid(&self, requests: usize) {
+        // It writes its log beside its answers, so the last lines may come later.
+        for _ in 0..1000 {
+            if self.count("passed the validation rules") >= requests {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let log = self.log.lock().unwrap().clone();
+        let wrong: Vec<_> = log
+            .lines()
+            .filter(|line| {
+                ["did not pass", "Violation", "terminated with error"].iter().any(|part| line.contains(part))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert_eq!(self.count("Request received"), requests);
+        assert_eq!(self.count("The request passed the validation rules"), requests);
+    }
+
+    fn count(&self, part: &str) -> usize {
+        self.log.lock().unwrap().matches(part).count()
+    }
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Stands between the gateway and Prism and keeps what the gateway sends.
+struct Relay {
+    address: SocketAddr,
+    sent: Arc<Mutex<Vec<u8>>>,
+}
+
+// === impl Relay ===
+
+impl Relay {
+    async fn start(upstream: SocketAddr) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&sent);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                tokio::spawn(relay(near, upstream, Arc::clone(&record)));
+            }
+        });
+        Self { address, sent }
+    }
+
+    /// Each of so many requests carried the tenant's credential, and nothing of what the caller showed.
+    fn assert_credential_replaced(&self, requests: usize) {
+        let sent = String::from_utf8_lossy(&self.sent.lock().unwrap()).to_ascii_lowercase();
+        assert_eq!(sent.matches("\r\nauthorization: ").count(), requests);
+        assert_eq!(sent.matches("\r\nauthorization: token token=token-acme\r\n").count(), requests);
+        assert!(!sent.contains("dummy-token"));
+        assert!(!sent.contains("subscriptionid"));
+        assert!(!sent.contains("sub-acme"));
+    }
+}
+
+/// Copies both ways until either side ends.
+async fn relay(near: TcpStream, upstream: SocketAddr, record: Arc<Mutex<Vec<u8>>>) {
+    let far = TcpStream::connect(upstream).await.unwrap();
+    let (mut from_gateway, mut to_gateway) = near.into_split();
+    let (mut from_upstream, mut to_upstream) = far.into_split();
+    let answers = tokio::io::copy(&mut from_upstream, &mut to_gateway);
+    let requests = async {
+        let mut buffer = [0; 65536];
+        while let Ok(read @ 1..) = from_gateway.read(&mut buffer).await {
+            record.lock().unwrap().extend_from_slice(&buffer[..read]);
+            if to_upstream.write_all(&buffer[..read]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = answers => {}
+        () = requests => {}
+    }
+}
