@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -26,7 +27,9 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         SCRATCH.with_borrow_mut(|text| {
             text.clear();
-            let metadata = event.metadata();
+            // Records of the `log` crate, such as Pingora's, carry their own target along.
+            let normalized = event.normalized_metadata();
+            let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
             text.push_str("{\"timestamp\":\"");
             push_timestamp(text)?;
             for part in
