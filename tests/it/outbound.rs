@@ -26,7 +26,7 @@ async fn onfido_sees_its_own_host_and_nothing_of_the_caller() {
         "1.1 kyc-gateway".to_owned(),
     ];
     assert!(expected.iter().all(|part| seen.contains(part)), "{seen}");
-    assert!(seen.contains("Accept: text/x") && seen.contains("X-Request-Id: "), "{seen}");
+    assert!(seen.contains("Accept: text/x") && seen.contains("x-request-id: "), "{seen}");
     gateway.stop().await;
 }
 
