@@ -37,16 +37,15 @@ pub(crate) fn rewrite_location(
     public: &str,
 ) -> Option<HeaderValue> {
     let text = value.to_str().ok()?;
-    let moved = if text.starts_with('/') && !text.starts_with("//") {
-        below_base(text, base).map(|rest| format!("{public}{rest}"))
-    } else {
-        rebase(text, base, public)
-    };
-    HeaderValue::try_from(moved?).ok()
+    HeaderValue::try_from(rebase(text, base, public)?).ok()
 }
 
-/// Moves an absolute URI from the upstream's base to the public one; its path and query stay byte by byte.
+/// Moves a URI, absolute or a path, from the upstream's base to the public one; its path and query stay byte
+/// by byte.
 fn rebase(uri: &str, base: &UpstreamBase, public: &str) -> Option<String> {
+    if uri.starts_with('/') && !uri.starts_with("//") {
+        return below_base(uri, base).map(|rest| format!("{public}{rest}"));
+    }
     let parsed = Url::parse(uri).ok()?;
     let origin = base.url();
     let same = parsed.scheme() == origin.scheme()
@@ -101,6 +100,15 @@ mod tests {
                 r#"<https://gw.example/dcs/kyc2/applicants?page=2&x=a,b>; rel="next", <https://else.example/v3.6/a>; rel="x""#
             )
         );
+    }
+
+    #[test]
+    fn links_that_are_paths_move_as_well() {
+        let rewritten = link(r#"</v3.6/applicants?page=2>; rel="next", </elsewhere>; rel="x""#);
+
+        let expected =
+            r#"<https://gw.example/dcs/kyc2/applicants?page=2>; rel="next", </elsewhere>; rel="x""#;
+        assert_eq!(rewritten.as_deref(), Some(expected));
     }
 
     #[test]

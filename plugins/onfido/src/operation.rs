@@ -95,9 +95,7 @@ impl<'a> Operation<'a> {
             .map(plain)
             .filter(|segment| !segment.is_empty() && segment != ".")
             .peekable();
-        if segments.peek().is_some_and(|first| is_version(first)) {
-            segments.next();
-        }
+        while segments.next_if(|first| is_version(first)).is_some() {}
         let mut wanted = wanted.iter();
         loop {
             match (segments.next(), wanted.next()) {
@@ -117,11 +115,12 @@ pub(crate) fn is_version(segment: &str) -> bool {
 }
 
 fn plain(segment: &str) -> Cow<'_, str> {
-    let segment = segment.split(';').next().unwrap_or_default();
-    if segment.contains('%') {
-        percent_decode_str(segment).decode_utf8_lossy()
-    } else {
-        Cow::Borrowed(segment)
+    match percent_decode_str(segment).decode_utf8_lossy() {
+        Cow::Borrowed(segment) => Cow::Borrowed(segment.split(';').next().unwrap_or_default()),
+        Cow::Owned(mut segment) => {
+            segment.truncate(segment.find(';').unwrap_or(segment.len()));
+            Cow::Owned(segment)
+        }
     }
 }
 
@@ -202,7 +201,9 @@ mod tests {
             "v3.6/oauth/token",
             "v3/oauth/token",
             "oauth;x=1/token;y",
+            "oauth%3Bx/token%3b",
             "v3.6/v3.6/oauth/token",
+            "v3.6/v3.6/v3.6/oauth/token",
             "/oauth/token",
         ];
 

@@ -116,9 +116,15 @@ impl Plugin for OnfidoApi {
             base,
         };
         cx.set_target(target);
-        if new_check && !head.headers.contains_key(header::CONTENT_ENCODING) {
+        if new_check && !is_encoded(head) {
             cx.extensions_mut().insert(NewCheck);
             cx.want_body(self.max_checks_body);
+        } else if new_check {
+            self.checks.untouched.inc();
+            if self.webhook_ids == WebhookIds::Enforce {
+                let detail = "webhook_ids cannot be enforced in an encoded body";
+                return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
+            }
         }
         Ok(Flow::Next)
     }
@@ -190,6 +196,12 @@ impl Plugin for OnfidoApi {
         }
         Ok(())
     }
+}
+
+/// Says whether the body is compressed, so that it cannot be read as JSON.
+fn is_encoded(head: &RequestHeader) -> bool {
+    let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+    codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Where the caller reached the gateway: the request's own scheme, host, and path without what the route's

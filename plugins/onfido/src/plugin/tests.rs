@@ -108,3 +108,22 @@ fn links_lead_back_to_where_the_caller_came_in() {
         ["<http://gw:8080/dcs/kyc2/applicants?page=2>; rel=\"next\"", "<https://other.example/>; rel=\"x\""]
     );
 }
+
+#[test]
+fn an_encoded_check_passes_untouched_unless_ids_are_enforced() {
+    let request = |plugin: &OnfidoApi, coding: &str| {
+        let mut cx = cx("checks");
+        let head = testkit::head("POST", "/dcs/kyc2/checks", &[("Content-Encoding", coding)]);
+        let flow = plugin.request_filter(&head, &mut cx);
+        (flow.map(|_| ()).map_err(|problem| problem.kind()), cx.body_limit())
+    };
+    let inject = testkit::build::<Onfido>("").unwrap();
+    let enforce = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
+
+    let verdicts = [request(&inject, "gzip"), request(&enforce, "gzip"), request(&enforce, "identity")];
+
+    assert_eq!(
+        verdicts,
+        [(Ok(()), None), (Err(ProblemKind::UnsupportedMediaType), None), (Ok(()), Some(65536))]
+    );
+}
