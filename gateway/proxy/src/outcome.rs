@@ -84,4 +84,5 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-const CLIENT_GONE: u16 = 499;
+/// The status in the log for a caller that left before its answer (nginx's convention).
+pub(crate) const CLIENT_GONE: u16 = 499;

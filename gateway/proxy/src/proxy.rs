@@ -246,7 +246,7 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> FailToProxy {
         let Some((kind, detail)) = rescue::diagnose(error) else {
-            return FailToProxy { error_code: CLIENT_GONE, can_reuse_downstream: false };
+            return FailToProxy { error_code: outcome::CLIENT_GONE, can_reuse_downstream: false };
         };
         exchange.problem = Some(kind);
         outcome::log_problem(exchange, kind, &detail);
@@ -283,5 +283,3 @@ impl ProxyHttp for Proxy {
 
 /// How often an upstream is tried at most.
 const MAX_TRIES: usize = 2;
-/// The status in the log for a caller that left before its answer (nginx's convention).
-const CLIENT_GONE: u16 = 499;
