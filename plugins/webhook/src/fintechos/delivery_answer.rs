@@ -8,6 +8,7 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::answer_text::plain;
 use super::{ANSWER_LIMIT, DeliveryError, Step};
 use crate::outbound::read_at_most;
 
@@ -17,6 +18,8 @@ pub(super) struct Envelope {
     success: Option<bool>,
     error_code: Option<i64>,
     about_session: bool,
+    /// An object that broke off, or a page, before it said how the delivery went.
+    unreadable: bool,
 }
 
 /// Says whether the portal took the event.
@@ -35,17 +38,35 @@ pub(super) async fn judge(response: Response) -> Result<(), DeliveryError> {
     let body = read_at_most(response, ANSWER_LIMIT)
         .await
         .map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
+    if plain(&body).starts_with(b"<") {
+        return Err(DeliveryError::Page);
+    }
     Envelope::read(&body).verdict()
 }
 
 // === impl Envelope ===
 
 impl Envelope {
-    /// Reads as far as it goes: an answer may be cut at the limit, and an endpoint may answer anything.
+    /// Reads as far as it goes: an answer may be cut at the limit, and an endpoint may answer anything. An object
+    /// that is itself sent as a JSON string is read too (ASP.NET does so when an action serialises by itself).
     pub(super) fn read(body: &[u8]) -> Self {
+        let body = plain(body);
+        match body.first() {
+            Some(b'"') => match serde_json::from_slice::<String>(body) {
+                Ok(text) if text.trim_start().starts_with('{') => Self::of_object(plain(text.as_bytes())),
+                Ok(_) => Self::default(),
+                Err(_) => Self { unreadable: body.contains(&b'{'), ..Self::default() },
+            },
+            Some(b'{') => Self::of_object(body),
+            Some(b'<') => Self { unreadable: true, ..Self::default() },
+            Some(_) | None => Self::default(),
+        }
+    }
+
+    fn of_object(body: &[u8]) -> Self {
         let mut envelope = Self::default();
-        // What is no object, or breaks off, has said no more than what was seen until there.
-        let _ = serde_json::Deserializer::from_slice(body).deserialize_map(&mut envelope);
+        let read = serde_json::Deserializer::from_slice(body).deserialize_map(&mut envelope);
+        envelope.unreadable = read.is_err() && envelope.success.is_none();
         envelope
     }
 
@@ -56,6 +77,7 @@ impl Envelope {
 
     fn verdict(&self) -> Result<(), DeliveryError> {
         match (self.success, self.error_code) {
+            (Some(true) | None, None | Some(0)) if self.unreadable => Err(DeliveryError::Refused(None)),
             (Some(true) | None, None | Some(0)) => Ok(()),
             (_, Some(401)) => Err(DeliveryError::SessionEnded),
             (Some(false), _) if self.about_session => Err(DeliveryError::SessionEnded),
@@ -92,12 +114,14 @@ impl<'de> Visitor<'de> for &mut Envelope {
     }
 }
 
+/// A truth that is there but says neither is a failure: an event is rather delivered twice than lost.
 fn truth(value: &Value) -> Option<bool> {
     match value {
+        Value::Null => None,
         Value::Bool(truth) => Some(*truth),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::String(text) => Some(text.trim().eq_ignore_ascii_case("true")),
+        Value::Number(number) => Some(number.as_i64() == Some(1)),
+        Value::Array(_) | Value::Object(_) => Some(false),
     }
 }
 
@@ -137,6 +161,11 @@ mod tests {
             "1521.09",
             "[{\"IsSuccess\":false}]",
             "OK",
+            "\"OK\"",
+            "\u{feff}{\"IsSuccess\":true}",
+            r#""{\"IsSuccess\":true}""#,
+            r#"{"IsSuccess":1}"#,
+            r#"{"IsSuccess":true,"Serialized":"cut of"#,
             "{}",
             r#"{"Message":null,"IsSuccess":true,"ErrorCode":0,"UIResult":{"IsSuccess":false}}"#,
             r#"{"Message":"token expired"}"#,
@@ -155,6 +184,15 @@ mod tests {
             (r#"{"ISSUCCESS":true,"errorCode":"12"}"#, Some(12)),
             (r#"{"ErrorCode":"E_FAIL"}"#, Some(-1)),
             (r#"{"IsSuccess":false,"Message":"no such action","Serialized":"cut of"#, None),
+            (r#"{"Serialized":"cut before the verd"#, None),
+            ("\u{feff}{\"IsSuccess\":false}", None),
+            ("  \r\n{\"IsSuccess\":false}", None),
+            (r#""{\"IsSuccess\":false}""#, None),
+            (r#""{\"Serialized\":\"cut"#, None),
+            (r#"{"IsSuccess":0}"#, None),
+            (r#"{"IsSuccess":"no"}"#, None),
+            (r#"{"IsSuccess":[]}"#, None),
+            ("<!DOCTYPE html><title>Sign in</title>", None),
         ] {
             let verdict = Envelope::read(text.as_bytes()).verdict();
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kyc_model::Secret;
 use serde_json::{Map, Value};
 
+use super::answer_text::plain;
 use super::delivery_answer::Envelope;
 
 /// A token and what the portal says about its life.
@@ -32,7 +33,7 @@ impl LoginAnswer {
     ///
     /// [`NoToken`] for everything else, also for an object that says `IsSuccess: false`.
     pub(super) fn parse(body: &[u8]) -> Result<Self, NoToken> {
-        let text = std::str::from_utf8(body).unwrap_or_default().trim();
+        let text = std::str::from_utf8(plain(body)).unwrap_or_default().trim();
         if is_guid(text) {
             return Ok(Self::bare(text.to_owned()));
         }
@@ -116,6 +117,7 @@ mod tests {
             GUID.to_owned(),
             format!("  {GUID}\r\n"),
             format!("\"{GUID}\""),
+            format!("\u{feff}\"{GUID}\""),
             format!(r#"{{"access_token":"{GUID}"}}"#),
             format!(r#"{{"accessToken":"{GUID}","token":"other"}}"#),
             format!(r#"{{"Token":"{GUID}"}}"#),

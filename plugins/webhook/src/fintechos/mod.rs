@@ -1,5 +1,6 @@
 //! The client of FintechOS portals: logs in, delivers, and says what became of it.
 
+mod answer_text;
 mod delivery_answer;
 mod error;
 mod keycloak;
