@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use url::Url;
 
+use crate::upstream::is_exposed;
 use crate::{Secret, SubscriptionId, TenantName, UpstreamBase};
 
 /// A tenant as one entry of `Onfido-ApiTokens` describes it, checked and ready to use.
@@ -28,6 +29,16 @@ pub struct Tenant {
     /// A hash over all fields, keyed anew in each process: two entries with the same name and another
     /// content differ here, so that a cached login or token never outlives its entry.
     pub fingerprint: u64,
+}
+
+// === impl Tenant ===
+
+impl Tenant {
+    /// The fields whose address would carry this tenant's secrets in the clear.
+    pub fn exposed(&self) -> impl Iterator<Item = &'static str> {
+        let base = self.base.is_exposed().then_some("baseUrl");
+        base.into_iter().chain(is_exposed(&self.portal.url).then_some("ftosEndpoint"))
+    }
 }
 
 /// A FintechOS portal and the account on it.

@@ -1,7 +1,7 @@
 //! The base address of an Onfido API, split once into the parts that a request needs.
 
 use http::HeaderValue;
-use url::Url;
+use url::{Host, Url};
 
 /// A parsed base URL such as `https://api.eu.onfido.com/v3.6`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,11 @@ impl UpstreamBase {
         self.tls
     }
 
+    /// Says whether what is sent there can be read on the way: no TLS, and not on this machine.
+    pub fn is_exposed(&self) -> bool {
+        is_exposed(&self.url)
+    }
+
     /// The `Host` header: the host, with its port when that is not the scheme's default.
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
@@ -95,6 +100,17 @@ impl UpstreamBase {
     pub fn url(&self) -> &Url {
         &self.url
     }
+}
+
+/// Says whether a URL is without TLS and not on this machine.
+pub(crate) fn is_exposed(url: &Url) -> bool {
+    let local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && !local
 }
 
 #[cfg(test)]
@@ -118,6 +134,15 @@ mod tests {
 
         assert_eq!((base.host(), base.port(), base.path()), ("::1", 8080, ""));
         assert_eq!(base.authority(), "[::1]:8080");
+    }
+
+    #[test]
+    fn what_goes_out_without_tls_is_exposed() {
+        let exposed = |text| UpstreamBase::parse(text).unwrap().is_exposed();
+
+        assert!(exposed("http://api.eu.onfido.com") && exposed("http://10.0.0.1:8080"));
+        assert!(!exposed("https://api.eu.onfido.com"));
+        assert!(!["http://127.0.0.1:1", "http://[::1]", "http://localhost"].into_iter().any(exposed));
     }
 
     #[test]

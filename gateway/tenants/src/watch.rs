@@ -120,6 +120,11 @@ impl Watcher {
     }
 
     fn apply(&self, document: Document) {
+        for tenant in document.tenants.iter() {
+            for field in tenant.exposed() {
+                warn!(tenant = %tenant.name, field, "this tenant's secrets go out without TLS");
+            }
+        }
         let (tenants, refused) = (document.tenants.len(), document.refused.len());
         self.tenants.replace(Arc::new(document.tenants));
         self.metrics.tenants.set(gauge(tenants));
