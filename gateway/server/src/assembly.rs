@@ -56,7 +56,7 @@ pub(crate) enum StartError {
 ///
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
-    let log = log::init(&settings.log_level, settings.log_format)?;
+    let log = log::init(&settings.log_level, settings.log_format, &instruments.metrics)?;
     let metrics = instruments.metrics;
     let tenants = Tenants::default();
     let readiness = Readiness::new(tenants.clone());

@@ -25,7 +25,10 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        SCRATCH.with_borrow_mut(|text| {
+        // A field that logs while it is written finds its outer line's buffer taken, and gets one of its own.
+        let mut buffer = SCRATCH.take();
+        let text = &mut buffer;
+        let written = {
             text.clear();
             // Records of the `log` crate, such as Pingora's, carry their own target along.
             let normalized = event.normalized_metadata();
@@ -40,7 +43,9 @@ where
             event.record(&mut Fields(text));
             text.push_str("}\n");
             line.write_str(text)
-        })
+        };
+        SCRATCH.set(buffer);
+        written
     }
 }
 

@@ -4,6 +4,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::Metrics;
 use crate::json::JsonLine;
 use crate::writer::BlockWriter;
 pub use crate::writer::FlushGuard;
@@ -38,9 +39,10 @@ pub enum LogError {
 /// # Errors
 ///
 /// [`LogError`].
-pub fn init(level: &str, format: Format) -> Result<FlushGuard, LogError> {
+pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<FlushGuard, LogError> {
     let filter = filter(level)?;
-    let (writer, guard) = BlockWriter::start().map_err(LogError::Thread)?;
+    let dropped = metrics.log_lines_dropped.clone();
+    let (writer, guard) = BlockWriter::start(dropped).map_err(LogError::Thread)?;
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
     match format {

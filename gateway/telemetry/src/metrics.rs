@@ -25,6 +25,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections closed at the limit.
     pub connections_refused: IntCounter,
+    /// Log lines that nobody read in time.
+    pub log_lines_dropped: IntCounter,
     /// Tenants in the running snapshot.
     pub tenants: IntGauge,
     /// Refused entries of the last document.
@@ -95,6 +97,10 @@ impl Metrics {
             connections_refused: register(
                 &registry,
                 IntCounter::new(names::CONNECTIONS_REFUSED, "Connections closed at the limit.")?,
+            )?,
+            log_lines_dropped: register(
+                &registry,
+                IntCounter::new(names::LOG_LINES_DROPPED, "Log lines dropped because nobody read the log.")?,
             )?,
             tenants: gauge(names::TENANTS, "Tenants in the running snapshot.")?,
             tenants_refused: gauge(names::TENANTS_REFUSED, "Refused entries of the last tenant document.")?,

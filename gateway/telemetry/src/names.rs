@@ -19,6 +19,8 @@ pub const IN_FLIGHT: &str = "gateway_in_flight_requests";
 pub const CONNECTIONS: &str = "gateway_downstream_connections";
 /// Connections closed because `max_connections` was reached.
 pub const CONNECTIONS_REFUSED: &str = "gateway_downstream_connections_refused_total";
+/// Log lines dropped because nobody read standard output.
+pub const LOG_LINES_DROPPED: &str = "gateway_log_lines_dropped_total";
 /// Version and build of this process.
 pub const BUILD_INFO: &str = "gateway_build_info";
 /// Tenants in the running snapshot.

@@ -1,12 +1,17 @@
 //! Log lines are gathered and written in blocks, off the request path.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use prometheus::IntCounter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Takes lines in memory; a thread of its own writes them out at least every [`INTERVAL`].
+///
+/// A reader that is slow or gone never holds up a request: beyond [`MEMORY`] lines are dropped and counted.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockWriter(Arc<Shared>);
 
@@ -14,11 +19,12 @@ pub(crate) struct BlockWriter(Arc<Shared>);
 #[derive(Debug)]
 pub struct FlushGuard(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
-    output: Mutex<()>,
+    output: Mutex<File>,
+    dropped: IntCounter,
 }
 
 #[derive(Debug, Default)]
@@ -30,9 +36,15 @@ struct State {
 // === impl BlockWriter ===
 
 impl BlockWriter {
-    /// Starts the thread that writes to standard output.
-    pub(crate) fn start() -> io::Result<(Self, FlushGuard)> {
-        let shared = Arc::new(Shared::default());
+    /// Starts the thread that writes to standard output; counts in `dropped` the lines that found no room.
+    pub(crate) fn start(dropped: IntCounter) -> io::Result<(Self, FlushGuard)> {
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Self::start_on(output, dropped)
+    }
+
+    fn start_on(output: File, dropped: IntCounter) -> io::Result<(Self, FlushGuard)> {
+        let output = Mutex::new(output);
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), output, dropped });
         let worker = Arc::clone(&shared);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || worker.run())?;
         Ok((Self(Arc::clone(&shared)), FlushGuard(shared)))
@@ -42,20 +54,22 @@ impl BlockWriter {
 impl Write for &BlockWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.0.lock();
-        let first = state.lines.is_empty();
+        if state.lines.len() + line.len() > MEMORY {
+            drop(state);
+            self.0.dropped.inc();
+            return Ok(line.len());
+        }
+        let before = state.lines.len();
         state.lines.extend_from_slice(line);
-        let full = state.lines.len() >= BLOCK;
+        let after = state.lines.len();
         drop(state);
-        if full {
-            self.0.write_out();
-        } else if first {
+        if before == 0 || (before < BLOCK && after >= BLOCK) {
             self.0.wake.notify_one();
         }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.write_out();
         Ok(())
     }
 }
@@ -76,13 +90,13 @@ impl Shared {
     }
 
     /// Writes all gathered lines; blocks follow each other in order because the output is locked first.
-    fn write_out(&self) {
-        let _output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write_out(&self, patience: Duration) {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = std::mem::take(&mut self.lock().lines);
-        if !lines.is_empty() {
-            // A log that cannot be written has nowhere to say so; requests must not fail for it.
-            let _ = io::stdout().lock().write_all(&lines).and_then(|()| io::stdout().lock().flush());
-        }
+        let rest = write_patiently(&mut *output, &lines, patience);
+        let lost = rest.iter().filter(|byte| **byte == b'\n').count();
+        // A log that cannot be written has nowhere to say so but here; requests must not fail for it.
+        self.dropped.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
     }
 
     fn run(&self) {
@@ -98,10 +112,10 @@ impl Shared {
             // Gather for a moment: at 30,000 requests a second this is one system call instead of 600.
             let (state, _) = self
                 .wake
-                .wait_timeout_while(state, INTERVAL, |state| !state.closed)
+                .wait_timeout_while(state, INTERVAL, |state| !state.closed && state.lines.len() < BLOCK)
                 .unwrap_or_else(PoisonError::into_inner);
             drop(state);
-            self.write_out();
+            self.write_out(Duration::MAX);
         }
     }
 }
@@ -109,9 +123,9 @@ impl Shared {
 // === impl FlushGuard ===
 
 impl FlushGuard {
-    /// Writes out what was gathered so far.
+    /// Writes out what was gathered so far, as long as somebody reads it.
     pub fn flush(&self) {
-        self.0.write_out();
+        self.0.write_out(LAST_WORDS);
     }
 }
 
@@ -119,11 +133,92 @@ impl Drop for FlushGuard {
     fn drop(&mut self) {
         self.0.lock().closed = true;
         self.0.wake.notify_one();
-        self.0.write_out();
+        self.0.write_out(LAST_WORDS);
     }
+}
+
+/// Writes until all is written, and gives back what is not. An output that is not ready (a terminal or a pipe
+/// that somebody else made non-blocking) is asked again for as long as `patience` lasts.
+fn write_patiently<'a>(output: &mut impl Write, mut bytes: &'a [u8], patience: Duration) -> &'a [u8] {
+    let since = Instant::now();
+    while !bytes.is_empty() {
+        match output.write(bytes) {
+            Ok(0) => break,
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && since.elapsed() < patience => {
+                std::thread::park_timeout(NOT_READY);
+            }
+            Err(_) => break,
+        }
+    }
+    bytes
 }
 
 /// The longest time a line waits.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// The size at which the writing thread of the caller writes at once: a bound of memory.
+/// The size at which lines are written at once.
 const BLOCK: usize = 256 * 1024;
+/// The most that lines take which nobody has read yet.
+const MEMORY: usize = 16 * 1024 * 1024;
+/// How long the end of the process waits for a reader of its log.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+const NOT_READY: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes three bytes at a time, and none at every second call.
+    #[derive(Default)]
+    struct Fitful(Vec<u8>, usize);
+
+    impl Write for Fitful {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1.is_multiple_of(2) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let taken = bytes.len().min(3);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn counter() -> IntCounter {
+        IntCounter::new("dropped", "Lines.").unwrap()
+    }
+
+    #[test]
+    fn an_output_that_is_not_ready_loses_nothing() {
+        let mut output = Fitful::default();
+
+        let rest = write_patiently(&mut output, b"one\ntwo\nthree\n", Duration::MAX);
+
+        assert_eq!((rest, output.0.as_slice()), (&b""[..], &b"one\ntwo\nthree\n"[..]));
+    }
+
+    #[test]
+    fn lines_without_room_are_counted_and_hold_nobody_up() {
+        let (reader, writer) = io::pipe().unwrap();
+        let dropped = counter();
+        let (mut log, guard) =
+            BlockWriter::start_on(File::from(std::os::fd::OwnedFd::from(writer)), dropped.clone())
+                .map(|(writer, guard)| (Box::leak(Box::new(writer)) as &BlockWriter, guard))
+                .unwrap();
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+
+        // More than the pipe, the block on its way and the memory together take, and nobody reads.
+        for _ in 0..2 * MEMORY / line.len() {
+            log.write_all(&line).unwrap();
+        }
+
+        assert!(dropped.get() > 0);
+        drop(reader);
+        drop(guard);
+    }
+}
