@@ -60,6 +60,7 @@ fn rows() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("NUL in the target", get("/dcs/kyc2/app\0licants"), 400),
         ("CR in the target", get("/dcs/kyc2/app\rlicants"), 400),
         ("space in the target", get("/dcs/kyc2/app licants"), 400),
+        ("fragment in the target", get("/dcs/kyc2/applicants#/../admin"), 400),
         ("control byte in the target", get("/dcs/kyc2/app\x01licants"), 400),
         ("DEL in the target", get("/dcs/kyc2/app\x7flicants"), 400),
         ("NUL in a header", request("GET /dcs/kyc2/applicants HTTP/1.1", "X-A: a\0b\r\n"), 400),
@@ -90,6 +91,7 @@ fn rows() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("path hides a slash", get("/dcs/kyc2/applicants%2fadmin"), 400),
         ("path hides a backslash", get("/dcs/kyc2/applicants%5Cadmin"), 400),
         ("path is encoded twice", get("/dcs/kyc2/%252e%252e%252fadmin"), 400),
+        ("path climbs, in overlong UTF-8", get("/dcs/kyc2/%c0%ae%c0%ae/admin"), 400),
         ("path hides NUL", get("/dcs/kyc2/applicants%00"), 400),
         ("absolute target", get("http://onfido/dcs/kyc2/applicants"), 400),
         (
@@ -103,6 +105,7 @@ fn rows() -> Vec<(&'static str, Vec<u8>, u16)> {
             405,
         ),
         ("TRACE", request("TRACE /dcs/kyc2/applicants HTTP/1.1", ""), 405),
+        ("TRACE in lower case", request("trace /dcs/kyc2/applicants HTTP/1.1", ""), 405),
         (
             "upgrade to WebSocket",
             request("GET /dcs/kyc2/applicants HTTP/1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),

@@ -16,7 +16,7 @@ pub struct Ctx {
     params: Params,
     tenant: Option<Arc<Tenant>>,
     target: Option<Target>,
-    body_limit: Option<usize>,
+    body: Option<BodyWish>,
     extensions: Extensions,
 }
 
@@ -50,6 +50,15 @@ pub struct Target {
     pub timeouts: Timeouts,
 }
 
+/// How a body that is read whole may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyWish {
+    /// Bytes, at most; else 413.
+    pub limit: usize,
+    /// How long it may take to arrive, else 408; the listener's own limit holds too.
+    pub within: Option<Duration>,
+}
+
 /// How long an upstream may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -75,7 +84,7 @@ impl Ctx {
             params: Params::default(),
             tenant: None,
             target: None,
-            body_limit: None,
+            body: None,
             extensions: Extensions::new(),
         }
     }
@@ -141,17 +150,21 @@ impl Ctx {
         self.target = Some(target);
     }
 
-    /// Asks that the body be read whole, up to `limit` bytes (else 413), and shown to
-    /// [`crate::Plugin::request_body_filter`]. The smallest limit asked for holds.
+    /// Asks that the body be read whole and shown to [`crate::Plugin::request_body_filter`]. Of several wishes
+    /// the smallest limits hold.
     ///
     /// A body that goes on to an upstream can have at most 64 KiB, the size of Pingora's replay buffer.
-    pub fn want_body(&mut self, limit: usize) {
-        self.body_limit = Some(self.body_limit.map_or(limit, |known| known.min(limit)));
+    pub fn want_body(&mut self, wish: BodyWish) {
+        let BodyWish { limit, within } = wish;
+        self.body = Some(self.body.map_or(wish, |known| BodyWish {
+            limit: known.limit.min(limit),
+            within: known.within.into_iter().chain(within).min(),
+        }));
     }
 
-    /// The limit a plugin asked for.
-    pub fn body_limit(&self) -> Option<usize> {
-        self.body_limit
+    /// What plugins asked for.
+    pub fn body_wish(&self) -> Option<BodyWish> {
+        self.body
     }
 
     /// Room for what plugins tell each other, by type.

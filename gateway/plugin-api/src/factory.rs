@@ -1,5 +1,7 @@
 //! How a plugin is made from its settings.
 
+use std::sync::{Mutex, PoisonError};
+
 use serde::de::DeserializeOwned;
 
 use crate::{Collectors, Plugin};
@@ -28,4 +30,24 @@ pub struct Build<'a> {
     pub route: &'a str,
     /// Where the plugin's own metrics are made.
     pub collectors: &'a Collectors,
+    /// What the operator should know although it is allowed.
+    pub warnings: &'a Warnings,
+}
+
+/// What factories want the operator to know: `check` prints it, `run` logs it once the log is there.
+#[derive(Debug, Default)]
+pub struct Warnings(Mutex<Vec<String>>);
+
+// === impl Warnings ===
+
+impl Warnings {
+    /// Adds one; it holds no secret.
+    pub fn add(&self, text: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.into());
+    }
+
+    /// Takes what was added so far.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }

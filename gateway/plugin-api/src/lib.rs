@@ -21,8 +21,8 @@ mod plugin;
 pub mod testkit;
 
 pub use collectors::Collectors;
-pub use ctx::{Connection, Ctx, Params, Target, Timeouts};
-pub use factory::{Build, Factory};
+pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts};
+pub use factory::{Build, Factory, Warnings};
 pub use kyc_model::{Problem, ProblemKind};
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result};

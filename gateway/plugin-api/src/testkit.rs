@@ -8,7 +8,7 @@ use kyc_model::{
 use pingora_http::RequestHeader;
 use prometheus::Registry;
 
-use crate::{Build, Collectors, Connection, Ctx, Factory, Plugin};
+use crate::{Build, Collectors, Connection, Ctx, Factory, Plugin, Warnings};
 
 /// Builds a request head.
 ///
@@ -73,7 +73,8 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
 /// The text of the decoder or of the factory.
 pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, String> {
     let config = toml::from_str::<F::Config>(settings).map_err(|error| error.to_string())?;
-    F::build(config, &Build { route: "test", collectors: &Collectors::new(Registry::new()) })
+    let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
+    F::build(config, &Build { route: "test", collectors: &collectors, warnings: &warnings })
 }
 
 /// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some phase is

@@ -99,11 +99,10 @@ pub(crate) fn finish_head(
 
 async fn write(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
     let empty = body.is_empty() || session.req_header().method == http::Method::HEAD;
-    session.write_response_header(Box::new(head), empty).await?;
-    if !empty {
-        session.write_response_body(Some(body), true).await.or_err(ErrorType::WriteError, "own answer")?;
-    }
-    Ok(())
+    // HTTP/2 ends a stream only with a body, even one of no bytes.
+    session.write_response_header(Box::new(head), false).await?;
+    let body = if empty { Bytes::new() } else { body };
+    session.write_response_body(Some(body), true).await.or_err(ErrorType::WriteError, "own answer")
 }
 
 /// Where a message ends is the gateway's business, not a plugin's.

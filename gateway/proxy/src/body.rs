@@ -1,39 +1,76 @@
-//! Reads a request body whole, within a size and a time.
+//! Reads a request body whole, within a size, a time, and what all of them together may take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header;
 use kyc_model::{Problem, ProblemKind};
+use kyc_plugin_api::BodyWish;
 use pingora::proxy::Session;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Reads the whole body.
-///
-/// Pingora keeps a copy of up to 64 KiB while it is read, from which the body is replayed upstream. It
-/// answers no `Expect: 100-continue` by itself, so that is done here.
-///
-/// # Errors
-///
-/// [`ProblemKind::BodyTooLarge`] above `limit`, [`ProblemKind::RequestTimeout`] after `deadline`, else
-/// [`ProblemKind::BadRequest`] for a body that breaks off.
-pub(crate) async fn read_whole(
-    session: &mut Session,
-    limit: usize,
+/// The memory that bodies may take which are read whole.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    kibibytes: Arc<Semaphore>,
     deadline: Duration,
-) -> Result<Bytes, Problem> {
-    let declared = session
-        .get_header(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
+}
+
+/// A body that was read whole; its memory counts until `room` is dropped.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) bytes: Bytes,
+    pub(crate) room: OwnedSemaphorePermit,
+}
+
+// === impl Buffers ===
+
+impl Buffers {
+    /// Lets all bodies together take `total` bytes, and each `deadline` to arrive.
+    pub(crate) fn new(total: usize, deadline: Duration) -> Self {
+        let permits = (total / KIBIBYTE).min(Semaphore::MAX_PERMITS);
+        Self { kibibytes: Arc::new(Semaphore::new(permits)), deadline }
     }
-    session.enable_retry_buffering();
-    if session.get_header(header::EXPECT).is_some() {
-        session.write_continue_response().await.map_err(|_| broken())?;
+
+    /// Reads the whole body.
+    ///
+    /// Pingora keeps a copy of up to 64 KiB while it is read, from which the body is replayed upstream. It
+    /// answers no `Expect: 100-continue` by itself, so that is done here.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemKind::BodyTooLarge`] above the wished limit, [`ProblemKind::Overloaded`] when other bodies
+    /// leave no room, [`ProblemKind::RequestTimeout`] after the deadline, else [`ProblemKind::BadRequest`] for
+    /// a body that breaks off.
+    pub(crate) async fn read_whole(&self, session: &mut Session, wish: BodyWish) -> Result<Whole, Problem> {
+        let declared =
+            session.get_header(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length: usize| length > wish.limit) {
+            return Err(too_large(wish.limit));
+        }
+        let room = self.reserve(declared.unwrap_or(wish.limit))?;
+        session.enable_retry_buffering();
+        if session.get_header(header::EXPECT).is_some() {
+            session.write_continue_response().await.map_err(|_| broken())?;
+        }
+        let deadline = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
+        let bytes = tokio::time::timeout(deadline, read_chunks(session, wish.limit))
+            .await
+            .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "the body did not arrive in time"))??;
+        Ok(Whole { bytes, room })
     }
-    tokio::time::timeout(deadline, read_chunks(session, limit))
-        .await
-        .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "the body did not arrive in time"))?
+
+    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let full = || {
+            Problem::new(
+                ProblemKind::Overloaded,
+                "other request bodies take all the memory there is for them",
+            )
+        };
+        let kibibytes = u32::try_from(bytes.div_ceil(KIBIBYTE)).map_err(|_| full())?;
+        Arc::clone(&self.kibibytes).try_acquire_many_owned(kibibytes).map_err(|_| full())
+    }
 }
 
 async fn read_chunks(session: &mut Session, limit: usize) -> Result<Bytes, Problem> {
@@ -64,3 +101,21 @@ fn broken() -> Problem {
 
 /// The largest body that Pingora can replay upstream.
 pub(crate) const REPLAY_LIMIT: usize = 64 * 1024;
+const KIBIBYTE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_given_back() {
+        let buffers = Buffers::new(4 * KIBIBYTE, Duration::from_secs(1));
+
+        let first = buffers.reserve(3 * KIBIBYTE + 1).unwrap();
+        let refused = buffers.reserve(1).unwrap_err();
+        drop(first);
+
+        assert_eq!(refused.kind(), ProblemKind::Overloaded);
+        assert!(buffers.reserve(4 * KIBIBYTE).is_ok());
+    }
+}

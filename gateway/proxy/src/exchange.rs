@@ -9,6 +9,7 @@ use kyc_model::ProblemKind;
 use kyc_plugin_api::Ctx;
 use kyc_telemetry::Metrics;
 use prometheus::IntGauge;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::route::CompiledRoute;
 
@@ -27,6 +28,8 @@ pub struct Exchange {
     pub(crate) request_id: HeaderValue,
     /// The body as it goes upstream, when it was read whole.
     pub(crate) body: Option<Bytes>,
+    /// The memory that a body read whole takes of what there is for all of them.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
     /// The gateway's own refusal or failure, once there is one.
     pub(crate) problem: Option<ProblemKind>,
     _in_flight: InFlight,
@@ -66,6 +69,7 @@ impl Exchange {
             upstream: Upstream::default(),
             cx,
             body: None,
+            room: None,
             problem: None,
             _in_flight: in_flight,
         }

@@ -10,7 +10,10 @@ use crate::exchange::Exchange;
 
 /// Counts and logs a finished request, and tells the plugins.
 pub(crate) fn record(session: &Session, exchange: &Exchange) {
-    let status = session.response_written().map_or(CLIENT_GONE, |head| head.status.as_u16());
+    let status = session
+        .response_written()
+        .filter(|head| !head.status.is_informational())
+        .map_or(CLIENT_GONE, |head| head.status.as_u16());
     let outcome = Outcome {
         status,
         code: exchange.problem.map(ProblemKind::code),

@@ -11,12 +11,12 @@ use kyc_plugin_api::{Connection, Ctx, Flow};
 use kyc_telemetry::Metrics;
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType, Result, RetryType};
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::body::{self, REPLAY_LIMIT};
-use crate::downstream::line_verdict;
+use crate::body::{Buffers, REPLAY_LIMIT, Whole};
+use crate::downstream::admit_head;
 use crate::exchange::{Exchange, InFlight};
 use crate::rescue::{self, to_pingora};
 use crate::route::RouteTable;
@@ -32,6 +32,7 @@ pub struct Proxy {
     metrics: Metrics,
     settings: ProxySettings,
     peers: Peers,
+    buffers: Buffers,
 }
 
 // === impl Proxy ===
@@ -44,7 +45,8 @@ impl Proxy {
         metrics: Metrics,
         settings: ProxySettings,
     ) -> Self {
-        Self { routes, tenants: Box::new(tenants), metrics, settings, peers: Peers::new() }
+        let buffers = Buffers::new(settings.buffered_bodies, settings.body);
+        Self { routes, tenants: Box::new(tenants), metrics, settings, peers: Peers::default(), buffers }
     }
 
     /// Sets what Pingora leaves open, and refuses what has more than one reading.
@@ -61,13 +63,13 @@ impl Proxy {
         session.set_total_drain_timeout(Some(self.settings.read));
         let http2 = session.is_http2();
         if let Some(http1) = session.as_http1() {
-            if line_verdict(session.stream()) == Some(LineVerdict::Lax) {
+            if admit_head(session.stream()) == Some(LineVerdict::Lax) {
                 return Err(Violation::RequestLine);
             }
             check_raw_head(&http1.get_headers_raw_bytes())?;
         }
         let head = session.req_header();
-        check_fields(&head.method, &head.headers, http2)?;
+        check_fields(head, http2)?;
         check_target(head.raw_path())
     }
 
@@ -86,18 +88,19 @@ impl Proxy {
         if let Flow::Respond(answer) = route.chains.request_filter(session.req_header(), &mut exchange.cx)? {
             return Ok(Flow::Respond(answer));
         }
-        let Some(limit) = exchange.cx.body_limit() else { return Ok(Flow::Next) };
-        let mut body = body::read_whole(session, limit, self.settings.body).await?;
-        let read = body.len();
+        let Some(wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
+        let Whole { mut bytes, room } = self.buffers.read_whole(session, wish).await?;
+        exchange.room = Some(room);
+        let read = bytes.len();
         let flow =
-            route.chains.request_body_filter(session.req_header(), &mut body, &mut exchange.cx).await?;
+            route.chains.request_body_filter(session.req_header(), &mut bytes, &mut exchange.cx).await?;
         if matches!(flow, Flow::Next) && read > REPLAY_LIMIT {
             return Err(Problem::new(
                 ProblemKind::BodyTooLarge,
                 "a body over 64 KiB cannot be read and forwarded",
             ));
         }
-        exchange.body = Some(body);
+        exchange.body = Some(bytes);
         Ok(flow)
     }
 }
@@ -134,25 +137,33 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let attempt = exchange.upstream.tries;
         exchange.upstream.tries += 1;
         exchange.upstream.started = Some(Instant::now());
         let target = exchange.cx.target().ok_or_else(|| {
             to_pingora(Problem::new(ProblemKind::RouteNotFound, "no plugin chose an upstream"))
         })?;
-        self.peers.peer(target, attempt).await.map_err(to_pingora)
+        self.peers.peer(target).await.map_err(to_pingora)
     }
 
     fn fail_to_connect(
         &self,
         _session: &mut Session,
-        _peer: &HttpPeer,
+        peer: &HttpPeer,
         exchange: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        // Nothing was sent yet, so any method may try again; a slow connect would double the wait.
-        let refused = matches!(error.etype, ErrorType::ConnectRefused | ErrorType::ConnectNoRoute);
-        error.set_retry(refused && exchange.upstream.tries < MAX_TRIES);
+        let another = match (exchange.cx.target(), peer.address().as_inet()) {
+            (Some(target), Some(address)) => self.peers.failed(&target.base, *address),
+            (_, _) => false,
+        };
+        // Nothing was sent yet, so any method may try again; at the same address a slow connect would only
+        // double the wait.
+        let retry = match error.etype {
+            ErrorType::ConnectRefused | ErrorType::ConnectNoRoute => true,
+            ErrorType::ConnectTimedout => another,
+            _ => false,
+        };
+        error.set_retry(retry && exchange.upstream.tries < MAX_TRIES);
         error
     }
 

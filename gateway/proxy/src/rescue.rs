@@ -73,6 +73,23 @@ pub(crate) fn answer(kind: ProblemKind, request_id: RequestId) -> pingora::Resul
     Ok((head, Bytes::from(body)))
 }
 
+/// The same as bytes, for a connection that is closed before Pingora knows of a request.
+pub(crate) fn last_answer(kind: ProblemKind, request_id: RequestId) -> Vec<u8> {
+    let Ok((head, body)) = answer(kind, request_id) else { return Vec::new() };
+    let reason = head.status.canonical_reason().unwrap_or_default();
+    let mut bytes =
+        format!("HTTP/1.1 {} {reason}\r\nConnection: close\r\n", head.status.as_str()).into_bytes();
+    for (name, value) in &head.headers {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
 /// The seconds of `Retry-After`: what the problem says, else a default where trying again makes sense.
 pub(crate) fn retry_after(error: &Error, kind: ProblemKind) -> Option<u64> {
     let told = find_problem(error).and_then(Problem::retry_after);
@@ -178,6 +195,17 @@ mod tests {
         let found = diagnose(&error);
 
         assert_eq!(found, Some((ProblemKind::UpstreamError, "Upstream InvalidHTTPHeader".to_owned())));
+    }
+
+    #[test]
+    fn the_last_answer_of_a_connection_is_one_whole_message() {
+        let bytes = last_answer(ProblemKind::HeaderTooLarge, RequestId::new());
+
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{head}");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+        assert!(head.contains("Connection: close\r\n"), "{head}");
     }
 
     #[test]

@@ -13,4 +13,6 @@ pub struct ProxySettings {
     pub write: Duration,
     /// The whole time for a body that is read before it goes on.
     pub body: Duration,
+    /// Bytes that all bodies may take together which are read before they go on.
+    pub buffered_bodies: usize,
 }

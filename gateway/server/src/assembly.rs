@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use kyc_proxy::{Entry, Guarded, Proxy};
 use kyc_telemetry::log;
 use kyc_tenants::{FileSource, Source, Tenants, VaultError, VaultSource};
+use pingora::apps::HttpServerOptions;
 use pingora::apps::http_app::HttpServer;
 use pingora::listeners::tls::TlsSettings;
 use pingora::proxy::http_proxy;
@@ -57,6 +59,9 @@ pub(crate) enum StartError {
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
     let log = log::init(&settings.log_level, settings.log_format, &instruments.metrics)?;
+    for warning in instruments.warnings.take() {
+        tracing::error!("{warning}");
+    }
     let metrics = instruments.metrics;
     let tenants = Tenants::default();
     let readiness = Readiness::new(tenants.clone());
@@ -77,8 +82,10 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
 
     let snapshot = tenants.clone();
     let proxy = Proxy::new(settings.routes, move || snapshot.load(), metrics.clone(), settings.downstream);
-    let application = Entry::new(http_proxy(&server.configuration, proxy));
-    let guarded = Guarded::new(application, settings.max_connections, metrics.clone());
+    let mut application = http_proxy(&server.configuration, proxy);
+    application.server_options = Some(idle_after(settings.downstream.keepalive));
+    let guarded =
+        Guarded::new(Entry::new(application), settings.max_connections, settings.head, metrics.clone());
     let mut service = Service::new("proxy".to_owned(), guarded);
     for (listener, socket) in settings.listeners.iter().zip(&sockets) {
         add_endpoint(&mut service, listener, socket)?;
@@ -98,6 +105,13 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     server.add_service(background_service("drain", Drain::new(metrics, log, settings.drain)));
     server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });
     std::process::exit(0)
+}
+
+/// HTTP/2 connections idle as long as others.
+fn idle_after(keepalive: Duration) -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.h2_idle_timeout = Some(keepalive);
+    options
 }
 
 fn source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {

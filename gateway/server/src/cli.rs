@@ -54,6 +54,11 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
             Ok(settings) => {
                 terminal::say(&format!("{} is valid", file.config.display()));
                 settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
+                instruments
+                    .warnings
+                    .take()
+                    .iter()
+                    .for_each(|text| terminal::say(&format!("  warning: {text}")));
                 ExitCode::SUCCESS
             }
             Err(problems) => terminal::fail(&problems),

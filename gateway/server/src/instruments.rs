@@ -1,6 +1,6 @@
 //! What the gateway and its plugins measure with.
 
-use kyc_plugin_api::Collectors;
+use kyc_plugin_api::{Collectors, Warnings};
 use kyc_telemetry::Metrics;
 
 /// The metrics of the gateway and of its plugins, on one registry.
@@ -8,6 +8,7 @@ use kyc_telemetry::Metrics;
 pub(crate) struct Instruments {
     pub(crate) metrics: Metrics,
     pub(crate) collectors: Collectors,
+    pub(crate) warnings: Warnings,
 }
 
 // === impl Instruments ===
@@ -16,6 +17,6 @@ impl Instruments {
     pub(crate) fn new() -> Result<Self, String> {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
         let collectors = Collectors::new(metrics.registry().clone());
-        Ok(Self { metrics, collectors })
+        Ok(Self { metrics, collectors, warnings: Warnings::default() })
     }
 }

@@ -116,6 +116,22 @@ fn check_says_what_is_valid_and_exits_with_0() {
 }
 
 #[test]
+fn check_warns_of_unsigned_notifications() {
+    let file = folder("unsigned").join("gateway.toml");
+    let route = "[[routes]]\nname = \"w\"\npaths = [\"/w/{configurationName}\"]\n[[routes.plugins]]\nplugin = \"webhook\"\n";
+    std::fs::write(&file, format!("{route}signature = \"off\"\nallow_unsigned = true\n")).unwrap();
+
+    let output = gateway("check", &file).output().unwrap();
+
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        told.contains("warning: SIGNATURES ARE NOT VERIFIED: anyone can post events to route `w`"),
+        "{told}"
+    );
+}
+
+#[test]
 fn check_and_run_tell_every_problem_and_exit_with_1() {
     let file = folder("invalid").join("gateway.toml");
     std::fs::write(&file, "[server]\nthreds = 1\ndrain = \"0s\"\n").unwrap();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use kyc_plugin_api::{Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Target, Timeouts};
+use kyc_plugin_api::{
+    BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Target, Timeouts,
+};
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
 use prometheus::IntCounter;
@@ -118,7 +120,7 @@ impl Plugin for OnfidoApi {
         cx.set_target(target);
         if new_check && !is_encoded(head) {
             cx.extensions_mut().insert(NewCheck);
-            cx.want_body(self.max_checks_body);
+            cx.want_body(BodyWish { limit: self.max_checks_body, within: None });
         } else if new_check {
             self.checks.untouched.inc();
             if self.webhook_ids == WebhookIds::Enforce {

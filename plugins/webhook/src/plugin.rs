@@ -9,18 +9,18 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue};
 use kyc_model::{RequestId, Tenant};
-use kyc_plugin_api::{Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::configuration_name;
 use crate::content_type::require_json;
 use crate::event::{Event, EventFilter};
 use crate::fintechos::Portals;
-use crate::signature::Signature;
+use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::{Config, Delivery, SignaturePolicy};
 
@@ -72,10 +72,10 @@ impl Notifications {
                 build.collectors,
             )?),
             SignaturePolicy::Off => {
-                error!(
-                    route = build.route,
-                    "SIGNATURES ARE NOT VERIFIED: anyone can post events to this route"
-                );
+                build.warnings.add(format!(
+                    "SIGNATURES ARE NOT VERIFIED: anyone can post events to route `{}`",
+                    build.route
+                ));
                 Verification::Off
             }
         };
@@ -104,13 +104,14 @@ impl Notifications {
         head: &RequestHeader,
         body: &Bytes,
         tenant: &Tenant,
-        request_id: RequestId,
+        cx: &Ctx,
         deadline: Instant,
     ) -> Result<Handled> {
-        self.verify(head, body, tenant).await?;
+        self.verify(cx.extensions().get::<Signature>(), body, tenant).await?;
         require_json(head)?;
         let event = Event::parse(body)
             .map_err(|error| Problem::new(ProblemKind::BadRequest, "unusable notification").because(error))?;
+        let request_id = cx.request_id();
         if !self.events.wants(&event) {
             debug!(%request_id, tenant = %tenant.name, "notification ignored");
             return Ok(Handled::Ignored);
@@ -123,11 +124,14 @@ impl Notifications {
         }
     }
 
-    async fn verify(&self, head: &RequestHeader, body: &[u8], tenant: &Tenant) -> Result<()> {
+    fn count(&self, tenant: &Tenant, result: &str) {
+        self.counted.with_label_values(&[tenant.name.as_str(), result]).inc();
+    }
+
+    async fn verify(&self, signature: Option<&Signature>, body: &[u8], tenant: &Tenant) -> Result<()> {
         match &self.verification {
             Verification::Required(tokens) => {
-                // First what needs no token: a request without a signature makes the gateway ask nobody.
-                let signature = Signature::from_head(head)?;
+                let signature = signature.ok_or(SignatureError::Missing)?;
                 let token = tokens.token(tenant).await?;
                 Ok(signature.verify(&token, body)?)
             }
@@ -154,8 +158,14 @@ impl Plugin for Notifications {
             ));
         }
         let tenant = named_tenant(cx)?;
-        cx.set_tenant(tenant);
-        cx.want_body(self.max_body);
+        cx.set_tenant(Arc::clone(&tenant));
+        if let Verification::Required(_) = self.verification {
+            // What is not signed at all is refused before its body is read.
+            let signature = Signature::from_head(head)
+                .inspect_err(|_| self.count(&tenant, ProblemKind::Unauthenticated.code()))?;
+            cx.extensions_mut().insert(signature);
+        }
+        cx.want_body(BodyWish { limit: self.max_body, within: Some(self.deadline) });
         cx.extensions_mut().insert(Deadline(Instant::now() + self.deadline));
         Ok(Flow::Next)
     }
@@ -173,9 +183,8 @@ impl Plugin for Notifications {
                 "notification reached its body without a tenant",
             ));
         };
-        let handled = timeout_at(deadline, self.handle(head, body, tenant, cx.request_id(), deadline))
-            .await
-            .unwrap_or_else(|_| {
+        let handled =
+            timeout_at(deadline, self.handle(head, body, tenant, cx, deadline)).await.unwrap_or_else(|_| {
                 Err(Problem::new(ProblemKind::UpstreamTimeout, "notification not handled in time"))
             });
         let result = match &handled {
@@ -183,7 +192,7 @@ impl Plugin for Notifications {
             Ok(Handled::Ignored) => "ignored",
             Err(problem) => problem.kind().code(),
         };
-        self.counted.with_label_values(&[tenant.name.as_str(), result]).inc();
+        self.count(tenant, result);
         handled.map(|_| Flow::Respond(http::Response::new(Bytes::new())))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
@@ -13,6 +14,7 @@ use pingora::server::ShutdownWatch;
 use tokio::sync::Semaphore;
 
 use super::tap::{Tap, begin_request};
+use super::watch::Ledger;
 
 /// Bounds the number of downstream connections and watches the bytes of each.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub struct Guarded<A> {
     inner: Arc<A>,
     permits: Arc<Semaphore>,
     metrics: Metrics,
+    ledger: Arc<Ledger>,
 }
 
 /// Tells the connection that a new request begins, then hands it to the proxy.
@@ -29,10 +32,12 @@ pub struct Entry<A>(Arc<A>);
 // === impl Guarded ===
 
 impl<A> Guarded<A> {
-    /// Lets at most `max_connections` be open at a time; more are closed at once.
-    pub fn new(inner: A, max_connections: usize, metrics: Metrics) -> Self {
+    /// Lets at most `max_connections` be open at a time; more are closed at once. A request head that takes
+    /// longer than `head` is answered 408, one over 32 KiB 431.
+    pub fn new(inner: A, max_connections: usize, head: Duration, metrics: Metrics) -> Self {
         let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        Self { inner: Arc::new(inner), permits, metrics }
+        let ledger = Arc::new(Ledger::new(head, &metrics));
+        Self { inner: Arc::new(inner), permits, metrics, ledger }
     }
 }
 
@@ -45,7 +50,8 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
         };
         let _open = Open::new(&self.metrics);
         let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        let stream: Stream = if http2 { stream } else { Box::new(Tap::new(stream)) };
+        let stream: Stream =
+            if http2 { stream } else { Box::new(Tap::new(stream, Arc::clone(&self.ledger))) };
         self.inner.process_new(stream, shutdown).await
     }
 

@@ -2,6 +2,7 @@
 
 mod entry;
 mod tap;
+mod watch;
 
 pub use entry::{Entry, Guarded};
-pub(crate) use tap::line_verdict;
+pub(crate) use tap::admit_head;

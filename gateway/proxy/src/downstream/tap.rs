@@ -1,10 +1,9 @@
-//! A downstream connection whose request lines are watched while they are read.
+//! A downstream connection whose request heads are watched while they are read.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -15,29 +14,26 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::strict::{LineScan, LineVerdict};
+use super::watch::{Ledger, Watch};
+use crate::strict::LineVerdict;
 
-/// A stream that remembers whether the request line of the current request was strict.
+/// A stream that knows how the head of the current request arrives, and ends one that is too large or too slow.
 #[derive(Debug)]
 pub(crate) struct Tap {
     inner: Stream,
-    scan: LineScan,
-    /// What the outside sees and sets: one of the constants below.
-    signal: AtomicU8,
+    watch: Watch,
 }
 
-/// How the current request's line arrived; `None` on HTTP/2, which has none.
-pub(crate) fn line_verdict(stream: Option<&Stream>) -> Option<LineVerdict> {
-    match tap(stream)?.signal.load(Ordering::Relaxed) {
-        STRICT => Some(LineVerdict::Strict),
-        _ => Some(LineVerdict::Lax),
-    }
+/// Ends the watch over the current request's head and says how its line arrived; `None` on HTTP/2, which has
+/// none.
+pub(crate) fn admit_head(stream: Option<&Stream>) -> Option<LineVerdict> {
+    tap(stream).map(|tap| tap.watch.admit())
 }
 
 /// Says that what is read next begins a request.
 pub(crate) fn begin_request(stream: Option<&Stream>) {
     if let Some(tap) = tap(stream) {
-        tap.signal.store(BEGIN, Ordering::Relaxed);
+        tap.watch.begin();
     }
 }
 
@@ -50,28 +46,8 @@ fn tap(stream: Option<&Stream>) -> Option<&Tap> {
 
 impl Tap {
     /// Watches a new connection, at the begin of its first request.
-    pub(crate) fn new(inner: Stream) -> Self {
-        Self { inner, scan: LineScan::default(), signal: AtomicU8::new(BEGIN) }
-    }
-
-    fn watch(&mut self, bytes: &[u8]) {
-        let signal = self.signal.get_mut();
-        if *signal == BEGIN {
-            self.scan = LineScan::default();
-            *signal = READING;
-        }
-        if *signal == READING {
-            self.scan = self.scan.feed(bytes);
-            match self.scan {
-                LineScan::Done(LineVerdict::Strict) => *signal = STRICT,
-                LineScan::Done(LineVerdict::Lax) => *signal = LAX,
-                LineScan::Start
-                | LineScan::Method
-                | LineScan::Target
-                | LineScan::Version
-                | LineScan::LineFeed => {}
-            }
-        }
+    pub(crate) fn new(inner: Stream, ledger: Arc<Ledger>) -> Self {
+        Self { inner, watch: Watch::new(ledger) }
     }
 }
 
@@ -81,14 +57,23 @@ impl AsyncRead for Tap {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+        let Self { inner, watch } = self.get_mut();
+        if watch.is_admitted() {
+            return Pin::new(inner).poll_read(context, buffer);
+        }
+        if let Some(refusal) = watch.refusal(context) {
+            while let Some(rest) = refusal.rest() {
+                match ready!(Pin::new(&mut *inner).poll_write(context, rest)) {
+                    Ok(written @ 1..) => refusal.advance(written),
+                    Ok(0) | Err(_) => break,
+                }
+            }
+            return Pin::new(inner).poll_flush(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
+        }
         let before = buffer.filled().len();
-        let result = Pin::new(&mut this.inner).poll_read(context, buffer);
-        if *this.signal.get_mut() <= READING
-            && let Some(bytes) = buffer.filled().get(before..)
-            && !bytes.is_empty()
-        {
-            this.watch(bytes);
+        let result = Pin::new(inner).poll_read(context, buffer);
+        if let Some(bytes) = buffer.filled().get(before..) {
+            watch.feed(bytes);
         }
         result
     }
@@ -96,7 +81,9 @@ impl AsyncRead for Tap {
 
 impl AsyncWrite for Tap {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
+        let Self { inner, watch } = self.get_mut();
+        watch.answered(bytes);
+        Pin::new(inner).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -104,7 +91,9 @@ impl AsyncWrite for Tap {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, slices)
+        let Self { inner, watch } = self.get_mut();
+        watch.answered(slices.first().map_or(&[], |slice| slice));
+        Pin::new(inner).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -179,8 +168,3 @@ impl Peek for Tap {
         self.inner.try_peek(buffer).await
     }
 }
-
-const BEGIN: u8 = 0;
-const READING: u8 = 1;
-const STRICT: u8 = 2;
-const LAX: u8 = 3;

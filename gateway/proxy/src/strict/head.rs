@@ -1,6 +1,7 @@
 //! The rules for the header block.
 
-use http::{HeaderMap, Method, header};
+use http::request::Parts;
+use http::{HeaderValue, Method, header};
 use memchr::{memchr, memchr_iter};
 
 use super::Violation;
@@ -51,8 +52,10 @@ fn check_bytes(head: &[u8]) -> Result<(), Violation> {
 /// # Errors
 ///
 /// The first [`Violation`].
-pub(crate) fn check_fields(method: &Method, fields: &HeaderMap, http2: bool) -> Result<(), Violation> {
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
+pub(crate) fn check_fields(head: &Parts, http2: bool) -> Result<(), Violation> {
+    let (method, fields) = (&head.method, &head.headers);
+    // Methods are case-sensitive (RFC 9110 §9.1), but not every server keeps to that.
+    if matches!(*method, Method::CONNECT | Method::TRACE) || is_refused(method) {
         return Err(Violation::Method);
     }
     if fields.contains_key(header::UPGRADE) {
@@ -66,12 +69,13 @@ pub(crate) fn check_fields(method: &Method, fields: &HeaderMap, http2: bool) -> 
             return Err(Violation::ConnectionOption);
         }
     }
-    if http2 { check_http2_fields(fields) } else { Ok(()) }
+    if http2 { check_http2(head) } else { Ok(()) }
 }
 
 /// HTTP/2 has its own framing; a length must still be one number (RFC 9113 §8.1.1), and hop-by-hop fields
 /// are malformed (§8.2.2).
-fn check_http2_fields(fields: &HeaderMap) -> Result<(), Violation> {
+fn check_http2(head: &Parts) -> Result<(), Violation> {
+    let fields = &head.headers;
     let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > MAX_HEAD {
         return Err(Violation::HeaderTooLarge);
@@ -79,12 +83,37 @@ fn check_http2_fields(fields: &HeaderMap) -> Result<(), Violation> {
     if fields.contains_key(header::TRANSFER_ENCODING) {
         return Err(Violation::TransferEncoding);
     }
+    check_http2_host(head)?;
     let mut lengths = fields.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
         (None, _) => Ok(()),
         (Some(length), None) if is_number(length.as_bytes()) => Ok(()),
         (Some(_), _) => Err(Violation::ContentLength),
     }
+}
+
+/// One host: `:authority`, `Host`, or both alike (RFC 9113 §8.3.1).
+fn check_http2_host(head: &Parts) -> Result<(), Violation> {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let host = hosts.next().map(HeaderValue::as_bytes);
+    if hosts.next().is_some() {
+        return Err(Violation::HostRepeated);
+    }
+    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    match (authority, host) {
+        (None, None) => Err(Violation::HostMissing),
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+            Err(Violation::HostMalformed)
+        }
+        (Some(one), _) | (None, Some(one)) if one.is_empty() || !one.iter().all(|byte| is_host(*byte)) => {
+            Err(Violation::HostMalformed)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_refused(method: &Method) -> bool {
+    ["connect", "trace"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
 }
 
 /// The fields that say where a message ends and whom it is for.
@@ -208,11 +237,41 @@ mod tests {
     }
 
     #[test]
-    fn connection_may_not_take_away_framing() {
-        let mut fields = HeaderMap::new();
-        fields.insert(header::CONNECTION, "close, Content-Length".parse().unwrap());
+    fn http2_names_one_host() {
+        let verdict = |target: &str, hosts: &[&str]| {
+            let request = hosts
+                .iter()
+                .fold(http::Request::get(target), |request, host| request.header(header::HOST, *host));
+            check_fields(&request.body(()).unwrap().into_parts().0, true)
+        };
 
-        let verdict = check_fields(&Method::POST, &fields, false);
+        assert_eq!(verdict("https://a/b", &[]), Ok(()));
+        assert_eq!(verdict("/b", &["a:443"]), Ok(()));
+        assert_eq!(verdict("https://a/b", &["A"]), Ok(()));
+        assert_eq!(verdict("/b", &[]), Err(Violation::HostMissing));
+        assert_eq!(verdict("/b", &["a", "a"]), Err(Violation::HostRepeated));
+        assert_eq!(verdict("https://a/b", &["b"]), Err(Violation::HostMalformed));
+        assert_eq!(verdict("https://u@a/b", &[]), Err(Violation::HostMalformed));
+    }
+
+    #[test]
+    fn methods_that_tunnel_or_echo_are_refused_in_any_case() {
+        for method in ["CONNECT", "trace", "Trace"] {
+            let request = http::Request::builder().method(method).uri("/").body(()).unwrap();
+
+            assert_eq!(check_fields(&request.into_parts().0, false), Err(Violation::Method), "{method}");
+        }
+    }
+
+    #[test]
+    fn connection_may_not_take_away_framing() {
+        let (head, ()) = http::Request::post("/")
+            .header(header::CONNECTION, "close, Content-Length")
+            .body(())
+            .unwrap()
+            .into_parts();
+
+        let verdict = check_fields(&head, false);
 
         assert_eq!(verdict, Err(Violation::ConnectionOption));
     }

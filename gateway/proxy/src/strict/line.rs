@@ -64,7 +64,8 @@ impl LineScan {
             },
             Self::Target => match byte {
                 b' ' => Self::Version,
-                0x21..=0x7e => Self::Target,
+                // A `#` begins a fragment, which Pingora would cut off before anyone can see it.
+                0x21 | 0x22 | 0x24..=0x7e => Self::Target,
                 _ => LAX,
             },
             Self::Version => match byte {
@@ -86,7 +87,7 @@ fn is_plain(line: &[u8]) -> bool {
     let (Some(first), Some(last)) = (memchr(b' ', line), memrchr(b' ', line)) else { return false };
     let parts = (line.get(..first), line.get(first + 1..last), line.get(last + 1..));
     let (Some(method), Some(target), Some(version)) = parts else { return false };
-    let visible = target.iter().fold(true, |all, byte| all & (0x21..=0x7e).contains(byte));
+    let visible = target.iter().fold(true, |all, byte| all & (0x21..=0x7e).contains(byte) & (*byte != b'#'));
     visible
         && !target.is_empty()
         && !method.is_empty()
@@ -100,11 +101,12 @@ mod tests {
 
     #[test]
     fn only_the_grammar_is_strict() {
-        let lines: [(&[u8], LineVerdict); 8] = [
+        let lines: [(&[u8], LineVerdict); 9] = [
             (b"GET /a?b=c HTTP/1.1\r\n", LineVerdict::Strict),
             (b"\r\nPOST /a HTTP/1.0\r\nHost: x", LineVerdict::Strict),
             (b"GET /a b HTTP/1.1\r\n", LineVerdict::Lax),
             (b"GET  /a HTTP/1.1\r\n", LineVerdict::Lax),
+            (b"GET /a#b HTTP/1.1\r\n", LineVerdict::Lax),
             (b"GET /a\0 HTTP/1.1\r\n", LineVerdict::Lax),
             (b"GET /a\x7f HTTP/1.1\r\n", LineVerdict::Lax),
             (b"GET /\xc3\xa9 HTTP/1.1\r\n", LineVerdict::Lax),

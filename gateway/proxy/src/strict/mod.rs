@@ -13,7 +13,7 @@ use std::fmt;
 
 use kyc_model::{Problem, ProblemKind};
 
-pub(crate) use head::{check_fields, check_raw_head};
+pub(crate) use head::{MAX_HEAD, check_fields, check_raw_head};
 pub(crate) use line::{LineScan, LineVerdict};
 pub(crate) use path::check_target;
 
@@ -90,7 +90,7 @@ impl fmt::Display for Violation {
             Self::Target => "the target is not in origin form (RFC 9112 §3.2.1)",
             Self::PathClimbs => "the path climbs with `..`",
             Self::PathHidesSeparator => "the path hides a separator or is encoded twice",
-            Self::PathEscape => "a percent escape is malformed or hides a control byte",
+            Self::PathEscape => "a percent escape is malformed, hides a control byte or is no UTF-8",
         })
     }
 }

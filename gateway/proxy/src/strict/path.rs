@@ -35,7 +35,8 @@ pub(crate) fn check_target(target: &[u8]) -> Result<(), Violation> {
 
 fn check_escaped_path(path: &[u8]) -> Result<(), Violation> {
     let decoded = decode(path).ok_or(Violation::PathEscape)?;
-    if decoded.iter().any(u8::is_ascii_control) {
+    // What is no UTF-8 some servers read as an overlong form of `.` or `/`.
+    if decoded.iter().any(u8::is_ascii_control) || std::str::from_utf8(&decoded).is_err() {
         return Err(Violation::PathEscape);
     }
     // What still decodes is encoded twice: the next hop may decode once more than we did.
@@ -118,6 +119,8 @@ mod tests {
             ("/a%00b", Err(Violation::PathEscape)),
             ("/a%0d%0ab", Err(Violation::PathEscape)),
             ("/a%zz", Err(Violation::PathEscape)),
+            ("/a/%c0%ae%c0%ae/b", Err(Violation::PathEscape)),
+            ("/a%c0%afb", Err(Violation::PathEscape)),
             ("/a%2", Err(Violation::PathEscape)),
             ("/a?b=%00", Err(Violation::PathEscape)),
         ];

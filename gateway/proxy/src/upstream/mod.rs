@@ -2,6 +2,7 @@
 
 mod head;
 mod peer;
+mod resolver;
 
 pub(crate) use head::{REQUEST_ID, rewrite};
 pub(crate) use peer::Peers;

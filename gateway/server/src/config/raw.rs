@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 /// The whole file.
@@ -50,11 +51,14 @@ pub(crate) struct Downstream {
     #[serde(with = "humantime_serde")]
     pub(crate) keepalive: Duration,
     #[serde(with = "humantime_serde")]
+    pub(crate) head: Duration,
+    #[serde(with = "humantime_serde")]
     pub(crate) read: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) write: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) body: Duration,
+    pub(crate) buffered_bodies: ByteSize,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -166,24 +170,27 @@ impl Default for Raw {
             routes: vec![
                 RawRoute::new(
                     "webhook",
-                    "/dcs/kyc2/webhook/notify/{configurationName}",
+                    &[
+                        "/dcs/kyc2/webhook/notify/{configurationName}",
+                        "/dcs/kyc2/webhook/notify/{configurationName}/",
+                    ],
                     &["POST"],
                     &["webhook"],
                 ),
-                RawRoute::new("onfido", "/dcs/kyc2/{*path}", &[], &["subscription", "onfido"]),
+                RawRoute::new("onfido", &["/dcs/kyc2/{*path}"], &[], &["subscription", "onfido"]),
             ],
         }
     }
 }
 
 impl RawRoute {
-    fn new(name: &str, path: &str, methods: &[&str], plugins: &[&str]) -> Self {
+    fn new(name: &str, paths: &[&str], methods: &[&str], plugins: &[&str]) -> Self {
         let plugin = |kind: &&str| {
             toml::Table::from_iter([("plugin".to_owned(), toml::Value::String((*kind).to_owned()))])
         };
         Self {
             name: name.to_owned(),
-            paths: vec![path.to_owned()],
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             plugins: plugins.iter().map(plugin).collect(),
         }
@@ -198,8 +205,14 @@ impl Default for Server {
 
 impl Default for Downstream {
     fn default() -> Self {
-        let (keepalive, other) = (Duration::from_secs(60), Duration::from_secs(30));
-        Self { keepalive, read: other, write: other, body: keepalive }
+        Self {
+            keepalive: Duration::from_secs(60),
+            head: Duration::from_secs(10),
+            read: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            body: Duration::from_secs(60),
+            buffered_bodies: ByteSize::mib(256),
+        }
     }
 }
 

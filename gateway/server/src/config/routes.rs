@@ -82,7 +82,8 @@ fn plugins(
     instruments: &Instruments,
     problems: &mut Problems,
 ) -> Vec<(String, Arc<dyn Plugin>)> {
-    let build = Build { route: &route.name, collectors: &instruments.collectors };
+    let Instruments { collectors, warnings, .. } = instruments;
+    let build = Build { route: &route.name, collectors, warnings };
     let mut built = Vec::with_capacity(route.plugins.len());
     for (place, settings) in route.plugins.iter().enumerate() {
         let path = format!("{path}.plugins[{place}]");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use kyc_proxy::{ProxySettings, RouteTable};
 use kyc_telemetry::log;
 use kyc_tenants::VaultSettings;
@@ -20,6 +21,8 @@ pub(crate) struct Settings {
     /// Worker threads of the proxy.
     pub(crate) threads: usize,
     pub(crate) max_connections: usize,
+    /// The whole time for a request head.
+    pub(crate) head: Duration,
     /// How long requests may take after SIGTERM.
     pub(crate) drain: Duration,
     pub(crate) upstream_ca_file: Option<PathBuf>,
@@ -71,9 +74,13 @@ impl Settings {
         if raw.server.max_connections == 0 {
             problems.add("server.max_connections", "must be greater than zero");
         }
+        if raw.downstream.buffered_bodies < SMALLEST_BUFFERS {
+            problems.add("downstream.buffered_bodies", format!("must be at least {SMALLEST_BUFFERS}"));
+        }
         let times = [
             ("server.drain", raw.server.drain),
             ("downstream.keepalive", raw.downstream.keepalive),
+            ("downstream.head", raw.downstream.head),
             ("downstream.read", raw.downstream.read),
             ("downstream.write", raw.downstream.write),
             ("downstream.body", raw.downstream.body),
@@ -100,6 +107,7 @@ impl Settings {
         Some(Self {
             threads: threads(raw.server.threads),
             max_connections: raw.server.max_connections,
+            head: raw.downstream.head,
             drain: raw.server.drain,
             upstream_ca_file,
             listeners,
@@ -108,6 +116,8 @@ impl Settings {
                 read: raw.downstream.read,
                 write: raw.downstream.write,
                 body: raw.downstream.body,
+                buffered_bodies: usize::try_from(raw.downstream.buffered_bodies.as_u64())
+                    .unwrap_or(usize::MAX),
             },
             admin: admin?,
             log_level: raw.log.level,
@@ -122,6 +132,9 @@ impl Settings {
         })
     }
 }
+
+/// Less than one body of the largest size that plugins ask for by default would refuse it always.
+const SMALLEST_BUFFERS: ByteSize = ByteSize::mib(1);
 
 fn listeners(raw: &[RawListener], folder: &Folder, problems: &mut Problems) -> Vec<Listener> {
     if raw.is_empty() {

@@ -63,7 +63,7 @@ fn a_call_goes_to_the_tenants_onfido_under_its_credential() {
         Some((header::AUTHORIZATION, HeaderValue::from_static("Token token=token-acme")))
     );
     assert!(!format!("{target:?}").contains("token-acme"));
-    assert_eq!(cx.body_limit(), None);
+    assert_eq!(cx.body_wish(), None);
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_synchronous_check_may_take_longer_and_gets_the_id() {
     let head = testkit::head("POST", "/", &[]);
     plugin.request_body_filter(&head, &mut body, &mut cx).await.unwrap();
 
-    assert_eq!(cx.body_limit(), Some(65536));
+    assert_eq!(cx.body_wish().map(|wish| wish.limit), Some(65536));
     assert_eq!(body, br#"{"webhook_ids":["hook-acme"],"asynchronous":false}"#.as_slice());
     assert_eq!(cx.target().unwrap().timeouts.read, std::time::Duration::from_secs(240));
 }
@@ -115,7 +115,7 @@ fn an_encoded_check_passes_untouched_unless_ids_are_enforced() {
         let mut cx = cx("checks");
         let head = testkit::head("POST", "/dcs/kyc2/checks", &[("Content-Encoding", coding)]);
         let flow = plugin.request_filter(&head, &mut cx);
-        (flow.map(|_| ()).map_err(|problem| problem.kind()), cx.body_limit())
+        (flow.map(|_| ()).map_err(|problem| problem.kind()), cx.body_wish().map(|wish| wish.limit))
     };
     let inject = testkit::build::<Onfido>("").unwrap();
     let enforce = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();

@@ -3,7 +3,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use httpmock::MockServer;
 use kyc_plugin_api::testkit::{ctx, head, tenant};
-use kyc_plugin_api::{Collectors, Connection, Factory, Params};
+use kyc_plugin_api::{Collectors, Connection, Factory, Params, Warnings};
 use prometheus::Registry;
 
 use super::{
@@ -18,7 +18,8 @@ const CHECK: &str = r#"{"payload":{"resource_type":"check","action":"check.compl
 fn plugin(settings: &str) -> Notifications {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config: Config = toml::from_str(settings).unwrap();
-    Webhook::build(config, &Build { route: "test", collectors: &Collectors::new(Registry::new()) }).unwrap()
+    let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
+    Webhook::build(config, &Build { route: "test", collectors: &collectors, warnings: &warnings }).unwrap()
 }
 
 fn acme(portal: &str) -> Tenant {
@@ -150,8 +151,7 @@ async fn missing_signature_asks_onfido_for_nothing() {
 #[test]
 fn names_are_decoded_once_and_matched_exactly() {
     let plugin = plugin("");
-    let filter =
-        |name: &str| plugin.request_filter(&head("POST", "/", &[]), &mut named(acme("http://p.test"), name));
+    let filter = |name: &str| plugin.request_filter(&signed(REPORT), &mut named(acme("http://p.test"), name));
 
     assert!(matches!(filter("%61cme"), Ok(Flow::Next)));
     for name in ["ACME", "acme2", "%2561cme", "%", ""] {
@@ -175,11 +175,13 @@ fn declared_body_over_the_limit_is_refused_and_the_rest_is_bounded() {
     let mut cx = named(acme("http://portal.test"), "acme");
 
     let refused = plugin.request_filter(&head("POST", "/", &[("content-length", "1025")]), &mut cx);
-    let passed = plugin.request_filter(&head("POST", "/", &[("content-length", "1024")]), &mut cx);
+    let mut allowed = signed(REPORT);
+    allowed.insert_header("content-length", "1024").unwrap();
+    let passed = plugin.request_filter(&allowed, &mut cx);
 
     assert_eq!(refused.unwrap_err().kind(), ProblemKind::BodyTooLarge);
     assert!(matches!(passed, Ok(Flow::Next)));
-    assert_eq!(cx.body_limit(), Some(1024));
+    assert_eq!(cx.body_wish().map(|wish| wish.limit), Some(1024));
 }
 
 #[tokio::test]

@@ -174,7 +174,8 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
         settings = Table::from_iter([(section.to_owned(), Value::Table(settings))]);
     }
     let instruments = Instruments::new().unwrap();
-    let build = Build { route: "test", collectors: &instruments.collectors };
+    let Instruments { collectors, warnings, .. } = &instruments;
+    let build = Build { route: "test", collectors, warnings };
     let mut problems = Problems::new(Path::new("test.toml"));
 
     let _ = plugins::built_in().find(kind).unwrap().build(settings, &build, "plugin", &mut problems);

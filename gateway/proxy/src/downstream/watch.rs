@@ -1,0 +1,213 @@
+//! How a request head arrives: the form of its line, its size, its time; and what becomes of one that never
+//! reaches the proxy.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Context;
+use std::time::Duration;
+
+use kyc_model::{ProblemKind, RequestId};
+use kyc_telemetry::{AccessRecord, Metrics, RouteMetrics};
+use tokio::time::Sleep;
+
+use crate::outcome::CLIENT_GONE;
+use crate::rescue;
+use crate::strict::{LineScan, LineVerdict, MAX_HEAD};
+
+/// Watches the heads of one connection, one after the other.
+#[derive(Debug)]
+pub(super) struct Watch {
+    scan: LineScan,
+    /// Bytes of the current head so far.
+    seen: usize,
+    /// Set while a head stays incomplete, and on a connection that has sent nothing yet.
+    timer: Option<Pin<Box<Sleep>>>,
+    refusal: Option<Refusal>,
+    /// The status that Pingora itself answered before the proxy saw the request.
+    status: Option<u16>,
+    idle: bool,
+    ledger: Arc<Ledger>,
+    /// What the outside sees and sets: one of the constants below.
+    signal: AtomicU8,
+}
+
+/// The limits of heads, and where those are written down that never reach the proxy.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    deadline: Duration,
+    metrics: RouteMetrics,
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    kind: ProblemKind,
+    request_id: RequestId,
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// Begins with the first request of a connection.
+    pub(super) fn new(ledger: Arc<Ledger>) -> Self {
+        Self {
+            scan: LineScan::default(),
+            seen: 0,
+            timer: None,
+            refusal: None,
+            status: None,
+            idle: false,
+            ledger,
+            signal: AtomicU8::new(READING),
+        }
+    }
+
+    /// The next byte begins a head.
+    pub(super) fn begin(&self) {
+        if self.signal.load(Ordering::Relaxed) == ADMITTED {
+            self.signal.store(BEGIN, Ordering::Relaxed);
+        }
+    }
+
+    /// The head is whole: says how its line was.
+    pub(super) fn admit(&self) -> LineVerdict {
+        match self.signal.swap(ADMITTED, Ordering::Relaxed) {
+            STRICT => LineVerdict::Strict,
+            _ => LineVerdict::Lax,
+        }
+    }
+
+    /// Says whether no head is being read.
+    pub(super) fn is_admitted(&mut self) -> bool {
+        *self.signal.get_mut() == ADMITTED
+    }
+
+    /// Looks at bytes of a head.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if *self.signal.get_mut() == BEGIN {
+            self.start_over();
+        }
+        self.seen += bytes.len();
+        if *self.signal.get_mut() == READING {
+            self.scan = self.scan.feed(bytes);
+            if let LineScan::Done(verdict) = self.scan {
+                *self.signal.get_mut() = match verdict {
+                    LineVerdict::Strict => STRICT,
+                    LineVerdict::Lax => LAX,
+                };
+            }
+        }
+    }
+
+    fn start_over(&mut self) {
+        *self.signal.get_mut() = READING;
+        (self.scan, self.seen, self.idle) = (LineScan::default(), 0, false);
+        (self.timer, self.refusal, self.status) = (None, None, None);
+    }
+
+    /// Before more is read: the refusal of a head that is too large or too late. An idle connection is
+    /// Pingora's to close, but for the first request, which it would wait for without end.
+    pub(super) fn refusal(&mut self, context: &mut Context<'_>) -> Option<&mut Refusal> {
+        if self.refusal.is_none() && *self.signal.get_mut() != BEGIN {
+            let deadline = self.ledger.deadline;
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline)));
+            if self.seen > MAX_HEAD {
+                self.refusal = Some(Refusal::new(ProblemKind::HeaderTooLarge));
+            } else if timer.as_mut().poll(context).is_ready() {
+                self.idle = self.seen == 0;
+                self.refusal = Some(Refusal::new(ProblemKind::RequestTimeout));
+            }
+        }
+        // Who sent nothing waits for nothing.
+        if self.idle { self.refusal.as_mut().map(Refusal::silenced) } else { self.refusal.as_mut() }
+    }
+
+    /// Notes what Pingora answers to a head that the proxy has not seen.
+    pub(super) fn answered(&mut self, bytes: &[u8]) {
+        if *self.signal.get_mut() != ADMITTED && self.status.is_none() {
+            let status = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+            self.status = status;
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.seen > 0 && matches!(*self.signal.get_mut(), READING | STRICT | LAX) {
+            self.ledger.record(self.refusal.as_ref(), self.status);
+        }
+    }
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// A head may take `deadline` from its first byte, the first one of a connection from the connection.
+    pub(super) fn new(deadline: Duration, metrics: &Metrics) -> Self {
+        Self { deadline, metrics: metrics.route("") }
+    }
+
+    /// Counts and logs a request that never reached the proxy.
+    fn record(&self, refusal: Option<&Refusal>, answered: Option<u16>) {
+        let refused = refusal.map(|refusal| refusal.kind);
+        let kind = refused.or(match answered {
+            Some(405) => Some(ProblemKind::MethodNotAllowed),
+            Some(_) => Some(ProblemKind::BadRequest),
+            None => None,
+        });
+        let status = refused.map(rescue::status).or(answered).unwrap_or(CLIENT_GONE);
+        if let Some(kind) = kind {
+            self.metrics.refused(kind.code());
+        }
+        self.metrics.answered("", status, 0.0, None);
+        AccessRecord {
+            request_id: &refusal.map_or_else(RequestId::new, |refusal| refusal.request_id).to_string(),
+            route: "",
+            tenant: "",
+            method: "unread",
+            status,
+            code: kind.map_or("", ProblemKind::code),
+            duration: Duration::ZERO,
+            upstream_duration: None,
+            request_bytes: 0,
+            response_bytes: 0,
+        }
+        .write();
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn new(kind: ProblemKind) -> Self {
+        let request_id = RequestId::new();
+        Self { kind, request_id, bytes: rescue::last_answer(kind, request_id), written: 0 }
+    }
+
+    fn silenced(&mut self) -> &mut Self {
+        self.bytes.clear();
+        self
+    }
+
+    /// What is still to be written.
+    pub(super) fn rest(&self) -> Option<&[u8]> {
+        self.bytes.get(self.written..).filter(|rest| !rest.is_empty())
+    }
+
+    /// Notes that so many bytes are written.
+    pub(super) fn advance(&mut self, written: usize) {
+        self.written += written;
+    }
+}
+
+const BEGIN: u8 = 0;
+const READING: u8 = 1;
+const STRICT: u8 = 2;
+const LAX: u8 = 3;
+const ADMITTED: u8 = 4;
