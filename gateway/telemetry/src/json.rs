@@ -1,61 +1,96 @@
-//! Writes an event as one JSON line, straight into the line's buffer.
+//! Writes an event as one JSON line, straight into the log's memory.
 //!
-//! The library's own JSON format goes through three adaptors for each piece of text; at one access line per
-//! request that was the largest single cost of the gateway.
+//! The library's own JSON format goes through three adaptors for each piece of text and a buffer of its own; at
+//! one access line per request that was the largest single cost of the gateway.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::time::UNIX_EPOCH;
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_log::NormalizeEvent;
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::Context;
 
-/// `{"timestamp":…,"level":…,"target":…,"message":…,fields…}`.
+/// `{"timestamp":…,"level":…,"target":…,"message":…,fields…}`, to the writer it holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct JsonLine;
+pub(crate) struct JsonLines<W>(pub(crate) W);
 
-impl<S, N> FormatEvent<S, N> for JsonLine
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        // A field that logs while it is written finds its outer line's buffer taken, and gets one of its own.
-        let mut buffer = SCRATCH.take();
-        let text = &mut buffer;
-        let written = {
-            text.clear();
+/// One line while it is put together.
+pub(crate) struct Line<'a>(&'a mut String);
+
+/// Lets `fill` write a line, and hands it on in one piece.
+pub(crate) fn with_line(fill: impl FnOnce(&mut Line<'_>), write: impl FnOnce(&str)) {
+    // A field that logs while it is written finds its outer line's buffer taken, and gets one of its own.
+    let mut text = SCRATCH.take();
+    text.clear();
+    fill(&mut Line(&mut text));
+    write(&text);
+    SCRATCH.set(text);
+}
+
+impl<S: Subscriber, W: for<'a> MakeWriter<'a> + 'static> Layer<S> for JsonLines<W> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let fill = |line: &mut Line<'_>| {
             // Records of the `log` crate, such as Pingora's, carry their own target along.
             let normalized = event.normalized_metadata();
             let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-            text.push_str("{\"timestamp\":\"");
-            push_timestamp(text)?;
-            for part in
-                ["\",\"level\":\"", metadata.level().as_str(), "\",\"target\":\"", metadata.target(), "\""]
-            {
-                text.push_str(part);
-            }
-            event.record(&mut Fields(text));
-            text.push_str("}\n");
-            line.write_str(text)
+            line.begin(*metadata.level(), metadata.target());
+            event.record(line);
+            line.end();
         };
-        SCRATCH.set(buffer);
-        written
+        // A log that cannot be written must fail no request.
+        with_line(fill, |text| drop(std::io::Write::write_all(&mut self.0.make_writer(), text.as_bytes())));
+    }
+}
+
+// === impl Line ===
+
+impl Line<'_> {
+    /// Begins with what every line has.
+    pub(crate) fn begin(&mut self, level: Level, target: &str) {
+        self.0.push_str("{\"timestamp\":\"");
+        push_timestamp(self.0);
+        for part in ["\",\"level\":\"", level.as_str(), "\",\"target\":\"", target, "\""] {
+            self.0.push_str(part);
+        }
+    }
+
+    pub(crate) fn text(&mut self, name: &str, value: &str) {
+        self.key(name);
+        self.0.push('"');
+        escape(value, self.0);
+        self.0.push('"');
+    }
+
+    pub(crate) fn number(&mut self, name: &str, value: impl itoa::Integer) {
+        self.key(name);
+        self.0.push_str(itoa::Buffer::new().format(value));
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.0.push_str("}\n");
+    }
+
+    fn key(&mut self, name: &str) {
+        for part in [",\"", name, "\":"] {
+            self.0.push_str(part);
+        }
     }
 }
 
 /// Appends the time in RFC 3339 with microseconds. The part down to the second is the same for many lines.
-fn push_timestamp(line: &mut String) -> fmt::Result {
+fn push_timestamp(line: &mut String) {
     let now = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     SECOND.with_borrow_mut(|(second, text)| {
         if *second != now.as_secs() || text.is_empty() {
             text.clear();
-            SystemTime.format_time(&mut Writer::new(text))?;
+            // Writing into a string does not fail.
+            let _ = SystemTime.format_time(&mut Writer::new(text));
             text.truncate(SECONDS_LENGTH);
             *second = now.as_secs();
         }
@@ -63,8 +98,7 @@ fn push_timestamp(line: &mut String) -> fmt::Result {
         let micros = 1_000_000 + now.subsec_micros();
         line.push_str(itoa::Buffer::new().format(micros).get(1..).unwrap_or_default());
         line.push('Z');
-        Ok(())
-    })
+    });
 }
 
 /// The length of `2026-11-24T10:09:28.`.
@@ -77,64 +111,34 @@ thread_local! {
     static SCRATCH: RefCell<String> = RefCell::new(String::with_capacity(1024));
 }
 
-/// Writes fields behind what is there already.
-struct Fields<'a>(&'a mut String);
-
-// === impl Fields ===
-
-impl Fields<'_> {
-    /// Writes the key; false for a field that is not written.
-    fn key(&mut self, field: &Field) -> bool {
-        // `log` records come with fields of their own, which the bridge names like this.
-        if field.name().starts_with("log.") {
-            return false;
-        }
-        for part in [",\"", field.name(), "\":"] {
-            self.0.push_str(part);
-        }
-        true
-    }
-
-    fn raw(&mut self, field: &Field, value: &str) {
-        if self.key(field) {
-            self.0.push_str(value);
-        }
-    }
-
-    fn text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        if self.key(field) {
-            self.0.push('"');
-            // Writing into a string does not fail.
-            let _ = Escaped(self.0).write_fmt(value);
-            self.0.push('"');
-        }
-    }
-}
-
-impl Visit for Fields<'_> {
+impl Visit for Line<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no infinity.
         let text = if value.is_finite() { value.to_string() } else { "null".to_owned() };
-        self.raw(field, &text);
+        self.key(field.name());
+        self.0.push_str(&text);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.raw(field, itoa::Buffer::new().format(value));
+        if !is_of_bridge(field) {
+            self.number(field.name(), value);
+        }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.raw(field, itoa::Buffer::new().format(value));
+        if !is_of_bridge(field) {
+            self.number(field.name(), value);
+        }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.raw(field, if value { "true" } else { "false" });
+        self.key(field.name());
+        self.0.push_str(if value { "true" } else { "false" });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if self.key(field) {
-            self.0.push('"');
-            escape(value, self.0);
-            self.0.push('"');
+        if !is_of_bridge(field) {
+            self.text(field.name(), value);
         }
     }
 
@@ -146,12 +150,23 @@ impl Visit for Fields<'_> {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        self.record_str(field, &text);
+        self.text(field.name(), &text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, format_args!("{value:?}"));
+        if !is_of_bridge(field) {
+            self.key(field.name());
+            self.0.push('"');
+            // Writing into a string does not fail.
+            let _ = write!(Escaped(self.0), "{value:?}");
+            self.0.push('"');
+        }
     }
+}
+
+/// `log` records come with fields of their own, which the bridge names like this; the line has them already.
+fn is_of_bridge(field: &Field) -> bool {
+    field.name().starts_with("log.")
 }
 
 /// Escapes what passes through.
@@ -189,7 +204,7 @@ fn needs_escape(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -199,7 +214,7 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Memory(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Memory(Arc<Mutex<Vec<u8>>>);
 
     impl io::Write for Memory {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -220,10 +235,15 @@ mod tests {
         }
     }
 
+    /// The one line that was written.
+    pub(crate) fn read(memory: &Memory) -> serde_json::Value {
+        serde_json::from_slice(&memory.0.lock().unwrap()).unwrap()
+    }
+
     #[test]
     fn every_kind_of_value_is_valid_json() {
         let memory = Memory::default();
-        let layer = tracing_subscriber::fmt::layer().event_format(JsonLine).with_writer(memory.clone());
+        let layer = JsonLines(memory.clone());
         let error = io::Error::other("a \"quoted\"\nline");
 
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -231,8 +251,7 @@ mod tests {
             tracing::info!(text, whole = 7_u64, minus = -7, part = 1.5, yes = true, none = None::<u64>, %error, "said");
         });
 
-        let line = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
-        let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let parsed = read(&memory);
         assert_eq!((parsed["level"].as_str(), parsed["message"].as_str()), (Some("INFO"), Some("said")));
         assert_eq!(parsed["text"], "\u{1}\\é\"");
         assert_eq!(

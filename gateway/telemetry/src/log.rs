@@ -1,11 +1,14 @@
 //! Sets up the log: JSON lines (or text for people) on standard output.
 
+use std::io::Write;
+use std::sync::OnceLock;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::Metrics;
-use crate::json::JsonLine;
+use crate::json::{JsonLines, Line, with_line};
 use crate::writer::BlockWriter;
 pub use crate::writer::FlushGuard;
 
@@ -43,15 +46,30 @@ pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<FlushGuard
     let filter = filter(level)?;
     let dropped = metrics.log_lines_dropped.clone();
     let (writer, guard) = BlockWriter::start(dropped).map_err(LogError::Thread)?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        Format::Json => registry.with(layer.event_format(JsonLine)).try_init(),
-        Format::Text => registry.with(layer.with_ansi(false)).try_init(),
+        Format::Json => registry.with(JsonLines(writer.clone())).try_init().inspect(|()| {
+            // Once a subscriber is in place there is no second one, so this is never taken.
+            let _ = LINES.set(writer);
+        }),
+        Format::Text => {
+            registry.with(tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false)).try_init()
+        }
     }
     .map_err(|_| LogError::Taken)?;
     Ok(guard)
 }
+
+/// Writes a line past the subscriber; false when lines are no JSON.
+pub(crate) fn write_line(fill: impl FnOnce(&mut Line<'_>)) -> bool {
+    let Some(mut writer) = LINES.get() else { return false };
+    // A log that cannot be written must fail no request.
+    with_line(fill, |text| drop(writer.write_all(text.as_bytes())));
+    true
+}
+
+/// Where JSON lines go.
+static LINES: OnceLock<BlockWriter> = OnceLock::new();
 
 /// Checks a level without starting anything.
 ///
