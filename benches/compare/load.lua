@@ -3,12 +3,6 @@ wrk.headers["SubscriptionId"] = "sub-777"
 wrk.headers["Authorization"] = "Token token=dummy"
 wrk.headers["Accept"] = "application/json"
 
--- With PACE_MS each connection waits that long between two requests, so that every proxy gets the same load.
-local pace = tonumber(os.getenv("PACE_MS") or "")
-if pace then
-  function delay() return pace end
-end
-
 done = function(summary, latency, _)
   local failed = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout
   io.write(string.format("RESULT %d %d %d %.1f %.1f\n",

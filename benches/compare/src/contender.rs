@@ -26,6 +26,19 @@ impl Drop for Running {
     }
 }
 
+impl Running {
+    /// Moves the process to another core.
+    pub(crate) fn move_to(&self, core: &str) -> Result<(), String> {
+        let pid = self.0.id().to_string();
+        let moved = Command::new("taskset").args(["-pc", core, &pid]).stdout(Stdio::null()).status();
+        if moved.is_ok_and(|status| status.success()) {
+            Ok(())
+        } else {
+            Err(format!("cannot move to core {core}"))
+        }
+    }
+}
+
 // === impl Contender ===
 
 impl Contender {
@@ -177,7 +190,7 @@ fn wait_for(address: &str) -> Result<(), String> {
 }
 
 const UPSTREAM: &str = "127.0.0.1:18999";
-const PROXY_CORE: &str = "0";
+pub(crate) const PROXY_CORE: &str = "0";
 pub(crate) const LOAD_CORE: &str = "1";
 /// `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -2,20 +2,20 @@
 
 use std::process::Command;
 
-use crate::contender::{Contender, LOAD_CORE};
+use crate::contender::{Contender, LOAD_CORE, PROXY_CORE, Running};
 
 /// What one round measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// CPU time of the proxy per request when all proxies get the same load, in microseconds.
-    pub(crate) cpu_paced: f64,
-    /// CPU time of the proxy per request at full load, in microseconds.
-    pub(crate) cpu_full: f64,
-    /// Requests per second at full load.
+    /// CPU time of the proxy per request while load, proxy and upstream share one core, in microseconds.
+    pub(crate) cpu_one_core: f64,
+    /// CPU time of the proxy per request while load and upstream have a core of their own, in microseconds.
+    pub(crate) cpu_own_core: f64,
+    /// Requests per second, on a core of its own.
     pub(crate) throughput: f64,
-    /// Median latency at full load, in microseconds.
+    /// Median latency, on a core of its own, in microseconds.
     pub(crate) p50: f64,
-    /// 99th percentile of latency at full load, in microseconds.
+    /// 99th percentile of latency, on a core of its own, in microseconds.
     pub(crate) p99: f64,
 }
 
@@ -27,27 +27,31 @@ struct Run {
     p99: f64,
 }
 
-/// Runs the load for some seconds at the same pace for all, then as fast as the proxy goes.
-pub(crate) fn run(contender: &Contender, seconds: u32) -> Result<Sample, String> {
-    let paced = wrk(contender, seconds, Some(PACE_MS))?;
-    let full = wrk(contender, seconds, None)?;
+/// Loads the proxy twice as fast as it goes: on one core with everybody else, then alone on its core.
+///
+/// Across cores the slower proxy pays more for each request than its own work: its peers fall asleep while they
+/// wait for it, and waking a core that sleeps is charged to who wakes it. On one core nobody is asleep.
+pub(crate) fn run(contender: &Contender, upstream: &Running, seconds: u32) -> Result<Sample, String> {
+    upstream.move_to(PROXY_CORE)?;
+    let one_core = wrk(contender, seconds, PROXY_CORE)?;
+    upstream.move_to(LOAD_CORE)?;
+    let own_core = wrk(contender, seconds, LOAD_CORE)?;
     Ok(Sample {
-        cpu_paced: paced.cpu,
-        cpu_full: full.cpu,
-        throughput: full.throughput,
-        p50: full.p50,
-        p99: full.p99,
+        cpu_one_core: one_core.cpu,
+        cpu_own_core: own_core.cpu,
+        throughput: own_core.throughput,
+        p50: own_core.p50,
+        p99: own_core.p99,
     })
 }
 
-fn wrk(contender: &Contender, seconds: u32, pace: Option<&str>) -> Result<Run, String> {
+fn wrk(contender: &Contender, seconds: u32, core: &str) -> Result<Run, String> {
     let before = contender.cpu_seconds()?;
     let output = Command::new("taskset")
-        .args(["-c", LOAD_CORE, "wrk", "-t1", "-c32", "--latency", "-s"])
+        .args(["-c", core, "wrk", "-t1", "-c32", "--latency", "-s"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/load.lua"))
         .arg(format!("-d{seconds}s"))
         .arg(&contender.url)
-        .envs(pace.map(|pace| ("PACE_MS", pace)))
         .output()
         .map_err(|error| format!("cannot start wrk: {error}"))?;
     let cpu = contender.cpu_seconds()? - before;
@@ -65,6 +69,3 @@ fn wrk(contender: &Contender, seconds: u32, pace: Option<&str>) -> Result<Run, S
     }
     Ok(Run { cpu: cpu * 1e6 / requests, throughput: requests * 1e6 / micros, p50, p99 })
 }
-
-/// Between two requests of a connection; 32 connections make some 10,000 requests a second.
-const PACE_MS: &str = "3";

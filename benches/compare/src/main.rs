@@ -1,5 +1,5 @@
-//! Runs the gateway, a bare Pingora proxy (on two allocators) and nginx in turn under the same load, pinned alike, and prints
-//! ratios: CPU time per request, throughput and latency, each as the median of the rounds with its spread.
+//! Runs the gateway, a bare Pingora proxy (on two allocators) and nginx in turn under the same load, pinned
+//! alike, and prints ratios: CPU time per request, throughput and latency, each as the median of the rounds with its spread.
 //!
 //! `kyc-bench [ROUNDS] [SECONDS]` (default 5 rounds of 4 seconds). Needs `wrk`, `nginx` and `taskset`.
 
@@ -33,7 +33,7 @@ fn run() -> Result<Report, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let binaries = binaries()?;
 
-    let _upstream = contender::start_upstream(folder.path())?;
+    let upstream = contender::start_upstream(folder.path())?;
     let contenders = [
         Contender::bare_pingora(&binaries)?,
         Contender::bare_pingora_mimalloc(&binaries)?,
@@ -42,12 +42,12 @@ fn run() -> Result<Report, String> {
     ];
     let mut report = Report::new(&contenders, seconds);
     for contender in &contenders {
-        load::run(contender, 1)?;
+        load::run(contender, &upstream, 1)?;
     }
     for round in 1..=rounds {
         for (place, contender) in contenders.iter().enumerate() {
             report::progress(round, rounds, contender.name);
-            report.add(place, load::run(contender, seconds)?);
+            report.add(place, load::run(contender, &upstream, seconds)?);
         }
     }
     Ok(report)

@@ -32,7 +32,7 @@ impl Report {
     pub(crate) fn print(&self) {
         let rounds = self.samples.first().map_or(0, Vec::len);
         println!(
-            "\n{rounds} rounds of {} s, wrk -t1 -c32; proxies on one core, load and upstream on another\n",
+            "\n{rounds} rounds of {} s, wrk -t1 -c32; all on one core, then load and upstream on another (the rest)\n",
             self.seconds
         );
         print!("{:<38}", "");
@@ -87,8 +87,8 @@ pub(crate) fn complain(error: &str) {
 }
 
 const FIGURES: [Figure; 5] = [
-    ("CPU µs/request, same load", |sample| sample.cpu_paced),
-    ("CPU µs/request, full load", |sample| sample.cpu_full),
+    ("CPU µs/request, one core", |sample| sample.cpu_one_core),
+    ("CPU µs/request, two cores", |sample| sample.cpu_own_core),
     ("requests/s", |sample| sample.throughput),
     ("p50 µs", |sample| sample.p50),
     ("p99 µs", |sample| sample.p99),
