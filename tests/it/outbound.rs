@@ -16,17 +16,18 @@ async fn onfido_sees_its_own_host_and_nothing_of_the_caller() {
         Forwarded: for=canary\r\nTE: trailers\r\nKeep-Alive: canary\r\nProxy-Connection: canary\r\n\
         Connection: X-Hop\r\nX-Hop: canary\r\nX-Request-Id: canary\r\nAccept: text/x\r\n\r\n";
     let answer = raw::send(gateway.address(), request.as_bytes()).await;
+    // The names of fields go on in lower case.
     let seen = answer.split_once("\r\n\r\n").unwrap().1;
 
     assert!(seen.starts_with("GET /v3.6/applicants/?page=2&x=%2F HTTP/1.1\r\n"), "{seen}");
     assert!(!seen.contains("canary"), "{seen}");
     let expected = [
         format!("Host: {}", onfido.address),
-        "Token token=token-acme".to_owned(),
+        "authorization: Token token=token-acme".to_owned(),
         "1.1 kyc-gateway".to_owned(),
     ];
     assert!(expected.iter().all(|part| seen.contains(part)), "{seen}");
-    assert!(seen.contains("Accept: text/x") && seen.contains("x-request-id: "), "{seen}");
+    assert!(seen.contains("accept: text/x") && seen.contains("x-request-id: "), "{seen}");
     gateway.stop().await;
 }
 

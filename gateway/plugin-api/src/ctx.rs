@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderName, HeaderValue, Method};
 use kyc_model::{Problem, ProblemKind, RequestId, Tenant, TenantTable, UpstreamBase};
+use smallvec::SmallVec;
 
 /// The state of one request, shared by the plugins of its route.
 #[derive(Debug)]
@@ -31,7 +32,12 @@ pub struct Connection {
 
 /// The values of the placeholders in the route's path, as they stand in the request: not percent-decoded.
 #[derive(Clone, Debug, Default)]
-pub struct Params(Vec<(String, String)>);
+pub struct Params {
+    /// All names and values behind each other: one piece of memory per request.
+    text: String,
+    /// Where each name and each value ends.
+    ends: SmallVec<[(usize, usize); 2]>,
+}
 
 /// Where a request goes, and with what credential.
 ///
@@ -183,12 +189,41 @@ impl Ctx {
 impl Params {
     /// The value of the placeholder called `name`.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        let mut begin = 0;
+        self.ends.iter().find_map(|&(middle, end)| {
+            let (key, value) = (self.text.get(begin..middle)?, self.text.get(middle..end)?);
+            begin = end;
+            (key == name).then_some(value)
+        })
     }
 }
 
-impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Params {
+impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Params {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+        let mut params = Self { text: String::with_capacity(LIKELY), ends: SmallVec::new() };
+        for (key, value) in pairs {
+            params.text.push_str(key.as_ref());
+            let middle = params.text.len();
+            params.text.push_str(value.as_ref());
+            params.ends.push((middle, params.text.len()));
+        }
+        params
+    }
+}
+
+/// Names and values of most requests fit into this.
+const LIKELY: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_found_by_their_names() {
+        let params = Params::from_iter([("a", "one"), ("", ""), ("b", ""), ("path", "x/y")]);
+
+        let values = ["a", "", "b", "path", "one", "c"].map(|name| params.value(name));
+
+        assert_eq!(values, [Some("one"), Some(""), Some(""), Some("x/y"), None, None]);
     }
 }

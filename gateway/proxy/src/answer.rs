@@ -9,7 +9,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::exchange::Exchange;
 use crate::rescue;
-use crate::upstream::REQUEST_ID;
+use crate::upstream::REQUEST_ID_NAME;
 
 /// Writes a plugin's answer, and keeps the connection.
 ///
@@ -93,7 +93,7 @@ pub(crate) fn finish_head(
     exchange: &mut Exchange,
 ) -> Result<(), Problem> {
     exchange.route.chains.response_filter(head, request, &mut exchange.cx)?;
-    head.insert_header(REQUEST_ID, exchange.request_id.clone())
+    head.insert_header(REQUEST_ID_NAME, exchange.request_id.clone())
         .map_err(|_| Problem::new(ProblemKind::Internal, "the request id is no header value"))
 }
 

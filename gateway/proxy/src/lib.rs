@@ -7,6 +7,7 @@
 //! | `route`, `chain` | which plugins a request meets, in which phase |
 //! | `body` | how a request body is read whole |
 //! | `upstream` | what goes to an upstream, and at which address |
+//! | `retry` | whether an upstream is tried again |
 //! | `rescue` | what a problem looks like to the caller |
 
 mod answer;
@@ -17,6 +18,7 @@ mod exchange;
 mod outcome;
 mod proxy;
 mod rescue;
+mod retry;
 mod route;
 mod settings;
 mod strict;

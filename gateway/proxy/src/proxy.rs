@@ -12,7 +12,7 @@ use kyc_telemetry::Metrics;
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::{HttpPeer, Peer};
-use pingora::{Error, ErrorType, Result, RetryType};
+use pingora::{Error, Result, RetryType};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::body::{Buffers, REPLAY_LIMIT, Whole};
@@ -22,8 +22,8 @@ use crate::rescue::{self, to_pingora};
 use crate::route::RouteTable;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
-use crate::upstream::{Peers, rewrite};
-use crate::{answer, outcome};
+use crate::upstream::{Peers, attach, forget_spelling, rewrite};
+use crate::{answer, outcome, retry};
 
 /// Pingora's view of the gateway.
 pub struct Proxy {
@@ -56,7 +56,8 @@ impl Proxy {
             tls: session.digest().is_some_and(|digest| digest.ssl_digest.is_some()),
         });
         if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(self.settings.keepalive.as_secs().max(1)));
+            // Without end for Pingora: the tap ends it, without a timer for each request.
+            session.set_keepalive(Some(0));
         }
         session.set_read_timeout(Some(self.settings.read));
         session.set_write_timeout(Some(self.settings.write));
@@ -68,9 +69,11 @@ impl Proxy {
             }
             check_raw_head(&http1.get_headers_raw_bytes())?;
         }
-        let head = session.req_header();
+        let head = session.req_header_mut();
         check_fields(head, http2)?;
-        check_target(head.raw_path())
+        check_target(head.raw_path())?;
+        forget_spelling(head);
+        Ok(())
     }
 
     /// Finds the route and runs its request phases.
@@ -113,30 +116,35 @@ impl std::fmt::Debug for Proxy {
 
 #[async_trait]
 impl ProxyHttp for Proxy {
-    type CTX = Exchange;
+    // Pingora moves it a few times on the way.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
+    fn new_ctx(&self) -> Box<Exchange> {
         let cx = Ctx::new(RequestId::new(), Connection::default(), (self.tenants)());
-        Exchange::new(cx, Arc::clone(self.routes.unrouted()), InFlight::new(&self.metrics))
+        Box::new(Exchange::new(cx, Arc::clone(self.routes.unrouted()), InFlight::new(&self.metrics)))
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<()> {
         self.admit(session, exchange).map_err(|violation| {
             session.set_keepalive(None);
             to_pingora(violation.into())
         })
     }
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
         match self.filter(session, exchange).await.map_err(to_pingora)? {
             Flow::Next => Ok(false),
             Flow::Respond(response) => answer::respond(session, exchange, response).await.map(|()| true),
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        exchange: &mut Box<Exchange>,
+    ) -> Result<Box<HttpPeer>> {
         exchange.upstream.tries += 1;
         exchange.upstream.started = Some(Instant::now());
         let target = exchange.cx.target().ok_or_else(|| {
@@ -149,21 +157,14 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         peer: &HttpPeer,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
         mut error: Box<Error>,
     ) -> Box<Error> {
         let another = match (exchange.cx.target(), peer.address().as_inet()) {
             (Some(target), Some(address)) => self.peers.failed(&target.base, *address),
             (_, _) => false,
         };
-        // Nothing was sent yet, so any method may try again; at the same address a slow connect would only
-        // double the wait.
-        let retry = match error.etype {
-            ErrorType::ConnectRefused | ErrorType::ConnectNoRoute => true,
-            ErrorType::ConnectTimedout => another,
-            _ => false,
-        };
-        error.set_retry(retry && exchange.upstream.tries < MAX_TRIES);
+        error.set_retry(retry::before_sending(&error.etype, another, exchange.upstream.tries));
         error
     }
 
@@ -172,12 +173,14 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
         client_reused: bool,
     ) -> Box<Error> {
-        let replayable = exchange.cx.target().is_some_and(|target| target.method.is_idempotent())
-            && !session.as_ref().retry_buffer_truncated()
-            && exchange.upstream.tries < MAX_TRIES;
+        let replayable = retry::after_sending(
+            exchange.cx.target().map(|target| &target.method),
+            session.as_ref().retry_buffer_truncated(),
+            exchange.upstream.tries,
+        );
         if replayable {
             error.retry.decide_reuse(client_reused);
         } else {
@@ -190,15 +193,15 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         head: &mut RequestHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         let internal =
             || to_pingora(Problem::new(ProblemKind::Internal, "the upstream head cannot be built"));
         let target = exchange.cx.target().ok_or_else(internal)?;
         rewrite(head, target, exchange.body.as_ref(), exchange.request_id.clone()).map_err(to_pingora)?;
         exchange.route.chains.upstream_request_filter(head, &mut exchange.cx).map_err(to_pingora)?;
-        if let Some((name, value)) = exchange.cx.target().and_then(|target| target.credential.as_ref()) {
-            head.insert_header(name, value).map_err(|_| internal())?;
+        if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
+            attach(head, credential);
         }
         Ok(())
     }
@@ -208,7 +211,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         chunk: &mut Option<Bytes>,
         end: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         if let Some(body) = &exchange.body {
             // An empty chunk withholds; `None` before the end would cut the body off.
@@ -221,7 +224,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         head: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         if head.status.is_informational() {
             return Ok(());
@@ -244,7 +247,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         chunk: &mut Option<Bytes>,
         end: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<Option<std::time::Duration>> {
         exchange.route.chains.response_body_filter(chunk, end, &mut exchange.cx).map_err(to_pingora)?;
         Ok(None)
@@ -254,7 +257,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         error: &Error,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> FailToProxy {
         let Some((kind, detail)) = rescue::diagnose(error) else {
             return FailToProxy { error_code: outcome::CLIENT_GONE, can_reuse_downstream: false };
@@ -265,14 +268,14 @@ impl ProxyHttp for Proxy {
         FailToProxy { error_code: rescue::status(kind), can_reuse_downstream }
     }
 
-    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Box<Exchange>, _error: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _session: &Session,
-        exchange: &Exchange,
+        exchange: &Box<Exchange>,
         error: &Error,
         _context: ProxyWarnLogContext,
     ) -> bool {
@@ -283,14 +286,11 @@ impl ProxyHttp for Proxy {
         true
     }
 
-    fn request_summary(&self, _session: &Session, exchange: &Exchange) -> String {
+    fn request_summary(&self, _session: &Session, exchange: &Box<Exchange>) -> String {
         format!("route {}, request {}", exchange.route.name, exchange.cx.request_id())
     }
 
-    async fn logging(&self, session: &mut Session, _error: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, exchange: &mut Box<Exchange>) {
         outcome::record(session, exchange);
     }
 }
-
-/// How often an upstream is tried at most.
-const MAX_TRIES: usize = 2;

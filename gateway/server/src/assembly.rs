@@ -75,6 +75,8 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         graceful_shutdown_timeout_seconds: Some(1),
         ca_file: settings.upstream_ca_file.map(|file| file.to_string_lossy().into_owned()),
         max_retries: 4,
+        // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
+        fast_timeout_to_tokio_threshold_seconds: Some(0),
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
@@ -84,8 +86,13 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let proxy = Proxy::new(settings.routes, move || snapshot.load(), metrics.clone(), settings.downstream);
     let mut application = http_proxy(&server.configuration, proxy);
     application.server_options = Some(idle_after(settings.downstream.keepalive));
-    let guarded =
-        Guarded::new(Entry::new(application), settings.max_connections, settings.head, metrics.clone());
+    let guarded = Guarded::new(
+        Entry::new(application),
+        settings.max_connections,
+        settings.head,
+        settings.downstream.keepalive,
+        metrics.clone(),
+    );
     let mut service = Service::new("proxy".to_owned(), guarded);
     for (listener, socket) in settings.listeners.iter().zip(&sockets) {
         add_endpoint(&mut service, listener, socket)?;

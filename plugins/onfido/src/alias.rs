@@ -1,12 +1,12 @@
 //! The connector's old operation names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use http::Method;
 
 /// Names and what they stand for.
 #[derive(Clone, Debug)]
-pub(crate) struct Aliases(HashMap<String, Alias>);
+pub(crate) struct Aliases(Vec<(String, Alias)>);
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Aliases {
     pub(crate) fn new(configured: &BTreeMap<String, String>) -> Result<Self, String> {
         let defaults = DEFAULTS.iter().map(|(name, operation)| (*name, *operation));
         let configured = configured.iter().map(|(name, operation)| (name.as_str(), operation.as_str()));
-        let mut aliases = HashMap::new();
+        let mut aliases = BTreeMap::new();
         for (name, operation) in defaults.chain(configured) {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
                 return Err(format!("aliases: `{name}` is no path segment of letters, digits and -_."));
@@ -33,12 +33,13 @@ impl Aliases {
             })?;
             aliases.insert(name.to_owned(), alias);
         }
-        Ok(Self(aliases))
+        Ok(Self(aliases.into_iter().collect()))
     }
 
     /// What the first segment of a path stands for.
     pub(crate) fn find(&self, segment: &str) -> Option<&Alias> {
-        self.0.get(segment)
+        // There are a handful, and their lengths differ: looking at each is faster than a hash.
+        self.0.iter().find(|(name, _)| name == segment).map(|(_, alias)| alias)
     }
 }
 

@@ -32,11 +32,11 @@ pub struct Entry<A>(Arc<A>);
 // === impl Guarded ===
 
 impl<A> Guarded<A> {
-    /// Lets at most `max_connections` be open at a time; more are closed at once. A request head that takes
-    /// longer than `head` is answered 408, one over 32 KiB 431.
-    pub fn new(inner: A, max_connections: usize, head: Duration, metrics: Metrics) -> Self {
+    /// Lets at most `max_connections` be open at a time; more are closed at once, as are those that are quiet for
+    /// `idle` between requests. A request head that takes longer than `head` is answered 408, one over 32 KiB 431.
+    pub fn new(inner: A, max_connections: usize, head: Duration, idle: Duration, metrics: Metrics) -> Self {
         let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        let ledger = Arc::new(Ledger::new(head, &metrics));
+        let ledger = Arc::new(Ledger::new(head, idle, &metrics));
         Self { inner: Arc::new(inner), permits, metrics, ledger }
     }
 }

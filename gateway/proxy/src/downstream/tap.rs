@@ -61,21 +61,29 @@ impl AsyncRead for Tap {
         if watch.is_admitted() {
             return Pin::new(inner).poll_read(context, buffer);
         }
-        if let Some(refusal) = watch.refusal(context) {
-            while let Some(rest) = refusal.rest() {
-                match ready!(Pin::new(&mut *inner).poll_write(context, rest)) {
-                    Ok(written @ 1..) => refusal.advance(written),
-                    Ok(0) | Err(_) => break,
+        loop {
+            if let Some(refusal) = watch.refusal() {
+                while let Some(rest) = refusal.rest() {
+                    match ready!(Pin::new(&mut *inner).poll_write(context, rest)) {
+                        Ok(written @ 1..) => refusal.advance(written),
+                        Ok(0) | Err(_) => break,
+                    }
                 }
+                return Pin::new(inner).poll_flush(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
             }
-            return Pin::new(inner).poll_flush(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
+            let before = buffer.filled().len();
+            if let Poll::Ready(result) = Pin::new(&mut *inner).poll_read(context, buffer) {
+                watch.feed(buffer.filled().get(before..).unwrap_or_default());
+                return Poll::Ready(result);
+            }
+            if !watch.is_over(context) {
+                return Poll::Pending;
+            }
+            if watch.refusal().is_none() {
+                // As if the caller had closed.
+                return Poll::Ready(Ok(()));
+            }
         }
-        let before = buffer.filled().len();
-        let result = Pin::new(inner).poll_read(context, buffer);
-        if let Some(bytes) = buffer.filled().get(before..) {
-            watch.feed(bytes);
-        }
-        result
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kyc_model::{ProblemKind, RequestId};
 use kyc_telemetry::{AccessRecord, Metrics, RouteMetrics};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::outcome::CLIENT_GONE;
 use crate::rescue;
@@ -21,21 +21,26 @@ pub(super) struct Watch {
     scan: LineScan,
     /// Bytes of the current head so far.
     seen: usize,
-    /// Set while a head stays incomplete, and on a connection that has sent nothing yet.
+    /// Outlives the wait it was set for: most waits end long before it rings, and setting one for each request
+    /// costs more than all that is watched.
     timer: Option<Pin<Box<Sleep>>>,
+    /// When the current head is late.
+    until: Option<Instant>,
+    /// Whether the timer rang while the connection is idle.
+    rang: bool,
     refusal: Option<Refusal>,
     /// The status that Pingora itself answered before the proxy saw the request.
     status: Option<u16>,
-    idle: bool,
     ledger: Arc<Ledger>,
     /// What the outside sees and sets: one of the constants below.
     signal: AtomicU8,
 }
 
-/// The limits of heads, and where those are written down that never reach the proxy.
+/// The limits of a connection, and where heads are written down that never reach the proxy.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    deadline: Duration,
+    head: Duration,
+    idle: Duration,
     metrics: RouteMetrics,
 }
 
@@ -57,9 +62,10 @@ impl Watch {
             scan: LineScan::default(),
             seen: 0,
             timer: None,
+            until: None,
+            rang: false,
             refusal: None,
             status: None,
-            idle: false,
             ledger,
             signal: AtomicU8::new(READING),
         }
@@ -107,25 +113,53 @@ impl Watch {
 
     fn start_over(&mut self) {
         *self.signal.get_mut() = READING;
-        (self.scan, self.seen, self.idle) = (LineScan::default(), 0, false);
-        (self.timer, self.refusal, self.status) = (None, None, None);
+        (self.scan, self.seen, self.until, self.rang) = (LineScan::default(), 0, None, false);
+        (self.refusal, self.status) = (None, None);
     }
 
-    /// Before more is read: the refusal of a head that is too large or too late. An idle connection is
-    /// Pingora's to close, but for the first request, which it would wait for without end.
-    pub(super) fn refusal(&mut self, context: &mut Context<'_>) -> Option<&mut Refusal> {
-        if self.refusal.is_none() && *self.signal.get_mut() != BEGIN {
-            let deadline = self.ledger.deadline;
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline)));
-            if self.seen > MAX_HEAD {
-                self.refusal = Some(Refusal::new(ProblemKind::HeaderTooLarge));
-            } else if timer.as_mut().poll(context).is_ready() {
-                self.idle = self.seen == 0;
-                self.refusal = Some(Refusal::new(ProblemKind::RequestTimeout));
-            }
+    /// Before more is read: the answer to a head that is refused.
+    pub(super) fn refusal(&mut self) -> Option<&mut Refusal> {
+        if self.refusal.is_none() && self.seen > MAX_HEAD {
+            self.refusal = Some(Refusal::new(ProblemKind::HeaderTooLarge));
         }
-        // Who sent nothing waits for nothing.
-        if self.idle { self.refusal.as_mut().map(Refusal::silenced) } else { self.refusal.as_mut() }
+        self.refusal.as_mut()
+    }
+
+    /// While nothing is there to be read: says whether the wait is over. Who sent nothing is told nothing.
+    pub(super) fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        if *self.signal.get_mut() == BEGIN {
+            self.is_idle_too_long(context)
+        } else {
+            self.is_head_late(context)
+        }
+    }
+
+    /// A head has its time from its first byte, the first one of a connection from the connection.
+    fn is_head_late(&mut self, context: &mut Context<'_>) -> bool {
+        let until = *self.until.get_or_insert_with(|| Instant::now() + self.ledger.head);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
+        let late = timer.as_mut().poll(context).is_ready();
+        if late && self.seen > 0 {
+            self.refusal = Some(Refusal::new(ProblemKind::RequestTimeout));
+        }
+        late
+    }
+
+    /// Looks at no clock, which at one look per request would be the larger part of the cost: the timer of an
+    /// earlier wait may ring first, and only the next ring ends this one.
+    fn is_idle_too_long(&mut self, context: &mut Context<'_>) -> bool {
+        let idle = self.ledger.idle;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(idle)));
+        while timer.as_mut().poll(context).is_ready() {
+            if std::mem::replace(&mut self.rang, true) {
+                return true;
+            }
+            timer.as_mut().reset(Instant::now() + idle);
+        }
+        false
     }
 
     /// Notes what Pingora answers to a head that the proxy has not seen.
@@ -148,9 +182,10 @@ impl Drop for Watch {
 // === impl Ledger ===
 
 impl Ledger {
-    /// A head may take `deadline` from its first byte, the first one of a connection from the connection.
-    pub(super) fn new(deadline: Duration, metrics: &Metrics) -> Self {
-        Self { deadline, metrics: metrics.route("") }
+    /// A head may take `head` from its first byte, the first one of a connection from the connection; between
+    /// requests a connection may be quiet for `idle`, and is closed before twice that time is over.
+    pub(super) fn new(head: Duration, idle: Duration, metrics: &Metrics) -> Self {
+        Self { head, idle, metrics: metrics.route("") }
     }
 
     /// Counts and logs a request that never reached the proxy.
@@ -188,11 +223,6 @@ impl Refusal {
     fn new(kind: ProblemKind) -> Self {
         let request_id = RequestId::new();
         Self { kind, request_id, bytes: rescue::last_answer(kind, request_id), written: 0 }
-    }
-
-    fn silenced(&mut self) -> &mut Self {
-        self.bytes.clear();
-        self
     }
 
     /// What is still to be written.

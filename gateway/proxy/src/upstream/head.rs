@@ -1,7 +1,8 @@
 //! Turns the downstream head into the upstream's.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Uri, header};
 use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
@@ -18,29 +19,47 @@ pub(crate) fn rewrite(
     request_id: HeaderValue,
 ) -> Result<(), Problem> {
     let internal = |what: &str| Problem::new(ProblemKind::Internal, format!("{what} cannot be set"));
-    remove_foreign(head);
-    head.set_method(target.method.clone());
-    head.set_raw_path(target.path_and_query.as_bytes()).map_err(|_| internal("the upstream path"))?;
-    head.insert_header(header::HOST, target.base.authority().clone()).map_err(|_| internal("Host"))?;
-    head.append_header(header::VIA, HeaderValue::from_static(VIA)).map_err(|_| internal("Via"))?;
-    head.insert_header(REQUEST_ID, request_id).map_err(|_| internal("X-Request-Id"))?;
-    if let Some(body) = body {
-        head.remove_header(&header::TRANSFER_ENCODING);
-        head.remove_header(&header::EXPECT);
-        head.insert_header(header::CONTENT_LENGTH, body.len()).map_err(|_| internal("Content-Length"))?;
+    let mut parts = take(head);
+    let fields = &mut parts.headers;
+    while let Some(name) = fields.keys().find(|name| is_foreign(name)).cloned() {
+        fields.remove(name);
     }
+    fields.insert(header::HOST, target.base.authority().clone());
+    fields.append(header::VIA, HeaderValue::from_static(VIA));
+    fields.insert(REQUEST_ID, request_id);
+    if let Some(body) = body {
+        fields.remove(header::TRANSFER_ENCODING);
+        fields.remove(header::EXPECT);
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    parts.method = target.method.clone();
+    parts.uri = Uri::try_from(target.path_and_query.as_str()).map_err(|_| internal("the upstream path"))?;
+    if parts.uri.authority().is_some() {
+        return Err(internal("an upstream path that is none"));
+    }
+    *head = RequestHeader::from(parts);
     Ok(())
 }
 
-/// No credential of the caller, and nothing that says who the caller is, goes on. One pass finds the few
-/// fields that are there, instead of asking for each one that could be.
-fn remove_foreign(head: &mut RequestHeader) {
-    let foreign: Vec<HeaderName> = head.headers.keys().filter(|name| is_foreign(name)).cloned().collect();
-    for name in &foreign {
-        head.remove_header(name);
-    }
+/// Attaches the credential, in the place of any other.
+pub(crate) fn attach(head: &mut RequestHeader, (name, value): (HeaderName, HeaderValue)) {
+    let mut parts = take(head);
+    parts.headers.insert(name, value);
+    *head = RequestHeader::from(parts);
 }
 
+/// Forgets in which case the names of fields were written, which has no meaning (RFC 9110 §5.1): Pingora
+/// would carry a second map of them through every copy and every edit.
+pub(crate) fn forget_spelling(head: &mut RequestHeader) {
+    *head = RequestHeader::from(take(head));
+}
+
+fn take(head: &mut RequestHeader) -> Parts {
+    let (nothing, ()) = http::Request::new(()).into_parts();
+    Parts::from(std::mem::replace(head, RequestHeader::from(nothing)))
+}
+
+/// No credential of the caller, and nothing that says who the caller is, goes on.
 fn is_foreign(name: &HeaderName) -> bool {
     let name = name.as_str();
     match name.as_bytes().first() {
@@ -58,7 +77,8 @@ fn is_foreign(name: &HeaderName) -> bool {
 }
 
 /// The header that carries the request's id, both ways.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID_NAME: &str = "x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_NAME);
 const VIA: &str = "1.1 kyc-gateway";
 
 #[cfg(test)]
