@@ -25,13 +25,12 @@ pub enum SecretSourceError {
     #[error("takes only one of {0}_file and {0}_env")]
     Both(&'static str),
     /// The file cannot be read as UTF-8 text.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}: {reason}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        #[source]
-        source: io::Error,
+        reason: io::Error,
     },
     /// The environment variable is not set.
     #[error("environment variable {0} is not set")]
@@ -70,7 +69,7 @@ impl SecretSource {
     pub fn read(&self) -> Result<Secret, SecretSourceError> {
         let text = match self {
             Self::File(path) => std::fs::read_to_string(path)
-                .map_err(|source| SecretSourceError::Unreadable { path: path.clone(), source })?,
+                .map_err(|reason| SecretSourceError::Unreadable { path: path.clone(), reason })?,
             Self::Env(variable) => {
                 std::env::var(variable).map_err(|_| SecretSourceError::Unset(variable.clone()))?
             }

@@ -125,6 +125,11 @@ impl Metrics {
         }
     }
 
+    /// Lets the counters of a tenant begin at zero, so that the first event is seen as an increase.
+    pub fn tenant_known(&self, tenant: &str) {
+        let _ = self.upstream_denials.with_label_values(&[tenant]);
+    }
+
     /// Counts an upstream's 401 or 403 to our own credential.
     pub fn upstream_denied(&self, tenant: &str) {
         self.upstream_denials.with_label_values(&[tenant]).inc();

@@ -121,6 +121,7 @@ impl Watcher {
 
     fn apply(&self, document: Document) {
         for tenant in document.tenants.iter() {
+            self.metrics.tenant_known(tenant.name.as_str());
             for field in tenant.exposed() {
                 warn!(tenant = %tenant.name, field, "this tenant's secrets go out without TLS");
             }

@@ -212,7 +212,7 @@ fn named_tenant(cx: &Ctx) -> Result<Arc<Tenant>> {
     configuration_name::decode(raw)
         .and_then(|name| tenants.by_name(&name))
         .cloned()
-        .ok_or_else(|| Problem::new(ProblemKind::TenantNotFound, "notification names no tenant"))
+        .ok_or_else(|| Problem::new(ProblemKind::TenantNotFound, "notification names an unknown tenant"))
 }
 
 /// The declared size; what is unreadable is the strict parser's to refuse, and the body reader counts anyway.

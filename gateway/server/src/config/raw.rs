@@ -218,7 +218,7 @@ impl Default for Downstream {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: "127.0.0.1:9090".to_owned() }
+        Self { address: "127.0.0.1:9464".to_owned() }
     }
 }
 

@@ -101,7 +101,7 @@ impl Settings {
         let listeners = listeners(&raw.listeners, folder, problems);
         let admin = address("admin.address", &raw.admin.address, &listeners, problems);
         let poll = raw.tenants.poll;
-        let tenants = tenants::check(raw.tenants, folder, problems);
+        let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let routes = routes::check(raw.routes, registry, instruments, problems);
         Some(Self {

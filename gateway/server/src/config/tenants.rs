@@ -4,22 +4,35 @@ use std::env;
 use std::path::PathBuf;
 
 use kyc_model::SecretSource;
+use kyc_plugin_api::Warnings;
 use kyc_tenants::{KvVersion, VaultAuth, VaultSettings, VaultSource};
 
 use super::raw::{Auth, SourceKind, Tenants, Vault, Version};
 use super::{Folder, TenantSource};
 use crate::decoding::Problems;
 
-/// Checks the section `tenants`. Only the source that is chosen is looked at.
-pub(crate) fn check(raw: Tenants, folder: &Folder, problems: &mut Problems) -> Option<TenantSource> {
+/// Checks the section `tenants`. Only the source that is chosen is looked at. What may still appear while the
+/// gateway runs is no problem, but a warning.
+pub(crate) fn check(
+    raw: Tenants,
+    folder: &Folder,
+    warnings: &Warnings,
+    problems: &mut Problems,
+) -> Option<TenantSource> {
     match raw.source {
-        SourceKind::File => Some(TenantSource::File(folder.resolve(&raw.file.path))),
-        SourceKind::Vault => vault(raw.vault, folder, problems),
+        SourceKind::File => {
+            let path = folder.resolve(&raw.file.path);
+            if let Err(error) = std::fs::File::open(&path) {
+                warnings.add(format!("tenants.file.path: cannot read {} yet: {error}", path.display()));
+            }
+            Some(TenantSource::File(path))
+        }
+        SourceKind::Vault => vault(raw.vault, folder, warnings, problems),
     }
 }
 
-fn vault(raw: Vault, folder: &Folder, problems: &mut Problems) -> Option<TenantSource> {
-    let auth = auth(&raw, folder, problems);
+fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Problems) -> Option<TenantSource> {
+    let auth = auth(&raw, folder, warnings, problems);
     if raw.timeout.is_zero() {
         problems.add("tenants.vault.timeout", "must be longer than zero");
     }
@@ -53,11 +66,16 @@ fn vault(raw: Vault, folder: &Folder, problems: &mut Problems) -> Option<TenantS
     }
 }
 
-fn auth(raw: &Vault, folder: &Folder, problems: &mut Problems) -> Option<VaultAuth> {
+fn auth(raw: &Vault, folder: &Folder, warnings: &Warnings, problems: &mut Problems) -> Option<VaultAuth> {
     let resolve = |file: &Option<PathBuf>| file.as_deref().map(|file| folder.resolve(file));
     let mut secret = |name, file: &Option<PathBuf>, variable: Option<&str>| {
         let source = SecretSource::choose(name, resolve(file).as_deref(), variable);
-        source.map_err(|error| problems.add(format!("tenants.vault.{name}"), error.to_string())).ok()
+        let path = format!("tenants.vault.{name}");
+        let source = source.map_err(|error| problems.add(&path, error.to_string())).ok()?;
+        if let Err(error) = source.read() {
+            warnings.add(format!("{path}: no login is possible yet: {error}"));
+        }
+        Some(source)
     };
     match raw.auth {
         Auth::Token => {

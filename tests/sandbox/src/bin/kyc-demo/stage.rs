@@ -52,7 +52,7 @@ impl Stage {
         }
         tenants::write(&folder.join("tenants.json"), &onfido.base_url(), &entries)?;
         let file = folder.join("gateway.toml");
-        std::fs::write(&file, configuration(free_or_any(8080), free_or_any(9090)))?;
+        std::fs::write(&file, configuration(free_or_any(8080), free_or_any(9464)))?;
         std::fs::write(folder.join(PASSPORT), passport())?;
         let gateway = Gateway::start_with_file(&binary(), &file, &[]).await?;
         for tenant in &cast {
