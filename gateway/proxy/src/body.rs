@@ -8,7 +8,10 @@ use http::header;
 use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::BodyWish;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::rescue::{refuse, to_pingora};
 
 /// The memory that bodies may take which are read whole.
 #[derive(Debug)]
@@ -41,62 +44,72 @@ impl Buffers {
     /// # Errors
     ///
     /// [`ProblemKind::BodyTooLarge`] above the wished limit, [`ProblemKind::Overloaded`] when other bodies
-    /// leave no room, [`ProblemKind::RequestTimeout`] after the deadline, else [`ProblemKind::BadRequest`] for
-    /// a body that breaks off.
-    pub(crate) async fn read_whole(&self, session: &mut Session, wish: BodyWish) -> Result<Whole, Problem> {
+    /// leave no room, [`ProblemKind::RequestTimeout`] after the deadline; else what Pingora says of a body that
+    /// breaks off.
+    pub(crate) async fn read_whole(&self, session: &mut Session, wish: BodyWish) -> Result<Whole> {
         let declared =
             session.get_header(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if declared.is_some_and(|length: usize| length > wish.limit) {
             return Err(too_large(wish.limit));
         }
-        let room = self.reserve(declared.unwrap_or(wish.limit))?;
         session.enable_retry_buffering();
         if session.get_header(header::EXPECT).is_some() {
-            session.write_continue_response().await.map_err(|_| broken())?;
+            session.write_continue_response().await?;
         }
         let deadline = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
-        let bytes = tokio::time::timeout(deadline, read_chunks(session, wish.limit))
-            .await
-            .map_err(|_| Problem::new(ProblemKind::RequestTimeout, "the body did not arrive in time"))??;
-        Ok(Whole { bytes, room })
+        tokio::time::timeout(deadline, self.read_chunks(session, wish.limit)).await.map_err(|_| late())?
     }
 
-    fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    async fn read_chunks(&self, session: &mut Session, limit: usize) -> Result<Whole> {
+        let mut first = Bytes::new();
+        let mut whole = BytesMut::new();
+        let mut room = self.reserve(0)?;
+        while let Some(chunk) = session.read_request_body().await.map_err(broken)? {
+            let size = first.len() + whole.len() + chunk.len();
+            if size > limit {
+                return Err(too_large(limit));
+            }
+            // What has arrived counts, not what was announced: announcing costs nothing.
+            room.merge(self.reserve(size.div_ceil(KIBIBYTE).saturating_sub(room.num_permits()))?);
+            // Most bodies come in one piece, which is then not copied.
+            if first.is_empty() && whole.is_empty() {
+                first = chunk;
+            } else {
+                whole.extend_from_slice(&std::mem::take(&mut first));
+                whole.extend_from_slice(&chunk);
+            }
+        }
+        Ok(Whole { bytes: if whole.is_empty() { first } else { whole.freeze() }, room })
+    }
+
+    fn reserve(&self, kibibytes: usize) -> Result<OwnedSemaphorePermit> {
         let full = || {
-            Problem::new(
-                ProblemKind::Overloaded,
-                "other request bodies take all the memory there is for them",
-            )
+            let detail = "other request bodies take all the memory there is for them";
+            refuse(ProblemKind::Overloaded, detail)
         };
-        let kibibytes = u32::try_from(bytes.div_ceil(KIBIBYTE)).map_err(|_| full())?;
+        let kibibytes = u32::try_from(kibibytes).map_err(|_| full())?;
         Arc::clone(&self.kibibytes).try_acquire_many_owned(kibibytes).map_err(|_| full())
     }
 }
 
-async fn read_chunks(session: &mut Session, limit: usize) -> Result<Bytes, Problem> {
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = session.read_request_body().await.map_err(|_| broken())? {
-        if first.len() + whole.len() + chunk.len() > limit {
-            return Err(too_large(limit));
+fn too_large(limit: usize) -> Box<Error> {
+    to_pingora(Problem::new(ProblemKind::BodyTooLarge, format!("the body is over {limit} bytes")))
+}
+
+fn late() -> Box<Error> {
+    refuse(ProblemKind::RequestTimeout, "the body did not arrive in time")
+}
+
+/// A caller that left is told nothing, and one that is slow something else than one that frames wrongly.
+fn broken(mut error: Box<Error>) -> Box<Error> {
+    match error.etype {
+        ErrorType::ReadTimedout => late(),
+        ErrorType::ReadError | ErrorType::ConnectionClosed => {
+            error.as_down();
+            error
         }
-        // Most bodies come in one piece, which is then not copied.
-        if first.is_empty() && whole.is_empty() {
-            first = chunk;
-        } else {
-            whole.extend_from_slice(&std::mem::take(&mut first));
-            whole.extend_from_slice(&chunk);
-        }
+        _ => refuse(ProblemKind::BadRequest, "the body broke off or is framed wrongly"),
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
-}
-
-fn too_large(limit: usize) -> Problem {
-    Problem::new(ProblemKind::BodyTooLarge, format!("the body is over {limit} bytes"))
-}
-
-fn broken() -> Problem {
-    Problem::new(ProblemKind::BadRequest, "the body broke off or is framed wrongly")
 }
 
 /// The largest body that Pingora can replay upstream.
@@ -111,11 +124,12 @@ mod tests {
     fn room_is_given_back() {
         let buffers = Buffers::new(4 * KIBIBYTE, Duration::from_secs(1));
 
-        let first = buffers.reserve(3 * KIBIBYTE + 1).unwrap();
+        let mut first = buffers.reserve(0).unwrap();
+        first.merge(buffers.reserve(4).unwrap());
         let refused = buffers.reserve(1).unwrap_err();
         drop(first);
 
-        assert_eq!(refused.kind(), ProblemKind::Overloaded);
-        assert!(buffers.reserve(4 * KIBIBYTE).is_ok());
+        assert_eq!(crate::rescue::diagnose(&refused).unwrap().0, ProblemKind::Overloaded);
+        assert!(buffers.reserve(4).is_ok());
     }
 }

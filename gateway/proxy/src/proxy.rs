@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use kyc_model::{Problem, ProblemKind, RequestId, TenantTable};
+use kyc_model::{ProblemKind, RequestId, TenantTable};
 use kyc_plugin_api::{Connection, Ctx, Flow};
 use kyc_telemetry::Metrics;
 use pingora::modules::http::HttpModules;
@@ -18,7 +18,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use crate::body::{Buffers, REPLAY_LIMIT, Whole};
 use crate::downstream::admit_head;
 use crate::exchange::{Exchange, InFlight};
-use crate::rescue::{self, to_pingora};
+use crate::rescue::{self, refuse, to_pingora};
 use crate::route::RouteTable;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
@@ -77,31 +77,33 @@ impl Proxy {
     }
 
     /// Finds the route and runs its request phases.
-    async fn filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Flow, Problem> {
+    async fn filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Flow> {
         let found = std::str::from_utf8(session.req_header().uri.path().as_bytes())
             .ok()
             .and_then(|path| self.routes.find(path))
-            .ok_or_else(|| Problem::new(ProblemKind::RouteNotFound, "no route has this path"))?;
+            .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no route has this path"))?;
         exchange.route = found.route;
         exchange.cx.set_params(found.params);
         let route = Arc::clone(&exchange.route);
         if !route.takes(&session.req_header().method) {
-            return Err(Problem::new(ProblemKind::MethodNotAllowed, "the route does not take this method"));
+            return Err(refuse(ProblemKind::MethodNotAllowed, "the route does not take this method"));
         }
-        if let Flow::Respond(answer) = route.chains.request_filter(session.req_header(), &mut exchange.cx)? {
+        if let Flow::Respond(answer) =
+            route.chains.request_filter(session.req_header(), &mut exchange.cx).map_err(to_pingora)?
+        {
             return Ok(Flow::Respond(answer));
         }
         let Some(wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
         let Whole { mut bytes, room } = self.buffers.read_whole(session, wish).await?;
         exchange.room = Some(room);
         let read = bytes.len();
-        let flow =
-            route.chains.request_body_filter(session.req_header(), &mut bytes, &mut exchange.cx).await?;
+        let flow = route
+            .chains
+            .request_body_filter(session.req_header(), &mut bytes, &mut exchange.cx)
+            .await
+            .map_err(to_pingora)?;
         if matches!(flow, Flow::Next) && read > REPLAY_LIMIT {
-            return Err(Problem::new(
-                ProblemKind::BodyTooLarge,
-                "a body over 64 KiB cannot be read and forwarded",
-            ));
+            return Err(refuse(ProblemKind::BodyTooLarge, "a body over 64 KiB cannot be read and forwarded"));
         }
         exchange.body = Some(bytes);
         Ok(flow)
@@ -134,7 +136,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
-        match self.filter(session, exchange).await.map_err(to_pingora)? {
+        match self.filter(session, exchange).await? {
             Flow::Next => Ok(false),
             Flow::Respond(response) => answer::respond(session, exchange, response).await.map(|()| true),
         }
@@ -147,9 +149,10 @@ impl ProxyHttp for Proxy {
     ) -> Result<Box<HttpPeer>> {
         exchange.upstream.tries += 1;
         exchange.upstream.started = Some(Instant::now());
-        let target = exchange.cx.target().ok_or_else(|| {
-            to_pingora(Problem::new(ProblemKind::RouteNotFound, "no plugin chose an upstream"))
-        })?;
+        let target = exchange
+            .cx
+            .target()
+            .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no plugin chose an upstream"))?;
         self.peers.peer(target).await.map_err(to_pingora)
     }
 
@@ -195,8 +198,7 @@ impl ProxyHttp for Proxy {
         head: &mut RequestHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
-        let internal =
-            || to_pingora(Problem::new(ProblemKind::Internal, "the upstream head cannot be built"));
+        let internal = || refuse(ProblemKind::Internal, "the upstream head cannot be built");
         let target = exchange.cx.target().ok_or_else(internal)?;
         rewrite(head, target, exchange.body.as_ref(), exchange.request_id.clone()).map_err(to_pingora)?;
         exchange.route.chains.upstream_request_filter(head, &mut exchange.cx).map_err(to_pingora)?;

@@ -102,6 +102,11 @@ pub(crate) fn to_pingora(problem: Problem) -> Box<Error> {
     Error::because(ErrorType::Custom("gateway"), "", problem)
 }
 
+/// The same for a problem without a cause.
+pub(crate) fn refuse(kind: ProblemKind, detail: &str) -> Box<Error> {
+    to_pingora(Problem::new(kind, detail))
+}
+
 /// Finds the kind and the operator's text of whatever ended a request; `None` when the caller is gone.
 pub(crate) fn diagnose(error: &Error) -> Option<(ProblemKind, String)> {
     if let Some(problem) = find_problem(error) {

@@ -85,14 +85,17 @@ impl Line<'_> {
 
 /// Appends the time in RFC 3339 with microseconds. The part down to the second is the same for many lines.
 fn push_timestamp(line: &mut String) {
-    let now = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let read = || std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut now = read();
     SECOND.with_borrow_mut(|(second, text)| {
-        if *second != now.as_secs() || text.is_empty() {
+        while *second != now.as_secs() || text.is_empty() {
+            // The library reads the clock itself; the second may pass in between.
+            *second = now.as_secs();
             text.clear();
             // Writing into a string does not fail.
             let _ = SystemTime.format_time(&mut Writer::new(text));
             text.truncate(SECONDS_LENGTH);
-            *second = now.as_secs();
+            now = read();
         }
         line.push_str(text);
         let micros = 1_000_000 + now.subsec_micros();

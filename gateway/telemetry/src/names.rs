@@ -35,6 +35,23 @@ pub const TENANTS_REFRESHED: &str = "gateway_tenants_refreshed_timestamp_seconds
 pub const WEBHOOK_EVENTS: &str = "gateway_webhook_events_total";
 /// Notifications taken without a signature check (`signature = "off"`), by tenant.
 pub const WEBHOOK_UNSIGNED: &str = "gateway_webhook_unsigned_total";
+/// Seconds until a notification is durable.
+pub const WEBHOOK_ACKNOWLEDGE_DURATION: &str = "gateway_webhook_acknowledge_duration_seconds";
+/// Seconds of a commit of the event store.
+pub const EVENT_STORE_COMMIT_DURATION: &str = "gateway_event_store_commit_duration_seconds";
+/// Changes of a commit of the event store.
+pub const EVENT_STORE_BATCH: &str = "gateway_event_store_batch_changes";
+/// Tries to deliver a stored event by tenant and class: `delivered`, `transient`, `login`, `session`,
+/// `endpoint`, `event`.
+pub const DELIVERY_ATTEMPTS: &str = "gateway_delivery_attempts_total";
+/// Stored events given up by tenant and reason: `rejected`, `exhausted`, `poison`.
+pub const EVENTS_DEAD: &str = "gateway_events_dead_total";
+/// Stored events that wait, by tenant.
+pub const EVENTS_PENDING: &str = "gateway_events_pending";
+/// Seconds that the oldest due event is late, by tenant.
+pub const EVENTS_LATE: &str = "gateway_events_oldest_due_age_seconds";
+/// Whether deliveries to a tenant's portal are held: 0 closed, 1 half open, 2 open.
+pub const DELIVERY_BREAKER: &str = "gateway_delivery_breaker_state";
 /// Seconds that a delivery took, login included, by dialect.
 pub const WEBHOOK_DELIVERY_DURATION: &str = "gateway_webhook_delivery_duration_seconds";
 /// Logins at portals by tenant and result.

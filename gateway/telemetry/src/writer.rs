@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus::IntCounter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -22,14 +22,20 @@ pub struct FlushGuard(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// Rings when there is something to write.
     wake: Condvar,
-    output: Mutex<File>,
+    /// Rings when a block is written.
+    written: Condvar,
     dropped: IntCounter,
 }
 
 #[derive(Debug, Default)]
 struct State {
     lines: Vec<u8>,
+    /// A block is on its way out.
+    writing: bool,
+    /// Somebody waits until all is out.
+    hurry: bool,
     closed: bool,
 }
 
@@ -43,10 +49,10 @@ impl BlockWriter {
     }
 
     fn start_on(output: File, dropped: IntCounter) -> io::Result<(Self, FlushGuard)> {
-        let output = Mutex::new(output);
-        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), output, dropped });
+        let (state, wake, written) = (Mutex::default(), Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { state, wake, written, dropped });
         let worker = Arc::clone(&shared);
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || worker.run())?;
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || worker.run(output))?;
         Ok((Self(Arc::clone(&shared)), FlushGuard(shared)))
     }
 }
@@ -89,17 +95,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes all gathered lines; blocks follow each other in order because the output is locked first.
-    fn write_out(&self, patience: Duration) {
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = std::mem::take(&mut self.lock().lines);
-        let rest = write_patiently(&mut *output, &lines, patience);
-        let lost = rest.iter().filter(|byte| **byte == b'\n').count();
-        // A log that cannot be written has nowhere to say so but here; requests must not fail for it.
-        self.dropped.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
-    }
-
-    fn run(&self) {
+    fn run(&self, mut output: impl Write) {
         loop {
             let state = self.lock();
             let state = self
@@ -110,13 +106,34 @@ impl Shared {
                 return;
             }
             // Gather for a moment: at 30,000 requests a second this is one system call instead of 600.
-            let (state, _) = self
+            let gathering = |state: &mut State| !state.closed && !state.hurry && state.lines.len() < BLOCK;
+            let (mut state, _) = self
                 .wake
-                .wait_timeout_while(state, INTERVAL, |state| !state.closed && state.lines.len() < BLOCK)
+                .wait_timeout_while(state, INTERVAL, gathering)
                 .unwrap_or_else(PoisonError::into_inner);
+            let lines = std::mem::take(&mut state.lines);
+            state.writing = true;
             drop(state);
-            self.write_out(Duration::MAX);
+            let rest = write_patiently(&mut output, &lines);
+            let lost = rest.iter().filter(|byte| **byte == b'\n').count();
+            // A log that cannot be written has nowhere to say so but here; requests must not fail for it.
+            self.dropped.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
+            self.lock().writing = false;
+            self.written.notify_all();
         }
+    }
+
+    /// Waits until all is written out, but no longer than a reader may be expected to take.
+    fn flush(&self) {
+        self.lock().hurry = true;
+        self.wake.notify_one();
+        let state = self.lock();
+        let pending = |state: &mut State| state.writing || !state.lines.is_empty();
+        let (mut state, _) = self
+            .written
+            .wait_timeout_while(state, LAST_WORDS, pending)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.hurry = false;
     }
 }
 
@@ -125,28 +142,27 @@ impl Shared {
 impl FlushGuard {
     /// Writes out what was gathered so far, as long as somebody reads it.
     pub fn flush(&self) {
-        self.0.write_out(LAST_WORDS);
+        self.0.flush();
     }
 }
 
 impl Drop for FlushGuard {
     fn drop(&mut self) {
+        self.0.flush();
         self.0.lock().closed = true;
         self.0.wake.notify_one();
-        self.0.write_out(LAST_WORDS);
     }
 }
 
 /// Writes until all is written, and gives back what is not. An output that is not ready (a terminal or a pipe
-/// that somebody else made non-blocking) is asked again for as long as `patience` lasts.
-fn write_patiently<'a>(output: &mut impl Write, mut bytes: &'a [u8], patience: Duration) -> &'a [u8] {
-    let since = Instant::now();
+/// that somebody else made non-blocking) is asked again.
+fn write_patiently<'a>(output: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
     while !bytes.is_empty() {
         match output.write(bytes) {
             Ok(0) => break,
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && since.elapsed() < patience => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 std::thread::park_timeout(NOT_READY);
             }
             Err(_) => break,
@@ -197,7 +213,7 @@ mod tests {
     fn an_output_that_is_not_ready_loses_nothing() {
         let mut output = Fitful::default();
 
-        let rest = write_patiently(&mut output, b"one\ntwo\nthree\n", Duration::MAX);
+        let rest = write_patiently(&mut output, b"one\ntwo\nthree\n");
 
         assert_eq!((rest, output.0.as_slice()), (&b""[..], &b"one\ntwo\nthree\n"[..]));
     }
@@ -218,7 +234,8 @@ mod tests {
         }
 
         assert!(dropped.get() > 0);
-        drop(reader);
+        // Nobody reads now either, and the end comes all the same.
         drop(guard);
+        drop(reader);
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -63,13 +63,15 @@ impl AsyncRead for Tap {
         }
         loop {
             if let Some(refusal) = watch.refusal() {
+                // Whoever does not read by now is not waited for.
                 while let Some(rest) = refusal.rest() {
-                    match ready!(Pin::new(&mut *inner).poll_write(context, rest)) {
-                        Ok(written @ 1..) => refusal.advance(written),
-                        Ok(0) | Err(_) => break,
+                    match Pin::new(&mut *inner).poll_write(context, rest) {
+                        Poll::Ready(Ok(written @ 1..)) => refusal.advance(written),
+                        Poll::Ready(Ok(0) | Err(_)) | Poll::Pending => break,
                     }
                 }
-                return Pin::new(inner).poll_flush(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
+                let _ = Pin::new(inner).poll_flush(context);
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             let before = buffer.filled().len();
             if let Poll::Ready(result) = Pin::new(&mut *inner).poll_read(context, buffer) {

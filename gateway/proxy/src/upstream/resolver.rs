@@ -53,7 +53,7 @@ impl Resolver {
         let name = looked_up.await.map_err(|_| problem(ProblemKind::UpstreamTimeout))?.map_err(|error| {
             problem(ProblemKind::UpstreamUnreachable).because(std::io::Error::other(error))
         })?;
-        name.refresh_if_old();
+        name.refresh_if_old(limit).await;
         name.address().ok_or_else(|| problem(ProblemKind::UpstreamUnreachable))
     }
 
@@ -96,37 +96,39 @@ impl Name {
         if self.address() == Some(address) {
             self.first.fetch_add(1, Ordering::Relaxed);
         }
-        self.found.load().addresses.len() > 1
+        self.address().is_some_and(|next| next != address)
     }
 
-    fn refresh_if_old(self: &Arc<Self>) {
-        if self.found.load().at.elapsed() < LIFETIME || self.looking.swap(true, Ordering::Relaxed) {
+    /// Looks again behind the back of the request; only after a long silence does the request wait for it.
+    async fn refresh_if_old(self: &Arc<Self>, limit: Duration) {
+        let age = self.found.load().at.elapsed();
+        if age < LIFETIME || self.looking.swap(true, Ordering::Relaxed) {
             return;
         }
         let name = Arc::clone(self);
-        tokio::spawn(async move {
-            match timeout(LOOK_UP, Found::look_up(&name.host, name.port)).await {
-                Ok(Ok(found)) => name.found.store(Arc::new(found)),
-                Ok(Err(error)) => {
-                    tracing::warn!(upstream = name.host, %error, "the upstream's name is not found any more; its known addresses stay");
-                    name.keep();
-                }
-                Err(_) => {
-                    tracing::warn!(
-                        upstream = name.host,
-                        "the name server is slow; the upstream's known addresses stay"
-                    );
-                    name.keep();
-                }
-            }
-            name.looking.store(false, Ordering::Relaxed);
-        });
+        let looking = tokio::spawn(async move { name.look_again().await });
+        if age > SILENCE {
+            let _ = timeout(limit, looking).await;
+        }
     }
 
-    /// Takes the old answer for another lifetime.
-    fn keep(&self) {
-        let addresses = self.found.load().addresses.clone();
-        self.found.store(Arc::new(Found { addresses, at: Instant::now() }));
+    async fn look_again(&self) {
+        let before = self.address();
+        let found = match timeout(LOOK_UP, Found::look_up(&self.host, self.port)).await {
+            Ok(Ok(found)) => found,
+            failed => {
+                let error = failed.map_or("the name server is slow".to_owned(), |found| {
+                    found.err().map_or_else(String::new, |error| error.to_string())
+                });
+                tracing::warn!(upstream = self.host, error, "name not found again, its known addresses stay");
+                Found { addresses: self.found.load().addresses.clone(), at: Instant::now() }
+            }
+        };
+        // The address that works stays first, wherever it stands now.
+        let place = found.addresses.iter().position(|address| Some(*address) == before);
+        self.first.store(place.unwrap_or_default(), Ordering::Relaxed);
+        self.found.store(Arc::new(found));
+        self.looking.store(false, Ordering::Relaxed);
     }
 }
 
@@ -144,6 +146,8 @@ impl Found {
 
 /// How long an answer is kept; the system's resolver does not tell the record's own time.
 const LIFETIME: Duration = Duration::from_secs(30);
+/// After how long without a request an answer may be too old to be tried at all.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How long a look behind the back of requests may take.
 const LOOK_UP: Duration = Duration::from_secs(10);
 /// After how long without a request a name is forgotten.
