@@ -13,6 +13,7 @@ mod admin;
 mod canary;
 mod checks;
 mod conformance;
+mod durable;
 mod heads;
 mod outbound;
 mod signatures;

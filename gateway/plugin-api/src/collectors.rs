@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// Makes metrics once and hands out the same one to each instance of a plugin.
 ///
@@ -14,6 +14,7 @@ pub struct Collectors {
     registry: Registry,
     counters: Mutex<HashMap<String, IntCounterVec>>,
     histograms: Mutex<HashMap<String, HistogramVec>>,
+    gauges: Mutex<HashMap<String, IntGaugeVec>>,
 }
 
 // === impl Collectors ===
@@ -21,7 +22,7 @@ pub struct Collectors {
 impl Collectors {
     /// Registers on `registry` from now on.
     pub fn new(registry: Registry) -> Self {
-        Self { registry, counters: Mutex::default(), histograms: Mutex::default() }
+        Self { registry, counters: Mutex::default(), histograms: Mutex::default(), gauges: Mutex::default() }
     }
 
     /// A family of counters.
@@ -38,6 +39,22 @@ impl Collectors {
         self.registry.register(Box::new(counter.clone())).map_err(|error| error.to_string())?;
         known.insert(name.to_owned(), counter.clone());
         Ok(counter)
+    }
+
+    /// A family of gauges.
+    ///
+    /// # Errors
+    ///
+    /// Why the registry refuses the name, help or labels.
+    pub fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, String> {
+        let mut known = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gauge) = known.get(name) {
+            return Ok(gauge.clone());
+        }
+        let gauge = IntGaugeVec::new(Opts::new(name, help), labels).map_err(|error| error.to_string())?;
+        self.registry.register(Box::new(gauge.clone())).map_err(|error| error.to_string())?;
+        known.insert(name.to_owned(), gauge.clone());
+        Ok(gauge)
     }
 
     /// A family of histograms over `buckets`, in seconds or bytes as the name says.

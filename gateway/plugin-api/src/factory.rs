@@ -1,5 +1,6 @@
 //! How a plugin is made from its settings.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -28,6 +29,8 @@ pub trait Factory: 'static {
 pub struct Build<'a> {
     /// The name of the route the instance is for.
     pub route: &'a str,
+    /// The folder of the configuration file, from which relative paths count.
+    pub folder: &'a Path,
     /// Where the plugin's own metrics are made.
     pub collectors: &'a Collectors,
     /// What the operator should know although it is allowed.

@@ -12,6 +12,7 @@
 //! Request phases run in the order of the route's list, response phases in reverse. A decision is a
 //! [`Flow`], a failure is a [`Problem`]; a plugin that guards something fails closed by returning `Err`.
 
+mod background;
 mod collectors;
 mod ctx;
 mod factory;
@@ -20,6 +21,7 @@ mod plugin;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+pub use background::{Background, Surroundings};
 pub use collectors::Collectors;
 pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts};
 pub use factory::{Build, Factory, Warnings};

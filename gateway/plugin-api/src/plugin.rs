@@ -1,12 +1,13 @@
 //! The plugin trait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{Ctx, Phases, Problem};
+use crate::{Background, Ctx, Phases, Problem};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -108,6 +109,11 @@ pub trait Plugin: Send + Sync + 'static {
     /// The [`Problem`] that breaks the answer off.
     fn response_body_filter(&self, _chunk: &mut Option<Bytes>, _end: bool, _cx: &mut Ctx) -> Result<()> {
         Ok(())
+    }
+
+    /// The work that this instance does beside requests, if any.
+    fn background(&self) -> Option<Arc<dyn Background>> {
+        None
     }
 
     /// Learns how the request ended; always called, last.

@@ -1,5 +1,6 @@
 //! What a plugin's own tests need; no server, no socket.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use kyc_model::{
@@ -74,7 +75,8 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
 pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, String> {
     let config = toml::from_str::<F::Config>(settings).map_err(|error| error.to_string())?;
     let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
-    F::build(config, &Build { route: "test", collectors: &collectors, warnings: &warnings })
+    let folder = Path::new("");
+    F::build(config, &Build { route: "test", folder, collectors: &collectors, warnings: &warnings })
 }
 
 /// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some phase is

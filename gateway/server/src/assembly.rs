@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use kyc_plugin_api::Background;
 use kyc_proxy::{Entry, Guarded, Proxy};
 use kyc_telemetry::log;
 use kyc_tenants::{FileSource, Source, Tenants, VaultError, VaultSource};
@@ -22,6 +24,7 @@ use crate::instruments::Instruments;
 use crate::listeners::{Bound, BoundSocket, Lifetime};
 use crate::refresh::Refresh;
 use crate::shutdown::{Drain, Signals};
+use crate::work::{UnderWay, Work};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,14 @@ pub(crate) enum StartError {
         /// The listener's name.
         name: String,
         /// What Pingora said.
+        reason: String,
+    },
+    /// A plugin's work cannot be done.
+    #[error("{name} cannot start: {reason}")]
+    Background {
+        /// The work.
+        name: &'static str,
+        /// Why not.
         reason: String,
     },
     /// The log cannot be set up.
@@ -66,6 +77,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let tenants = Tenants::default();
     let readiness = Readiness::new(tenants.clone());
     let source = source(settings.tenants)?;
+    prepare(&settings.backgrounds)?;
     let sockets = bind(&settings.listeners)?;
     let admin_socket = bind_one("admin", settings.admin)?;
 
@@ -107,11 +119,30 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
 
     server.add_service(background_service(
         "tenants",
-        Refresh::new(source, tenants, metrics.clone(), settings.poll),
+        Refresh::new(source, tenants.clone(), metrics.clone(), settings.poll),
     ));
-    server.add_service(background_service("drain", Drain::new(metrics, log, settings.drain)));
+    let under_way = UnderWay::default();
+    for background in settings.backgrounds {
+        let name = background.name();
+        server.add_service(background_service(name, Work::new(background, tenants.clone(), &under_way)));
+    }
+    server.add_service(background_service("drain", Drain::new(metrics, under_way, log, settings.drain)));
     server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });
     std::process::exit(0)
+}
+
+fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
+    if backgrounds.is_empty() {
+        return Ok(());
+    }
+    let failed = |name, reason| StartError::Background { name, reason };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed("the runtime", error.to_string()))?;
+    backgrounds.iter().try_for_each(|background| {
+        runtime.block_on(background.prepare()).map_err(|reason| failed(background.name(), reason))
+    })
 }
 
 /// HTTP/2 connections idle as long as others.

@@ -22,5 +22,6 @@ mod refresh;
 mod registry;
 mod shutdown;
 mod terminal;
+mod work;
 
 pub use gateway::Gateway;

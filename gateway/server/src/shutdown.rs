@@ -11,6 +11,7 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::Readiness;
+use crate::work::UnderWay;
 
 /// Waits for SIGTERM (drain) or SIGINT (stop at once), and makes `/readyz` fail before listeners close.
 pub(crate) struct Signals {
@@ -20,6 +21,7 @@ pub(crate) struct Signals {
 /// Ends the process as soon as nothing is in flight. Pingora alone would sleep its whole grace period.
 pub(crate) struct Drain {
     metrics: Metrics,
+    under_way: UnderWay,
     log: FlushGuard,
     limit: Duration,
 }
@@ -62,13 +64,13 @@ impl ShutdownSignalWatch for Signals {
 // === impl Drain ===
 
 impl Drain {
-    pub(crate) fn new(metrics: Metrics, log: FlushGuard, limit: Duration) -> Self {
-        Self { metrics, log, limit }
+    pub(crate) fn new(metrics: Metrics, under_way: UnderWay, log: FlushGuard, limit: Duration) -> Self {
+        Self { metrics, under_way, log, limit }
     }
 
     async fn idle(&self) {
         let mut look = tokio::time::interval(LOOK);
-        while self.metrics.in_flight.get() > 0 {
+        while self.metrics.in_flight.get() > 0 || !self.under_way.is_over() {
             look.tick().await;
         }
     }

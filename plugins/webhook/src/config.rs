@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// What may stand beside `plugin = "webhook"`; every key has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +24,10 @@ pub struct Config {
     pub deadline: Duration,
     /// How an event reaches the portal; default `direct`.
     pub delivery: Delivery,
+    /// Where events are kept with `delivery = "stored"`.
+    pub store: StoreConfig,
+    /// How stored events are delivered.
+    pub dispatch: DispatchConfig,
     /// How portals are spoken to.
     pub portal: PortalConfig,
     /// How Onfido is asked for signing tokens.
@@ -46,6 +50,8 @@ pub enum SignaturePolicy {
 pub enum Delivery {
     /// Before the answer: 200 means that the portal took it.
     Direct,
+    /// After the answer: 200 means that the event is durable, and it is delivered until the portal took it.
+    Stored,
 }
 
 /// The settings below `portal`.
@@ -76,6 +82,56 @@ pub enum DataForm {
     String,
 }
 
+/// The settings below `store`. Without a key one is made together with the store, in the file `PATH.key`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The SQLite file; default `data/events.db`.
+    pub path: PathBuf,
+    /// How large it may become before notifications are answered 503; default 10 GiB.
+    pub max_size: ByteSize,
+    /// How long delivered events are kept; default 7 days.
+    #[serde(with = "humantime_serde")]
+    pub keep_delivered: Duration,
+    /// The key that bodies are sealed with, 64 hexadecimal digits.
+    pub key_file: Option<PathBuf>,
+    /// The same, as an environment variable.
+    pub key_env: Option<String>,
+    /// The key before that, which still opens bodies.
+    pub previous_key_file: Option<PathBuf>,
+    /// The same, as an environment variable.
+    pub previous_key_env: Option<String>,
+}
+
+/// The settings below `dispatch`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DispatchConfig {
+    /// How long an event waits after its first, second, … failed try; the last time repeats. Each wait is up to a
+    /// fifth longer. Default 2 s to 4 h in twelve steps.
+    #[serde(deserialize_with = "durations")]
+    pub schedule: Vec<Duration>,
+    /// The age at which an event is given up; default 7 days.
+    #[serde(with = "humantime_serde")]
+    pub give_up: Duration,
+    /// The whole time for one try, login included; default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub attempt: Duration,
+    /// Events of one tenant that are sent at a time; default 8.
+    pub in_flight: usize,
+    /// Events of all tenants that are sent at a time; default 64. Half of the places are for first tries.
+    pub total_in_flight: usize,
+    /// How long a portal is left alone after five failures in a row, doubling; default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub breaker_open: Duration,
+    /// The longest that it is left alone; default 5 min.
+    #[serde(with = "humantime_serde")]
+    pub breaker_longest: Duration,
+    /// How long an account that is refused is left alone, doubling up to 15 min; default 1 min.
+    #[serde(with = "humantime_serde")]
+    pub login_probe: Duration,
+}
+
 /// The settings below `onfido`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -101,6 +157,19 @@ impl Config {
                 self.deadline.is_zero() || self.deadline >= ONFIDO_PATIENCE,
                 "deadline: must be greater than zero and less than 10s, the time that Onfido waits",
             ),
+            (self.store.max_size < ByteSize::mib(1), "store.max_size: must be at least 1 MiB"),
+            (
+                self.store.key_file.is_some() && self.store.key_env.is_some(),
+                "store.key_file: takes only one of key_file and key_env",
+            ),
+            (
+                self.store.previous_key_file.is_some() && self.store.previous_key_env.is_some(),
+                "store.previous_key_file: takes only one of previous_key_file and previous_key_env",
+            ),
+            (self.dispatch.schedule.is_empty(), "dispatch.schedule: must hold at least one time"),
+            (self.dispatch.attempt.is_zero(), "dispatch.attempt: must be greater than zero"),
+            (self.dispatch.in_flight == 0, "dispatch.in_flight: must be greater than zero"),
+            (self.dispatch.total_in_flight == 0, "dispatch.total_in_flight: must be greater than zero"),
             (self.portal.connect.is_zero(), "portal.connect: must be greater than zero"),
             (self.portal.login_lifetime.is_zero(), "portal.login_lifetime: must be greater than zero"),
         ];
@@ -117,6 +186,8 @@ impl Default for Config {
             max_body: ByteSize::mib(1),
             deadline: Duration::from_secs(9),
             delivery: Delivery::Direct,
+            store: StoreConfig::default(),
+            dispatch: DispatchConfig::default(),
             portal: PortalConfig::default(),
             onfido: OnfidoConfig::default(),
         }
@@ -136,64 +207,48 @@ impl Default for PortalConfig {
     }
 }
 
+// === impl StoreConfig ===
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("data/events.db"),
+            max_size: ByteSize::gib(10),
+            keep_delivered: Duration::from_secs(7 * 24 * 3600),
+            key_file: None,
+            key_env: None,
+            previous_key_file: None,
+            previous_key_env: None,
+        }
+    }
+}
+
+// === impl DispatchConfig ===
+
+impl Default for DispatchConfig {
+    fn default() -> Self {
+        let seconds = [2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
+        Self {
+            schedule: seconds.map(Duration::from_secs).to_vec(),
+            give_up: Duration::from_secs(7 * 24 * 3600),
+            attempt: Duration::from_secs(30),
+            in_flight: 8,
+            total_in_flight: 64,
+            breaker_open: Duration::from_secs(5),
+            breaker_longest: Duration::from_secs(300),
+            login_probe: Duration::from_secs(60),
+        }
+    }
+}
+
+fn durations<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    struct Wait(#[serde(with = "humantime_serde")] Duration);
+    Ok(Vec::<Wait>::deserialize(input)?.into_iter().map(|wait| wait.0).collect())
+}
+
 /// Onfido's description of the webhook callback asks for an answer within 10 seconds (API v3.6).
 const ONFIDO_PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-mod tests {
-    use kyc_plugin_api::testkit::{build, contract};
-
-    use crate::Webhook;
-
-    #[test]
-    fn kind_keeps_the_plugin_contract() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-
-        contract::<Webhook>("");
-        contract::<Webhook>(
-            "signature = \"off\"\nallow_unsigned = true\nevents = [\"*\"]\nmax_body = \"64KiB\"\n\
-             deadline = \"2500ms\"\ndelivery = \"direct\"\nonfido = {}\n\
-             portal = { connect = \"1s\", login_lifetime = \"5m\", data = \"string\" }",
-        );
-    }
-
-    #[test]
-    fn signature_off_needs_allow_unsigned() {
-        let refused = build::<Webhook>("signature = \"off\"").err().unwrap();
-
-        assert!(refused.starts_with("signature: "), "{refused}");
-    }
-
-    #[test]
-    fn all_problems_are_reported_together() {
-        let refused = build::<Webhook>(
-            "events = []\nmax_body = 0\ndeadline = \"10s\"\nportal = { connect = \"0s\", login_lifetime = \"0s\" }",
-        )
-        .err()
-        .unwrap();
-
-        for key in ["events: ", "max_body: ", "deadline: ", "portal.connect: ", "portal.login_lifetime: "] {
-            assert!(refused.contains(key), "{key} is missing in {refused}");
-        }
-    }
-
-    #[test]
-    fn unreadable_certificate_file_is_named() {
-        let refused = build::<Webhook>("onfido = { ca_file = \"/no/such.pem\" }").err().unwrap();
-
-        assert_eq!(refused, "onfido.ca_file: cannot read /no/such.pem");
-    }
-
-    #[test]
-    fn file_without_a_certificate_is_refused() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-
-        let refused = build::<Webhook>(&format!("portal = {{ ca_file = {file:?} }}")).err().unwrap();
-
-        assert!(
-            refused.starts_with("portal.ca_file: ") && refused.ends_with("holds no PEM certificate"),
-            "{refused}"
-        );
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ pub struct Event {
     document: Bytes,
     payload: Bytes,
     action: String,
+    resource: Option<String>,
 }
 
 /// A body is no notification. The text says nothing of the body.
@@ -39,10 +40,14 @@ impl Event {
         let payload = members.get("payload").ok_or(InvalidEvent)?.get();
         let members: Members<'_> = serde_json::from_str(payload).map_err(|_| InvalidEvent)?;
         let action = members.get("action").ok_or(InvalidEvent)?.get();
+        let object: Option<Members<'_>> =
+            members.get("object").and_then(|object| serde_json::from_str(object.get()).ok());
+        let resource = object.and_then(|object| serde_json::from_str(object.get("id")?.get()).ok());
         Ok(Self {
             document: document.clone(),
             payload: document.slice_ref(payload.as_bytes()),
             action: serde_json::from_str(action).map_err(|_| InvalidEvent)?,
+            resource,
         })
     }
 
@@ -54,6 +59,11 @@ impl Event {
     /// The value of its `payload`, byte for byte.
     pub fn payload(&self) -> &Bytes {
         &self.payload
+    }
+
+    /// The id of what it happened to, when there is one.
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
     }
 
     /// What happened, for example `report.completed`.

@@ -6,17 +6,23 @@
 mod config;
 mod configuration_name;
 mod content_type;
+mod dispatch;
 mod event;
 pub mod fintechos;
+mod metrics;
 mod outbound;
 mod per_tenant;
 mod plugin;
 mod signature;
 mod signing_tokens;
+mod store;
+mod stored;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{Config, DataForm, Delivery, OnfidoConfig, PortalConfig, SignaturePolicy};
+pub use config::{
+    Config, DataForm, Delivery, DispatchConfig, OnfidoConfig, PortalConfig, SignaturePolicy, StoreConfig,
+};
 pub use event::{Event, InvalidEvent};
 pub use outbound::TransportError;
 pub use plugin::Notifications;

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue};
 use kyc_model::{RequestId, Tenant};
-use kyc_plugin_api::{BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{
+    Background, BodyWish, Build, Ctx, Flow, Outcome, Phases, Plugin, Problem, ProblemKind, Result,
+};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
@@ -22,6 +24,8 @@ use crate::event::{Event, EventFilter};
 use crate::fintechos::Portals;
 use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
+use crate::store::Accepted;
+use crate::stored::Stored;
 use crate::{Config, Delivery, SignaturePolicy};
 
 /// One webhook route.
@@ -30,8 +34,7 @@ pub struct Notifications {
     events: EventFilter,
     max_body: usize,
     deadline: Duration,
-    delivery: Delivery,
-    portals: Portals,
+    delivery: Way,
     counted: IntCounterVec,
     unsigned: IntCounterVec,
 }
@@ -41,16 +44,40 @@ enum Verification {
     Off,
 }
 
+/// How an event reaches its portal.
+enum Way {
+    Direct(Arc<Portals>),
+    Stored(Arc<Stored>),
+}
+
 /// What became of a notification that was answered 200.
 #[derive(Clone, Copy, Debug)]
 enum Handled {
     Delivered,
+    Stored,
+    Duplicate,
+    Dead,
     Ignored,
 }
 
 /// When the answer must be on its way; Onfido's clock runs since the request head.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
+
+// === impl Handled ===
+
+impl Handled {
+    /// The name in metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Dead => "dead",
+            Self::Ignored => "ignored",
+        }
+    }
+}
 
 // === impl Notifications ===
 
@@ -79,13 +106,16 @@ impl Notifications {
                 Verification::Off
             }
         };
+        let portals = Arc::new(Portals::new(&config.portal, build.collectors)?);
         Ok(Self {
             verification,
             events: EventFilter::new(&config.events),
             max_body: usize::try_from(config.max_body.as_u64()).unwrap_or(usize::MAX),
             deadline: config.deadline,
-            delivery: config.delivery,
-            portals: Portals::new(&config.portal, build.collectors)?,
+            delivery: match config.delivery {
+                Delivery::Direct => Way::Direct(portals),
+                Delivery::Stored => Way::Stored(Arc::new(Stored::new(config, portals, build)?)),
+            },
             counted: build.collectors.counter(
                 names::WEBHOOK_EVENTS,
                 "Notifications by what became of them.",
@@ -109,23 +139,32 @@ impl Notifications {
     ) -> Result<Handled> {
         self.verify(cx.extensions().get::<Signature>(), body, tenant).await?;
         require_json(head)?;
-        let event = Event::parse(body)
-            .map_err(|error| Problem::new(ProblemKind::BadRequest, "unusable notification").because(error))?;
         let request_id = cx.request_id();
+        let event = match (Event::parse(body), &self.delivery) {
+            (Ok(event), _) => event,
+            // The signature proves that Onfido sent it, so it is kept for people to look at.
+            (Err(_), Way::Stored(stored)) => {
+                stored.accept(tenant, body, None, request_id).await?;
+                return Ok(Handled::Dead);
+            }
+            (Err(error), Way::Direct(_)) => {
+                return Err(Problem::new(ProblemKind::BadRequest, "unusable notification").because(error));
+            }
+        };
         if !self.events.wants(&event) {
             debug!(%request_id, tenant = %tenant.name, "notification ignored");
             return Ok(Handled::Ignored);
         }
-        match self.delivery {
-            Delivery::Direct => {
-                self.portals.deliver(tenant, &event, &passed_along(request_id), deadline).await?;
+        match &self.delivery {
+            Way::Direct(portals) => {
+                portals.deliver(tenant, &event, &passed_along(request_id), deadline).await?;
                 Ok(Handled::Delivered)
             }
+            Way::Stored(stored) => match stored.accept(tenant, body, Some(&event), request_id).await? {
+                Accepted::Stored => Ok(Handled::Stored),
+                Accepted::Duplicate => Ok(Handled::Duplicate),
+            },
         }
-    }
-
-    fn count(&self, tenant: &Tenant, result: &str) {
-        self.counted.with_label_values(&[tenant.name.as_str(), result]).inc();
     }
 
     async fn verify(&self, signature: Option<&Signature>, body: &[u8], tenant: &Tenant) -> Result<()> {
@@ -147,7 +186,14 @@ impl Notifications {
 #[async_trait]
 impl Plugin for Notifications {
     fn phases(&self) -> Phases {
-        Phases::REQUEST | Phases::REQUEST_BODY
+        Phases::REQUEST | Phases::REQUEST_BODY | Phases::LOGGING
+    }
+
+    fn background(&self) -> Option<Arc<dyn Background>> {
+        match &self.delivery {
+            Way::Direct(_) => None,
+            Way::Stored(stored) => Some(Arc::clone(stored) as Arc<dyn Background>),
+        }
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
@@ -158,12 +204,10 @@ impl Plugin for Notifications {
             ));
         }
         let tenant = named_tenant(cx)?;
-        cx.set_tenant(Arc::clone(&tenant));
+        cx.set_tenant(tenant);
         if let Verification::Required(_) = self.verification {
             // What is not signed at all is refused before its body is read.
-            let signature = Signature::from_head(head)
-                .inspect_err(|_| self.count(&tenant, ProblemKind::Unauthenticated.code()))?;
-            cx.extensions_mut().insert(signature);
+            cx.extensions_mut().insert(Signature::from_head(head)?);
         }
         cx.want_body(BodyWish { limit: self.max_body, within: Some(self.deadline) });
         cx.extensions_mut().insert(Deadline(Instant::now() + self.deadline));
@@ -187,13 +231,19 @@ impl Plugin for Notifications {
             timeout_at(deadline, self.handle(head, body, tenant, cx, deadline)).await.unwrap_or_else(|_| {
                 Err(Problem::new(ProblemKind::UpstreamTimeout, "notification not handled in time"))
             });
-        let result = match &handled {
-            Ok(Handled::Delivered) => "delivered",
-            Ok(Handled::Ignored) => "ignored",
-            Err(problem) => problem.kind().code(),
+        cx.extensions_mut().insert(handled?);
+        Ok(Flow::Respond(http::Response::new(Bytes::new())))
+    }
+
+    fn logging(&self, outcome: &Outcome, cx: &Ctx) {
+        // A name that nobody has must not become a label.
+        let Some(tenant) = cx.tenant() else { return };
+        let result = match (cx.extensions().get::<Handled>(), outcome.code) {
+            (_, Some(code)) => code,
+            (Some(handled), None) => handled.name(),
+            (None, None) => "abandoned",
         };
-        self.count(tenant, result);
-        handled.map(|_| Flow::Respond(http::Response::new(Bytes::new())))
+        self.counted.with_label_values(&[tenant.name.as_str(), result]).inc();
     }
 }
 

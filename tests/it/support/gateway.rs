@@ -25,7 +25,14 @@ pub(crate) struct Gateway {
     child: Child,
     addresses: HashMap<String, SocketAddr>,
     log: Arc<Mutex<String>>,
+    launch: Launch,
+}
+
+/// What a process is started from, and can be started from again.
+struct Launch {
     folder: tempfile::TempDir,
+    binary: &'static str,
+    environment: Vec<(String, String)>,
 }
 
 /// Starts a gateway and waits until it is ready.
@@ -126,26 +133,36 @@ impl Setup {
             "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n"
         };
         let config = format!("[admin]\naddress = \"127.0.0.1:0\"\n{}{listeners}{}", self.source, self.config);
-        let file = folder.path().join("gateway.toml");
-        std::fs::write(&file, config).unwrap();
+        std::fs::write(folder.path().join("gateway.toml"), config).unwrap();
+        let launch = Launch { folder, binary: self.binary, environment: self.environment };
+        let log = Arc::new(Mutex::new(String::new()));
+        let (child, addresses) = launch.run(&log).await;
+        Gateway { child, addresses, log, launch }
+    }
+}
+
+// === impl Launch ===
+
+impl Launch {
+    /// Starts the process and waits until it says where it listens.
+    async fn run(&self, log: &Arc<Mutex<String>>) -> (Child, HashMap<String, SocketAddr>) {
         let mut child = Command::new(binary(self.binary))
             .args(["run", "--config"])
-            .arg(&file)
-            .envs(self.environment)
+            .arg(self.folder.path().join("gateway.toml"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
         let (found, mut wanted) = watch::channel(HashMap::new());
-        follow(child.stdout.take().unwrap(), Arc::clone(&log), Some(found));
-        follow(child.stderr.take().unwrap(), Arc::clone(&log), None);
+        follow(child.stdout.take().unwrap(), Arc::clone(log), Some(found));
+        follow(child.stderr.take().unwrap(), Arc::clone(log), None);
         let addresses = match wanted.wait_for(|addresses| addresses.len() >= 2).await {
             Ok(addresses) => addresses.clone(),
             Err(_) => panic!("the gateway ended: {}", log.lock().unwrap()),
         };
-        Gateway { child, addresses, log, folder }
+        (child, addresses)
     }
 }
 
@@ -187,10 +204,10 @@ impl Gateway {
 
     /// Replaces the tenant file in one step.
     pub(crate) fn write_tenants(&self, onfido: SocketAddr, tenants: &[Value]) {
-        let draft = self.folder.path().join("draft.json");
+        let draft = self.launch.folder.path().join("draft.json");
         let text = document(&format!("http://{onfido}/v3.6"), tenants).to_string();
         std::fs::write(&draft, text).unwrap();
-        std::fs::rename(draft, self.folder.path().join("tenants.json")).unwrap();
+        std::fs::rename(draft, self.launch.folder.path().join("tenants.json")).unwrap();
     }
 
     pub(crate) async fn wait_until_ready(&self) {
@@ -203,6 +220,18 @@ impl Gateway {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         panic!("the gateway does not become ready: {}", self.log());
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.launch.folder.path()
+    }
+
+    /// Kills the process as it stands, and starts another one over the same files.
+    pub(crate) async fn crash(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.addresses) = self.launch.run(&self.log).await;
     }
 
     /// Ends the process by SIGTERM and returns everything it wrote.

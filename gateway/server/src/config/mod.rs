@@ -63,6 +63,10 @@ impl Folder {
         Self(file.parent().map(Path::to_owned).unwrap_or_default())
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Where a path of the configuration leads.
     pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
         self.0.join(path)

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use http::Method;
-use kyc_plugin_api::{Build, Plugin};
+use kyc_plugin_api::{Background, Build, Plugin};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
+use super::Folder;
 use super::raw::RawRoute;
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
@@ -15,15 +16,17 @@ use crate::registry::Registry;
 /// Checks the routes, builds their plugins and compiles the table.
 pub(crate) fn check(
     raw: Vec<RawRoute>,
+    folder: &Folder,
     registry: &Registry,
     instruments: &Instruments,
     problems: &mut Problems,
-) -> Option<RouteTable> {
+) -> Option<(RouteTable, Vec<Arc<dyn Background>>)> {
     if raw.is_empty() {
         problems.add("routes", "must hold at least one route");
     }
     let mut names: Vec<String> = Vec::new();
     let mut routes = Vec::with_capacity(raw.len());
+    let mut backgrounds = Vec::new();
     for (place, route) in raw.into_iter().enumerate() {
         let path = format!("routes[{place}]");
         if route.name.is_empty() {
@@ -36,15 +39,13 @@ pub(crate) fn check(
         for (place, _) in route.paths.iter().enumerate().filter(|(_, pattern)| !pattern.starts_with('/')) {
             problems.add(format!("{path}.paths[{place}]"), "must begin with `/`, or it matches nothing");
         }
-        routes.push(Route {
-            methods: methods(&route.methods, &path, problems),
-            plugins: plugins(&route, &path, registry, instruments, problems),
-            name: route.name,
-            paths: route.paths,
-        });
+        let methods = methods(&route.methods, &path, problems);
+        let plugins = plugins(&route, &path, folder, registry, instruments, problems);
+        backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
+        routes.push(Route { methods, plugins, name: route.name, paths: route.paths });
     }
     match RouteTable::compile(routes, &instruments.metrics) {
-        Ok(table) => Some(table),
+        Ok(table) => Some((table, backgrounds)),
         Err(errors) => {
             for error in errors {
                 problems.add(format!("routes[{}].{}", error.route, error.key), error.reason);
@@ -78,12 +79,13 @@ fn methods(raw: &[String], path: &str, problems: &mut Problems) -> Vec<Method> {
 fn plugins(
     route: &RawRoute,
     path: &str,
+    folder: &Folder,
     registry: &Registry,
     instruments: &Instruments,
     problems: &mut Problems,
 ) -> Vec<(String, Arc<dyn Plugin>)> {
     let Instruments { collectors, warnings, .. } = instruments;
-    let build = Build { route: &route.name, collectors, warnings };
+    let build = Build { route: &route.name, folder: folder.path(), collectors, warnings };
     let mut built = Vec::with_capacity(route.plugins.len());
     for (place, settings) in route.plugins.iter().enumerate() {
         let path = format!("{path}.plugins[{place}]");

@@ -2,21 +2,22 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use kyc_plugin_api::Background;
 use kyc_proxy::{ProxySettings, RouteTable};
 use kyc_telemetry::log;
 use kyc_tenants::VaultSettings;
 
-use super::raw::{LogFormat, Raw, RawListener};
+use super::raw::{Downstream, LogFormat, Raw, RawListener};
 use super::{Folder, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 
 /// Everything that `run` needs; nothing in here can be wrong any more.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// Worker threads of the proxy.
     pub(crate) threads: usize,
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) poll: Duration,
     pub(crate) tenants: TenantSource,
     pub(crate) routes: RouteTable,
+    /// What plugins do beside requests.
+    pub(crate) backgrounds: Vec<Arc<dyn Background>>,
     /// For the summary of `check`: each route's name and plugins.
     pub(crate) summary: Vec<String>,
 }
@@ -61,6 +64,12 @@ pub(crate) enum TenantSource {
 }
 
 // === impl Settings ===
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("routes", &self.summary).finish_non_exhaustive()
+    }
+}
 
 impl Settings {
     /// Checks what needs more than one value, and builds the plugins.
@@ -103,7 +112,8 @@ impl Settings {
         let poll = raw.tenants.poll;
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
-        let routes = routes::check(raw.routes, registry, instruments, problems);
+        let routes = routes::check(raw.routes, folder, registry, instruments, problems);
+        let (routes, backgrounds) = routes?;
         Some(Self {
             threads: threads(raw.server.threads),
             max_connections: raw.server.max_connections,
@@ -111,14 +121,7 @@ impl Settings {
             drain: raw.server.drain,
             upstream_ca_file,
             listeners,
-            downstream: ProxySettings {
-                keepalive: raw.downstream.keepalive,
-                read: raw.downstream.read,
-                write: raw.downstream.write,
-                body: raw.downstream.body,
-                buffered_bodies: usize::try_from(raw.downstream.buffered_bodies.as_u64())
-                    .unwrap_or(usize::MAX),
-            },
+            downstream: downstream(&raw.downstream),
             admin: admin?,
             log_level: raw.log.level,
             log_format: match raw.log.format {
@@ -127,9 +130,20 @@ impl Settings {
             },
             poll,
             tenants: tenants?,
-            routes: routes?,
+            routes,
+            backgrounds,
             summary,
         })
+    }
+}
+
+fn downstream(raw: &Downstream) -> ProxySettings {
+    ProxySettings {
+        keepalive: raw.keepalive,
+        read: raw.read,
+        write: raw.write,
+        body: raw.body,
+        buffered_bodies: usize::try_from(raw.buffered_bodies.as_u64()).unwrap_or(usize::MAX),
     }
 }
 

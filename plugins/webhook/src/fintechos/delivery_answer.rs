@@ -1,8 +1,9 @@
 //! A portal's answer to a delivery: failures may ride on status 200.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::Response;
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -29,7 +30,11 @@ pub(super) struct Envelope {
 /// [`DeliveryError`] when it did not.
 pub(super) async fn judge(response: Response) -> Result<(), DeliveryError> {
     if !response.status().is_success() {
-        return Err(DeliveryError::Status(response.status().as_u16()));
+        let status = response.status().as_u16();
+        return Err(match retry_after(&response) {
+            Some(retry_after) if matches!(status, 429 | 503) => DeliveryError::Busy { status, retry_after },
+            Some(_) | None => DeliveryError::Status(status),
+        });
     }
     let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|value| is_html(value.as_bytes()));
     if is_page {
@@ -52,13 +57,18 @@ impl Envelope {
     pub(super) fn read(body: &[u8]) -> Self {
         let body = plain(body);
         match body.first() {
-            Some(b'"') => match serde_json::from_slice::<String>(body) {
-                Ok(text) if text.trim_start().starts_with('{') => Self::of_object(plain(text.as_bytes())),
-                Ok(_) => Self::default(),
-                Err(_) => Self { unreadable: body.contains(&b'{'), ..Self::default() },
-            },
+            Some(b'"') => Self::of_text(plain(unquoted(body).as_bytes())),
+            Some(_) | None => Self::of_text(body),
+        }
+    }
+
+    fn of_text(body: &[u8]) -> Self {
+        match body.first() {
             Some(b'{') => Self::of_object(body),
             Some(b'<') => Self { unreadable: true, ..Self::default() },
+            Some(_) if body.eq_ignore_ascii_case(b"false") => {
+                Self { success: Some(false), ..Self::default() }
+            }
             Some(_) | None => Self::default(),
         }
     }
@@ -140,6 +150,28 @@ fn speaks_of_session(message: &str) -> bool {
     ["token", "expired", "unauthor", "session"].iter().any(|word| message.contains(word))
 }
 
+/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok()
+}
+
+/// The content of a JSON string, as far as it goes: one that was cut ends in its last whole character.
+fn unquoted(body: &[u8]) -> String {
+    let whole = |text: &[u8]| serde_json::from_slice::<String>(text).ok();
+    whole(body)
+        .or_else(|| {
+            (0..LONGEST_ESCAPE).find_map(|cut| {
+                let kept = body.get(..body.len().checked_sub(cut)?)?;
+                whole(&[kept, b"\"".as_slice()].concat())
+            })
+        })
+        .unwrap_or_default()
+}
+
 fn is_html(content_type: &[u8]) -> bool {
     content_type.get(..HTML.len()).is_some_and(|start| start.eq_ignore_ascii_case(HTML))
 }
@@ -147,6 +179,8 @@ fn is_html(content_type: &[u8]) -> bool {
 const HTML: &[u8] = b"text/html";
 const KEYS: [&str; 3] = ["issuccess", "errorcode", "message"];
 const UNREADABLE: i64 = -1;
+/// Two halves of a surrogate pair, `\uXXXX\uXXXX`.
+const LONGEST_ESCAPE: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -165,6 +199,7 @@ mod tests {
             "\u{feff}{\"IsSuccess\":true}",
             r#""{\"IsSuccess\":true}""#,
             r#"{"IsSuccess":1}"#,
+            r#""{\"IsSuccess\":true,\"Serialized\":\"cut \u00"#,
             r#"{"IsSuccess":true,"Serialized":"cut of"#,
             "{}",
             r#"{"Message":null,"IsSuccess":true,"ErrorCode":0,"UIResult":{"IsSuccess":false}}"#,
@@ -189,6 +224,9 @@ mod tests {
             ("  \r\n{\"IsSuccess\":false}", None),
             (r#""{\"IsSuccess\":false}""#, None),
             (r#""{\"Serialized\":\"cut"#, None),
+            ("\"\u{feff}{\\\"IsSuccess\\\":false}\"", None),
+            ("false", None),
+            (" \"False\" ", None),
             (r#"{"IsSuccess":0}"#, None),
             (r#"{"IsSuccess":"no"}"#, None),
             (r#"{"IsSuccess":[]}"#, None),

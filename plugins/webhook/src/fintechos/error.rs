@@ -1,6 +1,7 @@
 //! What may become of a delivery that fails.
 
 use std::fmt;
+use std::time::Duration;
 
 use kyc_plugin_api::{Problem, ProblemKind};
 
@@ -35,6 +36,14 @@ pub enum DeliveryError {
     /// The delivery was answered with this status.
     #[error("portal answered {0} to the delivery")]
     Status(u16),
+    /// The portal asks to be left alone for a while.
+    #[error("portal answered {status} to the delivery and asks to wait {} s", retry_after.as_secs())]
+    Busy {
+        /// 429 or 503.
+        status: u16,
+        /// What `Retry-After` says.
+        retry_after: Duration,
+    },
     /// The answer says that the session has ended, also after a new login.
     #[error("portal does not accept the session")]
     SessionEnded,
@@ -76,15 +85,34 @@ impl DeliveryError {
     /// What the failure says about the next delivery.
     pub fn class(&self) -> DeliveryClass {
         match self {
-            Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned | Self::Refused(_) => {
-                DeliveryClass::Transient
-            }
+            Self::Transport { .. }
+            | Self::Deadline
+            | Self::LoginAbandoned
+            | Self::Refused(_)
+            | Self::Busy { .. } => DeliveryClass::Transient,
             Self::LoginStatus(400 | 401 | 403) | Self::LoginAnswer => DeliveryClass::Login,
             Self::Status(401) | Self::SessionEnded => DeliveryClass::Session,
             Self::Status(400 | 409 | 413 | 415 | 422) => DeliveryClass::Event,
             Self::LoginStatus(300..=399 | 404 | 405 | 410) | Self::Page => DeliveryClass::Endpoint,
             Self::Status(300..=399 | 403 | 404 | 405 | 410) => DeliveryClass::Endpoint,
             Self::LoginStatus(_) | Self::Status(_) => DeliveryClass::Transient,
+        }
+    }
+
+    /// The status that the portal answered, if it did.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::LoginStatus(status) | Self::Status(status) | Self::Busy { status, .. } => Some(*status),
+            Self::Refused(_) | Self::Page | Self::LoginAnswer | Self::SessionEnded => Some(200),
+            Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned => None,
+        }
+    }
+
+    /// How long the portal asks to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => Some(*retry_after),
+            _ => None,
         }
     }
 
@@ -105,9 +133,25 @@ impl DeliveryError {
             Self::LoginStatus(_)
             | Self::LoginAnswer
             | Self::Status(_)
+            | Self::Busy { .. }
             | Self::SessionEnded
             | Self::Refused(_)
             | Self::Page => ProblemKind::UpstreamError,
+        }
+    }
+}
+
+// === impl DeliveryClass ===
+
+impl DeliveryClass {
+    /// The name in metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Login => "login",
+            Self::Session => "session",
+            Self::Endpoint => "endpoint",
+            Self::Event => "event",
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use httpmock::MockServer;
 use kyc_plugin_api::testkit::{ctx, head, tenant};
-use kyc_plugin_api::{Collectors, Connection, Factory, Params, Warnings};
+use kyc_plugin_api::{Collectors, Connection, Factory, Outcome, Params, Warnings};
 use prometheus::Registry;
 
 use super::{
@@ -19,7 +19,16 @@ fn plugin(settings: &str) -> Notifications {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config: Config = toml::from_str(settings).unwrap();
     let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
-    Webhook::build(config, &Build { route: "test", collectors: &collectors, warnings: &warnings }).unwrap()
+    Webhook::build(
+        config,
+        &Build {
+            route: "test",
+            folder: std::path::Path::new(""),
+            collectors: &collectors,
+            warnings: &warnings,
+        },
+    )
+    .unwrap()
 }
 
 fn acme(portal: &str) -> Tenant {
@@ -45,9 +54,20 @@ async fn notify(
     body: &str,
     mut cx: Ctx,
 ) -> Result<u16, Problem> {
-    plugin.request_filter(head, &mut cx)?;
-    let flow = plugin.request_body_filter(head, &mut Bytes::from(body.to_owned()), &mut cx).await?;
-    let Flow::Respond(answer) = flow else { panic!("a notification goes to no upstream") };
+    let mut answered = plugin.request_filter(head, &mut cx);
+    if matches!(answered, Ok(Flow::Next)) {
+        answered = plugin.request_body_filter(head, &mut Bytes::from(body.to_owned()), &mut cx).await;
+    }
+    let outcome = Outcome {
+        status: 0,
+        code: answered.as_ref().err().map(|problem| problem.kind().code()),
+        duration: Duration::ZERO,
+        upstream_duration: None,
+        request_bytes: 0,
+        response_bytes: 0,
+    };
+    plugin.logging(&outcome, &cx);
+    let Flow::Respond(answer) = answered? else { panic!("a notification goes to no upstream") };
     assert!(answer.body().is_empty());
     Ok(answer.status().as_u16())
 }

@@ -127,7 +127,17 @@ fn every_setting_of_every_plugin_is_documented() {
 fn plugin_settings_are_documented_with_their_defaults() {
     assert_documents_defaults::<kyc_plugin_subscription::Config>("subscription", &[]);
     assert_documents_defaults::<kyc_plugin_onfido::Config>("onfido", &["public_url", "aliases"]);
-    assert_documents_defaults::<kyc_plugin_webhook::Config>("webhook", &["portal.ca_file", "onfido.ca_file"]);
+    assert_documents_defaults::<kyc_plugin_webhook::Config>(
+        "webhook",
+        &[
+            "portal.ca_file",
+            "onfido.ca_file",
+            "store.key_file",
+            "store.key_env",
+            "store.previous_key_file",
+            "store.previous_key_env",
+        ],
+    );
 }
 
 #[test]
@@ -175,7 +185,7 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
     }
     let instruments = Instruments::new().unwrap();
     let Instruments { collectors, warnings, .. } = &instruments;
-    let build = Build { route: "test", collectors, warnings };
+    let build = Build { route: "test", folder: Path::new(""), collectors, warnings };
     let mut problems = Problems::new(Path::new("test.toml"));
 
     let _ = plugins::built_in().find(kind).unwrap().build(settings, &build, "plugin", &mut problems);

@@ -1,0 +1,42 @@
+//! Work that a plugin does beside requests.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kyc_model::TenantTable;
+use tokio::sync::watch;
+
+/// What a plugin does for as long as the gateway runs, on a runtime of its own.
+#[async_trait]
+pub trait Background: Send + Sync + 'static {
+    /// A name for logs and messages.
+    fn name(&self) -> &'static str;
+
+    /// Makes sure, before anything is served, that the work can be done. It runs on another runtime than
+    /// [`Background::run`], so nothing that is tied to one may be kept.
+    ///
+    /// # Errors
+    ///
+    /// Why the gateway must not start.
+    async fn prepare(&self) -> Result<(), String>;
+
+    /// Works until the shutdown begins, and returns when nothing is under way any more. The process waits for it
+    /// as long as for requests.
+    async fn run(&self, surroundings: Surroundings);
+}
+
+/// What background work can see of the gateway.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Gives the tenants as they are at the moment; none while no document was loaded.
+    pub tenants: Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>,
+    /// Becomes true when the shutdown begins.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}

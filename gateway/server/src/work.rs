@@ -1,0 +1,48 @@
+//! The background work of plugins, as services of Pingora's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use kyc_plugin_api::{Background, Surroundings};
+use kyc_tenants::Tenants;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+
+/// One plugin's work.
+pub(crate) struct Work {
+    background: Arc<dyn Background>,
+    tenants: Tenants,
+    under_way: UnderWay,
+}
+
+/// How many pieces of work have not ended yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+// === impl Work ===
+
+impl Work {
+    pub(crate) fn new(background: Arc<dyn Background>, tenants: Tenants, under_way: &UnderWay) -> Self {
+        under_way.0.fetch_add(1, Ordering::Relaxed);
+        Self { background, tenants, under_way: under_way.clone() }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Work {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        let tenants = self.tenants.clone();
+        self.background.run(Surroundings { tenants: Arc::new(move || tenants.load()), shutdown }).await;
+        self.under_way.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl UnderWay ===
+
+impl UnderWay {
+    /// Says whether all work has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}

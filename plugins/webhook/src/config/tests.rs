@@ -1,0 +1,57 @@
+//! The settings, read and checked.
+
+use kyc_plugin_api::testkit::{build, contract};
+
+use crate::Webhook;
+
+#[test]
+fn kind_keeps_the_plugin_contract() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    contract::<Webhook>("");
+    contract::<Webhook>(
+        "signature = \"off\"\nallow_unsigned = true\nevents = [\"*\"]\nmax_body = \"64KiB\"\n\
+         deadline = \"2500ms\"\ndelivery = \"direct\"\nonfido = {}\n\
+         portal = { connect = \"1s\", login_lifetime = \"5m\", data = \"string\" }",
+    );
+}
+
+#[test]
+fn signature_off_needs_allow_unsigned() {
+    let refused = build::<Webhook>("signature = \"off\"").err().unwrap();
+
+    assert!(refused.starts_with("signature: "), "{refused}");
+}
+
+#[test]
+fn all_problems_are_reported_together() {
+    let refused = build::<Webhook>(
+        "events = []\nmax_body = 0\ndeadline = \"10s\"\nportal = { connect = \"0s\", login_lifetime = \"0s\" }",
+    )
+    .err()
+    .unwrap();
+
+    for key in ["events: ", "max_body: ", "deadline: ", "portal.connect: ", "portal.login_lifetime: "] {
+        assert!(refused.contains(key), "{key} is missing in {refused}");
+    }
+}
+
+#[test]
+fn unreadable_certificate_file_is_named() {
+    let refused = build::<Webhook>("onfido = { ca_file = \"/no/such.pem\" }").err().unwrap();
+
+    assert_eq!(refused, "onfido.ca_file: cannot read /no/such.pem");
+}
+
+#[test]
+fn file_without_a_certificate_is_refused() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
+    let refused = build::<Webhook>(&format!("portal = {{ ca_file = {file:?} }}")).err().unwrap();
+
+    assert!(
+        refused.starts_with("portal.ca_file: ") && refused.ends_with("holds no PEM certificate"),
+        "{refused}"
+    );
+}

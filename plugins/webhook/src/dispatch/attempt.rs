@@ -1,0 +1,134 @@
+//! One try to deliver one event, and its record.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use kyc_model::Tenant;
+use rand::RngExt;
+use tokio::time::{Instant, sleep};
+
+use super::Means;
+use super::schedule::{self, Age};
+use crate::Event;
+use crate::fintechos::DeliveryError;
+use crate::store::{Attempt, Change, DeadReason, DueEvent, Next, now};
+
+/// What a try has shown, once it is recorded.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub(super) id: i64,
+    pub(super) tenant: String,
+    /// None for an event that could not be read, which says nothing about the portal.
+    pub(super) outcome: Option<Result<(), DeliveryError>>,
+}
+
+/// Delivers and records; returns only when the store has taken the result.
+pub(super) async fn attempt(
+    means: Means,
+    tenant: Arc<Tenant>,
+    due: DueEvent,
+    unrecorded: Arc<AtomicUsize>,
+) -> Attempted {
+    let (at, begun) = (now(), Instant::now());
+    let event = means
+        .keyring
+        .open(due.uid, &due.tenant, &due.body)
+        .ok()
+        .and_then(|body| Event::parse(&Bytes::from(body)).ok());
+    let (outcome, next) = match event {
+        Some(event) => {
+            let outcome = deliver(&means, &tenant, &event, &due, begun).await;
+            let next = match &outcome {
+                Ok(()) => Next::Delivered,
+                Err(error) => {
+                    let age = Age { attempts: due.attempts, received: due.received, now: now() };
+                    schedule::after(error, age, &means.config, rand::rng().random())
+                }
+            };
+            (Some(outcome), next)
+        }
+        None => (None, Next::Dead(DeadReason::Poison)),
+    };
+    let error = outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+    tell(&means, &due, error, next);
+    let record = Attempt {
+        at,
+        took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+        status: error.and_then(DeliveryError::status),
+        error: error.map(ToString::to_string),
+    };
+    record_result(&means, Change::Finish { id: due.id, attempt: record, next }, &unrecorded).await;
+    Attempted { id: due.id, tenant: due.tenant, outcome }
+}
+
+async fn deliver(
+    means: &Means,
+    tenant: &Arc<Tenant>,
+    event: &Event,
+    due: &DueEvent,
+    begun: Instant,
+) -> Result<(), DeliveryError> {
+    let headers = along(due);
+    let (portals, tenant, event) = (Arc::clone(&means.portals), Arc::clone(tenant), event.clone());
+    let deadline = begun + means.config.attempt;
+    // On a task of its own, so that a panic costs one try and not the dispatcher.
+    tokio::spawn(async move { portals.deliver(&tenant, &event, &headers, deadline).await })
+        .await
+        .unwrap_or(Err(DeliveryError::Deadline))
+}
+
+/// Records a result for as long as it takes.
+async fn record_result(means: &Means, change: Change, unrecorded: &AtomicUsize) {
+    if means.inbox.change(change.clone()).await.is_ok() {
+        return;
+    }
+    unrecorded.fetch_add(1, Ordering::Relaxed);
+    loop {
+        sleep(AGAIN).await;
+        if means.inbox.change(change.clone()).await.is_ok() {
+            break;
+        }
+    }
+    unrecorded.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// What lets a portal recognise an event that it gets twice.
+fn along(due: &DueEvent) -> HeaderMap {
+    let uid = due.uid.to_string();
+    let fields = [
+        ("idempotency-key", uid.clone()),
+        ("x-event-id", uid),
+        ("x-attempt", (due.attempts + 1).to_string()),
+        ("x-request-id", due.trace.clone()),
+    ];
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
+        .collect()
+}
+
+fn tell(means: &Means, due: &DueEvent, error: Option<&DeliveryError>, next: Next) {
+    let (event, tenant, request_id) = (due.uid, due.tenant.as_str(), due.trace.as_str());
+    let attempt = due.attempts + 1;
+    let class = error.map_or("delivered", |error| error.class().name());
+    let error = error.map(ToString::to_string).unwrap_or_default();
+    if next != Next::Dead(DeadReason::Poison) {
+        means.metrics.attempts.with_label_values(&[tenant, class]).inc();
+    }
+    match next {
+        Next::Delivered => tracing::info!(%event, request_id, tenant, attempt, "event delivered"),
+        Next::Waiting { .. } => {
+            tracing::warn!(%event, request_id, tenant, attempt, class, error, "event not delivered yet");
+        }
+        Next::Dead(reason) => {
+            means.metrics.dead.with_label_values(&[tenant, reason.name()]).inc();
+            tracing::error!(%event, request_id, tenant, attempt, reason = reason.name(), error, "event given up");
+        }
+    }
+}
+
+/// How long a result that the store did not take waits.
+const AGAIN: Duration = Duration::from_millis(500);

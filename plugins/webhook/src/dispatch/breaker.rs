@@ -1,0 +1,184 @@
+//! One breaker per tenant: a portal that is down is asked rarely, and one that is back at once.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::DispatchConfig;
+use crate::fintechos::DeliveryClass;
+
+/// Whether deliveries may be tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Breaker {
+    state: State,
+    /// Failures in a row.
+    failures: u32,
+    /// How often it opened in a row.
+    trips: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open(Instant),
+    /// One try is under way.
+    HalfOpen,
+}
+
+/// What a breaker allows now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Allowed {
+    All,
+    /// One try, to see whether the portal is back.
+    Probe,
+    /// Nothing before then.
+    NotBefore(Instant),
+    /// Nothing until the probe has ended.
+    Nothing,
+}
+
+// === impl Breaker ===
+
+impl Breaker {
+    pub(super) fn new() -> Self {
+        Self { state: State::Closed, failures: 0, trips: 0 }
+    }
+
+    pub(super) fn allows(&self, now: Instant) -> Allowed {
+        match self.state {
+            State::Closed => Allowed::All,
+            State::Open(until) if now >= until => Allowed::Probe,
+            State::Open(until) => Allowed::NotBefore(until),
+            State::HalfOpen => Allowed::Nothing,
+        }
+    }
+
+    /// Notes that a probe begins.
+    pub(super) fn probe(&mut self) {
+        self.state = State::HalfOpen;
+    }
+
+    /// Notes a success; says whether the portal was held until now.
+    pub(super) fn succeeded(&mut self) -> bool {
+        let was_held = self.state != State::Closed;
+        *self = Self::new();
+        was_held
+    }
+
+    /// Notes a failure of some class.
+    pub(super) fn failed(&mut self, class: DeliveryClass, now: Instant, config: &DispatchConfig) {
+        let (first, longest, limit) = match class {
+            // The portal has answered: it is this one event that it does not want.
+            DeliveryClass::Event => {
+                if self.state == State::HalfOpen {
+                    *self = Self::new();
+                }
+                return;
+            }
+            DeliveryClass::Login => (config.login_probe, LONGEST_LOGIN, 1),
+            DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Endpoint => {
+                (config.breaker_open, config.breaker_longest, FAILURES)
+            }
+        };
+        self.failures += 1;
+        if self.state == State::HalfOpen || self.failures >= limit {
+            let wait = first.saturating_mul(1 << self.trips.min(16)).min(longest.max(first));
+            self.state = State::Open(now + wait);
+            self.trips += 1;
+            self.failures = 0;
+        }
+    }
+
+    /// Notes a try that says nothing about the portal.
+    pub(super) fn inconclusive(&mut self, now: Instant) {
+        if self.state == State::HalfOpen {
+            self.state = State::Open(now);
+        }
+    }
+
+    /// Holds everything until the portal's own time is over.
+    pub(super) fn hold(&mut self, until: Instant) {
+        if !matches!(self.state, State::Open(later) if later > until) {
+            self.state = State::Open(until);
+        }
+    }
+
+    /// 0 closed, 1 half open, 2 open.
+    pub(super) fn code(&self) -> i64 {
+        match self.state {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open(_) => 2,
+        }
+    }
+}
+
+/// So many failures in a row open it.
+const FAILURES: u32 = 5;
+/// A refused account is tried at least this often.
+const LONGEST_LOGIN: Duration = Duration::from_secs(15 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fail(breaker: &mut Breaker, times: u32, class: DeliveryClass, now: Instant) {
+        for _ in 0..times {
+            breaker.failed(class, now, &DispatchConfig::default());
+        }
+    }
+
+    #[test]
+    fn it_opens_after_five_failures_and_doubles_up_to_five_minutes() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+        fail(&mut breaker, 4, DeliveryClass::Transient, now);
+        assert_eq!(breaker.allows(now), Allowed::All);
+
+        let mut waits = Vec::new();
+        fail(&mut breaker, 1, DeliveryClass::Transient, now);
+        for _ in 0..9 {
+            let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
+            waits.push((until - now).as_secs());
+            assert_eq!(breaker.allows(until), Allowed::Probe);
+            breaker.probe();
+            assert_eq!(breaker.allows(until), Allowed::Nothing);
+            fail(&mut breaker, 1, DeliveryClass::Transient, now);
+        }
+
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    }
+
+    #[test]
+    fn a_success_closes_it_and_says_that_it_was_held() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+        assert!(!breaker.succeeded());
+
+        fail(&mut breaker, 5, DeliveryClass::Endpoint, now);
+        breaker.probe();
+
+        assert!(breaker.succeeded());
+        assert_eq!((breaker.allows(now), breaker.code()), (Allowed::All, 0));
+    }
+
+    #[test]
+    fn an_event_that_is_refused_says_nothing_against_the_portal() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+
+        fail(&mut breaker, 50, DeliveryClass::Event, now);
+
+        assert_eq!(breaker.allows(now), Allowed::All);
+    }
+
+    #[test]
+    fn one_refused_login_holds_the_tenant_for_a_minute_and_longer() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+
+        let waits = [(); 6].map(|()| {
+            fail(&mut breaker, 1, DeliveryClass::Login, now);
+            let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
+            (until - now).as_secs()
+        });
+
+        assert_eq!(waits, [60, 120, 240, 480, 900, 900]);
+    }
+}

@@ -1,0 +1,238 @@
+//! Brings stored events to their portals, each tenant on a lane of its own.
+
+mod attempt;
+mod breaker;
+mod clock;
+mod lane;
+mod schedule;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use kyc_model::{Tenant, TenantTable};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use crate::DispatchConfig;
+use crate::fintechos::Portals;
+use crate::metrics::DispatchMetrics;
+use crate::store::{Change, DueEvent, Inbox, Keyring, Millis, Reader, StoreError, now};
+use attempt::{Attempted, attempt};
+use clock::Clock;
+use lane::Lane;
+
+/// The tenants as they are at the moment.
+pub(crate) type Tenants = Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>;
+
+/// What a dispatcher works with.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub(crate) config: DispatchConfig,
+    /// How long delivered events are kept.
+    pub(crate) keep_delivered: Duration,
+    pub(crate) inbox: Inbox,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) portals: Arc<Portals>,
+    pub(crate) tenants: Tenants,
+    pub(crate) metrics: DispatchMetrics,
+}
+
+/// The one process that delivers from a store.
+pub(crate) struct Dispatcher<R> {
+    means: Means,
+    reader: R,
+    lanes: HashMap<String, Lane>,
+    /// Results that the store could not take yet; while there are any, nothing new is begun, since a crash would
+    /// deliver all of them again.
+    unrecorded: Arc<AtomicUsize>,
+    finished: mpsc::Sender<Attempted>,
+    results: mpsc::Receiver<Attempted>,
+    /// Which tenant is asked first, so that none is always last.
+    turn: usize,
+}
+
+// === impl Dispatcher ===
+
+impl<R: Reader> Dispatcher<R> {
+    pub(crate) fn new(means: Means, reader: R) -> Self {
+        let (finished, results) = mpsc::channel(1024);
+        Self { means, reader, lanes: HashMap::new(), unrecorded: Arc::default(), finished, results, turn: 0 }
+    }
+
+    /// Delivers until `shutdown`; then begins nothing any more, and returns when what is under way has ended.
+    pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let inbox = self.means.inbox.clone();
+        let mut clock = Clock::start(now());
+        let latest = now() + schedule::millis(schedule::longest(&self.means.config));
+        self.tell(inbox.change(Change::Clamp { latest }).await);
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        while !*shutdown.borrow() {
+            if let Some(by) = clock.jump(now()) {
+                tracing::warn!(milliseconds = by, "the system's clock has jumped, due times move along");
+                self.tell(inbox.change(Change::Shift { by }).await);
+            }
+            let pause = match self.begin_due().await {
+                Ok(pause) => pause.min(LOOK),
+                Err(error) => {
+                    tracing::error!(%error, "cannot look for events that are due");
+                    LOOK
+                }
+            };
+            tokio::select! {
+                Some(result) = self.results.recv() => self.settle_all(result).await,
+                () = inbox.arrival() => {}
+                () = sleep(pause) => {}
+                _ = housekeeping.tick() => self.keep_house().await,
+                _ = shutdown.changed() => {}
+            }
+        }
+        while self.in_flight() > 0 {
+            let Some(result) = self.results.recv().await else { return };
+            self.settle_all(result).await;
+        }
+    }
+
+    /// Begins what is due, and says how long nothing else will be.
+    async fn begin_due(&mut self) -> Result<Duration, StoreError> {
+        let Some(tenants) = (self.means.tenants)() else { return Ok(LOOK) };
+        if self.unrecorded.load(Ordering::Relaxed) > 0 {
+            return Ok(LOOK);
+        }
+        let (clock, instant) = (now(), Instant::now());
+        let mut waiting = self.reader.waiting().await?;
+        let mut pause = LOOK;
+        if !waiting.is_empty() {
+            self.turn = (self.turn + 1) % waiting.len();
+            waiting.rotate_left(self.turn);
+        }
+        for lane in waiting {
+            // Events of a tenant that is gone stay where they are, and are never sent elsewhere.
+            let Some(tenant) = tenants.by_name(&lane.tenant) else { continue };
+            if lane.first_due > clock {
+                let wait = u64::try_from(lane.first_due - clock).unwrap_or_default();
+                pause = pause.min(Duration::from_millis(wait));
+                continue;
+            }
+            self.begin_lane(tenant, clock, instant).await?;
+        }
+        Ok(pause)
+    }
+
+    async fn begin_lane(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        clock: Millis,
+        instant: Instant,
+    ) -> Result<(), StoreError> {
+        let config = &self.means.config;
+        let room = config.total_in_flight.saturating_sub(self.in_flight());
+        let retries = self.lanes.values().map(Lane::retries).sum::<usize>();
+        // Half of the places are for events that were never tried: retries of many dead portals must not take
+        // everything.
+        let mut retry_room = (config.total_in_flight / 2).max(1).saturating_sub(retries);
+        let lane = self.lanes.entry(tenant.name.as_str().to_owned()).or_insert_with(Lane::new);
+        let room = room.min(lane.room(config.in_flight, instant));
+        if room == 0 {
+            return Ok(());
+        }
+        let except = lane.ids();
+        let due = self.reader.due(tenant.name.as_str(), clock, room, &except).await?;
+        for event in due {
+            if event.attempts > 0 {
+                if retry_room == 0 {
+                    continue;
+                }
+                retry_room -= 1;
+            }
+            self.begin(tenant, event);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, tenant: &Arc<Tenant>, event: DueEvent) {
+        if let Some(lane) = self.lanes.get_mut(tenant.name.as_str()) {
+            lane.begin(event.id, event.attempts > 0);
+            self.means.metrics.breaker.with_label_values(&[tenant.name.as_str()]).set(lane.breaker.code());
+        }
+        let (means, tenant, finished) = (self.means.clone(), Arc::clone(tenant), self.finished.clone());
+        let unrecorded = Arc::clone(&self.unrecorded);
+        tokio::spawn(async move {
+            let result = attempt(means, tenant, event, unrecorded).await;
+            // The dispatcher outlives its attempts; without it nobody counts.
+            let _ = finished.send(result).await;
+        });
+    }
+
+    /// Takes a result and all that came with it, before the store is asked again.
+    async fn settle_all(&mut self, first: Attempted) {
+        self.settle(first).await;
+        while let Ok(result) = self.results.try_recv() {
+            self.settle(result).await;
+        }
+    }
+
+    async fn settle(&mut self, result: Attempted) {
+        let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
+        lane.end(result.id);
+        let now_instant = Instant::now();
+        let mut is_back = false;
+        match &result.outcome {
+            None => lane.breaker.inconclusive(now_instant),
+            Some(Ok(())) => is_back = lane.breaker.succeeded(),
+            Some(Err(error)) => {
+                lane.breaker.failed(error.class(), now_instant, &self.means.config);
+                if let Some(wait) = error.retry_after() {
+                    lane.breaker.hold(now_instant + wait);
+                }
+            }
+        }
+        self.means.metrics.breaker.with_label_values(&[result.tenant.as_str()]).set(lane.breaker.code());
+        if is_back {
+            tracing::info!(tenant = result.tenant, "the portal takes events again");
+            // Nobody waits four hours for a portal that has been back for one.
+            let change = Change::PullForward { tenant: result.tenant, now: now() };
+            let pulled = self.means.inbox.change(change).await;
+            self.tell(pulled);
+        }
+    }
+
+    async fn keep_house(&mut self) {
+        let (keys, delivered) = (now() - DEDUP_WINDOW, now() - schedule::millis(self.means.keep_delivered));
+        let swept = self.means.inbox.change(Change::Sweep { keys, delivered }).await;
+        self.tell(swept);
+        match self.reader.backlog().await {
+            Ok(backlog) => {
+                self.means.metrics.pending.reset();
+                self.means.metrics.late.reset();
+                for lane in backlog {
+                    let tenant = [lane.tenant.as_str()];
+                    self.means.metrics.pending.with_label_values(&tenant).set(lane.events);
+                    let late = (now() - lane.first_due).max(0) / 1000;
+                    self.means.metrics.late.with_label_values(&tenant).set(late);
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot count the waiting events"),
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.lanes.values().map(Lane::in_flight).sum()
+    }
+
+    fn tell<T>(&self, done: Result<T, StoreError>) {
+        if let Err(error) = done {
+            tracing::error!(%error, "the event store cannot be kept in order");
+        }
+    }
+}
+
+/// How long the dispatcher sleeps at most: what was due and not seen is seen then.
+const LOOK: Duration = Duration::from_secs(1);
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// How long the same body is the same event: longer than Onfido sends again.
+const DEDUP_WINDOW: Millis = 24 * 3600 * 1000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! When an event is tried again, and when it is given up.
+
+use std::time::Duration;
+
+use crate::DispatchConfig;
+use crate::fintechos::{DeliveryClass, DeliveryError};
+use crate::store::{DeadReason, Millis, Next};
+
+/// What is known of an event when a try has failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Age {
+    /// Finished attempts before this one.
+    pub(super) attempts: u32,
+    pub(super) received: Millis,
+    pub(super) now: Millis,
+}
+
+/// Decides what becomes of an event after a failure. `jitter` is 0 to 1 and only ever delays.
+pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, jitter: f64) -> Next {
+    let class = error.class();
+    if class == DeliveryClass::Event && age.attempts + 1 >= EVENT_TRIES {
+        return Next::Dead(DeadReason::Rejected);
+    }
+    if age.now - age.received >= millis(config.give_up) {
+        return Next::Dead(DeadReason::Exhausted);
+    }
+    if class == DeliveryClass::Login {
+        // Nothing was sent, and the breaker says when the account is tried again.
+        return Next::Waiting { due: age.now, counted: false };
+    }
+    let steps = &config.schedule;
+    let step = match class {
+        DeliveryClass::Event => step(steps, age.attempts * EVENT_STRIDE),
+        // Address or role is wrong, and people need time to mend it.
+        DeliveryClass::Endpoint => step(steps, age.attempts.max(ENDPOINT_STEP)),
+        DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Login => step(steps, age.attempts),
+    };
+    let told = error.retry_after().unwrap_or_default().min(LONGEST_TOLD);
+    let wait = step.max(told).max(SHORTEST).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
+    Next::Waiting { due: age.now + millis(wait), counted: true }
+}
+
+/// The longest that any event may have to wait.
+pub(super) fn longest(config: &DispatchConfig) -> Duration {
+    let step = config.schedule.iter().max().copied().unwrap_or_default();
+    step.max(LONGEST_TOLD).mul_f64(1.0 + JITTER)
+}
+
+pub(super) fn millis(duration: Duration) -> Millis {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The step after so many attempts; the last one repeats.
+fn step(steps: &[Duration], attempts: u32) -> Duration {
+    let place = usize::try_from(attempts).unwrap_or(usize::MAX);
+    steps.get(place).or(steps.last()).copied().unwrap_or(SHORTEST)
+}
+
+/// How often an event is sent that the portal refuses as such: over about an hour of the default schedule.
+const EVENT_TRIES: u32 = 5;
+const EVENT_STRIDE: u32 = 2;
+/// Where the schedule begins for a wrong address: at a minute of the default one.
+const ENDPOINT_STEP: u32 = 4;
+/// Waits are up to a fifth longer than planned.
+const JITTER: f64 = 0.2;
+/// What a portal says in `Retry-After` counts up to here.
+const LONGEST_TOLD: Duration = Duration::from_secs(3600);
+/// No event is tried twice within this time, whatever is configured.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Millis = 24 * 3600 * 1000;
+
+    fn after_status(status: u16, attempts: u32, age: Millis) -> Next {
+        let age = Age { attempts, received: 0, now: age };
+        after(&DeliveryError::Status(status), age, &DispatchConfig::default(), 0.0)
+    }
+
+    fn waits(status: u16, attempts: u32) -> Millis {
+        match after_status(status, attempts, 1000) {
+            Next::Waiting { due, counted: true } => (due - 1000) / 1000,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn waits_grow_from_two_seconds_to_four_hours() {
+        let waits: Vec<Millis> = (0..14).map(|attempts| waits(503, attempts)).collect();
+
+        assert_eq!(waits, [2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 14400, 14400]);
+    }
+
+    #[test]
+    fn jitter_only_delays_and_by_a_fifth_at_most() {
+        let age = Age { attempts: 4, received: 0, now: 0 };
+
+        let next = after(&DeliveryError::Status(503), age, &DispatchConfig::default(), 1.0);
+
+        assert_eq!(next, Next::Waiting { due: 72_000, counted: true });
+    }
+
+    #[test]
+    fn what_the_portal_asks_for_is_kept_but_for_no_longer_than_an_hour() {
+        let age = Age { attempts: 0, received: 0, now: 0 };
+        let told = |seconds| {
+            let error = DeliveryError::Busy { status: 429, retry_after: Duration::from_secs(seconds) };
+            after(&error, age, &DispatchConfig::default(), 0.0)
+        };
+
+        assert_eq!(told(1), Next::Waiting { due: 2_000, counted: true });
+        assert_eq!(told(90), Next::Waiting { due: 90_000, counted: true });
+        assert_eq!(told(90_000), Next::Waiting { due: 3_600_000, counted: true });
+    }
+
+    #[test]
+    fn events_end_by_age_or_by_the_portals_word() {
+        assert_eq!(after_status(503, 40, 7 * DAY), Next::Dead(DeadReason::Exhausted));
+        assert_eq!(after_status(422, 4, 1000), Next::Dead(DeadReason::Rejected));
+        assert_eq!([0, 1, 2, 3].map(|attempts| waits(422, attempts)), [2, 15, 60, 300]);
+        assert_eq!([0, 4, 5].map(|attempts| waits(404, attempts)), [60, 60, 120]);
+    }
+
+    #[test]
+    fn a_login_that_is_refused_costs_no_attempt() {
+        let age = Age { attempts: 3, received: 0, now: 500 };
+
+        let next = after(&DeliveryError::LoginStatus(401), age, &DispatchConfig::default(), 0.0);
+
+        assert_eq!(next, Next::Waiting { due: 500, counted: false });
+    }
+}

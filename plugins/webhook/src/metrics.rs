@@ -1,0 +1,75 @@
+//! What storing and dispatching are measured by.
+
+use kyc_plugin_api::Collectors;
+use kyc_telemetry::names;
+use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
+
+/// Storing: from a notification to its commit.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreMetrics {
+    /// Seconds from a notification's hand-over to its commit.
+    pub(crate) accepted: Histogram,
+    /// Seconds of a commit.
+    pub(crate) commit: Histogram,
+    /// Changes of a commit.
+    pub(crate) batch: Histogram,
+}
+
+/// Dispatching: from the store to the portals.
+#[derive(Clone, Debug)]
+pub(crate) struct DispatchMetrics {
+    /// Tries by tenant and class.
+    pub(crate) attempts: IntCounterVec,
+    /// Events given up by tenant and reason.
+    pub(crate) dead: IntCounterVec,
+    /// Waiting events by tenant.
+    pub(crate) pending: IntGaugeVec,
+    /// Seconds that the oldest due event of a tenant is late.
+    pub(crate) late: IntGaugeVec,
+    /// 0 closed, 1 half open, 2 open, by tenant.
+    pub(crate) breaker: IntGaugeVec,
+}
+
+// === impl StoreMetrics ===
+
+impl StoreMetrics {
+    pub(crate) fn new(collectors: &Collectors) -> Result<Self, String> {
+        let histogram = |name, help, buckets: &[f64]| {
+            Ok::<_, String>(collectors.histogram(name, help, &[], buckets)?.with_label_values::<&str>(&[]))
+        };
+        Ok(Self {
+            accepted: histogram(
+                names::WEBHOOK_ACKNOWLEDGE_DURATION,
+                "Time until a notification is durable.",
+                &SECONDS,
+            )?,
+            commit: histogram(names::EVENT_STORE_COMMIT_DURATION, "Time of a commit.", &SECONDS)?,
+            batch: histogram(names::EVENT_STORE_BATCH, "Changes of a commit.", &CHANGES)?,
+        })
+    }
+}
+
+// === impl DispatchMetrics ===
+
+impl DispatchMetrics {
+    pub(crate) fn new(collectors: &Collectors) -> Result<Self, String> {
+        let gauge = |name, help| collectors.gauge(name, help, &["tenant"]);
+        Ok(Self {
+            attempts: collectors.counter(
+                names::DELIVERY_ATTEMPTS,
+                "Tries to deliver an event.",
+                &["tenant", "class"],
+            )?,
+            dead: collectors.counter(names::EVENTS_DEAD, "Events given up.", &["tenant", "reason"])?,
+            pending: gauge(names::EVENTS_PENDING, "Events that wait.")?,
+            late: gauge(names::EVENTS_LATE, "How late the oldest due event is.")?,
+            breaker: gauge(
+                names::DELIVERY_BREAKER,
+                "Whether deliveries are held: 0 closed, 1 half open, 2 open.",
+            )?,
+        })
+    }
+}
+
+const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];
+const CHANGES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 256.0, 512.0];

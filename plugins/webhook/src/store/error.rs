@@ -1,0 +1,87 @@
+//! What a store may answer instead of a commit.
+
+use std::path::PathBuf;
+
+/// A change or a look that failed; nothing of it was done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// No room on the disk, or the store has reached its size.
+    #[error("the event store is full")]
+    Full,
+    /// More is being written than the store keeps up with.
+    #[error("the event store does not keep up")]
+    Busy,
+    /// Not open yet, or not in time.
+    #[error("the event store does not answer")]
+    Away,
+    /// The engine reports something else.
+    #[error("the event store failed: {0}")]
+    Engine(String),
+}
+
+/// Why a store is not opened. The texts are for the operator; a new store is never begun in the place of an old
+/// one that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The folder cannot be made or written to.
+    #[error("cannot write to {}: {reason}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is no store, or damaged.
+    #[error("{} is damaged or no event store: {reason}; restore it from a copy", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
+    /// A newer release has written it.
+    #[error("{} has version {found}, and this release knows up to {known}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest one known here.
+        known: i64,
+    },
+    /// Its bodies are sealed with a key that is not configured.
+    #[error("{} holds events under key {key:08x}, which is neither the current nor the previous key", path.display())]
+    KeyUnknown {
+        /// The file.
+        path: PathBuf,
+        /// The key's id.
+        key: i64,
+    },
+    /// The key was made here once, and the events under it are gone.
+    #[error("{} is there, but the store {} is not: restore the store, or remove the key to begin anew", key.display(), path.display())]
+    StoreMissing {
+        /// The key file.
+        key: PathBuf,
+        /// The store.
+        path: PathBuf,
+    },
+    /// The store is there, and its key is not.
+    #[error("{} is there, but its key {} is not: restore the key", path.display(), key.display())]
+    KeyMissing {
+        /// The store.
+        path: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// The key cannot be read.
+    #[error("the store's key: {0}")]
+    Key(String),
+    /// A setting of the engine that durability rests on did not take.
+    #[error("{} does not take `{pragma}`, without which events can be lost", path.display())]
+    Pragma {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        pragma: &'static str,
+    },
+}

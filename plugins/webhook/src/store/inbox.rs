@@ -1,0 +1,149 @@
+//! The way into the store: many callers, one writer, one commit for all that waits.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::{Change, Effect, NewEvent, StoreError, Writer};
+use crate::metrics::StoreMetrics;
+
+/// Takes changes from any task. Cloning gives another way into the same store.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    sender: OnceLock<mpsc::Sender<Waiting>>,
+    bytes: Arc<Semaphore>,
+    arrivals: Notify,
+    metrics: StoreMetrics,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// It is durable.
+    Stored,
+    /// The same one was durable already.
+    Duplicate,
+}
+
+/// A change on its way to the writer.
+#[derive(Debug)]
+struct Waiting {
+    change: Change,
+    answer: oneshot::Sender<Result<Effect, StoreError>>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+// === impl Inbox ===
+
+impl Inbox {
+    /// An inbox that nobody writes out yet: everything is answered with [`StoreError::Away`].
+    pub(crate) fn new(metrics: StoreMetrics) -> Self {
+        Self(Arc::new(Shared {
+            sender: OnceLock::new(),
+            bytes: Arc::new(Semaphore::new(BYTES)),
+            arrivals: Notify::new(),
+            metrics,
+        }))
+    }
+
+    /// Writes out what comes in, for as long as the returned future is polled.
+    pub(crate) fn serve<W: Writer + 'static>(&self, writer: W) -> impl Future<Output = ()> + Send + use<W> {
+        let (sender, receiver) = mpsc::channel(CHANGES);
+        // Served twice it would be written by two; the second one gets nothing.
+        let _ = self.0.sender.set(sender);
+        write_out(writer, receiver, self.0.metrics.clone())
+    }
+
+    /// Makes an event durable, within 5 s.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the event may still become durable, and its next sending is a duplicate then.
+    pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
+        let begun = Instant::now();
+        let size = u32::try_from(event.body.bytes.len()).map_err(|_| StoreError::Busy)?;
+        let room = Arc::clone(&self.0.bytes).try_acquire_many_owned(size).map_err(|_| StoreError::Busy)?;
+        let sender = self.0.sender.get().ok_or(StoreError::Away)?;
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { change: Change::Insert(event), answer, _room: Some(room) };
+        sender.try_send(waiting).map_err(|_| StoreError::Busy)?;
+        let effect = timeout(PATIENCE, answered)
+            .await
+            .map_err(|_| StoreError::Away)?
+            .unwrap_or(Err(StoreError::Away))?;
+        self.0.metrics.accepted.observe(begun.elapsed().as_secs_f64());
+        match effect {
+            Effect::Done => {
+                self.0.arrivals.notify_one();
+                Ok(Accepted::Stored)
+            }
+            Effect::Nothing => Ok(Accepted::Duplicate),
+            Effect::Full => Err(StoreError::Full),
+        }
+    }
+
+    /// Makes any other change durable, however long that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(crate) async fn change(&self, change: Change) -> Result<Effect, StoreError> {
+        let sender = self.0.sender.get().ok_or(StoreError::Away)?;
+        let (answer, answered) = oneshot::channel();
+        sender.send(Waiting { change, answer, _room: None }).await.map_err(|_| StoreError::Away)?;
+        answered.await.unwrap_or(Err(StoreError::Away))
+    }
+
+    /// Waits until an event has been stored since the last call.
+    pub(crate) async fn arrival(&self) {
+        self.0.arrivals.notified().await;
+    }
+}
+
+/// Whatever came in while the last commit was under way is the next batch: no timer, and no commit for one event
+/// where many wait.
+async fn write_out(mut writer: impl Writer, mut receiver: mpsc::Receiver<Waiting>, metrics: StoreMetrics) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut waiting, BATCH).await > 0 {
+        let mut answers = Vec::with_capacity(waiting.len());
+        let mut rooms = Vec::with_capacity(waiting.len());
+        let mut batch = Vec::with_capacity(waiting.len());
+        for entry in waiting.drain(..) {
+            batch.push(entry.change);
+            answers.push(entry.answer);
+            rooms.push(entry._room);
+        }
+        let begun = Instant::now();
+        let written = writer.write(&batch).await;
+        metrics.commit.observe(begun.elapsed().as_secs_f64());
+        metrics.batch.observe(batch.len() as f64);
+        // Whoever does not wait any more finds its event stored the next time.
+        match written {
+            Ok(effects) => {
+                for (answer, effect) in answers.into_iter().zip(effects) {
+                    let _ = answer.send(Ok(effect));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, changes = batch.len(), "the event store did not commit");
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// The largest batch.
+const BATCH: usize = 512;
+/// Changes that may wait for the writer.
+const CHANGES: usize = 8192;
+/// Bytes of bodies that may wait for the writer.
+const BYTES: usize = 64 * 1024 * 1024;
+/// How long a notification waits for its commit; Onfido waits 10 s for its answer.
+const PATIENCE: Duration = Duration::from_secs(5);

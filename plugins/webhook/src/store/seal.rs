@@ -1,0 +1,179 @@
+//! Bodies at rest: sealed with a key that is not in the store.
+
+use std::fmt;
+
+use chacha20poly1305::aead::{Aead, AeadCore, KeyInit, OsRng, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use kyc_model::Secret;
+use sha2::Sha256;
+use uuid::Uuid;
+
+/// A sealed body and the key it was sealed with.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub(crate) key_id: i64,
+    /// Nonce and ciphertext.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The key that seals, and older ones that still open.
+pub(crate) struct Keyring {
+    current: Key,
+    previous: Option<Key>,
+}
+
+struct Key {
+    id: i64,
+    cipher: XChaCha20Poly1305,
+    dedup: Hmac<Sha256>,
+}
+
+/// A body cannot be opened: another key, another event or tenant, or damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored body cannot be opened")]
+pub(crate) struct Unsealable;
+
+// === impl Keyring ===
+
+impl Keyring {
+    /// Takes keys of 32 bytes, each written as 64 hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// Which of them is no such key.
+    pub(crate) fn new(current: &Secret, previous: Option<&Secret>) -> Result<Self, String> {
+        Ok(Self {
+            current: Key::new(current)?,
+            previous: previous.map(Key::new).transpose().map_err(|text| format!("previous: {text}"))?,
+        })
+    }
+
+    /// Makes a new key, as it stands in a file.
+    pub(crate) fn generate() -> Secret {
+        Secret::new(hex::encode(XChaCha20Poly1305::generate_key(&mut OsRng)))
+    }
+
+    /// Says whether bodies under this key can be opened.
+    pub(crate) fn knows(&self, key_id: i64) -> bool {
+        self.key(key_id).is_some()
+    }
+
+    /// Seals a body for one event of one tenant.
+    pub(crate) fn seal(&self, uid: Uuid, tenant: &str, body: &[u8]) -> Result<Sealed, Unsealable> {
+        let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
+        let aad = bound_to(uid, tenant);
+        let sealed = self.current.cipher.encrypt(&nonce, Payload { msg: body, aad: &aad });
+        let mut bytes = nonce.to_vec();
+        bytes.extend_from_slice(&sealed.map_err(|_| Unsealable)?);
+        Ok(Sealed { key_id: self.current.id, bytes })
+    }
+
+    /// Opens what was sealed for the same event and tenant.
+    pub(crate) fn open(&self, uid: Uuid, tenant: &str, sealed: &Sealed) -> Result<Vec<u8>, Unsealable> {
+        let key = self.key(sealed.key_id).ok_or(Unsealable)?;
+        let (nonce, body) = sealed.bytes.split_at_checked(NONCE).ok_or(Unsealable)?;
+        let aad = bound_to(uid, tenant);
+        key.cipher
+            .decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad: &aad })
+            .map_err(|_| Unsealable)
+    }
+
+    /// The key under which the same body for the same tenant is one event. Says nothing about the body to who
+    /// does not have the store's key.
+    pub(crate) fn dedup(&self, tenant: &str, body: &[u8]) -> Vec<u8> {
+        let mut mac = self.current.dedup.clone();
+        mac.update(tenant.as_bytes());
+        mac.update(&[0]);
+        mac.update(body);
+        mac.finalize().into_bytes().iter().take(DEDUP).copied().collect()
+    }
+
+    fn key(&self, id: i64) -> Option<&Key> {
+        std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == id)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyring(…)")
+    }
+}
+
+// === impl Sealed ===
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.bytes.len())
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    fn new(text: &Secret) -> Result<Self, String> {
+        let wrong = || "must be 64 hexadecimal digits".to_owned();
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text.reveal(), &mut bytes).map_err(|_| wrong())?;
+        let derive = |purpose: &[u8]| {
+            let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&bytes).map_err(|_| wrong())?;
+            mac.update(purpose);
+            Ok::<_, String>(mac.finalize().into_bytes())
+        };
+        let id = derive(b"kyc-gateway event store: key id")?;
+        let sealing = derive(b"kyc-gateway event store: bodies")?;
+        let dedup = derive(b"kyc-gateway event store: duplicates")?;
+        Ok(Self {
+            id: id.iter().take(4).fold(0, |id, byte| id << 8 | i64::from(*byte)),
+            cipher: XChaCha20Poly1305::new_from_slice(&sealing).map_err(|_| wrong())?,
+            dedup: <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&dedup).map_err(|_| wrong())?,
+        })
+    }
+}
+
+/// What a body belongs to: moved to another row, it does not open.
+fn bound_to(uid: Uuid, tenant: &str) -> Vec<u8> {
+    [uid.as_bytes().as_slice(), tenant.as_bytes()].concat()
+}
+
+const NONCE: usize = 24;
+const DEDUP: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_opens_only_for_its_event_and_tenant() {
+        let (first, second) = (Keyring::generate(), Keyring::generate());
+        let keyring = Keyring::new(&first, None).unwrap();
+        let rotated = Keyring::new(&second, Some(&first)).unwrap();
+        let other = Keyring::new(&second, None).unwrap();
+        let uid = Uuid::now_v7();
+
+        let sealed = keyring.seal(uid, "acme", b"body").unwrap();
+
+        assert_eq!(keyring.open(uid, "acme", &sealed).unwrap(), b"body");
+        assert_eq!(rotated.open(uid, "acme", &sealed).unwrap(), b"body");
+        assert_eq!(other.open(uid, "acme", &sealed), Err(Unsealable));
+        assert_eq!(keyring.open(uid, "globex", &sealed), Err(Unsealable));
+        assert_eq!(keyring.open(Uuid::now_v7(), "acme", &sealed), Err(Unsealable));
+        assert!(!sealed.bytes.windows(4).any(|bytes| bytes == b"body"));
+    }
+
+    #[test]
+    fn the_same_body_is_one_event_only_within_a_tenant() {
+        let keyring = Keyring::new(&Keyring::generate(), None).unwrap();
+
+        assert_eq!(keyring.dedup("a", b"x"), keyring.dedup("a", b"x"));
+        assert_ne!(keyring.dedup("a", b"x"), keyring.dedup("b", b"x"));
+        assert_ne!(keyring.dedup("a", b"x"), keyring.dedup("a", b"y"));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for text in ["", "00", "zz00000000000000000000000000000000000000000000000000000000000000"] {
+            assert!(Keyring::new(&Secret::new(text.to_owned()), None).is_err());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The store in one SQLite file: the default, with no set-up.
+
+mod open;
+mod read;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::{Keyring, OpenError, StoreError};
+pub(crate) use read::SqliteReader;
+pub(crate) use write::SqliteWriter;
+
+/// A store file.
+#[derive(Clone, Debug)]
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    max_bytes: u64,
+}
+
+// === impl Sqlite ===
+
+impl Sqlite {
+    /// Names the file; nothing is opened.
+    pub(crate) fn new(path: &Path, max_bytes: u64) -> Self {
+        Self { path: path.to_owned(), max_bytes }
+    }
+
+    /// Makes the file if there is none, brings it to the newest version and looks it over.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: everything that would lose events or could not deliver those that are there.
+    pub(crate) async fn prepare(&self, keyring: &Keyring) -> Result<(), OpenError> {
+        open::prepare(&self.path, self.max_bytes, keyring).await
+    }
+
+    /// The writing side.
+    pub(crate) fn writer(&self) -> SqliteWriter {
+        SqliteWriter::new(self.clone())
+    }
+
+    /// The reading side.
+    pub(crate) fn reader(&self) -> SqliteReader {
+        SqliteReader::new(self.clone())
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, StoreError> {
+        open::connect(&self.path, self.max_bytes, false)
+            .await
+            .map_err(|error| StoreError::Engine(error.to_string()))
+    }
+}
+
+/// `SQLITE_FULL` is its own kind: the file system or the store's size is exhausted.
+fn engine(error: &sqlx::Error) -> StoreError {
+    match error.as_database_error().and_then(|error| error.code()) {
+        Some(code) if code == "13" => StoreError::Full,
+        _ => StoreError::Engine(error.to_string()),
+    }
+}

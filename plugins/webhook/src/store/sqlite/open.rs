@@ -1,0 +1,151 @@
+//! Opens a store file, or says why not.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use crate::store::{Keyring, OpenError};
+
+/// What each version adds; the file's `user_version` says how many were applied.
+const VERSIONS: [&str; 1] = ["
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY,
+  uid BLOB NOT NULL UNIQUE,
+  tenant TEXT NOT NULL,
+  dedup BLOB,
+  kind TEXT NOT NULL,
+  resource TEXT,
+  key_id INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  state INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  received_ms INTEGER NOT NULL,
+  done_ms INTEGER,
+  dead_reason TEXT,
+  trace TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX event_dedup ON event(dedup) WHERE dedup IS NOT NULL;
+CREATE INDEX event_due ON event(tenant, due_ms) WHERE state = 0;
+CREATE INDEX event_log ON event(tenant, received_ms);
+CREATE INDEX event_done ON event(done_ms) WHERE state = 1;
+CREATE INDEX event_keys ON event(received_ms) WHERE dedup IS NOT NULL;
+CREATE TABLE attempt(
+  event INTEGER NOT NULL REFERENCES event(id) ON DELETE CASCADE,
+  at_ms INTEGER NOT NULL,
+  took_ms INTEGER NOT NULL,
+  status INTEGER,
+  error TEXT
+) STRICT;
+CREATE INDEX attempt_event ON attempt(event);
+"];
+
+/// States of an event, as they stand in the table.
+pub(super) const WAITING: i64 = 0;
+pub(super) const DELIVERED: i64 = 1;
+pub(super) const DEAD: i64 = 2;
+
+pub(super) async fn prepare(path: &Path, max_bytes: u64, keyring: &Keyring) -> Result<(), OpenError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| OpenError::Folder { path: folder.to_owned(), reason: error.to_string() })?;
+    }
+    let is_new = !path.exists();
+    let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+    let mut connection = connect(path, max_bytes, is_new).await?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| damaged(error.to_string()))?;
+    if !is_new {
+        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| damaged(error.to_string()))?;
+        if verdict != "ok" {
+            return Err(damaged(verdict));
+        }
+        if found == 0 {
+            return Err(damaged("it has no version".to_owned()));
+        }
+    }
+    migrate(path, &mut connection, found).await?;
+    let keys = sqlx::query("SELECT DISTINCT key_id FROM event WHERE state = 0")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(|error| damaged(error.to_string()))?;
+    for row in keys {
+        let key: i64 = row.try_get(0).map_err(|error| damaged(error.to_string()))?;
+        if !keyring.knows(key) {
+            return Err(OpenError::KeyUnknown { path: path.to_owned(), key });
+        }
+    }
+    connection.close().await.map_err(|error| damaged(error.to_string()))
+}
+
+async fn migrate(path: &Path, connection: &mut SqliteConnection, found: i64) -> Result<(), OpenError> {
+    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    let written = |error: sqlx::Error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() };
+    for (version, change) in (1_i64..).zip(VERSIONS) {
+        if version > found {
+            let script = format!("BEGIN IMMEDIATE; {change} PRAGMA user_version = {version}; COMMIT;");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *connection).await.map_err(written)?;
+        }
+    }
+    // A store that cannot be written to is found out now, not by the first notification.
+    sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE event SET state = state WHERE id = -1; COMMIT;")
+        .execute(connection)
+        .await
+        .map_err(written)?;
+    Ok(())
+}
+
+/// Opens the file with the settings that durability rests on, and makes sure of them.
+pub(super) async fn connect(
+    path: &Path,
+    max_bytes: u64,
+    create: bool,
+) -> Result<SqliteConnection, OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(create)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .disable_statement_logging();
+    let damaged =
+        |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let mut connection = options.connect().await.map_err(damaged)?;
+    let synchronous: i64 =
+        sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut connection).await.map_err(damaged)?;
+    let journal: String =
+        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await.map_err(damaged)?;
+    if synchronous != SYNCHRONOUS_FULL {
+        return Err(OpenError::Pragma { path: path.to_owned(), pragma: "synchronous = FULL" });
+    }
+    if journal != "wal" {
+        return Err(OpenError::Pragma { path: path.to_owned(), pragma: "journal_mode = WAL" });
+    }
+    let page: i64 =
+        sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut connection).await.map_err(damaged)?;
+    // The store is full for events before it is for results: those must be recorded.
+    let pages = max_bytes / u64::try_from(page).unwrap_or(4096).max(512) / 10 * 11 + RESULTS;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
+        .execute(&mut connection)
+        .await
+        .map_err(damaged)?;
+    Ok(connection)
+}
+
+const SYNCHRONOUS_FULL: i64 = 2;
+/// Pages that only results may take.
+const RESULTS: u64 = 256;
+/// How long a statement waits for another process's lock, during a hot upgrade.
+const BUSY: Duration = Duration::from_secs(3);

@@ -1,0 +1,195 @@
+//! The writing side: one connection, one commit for each batch.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Row, Sqlite as Engine};
+
+use super::open::{DEAD, DELIVERED, WAITING};
+use super::{Sqlite, engine};
+use crate::store::{Attempt, Change, Effect, Millis, NewEvent, Next, StoreError, Writer, now};
+
+/// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
+/// unusable; the next batch opens another.
+#[derive(Debug)]
+pub(crate) struct SqliteWriter {
+    store: Sqlite,
+    connection: Option<SqliteConnection>,
+}
+
+// === impl SqliteWriter ===
+
+impl SqliteWriter {
+    pub(super) fn new(store: Sqlite) -> Self {
+        Self { store, connection: None }
+    }
+}
+
+#[async_trait]
+impl Writer for SqliteWriter {
+    async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.store.connect().await?,
+        };
+        match commit(&mut connection, batch, self.store.max_bytes).await {
+            Ok(effects) => {
+                self.connection = Some(connection);
+                Ok(effects)
+            }
+            Err(error) => {
+                // Dropping the connection rolls back as well; this only frees the lock at once.
+                let _ = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
+                Err(engine(&error))
+            }
+        }
+    }
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    batch: &[Change],
+    max_bytes: u64,
+) -> Result<Vec<Effect>, sqlx::Error> {
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let is_full = used(connection).await? >= max_bytes;
+    let new = if is_full { HashSet::new() } else { insert(connection, batch).await? };
+    let mut effects = Vec::with_capacity(batch.len());
+    for change in batch {
+        effects.push(match change {
+            Change::Insert(_) if is_full => Effect::Full,
+            Change::Insert(event) => effect(new.contains(event.uid.as_bytes().as_slice())),
+            other => effect(apply(connection, other).await?),
+        });
+    }
+    sqlx::raw_sql("COMMIT").execute(connection).await?;
+    Ok(effects)
+}
+
+/// The bytes that rows take; pages that were freed can be used again.
+async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let query = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, \
+                 pragma_page_size";
+    let bytes: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
+    Ok(u64::try_from(bytes).unwrap_or_default())
+}
+
+/// Inserts all events of a batch, and says which of them are new.
+async fn insert(
+    connection: &mut SqliteConnection,
+    batch: &[Change],
+) -> Result<HashSet<Vec<u8>>, sqlx::Error> {
+    let events: Vec<&NewEvent> = batch
+        .iter()
+        .filter_map(|change| match change {
+            Change::Insert(event) => Some(event),
+            _ => None,
+        })
+        .collect();
+    let mut new = HashSet::with_capacity(events.len());
+    for events in events.chunks(ROWS) {
+        let mut query = QueryBuilder::<Engine>::new(
+            "INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due_ms, received_ms, \
+             done_ms, dead_reason, trace) ",
+        );
+        query.push_values(events, |mut row, event| {
+            row.push_bind(event.uid.as_bytes().to_vec())
+                .push_bind(&event.tenant)
+                .push_bind(&event.dedup)
+                .push_bind(&event.kind)
+                .push_bind(&event.resource)
+                .push_bind(event.body.key_id)
+                .push_bind(&event.body.bytes)
+                .push_bind(if event.dead.is_some() { DEAD } else { WAITING })
+                .push_bind(event.received)
+                .push_bind(event.received)
+                .push_bind(event.dead.map(|_| event.received))
+                .push_bind(event.dead.map(|reason| reason.name()))
+                .push_bind(&event.trace);
+        });
+        query.push(" ON CONFLICT DO NOTHING RETURNING uid");
+        for row in query.build().fetch_all(&mut *connection).await? {
+            new.insert(row.try_get(0)?);
+        }
+    }
+    Ok(new)
+}
+
+async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx::Error> {
+    match change {
+        Change::Insert(_) => Ok(false),
+        Change::Finish { id, attempt, next } => finish(connection, *id, attempt, *next).await,
+        Change::PullForward { tenant, now } => {
+            let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND tenant = ?2 AND due_ms > ?1";
+            let done = sqlx::query(query).bind(now).bind(tenant).execute(connection).await?;
+            Ok(done.rows_affected() > 0)
+        }
+        Change::Shift { by } => {
+            let query = "UPDATE event SET due_ms = due_ms + ?1 WHERE state = 0";
+            Ok(sqlx::query(query).bind(by).execute(connection).await?.rows_affected() > 0)
+        }
+        Change::Clamp { latest } => {
+            let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND due_ms > ?1";
+            Ok(sqlx::query(query).bind(latest).execute(connection).await?.rows_affected() > 0)
+        }
+        Change::Sweep { keys, delivered } => sweep(connection, *keys, *delivered).await,
+    }
+}
+
+async fn finish(
+    connection: &mut SqliteConnection,
+    id: i64,
+    attempt: &Attempt,
+    next: Next,
+) -> Result<bool, sqlx::Error> {
+    let (state, due, counted, reason) = match next {
+        Next::Delivered => (DELIVERED, None, true, None),
+        Next::Waiting { due, counted } => (WAITING, Some(due), counted, None),
+        Next::Dead(reason) => (DEAD, None, true, Some(reason.name())),
+    };
+    let query = "UPDATE event SET state = ?1, due_ms = coalesce(?2, due_ms), attempts = attempts + ?3, \
+                 done_ms = ?4, dead_reason = ?5 WHERE id = ?6 AND state = 0";
+    let done = sqlx::query(query)
+        .bind(state)
+        .bind(due)
+        .bind(i64::from(counted))
+        .bind((state != WAITING).then(now))
+        .bind(reason)
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("INSERT INTO attempt(event, at_ms, took_ms, status, error) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .bind(id)
+        .bind(attempt.at)
+        .bind(attempt.took_ms)
+        .bind(attempt.status.map(i64::from))
+        .bind(&attempt.error)
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+async fn sweep(
+    connection: &mut SqliteConnection,
+    keys: Millis,
+    delivered: Millis,
+) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE event SET dedup = NULL WHERE id IN (SELECT id FROM event WHERE dedup IS NOT NULL AND \
+                 received_ms < ?1 LIMIT 1000)";
+    let forgotten = sqlx::query(query).bind(keys).execute(&mut *connection).await?.rows_affected();
+    let query =
+        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done_ms < ?1 LIMIT 1000)";
+    let deleted = sqlx::query(query).bind(delivered).execute(connection).await?.rows_affected();
+    Ok(forgotten + deleted > 0)
+}
+
+fn effect(done: bool) -> Effect {
+    if done { Effect::Done } else { Effect::Nothing }
+}
+
+/// Rows of one statement: 13 values each, and SQLite takes 32,766 in one statement.
+const ROWS: usize = 512;

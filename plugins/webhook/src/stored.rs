@@ -1,0 +1,165 @@
+//! `delivery = "stored"`: a notification is durable before it is answered, and is delivered afterwards.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kyc_model::{RequestId, SecretSource, Tenant};
+use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::dispatch::{Dispatcher, Means};
+use crate::fintechos::Portals;
+use crate::metrics::{DispatchMetrics, StoreMetrics};
+use crate::store::{
+    Accepted, DeadReason, Inbox, KeySource, Keyring, NewEvent, OpenError, Sqlite, StoreError, now,
+};
+use crate::{Config, DispatchConfig, Event};
+
+/// The store of one route and what is needed to deliver from it.
+pub(crate) struct Stored {
+    path: PathBuf,
+    store: Sqlite,
+    keys: KeySource,
+    keyring: OnceLock<Arc<Keyring>>,
+    inbox: Inbox,
+    portals: Arc<Portals>,
+    dispatch: DispatchConfig,
+    keep_delivered: Duration,
+    metrics: DispatchMetrics,
+}
+
+// === impl Stored ===
+
+impl Stored {
+    /// Prepares everything but the file.
+    pub(crate) fn new(config: &Config, portals: Arc<Portals>, build: &Build<'_>) -> Result<Self, String> {
+        let store = &config.store;
+        let path = build.folder.join(&store.path);
+        let source = |file: &Option<PathBuf>, variable: &Option<String>| match (file, variable) {
+            (Some(file), _) => Some(SecretSource::File(build.folder.join(file))),
+            (None, Some(variable)) => Some(SecretSource::Env(variable.clone())),
+            (None, None) => None,
+        };
+        Ok(Self {
+            store: Sqlite::new(&path, store.max_size.as_u64()),
+            path,
+            keys: KeySource {
+                current: source(&store.key_file, &store.key_env),
+                previous: source(&store.previous_key_file, &store.previous_key_env),
+            },
+            keyring: OnceLock::new(),
+            inbox: Inbox::new(StoreMetrics::new(build.collectors)?),
+            portals,
+            dispatch: config.dispatch.clone(),
+            keep_delivered: store.keep_delivered,
+            metrics: DispatchMetrics::new(build.collectors)?,
+        })
+    }
+
+    /// Makes a notification durable; without an event it is one that cannot be delivered, and is kept as such.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemKind::Unavailable`]: Onfido is to send it again.
+    pub(crate) async fn accept(
+        &self,
+        tenant: &Tenant,
+        body: &Bytes,
+        event: Option<&Event>,
+        request_id: RequestId,
+    ) -> Result<Accepted, Problem> {
+        let unavailable = |error: StoreError| {
+            Problem::new(ProblemKind::Unavailable, "notification not stored").because(error)
+        };
+        let keyring = self.keyring.get().ok_or_else(|| unavailable(StoreError::Away))?;
+        let (uid, name) = (Uuid::now_v7(), tenant.name.as_str());
+        let sealed = keyring
+            .seal(uid, name, body)
+            .map_err(|error| Problem::new(ProblemKind::Internal, "notification not sealed").because(error))?;
+        let new = NewEvent {
+            uid,
+            tenant: name.to_owned(),
+            dedup: keyring.dedup(name, body),
+            kind: event.map(|event| event.action().to_owned()).unwrap_or_default(),
+            resource: event.and_then(|event| event.resource().map(str::to_owned)),
+            body: sealed,
+            received: now(),
+            trace: request_id.to_string(),
+            dead: event.is_none().then_some(DeadReason::Poison),
+        };
+        let accepted = self.inbox.accept(new).await.map_err(unavailable)?;
+        if event.is_none() && accepted == Accepted::Stored {
+            self.metrics.dead.with_label_values(&[name, DeadReason::Poison.name()]).inc();
+        }
+        Ok(accepted)
+    }
+}
+
+#[async_trait]
+impl Background for Stored {
+    fn name(&self) -> &'static str {
+        "webhook dispatch"
+    }
+
+    async fn prepare(&self) -> Result<(), String> {
+        let text = |error: OpenError| error.to_string();
+        let keyring = self.keys.keyring(&self.path).map_err(text)?;
+        self.store.prepare(&keyring).await.map_err(text)?;
+        // Prepared twice, the first keys stay: they are the same.
+        let _ = self.keyring.set(Arc::new(keyring));
+        Ok(())
+    }
+
+    async fn run(&self, surroundings: Surroundings) {
+        let Some(keyring) = self.keyring.get() else { return };
+        // The writer stays until the process ends: requests that are under way still need it.
+        tokio::spawn(self.inbox.serve(self.store.writer()));
+        let Surroundings { tenants, mut shutdown } = surroundings;
+        let Some(_only) = lock(&self.path, &mut shutdown).await else { return };
+        let means = Means {
+            config: self.dispatch.clone(),
+            keep_delivered: self.keep_delivered,
+            inbox: self.inbox.clone(),
+            keyring: Arc::clone(keyring),
+            portals: Arc::clone(&self.portals),
+            tenants,
+            metrics: self.metrics.clone(),
+        };
+        Dispatcher::new(means, self.store.reader()).run(shutdown).await;
+    }
+}
+
+/// Waits until this is the only process that delivers from the store. The system frees the lock with the process,
+/// however that ends. `None` when the shutdown comes first, or the lock cannot be had at all.
+async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> Option<File> {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let mut told = false;
+    while !*shutdown.borrow() {
+        let file = File::options().create(true).append(true).open(&path);
+        match file.map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file)) {
+            Ok(file) => return Some(file),
+            Err(TryLockError::WouldBlock) if told => {}
+            Err(TryLockError::WouldBlock) => {
+                tracing::warn!(store = %store.display(), "another process delivers from this store; waiting for it");
+                told = true;
+            }
+            Err(TryLockError::Error(error)) => {
+                tracing::error!(lock = %path.display(), %error, "the store cannot be locked, so nothing is delivered");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            _ = shutdown.changed() => {}
+        }
+    }
+    None
+}
+
+const AGAIN: Duration = Duration::from_millis(500);
