@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::support::world::World;
 
 /// Everything at a hundredth of its time.
-const STORED: &str = r#"
+pub(crate) const STORED: &str = r#"
 [[routes]]
 name = "webhook"
 paths = ["/dcs/kyc2/webhook/notify/{configurationName}"]
@@ -34,7 +34,7 @@ plugin = "subscription"
 plugin = "onfido"
 "#;
 
-fn event(number: usize) -> String {
+pub(crate) fn event(number: usize) -> String {
     format!(
         r#"{{"payload":{{"resource_type":"report","action":"report.completed","object":{{"id":"r-{number}","n":1.0}}}}}}"#
     )

@@ -16,6 +16,7 @@ mod background;
 mod collectors;
 mod ctx;
 mod factory;
+mod operations;
 mod phases;
 mod plugin;
 #[cfg(feature = "testkit")]
@@ -26,5 +27,6 @@ pub use collectors::Collectors;
 pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts};
 pub use factory::{Build, Factory, Warnings};
 pub use kyc_model::{Problem, ProblemKind};
+pub use operations::Operations;
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result};

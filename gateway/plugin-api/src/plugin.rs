@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{Background, Ctx, Phases, Problem};
+use crate::{Background, Ctx, Operations, Phases, Problem};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -113,6 +113,11 @@ pub trait Plugin: Send + Sync + 'static {
 
     /// The work that this instance does beside requests, if any.
     fn background(&self) -> Option<Arc<dyn Background>> {
+        None
+    }
+
+    /// What operators can ask this instance for, if anything.
+    fn operations(&self) -> Option<Arc<dyn Operations>> {
         None
     }
 

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
+use kyc_plugin_api::Operations;
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 
 /// What the admin listener serves.
-#[derive(Debug)]
 pub(crate) struct Admin {
     metrics: Metrics,
     readiness: Readiness,
+    operations: Vec<Arc<dyn Operations>>,
 }
 
 /// Whether the gateway takes requests.
@@ -50,8 +51,16 @@ impl Readiness {
 // === impl Admin ===
 
 impl Admin {
-    pub(crate) fn new(metrics: Metrics, readiness: Readiness) -> Self {
-        Self { metrics, readiness }
+    pub(crate) fn new(metrics: Metrics, readiness: Readiness, operations: Vec<Arc<dyn Operations>>) -> Self {
+        Self { metrics, readiness, operations }
+    }
+
+    /// The plugin that a path belongs to, and what follows its name.
+    fn operation<'a>(&self, path: &'a str) -> Option<(&dyn Operations, &'a str)> {
+        self.operations.iter().find_map(|operations| {
+            let rest = path.strip_prefix('/')?.strip_prefix(operations.name())?;
+            (rest.is_empty() || rest.starts_with('/')).then_some((operations.as_ref(), rest))
+        })
     }
 
     fn answer(&self, method: &Method, path: &str) -> (StatusCode, &'static str, Vec<u8>) {
@@ -80,6 +89,20 @@ impl Admin {
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
+        if let Some((operations, rest)) = self.operation(head.uri.path()) {
+            // A page in somebody's browser can send a POST anywhere, but not with a header of its own.
+            if head.method != Method::GET && !head.headers.contains_key(INTENT) {
+                let mut response =
+                    Response::new(format!("{{\"error\":\"{INTENT} is missing\"}}\n").into_bytes());
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                return response;
+            }
+            let mut response =
+                operations.answer(&head.method, rest, head.uri.query().unwrap_or_default()).await;
+            let length = response.body().len();
+            response.headers_mut().insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+            return response;
+        }
         let (status, content_type, body) = self.answer(&head.method, head.uri.path());
         let length = body.len();
         let body = if head.method == Method::HEAD { Vec::new() } else { body };
@@ -95,6 +118,8 @@ impl ServeHttp for Admin {
     }
 }
 
+/// The header that shows that a change is meant.
+pub(crate) const INTENT: &str = "x-admin-intent";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The Prometheus text format, version 0.0.4.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -108,7 +133,7 @@ mod tests {
     fn admin() -> (Admin, Tenants, Readiness) {
         let tenants = Tenants::default();
         let readiness = Readiness::new(tenants.clone());
-        (Admin::new(Metrics::new().unwrap(), readiness.clone()), tenants, readiness)
+        (Admin::new(Metrics::new().unwrap(), readiness.clone(), Vec::new()), tenants, readiness)
     }
 
     fn status(admin: &Admin, method: &Method, path: &str) -> u16 {

@@ -77,7 +77,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let tenants = Tenants::default();
     let readiness = Readiness::new(tenants.clone());
     let source = source(settings.tenants)?;
-    prepare(&settings.backgrounds)?;
+    prepare(&settings.offers.backgrounds)?;
     let sockets = bind(&settings.listeners)?;
     let admin_socket = bind_one("admin", settings.admin)?;
 
@@ -111,7 +111,8 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     }
     server.add_service(Bound::new(service, sockets, Lifetime::UntilShutdown));
 
-    let admin = HttpServer::new_app(Admin::new(metrics.clone(), readiness.clone()));
+    let admin =
+        HttpServer::new_app(Admin::new(metrics.clone(), readiness.clone(), settings.offers.operations));
     let mut service = Service::new("admin".to_owned(), admin);
     service.threads = Some(1);
     service.add_tcp(&admin_socket.address().to_string());
@@ -122,7 +123,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         Refresh::new(source, tenants.clone(), metrics.clone(), settings.poll),
     ));
     let under_way = UnderWay::default();
-    for background in settings.backgrounds {
+    for background in settings.offers.backgrounds {
         let name = background.name();
         server.add_service(background_service(name, Work::new(background, tenants.clone(), &under_way)));
     }

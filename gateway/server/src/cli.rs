@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::events::Events;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 use crate::{assembly, config, terminal};
@@ -23,6 +24,9 @@ enum Command {
     Run(ConfigFile),
     /// Reports every problem of a configuration; exits with 1 when there is one.
     Check(ConfigFile),
+    /// Stored events of a running gateway: list, show, replay, discard.
+    #[command(subcommand)]
+    Events(Events),
 }
 
 #[derive(clap::Args)]
@@ -43,6 +47,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         return terminal::fail(&format!("two plugins are called `{kind}`"));
     }
     match arguments.command {
+        Command::Events(events) => events.execute(),
         Command::Run(file) => match config::load(&file.config, registry, &instruments) {
             Ok(settings) => match assembly::serve(settings, instruments) {
                 Ok(never) => match never {},

@@ -14,6 +14,7 @@ mod assembly;
 mod cli;
 mod config;
 mod decoding;
+mod events;
 mod gateway;
 mod instruments;
 mod listeners;

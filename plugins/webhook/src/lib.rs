@@ -10,6 +10,7 @@ mod dispatch;
 mod event;
 pub mod fintechos;
 mod metrics;
+mod operate;
 mod outbound;
 mod per_tenant;
 mod plugin;

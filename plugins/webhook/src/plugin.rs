@@ -10,7 +10,7 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue};
 use kyc_model::{RequestId, Tenant};
 use kyc_plugin_api::{
-    Background, BodyWish, Build, Ctx, Flow, Outcome, Phases, Plugin, Problem, ProblemKind, Result,
+    Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem, ProblemKind, Result,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -193,6 +193,13 @@ impl Plugin for Notifications {
         match &self.delivery {
             Way::Direct(_) => None,
             Way::Stored(stored) => Some(Arc::clone(stored) as Arc<dyn Background>),
+        }
+    }
+
+    fn operations(&self) -> Option<Arc<dyn Operations>> {
+        match &self.delivery {
+            Way::Direct(_) => None,
+            Way::Stored(stored) => Some(Arc::clone(stored) as Arc<dyn Operations>),
         }
     }
 

@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kyc_model::{RequestId, SecretSource, Tenant};
 use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
 use crate::dispatch::{Dispatcher, Means};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::store::{
-    Accepted, DeadReason, Inbox, KeySource, Keyring, NewEvent, OpenError, Sqlite, StoreError, now,
+    Accepted, DeadReason, Inbox, KeySource, Keyring, NewEvent, OpenError, Sqlite, SqliteReader, StoreError,
+    now,
 };
 use crate::{Config, DispatchConfig, Event};
 
@@ -26,7 +27,9 @@ pub(crate) struct Stored {
     store: Sqlite,
     keys: KeySource,
     keyring: OnceLock<Arc<Keyring>>,
-    inbox: Inbox,
+    pub(crate) inbox: Inbox,
+    /// For operators; the dispatcher has its own.
+    pub(crate) reader: Mutex<SqliteReader>,
     portals: Arc<Portals>,
     dispatch: DispatchConfig,
     keep_delivered: Duration,
@@ -45,8 +48,10 @@ impl Stored {
             (None, Some(variable)) => Some(SecretSource::Env(variable.clone())),
             (None, None) => None,
         };
+        let engine = Sqlite::new(&path, store.max_size.as_u64());
         Ok(Self {
-            store: Sqlite::new(&path, store.max_size.as_u64()),
+            reader: Mutex::new(engine.reader()),
+            store: engine,
             path,
             keys: KeySource {
                 current: source(&store.key_file, &store.key_env),

@@ -9,6 +9,7 @@ mod tls;
 use std::path::{Path, PathBuf};
 
 use raw::Raw;
+pub(crate) use routes::Offers;
 pub(crate) use settings::{Listener, Settings, TenantSource, Tls};
 
 use crate::decoding::{Problems, decode};

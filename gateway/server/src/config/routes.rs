@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use kyc_plugin_api::{Background, Build, Plugin};
+use kyc_plugin_api::{Background, Build, Operations, Plugin};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
@@ -13,6 +13,13 @@ use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 
+/// What plugins offer beside their phases.
+#[derive(Default)]
+pub(crate) struct Offers {
+    pub(crate) backgrounds: Vec<Arc<dyn Background>>,
+    pub(crate) operations: Vec<Arc<dyn Operations>>,
+}
+
 /// Checks the routes, builds their plugins and compiles the table.
 pub(crate) fn check(
     raw: Vec<RawRoute>,
@@ -20,13 +27,13 @@ pub(crate) fn check(
     registry: &Registry,
     instruments: &Instruments,
     problems: &mut Problems,
-) -> Option<(RouteTable, Vec<Arc<dyn Background>>)> {
+) -> Option<(RouteTable, Offers)> {
     if raw.is_empty() {
         problems.add("routes", "must hold at least one route");
     }
     let mut names: Vec<String> = Vec::new();
     let mut routes = Vec::with_capacity(raw.len());
-    let mut backgrounds = Vec::new();
+    let mut offers = Offers::default();
     for (place, route) in raw.into_iter().enumerate() {
         let path = format!("routes[{place}]");
         if route.name.is_empty() {
@@ -41,11 +48,12 @@ pub(crate) fn check(
         }
         let methods = methods(&route.methods, &path, problems);
         let plugins = plugins(&route, &path, folder, registry, instruments, problems);
-        backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
+        offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
+        offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.operations()));
         routes.push(Route { methods, plugins, name: route.name, paths: route.paths });
     }
     match RouteTable::compile(routes, &instruments.metrics) {
-        Ok(table) => Some((table, backgrounds)),
+        Ok(table) => Some((table, offers)),
         Err(errors) => {
             for error in errors {
                 problems.add(format!("routes[{}].{}", error.route, error.key), error.reason);

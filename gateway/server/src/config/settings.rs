@@ -2,17 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use kyc_plugin_api::Background;
 use kyc_proxy::{ProxySettings, RouteTable};
 use kyc_telemetry::log;
 use kyc_tenants::VaultSettings;
 
 use super::raw::{Downstream, LogFormat, Raw, RawListener};
-use super::{Folder, routes, tenants, tls};
+use super::{Folder, Offers, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -36,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) tenants: TenantSource,
     pub(crate) routes: RouteTable,
     /// What plugins do beside requests.
-    pub(crate) backgrounds: Vec<Arc<dyn Background>>,
+    pub(crate) offers: Offers,
     /// For the summary of `check`: each route's name and plugins.
     pub(crate) summary: Vec<String>,
 }
@@ -113,7 +111,7 @@ impl Settings {
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let routes = routes::check(raw.routes, folder, registry, instruments, problems);
-        let (routes, backgrounds) = routes?;
+        let (routes, offers) = routes?;
         Some(Self {
             threads: threads(raw.server.threads),
             max_connections: raw.server.max_connections,
@@ -131,7 +129,7 @@ impl Settings {
             poll,
             tenants: tenants?,
             routes,
-            backgrounds,
+            offers,
             summary,
         })
     }

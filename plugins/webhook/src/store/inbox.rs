@@ -78,7 +78,7 @@ impl Inbox {
             .unwrap_or(Err(StoreError::Away))?;
         self.0.metrics.accepted.observe(begun.elapsed().as_secs_f64());
         match effect {
-            Effect::Done => {
+            Effect::Done | Effect::Changed(_) => {
                 self.0.arrivals.notify_one();
                 Ok(Accepted::Stored)
             }
@@ -97,6 +97,11 @@ impl Inbox {
         let (answer, answered) = oneshot::channel();
         sender.send(Waiting { change, answer, _room: None }).await.map_err(|_| StoreError::Away)?;
         answered.await.unwrap_or(Err(StoreError::Away))
+    }
+
+    /// Tells the dispatcher to look again.
+    pub(crate) fn wake(&self) {
+        self.0.arrivals.notify_one();
     }
 
     /// Waits until an event has been stored since the last call.

@@ -16,7 +16,7 @@ pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::KeySource;
 pub(crate) use seal::{Keyring, Sealed};
-pub(crate) use sqlite::Sqlite;
+pub(crate) use sqlite::{Sqlite, SqliteReader};
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub(crate) type Millis = i64;
@@ -50,6 +50,7 @@ pub(crate) struct DueEvent {
     pub(crate) body: Sealed,
     /// Finished attempts so far.
     pub(crate) attempts: u32,
+    /// When it was received, or last replayed: from then on it is tried until it is too old.
     pub(crate) received: Millis,
     pub(crate) trace: String,
 }
@@ -68,6 +69,37 @@ pub(crate) struct Backlog {
     pub(crate) tenant: String,
     pub(crate) events: i64,
     pub(crate) first_due: Millis,
+}
+
+/// Which events an operator means; what is absent means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) uid: Option<Uuid>,
+    pub(crate) tenant: Option<String>,
+    /// `waiting`, `delivered` or `dead`.
+    pub(crate) state: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) resource: Option<String>,
+    /// Received at or after.
+    pub(crate) since: Option<Millis>,
+    /// Received before.
+    pub(crate) until: Option<Millis>,
+}
+
+/// An event as operators see it: without its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) uid: Uuid,
+    pub(crate) tenant: String,
+    pub(crate) kind: String,
+    pub(crate) resource: Option<String>,
+    pub(crate) state: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) received: Millis,
+    pub(crate) due: Millis,
+    pub(crate) done: Option<Millis>,
+    pub(crate) trace: String,
 }
 
 /// Why an event is not tried any more.
@@ -117,6 +149,10 @@ pub(crate) enum Change {
     Shift { by: Millis },
     /// Brings due times that lie too far ahead back to `latest`.
     Clamp { latest: Millis },
+    /// Makes events waiting again, `step` milliseconds apart, as if they had just been received.
+    Replay { filter: Filter, now: Millis, step: Millis },
+    /// Gives waiting events up.
+    Discard { filter: Filter, now: Millis },
     /// Forgets keys of events received before `keys` and delivered events done before `delivered`.
     Sweep { keys: Millis, delivered: Millis },
 }
@@ -127,6 +163,8 @@ pub(crate) enum Effect {
     Done,
     /// An insert found its key taken, or a finish found the event not waiting any more.
     Nothing,
+    /// So many events were changed.
+    Changed(u64),
     /// An insert found the store at its size. Other changes still have room.
     Full,
 }
@@ -152,6 +190,15 @@ pub(crate) trait Reader: Send {
         limit: usize,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
+
+    /// The newest `limit` events that fit.
+    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError>;
+
+    /// How many events fit.
+    async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError>;
+
+    /// The finished tries of an event, in order.
+    async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError>;
 
     /// How much waits.
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;

@@ -23,6 +23,7 @@ CREATE TABLE event(
   due_ms INTEGER NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0,
   received_ms INTEGER NOT NULL,
+  since_ms INTEGER NOT NULL,
   done_ms INTEGER,
   dead_reason TEXT,
   trace TEXT NOT NULL

@@ -5,8 +5,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
+use super::filter::{push_filter, state_name};
 use super::{Sqlite, engine};
-use crate::store::{Backlog, DueEvent, Millis, Reader, Sealed, StoreError, Waiting};
+use crate::store::{Attempt, Backlog, DueEvent, Filter, Listed, Millis, Reader, Sealed, StoreError, Waiting};
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Reader for SqliteReader {
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
         let mut query = QueryBuilder::new(
-            "SELECT id, uid, tenant, key_id, body, attempts, received_ms, trace FROM event \
+            "SELECT id, uid, tenant, key_id, body, attempts, since_ms, trace FROM event \
              WHERE state = 0 AND tenant = ",
         );
         query.push_bind(tenant.to_owned()).push(" AND due_ms <= ").push_bind(now);
@@ -76,6 +77,39 @@ impl Reader for SqliteReader {
         }
         query.push(" ORDER BY due_ms LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(query).await?.iter().map(due).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+
+    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT uid, tenant, kind, resource, state, dead_reason, attempts, received_ms, due_ms, done_ms, trace \
+             FROM event WHERE ",
+        );
+        push_filter(&mut query, filter);
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.rows(query).await?.iter().map(listed).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+
+    async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError> {
+        let mut query = QueryBuilder::new("SELECT count(*) FROM event WHERE ");
+        push_filter(&mut query, filter);
+        let rows = self.rows(query).await?;
+        rows.first().map_or(Ok(0), |row| row.try_get(0)).map_err(|error| engine(&error))
+    }
+
+    async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT at_ms, took_ms, status, error FROM attempt WHERE event = (SELECT id FROM event WHERE uid = ",
+        );
+        query.push_bind(uid.as_bytes().to_vec()).push(") ORDER BY rowid");
+        let read = |row: &SqliteRow| {
+            Ok(Attempt {
+                at: row.try_get(0)?,
+                took_ms: row.try_get(1)?,
+                status: row.try_get(2)?,
+                error: row.try_get(3)?,
+            })
+        };
+        self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
@@ -94,11 +128,30 @@ impl Reader for SqliteReader {
     }
 }
 
+fn listed(row: &SqliteRow) -> Result<Listed, sqlx::Error> {
+    Ok(Listed {
+        uid: uid(row.try_get(0)?)?,
+        tenant: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        resource: row.try_get(3)?,
+        state: state_name(row.try_get(4)?),
+        reason: row.try_get(5)?,
+        attempts: row.try_get(6)?,
+        received: row.try_get(7)?,
+        due: row.try_get(8)?,
+        done: row.try_get(9)?,
+        trace: row.try_get(10)?,
+    })
+}
+
+fn uid(bytes: Vec<u8>) -> Result<Uuid, sqlx::Error> {
+    Uuid::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
 fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
-    let uid: Vec<u8> = row.try_get(1)?;
     Ok(DueEvent {
         id: row.try_get(0)?,
-        uid: Uuid::from_slice(&uid).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        uid: uid(row.try_get(1)?)?,
         tenant: row.try_get(2)?,
         body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
         attempts: row.try_get(5)?,

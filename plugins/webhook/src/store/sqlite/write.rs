@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 
+use super::filter::push_filter;
 use super::open::{DEAD, DELIVERED, WAITING};
 use super::{Sqlite, engine};
-use crate::store::{Attempt, Change, Effect, Millis, NewEvent, Next, StoreError, Writer, now};
+use crate::store::{Attempt, Change, Effect, Filter, Millis, NewEvent, Next, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
 /// unusable; the next batch opens another.
@@ -60,6 +61,10 @@ async fn commit(
         effects.push(match change {
             Change::Insert(_) if is_full => Effect::Full,
             Change::Insert(event) => effect(new.contains(event.uid.as_bytes().as_slice())),
+            Change::Replay { filter, now, step } => {
+                Effect::Changed(replay(connection, filter, *now, *step).await?)
+            }
+            Change::Discard { filter, now } => Effect::Changed(discard(connection, filter, *now).await?),
             other => effect(apply(connection, other).await?),
         });
     }
@@ -90,7 +95,7 @@ async fn insert(
     let mut new = HashSet::with_capacity(events.len());
     for events in events.chunks(ROWS) {
         let mut query = QueryBuilder::<Engine>::new(
-            "INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due_ms, received_ms, \
+            "INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due_ms, received_ms, since_ms, \
              done_ms, dead_reason, trace) ",
         );
         query.push_values(events, |mut row, event| {
@@ -102,6 +107,7 @@ async fn insert(
                 .push_bind(event.body.key_id)
                 .push_bind(&event.body.bytes)
                 .push_bind(if event.dead.is_some() { DEAD } else { WAITING })
+                .push_bind(event.received)
                 .push_bind(event.received)
                 .push_bind(event.received)
                 .push_bind(event.dead.map(|_| event.received))
@@ -118,7 +124,7 @@ async fn insert(
 
 async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx::Error> {
     match change {
-        Change::Insert(_) => Ok(false),
+        Change::Insert(_) | Change::Replay { .. } | Change::Discard { .. } => Ok(false),
         Change::Finish { id, attempt, next } => finish(connection, *id, attempt, *next).await,
         Change::PullForward { tenant, now } => {
             let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND tenant = ?2 AND due_ms > ?1";
@@ -173,6 +179,34 @@ async fn finish(
     Ok(true)
 }
 
+async fn replay(
+    connection: &mut SqliteConnection,
+    filter: &Filter,
+    now: Millis,
+    step: Millis,
+) -> Result<u64, sqlx::Error> {
+    let mut query = QueryBuilder::<Engine>::new(
+        "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE ",
+    );
+    push_filter(&mut query, filter);
+    query.push(") UPDATE event SET state = 0, attempts = 0, done_ms = NULL, dead_reason = NULL, since_ms = ");
+    query.push_bind(now).push(", due_ms = ").push_bind(now).push(" + place * ").push_bind(step);
+    query.push(" FROM chosen WHERE event.id = chosen.id");
+    Ok(query.build().execute(connection).await?.rows_affected())
+}
+
+async fn discard(
+    connection: &mut SqliteConnection,
+    filter: &Filter,
+    now: Millis,
+) -> Result<u64, sqlx::Error> {
+    let mut query =
+        QueryBuilder::<Engine>::new("UPDATE event SET state = 2, dead_reason = 'discarded', done_ms = ");
+    query.push_bind(now).push(" WHERE state = 0 AND ");
+    push_filter(&mut query, filter);
+    Ok(query.build().execute(connection).await?.rows_affected())
+}
+
 async fn sweep(
     connection: &mut SqliteConnection,
     keys: Millis,
@@ -191,5 +225,5 @@ fn effect(done: bool) -> Effect {
     if done { Effect::Done } else { Effect::Nothing }
 }
 
-/// Rows of one statement: 13 values each, and SQLite takes 32,766 in one statement.
+/// Rows of one statement: 14 values each, and SQLite takes 32,766 in one statement.
 const ROWS: usize = 512;

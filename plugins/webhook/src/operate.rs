@@ -1,0 +1,206 @@
+//! The stored events for operators: look, send again, give up.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode, header};
+use kyc_plugin_api::Operations;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use crate::store::{Change, Effect, Filter, Listed, Millis, Reader, StoreError, now};
+use crate::stored::Stored;
+
+/// A request that cannot be answered, with its status.
+type Refusal = (StatusCode, String);
+
+#[async_trait]
+impl Operations for Stored {
+    fn name(&self) -> &'static str {
+        "events"
+    }
+
+    async fn answer(&self, method: &Method, path: &str, query: &str) -> Response<Vec<u8>> {
+        let (status, value) = match self.operate(method, path, query).await {
+            Ok(value) => (StatusCode::OK, value),
+            Err((status, reason)) => (status, json!({ "error": reason })),
+        };
+        let mut response = Response::new(format!("{value}\n").into_bytes());
+        *response.status_mut() = status;
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+impl Stored {
+    async fn operate(&self, method: &Method, path: &str, query: &str) -> Result<Value, Refusal> {
+        let mut query: BTreeMap<String, String> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let answer = match (method.as_str(), path) {
+            ("GET", "") => {
+                let limit = number(&mut query, "limit")?.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT);
+                self.list(filter(&mut query)?, limit).await
+            }
+            ("POST", "/replay") => {
+                let rate = number(&mut query, "rate")?.unwrap_or(DEFAULT_RATE).max(1);
+                let step = i64::try_from(1000 / rate).unwrap_or_default();
+                self.change(&mut query, |filter| Change::Replay { filter, now: now(), step }).await
+            }
+            ("POST", "/discard") => {
+                self.change(&mut query, |filter| Change::Discard { filter, now: now() }).await
+            }
+            ("GET", path) => match path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok()) {
+                Some(uid) => self.show(uid).await,
+                None => Err((StatusCode::NOT_FOUND, "no such path".to_owned())),
+            },
+            _ => Err((StatusCode::METHOD_NOT_ALLOWED, "GET to look, POST to change".to_owned())),
+        };
+        match query.keys().next() {
+            Some(key) => Err((StatusCode::BAD_REQUEST, format!("`{key}` is no parameter of this"))),
+            None => answer,
+        }
+    }
+
+    async fn list(&self, filter: Filter, limit: usize) -> Result<Value, Refusal> {
+        let events = self.reader.lock().await.list(&filter, limit + 1).await.map_err(|error| away(&error))?;
+        let shown: Vec<Value> = events.iter().take(limit).map(event).collect();
+        Ok(json!({ "events": shown, "more": events.len() > limit }))
+    }
+
+    async fn show(&self, uid: Uuid) -> Result<Value, Refusal> {
+        let mut reader = self.reader.lock().await;
+        let filter = Filter { uid: Some(uid), ..Filter::default() };
+        let events = reader.list(&filter, 1).await.map_err(|error| away(&error))?;
+        let found = events.first().ok_or((StatusCode::NOT_FOUND, "there is no such event".to_owned()))?;
+        let attempts = reader.attempts(uid).await.map_err(|error| away(&error))?;
+        let tries: Vec<Value> = attempts
+            .iter()
+            .map(|attempt| {
+                json!({
+                    "at": time(attempt.at),
+                    "took_ms": attempt.took_ms,
+                    "status": attempt.status,
+                    "error": attempt.error,
+                })
+            })
+            .collect();
+        let mut shown = event(found);
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("tries".to_owned(), Value::Array(tries));
+        }
+        Ok(shown)
+    }
+
+    /// Changes all events that fit, or with `dry_run` says how many would be.
+    async fn change(
+        &self,
+        query: &mut BTreeMap<String, String>,
+        change: impl FnOnce(Filter) -> Change,
+    ) -> Result<Value, Refusal> {
+        let dry_run = match query.remove("dry_run").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err((StatusCode::BAD_REQUEST, "dry_run is true or false".to_owned())),
+        };
+        let filter = filter(query)?;
+        if filter == Filter::default() {
+            return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
+        }
+        if !query.is_empty() {
+            // A misspelt filter must not mean more events than were meant.
+            return Ok(Value::Null);
+        }
+        if dry_run {
+            let events = self.reader.lock().await.count(&filter).await.map_err(|error| away(&error))?;
+            return Ok(json!({ "would_change": events }));
+        }
+        match self.inbox.change(change(filter)).await.map_err(|error| away(&error))? {
+            Effect::Changed(events) => {
+                tracing::info!(events, "events changed by an operator");
+                self.inbox.wake();
+                Ok(json!({ "changed": events }))
+            }
+            Effect::Done | Effect::Nothing | Effect::Full => Ok(json!({ "changed": 0 })),
+        }
+    }
+}
+
+fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Refusal> {
+    let bad = |reason: String| (StatusCode::BAD_REQUEST, reason);
+    let uid = query
+        .remove("uid")
+        .map(|text| Uuid::parse_str(&text).map_err(|_| bad("uid is the id of an event".to_owned())));
+    let state = query.remove("state");
+    if let Some(state) = &state
+        && !["waiting", "delivered", "dead"].contains(&state.as_str())
+    {
+        return Err(bad("state is waiting, delivered or dead".to_owned()));
+    }
+    let mut moment = |key: &str| {
+        let text = query.remove(key);
+        text.map(|text| {
+            instant(&text).ok_or_else(|| {
+                bad(format!("{key} is a time such as 2026-11-24T10:00:00Z, or 2h for two hours ago"))
+            })
+        })
+        .transpose()
+    };
+    Ok(Filter {
+        since: moment("since")?,
+        until: moment("until")?,
+        uid: uid.transpose()?,
+        state,
+        tenant: query.remove("tenant"),
+        kind: query.remove("kind"),
+        resource: query.remove("resource"),
+    })
+}
+
+fn number(query: &mut BTreeMap<String, String>, key: &str) -> Result<Option<usize>, Refusal> {
+    let text = query.remove(key);
+    text.map(|text| text.parse().map_err(|_| (StatusCode::BAD_REQUEST, format!("{key} is a number"))))
+        .transpose()
+}
+
+/// A time, or how long ago it was.
+fn instant(text: &str) -> Option<Millis> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return Some(now() - i64::try_from(ago.as_millis()).ok()?);
+    }
+    let since = humantime::parse_rfc3339_weak(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
+
+fn time(at: Millis) -> String {
+    let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+fn event(listed: &Listed) -> Value {
+    json!({
+        "uid": listed.uid.to_string(),
+        "tenant": listed.tenant,
+        "kind": listed.kind,
+        "resource": listed.resource,
+        "state": listed.state,
+        "reason": listed.reason,
+        "attempts": listed.attempts,
+        "received": time(listed.received),
+        "due": (listed.state == "waiting").then(|| time(listed.due)),
+        "done": listed.done.map(time),
+        "request_id": listed.trace,
+    })
+}
+
+fn away(error: &StoreError) -> Refusal {
+    (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+}
+
+const DEFAULT_LIMIT: usize = 50;
+const LARGEST_LIMIT: usize = 1000;
+/// Replayed events that become due in a second.
+const DEFAULT_RATE: usize = 100;

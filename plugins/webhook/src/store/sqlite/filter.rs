@@ -1,0 +1,43 @@
+//! Filters as SQL.
+
+use sqlx::{QueryBuilder, Sqlite as Engine};
+
+use super::open::{DEAD, DELIVERED, WAITING};
+use crate::store::Filter;
+
+/// Appends the conditions of a filter; without any, one that always holds.
+pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
+    query.push("1");
+    if let Some(uid) = &filter.uid {
+        query.push(" AND uid = ").push_bind(uid.as_bytes().to_vec());
+    }
+    if let Some(state) = filter.state.as_deref() {
+        query.push(" AND state = ").push_bind(match state {
+            "waiting" => WAITING,
+            "delivered" => DELIVERED,
+            _ => DEAD,
+        });
+    }
+    for (column, value) in
+        [("tenant", &filter.tenant), ("kind", &filter.kind), ("resource", &filter.resource)]
+    {
+        if let Some(value) = value {
+            query.push(" AND ").push(column).push(" = ").push_bind(value.clone());
+        }
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND received_ms >= ").push_bind(since);
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND received_ms < ").push_bind(until);
+    }
+}
+
+/// The name of a state.
+pub(super) fn state_name(state: i64) -> &'static str {
+    match state {
+        WAITING => "waiting",
+        DELIVERED => "delivered",
+        _ => "dead",
+    }
+}

@@ -1,0 +1,118 @@
+//! Stored events in the hands of operators: the admin paths and the command line.
+
+use std::process::{Command, Output};
+
+use kyc_sandbox::portal::Mode;
+use serde_json::Value;
+
+use crate::durable::{STORED, event};
+use crate::support::gateway::{Gateway, binary};
+use crate::support::world::World;
+
+fn events(gateway: &Gateway, arguments: &[&str]) -> Output {
+    let (command, rest) = arguments.split_first().unwrap();
+    let admin = gateway.admin("");
+    Command::new(binary("kyc-gateway"))
+        .args(["events", command, "--admin", &admin])
+        .args(rest)
+        .output()
+        .unwrap()
+}
+
+fn json(gateway: &Gateway, arguments: &[&str]) -> Value {
+    let output = events(gateway, &[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
+}
+
+/// Asks until an event of a tenant is in a state: the record follows the portal's answer.
+async fn wait_for(gateway: &Gateway, tenant: &str, state: &str) -> Value {
+    for _ in 0..2000 {
+        let found = json(gateway, &["list", "--tenant", tenant, "--state", state]);
+        if let Some(event) = found["events"].get(0) {
+            return event.clone();
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("no event of {tenant} is {state}: {}", gateway.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_event_is_found_understood_and_sent_again() {
+    let world = World::start(STORED).await;
+    world.acme.set_mode(Mode::Status(422));
+    assert_eq!(world.notify("acme", &event(7)).await.status(), 200);
+
+    let dead = wait_for(&world.gateway, "acme", "dead").await;
+    let uid = dead["uid"].as_str().unwrap();
+    let shown = json(&world.gateway, &["show", uid]);
+    let told = said(&events(&world.gateway, &["show", uid]));
+
+    assert_eq!((&dead["reason"], &dead["kind"]), (&"rejected".into(), &"report.completed".into()));
+    assert_eq!((&dead["resource"], &dead["attempts"]), (&"r-7".into(), &5.into()));
+    let statuses: Vec<_> =
+        shown["tries"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
+    assert_eq!(statuses, [422; 5].map(Value::from));
+    assert!(told.contains("portal answered 422 to the delivery"), "{told}");
+
+    world.acme.set_mode(Mode::Ok);
+    let would = json(&world.gateway, &["replay", "--state", "dead", "--since", "1h", "--dry-run"]);
+    let done = json(&world.gateway, &["replay", "--uid", uid]);
+    world.acme.deliveries().wait_for_count(1).await.unwrap();
+    let delivered = wait_for(&world.gateway, "acme", "delivered").await;
+
+    assert_eq!((&would["would_change"], &done["changed"]), (&1.into(), &1.into()));
+    assert_eq!(delivered["uid"], uid);
+    world.acme.deliveries().look(|taken| {
+        assert_eq!(taken[0].event, event(7));
+        assert_eq!(taken[0].headers["x-event-id"].to_str().unwrap(), uid);
+    });
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_event_can_be_given_up() {
+    let world = World::start(STORED).await;
+    world.globex.set_mode(Mode::Status(500));
+    assert_eq!(world.notify("globex", &event(1)).await.status(), 200);
+    wait_for(&world.gateway, "globex", "waiting").await;
+
+    let told = said(&events(&world.gateway, &["discard", "--tenant", "globex"]));
+    let dead = wait_for(&world.gateway, "globex", "dead").await;
+    let listed = said(&events(&world.gateway, &["list"]));
+
+    assert_eq!((told.as_str(), &dead["reason"]), ("1 events changed\n", &"discarded".into()));
+    assert!(listed.contains("dead (discarded)") && listed.starts_with("RECEIVED"), "{listed}");
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_meant_is_not_done() {
+    let world = World::start(STORED).await;
+    let client = reqwest::Client::new();
+    let post = |path: &str| client.post(world.gateway.admin(path));
+
+    let no_intent = post("/events/replay?state=dead").send().await.unwrap().status();
+    let misspelt =
+        post("/events/replay?tenat=acme").header("x-admin-intent", "x").send().await.unwrap().status();
+    let all = events(&world.gateway, &["replay"]);
+    let state = events(&world.gateway, &["list", "--state", "lost"]);
+    let unknown = events(&world.gateway, &["show", "01a20d84-0bfd-7761-9786-af83d77243ab"]);
+
+    assert_eq!((no_intent.as_u16(), misspelt.as_u16()), (403, 400));
+    let said = [&all, &state, &unknown].map(said);
+    assert!([&all, &state, &unknown].iter().all(|output| output.status.code() == Some(1)), "{said:?}");
+    assert_eq!(
+        said,
+        [
+            "say which events: a filter is needed\n",
+            "state is waiting, delivered or dead\n",
+            "there is no such event\n"
+        ]
+    );
+    world.gateway.stop().await;
+}
