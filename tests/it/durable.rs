@@ -41,7 +41,7 @@ pub(crate) fn event(number: usize) -> String {
 }
 
 /// How often each event came to a portal.
-fn taken(portal: &Portal) -> BTreeMap<String, usize> {
+pub(crate) fn taken(portal: &Portal) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     portal.deliveries().look(|taken| {
         for delivery in taken {
@@ -51,7 +51,7 @@ fn taken(portal: &Portal) -> BTreeMap<String, usize> {
     counts
 }
 
-async fn wait_for_all(portal: &Portal, wanted: &BTreeSet<String>) {
+pub(crate) async fn wait_for_all(portal: &Portal, wanted: &BTreeSet<String>) {
     let all = |taken: &[kyc_sandbox::portal::Delivery]| {
         let seen: BTreeSet<&[u8]> = taken.iter().map(|delivery| delivery.event.as_ref()).collect();
         wanted.iter().all(|event| seen.contains(event.as_bytes())).then_some(())
@@ -152,7 +152,7 @@ async fn every_answer_of_a_portal_has_its_end() {
 
 /// Sends distinct events as fast as they are answered, to whatever gateway there is, and notes which of them were
 /// answered 200.
-async fn send(
+pub(crate) async fn send(
     tenant: &'static str,
     lane: usize,
     mut gateway: watch::Receiver<Option<SocketAddr>>,

@@ -17,6 +17,7 @@ mod durable;
 mod heads;
 mod operate;
 mod outbound;
+mod shared;
 mod signatures;
 mod streaming;
 mod strict;

@@ -86,6 +86,10 @@ pub enum DataForm {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
+    /// A file with the address of a PostgreSQL database, where several gateways share the work; absent: SQLite.
+    pub postgres_file: Option<PathBuf>,
+    /// The same, as an environment variable.
+    pub postgres_env: Option<String>,
     /// The SQLite file; default `data/events.db`.
     pub path: PathBuf,
     /// How large it may become before notifications are answered 503; default 10 GiB.
@@ -163,6 +167,16 @@ impl Config {
                 "store.key_file: takes only one of key_file and key_env",
             ),
             (
+                self.store.postgres_file.is_some() && self.store.postgres_env.is_some(),
+                "store.postgres_file: takes only one of postgres_file and postgres_env",
+            ),
+            (
+                (self.store.postgres_file.is_some() || self.store.postgres_env.is_some())
+                    && self.store.key_file.is_none()
+                    && self.store.key_env.is_none(),
+                "store.key_file: a database that is shared needs a key that is, here or as key_env",
+            ),
+            (
                 self.store.previous_key_file.is_some() && self.store.previous_key_env.is_some(),
                 "store.previous_key_file: takes only one of previous_key_file and previous_key_env",
             ),
@@ -212,6 +226,8 @@ impl Default for PortalConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         Self {
+            postgres_file: None,
+            postgres_env: None,
             path: PathBuf::from("data/events.db"),
             max_size: ByteSize::gib(10),
             keep_delivered: Duration::from_secs(7 * 24 * 3600),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::store::{Change, Effect, Filter, Listed, Millis, Reader, StoreError, now};
+use crate::store::{Change, Effect, Filter, Listed, Millis, State, StoreError, now};
 use crate::stored::Stored;
 
 /// A request that cannot be answered, with its status.
@@ -134,12 +134,10 @@ fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Refusal> {
     let uid = query
         .remove("uid")
         .map(|text| Uuid::parse_str(&text).map_err(|_| bad("uid is the id of an event".to_owned())));
-    let state = query.remove("state");
-    if let Some(state) = &state
-        && !["waiting", "delivered", "dead"].contains(&state.as_str())
-    {
-        return Err(bad("state is waiting, delivered or dead".to_owned()));
-    }
+    let state = query.remove("state").map(|text| {
+        let named = State::ALL.into_iter().find(|state| state.name() == text);
+        named.ok_or_else(|| bad("state is waiting, delivered or dead".to_owned()))
+    });
     let mut moment = |key: &str| {
         let text = query.remove(key);
         text.map(|text| {
@@ -153,7 +151,7 @@ fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Refusal> {
         since: moment("since")?,
         until: moment("until")?,
         uid: uid.transpose()?,
-        state,
+        state: state.transpose()?,
         tenant: query.remove("tenant"),
         kind: query.remove("kind"),
         resource: query.remove("resource"),
@@ -186,11 +184,11 @@ fn event(listed: &Listed) -> Value {
         "tenant": listed.tenant,
         "kind": listed.kind,
         "resource": listed.resource,
-        "state": listed.state,
+        "state": listed.state.name(),
         "reason": listed.reason,
         "attempts": listed.attempts,
         "received": time(listed.received),
-        "due": (listed.state == "waiting").then(|| time(listed.due)),
+        "due": (listed.state == State::Waiting).then(|| time(listed.due)),
         "done": listed.done.map(time),
         "request_id": listed.trace,
     })

@@ -16,20 +16,27 @@ use crate::dispatch::{Dispatcher, Means};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::store::{
-    Accepted, DeadReason, Inbox, KeySource, Keyring, NewEvent, OpenError, Sqlite, SqliteReader, StoreError,
-    now,
+    Accepted, DeadReason, Inbox, KeySource, Keyring, NewEvent, NotOpen, OpenError, Postgres, Reader, Sqlite,
+    StoreError, listen, now,
 };
 use crate::{Config, DispatchConfig, Event};
 
+/// Where events are.
+enum Engine {
+    /// A file, in which one process at a time delivers.
+    Sqlite { path: PathBuf, store: Sqlite },
+    /// A database, from which every gateway delivers what it claims.
+    Postgres { source: SecretSource, lease: Duration, store: OnceLock<Postgres> },
+}
+
 /// The store of one route and what is needed to deliver from it.
 pub(crate) struct Stored {
-    path: PathBuf,
-    store: Sqlite,
+    engine: Engine,
     keys: KeySource,
     keyring: OnceLock<Arc<Keyring>>,
     pub(crate) inbox: Inbox,
     /// For operators; the dispatcher has its own.
-    pub(crate) reader: Mutex<SqliteReader>,
+    pub(crate) reader: Mutex<Box<dyn Reader>>,
     portals: Arc<Portals>,
     dispatch: DispatchConfig,
     keep_delivered: Duration,
@@ -48,11 +55,16 @@ impl Stored {
             (None, Some(variable)) => Some(SecretSource::Env(variable.clone())),
             (None, None) => None,
         };
-        let engine = Sqlite::new(&path, store.max_size.as_u64());
+        let engine = match source(&store.postgres_file, &store.postgres_env) {
+            // Longer than a try and its record take.
+            Some(source) => {
+                Engine::Postgres { source, lease: config.dispatch.attempt * 2, store: OnceLock::new() }
+            }
+            None => Engine::Sqlite { store: Sqlite::new(&path, store.max_size.as_u64()), path },
+        };
         Ok(Self {
-            reader: Mutex::new(engine.reader()),
-            store: engine,
-            path,
+            reader: Mutex::new(Box::new(NotOpen)),
+            engine,
             keys: KeySource {
                 current: source(&store.key_file, &store.key_env),
                 previous: source(&store.previous_key_file, &store.previous_key_env),
@@ -113,19 +125,45 @@ impl Background for Stored {
 
     async fn prepare(&self) -> Result<(), String> {
         let text = |error: OpenError| error.to_string();
-        let keyring = self.keys.keyring(&self.path).map_err(text)?;
-        self.store.prepare(&keyring).await.map_err(text)?;
-        // Prepared twice, the first keys stay: they are the same.
+        let keyring = match &self.engine {
+            Engine::Sqlite { path, store } => {
+                let keyring = self.keys.keyring(Some(path)).map_err(text)?;
+                store.prepare(&keyring).await.map_err(text)?;
+                keyring
+            }
+            Engine::Postgres { source, lease, store } => {
+                let keyring = self.keys.keyring(None).map_err(text)?;
+                let url = source.read().map_err(|error| format!("the database's address: {error}"))?;
+                let database = Postgres::new(url, *lease);
+                database.prepare(&keyring).await.map_err(text)?;
+                // Prepared twice, the first address stays: it is the same.
+                let _ = store.set(database);
+                keyring
+            }
+        };
         let _ = self.keyring.set(Arc::new(keyring));
         Ok(())
     }
 
     async fn run(&self, surroundings: Surroundings) {
         let Some(keyring) = self.keyring.get() else { return };
-        // The writer stays until the process ends: requests that are under way still need it.
-        tokio::spawn(self.inbox.serve(self.store.writer()));
         let Surroundings { tenants, mut shutdown } = surroundings;
-        let Some(_only) = lock(&self.path, &mut shutdown).await else { return };
+        // The writer stays until the process ends: requests that are under way still need it.
+        let (reader, _only) = match &self.engine {
+            Engine::Sqlite { path, store } => {
+                tokio::spawn(self.inbox.serve(Box::new(store.writer())));
+                *self.reader.lock().await = Box::new(store.reader());
+                let Some(only) = lock(path, &mut shutdown).await else { return };
+                (Box::new(store.reader()) as Box<dyn Reader>, Some(only))
+            }
+            Engine::Postgres { store, .. } => {
+                let Some(store) = store.get() else { return };
+                tokio::spawn(self.inbox.serve(Box::new(store.writer())));
+                tokio::spawn(listen(store.clone(), self.inbox.clone(), shutdown.clone()));
+                *self.reader.lock().await = Box::new(store.reader());
+                (Box::new(store.reader()) as Box<dyn Reader>, None)
+            }
+        };
         let means = Means {
             config: self.dispatch.clone(),
             keep_delivered: self.keep_delivered,
@@ -135,7 +173,7 @@ impl Background for Stored {
             tenants,
             metrics: self.metrics.clone(),
         };
-        Dispatcher::new(means, self.store.reader()).run(shutdown).await;
+        Dispatcher::new(means, reader).run(shutdown).await;
     }
 }
 

@@ -1,14 +1,16 @@
 //! The gateway as a process, for one test.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+use super::process::follow;
+pub(crate) use super::process::{binary, tools};
 
 /// What a gateway is started with.
 pub(crate) struct Setup {
@@ -25,7 +27,7 @@ pub(crate) struct Gateway {
     child: Child,
     addresses: HashMap<String, SocketAddr>,
     log: Arc<Mutex<String>>,
-    launch: Launch,
+    launch: Arc<Launch>,
 }
 
 /// What a process is started from, and can be started from again.
@@ -134,7 +136,7 @@ impl Setup {
         };
         let config = format!("[admin]\naddress = \"127.0.0.1:0\"\n{}{listeners}{}", self.source, self.config);
         std::fs::write(folder.path().join("gateway.toml"), config).unwrap();
-        let launch = Launch { folder, binary: self.binary, environment: self.environment };
+        let launch = Arc::new(Launch { folder, binary: self.binary, environment: self.environment });
         let log = Arc::new(Mutex::new(String::new()));
         let (child, addresses) = launch.run(&log).await;
         Gateway { child, addresses, log, launch }
@@ -227,6 +229,21 @@ impl Gateway {
         self.launch.folder.path()
     }
 
+    /// Starts another process over the same files.
+    pub(crate) async fn twin(&self) -> Self {
+        let log = Arc::new(Mutex::new(String::new()));
+        let (child, addresses) = self.launch.run(&log).await;
+        let twin = Self { child, addresses, log, launch: Arc::clone(&self.launch) };
+        twin.wait_until_ready().await;
+        twin
+    }
+
+    /// Stops or continues the process, as a machine does that is out of memory or moved.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
     /// Kills the process as it stands, and starts another one over the same files.
     pub(crate) async fn crash(&mut self) {
         self.child.kill().unwrap();
@@ -236,8 +253,7 @@ impl Gateway {
 
     /// Ends the process by SIGTERM and returns everything it wrote.
     pub(crate) async fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("-TERM");
         let mut child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
         let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
         assert!(status.success(), "the gateway ended with {status}: {}", self.log());
@@ -250,42 +266,4 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Finds a binary of the workspace beside this test.
-pub(crate) fn binary(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|file| file.exists());
-    found.unwrap_or_else(|| panic!("{name} is not built: run `cargo build --workspace --bins` first"))
-}
-
-/// The project's own folder of installed tools (`tests/tools/install`).
-pub(crate) fn tools() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
-    assert!(tools.exists(), "the tools are not installed: run `tests/tools/install servers` first");
-    tools
-}
-
-/// Keeps what a process writes, and learns from it where it listens.
-fn follow(
-    output: impl std::io::Read + Send + 'static,
-    log: Arc<Mutex<String>>,
-    found: Option<watch::Sender<HashMap<String, SocketAddr>>>,
-) {
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let (Some(found), Ok(event)) = (&found, serde_json::from_str::<Value>(&line))
-                && event["message"] == "listening"
-            {
-                let name = event["listener"].as_str().unwrap().to_owned();
-                let address = event["address"].as_str().unwrap().parse().unwrap();
-                found.send_modify(|addresses| {
-                    addresses.insert(name, address);
-                });
-            }
-            let mut log = log.lock().unwrap();
-            log.push_str(&line);
-            log.push('\n');
-        }
-    });
 }

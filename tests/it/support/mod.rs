@@ -2,6 +2,7 @@
 
 pub(crate) mod bao;
 pub(crate) mod gateway;
+mod process;
 pub(crate) mod raw;
 pub(crate) mod tls;
 pub(crate) mod upstream;

@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod journal;
 pub mod onfido;
 pub mod portal;
+pub mod postgres;
 mod serving;
 pub mod signature;
 pub mod tenants;

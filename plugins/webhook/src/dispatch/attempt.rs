@@ -14,7 +14,7 @@ use super::Means;
 use super::schedule::{self, Age};
 use crate::Event;
 use crate::fintechos::DeliveryError;
-use crate::store::{Attempt, Change, DeadReason, DueEvent, Next, now};
+use crate::store::{Attempt, Change, DeadReason, DueEvent, Effect, Finish, Next, now};
 
 /// What a try has shown, once it is recorded.
 #[derive(Debug)]
@@ -60,7 +60,12 @@ pub(super) async fn attempt(
         status: error.and_then(DeliveryError::status),
         error: error.map(ToString::to_string),
     };
-    record_result(&means, Change::Finish { id: due.id, attempt: record, next }, &unrecorded).await;
+    record_result(
+        &means,
+        Change::Finish(Finish { id: due.id, epoch: due.epoch, attempt: record, next }),
+        &unrecorded,
+    )
+    .await;
     Attempted { id: due.id, tenant: due.tenant, outcome }
 }
 
@@ -82,17 +87,18 @@ async fn deliver(
 
 /// Records a result for as long as it takes.
 async fn record_result(means: &Means, change: Change, unrecorded: &AtomicUsize) {
-    if means.inbox.change(change.clone()).await.is_ok() {
-        return;
-    }
-    unrecorded.fetch_add(1, Ordering::Relaxed);
-    loop {
-        sleep(AGAIN).await;
-        if means.inbox.change(change.clone()).await.is_ok() {
-            break;
+    let mut recorded = means.inbox.change(change.clone()).await;
+    if recorded.is_err() {
+        unrecorded.fetch_add(1, Ordering::Relaxed);
+        while recorded.is_err() {
+            sleep(AGAIN).await;
+            recorded = means.inbox.change(change.clone()).await;
         }
+        unrecorded.fetch_sub(1, Ordering::Relaxed);
     }
-    unrecorded.fetch_sub(1, Ordering::Relaxed);
+    if matches!(recorded, Ok(Effect::Nothing)) {
+        tracing::warn!("a delivery ended after its claim; its result is another one's to record");
+    }
 }
 
 /// What lets a portal recognise an event that it gets twice.

@@ -40,9 +40,9 @@ pub(crate) struct Means {
 }
 
 /// The one process that delivers from a store.
-pub(crate) struct Dispatcher<R> {
+pub(crate) struct Dispatcher {
     means: Means,
-    reader: R,
+    reader: Box<dyn Reader>,
     lanes: HashMap<String, Lane>,
     /// Results that the store could not take yet; while there are any, nothing new is begun, since a crash would
     /// deliver all of them again.
@@ -55,8 +55,8 @@ pub(crate) struct Dispatcher<R> {
 
 // === impl Dispatcher ===
 
-impl<R: Reader> Dispatcher<R> {
-    pub(crate) fn new(means: Means, reader: R) -> Self {
+impl Dispatcher {
+    pub(crate) fn new(means: Means, reader: Box<dyn Reader>) -> Self {
         let (finished, results) = mpsc::channel(1024);
         Self { means, reader, lanes: HashMap::new(), unrecorded: Arc::default(), finished, results, turn: 0 }
     }
@@ -66,12 +66,12 @@ impl<R: Reader> Dispatcher<R> {
         let inbox = self.means.inbox.clone();
         let mut clock = Clock::start(now());
         let latest = now() + schedule::millis(schedule::longest(&self.means.config));
-        self.tell(inbox.change(Change::Clamp { latest }).await);
+        tell(inbox.change(Change::Clamp { latest }).await);
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         while !*shutdown.borrow() {
             if let Some(by) = clock.jump(now()) {
                 tracing::warn!(milliseconds = by, "the system's clock has jumped, due times move along");
-                self.tell(inbox.change(Change::Shift { by }).await);
+                tell(inbox.change(Change::Shift { by }).await);
             }
             let pause = match self.begin_due().await {
                 Ok(pause) => pause.min(LOOK),
@@ -194,14 +194,14 @@ impl<R: Reader> Dispatcher<R> {
             // Nobody waits four hours for a portal that has been back for one.
             let change = Change::PullForward { tenant: result.tenant, now: now() };
             let pulled = self.means.inbox.change(change).await;
-            self.tell(pulled);
+            tell(pulled);
         }
     }
 
     async fn keep_house(&mut self) {
         let (keys, delivered) = (now() - DEDUP_WINDOW, now() - schedule::millis(self.means.keep_delivered));
         let swept = self.means.inbox.change(Change::Sweep { keys, delivered }).await;
-        self.tell(swept);
+        tell(swept);
         match self.reader.backlog().await {
             Ok(backlog) => {
                 self.means.metrics.pending.reset();
@@ -220,11 +220,11 @@ impl<R: Reader> Dispatcher<R> {
     fn in_flight(&self) -> usize {
         self.lanes.values().map(Lane::in_flight).sum()
     }
+}
 
-    fn tell<T>(&self, done: Result<T, StoreError>) {
-        if let Err(error) = done {
-            tracing::error!(%error, "the event store cannot be kept in order");
-        }
+fn tell<T>(done: Result<T, StoreError>) {
+    if let Err(error) = done {
+        tracing::error!(%error, "the event store cannot be kept in order");
     }
 }
 

@@ -76,6 +76,9 @@ pub(crate) enum OpenError {
     /// The key cannot be read.
     #[error("the store's key: {0}")]
     Key(String),
+    /// The database does not answer as it should.
+    #[error("the event store's database: {0}")]
+    Database(String),
     /// A setting of the engine that durability rests on did not take.
     #[error("{} does not take `{pragma}`, without which events can be lost", path.display())]
     Pragma {

@@ -52,7 +52,7 @@ impl Inbox {
     }
 
     /// Writes out what comes in, for as long as the returned future is polled.
-    pub(crate) fn serve<W: Writer + 'static>(&self, writer: W) -> impl Future<Output = ()> + Send + use<W> {
+    pub(crate) fn serve(&self, writer: Box<dyn Writer>) -> impl Future<Output = ()> + Send + use<> {
         let (sender, receiver) = mpsc::channel(CHANGES);
         // Served twice it would be written by two; the second one gets nothing.
         let _ = self.0.sender.set(sender);
@@ -112,7 +112,11 @@ impl Inbox {
 
 /// Whatever came in while the last commit was under way is the next batch: no timer, and no commit for one event
 /// where many wait.
-async fn write_out(mut writer: impl Writer, mut receiver: mpsc::Receiver<Waiting>, metrics: StoreMetrics) {
+async fn write_out(
+    mut writer: Box<dyn Writer>,
+    mut receiver: mpsc::Receiver<Waiting>,
+    metrics: StoreMetrics,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         let mut answers = Vec::with_capacity(waiting.len());

@@ -26,11 +26,12 @@ impl KeySource {
     ///
     /// [`OpenError::Key`] when a configured key is not there or none; [`OpenError::KeyMissing`] and
     /// [`OpenError::StoreMissing`] when only one of store and key file is there.
-    pub(crate) fn keyring(&self, store: &Path) -> Result<Keyring, OpenError> {
+    pub(crate) fn keyring(&self, store: Option<&Path>) -> Result<Keyring, OpenError> {
         let read = |source: &SecretSource| source.read().map_err(|error| OpenError::Key(error.to_string()));
-        let current = match &self.current {
-            Some(source) => read(source)?,
-            None => beside(store)?,
+        let current = match (&self.current, store) {
+            (Some(source), _) => read(source)?,
+            (None, Some(store)) => beside(store)?,
+            (None, None) => return Err(OpenError::Key("none is configured".to_owned())),
         };
         let previous = self.previous.as_ref().map(read).transpose()?;
         Keyring::new(&current, previous.as_ref()).map_err(OpenError::Key)
@@ -74,12 +75,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("new/events.db");
 
-        let made = GENERATED.keyring(&store).map(|_| ());
-        let store_is_gone = GENERATED.keyring(&store).unwrap_err();
+        let made = GENERATED.keyring(Some(&store)).map(|_| ());
+        let store_is_gone = GENERATED.keyring(Some(&store)).unwrap_err();
         std::fs::write(&store, "").unwrap();
-        let both = GENERATED.keyring(&store).map(|_| ());
+        let both = GENERATED.keyring(Some(&store)).map(|_| ());
         std::fs::remove_file(folder.path().join("new/events.db.key")).unwrap();
-        let key_is_gone = GENERATED.keyring(&store).unwrap_err();
+        let key_is_gone = GENERATED.keyring(Some(&store)).unwrap_err();
 
         assert!(made.is_ok() && both.is_ok());
         assert!(matches!(store_is_gone, OpenError::StoreMissing { .. }));

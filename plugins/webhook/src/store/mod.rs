@@ -3,20 +3,23 @@
 //! One state machine: an event is *waiting* until it is *delivered* or *dead*. Engines keep it in one table and
 //! change it in batches, one commit for each (`write`); what is in flight is known to the one dispatcher alone.
 
+mod engine;
 mod error;
 mod inbox;
 mod key;
+mod postgres;
 mod seal;
 mod sqlite;
 
-use async_trait::async_trait;
 use uuid::Uuid;
 
+pub(crate) use engine::{NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::KeySource;
+pub(crate) use postgres::{Postgres, listen};
 pub(crate) use seal::{Keyring, Sealed};
-pub(crate) use sqlite::{Sqlite, SqliteReader};
+pub(crate) use sqlite::Sqlite;
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub(crate) type Millis = i64;
@@ -53,6 +56,8 @@ pub(crate) struct DueEvent {
     /// When it was received, or last replayed: from then on it is tried until it is too old.
     pub(crate) received: Millis,
     pub(crate) trace: String,
+    /// Which claim this is, where several gateways share a store: only the latest one may end the try.
+    pub(crate) epoch: i64,
 }
 
 /// A tenant that has waiting events.
@@ -76,8 +81,7 @@ pub(crate) struct Backlog {
 pub(crate) struct Filter {
     pub(crate) uid: Option<Uuid>,
     pub(crate) tenant: Option<String>,
-    /// `waiting`, `delivered` or `dead`.
-    pub(crate) state: Option<String>,
+    pub(crate) state: Option<State>,
     pub(crate) kind: Option<String>,
     pub(crate) resource: Option<String>,
     /// Received at or after.
@@ -93,13 +97,21 @@ pub(crate) struct Listed {
     pub(crate) tenant: String,
     pub(crate) kind: String,
     pub(crate) resource: Option<String>,
-    pub(crate) state: &'static str,
+    pub(crate) state: State,
     pub(crate) reason: Option<String>,
     pub(crate) attempts: u32,
     pub(crate) received: Millis,
     pub(crate) due: Millis,
     pub(crate) done: Option<Millis>,
     pub(crate) trace: String,
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting,
+    Delivered,
+    Dead,
 }
 
 /// Why an event is not tried any more.
@@ -136,13 +148,22 @@ pub(crate) enum Next {
     Dead(DeadReason),
 }
 
+/// The end of a try.
+#[derive(Clone, Debug)]
+pub(crate) struct Finish {
+    pub(crate) id: i64,
+    pub(crate) epoch: i64,
+    pub(crate) attempt: Attempt,
+    pub(crate) next: Next,
+}
+
 /// A change of the store.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// Adds an event, unless one with its key is there.
     Insert(NewEvent),
     /// Ends a try.
-    Finish { id: i64, attempt: Attempt, next: Next },
+    Finish(Finish),
     /// Makes all waiting events of a tenant due: its portal is back.
     PullForward { tenant: String, now: Millis },
     /// Moves all due times: the system's clock has jumped.
@@ -169,39 +190,34 @@ pub(crate) enum Effect {
     Full,
 }
 
-/// The writing side of an engine: one for each process.
-#[async_trait]
-pub(crate) trait Writer: Send {
-    /// Makes all changes durable in one commit, or none of them.
-    async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError>;
-}
+// === impl State ===
 
-/// The reading side of an engine, for the dispatcher.
-#[async_trait]
-pub(crate) trait Reader: Send {
-    /// The tenants that have waiting events.
-    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError>;
+impl State {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Dead];
 
-    /// The first `limit` events of a tenant that are due, but those in `except`.
-    async fn due(
-        &mut self,
-        tenant: &str,
-        now: Millis,
-        limit: usize,
-        except: &[i64],
-    ) -> Result<Vec<DueEvent>, StoreError>;
+    /// The number in the store.
+    pub(crate) fn code(self) -> i64 {
+        match self {
+            Self::Waiting => 0,
+            Self::Delivered => 1,
+            Self::Dead => 2,
+        }
+    }
 
-    /// The newest `limit` events that fit.
-    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError>;
+    /// The state of a number in the store.
+    pub(crate) fn of(code: i64) -> Self {
+        Self::ALL.into_iter().find(|state| state.code() == code).unwrap_or(Self::Dead)
+    }
 
-    /// How many events fit.
-    async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError>;
-
-    /// The finished tries of an event, in order.
-    async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError>;
-
-    /// How much waits.
-    async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
+    /// The name for operators.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 // === impl DeadReason ===

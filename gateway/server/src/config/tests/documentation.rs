@@ -132,6 +132,8 @@ fn plugin_settings_are_documented_with_their_defaults() {
         &[
             "portal.ca_file",
             "onfido.ca_file",
+            "store.postgres_file",
+            "store.postgres_env",
             "store.key_file",
             "store.key_env",
             "store.previous_key_file",

@@ -2,7 +2,6 @@
 
 use sqlx::{QueryBuilder, Sqlite as Engine};
 
-use super::open::{DEAD, DELIVERED, WAITING};
 use crate::store::Filter;
 
 /// Appends the conditions of a filter; without any, one that always holds.
@@ -11,12 +10,8 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     if let Some(uid) = &filter.uid {
         query.push(" AND uid = ").push_bind(uid.as_bytes().to_vec());
     }
-    if let Some(state) = filter.state.as_deref() {
-        query.push(" AND state = ").push_bind(match state {
-            "waiting" => WAITING,
-            "delivered" => DELIVERED,
-            _ => DEAD,
-        });
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.code());
     }
     for (column, value) in
         [("tenant", &filter.tenant), ("kind", &filter.kind), ("resource", &filter.resource)]
@@ -30,14 +25,5 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     }
     if let Some(until) = filter.until {
         query.push(" AND received_ms < ").push_bind(until);
-    }
-}
-
-/// The name of a state.
-pub(super) fn state_name(state: i64) -> &'static str {
-    match state {
-        WAITING => "waiting",
-        DELIVERED => "delivered",
-        _ => "dead",
     }
 }

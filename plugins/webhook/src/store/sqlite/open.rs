@@ -43,11 +43,6 @@ CREATE TABLE attempt(
 CREATE INDEX attempt_event ON attempt(event);
 "];
 
-/// States of an event, as they stand in the table.
-pub(super) const WAITING: i64 = 0;
-pub(super) const DELIVERED: i64 = 1;
-pub(super) const DEAD: i64 = 2;
-
 pub(super) async fn prepare(path: &Path, max_bytes: u64, keyring: &Keyring) -> Result<(), OpenError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {

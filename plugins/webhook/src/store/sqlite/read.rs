@@ -5,9 +5,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
-use super::filter::{push_filter, state_name};
+use super::filter::push_filter;
 use super::{Sqlite, engine};
-use crate::store::{Attempt, Backlog, DueEvent, Filter, Listed, Millis, Reader, Sealed, StoreError, Waiting};
+use crate::store::{
+    Attempt, Backlog, DueEvent, Filter, Listed, Millis, Reader, Sealed, State, StoreError, Waiting,
+};
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
 #[derive(Debug)]
@@ -134,7 +136,7 @@ fn listed(row: &SqliteRow) -> Result<Listed, sqlx::Error> {
         tenant: row.try_get(1)?,
         kind: row.try_get(2)?,
         resource: row.try_get(3)?,
-        state: state_name(row.try_get(4)?),
+        state: State::of(row.try_get(4)?),
         reason: row.try_get(5)?,
         attempts: row.try_get(6)?,
         received: row.try_get(7)?,
@@ -157,5 +159,7 @@ fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
         attempts: row.try_get(5)?,
         received: row.try_get(6)?,
         trace: row.try_get(7)?,
+        // This process alone delivers.
+        epoch: 0,
     })
 }

@@ -7,9 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 
 use super::filter::push_filter;
-use super::open::{DEAD, DELIVERED, WAITING};
 use super::{Sqlite, engine};
-use crate::store::{Attempt, Change, Effect, Filter, Millis, NewEvent, Next, StoreError, Writer, now};
+use crate::store::{Change, Effect, Filter, Finish, Millis, NewEvent, Next, State, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
 /// unusable; the next batch opens another.
@@ -106,7 +105,7 @@ async fn insert(
                 .push_bind(&event.resource)
                 .push_bind(event.body.key_id)
                 .push_bind(&event.body.bytes)
-                .push_bind(if event.dead.is_some() { DEAD } else { WAITING })
+                .push_bind(if event.dead.is_some() { State::Dead.code() } else { State::Waiting.code() })
                 .push_bind(event.received)
                 .push_bind(event.received)
                 .push_bind(event.received)
@@ -125,7 +124,7 @@ async fn insert(
 async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx::Error> {
     match change {
         Change::Insert(_) | Change::Replay { .. } | Change::Discard { .. } => Ok(false),
-        Change::Finish { id, attempt, next } => finish(connection, *id, attempt, *next).await,
+        Change::Finish(end) => finish(connection, end).await,
         Change::PullForward { tenant, now } => {
             let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND tenant = ?2 AND due_ms > ?1";
             let done = sqlx::query(query).bind(now).bind(tenant).execute(connection).await?;
@@ -143,24 +142,20 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<boo
     }
 }
 
-async fn finish(
-    connection: &mut SqliteConnection,
-    id: i64,
-    attempt: &Attempt,
-    next: Next,
-) -> Result<bool, sqlx::Error> {
-    let (state, due, counted, reason) = match next {
-        Next::Delivered => (DELIVERED, None, true, None),
-        Next::Waiting { due, counted } => (WAITING, Some(due), counted, None),
-        Next::Dead(reason) => (DEAD, None, true, Some(reason.name())),
+async fn finish(connection: &mut SqliteConnection, end: &Finish) -> Result<bool, sqlx::Error> {
+    let Finish { id, attempt, next, .. } = end;
+    let (state, due, counted, reason) = match *next {
+        Next::Delivered => (State::Delivered, None, true, None),
+        Next::Waiting { due, counted } => (State::Waiting, Some(due), counted, None),
+        Next::Dead(reason) => (State::Dead, None, true, Some(reason.name())),
     };
     let query = "UPDATE event SET state = ?1, due_ms = coalesce(?2, due_ms), attempts = attempts + ?3, \
                  done_ms = ?4, dead_reason = ?5 WHERE id = ?6 AND state = 0";
     let done = sqlx::query(query)
-        .bind(state)
+        .bind(state.code())
         .bind(due)
         .bind(i64::from(counted))
-        .bind((state != WAITING).then(now))
+        .bind((state != State::Waiting).then(now))
         .bind(reason)
         .bind(id)
         .execute(&mut *connection)

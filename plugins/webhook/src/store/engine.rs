@@ -1,0 +1,73 @@
+//! What an engine of the store has to be able to do.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, StoreError, Waiting};
+
+/// The writing side of an engine: one for each process.
+#[async_trait]
+pub(crate) trait Writer: Send {
+    /// Makes all changes durable in one commit, or none of them.
+    async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError>;
+}
+
+/// The reading side of an engine, for the dispatcher.
+#[async_trait]
+pub(crate) trait Reader: Send {
+    /// The tenants that have waiting events.
+    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError>;
+
+    /// The first `limit` events of a tenant that are due, but those in `except`. Where several gateways share a
+    /// store, they are claimed for this one.
+    async fn due(
+        &mut self,
+        tenant: &str,
+        now: Millis,
+        limit: usize,
+        except: &[i64],
+    ) -> Result<Vec<DueEvent>, StoreError>;
+
+    /// The newest `limit` events that fit.
+    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError>;
+
+    /// How many events fit.
+    async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError>;
+
+    /// The finished tries of an event, in order.
+    async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError>;
+
+    /// How much waits.
+    async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
+}
+
+/// A reader for the time before a store is open.
+#[derive(Debug)]
+pub(crate) struct NotOpen;
+
+#[async_trait]
+impl Reader for NotOpen {
+    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn due(&mut self, _: &str, _: Millis, _: usize, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn list(&mut self, _: &Filter, _: usize) -> Result<Vec<Listed>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn count(&mut self, _: &Filter) -> Result<i64, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn attempts(&mut self, _: Uuid) -> Result<Vec<Attempt>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        Err(StoreError::Away)
+    }
+}

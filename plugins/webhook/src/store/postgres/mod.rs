@@ -1,0 +1,80 @@
+//! The store in PostgreSQL, which several gateways share: each claims what it delivers for a while, and what it
+//! does not finish in that time is another one's to deliver.
+
+mod filter;
+mod listen;
+mod open;
+mod read;
+mod write;
+
+use std::fmt;
+use std::time::Duration;
+
+use kyc_model::Secret;
+use sqlx::postgres::PgConnection;
+
+use super::{Keyring, OpenError, StoreError};
+pub(crate) use listen::listen;
+pub(crate) use read::PostgresReader;
+pub(crate) use write::PostgresWriter;
+
+/// A database.
+#[derive(Clone)]
+pub(crate) struct Postgres {
+    url: Secret,
+    /// How long a claim holds; longer than a delivery and its record may take.
+    lease: Duration,
+}
+
+// === impl Postgres ===
+
+impl Postgres {
+    /// Names the database; nothing is opened.
+    pub(crate) fn new(url: Secret, lease: Duration) -> Self {
+        Self { url, lease }
+    }
+
+    /// Brings the tables to the newest version and looks them over.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: everything that would lose events or could not deliver those that are there.
+    pub(crate) async fn prepare(&self, keyring: &Keyring) -> Result<(), OpenError> {
+        open::prepare(&self.url, keyring).await
+    }
+
+    /// The writing side.
+    pub(crate) fn writer(&self) -> PostgresWriter {
+        PostgresWriter::new(self.clone())
+    }
+
+    /// The reading side, which claims what is due.
+    pub(crate) fn reader(&self) -> PostgresReader {
+        PostgresReader::new(self.clone())
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        open::connect(&self.url).await.map_err(|error| engine(&error))
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Postgres(…)")
+    }
+}
+
+/// No room on the disk is its own kind (`53100`); a text of the server may quote a row, so only its code is told.
+fn engine(error: &sqlx::Error) -> StoreError {
+    let Some(server) = error.as_database_error() else {
+        return StoreError::Engine(match error {
+            sqlx::Error::Io(error) => error.to_string(),
+            sqlx::Error::Protocol(_) => "the connection broke".to_owned(),
+            _ => "PostgreSQL does not answer".to_owned(),
+        });
+    };
+    match server.code().as_deref() {
+        Some("53100") => StoreError::Full,
+        code => StoreError::Engine(format!("PostgreSQL says {}", code.unwrap_or("nothing"))),
+    }
+}

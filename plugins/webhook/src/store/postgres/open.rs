@@ -1,0 +1,100 @@
+//! Connects to a database, and brings its tables to the newest version.
+
+use std::str::FromStr;
+
+use kyc_model::Secret;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use crate::store::{Keyring, OpenError};
+
+/// What each version adds.
+const VERSIONS: [&str; 1] = ["
+CREATE TABLE event(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  uid uuid NOT NULL UNIQUE,
+  tenant text NOT NULL,
+  dedup bytea,
+  kind text NOT NULL,
+  resource text,
+  key_id bigint NOT NULL,
+  body bytea NOT NULL,
+  state bigint NOT NULL,
+  due timestamptz NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  epoch bigint NOT NULL DEFAULT 0,
+  leased_until timestamptz,
+  received timestamptz NOT NULL,
+  since timestamptz NOT NULL,
+  done timestamptz,
+  dead_reason text,
+  trace text NOT NULL
+);
+CREATE UNIQUE INDEX event_dedup ON event(dedup) WHERE dedup IS NOT NULL;
+CREATE INDEX event_due ON event(tenant, due) WHERE state = 0;
+CREATE INDEX event_log ON event(tenant, received);
+CREATE INDEX event_done ON event(done) WHERE state = 1;
+CREATE INDEX event_keys ON event(received) WHERE dedup IS NOT NULL;
+CREATE TABLE attempt(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  event bigint NOT NULL REFERENCES event(id) ON DELETE CASCADE,
+  at timestamptz NOT NULL,
+  took_ms bigint NOT NULL,
+  status integer,
+  error text
+);
+CREATE INDEX attempt_event ON attempt(event);
+"];
+
+pub(super) async fn prepare(url: &Secret, keyring: &Keyring) -> Result<(), OpenError> {
+    let failed = |error: sqlx::Error| OpenError::Database(super::engine(&error).to_string());
+    let mut connection = connect(url).await.map_err(failed)?;
+    migrate(&mut connection).await?;
+    let keys = sqlx::query("SELECT DISTINCT key_id FROM event WHERE state = 0")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(failed)?;
+    for row in keys {
+        let key: i64 = row.try_get(0).map_err(failed)?;
+        if !keyring.knows(key) {
+            return Err(OpenError::KeyUnknown { path: "the database".into(), key });
+        }
+    }
+    connection.close().await.map_err(failed)
+}
+
+/// Of several gateways that start together, one changes the tables and the others wait.
+async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let failed = |error: sqlx::Error| OpenError::Database(super::engine(&error).to_string());
+    let script = "SELECT pg_advisory_lock(7266371); \
+                  CREATE TABLE IF NOT EXISTS event_version(version bigint NOT NULL);";
+    sqlx::raw_sql(script).execute(&mut *connection).await.map_err(failed)?;
+    let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM event_version")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(OpenError::Newer { path: "the database".into(), found, known });
+    }
+    for (version, change) in (1_i64..).zip(VERSIONS) {
+        if version > found {
+            let script = format!("BEGIN; {change} INSERT INTO event_version VALUES ({version}); COMMIT;");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *connection).await.map_err(failed)?;
+        }
+    }
+    let script = "SELECT pg_advisory_unlock(7266371)";
+    sqlx::raw_sql(script).execute(connection).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Connects with limits, so that no statement and no lock holds up notifications for long.
+pub(super) async fn connect(url: &Secret) -> Result<PgConnection, sqlx::Error> {
+    // The text of a wrong address would hold its password.
+    let options = PgConnectOptions::from_str(url.reveal())
+        .map_err(|_| sqlx::Error::Protocol("the address is none".to_owned()))?
+        .application_name("kyc-gateway")
+        .options([("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on")])
+        .disable_statement_logging();
+    options.connect().await
+}

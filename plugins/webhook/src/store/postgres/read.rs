@@ -1,0 +1,170 @@
+//! The reading side: what is due is claimed in the same statement that finds it.
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Postgres as Engine, QueryBuilder, Row};
+use uuid::Uuid;
+
+use super::filter::{millis, push_filter};
+use super::{Postgres, engine};
+use crate::store::{
+    Attempt, Backlog, DueEvent, Filter, Listed, Millis, Reader, Sealed, State, StoreError, Waiting, now,
+};
+
+/// Looks into the store; an error closes the connection, and the next look opens another.
+#[derive(Debug)]
+pub(crate) struct PostgresReader {
+    store: Postgres,
+    connection: Option<PgConnection>,
+}
+
+// === impl PostgresReader ===
+
+impl PostgresReader {
+    pub(super) fn new(store: Postgres) -> Self {
+        Self { store, connection: None }
+    }
+
+    async fn rows<T>(
+        &mut self,
+        mut query: QueryBuilder<Engine>,
+        read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.store.connect().await?,
+        };
+        let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
+        self.connection = Some(connection);
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+}
+
+#[async_trait]
+impl Reader for PostgresReader {
+    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
+        // One step of the index for each tenant, however many events it has.
+        let query = QueryBuilder::new(format!(
+            "WITH RECURSIVE name(tenant) AS (\
+               SELECT min(tenant) FROM event WHERE state = 0 \
+               UNION ALL \
+               SELECT (SELECT min(tenant) FROM event WHERE state = 0 AND tenant > name.tenant) FROM name \
+               WHERE name.tenant IS NOT NULL) \
+             SELECT tenant, (SELECT {} FROM event WHERE state = 0 AND event.tenant = name.tenant) \
+             FROM name WHERE tenant IS NOT NULL",
+            millis("min(due)")
+        ));
+        let clock = now();
+        let read = |row: &PgRow| {
+            // Between two looks the last event of a tenant may have ended.
+            let ahead: Option<i64> = row.try_get(1)?;
+            Ok(Waiting { tenant: row.try_get(0)?, first_due: clock + ahead.unwrap_or_default() })
+        };
+        self.rows(query, read).await
+    }
+
+    async fn due(
+        &mut self,
+        tenant: &str,
+        _now: Millis,
+        limit: usize,
+        except: &[i64],
+    ) -> Result<Vec<DueEvent>, StoreError> {
+        let lease = i64::try_from(self.store.lease.as_millis()).unwrap_or(i64::MAX);
+        let mut query = QueryBuilder::new(
+            "WITH free AS (SELECT id FROM event WHERE state = 0 AND due <= now() AND \
+             (leased_until IS NULL OR leased_until < now()) AND tenant = ",
+        );
+        query.push_bind(tenant.to_owned()).push(" AND NOT id = ANY(").push_bind(except.to_vec());
+        query.push(") ORDER BY due LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        query.push(" FOR UPDATE SKIP LOCKED) UPDATE event SET epoch = epoch + 1, leased_until = now() + ");
+        query
+            .push_bind(lease)
+            .push(" * interval '1 millisecond' FROM free WHERE event.id = free.id RETURNING ");
+        query.push("event.id, uid, tenant, key_id, body, attempts, trace, epoch, ").push(millis("since"));
+        let clock = now();
+        let read = |row: &PgRow| {
+            let attempts: i32 = row.try_get(5)?;
+            let age: i64 = row.try_get(8)?;
+            Ok(DueEvent {
+                id: row.try_get(0)?,
+                uid: row.try_get(1)?,
+                tenant: row.try_get(2)?,
+                body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
+                attempts: u32::try_from(attempts).unwrap_or_default(),
+                received: clock + age,
+                trace: row.try_get(6)?,
+                epoch: row.try_get(7)?,
+            })
+        };
+        self.rows(query, read).await
+    }
+
+    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let mut query = QueryBuilder::new(format!(
+            "SELECT uid, tenant, kind, resource, state, dead_reason, attempts, {}, {}, {}, trace FROM event WHERE ",
+            millis("received"),
+            millis("due"),
+            millis("done")
+        ));
+        push_filter(&mut query, filter);
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let clock = now();
+        let read = |row: &PgRow| {
+            let attempts: i32 = row.try_get(6)?;
+            let done: Option<i64> = row.try_get(9)?;
+            Ok(Listed {
+                uid: row.try_get(0)?,
+                tenant: row.try_get(1)?,
+                kind: row.try_get(2)?,
+                resource: row.try_get(3)?,
+                state: State::of(row.try_get(4)?),
+                reason: row.try_get(5)?,
+                attempts: u32::try_from(attempts).unwrap_or_default(),
+                received: clock + row.try_get::<i64, _>(7)?,
+                due: clock + row.try_get::<i64, _>(8)?,
+                done: done.map(|done| clock + done),
+                trace: row.try_get(10)?,
+            })
+        };
+        self.rows(query, read).await
+    }
+
+    async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError> {
+        let mut query = QueryBuilder::new("SELECT count(*) FROM event WHERE ");
+        push_filter(&mut query, filter);
+        Ok(self.rows(query, |row| row.try_get(0)).await?.first().copied().unwrap_or_default())
+    }
+
+    async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError> {
+        let mut query = QueryBuilder::new(format!(
+            "SELECT {}, took_ms, status, error FROM attempt WHERE event = (SELECT id FROM event WHERE uid = ",
+            millis("at")
+        ));
+        query.push_bind(uid).push(") ORDER BY id");
+        let clock = now();
+        let read = |row: &PgRow| {
+            let status: Option<i32> = row.try_get(2)?;
+            Ok(Attempt {
+                at: clock + row.try_get::<i64, _>(0)?,
+                took_ms: row.try_get(1)?,
+                status: status.and_then(|status| u16::try_from(status).ok()),
+                error: row.try_get(3)?,
+            })
+        };
+        self.rows(query, read).await
+    }
+
+    async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        let query = QueryBuilder::new(format!(
+            "SELECT tenant, count(*), {} FROM event WHERE state = 0 GROUP BY tenant",
+            millis("min(due)")
+        ));
+        let clock = now();
+        let read = |row: &PgRow| {
+            let first_due = clock + row.try_get::<i64, _>(2)?;
+            Ok(Backlog { tenant: row.try_get(0)?, events: row.try_get(1)?, first_due })
+        };
+        self.rows(query, read).await
+    }
+}

@@ -1,0 +1,48 @@
+//! What running a process takes.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// Finds a binary of the workspace beside this test.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|file| file.exists());
+    found.unwrap_or_else(|| panic!("{name} is not built: run `cargo build --workspace --bins` first"))
+}
+
+/// The project's own folder of installed tools (`tests/tools/install`).
+pub(crate) fn tools() -> PathBuf {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
+    assert!(tools.exists(), "the tools are not installed: run `tests/tools/install servers` first");
+    tools
+}
+
+/// Keeps what a process writes, and learns from it where it listens.
+pub(super) fn follow(
+    output: impl std::io::Read + Send + 'static,
+    log: Arc<Mutex<String>>,
+    found: Option<watch::Sender<HashMap<String, SocketAddr>>>,
+) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let (Some(found), Ok(event)) = (&found, serde_json::from_str::<Value>(&line))
+                && event["message"] == "listening"
+            {
+                let name = event["listener"].as_str().unwrap().to_owned();
+                let address = event["address"].as_str().unwrap().parse().unwrap();
+                found.send_modify(|addresses| {
+                    addresses.insert(name, address);
+                });
+            }
+            let mut log = log.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}

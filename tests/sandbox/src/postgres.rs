@@ -1,0 +1,127 @@
+//! A PostgreSQL server of its own, from Debian's packages.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server with one empty database; it ends, without asking anybody, when this is dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    folder: tempfile::TempDir,
+    programs: PathBuf,
+    port: u16,
+    server: Child,
+}
+
+// === impl Postgres ===
+
+impl Postgres {
+    /// Makes a cluster and starts it.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL is not installed, or does not start.
+    pub fn start() -> io::Result<Self> {
+        let programs = programs()?;
+        let folder = tempfile::tempdir()?;
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))?;
+        let data = folder.path().join("data");
+        let made = as_user(&programs.join("initdb"))?
+            .args(["--auth=trust", "--username=kyc", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
+            .arg(&data)
+            .stdout(Stdio::null())
+            .status()?;
+        if !made.success() {
+            return Err(io::Error::other("initdb failed"));
+        }
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let server = serve(&programs, folder.path(), port)?;
+        let postgres = Self { folder, programs, port, server };
+        postgres.wait_until_ready()?;
+        Ok(postgres)
+    }
+
+    /// The address of its database.
+    pub fn url(&self) -> String {
+        format!("postgres://kyc@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Kills the server as it stands, with all its connections, and starts it again over the same files.
+    ///
+    /// # Errors
+    ///
+    /// It does not start again.
+    pub fn crash(&mut self) -> io::Result<()> {
+        self.stop();
+        self.server = serve(&self.programs, self.folder.path(), self.port)?;
+        self.wait_until_ready()
+    }
+
+    fn stop(&mut self) {
+        // A killed parent leaves children behind that keep the memory; SIGQUIT lets it take them along, and writes
+        // nothing out. An ended server cannot be told anything.
+        let _ = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();
+        let _ = self.server.wait();
+    }
+
+    fn wait_until_ready(&self) -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let port = self.port.to_string();
+        while Instant::now() < deadline {
+            let asked = Command::new(self.programs.join("pg_isready"))
+                .args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "kyc", "-t", "1"])
+                .status()?;
+            if asked.success() {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+        Err(io::Error::other("PostgreSQL does not become ready"))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(programs: &Path, folder: &Path, port: u16) -> io::Result<Child> {
+    as_user(&programs.join("postgres"))?
+        .arg("-D")
+        .arg(folder.join("data"))
+        .arg("-k")
+        .arg(folder)
+        .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// PostgreSQL refuses to run as root, where its package's own user stands in.
+fn as_user(program: &Path) -> io::Result<Command> {
+    let number = |option: &str, user: &[&str]| -> io::Result<u32> {
+        let output = Command::new("id").arg(option).args(user).output()?;
+        String::from_utf8_lossy(&output.stdout).trim().parse().map_err(io::Error::other)
+    };
+    let mut command = Command::new(program);
+    command.current_dir("/");
+    if number("-u", &[])? == 0 {
+        command.uid(number("-u", &["postgres"])?).gid(number("-g", &["postgres"])?);
+    }
+    Ok(command)
+}
+
+/// Debian keeps the servers of each version in a folder of their own.
+fn programs() -> io::Result<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")?
+        .filter_map(|version| Some(version.ok()?.path().join("bin")))
+        .filter(|programs| programs.join("initdb").exists())
+        .collect();
+    found.sort();
+    found.pop().ok_or_else(|| io::Error::other("PostgreSQL is not installed"))
+}
