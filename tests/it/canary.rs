@@ -1,8 +1,11 @@
 //! No secret of the document shows up in any text that leaves the gateway.
 
+use std::collections::BTreeSet;
+
 use kyc_sandbox::portal::Mode;
 use kyc_sandbox::signature::sign;
 
+use crate::durable::{STORED, event, wait_for_all};
 use crate::support::world::{EVENT, World, with};
 
 /// Fields that hold a secret, by what the world's tenants have in them.
@@ -109,6 +112,48 @@ async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
     let found: Vec<_> =
         SECRETS.iter().chain(&["canary-path"]).filter(|secret| everything.contains(**secret)).collect();
     assert!(everything.contains("gateway_requests_total"), "nothing was gathered");
+    assert_eq!(found, Vec::<&&str>::new(), "{}", excerpt(&everything, &found));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_the_store_its_log_or_what_operators_see() {
+    let world = World::start(&format!("[log]\nlevel = \"trace\"\n{STORED}")).await;
+    let body = |number: usize| event(number).replace("\"n\":1.0", "\"n\":\"canary-body\"");
+    let modes = [
+        Mode::Refuse401Once,
+        Mode::IsSuccessFalse,
+        Mode::LoginDown,
+        Mode::Status(422),
+        Mode::TooManyRequests { retry_after: 0 },
+    ];
+    let mut texts = Vec::new();
+
+    for (number, mode) in modes.into_iter().enumerate() {
+        world.acme.expire_now();
+        let calls = world.acme.calls().len();
+        world.acme.set_mode(mode);
+        texts.push(world.notify("acme", &body(number)).await.text().await.unwrap());
+        texts.push(world.notify("acme", "{\"canary-body\":1}").await.text().await.unwrap());
+        world.acme.calls().wait_for_count(calls + 2).await.unwrap();
+        world.acme.set_mode(Mode::Ok);
+        wait_for_all(&world.acme, &BTreeSet::from([body(number)])).await;
+    }
+    let list = reqwest::get(world.gateway.admin("/events")).await.unwrap().text().await.unwrap();
+    let found: serde_json::Value = serde_json::from_str(&list).unwrap();
+    for event in found["events"].as_array().unwrap() {
+        let page = world.gateway.admin(&format!("/events/{}", event["uid"].as_str().unwrap()));
+        texts.push(reqwest::get(page).await.unwrap().text().await.unwrap());
+    }
+    texts.push(list);
+    texts.push(world.gateway.metrics().await);
+    for file in std::fs::read_dir(world.gateway.folder().join("store")).unwrap() {
+        texts.push(String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned());
+    }
+    texts.push(world.gateway.stop().await);
+
+    let everything = texts.join("\n");
+    let found: Vec<_> = SECRETS.iter().filter(|secret| everything.contains(**secret)).collect();
+    assert!(everything.contains("report.completed") && everything.contains("event delivered"));
     assert_eq!(found, Vec::<&&str>::new(), "{}", excerpt(&everything, &found));
 }
 

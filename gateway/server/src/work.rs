@@ -32,9 +32,22 @@ impl Work {
 #[async_trait]
 impl BackgroundService for Work {
     async fn start(&self, shutdown: ShutdownWatch) {
+        let _ended = Ended(&self.under_way);
         let tenants = self.tenants.clone();
         self.background.run(Surroundings { tenants: Arc::new(move || tenants.load()), shutdown }).await;
-        self.under_way.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts work as ended, also when it panics; without it the gateway would go on as if nothing were missing.
+struct Ended<'a>(&'a UnderWay);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        if std::thread::panicking() {
+            tracing::error!("background work failed, the process ends so that it is started again");
+            std::process::abort();
+        }
     }
 }
 

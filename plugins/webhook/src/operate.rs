@@ -51,6 +51,8 @@ impl Stored {
                 self.change(&mut query, |filter| Change::Replay { filter, now: now(), step }).await
             }
             ("POST", "/discard") => {
+                // Only what waits can be given up.
+                query.entry("state".to_owned()).or_insert_with(|| "waiting".to_owned());
                 self.change(&mut query, |filter| Change::Discard { filter, now: now() }).await
             }
             ("GET", path) => match path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok()) {
@@ -110,6 +112,10 @@ impl Stored {
         if filter == Filter::default() {
             return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
         }
+        if filter.state.is_none() && filter.uid.is_none() {
+            let reason = "say which state they are in, or one uid: delivered events are sent again, too";
+            return Err((StatusCode::BAD_REQUEST, reason.to_owned()));
+        }
         if !query.is_empty() {
             // A misspelt filter must not mean more events than were meant.
             return Ok(Value::Null);
@@ -131,6 +137,9 @@ impl Stored {
 
 fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Refusal> {
     let bad = |reason: String| (StatusCode::BAD_REQUEST, reason);
+    if query.values().any(|value| value.contains('\0')) {
+        return Err(bad("no value holds a NUL".to_owned()));
+    }
     let uid = query
         .remove("uid")
         .map(|text| Uuid::parse_str(&text).map_err(|_| bad("uid is the id of an event".to_owned())));

@@ -102,8 +102,8 @@ impl Stored {
             uid,
             tenant: name.to_owned(),
             dedup: keyring.dedup(name, body),
-            kind: event.map(|event| event.action().to_owned()).unwrap_or_default(),
-            resource: event.and_then(|event| event.resource().map(str::to_owned)),
+            kind: event.map(|event| searchable(event.action())).unwrap_or_default(),
+            resource: event.and_then(|event| event.resource().map(searchable)),
             body: sealed,
             received: now(),
             trace: request_id.to_string(),
@@ -175,6 +175,11 @@ impl Background for Stored {
         };
         Dispatcher::new(means, reader).run(shutdown).await;
     }
+}
+
+/// Texts for searches only: no database takes a NUL in one, and a few words are enough.
+fn searchable(text: &str) -> String {
+    text.chars().filter(|character| *character != '\0').take(200).collect()
 }
 
 /// Waits until this is the only process that delivers from the store. The system frees the lock with the process,

@@ -14,7 +14,7 @@ use super::Means;
 use super::schedule::{self, Age};
 use crate::Event;
 use crate::fintechos::DeliveryError;
-use crate::store::{Attempt, Change, DeadReason, DueEvent, Effect, Finish, Next, now};
+use crate::store::{Attempt, Change, DeadReason, DueEvent, Effect, Finish, Millis, Next, now};
 
 /// What a try has shown, once it is recorded.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ pub(super) async fn attempt(
     unrecorded: Arc<AtomicUsize>,
 ) -> Attempted {
     let (at, begun) = (now(), Instant::now());
+    if !means.keyring.knows(due.body.key_id) {
+        // Another gateway seals with a newer key already, and can open it.
+        return wait_for_key(&means, due, at, &unrecorded).await;
+    }
     let event = means
         .keyring
         .open(due.uid, &due.tenant, &due.body)
@@ -67,6 +71,16 @@ pub(super) async fn attempt(
     )
     .await;
     Attempted { id: due.id, tenant: due.tenant, outcome }
+}
+
+async fn wait_for_key(means: &Means, due: DueEvent, at: Millis, unrecorded: &AtomicUsize) -> Attempted {
+    tracing::warn!(event = %due.uid, tenant = due.tenant, "event is sealed with a key that this gateway does not have yet");
+    let error = Some("sealed with an unknown key".to_owned());
+    let attempt = Attempt { at, took_ms: 0, status: None, error };
+    let next = Next::Waiting { due: at + schedule::millis(KEY_WAIT), counted: false };
+    let end = Finish { id: due.id, epoch: due.epoch, attempt, next };
+    record_result(means, Change::Finish(end), unrecorded).await;
+    Attempted { id: due.id, tenant: due.tenant, outcome: None }
 }
 
 async fn deliver(
@@ -136,5 +150,7 @@ fn tell(means: &Means, due: &DueEvent, error: Option<&DeliveryError>, next: Next
     }
 }
 
+/// How long an event under an unknown key waits.
+const KEY_WAIT: Duration = Duration::from_secs(60);
 /// How long a result that the store did not take waits.
 const AGAIN: Duration = Duration::from_millis(500);

@@ -58,15 +58,23 @@ impl Breaker {
         self.state = State::HalfOpen;
     }
 
-    /// Notes a success; says whether the portal was held until now.
+    /// Notes a success; says whether the portal was held until now. What began before it was held says nothing.
     pub(super) fn succeeded(&mut self) -> bool {
-        let was_held = self.state != State::Closed;
-        *self = Self::new();
-        was_held
+        match self.state {
+            State::Open(_) => false,
+            State::Closed | State::HalfOpen => {
+                let was_held = self.state == State::HalfOpen;
+                *self = Self::new();
+                was_held
+            }
+        }
     }
 
     /// Notes a failure of some class.
     pub(super) fn failed(&mut self, class: DeliveryClass, now: Instant, config: &DispatchConfig) {
+        if let State::Open(_) = self.state {
+            return;
+        }
         let (first, longest, limit) = match class {
             // The portal has answered: it is this one event that it does not want.
             DeliveryClass::Event => {
@@ -174,8 +182,11 @@ mod tests {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
 
         let waits = [(); 6].map(|()| {
-            fail(&mut breaker, 1, DeliveryClass::Login, now);
+            // The others that wait for the same login fail together with it.
+            fail(&mut breaker, 8, DeliveryClass::Login, now);
             let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
+            assert!(!breaker.succeeded(), "what began before says nothing");
+            breaker.probe();
             (until - now).as_secs()
         });
 

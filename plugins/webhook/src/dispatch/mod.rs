@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use crate::DispatchConfig;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
-use crate::store::{Change, DueEvent, Inbox, Keyring, Millis, Reader, StoreError, now};
+use crate::store::{Change, DueEvent, Effect, Inbox, Keyring, Millis, Reader, StoreError, now};
 use attempt::{Attempted, attempt};
 use clock::Clock;
 use lane::Lane;
@@ -65,8 +65,6 @@ impl Dispatcher {
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let inbox = self.means.inbox.clone();
         let mut clock = Clock::start(now());
-        let latest = now() + schedule::millis(schedule::longest(&self.means.config));
-        tell(inbox.change(Change::Clamp { latest }).await);
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         while !*shutdown.borrow() {
             if let Some(by) = clock.jump(now()) {
@@ -131,21 +129,18 @@ impl Dispatcher {
         let retries = self.lanes.values().map(Lane::retries).sum::<usize>();
         // Half of the places are for events that were never tried: retries of many dead portals must not take
         // everything.
-        let mut retry_room = (config.total_in_flight / 2).max(1).saturating_sub(retries);
+        let retry_room = (config.total_in_flight / 2).max(1).saturating_sub(retries);
         let lane = self.lanes.entry(tenant.name.as_str().to_owned()).or_insert_with(Lane::new);
         let room = room.min(lane.room(config.in_flight, instant));
         if room == 0 {
             return Ok(());
         }
         let except = lane.ids();
-        let due = self.reader.due(tenant.name.as_str(), clock, room, &except).await?;
+        // Whatever is found is begun: where it was claimed, nobody else would.
+        let retries = retry_room > 0;
+        let room = if retries { room.min(retry_room) } else { room };
+        let due = self.reader.due(tenant.name.as_str(), clock, room, retries, &except).await?;
         for event in due {
-            if event.attempts > 0 {
-                if retry_room == 0 {
-                    continue;
-                }
-                retry_room -= 1;
-            }
             self.begin(tenant, event);
         }
         Ok(())
@@ -199,9 +194,19 @@ impl Dispatcher {
     }
 
     async fn keep_house(&mut self) {
+        let latest = now() + schedule::millis(schedule::longest(&self.means.config));
+        tell(self.means.inbox.change(Change::Clamp { latest }).await);
         let (keys, delivered) = (now() - DEDUP_WINDOW, now() - schedule::millis(self.means.keep_delivered));
-        let swept = self.means.inbox.change(Change::Sweep { keys, delivered }).await;
-        tell(swept);
+        // Each sweep takes a bounded bite, so that notifications come in between.
+        for _ in 0..SWEEPS {
+            match self.means.inbox.change(Change::Sweep { keys, delivered }).await {
+                Ok(Effect::Done) => {}
+                swept => {
+                    tell(swept);
+                    break;
+                }
+            }
+        }
         match self.reader.backlog().await {
             Ok(backlog) => {
                 self.means.metrics.pending.reset();
@@ -231,6 +236,8 @@ fn tell<T>(done: Result<T, StoreError>) {
 /// How long the dispatcher sleeps at most: what was due and not seen is seen then.
 const LOOK: Duration = Duration::from_secs(1);
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// Bites of one sweep.
+const SWEEPS: usize = 50;
 /// How long the same body is the same event: longer than Onfido sends again.
 const DEDUP_WINDOW: Millis = 24 * 3600 * 1000;
 

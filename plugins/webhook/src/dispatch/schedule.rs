@@ -35,7 +35,7 @@ pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, ji
         DeliveryClass::Endpoint => step(steps, age.attempts.max(ENDPOINT_STEP)),
         DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Login => step(steps, age.attempts),
     };
-    let told = error.retry_after().unwrap_or_default().min(LONGEST_TOLD);
+    let told = error.retry_after().unwrap_or_default();
     let wait = step.max(told).max(SHORTEST).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
     Next::Waiting { due: age.now + millis(wait), counted: true }
 }
@@ -63,7 +63,7 @@ const EVENT_STRIDE: u32 = 2;
 const ENDPOINT_STEP: u32 = 4;
 /// Waits are up to a fifth longer than planned.
 const JITTER: f64 = 0.2;
-/// What a portal says in `Retry-After` counts up to here.
+/// What a portal can ask for at most.
 const LONGEST_TOLD: Duration = Duration::from_secs(3600);
 /// No event is tried twice within this time, whatever is configured.
 const SHORTEST: Duration = Duration::from_millis(10);

@@ -108,10 +108,10 @@ impl DeliveryError {
         }
     }
 
-    /// How long the portal asks to wait.
+    /// How long the portal asks to wait, an hour at most.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after, .. } => Some(*retry_after),
+            Self::Busy { retry_after, .. } => Some((*retry_after).min(LONGEST_WAIT)),
             _ => None,
         }
     }
@@ -178,6 +178,9 @@ impl fmt::Display for Step {
         })
     }
 }
+
+/// What a portal says in `Retry-After` counts up to here.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 struct CodeText(Option<i64>);
 

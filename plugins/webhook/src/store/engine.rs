@@ -18,13 +18,15 @@ pub(crate) trait Reader: Send {
     /// The tenants that have waiting events.
     async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError>;
 
-    /// The first `limit` events of a tenant that are due, but those in `except`. Where several gateways share a
+    /// The first `limit` events of a tenant that are due, but those in `except`, and without
+    /// `retries` only those that were never tried. Where several gateways share a
     /// store, they are claimed for this one.
     async fn due(
         &mut self,
         tenant: &str,
         now: Millis,
         limit: usize,
+        retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
 
@@ -51,7 +53,14 @@ impl Reader for NotOpen {
         Err(StoreError::Away)
     }
 
-    async fn due(&mut self, _: &str, _: Millis, _: usize, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
+    async fn due(
+        &mut self,
+        _: &str,
+        _: Millis,
+        _: usize,
+        _: bool,
+        _: &[i64],
+    ) -> Result<Vec<DueEvent>, StoreError> {
         Err(StoreError::Away)
     }
 

@@ -58,11 +58,19 @@ impl Postgres {
     }
 }
 
+/// Ends what a server that is gone would never answer; its connection is dropped with it.
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(LONGEST, work).await.unwrap_or(Err(StoreError::Away))
+}
+
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Postgres(…)")
     }
 }
+
+/// Longer than any statement may take on the server.
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// No room on the disk is its own kind (`53100`); a text of the server may quote a row, so only its code is told.
 fn engine(error: &sqlx::Error) -> StoreError {

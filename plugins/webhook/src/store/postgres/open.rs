@@ -33,6 +33,7 @@ CREATE TABLE event(
 CREATE UNIQUE INDEX event_dedup ON event(dedup) WHERE dedup IS NOT NULL;
 CREATE INDEX event_due ON event(tenant, due) WHERE state = 0;
 CREATE INDEX event_log ON event(tenant, received);
+CREATE INDEX event_dead ON event(id) WHERE state = 2;
 CREATE INDEX event_done ON event(done) WHERE state = 1;
 CREATE INDEX event_keys ON event(received) WHERE dedup IS NOT NULL;
 CREATE TABLE attempt(

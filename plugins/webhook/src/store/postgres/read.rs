@@ -6,7 +6,7 @@ use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::filter::{millis, push_filter};
-use super::{Postgres, engine};
+use super::{Postgres, engine, in_time};
 use crate::store::{
     Attempt, Backlog, DueEvent, Filter, Listed, Millis, Reader, Sealed, State, StoreError, Waiting, now,
 };
@@ -30,11 +30,16 @@ impl PostgresReader {
         mut query: QueryBuilder<Engine>,
         read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.store.connect().await?,
-        };
-        let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
+        let (store, connection) = (&self.store, self.connection.take());
+        let (connection, rows) = in_time(async {
+            let mut connection = match connection {
+                Some(connection) => connection,
+                None => store.connect().await?,
+            };
+            let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
+            Ok((connection, rows))
+        })
+        .await?;
         self.connection = Some(connection);
         rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
@@ -68,6 +73,7 @@ impl Reader for PostgresReader {
         tenant: &str,
         _now: Millis,
         limit: usize,
+        retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
         let lease = i64::try_from(self.store.lease.as_millis()).unwrap_or(i64::MAX);
@@ -76,7 +82,8 @@ impl Reader for PostgresReader {
              (leased_until IS NULL OR leased_until < now()) AND tenant = ",
         );
         query.push_bind(tenant.to_owned()).push(" AND NOT id = ANY(").push_bind(except.to_vec());
-        query.push(") ORDER BY due LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        query.push(if retries { ")" } else { ") AND attempts = 0" });
+        query.push(" ORDER BY due LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         query.push(" FOR UPDATE SKIP LOCKED) UPDATE event SET epoch = epoch + 1, leased_until = now() + ");
         query
             .push_bind(lease)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::filter::{push_filter, push_time};
 use super::listen::CHANNEL;
-use super::{Postgres, engine};
+use super::{Postgres, engine, in_time};
 use crate::store::{Change, Effect, Filter, Finish, Millis, NewEvent, Next, State, StoreError, Writer, now};
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
@@ -31,12 +31,17 @@ impl PostgresWriter {
 #[async_trait]
 impl Writer for PostgresWriter {
     async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.store.connect().await?,
-        };
+        let (store, connection) = (&self.store, self.connection.take());
         // An error drops the connection with all that it has begun.
-        let effects = commit(&mut connection, batch).await.map_err(|error| engine(&error))?;
+        let (connection, effects) = in_time(async {
+            let mut connection = match connection {
+                Some(connection) => connection,
+                None => store.connect().await?,
+            };
+            let effects = commit(&mut connection, batch).await.map_err(|error| engine(&error))?;
+            Ok((connection, effects))
+        })
+        .await?;
         self.connection = Some(connection);
         Ok(effects)
     }
@@ -57,8 +62,9 @@ async fn commit(connection: &mut PgConnection, batch: &[Change]) -> Result<Vec<E
                 let done = sqlx::query(query).bind(tenant).execute(&mut *connection).await?;
                 effect(done.rows_affected() > 0)
             }
-            // The database's clock alone counts here.
-            Change::Shift { .. } | Change::Clamp { .. } => Effect::Nothing,
+            // The database's clock alone counts here, and the clocks of gateways may jump as they like.
+            Change::Shift { .. } => Effect::Nothing,
+            Change::Clamp { latest } => effect(clamp(connection, *latest).await?),
             Change::Sweep { keys, delivered } => effect(sweep(connection, *keys, *delivered).await?),
         });
     }
@@ -68,7 +74,7 @@ async fn commit(connection: &mut PgConnection, batch: &[Change]) -> Result<Vec<E
 /// Inserts all events of a batch, and says which of them are new.
 async fn insert(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<Uuid>, sqlx::Error> {
     let mut new = HashSet::new();
-    let events: Vec<&NewEvent> = batch
+    let mut events: Vec<&NewEvent> = batch
         .iter()
         .filter_map(|change| match change {
             Change::Insert(event) => Some(event),
@@ -78,6 +84,8 @@ async fn insert(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
     if events.is_empty() {
         return Ok(new);
     }
+    // In one order everywhere, so that two gateways with the same events wait for each other only one way.
+    events.sort_by(|a, b| a.dedup.cmp(&b.dedup));
     let mut query = QueryBuilder::<Engine>::new(
         "WITH stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due, received, \
          since, done, dead_reason, trace) ",
@@ -184,6 +192,14 @@ async fn discard(connection: &mut PgConnection, filter: &Filter) -> Result<u64, 
     Ok(query.build().execute(connection).await?.rows_affected())
 }
 
+/// The database may have gone over to another machine, whose clock is behind.
+async fn clamp(connection: &mut PgConnection, latest: Millis) -> Result<bool, sqlx::Error> {
+    let ahead = latest.saturating_sub(now());
+    let query = "UPDATE event SET due = now() + $1 * interval '1 millisecond' \
+                 WHERE state = 0 AND due > now() + $1 * interval '1 millisecond'";
+    Ok(sqlx::query(query).bind(ahead).execute(connection).await?.rows_affected() > 0)
+}
+
 async fn sweep(connection: &mut PgConnection, keys: Millis, delivered: Millis) -> Result<bool, sqlx::Error> {
     let mut query = QueryBuilder::<Engine>::new(
         "WITH forgotten AS (UPDATE event SET dedup = NULL WHERE id IN (SELECT id FROM event WHERE dedup IS NOT NULL \
@@ -191,11 +207,11 @@ async fn sweep(connection: &mut PgConnection, keys: Millis, delivered: Millis) -
     );
     push_time(&mut query, keys);
     query.push(
-        " LIMIT 1000)) DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done < ",
+        " LIMIT 1000 FOR UPDATE SKIP LOCKED)) DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done < ",
     );
     push_time(&mut query, delivered);
-    query.push(" LIMIT 1000)");
-    Ok(query.build().execute(connection).await?.rows_affected() > 0)
+    query.push(" LIMIT 1000 FOR UPDATE SKIP LOCKED)");
+    Ok(query.build().execute(connection).await?.rows_affected() >= 1000)
 }
 
 fn effect(done: bool) -> Effect {

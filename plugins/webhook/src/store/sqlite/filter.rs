@@ -11,7 +11,7 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
         query.push(" AND uid = ").push_bind(uid.as_bytes().to_vec());
     }
     if let Some(state) = filter.state {
-        query.push(" AND state = ").push_bind(state.code());
+        query.push(" AND state = ").push(state.code());
     }
     for (column, value) in
         [("tenant", &filter.tenant), ("kind", &filter.kind), ("resource", &filter.resource)]

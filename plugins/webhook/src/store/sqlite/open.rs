@@ -31,6 +31,7 @@ CREATE TABLE event(
 CREATE UNIQUE INDEX event_dedup ON event(dedup) WHERE dedup IS NOT NULL;
 CREATE INDEX event_due ON event(tenant, due_ms) WHERE state = 0;
 CREATE INDEX event_log ON event(tenant, received_ms);
+CREATE INDEX event_dead ON event(id) WHERE state = 2;
 CREATE INDEX event_done ON event(done_ms) WHERE state = 1;
 CREATE INDEX event_keys ON event(received_ms) WHERE dedup IS NOT NULL;
 CREATE TABLE attempt(

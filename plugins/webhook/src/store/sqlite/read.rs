@@ -63,6 +63,7 @@ impl Reader for SqliteReader {
         tenant: &str,
         now: Millis,
         limit: usize,
+        retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
         let mut query = QueryBuilder::new(
@@ -70,6 +71,9 @@ impl Reader for SqliteReader {
              WHERE state = 0 AND tenant = ",
         );
         query.push_bind(tenant.to_owned()).push(" AND due_ms <= ").push_bind(now);
+        if !retries {
+            query.push(" AND attempts = 0");
+        }
         if !except.is_empty() {
             let mut list = query.push(" AND id NOT IN (").separated(", ");
             for id in except {

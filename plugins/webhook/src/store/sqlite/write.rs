@@ -131,7 +131,8 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<boo
             Ok(done.rows_affected() > 0)
         }
         Change::Shift { by } => {
-            let query = "UPDATE event SET due_ms = due_ms + ?1 WHERE state = 0";
+            let query =
+                "UPDATE event SET due_ms = due_ms + min(?1, 0), since_ms = since_ms + ?1 WHERE state = 0";
             Ok(sqlx::query(query).bind(by).execute(connection).await?.rows_affected() > 0)
         }
         Change::Clamp { latest } => {
@@ -213,7 +214,7 @@ async fn sweep(
     let query =
         "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done_ms < ?1 LIMIT 1000)";
     let deleted = sqlx::query(query).bind(delivered).execute(connection).await?.rows_affected();
-    Ok(forgotten + deleted > 0)
+    Ok(forgotten >= 1000 || deleted >= 1000)
 }
 
 fn effect(done: bool) -> Effect {
