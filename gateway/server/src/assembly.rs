@@ -89,6 +89,8 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         max_retries: 4,
         // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
+        // A thread that takes no work of others needs no locks for its own.
+        work_stealing: false,
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
