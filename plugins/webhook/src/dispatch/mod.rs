@@ -240,6 +240,3 @@ const HOUSEKEEPING: Duration = Duration::from_secs(10);
 const SWEEPS: usize = 50;
 /// How long the same body is the same event: longer than Onfido sends again.
 const DEDUP_WINDOW: Millis = 24 * 3600 * 1000;
-
-#[cfg(test)]
-mod tests;

@@ -53,8 +53,12 @@ impl Postgres {
         PostgresReader::new(self.clone())
     }
 
-    async fn connect(&self) -> Result<PgConnection, StoreError> {
-        open::connect(&self.url).await.map_err(|error| engine(&error))
+    /// The connection that was kept, else a new one.
+    async fn connection(&self, kept: Option<PgConnection>) -> Result<PgConnection, StoreError> {
+        match kept {
+            Some(connection) => Ok(connection),
+            None => open::connect(&self.url).await.map_err(|error| engine(&error)),
+        }
     }
 }
 

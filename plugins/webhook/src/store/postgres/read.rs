@@ -32,10 +32,7 @@ impl PostgresReader {
     ) -> Result<Vec<T>, StoreError> {
         let (store, connection) = (&self.store, self.connection.take());
         let (connection, rows) = in_time(async {
-            let mut connection = match connection {
-                Some(connection) => connection,
-                None => store.connect().await?,
-            };
+            let mut connection = store.connection(connection).await?;
             let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
             Ok((connection, rows))
         })

@@ -34,10 +34,7 @@ impl Writer for PostgresWriter {
         let (store, connection) = (&self.store, self.connection.take());
         // An error drops the connection with all that it has begun.
         let (connection, effects) = in_time(async {
-            let mut connection = match connection {
-                Some(connection) => connection,
-                None => store.connect().await?,
-            };
+            let mut connection = store.connection(connection).await?;
             let effects = commit(&mut connection, batch).await.map_err(|error| engine(&error))?;
             Ok((connection, effects))
         })

@@ -47,10 +47,14 @@ impl Sqlite {
         SqliteReader::new(self.clone())
     }
 
-    async fn connect(&self) -> Result<SqliteConnection, StoreError> {
-        open::connect(&self.path, self.max_bytes, false)
-            .await
-            .map_err(|error| StoreError::Engine(error.to_string()))
+    /// The connection that was kept, else a new one.
+    async fn connection(&self, kept: Option<SqliteConnection>) -> Result<SqliteConnection, StoreError> {
+        match kept {
+            Some(connection) => Ok(connection),
+            None => open::connect(&self.path, self.max_bytes, false)
+                .await
+                .map_err(|error| StoreError::Engine(error.to_string())),
+        }
     }
 }
 

@@ -26,10 +26,7 @@ impl SqliteReader {
     }
 
     async fn rows(&mut self, mut query: QueryBuilder<Engine>) -> Result<Vec<SqliteRow>, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.store.connect().await?,
-        };
+        let mut connection = self.store.connection(self.connection.take()).await?;
         let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
         self.connection = Some(connection);
         Ok(rows)

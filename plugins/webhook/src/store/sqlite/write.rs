@@ -29,10 +29,7 @@ impl SqliteWriter {
 #[async_trait]
 impl Writer for SqliteWriter {
     async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.store.connect().await?,
-        };
+        let mut connection = self.store.connection(self.connection.take()).await?;
         match commit(&mut connection, batch, self.store.max_bytes).await {
             Ok(effects) => {
                 self.connection = Some(connection);
