@@ -11,6 +11,7 @@ use crate::support::world::{EVENT, World};
 async fn promtool_has_nothing_to_say_about_the_metrics() {
     let world = World::start("").await;
     world.notify("acme", EVENT).await;
+    world.acme.deliveries().wait_for_count(1).await.unwrap();
     let client = reqwest::Client::new();
     client
         .get(world.gateway.url("/dcs/kyc2/applicants"))

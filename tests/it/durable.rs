@@ -9,30 +9,20 @@ use kyc_sandbox::portal::{Mode, Portal};
 use kyc_sandbox::signature::sign;
 use tokio::sync::watch;
 
-use crate::support::world::World;
+use crate::support::world::{World, routes};
 
-/// Everything at a hundredth of its time.
-pub(crate) const STORED: &str = r#"
-[[routes]]
-name = "webhook"
-paths = ["/dcs/kyc2/webhook/notify/{configurationName}"]
-methods = ["POST"]
-[[routes.plugins]]
-plugin = "webhook"
-delivery = "stored"
+const QUICK: &str = r#"
 store.path = "store/events.db"
 dispatch.schedule = ["20ms", "50ms", "150ms", "300ms"]
 dispatch.breaker_open = "50ms"
 dispatch.breaker_longest = "300ms"
 dispatch.login_probe = "100ms"
-[[routes]]
-name = "onfido"
-paths = ["/dcs/kyc2/{*path}"]
-[[routes.plugins]]
-plugin = "subscription"
-[[routes.plugins]]
-plugin = "onfido"
 "#;
+
+/// Stored events, everything at a hundredth of its time.
+pub(crate) fn stored() -> String {
+    routes(QUICK)
+}
 
 pub(crate) fn event(number: usize) -> String {
     format!(
@@ -61,7 +51,7 @@ pub(crate) async fn wait_for_all(portal: &Portal, wanted: &BTreeSet<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_durable_when_it_is_answered_and_delivered_once() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
 
     let first = world.notify("acme", &event(1)).await.status();
     let again = world.notify("acme", &event(1)).await.status();
@@ -87,7 +77,7 @@ async fn an_event_is_durable_when_it_is_answered_and_delivered_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_signed_and_unusable_is_kept_as_dead() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
     let unusable = r#"{"payload":{}}"#;
 
     let status = world.notify("acme", unusable).await.status();
@@ -100,7 +90,7 @@ async fn what_is_signed_and_unusable_is_kept_as_dead() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_portal_holds_up_nobody_else_and_gets_everything_when_it_is_back() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
 
     let events: BTreeSet<String> = (0..30).map(event).collect();
@@ -124,7 +114,7 @@ async fn a_dead_portal_holds_up_nobody_else_and_gets_everything_when_it_is_back(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_of_a_portal_has_its_end() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
     let modes = [
         Mode::Refuse401Once,
         Mode::Refuse401Always,
@@ -184,7 +174,7 @@ pub(crate) async fn send(
 async fn no_kill_loses_an_event_that_was_answered() {
     const KILLS: usize = 12;
     const LANES: usize = 8;
-    let mut world = World::start(STORED).await;
+    let mut world = World::start(&stored()).await;
     let (address, watched) = watch::channel(Some(world.gateway.address()));
     let accepted = [(); 2].map(|()| Arc::new(Mutex::new(BTreeSet::new())));
     let senders: Vec<_> = (0..LANES)
@@ -233,7 +223,7 @@ async fn no_kill_loses_an_event_that_was_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_finishes_what_is_under_way() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Slow(Duration::from_millis(300)));
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
     // The login is answered, so the delivery is on its way, and takes a while.

@@ -15,6 +15,7 @@ mod checks;
 mod conformance;
 mod durable;
 mod heads;
+mod moving;
 mod operate;
 mod outbound;
 mod shared;

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use kyc_sandbox::portal::Mode;
 use serde_json::Value;
 
-use crate::durable::{STORED, event};
+use crate::durable::{event, stored};
 use crate::support::gateway::{Gateway, binary};
 use crate::support::world::World;
 
@@ -43,7 +43,7 @@ async fn wait_for(gateway: &Gateway, tenant: &str, state: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_event_is_found_understood_and_sent_again() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(422));
     assert_eq!(world.notify("acme", &event(7)).await.status(), 200);
 
@@ -76,7 +76,7 @@ async fn a_rejected_event_is_found_understood_and_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_event_can_be_given_up() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
     world.globex.set_mode(Mode::Status(500));
     assert_eq!(world.notify("globex", &event(1)).await.status(), 200);
     wait_for(&world.gateway, "globex", "waiting").await;
@@ -92,7 +92,7 @@ async fn a_waiting_event_can_be_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_meant_is_not_done() {
-    let world = World::start(STORED).await;
+    let world = World::start(&stored()).await;
     let client = reqwest::Client::new();
     let post = |path: &str| client.post(world.gateway.admin(path));
 

@@ -7,7 +7,7 @@ use kyc_sandbox::portal::Mode;
 use kyc_sandbox::postgres::Postgres;
 use tokio::sync::watch;
 
-use crate::durable::{STORED, event, send, taken, wait_for_all};
+use crate::durable::{event, send, stored, taken, wait_for_all};
 use crate::support::world::World;
 
 /// Everything at a hundredth of its time, and in a database.
@@ -17,7 +17,7 @@ fn config(server: &Postgres, folder: &std::path::Path) -> String {
     std::fs::write(&key, "5e".repeat(32)).unwrap();
     let store =
         format!("store.postgres_file = {url:?}\nstore.key_file = {key:?}\ndispatch.attempt = \"1s\"\n");
-    STORED.replace("store.path = \"store/events.db\"\n", &store)
+    stored().replace("store.path = \"store/events.db\"\n", &store)
 }
 
 #[tokio::test(flavor = "multi_thread")]

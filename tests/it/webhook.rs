@@ -1,15 +1,15 @@
-//! Notifications, from Onfido's signature to the portal.
+//! Notifications that are delivered before they are answered.
 
 use std::time::{Duration, Instant};
 
 use kyc_sandbox::portal::{Dialect, Mode};
 use kyc_sandbox::signature::sign;
 
-use crate::support::world::{EVENT, World, with};
+use crate::support::world::{DIRECT, EVENT, World, routes, with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slash_at_the_end_of_the_url_changes_nothing() {
-    let world = World::start("").await;
+    let world = World::start(&routes(DIRECT)).await;
 
     let signature = sign("sign-acme", EVENT.as_bytes());
     let answer = world.post("acme/", EVENT.as_bytes(), &signature).await;
@@ -21,7 +21,7 @@ async fn a_slash_at_the_end_of_the_url_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_dialects_take_the_event_and_one_login_serves_many() {
-    let world = World::start("").await;
+    let world = World::start(&routes(DIRECT)).await;
 
     let deliveries = (0..20).flat_map(|_| [world.notify("acme", EVENT), world.notify("globex", EVENT)]);
     let statuses: Vec<u16> =
@@ -42,7 +42,7 @@ async fn both_dialects_take_the_event_and_one_login_serves_many() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ended_session_is_renewed_once_and_other_failures_are_reported() {
-    let world = World::start("").await;
+    let world = World::start(&routes(DIRECT)).await;
     assert_eq!(world.notify("acme", EVENT).await.status(), 200);
 
     let mut statuses = Vec::new();
@@ -66,7 +66,7 @@ async fn an_ended_session_is_renewed_once_and_other_failures_are_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_portal_that_hangs_or_is_gone_is_reported_before_onfido_gives_up() {
-    let world = World::start("").await;
+    let world = World::start(&routes(DIRECT)).await;
     world.acme.set_mode(Mode::Hang);
     let globex = world.globex;
     drop(globex);
@@ -95,7 +95,7 @@ async fn a_portal_that_hangs_or_is_gone_is_reported_before_onfido_gives_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_tokens_come_from_onfido_where_the_document_has_none() {
-    let world = World::start_with("", |mut entry| {
+    let world = World::start_with(&routes(DIRECT), |mut entry| {
         entry.as_object_mut().unwrap().remove("webhookToken");
         with(entry, "webhookId", "not-yet-known")
     })
@@ -128,7 +128,7 @@ async fn signing_tokens_come_from_onfido_where_the_document_has_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_deliverable_notification_has_its_own_answer() {
-    let world = World::start("").await;
+    let world = World::start(&routes(DIRECT)).await;
     let client = reqwest::Client::new();
     let url = |name: &str| world.gateway.url(&format!("/dcs/kyc2/webhook/notify/{name}"));
     let other = EVENT.replace("report.completed", "check.completed");

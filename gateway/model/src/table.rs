@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{SubscriptionId, Tenant, TenantName};
+use crate::{Secret, SubscriptionId, Tenant, TenantName};
 
 /// An immutable set of tenants: one snapshot, swapped as a whole.
 #[derive(Debug, Default)]
 pub struct TenantTable {
     by_name: HashMap<TenantName, Arc<Tenant>>,
     by_subscription: HashMap<SubscriptionId, Arc<Tenant>>,
+    values: HashMap<String, Secret>,
 }
 
 /// Which of its keys a tenant shares with one that is already in the table.
@@ -49,6 +50,17 @@ impl TenantTable {
     /// Finds the tenant with exactly this `subscriptionId`.
     pub fn by_subscription(&self, id: &str) -> Option<&Arc<Tenant>> {
         self.by_subscription.get(id)
+    }
+
+    /// Keeps a value of the document that belongs to no tenant, in place of one of the same name.
+    pub fn set_value(&mut self, name: String, value: Secret) {
+        self.values.insert(name, value);
+    }
+
+    /// A value of the document that belongs to no tenant, by its exact name. Plugins may keep a secret there; all
+    /// of them are treated as secrets.
+    pub fn value(&self, name: &str) -> Option<&Secret> {
+        self.values.get(name)
     }
 
     /// How many tenants there are.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_model::TenantTable;
@@ -33,6 +34,8 @@ pub struct Surroundings {
     pub tenants: Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>,
     /// Becomes true when the shutdown begins.
     pub shutdown: watch::Receiver<bool>,
+    /// How long after that the process ends, whatever is under way.
+    pub drain: Duration,
 }
 
 impl fmt::Debug for Surroundings {

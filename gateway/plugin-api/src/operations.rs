@@ -1,5 +1,7 @@
 //! What operators can ask a plugin for.
 
+use std::io::Write;
+
 use async_trait::async_trait;
 use http::{Method, Response};
 
@@ -14,4 +16,15 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Answers `method` on what follows the name (empty, or with a leading slash) and the raw query.
     async fn answer(&self, method: &Method, path: &str, query: &str) -> Response<Vec<u8>>;
+
+    /// Does a command on the gateway's command line, where no gateway need run and whoever can read the files
+    /// may see what is in them. Parameters come as a query.
+    ///
+    /// # Errors
+    ///
+    /// What the operator must know; that there is no such command, unless a plugin has some.
+    async fn offline(&self, command: &str, query: &str, out: &mut (dyn Write + Send)) -> Result<(), String> {
+        let _ = (query, out);
+        Err(format!("{} knows no command `{command}`", self.name()))
+    }
 }

@@ -127,7 +127,10 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let under_way = UnderWay::default();
     for background in settings.offers.backgrounds {
         let name = background.name();
-        server.add_service(background_service(name, Work::new(background, tenants.clone(), &under_way)));
+        server.add_service(background_service(
+            name,
+            Work::new(background, tenants.clone(), settings.drain, &under_way),
+        ));
     }
     server.add_service(background_service("drain", Drain::new(metrics, under_way, log, settings.drain)));
     server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });

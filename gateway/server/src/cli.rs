@@ -24,16 +24,16 @@ enum Command {
     Run(ConfigFile),
     /// Reports every problem of a configuration; exits with 1 when there is one.
     Check(ConfigFile),
-    /// Stored events of a running gateway: list, show, replay, discard.
+    /// Stored events: list, show, replay and discard those of a running gateway; export or copy a store.
     #[command(subcommand)]
     Events(Events),
 }
 
 #[derive(clap::Args)]
-struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// The configuration file; `conf/gateway.toml` documents every key.
     #[arg(long, value_name = "FILE", default_value = "conf/gateway.toml")]
-    config: PathBuf,
+    pub(crate) config: PathBuf,
 }
 
 /// Does what the command line says.
@@ -47,7 +47,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         return terminal::fail(&format!("two plugins are called `{kind}`"));
     }
     match arguments.command {
-        Command::Events(events) => events.execute(),
+        Command::Events(events) => events.execute(registry, &instruments),
         Command::Run(file) => match config::load(&file.config, registry, &instruments) {
             Ok(settings) => match assembly::serve(settings, instruments) {
                 Ok(never) => match never {},

@@ -5,9 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::admin::INTENT;
-use crate::terminal;
+use crate::cli::ConfigFile;
+use crate::instruments::Instruments;
+use crate::registry::Registry;
+use crate::{config, terminal};
 
 /// What to do with stored events.
 #[derive(Subcommand)]
@@ -51,6 +55,22 @@ pub(crate) enum Events {
         /// Only says how many it would be.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Writes events with their bodies and the portals' answers, one JSON object a line. Reads the store itself, so
+    /// it needs its key; the gateway may run or not.
+    Export {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Moves a SQLite store into the PostgreSQL database of a configuration, while no gateway uses the file.
+    Copy {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The SQLite file; it is renamed to FILE.copied afterwards.
+        #[arg(long, value_name = "FILE")]
+        from: String,
     },
 }
 
@@ -97,8 +117,17 @@ type Parameters = Vec<(&'static str, String)>;
 
 impl Events {
     /// Asks and prints.
-    pub(crate) fn execute(self) -> ExitCode {
-        match self.ask() {
+    pub(crate) fn execute(self, registry: &Registry, instruments: &Instruments) -> ExitCode {
+        let done = match self {
+            Self::Export { file, filter } => {
+                return offline(&file, registry, instruments, "export", &filter.parameters());
+            }
+            Self::Copy { file, from } => {
+                return offline(&file, registry, instruments, "copy", &vec![("from", from)]);
+            }
+            online => online.ask(),
+        };
+        match done {
             Ok(text) => {
                 terminal::say(text.trim_end());
                 ExitCode::SUCCESS
@@ -131,7 +160,38 @@ impl Events {
                 let answer = target.call(true, "/events/discard", &parameters)?;
                 Ok(target.show(&answer, changed))
             }
+            // They ask nobody.
+            Self::Export { .. } | Self::Copy { .. } => Ok(String::new()),
         }
+    }
+}
+
+/// Lets the plugin that keeps events do a command on its store.
+fn offline(
+    file: &ConfigFile,
+    registry: &Registry,
+    instruments: &Instruments,
+    command: &str,
+    parameters: &Parameters,
+) -> ExitCode {
+    let settings = match config::load(&file.config, registry, instruments) {
+        Ok(settings) => settings,
+        Err(problems) => return terminal::fail(&problems),
+    };
+    let Some(events) = settings.offers.operations.iter().find(|operations| operations.name() == "events")
+    else {
+        return terminal::fail(&"no route of this configuration stores events");
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return terminal::fail(&format!("no runtime: {error}")),
+    };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let done = runtime.block_on(events.offline(command, &query, &mut out));
+    match done.and_then(|()| std::io::Write::flush(&mut out).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => terminal::fail(&reason),
     }
 }
 

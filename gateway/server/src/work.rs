@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_plugin_api::{Background, Surroundings};
@@ -13,6 +14,7 @@ use pingora::services::background::BackgroundService;
 pub(crate) struct Work {
     background: Arc<dyn Background>,
     tenants: Tenants,
+    drain: Duration,
     under_way: UnderWay,
 }
 
@@ -23,9 +25,14 @@ pub(crate) struct UnderWay(Arc<AtomicUsize>);
 // === impl Work ===
 
 impl Work {
-    pub(crate) fn new(background: Arc<dyn Background>, tenants: Tenants, under_way: &UnderWay) -> Self {
+    pub(crate) fn new(
+        background: Arc<dyn Background>,
+        tenants: Tenants,
+        drain: Duration,
+        under_way: &UnderWay,
+    ) -> Self {
         under_way.0.fetch_add(1, Ordering::Relaxed);
-        Self { background, tenants, under_way: under_way.clone() }
+        Self { background, tenants, drain, under_way: under_way.clone() }
     }
 }
 
@@ -33,8 +40,10 @@ impl Work {
 impl BackgroundService for Work {
     async fn start(&self, shutdown: ShutdownWatch) {
         let _ended = Ended(&self.under_way);
-        let tenants = self.tenants.clone();
-        self.background.run(Surroundings { tenants: Arc::new(move || tenants.load()), shutdown }).await;
+        let (tenants, drain) = (self.tenants.clone(), self.drain);
+        self.background
+            .run(Surroundings { tenants: Arc::new(move || tenants.load()), shutdown, drain })
+            .await;
     }
 }
 

@@ -41,6 +41,10 @@ pub const WEBHOOK_ACKNOWLEDGE_DURATION: &str = "gateway_webhook_acknowledge_dura
 pub const EVENT_STORE_COMMIT_DURATION: &str = "gateway_event_store_commit_duration_seconds";
 /// Changes of a commit of the event store.
 pub const EVENT_STORE_BATCH: &str = "gateway_event_store_batch_changes";
+/// Changes that wait for a commit of the event store.
+pub const EVENT_STORE_QUEUE: &str = "gateway_event_store_queue_changes";
+/// Bytes that events may still take in the event store.
+pub const EVENT_STORE_FREE: &str = "gateway_event_store_free_bytes";
 /// Tries to deliver a stored event by tenant and class: `delivered`, `transient`, `login`, `session`,
 /// `endpoint`, `event`.
 pub const DELIVERY_ATTEMPTS: &str = "gateway_delivery_attempts_total";

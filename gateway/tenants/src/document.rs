@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use kyc_model::{InvalidBaseUrl, SubscriptionId, TenantName, TenantTable, UpstreamBase};
+use kyc_model::{InvalidBaseUrl, Secret, SubscriptionId, TenantName, TenantTable, UpstreamBase};
 use serde_json::value::RawValue;
 
 use entry::Entry;
@@ -104,7 +104,11 @@ impl Document {
         refuse_shared(&mut entries, "subscriptionId", |entry| {
             entry.subscription_id.as_ref().map(SubscriptionId::as_str)
         });
-        Ok(Self::collect(entries, previous))
+        let mut document = Self::collect(entries, previous);
+        for (name, text) in object.texts().filter(|(name, _)| !OWN.contains(name)) {
+            document.tenants.set_value(name.to_owned(), Secret::new(text));
+        }
+        Ok(document)
     }
 
     fn collect(entries: Vec<Entry>, previous: Option<&TenantTable>) -> Self {
@@ -181,6 +185,8 @@ const BASE_URL: &str = "Onfido-BaseUrl";
 const TOKENS: &str = "Onfido-ApiTokens";
 /// FintechOS' documentation spells the field both ways.
 const TOKENS_MISSPELT: &str = "Onfido-ApikTokens";
+/// What is read here; everything else is kept for plugins.
+const OWN: [&str; 3] = [BASE_URL, TOKENS, TOKENS_MISSPELT];
 
 #[cfg(test)]
 mod tests;

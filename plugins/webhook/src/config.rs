@@ -1,10 +1,13 @@
 //! The settings of the kind `webhook`.
 
+mod stored;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+pub use stored::{DispatchConfig, StoreConfig};
 
 /// What may stand beside `plugin = "webhook"`; every key has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,7 +25,7 @@ pub struct Config {
     /// Onfido waits 10 s.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
-    /// How an event reaches the portal; default `direct`.
+    /// How an event reaches the portal; default `stored`.
     pub delivery: Delivery,
     /// Where events are kept with `delivery = "stored"`.
     pub store: StoreConfig,
@@ -82,60 +85,6 @@ pub enum DataForm {
     String,
 }
 
-/// The settings below `store`. Without a key one is made together with the store, in the file `PATH.key`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreConfig {
-    /// A file with the address of a PostgreSQL database, where several gateways share the work; absent: SQLite.
-    pub postgres_file: Option<PathBuf>,
-    /// The same, as an environment variable.
-    pub postgres_env: Option<String>,
-    /// The SQLite file; default `data/events.db`.
-    pub path: PathBuf,
-    /// How large it may become before notifications are answered 503; default 10 GiB.
-    pub max_size: ByteSize,
-    /// How long delivered events are kept; default 7 days.
-    #[serde(with = "humantime_serde")]
-    pub keep_delivered: Duration,
-    /// The key that bodies are sealed with, 64 hexadecimal digits.
-    pub key_file: Option<PathBuf>,
-    /// The same, as an environment variable.
-    pub key_env: Option<String>,
-    /// The key before that, which still opens bodies.
-    pub previous_key_file: Option<PathBuf>,
-    /// The same, as an environment variable.
-    pub previous_key_env: Option<String>,
-}
-
-/// The settings below `dispatch`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DispatchConfig {
-    /// How long an event waits after its first, second, … failed try; the last time repeats. Each wait is up to a
-    /// fifth longer. Default 2 s to 4 h in twelve steps.
-    #[serde(deserialize_with = "durations")]
-    pub schedule: Vec<Duration>,
-    /// The age at which an event is given up; default 7 days.
-    #[serde(with = "humantime_serde")]
-    pub give_up: Duration,
-    /// The whole time for one try, login included; default 30 s.
-    #[serde(with = "humantime_serde")]
-    pub attempt: Duration,
-    /// Events of one tenant that are sent at a time; default 8.
-    pub in_flight: usize,
-    /// Events of all tenants that are sent at a time; default 64. Half of the places are for first tries.
-    pub total_in_flight: usize,
-    /// How long a portal is left alone after five failures in a row, doubling; default 5 s.
-    #[serde(with = "humantime_serde")]
-    pub breaker_open: Duration,
-    /// The longest that it is left alone; default 5 min.
-    #[serde(with = "humantime_serde")]
-    pub breaker_longest: Duration,
-    /// How long an account that is refused is left alone, doubling up to 15 min; default 1 min.
-    #[serde(with = "humantime_serde")]
-    pub login_probe: Duration,
-}
-
 /// The settings below `onfido`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -161,33 +110,11 @@ impl Config {
                 self.deadline.is_zero() || self.deadline >= ONFIDO_PATIENCE,
                 "deadline: must be greater than zero and less than 10s, the time that Onfido waits",
             ),
-            (self.store.max_size < ByteSize::mib(1), "store.max_size: must be at least 1 MiB"),
-            (
-                self.store.key_file.is_some() && self.store.key_env.is_some(),
-                "store.key_file: takes only one of key_file and key_env",
-            ),
-            (
-                self.store.postgres_file.is_some() && self.store.postgres_env.is_some(),
-                "store.postgres_file: takes only one of postgres_file and postgres_env",
-            ),
-            (
-                (self.store.postgres_file.is_some() || self.store.postgres_env.is_some())
-                    && self.store.key_file.is_none()
-                    && self.store.key_env.is_none(),
-                "store.key_file: a database that is shared needs a key that is, here or as key_env",
-            ),
-            (
-                self.store.previous_key_file.is_some() && self.store.previous_key_env.is_some(),
-                "store.previous_key_file: takes only one of previous_key_file and previous_key_env",
-            ),
-            (self.dispatch.schedule.is_empty(), "dispatch.schedule: must hold at least one time"),
-            (self.dispatch.attempt.is_zero(), "dispatch.attempt: must be greater than zero"),
-            (self.dispatch.in_flight == 0, "dispatch.in_flight: must be greater than zero"),
-            (self.dispatch.total_in_flight == 0, "dispatch.total_in_flight: must be greater than zero"),
             (self.portal.connect.is_zero(), "portal.connect: must be greater than zero"),
             (self.portal.login_lifetime.is_zero(), "portal.login_lifetime: must be greater than zero"),
         ];
-        rules.into_iter().filter_map(|(broken, text)| broken.then_some(text)).collect()
+        let own = rules.into_iter().filter_map(|(broken, text)| broken.then_some(text));
+        own.chain(self.store.problems()).chain(self.dispatch.problems()).collect()
     }
 }
 
@@ -199,7 +126,7 @@ impl Default for Config {
             events: vec!["report.completed".to_owned()],
             max_body: ByteSize::mib(1),
             deadline: Duration::from_secs(9),
-            delivery: Delivery::Direct,
+            delivery: Delivery::Stored,
             store: StoreConfig::default(),
             dispatch: DispatchConfig::default(),
             portal: PortalConfig::default(),
@@ -219,48 +146,6 @@ impl Default for PortalConfig {
             ca_file: None,
         }
     }
-}
-
-// === impl StoreConfig ===
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self {
-            postgres_file: None,
-            postgres_env: None,
-            path: PathBuf::from("data/events.db"),
-            max_size: ByteSize::gib(10),
-            keep_delivered: Duration::from_secs(7 * 24 * 3600),
-            key_file: None,
-            key_env: None,
-            previous_key_file: None,
-            previous_key_env: None,
-        }
-    }
-}
-
-// === impl DispatchConfig ===
-
-impl Default for DispatchConfig {
-    fn default() -> Self {
-        let seconds = [2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
-        Self {
-            schedule: seconds.map(Duration::from_secs).to_vec(),
-            give_up: Duration::from_secs(7 * 24 * 3600),
-            attempt: Duration::from_secs(30),
-            in_flight: 8,
-            total_in_flight: 64,
-            breaker_open: Duration::from_secs(5),
-            breaker_longest: Duration::from_secs(300),
-            login_probe: Duration::from_secs(60),
-        }
-    }
-}
-
-fn durations<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Duration>, D::Error> {
-    #[derive(Deserialize)]
-    struct Wait(#[serde(with = "humantime_serde")] Duration);
-    Ok(Vec::<Wait>::deserialize(input)?.into_iter().map(|wait| wait.0).collect())
 }
 
 /// Onfido's description of the webhook callback asks for an answer within 10 seconds (API v3.6).

@@ -3,6 +3,14 @@
 //! The order of the checks is size, tenant, signature, content type, JSON, event filter; the answer is 200
 //! only when the portal took the event, or when the event is one that nobody asked for.
 
+/// A point at which crash trials end the process; nothing at all without the feature `failpoints`.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($name);
+    };
+}
+
 mod config;
 mod configuration_name;
 mod content_type;
@@ -10,6 +18,7 @@ mod dispatch;
 mod event;
 pub mod fintechos;
 mod metrics;
+mod offline;
 mod operate;
 mod outbound;
 mod per_tenant;

@@ -2,7 +2,7 @@
 
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
-use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
+use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// Storing: from a notification to its commit.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct StoreMetrics {
     pub(crate) commit: Histogram,
     /// Changes of a commit.
     pub(crate) batch: Histogram,
+    /// Changes that wait for the writer.
+    pub(crate) queue: IntGauge,
 }
 
 /// Dispatching: from the store to the portals.
@@ -28,6 +30,8 @@ pub(crate) struct DispatchMetrics {
     pub(crate) late: IntGaugeVec,
     /// 0 closed, 1 half open, 2 open, by tenant.
     pub(crate) breaker: IntGaugeVec,
+    /// Bytes that events may still take; absent where a server has the disk.
+    pub(crate) free: IntGaugeVec,
 }
 
 // === impl StoreMetrics ===
@@ -45,6 +49,9 @@ impl StoreMetrics {
             )?,
             commit: histogram(names::EVENT_STORE_COMMIT_DURATION, "Time of a commit.", &SECONDS)?,
             batch: histogram(names::EVENT_STORE_BATCH, "Changes of a commit.", &CHANGES)?,
+            queue: collectors
+                .gauge(names::EVENT_STORE_QUEUE, "Changes that wait for a commit.", &[])?
+                .with_label_values::<&str>(&[]),
         })
     }
 }
@@ -63,6 +70,7 @@ impl DispatchMetrics {
             dead: collectors.counter(names::EVENTS_DEAD, "Events given up.", &["tenant", "reason"])?,
             pending: gauge(names::EVENTS_PENDING, "Events that wait.")?,
             late: gauge(names::EVENTS_LATE, "How late the oldest due event is.")?,
+            free: collectors.gauge(names::EVENT_STORE_FREE, "Bytes that events may still take.", &[])?,
             breaker: gauge(
                 names::DELIVERY_BREAKER,
                 "Whether deliveries are held: 0 closed, 1 half open, 2 open.",

@@ -1,6 +1,7 @@
 //! The stored events for operators: look, send again, give up.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::store::{Change, Effect, Filter, Listed, Millis, State, StoreError, now};
+use crate::store::{Change, Effect, Filter, Listed, Millis, Progress, State, StoreError, now};
 use crate::stored::Stored;
 
 /// A request that cannot be answered, with its status.
@@ -34,12 +35,15 @@ impl Operations for Stored {
             .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         response
     }
+
+    async fn offline(&self, command: &str, query: &str, out: &mut (dyn Write + Send)) -> Result<(), String> {
+        self.without_gateway(command, query, out).await
+    }
 }
 
 impl Stored {
     async fn operate(&self, method: &Method, path: &str, query: &str) -> Result<Value, Refusal> {
-        let mut query: BTreeMap<String, String> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut query = parameters(query);
         let answer = match (method.as_str(), path) {
             ("GET", "") => {
                 let limit = number(&mut query, "limit")?.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT);
@@ -48,12 +52,15 @@ impl Stored {
             ("POST", "/replay") => {
                 let rate = number(&mut query, "rate")?.unwrap_or(DEFAULT_RATE).max(1);
                 let step = i64::try_from(1000 / rate).unwrap_or_default();
-                self.change(&mut query, |filter| Change::Replay { filter, now: now(), step }).await
+                let now = now();
+                let change = |filter, progress| Change::Replay { filter, now, step, progress };
+                self.change(&mut query, change).await
             }
             ("POST", "/discard") => {
                 // Only what waits can be given up.
                 query.entry("state".to_owned()).or_insert_with(|| "waiting".to_owned());
-                self.change(&mut query, |filter| Change::Discard { filter, now: now() }).await
+                let now = now();
+                self.change(&mut query, |filter, progress| Change::Discard { filter, now, progress }).await
             }
             ("GET", path) => match path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok()) {
                 Some(uid) => self.show(uid).await,
@@ -101,7 +108,7 @@ impl Stored {
     async fn change(
         &self,
         query: &mut BTreeMap<String, String>,
-        change: impl FnOnce(Filter) -> Change,
+        change: impl Fn(Filter, Progress) -> Change,
     ) -> Result<Value, Refusal> {
         let dry_run = match query.remove("dry_run").as_deref() {
             None | Some("false") => false,
@@ -124,18 +131,26 @@ impl Stored {
             let events = self.reader.lock().await.count(&filter).await.map_err(|error| away(&error))?;
             return Ok(json!({ "would_change": events }));
         }
-        match self.inbox.change(change(filter)).await.map_err(|error| away(&error))? {
-            Effect::Changed(events) => {
-                tracing::info!(events, "events changed by an operator");
-                self.inbox.wake();
-                Ok(json!({ "changed": events }))
+        let mut progress = Progress::default();
+        loop {
+            let bite = self.inbox.change(change(filter.clone(), progress)).await;
+            match bite.map_err(|error| away(&error))? {
+                Effect::Changed(next) if next.changed > progress.changed => progress = next,
+                _ => break,
             }
-            Effect::Done | Effect::Nothing | Effect::Full => Ok(json!({ "changed": 0 })),
         }
+        tracing::info!(events = progress.changed, "events changed by an operator");
+        self.inbox.wake();
+        Ok(json!({ "changed": progress.changed }))
     }
 }
 
-fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Refusal> {
+pub(crate) fn parameters(query: &str) -> BTreeMap<String, String> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// Takes the filter out of the parameters.
+pub(crate) fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Refusal> {
     let bad = |reason: String| (StatusCode::BAD_REQUEST, reason);
     if query.values().any(|value| value.contains('\0')) {
         return Err(bad("no value holds a NUL".to_owned()));
@@ -182,12 +197,12 @@ fn instant(text: &str) -> Option<Millis> {
     i64::try_from(since.as_millis()).ok()
 }
 
-fn time(at: Millis) -> String {
+pub(crate) fn time(at: Millis) -> String {
     let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
-fn event(listed: &Listed) -> Value {
+pub(crate) fn event(listed: &Listed) -> Value {
     json!({
         "uid": listed.uid.to_string(),
         "tenant": listed.tenant,

@@ -137,6 +137,7 @@ impl Notifications {
         cx: &Ctx,
         deadline: Instant,
     ) -> Result<Handled> {
+        failpoint!("received");
         self.verify(cx.extensions().get::<Signature>(), body, tenant).await?;
         require_json(head)?;
         let request_id = cx.request_id();

@@ -1,45 +1,45 @@
 //! `delivery = "stored"`: a notification is durable before it is answered, and is delivered afterwards.
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kyc_model::{RequestId, SecretSource, Tenant};
+use kyc_model::{RequestId, SecretSource, Tenant, TenantTable};
 use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings};
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
-use crate::dispatch::{Dispatcher, Means};
+use crate::dispatch::{Dispatcher, Means, Tenants};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::store::{
-    Accepted, DeadReason, Inbox, KeySource, Keyring, NewEvent, NotOpen, OpenError, Postgres, Reader, Sqlite,
-    StoreError, listen, now,
+    Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, OpenError, Postgres,
+    Reader, Sqlite, StoreError, Writer, listen, lock, now,
 };
 use crate::{Config, DispatchConfig, Event};
 
 /// Where events are.
-enum Engine {
+pub(crate) enum Engine {
     /// A file, in which one process at a time delivers.
-    Sqlite { path: PathBuf, store: Sqlite },
+    Sqlite(Sqlite),
     /// A database, from which every gateway delivers what it claims.
     Postgres { source: SecretSource, lease: Duration, store: OnceLock<Postgres> },
 }
 
 /// The store of one route and what is needed to deliver from it.
 pub(crate) struct Stored {
-    engine: Engine,
-    keys: KeySource,
-    keyring: OnceLock<Arc<Keyring>>,
+    pub(crate) engine: Engine,
+    pub(crate) keys: KeySource,
+    pub(crate) keyring: OnceLock<Arc<Keyring>>,
     pub(crate) inbox: Inbox,
     /// For operators; the dispatcher has its own.
     pub(crate) reader: Mutex<Box<dyn Reader>>,
     portals: Arc<Portals>,
     dispatch: DispatchConfig,
     keep_delivered: Duration,
+    keep_dead: Option<Duration>,
     metrics: DispatchMetrics,
 }
 
@@ -49,31 +49,39 @@ impl Stored {
     /// Prepares everything but the file.
     pub(crate) fn new(config: &Config, portals: Arc<Portals>, build: &Build<'_>) -> Result<Self, String> {
         let store = &config.store;
-        let path = build.folder.join(&store.path);
         let source = |file: &Option<PathBuf>, variable: &Option<String>| match (file, variable) {
             (Some(file), _) => Some(SecretSource::File(build.folder.join(file))),
             (None, Some(variable)) => Some(SecretSource::Env(variable.clone())),
             (None, None) => None,
+        };
+        let key = |file, variable, document: &Option<String>| match source(file, variable) {
+            Some(source) => Some(KeyPlace::Source(source)),
+            None => document.clone().map(KeyPlace::Document),
         };
         let engine = match source(&store.postgres_file, &store.postgres_env) {
             // Longer than a try and its record take.
             Some(source) => {
                 Engine::Postgres { source, lease: config.dispatch.attempt * 2, store: OnceLock::new() }
             }
-            None => Engine::Sqlite { store: Sqlite::new(&path, store.max_size.as_u64()), path },
+            None => Engine::Sqlite(Sqlite::new(&build.folder.join(&store.path), store.max_size.as_u64())),
         };
         Ok(Self {
             reader: Mutex::new(Box::new(NotOpen)),
             engine,
             keys: KeySource {
-                current: source(&store.key_file, &store.key_env),
-                previous: source(&store.previous_key_file, &store.previous_key_env),
+                current: key(&store.key_file, &store.key_env, &store.key_document),
+                previous: key(
+                    &store.previous_key_file,
+                    &store.previous_key_env,
+                    &store.previous_key_document,
+                ),
             },
             keyring: OnceLock::new(),
             inbox: Inbox::new(StoreMetrics::new(build.collectors)?),
             portals,
             dispatch: config.dispatch.clone(),
             keep_delivered: store.keep_delivered,
+            keep_dead: store.keep_dead,
             metrics: DispatchMetrics::new(build.collectors)?,
         })
     }
@@ -93,7 +101,7 @@ impl Stored {
         let unavailable = |error: StoreError| {
             Problem::new(ProblemKind::Unavailable, "notification not stored").because(error)
         };
-        let keyring = self.keyring.get().ok_or_else(|| unavailable(StoreError::Away))?;
+        let keyring = self.keyring.get().ok_or_else(|| unavailable(StoreError::Keyless))?;
         let (uid, name) = (Uuid::now_v7(), tenant.name.as_str());
         let sealed = keyring
             .seal(uid, name, body)
@@ -117,6 +125,69 @@ impl Stored {
     }
 }
 
+impl Stored {
+    /// Opens the store, or makes it.
+    pub(crate) async fn open(&self) -> Result<(), OpenError> {
+        if let Engine::Sqlite(store) = &self.engine
+            && self.keys.may_begin(store.path())
+        {
+            store.draft().await?;
+        }
+        if !self.keys.is_in_document() {
+            self.take_keys(None)?;
+        }
+        match &self.engine {
+            Engine::Sqlite(store) => store.prepare().await?,
+            Engine::Postgres { source, lease, store } => {
+                let url = source.read().map_err(|error| OpenError::Database(error.to_string()))?;
+                let database = Postgres::new(url, *lease);
+                database.prepare().await?;
+                // Prepared twice, the first address stays: it is the same.
+                let _ = store.set(database);
+            }
+        }
+        match self.keyring.get() {
+            Some(keyring) => self.engine.check_keys(keyring).await,
+            None => Ok(()),
+        }
+    }
+
+    fn take_keys(&self, tenants: Option<&TenantTable>) -> Result<(), OpenError> {
+        let store = match &self.engine {
+            Engine::Sqlite(store) => Some(store.path()),
+            Engine::Postgres { .. } => None,
+        };
+        let keyring = self.keys.keyring(store, tenants)?;
+        let _ = self.keyring.set(Arc::new(keyring));
+        Ok(())
+    }
+
+    /// The keys, as soon as the tenant document has them. `None` when the shutdown comes first.
+    async fn keyring(&self, tenants: &Tenants, shutdown: &mut watch::Receiver<bool>) -> Option<Arc<Keyring>> {
+        while !*shutdown.borrow() {
+            if let Some(keyring) = self.keyring.get() {
+                return Some(Arc::clone(keyring));
+            }
+            if let Some(table) = tenants() {
+                let taken = match self.keys.keyring(None, Some(&*table)) {
+                    Ok(keyring) => self.engine.check_keys(&keyring).await.map(|()| keyring),
+                    Err(error) => Err(error),
+                };
+                match taken {
+                    Ok(keyring) => drop(self.keyring.set(Arc::new(keyring))),
+                    Err(error) => {
+                        tracing::error!(%error, "notifications are refused until the store has its key")
+                    }
+                }
+                continue_after(KEY_AGAIN, shutdown).await;
+            } else {
+                continue_after(AGAIN, shutdown).await;
+            }
+        }
+        None
+    }
+}
+
 #[async_trait]
 impl Background for Stored {
     fn name(&self) -> &'static str {
@@ -124,56 +195,81 @@ impl Background for Stored {
     }
 
     async fn prepare(&self) -> Result<(), String> {
-        let text = |error: OpenError| error.to_string();
-        let keyring = match &self.engine {
-            Engine::Sqlite { path, store } => {
-                let keyring = self.keys.keyring(Some(path)).map_err(text)?;
-                store.prepare(&keyring).await.map_err(text)?;
-                keyring
-            }
-            Engine::Postgres { source, lease, store } => {
-                let keyring = self.keys.keyring(None).map_err(text)?;
-                let url = source.read().map_err(|error| format!("the database's address: {error}"))?;
-                let database = Postgres::new(url, *lease);
-                database.prepare(&keyring).await.map_err(text)?;
-                // Prepared twice, the first address stays: it is the same.
-                let _ = store.set(database);
-                keyring
-            }
-        };
-        let _ = self.keyring.set(Arc::new(keyring));
-        Ok(())
+        self.open().await.map_err(|error| error.to_string())
     }
 
     async fn run(&self, surroundings: Surroundings) {
-        let Some(keyring) = self.keyring.get() else { return };
-        let Surroundings { tenants, mut shutdown } = surroundings;
+        let Surroundings { tenants, mut shutdown, drain } = surroundings;
+        let Some(store) = self.engine.opened() else { return };
+        *self.reader.lock().await = store.reader();
+        let Some(keyring) = self.keyring(&tenants, &mut shutdown).await else { return };
         // The writer stays until the process ends: requests that are under way still need it.
-        let (reader, _only) = match &self.engine {
-            Engine::Sqlite { path, store } => {
-                tokio::spawn(self.inbox.serve(Box::new(store.writer())));
-                *self.reader.lock().await = Box::new(store.reader());
-                let Some(only) = lock(path, &mut shutdown).await else { return };
-                (Box::new(store.reader()) as Box<dyn Reader>, Some(only))
-            }
-            Engine::Postgres { store, .. } => {
-                let Some(store) = store.get() else { return };
-                tokio::spawn(self.inbox.serve(Box::new(store.writer())));
-                tokio::spawn(listen(store.clone(), self.inbox.clone(), shutdown.clone()));
-                *self.reader.lock().await = Box::new(store.reader());
-                (Box::new(store.reader()) as Box<dyn Reader>, None)
+        tokio::spawn(self.inbox.serve(store.writer()));
+        let _only = match &store {
+            Opened::Sqlite(store) => match lock(store.path(), &mut shutdown).await {
+                Some(only) => Some(only),
+                None => return,
+            },
+            Opened::Postgres(store) => {
+                tokio::spawn(listen((*store).clone(), self.inbox.clone(), shutdown.clone()));
+                None
             }
         };
         let means = Means {
             config: self.dispatch.clone(),
             keep_delivered: self.keep_delivered,
+            keep_dead: self.keep_dead,
             inbox: self.inbox.clone(),
-            keyring: Arc::clone(keyring),
+            keyring,
             portals: Arc::clone(&self.portals),
             tenants,
             metrics: self.metrics.clone(),
         };
-        Dispatcher::new(means, reader).run(shutdown).await;
+        Dispatcher::new(means, store.reader()).run(shutdown, drain).await;
+    }
+}
+
+// === impl Engine ===
+
+/// An engine that can be read and written.
+pub(crate) enum Opened<'a> {
+    Sqlite(&'a Sqlite),
+    Postgres(&'a Postgres),
+}
+
+impl Engine {
+    /// The engine, once it is open.
+    pub(crate) fn opened(&self) -> Option<Opened<'_>> {
+        match self {
+            Self::Sqlite(store) => Some(Opened::Sqlite(store)),
+            Self::Postgres { store, .. } => store.get().map(Opened::Postgres),
+        }
+    }
+
+    async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
+        match self.opened() {
+            Some(Opened::Sqlite(store)) => store.check_keys(keyring).await,
+            Some(Opened::Postgres(store)) => store.check_keys(keyring).await,
+            None => Ok(()),
+        }
+    }
+}
+
+// === impl Opened ===
+
+impl Opened<'_> {
+    pub(crate) fn reader(&self) -> Box<dyn Reader> {
+        match self {
+            Self::Sqlite(store) => Box::new(store.reader()),
+            Self::Postgres(store) => Box::new(store.reader()),
+        }
+    }
+
+    fn writer(&self) -> Box<dyn Writer> {
+        match self {
+            Self::Sqlite(store) => Box::new(store.writer()),
+            Self::Postgres(store) => Box::new(store.writer()),
+        }
     }
 }
 
@@ -182,32 +278,14 @@ fn searchable(text: &str) -> String {
     text.chars().filter(|character| *character != '\0').take(200).collect()
 }
 
-/// Waits until this is the only process that delivers from the store. The system frees the lock with the process,
-/// however that ends. `None` when the shutdown comes first, or the lock cannot be had at all.
-async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> Option<File> {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
-    let mut told = false;
-    while !*shutdown.borrow() {
-        let file = File::options().create(true).append(true).open(&path);
-        match file.map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file)) {
-            Ok(file) => return Some(file),
-            Err(TryLockError::WouldBlock) if told => {}
-            Err(TryLockError::WouldBlock) => {
-                tracing::warn!(store = %store.display(), "another process delivers from this store; waiting for it");
-                told = true;
-            }
-            Err(TryLockError::Error(error)) => {
-                tracing::error!(lock = %path.display(), %error, "the store cannot be locked, so nothing is delivered");
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            _ = shutdown.changed() => {}
-        }
+/// Waits, but not longer than until the shutdown.
+async fn continue_after(time: Duration, shutdown: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        _ = shutdown.changed() => {}
     }
-    None
 }
 
-const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN: Duration = Duration::from_millis(200);
+/// How often a key that is not there is looked for.
+const KEY_AGAIN: Duration = Duration::from_secs(5);

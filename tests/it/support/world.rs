@@ -18,6 +18,31 @@ pub(crate) struct World {
 
 pub(crate) const EVENT: &str = r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"r-1","status":"complete","n":1.10}}}"#;
 
+/// The settings of a webhook route that keeps nothing.
+pub(crate) const DIRECT: &str = "delivery = \"direct\"\n";
+
+/// Both default routes, the webhook's with these settings.
+pub(crate) fn routes(webhook: &str) -> String {
+    format!(
+        r#"
+[[routes]]
+name = "webhook"
+paths = ["/dcs/kyc2/webhook/notify/{{configurationName}}", "/dcs/kyc2/webhook/notify/{{configurationName}}/"]
+methods = ["POST"]
+[[routes.plugins]]
+plugin = "webhook"
+{webhook}
+[[routes]]
+name = "onfido"
+paths = ["/dcs/kyc2/{{*path}}"]
+[[routes.plugins]]
+plugin = "subscription"
+[[routes.plugins]]
+plugin = "onfido"
+"#
+    )
+}
+
 // === impl World ===
 
 impl World {

@@ -39,6 +39,11 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The fields that hold a text, with it.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value).ok().flatten()?)))
+    }
+
     /// The trimmed text of a field; `None` when it is absent, null or blank.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, FieldProblem> {
         self.value(&[name])?.map_or(Ok(None), text)

@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep};
 use super::Means;
 use super::schedule::{self, Age};
 use crate::Event;
-use crate::fintechos::DeliveryError;
-use crate::store::{Attempt, Change, DeadReason, DueEvent, Effect, Finish, Millis, Next, now};
+use crate::fintechos::{Answer, DeliveryError};
+use crate::store::{Attempt, Change, Claim, DeadReason, DueEvent, Effect, Finish, Millis, Next, now};
 
 /// What a try has shown, once it is recorded.
 #[derive(Debug)]
 pub(super) struct Attempted {
-    pub(super) id: i64,
+    pub(super) claim: Claim,
     pub(super) tenant: String,
     /// None for an event that could not be read, which says nothing about the portal.
     pub(super) outcome: Option<Result<(), DeliveryError>>,
@@ -42,9 +42,13 @@ pub(super) async fn attempt(
         .open(due.uid, &due.tenant, &due.body)
         .ok()
         .and_then(|body| Event::parse(&Bytes::from(body)).ok());
+    failpoint!("claimed");
+    let mut answer = None;
     let (outcome, next) = match event {
         Some(event) => {
-            let outcome = deliver(&means, &tenant, &event, &due, begun).await;
+            let outcome;
+            (outcome, answer) = deliver(&means, &tenant, &event, &due, begun).await;
+            failpoint!("answered");
             let next = match &outcome {
                 Ok(()) => Next::Delivered,
                 Err(error) => {
@@ -61,26 +65,26 @@ pub(super) async fn attempt(
     let record = Attempt {
         at,
         took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
-        status: error.and_then(DeliveryError::status),
+        status: answer.as_ref().map(|answer| answer.status).or_else(|| error.and_then(DeliveryError::status)),
         error: error.map(ToString::to_string),
+        answer: answer
+            .filter(|answer| !answer.head.is_empty())
+            .and_then(|answer| means.keyring.seal_answer(due.uid, &due.tenant, &answer.head).ok()),
     };
-    record_result(
-        &means,
-        Change::Finish(Finish { id: due.id, epoch: due.epoch, attempt: record, next }),
-        &unrecorded,
-    )
-    .await;
-    Attempted { id: due.id, tenant: due.tenant, outcome }
+    let end = Finish { claim: due.claim, attempt: record, next };
+    record_result(&means, Change::Finish(end), &unrecorded).await;
+    failpoint!("recorded");
+    Attempted { claim: due.claim, tenant: due.tenant, outcome }
 }
 
 async fn wait_for_key(means: &Means, due: DueEvent, at: Millis, unrecorded: &AtomicUsize) -> Attempted {
     tracing::warn!(event = %due.uid, tenant = due.tenant, "event is sealed with a key that this gateway does not have yet");
     let error = Some("sealed with an unknown key".to_owned());
-    let attempt = Attempt { at, took_ms: 0, status: None, error };
+    let attempt = Attempt { at, took_ms: 0, status: None, error, answer: None };
     let next = Next::Waiting { due: at + schedule::millis(KEY_WAIT), counted: false };
-    let end = Finish { id: due.id, epoch: due.epoch, attempt, next };
+    let end = Finish { claim: due.claim, attempt, next };
     record_result(means, Change::Finish(end), unrecorded).await;
-    Attempted { id: due.id, tenant: due.tenant, outcome: None }
+    Attempted { claim: due.claim, tenant: due.tenant, outcome: None }
 }
 
 async fn deliver(
@@ -89,14 +93,17 @@ async fn deliver(
     event: &Event,
     due: &DueEvent,
     begun: Instant,
-) -> Result<(), DeliveryError> {
+) -> (Result<(), DeliveryError>, Option<Answer>) {
     let headers = along(due);
     let (portals, tenant, event) = (Arc::clone(&means.portals), Arc::clone(tenant), event.clone());
     let deadline = begun + means.config.attempt;
     // On a task of its own, so that a panic costs one try and not the dispatcher.
-    tokio::spawn(async move { portals.deliver(&tenant, &event, &headers, deadline).await })
-        .await
-        .unwrap_or(Err(DeliveryError::Deadline))
+    let sent = tokio::spawn(async move {
+        let mut answer = None;
+        let delivered = portals.deliver_and_note(&tenant, &event, &headers, deadline, &mut answer).await;
+        (delivered, answer)
+    });
+    sent.await.unwrap_or((Err(DeliveryError::Deadline), None))
 }
 
 /// Records a result for as long as it takes.

@@ -15,6 +15,15 @@ pub(super) struct Breaker {
     failures: u32,
     /// How often it opened in a row.
     trips: u32,
+    window: Window,
+}
+
+/// Successes and failures since some moment, not long ago.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    since: Instant,
+    all: u32,
+    failed: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +50,7 @@ pub(super) enum Allowed {
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        Self { state: State::Closed, failures: 0, trips: 0 }
+        Self { state: State::Closed, failures: 0, trips: 0, window: Window::new(Instant::now()) }
     }
 
     pub(super) fn allows(&self, now: Instant) -> Allowed {
@@ -59,13 +68,17 @@ impl Breaker {
     }
 
     /// Notes a success; says whether the portal was held until now. What began before it was held says nothing.
-    pub(super) fn succeeded(&mut self) -> bool {
+    pub(super) fn succeeded(&mut self, now: Instant) -> bool {
         match self.state {
             State::Open(_) => false,
-            State::Closed | State::HalfOpen => {
-                let was_held = self.state == State::HalfOpen;
+            State::HalfOpen => {
                 *self = Self::new();
-                was_held
+                true
+            }
+            State::Closed => {
+                self.window.note(now, false);
+                (self.failures, self.trips) = (0, 0);
+                false
             }
         }
     }
@@ -89,11 +102,13 @@ impl Breaker {
             }
         };
         self.failures += 1;
-        if self.state == State::HalfOpen || self.failures >= limit {
+        self.window.note(now, true);
+        if self.state == State::HalfOpen || self.failures >= limit || self.window.is_bad() {
             let wait = first.saturating_mul(1 << self.trips.min(16)).min(longest.max(first));
             self.state = State::Open(now + wait);
             self.trips += 1;
             self.failures = 0;
+            self.window = Window::new(now);
         }
     }
 
@@ -121,8 +136,32 @@ impl Breaker {
     }
 }
 
+// === impl Window ===
+
+impl Window {
+    fn new(since: Instant) -> Self {
+        Self { since, all: 0, failed: 0 }
+    }
+
+    fn note(&mut self, now: Instant, is_failure: bool) {
+        if now.duration_since(self.since) > WINDOW {
+            *self = Self::new(now);
+        }
+        self.all += 1;
+        self.failed += u32::from(is_failure);
+    }
+
+    /// Says whether at least half of enough tries have failed.
+    fn is_bad(&self) -> bool {
+        self.all >= ENOUGH && self.failed * 2 >= self.all
+    }
+}
+
 /// So many failures in a row open it.
 const FAILURES: u32 = 5;
+/// So many tries within [`WINDOW`], half of them failed, open it too.
+const ENOUGH: u32 = 20;
+const WINDOW: Duration = Duration::from_secs(30);
 /// A refused account is tried at least this often.
 const LONGEST_LOGIN: Duration = Duration::from_secs(15 * 60);
 
@@ -159,13 +198,32 @@ mod tests {
     #[test]
     fn a_success_closes_it_and_says_that_it_was_held() {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
-        assert!(!breaker.succeeded());
+        assert!(!breaker.succeeded(now));
 
         fail(&mut breaker, 5, DeliveryClass::Endpoint, now);
         breaker.probe();
 
-        assert!(breaker.succeeded());
+        assert!(breaker.succeeded(now));
         assert_eq!((breaker.allows(now), breaker.code()), (Allowed::All, 0));
+    }
+
+    #[test]
+    fn it_opens_when_half_of_twenty_tries_fail_within_half_a_minute() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+
+        let mut alternate = |times: u32, now| {
+            for _ in 0..times {
+                breaker.succeeded(now);
+                fail(&mut breaker, 1, DeliveryClass::Transient, now);
+            }
+            breaker.allows(now)
+        };
+        let few = alternate(9, now);
+        let later = alternate(9, now + WINDOW + Duration::from_secs(1));
+        let enough = alternate(1, now + WINDOW + Duration::from_secs(2));
+
+        assert_eq!([few, later], [Allowed::All; 2]);
+        assert!(matches!(enough, Allowed::NotBefore(_)), "{enough:?}");
     }
 
     #[test]
@@ -185,7 +243,7 @@ mod tests {
             // The others that wait for the same login fail together with it.
             fail(&mut breaker, 8, DeliveryClass::Login, now);
             let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
-            assert!(!breaker.succeeded(), "what began before says nothing");
+            assert!(!breaker.succeeded(now), "what began before says nothing");
             breaker.probe();
             (until - now).as_secs()
         });

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 
 use super::breaker::{Allowed, Breaker};
+use crate::store::Claim;
 
 /// The deliveries of one tenant, and its breaker.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) breaker: Breaker,
-    /// Ids of events under way, and whether each is a retry.
-    under_way: HashMap<i64, bool>,
+    /// Events under way, and whether each is a retry.
+    under_way: HashMap<Claim, bool>,
 }
 
 // === impl Lane ===
@@ -31,20 +32,24 @@ impl Lane {
     }
 
     /// Notes that an event is sent.
-    pub(super) fn begin(&mut self, id: i64, is_retry: bool) {
+    pub(super) fn begin(&mut self, claim: Claim, is_retry: bool) {
         if self.breaker.code() != 0 {
             self.breaker.probe();
         }
-        self.under_way.insert(id, is_retry);
+        self.under_way.insert(claim, is_retry);
     }
 
     /// Notes that it has ended.
-    pub(super) fn end(&mut self, id: i64) {
-        self.under_way.remove(&id);
+    pub(super) fn end(&mut self, claim: Claim) {
+        self.under_way.remove(&claim);
     }
 
     pub(super) fn ids(&self) -> Vec<i64> {
-        self.under_way.keys().copied().collect()
+        self.under_way.keys().map(|claim| claim.id).collect()
+    }
+
+    pub(super) fn claims(&self) -> impl Iterator<Item = Claim> {
+        self.under_way.keys().copied()
     }
 
     pub(super) fn in_flight(&self) -> usize {

@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use kyc_model::{Tenant, TenantTable};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::DispatchConfig;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
-use crate::store::{Change, DueEvent, Effect, Inbox, Keyring, Millis, Reader, StoreError, now};
+use crate::store::{Change, Claim, DueEvent, Effect, Inbox, Keyring, Millis, Reader, StoreError, Sweep, now};
 use attempt::{Attempted, attempt};
 use clock::Clock;
 use lane::Lane;
@@ -32,6 +32,8 @@ pub(crate) struct Means {
     pub(crate) config: DispatchConfig,
     /// How long delivered events are kept.
     pub(crate) keep_delivered: Duration,
+    /// How long dead events are kept; without it until an operator decides.
+    pub(crate) keep_dead: Option<Duration>,
     pub(crate) inbox: Inbox,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) portals: Arc<Portals>,
@@ -61,8 +63,9 @@ impl Dispatcher {
         Self { means, reader, lanes: HashMap::new(), unrecorded: Arc::default(), finished, results, turn: 0 }
     }
 
-    /// Delivers until `shutdown`; then begins nothing any more, and returns when what is under way has ended.
-    pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    /// Delivers until `shutdown`; then begins nothing any more, and returns when what is under way has ended, or
+    /// when `drain` is nearly over: others may have what is left then.
+    pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
         let inbox = self.means.inbox.clone();
         let mut clock = Clock::start(now());
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
@@ -86,6 +89,14 @@ impl Dispatcher {
                 _ = shutdown.changed() => {}
             }
         }
+        if timeout(drain.mul_f64(PATIENCE), self.finish()).await.is_err() {
+            let claims: Vec<Claim> = self.lanes.values().flat_map(Lane::claims).collect();
+            tracing::warn!(events = claims.len(), "deliveries are cut off, they will be tried again");
+            tell(inbox.change(Change::Release(claims)).await);
+        }
+    }
+
+    async fn finish(&mut self) {
         while self.in_flight() > 0 {
             let Some(result) = self.results.recv().await else { return };
             self.settle_all(result).await;
@@ -148,7 +159,7 @@ impl Dispatcher {
 
     fn begin(&mut self, tenant: &Arc<Tenant>, event: DueEvent) {
         if let Some(lane) = self.lanes.get_mut(tenant.name.as_str()) {
-            lane.begin(event.id, event.attempts > 0);
+            lane.begin(event.claim, event.attempts > 0);
             self.means.metrics.breaker.with_label_values(&[tenant.name.as_str()]).set(lane.breaker.code());
         }
         let (means, tenant, finished) = (self.means.clone(), Arc::clone(tenant), self.finished.clone());
@@ -170,12 +181,12 @@ impl Dispatcher {
 
     async fn settle(&mut self, result: Attempted) {
         let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
-        lane.end(result.id);
+        lane.end(result.claim);
         let now_instant = Instant::now();
         let mut is_back = false;
         match &result.outcome {
             None => lane.breaker.inconclusive(now_instant),
-            Some(Ok(())) => is_back = lane.breaker.succeeded(),
+            Some(Ok(())) => is_back = lane.breaker.succeeded(now_instant),
             Some(Err(error)) => {
                 lane.breaker.failed(error.class(), now_instant, &self.means.config);
                 if let Some(wait) = error.retry_after() {
@@ -196,10 +207,14 @@ impl Dispatcher {
     async fn keep_house(&mut self) {
         let latest = now() + schedule::millis(schedule::longest(&self.means.config));
         tell(self.means.inbox.change(Change::Clamp { latest }).await);
-        let (keys, delivered) = (now() - DEDUP_WINDOW, now() - schedule::millis(self.means.keep_delivered));
+        let old = Sweep {
+            keys: now() - DEDUP_WINDOW,
+            delivered: now() - schedule::millis(self.means.keep_delivered),
+            dead: self.means.keep_dead.map(|age| now() - schedule::millis(age)),
+        };
         // Each sweep takes a bounded bite, so that notifications come in between.
         for _ in 0..SWEEPS {
-            match self.means.inbox.change(Change::Sweep { keys, delivered }).await {
+            match self.means.inbox.change(Change::Sweep(old)).await {
                 Ok(Effect::Done) => {}
                 swept => {
                     tell(swept);
@@ -220,6 +235,10 @@ impl Dispatcher {
             }
             Err(error) => tracing::error!(%error, "cannot count the waiting events"),
         }
+        if let Ok(Some(free)) = self.reader.free().await {
+            let free = i64::try_from(free).unwrap_or(i64::MAX);
+            self.means.metrics.free.with_label_values::<&str>(&[]).set(free);
+        }
     }
 
     fn in_flight(&self) -> usize {
@@ -235,6 +254,8 @@ fn tell<T>(done: Result<T, StoreError>) {
 
 /// How long the dispatcher sleeps at most: what was due and not seen is seen then.
 const LOOK: Duration = Duration::from_secs(1);
+/// The part of the drain time that deliveries may take; the rest is for giving them back.
+const PATIENCE: f64 = 0.8;
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 /// Bites of one sweep.
 const SWEEPS: usize = 50;

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::Response;
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::answer_text::plain;
 use super::{ANSWER_LIMIT, DeliveryError, Step};
@@ -23,30 +25,53 @@ pub(super) struct Envelope {
     unreadable: bool,
 }
 
-/// Says whether the portal took the event.
+/// What a portal said to an event.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The beginning of its body; empty while that was not read.
+    pub(crate) head: Bytes,
+}
+
+/// Says whether the portal took the event, and notes its answer as far as it came.
 ///
 /// # Errors
 ///
 /// [`DeliveryError`] when it did not.
-pub(super) async fn judge(response: Response) -> Result<(), DeliveryError> {
-    if !response.status().is_success() {
-        let status = response.status().as_u16();
-        return Err(match retry_after(&response) {
-            Some(retry_after) if matches!(status, 429 | 503) => DeliveryError::Busy { status, retry_after },
-            Some(_) | None => DeliveryError::Status(status),
-        });
+pub(super) async fn judge(response: Response, answer: &mut Option<Answer>) -> Result<(), DeliveryError> {
+    let status = response.status();
+    let noted = answer.insert(Answer { status: status.as_u16(), head: Bytes::new() });
+    if !status.is_success() {
+        let refused = match retry_after(&response) {
+            Some(retry_after) if matches!(status.as_u16(), 429 | 503) => {
+                DeliveryError::Busy { status: status.as_u16(), retry_after }
+            }
+            Some(_) | None => DeliveryError::Status(status.as_u16()),
+        };
+        // The status says it all; the rest is for people, and worth no long wait.
+        if let Ok(Ok(head)) = timeout(REASON_WAIT, read_at_most(response, HEAD)).await {
+            noted.head = head;
+        }
+        return Err(refused);
     }
     let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|value| is_html(value.as_bytes()));
-    if is_page {
-        return Err(DeliveryError::Page);
-    }
-    let body = read_at_most(response, ANSWER_LIMIT)
+    let limit = if is_page { HEAD } else { ANSWER_LIMIT };
+    let body = read_at_most(response, limit)
         .await
         .map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
-    if plain(&body).starts_with(b"<") {
+    noted.head = body.slice(..body.len().min(HEAD));
+    if is_page || plain(&body).starts_with(b"<") {
         return Err(DeliveryError::Page);
     }
     Envelope::read(&body).verdict()
+}
+
+// === impl Answer ===
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}, …)", self.status)
+    }
 }
 
 // === impl Envelope ===
@@ -181,6 +206,11 @@ const KEYS: [&str; 3] = ["issuccess", "errorcode", "message"];
 const UNREADABLE: i64 = -1;
 /// Two halves of a surrogate pair, `\uXXXX\uXXXX`.
 const LONGEST_ESCAPE: usize = 12;
+
+/// What is kept of an answer.
+const HEAD: usize = 4 * 1024;
+/// How long the body of a refusal is waited for.
+const REASON_WAIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

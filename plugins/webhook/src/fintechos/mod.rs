@@ -20,6 +20,7 @@ use reqwest::{Client, RequestBuilder};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+pub(crate) use delivery_answer::Answer;
 pub use error::{DeliveryClass, DeliveryError, Step};
 use session::{Pass, Session, Sessions};
 
@@ -72,8 +73,24 @@ impl Portals {
         headers: &HeaderMap,
         deadline: Instant,
     ) -> Result<(), DeliveryError> {
+        self.deliver_and_note(tenant, event, headers, deadline, &mut None).await
+    }
+
+    /// The same, and notes what the portal said to the event, also when the delivery fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`Portals::deliver`].
+    pub(crate) async fn deliver_and_note(
+        &self,
+        tenant: &Tenant,
+        event: &Event,
+        headers: &HeaderMap,
+        deadline: Instant,
+        answer: &mut Option<Answer>,
+    ) -> Result<(), DeliveryError> {
         let begun = Instant::now();
-        let delivered = timeout_at(deadline, self.attempt(tenant, event, headers))
+        let delivered = timeout_at(deadline, self.attempt(tenant, event, headers, answer))
             .await
             .unwrap_or(Err(DeliveryError::Deadline));
         let dialect = match tenant.portal.dialect {
@@ -89,15 +106,16 @@ impl Portals {
         tenant: &Tenant,
         event: &Event,
         headers: &HeaderMap,
+        answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
         let session = self.sessions.session(tenant).await?;
-        match self.send(&tenant.portal, event, headers, &session).await {
+        match self.send(&tenant.portal, event, headers, &session, answer).await {
             Err(error) if error.ends_session() => {}
             done => return done,
         }
         self.sessions.forget(tenant, &session).await;
         let session = self.sessions.session(tenant).await?;
-        self.send(&tenant.portal, event, headers, &session).await
+        self.send(&tenant.portal, event, headers, &session, answer).await
     }
 
     async fn send(
@@ -106,6 +124,7 @@ impl Portals {
         event: &Event,
         headers: &HeaderMap,
         session: &Session,
+        answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
         let request = match &session.pass {
             Pass::Token(token) => legacy::delivery(
@@ -123,7 +142,7 @@ impl Portals {
         };
         let response =
             request.send().await.map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
-        delivery_answer::judge(response).await
+        delivery_answer::judge(response, answer).await
     }
 
     fn post(&self, portal: &Portal, path: &[&str], headers: &HeaderMap) -> RequestBuilder {

@@ -17,7 +17,7 @@ const CHECK: &str = r#"{"payload":{"resource_type":"check","action":"check.compl
 
 fn plugin(settings: &str) -> Notifications {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config: Config = toml::from_str(settings).unwrap();
+    let config: Config = toml::from_str(&format!("delivery = \"direct\"\n{settings}")).unwrap();
     let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
     Webhook::build(
         config,

@@ -3,13 +3,15 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, StoreError, Waiting};
+use super::{
+    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Record, StoreError, Waiting,
+};
 
 /// The writing side of an engine: one for each process.
 #[async_trait]
 pub(crate) trait Writer: Send {
-    /// Makes all changes durable in one commit, or none of them.
-    async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError>;
+    /// Makes the changes durable, and says of each, in order, what became of it: one that is answered `Ok` is.
+    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>>;
 }
 
 /// The reading side of an engine, for the dispatcher.
@@ -41,6 +43,13 @@ pub(crate) trait Reader: Send {
 
     /// How much waits.
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
+
+    /// The first `limit` events after `after` that fit, with everything.
+    async fn records(&mut self, filter: &Filter, after: i64, limit: usize)
+    -> Result<Vec<Record>, StoreError>;
+
+    /// The bytes that events may still take; unknown where a server has the disk.
+    async fn free(&mut self) -> Result<Option<u64>, StoreError>;
 }
 
 /// A reader for the time before a store is open.
@@ -77,6 +86,14 @@ impl Reader for NotOpen {
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn records(&mut self, _: &Filter, _: i64, _: usize) -> Result<Vec<Record>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn free(&mut self) -> Result<Option<u64>, StoreError> {
         Err(StoreError::Away)
     }
 }

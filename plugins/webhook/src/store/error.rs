@@ -11,6 +11,9 @@ pub(crate) enum StoreError {
     /// More is being written than the store keeps up with.
     #[error("the event store does not keep up")]
     Busy,
+    /// The tenant document, which has its key, was not loaded yet, or lacks it.
+    #[error("the event store has no key yet")]
+    Keyless,
     /// Not open yet, or not in time.
     #[error("the event store does not answer")]
     Away,

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{Change, Effect, NewEvent, StoreError, Writer};
+
 use crate::metrics::StoreMetrics;
 
 /// Takes changes from any task. Cloning gives another way into the same store.
@@ -131,19 +132,15 @@ async fn write_out(
         let written = writer.write(&batch).await;
         metrics.commit.observe(begun.elapsed().as_secs_f64());
         metrics.batch.observe(batch.len() as f64);
-        // Whoever does not wait any more finds its event stored the next time.
-        match written {
-            Ok(effects) => {
-                for (answer, effect) in answers.into_iter().zip(effects) {
-                    let _ = answer.send(Ok(effect));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, changes = batch.len(), "the event store did not commit");
-                for answer in answers {
-                    let _ = answer.send(Err(error.clone()));
-                }
-            }
+        metrics.queue.set(i64::try_from(receiver.len()).unwrap_or(i64::MAX));
+        failpoint!("committed");
+        if let Some(Err(error)) = written.iter().find(|effect| effect.is_err()) {
+            let changes = written.iter().filter(|effect| effect.is_err()).count();
+            tracing::error!(%error, changes, "the event store did not commit");
+        }
+        for (answer, effect) in answers.into_iter().zip(written) {
+            // Whoever does not wait any more finds its event stored the next time.
+            let _ = answer.send(effect);
         }
     }
 }

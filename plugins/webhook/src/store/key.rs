@@ -5,20 +5,39 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use kyc_model::{Secret, SecretSource};
+use kyc_model::{Secret, SecretSource, TenantTable};
 
+use super::sqlite::draft_of;
 use super::{Keyring, OpenError};
 
 /// Where the current key and the one before it come from.
 #[derive(Clone, Debug)]
 pub(crate) struct KeySource {
-    pub(crate) current: Option<SecretSource>,
-    pub(crate) previous: Option<SecretSource>,
+    pub(crate) current: Option<KeyPlace>,
+    pub(crate) previous: Option<KeyPlace>,
+}
+
+/// Where a configured key is.
+#[derive(Clone, Debug)]
+pub(crate) enum KeyPlace {
+    Source(SecretSource),
+    /// The value of this name in the tenant document, which may be in Vault.
+    Document(String),
 }
 
 // === impl KeySource ===
 
 impl KeySource {
+    /// Says whether a key comes with the tenants.
+    pub(crate) fn is_in_document(&self) -> bool {
+        [&self.current, &self.previous].into_iter().any(|place| matches!(place, Some(KeyPlace::Document(_))))
+    }
+
+    /// Says whether nothing stands in the way of a new store at this place.
+    pub(crate) fn may_begin(&self, store: &Path) -> bool {
+        !store.exists() && (self.current.is_some() || !key_of(store).exists())
+    }
+
     /// Reads the keys. Without a configured key, the one in `STORE.key` is taken, which is made together with a
     /// new store.
     ///
@@ -26,24 +45,42 @@ impl KeySource {
     ///
     /// [`OpenError::Key`] when a configured key is not there or none; [`OpenError::KeyMissing`] and
     /// [`OpenError::StoreMissing`] when only one of store and key file is there.
-    pub(crate) fn keyring(&self, store: Option<&Path>) -> Result<Keyring, OpenError> {
-        let read = |source: &SecretSource| source.read().map_err(|error| OpenError::Key(error.to_string()));
+    pub(crate) fn keyring(
+        &self,
+        store: Option<&Path>,
+        tenants: Option<&TenantTable>,
+    ) -> Result<Keyring, OpenError> {
         let current = match (&self.current, store) {
-            (Some(source), _) => read(source)?,
+            (Some(place), _) => place.read(tenants)?,
             (None, Some(store)) => beside(store)?,
             (None, None) => return Err(OpenError::Key("none is configured".to_owned())),
         };
-        let previous = self.previous.as_ref().map(read).transpose()?;
+        let previous = self.previous.as_ref().map(|place| place.read(tenants)).transpose()?;
         Keyring::new(&current, previous.as_ref()).map_err(OpenError::Key)
     }
 }
 
+// === impl KeyPlace ===
+
+impl KeyPlace {
+    fn read(&self, tenants: Option<&TenantTable>) -> Result<Secret, OpenError> {
+        match self {
+            Self::Source(source) => source.read().map_err(|error| OpenError::Key(error.to_string())),
+            Self::Document(name) => tenants
+                .and_then(|tenants| tenants.value(name))
+                .cloned()
+                .ok_or_else(|| OpenError::Key(format!("the tenant document has no {name}"))),
+        }
+    }
+}
+
 fn beside(store: &Path) -> Result<Secret, OpenError> {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".key");
-    let file = PathBuf::from(name);
+    let file = key_of(store);
+    let read = || SecretSource::File(file.clone()).read().map_err(|error| OpenError::Key(error.to_string()));
     match (store.exists(), file.exists()) {
-        (true, true) => SecretSource::File(file).read().map_err(|error| OpenError::Key(error.to_string())),
+        (true, true) => read(),
+        // A process has died between the key and the store.
+        (false, true) if draft_of(store).exists() => read(),
         (true, false) => Err(OpenError::KeyMissing { path: store.to_owned(), key: file }),
         (false, true) => Err(OpenError::StoreMissing { path: store.to_owned(), key: file }),
         (false, false) => {
@@ -55,13 +92,22 @@ fn beside(store: &Path) -> Result<Secret, OpenError> {
     }
 }
 
+fn key_of(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".key");
+    PathBuf::from(name)
+}
+
+/// Writes the key so that it is there as a whole or not at all.
 fn write(file: &Path, key: &Secret) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    file.write_all(key.reveal().as_bytes())?;
-    file.sync_all()
+    let draft = file.with_extension("key.new");
+    let mut open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    open.write_all(key.reveal().as_bytes())?;
+    open.sync_all()?;
+    std::fs::rename(draft, file)
 }
 
 #[cfg(test)]
@@ -75,12 +121,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("new/events.db");
 
-        let made = GENERATED.keyring(Some(&store)).map(|_| ());
-        let store_is_gone = GENERATED.keyring(Some(&store)).unwrap_err();
+        let made = GENERATED.keyring(Some(&store), None).map(|_| ());
+        let store_is_gone = GENERATED.keyring(Some(&store), None).unwrap_err();
         std::fs::write(&store, "").unwrap();
-        let both = GENERATED.keyring(Some(&store)).map(|_| ());
+        let both = GENERATED.keyring(Some(&store), None).map(|_| ());
         std::fs::remove_file(folder.path().join("new/events.db.key")).unwrap();
-        let key_is_gone = GENERATED.keyring(Some(&store)).unwrap_err();
+        let key_is_gone = GENERATED.keyring(Some(&store), None).unwrap_err();
 
         assert!(made.is_ok() && both.is_ok());
         assert!(matches!(store_is_gone, OpenError::StoreMissing { .. }));

@@ -3,20 +3,24 @@
 //! One state machine: an event is *waiting* until it is *delivered* or *dead*. Engines keep it in one table and
 //! change it in batches, one commit for each (`write`); what is in flight is known to the one dispatcher alone.
 
+mod change;
 mod engine;
 mod error;
 mod inbox;
 mod key;
+mod lock;
 mod postgres;
 mod seal;
 mod sqlite;
 
 use uuid::Uuid;
 
+pub(crate) use change::{Attempt, Change, Claim, Effect, Finish, Next, Progress, Sweep};
 pub(crate) use engine::{NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
-pub(crate) use key::KeySource;
+pub(crate) use key::{KeyPlace, KeySource};
+pub(crate) use lock::{lock, try_lock};
 pub(crate) use postgres::{Postgres, listen};
 pub(crate) use seal::{Keyring, Sealed};
 pub(crate) use sqlite::Sqlite;
@@ -47,7 +51,8 @@ pub(crate) struct NewEvent {
 /// An event whose time has come.
 #[derive(Clone, Debug)]
 pub(crate) struct DueEvent {
-    pub(crate) id: i64,
+    /// The latest one alone may end the try.
+    pub(crate) claim: Claim,
     pub(crate) uid: Uuid,
     pub(crate) tenant: String,
     pub(crate) body: Sealed,
@@ -56,8 +61,6 @@ pub(crate) struct DueEvent {
     /// When it was received, or last replayed: from then on it is tried until it is too old.
     pub(crate) received: Millis,
     pub(crate) trace: String,
-    /// Which claim this is, where several gateways share a store: only the latest one may end the try.
-    pub(crate) epoch: i64,
 }
 
 /// A tenant that has waiting events.
@@ -106,6 +109,18 @@ pub(crate) struct Listed {
     pub(crate) trace: String,
 }
 
+/// All that the store has of an event, for another store or a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) id: i64,
+    pub(crate) listed: Listed,
+    pub(crate) dedup: Option<Vec<u8>>,
+    pub(crate) body: Sealed,
+    /// Its age counts from here.
+    pub(crate) since: Millis,
+    pub(crate) tries: Vec<Attempt>,
+}
+
 /// Where an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -123,71 +138,6 @@ pub(crate) enum DeadReason {
     Exhausted,
     /// It cannot be read.
     Poison,
-}
-
-/// One finished try.
-#[derive(Clone, Debug)]
-pub(crate) struct Attempt {
-    pub(crate) at: Millis,
-    pub(crate) took_ms: i64,
-    /// The portal's status, when it answered.
-    pub(crate) status: Option<u16>,
-    /// What went wrong; absent for a success. Holds nothing that the portal said.
-    pub(crate) error: Option<String>,
-}
-
-/// What becomes of an event after a try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    Delivered,
-    /// `counted` is false for a try that failed before the event was sent.
-    Waiting {
-        due: Millis,
-        counted: bool,
-    },
-    Dead(DeadReason),
-}
-
-/// The end of a try.
-#[derive(Clone, Debug)]
-pub(crate) struct Finish {
-    pub(crate) id: i64,
-    pub(crate) epoch: i64,
-    pub(crate) attempt: Attempt,
-    pub(crate) next: Next,
-}
-
-/// A change of the store.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// Adds an event, unless one with its key is there.
-    Insert(NewEvent),
-    /// Ends a try.
-    Finish(Finish),
-    /// Makes all waiting events of a tenant due: its portal is back.
-    PullForward { tenant: String, now: Millis },
-    /// Moves all due times: the system's clock has jumped.
-    Shift { by: Millis },
-    /// Brings due times that lie too far ahead back to `latest`.
-    Clamp { latest: Millis },
-    /// Makes events waiting again, `step` milliseconds apart, as if they had just been received.
-    Replay { filter: Filter, now: Millis, step: Millis },
-    /// Gives waiting events up.
-    Discard { filter: Filter, now: Millis },
-    /// Forgets keys of events received before `keys` and delivered events done before `delivered`.
-    Sweep { keys: Millis, delivered: Millis },
-}
-
-/// What a change did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Done,
-    /// An insert found its key taken, or a finish found the event not waiting any more.
-    Nothing,
-    /// So many events were changed.
-    Changed(u64),
-    /// An insert found the store at its size. Other changes still have room.
-    Full,
 }
 
 // === impl State ===
@@ -232,6 +182,9 @@ impl DeadReason {
         }
     }
 }
+
+/// Events that one write changes at most, of those that a filter means.
+const BITE: i64 = 2000;
 
 /// The system's clock.
 pub(crate) fn now() -> Millis {

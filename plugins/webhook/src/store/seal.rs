@@ -79,6 +79,21 @@ impl Keyring {
             .map_err(|_| Unsealable)
     }
 
+    /// Seals what a portal said to one event of one tenant; it does not open as the event's body.
+    pub(crate) fn seal_answer(&self, uid: Uuid, tenant: &str, answer: &[u8]) -> Result<Sealed, Unsealable> {
+        self.seal(uid, &format!("{tenant}\0answer"), answer)
+    }
+
+    /// Opens what a portal said.
+    pub(crate) fn open_answer(
+        &self,
+        uid: Uuid,
+        tenant: &str,
+        answer: &Sealed,
+    ) -> Result<Vec<u8>, Unsealable> {
+        self.open(uid, &format!("{tenant}\0answer"), answer)
+    }
+
     /// The key under which the same body for the same tenant is one event. Says nothing about the body to who
     /// does not have the store's key.
     pub(crate) fn dedup(&self, tenant: &str, body: &[u8]) -> Vec<u8> {

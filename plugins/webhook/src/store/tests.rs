@@ -1,5 +1,6 @@
 //! What every engine promises, checked on each: the same operations against a model in memory.
 
+mod moving;
 mod postgres;
 mod sqlite;
 
@@ -37,8 +38,8 @@ impl Engine {
 
     async fn prepare(&self) {
         match self {
-            Self::Sqlite(store) => store.prepare(&keyring()).await.unwrap(),
-            Self::Postgres(store) => store.prepare(&keyring()).await.unwrap(),
+            Self::Sqlite(store) => store.prepare().await.unwrap(),
+            Self::Postgres(store) => store.prepare().await.unwrap(),
         }
     }
 
@@ -48,13 +49,18 @@ impl Engine {
     }
 }
 
+/// Writes a batch of which nothing may fail.
+async fn written(writer: &mut dyn Writer, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
+    writer.write(batch).await.into_iter().collect()
+}
+
 fn keyring() -> Keyring {
     Keyring::new(&Secret::new("00".repeat(32)), None).unwrap()
 }
 
 async fn store(folder: &Path) -> Sqlite {
     let store = Sqlite::new(&folder.join("events.db"), SIZE);
-    store.prepare(&keyring()).await.unwrap();
+    store.prepare().await.unwrap();
     store
 }
 
@@ -74,9 +80,9 @@ fn event(tenant: &str, body: &str, received: Millis) -> NewEvent {
 }
 
 fn finish(due: &DueEvent, next: Next) -> Change {
-    let (id, epoch) = (due.id, due.epoch);
-    let attempt = Attempt { at: 1, took_ms: 2, status: Some(503), error: Some("busy".to_owned()) };
-    Change::Finish(Finish { id, epoch, attempt, next })
+    let answer = keyring().seal_answer(due.uid, &due.tenant, b"come back later").ok();
+    let attempt = Attempt { at: 1, took_ms: 2, status: Some(503), error: Some("busy".to_owned()), answer };
+    Change::Finish(Finish { claim: due.claim, attempt, next })
 }
 
 #[derive(Clone, Debug)]
@@ -150,7 +156,7 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                 let is_new = !model.values().any(|known| known.tenant == tenant && known.body == body);
                 let new = event(tenant, &body, clock);
                 let uid = new.uid;
-                let effects = writer.write(&[Change::Insert(new)]).await.unwrap();
+                let effects = written(&mut *writer, &[Change::Insert(new)]).await.unwrap();
                 assert_eq!(effects, [if is_new { Effect::Done } else { Effect::Nothing }]);
                 if is_new {
                     model.insert(uid, Known { tenant, body, due: clock, attempts: 0, open: true });
@@ -160,7 +166,7 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                 let Some(due) = all_due(&mut *reader, TENANTS[tenant]).await.into_iter().next() else {
                     continue;
                 };
-                let effects = writer.write(&[finish(&due, next)]).await.unwrap();
+                let effects = written(&mut *writer, &[finish(&due, next)]).await.unwrap();
                 assert_eq!(effects, [Effect::Done]);
                 let known = model.get_mut(&due.uid).unwrap();
                 match next {
@@ -170,25 +176,25 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                     }
                     Next::Delivered | Next::Dead(_) => {
                         known.open = false;
-                        let again = writer.write(&[finish(&due, Next::Delivered)]).await.unwrap();
+                        let again = written(&mut *writer, &[finish(&due, Next::Delivered)]).await.unwrap();
                         assert_eq!(again, [Effect::Nothing], "an event ends once");
                     }
                 }
             }
             Step::PullForward { tenant } => {
                 let change = Change::PullForward { tenant: TENANTS[tenant].to_owned(), now: clock };
-                writer.write(&[change]).await.unwrap();
+                written(&mut *writer, &[change]).await.unwrap();
                 for known in model.values_mut().filter(|known| known.tenant == TENANTS[tenant]) {
                     known.due = known.due.min(clock);
                 }
             }
             Step::Shift { by } => {
-                writer.write(&[Change::Shift { by: by.into() }]).await.unwrap();
+                written(&mut *writer, &[Change::Shift { by: by.into() }]).await.unwrap();
                 // Forward, everything is due the earlier; the age moves along either way.
                 model.values_mut().for_each(|known| known.due += i64::from(by.min(0)));
             }
             Step::Clamp { latest } => {
-                writer.write(&[Change::Clamp { latest: latest.into() }]).await.unwrap();
+                written(&mut *writer, &[Change::Clamp { latest: latest.into() }]).await.unwrap();
                 model.values_mut().for_each(|known| known.due = known.due.min(latest.into()));
             }
             Step::Reopen => {

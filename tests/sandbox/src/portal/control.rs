@@ -64,7 +64,8 @@ async fn refusal(shared: &Shared, kind: &Kind) -> Option<Response> {
             legacy::expired()
         }
         (Mode::Status(status), Kind::Delivery) => {
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, "portal-says: no").into_response()
         }
         (Mode::Slow(time), Kind::Delivery) => {
             tokio::time::sleep(time).await;

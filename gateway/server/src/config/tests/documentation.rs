@@ -136,8 +136,11 @@ fn plugin_settings_are_documented_with_their_defaults() {
             "store.postgres_env",
             "store.key_file",
             "store.key_env",
+            "store.key_document",
             "store.previous_key_file",
             "store.previous_key_env",
+            "store.previous_key_document",
+            "store.keep_dead",
         ],
     );
 }

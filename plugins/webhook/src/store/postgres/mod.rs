@@ -1,6 +1,7 @@
 //! The store in PostgreSQL, which several gateways share: each claims what it delivers for a while, and what it
 //! does not finish in that time is another one's to deliver.
 
+mod adopt;
 mod filter;
 mod listen;
 mod open;
@@ -34,13 +35,25 @@ impl Postgres {
         Self { url, lease }
     }
 
-    /// Brings the tables to the newest version and looks them over.
+    /// Brings the tables to the newest version.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: everything that would lose events or could not deliver those that are there.
-    pub(crate) async fn prepare(&self, keyring: &Keyring) -> Result<(), OpenError> {
-        open::prepare(&self.url, keyring).await
+    /// [`OpenError`] when the database does not answer, or is newer.
+    pub(crate) async fn prepare(&self) -> Result<(), OpenError> {
+        open::prepare(&self.url).await
+    }
+
+    /// Makes sure that waiting events can be opened.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::KeyUnknown`], or what keeps the database from answering.
+    pub(crate) async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
+        match open::keys(&self.url).await?.into_iter().find(|key| !keyring.knows(*key)) {
+            Some(key) => Err(OpenError::KeyUnknown { path: "the database".into(), key }),
+            None => Ok(()),
+        }
     }
 
     /// The writing side.

@@ -4,12 +4,13 @@ use std::str::FromStr;
 
 use kyc_model::Secret;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection};
 
-use crate::store::{Keyring, OpenError};
+use crate::store::OpenError;
 
 /// What each version adds.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = [
+    "
 CREATE TABLE event(
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   uid uuid NOT NULL UNIQUE,
@@ -45,35 +46,41 @@ CREATE TABLE attempt(
   error text
 );
 CREATE INDEX attempt_event ON attempt(event);
-"];
+",
+    "
+ALTER TABLE attempt ADD COLUMN answer_key bigint;
+ALTER TABLE attempt ADD COLUMN answer bytea;
+",
+];
 
-pub(super) async fn prepare(url: &Secret, keyring: &Keyring) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| OpenError::Database(super::engine(&error).to_string());
-    let mut connection = connect(url).await.map_err(failed)?;
+pub(super) async fn prepare(url: &Secret) -> Result<(), OpenError> {
+    let mut connection = connect(url).await.map_err(|error| failed(&error))?;
     migrate(&mut connection).await?;
-    let keys = sqlx::query("SELECT DISTINCT key_id FROM event WHERE state = 0")
-        .fetch_all(&mut connection)
-        .await
-        .map_err(failed)?;
-    for row in keys {
-        let key: i64 = row.try_get(0).map_err(failed)?;
-        if !keyring.knows(key) {
-            return Err(OpenError::KeyUnknown { path: "the database".into(), key });
-        }
-    }
-    connection.close().await.map_err(failed)
+    connection.close().await.map_err(|error| failed(&error))
+}
+
+/// The ids of the keys that waiting events are sealed with.
+pub(super) async fn keys(url: &Secret) -> Result<Vec<i64>, OpenError> {
+    let mut connection = connect(url).await.map_err(|error| failed(&error))?;
+    let query = sqlx::query_scalar("SELECT DISTINCT key_id FROM event WHERE state = 0");
+    let keys = query.fetch_all(&mut connection).await.map_err(|error| failed(&error))?;
+    connection.close().await.map_err(|error| failed(&error))?;
+    Ok(keys)
+}
+
+fn failed(error: &sqlx::Error) -> OpenError {
+    OpenError::Database(super::engine(error).to_string())
 }
 
 /// Of several gateways that start together, one changes the tables and the others wait.
 async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| OpenError::Database(super::engine(&error).to_string());
     let script = "SELECT pg_advisory_lock(7266371); \
                   CREATE TABLE IF NOT EXISTS event_version(version bigint NOT NULL);";
-    sqlx::raw_sql(script).execute(&mut *connection).await.map_err(failed)?;
+    sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| failed(&error))?;
     let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM event_version")
         .fetch_one(&mut *connection)
         .await
-        .map_err(failed)?;
+        .map_err(|error| failed(&error))?;
     let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { path: "the database".into(), found, known });
@@ -81,11 +88,14 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     for (version, change) in (1_i64..).zip(VERSIONS) {
         if version > found {
             let script = format!("BEGIN; {change} INSERT INTO event_version VALUES ({version}); COMMIT;");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *connection).await.map_err(failed)?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(script))
+                .execute(&mut *connection)
+                .await
+                .map_err(|error| failed(&error))?;
         }
     }
     let script = "SELECT pg_advisory_unlock(7266371)";
-    sqlx::raw_sql(script).execute(connection).await.map_err(failed)?;
+    sqlx::raw_sql(script).execute(connection).await.map_err(|error| failed(&error))?;
     Ok(())
 }
 

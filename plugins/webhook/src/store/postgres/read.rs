@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::filter::{millis, push_filter};
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    Attempt, Backlog, DueEvent, Filter, Listed, Millis, Reader, Sealed, State, StoreError, Waiting, now,
+    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, State, StoreError,
+    Waiting, now,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -91,47 +92,24 @@ impl Reader for PostgresReader {
             let attempts: i32 = row.try_get(5)?;
             let age: i64 = row.try_get(8)?;
             Ok(DueEvent {
-                id: row.try_get(0)?,
+                claim: Claim { id: row.try_get(0)?, epoch: row.try_get(7)? },
                 uid: row.try_get(1)?,
                 tenant: row.try_get(2)?,
                 body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
                 attempts: u32::try_from(attempts).unwrap_or_default(),
                 received: clock + age,
                 trace: row.try_get(6)?,
-                epoch: row.try_get(7)?,
             })
         };
         self.rows(query, read).await
     }
 
     async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        let mut query = QueryBuilder::new(format!(
-            "SELECT uid, tenant, kind, resource, state, dead_reason, attempts, {}, {}, {}, trace FROM event WHERE ",
-            millis("received"),
-            millis("due"),
-            millis("done")
-        ));
+        let mut query = QueryBuilder::new(format!("SELECT {} FROM event WHERE ", listed_columns()));
         push_filter(&mut query, filter);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         let clock = now();
-        let read = |row: &PgRow| {
-            let attempts: i32 = row.try_get(6)?;
-            let done: Option<i64> = row.try_get(9)?;
-            Ok(Listed {
-                uid: row.try_get(0)?,
-                tenant: row.try_get(1)?,
-                kind: row.try_get(2)?,
-                resource: row.try_get(3)?,
-                state: State::of(row.try_get(4)?),
-                reason: row.try_get(5)?,
-                attempts: u32::try_from(attempts).unwrap_or_default(),
-                received: clock + row.try_get::<i64, _>(7)?,
-                due: clock + row.try_get::<i64, _>(8)?,
-                done: done.map(|done| clock + done),
-                trace: row.try_get(10)?,
-            })
-        };
-        self.rows(query, read).await
+        self.rows(query, |row| listed(row, clock)).await
     }
 
     async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError> {
@@ -142,21 +120,13 @@ impl Reader for PostgresReader {
 
     async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError> {
         let mut query = QueryBuilder::new(format!(
-            "SELECT {}, took_ms, status, error FROM attempt WHERE event = (SELECT id FROM event WHERE uid = ",
+            "SELECT {}, took_ms, status, error, answer_key, answer FROM attempt \
+             WHERE event = (SELECT id FROM event WHERE uid = ",
             millis("at")
         ));
         query.push_bind(uid).push(") ORDER BY id");
         let clock = now();
-        let read = |row: &PgRow| {
-            let status: Option<i32> = row.try_get(2)?;
-            Ok(Attempt {
-                at: clock + row.try_get::<i64, _>(0)?,
-                took_ms: row.try_get(1)?,
-                status: status.and_then(|status| u16::try_from(status).ok()),
-                error: row.try_get(3)?,
-            })
-        };
-        self.rows(query, read).await
+        self.rows(query, |row| attempt(row, clock)).await
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
@@ -171,4 +141,76 @@ impl Reader for PostgresReader {
         };
         self.rows(query, read).await
     }
+
+    async fn records(
+        &mut self,
+        filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut query = QueryBuilder::new(format!(
+            "SELECT {}, id, dedup, key_id, body, {} FROM event WHERE id > ",
+            listed_columns(),
+            millis("since")
+        ));
+        query.push_bind(after).push(" AND ");
+        push_filter(&mut query, filter);
+        query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let clock = now();
+        let read = |row: &PgRow| {
+            Ok(Record {
+                listed: listed(row, clock)?,
+                id: row.try_get(11)?,
+                dedup: row.try_get(12)?,
+                body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
+                since: clock + row.try_get::<i64, _>(15)?,
+                tries: Vec::new(),
+            })
+        };
+        let mut records = self.rows(query, read).await?;
+        for record in &mut records {
+            record.tries = self.attempts(record.listed.uid).await?;
+        }
+        Ok(records)
+    }
+
+    async fn free(&mut self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+}
+
+/// The columns that [`listed`] reads.
+fn listed_columns() -> String {
+    let [received, due, done] = ["received", "due", "done"].map(millis);
+    format!("uid, tenant, kind, resource, state, dead_reason, attempts, {received}, {due}, {done}, trace")
+}
+
+fn listed(row: &PgRow, clock: Millis) -> Result<Listed, sqlx::Error> {
+    let attempts: i32 = row.try_get(6)?;
+    let done: Option<i64> = row.try_get(9)?;
+    Ok(Listed {
+        uid: row.try_get(0)?,
+        tenant: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        resource: row.try_get(3)?,
+        state: State::of(row.try_get(4)?),
+        reason: row.try_get(5)?,
+        attempts: u32::try_from(attempts).unwrap_or_default(),
+        received: clock + row.try_get::<i64, _>(7)?,
+        due: clock + row.try_get::<i64, _>(8)?,
+        done: done.map(|done| clock + done),
+        trace: row.try_get(10)?,
+    })
+}
+
+fn attempt(row: &PgRow, clock: Millis) -> Result<Attempt, sqlx::Error> {
+    let status: Option<i32> = row.try_get(2)?;
+    let (key, bytes): (Option<i64>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
+    Ok(Attempt {
+        at: clock + row.try_get::<i64, _>(0)?,
+        took_ms: row.try_get(1)?,
+        status: status.and_then(|status| u16::try_from(status).ok()),
+        error: row.try_get(3)?,
+        answer: key.zip(bytes).map(|(key_id, bytes)| Sealed { key_id, bytes }),
+    })
 }

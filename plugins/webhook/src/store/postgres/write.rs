@@ -11,7 +11,10 @@ use uuid::Uuid;
 use super::filter::{push_filter, push_time};
 use super::listen::CHANNEL;
 use super::{Postgres, engine, in_time};
-use crate::store::{Change, Effect, Filter, Finish, Millis, NewEvent, Next, State, StoreError, Writer, now};
+use crate::store::{
+    BITE, Change, Claim, Effect, Filter, Finish, Millis, NewEvent, Next, Progress, State, StoreError, Sweep,
+    Writer, now,
+};
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
 #[derive(Debug)]
@@ -30,42 +33,71 @@ impl PostgresWriter {
 
 #[async_trait]
 impl Writer for PostgresWriter {
-    async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
+    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
         let (store, connection) = (&self.store, self.connection.take());
-        // An error drops the connection with all that it has begun.
-        let (connection, effects) = in_time(async {
+        let mut effects = vec![None; batch.len()];
+        // An error drops the connection with all that it has begun; what was done before it stays done.
+        let done = in_time(async {
             let mut connection = store.connection(connection).await?;
-            let effects = commit(&mut connection, batch).await.map_err(|error| engine(&error))?;
-            Ok((connection, effects))
-        })
-        .await?;
-        self.connection = Some(connection);
-        Ok(effects)
+            commit(&mut connection, batch, &mut effects).await.map_err(|error| engine(&error))?;
+            Ok(connection)
+        });
+        let error = match done.await {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                StoreError::Away
+            }
+            Err(error) => error,
+        };
+        effects.into_iter().map(|effect| effect.ok_or_else(|| error.clone())).collect()
     }
 }
 
-async fn commit(connection: &mut PgConnection, batch: &[Change]) -> Result<Vec<Effect>, sqlx::Error> {
+/// Notes each effect as soon as it is durable.
+async fn commit(
+    connection: &mut PgConnection,
+    batch: &[Change],
+    effects: &mut [Option<Effect>],
+) -> Result<(), sqlx::Error> {
     let new = insert(connection, batch).await?;
-    let ended = finish(connection, batch).await?;
-    let mut effects = Vec::with_capacity(batch.len());
-    for change in batch {
-        effects.push(match change {
-            Change::Insert(event) => effect(new.contains(&event.uid)),
-            Change::Finish(finish) => effect(ended.contains(&(finish.id, finish.epoch))),
-            Change::Replay { filter, step, .. } => Effect::Changed(replay(connection, filter, *step).await?),
-            Change::Discard { filter, .. } => Effect::Changed(discard(connection, filter).await?),
-            Change::PullForward { tenant, .. } => {
-                let query = "UPDATE event SET due = now() WHERE state = 0 AND tenant = $1 AND due > now()";
-                let done = sqlx::query(query).bind(tenant).execute(&mut *connection).await?;
-                effect(done.rows_affected() > 0)
-            }
-            // The database's clock alone counts here, and the clocks of gateways may jump as they like.
-            Change::Shift { .. } => Effect::Nothing,
-            Change::Clamp { latest } => effect(clamp(connection, *latest).await?),
-            Change::Sweep { keys, delivered } => effect(sweep(connection, *keys, *delivered).await?),
-        });
+    for (change, slot) in batch.iter().zip(&mut *effects) {
+        if let Change::Insert(event) = change {
+            *slot = Some(effect(new.contains(&event.uid)));
+        }
     }
-    Ok(effects)
+    let ended = finish(connection, batch).await?;
+    for (change, slot) in batch.iter().zip(&mut *effects) {
+        if let Change::Finish(finish) = change {
+            *slot = Some(effect(ended.contains(&finish.claim)));
+        }
+    }
+    for (change, slot) in batch.iter().zip(effects) {
+        if slot.is_none() {
+            *slot = Some(apply(connection, change).await?);
+        }
+    }
+    Ok(())
+}
+
+async fn apply(connection: &mut PgConnection, change: &Change) -> Result<Effect, sqlx::Error> {
+    Ok(match change {
+        Change::Replay { filter, step, progress, .. } => {
+            Effect::Changed(replay(connection, filter, *step, *progress).await?)
+        }
+        Change::Discard { filter, progress, .. } => {
+            Effect::Changed(discard(connection, filter, *progress).await?)
+        }
+        Change::PullForward { tenant, .. } => {
+            let query = "UPDATE event SET due = now() WHERE state = 0 AND tenant = $1 AND due > now()";
+            let done = sqlx::query(query).bind(tenant).execute(connection).await?;
+            effect(done.rows_affected() > 0)
+        }
+        // The database's clock alone counts here, and the clocks of gateways may jump as they like.
+        Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } => Effect::Nothing,
+        Change::Clamp { latest } => effect(clamp(connection, *latest).await?),
+        Change::Sweep(old) => effect(sweep(connection, *old).await?),
+        Change::Release(claims) => effect(release(connection, claims).await?),
+    })
 }
 
 /// Inserts all events of a batch, and says which of them are new.
@@ -114,7 +146,7 @@ async fn insert(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
 }
 
 /// Ends all tries of a batch, and says which of them still held their claim.
-async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<(i64, i64)>, sqlx::Error> {
+async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<Claim>, sqlx::Error> {
     let mut ended = HashSet::new();
     let finishes: Vec<&Finish> = batch
         .iter()
@@ -128,7 +160,7 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
     }
     let clock = now();
     let mut query = QueryBuilder::<Engine>::new(
-        "WITH given(id, epoch, state, wait, counted, reason, ago, took, status, error) AS (",
+        "WITH given(id, epoch, state, wait, counted, reason, ago, took, status, error, answer_key, answer) AS (",
     );
     query.push_values(finishes, |mut row, finish| {
         let (state, wait, counted, reason) = match finish.next {
@@ -138,8 +170,9 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
             }
             Next::Dead(reason) => (State::Dead, None, true, Some(reason.name())),
         };
-        row.push_bind(finish.id)
-            .push_bind(finish.epoch)
+        let answer = finish.attempt.answer.as_ref();
+        row.push_bind(finish.claim.id)
+            .push_bind(finish.claim.epoch)
             .push_bind(state.code())
             .push_bind(wait)
             .push_bind(i32::from(counted))
@@ -147,7 +180,9 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
             .push_bind(clock.saturating_sub(finish.attempt.at))
             .push_bind(finish.attempt.took_ms)
             .push_bind(finish.attempt.status.map(i32::from))
-            .push_bind(finish.attempt.error.clone());
+            .push_bind(finish.attempt.error.clone())
+            .push_bind(answer.map(|answer| answer.key_id))
+            .push_bind(answer.map(|answer| answer.bytes.clone()));
     });
     query.push(
         "), ended AS (UPDATE event SET state = given.state, \
@@ -156,37 +191,76 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
            done = CASE WHEN given.state = 0 THEN NULL ELSE now() END \
            FROM given WHERE event.id = given.id AND event.epoch = given.epoch AND event.state = 0 \
            RETURNING event.id, event.epoch), \
-         noted AS (INSERT INTO attempt(event, at, took_ms, status, error) \
-           SELECT given.id, now() - given.ago * interval '1 millisecond', given.took, given.status, given.error \
-           FROM given JOIN ended USING (id, epoch)) \
+         noted AS (INSERT INTO attempt(event, at, took_ms, status, error, answer_key, answer) \
+           SELECT given.id, now() - given.ago * interval '1 millisecond', given.took, given.status, given.error, \
+           given.answer_key, given.answer FROM given JOIN ended USING (id, epoch)) \
          SELECT id, epoch FROM ended",
     );
     for row in query.build().fetch_all(connection).await? {
-        ended.insert((row.try_get(0)?, row.try_get(1)?));
+        ended.insert(Claim { id: row.try_get(0)?, epoch: row.try_get(1)? });
     }
     Ok(ended)
 }
 
-async fn replay(connection: &mut PgConnection, filter: &Filter, step: Millis) -> Result<u64, sqlx::Error> {
+async fn replay(
+    connection: &mut PgConnection,
+    filter: &Filter,
+    step: Millis,
+    progress: Progress,
+) -> Result<Progress, sqlx::Error> {
     let mut query = QueryBuilder::<Engine>::new(
-        "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE ",
+        "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE id > ",
     );
-    push_filter(&mut query, filter);
+    push_bite(&mut query, filter, progress);
     query.push(
         ") UPDATE event SET state = 0, attempts = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
-         dead_reason = NULL, since = now(), due = now() + place * ",
+         dead_reason = NULL, since = now(), due = now() + (",
     );
-    query.push_bind(step).push(" * interval '1 millisecond' FROM chosen WHERE event.id = chosen.id");
-    Ok(query.build().execute(connection).await?.rows_affected())
+    query.push_bind(progress.changed * step).push(" + place * ").push_bind(step);
+    query.push(") * interval '1 millisecond' FROM chosen WHERE event.id = chosen.id RETURNING event.id");
+    bitten(connection, query, progress).await
 }
 
-async fn discard(connection: &mut PgConnection, filter: &Filter) -> Result<u64, sqlx::Error> {
-    let mut query = QueryBuilder::<Engine>::new(
-        "UPDATE event SET state = 2, epoch = epoch + 1, dead_reason = 'discarded', done = now() \
-         WHERE state = 0 AND ",
+async fn discard(
+    connection: &mut PgConnection,
+    filter: &Filter,
+    progress: Progress,
+) -> Result<Progress, sqlx::Error> {
+    let mut query =
+        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state = 0 AND id > ");
+    push_bite(&mut query, filter, progress);
+    query.push(
+        ") UPDATE event SET state = 2, epoch = epoch + 1, dead_reason = 'discarded', done = now() \
+         FROM chosen WHERE event.id = chosen.id AND event.state = 0 RETURNING event.id",
     );
-    push_filter(&mut query, filter);
-    Ok(query.build().execute(connection).await?.rows_affected())
+    bitten(connection, query, progress).await
+}
+
+/// Goes on with the next events that fit.
+fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progress) {
+    query.push_bind(progress.after).push(" AND ");
+    push_filter(query, filter);
+    query.push(" ORDER BY id LIMIT ").push(BITE);
+}
+
+/// Changes a bite, and says how far that has come.
+async fn bitten(
+    connection: &mut PgConnection,
+    mut query: QueryBuilder<Engine>,
+    Progress { mut after, mut changed }: Progress,
+) -> Result<Progress, sqlx::Error> {
+    for row in query.build().fetch_all(connection).await? {
+        after = after.max(row.try_get(0)?);
+        changed += 1;
+    }
+    Ok(Progress { after, changed })
+}
+
+async fn release(connection: &mut PgConnection, claims: &[Claim]) -> Result<bool, sqlx::Error> {
+    let (ids, epochs): (Vec<i64>, Vec<i64>) = claims.iter().map(|claim| (claim.id, claim.epoch)).unzip();
+    let query = "UPDATE event SET leased_until = NULL FROM unnest($1::bigint[], $2::bigint[]) given(id, epoch) \
+                 WHERE event.id = given.id AND event.epoch = given.epoch AND event.state = 0";
+    Ok(sqlx::query(query).bind(ids).bind(epochs).execute(connection).await?.rows_affected() > 0)
 }
 
 /// The database may have gone over to another machine, whose clock is behind.
@@ -197,20 +271,28 @@ async fn clamp(connection: &mut PgConnection, latest: Millis) -> Result<bool, sq
     Ok(sqlx::query(query).bind(ahead).execute(connection).await?.rows_affected() > 0)
 }
 
-async fn sweep(connection: &mut PgConnection, keys: Millis, delivered: Millis) -> Result<bool, sqlx::Error> {
-    let mut query = QueryBuilder::<Engine>::new(
-        "WITH forgotten AS (UPDATE event SET dedup = NULL WHERE id IN (SELECT id FROM event WHERE dedup IS NOT NULL \
-         AND received < ",
-    );
-    push_time(&mut query, keys);
-    query.push(
-        " LIMIT 1000 FOR UPDATE SKIP LOCKED)) DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done < ",
-    );
-    push_time(&mut query, delivered);
-    query.push(" LIMIT 1000 FOR UPDATE SKIP LOCKED)");
-    Ok(query.build().execute(connection).await?.rows_affected() >= 1000)
+/// Says whether there may be more to forget.
+async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<bool, sqlx::Error> {
+    let steps = [
+        ("UPDATE event SET dedup = NULL", "dedup IS NOT NULL AND received < ", Some(old.keys)),
+        ("DELETE FROM event", "state = 1 AND done < ", Some(old.delivered)),
+        ("DELETE FROM event", "state = 2 AND done < ", old.dead),
+    ];
+    let mut is_more = false;
+    for (what, which, before) in steps {
+        let Some(before) = before else { continue };
+        let mut query = QueryBuilder::<Engine>::new(what);
+        query.push(" WHERE id IN (SELECT id FROM event WHERE ").push(which);
+        push_time(&mut query, before);
+        query.push(" LIMIT ").push(SWEPT).push(" FOR UPDATE SKIP LOCKED)");
+        is_more |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
+    }
+    Ok(is_more)
 }
 
 fn effect(done: bool) -> Effect {
     if done { Effect::Done } else { Effect::Nothing }
 }
+
+/// Rows that are forgotten at a time.
+const SWEPT: u64 = 1000;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnection;
 
 use super::{Keyring, OpenError, StoreError};
+pub(super) use open::draft_of;
 pub(crate) use read::SqliteReader;
 pub(crate) use write::SqliteWriter;
 
@@ -28,13 +29,40 @@ impl Sqlite {
         Self { path: path.to_owned(), max_bytes }
     }
 
+    /// Makes an empty store, but not in its place yet. What the place needs besides can be made in between.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] when the folder cannot be written to.
+    pub(crate) async fn draft(&self) -> Result<(), OpenError> {
+        open::draft(&self.path, self.max_bytes).await
+    }
+
     /// Makes the file if there is none, brings it to the newest version and looks it over.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: everything that would lose events or could not deliver those that are there.
-    pub(crate) async fn prepare(&self, keyring: &Keyring) -> Result<(), OpenError> {
-        open::prepare(&self.path, self.max_bytes, keyring).await
+    /// [`OpenError`]: everything that would lose events.
+    pub(crate) async fn prepare(&self) -> Result<(), OpenError> {
+        open::prepare(&self.path, self.max_bytes).await
+    }
+
+    /// Makes sure that waiting events can be opened.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::KeyUnknown`], or what keeps the file from being read.
+    pub(crate) async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
+        let keys = open::keys(&self.path, self.max_bytes).await?;
+        match keys.into_iter().find(|key| !keyring.knows(*key)) {
+            Some(key) => Err(OpenError::KeyUnknown { path: self.path.clone(), key }),
+            None => Ok(()),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The writing side.

@@ -1,15 +1,17 @@
 //! Opens a store file, or says why not.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection};
 
-use crate::store::{Keyring, OpenError};
+use crate::store::OpenError;
 
 /// What each version adds; the file's `user_version` says how many were applied.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = [
+    "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
   uid BLOB NOT NULL UNIQUE,
@@ -42,45 +44,89 @@ CREATE TABLE attempt(
   error TEXT
 ) STRICT;
 CREATE INDEX attempt_event ON attempt(event);
-"];
+",
+    "
+ALTER TABLE attempt ADD COLUMN answer_key INTEGER;
+ALTER TABLE attempt ADD COLUMN answer BLOB;
+",
+];
 
-pub(super) async fn prepare(path: &Path, max_bytes: u64, keyring: &Keyring) -> Result<(), OpenError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| OpenError::Folder { path: folder.to_owned(), reason: error.to_string() })?;
+/// Makes an empty store beside its place, where a process that dies on the way leaves nothing half done.
+pub(super) async fn draft(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
+    let draft = draft_of(path);
+    let folder = |error: std::io::Error| OpenError::Folder { path: draft.clone(), reason: error.to_string() };
+    if let Some(parent) = parent(path) {
+        std::fs::create_dir_all(parent).map_err(folder)?;
     }
-    let is_new = !path.exists();
+    match std::fs::remove_file(&draft) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(folder(error)),
+    }
+    let mut connection = connect(&draft, max_bytes, true).await?;
+    migrate(&draft, &mut connection, 0).await?;
+    connection.close().await.map_err(|error| OpenError::Folder { path: draft, reason: error.to_string() })
+}
+
+pub(super) async fn prepare(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
+    if !path.exists() {
+        begin(path, max_bytes).await?;
+    }
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-    let mut connection = connect(path, max_bytes, is_new).await?;
+    let mut connection = connect(path, max_bytes, false).await?;
     let found: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut connection)
         .await
         .map_err(|error| damaged(error.to_string()))?;
-    if !is_new {
-        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(|error| damaged(error.to_string()))?;
-        if verdict != "ok" {
-            return Err(damaged(verdict));
-        }
-        if found == 0 {
-            return Err(damaged("it has no version".to_owned()));
-        }
-    }
-    migrate(path, &mut connection, found).await?;
-    let keys = sqlx::query("SELECT DISTINCT key_id FROM event WHERE state = 0")
-        .fetch_all(&mut connection)
+    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(&mut connection)
         .await
         .map_err(|error| damaged(error.to_string()))?;
-    for row in keys {
-        let key: i64 = row.try_get(0).map_err(|error| damaged(error.to_string()))?;
-        if !keyring.knows(key) {
-            return Err(OpenError::KeyUnknown { path: path.to_owned(), key });
-        }
+    if verdict != "ok" {
+        return Err(damaged(verdict));
     }
+    if found == 0 {
+        return Err(damaged("it has no version".to_owned()));
+    }
+    migrate(path, &mut connection, found).await?;
     connection.close().await.map_err(|error| damaged(error.to_string()))
+}
+
+/// Puts an empty store into its place.
+async fn begin(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
+    if !draft_of(path).exists() {
+        draft(path, max_bytes).await?;
+    }
+    let place = || {
+        std::fs::rename(draft_of(path), path)?;
+        // The name, too, has to outlive a loss of power.
+        std::fs::File::open(parent(path).unwrap_or(Path::new(".")))?.sync_all()
+    };
+    place().map_err(|error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// The ids of the keys that waiting events are sealed with.
+pub(super) async fn keys(path: &Path, max_bytes: u64) -> Result<Vec<i64>, OpenError> {
+    let damaged =
+        |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let mut connection = connect(path, max_bytes, false).await?;
+    let keys = sqlx::query_scalar("SELECT DISTINCT key_id FROM event WHERE state = 0")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(damaged)?;
+    connection.close().await.map_err(damaged)?;
+    Ok(keys)
+}
+
+/// Where a new store is made.
+pub(in crate::store) fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+fn parent(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
 async fn migrate(path: &Path, connection: &mut SqliteConnection, found: i64) -> Result<(), OpenError> {

@@ -6,9 +6,11 @@ use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
 use super::filter::push_filter;
+use super::write::used;
 use super::{Sqlite, engine};
 use crate::store::{
-    Attempt, Backlog, DueEvent, Filter, Listed, Millis, Reader, Sealed, State, StoreError, Waiting,
+    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, State, StoreError,
+    Waiting,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -83,10 +85,7 @@ impl Reader for SqliteReader {
     }
 
     async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        let mut query = QueryBuilder::new(
-            "SELECT uid, tenant, kind, resource, state, dead_reason, attempts, received_ms, due_ms, done_ms, trace \
-             FROM event WHERE ",
-        );
+        let mut query = QueryBuilder::new(format!("SELECT {LISTED} FROM event WHERE "));
         push_filter(&mut query, filter);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(query).await?.iter().map(listed).collect::<Result<_, _>>().map_err(|error| engine(&error))
@@ -100,19 +99,11 @@ impl Reader for SqliteReader {
     }
 
     async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError> {
-        let mut query = QueryBuilder::new(
-            "SELECT at_ms, took_ms, status, error FROM attempt WHERE event = (SELECT id FROM event WHERE uid = ",
-        );
+        let mut query = QueryBuilder::new(format!(
+            "SELECT {ATTEMPT} FROM attempt WHERE event = (SELECT id FROM event WHERE uid = "
+        ));
         query.push_bind(uid.as_bytes().to_vec()).push(") ORDER BY rowid");
-        let read = |row: &SqliteRow| {
-            Ok(Attempt {
-                at: row.try_get(0)?,
-                took_ms: row.try_get(1)?,
-                status: row.try_get(2)?,
-                error: row.try_get(3)?,
-            })
-        };
-        self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
+        self.rows(query).await?.iter().map(attempt).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
@@ -128,6 +119,47 @@ impl Reader for SqliteReader {
             .map(read)
             .collect::<Result<_, _>>()
             .map_err(|error| engine(&error))
+    }
+
+    async fn records(
+        &mut self,
+        filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut query = QueryBuilder::new(format!(
+            "SELECT {LISTED}, id, dedup, key_id, body, since_ms FROM event WHERE id > "
+        ));
+        query.push_bind(after).push(" AND ");
+        push_filter(&mut query, filter);
+        query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let read = |row: &SqliteRow| -> Result<Record, sqlx::Error> {
+            Ok(Record {
+                listed: listed(row)?,
+                id: row.try_get(11)?,
+                dedup: row.try_get(12)?,
+                body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
+                since: row.try_get(15)?,
+                tries: Vec::new(),
+            })
+        };
+        let rows = self.rows(query).await?;
+        let mut records: Vec<Record> =
+            rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))?;
+        for record in &mut records {
+            record.tries = self.attempts(record.listed.uid).await?;
+        }
+        Ok(records)
+    }
+
+    async fn free(&mut self) -> Result<Option<u64>, StoreError> {
+        let mut connection = self.store.connection(self.connection.take()).await?;
+        let used = used(&mut connection).await.map_err(|error| engine(&error))?;
+        self.connection = Some(connection);
+        // Without an answer of the file system, the store's own limit stands.
+        let disk =
+            rustix::fs::statvfs(&self.store.path).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
+        Ok(Some(self.store.max_bytes.saturating_sub(used).min(disk)))
     }
 }
 
@@ -147,20 +179,36 @@ fn listed(row: &SqliteRow) -> Result<Listed, sqlx::Error> {
     })
 }
 
+fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
+    let (key, bytes): (Option<i64>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
+    Ok(Attempt {
+        at: row.try_get(0)?,
+        took_ms: row.try_get(1)?,
+        status: row.try_get(2)?,
+        error: row.try_get(3)?,
+        answer: key.zip(bytes).map(|(key_id, bytes)| Sealed { key_id, bytes }),
+    })
+}
+
 fn uid(bytes: Vec<u8>) -> Result<Uuid, sqlx::Error> {
     Uuid::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
     Ok(DueEvent {
-        id: row.try_get(0)?,
+        // This process alone delivers.
+        claim: Claim { id: row.try_get(0)?, epoch: 0 },
         uid: uid(row.try_get(1)?)?,
         tenant: row.try_get(2)?,
         body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
         attempts: row.try_get(5)?,
         received: row.try_get(6)?,
         trace: row.try_get(7)?,
-        // This process alone delivers.
-        epoch: 0,
     })
 }
+
+/// The columns that [`listed`] reads.
+const LISTED: &str =
+    "uid, tenant, kind, resource, state, dead_reason, attempts, received_ms, due_ms, done_ms, trace";
+/// The columns that [`attempt`] reads.
+const ATTEMPT: &str = "at_ms, took_ms, status, error, answer_key, answer";

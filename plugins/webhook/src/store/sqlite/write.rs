@@ -8,7 +8,11 @@ use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 
 use super::filter::push_filter;
 use super::{Sqlite, engine};
-use crate::store::{Change, Effect, Filter, Finish, Millis, NewEvent, Next, State, StoreError, Writer, now};
+
+use crate::store::{
+    BITE, Change, Effect, Filter, Finish, Millis, NewEvent, Next, Progress, State, StoreError, Sweep, Writer,
+    now,
+};
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
 /// unusable; the next batch opens another.
@@ -24,11 +28,9 @@ impl SqliteWriter {
     pub(super) fn new(store: Sqlite) -> Self {
         Self { store, connection: None }
     }
-}
 
-#[async_trait]
-impl Writer for SqliteWriter {
-    async fn write(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
+    /// Commits all changes, or none of them.
+    async fn write_all(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
         let mut connection = self.store.connection(self.connection.take()).await?;
         match commit(&mut connection, batch, self.store.max_bytes).await {
             Ok(effects) => {
@@ -40,6 +42,16 @@ impl Writer for SqliteWriter {
                 let _ = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
                 Err(engine(&error))
             }
+        }
+    }
+}
+
+#[async_trait]
+impl Writer for SqliteWriter {
+    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
+        match self.write_all(batch).await {
+            Ok(effects) => effects.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); batch.len()],
         }
     }
 }
@@ -57,19 +69,22 @@ async fn commit(
         effects.push(match change {
             Change::Insert(_) if is_full => Effect::Full,
             Change::Insert(event) => effect(new.contains(event.uid.as_bytes().as_slice())),
-            Change::Replay { filter, now, step } => {
-                Effect::Changed(replay(connection, filter, *now, *step).await?)
+            Change::Replay { filter, now, step, progress } => {
+                Effect::Changed(replay(connection, filter, *now, *step, *progress).await?)
             }
-            Change::Discard { filter, now } => Effect::Changed(discard(connection, filter, *now).await?),
+            Change::Discard { filter, now, progress } => {
+                Effect::Changed(discard(connection, filter, *now, *progress).await?)
+            }
             other => effect(apply(connection, other).await?),
         });
     }
+    failpoint!("inserted");
     sqlx::raw_sql("COMMIT").execute(connection).await?;
     Ok(effects)
 }
 
 /// The bytes that rows take; pages that were freed can be used again.
-async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+pub(super) async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let query = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, \
                  pragma_page_size";
     let bytes: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
@@ -120,7 +135,8 @@ async fn insert(
 
 async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx::Error> {
     match change {
-        Change::Insert(_) | Change::Replay { .. } | Change::Discard { .. } => Ok(false),
+        // Claims are in memory.
+        Change::Insert(_) | Change::Replay { .. } | Change::Discard { .. } | Change::Release(_) => Ok(false),
         Change::Finish(end) => finish(connection, end).await,
         Change::PullForward { tenant, now } => {
             let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND tenant = ?2 AND due_ms > ?1";
@@ -136,12 +152,12 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<boo
             let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND due_ms > ?1";
             Ok(sqlx::query(query).bind(latest).execute(connection).await?.rows_affected() > 0)
         }
-        Change::Sweep { keys, delivered } => sweep(connection, *keys, *delivered).await,
+        Change::Sweep(old) => sweep(connection, *old).await,
     }
 }
 
 async fn finish(connection: &mut SqliteConnection, end: &Finish) -> Result<bool, sqlx::Error> {
-    let Finish { id, attempt, next, .. } = end;
+    let Finish { claim, attempt, next } = end;
     let (state, due, counted, reason) = match *next {
         Next::Delivered => (State::Delivered, None, true, None),
         Next::Waiting { due, counted } => (State::Waiting, Some(due), counted, None),
@@ -155,18 +171,22 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish) -> Result<bool,
         .bind(i64::from(counted))
         .bind((state != State::Waiting).then(now))
         .bind(reason)
-        .bind(id)
+        .bind(claim.id)
         .execute(&mut *connection)
         .await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query("INSERT INTO attempt(event, at_ms, took_ms, status, error) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .bind(id)
+    let query = "INSERT INTO attempt(event, at_ms, took_ms, status, error, answer_key, answer) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    sqlx::query(query)
+        .bind(claim.id)
         .bind(attempt.at)
         .bind(attempt.took_ms)
         .bind(attempt.status.map(i64::from))
         .bind(&attempt.error)
+        .bind(attempt.answer.as_ref().map(|answer| answer.key_id))
+        .bind(attempt.answer.as_ref().map(|answer| answer.bytes.as_slice()))
         .execute(connection)
         .await?;
     Ok(true)
@@ -177,41 +197,80 @@ async fn replay(
     filter: &Filter,
     now: Millis,
     step: Millis,
-) -> Result<u64, sqlx::Error> {
+    progress: Progress,
+) -> Result<Progress, sqlx::Error> {
     let mut query = QueryBuilder::<Engine>::new(
-        "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE ",
+        "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE id > ",
     );
-    push_filter(&mut query, filter);
+    push_bite(&mut query, filter, progress);
     query.push(") UPDATE event SET state = 0, attempts = 0, done_ms = NULL, dead_reason = NULL, since_ms = ");
-    query.push_bind(now).push(", due_ms = ").push_bind(now).push(" + place * ").push_bind(step);
-    query.push(" FROM chosen WHERE event.id = chosen.id");
-    Ok(query.build().execute(connection).await?.rows_affected())
+    query.push_bind(now).push(", due_ms = ").push_bind(now + progress.changed * step);
+    query
+        .push(" + place * ")
+        .push_bind(step)
+        .push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
+    bitten(connection, query, progress).await
 }
 
 async fn discard(
     connection: &mut SqliteConnection,
     filter: &Filter,
     now: Millis,
-) -> Result<u64, sqlx::Error> {
+    progress: Progress,
+) -> Result<Progress, sqlx::Error> {
     let mut query =
-        QueryBuilder::<Engine>::new("UPDATE event SET state = 2, dead_reason = 'discarded', done_ms = ");
-    query.push_bind(now).push(" WHERE state = 0 AND ");
-    push_filter(&mut query, filter);
-    Ok(query.build().execute(connection).await?.rows_affected())
+        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state = 0 AND id > ");
+    push_bite(&mut query, filter, progress);
+    query.push(") UPDATE event SET state = 2, dead_reason = 'discarded', done_ms = ").push_bind(now);
+    query.push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
+    bitten(connection, query, progress).await
 }
 
-async fn sweep(
+/// Goes on with the next events that fit.
+fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progress) {
+    query.push_bind(progress.after).push(" AND ");
+    push_filter(query, filter);
+    query.push(" ORDER BY id LIMIT ").push(BITE);
+}
+
+/// Changes a bite, and says how far that has come.
+async fn bitten(
     connection: &mut SqliteConnection,
-    keys: Millis,
-    delivered: Millis,
-) -> Result<bool, sqlx::Error> {
-    let query = "UPDATE event SET dedup = NULL WHERE id IN (SELECT id FROM event WHERE dedup IS NOT NULL AND \
-                 received_ms < ?1 LIMIT 1000)";
-    let forgotten = sqlx::query(query).bind(keys).execute(&mut *connection).await?.rows_affected();
-    let query =
-        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done_ms < ?1 LIMIT 1000)";
-    let deleted = sqlx::query(query).bind(delivered).execute(connection).await?.rows_affected();
-    Ok(forgotten >= 1000 || deleted >= 1000)
+    mut query: QueryBuilder<Engine>,
+    Progress { mut after, mut changed }: Progress,
+) -> Result<Progress, sqlx::Error> {
+    for row in query.build().fetch_all(connection).await? {
+        after = after.max(row.try_get(0)?);
+        changed += 1;
+    }
+    Ok(Progress { after, changed })
+}
+
+/// Says whether there may be more to forget.
+async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Result<bool, sqlx::Error> {
+    let steps = [
+        (
+            "UPDATE event SET dedup = NULL WHERE id IN (SELECT id FROM event WHERE dedup IS NOT NULL AND \
+             received_ms < ?1 LIMIT ?2)",
+            Some(old.keys),
+        ),
+        (
+            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done_ms < ?1 LIMIT ?2)",
+            Some(old.delivered),
+        ),
+        (
+            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 2 AND done_ms < ?1 LIMIT ?2)",
+            old.dead,
+        ),
+    ];
+    let mut is_more = false;
+    for (query, before) in steps {
+        if let Some(before) = before {
+            let done = sqlx::query(query).bind(before).bind(SWEPT).execute(&mut *connection).await?;
+            is_more |= i64::try_from(done.rows_affected()).is_ok_and(|rows| rows >= SWEPT);
+        }
+    }
+    Ok(is_more)
 }
 
 fn effect(done: bool) -> Effect {
@@ -220,3 +279,5 @@ fn effect(done: bool) -> Effect {
 
 /// Rows of one statement: 14 values each, and SQLite takes 32,766 in one statement.
 const ROWS: usize = 512;
+/// Rows that are forgotten at a time.
+const SWEPT: i64 = 1000;

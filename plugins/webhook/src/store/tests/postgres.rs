@@ -20,16 +20,23 @@ fn postgres_does_what_the_model_does() {
 
     let done = runner.run(&steps(), |steps| {
         runtime.block_on(async {
-            let everything = Change::Replay { filter: Filter::default(), now: 0, step: 0 };
+            let everything =
+                Change::Replay { filter: Filter::default(), now: 0, step: 0, progress: Progress::default() };
+            let later = now() + 60_000;
             let mut writer = store.writer();
-            writer.write(&[everything]).await.unwrap();
+            written(&mut *writer, &[everything]).await.unwrap();
             let mut reader = store.reader();
             for tenant in TENANTS {
                 let all = all_due(&mut *reader, tenant).await;
                 let ended: Vec<Change> = all.iter().map(|due| finish(due, Next::Delivered)).collect();
-                writer.write(&ended).await.unwrap();
+                written(&mut *writer, &ended).await.unwrap();
             }
-            writer.write(&[Change::Sweep { keys: now() + 60_000, delivered: now() + 60_000 }]).await.unwrap();
+            written(
+                &mut *writer,
+                &[Change::Sweep(Sweep { keys: later, delivered: later, dead: Some(later) })],
+            )
+            .await
+            .unwrap();
             compare(&store, steps).await;
         });
         Ok(())
@@ -44,15 +51,16 @@ fn a_claim_that_has_run_out_is_fenced() {
     runtime().block_on(async {
         let (hasty, patient) =
             (at_once(&server), Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60)));
-        hasty.prepare(&keyring()).await.unwrap();
+        hasty.prepare().await.unwrap();
         let (mut writer, mut first, mut second) = (hasty.writer(), hasty.reader(), patient.reader());
-        writer.write(&[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+        written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
 
         let stale = all_due(&mut first, "acme").await;
         let fresh = all_due(&mut second, "acme").await;
         let nothing = all_due(&mut second, "acme").await;
-        let late = writer.write(&[finish(&stale[0], Next::Delivered)]).await.unwrap();
-        let held = writer.write(&[finish(&fresh[0], Next::Dead(DeadReason::Rejected))]).await.unwrap();
+        let late = written(&mut writer, &[finish(&stale[0], Next::Delivered)]).await.unwrap();
+        let held =
+            written(&mut writer, &[finish(&fresh[0], Next::Dead(DeadReason::Rejected))]).await.unwrap();
 
         assert_eq!((stale.len(), fresh.len(), nothing.len()), (1, 1, 0));
         assert_eq!((late, held), (vec![Effect::Nothing], vec![Effect::Done]));
@@ -64,14 +72,14 @@ fn a_database_that_is_killed_is_found_again() {
     let mut server = kyc_sandbox::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
-        store.prepare(&keyring()).await.unwrap();
+        store.prepare().await.unwrap();
         let (mut writer, mut reader) = (store.writer(), store.reader());
-        writer.write(&[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+        written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
         reader.waiting().await.unwrap();
 
         server.crash().unwrap();
-        let broken = writer.write(&[Change::Insert(event("acme", "b", 0))]).await;
-        let mended = writer.write(&[Change::Insert(event("acme", "b", 0))]).await;
+        let broken = written(&mut writer, &[Change::Insert(event("acme", "b", 0))]).await;
+        let mended = written(&mut writer, &[Change::Insert(event("acme", "b", 0))]).await;
         let _ = reader.waiting().await;
         let due = all_due(&mut reader, "acme").await;
 

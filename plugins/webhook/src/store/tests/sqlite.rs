@@ -10,7 +10,7 @@ async fn one_batch_is_one_commit_and_knows_its_own_duplicates() {
     let batch: Vec<Change> =
         ["a", "b", "a", "c"].map(|body| Change::Insert(event("acme", body, 0))).into_iter().collect();
 
-    let effects = writer.write(&batch).await.unwrap();
+    let effects = written(&mut writer, &batch).await.unwrap();
 
     assert_eq!(effects, [Effect::Done, Effect::Done, Effect::Nothing, Effect::Done]);
     assert_eq!(all_due(&mut store.reader(), "acme").await.len(), 3);
@@ -20,23 +20,25 @@ async fn one_batch_is_one_commit_and_knows_its_own_duplicates() {
 async fn a_full_store_refuses_and_the_same_writer_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let small = Sqlite::new(&folder.path().join("events.db"), 200 * 1024);
-    small.prepare(&keyring()).await.unwrap();
+    small.prepare().await.unwrap();
     let mut writer = small.writer();
     let body = "x".repeat(20_000);
     let mut stored = 0;
     let refused = loop {
         let new = Change::Insert(event("acme", &format!("{stored}{body}"), stored));
-        match writer.write(&[new]).await.unwrap()[..] {
+        match written(&mut writer, &[new]).await.unwrap()[..] {
             [Effect::Done] => stored += 1,
             ref other => break other.to_vec(),
         }
     };
 
     let kept = all_due(&mut small.reader(), "acme").await;
-    writer.write(&kept.iter().map(|due| finish(due, Next::Delivered)).collect::<Vec<_>>()).await.unwrap();
-    let sweep = Change::Sweep { keys: i64::MAX, delivered: i64::MAX };
-    writer.write(&[sweep]).await.unwrap();
-    let again = writer.write(&[Change::Insert(event("acme", &body, 0))]).await;
+    written(&mut writer, &kept.iter().map(|due| finish(due, Next::Delivered)).collect::<Vec<_>>())
+        .await
+        .unwrap();
+    let sweep = Change::Sweep(Sweep { keys: i64::MAX, delivered: i64::MAX, dead: None });
+    written(&mut writer, &[sweep]).await.unwrap();
+    let again = written(&mut writer, &[Change::Insert(event("acme", &body, 0))]).await;
 
     assert_eq!((refused, again.unwrap()), (vec![Effect::Full], vec![Effect::Done]));
     assert!(stored > 0 && kept.len() == usize::try_from(stored).unwrap());
@@ -49,10 +51,10 @@ async fn what_cannot_be_used_is_said_and_never_begun_anew() {
     let store = store(folder.path()).await;
     let events: Vec<Change> =
         (0..200).map(|n| Change::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
-    store.writer().write(&events).await.unwrap();
+    written(&mut store.writer(), &events).await.unwrap();
     let other = Keyring::new(&Secret::new("11".repeat(32)), None).unwrap();
 
-    let unknown_key = store.prepare(&other).await.unwrap_err();
+    let unknown_key = store.check_keys(&other).await.unwrap_err();
     let whole = std::fs::read(&path).unwrap();
     let mut torn = whole.clone();
     let middle = torn.len() / 2 / 4096 * 4096;
@@ -61,9 +63,9 @@ async fn what_cannot_be_used_is_said_and_never_begun_anew() {
         let _ = std::fs::remove_file(folder.path().join(format!("events.db{leftover}")));
     }
     std::fs::write(&path, &torn).unwrap();
-    let damaged = store.prepare(&keyring()).await.unwrap_err();
+    let damaged = store.prepare().await.unwrap_err();
     std::fs::write(&path, b"this is no database").unwrap();
-    let foreign = store.prepare(&keyring()).await.unwrap_err();
+    let foreign = store.prepare().await.unwrap_err();
 
     assert!(matches!(unknown_key, OpenError::KeyUnknown { .. }), "{unknown_key}");
     assert!(matches!(damaged, OpenError::Damaged { .. }), "{damaged}");
@@ -78,7 +80,7 @@ async fn neither_file_holds_a_body() {
 
     // The last connection takes the write-ahead log along, so it stays.
     let mut writer = store.writer();
-    writer.write(&[Change::Insert(event("acme", "canary-body", 0))]).await.unwrap();
+    written(&mut writer, &[Change::Insert(event("acme", "canary-body", 0))]).await.unwrap();
 
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();

@@ -1,0 +1,159 @@
+//! The settings of storing and of delivering what is stored.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Deserializer};
+
+/// The settings below `store`. Without a key one is made together with the store, in the file `PATH.key`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// A file with the address of a PostgreSQL database, where several gateways share the work; absent: SQLite.
+    pub postgres_file: Option<PathBuf>,
+    /// The same, as an environment variable.
+    pub postgres_env: Option<String>,
+    /// The SQLite file; default `data/events.db`.
+    pub path: PathBuf,
+    /// How large it may become before notifications are answered 503; default 10 GiB.
+    pub max_size: ByteSize,
+    /// How long delivered events are kept; default 7 days.
+    #[serde(with = "humantime_serde")]
+    pub keep_delivered: Duration,
+    /// How long dead events are kept; absent: until an operator decides.
+    #[serde(with = "humantime_serde")]
+    pub keep_dead: Option<Duration>,
+    /// The key that bodies are sealed with, 64 hexadecimal digits.
+    pub key_file: Option<PathBuf>,
+    /// The same, as an environment variable.
+    pub key_env: Option<String>,
+    /// The same, as the name of a value beside the tenants, in Vault where they are. It is read once, with the first
+    /// document; until then notifications are answered 503.
+    pub key_document: Option<String>,
+    /// The key before that, which still opens bodies.
+    pub previous_key_file: Option<PathBuf>,
+    /// The same, as an environment variable.
+    pub previous_key_env: Option<String>,
+    /// The same, as the name of a value beside the tenants.
+    pub previous_key_document: Option<String>,
+}
+
+/// The settings below `dispatch`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DispatchConfig {
+    /// How long an event waits after its first, second, … failed try; the last time repeats. Each wait is up to a
+    /// fifth longer. Default 2 s to 4 h in twelve steps.
+    #[serde(deserialize_with = "durations")]
+    pub schedule: Vec<Duration>,
+    /// The age at which an event is given up; default 7 days.
+    #[serde(with = "humantime_serde")]
+    pub give_up: Duration,
+    /// The whole time for one try, login included; default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub attempt: Duration,
+    /// Events of one tenant that are sent at a time; default 8.
+    pub in_flight: usize,
+    /// Events of all tenants that are sent at a time; default 64. Half of the places are for first tries.
+    pub total_in_flight: usize,
+    /// How long a portal is left alone after five failures in a row, doubling; default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub breaker_open: Duration,
+    /// The longest that it is left alone; default 5 min.
+    #[serde(with = "humantime_serde")]
+    pub breaker_longest: Duration,
+    /// How long an account that is refused is left alone, doubling up to 15 min; default 1 min.
+    #[serde(with = "humantime_serde")]
+    pub login_probe: Duration,
+}
+
+// === impl StoreConfig ===
+
+impl StoreConfig {
+    /// Lists what is wrong, each as `key: reason`.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &'static str> {
+        let many = |keys: [bool; 3]| keys.into_iter().filter(|there| *there).count() > 1;
+        let key = [self.key_file.is_some(), self.key_env.is_some(), self.key_document.is_some()];
+        let previous = [
+            self.previous_key_file.is_some(),
+            self.previous_key_env.is_some(),
+            self.previous_key_document.is_some(),
+        ];
+        let is_shared = self.postgres_file.is_some() || self.postgres_env.is_some();
+        let rules = [
+            (self.max_size < ByteSize::mib(1), "store.max_size: must be at least 1 MiB"),
+            (many(key), "store.key_file: takes only one of key_file, key_env and key_document"),
+            (
+                self.postgres_file.is_some() && self.postgres_env.is_some(),
+                "store.postgres_file: takes only one of postgres_file and postgres_env",
+            ),
+            (
+                is_shared && !key.contains(&true),
+                "store.key_file: a database that is shared needs a key that is, here, as key_env or key_document",
+            ),
+            (
+                many(previous),
+                "store.previous_key_file: takes only one of previous_key_file, previous_key_env and \
+                 previous_key_document",
+            ),
+        ];
+        rules.into_iter().filter_map(|(broken, text)| broken.then_some(text))
+    }
+}
+
+// === impl DispatchConfig ===
+
+impl DispatchConfig {
+    /// Lists what is wrong, each as `key: reason`.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &'static str> {
+        let rules = [
+            (self.schedule.is_empty(), "dispatch.schedule: must hold at least one time"),
+            (self.attempt.is_zero(), "dispatch.attempt: must be greater than zero"),
+            (self.in_flight == 0, "dispatch.in_flight: must be greater than zero"),
+            (self.total_in_flight == 0, "dispatch.total_in_flight: must be greater than zero"),
+        ];
+        rules.into_iter().filter_map(|(broken, text)| broken.then_some(text))
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            postgres_file: None,
+            postgres_env: None,
+            path: PathBuf::from("data/events.db"),
+            max_size: ByteSize::gib(10),
+            keep_delivered: Duration::from_secs(7 * 24 * 3600),
+            keep_dead: None,
+            key_file: None,
+            key_env: None,
+            key_document: None,
+            previous_key_file: None,
+            previous_key_env: None,
+            previous_key_document: None,
+        }
+    }
+}
+
+impl Default for DispatchConfig {
+    fn default() -> Self {
+        let seconds = [2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
+        Self {
+            schedule: seconds.map(Duration::from_secs).to_vec(),
+            give_up: Duration::from_secs(7 * 24 * 3600),
+            attempt: Duration::from_secs(30),
+            in_flight: 8,
+            total_in_flight: 64,
+            breaker_open: Duration::from_secs(5),
+            breaker_longest: Duration::from_secs(300),
+            login_probe: Duration::from_secs(60),
+        }
+    }
+}
+
+fn durations<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    struct Wait(#[serde(with = "humantime_serde")] Duration);
+    Ok(Vec::<Wait>::deserialize(input)?.into_iter().map(|wait| wait.0).collect())
+}

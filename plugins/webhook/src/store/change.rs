@@ -1,0 +1,99 @@
+//! What is done to a store, and what came of it.
+
+use super::{DeadReason, Filter, Millis, NewEvent, Sealed};
+
+/// One finished try.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) at: Millis,
+    pub(crate) took_ms: i64,
+    /// The portal's status, when it answered.
+    pub(crate) status: Option<u16>,
+    /// What went wrong; absent for a success. Holds nothing that the portal said.
+    pub(crate) error: Option<String>,
+    /// What the portal said, as far as it is kept.
+    pub(crate) answer: Option<Sealed>,
+}
+
+/// What becomes of an event after a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Delivered,
+    /// `counted` is false for a try that failed before the event was sent.
+    Waiting {
+        due: Millis,
+        counted: bool,
+    },
+    Dead(DeadReason),
+}
+
+/// The end of a try.
+#[derive(Clone, Debug)]
+pub(crate) struct Finish {
+    pub(crate) claim: Claim,
+    pub(crate) attempt: Attempt,
+    pub(crate) next: Next,
+}
+
+/// A change of the store.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Adds an event, unless one with its key is there.
+    Insert(NewEvent),
+    /// Ends a try.
+    Finish(Finish),
+    /// Makes all waiting events of a tenant due: its portal is back.
+    PullForward { tenant: String, now: Millis },
+    /// Moves all due times: the system's clock has jumped.
+    Shift { by: Millis },
+    /// Brings due times that lie too far ahead back to `latest`.
+    Clamp { latest: Millis },
+    /// Makes events waiting again, `step` milliseconds apart, as if they had just been received.
+    Replay { filter: Filter, now: Millis, step: Millis, progress: Progress },
+    /// Gives waiting events up.
+    Discard { filter: Filter, now: Millis, progress: Progress },
+    /// Forgets what is old enough.
+    Sweep(Sweep),
+    /// Gives claims back, so that another gateway need not wait for their end.
+    Release(Vec<Claim>),
+}
+
+/// How far a change of many events has come. Each write takes a bounded bite, so that notifications come in
+/// between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The last event that was changed.
+    pub(crate) after: i64,
+    /// Events changed so far.
+    pub(crate) changed: i64,
+}
+
+/// An event that this gateway has claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Claim {
+    pub(crate) id: i64,
+    pub(crate) epoch: i64,
+}
+
+/// What is forgotten: everything before these times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sweep {
+    /// Keys for duplicates, by the time of receipt.
+    pub(crate) keys: Millis,
+    /// Delivered events, by the time of delivery.
+    pub(crate) delivered: Millis,
+    /// Dead events, by the time of their end.
+    pub(crate) dead: Option<Millis>,
+}
+
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Done,
+    /// An insert found its key taken, or a finish found the event not waiting any more.
+    Nothing,
+    /// A bite of the events was changed; the next one goes on from here. It was the last one when it changed none.
+    Changed(Progress),
+    /// An insert found the store at its size. Other changes still have room.
+    Full,
+}

@@ -1,0 +1,136 @@
+//! A store in the hands of who has its key: exported, and moved into a database.
+
+use std::process::{Command, Output};
+
+use kyc_sandbox::portal::Mode;
+use kyc_sandbox::postgres::Postgres;
+use serde_json::{Value, json};
+
+use crate::durable::{event, stored, wait_for_all};
+use crate::support::gateway::{Gateway, Setup, binary, document, tenant};
+use crate::support::world::World;
+
+fn events(gateway: &Gateway, arguments: &[&str]) -> Output {
+    let config = gateway.folder().join("gateway.toml");
+    let (command, rest) = arguments.split_first().unwrap();
+    Command::new(binary("kyc-gateway"))
+        .args(["events", command, "--config"])
+        .arg(config)
+        .args(rest)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
+    let world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(422));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    assert_eq!(world.notify("globex", &event(2)).await.status(), 200);
+    world.acme.calls().wait_for_count(6).await.unwrap();
+    world.globex.deliveries().wait_for_count(1).await.unwrap();
+
+    // Beside a running gateway, and once it has recorded the fifth refusal.
+    let mut lines: Vec<Value> = Vec::new();
+    for _ in 0..2000 {
+        let exported = events(&world.gateway, &["export", "--tenant", "acme"]);
+        assert!(exported.status.success(), "{}", text(&exported.stderr));
+        lines = text(&exported.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        if lines[0]["state"] == "dead" {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    std::fs::rename(
+        world.gateway.folder().join("store/events.db.key"),
+        world.gateway.folder().join("store/kept"),
+    )
+    .unwrap();
+    let without_key = events(&world.gateway, &["export"]);
+
+    assert_eq!((lines.len(), &lines[0]["body"]), (1, &json!(event(1))));
+    let tries = lines[0]["tries"].as_array().unwrap();
+    assert_eq!(tries.len(), 5);
+    assert!(tries.iter().all(|one| one["status"] == 422 && one["answer"] == "portal-says: no"), "{tries:?}");
+    assert_eq!((without_key.status.code(), text(&without_key.stdout).as_str()), (Some(1), ""));
+    assert!(text(&without_key.stderr).contains("restore the key"), "{}", text(&without_key.stderr));
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() {
+    let world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(500));
+    let bodies: std::collections::BTreeSet<String> = (0..20).map(event).collect();
+    for body in &bodies {
+        assert_eq!(world.notify("acme", body).await.status(), 200);
+    }
+    let while_running = events(&world.gateway, &["copy", "--from", "store/events.db"]);
+    let folder = world.gateway.folder().to_owned();
+    let kept = tempfile::tempdir().unwrap();
+    let file = kept.path().join("events.db");
+    let World { acme, gateway, .. } = world;
+    let tenants = std::fs::read(folder.join("tenants.json")).unwrap();
+    let store = folder.join("store");
+    // Stopping takes the folder along.
+    std::fs::copy(store.join("events.db.key"), kept.path().join("key")).unwrap();
+    gateway.signal("-STOP");
+    for name in ["events.db", "events.db-wal"] {
+        std::fs::copy(store.join(name), kept.path().join(name)).unwrap();
+    }
+    drop(gateway);
+
+    let server = Postgres::start().unwrap();
+    std::fs::write(kept.path().join("url"), server.url()).unwrap();
+    let settings = format!(
+        "store.postgres_file = {:?}\nstore.key_file = {:?}\n",
+        kept.path().join("url"),
+        kept.path().join("key")
+    );
+    let moved = Setup::default().config(&stored().replace("store.path = \"store/events.db\"\n", &settings));
+    let moved = moved.spawn().await;
+    let from = file.to_string_lossy().into_owned();
+    let copied = events(&moved, &["copy", "--from", &from]);
+    let again = events(&moved, &["copy", "--from", &from]);
+    std::fs::write(moved.folder().join("tenants.json"), tenants).unwrap();
+    acme.set_mode(Mode::Ok);
+    wait_for_all(&acme, &bodies).await;
+
+    assert!(text(&while_running.stderr).contains("names no PostgreSQL"), "{}", text(&while_running.stderr));
+    assert!(text(&copied.stdout).starts_with("20 events copied, 0 were there"), "{copied:?}");
+    assert!(text(&again.stderr).contains("there is no store at"), "{again:?}");
+    assert!(!file.exists() && kept.path().join("events.db.copied").exists());
+    moved.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stores_key_may_come_with_the_tenants() {
+    let quick = stored().replace("store.path", "store.key_document = \"EventStore-Key\"\nstore.path");
+    let world = World::start(&quick).await;
+    // The document has no such value yet.
+    let before = world.notify("acme", &event(1)).await.status();
+    while !world.gateway.log().contains("the tenant document has no EventStore-Key") {
+        tokio::task::yield_now().await;
+    }
+
+    let entries = [tenant("acme", &world.acme.url())];
+    let mut with_key = document(&format!("http://{}/v3.6", world.onfido.address()), &entries);
+    with_key["EventStore-Key"] = json!("5e".repeat(32));
+    std::fs::write(world.gateway.folder().join("tenants.json"), with_key.to_string()).unwrap();
+    for _ in 0..4000 {
+        if world.notify("acme", &event(1)).await.status() == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+
+    assert_eq!(before, 503);
+    world.acme.deliveries().wait_for_count(1).await.unwrap();
+    assert!(!world.gateway.folder().join("store/events.db.key").exists());
+    let log = world.gateway.stop().await;
+    assert!(log.contains("the event store has no key yet"), "{log}");
+}
