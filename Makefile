@@ -2,10 +2,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint fmt
+.PHONY: help demo test crash-test bench lint fmt
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: ## fresh machine to running system; ONCE=1 ends after the flow
 	@tests/tools/install build
@@ -20,11 +20,20 @@ test: ## fresh machine to all tests passed
 	@tests/tools/step "tests" cargo test --locked --workspace
 	@if command -v cargo-deny >/dev/null; then tests/tools/step "dependencies" cargo deny check; fi
 
-bench: ## ratios against peers, side by side
-	@tests/tools/install build peers
+crash-test: ## kills the gateway and its database under load; SEED=2 for other moments
+	@tests/tools/install build servers
+	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
+	@target/trial/kyc-trials crash --seed $(or $(SEED),1)
+	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
+
+bench: ## ratios against peers, side by side; times of stored notifications
+	@tests/tools/install build servers peers
 	@tests/tools/step "building" cargo build --locked --release -p kyc-gateway -p kyc-bench
+	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
 	@cargo bench --locked -p kyc-gateway-tests
 	@target/release/kyc-bench $(ROUNDS) $(SECONDS_EACH)
+	@target/trial/kyc-trials rates --gateway target/release/kyc-gateway
+	@target/trial/kyc-trials isolation --gateway target/release/kyc-gateway
 
 lint: ## formatting and clippy
 	@cargo fmt --all --check

@@ -244,13 +244,6 @@ impl Gateway {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    /// Kills the process as it stands, and starts another one over the same files.
-    pub(crate) async fn crash(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        (self.child, self.addresses) = self.launch.run(&self.log).await;
-    }
-
     /// Ends the process by SIGTERM and returns everything it wrote.
     pub(crate) async fn stop(mut self) -> String {
         self.signal("-TERM");

@@ -50,6 +50,8 @@ pub struct Settings {
     pub token_lifetime: Duration,
     /// A file to which each event is written, and synced, before it is answered; default none.
     pub ledger: Option<PathBuf>,
+    /// Whether deliveries and calls are kept in memory; default yes. A long run has its ledger.
+    pub keep: bool,
 }
 
 /// An account of a tenant at the portal.
@@ -187,6 +189,7 @@ impl Settings {
             action: "FTOS_Onfido_WebHook".to_owned(),
             token_lifetime: Duration::from_secs(20 * 60),
             ledger: None,
+            keep: true,
         }
     }
 }
@@ -212,7 +215,9 @@ impl Shared {
         if let Some(ledger) = &self.ledger {
             ledger.write(Entry::from(&delivery)).await?;
         }
-        self.deliveries.push(delivery);
+        if self.settings.keep {
+            self.deliveries.push(delivery);
+        }
         Ok(())
     }
 }

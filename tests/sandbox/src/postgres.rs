@@ -61,6 +61,21 @@ impl Postgres {
         self.wait_until_ready()
     }
 
+    /// Breaks every connection of a gateway.
+    ///
+    /// # Errors
+    ///
+    /// The server does not answer.
+    pub fn terminate_connections(&self) -> io::Result<()> {
+        let statement =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kyc-gateway'";
+        let done = Command::new(self.programs.join("psql"))
+            .args(["-q", "-d", &self.url(), "-c", statement])
+            .stdout(Stdio::null())
+            .status()?;
+        if done.success() { Ok(()) } else { Err(io::Error::other("psql failed")) }
+    }
+
     fn stop(&mut self) {
         // A killed parent leaves children behind that keep the memory; SIGQUIT lets it take them along, and writes
         // nothing out. An ended server cannot be told anything.

@@ -83,6 +83,10 @@ impl StoreConfig {
         let is_shared = self.postgres_file.is_some() || self.postgres_env.is_some();
         let rules = [
             (self.max_size < ByteSize::mib(1), "store.max_size: must be at least 1 MiB"),
+            (
+                self.keep_delivered < KNOWN,
+                "store.keep_delivered: must be at least 24h, in which a notification that comes again is known",
+            ),
             (many(key), "store.key_file: takes only one of key_file, key_env and key_document"),
             (
                 self.postgres_file.is_some() && self.postgres_env.is_some(),
@@ -157,3 +161,6 @@ fn durations<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Duration>, D::Er
     struct Wait(#[serde(with = "humantime_serde")] Duration);
     Ok(Vec::<Wait>::deserialize(input)?.into_iter().map(|wait| wait.0).collect())
 }
+
+/// How long the same notification is the same event.
+const KNOWN: Duration = Duration::from_secs(24 * 3600);

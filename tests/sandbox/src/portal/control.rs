@@ -27,7 +27,9 @@ pub(super) async fn control(State(shared): State<Arc<Shared>>, request: Request,
         Some(response) => response,
         None => next.run(request).await,
     };
-    shared.calls.push(Call { path, status: response.status().as_u16(), at });
+    if shared.settings.keep {
+        shared.calls.push(Call { path, status: response.status().as_u16(), at });
+    }
     response
 }
 

@@ -1,0 +1,195 @@
+//! Gateways as processes, and a portal for each tenant.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kyc_sandbox::portal::{Account, Mode, Portal, Settings};
+use kyc_sandbox::tenants::{Entry, write};
+use tokio::time::{Instant, sleep};
+
+use crate::Failure;
+use crate::gateway::Gateway;
+use crate::notification::{signing_token, tenant_name};
+
+/// What a fleet is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The program.
+    pub binary: PathBuf,
+    /// How many gateways.
+    pub gateways: usize,
+    /// How many tenants, each with a portal.
+    pub tenants: usize,
+    /// The address of a PostgreSQL database; none for a SQLite file.
+    pub database: Option<String>,
+    /// More settings of the webhook plugin.
+    pub settings: String,
+    /// Whether portals keep deliveries in memory, with their times.
+    pub keep: bool,
+}
+
+/// Portals and gateways.
+#[derive(Debug)]
+pub struct Fleet {
+    folder: tempfile::TempDir,
+    /// In the order of the tenants.
+    pub portals: Vec<Portal>,
+    /// All of them, running or not.
+    pub gateways: Vec<Gateway>,
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Starts portals and gateways.
+    ///
+    /// # Errors
+    ///
+    /// What does not start.
+    pub async fn start(plan: &Plan) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir()?;
+        let (mut portals, mut entries) = (Vec::new(), Vec::new());
+        for tenant in 0..plan.tenants {
+            let (portal, entry) = portal(folder.path(), tenant, plan.keep).await?;
+            portals.push(portal);
+            entries.push(entry);
+        }
+        write(&folder.path().join("tenants.json"), "http://127.0.0.1:9/v3.6", &entries)?;
+        let store = match &plan.database {
+            Some(url) => {
+                fs::write(folder.path().join("database"), url)?;
+                fs::write(folder.path().join("key"), "5e".repeat(32))?;
+                "store.postgres_file = \"database\"\nstore.key_file = \"key\"\n"
+            }
+            None => "store.path = \"store/events.db\"\n",
+        };
+        let mut gateways = Vec::new();
+        for number in 0..plan.gateways {
+            let mut gateway =
+                Gateway::place(folder.path(), number, plan, &format!("{store}{}", plan.settings))?;
+            gateway.start(None).await?;
+            gateways.push(gateway);
+        }
+        Ok(Self { folder, portals, gateways })
+    }
+
+    /// Where notifications go.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.gateways.iter().map(|gateway| gateway.address).collect()
+    }
+
+    /// A gateway's place.
+    ///
+    /// # Errors
+    ///
+    /// There is no such gateway.
+    pub fn gateway(&mut self, number: usize) -> Result<&mut Gateway, Failure> {
+        self.gateways.get_mut(number).ok_or_else(|| Failure(format!("there is no gateway {number}")))
+    }
+
+    /// Sets all portals to a mode.
+    pub fn set_mode(&self, mode: &Mode) {
+        self.portals.iter().for_each(|portal| portal.set_mode(mode.clone()));
+    }
+
+    /// What the portals have noted durably.
+    pub fn ledgers(&self) -> Vec<PathBuf> {
+        (0..self.portals.len()).map(|tenant| ledger(self.folder.path(), tenant)).collect()
+    }
+
+    /// Waits until no event waits any more.
+    ///
+    /// # Errors
+    ///
+    /// Some still do after ten minutes.
+    pub async fn drain(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + DRAIN;
+        while Instant::now() < deadline {
+            if !self.waits().await? {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        Err(Failure(format!("{} events still wait", self.count("waiting").await?)))
+    }
+
+    /// Says whether an event waits.
+    ///
+    /// # Errors
+    ///
+    /// The gateway does not say.
+    pub async fn waits(&self) -> Result<bool, Failure> {
+        Ok(self.list("waiting", 1).await? > 0)
+    }
+
+    /// How many events are in a state, 1000 at most.
+    ///
+    /// # Errors
+    ///
+    /// The gateway does not say.
+    pub async fn count(&self, state: &str) -> Result<usize, Failure> {
+        self.list(state, 1000).await
+    }
+
+    async fn list(&self, state: &str, limit: usize) -> Result<usize, Failure> {
+        let gateway = self.gateways.first().ok_or_else(|| Failure("there is no gateway".to_owned()))?;
+        let url = format!("http://{}/events?state={state}&limit={limit}", gateway.admin());
+        let answer = reqwest::get(url).await.map_err(|error| Failure::from(("events", error)))?;
+        let text = answer.text().await.map_err(|error| Failure::from(("events", error)))?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| Failure::from(("events", error)))?;
+        match value.get("events").and_then(serde_json::Value::as_array) {
+            Some(events) => Ok(events.len()),
+            // A database that was just killed may not answer yet.
+            None => Ok(limit),
+        }
+    }
+
+    /// How often a text stands in the gateways' logs.
+    ///
+    /// # Errors
+    ///
+    /// A log cannot be read.
+    pub fn logged(&self, text: &str) -> Result<usize, Failure> {
+        let mut found = 0;
+        for gateway in &self.gateways {
+            found += fs::read_to_string(gateway.log())?.lines().filter(|line| line.contains(text)).count();
+        }
+        Ok(found)
+    }
+}
+
+async fn portal(folder: &Path, tenant: usize, keep: bool) -> Result<(Portal, Entry), Failure> {
+    let name = tenant_name(tenant);
+    let (username, password) = (format!("user-{tenant}"), format!("password-{tenant}"));
+    let client_id = tenant.is_multiple_of(2).then(|| "client".to_owned());
+    let account = Account {
+        tenant: name.clone(),
+        username: username.clone(),
+        password: password.clone(),
+        client_id: client_id.clone(),
+    };
+    let settings = Settings { ledger: Some(ledger(folder, tenant)), keep, ..Settings::new(vec![account]) };
+    let portal = Portal::start(settings).await?;
+    let entry = Entry {
+        subscription_id: format!("sub-{tenant}"),
+        api_token: format!("token-{tenant}"),
+        webhook_token: Some(signing_token(tenant)),
+        ftos_endpoint: portal.url(),
+        ftos_client_id: client_id,
+        ftos_username: username,
+        ftos_password: password,
+        name,
+        ..Entry::default()
+    };
+    Ok((portal, entry))
+}
+
+fn ledger(folder: &Path, tenant: usize) -> PathBuf {
+    folder.join(format!("portal-{tenant}.jsonl"))
+}
+
+const DRAIN: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_millis(100);

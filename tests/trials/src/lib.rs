@@ -1,0 +1,45 @@
+//! Trials of stored notifications: a simulated Onfido that sends until it is answered 200, gateways and databases
+//! that are killed, portals that note durably what they took, and a verdict over all three.
+
+pub mod crash;
+pub mod fleet;
+pub mod gateway;
+pub mod isolation;
+pub mod notification;
+pub mod rates;
+pub mod sender;
+pub mod verdict;
+
+use std::fmt;
+
+/// Why a trial has no result.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+// === impl Failure ===
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl<E: std::error::Error> From<(&str, E)> for Failure {
+    fn from((what, error): (&str, E)) -> Self {
+        Self(format!("{what}: {error}"))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Says what goes on, where people watch.
+#[expect(clippy::print_stderr, reason = "trials take minutes, and show that they go on")]
+pub fn progress(text: &str) {
+    eprintln!("{text}");
+}

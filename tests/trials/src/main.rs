@@ -1,0 +1,177 @@
+//! `kyc-trials`: proves by killing, and measures.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use kyc_trials::crash::Crash;
+use kyc_trials::isolation::{Isolation, Round};
+use kyc_trials::rates::{Measured, Rates};
+use kyc_trials::{Failure, crash, isolation, rates};
+
+/// Trials of stored notifications.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    trial: Trial,
+}
+
+#[derive(Subcommand)]
+enum Trial {
+    /// Kills gateways, and databases, under load; exits with 1 when a promise is broken.
+    Crash {
+        /// Gateways; more than one share a PostgreSQL database.
+        #[arg(long, default_value_t = 1)]
+        gateways: usize,
+        /// Notifications in a second.
+        #[arg(long, default_value_t = 5000)]
+        rate: u64,
+        /// Faults at random moments.
+        #[arg(long, default_value_t = 100)]
+        faults: usize,
+        /// Kills at each named point.
+        #[arg(long, default_value_t = 5)]
+        at_points: usize,
+        /// The seed of moments and faults.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Times of tenants beside one whose portal hangs.
+    Isolation {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Events behind the portal that hangs.
+        #[arg(long, default_value_t = 100_000)]
+        backlog: u64,
+        /// Rounds.
+        #[arg(long, default_value_t = 3)]
+        rounds: u64,
+        /// Seconds of a round.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Times to acknowledge at fixed rates, and the rate at which a backlog is delivered.
+    Rates {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// `RATE:SECONDS` for SQLite.
+        #[arg(long, default_values = ["1000:20", "5000:60", "10000:10"])]
+        sqlite: Vec<String>,
+        /// `RATE:SECONDS` for PostgreSQL.
+        #[arg(long, default_values = ["1000:20", "5000:20", "10000:10"])]
+        postgres: Vec<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // A second installation fails, and means that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let done = match Arguments::parse().trial {
+        Trial::Crash { gateways, rate, faults, at_points, seed } => match beside("failing-gateway") {
+            Ok(binary) => kill(&Crash { binary, gateways, rate, faults, at_points, seed }).await,
+            Err(failure) => Err(failure),
+        },
+        Trial::Isolation { gateway, backlog, rounds, seconds } => {
+            measure_isolation(&Isolation { binary: gateway, backlog, rate: 400, seconds, rounds }).await
+        }
+        Trial::Rates { gateway, sqlite, postgres } => measure_rates(&gateway, &sqlite, &postgres).await,
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("kyc-trials: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn kill(trial: &Crash) -> Result<bool, Failure> {
+    let verdict = crash::run(trial).await?;
+    let store = if trial.gateways > 1 { "PostgreSQL" } else { "SQLite" };
+    println!("{store}, {} gateway(s), {}/s: {verdict}", trial.gateways, trial.rate);
+    Ok(verdict.holds())
+}
+
+async fn measure_isolation(trial: &Isolation) -> Result<bool, Failure> {
+    let rounds = isolation::run(trial).await?;
+    println!(
+        "\nreceipt to delivery at {}/s, ms, {} rounds of {} s, median (smallest–largest)\n",
+        trial.rate, trial.rounds, trial.seconds
+    );
+    let row = |name: &str, figure: fn(&Round) -> f64| {
+        let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        let at = |place: usize| figures.get(place).copied().unwrap_or_default();
+        let last = figures.len().saturating_sub(1);
+        println!("{name:<50}{:>8.2} ({:.2}–{:.2})", at(figures.len() / 2), at(0), at(last));
+    };
+    row("p50", |(without, _)| without.p50);
+    row("p99", |(without, _)| without.p99);
+    row("p50, beside a portal that hangs with its backlog", |(_, with)| with.p50);
+    row("p99, beside a portal that hangs with its backlog", |(_, with)| with.p99);
+    row("ratio of p99", |(without, with)| with.p99 / without.p99);
+    Ok(true)
+}
+
+async fn measure_rates(gateway: &Path, sqlite: &[String], postgres: &[String]) -> Result<bool, Failure> {
+    let mut rows = Vec::new();
+    for (is_postgres, wanted) in [(false, sqlite), (true, postgres)] {
+        for text in wanted {
+            let numbers = text
+                .split_once(':')
+                .and_then(|(rate, seconds)| Some((rate.parse::<u64>().ok()?, seconds.parse::<u64>().ok()?)));
+            let (rate, seconds) = numbers.ok_or_else(|| Failure(format!("{text} is no RATE:SECONDS")))?;
+            let trial = Rates { binary: gateway.to_owned(), postgres: is_postgres, rate, seconds };
+            rows.push((trial.clone(), rates::run(&trial).await?));
+        }
+    }
+    println!(
+        "\n{:<12}{:>10}{:>5}{:>10}{:>9}{:>9}{:>9}{:>9}{:>6}{:>9}{:>11}{:>12}",
+        "store",
+        "offered/s",
+        "s",
+        "taken/s",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+        "refused",
+        "lost",
+        "backlog",
+        "drained/s",
+        "MiB (peak)"
+    );
+    for (trial, measured) in &rows {
+        print_rate(trial, measured);
+    }
+    Ok(rows.iter().all(|(_, measured)| measured.verdict.holds()))
+}
+
+fn print_rate(trial: &Rates, measured: &Measured) {
+    println!(
+        "{:<12}{:>10}{:>5}{:>10.0}{:>9.2}{:>9.2}{:>9.1}{:>9}{:>6}{:>9}{:>11.0}{:>12}",
+        if trial.postgres { "PostgreSQL" } else { "SQLite" },
+        trial.rate,
+        trial.seconds,
+        measured.accepted,
+        measured.p50,
+        measured.p99,
+        measured.longest,
+        measured.refused,
+        measured.verdict.lost(),
+        measured.verdict.accepted,
+        measured.drained,
+        format!("{} ({})", measured.memory.0, measured.memory.1)
+    );
+}
+
+/// A program beside this one.
+fn beside(name: &str) -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe()?;
+    let found = own.with_file_name(name);
+    if found.is_file() { Ok(found) } else { Err(Failure(format!("{} is not built", found.display()))) }
+}
