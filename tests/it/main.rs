@@ -12,12 +12,15 @@
 mod admin;
 mod canary;
 mod checks;
+mod clock;
 mod conformance;
+mod disk;
 mod durable;
 mod heads;
 mod moving;
 mod operate;
 mod outbound;
+mod portals;
 mod shared;
 mod signatures;
 mod streaming;

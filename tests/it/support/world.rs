@@ -51,8 +51,17 @@ impl World {
         Self::start_with(config, |entry| entry).await
     }
 
+    /// The same, with environment variables for the gateway.
+    pub(crate) async fn start_in(config: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_all(config, |entry| entry, environment).await
+    }
+
     /// The same, with each tenant's entry changed before.
     pub(crate) async fn start_with(config: &str, change: impl Fn(Value) -> Value) -> Self {
+        Self::start_all(config, change, &[]).await
+    }
+
+    async fn start_all(config: &str, change: impl Fn(Value) -> Value, environment: &[(&str, &str)]) -> Self {
         super::install_ring();
         let onfido =
             Onfido::start(onfido::Settings { retry_clock: 1000, ..Default::default() }).await.unwrap();
@@ -68,6 +77,7 @@ impl World {
         }
         let entries: Vec<Value> = entries.into_iter().map(change).collect();
         let setup = Setup::default().onfido(onfido.address()).tenants(entries).config(config);
+        let setup = environment.iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
         let gateway = start(setup).await;
         Self { onfido, acme, globex, gateway }
     }

@@ -1,0 +1,56 @@
+//! The system's clock jumps under a running gateway.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use kyc_sandbox::portal::Mode;
+
+use crate::durable::{event, stored, taken, wait_for_all};
+use crate::support::world::World;
+
+fn library() -> PathBuf {
+    let found = std::fs::read_dir("/usr/lib").unwrap().find_map(|folder| {
+        let path = folder.ok()?.path().join("faketime/libfaketimeMT.so.1");
+        path.exists().then_some(path)
+    });
+    found.expect("Debian's package faketime is installed by `make test`")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = folder.path().join("clock");
+    std::fs::write(&clock, "+0").unwrap();
+    let preload = library().to_string_lossy().into_owned();
+    let environment = [
+        ("LD_PRELOAD", preload.as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ("DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let one_step = stored().replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["1s"]"#);
+    let world = World::start_in(&one_step, &environment).await;
+
+    let mut waits = Vec::new();
+    for (number, offset) in ["+3600", "+0", "-3600", "+0", "+3600", "-3600"].into_iter().enumerate() {
+        world.acme.set_mode(Mode::Status(503));
+        let calls = world.acme.calls().len();
+        assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
+        // Tried once at least, so it waits for its next time.
+        world.acme.calls().wait_for_count(calls + 1).await.unwrap();
+        std::fs::write(&clock, offset).unwrap();
+        world.acme.set_mode(Mode::Ok);
+        let jumped = Instant::now();
+        wait_for_all(&world.acme, &BTreeSet::from([event(number)])).await;
+        waits.push(jumped.elapsed().as_millis());
+    }
+
+    println!("delivered after a jump and {waits:?} ms; a step is 1000 ms, and 200 of jitter");
+    let log = world.gateway.stop().await;
+    assert!(log.matches("the system's clock has jumped").count() >= 6, "{log}");
+    // A step, the second after which the dispatcher looks at the latest, and a busy machine.
+    assert!(waits.iter().all(|wait| *wait < 1_200 + 1_000 + 3_000), "{waits:?}");
+    assert!(taken(&world.acme).values().all(|count| *count == 1));
+}

@@ -1,0 +1,141 @@
+//! The event store on a disk that is full, or cannot be written to.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kyc_sandbox::portal::Mode;
+
+use crate::durable::{event, stored, taken, wait_for_all};
+use crate::support::gateway::binary;
+use crate::support::world::World;
+
+/// A small disk of its own; it goes with this.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    /// None where the machine lets nobody mount, as some containers do.
+    fn mount(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Self(folder);
+        run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], disk.path()).then_some(disk)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn remount(&self, option: &str) {
+        assert!(run("mount", &["-o", &format!("remount,{option}")], self.path()), "cannot remount {option}");
+    }
+
+    fn store(&self) -> PathBuf {
+        self.path().join("events.db")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run("umount", &["-l"], self.path());
+    }
+}
+
+fn run(program: &str, arguments: &[&str], last: &Path) -> bool {
+    let done =
+        |mut command: Command| command.args(arguments).arg(last).status().is_ok_and(|end| end.success());
+    if done(Command::new(program)) {
+        return true;
+    }
+    let mut as_root = Command::new("sudo");
+    as_root.args(["-n", program]);
+    done(as_root)
+}
+
+fn on(disk: &Disk) -> String {
+    stored().replace("\"store/events.db\"", &format!("{:?}", disk.store()))
+}
+
+fn large(number: usize) -> String {
+    event(number).replace("\"n\":1.0", &format!("\"n\":1.0,\"padding\":\"{}\"", "x".repeat(20_000)))
+}
+
+const NOT_RUN: &str = "NOT RUN: this machine lets nobody mount a disk";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
+    let Some(disk) = Disk::mount("6m") else { return println!("{NOT_RUN}") };
+    let world = World::start(&on(&disk)).await;
+    world.acme.set_mode(Mode::Status(500));
+
+    let mut accepted = BTreeSet::new();
+    let mut refused = Vec::new();
+    for number in 0..2000 {
+        let answer = world.notify("acme", &large(number)).await;
+        match answer.status().as_u16() {
+            200 => drop(accepted.insert(large(number))),
+            503 => refused.push((number, answer.headers().contains_key("retry-after"))),
+            other => panic!("{other}"),
+        }
+        if refused.len() > 20 {
+            break;
+        }
+    }
+    // Results find no room either now, so nothing is begun that could not be recorded.
+    world.acme.set_mode(Mode::Ok);
+    let during = world.notify("globex", &large(0)).await.status();
+    disk.remount("size=64m");
+    let mut again = Vec::new();
+    for (number, _) in &refused {
+        let mut status = 503;
+        // The store is opened anew.
+        for _ in 0..500 {
+            status = world.notify("acme", &large(*number)).await.status().as_u16();
+            if status == 200 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        again.push(status);
+        accepted.insert(large(*number));
+    }
+    wait_for_all(&world.acme, &accepted).await;
+
+    println!("{} of 20 KB accepted on 6 MiB, {} refused, all delivered", accepted.len(), refused.len());
+    assert!(accepted.len() > 50 && refused.len() > 20, "{} {}", accepted.len(), refused.len());
+    assert!(refused.iter().all(|(_, has_time)| *has_time), "503 without Retry-After");
+    assert_eq!(during, 503);
+    assert!(again.iter().all(|status| *status == 200), "{again:?}");
+    let counts = taken(&world.acme);
+    assert!(counts.keys().all(|event| accepted.contains(event)));
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_cannot_be_written_to_keeps_the_gateway_from_starting() {
+    let Some(disk) = Disk::mount("16m") else { return println!("{NOT_RUN}") };
+    let world = World::start(&on(&disk)).await;
+    world.acme.set_mode(Mode::Status(500));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    let config = std::fs::read_to_string(world.gateway.folder().join("gateway.toml")).unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    std::fs::write(kept.path().join("gateway.toml"), config).unwrap();
+    std::fs::write(kept.path().join("tenants.json"), "{}").unwrap();
+    world.gateway.stop().await;
+    let files = |disk: &Disk| -> BTreeSet<_> {
+        std::fs::read_dir(disk.path()).unwrap().map(|file| file.unwrap().file_name()).collect()
+    };
+    let before = (files(&disk), std::fs::read(disk.store()).unwrap());
+
+    disk.remount("ro");
+    let refused = Command::new(binary("kyc-gateway"))
+        .args(["run", "--config"])
+        .arg(kept.path().join("gateway.toml"))
+        .output()
+        .unwrap();
+
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    println!("{said}");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said.contains("events.db") && said.contains("webhook dispatch cannot start"), "{said}");
+    assert_eq!((files(&disk), std::fs::read(disk.store()).unwrap()), before);
+}
