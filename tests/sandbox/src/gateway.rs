@@ -22,7 +22,16 @@ pub struct Gateway {
     log: Arc<Log>,
     main: SocketAddr,
     admin: SocketAddr,
+    launch: Launch,
     _folder: Option<TempDir>,
+}
+
+/// What it was started with.
+#[derive(Clone, Debug)]
+struct Launch {
+    binary: PathBuf,
+    file: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// Why there is no running gateway.
@@ -64,40 +73,27 @@ impl Gateway {
         file: &Path,
         environment: &[(&str, &str)],
     ) -> Result<Self, StartError> {
-        let mut child = Command::new(binary)
-            .arg("run")
-            .arg("--config")
-            .arg(file)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let launch =
+            Launch { binary: binary.to_owned(), file: file.to_owned(), environment: environment.collect() };
         let log = Arc::new(Log::default());
-        log.follow(child.stdout.take());
-        log.follow(child.stderr.take());
-        let ready = async {
-            let admin = log.listener("admin").await;
-            let main = log.first_public_listener().await;
-            while !is_ready(admin).await {
-                sleep(POLL).await;
-            }
-            (main, admin)
-        };
-        let started = tokio::select! {
-            addresses = timeout(PATIENCE, ready) => addresses.ok(),
-            _ = child.wait() => None,
-        };
-        match started {
-            Some((main, admin)) => Ok(Self { child, log, main, admin, _folder: None }),
-            None => {
-                // Its last words may still be on their way through the pipe.
-                let _ = child.kill().await;
-                log.ended().await;
-                Err(StartError::NotReady(log.text()))
-            }
-        }
+        let (child, main, admin) = launch.run(&log).await?;
+        Ok(Self { child, log, main, admin, launch, _folder: None })
+    }
+
+    /// Kills it as it stands, and starts it again with the same configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn crash(&mut self) -> Result<(), StartError> {
+        self.child.kill().await?;
+        self.log.ended().await;
+        // Its addresses are told anew.
+        let log = Arc::new(Log::default());
+        (self.child, self.main, self.admin) = self.launch.run(&log).await?;
+        self.log = log;
+        Ok(())
     }
 
     /// Where its first listener is.
@@ -186,6 +182,47 @@ pub fn binary() -> PathBuf {
         panic!("kyc-gateway is not built; run: cargo build -p kyc-gateway");
     };
     binary
+}
+
+// === impl Launch ===
+
+impl Launch {
+    /// Starts the process, and waits until it is ready; says where its listeners are.
+    async fn run(&self, log: &Arc<Log>) -> Result<(Child, SocketAddr, SocketAddr), StartError> {
+        let mut child = Command::new(&self.binary)
+            .arg("run")
+            .arg("--config")
+            .arg(&self.file)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        log.follow(child.stdout.take());
+        log.follow(child.stderr.take());
+        let ready = async {
+            let admin = log.listener("admin").await;
+            let main = log.first_public_listener().await;
+            while !is_ready(admin).await {
+                sleep(POLL).await;
+            }
+            (main, admin)
+        };
+        let started = tokio::select! {
+            addresses = timeout(PATIENCE, ready) => addresses.ok(),
+            _ = child.wait() => None,
+        };
+        match started {
+            Some((main, admin)) => Ok((child, main, admin)),
+            None => {
+                // Its last words may still be on their way through the pipe.
+                let _ = child.kill().await;
+                log.ended().await;
+                Err(StartError::NotReady(log.text()))
+            }
+        }
+    }
 }
 
 // === impl StartError ===

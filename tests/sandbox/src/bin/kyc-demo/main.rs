@@ -3,6 +3,7 @@
 mod failure;
 mod flow;
 mod narrator;
+mod outage;
 mod proof;
 mod stage;
 
@@ -27,9 +28,9 @@ async fn main() -> ExitCode {
 }
 
 async fn play(narrator: &mut Narrator) -> Result<(), Failure> {
-    let stage = Stage::set(Path::new(FOLDER)).await?;
+    let mut stage = Stage::set(Path::new(FOLDER)).await?;
     stage.introduce(narrator);
-    let result = act(&stage, narrator).await;
+    let result = act(&mut stage, narrator).await;
     stage.keep_log()?;
     result?;
     if !is_asked_to_end() {
@@ -39,14 +40,15 @@ async fn play(narrator: &mut Narrator) -> Result<(), Failure> {
     stage.strike().await
 }
 
-async fn act(stage: &Stage, narrator: &mut Narrator) -> Result<(), Failure> {
+async fn act(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), Failure> {
     let mut reports = Vec::new();
     for tenant in &stage.tenants {
         reports.push(flow::play(stage, tenant, narrator).await?);
     }
     proof::each_portal_has_only_its_own(stage, &reports, narrator).await?;
     proof::strangers_are_refused(stage, narrator).await?;
-    proof::metrics_are_there(stage, narrator).await
+    proof::metrics_are_there(stage, narrator).await?;
+    outage::is_outlived(stage, narrator).await
 }
 
 /// `ONCE=1` ends the demo after the flow.

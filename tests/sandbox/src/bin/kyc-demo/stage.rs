@@ -37,6 +37,11 @@ impl Stage {
     /// Starts everything, with its files in `folder`.
     pub(crate) async fn set(folder: &Path) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)?;
+        // Events of an earlier demo are for portals that are gone.
+        match std::fs::remove_dir_all(folder.join("data")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
         let folder = folder.to_owned();
         let settings = onfido::Settings {
             completion: Duration::from_millis(500),
@@ -52,7 +57,7 @@ impl Stage {
         }
         tenants::write(&folder.join("tenants.json"), &onfido.base_url(), &entries)?;
         let file = folder.join("gateway.toml");
-        std::fs::write(&file, configuration(free_or_any(8080), free_or_any(9464)))?;
+        std::fs::write(&file, configuration(free_or_any(8080)?, free_or_any(9464)?))?;
         std::fs::write(folder.join(PASSPORT), passport())?;
         let gateway = Gateway::start_with_file(&binary(), &file, &[]).await?;
         for tenant in &cast {
@@ -86,6 +91,13 @@ impl Stage {
         }
         narrator.say(&format!("    curl -s http://{}/metrics", self.gateway.admin()));
         narrator.say("Ctrl-C ends it.");
+    }
+
+    /// Kills the gateway as it stands and starts it again; says both process ids.
+    pub(crate) async fn crash(&mut self) -> Result<(u32, u32), Failure> {
+        let old = self.gateway.pid().unwrap_or_default();
+        self.gateway.crash().await?;
+        Ok((old, self.gateway.pid().unwrap_or_default()))
     }
 
     /// Writes the gateway's log so far next to its configuration.
@@ -165,13 +177,11 @@ fn configuration(main: SocketAddr, admin: SocketAddr) -> String {
     )
 }
 
-/// The well-known port when nobody has it, else any.
-fn free_or_any(port: u16) -> SocketAddr {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    match TcpListener::bind(address) {
-        Ok(_) => address,
-        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-    }
+/// The well-known port when nobody has it, else any; the gateway comes back to it after its crash.
+fn free_or_any(port: u16) -> std::io::Result<SocketAddr> {
+    let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    TcpListener::bind(wanted).or_else(|_| TcpListener::bind(any))?.local_addr()
 }
 
 /// Something that begins like a picture.
