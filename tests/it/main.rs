@@ -28,4 +28,5 @@ mod strict;
 mod support;
 mod tenants;
 mod third_party;
+mod vault;
 mod webhook;

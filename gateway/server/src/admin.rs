@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
@@ -22,14 +23,16 @@ pub(crate) struct Admin {
 #[derive(Clone, Debug)]
 pub(crate) struct Readiness {
     tenants: Tenants,
+    metrics: Metrics,
+    max_age: Option<Duration>,
     draining: Arc<AtomicBool>,
 }
 
 // === impl Readiness ===
 
 impl Readiness {
-    pub(crate) fn new(tenants: Tenants) -> Self {
-        Self { tenants, draining: Arc::default() }
+    pub(crate) fn new(tenants: Tenants, metrics: Metrics, max_age: Option<Duration>) -> Self {
+        Self { tenants, metrics, max_age, draining: Arc::default() }
     }
 
     /// Says that the gateway is shutting down.
@@ -44,7 +47,17 @@ impl Readiness {
         if self.tenants.load().is_none() {
             return Err("no tenant document was loaded yet\n");
         }
+        if self.max_age.is_some_and(|limit| self.age() > limit) {
+            return Err("the tenant document could not be looked at for too long\n");
+        }
         Ok(())
+    }
+
+    /// How long ago the source was looked at with success.
+    fn age(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let last = u64::try_from(self.metrics.tenants_refreshed.get()).unwrap_or_default();
+        now.saturating_sub(Duration::from_secs(last))
     }
 }
 
@@ -132,8 +145,10 @@ mod tests {
 
     fn admin() -> (Admin, Tenants, Readiness) {
         let tenants = Tenants::default();
-        let readiness = Readiness::new(tenants.clone());
-        (Admin::new(Metrics::new().unwrap(), readiness.clone(), Vec::new()), tenants, readiness)
+        let metrics = Metrics::new().unwrap();
+        let readiness = Readiness::new(tenants.clone(), metrics.clone(), Some(Duration::from_secs(60)));
+        metrics.tenants_refreshed.set(i64::MAX);
+        (Admin::new(metrics, readiness.clone(), Vec::new()), tenants, readiness)
     }
 
     fn status(admin: &Admin, method: &Method, path: &str) -> u16 {
@@ -152,6 +167,18 @@ mod tests {
 
         assert_eq!((before, loaded, draining), (503, 200, 503));
         assert_eq!(status(&admin, &Method::GET, "/livez"), 200);
+    }
+
+    #[test]
+    fn not_ready_when_the_source_could_not_be_looked_at_for_too_long() {
+        let (admin, tenants, readiness) = admin();
+        tenants.replace(Arc::new(TenantTable::default()));
+
+        let fresh = status(&admin, &Method::GET, "/readyz");
+        readiness.metrics.tenants_refreshed.set(1_000_000);
+        let old = status(&admin, &Method::GET, "/readyz");
+
+        assert_eq!((fresh, old), (200, 503));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kyc_plugin_api::Background;
 use kyc_proxy::{Entry, Guarded, Proxy};
 use kyc_telemetry::log;
-use kyc_tenants::{FileSource, Source, Tenants, VaultError, VaultSource};
+use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
 use pingora::apps::HttpServerOptions;
 use pingora::apps::http_app::HttpServer;
 use pingora::listeners::tls::TlsSettings;
@@ -24,6 +24,7 @@ use crate::instruments::Instruments;
 use crate::listeners::{Bound, BoundSocket, Lifetime};
 use crate::refresh::Refresh;
 use crate::shutdown::{Drain, Signals};
+use crate::tenancy::Tenancy;
 use crate::work::{UnderWay, Work};
 
 /// Why the gateway does not start.
@@ -75,7 +76,8 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     }
     let metrics = instruments.metrics;
     let tenants = Tenants::default();
-    let readiness = Readiness::new(tenants.clone());
+    let readiness = Readiness::new(tenants.clone(), metrics.clone(), settings.tenants_max_age);
+    let reload = Reload::default();
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
     let sockets = bind(&settings.listeners)?;
@@ -113,16 +115,14 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     }
     server.add_service(Bound::new(service, sockets, Lifetime::UntilShutdown));
 
-    let admin =
-        HttpServer::new_app(Admin::new(metrics.clone(), readiness.clone(), settings.offers.operations));
-    let mut service = Service::new("admin".to_owned(), admin);
-    service.threads = Some(1);
-    service.add_tcp(&admin_socket.address().to_string());
-    server.add_service(Bound::new(service, vec![admin_socket], Lifetime::UntilExit));
+    let mut operations = settings.offers.operations;
+    operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
+    let admin = Admin::new(metrics.clone(), readiness.clone(), operations);
+    server.add_service(admin_service(admin, admin_socket));
 
     server.add_service(background_service(
         "tenants",
-        Refresh::new(source, tenants.clone(), metrics.clone(), settings.poll),
+        Refresh::new(source, tenants.clone(), metrics.clone(), settings.poll, reload),
     ));
     let under_way = UnderWay::default();
     for background in settings.offers.backgrounds {
@@ -135,6 +135,13 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     server.add_service(background_service("drain", Drain::new(metrics, under_way, log, settings.drain)));
     server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });
     std::process::exit(0)
+}
+
+fn admin_service(admin: Admin, socket: BoundSocket) -> Bound<Service<HttpServer<Admin>>> {
+    let mut service = Service::new("admin".to_owned(), HttpServer::new_app(admin));
+    service.threads = Some(1);
+    service.add_tcp(&socket.address().to_string());
+    Bound::new(service, vec![socket], Lifetime::UntilExit)
 }
 
 fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
@@ -158,7 +165,8 @@ fn idle_after(keepalive: Duration) -> HttpServerOptions {
     options
 }
 
-fn source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
+/// The place that holds the tenant document.
+pub(crate) fn source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
     Ok(match source {
         TenantSource::File(path) => Box::new(FileSource::new(path)),
         TenantSource::Vault(settings) => Box::new(VaultSource::new(*settings)?),

@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use crate::events::Events;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
-use crate::{assembly, config, terminal};
+use crate::tenancy::TenantsCommand;
+use crate::{assembly, config, tenancy, terminal};
 
 /// A gateway between FintechOS and Onfido.
 #[derive(Parser)]
@@ -23,7 +24,16 @@ enum Command {
     /// Serves until SIGTERM (finishes what is in flight) or SIGINT (stops at once).
     Run(ConfigFile),
     /// Reports every problem of a configuration; exits with 1 when there is one.
-    Check(ConfigFile),
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Also logs in where the tenants are, reads them, and says of each whether it would be served.
+        #[arg(long)]
+        live: bool,
+    },
+    /// Tenants of a running gateway: list, reload.
+    #[command(subcommand)]
+    Tenants(TenantsCommand),
     /// Stored events: list, show, replay and discard those of a running gateway; export or copy a store.
     #[command(subcommand)]
     Events(Events),
@@ -55,7 +65,8 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
             },
             Err(problems) => terminal::fail(&problems),
         },
-        Command::Check(file) => match config::load(&file.config, registry, &instruments) {
+        Command::Tenants(tenants) => tenants.execute(),
+        Command::Check { file, live } => match config::load(&file.config, registry, &instruments) {
             Ok(settings) => {
                 terminal::say(&format!("{} is valid", file.config.display()));
                 settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
@@ -64,7 +75,13 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     .take()
                     .iter()
                     .for_each(|text| terminal::say(&format!("  warning: {text}")));
-                ExitCode::SUCCESS
+                if !live {
+                    return ExitCode::SUCCESS;
+                }
+                match assembly::source(settings.tenants) {
+                    Ok(source) => tenancy::check_live(source),
+                    Err(error) => terminal::fail(&error),
+                }
             }
             Err(problems) => terminal::fail(&problems),
         },

@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::admin::INTENT;
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
+use crate::remote::{Parameters, Target};
 use crate::{config, terminal};
 
 /// What to do with stored events.
@@ -74,17 +74,6 @@ pub(crate) enum Events {
     },
 }
 
-/// Which gateway.
-#[derive(Args)]
-pub(crate) struct Target {
-    /// The admin listener of the running gateway.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
-    admin: String,
-    /// Prints the answer as it is.
-    #[arg(long)]
-    json: bool,
-}
-
 /// Which events.
 #[derive(Args)]
 pub(crate) struct Filter {
@@ -110,8 +99,6 @@ pub(crate) struct Filter {
     #[arg(long)]
     uid: Option<String>,
 }
-
-type Parameters = Vec<(&'static str, String)>;
 
 // === impl Events ===
 
@@ -192,38 +179,6 @@ fn offline(
     match done.and_then(|()| std::io::Write::flush(&mut out).map_err(|error| error.to_string())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => terminal::fail(&reason),
-    }
-}
-
-// === impl Target ===
-
-impl Target {
-    fn call(&self, changes: bool, path: &str, parameters: &Parameters) -> Result<Value, String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| format!("no runtime: {error}"))?;
-        runtime.block_on(async {
-            let url = format!("{}{path}", self.admin.trim_end_matches('/'));
-            let client = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
-            let request = if changes { client.post(&url) } else { client.get(&url) };
-            let answer =
-                request.query(parameters).header(INTENT, "events").send().await.map_err(|error| {
-                    format!("no gateway answers at {}: {}", self.admin, error.without_url())
-                })?;
-            let status = answer.status();
-            let text = answer.text().await.map_err(|error| error.without_url().to_string())?;
-            let value: Value = serde_json::from_str(&text)
-                .map_err(|_| format!("{} answered {status}; does a route keep events there?", self.admin))?;
-            match value.get("error").and_then(Value::as_str) {
-                Some(error) => Err(error.to_owned()),
-                None => Ok(value),
-            }
-        })
-    }
-
-    fn show(&self, answer: &Value, human: fn(&Value) -> String) -> String {
-        if self.json { answer.to_string() } else { human(answer) }
     }
 }
 

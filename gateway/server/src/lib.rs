@@ -21,7 +21,9 @@ mod listeners;
 mod plugins;
 mod refresh;
 mod registry;
+mod remote;
 mod shutdown;
+mod tenancy;
 mod terminal;
 mod work;
 

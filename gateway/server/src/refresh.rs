@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
-use kyc_tenants::{Source, Tenants, watch};
+use kyc_tenants::{Reload, Source, Tenants, watch};
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The background service around the tenants' watcher.
 pub(crate) struct Refresh {
@@ -16,13 +17,20 @@ pub(crate) struct Refresh {
     tenants: Tenants,
     metrics: Metrics,
     poll: Duration,
+    reload: Reload,
 }
 
 // === impl Refresh ===
 
 impl Refresh {
-    pub(crate) fn new(source: Box<dyn Source>, tenants: Tenants, metrics: Metrics, poll: Duration) -> Self {
-        Self { source: Mutex::new(Some(source)), tenants, metrics, poll }
+    pub(crate) fn new(
+        source: Box<dyn Source>,
+        tenants: Tenants,
+        metrics: Metrics,
+        poll: Duration,
+        reload: Reload,
+    ) -> Self {
+        Self { source: Mutex::new(Some(source)), tenants, metrics, poll, reload }
     }
 }
 
@@ -38,7 +46,24 @@ impl BackgroundService for Refresh {
                 }
             }
         };
-        let (tenants, metrics) = (self.tenants.clone(), self.metrics.clone());
-        watch(source, tenants, metrics, self.poll, stopped, move || ready.notify_ready()).await;
+        let (tenants, metrics, reload) = (self.tenants.clone(), self.metrics.clone(), self.reload.clone());
+        let asked = on_hangup(reload.clone());
+        let watched =
+            watch(source, tenants, metrics, self.poll, reload, stopped, move || ready.notify_ready());
+        tokio::select! {
+            () = watched => {}
+            () = asked => {}
+        }
     }
+}
+
+/// Asks at each SIGHUP; never returns.
+async fn on_hangup(reload: Reload) {
+    // Without a handler the signal keeps its default.
+    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+        while hangup.recv().await.is_some() {
+            reload.ask();
+        }
+    }
+    std::future::pending().await
 }

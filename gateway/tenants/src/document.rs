@@ -81,6 +81,15 @@ pub enum DocumentError {
 // === impl Document ===
 
 impl Document {
+    /// Reads a document that nothing came before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Document::parse`].
+    pub fn read(document: &Secret) -> Result<Self, DocumentError> {
+        Self::parse(document.reveal().as_bytes(), None)
+    }
+
     /// Reads a document. Entries that are the same in `previous` keep their `Arc`.
     ///
     /// # Errors

@@ -6,6 +6,6 @@ mod watch;
 
 pub use document::{Document, DocumentError, Refusal};
 pub use source::file::FileSource;
-pub use source::vault::{KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
+pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
 pub use source::{Source, SourceError};
-pub use watch::{Tenants, watch};
+pub use watch::{Reload, Tenants, watch};

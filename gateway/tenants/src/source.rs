@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use kyc_model::Secret;
 
@@ -22,6 +23,17 @@ pub trait Source: Send {
     /// [`SourceError`] when the document cannot be had; one that is not there is an outage too, never an
     /// empty document.
     async fn read(&mut self) -> Result<Secret, SourceError>;
+
+    /// Says cheaply, without reading a secret, whether the document is still the one that was read last; `false` also
+    /// when that is not known.
+    async fn is_unchanged(&mut self) -> bool {
+        false
+    }
+
+    /// When it wants to be looked at, whatever the poll is: to renew a login in time.
+    fn next_look(&self) -> Option<Instant> {
+        None
+    }
 
     /// Names the place for the operator, as in `vault secret kv/dcs/kyc-onfido`; holds no secret.
     fn describe(&self) -> String;

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use kyc_model::TenantTable;
@@ -28,9 +30,16 @@ struct Watcher {
     metrics: Metrics,
     poll: Duration,
     hashes: RandomState,
+    reload: Reload,
     /// Of the document that is running.
     running: Option<u64>,
+    /// Of the document that was read last.
+    seen: Option<u64>,
 }
+
+/// Asks the watch to look at once. Clones ask the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Reload(Arc<Notify>);
 
 /// Why a look did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +48,15 @@ enum LookError {
     Source(#[from] SourceError),
     #[error("cannot use the tenant document")]
     Document(#[from] DocumentError),
+}
+
+// === impl Reload ===
+
+impl Reload {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
 }
 
 // === impl Tenants ===
@@ -55,7 +73,8 @@ impl Tenants {
     }
 }
 
-/// Keeps `tenants` as `source` says, until `shutdown`: looks at once, then each `poll` (more than zero).
+/// Keeps `tenants` as `source` says, until `shutdown`: looks at once, then each `poll` (more than zero), and when
+/// `reload` asks.
 ///
 /// What cannot be read or used leaves the last good table in place and is retried, after one second at first
 /// and then ever later up to `poll`. `on_first_load` is called once, when the first table is in place.
@@ -64,10 +83,12 @@ pub async fn watch(
     tenants: Tenants,
     metrics: Metrics,
     poll: Duration,
+    reload: Reload,
     shutdown: impl Future,
     on_first_load: impl FnOnce(),
 ) {
-    let mut watcher = Watcher { source, tenants, metrics, poll, hashes: RandomState::new(), running: None };
+    let hashes = RandomState::new();
+    let mut watcher = Watcher { source, tenants, metrics, poll, hashes, reload, running: None, seen: None };
     tokio::select! {
         biased;
         _ = shutdown => {}
@@ -88,7 +109,9 @@ impl Watcher {
                         first();
                     }
                     retries = self.retries();
-                    self.poll
+                    let due =
+                        self.source.next_look().map(|due| due.saturating_duration_since(Instant::now()));
+                    due.map_or(self.poll, |due| self.poll.min(due.max(SHORTEST)))
                 }
                 Err(error) => {
                     self.metrics.tenants_polled("failed");
@@ -97,26 +120,38 @@ impl Watcher {
                     retries.next().map_or(self.poll, |pause| pause.min(self.poll))
                 }
             };
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.reload.0.notified() => info!("looking at the tenant document, as asked"),
+            }
         }
     }
 
     async fn look(&mut self) -> Result<(), LookError> {
-        let text = self.source.read().await?;
-        let hash = self.hashes.hash_one(text.reveal());
-        let result = if self.running == Some(hash) {
+        // Only a document that is in use may be passed over: one that was refused is reported again.
+        let result = if self.running == self.seen && self.seen.is_some() && self.source.is_unchanged().await {
             "unchanged"
         } else {
-            let previous = self.tenants.load();
-            let document = Document::parse(text.reveal().as_bytes(), previous.as_deref())?;
-            self.apply(document);
-            self.running = Some(hash);
-            "changed"
+            self.read().await?
         };
         self.metrics.tenants_polled(result);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.metrics.tenants_refreshed.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         Ok(())
+    }
+
+    async fn read(&mut self) -> Result<&'static str, LookError> {
+        let text = self.source.read().await?;
+        let hash = self.hashes.hash_one(text.reveal());
+        self.seen = Some(hash);
+        if self.running == Some(hash) {
+            return Ok("unchanged");
+        }
+        let previous = self.tenants.load();
+        let document = Document::parse(text.reveal().as_bytes(), previous.as_deref())?;
+        self.apply(document);
+        self.running = Some(hash);
+        Ok("changed")
     }
 
     fn apply(&self, document: Document) {
@@ -161,6 +196,8 @@ fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// No source is looked at more often, whatever it wants.
+const SHORTEST: Duration = Duration::from_millis(200);
 /// Until jitter stretches it.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -14,21 +14,113 @@ pub(crate) struct OpenBao {
     child: Child,
     pub(crate) address: String,
     client: reqwest::Client,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
+    root: String,
+    /// Of a server that keeps its data.
+    unseal_key: Option<String>,
 }
 
 // === impl OpenBao ===
 
 impl OpenBao {
     pub(crate) async fn start() -> Self {
+        Self::start_dev(false).await
+    }
+
+    /// A server with TLS, which can ask for client certificates; its authority is in the file `ca`.
+    pub(crate) async fn start_tls() -> Self {
+        let mut bao = Self::start_dev(true).await;
+        let authority = std::fs::read(bao.ca()).unwrap();
+        let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+        bao.client = reqwest::Client::builder().tls_certs_merge([authority]).build().unwrap();
+        bao.address = bao.address.replace("http:", "https:");
+        bao
+    }
+
+    /// The certificate authority of a server with TLS.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.home.path().join("vault-ca.pem")
+    }
+
+    /// A server that keeps its data when it is killed, and comes back sealed.
+    pub(crate) async fn start_kept() -> Self {
         super::install_ring();
         let home = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (data, cluster) = (home.path().join("data"), TcpListener::bind("127.0.0.1:0").unwrap());
+        std::fs::create_dir(&data).unwrap();
+        let config = format!(
+            "storage \"raft\" {{\n path = \"{}\"\n node_id = \"one\"\n}}\n\
+             listener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n cluster_address = \"{cluster}\"\n \
+             tls_disable = true\n}}\napi_addr = \"http://127.0.0.1:{port}\"\n\
+             cluster_addr = \"https://{cluster}\"\n",
+            data.display(),
+            cluster = cluster.local_addr().unwrap()
+        );
+        drop(cluster);
+        std::fs::write(home.path().join("config.hcl"), config).unwrap();
+        let address = format!("http://127.0.0.1:{port}");
+        let client = reqwest::Client::new();
+        let child = serve(home.path());
+        let mut bao = Self { child, address, client, home, root: String::new(), unseal_key: None };
+        bao.wait_until_it_answers().await;
+        let made = bao.call("POST", "sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
+        bao.root = made["root_token"].as_str().unwrap().to_owned();
+        bao.unseal_key = made["keys"][0].as_str().map(str::to_owned);
+        bao.unseal().await;
+        bao
+    }
+
+    /// Kills the server as it stands.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again; it is sealed then.
+    pub(crate) async fn restart(&mut self) {
+        self.child = serve(self.home.path());
+        self.wait_until_it_answers().await;
+    }
+
+    pub(crate) async fn seal(&self) {
+        self.call("POST", "sys/seal", Value::Null).await;
+    }
+
+    pub(crate) async fn unseal(&self) {
+        self.call("POST", "sys/unseal", json!({ "key": self.unseal_key })).await;
+        // It answers 503 until it has found its feet.
+        for _ in 0..1000 {
+            let health = self.client.get(format!("{}/v1/sys/health", self.address)).send().await;
+            if health.is_ok_and(|answer| answer.status() == 200) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("OpenBao stays sealed");
+    }
+
+    async fn wait_until_it_answers(&self) {
+        for _ in 0..1000 {
+            if self.client.get(format!("{}/v1/sys/seal-status", self.address)).send().await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("OpenBao does not answer");
+    }
+
+    async fn start_dev(tls: bool) -> Self {
+        super::install_ring();
+        let home = tempfile::tempdir().unwrap();
+        let tls_options = ["-dev-tls".to_owned(), format!("-dev-tls-cert-dir={}", home.path().display())];
         // It cannot take port 0, and takes the next port as well: another test may be quicker, so try again.
         for _ in 0..20 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut child = Command::new(binary())
                 .args(["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"])
                 .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+                .args(if tls { tls_options.as_slice() } else { &[] })
                 .env("HOME", home.path())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -44,7 +136,8 @@ impl OpenBao {
             });
             if started.await.unwrap() {
                 let address = format!("http://127.0.0.1:{port}");
-                return Self { child, address, client: reqwest::Client::new(), _home: home };
+                let (client, root) = (reqwest::Client::new(), "root".to_owned());
+                return Self { child, address, client, home, root, unseal_key: None };
             }
             let _ = child.wait();
         }
@@ -54,7 +147,7 @@ impl OpenBao {
     /// Calls the API as root.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> Value {
         let request = self.client.request(method.parse().unwrap(), format!("{}/v1/{path}", self.address));
-        let answer = request.header("X-Vault-Token", "root").json(&body).send().await.unwrap();
+        let answer = request.header("X-Vault-Token", &self.root).json(&body).send().await.unwrap();
         let status = answer.status();
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{method} {path}: {status} {text}");
@@ -65,7 +158,8 @@ impl OpenBao {
     pub(crate) async fn mount_kv(&self, version: &str) {
         let options = json!({ "type": "kv", "options": { "version": version } });
         self.call("POST", "sys/mounts/kv", options).await;
-        let rule = "path \"kv/data/dcs/*\" { capabilities = [\"read\"] } path \"kv/dcs/*\" { capabilities = [\"read\"] }";
+        let rule = "path \"kv/data/dcs/*\" { capabilities = [\"read\"] } path \"kv/dcs/*\" { capabilities = [\"read\"] } \
+                    path \"kv/metadata/dcs/*\" { capabilities = [\"read\"] }";
         self.call("POST", "sys/policies/acl/kyc", json!({ "policy": rule })).await;
     }
 
@@ -96,11 +190,42 @@ impl OpenBao {
     }
 }
 
+impl OpenBao {
+    /// Makes another secret id of the role of [`OpenBao::app_role`], wrapped.
+    pub(crate) async fn wrapped_secret_id(&self) -> String {
+        let url = format!("{}/v1/auth/approle/role/kyc/secret-id", self.address);
+        let request =
+            self.client.post(url).header("X-Vault-Token", &self.root).header("X-Vault-Wrap-TTL", "1h");
+        let answer: Value =
+            serde_json::from_str(&request.json(&json!({})).send().await.unwrap().text().await.unwrap())
+                .unwrap();
+        answer["wrap_info"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a token that lives on for as long as it is renewed within each `period`.
+    pub(crate) async fn periodic_token(&self, period: &str) -> String {
+        let options = json!({ "policies": ["kyc"], "period": period });
+        let answer = self.call("POST", "auth/token/create", options).await;
+        answer["auth"]["client_token"].as_str().unwrap().to_owned()
+    }
+}
+
 impl Drop for OpenBao {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn serve(home: &Path) -> Child {
+    Command::new(binary())
+        .args(["server", "-config"])
+        .arg(home.join("config.hcl"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// The native program inside the Python package; the script beside it would not pass a kill on.

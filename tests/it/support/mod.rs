@@ -2,6 +2,7 @@
 
 pub(crate) mod bao;
 pub(crate) mod gateway;
+pub(crate) mod methods;
 mod process;
 pub(crate) mod raw;
 pub(crate) mod tls;

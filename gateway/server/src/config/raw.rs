@@ -1,11 +1,14 @@
 //! The configuration as it stands in the file. Defaults are the values of `Default`, and
 //! `conf/gateway.toml` shows them all; a test proves that both say the same.
 
+mod vault;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
+pub(crate) use vault::{Auth, Vault, Version};
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -87,6 +90,8 @@ pub(crate) struct Tenants {
     pub(crate) source: SourceKind,
     #[serde(with = "humantime_serde")]
     pub(crate) poll: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) max_age: Option<Duration>,
     pub(crate) file: TenantFile,
     pub(crate) vault: Vault,
 }
@@ -102,43 +107,6 @@ pub(crate) enum SourceKind {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TenantFile {
     pub(crate) path: PathBuf,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Vault {
-    pub(crate) address: Option<String>,
-    pub(crate) mount: String,
-    pub(crate) path: String,
-    pub(crate) version: Version,
-    pub(crate) namespace: Option<String>,
-    pub(crate) ca_file: Option<PathBuf>,
-    #[serde(with = "humantime_serde")]
-    pub(crate) timeout: Duration,
-    pub(crate) auth: Auth,
-    pub(crate) token_file: Option<PathBuf>,
-    pub(crate) token_env: Option<String>,
-    pub(crate) approle_mount: String,
-    pub(crate) role_id: Option<String>,
-    pub(crate) secret_id_file: Option<PathBuf>,
-    pub(crate) secret_id_env: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Version {
-    Auto,
-    #[serde(rename = "1")]
-    V1,
-    #[serde(rename = "2")]
-    V2,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Auth {
-    Token,
-    Approle,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -233,6 +201,7 @@ impl Default for Tenants {
         Self {
             source: SourceKind::File,
             poll: Duration::from_secs(10),
+            max_age: None,
             file: TenantFile::default(),
             vault: Vault::default(),
         }
@@ -242,26 +211,5 @@ impl Default for Tenants {
 impl Default for TenantFile {
     fn default() -> Self {
         Self { path: PathBuf::from("tenants.json") }
-    }
-}
-
-impl Default for Vault {
-    fn default() -> Self {
-        Self {
-            address: None,
-            mount: "kv".to_owned(),
-            path: "dcs/kyc-onfido".to_owned(),
-            version: Version::Auto,
-            namespace: None,
-            ca_file: None,
-            timeout: Duration::from_secs(10),
-            auth: Auth::Token,
-            token_file: None,
-            token_env: None,
-            approle_mount: "approle".to_owned(),
-            role_id: None,
-            secret_id_file: None,
-            secret_id_env: None,
-        }
     }
 }

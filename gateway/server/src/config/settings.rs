@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) log_level: String,
     pub(crate) log_format: log::Format,
     pub(crate) poll: Duration,
+    pub(crate) tenants_max_age: Option<Duration>,
     pub(crate) tenants: TenantSource,
     pub(crate) routes: RouteTable,
     /// What plugins do beside requests.
@@ -107,7 +108,10 @@ impl Settings {
         }
         let listeners = listeners(&raw.listeners, folder, problems);
         let admin = address("admin.address", &raw.admin.address, &listeners, problems);
-        let poll = raw.tenants.poll;
+        let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
+        if tenants_max_age.is_some_and(|age| age <= poll) {
+            problems.add("tenants.max_age", "must be longer than tenants.poll");
+        }
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let routes = routes::check(raw.routes, folder, registry, instruments, problems);
@@ -127,6 +131,7 @@ impl Settings {
                 LogFormat::Text => log::Format::Text,
             },
             poll,
+            tenants_max_age,
             tenants: tenants?,
             routes,
             offers,

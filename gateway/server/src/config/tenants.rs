@@ -1,11 +1,11 @@
 //! Where the tenant document comes from.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kyc_model::SecretSource;
 use kyc_plugin_api::Warnings;
-use kyc_tenants::{KvVersion, VaultAuth, VaultSettings, VaultSource};
+use kyc_tenants::{AzureIdentity, KvVersion, VaultAuth, VaultSettings, VaultSource};
 
 use super::raw::{Auth, SourceKind, Tenants, Vault, Version};
 use super::{Folder, TenantSource};
@@ -67,29 +67,87 @@ fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Proble
 }
 
 fn auth(raw: &Vault, folder: &Folder, warnings: &Warnings, problems: &mut Problems) -> Option<VaultAuth> {
-    let resolve = |file: &Option<PathBuf>| file.as_deref().map(|file| folder.resolve(file));
-    let mut secret = |name, file: &Option<PathBuf>, variable: Option<&str>| {
-        let source = SecretSource::choose(name, resolve(file).as_deref(), variable);
-        let path = format!("tenants.vault.{name}");
-        let source = source.map_err(|error| problems.add(&path, error.to_string())).ok()?;
-        if let Err(error) = source.read() {
-            warnings.add(format!("{path}: no login is possible yet: {error}"));
-        }
-        Some(source)
-    };
+    let method = raw.auth.name();
+    let mut login = LoginCheck { method, folder, warnings, problems };
+    // Methods are mounted at their names, unless somebody wants it otherwise.
+    let mount = raw.auth_mount.clone().unwrap_or_else(|| method.to_owned());
     match raw.auth {
         Auth::Token => {
             let default = (raw.token_file.is_none() && raw.token_env.is_none()).then_some(TOKEN_VARIABLE);
-            secret("token", &raw.token_file, raw.token_env.as_deref().or(default)).map(VaultAuth::Token)
+            let variable = raw.token_env.as_deref().or(default);
+            login.secret("token", raw.token_file.as_deref(), variable).map(VaultAuth::Token)
         }
         Auth::Approle => {
-            let secret_id = secret("secret_id", &raw.secret_id_file, raw.secret_id_env.as_deref());
-            let Some(role_id) = raw.role_id.clone() else {
-                problems.add("tenants.vault.role_id", "is required for auth = \"approle\"");
-                return None;
-            };
-            Some(VaultAuth::AppRole { mount: raw.approle_mount.clone(), role_id, secret_id: secret_id? })
+            let variable = raw.secret_id_env.as_deref();
+            let secret_id = login.secret("secret_id", raw.secret_id_file.as_deref(), variable);
+            let role_id = login.required("role_id", raw.role_id.as_ref());
+            Some(VaultAuth::AppRole {
+                mount,
+                role_id: role_id?,
+                secret_id: secret_id?,
+                wrapped: raw.secret_id_wrapped,
+            })
         }
+        Auth::Kubernetes | Auth::Jwt => {
+            let is_pod = raw.auth == Auth::Kubernetes && raw.jwt_file.is_none() && raw.jwt_env.is_none();
+            let file = raw.jwt_file.as_deref().or(is_pod.then_some(Path::new(SERVICE_ACCOUNT)));
+            let jwt = login.secret("jwt", file, raw.jwt_env.as_deref());
+            let role = login.required("role", raw.role.as_ref());
+            Some(VaultAuth::Jwt { mount, role: role?, jwt: jwt? })
+        }
+        Auth::Azure => Some(VaultAuth::Azure {
+            mount,
+            role: login.required("role", raw.role.as_ref())?,
+            identity: AzureIdentity {
+                endpoint: raw.azure_endpoint.clone(),
+                resource: raw.azure_resource.clone(),
+                client_id: raw.azure_client_id.clone(),
+            },
+        }),
+        Auth::Cert => {
+            let certificate_file = login.required("certificate_file", raw.certificate_file.as_ref());
+            let key_file = login.required("key_file", raw.key_file.as_ref());
+            Some(VaultAuth::Certificate {
+                mount,
+                certificate_file: folder.resolve(&certificate_file?),
+                key_file: folder.resolve(&key_file?),
+            })
+        }
+    }
+}
+
+/// Where what is wrong with a login is noted.
+struct LoginCheck<'a> {
+    method: &'static str,
+    folder: &'a Folder,
+    warnings: &'a Warnings,
+    problems: &'a mut Problems,
+}
+
+impl LoginCheck<'_> {
+    fn required<T: Clone>(&mut self, name: &str, value: Option<&T>) -> Option<T> {
+        if value.is_none() {
+            self.problems
+                .add(format!("tenants.vault.{name}"), format!("is required for auth = \"{}\"", self.method));
+        }
+        value.cloned()
+    }
+
+    /// What is not there yet is a warning: it may still come.
+    fn secret(
+        &mut self,
+        name: &'static str,
+        file: Option<&Path>,
+        variable: Option<&str>,
+    ) -> Option<SecretSource> {
+        let file = file.map(|file| self.folder.resolve(file));
+        let path = format!("tenants.vault.{name}");
+        let source = SecretSource::choose(name, file.as_deref(), variable);
+        let source = source.map_err(|error| self.problems.add(&path, error.to_string())).ok()?;
+        if let Err(error) = source.read() {
+            self.warnings.add(format!("{path}: no login is possible yet: {error}"));
+        }
+        Some(source)
     }
 }
 
@@ -98,3 +156,5 @@ fn variable(name: &str) -> Option<String> {
 }
 
 const TOKEN_VARIABLE: &str = "VAULT_TOKEN";
+/// Where Kubernetes puts the token of a pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";

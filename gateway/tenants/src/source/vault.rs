@@ -4,11 +4,14 @@ mod connection;
 mod error;
 mod kv;
 mod login;
+mod session;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
+use tracing::info;
 
 use kyc_model::Secret;
 
@@ -16,8 +19,9 @@ use super::{Source, SourceError};
 use connection::Connection;
 pub use error::VaultError;
 use kv::{Engine, Location};
-use login::Session;
-pub use login::VaultAuth;
+use login::Login;
+pub use login::{AzureIdentity, VaultAuth};
+use session::Session;
 
 /// Where the secret is, and how to get at it.
 #[derive(Clone, Debug)]
@@ -57,9 +61,13 @@ pub struct VaultSource {
     connection: Connection,
     location: Location,
     version: KvVersion,
-    auth: VaultAuth,
+    login: Login,
     session: Option<Session>,
     known: Option<Engine>,
+    /// The version of the document that was read last.
+    read: Option<u64>,
+    /// Whether the token may not see the secret's metadata.
+    blind: bool,
 }
 
 // === impl VaultSource ===
@@ -81,20 +89,37 @@ impl VaultSource {
                 settings.timeout,
             )?,
             version: settings.version,
-            auth: settings.auth,
+            login: Login::new(settings.auth),
             session: None,
             known: None,
+            read: None,
+            blind: false,
         })
+    }
+
+    /// The session at hand, renewed, or a new one.
+    async fn renew_session(&mut self) -> Result<(), VaultError> {
+        let kept = match self.session.take() {
+            Some(session) => session.kept().await,
+            None => None,
+        };
+        let session = match kept {
+            Some(session) => session,
+            None => {
+                self.blind = false;
+                let session = self.login.log_in(&self.connection).await?;
+                info!("logged in at vault");
+                session
+            }
+        };
+        self.session = Some(session);
+        Ok(())
     }
 
     /// Reads once, with the login at hand or a new one.
     async fn attempt(&mut self) -> Result<Secret, VaultError> {
-        let session = match self.session.take().filter(Session::is_fresh) {
-            Some(session) => session,
-            None => self.auth.login(&self.connection).await?,
-        };
-        // Put back before the next await: a dropped future must not cost the login.
-        let session = self.session.insert(session);
+        self.renew_session().await?;
+        let Some(session) = &self.session else { return Err(VaultError::Denied) };
         let engine = match (self.version, self.known) {
             (KvVersion::V1, _) => Some(Engine::V1),
             (KvVersion::V2, _) => Some(Engine::V2),
@@ -108,7 +133,8 @@ impl VaultSource {
             None => self.location.probe(session.client()).await?,
         };
         self.known = Some(engine);
-        Ok(document)
+        self.read = document.version;
+        Ok(document.fields)
     }
 }
 
@@ -129,6 +155,26 @@ impl Source for VaultSource {
             self.known = None;
         }
         Ok(result?)
+    }
+
+    async fn is_unchanged(&mut self) -> bool {
+        let Some(read) = self.read.filter(|_| !self.blind) else { return false };
+        if self.renew_session().await.is_err() {
+            return false;
+        }
+        let Some(session) = &self.session else { return false };
+        match self.location.newest(session.client()).await {
+            Ok(newest) => newest == Some(read),
+            Err(VaultError::Denied) => {
+                self.blind = true;
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        self.session.as_ref().and_then(Session::due)
     }
 
     fn describe(&self) -> String {

@@ -90,6 +90,14 @@ fn every_key_without_a_default_is_shown_commented_out() {
         "token_file",
         "role_id",
         "secret_id_env",
+        "auth_mount",
+        "role =",
+        "jwt_file",
+        "jwt_env",
+        "azure_client_id",
+        "certificate_file",
+        "key_file",
+        "max_age",
     ] {
         assert!(text.contains(key), "{key} is not documented");
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderValue;
+use reqwest::Identity;
 use vaultrs::client::{VaultClient, VaultClientSettingsBuilder};
 use vaultrs::error::ClientError;
 
@@ -45,7 +46,20 @@ impl Connection {
 
     /// Makes a client without a token, to log in with.
     pub(super) fn anonymous(&self) -> Result<VaultClient, VaultError> {
-        self.build("")
+        self.build("", None)
+    }
+
+    /// Makes a client without a token that shows a certificate, to log in with.
+    pub(super) fn identified(&self, certificate: &Secret, key: &Secret) -> Result<VaultClient, VaultError> {
+        let pem = Secret::new(format!("{}\n{}\n", certificate.reveal(), key.reveal()));
+        let identity =
+            Identity::from_pem(pem.reveal().as_bytes()).map_err(|_| VaultError::ClientCertificate)?;
+        self.build("", Some(identity))
+    }
+
+    /// The longest that one call may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Makes a client that sends `token`.
@@ -53,14 +67,14 @@ impl Connection {
         if token.header_value("").is_none() {
             return Err(VaultError::Token); // `vaultrs` would panic.
         }
-        self.build(token.reveal())
+        self.build(token.reveal(), None)
     }
 
-    fn build(&self, token: &str) -> Result<VaultClient, VaultError> {
+    fn build(&self, token: &str, identity: Option<Identity>) -> Result<VaultClient, VaultError> {
         let settings = VaultClientSettingsBuilder::default()
             .address(self.address.url())
             .ca_certs(self.ca_file.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>())
-            .identity(None)
+            .identity(identity)
             .namespace(self.namespace.clone())
             .timeout(Some(self.timeout))
             .token(token)

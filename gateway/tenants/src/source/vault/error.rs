@@ -37,6 +37,18 @@ pub enum VaultError {
         /// The file.
         path: PathBuf,
     },
+    /// The client certificate or its key cannot be used.
+    #[error("vault: the client certificate and its key cannot be used")]
+    ClientCertificate,
+    /// The machine's identity cannot be had.
+    #[error("vault: the machine's identity service gives no token: {0}")]
+    Identity(String),
+    /// The wrapped secret id was opened before, by somebody else or an earlier start, or is too old.
+    #[error("vault: the wrapped secret id cannot be opened (status {status})")]
+    Wrapping {
+        /// Vault's answer.
+        status: u16,
+    },
     /// No client could be made.
     #[error("vault: cannot set up TLS")]
     Tls,
@@ -83,6 +95,15 @@ impl VaultError {
     pub(super) fn of_login(error: &ClientError) -> Self {
         match status(error) {
             Some(status @ (400 | 401 | 403 | 404)) => Self::Login { status },
+            Some(status) => Self::Status { status },
+            None => Self::of_transport(error),
+        }
+    }
+
+    /// What went wrong with opening a wrapped secret id.
+    pub(super) fn of_unwrapping(error: &ClientError) -> Self {
+        match status(error) {
+            Some(status @ (400 | 403 | 404)) => Self::Wrapping { status },
             Some(status) => Self::Status { status },
             None => Self::of_transport(error),
         }

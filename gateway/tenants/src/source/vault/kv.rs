@@ -24,6 +24,14 @@ pub(super) enum Engine {
     V2,
 }
 
+/// What was read.
+pub(super) struct Document {
+    /// One JSON object.
+    pub(super) fields: Secret,
+    /// Counted by an engine of version 2.
+    pub(super) version: Option<u64>,
+}
+
 // === impl Location ===
 
 impl Location {
@@ -52,7 +60,7 @@ impl Location {
     }
 
     /// Tries version 2, then version 1.
-    pub(super) async fn probe(&self, client: &VaultClient) -> Result<(Engine, Secret), VaultError> {
+    pub(super) async fn probe(&self, client: &VaultClient) -> Result<(Engine, Document), VaultError> {
         let second = match self.read(client, Engine::V2).await {
             Ok(document) => return Ok((Engine::V2, document)),
             // `data/…` is a path like any other in version 1: not there, not allowed, or of another form.
@@ -68,14 +76,14 @@ impl Location {
     }
 
     /// Reads the secret's fields as one JSON object.
-    pub(super) async fn read(&self, client: &VaultClient, engine: Engine) -> Result<Secret, VaultError> {
+    pub(super) async fn read(&self, client: &VaultClient, engine: Engine) -> Result<Document, VaultError> {
+        let mut version = None;
         let fields = match engine {
             Engine::V1 => fetch(client, &self.mount, &self.path).await?,
             Engine::V2 => {
                 let mut answer = fetch(client, &self.mount, &format!("data/{}", self.path)).await?;
-                if answer.pointer("/metadata/version").is_none() {
-                    return Err(VaultError::Answer);
-                }
+                let found = answer.pointer("/metadata/version").ok_or(VaultError::Answer)?;
+                version = found.as_u64();
                 match answer.get_mut("data").map(Value::take) {
                     // So a deleted version looks where a proxy turned its 404 into 200.
                     None | Some(Value::Null) => return Err(VaultError::NotFound),
@@ -84,9 +92,20 @@ impl Location {
             }
         };
         match fields {
-            Value::Object(_) => Ok(Secret::new(fields.to_string())),
+            Value::Object(_) => Ok(Document { fields: Secret::new(fields.to_string()), version }),
             _ => Err(VaultError::Answer),
         }
+    }
+
+    /// The version that a read would give now, from the metadata alone; `None` when it is deleted.
+    pub(super) async fn newest(&self, client: &VaultClient) -> Result<Option<u64>, VaultError> {
+        let answer = fetch(client, &self.mount, &format!("metadata/{}", self.path)).await?;
+        let newest = answer.get("current_version").and_then(Value::as_u64).ok_or(VaultError::Answer)?;
+        let state = answer.get("versions").and_then(|versions| versions.get(newest.to_string()));
+        let state = state.ok_or(VaultError::Answer)?;
+        let is_deleted = state.get("deletion_time").and_then(Value::as_str) != Some("")
+            || state.get("destroyed").and_then(Value::as_bool) != Some(false);
+        Ok((!is_deleted).then_some(newest))
     }
 }
 

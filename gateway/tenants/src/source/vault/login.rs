@@ -1,22 +1,25 @@
-//! The ways to log in at Vault. A further one is a variant here and its arm in [`VaultAuth::login`].
+//! The ways to log in at Vault. A further one is a variant here and its arm in [`Login::log_in`].
 
-use std::time::Duration;
+mod azure;
 
-use tokio::time::Instant;
+use std::path::{Path, PathBuf};
+
 use vaultrs::api::AuthInfo;
-use vaultrs::auth::approle;
-use vaultrs::client::VaultClient;
+use vaultrs::auth::{approle, cert, oidc};
+use vaultrs::sys::wrapping;
 
 use kyc_model::{Secret, SecretSource};
 
 use super::connection::{Connection, setting};
+use super::session::Session;
 use super::{VaultError, kv};
+pub use azure::AzureIdentity;
 
 /// How to log in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum VaultAuth {
-    /// A token made by somebody else. It is read again when Vault refuses it.
+    /// A token made by somebody else. It is renewed while Vault allows that, and read again when Vault refuses it.
     Token(SecretSource),
     /// A role id and a secret id; the secret id is read at each login.
     AppRole {
@@ -26,13 +29,48 @@ pub enum VaultAuth {
         role_id: String,
         /// The secret that goes with it.
         secret_id: SecretSource,
+        /// Whether it comes wrapped: what is read is a token that gives the secret id, once.
+        wrapped: bool,
+    },
+    /// A signed statement of somebody else's about who this is: the methods `jwt` and `kubernetes`.
+    Jwt {
+        /// Where the method is mounted.
+        mount: String,
+        /// The role.
+        role: String,
+        /// The token, read at each login.
+        jwt: SecretSource,
+    },
+    /// The managed identity of a machine at Azure.
+    Azure {
+        /// Where the method is mounted; `azure` by default.
+        mount: String,
+        /// The role.
+        role: String,
+        /// Whom to ask for the identity's token.
+        identity: AzureIdentity,
+    },
+    /// A TLS client certificate; Vault finds the role that it fits.
+    Certificate {
+        /// Where the method is mounted; `cert` by default.
+        mount: String,
+        /// The certificate with its chain (PEM), read at each login.
+        certificate_file: PathBuf,
+        /// Its key (PEM).
+        key_file: PathBuf,
     },
 }
 
-/// A client with a token.
-pub(super) struct Session {
-    client: VaultClient,
-    expires: Option<Instant>,
+/// A way to log in, and what must be kept between two logins.
+pub(super) struct Login {
+    auth: VaultAuth,
+    unwrapped: Option<Unwrapped>,
+}
+
+/// A secret id that came wrapped; its wrapping is used up.
+struct Unwrapped {
+    wrapping: Secret,
+    secret_id: Secret,
 }
 
 // === impl VaultAuth ===
@@ -40,52 +78,103 @@ pub(super) struct Session {
 impl VaultAuth {
     /// Checks what can be checked without reading a secret.
     pub(super) fn check(&self) -> Result<(), VaultError> {
-        match self {
-            Self::Token(_) => Ok(()),
-            Self::AppRole { role_id, .. } if role_id.trim().is_empty() => Err(setting("role_id", "is empty")),
-            Self::AppRole { mount, .. } => kv::checked("auth mount", mount).map(drop),
-        }
-    }
-
-    pub(super) async fn login(&self, connection: &Connection) -> Result<Session, VaultError> {
-        match self {
-            Self::Token(source) => {
-                let client = connection.client(&read("token", source)?)?;
-                Ok(Session { client, expires: None })
+        let mount = match self {
+            Self::Token(_) => return Ok(()),
+            Self::AppRole { role_id, .. } if role_id.trim().is_empty() => {
+                return Err(setting("role_id", "is empty"));
             }
-            Self::AppRole { mount, role_id, secret_id } => {
-                let secret_id = read("secret_id", secret_id)?;
-                let anonymous = connection.anonymous()?;
-                let mount = mount.trim_matches('/');
-                let granted = approle::login(&anonymous, mount, role_id.trim(), secret_id.reveal())
-                    .await
-                    .map_err(|error| VaultError::of_login(&error))?;
-                Session::granted(connection, granted)
+            Self::Jwt { role, .. } | Self::Azure { role, .. } if role.trim().is_empty() => {
+                return Err(setting("role", "is empty"));
             }
-        }
+            Self::AppRole { mount, .. }
+            | Self::Jwt { mount, .. }
+            | Self::Azure { mount, .. }
+            | Self::Certificate { mount, .. } => mount,
+        };
+        kv::checked("auth_mount", mount).map(drop)
     }
 }
 
-// === impl Session ===
+// === impl Login ===
 
-impl Session {
-    /// Takes over what any login method grants.
-    pub(super) fn granted(connection: &Connection, granted: AuthInfo) -> Result<Self, VaultError> {
-        let life = Duration::from_secs(granted.lease_duration);
-        // A token without a life never expires. The last third is left for a Vault that is away.
-        let expires = (!life.is_zero()).then(|| Instant::now() + life * 2 / 3);
-        Ok(Self { client: connection.client(&Secret::new(granted.client_token))?, expires })
+impl Login {
+    pub(super) fn new(auth: VaultAuth) -> Self {
+        Self { auth, unwrapped: None }
     }
 
-    pub(super) fn is_fresh(&self) -> bool {
-        self.expires.is_none_or(|expires| Instant::now() < expires)
+    pub(super) async fn log_in(&mut self, connection: &Connection) -> Result<Session, VaultError> {
+        let granted = match &self.auth {
+            VaultAuth::Token(source) => return Session::given(connection, &read("token", source)?).await,
+            VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
+                let mut secret_id = read("secret_id", secret_id)?;
+                if *wrapped {
+                    secret_id = unwrap(connection, &mut self.unwrapped, secret_id).await?;
+                }
+                let anonymous = connection.anonymous()?;
+                approle::login(&anonymous, bare(mount), role_id.trim(), secret_id.reveal()).await
+            }
+            VaultAuth::Jwt { mount, role, jwt } => {
+                let jwt = read("jwt", jwt)?;
+                by_jwt(connection, mount, role, &jwt).await?
+            }
+            VaultAuth::Azure { mount, role, identity } => {
+                let jwt = identity.token(connection.timeout()).await?;
+                by_jwt(connection, mount, role, &jwt).await?
+            }
+            VaultAuth::Certificate { mount, certificate_file, key_file } => {
+                let client = connection.identified(&pem(certificate_file)?, &pem(key_file)?)?;
+                cert::login(&client, bare(mount), ANY_ROLE).await
+            }
+        };
+        Session::granted(connection, granted.map_err(|error| VaultError::of_login(&error))?)
     }
+}
 
-    pub(super) fn client(&self) -> &VaultClient {
-        &self.client
+/// The form that `jwt`, `kubernetes` and `azure` share.
+async fn by_jwt(
+    connection: &Connection,
+    mount: &str,
+    role: &str,
+    jwt: &Secret,
+) -> Result<Result<AuthInfo, vaultrs::error::ClientError>, VaultError> {
+    let (anonymous, role) = (connection.anonymous()?, role.trim().to_owned());
+    Ok(oidc::login(&anonymous, bare(mount), jwt.reveal(), Some(role)).await)
+}
+
+/// Opens a wrapping, unless that was done: it opens once.
+async fn unwrap(
+    connection: &Connection,
+    kept: &mut Option<Unwrapped>,
+    wrapping: Secret,
+) -> Result<Secret, VaultError> {
+    if let Some(kept) = kept
+        && kept.wrapping.matches(wrapping.reveal().as_bytes())
+    {
+        return Ok(kept.secret_id.clone());
     }
+    #[derive(serde::Deserialize)]
+    struct Wrapped {
+        secret_id: Secret,
+    }
+    let client = connection.client(&wrapping)?;
+    let opened: Wrapped =
+        wrapping::unwrap(&client, None).await.map_err(|error| VaultError::of_unwrapping(&error))?;
+    let secret_id = opened.secret_id;
+    *kept = Some(Unwrapped { wrapping, secret_id: secret_id.clone() });
+    Ok(secret_id)
+}
+
+fn bare(mount: &str) -> &str {
+    mount.trim_matches('/')
 }
 
 fn read(name: &'static str, source: &SecretSource) -> Result<Secret, VaultError> {
     source.read().map_err(|source| VaultError::Secret { name, source })
 }
+
+fn pem(path: &Path) -> Result<Secret, VaultError> {
+    read("certificate", &SecretSource::File(path.to_owned()))
+}
+
+/// `vaultrs` calls the field otherwise than Vault does, so that a name in it would choose nothing.
+const ANY_ROLE: &str = "";

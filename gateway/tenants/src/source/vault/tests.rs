@@ -48,6 +48,7 @@ impl Room {
             mount: "approle".to_owned(),
             role_id: "role-1".to_owned(),
             secret_id: SecretSource::File(self.0.path().join("secret_id")),
+            wrapped: false,
         };
         VaultSource::new(VaultSettings { auth, ..self.settings(vault, KvVersion::V2) }).unwrap()
     }
@@ -125,5 +126,6 @@ fn denied() -> Value {
 const MOUNT_PATH: &str = "/v1/sys/internal/ui/mounts/kv";
 const LOGIN_PATH: &str = "/v1/auth/approle/login";
 const V1_PATH: &str = "/v1/kv/dcs/kyc-onfido";
+const METADATA_PATH: &str = "/v1/kv/metadata/dcs/kyc-onfido";
 const V2_PATH: &str = "/v1/kv/data/dcs/kyc-onfido";
 const FIELDS_TEXT: &str = r#"{"Onfido-BaseUrl":"https://x","Onfido-ApiTokens":"[]"}"#;

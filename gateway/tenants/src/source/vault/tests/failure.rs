@@ -54,6 +54,7 @@ async fn settings_that_cannot_work_are_refused_at_once() {
         mount: mount.to_owned(),
         role_id: role_id.to_owned(),
         secret_id: SecretSource::Env("UNUSED".to_owned()),
+        wrapped: false,
     };
     let rows = [
         (VaultSettings { address: "vault:8200".to_owned(), ..good() }, "address"),
@@ -64,7 +65,7 @@ async fn settings_that_cannot_work_are_refused_at_once() {
         (VaultSettings { path: "a/../b".to_owned(), ..good() }, "path"),
         (VaultSettings { path: "a?b".to_owned(), ..good() }, "path"),
         (VaultSettings { namespace: Some("a\nb".to_owned()), ..good() }, "namespace"),
-        (VaultSettings { auth: approle("", "role"), ..good() }, "auth mount"),
+        (VaultSettings { auth: approle("", "role"), ..good() }, "auth_mount"),
         (VaultSettings { auth: approle("approle", " "), ..good() }, "role_id"),
     ];
 

@@ -118,9 +118,77 @@ async fn login_is_due_again_at_two_thirds_of_its_life() {
     let (short, endless) = (session(90), session(0));
 
     tokio::time::advance(Duration::from_secs(59)).await;
-    let before = (short.is_fresh(), endless.is_fresh());
+    let (short, endless) = (short.kept().await.unwrap(), endless.kept().await.unwrap());
     tokio::time::advance(Duration::from_secs(1)).await;
-    let after = (short.is_fresh(), endless.is_fresh());
+    // Nobody answers the renewal.
+    let after = (short.kept().await.is_some(), endless.kept().await.is_some());
 
-    assert_eq!((before, after), ((true, true), (false, true)));
+    assert_eq!(after, (false, true));
+}
+
+#[tokio::test]
+async fn a_login_is_renewed_before_another_one_is_made() {
+    let vault = start().await;
+    let renewal = json!({
+        "request_id": "r", "lease_id": "", "renewable": false, "lease_duration": 0, "data": null,
+        "wrap_info": null, "warnings": null, "auth": granted("t", 3),
+    });
+    let renew = vault
+        .mock_async(|when, then| {
+            when.method("POST").path("/v1/auth/token/renew-self").header("X-Vault-Token", "t");
+            then.status(200).json_body(renewal);
+        })
+        .await;
+    let address = format!("http://{}", vault.address());
+    let connection = Connection::new(&address, None, None, Duration::from_secs(10)).unwrap();
+    let session =
+        |life| Session::granted(&connection, serde_json::from_value(granted("t", life)).unwrap()).unwrap();
+    let (like_before, at_its_end) = (session(3), session(90));
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    let like_before = like_before.kept().await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(59)).await;
+    tokio::time::resume();
+    let at_its_end = at_its_end.kept().await.unwrap();
+
+    assert_eq!(renew.calls_async().await, 2);
+    assert!(like_before.due() < at_its_end.due());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    // Three seconds of ninety: its longest life is over, and a renewal would only put off another login.
+    assert!(at_its_end.kept().await.is_none());
+}
+
+#[tokio::test]
+async fn an_unchanged_version_is_found_without_reading_the_secret() {
+    let vault = start().await;
+    let read = get_as(&vault, "first", 200, answer(&version_2(&fields()))).await;
+    let state = |deleted: &str| json!({"created_time": "", "deletion_time": deleted, "destroyed": false});
+    let metadata = |newest: u64, deleted: &str| {
+        answer(&json!({"current_version": newest, "versions": {newest.to_string(): state(deleted)}}))
+    };
+    let room = Room::new();
+    let mut source = room.token_source(&vault, KvVersion::V2);
+    assert!(!source.is_unchanged().await, "nothing was read yet");
+    source.read().await.unwrap();
+
+    let mut found = Vec::new();
+    for (status, body) in [
+        (200, metadata(3, "")),
+        (200, metadata(4, "")),
+        (200, metadata(3, "2026-11-24T10:00:00Z")),
+        (403, denied()),
+        (200, metadata(3, "")),
+    ] {
+        let mock = get(&vault, METADATA_PATH, status, body).await;
+        found.push(source.is_unchanged().await);
+        mock.delete_async().await;
+    }
+
+    // Once the metadata is denied, it is not asked for again.
+    assert_eq!(found, [true, false, false, false, false]);
+    assert_eq!(read.calls_async().await, 1);
 }

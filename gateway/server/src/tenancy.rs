@@ -1,0 +1,190 @@
+//! The tenants for operators: the running ones, those of a source, and a look at once.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use async_trait::async_trait;
+use clap::Subcommand;
+use http::{Method, Response, StatusCode, header};
+use kyc_model::{Dialect, Tenant, TenantTable};
+use kyc_plugin_api::Operations;
+use kyc_tenants::{Document, Reload, Source, Tenants};
+use serde_json::{Value, json};
+
+use crate::remote::Target;
+use crate::terminal;
+
+/// `/admin/tenants` and `/admin/reload`.
+pub(crate) struct Tenancy {
+    tenants: Tenants,
+    reload: Reload,
+}
+
+/// What to do with tenants.
+#[derive(Subcommand)]
+pub(crate) enum TenantsCommand {
+    /// Lists the tenants of a running gateway, with every secret masked.
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Makes a running gateway look at the tenant document at once, as SIGHUP does.
+    Reload {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+// === impl Tenancy ===
+
+impl Tenancy {
+    pub(crate) fn new(tenants: Tenants, reload: Reload) -> Self {
+        Self { tenants, reload }
+    }
+}
+
+#[async_trait]
+impl Operations for Tenancy {
+    fn name(&self) -> &'static str {
+        "admin"
+    }
+
+    async fn answer(&self, method: &Method, path: &str, _query: &str) -> Response<Vec<u8>> {
+        let (status, value) = match (method.as_str(), path) {
+            ("GET", "/tenants") => match self.tenants.load() {
+                Some(table) => (StatusCode::OK, json!({ "tenants": rows(&table) })),
+                None => {
+                    (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "no tenant document was loaded yet" }))
+                }
+            },
+            ("POST", "/reload") => {
+                self.reload.ask();
+                (StatusCode::ACCEPTED, json!({ "reload": "asked" }))
+            }
+            (_, "/tenants" | "/reload") => {
+                let reason = "GET /admin/tenants to look, POST /admin/reload to look anew";
+                (StatusCode::METHOD_NOT_ALLOWED, json!({ "error": reason }))
+            }
+            _ => (StatusCode::NOT_FOUND, json!({ "error": "no such path" })),
+        };
+        let mut response = Response::new(format!("{value}\n").into_bytes());
+        *response.status_mut() = status;
+        let json = http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+}
+
+// === impl TenantsCommand ===
+
+impl TenantsCommand {
+    /// Asks and prints.
+    pub(crate) fn execute(self) -> ExitCode {
+        let told = match self {
+            Self::List { target } => {
+                target.call(false, "/admin/tenants", &Vec::new()).map(|answer| target.show(&answer, table))
+            }
+            Self::Reload { target } => target.call(true, "/admin/reload", &Vec::new()).map(|answer| {
+                target.show(&answer, |_| "the gateway looks at its tenant document".to_owned())
+            }),
+        };
+        match told {
+            Ok(text) => {
+                terminal::say(text.trim_end());
+                ExitCode::SUCCESS
+            }
+            Err(reason) => terminal::fail(&reason),
+        }
+    }
+}
+
+/// Reads a source once and says what would be served; succeeds only when everything would be.
+pub(crate) fn check_live(mut source: Box<dyn Source>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return terminal::fail(&format!("no runtime: {error}")),
+    };
+    let name = source.describe();
+    let text = match runtime.block_on(source.read()) {
+        Ok(text) => text,
+        Err(error) => return terminal::fail(&format!("{name}: {}", causes(&error))),
+    };
+    let document = match Document::read(&text) {
+        Ok(document) => document,
+        Err(error) => return terminal::fail(&format!("{name}: {error}")),
+    };
+    terminal::say(&format!("{name} can be read"));
+    terminal::say(table(&json!({ "tenants": rows(&document.tenants) })).trim_end());
+    if document.refused.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    let refused: Vec<String> = document.refused.iter().map(ToString::to_string).collect();
+    terminal::fail(&refused.join("\n"))
+}
+
+/// What may be shown of each tenant, by name.
+fn rows(table: &TenantTable) -> Vec<Value> {
+    let mut tenants: Vec<_> = table.iter().collect();
+    tenants.sort_by_key(|tenant| tenant.name.as_str());
+    tenants.into_iter().map(|tenant| row(tenant)).collect()
+}
+
+fn row(tenant: &Tenant) -> Value {
+    let portal = &tenant.portal;
+    json!({
+        "name": tenant.name.as_str(),
+        "subscription_id": masked(tenant.subscription_id.as_str()),
+        "onfido": tenant.base.host(),
+        "webhook_id": tenant.webhook_id.is_some(),
+        "signing_token": if tenant.signing_token.is_some() { "in the document" } else { "from Onfido" },
+        "portal": portal.url.host_str(),
+        "dialect": match portal.dialect {
+            Dialect::Legacy => "legacy",
+            Dialect::Keycloak => "keycloak",
+        },
+        "action": portal.action,
+    })
+}
+
+/// Enough to tell two apart, and only of ids that are long enough to lose nothing by it.
+fn masked(id: &str) -> String {
+    let end: Vec<char> = id.chars().rev().take(4).collect();
+    if id.chars().count() < 16 {
+        return "set".to_owned();
+    }
+    end.into_iter().rev().fold("…".to_owned(), |text, character| format!("{text}{character}"))
+}
+
+fn table(answer: &Value) -> String {
+    let mut text = format!(
+        "{:<24}{:<14}{:<24}{:<9}{:<17}{:<30}{}\n",
+        "TENANT", "SUBSCRIPTION", "ONFIDO", "WEBHOOK", "SIGNING TOKEN", "PORTAL", "DIALECT"
+    );
+    for tenant in answer["tenants"].as_array().into_iter().flatten() {
+        let word = |key: &str| tenant[key].as_str().unwrap_or("-").to_owned();
+        let webhook = if tenant["webhook_id"] == true { "yes" } else { "no" };
+        // Writing into a string does not fail.
+        let _ = writeln!(
+            text,
+            "{:<24}{:<14}{:<24}{webhook:<9}{:<17}{:<30}{}",
+            word("name"),
+            word("subscription_id"),
+            word("onfido"),
+            word("signing_token"),
+            word("portal"),
+            word("dialect")
+        );
+    }
+    text
+}
+
+/// An error and its causes in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
