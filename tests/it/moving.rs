@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::durable::{event, stored, wait_for_all};
 use crate::support::gateway::{Gateway, Setup, binary, document, tenant};
+use crate::support::soon;
 use crate::support::world::World;
 
 fn events(gateway: &Gateway, arguments: &[&str]) -> Output {
@@ -69,21 +70,13 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     for body in &bodies {
         assert_eq!(world.notify("acme", body).await.status(), 200);
     }
-    let while_running = events(&world.gateway, &["copy", "--from", "store/events.db"]);
     let folder = world.gateway.folder().to_owned();
     let kept = tempfile::tempdir().unwrap();
     let file = kept.path().join("events.db");
     let World { acme, gateway, .. } = world;
     let tenants = std::fs::read(folder.join("tenants.json")).unwrap();
     let store = folder.join("store");
-    // Stopping takes the folder along.
     std::fs::copy(store.join("events.db.key"), kept.path().join("key")).unwrap();
-    gateway.signal("-STOP");
-    for name in ["events.db", "events.db-wal"] {
-        std::fs::copy(store.join(name), kept.path().join(name)).unwrap();
-    }
-    drop(gateway);
-
     let server = Postgres::start().unwrap();
     std::fs::write(kept.path().join("url"), server.url()).unwrap();
     let settings = format!(
@@ -93,6 +86,14 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     );
     let moved = Setup::default().config(&stored().replace("store.path = \"store/events.db\"\n", &settings));
     let moved = moved.spawn().await;
+    let live = store.join("events.db").to_string_lossy().into_owned();
+    let while_running = events(&moved, &["copy", "--from", &live]);
+    // Stopping takes the folder along.
+    gateway.signal("-STOP");
+    for name in ["events.db", "events.db-wal"] {
+        std::fs::copy(store.join(name), kept.path().join(name)).unwrap();
+    }
+    drop(gateway);
     let from = file.to_string_lossy().into_owned();
     let copied = events(&moved, &["copy", "--from", &from]);
     let again = events(&moved, &["copy", "--from", &from]);
@@ -100,7 +101,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     acme.set_mode(Mode::Ok);
     wait_for_all(&acme, &bodies).await;
 
-    assert!(text(&while_running.stderr).contains("names no PostgreSQL"), "{}", text(&while_running.stderr));
+    assert!(text(&while_running.stderr).contains("; stop it first"), "{}", text(&while_running.stderr));
     assert!(text(&copied.stdout).starts_with("20 events copied, 0 were there"), "{copied:?}");
     assert!(text(&again.stderr).contains("there is no store at"), "{again:?}");
     assert!(!file.exists() && kept.path().join("events.db.copied").exists());
@@ -113,9 +114,8 @@ async fn the_stores_key_may_come_with_the_tenants() {
     let world = World::start(&quick).await;
     // The document has no such value yet.
     let before = world.notify("acme", &event(1)).await.status();
-    while !world.gateway.log().contains("the tenant document has no EventStore-Key") {
-        tokio::task::yield_now().await;
-    }
+    let told = || world.gateway.log().contains("the tenant document has no EventStore-Key");
+    soon(async || told().then_some(())).await;
 
     let entries = [tenant("acme", &world.acme.url())];
     let mut with_key = document(&format!("http://{}/v3.6", world.onfido.address()), &entries);

@@ -8,10 +8,11 @@ use httpmock::MockServer;
 use kyc_sandbox::portal::Mode;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::tenant;
+use crate::support::soon;
 use crate::support::world::World;
 
 /// Takes connections and never reads.
@@ -46,9 +47,12 @@ async fn drip() -> SocketAddr {
     address
 }
 
-/// Nobody listens there.
-async fn refusing() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// A port that is taken, and where nobody listens.
+fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// Breaks the connection in the middle of its answer.
@@ -82,8 +86,9 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
     let world = World::start(&quick).await;
     let certificate = MockServer::start_async().await;
     let plain = |address: SocketAddr| format!("http://{address}/portal");
+    let (_taken, nobody) = refusing();
     let faults = [
-        ("refused", plain(refusing().await), "portal login got no answer"),
+        ("refused", plain(nobody), "portal login got no answer"),
         ("half open", plain(half_open().await), "portal delivery was not done in time"),
         ("slow drip", plain(drip().await), "portal delivery was not done in time"),
         ("broken off", plain(breaking().await), "portal login got no answer"),
@@ -101,11 +106,7 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
         // The document is in use once the old portal gets nothing any more.
         wait_until_loaded(&world, number * 2 + 1).await;
         assert_eq!(world.notify("acme", &event(number)).await.status(), 200, "{name}");
-        let mut noted = tries(&world).await;
-        while noted.len() < 2 {
-            tokio::task::yield_now().await;
-            noted = tries(&world).await;
-        }
+        let noted = soon(async || Some(tries(&world).await).filter(|tries| tries.len() >= 2)).await;
         world.gateway.write_tenants(world.onfido.address(), &entries(&world.acme.url()));
         wait_until_loaded(&world, number * 2 + 2).await;
         wait_for_all(&world.acme, &BTreeSet::from([event(number)])).await;
@@ -124,9 +125,8 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
 
 /// Waits until so many documents were taken after the first.
 async fn wait_until_loaded(world: &World, changes: usize) {
-    while world.gateway.log().matches("tenants changed").count() < changes + 1 {
-        tokio::task::yield_now().await;
-    }
+    let loaded = || world.gateway.log().matches("tenants changed").count() > changes;
+    soon(async || loaded().then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,9 +139,7 @@ async fn a_storm_of_failures_is_answered_with_few_calls() {
         assert_eq!(world.notify("acme", event).await.status(), 200);
     }
     let held = r#"gateway_delivery_breaker_state{tenant="acme"} 2"#;
-    while !world.gateway.metrics().await.contains(held) {
-        tokio::task::yield_now().await;
-    }
+    soon(async || world.gateway.metrics().await.contains(held).then_some(())).await;
     let calls = world.acme.calls().len();
     world.acme.set_mode(Mode::Ok);
     wait_for_all(&world.acme, &events).await;

@@ -13,8 +13,9 @@ fn config(server: &Postgres, folder: &std::path::Path) -> String {
     let (url, key) = (folder.join("url"), folder.join("key"));
     std::fs::write(&url, server.url()).unwrap();
     std::fs::write(&key, "5e".repeat(32)).unwrap();
-    let store =
-        format!("store.postgres_file = {url:?}\nstore.key_file = {key:?}\ndispatch.attempt = \"1s\"\n");
+    let store = format!(
+        "store.postgres_file = {url:?}\nstore.key_file = {key:?}\ndispatch.attempt = \"1s\"\ndispatch.lease = \"2s\"\n"
+    );
     stored().replace("store.path = \"store/events.db\"\n", &store)
 }
 

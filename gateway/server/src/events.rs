@@ -176,7 +176,9 @@ fn offline(
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let done = runtime.block_on(events.offline(command, &query, &mut out));
-    match done.and_then(|()| std::io::Write::flush(&mut out).map_err(|error| error.to_string())) {
+    // What was written is shown, also when it is not all.
+    let flushed = std::io::Write::flush(&mut out).map_err(|error| error.to_string());
+    match done.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => terminal::fail(&reason),
     }

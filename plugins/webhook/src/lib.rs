@@ -1,7 +1,7 @@
 //! webhook: verifies Onfido's notifications and delivers them to the tenant's portal.
 //!
-//! The order of the checks is size, tenant, signature, content type, JSON, event filter; the answer is 200
-//! only when the portal took the event, or when the event is one that nobody asked for.
+//! The order of the checks is size, tenant, signature, content type, JSON, event filter; the answer is 200 only when
+//! the event is durable (or with `delivery = "direct"`, when the portal took it), or is one that nobody asked for.
 
 /// A point at which crash trials end the process; nothing at all without the feature `failpoints`.
 macro_rules! failpoint {

@@ -5,10 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::operate::{event, filter, parameters, time};
-use crate::store::{Attempt, Filter, Keyring, Reader, Record, Sqlite, try_lock};
+use crate::store::{Filter, Keyring, MOVED, Reader, Record, Sealed, Sqlite, alone, beside};
 use crate::stored::{Engine, Opened, Stored};
 
 impl Stored {
@@ -40,14 +42,22 @@ impl Stored {
     /// Writes each event that fits as one line of JSON, with its body and what the portal said.
     async fn export(&self, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<(), String> {
         let (keyring, mut reader) = self.open_existing().await?;
-        let mut after = 0;
+        let (mut after, mut closed) = (0, 0);
         loop {
             let records = reader.records(filter, after, PAGE).await.map_err(|error| error.to_string())?;
-            let Some(last) = records.last() else { return Ok(()) };
+            let Some(last) = records.last() else { break };
             after = last.id;
             for record in &records {
-                writeln!(out, "{}", line(&keyring, record)).map_err(|error| error.to_string())?;
+                let (line, own) = line(&keyring, record);
+                closed += own;
+                writeln!(out, "{line}").map_err(|error| error.to_string())?;
             }
+        }
+        match closed {
+            0 => Ok(()),
+            _ => Err(format!(
+                "{closed} bodies and answers are under keys that are not configured, and null here"
+            )),
         }
     }
 
@@ -59,8 +69,8 @@ impl Stored {
         if !from.exists() {
             return Err(format!("there is no store at {}", from.display()));
         }
-        let _only = try_lock(from).map_err(|error| match error {
-            TryLockError::WouldBlock => format!("a gateway delivers from {}; stop it first", from.display()),
+        let _alone = alone(from).map_err(|error| match error {
+            TryLockError::WouldBlock => format!("a process uses {}; stop it first", from.display()),
             TryLockError::Error(error) => format!("{} cannot be locked: {error}", from.display()),
         })?;
         let (keyring, _) = self.open_existing().await?;
@@ -81,8 +91,9 @@ impl Stored {
             copied += new;
             known += records.len() - new;
         }
-        // The last connection takes the write-ahead log into the file.
         drop(reader);
+        source.close().await.map_err(|error| error.to_string())?;
+        database.release_adopted().await.map_err(|error| error.to_string())?;
         let aside =
             put_aside(from).map_err(|error| format!("{} cannot be renamed: {error}", from.display()))?;
         writeln!(out, "{copied} events copied, {known} were there; the file is {} now", aside.display())
@@ -109,13 +120,20 @@ impl Stored {
     }
 }
 
-fn line(keyring: &Keyring, record: &Record) -> Value {
+/// An event with what is sealed of it, and how much of that could not be opened.
+fn line(keyring: &Keyring, record: &Record) -> (Value, usize) {
     let listed = &record.listed;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let answer = |attempt: &Attempt| {
-        let sealed = attempt.answer.as_ref()?;
-        keyring.open_answer(listed.uid, &listed.tenant, sealed).ok().map(text)
+    let mut closed = 0;
+    let mut opened = |bytes: Option<Vec<u8>>| match bytes.map(String::from_utf8) {
+        Some(Ok(text)) => Value::from(text),
+        // No notification is like this, but a body that is none may be.
+        Some(Err(other)) => json!({ "base64": BASE64_STANDARD.encode(other.into_bytes()) }),
+        None => {
+            closed += 1;
+            Value::Null
+        }
     };
+    let answer = |sealed: &Sealed| keyring.open_answer(listed.uid, &listed.tenant, sealed).ok();
     let tries: Vec<Value> = record
         .tries
         .iter()
@@ -125,33 +143,30 @@ fn line(keyring: &Keyring, record: &Record) -> Value {
                 "took_ms": attempt.took_ms,
                 "status": attempt.status,
                 "error": attempt.error,
-                "answer": answer(attempt),
+                "answer": attempt.answer.as_ref().map(|sealed| opened(answer(sealed))),
             })
         })
         .collect();
+    let body = opened(keyring.open(listed.uid, &listed.tenant, &record.body).ok());
     let mut value = event(listed);
     if let Some(members) = value.as_object_mut() {
-        let body = keyring.open(listed.uid, &listed.tenant, &record.body).ok().map(text);
-        members.insert("body".to_owned(), body.into());
+        members.insert("body".to_owned(), body);
         members.insert("tries".to_owned(), tries.into());
     }
-    value
+    (value, closed)
 }
 
-/// Renames a store and what belongs to it, so that nothing delivers from it again.
+/// Renames a store, so that nothing delivers from it again.
 fn put_aside(store: &Path) -> std::io::Result<PathBuf> {
-    let with = |path: &Path, end: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    };
-    let aside = with(store, ".copied");
-    for end in ["-wal", "-shm"] {
-        if with(store, end).exists() {
-            std::fs::rename(with(store, end), with(&aside, end))?;
-        }
-    }
+    let aside = beside(store, MOVED);
     std::fs::rename(store, &aside)?;
+    for end in ["-wal", "-shm"] {
+        // Empty since the store was closed, and usually gone.
+        let _ = std::fs::remove_file(beside(store, end));
+    }
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // The new name, too, has to outlive a loss of power.
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     Ok(aside)
 }
 

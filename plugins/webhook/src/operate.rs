@@ -115,7 +115,7 @@ impl Stored {
             Some("true") => true,
             Some(_) => return Err((StatusCode::BAD_REQUEST, "dry_run is true or false".to_owned())),
         };
-        let filter = filter(query)?;
+        let mut filter = filter(query)?;
         if filter == Filter::default() {
             return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
         }
@@ -127,6 +127,8 @@ impl Stored {
             // A misspelt filter must not mean more events than were meant.
             return Ok(Value::Null);
         }
+        // What comes in from now on was not meant.
+        filter.until = Some(filter.until.map_or(now(), |until| until.min(now())));
         if dry_run {
             let events = self.reader.lock().await.count(&filter).await.map_err(|error| away(&error))?;
             return Ok(json!({ "would_change": events }));

@@ -1,5 +1,8 @@
 //! `delivery = "stored"`: a notification is durable before it is answered, and is delivered afterwards.
 
+mod engine;
+
+use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,23 +19,18 @@ use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::store::{
     Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, OpenError, Postgres,
-    Reader, Sqlite, StoreError, Writer, listen, lock, now,
+    Reader, Sqlite, StoreError, in_use, listen, lock, now,
 };
 use crate::{Config, DispatchConfig, Event};
-
-/// Where events are.
-pub(crate) enum Engine {
-    /// A file, in which one process at a time delivers.
-    Sqlite(Sqlite),
-    /// A database, from which every gateway delivers what it claims.
-    Postgres { source: SecretSource, lease: Duration, store: OnceLock<Postgres> },
-}
+pub(crate) use engine::{Engine, Opened};
 
 /// The store of one route and what is needed to deliver from it.
 pub(crate) struct Stored {
     pub(crate) engine: Engine,
     pub(crate) keys: KeySource,
     pub(crate) keyring: OnceLock<Arc<Keyring>>,
+    /// Says that this process uses the file, until it ends.
+    used: OnceLock<File>,
     pub(crate) inbox: Inbox,
     /// For operators; the dispatcher has its own.
     pub(crate) reader: Mutex<Box<dyn Reader>>,
@@ -59,9 +57,10 @@ impl Stored {
             None => document.clone().map(KeyPlace::Document),
         };
         let engine = match source(&store.postgres_file, &store.postgres_env) {
-            // Longer than a try and its record take.
             Some(source) => {
-                Engine::Postgres { source, lease: config.dispatch.attempt * 2, store: OnceLock::new() }
+                // Longer than a try and its record take.
+                let lease = config.dispatch.lease.unwrap_or(config.dispatch.attempt + RECORD);
+                Engine::Postgres { source, lease, store: OnceLock::new() }
             }
             None => Engine::Sqlite(Sqlite::new(&build.folder.join(&store.path), store.max_size.as_u64())),
         };
@@ -77,6 +76,7 @@ impl Stored {
                 ),
             },
             keyring: OnceLock::new(),
+            used: OnceLock::new(),
             inbox: Inbox::new(StoreMetrics::new(build.collectors)?),
             portals,
             dispatch: config.dispatch.clone(),
@@ -128,6 +128,16 @@ impl Stored {
 impl Stored {
     /// Opens the store, or makes it.
     pub(crate) async fn open(&self) -> Result<(), OpenError> {
+        if let Engine::Sqlite(store) = &self.engine {
+            let used = in_use(store.path()).map_err(|error| match error {
+                TryLockError::WouldBlock => OpenError::Moving { path: store.path().to_owned() },
+                TryLockError::Error(error) => {
+                    OpenError::Folder { path: store.path().to_owned(), reason: error.to_string() }
+                }
+            })?;
+            // Opened twice, the first one stays: both say the same.
+            let _ = self.used.set(used);
+        }
         if let Engine::Sqlite(store) = &self.engine
             && self.keys.may_begin(store.path())
         {
@@ -153,11 +163,7 @@ impl Stored {
     }
 
     fn take_keys(&self, tenants: Option<&TenantTable>) -> Result<(), OpenError> {
-        let store = match &self.engine {
-            Engine::Sqlite(store) => Some(store.path()),
-            Engine::Postgres { .. } => None,
-        };
-        let keyring = self.keys.keyring(store, tenants)?;
+        let keyring = self.keys.keyring(self.engine.path(), tenants)?;
         let _ = self.keyring.set(Arc::new(keyring));
         Ok(())
     }
@@ -169,17 +175,17 @@ impl Stored {
                 return Some(Arc::clone(keyring));
             }
             if let Some(table) = tenants() {
-                let taken = match self.keys.keyring(None, Some(&*table)) {
+                let taken = match self.keys.keyring(self.engine.path(), Some(&*table)) {
                     Ok(keyring) => self.engine.check_keys(&keyring).await.map(|()| keyring),
                     Err(error) => Err(error),
                 };
                 match taken {
                     Ok(keyring) => drop(self.keyring.set(Arc::new(keyring))),
                     Err(error) => {
-                        tracing::error!(%error, "notifications are refused until the store has its key")
+                        tracing::error!(%error, "notifications are refused until the store has its key");
+                        continue_after(KEY_AGAIN, shutdown).await;
                     }
                 }
-                continue_after(KEY_AGAIN, shutdown).await;
             } else {
                 continue_after(AGAIN, shutdown).await;
             }
@@ -229,50 +235,6 @@ impl Background for Stored {
     }
 }
 
-// === impl Engine ===
-
-/// An engine that can be read and written.
-pub(crate) enum Opened<'a> {
-    Sqlite(&'a Sqlite),
-    Postgres(&'a Postgres),
-}
-
-impl Engine {
-    /// The engine, once it is open.
-    pub(crate) fn opened(&self) -> Option<Opened<'_>> {
-        match self {
-            Self::Sqlite(store) => Some(Opened::Sqlite(store)),
-            Self::Postgres { store, .. } => store.get().map(Opened::Postgres),
-        }
-    }
-
-    async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
-        match self.opened() {
-            Some(Opened::Sqlite(store)) => store.check_keys(keyring).await,
-            Some(Opened::Postgres(store)) => store.check_keys(keyring).await,
-            None => Ok(()),
-        }
-    }
-}
-
-// === impl Opened ===
-
-impl Opened<'_> {
-    pub(crate) fn reader(&self) -> Box<dyn Reader> {
-        match self {
-            Self::Sqlite(store) => Box::new(store.reader()),
-            Self::Postgres(store) => Box::new(store.reader()),
-        }
-    }
-
-    fn writer(&self) -> Box<dyn Writer> {
-        match self {
-            Self::Sqlite(store) => Box::new(store.writer()),
-            Self::Postgres(store) => Box::new(store.writer()),
-        }
-    }
-}
-
 /// Texts for searches only: no database takes a NUL in one, and a few words are enough.
 fn searchable(text: &str) -> String {
     text.chars().filter(|character| *character != '\0').take(200).collect()
@@ -287,5 +249,7 @@ async fn continue_after(time: Duration, shutdown: &mut watch::Receiver<bool>) {
 }
 
 const AGAIN: Duration = Duration::from_millis(200);
+/// How long it may take to record a try.
+const RECORD: Duration = Duration::from_secs(30);
 /// How often a key that is not there is looked for.
 const KEY_AGAIN: Duration = Duration::from_secs(5);

@@ -14,3 +14,16 @@ pub(crate) fn install_ring() {
     // A second installation fails, and the first one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
+
+/// Asks again and again until there is something, for a minute at most.
+pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), asking).await.expect("not seen within a minute")
+}

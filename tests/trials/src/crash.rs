@@ -183,7 +183,7 @@ const TENANTS: usize = 4;
 const LANES: usize = 64;
 const IN_FLIGHT: usize = 64;
 /// Everything that takes hours is done in seconds; a claim holds for two.
-const SETTINGS: &str = "dispatch.schedule = [\"20ms\", \"50ms\", \"150ms\", \"300ms\"]\ndispatch.attempt = \"1s\"\n\
+const SETTINGS: &str = "dispatch.schedule = [\"20ms\", \"50ms\", \"150ms\", \"300ms\"]\ndispatch.attempt = \"1s\"\ndispatch.lease = \"2s\"\n\
                         dispatch.in_flight = 16\ndispatch.breaker_open = \"50ms\"\n\
                         dispatch.breaker_longest = \"300ms\"\ndispatch.login_probe = \"100ms\"\n";
 /// Longer than a claim.

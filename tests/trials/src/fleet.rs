@@ -112,7 +112,7 @@ impl Fleet {
             }
             sleep(LOOK).await;
         }
-        Err(Failure(format!("{} events still wait", self.count("waiting").await?)))
+        Err(Failure(format!("events still wait after {} s", DRAIN.as_secs())))
     }
 
     /// Says whether an event waits.
@@ -121,19 +121,24 @@ impl Fleet {
     ///
     /// The gateway does not say.
     pub async fn waits(&self) -> Result<bool, Failure> {
-        Ok(self.list("waiting", 1).await? > 0)
+        Ok(!self.list("waiting", 1).await?.is_empty())
     }
 
-    /// How many events are in a state, 1000 at most.
+    /// The numbers of the dead events, 1000 at most.
     ///
     /// # Errors
     ///
     /// The gateway does not say.
-    pub async fn count(&self, state: &str) -> Result<usize, Failure> {
-        self.list(state, 1000).await
+    pub async fn dead(&self) -> Result<Vec<u64>, Failure> {
+        let events = self.list("dead", 1000).await?;
+        let number = |event: &serde_json::Value| {
+            let (_, number) = event.get("resource")?.as_str()?.rsplit_once('-')?;
+            number.parse().ok()
+        };
+        Ok(events.iter().filter_map(number).collect())
     }
 
-    async fn list(&self, state: &str, limit: usize) -> Result<usize, Failure> {
+    async fn list(&self, state: &str, limit: usize) -> Result<Vec<serde_json::Value>, Failure> {
         let gateway = self.gateways.first().ok_or_else(|| Failure("there is no gateway".to_owned()))?;
         let url = format!("http://{}/events?state={state}&limit={limit}", gateway.admin());
         let answer = reqwest::get(url).await.map_err(|error| Failure::from(("events", error)))?;
@@ -141,9 +146,9 @@ impl Fleet {
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| Failure::from(("events", error)))?;
         match value.get("events").and_then(serde_json::Value::as_array) {
-            Some(events) => Ok(events.len()),
-            // A database that was just killed may not answer yet.
-            None => Ok(limit),
+            Some(events) => Ok(events.clone()),
+            // A database that was just killed may not answer yet; something may wait there.
+            None => Ok(vec![serde_json::Value::Null]),
         }
     }
 

@@ -162,7 +162,7 @@ fn print_rate(trial: &Rates, measured: &Measured) {
         measured.p99,
         measured.longest,
         measured.refused,
-        measured.verdict.lost(),
+        measured.verdict.lost,
         measured.verdict.accepted,
         measured.drained,
         format!("{} ({})", measured.memory.0, measured.memory.1)

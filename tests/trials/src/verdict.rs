@@ -1,6 +1,6 @@
 //! What was answered, against what the portals have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use kyc_sandbox::portal::read_ledger;
@@ -19,6 +19,8 @@ pub struct Verdict {
     pub delivered: usize,
     /// Events that are listed as dead.
     pub dead: usize,
+    /// Notifications that were answered 200, and are neither delivered nor listed as dead.
+    pub lost: usize,
     /// Deliveries beyond the first of each event.
     pub duplicates: usize,
     /// Events at a portal that is not their tenant's, or brought by another tenant's login.
@@ -40,12 +42,9 @@ impl Verdict {
     ///
     /// A ledger or the list of dead events cannot be read.
     pub async fn of(fleet: &Fleet, sending: &Sending, bound: usize) -> Result<Self, Failure> {
-        let mut verdict = Self {
-            accepted: sending.accepted.len(),
-            bound,
-            dead: fleet.count("dead").await?,
-            ..Self::default()
-        };
+        let dead: HashSet<u64> = fleet.dead().await?.into_iter().collect();
+        let mut verdict =
+            Self { accepted: sending.accepted.len(), bound, dead: dead.len(), ..Self::default() };
         let mut taken: HashMap<u64, usize> = HashMap::new();
         for (tenant, ledger) in fleet.ledgers().into_iter().enumerate() {
             for entry in read_ledger(&ledger)? {
@@ -61,19 +60,18 @@ impl Verdict {
         }
         verdict.duplicates = taken.values().map(|count| count - 1).sum();
         let known = taken.len();
-        verdict.delivered = sending.accepted.iter().filter(|sent| taken.contains_key(&sent.number)).count();
+        for sent in &sending.accepted {
+            let is_taken = taken.contains_key(&sent.number);
+            verdict.delivered += usize::from(is_taken);
+            verdict.lost += usize::from(!is_taken && !dead.contains(&sent.number));
+        }
         verdict.unanswered = known - verdict.delivered;
         Ok(verdict)
     }
 
-    /// Answered 200, not delivered, and not listed as dead.
-    pub fn lost(&self) -> usize {
-        self.accepted.saturating_sub(self.delivered).saturating_sub(self.dead)
-    }
-
     /// Says whether everything promised was kept.
     pub fn holds(&self) -> bool {
-        self.lost() == 0 && self.misplaced == 0 && self.altered == 0 && self.duplicates <= self.bound
+        self.lost == 0 && self.misplaced == 0 && self.altered == 0 && self.duplicates <= self.bound
     }
 }
 
@@ -86,7 +84,7 @@ impl fmt::Display for Verdict {
             self.accepted,
             self.delivered,
             self.dead,
-            self.lost(),
+            self.lost,
             self.duplicates,
             self.bound,
             self.misplaced,

@@ -53,6 +53,9 @@ pub struct DispatchConfig {
     /// The whole time for one try, login included; default 30 s.
     #[serde(with = "humantime_serde")]
     pub attempt: Duration,
+    /// In PostgreSQL: how long an event belongs to the gateway that sends it; absent: a try and 30 s for its record.
+    #[serde(with = "humantime_serde")]
+    pub lease: Option<Duration>,
     /// Events of one tenant that are sent at a time; default 8.
     pub in_flight: usize,
     /// Events of all tenants that are sent at a time; default 64. Half of the places are for first tries.
@@ -114,6 +117,10 @@ impl DispatchConfig {
         let rules = [
             (self.schedule.is_empty(), "dispatch.schedule: must hold at least one time"),
             (self.attempt.is_zero(), "dispatch.attempt: must be greater than zero"),
+            (
+                self.lease.is_some_and(|lease| lease <= self.attempt),
+                "dispatch.lease: must be longer than dispatch.attempt",
+            ),
             (self.in_flight == 0, "dispatch.in_flight: must be greater than zero"),
             (self.total_in_flight == 0, "dispatch.total_in_flight: must be greater than zero"),
         ];
@@ -147,6 +154,7 @@ impl Default for DispatchConfig {
             schedule: seconds.map(Duration::from_secs).to_vec(),
             give_up: Duration::from_secs(7 * 24 * 3600),
             attempt: Duration::from_secs(30),
+            lease: None,
             in_flight: 8,
             total_in_flight: 64,
             breaker_open: Duration::from_secs(5),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use kyc_model::Tenant;
 use rand::RngExt;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Means;
@@ -98,12 +99,14 @@ async fn deliver(
     let (portals, tenant, event) = (Arc::clone(&means.portals), Arc::clone(tenant), event.clone());
     let deadline = begun + means.config.attempt;
     // On a task of its own, so that a panic costs one try and not the dispatcher.
-    let sent = tokio::spawn(async move {
+    // One that ends with this task, should that be cut off.
+    let mut sending = JoinSet::new();
+    sending.spawn(async move {
         let mut answer = None;
         let delivered = portals.deliver_and_note(&tenant, &event, &headers, deadline, &mut answer).await;
         (delivered, answer)
     });
-    sent.await.unwrap_or((Err(DeliveryError::Deadline), None))
+    sending.join_next().await.and_then(Result::ok).unwrap_or((Err(DeliveryError::Deadline), None))
 }
 
 /// Records a result for as long as it takes.

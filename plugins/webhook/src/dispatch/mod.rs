@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use kyc_model::{Tenant, TenantTable};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::DispatchConfig;
@@ -51,6 +52,7 @@ pub(crate) struct Dispatcher {
     unrecorded: Arc<AtomicUsize>,
     finished: mpsc::Sender<Attempted>,
     results: mpsc::Receiver<Attempted>,
+    tasks: JoinSet<()>,
     /// Which tenant is asked first, so that none is always last.
     turn: usize,
 }
@@ -60,7 +62,16 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(means: Means, reader: Box<dyn Reader>) -> Self {
         let (finished, results) = mpsc::channel(1024);
-        Self { means, reader, lanes: HashMap::new(), unrecorded: Arc::default(), finished, results, turn: 0 }
+        Self {
+            means,
+            reader,
+            lanes: HashMap::new(),
+            unrecorded: Arc::default(),
+            finished,
+            results,
+            tasks: JoinSet::new(),
+            turn: 0,
+        }
     }
 
     /// Delivers until `shutdown`; then begins nothing any more, and returns when what is under way has ended, or
@@ -90,6 +101,8 @@ impl Dispatcher {
             }
         }
         if timeout(drain.mul_f64(PATIENCE), self.finish()).await.is_err() {
+            // Nothing is sent any more when others may send it.
+            self.tasks.shutdown().await;
             let claims: Vec<Claim> = self.lanes.values().flat_map(Lane::claims).collect();
             tracing::warn!(events = claims.len(), "deliveries are cut off, they will be tried again");
             tell(inbox.change(Change::Release(claims)).await);
@@ -164,7 +177,7 @@ impl Dispatcher {
         }
         let (means, tenant, finished) = (self.means.clone(), Arc::clone(tenant), self.finished.clone());
         let unrecorded = Arc::clone(&self.unrecorded);
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let result = attempt(means, tenant, event, unrecorded).await;
             // The dispatcher outlives its attempts; without it nobody counts.
             let _ = finished.send(result).await;
@@ -174,6 +187,7 @@ impl Dispatcher {
     /// Takes a result and all that came with it, before the store is asked again.
     async fn settle_all(&mut self, first: Attempted) {
         self.settle(first).await;
+        while self.tasks.try_join_next().is_some() {}
         while let Ok(result) = self.results.try_recv() {
             self.settle(result).await;
         }

@@ -31,6 +31,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The beginning of its body; empty while that was not read.
     pub(crate) head: Bytes,
+    /// What its status alone says.
+    pub(super) refusal: Option<DeliveryError>,
 }
 
 /// Says whether the portal took the event, and notes its answer as far as it came.
@@ -40,7 +42,7 @@ pub(crate) struct Answer {
 /// [`DeliveryError`] when it did not.
 pub(super) async fn judge(response: Response, answer: &mut Option<Answer>) -> Result<(), DeliveryError> {
     let status = response.status();
-    let noted = answer.insert(Answer { status: status.as_u16(), head: Bytes::new() });
+    let noted = answer.insert(Answer { status: status.as_u16(), head: Bytes::new(), refusal: None });
     if !status.is_success() {
         let refused = match retry_after(&response) {
             Some(retry_after) if matches!(status.as_u16(), 429 | 503) => {
@@ -48,6 +50,7 @@ pub(super) async fn judge(response: Response, answer: &mut Option<Answer>) -> Re
             }
             Some(_) | None => DeliveryError::Status(status.as_u16()),
         };
+        noted.refusal = Some(refused.clone());
         // The status says it all; the rest is for people, and worth no long wait.
         if let Ok(Ok(head)) = timeout(REASON_WAIT, read_at_most(response, HEAD)).await {
             noted.head = head;

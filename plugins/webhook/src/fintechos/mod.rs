@@ -90,9 +90,14 @@ impl Portals {
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
         let begun = Instant::now();
-        let delivered = timeout_at(deadline, self.attempt(tenant, event, headers, answer))
-            .await
-            .unwrap_or(Err(DeliveryError::Deadline));
+        let delivered = match timeout_at(deadline, self.attempt(tenant, event, headers, answer)).await {
+            Ok(delivered) => delivered,
+            // A refusal stands, although its body did not come in time.
+            Err(_) => {
+                let refusal = answer.as_ref().and_then(|answer| answer.refusal.clone());
+                Err(refusal.unwrap_or(DeliveryError::Deadline))
+            }
+        };
         let dialect = match tenant.portal.dialect {
             Dialect::Legacy => "legacy",
             Dialect::Keycloak => "keycloak",
@@ -114,6 +119,7 @@ impl Portals {
             done => return done,
         }
         self.sessions.forget(tenant, &session).await;
+        *answer = None;
         let session = self.sessions.session(tenant).await?;
         self.send(&tenant.portal, event, headers, &session, answer).await
     }

@@ -68,6 +68,20 @@ pub(crate) enum OpenError {
         /// The store.
         path: PathBuf,
     },
+    /// There was a store once.
+    #[error("{} is there, but the store {} is not: restore the store, or remove what is left of it to begin anew", trace.display(), path.display())]
+    StoreGone {
+        /// The store.
+        path: PathBuf,
+        /// What is left of it.
+        trace: PathBuf,
+    },
+    /// The store is being moved into a database.
+    #[error("{} is being copied into a database", path.display())]
+    Moving {
+        /// The store.
+        path: PathBuf,
+    },
     /// The store is there, and its key is not.
     #[error("{} is there, but its key {} is not: restore the key", path.display(), key.display())]
     KeyMissing {

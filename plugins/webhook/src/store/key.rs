@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kyc_model::{Secret, SecretSource, TenantTable};
 
+use super::lock::trace_of;
 use super::sqlite::draft_of;
 use super::{Keyring, OpenError};
 
@@ -35,7 +36,7 @@ impl KeySource {
 
     /// Says whether nothing stands in the way of a new store at this place.
     pub(crate) fn may_begin(&self, store: &Path) -> bool {
-        !store.exists() && (self.current.is_some() || !key_of(store).exists())
+        !store.exists() && trace_of(store).is_none() && (self.current.is_some() || !key_of(store).exists())
     }
 
     /// Reads the keys. Without a configured key, the one in `STORE.key` is taken, which is made together with a

@@ -1,4 +1,4 @@
-//! The one process that delivers from a store file.
+//! Which processes may do what with a store file. The system frees their locks with them, however they end.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Waits until this is the only process that delivers from the store. The system frees the lock with the process,
-/// however that ends. `None` when the shutdown comes first, or the lock cannot be had at all.
+/// however that ends. `None` when the shutdown comes first.
 pub(crate) async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> Option<File> {
     let mut told = false;
     while !*shutdown.borrow() {
@@ -30,18 +30,57 @@ pub(crate) async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> 
     None
 }
 
-/// Takes the lock, if nobody has it.
-///
-/// # Errors
-///
-/// [`TryLockError::WouldBlock`] when another process has it, else what the system says.
-pub(crate) fn try_lock(store: &Path) -> Result<File, TryLockError> {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::options().create(true).append(true).open(PathBuf::from(name));
-    let file = file.map_err(TryLockError::Error)?;
+fn try_lock(store: &Path) -> Result<File, TryLockError> {
+    let file = open(&beside(store, DISPATCH)).map_err(TryLockError::Error)?;
     file.try_lock()?;
     Ok(file)
 }
 
+/// Says, for as long as the returned file is open, that this process writes to the store or reads it.
+///
+/// # Errors
+///
+/// [`TryLockError::WouldBlock`] while the store is being moved away, else what the system says.
+pub(crate) fn in_use(store: &Path) -> Result<File, TryLockError> {
+    let file = open(&beside(store, USE)).map_err(TryLockError::Error)?;
+    file.try_lock_shared()?;
+    Ok(file)
+}
+
+/// Keeps every other process out of the store.
+///
+/// # Errors
+///
+/// [`TryLockError::WouldBlock`] while a process uses it, else what the system says.
+pub(crate) fn alone(store: &Path) -> Result<File, TryLockError> {
+    let file = open(&beside(store, USE)).map_err(TryLockError::Error)?;
+    file.try_lock()?;
+    Ok(file)
+}
+
+/// What is there although the store is not, and shows that there was one.
+pub(crate) fn trace_of(store: &Path) -> Option<PathBuf> {
+    [DISPATCH, "-wal", MOVED].into_iter().map(|end| beside(store, end)).find(|path| path.exists())
+}
+
+/// The path of something that belongs to a store.
+pub(crate) fn beside(store: &Path, end: &str) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    File::options().create(true).append(true).open(path)
+}
+
+/// Held by the one process that delivers.
+const DISPATCH: &str = ".lock";
+/// Held together by all processes that have the store open.
+const USE: &str = ".use";
+/// A store that was moved into a database.
+pub(crate) const MOVED: &str = ".copied";
 const AGAIN: Duration = Duration::from_millis(500);

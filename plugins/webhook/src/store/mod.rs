@@ -20,7 +20,7 @@ pub(crate) use engine::{NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::{KeyPlace, KeySource};
-pub(crate) use lock::{lock, try_lock};
+pub(crate) use lock::{MOVED, alone, beside, in_use, lock};
 pub(crate) use postgres::{Postgres, listen};
 pub(crate) use seal::{Keyring, Sealed};
 pub(crate) use sqlite::Sqlite;

@@ -149,6 +149,7 @@ fn plugin_settings_are_documented_with_their_defaults() {
             "store.previous_key_env",
             "store.previous_key_document",
             "store.keep_dead",
+            "dispatch.lease",
         ],
     );
 }

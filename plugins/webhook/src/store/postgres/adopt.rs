@@ -1,37 +1,78 @@
 //! Takes in what another store has, as it stands there.
 
-use std::collections::HashSet;
+use std::time::Duration;
 
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Postgres, engine, open};
 use crate::store::{Millis, Record, StoreError, now};
 
 impl Postgres {
-    /// Stores events with their states and tries; those that are there already stay as they are. Says how many
-    /// were not.
+    /// Stores events with their states and tries; what waits can be claimed only after [`Postgres::release_adopted`].
+    /// Given again, as after a copy that broke off, they take their newer state, unless a gateway had to do with
+    /// them here. Says how many are new or newer.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; the same events can be given again.
     pub(crate) async fn adopt(&self, records: &[Record]) -> Result<usize, StoreError> {
-        if records.is_empty() {
-            return Ok(0);
+        let mut adopted = 0;
+        for part in parts(records) {
+            adopted += self.run(statement(part)).await?.len();
         }
-        let mut connection = open::connect(&self.url).await.map_err(|error| engine(&error))?;
-        let mut query = statement(records);
-        let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
-        let new: Result<HashSet<Uuid>, sqlx::Error> = rows.iter().map(|row| row.try_get(0)).collect();
-        Ok(new.map_err(|error| engine(&error))?.len())
+        Ok(adopted)
     }
+
+    /// Lets gateways claim what was adopted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(crate) async fn release_adopted(&self) -> Result<(), StoreError> {
+        let query = "UPDATE event SET leased_until = NULL WHERE state = 0 AND leased_until = 'infinity' RETURNING uid";
+        self.run(QueryBuilder::new(query)).await.map(drop)
+    }
+
+    async fn run(&self, mut query: QueryBuilder<Engine>) -> Result<Vec<Uuid>, StoreError> {
+        let work = async {
+            let mut connection = open::connect(&self.url).await?;
+            // Nobody waits for an answer meanwhile.
+            sqlx::raw_sql("SET statement_timeout = '10min'").execute(&mut connection).await?;
+            let rows = query.build().fetch_all(&mut connection).await?;
+            rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, sqlx::Error>>()
+        };
+        match timeout(PATIENCE, work).await {
+            Ok(done) => done.map_err(|error: sqlx::Error| engine(&error)),
+            Err(_) => Err(StoreError::Away),
+        }
+    }
+}
+
+/// As many records as one statement takes (65,535 values), and never too much of their text.
+fn parts(records: &[Record]) -> Vec<&[Record]> {
+    let (mut parts, mut begin, mut values, mut bytes) = (Vec::new(), 0, 0, 0);
+    for (place, record) in records.iter().enumerate() {
+        let answers = record.tries.iter().filter_map(|attempt| attempt.answer.as_ref());
+        let own_bytes = record.body.bytes.len() + answers.map(|answer| answer.bytes.len()).sum::<usize>();
+        let own_values = EVENT_VALUES + record.tries.len() * TRY_VALUES;
+        if place > begin && (values + own_values > VALUES || bytes + own_bytes > BYTES) {
+            parts.extend(records.get(begin..place));
+            (begin, values, bytes) = (place, 0, 0);
+        }
+        values += own_values;
+        bytes += own_bytes;
+    }
+    parts.extend(records.get(begin..).filter(|part| !part.is_empty()));
+    parts
 }
 
 /// One statement, so that an event never comes without its tries.
 fn statement(records: &[Record]) -> QueryBuilder<Engine> {
     let mut query = QueryBuilder::new(
-        "WITH stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, \
-         attempts, trace, due, received, since, done) ",
+        "WITH event_given(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, attempts, trace, due, \
+         received, since, done) AS (",
     );
     query.push_values(records, |mut row, record| {
         let event = &record.listed;
@@ -50,7 +91,19 @@ fn statement(records: &[Record]) -> QueryBuilder<Engine> {
             push_instant(&mut row, time);
         }
     });
-    query.push(" ON CONFLICT DO NOTHING RETURNING id, uid)");
+    query.push(
+        "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, \
+           attempts, trace, due, received, since, done, leased_until) \
+         SELECT given.*, CASE WHEN given.state = 0 THEN 'infinity'::timestamptz END FROM event_given given \
+         WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = given.dedup AND event.uid <> given.uid) \
+         ON CONFLICT (uid) DO UPDATE SET state = excluded.state, dead_reason = excluded.dead_reason, \
+           attempts = excluded.attempts, due = excluded.due, since = excluded.since, done = excluded.done, \
+           leased_until = excluded.leased_until \
+         WHERE event.state = 0 AND event.epoch = 0 AND event.attempts <= excluded.attempts \
+           AND event.leased_until = 'infinity' \
+         RETURNING id, uid), \
+         cleared AS (DELETE FROM attempt WHERE event IN (SELECT id FROM stored))",
+    );
     let tries: Vec<_> = records
         .iter()
         .flat_map(|record| record.tries.iter().map(|attempt| (record.listed.uid, attempt)))
@@ -69,7 +122,8 @@ fn statement(records: &[Record]) -> QueryBuilder<Engine> {
         });
         query.push(
             "), noted AS (INSERT INTO attempt(event, took_ms, status, error, answer_key, answer, at) \
-             SELECT stored.id, took, status, error, answer_key, answer, at FROM given JOIN stored USING (uid))",
+             SELECT stored.id, took, status, error, answer_key, answer, at FROM given JOIN stored USING (uid) \
+             ORDER BY at)",
         );
     }
     query.push(" SELECT uid FROM stored");
@@ -88,3 +142,11 @@ fn push_instant(row: &mut sqlx::query_builder::Separated<'_, Engine, &'static st
         }
     }
 }
+
+/// Values of an event and of a try.
+const EVENT_VALUES: usize = 15;
+const TRY_VALUES: usize = 7;
+/// What one statement holds at most, well below the limit.
+const VALUES: usize = 30_000;
+const BYTES: usize = 16 * 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(11 * 60);

@@ -208,12 +208,10 @@ async fn replay(
     step: Millis,
     progress: Progress,
 ) -> Result<Progress, sqlx::Error> {
-    let mut query = QueryBuilder::<Engine>::new(
-        "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE id > ",
-    );
+    let mut query = QueryBuilder::<Engine>::new("WITH picked AS (SELECT id FROM event WHERE id > ");
     push_bite(&mut query, filter, progress);
     query.push(
-        ") UPDATE event SET state = 0, attempts = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
+        "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM picked) UPDATE event SET state = 0, attempts = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
          dead_reason = NULL, since = now(), due = now() + (",
     );
     query.push_bind(progress.changed * step).push(" + place * ").push_bind(step);
@@ -240,7 +238,8 @@ async fn discard(
 fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progress) {
     query.push_bind(progress.after).push(" AND ");
     push_filter(query, filter);
-    query.push(" ORDER BY id LIMIT ").push(BITE);
+    // Locked, so that they still fit when they are changed.
+    query.push(" ORDER BY id LIMIT ").push(BITE).push(" FOR UPDATE");
 }
 
 /// Changes a bite, and says how far that has come.

@@ -60,6 +60,15 @@ impl Sqlite {
         }
     }
 
+    /// Takes the write-ahead log into the file, so that the file is the whole store.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Damaged`], with what the engine says.
+    pub(crate) async fn close(&self) -> Result<(), OpenError> {
+        open::close(&self.path, self.max_bytes).await
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path

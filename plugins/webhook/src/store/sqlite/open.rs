@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection};
 
 use crate::store::OpenError;
+use crate::store::lock::trace_of;
 
 /// What each version adds; the file's `user_version` says how many were applied.
 const VERSIONS: [&str; 2] = [
@@ -94,6 +95,9 @@ pub(super) async fn prepare(path: &Path, max_bytes: u64) -> Result<(), OpenError
 
 /// Puts an empty store into its place.
 async fn begin(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
+    if let Some(trace) = trace_of(path) {
+        return Err(OpenError::StoreGone { path: path.to_owned(), trace });
+    }
     if !draft_of(path).exists() {
         draft(path, max_bytes).await?;
     }
@@ -116,6 +120,15 @@ pub(super) async fn keys(path: &Path, max_bytes: u64) -> Result<Vec<i64>, OpenEr
         .map_err(damaged)?;
     connection.close().await.map_err(damaged)?;
     Ok(keys)
+}
+
+/// Takes the write-ahead log into the file; nobody else may have it open.
+pub(super) async fn close(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
+    let damaged =
+        |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let mut connection = connect(path, max_bytes, false).await?;
+    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.map_err(damaged)?;
+    connection.close().await.map_err(damaged)
 }
 
 /// Where a new store is made.

@@ -45,10 +45,17 @@ fn what_a_file_has_a_database_takes_in_as_it_stands_and_only_once() {
 
         let records = all_records(&mut reader).await;
         let copied = database.adopt(&records).await.unwrap();
+        // The copy breaks off, the file is used again, and copied again.
+        let before = database.reader().due("globex", now(), 9, true, &[]).await.unwrap();
+        let waits = reader.due("globex", now(), 1, true, &[]).await.unwrap();
+        written(&mut writer, &[finish(&waits[0], Next::Delivered)]).await.unwrap();
+        let records = all_records(&mut reader).await;
         let again = database.adopt(&records).await.unwrap();
+        database.release_adopted().await.unwrap();
         let there = all_records(&mut database.reader()).await;
 
-        assert_eq!((records.len(), copied, again), (6, 6, 0));
+        // What waits is taken over anew, and nothing of it was to be had before the end.
+        assert_eq!((records.len(), copied, again, before.len()), (6, 6, 4, 0));
         let sorted = |records: &[Record]| {
             let mut all: Vec<_> = records.iter().map(essence).collect();
             all.sort_by_key(|record| record.0);
@@ -66,7 +73,36 @@ fn what_a_file_has_a_database_takes_in_as_it_stands_and_only_once() {
                 assert!((ours - theirs).abs() < 5_000, "{ours} became {theirs}");
             }
         }
-        assert_eq!(database.reader().due("globex", now(), 9, true, &[]).await.unwrap().len(), 3);
+        assert_eq!(database.reader().due("globex", now(), 9, true, &[]).await.unwrap().len(), 2);
+        assert_eq!(database.adopt(&records).await.unwrap(), 0, "what a gateway may have is left alone");
+    });
+}
+
+#[test]
+fn events_with_many_tries_fit_into_a_database_too() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = store(folder.path()).await;
+        let (mut writer, mut reader) = (file.writer(), file.reader());
+        let new: Vec<Change> =
+            (0..200).map(|n| Change::Insert(event("acme", &n.to_string(), now()))).collect();
+        written(&mut writer, &new).await.unwrap();
+        for _ in 0..60 {
+            let due = reader.due("acme", now() + 1000, 1000, true, &[]).await.unwrap();
+            let again = Next::Waiting { due: now(), counted: true };
+            let ends: Vec<Change> = due.iter().map(|due| finish(due, again)).collect();
+            written(&mut writer, &ends).await.unwrap();
+        }
+        let database = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
+        database.prepare().await.unwrap();
+
+        let records = all_records(&mut reader).await;
+        let copied = database.adopt(&records).await.unwrap();
+
+        let there = all_records(&mut database.reader()).await;
+        assert_eq!((copied, there.len()), (200, 200));
+        assert!(there.iter().all(|record| record.tries.len() == 60 && record.listed.attempts == 60));
     });
 }
 
@@ -140,6 +176,9 @@ async fn a_first_start_that_was_cut_short_is_no_damage() {
     assert!(path.exists() && !folder.path().join("events.db.new").exists());
     std::fs::remove_file(&path).unwrap();
     assert!(keys.keyring(Some(&path), None).is_err(), "a store that is lost is not begun anew");
+    std::fs::write(folder.path().join("events.db.lock"), "").unwrap();
+    let gone = store.prepare().await.unwrap_err();
+    assert!(matches!(gone, OpenError::StoreGone { .. }), "nor is one whose key is elsewhere: {gone}");
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! The engine that a route stores its events with.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use kyc_model::SecretSource;
+
+use crate::store::{Keyring, OpenError, Postgres, Reader, Sqlite, Writer};
+
+/// Where events are.
+pub(crate) enum Engine {
+    /// A file, in which one process at a time delivers.
+    Sqlite(Sqlite),
+    /// A database, from which every gateway delivers what it claims.
+    Postgres { source: SecretSource, lease: Duration, store: OnceLock<Postgres> },
+}
+
+// === impl Engine ===
+
+/// An engine that can be read and written.
+pub(crate) enum Opened<'a> {
+    Sqlite(&'a Sqlite),
+    Postgres(&'a Postgres),
+}
+
+impl Engine {
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(store) => Some(store.path()),
+            Self::Postgres { .. } => None,
+        }
+    }
+
+    /// The engine, once it is open.
+    pub(crate) fn opened(&self) -> Option<Opened<'_>> {
+        match self {
+            Self::Sqlite(store) => Some(Opened::Sqlite(store)),
+            Self::Postgres { store, .. } => store.get().map(Opened::Postgres),
+        }
+    }
+
+    pub(super) async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
+        match self.opened() {
+            Some(Opened::Sqlite(store)) => store.check_keys(keyring).await,
+            Some(Opened::Postgres(store)) => store.check_keys(keyring).await,
+            None => Ok(()),
+        }
+    }
+}
+
+// === impl Opened ===
+
+impl Opened<'_> {
+    pub(crate) fn reader(&self) -> Box<dyn Reader> {
+        match self {
+            Self::Sqlite(store) => Box::new(store.reader()),
+            Self::Postgres(store) => Box::new(store.reader()),
+        }
+    }
+
+    pub(super) fn writer(&self) -> Box<dyn Writer> {
+        match self {
+            Self::Sqlite(store) => Box::new(store.writer()),
+            Self::Postgres(store) => Box::new(store.writer()),
+        }
+    }
+}
