@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use kyc_sandbox::portal::{Dialect, Mode};
 use kyc_sandbox::signature::sign;
 
+use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes, with};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,6 +124,32 @@ async fn signing_tokens_come_from_onfido_where_the_document_has_none() {
         calls.iter().filter(|call| call.path.ends_with(&format!("/webhooks/{}", webhook.id))).count()
     });
     assert_eq!(asked, 1, "the token is kept");
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signing_token_that_was_replaced_at_onfido_works_without_a_change_of_the_document() {
+    let world = World::start("").await;
+    let webhook = world.onfido.add_webhook("acme", "http://127.0.0.1:9/").unwrap();
+    let entry = crate::support::gateway::tenant("acme", &world.acme.url());
+    world.gateway.write_tenants(world.onfido.address(), &[with(entry, "webhookId", &webhook.id)]);
+    let changed = || world.gateway.log().matches("tenants changed").count() > 1;
+    soon(async || changed().then_some(())).await;
+
+    // The document has another token, which is still good too.
+    let replaced = world.post("acme", EVENT.as_bytes(), &sign(&webhook.token, EVENT.as_bytes())).await;
+    let known = world.notify("acme", EVENT).await;
+    let mut forged = Vec::new();
+    for _ in 0..20 {
+        forged.push(world.post("acme", EVENT.as_bytes(), &sign("wrong", EVENT.as_bytes())).await.status());
+    }
+
+    assert_eq!((replaced.status().as_u16(), known.status().as_u16()), (200, 200));
+    assert!(forged.iter().all(|status| *status == 401), "{forged:?}");
+    let asked = world.onfido.requests().look(|calls| {
+        calls.iter().filter(|call| call.path.ends_with(&format!("/webhooks/{}", webhook.id))).count()
+    });
+    assert_eq!(asked, 1, "within a minute Onfido is asked once");
     world.gateway.stop().await;
 }
 

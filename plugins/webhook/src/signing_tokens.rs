@@ -11,17 +11,19 @@ use kyc_telemetry::names;
 use prometheus::IntCounterVec;
 use reqwest::Client;
 use serde::Deserialize;
+use tokio::time::Instant;
 use tracing::{error, warn};
 use url::Url;
 
 use crate::outbound::{self, TransportError, read_at_most};
 use crate::per_tenant::{Abandoned, PerTenant};
 
-/// Finds a tenant's signing token: in its entry, else at Onfido, once.
+/// Finds a tenant's signing token: in its entry, else at Onfido, once; and again when a signature does not fit.
 #[derive(Debug)]
 pub(crate) struct SigningTokens {
     onfido: Client,
     fetched: PerTenant<Secret, SigningTokenError>,
+    renewed: PerTenant<Renewal, SigningTokenError>,
     fetches: IntCounterVec,
 }
 
@@ -45,6 +47,13 @@ pub(crate) enum SigningTokenError {
     Abandoned,
 }
 
+/// What Onfido said when a signature did not fit; forged ones must not make the gateway ask all the time.
+#[derive(Debug)]
+struct Renewal {
+    at: Instant,
+    token: Option<Arc<Secret>>,
+}
+
 #[derive(Deserialize)]
 struct WebhookResource {
     token: String,
@@ -66,6 +75,7 @@ impl SigningTokens {
         Ok(Self {
             onfido: outbound::client(connect, ca_file).map_err(|text| format!("onfido.{text}"))?,
             fetched: PerTenant::new(),
+            renewed: PerTenant::new(),
             fetches: collectors.counter(
                 names::SIGNING_TOKEN_FETCHES,
                 "Signing tokens asked of Onfido.",
@@ -88,6 +98,24 @@ impl SigningTokens {
             return Err(SigningTokenError::NoWebhook);
         };
         self.fetched.value(tenant, |_| true, self.fetch(tenant, webhook_id)).await
+    }
+
+    /// The token that Onfido has now, when it is another one than `known`, under which a signature did not fit. Onfido
+    /// is asked once a minute and tenant at most.
+    pub(crate) async fn renewed(&self, tenant: &Tenant, known: &Secret) -> Option<Arc<Secret>> {
+        let webhook_id = tenant.webhook_id.as_ref()?;
+        let ask = async {
+            let token = self.fetch(tenant, webhook_id).await.ok().map(Arc::new);
+            Ok(Renewal { at: Instant::now(), token })
+        };
+        let renewal =
+            self.renewed.value(tenant, |renewal| renewal.at.elapsed() < ASK_AGAIN, ask).await.ok()?;
+        renewal.token.clone().filter(|token| !token.matches(known.reveal().as_bytes()))
+    }
+
+    /// Drops a token that was fetched and has been replaced at Onfido.
+    pub(crate) async fn forget(&self, tenant: &Tenant, stale: &Arc<Secret>) {
+        self.fetched.forget(tenant, stale).await;
     }
 
     async fn fetch(&self, tenant: &Tenant, webhook_id: &str) -> Result<Secret, SigningTokenError> {
@@ -158,6 +186,8 @@ fn address(tenant: &Tenant, webhook_id: &str) -> Url {
     url
 }
 
+/// How long Onfido's answer to a signature that did not fit stands.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// Less than the whole deadline, so that the failure is known to the ones that wait, as 503.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
 /// When a notification that cannot be verified yet may come again.

@@ -103,7 +103,7 @@ async fn log_names_source_cause_and_tenant_and_no_secret() {
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     // With a single one, what tests beside this one pass first counts as unwanted everywhere.
-    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     tracing::callsite::rebuild_interest_cache();
     let run = Run::start([Err("away"), Ok("{\"canary\"".to_owned()), Ok(document(&["a", "b", "b"]))]);
 

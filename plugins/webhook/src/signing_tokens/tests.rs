@@ -103,3 +103,42 @@ async fn error_text_shows_neither_address_nor_credential() {
     let text = format!("{problem} {problem:?}");
     assert!(!text.contains("hook-canary") && !text.contains("token-canary"), "{text}");
 }
+
+#[tokio::test]
+async fn a_replaced_token_is_found_and_onfido_is_asked_once_a_minute() {
+    let onfido = MockServer::start_async().await;
+    let asked = answer(&onfido, 200, r#"{"id":"x","token":"rotated"}"#).await;
+    let base = format!("http://{}/v3.6", onfido.address());
+    let (entry, tokens) = (tenant("acme", &base, "http://portal.test"), tokens());
+    let known = tokens.token(&entry).await.unwrap();
+
+    let all = join_all((0..20).map(|_| tokens.renewed(&entry, &known))).await;
+    let same = tokens.renewed(&entry, all[0].as_ref().unwrap()).await;
+    asked.assert_calls_async(1).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    let later = tokens.renewed(&entry, &known).await;
+
+    assert!(all.iter().all(|token| token.as_ref().is_some_and(|token| token.reveal() == "rotated")));
+    assert!(same.is_none() && later.is_some());
+    asked.assert_calls_async(2).await;
+}
+
+#[tokio::test]
+async fn forged_signatures_do_not_make_the_gateway_ask_all_the_time() {
+    let onfido = MockServer::start_async().await;
+    let asked = answer(&onfido, 503, "").await;
+    let base = format!("http://{}/v3.6", onfido.address());
+    let (entry, tokens) = (tenant("acme", &base, "http://portal.test"), tokens());
+    let known = tokens.token(&entry).await.unwrap();
+
+    assert!(tokens.renewed(&entry, &known).await.is_none());
+    tokio::time::pause();
+    for _ in 0..50 {
+        assert!(tokens.renewed(&entry, &known).await.is_none());
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+
+    asked.assert_calls_async(1).await;
+}
