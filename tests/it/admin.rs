@@ -38,6 +38,21 @@ async fn promtool_has_nothing_to_say_about_the_metrics() {
     world.gateway.stop().await;
 }
 
+#[test]
+fn promtool_has_nothing_to_say_about_the_alerts() {
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/alerts.yml");
+
+    let verdict = Command::new("promtool").args(["check", "rules", rules]).output().unwrap();
+
+    assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stderr));
+    let text = std::fs::read_to_string(rules).unwrap();
+    let named = text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let names = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/gateway/telemetry/src/names.rs"));
+    for name in named.filter(|word| word.starts_with("gateway_")) {
+        assert!(names.contains(&format!("\"{name}\"")), "{name} is no metric of the gateway");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_is_one_line_that_says_nothing_of_its_content() {
     let world = World::start("").await;

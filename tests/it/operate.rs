@@ -85,7 +85,7 @@ async fn a_waiting_event_can_be_given_up() {
     let dead = wait_for(&world.gateway, "globex", "dead").await;
     let listed = said(&events(&world.gateway, &["list"]));
 
-    assert_eq!((told.as_str(), &dead["reason"]), ("1 events changed\n", &"discarded".into()));
+    assert_eq!((told.as_str(), &dead["reason"]), ("1 event changed\n", &"discarded".into()));
     assert!(listed.contains("dead (discarded)") && listed.starts_with("RECEIVED"), "{listed}");
     world.gateway.stop().await;
 }
@@ -100,10 +100,12 @@ async fn what_is_not_meant_is_not_done() {
     let misspelt =
         post("/events/replay?tenat=acme").header("x-admin-intent", "x").send().await.unwrap().status();
     let all = events(&world.gateway, &["replay"]);
+    let everything = events(&world.gateway, &["discard"]);
     let state = events(&world.gateway, &["list", "--state", "lost"]);
     let unknown = events(&world.gateway, &["show", "01a20d84-0bfd-7761-9786-af83d77243ab"]);
 
     assert_eq!((no_intent.as_u16(), misspelt.as_u16()), (403, 400));
+    assert_eq!(said(&everything), "say which events: a filter is needed\n");
     let said = [&all, &state, &unknown].map(said);
     assert!([&all, &state, &unknown].iter().all(|output| output.status.code() == Some(1)), "{said:?}");
     assert_eq!(

@@ -112,7 +112,7 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
         wait_for_all(&world.acme, &BTreeSet::from([event(number)])).await;
 
         println!("{name}: {} in {} ms", noted[0]["error"], noted[0]["took_ms"]);
-        assert_eq!(noted[0]["error"], error, "{name}");
+        assert!(noted[0]["error"].as_str().unwrap().starts_with(error), "{name}: {noted:?}");
         assert!(noted[0]["took_ms"].as_i64().unwrap() < 2_000, "{name}: {noted:?}");
     }
 

@@ -285,5 +285,5 @@ async fn a_live_check_logs_in_and_gives_a_verdict_on_each_tenant() {
     assert!(texts[0].contains("vault secret kv/dcs/kyc-onfido can be read"), "{}", texts[0]);
     assert!(texts[0].contains("acme") && !texts[0].contains("token-acme"), "{}", texts[0]);
     assert!(texts[1].contains("tenant \"globex\" (entry 2): "), "{}", texts[1]);
-    assert!(texts[2].contains("vault denied access to the secret (403)"), "{}", texts[2]);
+    assert!(texts[2].contains("vault denied access to the secret (403): "), "{}", texts[2]);
 }

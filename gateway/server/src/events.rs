@@ -241,6 +241,7 @@ fn details(event: &Value) -> String {
 fn changed(answer: &Value) -> String {
     match (&answer["would_change"], &answer["changed"]) {
         (Value::Number(count), _) => format!("{count} events would be changed"),
+        (_, Value::Number(count)) if count.as_i64() == Some(1) => "1 event changed".to_owned(),
         (_, count) => format!("{count} events changed"),
     }
 }

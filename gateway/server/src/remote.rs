@@ -32,7 +32,8 @@ impl Target {
             let request = if changes { client.post(&url) } else { client.get(&url) };
             let answer =
                 request.query(parameters).header(INTENT, "command").send().await.map_err(|error| {
-                    format!("no gateway answers at {}: {}", self.admin, error.without_url())
+                    let (admin, error) = (&self.admin, error.without_url());
+                    format!("no gateway answers at {admin} (--admin): {}", bottom(&error))
                 })?;
             let status = answer.status();
             let text = answer.text().await.map_err(|error| error.without_url().to_string())?;
@@ -48,4 +49,9 @@ impl Target {
     pub(crate) fn show(&self, answer: &Value, human: fn(&Value) -> String) -> String {
         if self.json { answer.to_string() } else { human(answer) }
     }
+}
+
+/// The innermost cause: the outer ones only say that something failed.
+fn bottom(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), bottom)
 }

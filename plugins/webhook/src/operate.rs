@@ -54,17 +54,18 @@ impl Stored {
                 let step = i64::try_from(1000 / rate).unwrap_or_default();
                 let now = now();
                 let change = |filter, progress| Change::Replay { filter, now, step, progress };
-                self.change(&mut query, change).await
+                self.change("replay", &mut query, change).await
             }
             ("POST", "/discard") => {
-                // Only what waits can be given up.
-                query.entry("state".to_owned()).or_insert_with(|| "waiting".to_owned());
                 let now = now();
-                self.change(&mut query, |filter, progress| Change::Discard { filter, now, progress }).await
+                let change = |filter, progress| Change::Discard { filter, now, progress };
+                self.change("discard", &mut query, change).await
             }
             ("GET", path) => match path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok()) {
                 Some(uid) => self.show(uid).await,
-                None => Err((StatusCode::NOT_FOUND, "no such path".to_owned())),
+                None => {
+                    Err((StatusCode::NOT_FOUND, "an event has an id such as events list shows".to_owned()))
+                }
             },
             _ => Err((StatusCode::METHOD_NOT_ALLOWED, "GET to look, POST to change".to_owned())),
         };
@@ -107,6 +108,7 @@ impl Stored {
     /// Changes all events that fit, or with `dry_run` says how many would be.
     async fn change(
         &self,
+        action: &'static str,
         query: &mut BTreeMap<String, String>,
         change: impl Fn(Filter, Progress) -> Change,
     ) -> Result<Value, Refusal> {
@@ -118,6 +120,10 @@ impl Stored {
         let mut filter = filter(query)?;
         if filter == Filter::default() {
             return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
+        }
+        if action == "discard" {
+            // Only what waits can be given up.
+            filter.state.get_or_insert(State::Waiting);
         }
         if filter.state.is_none() && filter.uid.is_none() {
             let reason = "say which state they are in, or one uid: delivered events are sent again, too";
@@ -141,7 +147,16 @@ impl Stored {
                 _ => break,
             }
         }
-        tracing::info!(events = progress.changed, "events changed by an operator");
+        let (tenant, state) = (filter.tenant.as_deref(), filter.state.map(State::name));
+        let uid = filter.uid.map(|uid| uid.to_string());
+        tracing::info!(
+            action,
+            tenant,
+            state,
+            uid,
+            events = progress.changed,
+            "events changed by an operator"
+        );
         self.inbox.wake();
         Ok(json!({ "changed": progress.changed }))
     }

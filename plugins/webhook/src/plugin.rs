@@ -172,19 +172,7 @@ impl Notifications {
         match &self.verification {
             Verification::Required(tokens) => {
                 let signature = signature.ok_or(SignatureError::Missing)?;
-                let token = tokens.token(tenant).await?;
-                match signature.verify(&token, body) {
-                    Ok(()) => Ok(()),
-                    // It may have been replaced at Onfido.
-                    Err(wrong) => match tokens.renewed(tenant, &token).await {
-                        Some(newer) => {
-                            signature.verify(&newer, body)?;
-                            tokens.forget(tenant, &token).await;
-                            Ok(())
-                        }
-                        None => Err(wrong.into()),
-                    },
-                }
+                tokens.verify(tenant, *signature, body).await
             }
             Verification::Off => {
                 warn!(tenant = %tenant.name, "notification taken without a signature check");

@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::outbound::{self, TransportError, read_at_most};
 use crate::per_tenant::{Abandoned, PerTenant};
+use crate::signature::Signature;
 
 /// Finds a tenant's signing token: in its entry, else at Onfido, once; and again when a signature does not fit.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl SigningTokens {
     /// # Errors
     ///
     /// [`SigningTokenError`]; a failed fetch stands for a second.
-    pub(crate) async fn token(&self, tenant: &Tenant) -> Result<Arc<Secret>, SigningTokenError> {
+    async fn token(&self, tenant: &Tenant) -> Result<Arc<Secret>, SigningTokenError> {
         if let Some(token) = &tenant.signing_token {
             return Ok(Arc::new(token.clone()));
         }
@@ -100,9 +101,28 @@ impl SigningTokens {
         self.fetched.value(tenant, |_| true, self.fetch(tenant, webhook_id)).await
     }
 
+    /// Verifies a signature under the tenant's token, or under the one that has replaced it at Onfido.
+    ///
+    /// # Errors
+    ///
+    /// What the caller is told: the signature is wrong, or there is nothing to verify it with.
+    pub(crate) async fn verify(
+        &self,
+        tenant: &Tenant,
+        signature: Signature,
+        body: &[u8],
+    ) -> Result<(), Problem> {
+        let token = self.token(tenant).await?;
+        let Err(wrong) = signature.verify(&token, body) else { return Ok(()) };
+        let Some(newer) = self.renewed(tenant, &token).await else { return Err(wrong.into()) };
+        signature.verify(&newer, body)?;
+        self.fetched.forget(tenant, &token).await;
+        Ok(())
+    }
+
     /// The token that Onfido has now, when it is another one than `known`, under which a signature did not fit. Onfido
     /// is asked once a minute and tenant at most.
-    pub(crate) async fn renewed(&self, tenant: &Tenant, known: &Secret) -> Option<Arc<Secret>> {
+    async fn renewed(&self, tenant: &Tenant, known: &Secret) -> Option<Arc<Secret>> {
         let webhook_id = tenant.webhook_id.as_ref()?;
         let ask = async {
             let token = self.fetch(tenant, webhook_id).await.ok().map(Arc::new);
@@ -111,11 +131,6 @@ impl SigningTokens {
         let renewal =
             self.renewed.value(tenant, |renewal| renewal.at.elapsed() < ASK_AGAIN, ask).await.ok()?;
         renewal.token.clone().filter(|token| !token.matches(known.reveal().as_bytes()))
-    }
-
-    /// Drops a token that was fetched and has been replaced at Onfido.
-    pub(crate) async fn forget(&self, tenant: &Tenant, stale: &Arc<Secret>) {
-        self.fetched.forget(tenant, stale).await;
     }
 
     async fn fetch(&self, tenant: &Tenant, webhook_id: &str) -> Result<Secret, SigningTokenError> {

@@ -1,5 +1,6 @@
 //! One try to deliver one event, and its record.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -67,7 +68,7 @@ pub(super) async fn attempt(
         at,
         took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
         status: answer.as_ref().map(|answer| answer.status).or_else(|| error.and_then(DeliveryError::status)),
-        error: error.map(ToString::to_string),
+        error: error.map(reason),
         answer: answer
             .filter(|answer| !answer.head.is_empty())
             .and_then(|answer| means.keyring.seal_answer(due.uid, &due.tenant, &answer.head).ok()),
@@ -123,6 +124,15 @@ async fn record_result(means: &Means, change: Change, unrecorded: &AtomicUsize) 
     if matches!(recorded, Ok(Effect::Nothing)) {
         tracing::warn!("a delivery ended after its claim; its result is another one's to record");
     }
+}
+
+/// What happened, and what was at the bottom of it; neither says anything of the portal's.
+fn reason(error: &DeliveryError) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// What lets a portal recognise an event that it gets twice.

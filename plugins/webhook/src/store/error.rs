@@ -69,7 +69,7 @@ pub(crate) enum OpenError {
         path: PathBuf,
     },
     /// There was a store once.
-    #[error("{} is there, but the store {} is not: restore the store, or remove what is left of it to begin anew", trace.display(), path.display())]
+    #[error("{} is there, but the store {} is not: restore it, use the database that it was copied into, or move what is left of it away to begin anew", trace.display(), path.display())]
     StoreGone {
         /// The store.
         path: PathBuf,

@@ -83,7 +83,11 @@ fn beside(store: &Path) -> Result<Secret, OpenError> {
         // A process has died between the key and the store.
         (false, true) if draft_of(store).exists() => read(),
         (true, false) => Err(OpenError::KeyMissing { path: store.to_owned(), key: file }),
-        (false, true) => Err(OpenError::StoreMissing { path: store.to_owned(), key: file }),
+        (false, true) => match trace_of(store) {
+            // The key may be a database's by now, so nobody is told to remove it.
+            Some(trace) => Err(OpenError::StoreGone { path: store.to_owned(), trace }),
+            None => Err(OpenError::StoreMissing { path: store.to_owned(), key: file }),
+        },
         (false, false) => {
             let key = Keyring::generate();
             write(&file, &key)

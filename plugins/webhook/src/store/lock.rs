@@ -60,7 +60,7 @@ pub(crate) fn alone(store: &Path) -> Result<File, TryLockError> {
 
 /// What is there although the store is not, and shows that there was one.
 pub(crate) fn trace_of(store: &Path) -> Option<PathBuf> {
-    [DISPATCH, "-wal", MOVED].into_iter().map(|end| beside(store, end)).find(|path| path.exists())
+    [MOVED, "-wal", DISPATCH].into_iter().map(|end| beside(store, end)).find(|path| path.exists())
 }
 
 /// The path of something that belongs to a store.

@@ -62,13 +62,15 @@ pub enum VaultError {
         status: u16,
     },
     /// The token is expired, revoked, or its policy does not allow reading the secret.
-    #[error("vault denied access to the secret (403)")]
+    #[error(
+        "vault denied access to the secret (403): the token is no good, or no policy of it allows that path"
+    )]
     Denied,
     /// The secret is not there: never written, deleted or destroyed.
     #[error("the vault secret does not exist or is deleted (404)")]
     NotFound,
     /// Sealed, in standby, or at its limits.
-    #[error("vault answered with status {status}")]
+    #[error("vault answered with status {status}{}", if *status == 503 { ": sealed, or in standby" } else { "" })]
     Status {
         /// The status; 503 is a sealed Vault.
         status: u16,

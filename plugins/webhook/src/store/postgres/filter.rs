@@ -37,3 +37,8 @@ pub(super) fn push_time(query: &mut QueryBuilder<Engine>, at: Millis) {
 pub(super) fn millis(column: &str) -> String {
     format!("(extract(epoch FROM {column} - now()) * 1000)::bigint")
 }
+
+/// A column's time as it stands there, by the database's clock: the same each time it is shown.
+pub(super) fn shown(column: &str) -> String {
+    format!("(extract(epoch FROM {column}) * 1000)::bigint")
+}

@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
-use super::filter::{millis, push_filter};
+use super::filter::{millis, push_filter, shown};
 use super::{Postgres, engine, in_time};
 use crate::store::{
     Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, State, StoreError,
@@ -108,8 +108,7 @@ impl Reader for PostgresReader {
         let mut query = QueryBuilder::new(format!("SELECT {} FROM event WHERE ", listed_columns()));
         push_filter(&mut query, filter);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let clock = now();
-        self.rows(query, |row| listed(row, clock)).await
+        self.rows(query, listed).await
     }
 
     async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError> {
@@ -122,11 +121,10 @@ impl Reader for PostgresReader {
         let mut query = QueryBuilder::new(format!(
             "SELECT {}, took_ms, status, error, answer_key, answer FROM attempt \
              WHERE event = (SELECT id FROM event WHERE uid = ",
-            millis("at")
+            shown("at")
         ));
         query.push_bind(uid).push(") ORDER BY id");
-        let clock = now();
-        self.rows(query, |row| attempt(row, clock)).await
+        self.rows(query, attempt).await
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
@@ -159,7 +157,7 @@ impl Reader for PostgresReader {
         let clock = now();
         let read = |row: &PgRow| {
             Ok(Record {
-                listed: listed(row, clock)?,
+                listed: listed(row)?,
                 id: row.try_get(11)?,
                 dedup: row.try_get(12)?,
                 body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
@@ -181,13 +179,12 @@ impl Reader for PostgresReader {
 
 /// The columns that [`listed`] reads.
 fn listed_columns() -> String {
-    let [received, due, done] = ["received", "due", "done"].map(millis);
+    let [received, due, done] = ["received", "due", "done"].map(shown);
     format!("uid, tenant, kind, resource, state, dead_reason, attempts, {received}, {due}, {done}, trace")
 }
 
-fn listed(row: &PgRow, clock: Millis) -> Result<Listed, sqlx::Error> {
+fn listed(row: &PgRow) -> Result<Listed, sqlx::Error> {
     let attempts: i32 = row.try_get(6)?;
-    let done: Option<i64> = row.try_get(9)?;
     Ok(Listed {
         uid: row.try_get(0)?,
         tenant: row.try_get(1)?,
@@ -196,18 +193,18 @@ fn listed(row: &PgRow, clock: Millis) -> Result<Listed, sqlx::Error> {
         state: State::of(row.try_get(4)?),
         reason: row.try_get(5)?,
         attempts: u32::try_from(attempts).unwrap_or_default(),
-        received: clock + row.try_get::<i64, _>(7)?,
-        due: clock + row.try_get::<i64, _>(8)?,
-        done: done.map(|done| clock + done),
+        received: row.try_get(7)?,
+        due: row.try_get(8)?,
+        done: row.try_get(9)?,
         trace: row.try_get(10)?,
     })
 }
 
-fn attempt(row: &PgRow, clock: Millis) -> Result<Attempt, sqlx::Error> {
+fn attempt(row: &PgRow) -> Result<Attempt, sqlx::Error> {
     let status: Option<i32> = row.try_get(2)?;
     let (key, bytes): (Option<i64>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
     Ok(Attempt {
-        at: clock + row.try_get::<i64, _>(0)?,
+        at: row.try_get(0)?,
         took_ms: row.try_get(1)?,
         status: status.and_then(|status| u16::try_from(status).ok()),
         error: row.try_get(3)?,

@@ -1,6 +1,8 @@
 //! Opens a store file, or says why not.
 
+use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,7 +66,9 @@ pub(super) async fn draft(path: &Path, max_bytes: u64) -> Result<(), OpenError> 
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(folder(error)),
     }
-    let mut connection = connect(&draft, max_bytes, true).await?;
+    // What SQLite puts beside it gets the same mode.
+    File::options().write(true).create_new(true).mode(0o600).open(&draft).map_err(folder)?;
+    let mut connection = connect(&draft, max_bytes, false).await?;
     migrate(&draft, &mut connection, 0).await?;
     connection.close().await.map_err(|error| OpenError::Folder { path: draft, reason: error.to_string() })
 }
@@ -104,7 +108,7 @@ async fn begin(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     let place = || {
         std::fs::rename(draft_of(path), path)?;
         // The name, too, has to outlive a loss of power.
-        std::fs::File::open(parent(path).unwrap_or(Path::new(".")))?.sync_all()
+        File::open(parent(path).unwrap_or(Path::new(".")))?.sync_all()
     };
     place().map_err(|error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() })
 }

@@ -5,9 +5,13 @@ use super::*;
 #[tokio::test]
 async fn failures_show_nothing_of_the_answer() {
     let rows = [
-        (503, json!({"errors": ["canary"]}), "vault answered with status 503"),
+        (503, json!({"errors": ["canary"]}), "vault answered with status 503: sealed, or in standby"),
         (500, json!("canary"), "vault answered with status 500"),
-        (403, json!({"errors": ["canary"]}), "vault denied access to the secret (403)"),
+        (
+            403,
+            json!({"errors": ["canary"]}),
+            "vault denied access to the secret (403): the token is no good, or no policy of it allows that path",
+        ),
         (200, json!({"data": "canary"}), "vault's answer is not that of a key-value secret"),
         (200, answer(&json!("canary")), "vault's answer is not that of a key-value secret"),
         (200, answer(&version_2(&json!("canary"))), "vault's answer is not that of a key-value secret"),
