@@ -17,6 +17,7 @@ mod conformance;
 mod disk;
 mod durable;
 mod heads;
+mod logging;
 mod moving;
 mod operate;
 mod outbound;

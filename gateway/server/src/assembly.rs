@@ -22,6 +22,7 @@ use crate::admin::{Admin, Readiness};
 use crate::config::{Listener, Settings, TenantSource};
 use crate::instruments::Instruments;
 use crate::listeners::{Bound, BoundSocket, Lifetime};
+use crate::logging::Logging;
 use crate::refresh::Refresh;
 use crate::shutdown::{Drain, Signals};
 use crate::tenancy::Tenancy;
@@ -124,6 +125,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         "tenants",
         Refresh::new(source, tenants.clone(), metrics.clone(), settings.poll, reload),
     ));
+    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone())));
     let under_way = UnderWay::default();
     for background in settings.offers.backgrounds {
         let name = background.name();

@@ -18,6 +18,7 @@ mod events;
 mod gateway;
 mod instruments;
 mod listeners;
+mod logging;
 mod plugins;
 mod refresh;
 mod registry;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
-use kyc_telemetry::log::FlushGuard;
+use kyc_telemetry::log::Log;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +22,7 @@ pub(crate) struct Signals {
 pub(crate) struct Drain {
     metrics: Metrics,
     under_way: UnderWay,
-    log: FlushGuard,
+    log: Log,
     limit: Duration,
 }
 
@@ -64,7 +64,7 @@ impl ShutdownSignalWatch for Signals {
 // === impl Drain ===
 
 impl Drain {
-    pub(crate) fn new(metrics: Metrics, under_way: UnderWay, log: FlushGuard, limit: Duration) -> Self {
+    pub(crate) fn new(metrics: Metrics, under_way: UnderWay, log: Log, limit: Duration) -> Self {
         Self { metrics, under_way, log, limit }
     }
 

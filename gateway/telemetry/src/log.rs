@@ -2,15 +2,16 @@
 
 use std::io::Write;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use crate::Metrics;
 use crate::json::{JsonLines, Line, with_line};
-use crate::writer::BlockWriter;
-pub use crate::writer::FlushGuard;
+use crate::rolling::FileSettings;
+use crate::sinks::Sinks;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,40 +37,87 @@ pub enum LogError {
     Taken,
 }
 
+/// The running log: its level and files can be changed. Clones change the same one.
+#[derive(Clone, Debug)]
+pub struct Log {
+    sinks: Sinks,
+    filter: reload::Handle<EnvFilter, Registry>,
+    configured: String,
+}
+
 /// Starts logging at `level` (of our own crates; libraries stay at `warn`, since their debug lines show
 /// heads and bodies).
 ///
 /// # Errors
 ///
 /// [`LogError`].
-pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<FlushGuard, LogError> {
-    let filter = filter(level)?;
-    let dropped = metrics.log_lines_dropped.clone();
-    let (writer, guard) = BlockWriter::start(dropped).map_err(LogError::Thread)?;
+pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<Log, LogError> {
+    let (filter, handle) = reload::Layer::new(filter(level)?);
+    let sinks = Sinks::start(metrics.log_lines_dropped.clone()).map_err(LogError::Thread)?;
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        Format::Json => registry.with(JsonLines(writer.clone())).try_init().inspect(|()| {
+        Format::Json => registry.with(JsonLines(sinks.clone())).try_init().inspect(|()| {
             // Once a subscriber is in place there is no second one, so this is never taken.
-            let _ = LINES.set(writer);
+            let _ = LINES.set(sinks.clone());
         }),
         Format::Text => {
-            registry.with(tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false)).try_init()
+            let lines = tracing_subscriber::fmt::layer().with_writer(sinks.clone()).with_ansi(false);
+            registry.with(lines).try_init()
         }
     }
     .map_err(|_| LogError::Taken)?;
-    Ok(guard)
+    Ok(Log { sinks, filter: handle, configured: level.to_owned() })
+}
+
+// === impl Log ===
+
+impl Log {
+    /// Logs at another level from now on, above `info` also without access lines; without one at the configured
+    /// level, with access lines.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Level`].
+    pub fn set_level(&self, level: Option<&str>) -> Result<(), LogError> {
+        let wanted = level.unwrap_or(&self.configured);
+        let filter = filter(wanted)?;
+        // The subscriber lives as long as the process.
+        let _ = self.filter.reload(filter);
+        let is_quiet = level.is_some_and(|level| matches!(level, "error" | "warn"));
+        ACCESS_LINES.store(!is_quiet, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Writes files, too, from now on, or none any more; says whether that is a change.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Thread`].
+    pub fn set_files(&self, settings: Option<FileSettings>) -> Result<bool, LogError> {
+        self.sinks.set_files(settings).map_err(LogError::Thread)
+    }
+
+    /// Writes out what was gathered so far, as long as somebody takes it.
+    pub fn flush(&self) {
+        self.sinks.flush_out();
+    }
 }
 
 /// Writes a line past the subscriber; false when lines are no JSON.
 pub(crate) fn write_line(fill: impl FnOnce(&mut Line<'_>)) -> bool {
-    let Some(mut writer) = LINES.get() else { return false };
+    if !ACCESS_LINES.load(Ordering::Relaxed) {
+        return true;
+    }
+    let Some(mut sinks) = LINES.get() else { return false };
     // A log that cannot be written must fail no request.
-    with_line(fill, |text| drop(writer.write_all(text.as_bytes())));
+    with_line(fill, |text| drop(sinks.write_all(text.as_bytes())));
     true
 }
 
 /// Where JSON lines go.
-static LINES: OnceLock<BlockWriter> = OnceLock::new();
+static LINES: OnceLock<Sinks> = OnceLock::new();
+/// Whether each request has its line.
+static ACCESS_LINES: AtomicBool = AtomicBool::new(true);
 
 /// Checks a level without starting anything.
 ///

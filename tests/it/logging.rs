@@ -1,0 +1,95 @@
+//! The logging keys of the tenant document, in a running gateway.
+
+use kyc_sandbox::portal::Mode;
+use serde_json::{Value, json};
+
+use crate::support::gateway::{document, tenant};
+use crate::support::soon;
+use crate::support::world::{DIRECT, EVENT, World, routes};
+
+/// Puts these keys into the document, in one step.
+async fn set(world: &World, keys: Value) {
+    let seen = world.gateway.log().matches("tenants changed").count();
+    let mut whole =
+        document(&format!("http://{}/v3.6", world.onfido.address()), &[tenant("acme", &world.acme.url())]);
+    whole.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    let draft = world.gateway.folder().join("draft.json");
+    std::fs::write(&draft, whole.to_string()).unwrap();
+    std::fs::rename(draft, world.gateway.folder().join("tenants.json")).unwrap();
+    // Above `info` the log does not say it.
+    let loaded = || world.gateway.log().matches("tenants changed").count() > seen;
+    let _ =
+        tokio::time::timeout(std::time::Duration::from_millis(700), soon(async || loaded().then_some(())))
+            .await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+}
+
+async fn call(world: &World) {
+    let answer = reqwest::Client::new()
+        .get(world.gateway.url("/dcs/kyc2/applicants"))
+        .header("SubscriptionId", "sub-acme")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+fn access_lines(log: &str) -> usize {
+    log.lines().filter(|line| line.contains("\"target\":\"access\"")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
+    let world = World::start(&routes(DIRECT)).await;
+    let folder = world.gateway.folder().join("logs");
+    let name = folder.join("trace_roll_.log");
+    let files = |more: Value| {
+        let mut keys = json!({ "serilog-file-logging": "true", "serilog-fileName": name, "serilog-flushInterval": "1s" });
+        keys.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        keys
+    };
+    let written = || -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .map(|entries| entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+            .unwrap_or_default();
+        names.sort();
+        names
+    };
+
+    set(&world, json!({ "serilog-logLevel": "Warning" })).await;
+    let before = access_lines(&world.gateway.log());
+    call(&world).await;
+    world.acme.set_mode(Mode::Status(500));
+    world.notify("acme", EVENT).await;
+    set(&world, json!({ "serilog-logLevel": "Debug" })).await;
+    call(&world).await;
+    soon(async || (access_lines(&world.gateway.log()) > before).then_some(())).await;
+    assert_eq!(access_lines(&world.gateway.log()), before + 1, "above Information requests have no line");
+    assert!(world.gateway.log().contains("portal answered 500"), "and failures still have one");
+
+    set(&world, files(json!({}))).await;
+    call(&world).await;
+    soon(async || (written().len() == 1).then_some(())).await;
+    set(&world, files(json!({ "serilog-rollSizeBytes": "2000", "serilog-retainedFileCount": "3" }))).await;
+    for _ in 0..40 {
+        call(&world).await;
+    }
+    soon(async || (written().len() == 3 && written()[0].contains("_0")).then_some(())).await;
+    let rolled = written();
+    set(&world, json!({ "serilog-file-logging": "false" })).await;
+    let size = || -> u64 { written().iter().map(|name| folder.join(name).metadata().unwrap().len()).sum() };
+    let at_end = size();
+    call(&world).await;
+    set(&world, json!({ "serilog-logLevel": "loud", "serilog-file-logging": "perhaps" })).await;
+
+    assert!(
+        rolled.iter().all(|name| name.starts_with("trace_roll_20") && name.ends_with(".log")),
+        "{rolled:?}"
+    );
+    assert_eq!(size(), at_end, "nothing is written any more");
+    let log = world.gateway.stop().await;
+    for key in ["serilog-logLevel", "serilog-file-logging"] {
+        assert!(log.contains(&format!("\"key\":\"{key}\"")), "{log}");
+    }
+    assert!(!log.contains("loud") && !log.contains("perhaps"), "{log}");
+}
