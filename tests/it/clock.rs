@@ -7,6 +7,7 @@ use std::time::Instant;
 use kyc_sandbox::portal::Mode;
 
 use crate::durable::{event, stored, taken, wait_for_all};
+use crate::support::soon;
 use crate::support::world::World;
 
 fn library() -> PathBuf {
@@ -45,11 +46,13 @@ async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
         let jumped = Instant::now();
         wait_for_all(&world.acme, &BTreeSet::from([event(number)])).await;
         waits.push(jumped.elapsed().as_millis());
+        // Two jumps in one second would be one.
+        let noticed = || world.gateway.log().matches("the system's clock has jumped").count() > number;
+        soon(async || noticed().then_some(())).await;
     }
 
     println!("delivered after a jump and {waits:?} ms; a step is 1000 ms, and 200 of jitter");
-    let log = world.gateway.stop().await;
-    assert!(log.matches("the system's clock has jumped").count() >= 6, "{log}");
+    world.gateway.stop().await;
     // A step, the second after which the dispatcher looks at the latest, and a busy machine.
     assert!(waits.iter().all(|wait| *wait < 1_200 + 1_000 + 3_000), "{waits:?}");
     assert!(taken(&world.acme).values().all(|count| *count == 1));

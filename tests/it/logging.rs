@@ -80,6 +80,8 @@ async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
     let size = || -> u64 { written().iter().map(|name| folder.join(name).metadata().unwrap().len()).sum() };
     let at_end = size();
     call(&world).await;
+    let nowhere = std::path::Path::new("/proc/no/such/folder_.log");
+    set(&world, json!({ "serilog-file-logging": "true", "serilog-fileName": nowhere })).await;
     set(&world, json!({ "serilog-logLevel": "loud", "serilog-file-logging": "perhaps" })).await;
 
     assert!(
@@ -88,6 +90,7 @@ async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
     );
     assert_eq!(size(), at_end, "nothing is written any more");
     let log = world.gateway.stop().await;
+    assert!(log.contains("log files cannot be written: "), "{log}");
     for key in ["serilog-logLevel", "serilog-file-logging"] {
         assert!(log.contains(&format!("\"key\":\"{key}\"")), "{log}");
     }

@@ -78,6 +78,11 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                 if !live {
                     return ExitCode::SUCCESS;
                 }
+                if settings.tenants.is_used_up_by_a_login() {
+                    return terminal::fail(
+                        &"a wrapped secret id opens once, so it is left to `run`: no look was taken",
+                    );
+                }
                 match assembly::source(settings.tenants) {
                     Ok(source) => tenancy::check_live(source),
                     Err(error) => terminal::fail(&error),

@@ -43,7 +43,7 @@ impl Logging {
                     None => tracing::info!("log files end"),
                 },
                 Ok(false) => {}
-                Err(error) => tracing::error!(%error, "log files cannot be written"),
+                Err(error) => tracing::error!(%error, "the log files are not changed"),
             },
             Err(problem) => report(problem),
         }

@@ -32,6 +32,9 @@ pub enum LogError {
     /// The writing thread did not start.
     #[error("cannot start the log thread")]
     Thread(#[source] std::io::Error),
+    /// The first file cannot be opened.
+    #[error("log files cannot be written: {0}")]
+    Files(#[source] std::io::Error),
     /// Another subscriber is in place.
     #[error("the log is already set up")]
     Taken,
@@ -92,9 +95,9 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`LogError::Thread`].
+    /// [`LogError::Files`]; what was written before goes on.
     pub fn set_files(&self, settings: Option<FileSettings>) -> Result<bool, LogError> {
-        self.sinks.set_files(settings).map_err(LogError::Thread)
+        self.sinks.set_files(settings).map_err(LogError::Files)
     }
 
     /// Writes out what was gathered so far, as long as somebody takes it.

@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
 use crate::writer::Output;
 
 /// Which files are written, as the tenant document's `serilog-…` keys have it.
@@ -47,17 +50,29 @@ struct Place {
 // === impl RollingFile ===
 
 impl RollingFile {
-    /// Opens nothing yet.
-    pub(crate) fn new(settings: FileSettings) -> Self {
+    /// Opens today's file, so that a folder that cannot be written to is found out at once.
+    pub(crate) fn open(settings: FileSettings) -> io::Result<Self> {
+        let mut log = Self::unopened(settings);
+        let mut now = String::new();
+        // Writing into a string does not fail.
+        let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+        if let Some(day) = day_of(now.as_bytes()) {
+            log.current(&day)?;
+        }
+        Ok(log)
+    }
+
+    fn unopened(settings: FileSettings) -> Self {
         Self { settings, current: None, unsynced: None }
     }
 
-    /// The file for a line of this day, with room for one more.
+    /// The file for a line of this day, with room for one more. A line that comes late, from before midnight, goes
+    /// into the file that is open.
     fn current(&mut self, day: &str) -> io::Result<&mut Current> {
         let next = match &self.current {
-            Some(current) if current.place.day != day => Some(Place { day: day.to_owned(), number: 0 }),
+            Some(current) if *current.place.day < *day => Some(Place { day: day.to_owned(), number: 0 }),
             Some(current) if current.size >= self.settings.roll_size => {
-                Some(Place { day: day.to_owned(), number: current.place.number + 1 })
+                Some(Place { day: current.place.day.clone(), number: current.place.number + 1 })
             }
             Some(_) => None,
             // After a restart it goes on where it was.
@@ -72,7 +87,11 @@ impl RollingFile {
                 place.number += 1;
                 opened = self.settings.open(&place)?;
             }
-            self.settings.retire()?;
+            if self.unsynced.is_some() && self.settings.flush.is_some() {
+                // The disk's trouble with the file before is no trouble of this one.
+                let _ = self.sync();
+            }
+            self.settings.retire(&place);
             self.current = Some(Current { file: opened.0, size: opened.1, place });
         }
         self.current.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -89,7 +108,10 @@ impl Write for RollingFile {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let end = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |place| place + 1);
         let line = lines.get(..end).unwrap_or_default();
-        let current = self.current(&day_of(line))?;
+        let known = self.current.as_ref().map(|current| current.place.day.clone());
+        // A record of several lines, as text has them, has its day in the first one.
+        let Some(day) = day_of(line).or(known) else { return Ok(end) };
+        let current = self.current(&day)?;
         current.file.write_all(line)?;
         current.size += u64::try_from(line.len()).unwrap_or_default();
         self.unsynced.get_or_insert_with(Instant::now);
@@ -167,102 +189,31 @@ impl FileSettings {
             None => (rest, 0),
         };
         let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
-        is_day.then(|| Place { day: day.to_owned(), number })
+        let place = Place { day: day.to_owned(), number };
+        // Only what would be written under this very name is one of ours.
+        (is_day && self.path_of(&place).file_name()?.to_str()? == name).then_some(place)
     }
 
-    /// Removes what is too much, the oldest first.
-    fn retire(&self) -> io::Result<()> {
-        let Some(retained) = self.retained else { return Ok(()) };
-        let places = self.places()?;
-        for place in places.iter().take(places.len().saturating_sub(retained.max(1))) {
-            fs::remove_file(self.path_of(place))?;
+    /// Removes what is too much, the oldest first, but never the current one. What cannot be removed stays: the log
+    /// goes on.
+    fn retire(&self, current: &Place) {
+        let (Some(retained), Ok(places)) = (self.retained, self.places()) else { return };
+        let too_many = places.len().saturating_sub(retained.max(1));
+        for place in places.iter().filter(|place| *place != current).take(too_many) {
+            let _ = fs::remove_file(self.path_of(place));
         }
-        Ok(())
     }
 }
 
 /// The day that a line names, which is where it belongs even if it is written a moment after midnight (UTC).
-fn day_of(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line.get(..40.min(line.len())).unwrap_or_default());
-    let date = text.strip_prefix("{\"timestamp\":\"").unwrap_or(&text);
-    date.chars().take(10).filter(char::is_ascii_digit).collect()
+fn day_of(line: &[u8]) -> Option<String> {
+    let date = line.strip_prefix(b"{\"timestamp\":\"").unwrap_or(line).get(..10)?;
+    let is_date = date.iter().enumerate().all(|(place, byte)| match place {
+        4 | 7 => *byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    is_date.then(|| date.iter().filter(|byte| **byte != b'-').map(|byte| char::from(*byte)).collect())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(folder: &Path, roll_size: u64, retained: Option<usize>) -> FileSettings {
-        FileSettings { path: folder.join("logs/trace_roll_.log"), roll_size, retained, flush: None }
-    }
-
-    fn line(day: u32, number: usize) -> Vec<u8> {
-        format!("{{\"timestamp\":\"2026-11-{day:02}T23:59:59.999999Z\",\"n\":{number:05}}}\n").into_bytes()
-    }
-
-    /// Names and sizes of the files.
-    fn files(folder: &Path) -> Vec<(String, u64)> {
-        let mut found: Vec<_> = fs::read_dir(folder.join("logs"))
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
-            .collect();
-        found.sort();
-        found
-    }
-
-    #[test]
-    fn files_roll_by_day_and_by_size_and_go_on_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let size = u64::try_from(line(24, 0).len()).unwrap();
-        let settings = settings(folder.path(), size * 3, Some(31));
-        let mut log = RollingFile::new(settings.clone());
-
-        (0..7).for_each(|number| log.write_all(&line(24, number)).unwrap());
-        drop(log);
-        let mut log = RollingFile::new(settings);
-        (7..10).for_each(|number| log.write_all(&line(24, number)).unwrap());
-        // One block with midnight in it.
-        log.write_all(&[line(24, 10), line(25, 11)].concat()).unwrap();
-
-        let expected = [
-            ("trace_roll_20261124.log", 3),
-            ("trace_roll_20261124_001.log", 3),
-            ("trace_roll_20261124_002.log", 3),
-            ("trace_roll_20261124_003.log", 2),
-            ("trace_roll_20261125.log", 1),
-        ];
-        assert_eq!(files(folder.path()), expected.map(|(name, lines)| (name.to_owned(), lines * size)));
-        let text = fs::read_to_string(folder.path().join("logs/trace_roll_20261124_002.log")).unwrap();
-        assert!(text.contains("00006") && text.contains("00007") && text.contains("00008"), "{text}");
-    }
-
-    #[test]
-    fn the_oldest_files_leave_and_strangers_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("logs")).unwrap();
-        for stranger in
-            ["trace_roll_.log", "trace_roll_2026112.log", "trace_roll_20261101_1.log", "other.log"]
-        {
-            fs::write(folder.path().join("logs").join(stranger), "").unwrap();
-        }
-        let mut log = RollingFile::new(settings(folder.path(), 10, Some(2)));
-
-        for day in [1, 2, 3] {
-            (0..2).for_each(|number| log.write_all(&line(day, number)).unwrap());
-        }
-
-        let names: Vec<_> = files(folder.path()).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(
-            names,
-            [
-                "other.log",
-                "trace_roll_.log",
-                "trace_roll_20261101_1.log",
-                "trace_roll_20261103.log",
-                "trace_roll_20261103_001.log",
-                "trace_roll_2026112.log",
-            ]
-        );
-    }
-}
+mod tests;

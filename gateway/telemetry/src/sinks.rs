@@ -43,7 +43,7 @@ impl Sinks {
             return Ok(false);
         }
         let start = |settings: FileSettings| {
-            let writer = BlockWriter::start(RollingFile::new(settings.clone()), self.0.dropped.clone())?;
+            let writer = BlockWriter::start(RollingFile::open(settings.clone())?, self.0.dropped.clone())?;
             Ok::<_, io::Error>(Arc::new(Files { settings, writer }))
         };
         let old = self.0.files.swap(settings.map(start).transpose()?);

@@ -78,7 +78,7 @@ impl BlockWriter {
 impl Write for &BlockWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.0.lock();
-        if state.lines.len() + line.len() > MEMORY {
+        if state.closed || state.lines.len() + line.len() > MEMORY {
             drop(state);
             self.0.dropped.inc();
             return Ok(line.len());

@@ -26,8 +26,12 @@ pub trait Source: Send {
 
     /// Says cheaply, without reading a secret, whether the document is still the one that was read last; `false` also
     /// when that is not known.
-    async fn is_unchanged(&mut self) -> bool {
-        false
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when a read would fail, too.
+    async fn is_unchanged(&mut self) -> Result<bool, SourceError> {
+        Ok(false)
     }
 
     /// When it wants to be looked at, whatever the poll is: to renew a login in time.

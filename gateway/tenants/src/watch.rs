@@ -122,14 +122,19 @@ impl Watcher {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.reload.0.notified() => info!("looking at the tenant document, as asked"),
+                () = self.reload.0.notified() => {
+                    info!("looking at the tenant document, as asked");
+                    // Whoever asks wants it to be read.
+                    self.seen = None;
+                }
             }
         }
     }
 
     async fn look(&mut self) -> Result<(), LookError> {
         // Only a document that is in use may be passed over: one that was refused is reported again.
-        let result = if self.running == self.seen && self.seen.is_some() && self.source.is_unchanged().await {
+        let result = if self.running == self.seen && self.seen.is_some() && self.source.is_unchanged().await?
+        {
             "unchanged"
         } else {
             self.read().await?

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use kyc_proxy::{ProxySettings, RouteTable};
 use kyc_telemetry::log;
-use kyc_tenants::VaultSettings;
+use kyc_tenants::{VaultAuth, VaultSettings};
 
 use super::raw::{Downstream, LogFormat, Raw, RawListener};
 use super::{Folder, Offers, routes, tenants, tls};
@@ -60,6 +60,18 @@ pub(crate) struct Tls {
 pub(crate) enum TenantSource {
     File(PathBuf),
     Vault(Box<VaultSettings>),
+}
+
+// === impl TenantSource ===
+
+impl TenantSource {
+    /// Says whether the first login uses up what it logs in with.
+    pub(crate) fn is_used_up_by_a_login(&self) -> bool {
+        match self {
+            Self::File(_) => false,
+            Self::Vault(settings) => matches!(settings.auth, VaultAuth::AppRole { wrapped: true, .. }),
+        }
+    }
 }
 
 // === impl Settings ===

@@ -11,17 +11,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use kyc_model::Secret;
 
 use super::{Source, SourceError};
 use connection::Connection;
 pub use error::VaultError;
-use kv::{Engine, Location};
+use kv::{Engine, Location, Version};
 use login::Login;
 pub use login::{AzureIdentity, VaultAuth};
-use session::Session;
+use session::{Session, Standing};
 
 /// Where the secret is, and how to get at it.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub struct VaultSource {
     session: Option<Session>,
     known: Option<Engine>,
     /// The version of the document that was read last.
-    read: Option<u64>,
+    read: Option<Version>,
     /// Whether the token may not see the secret's metadata.
     blind: bool,
 }
@@ -97,27 +97,39 @@ impl VaultSource {
         })
     }
 
-    /// The session at hand, renewed, or a new one.
+    /// Sees to it that there is a session: the one at hand, renewed, or a new one.
     async fn renew_session(&mut self) -> Result<(), VaultError> {
-        let kept = match self.session.take() {
-            Some(session) => session.kept().await,
-            None => None,
+        let standing = match &mut self.session {
+            Some(session) => session.renew().await,
+            None => Standing::Over,
         };
-        let session = match kept {
-            Some(session) => session,
-            None => {
-                self.blind = false;
-                let session = self.login.log_in(&self.connection).await?;
+        if standing == Standing::Good {
+            return Ok(());
+        }
+        match self.login.log_in(&self.connection).await {
+            Ok(session) => {
                 info!("logged in at vault");
-                session
+                self.blind = false;
+                self.session = Some(session);
+                Ok(())
             }
-        };
-        self.session = Some(session);
-        Ok(())
+            Err(error) => match &mut self.session {
+                Some(session) if standing == Standing::Ending => {
+                    warn!(error = %error, "no new login at vault; the old one is used while it lives");
+                    session.postpone();
+                    Ok(())
+                }
+                _ => {
+                    self.session = None;
+                    Err(error)
+                }
+            },
+        }
     }
 
     /// Reads once, with the login at hand or a new one.
     async fn attempt(&mut self) -> Result<Secret, VaultError> {
+        self.read = None;
         self.renew_session().await?;
         let Some(session) = &self.session else { return Err(VaultError::Denied) };
         let engine = match (self.version, self.known) {
@@ -157,19 +169,19 @@ impl Source for VaultSource {
         Ok(result?)
     }
 
-    async fn is_unchanged(&mut self) -> bool {
-        let Some(read) = self.read.filter(|_| !self.blind) else { return false };
-        if self.renew_session().await.is_err() {
-            return false;
+    async fn is_unchanged(&mut self) -> Result<bool, SourceError> {
+        if self.read.is_none() || self.blind {
+            return Ok(false);
         }
-        let Some(session) = &self.session else { return false };
+        self.renew_session().await?;
+        let (Some(session), false) = (&self.session, self.blind) else { return Ok(false) };
         match self.location.newest(session.client()).await {
-            Ok(newest) => newest == Some(read),
+            Ok(newest) => Ok(newest.is_some() && newest == self.read),
             Err(VaultError::Denied) => {
                 self.blind = true;
-                false
+                Ok(false)
             }
-            Err(_) => false,
+            Err(_) => Ok(false),
         }
     }
 

@@ -52,10 +52,11 @@ pub(crate) fn in_use(store: &Path) -> Result<File, TryLockError> {
 /// # Errors
 ///
 /// [`TryLockError::WouldBlock`] while a process uses it, else what the system says.
-pub(crate) fn alone(store: &Path) -> Result<File, TryLockError> {
+pub(crate) fn alone(store: &Path) -> Result<[File; 2], TryLockError> {
     let file = open(&beside(store, USE)).map_err(TryLockError::Error)?;
     file.try_lock()?;
-    Ok(file)
+    // Gateways of the first release know this one only.
+    Ok([file, try_lock(store)?])
 }
 
 /// What is there although the store is not, and shows that there was one.

@@ -50,10 +50,7 @@ impl Connection {
     }
 
     /// Makes a client without a token that shows a certificate, to log in with.
-    pub(super) fn identified(&self, certificate: &Secret, key: &Secret) -> Result<VaultClient, VaultError> {
-        let pem = Secret::new(format!("{}\n{}\n", certificate.reveal(), key.reveal()));
-        let identity =
-            Identity::from_pem(pem.reveal().as_bytes()).map_err(|_| VaultError::ClientCertificate)?;
+    pub(super) fn identified(&self, identity: Identity) -> Result<VaultClient, VaultError> {
         self.build("", Some(identity))
     }
 
@@ -64,10 +61,19 @@ impl Connection {
 
     /// Makes a client that sends `token`.
     pub(super) fn client(&self, token: &Secret) -> Result<VaultClient, VaultError> {
+        self.client_as(token, None)
+    }
+
+    /// Makes a client that sends `token`, and shows a certificate if there is one.
+    pub(super) fn client_as(
+        &self,
+        token: &Secret,
+        identity: Option<Identity>,
+    ) -> Result<VaultClient, VaultError> {
         if token.header_value("").is_none() {
             return Err(VaultError::Token); // `vaultrs` would panic.
         }
-        self.build(token.reveal(), None)
+        self.build(token.reveal(), identity)
     }
 
     fn build(&self, token: &str, identity: Option<Identity>) -> Result<VaultClient, VaultError> {
@@ -89,6 +95,12 @@ impl Connection {
             _ => VaultError::Tls,
         })
     }
+}
+
+/// Puts a certificate and its key together.
+pub(super) fn identity(certificate: &Secret, key: &Secret) -> Result<Identity, VaultError> {
+    let pem = Secret::new(format!("{}\n{}\n", certificate.reveal(), key.reveal()));
+    Identity::from_pem(pem.reveal().as_bytes()).map_err(|_| VaultError::ClientCertificate)
 }
 
 /// Refuses a setting.

@@ -24,12 +24,15 @@ pub(super) enum Engine {
     V2,
 }
 
+/// The number of a version and the time it was made: a secret that is made anew counts from 1 again.
+pub(super) type Version = (u64, String);
+
 /// What was read.
 pub(super) struct Document {
     /// One JSON object.
     pub(super) fields: Secret,
     /// Counted by an engine of version 2.
-    pub(super) version: Option<u64>,
+    pub(super) version: Option<Version>,
 }
 
 // === impl Location ===
@@ -82,8 +85,9 @@ impl Location {
             Engine::V1 => fetch(client, &self.mount, &self.path).await?,
             Engine::V2 => {
                 let mut answer = fetch(client, &self.mount, &format!("data/{}", self.path)).await?;
-                let found = answer.pointer("/metadata/version").ok_or(VaultError::Answer)?;
-                version = found.as_u64();
+                let number = answer.pointer("/metadata/version").ok_or(VaultError::Answer)?;
+                let created = answer.pointer("/metadata/created_time").and_then(Value::as_str);
+                version = number.as_u64().zip(created.map(str::to_owned));
                 match answer.get_mut("data").map(Value::take) {
                     // So a deleted version looks where a proxy turned its 404 into 200.
                     None | Some(Value::Null) => return Err(VaultError::NotFound),
@@ -98,14 +102,15 @@ impl Location {
     }
 
     /// The version that a read would give now, from the metadata alone; `None` when it is deleted.
-    pub(super) async fn newest(&self, client: &VaultClient) -> Result<Option<u64>, VaultError> {
+    pub(super) async fn newest(&self, client: &VaultClient) -> Result<Option<Version>, VaultError> {
         let answer = fetch(client, &self.mount, &format!("metadata/{}", self.path)).await?;
         let newest = answer.get("current_version").and_then(Value::as_u64).ok_or(VaultError::Answer)?;
         let state = answer.get("versions").and_then(|versions| versions.get(newest.to_string()));
         let state = state.ok_or(VaultError::Answer)?;
         let is_deleted = state.get("deletion_time").and_then(Value::as_str) != Some("")
             || state.get("destroyed").and_then(Value::as_bool) != Some(false);
-        Ok((!is_deleted).then_some(newest))
+        let created = state.get("created_time").and_then(Value::as_str).ok_or(VaultError::Answer)?;
+        Ok((!is_deleted).then(|| (newest, created.to_owned())))
     }
 }
 

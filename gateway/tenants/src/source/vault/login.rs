@@ -10,7 +10,7 @@ use vaultrs::sys::wrapping;
 
 use kyc_model::{Secret, SecretSource};
 
-use super::connection::{Connection, setting};
+use super::connection::{Connection, identity, setting};
 use super::session::Session;
 use super::{VaultError, kv};
 pub use azure::AzureIdentity;
@@ -103,6 +103,7 @@ impl Login {
     }
 
     pub(super) async fn log_in(&mut self, connection: &Connection) -> Result<Session, VaultError> {
+        let mut shown = None;
         let granted = match &self.auth {
             VaultAuth::Token(source) => return Session::given(connection, &read("token", source)?).await,
             VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
@@ -122,11 +123,13 @@ impl Login {
                 by_jwt(connection, mount, role, &jwt).await?
             }
             VaultAuth::Certificate { mount, certificate_file, key_file } => {
-                let client = connection.identified(&pem(certificate_file)?, &pem(key_file)?)?;
+                let identity = identity(&pem(certificate_file)?, &pem(key_file)?)?;
+                let client = connection.identified(identity.clone())?;
+                shown = Some(identity);
                 cert::login(&client, bare(mount), ANY_ROLE).await
             }
         };
-        Session::granted(connection, granted.map_err(|error| VaultError::of_login(&error))?)
+        Session::granted(connection, granted.map_err(|error| VaultError::of_login(&error))?, shown)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Identity;
 use tokio::time::Instant;
 use vaultrs::api::AuthInfo;
 use vaultrs::client::VaultClient;
@@ -28,13 +29,27 @@ struct Life {
     renewable: bool,
 }
 
+/// Whether a session can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Good,
+    /// Still, but another login is wanted.
+    Ending,
+    /// Not any more.
+    Over,
+}
+
 // === impl Session ===
 
 impl Session {
-    /// Takes over what any login method grants.
-    pub(super) fn granted(connection: &Connection, granted: AuthInfo) -> Result<Self, VaultError> {
+    /// Takes over what any login method grants; `identity` is shown again when it is renewed.
+    pub(super) fn granted(
+        connection: &Connection,
+        granted: AuthInfo,
+        identity: Option<Identity>,
+    ) -> Result<Self, VaultError> {
         let life = Life::new(granted.lease_duration, granted.renewable);
-        Ok(Self { client: connection.client(&Secret::new(granted.client_token))?, life })
+        Ok(Self { client: connection.client_as(&Secret::new(granted.client_token), identity)?, life })
     }
 
     /// Takes a token that somebody else has made, and asks how long it lives; a token that may not ask is used until
@@ -43,27 +58,54 @@ impl Session {
         let client = connection.client(token)?;
         let life = match token::lookup_self(&client).await {
             Ok(found) => Life::new(found.ttl, found.renewable.unwrap_or_default()),
-            Err(_) => None,
+            Err(error) => match VaultError::of_read(&error) {
+                VaultError::Denied | VaultError::NotFound | VaultError::Answer => None,
+                away => return Err(away),
+            },
         };
         Ok(Self { client, life })
     }
 
-    /// The session, renewed if it is time for that; `None` when another login is needed.
-    pub(super) async fn kept(mut self) -> Option<Self> {
-        let Some(life) = self.life else { return Some(self) };
+    /// Renews it if it is time for that, and says whether it can be used.
+    pub(super) async fn renew(&mut self) -> Standing {
+        let Some(life) = self.life else { return Standing::Good };
         let now = Instant::now();
         if now < life.renew {
-            return Some(self);
+            return Standing::Good;
         }
-        if !life.renewable || now >= life.end {
-            return None;
+        if now >= life.end {
+            return Standing::Over;
         }
-        let renewed = token::renew_self(&self.client, None).await.ok()?;
-        let next = Life::new(renewed.lease_duration, renewed.renewable)?;
-        // At the end of its longest life a token gets ever less.
-        let renewable = next.renewable && next.end - now > life.whole / 2;
-        self.life = Some(Life { whole: life.whole, renewable, ..next });
-        Some(self)
+        if !life.renewable {
+            return Standing::Ending;
+        }
+        match token::renew_self(&self.client, None).await {
+            Ok(renewed) => {
+                let Some(next) = Life::new(renewed.lease_duration, renewed.renewable) else {
+                    return Standing::Ending;
+                };
+                // At the end of its longest life a token gets ever less.
+                let renewable = next.renewable && next.end - now > life.whole / 2;
+                self.life = Some(Life { whole: life.whole, renewable, ..next });
+                Standing::Good
+            }
+            Err(error) => match VaultError::of_login(&error) {
+                VaultError::Login { .. } => Standing::Ending,
+                // Vault is away: the token is as good as before.
+                _ => {
+                    self.postpone();
+                    Standing::Good
+                }
+            },
+        }
+    }
+
+    /// Puts the renewal off a little: something else is in the way.
+    pub(super) fn postpone(&mut self) {
+        if let Some(life) = &mut self.life {
+            let now = Instant::now();
+            life.renew = now + life.end.saturating_duration_since(now) / 4;
+        }
     }
 
     /// When it wants to be looked at again.

@@ -113,17 +113,25 @@ async fn unusable_token_or_secret_is_told_without_being_shown() {
 async fn login_is_due_again_at_two_thirds_of_its_life() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let connection = Connection::new("http://127.0.0.1:1", None, None, Duration::from_secs(1)).unwrap();
-    let session =
-        |life| Session::granted(&connection, serde_json::from_value(granted("t", life)).unwrap()).unwrap();
-    let (short, endless) = (session(90), session(0));
+    let session = |life| {
+        let granted = serde_json::from_value(granted("t", life)).unwrap();
+        Session::granted(&connection, granted, None).unwrap()
+    };
+    let (mut short, mut endless) = (session(90), session(0));
 
     tokio::time::advance(Duration::from_secs(59)).await;
-    let (short, endless) = (short.kept().await.unwrap(), endless.kept().await.unwrap());
+    let before = short.due();
+    let at_59 = [short.renew().await, endless.renew().await];
     tokio::time::advance(Duration::from_secs(1)).await;
-    // Nobody answers the renewal.
-    let after = (short.kept().await.is_some(), endless.kept().await.is_some());
+    // Nobody answers the renewal, and the token lives on.
+    let at_60 = [short.renew().await, endless.renew().await];
+    let put_off = short.due();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let at_90 = [short.renew().await, endless.renew().await];
 
-    assert_eq!(after, (false, true));
+    assert_eq!([at_59, at_60], [[Standing::Good; 2]; 2]);
+    assert_eq!(at_90, [Standing::Over, Standing::Good]);
+    assert!(before < put_off);
 }
 
 #[tokio::test]
@@ -141,54 +149,59 @@ async fn a_login_is_renewed_before_another_one_is_made() {
         .await;
     let address = format!("http://{}", vault.address());
     let connection = Connection::new(&address, None, None, Duration::from_secs(10)).unwrap();
-    let session =
-        |life| Session::granted(&connection, serde_json::from_value(granted("t", life)).unwrap()).unwrap();
-    let (like_before, at_its_end) = (session(3), session(90));
+    let session = |life| {
+        let granted = serde_json::from_value(granted("t", life)).unwrap();
+        Session::granted(&connection, granted, None).unwrap()
+    };
+    let (mut like_before, mut at_its_end) = (session(3), session(90));
 
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(2)).await;
     tokio::time::resume();
-    let like_before = like_before.kept().await.unwrap();
+    assert_eq!(like_before.renew().await, Standing::Good);
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(59)).await;
     tokio::time::resume();
-    let at_its_end = at_its_end.kept().await.unwrap();
+    assert_eq!(at_its_end.renew().await, Standing::Good);
 
     assert_eq!(renew.calls_async().await, 2);
     assert!(like_before.due() < at_its_end.due());
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(2)).await;
     // Three seconds of ninety: its longest life is over, and a renewal would only put off another login.
-    assert!(at_its_end.kept().await.is_none());
+    assert_eq!(at_its_end.renew().await, Standing::Ending);
 }
 
 #[tokio::test]
 async fn an_unchanged_version_is_found_without_reading_the_secret() {
     let vault = start().await;
     let read = get_as(&vault, "first", 200, answer(&version_2(&fields()))).await;
-    let state = |deleted: &str| json!({"created_time": "", "deletion_time": deleted, "destroyed": false});
-    let metadata = |newest: u64, deleted: &str| {
-        answer(&json!({"current_version": newest, "versions": {newest.to_string(): state(deleted)}}))
+    let made = "2026-11-24T09:34:44Z";
+    let metadata = |newest: u64, created: &str, deleted: &str| {
+        let state = json!({"created_time": created, "deletion_time": deleted, "destroyed": false});
+        answer(&json!({"current_version": newest, "versions": {newest.to_string(): state}}))
     };
     let room = Room::new();
     let mut source = room.token_source(&vault, KvVersion::V2);
-    assert!(!source.is_unchanged().await, "nothing was read yet");
+    assert!(!source.is_unchanged().await.unwrap(), "nothing was read yet");
     source.read().await.unwrap();
 
     let mut found = Vec::new();
     for (status, body) in [
-        (200, metadata(3, "")),
-        (200, metadata(4, "")),
-        (200, metadata(3, "2026-11-24T10:00:00Z")),
+        (200, metadata(3, made, "")),
+        (200, metadata(4, made, "")),
+        // Removed with its history and written three times again.
+        (200, metadata(3, "2026-11-24T11:00:00Z", "")),
+        (200, metadata(3, made, "2026-11-24T10:00:00Z")),
         (403, denied()),
-        (200, metadata(3, "")),
+        (200, metadata(3, made, "")),
     ] {
         let mock = get(&vault, METADATA_PATH, status, body).await;
-        found.push(source.is_unchanged().await);
+        found.push(source.is_unchanged().await.unwrap());
         mock.delete_async().await;
     }
 
     // Once the metadata is denied, it is not asked for again.
-    assert_eq!(found, [true, false, false, false, false]);
+    assert_eq!(found, [true, false, false, false, false, false]);
     assert_eq!(read.calls_async().await, 1);
 }
