@@ -8,7 +8,7 @@ use clap::Subcommand;
 use http::{Method, Response, StatusCode, header};
 use kyc_model::{Dialect, Tenant, TenantTable};
 use kyc_plugin_api::Operations;
-use kyc_tenants::{Document, Reload, Source, Tenants};
+use kyc_tenants::{Document, Reload, Source, Tenants, causes};
 use serde_json::{Value, json};
 
 use crate::remote::Target;
@@ -174,17 +174,6 @@ fn table(answer: &Value) -> String {
             word("portal"),
             word("dialect")
         );
-    }
-    text
-}
-
-/// An error and its causes in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
     }
     text
 }

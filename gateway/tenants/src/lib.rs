@@ -7,5 +7,5 @@ mod watch;
 pub use document::{Document, DocumentError, Refusal};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
-pub use source::{Source, SourceError};
+pub use source::{Source, SourceError, causes};
 pub use watch::{Reload, Tenants, watch};

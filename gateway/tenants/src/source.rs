@@ -3,6 +3,7 @@
 pub(crate) mod file;
 pub(crate) mod vault;
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -59,4 +60,15 @@ pub enum SourceError {
     /// Vault does not give it.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+/// An error and its causes in one line, as operators are told of it.
+pub fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -1,7 +1,6 @@
 //! The running tenants, and the task that keeps them up to date.
 
 use std::collections::hash_map::RandomState;
-use std::error::Error;
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use kyc_model::TenantTable;
 use kyc_telemetry::Metrics;
 
 use crate::document::{Document, DocumentError};
-use crate::source::{Source, SourceError};
+use crate::source::{Source, SourceError, causes};
 
 /// The running tenants: one table, swapped as a whole. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +115,7 @@ impl Watcher {
                 Err(error) => {
                     self.metrics.tenants_polled("failed");
                     let source = self.source.describe();
-                    warn!(%source, error = chain(&error), "tenants not refreshed");
+                    warn!(%source, error = causes(&error), "tenants not refreshed");
                     retries.next().map_or(self.poll, |pause| pause.min(self.poll))
                 }
             };
@@ -184,17 +183,6 @@ impl Watcher {
             .without_max_times()
             .build()
     }
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn gauge(count: usize) -> i64 {

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::operate::{event, filter, parameters, time};
+use crate::operate::{attempt, event, filter, parameters};
 use crate::store::{Filter, Keyring, MOVED, Reader, Record, Sealed, Sqlite, alone, beside};
 use crate::stored::{Engine, Opened, Stored};
 
@@ -137,14 +137,13 @@ fn line(keyring: &Keyring, record: &Record) -> (Value, usize) {
     let tries: Vec<Value> = record
         .tries
         .iter()
-        .map(|attempt| {
-            json!({
-                "at": time(attempt.at),
-                "took_ms": attempt.took_ms,
-                "status": attempt.status,
-                "error": attempt.error,
-                "answer": attempt.answer.as_ref().map(|sealed| opened(answer(sealed))),
-            })
+        .map(|one| {
+            let mut shown = attempt(one);
+            let said = one.answer.as_ref().map(|sealed| opened(answer(sealed)));
+            if let Some(members) = shown.as_object_mut() {
+                members.insert("answer".to_owned(), said.unwrap_or_default());
+            }
+            shown
         })
         .collect();
     let body = opened(keyring.open(listed.uid, &listed.tenant, &record.body).ok());

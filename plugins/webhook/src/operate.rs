@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::store::{Change, Effect, Filter, Listed, Millis, Progress, State, StoreError, now};
+use crate::store::{Attempt, Change, Effect, Filter, Listed, Millis, Progress, State, StoreError, now};
 use crate::stored::Stored;
 
 /// A request that cannot be answered, with its status.
@@ -87,17 +87,7 @@ impl Stored {
         let events = reader.list(&filter, 1).await.map_err(|error| away(&error))?;
         let found = events.first().ok_or((StatusCode::NOT_FOUND, "there is no such event".to_owned()))?;
         let attempts = reader.attempts(uid).await.map_err(|error| away(&error))?;
-        let tries: Vec<Value> = attempts
-            .iter()
-            .map(|attempt| {
-                json!({
-                    "at": time(attempt.at),
-                    "took_ms": attempt.took_ms,
-                    "status": attempt.status,
-                    "error": attempt.error,
-                })
-            })
-            .collect();
+        let tries: Vec<Value> = attempts.iter().map(attempt).collect();
         let mut shown = event(found);
         if let Some(members) = shown.as_object_mut() {
             members.insert("tries".to_owned(), Value::Array(tries));
@@ -214,9 +204,19 @@ fn instant(text: &str) -> Option<Millis> {
     i64::try_from(since.as_millis()).ok()
 }
 
-pub(crate) fn time(at: Millis) -> String {
+fn time(at: Millis) -> String {
     let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+/// A try as operators see it: without what the portal said.
+pub(crate) fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "at": time(attempt.at),
+        "took_ms": attempt.took_ms,
+        "status": attempt.status,
+        "error": attempt.error,
+    })
 }
 
 pub(crate) fn event(listed: &Listed) -> Value {
