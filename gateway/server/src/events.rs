@@ -36,12 +36,7 @@ pub(crate) enum Events {
     /// Makes events due again, as if they had just been received; also delivered ones.
     Replay {
         #[command(flatten)]
-        target: Target,
-        #[command(flatten)]
-        filter: Filter,
-        /// Only says how many it would be.
-        #[arg(long)]
-        dry_run: bool,
+        change: Change,
         /// Events that become due in a second.
         #[arg(long, default_value_t = 100)]
         rate: u16,
@@ -49,12 +44,7 @@ pub(crate) enum Events {
     /// Gives waiting events up.
     Discard {
         #[command(flatten)]
-        target: Target,
-        #[command(flatten)]
-        filter: Filter,
-        /// Only says how many it would be.
-        #[arg(long)]
-        dry_run: bool,
+        change: Change,
     },
     /// Writes events with their bodies and the portals' answers, one JSON object a line. Reads the store itself, so
     /// it needs its key; the gateway may run or not.
@@ -72,6 +62,18 @@ pub(crate) enum Events {
         #[arg(long, value_name = "FILE")]
         from: String,
     },
+}
+
+/// A change of many events.
+#[derive(Args)]
+pub(crate) struct Change {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    filter: Filter,
+    /// Only says how many it would be.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Which events.
@@ -103,53 +105,33 @@ pub(crate) struct Filter {
 // === impl Events ===
 
 impl Events {
-    /// Asks and prints.
+    /// Does it and prints.
     pub(crate) fn execute(self, registry: &Registry, instruments: &Instruments) -> ExitCode {
-        let done = match self {
-            Self::Export { file, filter } => {
-                return offline(&file, registry, instruments, "export", &filter.parameters());
-            }
-            Self::Copy { file, from } => {
-                return offline(&file, registry, instruments, "copy", &vec![("from", from)]);
-            }
-            online => online.ask(),
-        };
-        match done {
-            Ok(text) => {
-                terminal::say(text.trim_end());
-                ExitCode::SUCCESS
-            }
-            Err(reason) => terminal::fail(&reason),
-        }
-    }
-
-    fn ask(self) -> Result<String, String> {
         match self {
             Self::List { target, filter, limit } => {
                 let mut parameters = filter.parameters();
                 parameters.push(("limit", limit.to_string()));
-                let answer = target.call(false, "/events", &parameters)?;
-                Ok(target.show(&answer, table))
+                target.tell(false, "/events", &parameters, table)
             }
-            Self::Show { target, uid } => {
-                let answer = target.call(false, &format!("/events/{uid}"), &Vec::new())?;
-                Ok(target.show(&answer, details))
+            Self::Show { target, uid } => target.tell(false, &format!("/events/{uid}"), &Vec::new(), details),
+            Self::Replay { change, rate } => change.ask("/events/replay", Some(("rate", rate.to_string()))),
+            Self::Discard { change } => change.ask("/events/discard", None),
+            Self::Export { file, filter } => {
+                offline(&file, registry, instruments, "export", &filter.parameters())
             }
-            Self::Replay { target, filter, dry_run, rate } => {
-                let mut parameters = filter.parameters();
-                parameters.extend([("dry_run", dry_run.to_string()), ("rate", rate.to_string())]);
-                let answer = target.call(true, "/events/replay", &parameters)?;
-                Ok(target.show(&answer, changed))
-            }
-            Self::Discard { target, filter, dry_run } => {
-                let mut parameters = filter.parameters();
-                parameters.push(("dry_run", dry_run.to_string()));
-                let answer = target.call(true, "/events/discard", &parameters)?;
-                Ok(target.show(&answer, changed))
-            }
-            // They ask nobody.
-            Self::Export { .. } | Self::Copy { .. } => Ok(String::new()),
+            Self::Copy { file, from } => offline(&file, registry, instruments, "copy", &vec![("from", from)]),
         }
+    }
+}
+
+// === impl Change ===
+
+impl Change {
+    fn ask(self, path: &str, more: Option<(&'static str, String)>) -> ExitCode {
+        let mut parameters = self.filter.parameters();
+        parameters.push(("dry_run", self.dry_run.to_string()));
+        parameters.extend(more);
+        self.target.tell(true, path, &parameters, changed)
     }
 }
 
@@ -169,13 +151,9 @@ fn offline(
     else {
         return terminal::fail(&"no route of this configuration stores events");
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return terminal::fail(&format!("no runtime: {error}")),
-    };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let mut out = std::io::BufWriter::new(std::io::stdout());
-    let done = runtime.block_on(events.offline(command, &query, &mut out));
+    let done = terminal::wait_for(events.offline(command, &query, &mut out));
     // What was written is shown, also when it is not all.
     let flushed = std::io::Write::flush(&mut out).map_err(|error| error.to_string());
     match done.and(flushed) {

@@ -1,9 +1,12 @@
 //! Asks the admin listener of a running gateway.
 
+use std::process::ExitCode;
+
 use clap::Args;
 use serde_json::Value;
 
 use crate::admin::INTENT;
+use crate::terminal;
 
 /// Which gateway.
 #[derive(Args)]
@@ -21,12 +24,20 @@ pub(crate) type Parameters = Vec<(&'static str, String)>;
 // === impl Target ===
 
 impl Target {
-    pub(crate) fn call(&self, changes: bool, path: &str, parameters: &Parameters) -> Result<Value, String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| format!("no runtime: {error}"))?;
-        runtime.block_on(async {
+    /// Asks, and prints the answer for a person, or as it is.
+    pub(crate) fn tell(
+        &self,
+        changes: bool,
+        path: &str,
+        parameters: &Parameters,
+        human: fn(&Value) -> String,
+    ) -> ExitCode {
+        let answer = self.call(changes, path, parameters);
+        terminal::tell(answer.map(|answer| if self.json { answer.to_string() } else { human(&answer) }))
+    }
+
+    fn call(&self, changes: bool, path: &str, parameters: &Parameters) -> Result<Value, String> {
+        terminal::wait_for(async {
             let url = format!("{}{path}", self.admin.trim_end_matches('/'));
             let client = reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())?;
             let request = if changes { client.post(&url) } else { client.get(&url) };
@@ -44,10 +55,6 @@ impl Target {
                 None => Ok(value),
             }
         })
-    }
-
-    pub(crate) fn show(&self, answer: &Value, human: fn(&Value) -> String) -> String {
-        if self.json { answer.to_string() } else { human(answer) }
     }
 }
 

@@ -80,34 +80,22 @@ impl Operations for Tenancy {
 impl TenantsCommand {
     /// Asks and prints.
     pub(crate) fn execute(self) -> ExitCode {
-        let told = match self {
-            Self::List { target } => {
-                target.call(false, "/admin/tenants", &Vec::new()).map(|answer| target.show(&answer, table))
-            }
-            Self::Reload { target } => target.call(true, "/admin/reload", &Vec::new()).map(|answer| {
-                target.show(&answer, |_| "the gateway looks at its tenant document".to_owned())
+        match self {
+            Self::List { target } => target.tell(false, "/admin/tenants", &Vec::new(), table),
+            Self::Reload { target } => target.tell(true, "/admin/reload", &Vec::new(), |_| {
+                "the gateway looks at its tenant document".to_owned()
             }),
-        };
-        match told {
-            Ok(text) => {
-                terminal::say(text.trim_end());
-                ExitCode::SUCCESS
-            }
-            Err(reason) => terminal::fail(&reason),
         }
     }
 }
 
 /// Reads a source once and says what would be served; succeeds only when everything would be.
 pub(crate) fn check_live(mut source: Box<dyn Source>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return terminal::fail(&format!("no runtime: {error}")),
-    };
     let name = source.describe();
-    let text = match runtime.block_on(source.read()) {
+    let read = async { source.read().await.map_err(|error| format!("{name}: {}", causes(&error))) };
+    let text = match terminal::wait_for(read) {
         Ok(text) => text,
-        Err(error) => return terminal::fail(&format!("{name}: {}", causes(&error))),
+        Err(reason) => return terminal::fail(&reason),
     };
     let document = match Document::read(&text) {
         Ok(document) => document,
