@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::Deserialize;
+pub(crate) use stored::KNOWN;
 pub use stored::{DispatchConfig, StoreConfig};
 
 /// What may stand beside `plugin = "webhook"`; every key has a default.

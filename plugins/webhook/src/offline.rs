@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::operate::{attempt, event, filter, parameters};
-use crate::store::{Filter, Keyring, MOVED, Reader, Record, Sealed, Sqlite, alone, beside};
+use crate::store::{Filter, Keyring, MOVED, Reader, Record, Sealed, Sqlite, alone, beside, sync_name};
 use crate::stored::{Engine, Opened, Stored};
 
 impl Stored {
@@ -163,9 +163,7 @@ fn put_aside(store: &Path) -> std::io::Result<PathBuf> {
         // Empty since the store was closed, and usually gone.
         let _ = std::fs::remove_file(beside(store, end));
     }
-    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // The new name, too, has to outlive a loss of power.
-    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    sync_name(&aside)?;
     Ok(aside)
 }
 

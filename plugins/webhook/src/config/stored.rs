@@ -170,5 +170,5 @@ fn durations<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Duration>, D::Er
     Ok(Vec::<Wait>::deserialize(input)?.into_iter().map(|wait| wait.0).collect())
 }
 
-/// How long the same notification is the same event.
-const KNOWN: Duration = Duration::from_secs(24 * 3600);
+/// How long the same notification is the same event: longer than Onfido sends again.
+pub(crate) const KNOWN: Duration = Duration::from_secs(24 * 3600);

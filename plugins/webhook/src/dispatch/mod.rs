@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::DispatchConfig;
+use crate::config::KNOWN;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
 use crate::store::{Change, Claim, DueEvent, Effect, Inbox, Keyring, Millis, Reader, StoreError, Sweep, now};
@@ -222,7 +223,7 @@ impl Dispatcher {
         let latest = now() + schedule::millis(schedule::longest(&self.means.config));
         tell(self.means.inbox.change(Change::Clamp { latest }).await);
         let old = Sweep {
-            keys: now() - DEDUP_WINDOW,
+            keys: now() - schedule::millis(KNOWN),
             delivered: now() - schedule::millis(self.means.keep_delivered),
             dead: self.means.keep_dead.map(|age| now() - schedule::millis(age)),
         };
@@ -273,5 +274,3 @@ const PATIENCE: f64 = 0.8;
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 /// Bites of one sweep.
 const SWEEPS: usize = 50;
-/// How long the same body is the same event: longer than Onfido sends again.
-const DEDUP_WINDOW: Millis = 24 * 3600 * 1000;

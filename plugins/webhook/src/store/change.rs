@@ -1,6 +1,6 @@
 //! What is done to a store, and what came of it.
 
-use super::{DeadReason, Filter, Millis, NewEvent, Sealed};
+use super::{DeadReason, Filter, Millis, NewEvent, Sealed, State};
 
 /// One finished try.
 #[derive(Clone, Debug)]
@@ -96,4 +96,57 @@ pub(crate) enum Effect {
     Changed(Progress),
     /// An insert found the store at its size. Other changes still have room.
     Full,
+}
+
+// === impl Next ===
+
+impl Next {
+    /// Where the event stands then.
+    pub(crate) fn state(self) -> State {
+        match self {
+            Self::Delivered => State::Delivered,
+            Self::Waiting { .. } => State::Waiting,
+            Self::Dead(_) => State::Dead,
+        }
+    }
+
+    /// When it is tried again, if it is.
+    pub(crate) fn due(self) -> Option<Millis> {
+        match self {
+            Self::Waiting { due, .. } => Some(due),
+            Self::Delivered | Self::Dead(_) => None,
+        }
+    }
+
+    /// Whether the try counts.
+    pub(crate) fn counted(self) -> bool {
+        !matches!(self, Self::Waiting { counted: false, .. })
+    }
+
+    /// Why it was given up, if it was.
+    pub(crate) fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Dead(reason) => Some(reason.name()),
+            Self::Delivered | Self::Waiting { .. } => None,
+        }
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// Behind these events, too.
+    pub(crate) fn past(self, changed: &[i64]) -> Self {
+        let after = changed.iter().copied().fold(self.after, i64::max);
+        Self { after, changed: self.changed + i64::try_from(changed.len()).unwrap_or(i64::MAX) }
+    }
+}
+
+// === impl Effect ===
+
+impl Effect {
+    /// Of a change that was done, or had nothing to do.
+    pub(crate) fn of(done: bool) -> Self {
+        if done { Self::Done } else { Self::Nothing }
+    }
 }

@@ -3,12 +3,12 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kyc_model::{Secret, SecretSource, TenantTable};
 
 use super::lock::trace_of;
-use super::sqlite::draft_of;
+use super::place::{DRAFT, KEY, beside, make_folder};
 use super::{Keyring, OpenError};
 
 /// Where the current key and the one before it come from.
@@ -36,7 +36,9 @@ impl KeySource {
 
     /// Says whether nothing stands in the way of a new store at this place.
     pub(crate) fn may_begin(&self, store: &Path) -> bool {
-        !store.exists() && trace_of(store).is_none() && (self.current.is_some() || !key_of(store).exists())
+        !store.exists()
+            && trace_of(store).is_none()
+            && (self.current.is_some() || !beside(store, KEY).exists())
     }
 
     /// Reads the keys. Without a configured key, the one in `STORE.key` is taken, which is made together with a
@@ -53,7 +55,7 @@ impl KeySource {
     ) -> Result<Keyring, OpenError> {
         let current = match (&self.current, store) {
             (Some(place), _) => place.read(tenants)?,
-            (None, Some(store)) => beside(store)?,
+            (None, Some(store)) => made_together(store)?,
             (None, None) => return Err(OpenError::Key("none is configured".to_owned())),
         };
         let previous = self.previous.as_ref().map(|place| place.read(tenants)).transpose()?;
@@ -75,13 +77,13 @@ impl KeyPlace {
     }
 }
 
-fn beside(store: &Path) -> Result<Secret, OpenError> {
-    let file = key_of(store);
+fn made_together(store: &Path) -> Result<Secret, OpenError> {
+    let file = beside(store, KEY);
     let read = || SecretSource::File(file.clone()).read().map_err(|error| OpenError::Key(error.to_string()));
     match (store.exists(), file.exists()) {
         (true, true) => read(),
         // A process has died between the key and the store.
-        (false, true) if draft_of(store).exists() => read(),
+        (false, true) if beside(store, DRAFT).exists() => read(),
         (true, false) => Err(OpenError::KeyMissing { path: store.to_owned(), key: file }),
         (false, true) => match trace_of(store) {
             // The key may be a database's by now, so nobody is told to remove it.
@@ -97,17 +99,9 @@ fn beside(store: &Path) -> Result<Secret, OpenError> {
     }
 }
 
-fn key_of(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".key");
-    PathBuf::from(name)
-}
-
 /// Writes the key so that it is there as a whole or not at all.
 fn write(file: &Path, key: &Secret) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
+    make_folder(file)?;
     let draft = file.with_extension("key.new");
     let mut open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     open.write_all(key.reveal().as_bytes())?;

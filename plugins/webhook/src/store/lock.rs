@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::place::{MOVED, beside, make_folder};
+
 /// Waits until this is the only process that delivers from the store. The system frees the lock with the process,
 /// however that ends. `None` when the shutdown comes first.
 pub(crate) async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> Option<File> {
@@ -64,17 +66,8 @@ pub(crate) fn trace_of(store: &Path) -> Option<PathBuf> {
     [MOVED, "-wal", DISPATCH].into_iter().map(|end| beside(store, end)).find(|path| path.exists())
 }
 
-/// The path of something that belongs to a store.
-pub(crate) fn beside(store: &Path, end: &str) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
-    name.push(end);
-    PathBuf::from(name)
-}
-
 fn open(path: &Path) -> std::io::Result<File> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
+    make_folder(path)?;
     File::options().create(true).append(true).open(path)
 }
 
@@ -82,6 +75,4 @@ fn open(path: &Path) -> std::io::Result<File> {
 const DISPATCH: &str = ".lock";
 /// Held together by all processes that have the store open.
 const USE: &str = ".use";
-/// A store that was moved into a database.
-pub(crate) const MOVED: &str = ".copied";
 const AGAIN: Duration = Duration::from_millis(500);

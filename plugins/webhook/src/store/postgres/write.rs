@@ -12,7 +12,7 @@ use super::filter::{push_filter, push_time};
 use super::listen::CHANNEL;
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    BITE, Change, Claim, Effect, Filter, Finish, Millis, NewEvent, Next, Progress, State, StoreError, Sweep,
+    BITE, Change, Claim, Effect, Filter, Finish, Millis, NewEvent, Progress, State, StoreError, Sweep,
     Writer, now,
 };
 
@@ -62,13 +62,13 @@ async fn commit(
     let new = insert(connection, batch).await?;
     for (change, slot) in batch.iter().zip(&mut *effects) {
         if let Change::Insert(event) = change {
-            *slot = Some(effect(new.contains(&event.uid)));
+            *slot = Some(Effect::of(new.contains(&event.uid)));
         }
     }
     let ended = finish(connection, batch).await?;
     for (change, slot) in batch.iter().zip(&mut *effects) {
         if let Change::Finish(finish) = change {
-            *slot = Some(effect(ended.contains(&finish.claim)));
+            *slot = Some(Effect::of(ended.contains(&finish.claim)));
         }
     }
     for (change, slot) in batch.iter().zip(effects) {
@@ -90,13 +90,13 @@ async fn apply(connection: &mut PgConnection, change: &Change) -> Result<Effect,
         Change::PullForward { tenant, .. } => {
             let query = "UPDATE event SET due = now() WHERE state = 0 AND tenant = $1 AND due > now()";
             let done = sqlx::query(query).bind(tenant).execute(connection).await?;
-            effect(done.rows_affected() > 0)
+            Effect::of(done.rows_affected() > 0)
         }
         // The database's clock alone counts here, and the clocks of gateways may jump as they like.
         Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } => Effect::Nothing,
-        Change::Clamp { latest } => effect(clamp(connection, *latest).await?),
-        Change::Sweep(old) => effect(sweep(connection, *old).await?),
-        Change::Release(claims) => effect(release(connection, claims).await?),
+        Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
+        Change::Sweep(old) => Effect::of(sweep(connection, *old).await?),
+        Change::Release(claims) => Effect::of(release(connection, claims).await?),
     })
 }
 
@@ -163,20 +163,14 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
         "WITH given(id, epoch, state, wait, counted, reason, ago, took, status, error, answer_key, answer) AS (",
     );
     query.push_values(finishes, |mut row, finish| {
-        let (state, wait, counted, reason) = match finish.next {
-            Next::Delivered => (State::Delivered, None, true, None),
-            Next::Waiting { due, counted } => {
-                (State::Waiting, Some(due.saturating_sub(clock)), counted, None)
-            }
-            Next::Dead(reason) => (State::Dead, None, true, Some(reason.name())),
-        };
+        let next = finish.next;
         let answer = finish.attempt.answer.as_ref();
         row.push_bind(finish.claim.id)
             .push_bind(finish.claim.epoch)
-            .push_bind(state.code())
-            .push_bind(wait)
-            .push_bind(i32::from(counted))
-            .push_bind(reason)
+            .push_bind(next.state().code())
+            .push_bind(next.due().map(|due| due.saturating_sub(clock)))
+            .push_bind(i32::from(next.counted()))
+            .push_bind(next.reason())
             .push_bind(clock.saturating_sub(finish.attempt.at))
             .push_bind(finish.attempt.took_ms)
             .push_bind(finish.attempt.status.map(i32::from))
@@ -216,7 +210,7 @@ async fn replay(
     );
     query.push_bind(progress.changed * step).push(" + place * ").push_bind(step);
     query.push(") * interval '1 millisecond' FROM chosen WHERE event.id = chosen.id RETURNING event.id");
-    bitten(connection, query, progress).await
+    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
 }
 
 async fn discard(
@@ -231,7 +225,7 @@ async fn discard(
         ") UPDATE event SET state = 2, epoch = epoch + 1, dead_reason = 'discarded', done = now() \
          FROM chosen WHERE event.id = chosen.id AND event.state = 0 RETURNING event.id",
     );
-    bitten(connection, query, progress).await
+    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
 }
 
 /// Goes on with the next events that fit.
@@ -240,19 +234,6 @@ fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progre
     push_filter(query, filter);
     // Locked, so that they still fit when they are changed.
     query.push(" ORDER BY id LIMIT ").push(BITE).push(" FOR UPDATE");
-}
-
-/// Changes a bite, and says how far that has come.
-async fn bitten(
-    connection: &mut PgConnection,
-    mut query: QueryBuilder<Engine>,
-    Progress { mut after, mut changed }: Progress,
-) -> Result<Progress, sqlx::Error> {
-    for row in query.build().fetch_all(connection).await? {
-        after = after.max(row.try_get(0)?);
-        changed += 1;
-    }
-    Ok(Progress { after, changed })
 }
 
 async fn release(connection: &mut PgConnection, claims: &[Claim]) -> Result<bool, sqlx::Error> {
@@ -287,10 +268,6 @@ async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<bool, sqlx::
         is_more |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
     }
     Ok(is_more)
-}
-
-fn effect(done: bool) -> Effect {
-    if done { Effect::Done } else { Effect::Nothing }
 }
 
 /// Rows that are forgotten at a time.

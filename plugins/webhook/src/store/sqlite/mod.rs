@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnection;
 
 use super::{Keyring, OpenError, StoreError};
-pub(super) use open::draft_of;
 pub(crate) use read::SqliteReader;
 pub(crate) use write::SqliteWriter;
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::store::OpenError;
 use crate::store::lock::trace_of;
+use crate::store::place::{DRAFT, beside, make_folder, sync_name};
 
 /// What each version adds; the file's `user_version` says how many were applied.
 const VERSIONS: [&str; 2] = [
@@ -56,11 +57,9 @@ ALTER TABLE attempt ADD COLUMN answer BLOB;
 
 /// Makes an empty store beside its place, where a process that dies on the way leaves nothing half done.
 pub(super) async fn draft(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
-    let draft = draft_of(path);
+    let draft = beside(path, DRAFT);
     let folder = |error: std::io::Error| OpenError::Folder { path: draft.clone(), reason: error.to_string() };
-    if let Some(parent) = parent(path) {
-        std::fs::create_dir_all(parent).map_err(folder)?;
-    }
+    make_folder(path).map_err(folder)?;
     match std::fs::remove_file(&draft) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -102,13 +101,13 @@ async fn begin(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     if let Some(trace) = trace_of(path) {
         return Err(OpenError::StoreGone { path: path.to_owned(), trace });
     }
-    if !draft_of(path).exists() {
+    if !beside(path, DRAFT).exists() {
         draft(path, max_bytes).await?;
     }
     let place = || {
-        std::fs::rename(draft_of(path), path)?;
+        std::fs::rename(beside(path, DRAFT), path)?;
         // The name, too, has to outlive a loss of power.
-        File::open(parent(path).unwrap_or(Path::new(".")))?.sync_all()
+        sync_name(path)
     };
     place().map_err(|error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() })
 }
@@ -133,17 +132,6 @@ pub(super) async fn close(path: &Path, max_bytes: u64) -> Result<(), OpenError> 
     let mut connection = connect(path, max_bytes, false).await?;
     sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await.map_err(damaged)?;
     connection.close().await.map_err(damaged)
-}
-
-/// Where a new store is made.
-pub(in crate::store) fn draft_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    PathBuf::from(name)
-}
-
-fn parent(path: &Path) -> Option<&Path> {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
 async fn migrate(path: &Path, connection: &mut SqliteConnection, found: i64) -> Result<(), OpenError> {

@@ -10,8 +10,7 @@ use super::filter::push_filter;
 use super::{Sqlite, engine};
 
 use crate::store::{
-    BITE, Change, Effect, Filter, Finish, Millis, NewEvent, Next, Progress, State, StoreError, Sweep, Writer,
-    now,
+    BITE, Change, Effect, Filter, Finish, Millis, NewEvent, Progress, State, StoreError, Sweep, Writer, now,
 };
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
@@ -68,14 +67,14 @@ async fn commit(
     for change in batch {
         effects.push(match change {
             Change::Insert(_) if is_full => Effect::Full,
-            Change::Insert(event) => effect(new.contains(event.uid.as_bytes().as_slice())),
+            Change::Insert(event) => Effect::of(new.contains(event.uid.as_bytes().as_slice())),
             Change::Replay { filter, now, step, progress } => {
                 Effect::Changed(replay(connection, filter, *now, *step, *progress).await?)
             }
             Change::Discard { filter, now, progress } => {
                 Effect::Changed(discard(connection, filter, *now, *progress).await?)
             }
-            other => effect(apply(connection, other).await?),
+            other => Effect::of(apply(connection, other).await?),
         });
     }
     failpoint!("inserted");
@@ -158,19 +157,14 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<boo
 
 async fn finish(connection: &mut SqliteConnection, end: &Finish) -> Result<bool, sqlx::Error> {
     let Finish { claim, attempt, next } = end;
-    let (state, due, counted, reason) = match *next {
-        Next::Delivered => (State::Delivered, None, true, None),
-        Next::Waiting { due, counted } => (State::Waiting, Some(due), counted, None),
-        Next::Dead(reason) => (State::Dead, None, true, Some(reason.name())),
-    };
     let query = "UPDATE event SET state = ?1, due_ms = coalesce(?2, due_ms), attempts = attempts + ?3, \
                  done_ms = ?4, dead_reason = ?5 WHERE id = ?6 AND state = 0";
     let done = sqlx::query(query)
-        .bind(state.code())
-        .bind(due)
-        .bind(i64::from(counted))
-        .bind((state != State::Waiting).then(now))
-        .bind(reason)
+        .bind(next.state().code())
+        .bind(next.due())
+        .bind(i64::from(next.counted()))
+        .bind((next.state() != State::Waiting).then(now))
+        .bind(next.reason())
         .bind(claim.id)
         .execute(&mut *connection)
         .await?;
@@ -209,7 +203,7 @@ async fn replay(
         .push(" + place * ")
         .push_bind(step)
         .push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
-    bitten(connection, query, progress).await
+    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
 }
 
 async fn discard(
@@ -223,7 +217,7 @@ async fn discard(
     push_bite(&mut query, filter, progress);
     query.push(") UPDATE event SET state = 2, dead_reason = 'discarded', done_ms = ").push_bind(now);
     query.push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
-    bitten(connection, query, progress).await
+    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
 }
 
 /// Goes on with the next events that fit.
@@ -231,19 +225,6 @@ fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progre
     query.push_bind(progress.after).push(" AND ");
     push_filter(query, filter);
     query.push(" ORDER BY id LIMIT ").push(BITE);
-}
-
-/// Changes a bite, and says how far that has come.
-async fn bitten(
-    connection: &mut SqliteConnection,
-    mut query: QueryBuilder<Engine>,
-    Progress { mut after, mut changed }: Progress,
-) -> Result<Progress, sqlx::Error> {
-    for row in query.build().fetch_all(connection).await? {
-        after = after.max(row.try_get(0)?);
-        changed += 1;
-    }
-    Ok(Progress { after, changed })
 }
 
 /// Says whether there may be more to forget.
@@ -271,10 +252,6 @@ async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Result<bool, sq
         }
     }
     Ok(is_more)
-}
-
-fn effect(done: bool) -> Effect {
-    if done { Effect::Done } else { Effect::Nothing }
 }
 
 /// Rows of one statement: 14 values each, and SQLite takes 32,766 in one statement.
