@@ -108,9 +108,9 @@ impl Write for RollingFile {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let end = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |place| place + 1);
         let line = lines.get(..end).unwrap_or_default();
-        let known = self.current.as_ref().map(|current| current.place.day.clone());
         // A record of several lines, as text has them, has its day in the first one.
-        let Some(day) = day_of(line).or(known) else { return Ok(end) };
+        let known = || self.current.as_ref().map(|current| current.place.day.clone());
+        let Some(day) = day_of(line).or_else(known) else { return Ok(end) };
         let current = self.current(&day)?;
         current.file.write_all(line)?;
         current.size += u64::try_from(line.len()).unwrap_or_default();

@@ -174,7 +174,7 @@ impl Source for VaultSource {
             return Ok(false);
         }
         self.renew_session().await?;
-        let (Some(session), false) = (&self.session, self.blind) else { return Ok(false) };
+        let Some(session) = &self.session else { return Ok(false) };
         match self.location.newest(session.client()).await {
             Ok(newest) => Ok(newest.is_some() && newest == self.read),
             Err(VaultError::Denied) => {
