@@ -8,7 +8,7 @@ use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes};
 
 /// Puts these keys into the document, in one step.
-async fn set(world: &World, keys: Value) {
+pub(crate) async fn set(world: &World, keys: Value) {
     let seen = world.gateway.log().matches("tenants changed").count();
     let mut whole =
         document(&format!("http://{}/v3.6", world.onfido.address()), &[tenant("acme", &world.acme.url())]);

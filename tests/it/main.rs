@@ -13,6 +13,7 @@ mod admin;
 mod canary;
 mod checks;
 mod clock;
+mod collectors;
 mod conformance;
 mod disk;
 mod durable;

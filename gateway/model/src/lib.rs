@@ -8,6 +8,7 @@ mod secret;
 mod secret_source;
 mod table;
 mod tenant;
+mod trace;
 mod upstream;
 
 pub use ids::{RequestId, SubscriptionId, TenantName};
@@ -16,4 +17,5 @@ pub use secret::Secret;
 pub use secret_source::{SecretSource, SecretSourceError};
 pub use table::{DuplicateKey, TenantTable};
 pub use tenant::{Dialect, Portal, Tenant};
+pub use trace::TraceContext;
 pub use upstream::{InvalidBaseUrl, UpstreamBase};

@@ -53,14 +53,15 @@ impl TenantTable {
     }
 
     /// Keeps a value of the document that belongs to no tenant, in place of one of the same name.
-    pub fn set_value(&mut self, name: String, value: Secret) {
-        self.values.insert(name, value);
+    pub fn set_value(&mut self, name: &str, value: Secret) {
+        self.values.insert(name.to_ascii_lowercase(), value);
     }
 
-    /// A value of the document that belongs to no tenant, by its exact name. Plugins may keep a secret there; all
+    /// A value of the document that belongs to no tenant, its name in any case, as
+    /// with all fields of the document. Plugins may keep a secret there; all
     /// of them are treated as secrets.
     pub fn value(&self, name: &str) -> Option<&Secret> {
-        self.values.get(name)
+        self.values.get(&name.to_ascii_lowercase())
     }
 
     /// How many tenants there are.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Extensions, HeaderName, HeaderValue, Method};
-use kyc_model::{Problem, ProblemKind, RequestId, Tenant, TenantTable, UpstreamBase};
+use kyc_model::{Problem, ProblemKind, RequestId, Tenant, TenantTable, TraceContext, UpstreamBase};
+use pingora_http::RequestHeader;
 use smallvec::SmallVec;
 
 /// The state of one request, shared by the plugins of its route.
@@ -18,6 +19,7 @@ pub struct Ctx {
     tenant: Option<Arc<Tenant>>,
     target: Option<Target>,
     body: Option<BodyWish>,
+    trace: Option<TraceContext>,
     extensions: Extensions,
 }
 
@@ -91,6 +93,7 @@ impl Ctx {
             tenant: None,
             target: None,
             body: None,
+            trace: None,
             extensions: Extensions::new(),
         }
     }
@@ -171,6 +174,17 @@ impl Ctx {
     /// What plugins asked for.
     pub fn body_wish(&self) -> Option<BodyWish> {
         self.body
+    }
+
+    /// The trace that work for this request belongs to: the gateway's own span, or what the caller's `head` says
+    /// while no spans are recorded.
+    pub fn trace(&self, head: &RequestHeader) -> Option<TraceContext> {
+        self.trace.clone().or_else(|| TraceContext::from_headers(&head.headers))
+    }
+
+    /// Says which span this request has; the gateway does it once.
+    pub fn set_trace(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
     }
 
     /// Room for what plugins tell each other, by type.

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use kyc_model::ProblemKind;
 use kyc_plugin_api::Ctx;
 use kyc_telemetry::Metrics;
+use kyc_telemetry::traces::Span;
 use prometheus::IntGauge;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -32,6 +33,8 @@ pub struct Exchange {
     pub(crate) room: Option<OwnedSemaphorePermit>,
     /// The gateway's own refusal or failure, once there is one.
     pub(crate) problem: Option<ProblemKind>,
+    /// The work for the caller, in its trace.
+    pub(crate) span: Span,
     _in_flight: InFlight,
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct Upstream {
     pub(crate) tries: usize,
     pub(crate) started: Option<Instant>,
     pub(crate) duration: Option<Duration>,
+    /// The latest try, in the caller's trace.
+    pub(crate) span: Span,
 }
 
 // === impl InFlight ===
@@ -71,6 +76,7 @@ impl Exchange {
             body: None,
             room: None,
             problem: None,
+            span: Span::default(),
             _in_flight: in_flight,
         }
     }

@@ -1,7 +1,9 @@
 //! What the log and the metrics say about a request at its end.
 
+use std::sync::Arc;
+
 use http::Method;
-use kyc_model::ProblemKind;
+use kyc_model::{ProblemKind, TraceContext};
 use kyc_plugin_api::Outcome;
 use kyc_telemetry::AccessRecord;
 use pingora::proxy::Session;
@@ -9,7 +11,7 @@ use pingora::proxy::Session;
 use crate::exchange::Exchange;
 
 /// Counts and logs a finished request, and tells the plugins.
-pub(crate) fn record(session: &Session, exchange: &Exchange) {
+pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
     let status = session
         .response_written()
         .filter(|head| !head.status.is_informational())
@@ -29,19 +31,50 @@ pub(crate) fn record(session: &Session, exchange: &Exchange) {
         metrics.refused(code);
     }
     exchange.route.chains.logging(&outcome, &exchange.cx);
+    let method = method_name(&session.req_header().method);
+    end_span(exchange, method, &outcome);
     AccessRecord {
         request_id: exchange.request_id.to_str().unwrap_or_default(),
         route: &exchange.route.name,
         tenant: exchange.tenant(),
-        method: method_name(&session.req_header().method),
+        method,
         status,
         code: outcome.code.unwrap_or_default(),
+        trace: exchange.span.context().filter(TraceContext::is_sampled),
         duration: outcome.duration,
         upstream_duration: outcome.upstream_duration,
         request_bytes: outcome.request_bytes,
         response_bytes: outcome.response_bytes,
     }
     .write();
+}
+
+/// Says of the spans what the access line says. They end with the exchange.
+fn end_span(exchange: &mut Exchange, method: &'static str, outcome: &Outcome) {
+    if !exchange.span.is_recording() {
+        return;
+    }
+    let route = Arc::clone(&exchange.route);
+    let tenant = exchange.tenant().to_owned();
+    let host = exchange.cx.target().map(|target| target.base.host().to_owned());
+    for span in [&mut exchange.span, &mut exchange.upstream.span] {
+        span.set("http.request.method", method);
+        span.set("tenant", tenant.clone());
+    }
+    if let Some(host) = host {
+        exchange.upstream.span.set("server.address", host);
+    }
+    let span = &mut exchange.span;
+    span.rename(|| format!("{method} {}", route.name));
+    span.set("route", route.name.clone());
+    span.set("request_id", exchange.request_id.to_str().unwrap_or_default().to_owned());
+    span.set("http.response.status_code", i64::from(outcome.status));
+    if let Some(code) = outcome.code {
+        span.set("error.type", code);
+    }
+    if outcome.status >= 500 {
+        span.fail(outcome.code.unwrap_or("upstream"));
+    }
 }
 
 /// Tells the operator what ended a request. A refused caller is no error of ours.

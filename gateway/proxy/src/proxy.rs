@@ -6,9 +6,10 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use kyc_model::{ProblemKind, RequestId, TenantTable};
+use kyc_model::{ProblemKind, RequestId, TenantTable, TraceContext};
 use kyc_plugin_api::{Connection, Ctx, Flow};
 use kyc_telemetry::Metrics;
+use kyc_telemetry::traces::Span;
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::{HttpPeer, Peer};
@@ -22,7 +23,7 @@ use crate::rescue::{self, refuse, to_pingora};
 use crate::route::RouteTable;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
-use crate::upstream::{Peers, attach, forget_spelling, rewrite};
+use crate::upstream::{Peers, attach, follow, forget_spelling, rewrite};
 use crate::{answer, outcome, retry};
 
 /// Pingora's view of the gateway.
@@ -129,7 +130,12 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<()> {
-        self.admit(session, exchange).map_err(|violation| {
+        let admitted = self.admit(session, exchange);
+        exchange.span = Span::server("request", || {
+            admitted.is_ok().then(|| TraceContext::from_headers(&session.req_header().headers)).flatten()
+        });
+        exchange.cx.set_trace(exchange.span.context());
+        admitted.map_err(|violation| {
             session.set_keepalive(None);
             to_pingora(violation.into())
         })
@@ -149,6 +155,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<Box<HttpPeer>> {
         exchange.upstream.tries += 1;
         exchange.upstream.started = Some(Instant::now());
+        exchange.upstream.span = Span::client("upstream", || exchange.span.context());
         let target = exchange
             .cx
             .target()
@@ -167,6 +174,7 @@ impl ProxyHttp for Proxy {
             (Some(target), Some(address)) => self.peers.failed(&target.base, *address),
             (_, _) => false,
         };
+        exchange.upstream.span.fail("connect");
         error.set_retry(retry::before_sending(&error.etype, another, exchange.upstream.tries));
         error
     }
@@ -179,6 +187,7 @@ impl ProxyHttp for Proxy {
         exchange: &mut Box<Exchange>,
         client_reused: bool,
     ) -> Box<Error> {
+        exchange.upstream.span.fail("broken");
         let replayable = retry::after_sending(
             exchange.cx.target().map(|target| &target.method),
             session.as_ref().retry_buffer_truncated(),
@@ -201,6 +210,9 @@ impl ProxyHttp for Proxy {
         let internal = || refuse(ProblemKind::Internal, "the upstream head cannot be built");
         let target = exchange.cx.target().ok_or_else(internal)?;
         rewrite(head, target, exchange.body.as_ref(), exchange.request_id.clone()).map_err(to_pingora)?;
+        if let Some(trace) = exchange.upstream.span.context() {
+            follow(head, &trace);
+        }
         exchange.route.chains.upstream_request_filter(head, &mut exchange.cx).map_err(to_pingora)?;
         if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
             attach(head, credential);
@@ -234,6 +246,7 @@ impl ProxyHttp for Proxy {
         if let Some(started) = exchange.upstream.started {
             exchange.upstream.duration = Some(started.elapsed());
         }
+        exchange.upstream.span.set("http.response.status_code", i64::from(head.status.as_u16()));
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstream_denied(exchange.tenant());
             tracing::error!(

@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_plugin_api::Background;
 use kyc_proxy::{Entry, Guarded, Proxy};
-use kyc_telemetry::log;
+use kyc_telemetry::log::{self, Log};
+use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
 use pingora::apps::HttpServerOptions;
 use pingora::apps::http_app::HttpServer;
@@ -19,7 +21,7 @@ use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 
 use crate::admin::{Admin, Readiness};
-use crate::config::{Listener, Settings, TenantSource};
+use crate::config::{Listener, LogSettings, Settings, TenantSource};
 use crate::instruments::Instruments;
 use crate::listeners::{Bound, BoundSocket, Lifetime};
 use crate::logging::Logging;
@@ -60,6 +62,9 @@ pub(crate) enum StartError {
     /// The log cannot be set up.
     #[error(transparent)]
     Log(#[from] log::LogError),
+    /// Spans cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] traces::EnvironmentError),
     /// The Vault settings cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -71,7 +76,8 @@ pub(crate) enum StartError {
 ///
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
-    let log = log::init(&settings.log_level, settings.log_format, &instruments.metrics)?;
+    let seq = settings.log.seq;
+    let log = start_log(settings.log, &instruments.metrics)?;
     for warning in instruments.warnings.take() {
         tracing::error!("{warning}");
     }
@@ -84,18 +90,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let sockets = bind(&settings.listeners)?;
     let admin_socket = bind_one("admin", settings.admin)?;
 
-    let conf = ServerConf {
-        threads: settings.threads,
-        grace_period_seconds: Some(settings.drain.as_secs() + 1),
-        graceful_shutdown_timeout_seconds: Some(1),
-        ca_file: settings.upstream_ca_file.map(|file| file.to_string_lossy().into_owned()),
-        max_retries: 4,
-        // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
-        fast_timeout_to_tokio_threshold_seconds: Some(0),
-        // A thread that takes no work of others needs no locks for its own.
-        work_stealing: false,
-        ..ServerConf::default()
-    };
+    let conf = conf(settings.threads, settings.drain, settings.upstream_ca_file.as_deref());
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
     server.bootstrap();
 
@@ -125,7 +120,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         "tenants",
         Refresh::new(source, tenants.clone(), metrics.clone(), settings.poll, reload),
     ));
-    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone())));
+    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
     let under_way = UnderWay::default();
     for background in settings.offers.backgrounds {
         let name = background.name();
@@ -137,6 +132,30 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     server.add_service(background_service("drain", Drain::new(metrics, under_way, log, settings.drain)));
     server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });
     std::process::exit(0)
+}
+
+fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError> {
+    let log = log::init(&settings.level, settings.format, metrics)?;
+    if settings.opentelemetry.traces {
+        traces::start(metrics)?;
+    }
+    log.set_otlp(settings.opentelemetry.logs)?;
+    Ok(log)
+}
+
+fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
+    ServerConf {
+        threads,
+        grace_period_seconds: Some(drain.as_secs() + 1),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ca_file: ca_file.map(|file| file.to_string_lossy().into_owned()),
+        max_retries: 4,
+        // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
+        fast_timeout_to_tokio_threshold_seconds: Some(0),
+        // A thread that takes no work of others needs no locks for its own.
+        work_stealing: false,
+        ..ServerConf::default()
+    }
 }
 
 fn admin_service(admin: Admin, socket: BoundSocket) -> Bound<Service<HttpServer<Admin>>> {

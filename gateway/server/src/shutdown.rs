@@ -4,8 +4,8 @@ use std::process;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kyc_telemetry::Metrics;
 use kyc_telemetry::log::Log;
+use kyc_telemetry::{Metrics, traces};
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -99,6 +99,7 @@ impl BackgroundService for Drain {
             End::Late => tracing::warn!(requests, "drain time is over, requests are cut off"),
             End::Interrupted => tracing::warn!(requests, "interrupted, requests are cut off"),
         }
+        traces::end();
         self.log.flush();
         process::exit(0)
     }

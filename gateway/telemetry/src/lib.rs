@@ -1,14 +1,11 @@
-//! Every metric name and log field of the gateway, its registry and its log.
+//! Every metric name and log field of the gateway, its registry, its log and its traces.
 
-mod access;
-mod json;
+mod export;
 pub mod log;
 mod metrics;
 pub mod names;
-mod rolling;
-mod sinks;
-mod writer;
+pub mod traces;
 
-pub use access::AccessRecord;
-pub use metrics::{Metrics, RouteMetrics};
-pub use rolling::FileSettings;
+pub use export::{Encoding, ExportSettings};
+pub use log::{AccessRecord, FileSettings};
+pub use metrics::{ExportMetrics, Metrics, RouteMetrics};

@@ -19,6 +19,7 @@ pub struct Metrics {
     refusals: IntCounterVec,
     upstream_denials: IntCounterVec,
     tenant_polls: IntCounterVec,
+    exports: Exports,
     /// Requests being worked on.
     pub in_flight: IntGauge,
     /// Open downstream connections.
@@ -33,6 +34,23 @@ pub struct Metrics {
     pub tenants_refused: IntGauge,
     /// Unix seconds of the last look at the tenant source that succeeded.
     pub tenants_refreshed: IntGauge,
+}
+
+/// What goes to collectors.
+#[derive(Clone, Debug)]
+struct Exports {
+    taken: IntCounterVec,
+    dropped: IntCounterVec,
+    waiting: IntGaugeVec,
+    spans: IntCounterVec,
+}
+
+/// The metrics of one collector of log events.
+#[derive(Clone, Debug)]
+pub struct ExportMetrics {
+    pub(crate) delivered: IntCounter,
+    pub(crate) dropped: IntCounter,
+    pub(crate) waiting: IntGauge,
 }
 
 /// The metrics of one route, looked up once.
@@ -92,6 +110,7 @@ impl Metrics {
                 &["tenant"],
             )?,
             tenant_polls: counters(names::TENANT_POLLS, "Looks at the tenant source.", &["result"])?,
+            exports: Exports::new(&registry)?,
             in_flight: gauge(names::IN_FLIGHT, "Requests being worked on.")?,
             connections: gauge(names::CONNECTIONS, "Open downstream connections.")?,
             connections_refused: register(
@@ -112,6 +131,20 @@ impl Metrics {
     /// The registry, for the metrics of plugins.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The metrics of a collector.
+    pub fn collector(&self, name: &str) -> ExportMetrics {
+        ExportMetrics {
+            delivered: self.exports.taken.with_label_values(&[name]),
+            dropped: self.exports.dropped.with_label_values(&[name]),
+            waiting: self.exports.waiting.with_label_values(&[name]),
+        }
+    }
+
+    /// Spans by result.
+    pub(crate) fn spans(&self, result: &str) -> IntCounter {
+        self.exports.spans.with_label_values(&[result])
     }
 
     /// The metrics of a route.
@@ -149,6 +182,23 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+}
+
+// === impl Exports ===
+
+impl Exports {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |name: &str, help: &str, label: &str| {
+            register(registry, IntCounterVec::new(Opts::new(name, help), &[label])?)
+        };
+        let waiting = Opts::new(names::LOG_EVENTS_WAITING, "Log events that wait for a collector.");
+        Ok(Self {
+            taken: counters(names::LOG_EVENTS_EXPORTED, "Log events that a collector took.", "collector")?,
+            dropped: counters(names::LOG_EVENTS_DROPPED, "Log events that no collector got.", "collector")?,
+            waiting: register(registry, IntGaugeVec::new(waiting, &["collector"])?)?,
+            spans: counters(names::SPANS, "Spans by what became of them.", "result")?,
+        })
     }
 }
 

@@ -21,6 +21,14 @@ pub const CONNECTIONS: &str = "gateway_downstream_connections";
 pub const CONNECTIONS_REFUSED: &str = "gateway_downstream_connections_refused_total";
 /// Log lines dropped because nobody read standard output.
 pub const LOG_LINES_DROPPED: &str = "gateway_log_lines_dropped_total";
+/// Log events that a collector (`seq`, `otlp`) took.
+pub const LOG_EVENTS_EXPORTED: &str = "gateway_log_events_exported_total";
+/// Log events dropped because a collector did not take them, in time or at all.
+pub const LOG_EVENTS_DROPPED: &str = "gateway_log_events_dropped_total";
+/// Log events that wait for a collector.
+pub const LOG_EVENTS_WAITING: &str = "gateway_log_events_waiting";
+/// Spans of sampled traces by result: `ended`, `exported`, `failed`. The difference waits or was dropped.
+pub const SPANS: &str = "gateway_spans_total";
 /// Version and build of this process.
 pub const BUILD_INFO: &str = "gateway_build_info";
 /// Tenants in the running snapshot.

@@ -114,8 +114,10 @@ impl Document {
             entry.subscription_id.as_ref().map(SubscriptionId::as_str)
         });
         let mut document = Self::collect(entries, previous);
-        for (name, text) in object.texts().filter(|(name, _)| !OWN.contains(name)) {
-            document.tenants.set_value(name.to_owned(), Secret::new(text));
+        for (name, text) in
+            object.texts().filter(|(name, _)| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
+        {
+            document.tenants.set_value(name, Secret::new(text));
         }
         Ok(document)
     }

@@ -20,6 +20,7 @@ pub mod fintechos;
 mod metrics;
 mod offline;
 mod operate;
+mod origin;
 mod outbound;
 mod per_tenant;
 mod plugin;

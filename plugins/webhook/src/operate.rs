@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use crate::origin::Origin;
 use crate::store::{Attempt, Change, Effect, Filter, Listed, Millis, Progress, State, StoreError, now};
 use crate::stored::Stored;
 
@@ -231,7 +232,7 @@ pub(crate) fn event(listed: &Listed) -> Value {
         "received": time(listed.received),
         "due": (listed.state == State::Waiting).then(|| time(listed.due)),
         "done": listed.done.map(time),
-        "request_id": listed.trace,
+        "request_id": Origin::parse(&listed.trace).request_id,
     })
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue};
-use kyc_model::{RequestId, Tenant};
+use kyc_model::Tenant;
 use kyc_plugin_api::{
     Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem, ProblemKind, Result,
 };
@@ -22,6 +21,7 @@ use crate::configuration_name;
 use crate::content_type::require_json;
 use crate::event::{Event, EventFilter};
 use crate::fintechos::Portals;
+use crate::origin::Origin;
 use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::store::Accepted;
@@ -140,12 +140,12 @@ impl Notifications {
         failpoint!("received");
         self.verify(cx.extensions().get::<Signature>(), body, tenant).await?;
         require_json(head)?;
-        let request_id = cx.request_id();
+        let origin = Origin::new(cx.request_id(), cx.trace(head));
         let event = match (Event::parse(body), &self.delivery) {
             (Ok(event), _) => event,
             // The signature proves that Onfido sent it, so it is kept for people to look at.
             (Err(_), Way::Stored(stored)) => {
-                stored.accept(tenant, body, None, request_id).await?;
+                stored.accept(tenant, body, None, &origin).await?;
                 return Ok(Handled::Dead);
             }
             (Err(error), Way::Direct(_)) => {
@@ -153,15 +153,15 @@ impl Notifications {
             }
         };
         if !self.events.wants(&event) {
-            debug!(%request_id, tenant = %tenant.name, "notification ignored");
+            debug!(request_id = origin.request_id, tenant = %tenant.name, "notification ignored");
             return Ok(Handled::Ignored);
         }
         match &self.delivery {
             Way::Direct(portals) => {
-                portals.deliver(tenant, &event, &passed_along(request_id), deadline).await?;
+                portals.deliver(tenant, &event, &origin.headers(), deadline).await?;
                 Ok(Handled::Delivered)
             }
-            Way::Stored(stored) => match stored.accept(tenant, body, Some(&event), request_id).await? {
+            Way::Stored(stored) => match stored.accept(tenant, body, Some(&event), &origin).await? {
                 Accepted::Stored => Ok(Handled::Stored),
                 Accepted::Duplicate => Ok(Handled::Duplicate),
             },
@@ -277,14 +277,7 @@ fn declared_length(head: &RequestHeader) -> Option<usize> {
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
-fn passed_along(request_id: RequestId) -> HeaderMap {
-    HeaderValue::try_from(request_id.to_string())
-        .map(|id| HeaderMap::from_iter([(http::HeaderName::from_static(REQUEST_ID), id)]))
-        .unwrap_or_default()
-}
-
 const PARAMETER: &str = "configurationName";
-const REQUEST_ID: &str = "x-request-id";
 
 #[cfg(test)]
 mod tests;

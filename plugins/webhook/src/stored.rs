@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kyc_model::{RequestId, SecretSource, Tenant, TenantTable};
+use kyc_model::{SecretSource, Tenant, TenantTable};
 use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings};
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::dispatch::{Dispatcher, Means, Tenants};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
+use crate::origin::Origin;
 use crate::store::{
     Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, OpenError, Postgres,
     Reader, Sqlite, StoreError, in_use, listen, lock, now,
@@ -96,7 +97,7 @@ impl Stored {
         tenant: &Tenant,
         body: &Bytes,
         event: Option<&Event>,
-        request_id: RequestId,
+        origin: &Origin,
     ) -> Result<Accepted, Problem> {
         let unavailable = |error: StoreError| {
             Problem::new(ProblemKind::Unavailable, "notification not stored").because(error)
@@ -114,7 +115,7 @@ impl Stored {
             resource: event.and_then(|event| event.resource().map(searchable)),
             body: sealed,
             received: now(),
-            trace: request_id.to_string(),
+            trace: origin.to_string(),
             dead: event.is_none().then_some(DeadReason::Poison),
         };
         let accepted = self.inbox.accept(new).await.map_err(unavailable)?;

@@ -102,6 +102,8 @@ pub struct Call {
     pub status: u16,
     /// When it arrived.
     pub at: SystemTime,
+    /// The trace it says it belongs to.
+    pub traceparent: Option<String>,
 }
 
 #[derive(Debug)]

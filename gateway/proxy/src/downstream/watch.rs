@@ -208,6 +208,7 @@ impl Ledger {
             method: "unread",
             status,
             code: kind.map_or("", ProblemKind::code),
+            trace: None,
             duration: Duration::ZERO,
             upstream_duration: None,
             request_bytes: 0,

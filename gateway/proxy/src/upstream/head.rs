@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Uri, header};
-use kyc_model::{Problem, ProblemKind};
+use kyc_model::{Problem, ProblemKind, TraceContext};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
 
@@ -45,6 +45,13 @@ pub(crate) fn rewrite(
 pub(crate) fn attach(head: &mut RequestHeader, (name, value): (HeaderName, HeaderValue)) {
     let mut parts = take(head);
     parts.headers.insert(name, value);
+    *head = RequestHeader::from(parts);
+}
+
+/// Names the trace that the upstream's work belongs to, in the place of the caller's.
+pub(crate) fn follow(head: &mut RequestHeader, trace: &TraceContext) {
+    let mut parts = take(head);
+    trace.write_to(&mut parts.headers);
     *head = RequestHeader::from(parts);
 }
 

@@ -4,5 +4,5 @@ mod head;
 mod peer;
 mod resolver;
 
-pub(crate) use head::{REQUEST_ID_NAME, attach, forget_spelling, rewrite};
+pub(crate) use head::{REQUEST_ID_NAME, attach, follow, forget_spelling, rewrite};
 pub(crate) use peer::Peers;

@@ -1,5 +1,6 @@
 //! The configuration: TOML in, checked settings out, or every problem at once.
 
+mod log;
 mod raw;
 mod routes;
 mod settings;
@@ -8,6 +9,7 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use log::LogSettings;
 use raw::Raw;
 pub(crate) use routes::Offers;
 pub(crate) use settings::{Listener, Settings, TenantSource, Tls};

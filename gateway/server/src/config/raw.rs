@@ -75,6 +75,14 @@ pub(crate) struct Admin {
 pub(crate) struct Log {
     pub(crate) level: String,
     pub(crate) format: LogFormat,
+    pub(crate) seq: SeqFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SeqFormat {
+    Clef,
+    Otlp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -192,7 +200,7 @@ impl Default for Admin {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Json }
+        Self { level: "info".to_owned(), format: LogFormat::Json, seq: SeqFormat::Clef }
     }
 }
 

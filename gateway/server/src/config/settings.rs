@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use kyc_proxy::{ProxySettings, RouteTable};
-use kyc_telemetry::log;
 use kyc_tenants::{VaultAuth, VaultSettings};
 
-use super::raw::{Downstream, LogFormat, Raw, RawListener};
-use super::{Folder, Offers, routes, tenants, tls};
+use super::log::LogSettings;
+use super::raw::{Downstream, Raw, RawListener};
+use super::{Folder, Offers, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -28,8 +28,7 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) downstream: ProxySettings,
     pub(crate) admin: SocketAddr,
-    pub(crate) log_level: String,
-    pub(crate) log_format: log::Format,
+    pub(crate) log: LogSettings,
     pub(crate) poll: Duration,
     pub(crate) tenants_max_age: Option<Duration>,
     pub(crate) tenants: TenantSource,
@@ -109,9 +108,7 @@ impl Settings {
         for (path, _) in times.iter().filter(|(_, time)| time.is_zero()) {
             problems.add(*path, "must be longer than zero");
         }
-        if let Err(error) = log::check_level(&raw.log.level) {
-            problems.add("log.level", error.to_string());
-        }
+        let log = log::check(raw.log, problems);
         let upstream_ca_file = raw.server.upstream_ca_file.as_deref().map(|file| folder.resolve(file));
         if let Some(file) = &upstream_ca_file
             && let Err(reason) = tls::check_authorities(file)
@@ -137,11 +134,7 @@ impl Settings {
             listeners,
             downstream: downstream(&raw.downstream),
             admin: admin?,
-            log_level: raw.log.level,
-            log_format: match raw.log.format {
-                LogFormat::Json => log::Format::Json,
-                LogFormat::Text => log::Format::Text,
-            },
+            log,
             poll,
             tenants_max_age,
             tenants: tenants?,

@@ -16,6 +16,7 @@ use super::Means;
 use super::schedule::{self, Age};
 use crate::Event;
 use crate::fintechos::{Answer, DeliveryError};
+use crate::origin::Origin;
 use crate::store::{Attempt, Change, Claim, DeadReason, DueEvent, Effect, Finish, Millis, Next, now};
 
 /// What a try has shown, once it is recorded.
@@ -135,23 +136,24 @@ fn reason(error: &DeliveryError) -> String {
     cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// What lets a portal recognise an event that it gets twice.
+/// What lets a portal recognise an event that it gets twice, and which request and trace it belongs to.
 fn along(due: &DueEvent) -> HeaderMap {
     let uid = due.uid.to_string();
     let fields = [
         ("idempotency-key", uid.clone()),
         ("x-event-id", uid),
         ("x-attempt", (due.attempts + 1).to_string()),
-        ("x-request-id", due.trace.clone()),
     ];
-    fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
-        .collect()
+    let mut headers = Origin::parse(&due.trace).headers();
+    headers.extend(fields.into_iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+    }));
+    headers
 }
 
 fn tell(means: &Means, due: &DueEvent, error: Option<&DeliveryError>, next: Next) {
-    let (event, tenant, request_id) = (due.uid, due.tenant.as_str(), due.trace.as_str());
+    let Origin { request_id, .. } = Origin::parse(&due.trace);
+    let (event, tenant) = (due.uid, due.tenant.as_str());
     let attempt = due.attempts + 1;
     let class = error.map_or("delivered", |error| error.class().name());
     let error = error.map(ToString::to_string).unwrap_or_default();

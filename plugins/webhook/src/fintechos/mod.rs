@@ -12,9 +12,10 @@ use std::fmt;
 
 use http::HeaderMap;
 use http::header::ACCEPT;
-use kyc_model::{Dialect, Portal, Tenant};
+use kyc_model::{Dialect, Portal, Tenant, TraceContext};
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
+use kyc_telemetry::traces::Span;
 use prometheus::HistogramVec;
 use reqwest::{Client, RequestBuilder};
 use tokio::time::{Instant, timeout_at};
@@ -90,6 +91,8 @@ impl Portals {
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
         let begun = Instant::now();
+        let mut span = Span::client("delivery", || TraceContext::from_headers(headers));
+        let headers = &following(headers, &span);
         let delivered = match timeout_at(deadline, self.attempt(tenant, event, headers, answer)).await {
             Ok(delivered) => delivered,
             // A refusal stands, although its body did not come in time.
@@ -102,6 +105,14 @@ impl Portals {
             Dialect::Legacy => "legacy",
             Dialect::Keycloak => "keycloak",
         };
+        span.set("tenant", tenant.name.to_string());
+        span.set("dialect", dialect);
+        if let Some(answer) = answer {
+            span.set("http.response.status_code", i64::from(answer.status));
+        }
+        if let Err(error) = &delivered {
+            span.fail(error.class().name());
+        }
         self.durations.with_label_values(&[dialect]).observe(begun.elapsed().as_secs_f64());
         delivered
     }
@@ -113,14 +124,14 @@ impl Portals {
         headers: &HeaderMap,
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
-        let session = self.sessions.session(tenant).await?;
+        let session = self.sessions.session(tenant, headers).await?;
         match self.send(&tenant.portal, event, headers, &session, answer).await {
             Err(error) if error.ends_session() => {}
             done => return done,
         }
         self.sessions.forget(tenant, &session).await;
         *answer = None;
-        let session = self.sessions.session(tenant).await?;
+        let session = self.sessions.session(tenant, headers).await?;
         self.send(&tenant.portal, event, headers, &session, answer).await
     }
 
@@ -168,6 +179,15 @@ impl DeliveryError {
     fn transport(step: Step, error: impl Into<TransportError>) -> Self {
         Self::Transport { step, source: error.into() }
     }
+}
+
+/// The same fields, in the trace of this span.
+fn following(headers: &HeaderMap, span: &Span) -> HeaderMap {
+    let mut headers = headers.clone();
+    if let Some(trace) = span.context() {
+        trace.write_to(&mut headers);
+    }
+    headers
 }
 
 fn address(portal: &Portal, path: &[&str]) -> Url {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::header::ACCEPT;
-use kyc_model::{Dialect, Secret, Tenant};
+use http::{HeaderMap, HeaderValue};
+use kyc_model::{Dialect, Secret, Tenant, TraceContext};
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
+use kyc_telemetry::traces::Span;
 use prometheus::IntCounterVec;
 use reqwest::Client;
 use tokio::time::Instant;
@@ -59,13 +60,18 @@ impl Sessions {
         Ok(Self { client, login_lifetime, sessions: PerTenant::new(), logins })
     }
 
-    /// The tenant's session, made now when there is none or it is about to expire.
+    /// The tenant's session, made now when there is none or it is about to expire; then in the trace that `headers`
+    /// name.
     ///
     /// # Errors
     ///
     /// [`DeliveryError`] of the login; it stands for a second, for all.
-    pub(super) async fn session(&self, tenant: &Tenant) -> Result<Arc<Session>, DeliveryError> {
-        self.sessions.value(tenant, Session::is_usable, self.login(tenant)).await
+    pub(super) async fn session(
+        &self,
+        tenant: &Tenant,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Session>, DeliveryError> {
+        self.sessions.value(tenant, Session::is_usable, self.login(tenant, headers)).await
     }
 
     /// Drops a session that the portal no longer knows.
@@ -73,8 +79,11 @@ impl Sessions {
         self.sessions.forget(tenant, session).await;
     }
 
-    async fn login(&self, tenant: &Tenant) -> Result<Session, DeliveryError> {
-        let session = self.ask(tenant).await;
+    async fn login(&self, tenant: &Tenant, headers: &HeaderMap) -> Result<Session, DeliveryError> {
+        let trace = TraceContext::from_headers(headers);
+        let mut span = Span::client("login", || trace.clone());
+        span.set("tenant", tenant.name.to_string());
+        let session = self.ask(tenant, span.context().or(trace)).await;
         let result = match &session {
             Ok(_) => "ok",
             Err(DeliveryError::LoginStatus(400 | 401 | 403) | DeliveryError::LoginAnswer) => "refused",
@@ -82,14 +91,19 @@ impl Sessions {
         };
         self.logins.with_label_values(&[tenant.name.as_str(), result]).inc();
         if let Err(error) = &session {
+            span.fail(result);
             warn!(tenant = %tenant.name, error = error as &dyn std::error::Error, "portal login failed");
         }
         session
     }
 
-    async fn ask(&self, tenant: &Tenant) -> Result<Session, DeliveryError> {
+    async fn ask(&self, tenant: &Tenant, trace: Option<TraceContext>) -> Result<Session, DeliveryError> {
         let portal = &tenant.portal;
-        let post = |path| self.client.post(address(portal, path)).header(ACCEPT, "application/json");
+        let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        if let Some(trace) = trace {
+            trace.write_to(&mut headers);
+        }
+        let post = |path| self.client.post(address(portal, path)).headers(headers);
         let request = match portal.dialect {
             Dialect::Legacy => legacy::login(post(legacy::LOGIN), portal),
             Dialect::Keycloak => keycloak::login(post(keycloak::LOGIN), portal),

@@ -6,9 +6,9 @@ use kyc_plugin_api::testkit::{ctx, head, tenant};
 use kyc_plugin_api::{Collectors, Connection, Factory, Outcome, Params, Warnings};
 use prometheus::Registry;
 
-use super::{
-    Build, Bytes, Ctx, Flow, Notifications, Plugin, Problem, ProblemKind, RequestHeader, RequestId, Tenant,
-};
+use kyc_model::RequestId;
+
+use super::{Build, Bytes, Ctx, Flow, Notifications, Plugin, Problem, ProblemKind, RequestHeader, Tenant};
 use crate::{Config, Webhook};
 
 const REPORT: &str =

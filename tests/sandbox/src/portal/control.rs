@@ -22,13 +22,15 @@ enum Kind {
 pub(super) async fn control(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (at, path) = (SystemTime::now(), request.uri().path().to_owned());
     let is_login = path.ends_with(legacy::LOGIN_PATH) || path.ends_with(keycloak::LOGIN_PATH);
+    let parent = request.headers().get("traceparent");
+    let traceparent = parent.and_then(|parent| parent.to_str().ok()).map(str::to_owned);
     let kind = if is_login { Kind::Login } else { Kind::Delivery };
     let response = match refusal(&shared, &kind).await {
         Some(response) => response,
         None => next.run(request).await,
     };
     if shared.settings.keep {
-        shared.calls.push(Call { path, status: response.status().as_u16(), at });
+        shared.calls.push(Call { path, status: response.status().as_u16(), at, traceparent });
     }
     response
 }

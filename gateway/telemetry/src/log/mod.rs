@@ -1,4 +1,10 @@
-//! Sets up the log: JSON lines (or text for people) on standard output.
+//! The log: JSON lines (or text for people) on standard output, in files, and events for collectors.
+
+mod access;
+mod json;
+mod rolling;
+mod sinks;
+mod writer;
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -8,10 +14,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
+pub use access::AccessRecord;
+use json::{JsonLines, Line, with_line};
+pub use rolling::FileSettings;
+use sinks::{Collector, Sinks};
+
 use crate::Metrics;
-use crate::json::{JsonLines, Line, with_line};
-use crate::rolling::FileSettings;
-use crate::sinks::Sinks;
+use crate::export::ExportSettings;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +41,9 @@ pub enum LogError {
     /// The writing thread did not start.
     #[error("cannot start the log thread")]
     Thread(#[source] std::io::Error),
+    /// A collector's thread did not start.
+    #[error("log events cannot be exported: {0}")]
+    Export(#[source] std::io::Error),
     /// The first file cannot be opened.
     #[error("log files cannot be written: {0}")]
     Files(#[source] std::io::Error),
@@ -56,7 +68,7 @@ pub struct Log {
 /// [`LogError`].
 pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<Log, LogError> {
     let (filter, handle) = reload::Layer::new(filter(level)?);
-    let sinks = Sinks::start(metrics.log_lines_dropped.clone()).map_err(LogError::Thread)?;
+    let sinks = Sinks::start(metrics).map_err(LogError::Thread)?;
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         Format::Json => registry.with(JsonLines(sinks.clone())).try_init().inspect(|()| {
@@ -64,8 +76,8 @@ pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<Log, LogEr
             let _ = LINES.set(sinks.clone());
         }),
         Format::Text => {
-            let lines = tracing_subscriber::fmt::layer().with_writer(sinks.clone()).with_ansi(false);
-            registry.with(lines).try_init()
+            let lines = tracing_subscriber::fmt::layer().with_writer(sinks.printed()).with_ansi(false);
+            registry.with(lines).with(JsonLines(sinks.collected())).try_init()
         }
     }
     .map_err(|_| LogError::Taken)?;
@@ -98,6 +110,24 @@ impl Log {
     /// [`LogError::Files`]; what was written before goes on.
     pub fn set_files(&self, settings: Option<FileSettings>) -> Result<bool, LogError> {
         self.sinks.set_files(settings).map_err(LogError::Files)
+    }
+
+    /// Sends events to this Seq, too, from now on, or to none any more; says whether that is a change.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Export`]; the one before goes on.
+    pub fn set_seq(&self, settings: Option<ExportSettings>) -> Result<bool, LogError> {
+        self.sinks.set_collector(Collector::Seq, settings).map_err(LogError::Export)
+    }
+
+    /// The same for OpenTelemetry's collector.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Export`].
+    pub fn set_otlp(&self, settings: Option<ExportSettings>) -> Result<bool, LogError> {
+        self.sinks.set_collector(Collector::Otlp, settings).map_err(LogError::Export)
     }
 
     /// Writes out what was gathered so far, as long as somebody takes it.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use crate::writer::Output;
+use crate::log::writer::Output;
 
 /// Which files are written, as the tenant document's `serilog-…` keys have it.
 #[derive(Clone, Debug, PartialEq, Eq)]

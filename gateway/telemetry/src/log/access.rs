@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use kyc_model::TraceContext;
 use tracing::Level;
 
-use crate::json::Line;
 use crate::log;
+use crate::log::json::Line;
 
 /// What the line about one request says; nothing here comes from the caller's bytes.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct AccessRecord<'a> {
     pub status: u16,
     /// The gateway's own refusal or failure; empty when it was none.
     pub code: &'static str,
+    /// The request's span, while traces are recorded.
+    pub trace: Option<TraceContext>,
     /// From the request head to the end of the answer.
     pub duration: Duration,
     /// Until the upstream's response head.
@@ -49,6 +52,8 @@ impl AccessRecord<'_> {
             method = self.method,
             status = self.status,
             code = self.code,
+            trace_id = self.trace.as_ref().map(TraceContext::trace_id),
+            span_id = self.trace.as_ref().map(TraceContext::span_id),
             duration_us = micros(self.duration),
             upstream_us = self.upstream_duration.map(micros),
             request_bytes = self.request_bytes,
@@ -66,6 +71,10 @@ impl AccessRecord<'_> {
         line.text("method", self.method);
         line.number("status", self.status);
         line.text("code", self.code);
+        if let Some(trace) = &self.trace {
+            line.text("trace_id", trace.trace_id());
+            line.text("span_id", trace.span_id());
+        }
         line.number("duration_us", micros(self.duration));
         if let Some(duration) = self.upstream_duration {
             line.number("upstream_us", micros(duration));
@@ -87,8 +96,8 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::json::tests::{Memory, read};
-    use crate::json::{JsonLines, with_line};
+    use crate::log::json::tests::{Memory, read};
+    use crate::log::json::{JsonLines, with_line};
 
     #[test]
     fn both_ways_to_write_say_the_same() {
@@ -99,6 +108,7 @@ mod tests {
             method: "GET",
             status: 201,
             code: "",
+            trace: TraceContext::new("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None),
             duration: Duration::from_micros(7),
             upstream_duration: Some(Duration::from_micros(5)),
             request_bytes: 1,

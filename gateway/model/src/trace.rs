@@ -1,0 +1,151 @@
+//! W3C trace context: which trace a request belongs to.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A `traceparent` with its `tracestate` (<https://www.w3.org/TR/trace-context/>), as they came or as they go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    parent: String,
+    state: Option<String>,
+}
+
+// === impl TraceContext ===
+
+impl TraceContext {
+    /// Reads both; none when the parent is missing, repeated, or none (§3.2.2).
+    pub fn new(parent: &str, state: Option<&str>) -> Option<Self> {
+        // Versions that are not known yet may go on after what this one has.
+        let head = parent.get(..LENGTH)?;
+        let goes_on = parent.len() > LENGTH;
+        let is_next = !parent.starts_with("00") && parent.get(LENGTH..)?.starts_with('-');
+        if (goes_on && !is_next) || head.starts_with("ff") {
+            return None;
+        }
+        let well_formed = head.bytes().enumerate().all(|(place, byte)| match place {
+            2 | 35 | 52 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        });
+        let is_set = |id: &str| id.bytes().any(|byte| byte != b'0');
+        let context = Self { parent: head.to_owned(), state: None };
+        if !well_formed || !is_set(context.trace_id()) || !is_set(context.span_id()) {
+            return None;
+        }
+        let is_text = |state: &&str| {
+            !state.is_empty()
+                && state.len() <= LONGEST_STATE
+                && state.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        };
+        Some(Self { state: state.map(str::trim).filter(is_text).map(str::to_owned), ..context })
+    }
+
+    /// Reads both from the fields of a message.
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut parents = headers.get_all(PARENT).iter();
+        let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+        let states: Vec<&str> =
+            headers.get_all(STATE).iter().filter_map(|value| value.to_str().ok()).collect();
+        let state = (!states.is_empty()).then(|| states.join(","));
+        Self::new(parent.to_str().ok()?, state.as_deref())
+    }
+
+    /// Sets both in the fields of a message, in the place of others.
+    pub fn write_to(&self, headers: &mut HeaderMap) {
+        headers.remove(STATE);
+        // What was read is visible ASCII.
+        if let Ok(parent) = HeaderValue::try_from(self.parent.as_str()) {
+            headers.insert(PARENT, parent);
+        }
+        if let Some(state) = self.state.as_deref().and_then(|state| HeaderValue::try_from(state).ok()) {
+            headers.insert(STATE, state);
+        }
+    }
+
+    /// The whole `traceparent`.
+    pub fn parent(&self) -> &str {
+        &self.parent
+    }
+
+    /// The `tracestate`.
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// 32 hexadecimal digits.
+    pub fn trace_id(&self) -> &str {
+        self.parent.get(3..35).unwrap_or_default()
+    }
+
+    /// 16 hexadecimal digits.
+    pub fn span_id(&self) -> &str {
+        self.parent.get(36..52).unwrap_or_default()
+    }
+
+    /// Whether the caller records this trace.
+    pub fn is_sampled(&self) -> bool {
+        let flags = self.parent.get(53..55).and_then(|flags| u8::from_str_radix(flags, 16).ok());
+        flags.is_some_and(|flags| flags & 1 == 1)
+    }
+}
+
+const PARENT: HeaderName = HeaderName::from_static("traceparent");
+const STATE: HeaderName = HeaderName::from_static("tracestate");
+const LENGTH: usize = 55;
+/// What receivers should take at least (§3.3.1.5).
+const LONGEST_STATE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn only_what_the_recommendation_allows_is_a_parent() {
+        let next = GOOD.replacen("00", "01", 1) + "-more";
+        for parent in [GOOD, &GOOD.replace("-01", "-00"), &next] {
+            assert_eq!(
+                TraceContext::new(parent, None).unwrap().trace_id(),
+                "0af7651916cd43dd8448eb211c80319c"
+            );
+        }
+        let zero_trace = GOOD.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32));
+        let zero_span = GOOD.replace("b7ad6b7169203331", &"0".repeat(16));
+        for parent in [
+            "",
+            &GOOD[1..],
+            &GOOD.to_uppercase(),
+            &format!("{GOOD}-more"),
+            &format!("{GOOD}0"),
+            &GOOD.replacen("00", "ff", 1),
+            &GOOD.replace('-', "_"),
+            &zero_trace,
+            &zero_span,
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0é",
+        ] {
+            assert_eq!(TraceContext::new(parent, None), None, "{parent}");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_and_written() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(TraceContext::from_headers(&headers), None);
+        headers.insert(PARENT, HeaderValue::from_static(GOOD));
+        headers.append(STATE, HeaderValue::from_static("a=1"));
+        headers.append(STATE, HeaderValue::from_static("b=2"));
+
+        let context = TraceContext::from_headers(&headers).unwrap();
+        let mut written = HeaderMap::new();
+        written.insert(STATE, HeaderValue::from_static("old=1"));
+        context.write_to(&mut written);
+
+        assert_eq!(
+            (context.state(), context.span_id(), context.is_sampled()),
+            (Some("a=1,b=2"), "b7ad6b7169203331", true)
+        );
+        assert!(written["traceparent"] == GOOD && written["tracestate"] == "a=1,b=2");
+        assert_eq!(written.len(), 2);
+        headers.append(PARENT, HeaderValue::from_static(GOOD));
+        assert_eq!(TraceContext::from_headers(&headers), None, "two of them say nothing");
+    }
+}

@@ -1,0 +1,86 @@
+//! `serilog-file-logging` and what belongs to it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kyc_telemetry::FileSettings;
+
+use super::{Keys, Problem};
+
+/// The files to write, if any.
+pub(super) fn read(keys: Keys<'_>) -> Result<Option<FileSettings>, Problem> {
+    if !keys.is_on(FILES)? {
+        return Ok(None);
+    }
+    let name = keys.text(NAME).unwrap_or("logs/trace_roll_.log").replace('\\', "/");
+    let roll_size = keys.number(ROLL_SIZE, "must be a number of bytes")?.unwrap_or(DEFAULT_ROLL_SIZE);
+    let keeps_all = keys.text(RETAINED).is_some_and(|count| count.eq_ignore_ascii_case("null"));
+    let retained = if keeps_all {
+        None
+    } else {
+        let count = keys.number(RETAINED, "must be a number of files, or null for all")?;
+        Some(count.unwrap_or(DEFAULT_RETAINED))
+    };
+    let interval = keys
+        .text(FLUSH)
+        .map(|text| interval_of(text).ok_or((FLUSH, "must be a time such as 1s or 00:00:01")));
+    Ok(Some(FileSettings { path: PathBuf::from(name), roll_size, retained, flush: interval.transpose()? }))
+}
+
+/// `1s`, or .NET's `00:00:01`.
+fn interval_of(text: &str) -> Option<Duration> {
+    if let Ok(interval) = humantime::parse_duration(text) {
+        return Some(interval);
+    }
+    let mut seconds = 0;
+    for part in text.split(':') {
+        seconds = seconds * 60 + part.parse::<u64>().ok()?;
+    }
+    (text.split(':').count() == 3).then(|| Duration::from_secs(seconds))
+}
+
+const FILES: &str = "serilog-file-logging";
+const NAME: &str = "serilog-fileName";
+const FLUSH: &str = "serilog-flushInterval";
+const ROLL_SIZE: &str = "serilog-rollSizeBytes";
+const RETAINED: &str = "serilog-retainedFileCount";
+/// As in Serilog's file sink.
+const DEFAULT_ROLL_SIZE: u64 = 1 << 30;
+const DEFAULT_RETAINED: usize = 31;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logging::table;
+
+    #[test]
+    fn settings_are_read_as_fintechos_writes_them() {
+        let documented = [
+            (FILES, "true"),
+            (NAME, "logs\\trace_roll_.log"),
+            (FLUSH, "1s"),
+            (ROLL_SIZE, "31457280"),
+            (RETAINED, "99"),
+        ];
+
+        let settings = read(Keys(&table(&documented))).unwrap().unwrap();
+
+        let expected = FileSettings {
+            path: PathBuf::from("logs/trace_roll_.log"),
+            roll_size: 31_457_280,
+            retained: Some(99),
+            flush: Some(Duration::from_secs(1)),
+        };
+        assert_eq!(settings, expected);
+        assert_eq!(read(Keys(&table(&[(FILES, "false"), (NAME, "x")]))), Ok(None));
+        let all = table(&[(FILES, "true"), (RETAINED, "null"), (FLUSH, "00:00:05")]);
+        let all = read(Keys(&all)).unwrap().unwrap();
+        assert_eq!((all.retained, all.flush), (None, Some(Duration::from_secs(5))));
+        for (key, value) in [(FILES, "maybe"), (ROLL_SIZE, "0"), (RETAINED, "-1"), (FLUSH, "soon")] {
+            let mut values = vec![(FILES, "true")];
+            values.retain(|(known, _)| *known != key);
+            values.push((key, value));
+            assert_eq!(read(Keys(&table(&values))).unwrap_err().0, key);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `serilog-logLevel`.
+
+use super::{Keys, Problem};
+
+/// Serilog's names, of which FintechOS documents one differently; none leaves the configured level.
+pub(super) fn read(keys: Keys<'_>) -> Result<Option<&'static str>, Problem> {
+    let Some(name) = keys.text(LEVEL) else { return Ok(None) };
+    let level = match name.to_ascii_lowercase().as_str() {
+        "verbose" => "trace",
+        "debug" => "debug",
+        "information" | "info" => "info",
+        "warning" => "warn",
+        "error" | "fatal" => "error",
+        _ => return Err((LEVEL, "must be Verbose, Debug, Information, Warning, Error or Fatal")),
+    };
+    Ok(Some(level))
+}
+
+const LEVEL: &str = "serilog-logLevel";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logging::table;
+
+    #[test]
+    fn levels_are_serilogs() {
+        for (name, expected) in [
+            ("Verbose", "trace"),
+            ("Debug", "debug"),
+            ("Information", "info"),
+            ("Info", "info"),
+            ("warning", "warn"),
+            ("Error", "error"),
+            ("Fatal", "error"),
+        ] {
+            assert_eq!(read(Keys(&table(&[("Serilog-LogLevel", name)]))), Ok(Some(expected)), "{name}");
+        }
+        assert_eq!(read(Keys(&table(&[]))), Ok(None));
+        assert_eq!(read(Keys(&table(&[(LEVEL, "loud")]))).unwrap_err().0, LEVEL);
+    }
+}

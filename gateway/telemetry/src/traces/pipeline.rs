@@ -1,0 +1,151 @@
+//! From a span that ended to its collector, on the library's own thread.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use opentelemetry::{Context, Key, KeyValue};
+use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor,
+};
+use prometheus::IntCounter;
+use tokio::runtime::Runtime;
+
+use super::EnvironmentError;
+use crate::Metrics;
+use crate::export::client;
+
+/// Queue, batches and times are `OTEL_BSP_*`, the sampler is `OTEL_TRACES_SAMPLER`.
+pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, EnvironmentError> {
+    let failed =
+        |reason: String| EnvironmentError { variable: "OTEL_EXPORTER_OTLP_TRACES".to_owned(), reason };
+    let client = Calls::new().map_err(|error| failed(error.to_string()))?;
+    // What the exporter says of a variable may quote it.
+    let exporter = OtlpExporter::builder()
+        .with_http()
+        .with_http_client(client)
+        .build()
+        .map_err(|_| failed("spans cannot be exported with these settings".to_owned()))?;
+    let (exported, failed) = (metrics.spans("exported"), metrics.spans("failed"));
+    let batches = BatchSpanProcessor::builder(CountedExporter { exporter, exported, failed }).build();
+    let processor = CountedProcessor { processor: batches, ended: metrics.spans("ended") };
+    Ok(SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource()).build())
+}
+
+/// What this process is: `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`, and its version.
+pub(crate) fn resource() -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let found = Resource::builder().with_attribute(version.clone()).build();
+    let name = found.get(&Key::new("service.name")).map(|name| name.to_string());
+    if name.is_some_and(|name| !name.starts_with("unknown_service")) {
+        return found;
+    }
+    Resource::builder().with_attribute(version).with_service_name(super::SCOPE).build()
+}
+
+/// Calls a collector from a thread without a runtime, by one that has one.
+#[derive(Debug)]
+struct Calls {
+    client: reqwest::Client,
+    runtime: Runtime,
+}
+
+#[derive(Debug)]
+struct CountedExporter {
+    exporter: OtlpExporter,
+    exported: IntCounter,
+    failed: IntCounter,
+}
+
+#[derive(Debug)]
+struct CountedProcessor {
+    processor: BatchSpanProcessor,
+    ended: IntCounter,
+}
+
+// === impl Calls ===
+
+impl Calls {
+    fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("otlp")
+            .enable_all()
+            .build()?;
+        Ok(Self { client: client().map_err(std::io::Error::other)?, runtime })
+    }
+}
+
+#[async_trait]
+impl HttpClient for Calls {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let client = self.client.clone();
+        let call = async move {
+            let response = client.execute(request.try_into()?).await?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let mut answer = Response::new(response.bytes().await?);
+            (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+            Ok::<_, reqwest::Error>(answer)
+        };
+        Ok(self.runtime.spawn(call).await?.map_err(reqwest::Error::without_url)?)
+    }
+}
+
+// === impl CountedExporter ===
+
+impl SpanExporter for CountedExporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len() as u64;
+        let exported = self.exporter.export(batch).await;
+        if exported.is_ok() {
+            self.exported.inc_by(spans)
+        } else {
+            self.failed.inc_by(spans)
+        }
+        exported
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+// === impl CountedProcessor ===
+
+impl SpanProcessor for CountedProcessor {
+    fn on_start(&self, span: &mut Span, cx: &Context) {
+        self.processor.on_start(span, cx);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() {
+            self.ended.inc();
+        }
+        self.processor.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.processor.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.processor.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.processor.set_resource(resource);
+    }
+}

@@ -1,0 +1,101 @@
+//! One span, or nothing while traces are off.
+
+use std::fmt::Write;
+use std::str::FromStr;
+
+use kyc_model::TraceContext;
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+    Tracer,
+};
+use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry_sdk::trace::Span as SdkSpan;
+
+use super::RUNNING;
+
+/// A piece of work in a trace; it ends when it is dropped. Nothing, and free, while traces are off.
+#[derive(Debug, Default)]
+pub struct Span(Option<Box<SdkSpan>>);
+
+// === impl Span ===
+
+impl Span {
+    /// Begins the work for a caller.
+    pub fn server(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
+        Self::begin(SpanKind::Server, name, parent)
+    }
+
+    /// Begins a call of another service.
+    pub fn client(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
+        Self::begin(SpanKind::Client, name, parent)
+    }
+
+    /// Begins work of the gateway's own.
+    pub fn internal(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
+        Self::begin(SpanKind::Internal, name, parent)
+    }
+
+    fn begin(kind: SpanKind, name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
+        let Some(running) = RUNNING.get() else { return Self(None) };
+        let context = parent().and_then(|parent| span_context(&parent));
+        let context =
+            context.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
+        let span = running.tracer.span_builder(name).with_kind(kind);
+        Self(Some(Box::new(span.start_with_context(&running.tracer, &context))))
+    }
+
+    /// Whether there is one that somebody will see.
+    pub fn is_recording(&self) -> bool {
+        self.0.as_ref().is_some_and(|span| span.is_recording())
+    }
+
+    /// Gives it another name.
+    pub fn rename(&mut self, name: impl FnOnce() -> String) {
+        if let Some(span) = self.0.as_mut().filter(|span| span.is_recording()) {
+            span.update_name(name());
+        }
+    }
+
+    /// Says something about it, by the names of the semantic conventions.
+    pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
+        if let Some(span) = &mut self.0 {
+            span.set_attribute(KeyValue::new(name, value));
+        }
+    }
+
+    /// Says that it failed, and how.
+    pub fn fail(&mut self, reason: &'static str) {
+        if let Some(span) = &mut self.0 {
+            span.set_attribute(KeyValue::new("error.type", reason));
+            span.set_status(Status::error(reason));
+        }
+    }
+
+    /// What goes on to whoever works for it; none while traces are off.
+    pub fn context(&self) -> Option<TraceContext> {
+        let context = self.0.as_ref()?.span_context();
+        let mut parent = String::with_capacity(55);
+        // Writing into a string does not fail.
+        let _ = write!(
+            parent,
+            "00-{}-{}-{:02x}",
+            context.trace_id(),
+            context.span_id(),
+            context.trace_flags().to_u8()
+        );
+        TraceContext::new(&parent, Some(context.trace_state().header().as_str()))
+    }
+}
+
+fn span_context(context: &TraceContext) -> Option<SpanContext> {
+    let flags = if context.is_sampled() { TraceFlags::SAMPLED } else { TraceFlags::default() };
+    // What cannot be read is left out; the parent holds without it (§3.3.1.1).
+    let state = context.state().and_then(|state| TraceState::from_str(state).ok()).unwrap_or_default();
+    Some(SpanContext::new(
+        TraceId::from_hex(context.trace_id()).ok()?,
+        SpanId::from_hex(context.span_id()).ok()?,
+        flags,
+        true,
+        state,
+    ))
+}

@@ -1,0 +1,69 @@
+//! The request that brought an event: what is said of it along with the event, to the portal and to operators.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use kyc_model::{RequestId, TraceContext};
+
+/// A request's id, and the trace that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) request_id: String,
+    trace: Option<TraceContext>,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    pub(crate) fn new(request_id: RequestId, trace: Option<TraceContext>) -> Self {
+        Self { request_id: request_id.to_string(), trace }
+    }
+
+    /// Reads what the store keeps.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut parts = text.splitn(3, ' ');
+        let request_id = parts.next().unwrap_or_default().to_owned();
+        Self { request_id, trace: parts.next().and_then(|parent| TraceContext::new(parent, parts.next())) }
+    }
+
+    /// The fields of a call that is made for this event.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Ok(id) = HeaderValue::try_from(self.request_id.as_str()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(trace) = &self.trace {
+            trace.write_to(&mut headers);
+        }
+        headers
+    }
+}
+
+impl fmt::Display for Origin {
+    /// As the store keeps it: the id, then the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.request_id)?;
+        let Some(trace) = &self.trace else { return Ok(()) };
+        write!(f, " {}", trace.parent())?;
+        trace.state().map_or(Ok(()), |state| write!(f, " {state}"))
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for trace in [None, TraceContext::new(parent, None), TraceContext::new(parent, Some("a=1, b=2"))] {
+            let origin = Origin::new(RequestId::new(), trace.clone());
+
+            assert_eq!(Origin::parse(&origin.to_string()), origin);
+            assert_eq!(TraceContext::from_headers(&origin.headers()), trace);
+        }
+        assert_eq!(Origin::parse("id of an older version").headers().len(), 1);
+    }
+}
