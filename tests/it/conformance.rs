@@ -106,7 +106,7 @@ impl Prism {
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let mut child = Command::new(tools().join("node/node_modules/.bin/prism"))
                 .arg("mock")
-                .arg(conformance("openapi-v3.6.json"))
+                .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/onfido/openapi-v3.6.json"))
                 .args(["--errors", "--host", "127.0.0.1", "--port", &address.port().to_string()])
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())

@@ -28,6 +28,7 @@ mod signatures;
 mod streaming;
 mod strict;
 mod support;
+mod swagger;
 mod tenants;
 mod third_party;
 mod vault;

@@ -15,6 +15,7 @@
 mod background;
 mod collectors;
 mod ctx;
+mod description;
 mod factory;
 mod operations;
 mod phases;
@@ -25,6 +26,7 @@ pub mod testkit;
 pub use background::{Background, Surroundings};
 pub use collectors::Collectors;
 pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts};
+pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use kyc_model::{Problem, ProblemKind};
 pub use operations::Operations;

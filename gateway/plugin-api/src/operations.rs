@@ -4,6 +4,7 @@ use std::io::Write;
 
 use async_trait::async_trait;
 use http::{Method, Response};
+use serde_json::Value;
 
 /// Paths that a plugin adds to the admin listener, below `/NAME`.
 ///
@@ -16,6 +17,12 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Answers `method` on what follows the name (empty, or with a leading slash) and the raw query.
     async fn answer(&self, method: &Method, path: &str, query: &str) -> Response<Vec<u8>>;
+
+    /// What is answered, in OpenAPI 3.1: an object with `paths` by what follows the name, and `components`; nothing by
+    /// default.
+    fn describe(&self) -> Value {
+        Value::Null
+    }
 
     /// Does a command on the gateway's command line, where no gateway need run and whoever can read the files
     /// may see what is in them. Parameters come as a query.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{Background, Ctx, Operations, Phases, Problem};
+use crate::{Background, Ctx, Operations, Phases, Problem, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -120,6 +120,9 @@ pub trait Plugin: Send + Sync + 'static {
     fn operations(&self) -> Option<Arc<dyn Operations>> {
         None
     }
+
+    /// Adds to the description of its route what it answers, asks for or refuses there.
+    fn describe(&self, _api: &mut RouteApi) {}
 
     /// Learns how the request ended; always called, last.
     fn logging(&self, _outcome: &Outcome, _cx: &Ctx) {}

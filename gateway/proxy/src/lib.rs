@@ -10,6 +10,7 @@
 //! | `retry` | whether an upstream is tried again |
 //! | `rescue` | what a problem looks like to the caller |
 
+mod admission;
 mod answer;
 mod body;
 mod chain;
@@ -21,6 +22,7 @@ mod rescue;
 mod retry;
 mod route;
 mod settings;
+mod spans;
 mod strict;
 mod upstream;
 

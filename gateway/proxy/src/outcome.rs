@@ -1,7 +1,5 @@
 //! What the log and the metrics say about a request at its end.
 
-use std::sync::Arc;
-
 use http::Method;
 use kyc_model::{ProblemKind, TraceContext};
 use kyc_plugin_api::Outcome;
@@ -9,6 +7,7 @@ use kyc_telemetry::AccessRecord;
 use pingora::proxy::Session;
 
 use crate::exchange::Exchange;
+use crate::spans;
 
 /// Counts and logs a finished request, and tells the plugins.
 pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
@@ -32,7 +31,7 @@ pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
     }
     exchange.route.chains.logging(&outcome, &exchange.cx);
     let method = method_name(&session.req_header().method);
-    end_span(exchange, method, &outcome);
+    spans::end(exchange, method, &outcome);
     AccessRecord {
         request_id: exchange.request_id.to_str().unwrap_or_default(),
         route: &exchange.route.name,
@@ -47,34 +46,6 @@ pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
         response_bytes: outcome.response_bytes,
     }
     .write();
-}
-
-/// Says of the spans what the access line says. They end with the exchange.
-fn end_span(exchange: &mut Exchange, method: &'static str, outcome: &Outcome) {
-    if !exchange.span.is_recording() {
-        return;
-    }
-    let route = Arc::clone(&exchange.route);
-    let tenant = exchange.tenant().to_owned();
-    let host = exchange.cx.target().map(|target| target.base.host().to_owned());
-    for span in [&mut exchange.span, &mut exchange.upstream.span] {
-        span.set("http.request.method", method);
-        span.set("tenant", tenant.clone());
-    }
-    if let Some(host) = host {
-        exchange.upstream.span.set("server.address", host);
-    }
-    let span = &mut exchange.span;
-    span.rename(|| format!("{method} {}", route.name));
-    span.set("route", route.name.clone());
-    span.set("request_id", exchange.request_id.to_str().unwrap_or_default().to_owned());
-    span.set("http.response.status_code", i64::from(outcome.status));
-    if let Some(code) = outcome.code {
-        span.set("error.type", code);
-    }
-    if outcome.status >= 500 {
-        span.fail(outcome.code.unwrap_or("upstream"));
-    }
 }
 
 /// Tells the operator what ended a request. A refused caller is no error of ours.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use kyc_model::{ProblemKind, RequestId, TenantTable, TraceContext};
+use kyc_model::{ProblemKind, RequestId, TenantTable};
 use kyc_plugin_api::{Connection, Ctx, Flow};
 use kyc_telemetry::Metrics;
 use kyc_telemetry::traces::Span;
@@ -16,15 +16,14 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, Result, RetryType};
 use pingora_http::{RequestHeader, ResponseHeader};
 
+use crate::admission::admit;
 use crate::body::{Buffers, REPLAY_LIMIT, Whole};
-use crate::downstream::admit_head;
 use crate::exchange::{Exchange, InFlight};
 use crate::rescue::{self, refuse, to_pingora};
 use crate::route::RouteTable;
 use crate::settings::ProxySettings;
-use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
-use crate::upstream::{Peers, attach, follow, forget_spelling, rewrite};
-use crate::{answer, outcome, retry};
+use crate::upstream::{Peers, attach, follow, rewrite};
+use crate::{answer, outcome, retry, spans};
 
 /// Pingora's view of the gateway.
 pub struct Proxy {
@@ -48,33 +47,6 @@ impl Proxy {
     ) -> Self {
         let buffers = Buffers::new(settings.buffered_bodies, settings.body);
         Self { routes, tenants: Box::new(tenants), metrics, settings, peers: Peers::default(), buffers }
-    }
-
-    /// Sets what Pingora leaves open, and refuses what has more than one reading.
-    fn admit(&self, session: &mut Session, exchange: &mut Exchange) -> Result<(), Violation> {
-        exchange.cx.set_connection(Connection {
-            peer: session.client_addr().and_then(|address| address.as_inet()).copied(),
-            tls: session.digest().is_some_and(|digest| digest.ssl_digest.is_some()),
-        });
-        if session.get_keepalive().is_some() {
-            // Without end for Pingora: the tap ends it, without a timer for each request.
-            session.set_keepalive(Some(0));
-        }
-        session.set_read_timeout(Some(self.settings.read));
-        session.set_write_timeout(Some(self.settings.write));
-        session.set_total_drain_timeout(Some(self.settings.read));
-        let http2 = session.is_http2();
-        if let Some(http1) = session.as_http1() {
-            if admit_head(session.stream()) == Some(LineVerdict::Lax) {
-                return Err(Violation::RequestLine);
-            }
-            check_raw_head(&http1.get_headers_raw_bytes())?;
-        }
-        let head = session.req_header_mut();
-        check_fields(head, http2)?;
-        check_target(head.raw_path())?;
-        forget_spelling(head);
-        Ok(())
     }
 
     /// Finds the route and runs its request phases.
@@ -130,11 +102,8 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<()> {
-        let admitted = self.admit(session, exchange);
-        exchange.span = Span::server("request", || {
-            admitted.is_ok().then(|| TraceContext::from_headers(&session.req_header().headers)).flatten()
-        });
-        exchange.cx.set_trace(exchange.span.context());
+        let admitted = admit(session, exchange, &self.settings);
+        spans::begin(exchange, admitted.is_ok().then(|| &session.req_header().headers));
         admitted.map_err(|violation| {
             session.set_keepalive(None);
             to_pingora(violation.into())

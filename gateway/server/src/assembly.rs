@@ -22,6 +22,7 @@ use pingora::services::listening::Service;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::{Listener, LogSettings, Settings, TenantSource};
+use crate::description::ApiPage;
 use crate::instruments::Instruments;
 use crate::listeners::{Bound, BoundSocket, Lifetime};
 use crate::logging::Logging;
@@ -113,6 +114,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
 
     let mut operations = settings.offers.operations;
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
+    operations.push(Arc::new(ApiPage::new(settings.offers.described, &operations, tenants.clone())));
     let admin = Admin::new(metrics.clone(), readiness.clone(), operations);
     server.add_service(admin_service(admin, admin_socket));
 

@@ -14,6 +14,8 @@ mod assembly;
 mod cli;
 mod config;
 mod decoding;
+mod description;
+mod document;
 mod events;
 mod gateway;
 mod instruments;

@@ -49,6 +49,11 @@ impl Operations for Tenancy {
         "admin"
     }
 
+    fn describe(&self) -> Value {
+        // It is part of this program; a test reads it.
+        serde_json::from_str(DESCRIPTION).unwrap_or_default()
+    }
+
     async fn answer(&self, method: &Method, path: &str, _query: &str) -> Response<Vec<u8>> {
         let (status, value) = match (method.as_str(), path) {
             ("GET", "/tenants") => match self.tenants.load() {
@@ -165,3 +170,5 @@ fn table(answer: &Value) -> String {
     }
     text
 }
+
+const DESCRIPTION: &str = include_str!("tenancy.openapi.json");

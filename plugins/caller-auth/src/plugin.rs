@@ -5,8 +5,9 @@ use std::path::Path;
 use http::HeaderName;
 use ipnet::IpNet;
 use kyc_model::{Secret, SecretSource};
-use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
 use pingora_http::RequestHeader;
+use serde_json::json;
 
 use crate::config::Config;
 
@@ -78,6 +79,22 @@ impl Gatekeeper {
 }
 
 impl Plugin for Gatekeeper {
+    fn describe(&self, api: &mut RouteApi) {
+        if !self.secrets.is_empty() {
+            api.parameters.push(json!({
+                "name": self.header.as_str(),
+                "in": "header",
+                "required": true,
+                "description": "The secret that callers share with the gateway.",
+                "schema": { "type": "string" },
+            }));
+        }
+        api.refusals.push((401, "The caller is not known."));
+        if !self.allow.is_empty() {
+            api.refusals.push((403, "The caller is in no network that may call."));
+        }
+    }
+
     fn phases(&self) -> Phases {
         Phases::REQUEST | Phases::UPSTREAM_REQUEST
     }

@@ -36,6 +36,11 @@ impl Aliases {
         Ok(Self(aliases.into_iter().collect()))
     }
 
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Alias)> {
+        self.0.iter().map(|(name, alias)| (name.as_str(), alias))
+    }
+
     /// What the first segment of a path stands for.
     pub(crate) fn find(&self, segment: &str) -> Option<&Alias> {
         // There are a handful, and their lengths differ: looking at each is faster than a hash.

@@ -16,6 +16,7 @@
 
 mod alias;
 mod config;
+mod description;
 mod links;
 mod operation;
 mod plugin;

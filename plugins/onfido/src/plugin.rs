@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
-    BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Target, Timeouts,
+    BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi, Target, Timeouts,
 };
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -14,6 +14,7 @@ use prometheus::IntCounter;
 
 use crate::alias::Aliases;
 use crate::config::{Config, WebhookIds};
+use crate::description::describe;
 use crate::links::{rewrite_link, rewrite_location};
 use crate::operation::{Operation, is_version};
 use crate::splice::{Check, Spliced};
@@ -92,6 +93,10 @@ impl OnfidoApi {
 
 #[async_trait]
 impl Plugin for OnfidoApi {
+    fn describe(&self, api: &mut RouteApi) {
+        describe(&self.aliases, api);
+    }
+
     fn phases(&self) -> Phases {
         Phases::REQUEST | Phases::REQUEST_BODY | Phases::RESPONSE
     }

@@ -9,7 +9,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use kyc_model::TenantName;
-use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
 use pingora_http::RequestHeader;
 
 use crate::config::Config;
@@ -51,6 +51,11 @@ impl<C: Clock + Clone + Send + Sync + 'static> Plugin for PerTenant<C>
 where
     C::Instant: Reference + Send + Sync + 'static,
 {
+    fn describe(&self, api: &mut RouteApi) {
+        api.refusals
+            .push((429, "The tenant's requests of this minute are used up; Retry-After says for how long."));
+    }
+
     fn phases(&self) -> Phases {
         Phases::REQUEST
     }

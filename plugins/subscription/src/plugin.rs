@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 use kyc_model::{Tenant, TenantTable};
-use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
 use pingora_http::RequestHeader;
+use serde_json::json;
 
 use crate::config::{Config, DEFAULT_HEADER};
 
@@ -52,6 +53,17 @@ impl BySubscription {
 }
 
 impl Plugin for BySubscription {
+    fn describe(&self, api: &mut RouteApi) {
+        api.parameters.push(json!({
+            "name": if self.renamed { self.header.as_str() } else { DEFAULT_HEADER },
+            "in": "header",
+            "required": true,
+            "description": "The tenant's subscription; exactly one.",
+            "schema": { "type": "string" },
+        }));
+        api.refusals.push((401, "The header that names the tenant is missing, or names none."));
+    }
+
     fn phases(&self) -> Phases {
         Phases::REQUEST | Phases::UPSTREAM_REQUEST
     }

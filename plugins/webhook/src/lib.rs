@@ -14,6 +14,7 @@ macro_rules! failpoint {
 mod config;
 mod configuration_name;
 mod content_type;
+mod description;
 mod dispatch;
 mod event;
 pub mod fintechos;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use crate::description;
 use crate::origin::Origin;
 use crate::store::{Attempt, Change, Effect, Filter, Listed, Millis, Progress, State, StoreError, now};
 use crate::stored::Stored;
@@ -35,6 +36,10 @@ impl Operations for Stored {
             .headers_mut()
             .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         response
+    }
+
+    fn describe(&self) -> Value {
+        description::events()
     }
 
     async fn offline(&self, command: &str, query: &str, out: &mut (dyn Write + Send)) -> Result<(), String> {

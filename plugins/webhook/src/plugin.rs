@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem, ProblemKind, Result,
+    Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem, ProblemKind,
+    Result, RouteApi,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -19,6 +20,7 @@ use tracing::{debug, warn};
 
 use crate::configuration_name;
 use crate::content_type::require_json;
+use crate::description;
 use crate::event::{Event, EventFilter};
 use crate::fintechos::Portals;
 use crate::origin::Origin;
@@ -185,6 +187,10 @@ impl Notifications {
 
 #[async_trait]
 impl Plugin for Notifications {
+    fn describe(&self, api: &mut RouteApi) {
+        description::notify(api);
+    }
+
     fn phases(&self) -> Phases {
         Phases::REQUEST | Phases::REQUEST_BODY | Phases::LOGGING
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use log::LogSettings;
 use raw::Raw;
-pub(crate) use routes::Offers;
+pub(crate) use routes::{DescribedRoute, Offers};
 pub(crate) use settings::{Listener, Settings, TenantSource, Tls};
 
 use crate::decoding::{Problems, decode};

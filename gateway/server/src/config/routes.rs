@@ -18,6 +18,17 @@ use crate::registry::Registry;
 pub(crate) struct Offers {
     pub(crate) backgrounds: Vec<Arc<dyn Background>>,
     pub(crate) operations: Vec<Arc<dyn Operations>>,
+    /// What the routes can say of themselves.
+    pub(crate) described: Vec<DescribedRoute>,
+}
+
+/// A route and who can describe it.
+pub(crate) struct DescribedRoute {
+    /// The first of its patterns.
+    pub(crate) pattern: String,
+    /// Empty: all.
+    pub(crate) methods: Vec<Method>,
+    pub(crate) plugins: Vec<Arc<dyn Plugin>>,
 }
 
 /// Checks the routes, builds their plugins and compiles the table.
@@ -50,6 +61,11 @@ pub(crate) fn check(
         let plugins = plugins(&route, &path, folder, registry, instruments, problems);
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
         offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.operations()));
+        offers.described.extend(route.paths.first().map(|pattern| DescribedRoute {
+            pattern: pattern.clone(),
+            methods: methods.clone(),
+            plugins: plugins.iter().map(|(_, plugin)| Arc::clone(plugin)).collect(),
+        }));
         routes.push(Route { methods, plugins, name: route.name, paths: route.paths });
     }
     match RouteTable::compile(routes, &instruments.metrics) {

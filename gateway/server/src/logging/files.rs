@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kyc_telemetry::FileSettings;
 
-use super::{Keys, Problem};
+use crate::document::{Keys, Problem};
 
 /// The files to write, if any.
 pub(super) fn read(keys: Keys<'_>) -> Result<Option<FileSettings>, Problem> {
@@ -51,7 +51,7 @@ const DEFAULT_RETAINED: usize = 31;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logging::table;
+    use crate::document::table;
 
     #[test]
     fn settings_are_read_as_fintechos_writes_them() {

@@ -1,6 +1,6 @@
 //! `serilog-logLevel`.
 
-use super::{Keys, Problem};
+use crate::document::{Keys, Problem};
 
 /// Serilog's names, of which FintechOS documents one differently; none leaves the configured level.
 pub(super) fn read(keys: Keys<'_>) -> Result<Option<&'static str>, Problem> {
@@ -21,7 +21,7 @@ const LEVEL: &str = "serilog-logLevel";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logging::table;
+    use crate::document::table;
 
     #[test]
     fn levels_are_serilogs() {

@@ -15,6 +15,9 @@ use kyc_tenants::Tenants;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
+use crate::description;
+use crate::document::{self, Keys};
+
 /// Looks at each new document's keys `serilog-…`.
 pub(crate) struct Logging {
     log: Log,
@@ -22,13 +25,6 @@ pub(crate) struct Logging {
     /// How Seq is spoken to.
     seq: Encoding,
 }
-
-/// The document's logging keys.
-#[derive(Clone, Copy)]
-struct Keys<'a>(&'a TenantTable);
-
-/// What is wrong with a key. Names it, not what it holds.
-type Problem = (&'static str, &'static str);
 
 // === impl Logging ===
 
@@ -41,7 +37,10 @@ impl Logging {
         match level::read(keys).map(|level| self.log.set_level(level)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the log's level is not changed"),
-            Err(problem) => report(problem),
+            Err(problem) => document::report(problem),
+        }
+        if let Err(problem) = keys.is_on(description::ENABLED) {
+            document::report(problem);
         }
         match files::read(keys) {
             Ok(settings) => {
@@ -52,7 +51,7 @@ impl Logging {
                     Err(error) => tracing::error!(%error, "the log files are not changed"),
                 }
             }
-            Err(problem) => report(problem),
+            Err(problem) => document::report(problem),
         }
         match seq::read(keys, self.seq) {
             Ok(settings) => {
@@ -63,7 +62,7 @@ impl Logging {
                     Err(error) => tracing::error!(%error, "the log events for Seq are not changed"),
                 }
             }
-            Err(problem) => report(problem),
+            Err(problem) => document::report(problem),
         }
     }
 }
@@ -88,47 +87,5 @@ impl BackgroundService for Logging {
     }
 }
 
-// === impl Keys ===
-
-impl<'a> Keys<'a> {
-    /// A key's text; an empty one is as good as none.
-    fn text(self, key: &str) -> Option<&'a str> {
-        // Nothing that logs is told of more than these keys.
-        self.0.value(key).map(|value| value.reveal().trim()).filter(|text| !text.is_empty())
-    }
-
-    /// `true` or `false`, as FintechOS writes them.
-    fn is_on(self, key: &'static str) -> Result<bool, Problem> {
-        match self.text(key).map(str::to_ascii_lowercase).as_deref() {
-            None | Some("false" | "0") => Ok(false),
-            Some("true" | "1") => Ok(true),
-            Some(_) => Err((key, "must be true or false")),
-        }
-    }
-
-    /// A number that is more than zero.
-    fn number<T: std::str::FromStr + Default + PartialOrd>(
-        self,
-        key: &'static str,
-        problem: &'static str,
-    ) -> Result<Option<T>, Problem> {
-        let read = |text: &str| text.parse::<T>().ok().filter(|number| *number > T::default());
-        self.text(key).map(|text| read(text).ok_or((key, problem))).transpose()
-    }
-}
-
-fn report((key, problem): Problem) {
-    tracing::warn!(key, problem, "a logging key of the tenant document is not used");
-}
-
 /// How soon a new document's keys are in force.
 const LOOK: Duration = Duration::from_millis(200);
-
-#[cfg(test)]
-fn table(values: &[(&str, &str)]) -> TenantTable {
-    let mut table = TenantTable::default();
-    for (name, value) in values {
-        table.set_value(name, kyc_model::Secret::new((*value).to_owned()));
-    }
-    table
-}

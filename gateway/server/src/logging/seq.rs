@@ -4,7 +4,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use kyc_telemetry::{Encoding, ExportSettings};
 use url::Url;
 
-use super::{Keys, Problem};
+use crate::document::{Keys, Problem};
 
 /// The Seq to send events to, if any.
 pub(super) fn read(keys: Keys<'_>, encoding: Encoding) -> Result<Option<ExportSettings>, Problem> {
@@ -61,7 +61,7 @@ const MOST_EVENTS: usize = 1_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logging::table;
+    use crate::document::table;
 
     #[test]
     fn settings_are_read() {

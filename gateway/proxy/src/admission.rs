@@ -1,0 +1,41 @@
+//! The first look at a request head.
+
+use kyc_plugin_api::Connection;
+use pingora::proxy::Session;
+
+use crate::downstream::admit_head;
+use crate::exchange::Exchange;
+use crate::settings::ProxySettings;
+use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
+use crate::upstream::forget_spelling;
+
+/// Sets what Pingora leaves open, and refuses what has more than one reading.
+pub(crate) fn admit(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    settings: &ProxySettings,
+) -> Result<(), Violation> {
+    exchange.cx.set_connection(Connection {
+        peer: session.client_addr().and_then(|address| address.as_inet()).copied(),
+        tls: session.digest().is_some_and(|digest| digest.ssl_digest.is_some()),
+    });
+    if session.get_keepalive().is_some() {
+        // Without end for Pingora: the tap ends it, without a timer for each request.
+        session.set_keepalive(Some(0));
+    }
+    session.set_read_timeout(Some(settings.read));
+    session.set_write_timeout(Some(settings.write));
+    session.set_total_drain_timeout(Some(settings.read));
+    let http2 = session.is_http2();
+    if let Some(http1) = session.as_http1() {
+        if admit_head(session.stream()) == Some(LineVerdict::Lax) {
+            return Err(Violation::RequestLine);
+        }
+        check_raw_head(&http1.get_headers_raw_bytes())?;
+    }
+    let head = session.req_header_mut();
+    check_fields(head, http2)?;
+    check_target(head.raw_path())?;
+    forget_spelling(head);
+    Ok(())
+}
