@@ -20,11 +20,12 @@ test: ## fresh machine to all tests passed
 	@tests/tools/step "tests" cargo test --locked --workspace
 	@if command -v cargo-deny >/dev/null; then tests/tools/step "dependencies" cargo deny check; fi
 
-crash-test: ## kills the gateway and its database under load; SEED=2 for other moments
+crash-test: ## kills the gateway and its database under load, rolls log files; SEED=2 for other moments
 	@tests/tools/install build servers
 	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1)
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
+	@target/trial/kyc-trials logs --gateway target/trial/failing-gateway
 
 bench: ## ratios against peers, side by side; times of stored notifications
 	@tests/tools/install build servers peers
@@ -34,6 +35,7 @@ bench: ## ratios against peers, side by side; times of stored notifications
 	@target/release/kyc-bench $(ROUNDS) $(SECONDS_EACH)
 	@target/trial/kyc-trials rates --gateway target/release/kyc-gateway
 	@target/trial/kyc-trials isolation --gateway target/release/kyc-gateway
+	@target/trial/kyc-trials exports --gateway target/release/kyc-gateway
 
 lint: ## formatting and clippy
 	@cargo fmt --all --check

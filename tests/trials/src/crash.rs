@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
 
 use crate::fleet::{Fleet, Plan};
-use crate::sender::{Load, Sender};
+use crate::sender::{Load, Sender, notification};
 use crate::verdict::Verdict;
 use crate::{Failure, progress};
 
@@ -69,6 +69,7 @@ pub async fn run(crash: &Crash) -> Result<Verdict, Failure> {
         limit: u64::MAX,
         first: 0,
         gateways: fleet.addresses(),
+        request: notification,
     });
     let faults = faults(crash, &mut random);
     let (all, begun) = (faults.len(), Instant::now());

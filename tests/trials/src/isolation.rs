@@ -8,7 +8,7 @@ use kyc_sandbox::portal::Mode;
 
 use crate::fleet::{Fleet, Plan};
 use crate::notification::parse;
-use crate::sender::{Load, Sender, Sending, percentile};
+use crate::sender::{Load, Sender, Sending, notification, percentile};
 use crate::{Failure, progress};
 
 /// What is measured.
@@ -83,7 +83,7 @@ pub async fn run(isolation: &Isolation) -> Result<Vec<Round>, Failure> {
 }
 
 fn load(fleet: &Fleet, base: usize, tenants: usize, rate: u64, limit: u64, first: u64) -> Load {
-    Load { rate, tenants, base, lanes: 32, limit, first, gateways: fleet.addresses() }
+    Load { rate, tenants, base, lanes: 32, limit, first, gateways: fleet.addresses(), request: notification }
 }
 
 /// Waits until everything is at its portal, and says how long that took for each.

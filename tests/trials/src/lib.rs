@@ -2,9 +2,11 @@
 //! that are killed, portals that note durably what they took, and a verdict over all three.
 
 pub mod crash;
+pub mod exports;
 pub mod fleet;
 pub mod gateway;
 pub mod isolation;
+pub mod logs;
 pub mod notification;
 pub mod rates;
 pub mod sender;

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kyc_trials::crash::Crash;
-use kyc_trials::isolation::{Isolation, Round};
+use kyc_trials::exports::Exports;
+use kyc_trials::isolation::Isolation;
+use kyc_trials::logs::Logs;
 use kyc_trials::rates::{Measured, Rates};
-use kyc_trials::{Failure, crash, isolation, rates};
+use kyc_trials::{Failure, crash, exports, isolation, logs, rates};
 
 /// Trials of stored notifications.
 #[derive(Parser)]
@@ -52,6 +54,33 @@ enum Trial {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
+    /// Times of calls with everything off, and with dead collectors of log events and spans.
+    Exports {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Calls in a second.
+        #[arg(long, default_value_t = 2000)]
+        rate: u64,
+        /// Rounds.
+        #[arg(long, default_value_t = 5)]
+        rounds: u64,
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+    /// Log files under a load, across midnight and a restart; exits with 1 when one is not as it should be.
+    Logs {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Lines in a second.
+        #[arg(long, default_value_t = 10_000)]
+        rate: u64,
+        /// Seconds.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
     /// Times to acknowledge at fixed rates, and the rate at which a backlog is delivered.
     Rates {
         /// The gateway.
@@ -78,6 +107,12 @@ async fn main() -> ExitCode {
         Trial::Isolation { gateway, backlog, rounds, seconds } => {
             measure_isolation(&Isolation { binary: gateway, backlog, rate: 400, seconds, rounds }).await
         }
+        Trial::Exports { gateway, rate, rounds, seconds } => {
+            measure_exports(&Exports { binary: gateway, rate, seconds, rounds }).await
+        }
+        Trial::Logs { gateway, rate, seconds } => {
+            write_logs(&Logs { binary: gateway, rate, seconds, roll_size: 4 << 20 }).await
+        }
         Trial::Rates { gateway, sqlite, postgres } => measure_rates(&gateway, &sqlite, &postgres).await,
     };
     match done {
@@ -97,19 +132,46 @@ async fn kill(trial: &Crash) -> Result<bool, Failure> {
     Ok(verdict.holds())
 }
 
+async fn measure_exports(trial: &Exports) -> Result<bool, Failure> {
+    let rounds = exports::run(trial).await?;
+    println!(
+        "\ncalls at {}/s, ms, {} rounds of {} s, median (smallest–largest); dead: Seq takes connections and says \
+         nothing, OpenTelemetry's collector is not there\n",
+        trial.rate, trial.rounds, trial.seconds
+    );
+    let row = |name: &str, figure: fn(&exports::Round) -> f64| print_spread(name, rounds.iter().map(figure));
+    row("p50, off", |[off, ..]| off.0);
+    row("p50, both dead", |[_, _, dead]| dead.0);
+    row("p99, off", |[off, ..]| off.1);
+    row("p99, off once more", |[_, again, _]| again.1);
+    row("p99, both dead", |[_, _, dead]| dead.1);
+    row("noise: p99 off once more / off", |[off, again, _]| again.1 / off.1);
+    row("p99 both dead / off", |[off, _, dead]| dead.1 / off.1);
+    Ok(true)
+}
+
+fn print_spread(name: &str, figures: impl Iterator<Item = f64>) {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    let at = |place: usize| figures.get(place).copied().unwrap_or_default();
+    let last = figures.len().saturating_sub(1);
+    println!("{name:<50}{:>8.2} ({:.2}–{:.2})", at(figures.len() / 2), at(0), at(last));
+}
+
+async fn write_logs(trial: &Logs) -> Result<bool, Failure> {
+    let found = logs::run(trial).await?;
+    println!("log files: {found}");
+    Ok(found.wrong.is_empty())
+}
+
 async fn measure_isolation(trial: &Isolation) -> Result<bool, Failure> {
     let rounds = isolation::run(trial).await?;
     println!(
         "\nreceipt to delivery at {}/s, ms, {} rounds of {} s, median (smallest–largest)\n",
         trial.rate, trial.rounds, trial.seconds
     );
-    let row = |name: &str, figure: fn(&Round) -> f64| {
-        let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        let at = |place: usize| figures.get(place).copied().unwrap_or_default();
-        let last = figures.len().saturating_sub(1);
-        println!("{name:<50}{:>8.2} ({:.2}–{:.2})", at(figures.len() / 2), at(0), at(last));
-    };
+    let row =
+        |name: &str, figure: fn(&isolation::Round) -> f64| print_spread(name, rounds.iter().map(figure));
     row("p50", |(without, _)| without.p50);
     row("p99", |(without, _)| without.p99);
     row("p50, beside a portal that hangs with its backlog", |(_, with)| with.p50);

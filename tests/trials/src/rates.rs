@@ -8,7 +8,7 @@ use kyc_sandbox::postgres::Postgres;
 use tokio::time::{Instant, sleep};
 
 use crate::fleet::{Fleet, Plan};
-use crate::sender::{Load, Sender};
+use crate::sender::{Load, Sender, notification};
 use crate::verdict::Verdict;
 use crate::{Failure, progress};
 
@@ -72,6 +72,7 @@ pub async fn run(rates: &Rates) -> Result<Measured, Failure> {
         limit,
         first: 0,
         gateways: fleet.addresses(),
+        request: notification,
     };
     let begun = Instant::now();
     let sending = Sender::start(load).wait().await?;

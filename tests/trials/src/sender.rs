@@ -32,6 +32,8 @@ pub struct Load {
     pub first: u64,
     /// Where to; a lane that finds nobody goes to the next.
     pub gateways: Vec<SocketAddr>,
+    /// What is sent to which tenant, by its number.
+    pub request: fn(usize, u64) -> Vec<u8>,
 }
 
 /// A running load.
@@ -150,7 +152,7 @@ pub(crate) fn percentile(sorted: &[Duration], part: f64) -> f64 {
 
 impl Shared {
     async fn send_all(self: Arc<Self>, lane: usize) -> Vec<Sent> {
-        let Load { rate, tenants, base, lanes, limit, first, .. } = self.load;
+        let Load { rate, tenants, base, lanes, limit, first, request, .. } = self.load;
         let mut connection = None;
         let mut accepted = Vec::new();
         for turn in (lane as u64..limit).step_by(lanes) {
@@ -199,7 +201,8 @@ impl Shared {
     }
 }
 
-fn request(tenant: usize, number: u64) -> Vec<u8> {
+/// A signed notification.
+pub fn notification(tenant: usize, number: u64) -> Vec<u8> {
     let body = body(tenant, number);
     format!(
         "POST /dcs/kyc2/webhook/notify/{} HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n\

@@ -92,3 +92,21 @@ fn the_oldest_files_leave_and_strangers_stay() {
         ]
     );
 }
+
+#[test]
+fn what_was_written_is_made_durable_once_in_an_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let interval = Duration::from_millis(40);
+    let flushed = FileSettings { flush: Some(interval), ..settings(folder.path(), 1 << 20, None) };
+    let mut log = RollingFile::unopened(flushed);
+
+    assert_eq!(log.look(), None, "nothing is due while nothing was written");
+    log.write_all(&line(24, 1)).unwrap();
+    let due = log.look().unwrap();
+    assert!(due <= interval && log.unsynced.is_some());
+    while log.look().is_some() {
+        std::thread::yield_now();
+    }
+
+    assert!(log.unsynced.is_none(), "it was synced when it was due");
+}
