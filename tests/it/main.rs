@@ -17,6 +17,7 @@ mod collectors;
 mod conformance;
 mod disk;
 mod durable;
+mod every_key;
 mod heads;
 mod logging;
 mod moving;

@@ -122,6 +122,17 @@ impl Document {
         Ok(document)
     }
 
+    /// A tenant that runs and whose entry is refused now stays as it was, unless an accepted entry has one of its keys:
+    /// a slip of the pen takes nobody out of service.
+    fn keep(&mut self, previous: Option<&TenantTable>) {
+        let names = self.refused.iter().filter_map(|refusal| refusal.name.as_deref());
+        let running = names.filter_map(|name| previous?.by_name(name));
+        for tenant in running.map(Arc::clone).collect::<Vec<_>>() {
+            // One that cannot stay is refused, which is said already.
+            let _ = self.tenants.insert(tenant);
+        }
+    }
+
     fn collect(entries: Vec<Entry>, previous: Option<&TenantTable>) -> Self {
         let mut document = Self::default();
         for (index, entry) in (1..).zip(entries) {
@@ -139,6 +150,7 @@ impl Document {
             }
             document.refused.push(Refusal { index, name, reason: problems.join("; ") });
         }
+        document.keep(previous);
         document
     }
 }

@@ -166,12 +166,13 @@ impl Watcher {
             }
         }
         let (tenants, refused) = (document.tenants.len(), document.refused.len());
+        for refusal in &document.refused {
+            let stays = refusal.name.as_deref().is_some_and(|name| document.tenants.by_name(name).is_some());
+            warn!(error = %refusal, stays_as_it_was = stays, "tenant refused");
+        }
         self.tenants.replace(Arc::new(document.tenants));
         self.metrics.tenants.set(gauge(tenants));
         self.metrics.tenants_refused.set(gauge(refused));
-        for refusal in &document.refused {
-            warn!(error = %refusal, "tenant refused");
-        }
         info!(source = self.source.describe(), tenants, refused, "tenants changed");
     }
 

@@ -82,6 +82,8 @@ pub async fn run(logs: &Logs) -> Result<Found, Failure> {
     let begin = Instant::now();
     load(&first, logs.rate, logs.seconds * 2 / 3).await?;
     let mut took = begin.elapsed();
+    // Longer than lines are gathered.
+    sleep(SETTLED).await;
     let (_, mut printed) = first.stop().await?;
     let at_restart = newest(&files)?;
     let second = start().await.map_err(|error| Failure(error.to_string()))?;
@@ -90,6 +92,7 @@ pub async fn run(logs: &Logs) -> Result<Found, Failure> {
     let begin = Instant::now();
     load(&second, logs.rate, logs.seconds - logs.seconds * 2 / 3).await?;
     took += begin.elapsed();
+    sleep(SETTLED).await;
     let found = sizes(&files)?;
     let text = texts(&files, &found)?;
     printed.push('\n');
@@ -171,8 +174,6 @@ async fn load(gateway: &Gateway, lines: u64, seconds: u64) -> Result<(), Failure
     while let Some(lane) = lanes.join_next().await {
         lane.map_err(|error| Failure(error.to_string()))??;
     }
-    // Longer than lines are gathered.
-    sleep(SETTLED).await;
     Ok(())
 }
 

@@ -36,9 +36,10 @@ impl Exporter {
         let sender = Sender::new(&settings).map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let worker = Arc::clone(&queue);
-        thread::Builder::new()
-            .name("export".to_owned())
-            .spawn(move || runtime.block_on(deliver(&worker, sender)))?;
+        thread::Builder::new().name("export".to_owned()).spawn(move || {
+            yield_to_requests();
+            runtime.block_on(deliver(&worker, sender));
+        })?;
         Ok(Self { settings, queue })
     }
 
@@ -56,6 +57,12 @@ impl Exporter {
     pub(crate) fn close(&self) {
         self.queue.close();
     }
+}
+
+/// Lets this thread run when no other wants to: events can wait, requests cannot.
+pub(crate) fn yield_to_requests() {
+    // Linux takes a thread's id here. Where it is not allowed, the thread is one like the others.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST);
 }
 
 async fn deliver(queue: &Queue, mut sender: Sender) {
@@ -85,6 +92,9 @@ async fn deliver(queue: &Queue, mut sender: Sender) {
         queue.finish();
     }
 }
+
+/// The lowest priority that there is.
+const LOWEST: i32 = 19;
 
 #[cfg(test)]
 mod tests;

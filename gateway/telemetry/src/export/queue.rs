@@ -23,9 +23,19 @@ pub(super) struct Queue {
     gone: Condvar,
 }
 
+/// At most [`BATCH`] events and about [`PAYLOAD`] bytes.
+#[derive(Debug, Default)]
+struct Batch {
+    lines: Vec<Box<[u8]>>,
+    bytes: usize,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Box<[u8]>>,
+    /// In batches, so that a long queue grows without being copied.
+    waiting: VecDeque<Batch>,
+    /// Events and bytes that wait.
+    events: usize,
     bytes: usize,
     /// Events and bytes of the batch on its way.
     taken: (usize, usize),
@@ -45,7 +55,7 @@ impl Queue {
     /// Takes a line, or counts it as dropped when there is no room.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
-        let events = state.waiting.len() + state.taken.0;
+        let events = state.events + state.taken.0;
         let bytes = state.bytes + state.taken.1 + line.len();
         let fits = line.len() <= LONGEST && events < self.max_events && bytes <= MEMORY;
         if state.closed || !fits {
@@ -53,9 +63,8 @@ impl Queue {
             self.metrics.dropped.inc();
             return;
         }
-        state.waiting.push_back(line.into());
-        state.bytes += line.len();
-        let waiting = state.waiting.len();
+        state.push(line);
+        let waiting = state.events;
         drop(state);
         self.metrics.waiting.inc();
         if waiting == 1 || waiting == BATCH {
@@ -85,18 +94,11 @@ impl Queue {
         // Late is as good as full.
         let _ = timeout(PERIOD, gathered).await;
         let mut state = self.lock();
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while let Some(line) = state.waiting.pop_front_if(|line| bytes == 0 || bytes + line.len() <= PAYLOAD)
-        {
-            bytes += line.len();
-            batch.push(line);
-            if batch.len() == BATCH {
-                break;
-            }
-        }
-        state.bytes -= bytes;
-        state.taken = (batch.len(), bytes);
-        Some(batch)
+        let batch = state.waiting.pop_front().unwrap_or_default();
+        state.events -= batch.lines.len();
+        state.bytes -= batch.bytes;
+        state.taken = (batch.lines.len(), batch.bytes);
+        Some(batch.lines)
     }
 
     /// Says that the batch is delivered or dropped.
@@ -114,9 +116,9 @@ impl Queue {
     /// Drops what waits.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
-        let dropped = state.waiting.len();
+        let dropped = state.events;
         state.waiting.clear();
-        state.bytes = 0;
+        (state.events, state.bytes) = (0, 0);
         drop(state);
         self.metrics.waiting.sub(i64::try_from(dropped).unwrap_or(i64::MAX));
         self.metrics.dropped.inc_by(dropped as u64);
@@ -158,7 +160,20 @@ impl Queue {
 
 impl State {
     fn is_due(&self) -> bool {
-        self.hurry || self.closed || self.waiting.len() >= BATCH || self.bytes >= PAYLOAD
+        self.hurry || self.closed || self.events >= BATCH || self.bytes >= PAYLOAD
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        let has_room = |batch: &Batch| batch.lines.len() < BATCH && batch.bytes + line.len() <= PAYLOAD;
+        if !self.waiting.back().is_some_and(has_room) {
+            self.waiting.push_back(Batch::default());
+        }
+        if let Some(batch) = self.waiting.back_mut() {
+            batch.lines.push(line.into());
+            batch.bytes += line.len();
+            self.events += 1;
+            self.bytes += line.len();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::EnvironmentError;
 use crate::Metrics;
-use crate::export::client;
+use crate::export::{client, yield_to_requests};
 
 /// Queue, batches and times are `OTEL_BSP_*`, the sampler is `OTEL_TRACES_SAMPLER`.
 pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, EnvironmentError> {
@@ -75,6 +75,7 @@ impl Calls {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("otlp")
+            .on_thread_start(yield_to_requests)
             .enable_all()
             .build()?;
         Ok(Self { client: client().map_err(std::io::Error::other)?, runtime })
@@ -100,6 +101,8 @@ impl HttpClient for Calls {
 
 impl SpanExporter for CountedExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        // This is the thread of the batches.
+        yield_to_requests();
         let spans = batch.len() as u64;
         let exported = self.exporter.export(batch).await;
         if exported.is_ok() {

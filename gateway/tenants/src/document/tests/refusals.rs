@@ -143,3 +143,24 @@ fn unusable_document_is_an_error_that_shows_nothing_of_it() {
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
 }
+
+#[test]
+fn a_tenant_that_runs_stays_as_it_was_unless_another_has_its_keys() {
+    let running = Document::parse(&document(&[entry("acme"), entry("globex")]), None).unwrap().tenants;
+    let mut bad = with("apiToken", json!("a\r\nb"));
+    bad["subscriptionId"] = json!("sub-new");
+    let mut taker = entry("initech");
+    taker["subscriptionId"] = json!("sub-acme");
+
+    let slip = Document::parse(&document(&[bad.clone(), entry("globex")]), Some(&running)).unwrap();
+    let taken = Document::parse(&document(&[bad.clone(), taker]), Some(&running)).unwrap();
+    let anew = Document::parse(&document(&[bad]), None).unwrap();
+
+    let stays = slip.tenants.by_subscription("sub-acme").unwrap();
+    assert!(Arc::ptr_eq(stays, running.by_name("acme").unwrap()));
+    assert!(slip.tenants.by_subscription("sub-new").is_none() && slip.refused.len() == 1);
+    assert_eq!(taken.tenants.by_subscription("sub-acme").unwrap().name.as_str(), "initech");
+    assert!(taken.tenants.by_name("acme").is_none(), "its key is another's now");
+    assert!(taken.tenants.by_name("globex").is_none(), "an entry that is gone is gone");
+    assert_eq!(anew.tenants.len(), 0);
+}

@@ -1,0 +1,214 @@
+//! Every key of the tenant document, changed one at a time in a running gateway, and every kind of mistake in it.
+//! The logging keys have their own tests (`logging`, `collectors`), `EnableSwagger` too (`swagger`).
+
+use std::collections::BTreeSet;
+
+use kyc_sandbox::onfido::{self, Onfido};
+use kyc_sandbox::portal::{Account, Dialect, Portal, Settings};
+use kyc_sandbox::signature::sign;
+use serde_json::{Value, json};
+
+use crate::durable::{event, stored, wait_for_all};
+use crate::support::gateway::{document, tenant};
+use crate::support::soon;
+use crate::support::world::World;
+
+/// A world whose document can be changed, and what is at other places.
+struct Changing {
+    world: World,
+    entry: Value,
+    base: String,
+    other_onfido: Onfido,
+    other_portal: Portal,
+    /// Takes events at another endpoint.
+    action_portal: Portal,
+    events: usize,
+}
+
+// === impl Changing ===
+
+impl Changing {
+    async fn start() -> Self {
+        let world = World::start(&stored()).await;
+        let other_onfido = Onfido::start(onfido::Settings::default()).await.unwrap();
+        for token in ["token-acme", "token-new"] {
+            other_onfido.add_account(token, token);
+        }
+        world.onfido.add_token("acme", "token-new");
+        let account = |name: &str, client_id: &str, password: &str| Account {
+            tenant: "acme".to_owned(),
+            username: name.to_owned(),
+            password: password.to_owned(),
+            client_id: Some(client_id.to_owned()),
+        };
+        let accounts = vec![
+            account("user-acme", "client-acme", "password-acme"),
+            account("user-new", "client-acme", "password-acme"),
+            account("user-new", "client-new", "password-acme"),
+            account("user-new", "client-new", "password-new"),
+        ];
+        let another_action =
+            Settings { action: "AnotherAction".to_owned(), ..Settings::new(accounts.clone()) };
+        let other_portal = Portal::start(Settings::new(accounts)).await.unwrap();
+        let action_portal = Portal::start(another_action).await.unwrap();
+        let base = format!("http://{}/v3.6", world.onfido.address());
+        let entry = tenant("acme", &world.acme.url());
+        Self { world, entry, base, other_onfido, other_portal, action_portal, events: 0 }
+    }
+
+    fn write(&self, text: &str) {
+        let draft = self.world.gateway.folder().join("draft.json");
+        std::fs::write(&draft, text).unwrap();
+        std::fs::rename(draft, self.world.gateway.folder().join("tenants.json")).unwrap();
+    }
+
+    /// Changes one field of the entry, and waits until the gateway has seen it.
+    async fn set(&mut self, field: &str, value: &str) {
+        let seen = self.world.gateway.log().matches("tenants changed").count();
+        self.entry[field] = json!(value);
+        self.write(&document(&self.base, std::slice::from_ref(&self.entry)).to_string());
+        soon(async || (self.world.gateway.log().matches("tenants changed").count() > seen).then_some(()))
+            .await;
+    }
+
+    async fn call(&self, subscription: &str) -> u16 {
+        let request = reqwest::Client::new()
+            .post(self.world.gateway.url("/dcs/kyc2/checks"))
+            .header("SubscriptionId", subscription)
+            .header("Content-Type", "application/json")
+            .body(r#"{"applicant_id":"00000000-0000-0000-0000-000000000000"}"#);
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// What came last to an Onfido: the credential and the body.
+    fn last(onfido: &Onfido) -> (String, String) {
+        onfido.requests().look(|requests| {
+            let last = requests.last().unwrap();
+            let credential = last.headers["authorization"].to_str().unwrap().to_owned();
+            (credential, String::from_utf8(last.body.to_vec()).unwrap())
+        })
+    }
+
+    /// Posts an event that is new; says the status and what was posted.
+    async fn notify(&mut self, name: &str, token: &str) -> (u16, String) {
+        self.events += 1;
+        let body = event(self.events);
+        let status = self.world.post(name, body.as_bytes(), &sign(token, body.as_bytes())).await.status();
+        (status.as_u16(), body)
+    }
+
+    async fn is_delivered_at_the_other_portal(&mut self, name: &str, token: &str) {
+        let (status, body) = self.notify(name, token).await;
+        assert_eq!(status, 200);
+        wait_for_all(&self.other_portal, &BTreeSet::from([body])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_key_of_a_tenant_has_its_effect_without_a_restart() {
+    let mut it = Changing::start().await;
+
+    it.set("apiToken", "token-new").await;
+    it.call("sub-acme").await;
+    assert_eq!(Changing::last(&it.world.onfido).0, "Token token=token-new");
+    it.set("webhookId", "hook-new").await;
+    it.call("sub-acme").await;
+    assert!(Changing::last(&it.world.onfido).1.contains("\"hook-new\""));
+    it.set("subscriptionId", "sub-new").await;
+    assert_eq!(it.call("sub-acme").await, 401);
+    assert_ne!(it.call("sub-new").await, 401);
+    let calls = it.other_onfido.requests().len();
+    it.set("baseUrl", &it.other_onfido.base_url()).await;
+    it.call("sub-new").await;
+    assert_eq!(it.other_onfido.requests().len(), calls + 1);
+
+    it.set("webhookToken", "sign-new").await;
+    assert_eq!(it.notify("acme", "sign-acme").await.0, 401);
+    it.set("ftosEndpoint", &it.other_portal.url()).await;
+    it.is_delivered_at_the_other_portal("acme", "sign-new").await;
+    it.set("Name", "acme-two").await;
+    assert_eq!(it.notify("acme", "sign-new").await.0, 404);
+    // The other portal has an account for each of these, and for no other combination.
+    for (field, value) in
+        [("ftosUsername", "user-new"), ("ftosClientId", "client-new"), ("ftosPassword", "password-new")]
+    {
+        let logins = it.other_portal.logins();
+        it.set(field, value).await;
+        it.is_delivered_at_the_other_portal("acme-two", "sign-new").await;
+        assert_eq!(it.other_portal.logins(), logins + 1, "{field}: a changed account logs in anew");
+    }
+    it.set("ftosAuth", "keycloak").await;
+    it.is_delivered_at_the_other_portal("acme-two", "sign-new").await;
+    let last = |portal: &Portal| portal.deliveries().look(|taken| taken.last().unwrap().clone());
+    assert_eq!(last(&it.other_portal).dialect, Dialect::Keycloak);
+    it.set("ftosEndpoint", &it.action_portal.url()).await;
+    let (status, body) = it.notify("acme-two", "sign-new").await;
+    it.set("ftosAction", "AnotherAction").await;
+    wait_for_all(&it.action_portal, &BTreeSet::from([body])).await;
+    assert_eq!((status, last(&it.action_portal).action.as_str()), (200, "AnotherAction"));
+
+    it.entry.as_object_mut().unwrap().remove("baseUrl");
+    it.base = it.other_onfido.base_url();
+    let calls = it.other_onfido.requests().len();
+    it.set("apiToken", "token-acme").await;
+    it.call("sub-new").await;
+    assert_eq!(it.other_onfido.requests().len(), calls + 1, "Onfido-BaseUrl");
+    assert_eq!(Changing::last(&it.other_onfido).0, "Token token=token-acme");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
+    let it = Changing::start().await;
+    let good = it.entry.clone();
+    let with = |field: &str, value: Value| {
+        let mut entry = good.clone();
+        entry[field] = value;
+        document(&it.base, &[entry]).to_string()
+    };
+    let shared = |field: &str| {
+        let mut second = tenant("initech", "http://127.0.0.1:9/portal");
+        second[field] = good[field].clone();
+        document(&it.base, &[good.clone(), second]).to_string()
+    };
+    let acme = |field: &str| ["tenant \\\"acme\\\"".to_owned(), field.to_owned()];
+    let whole = |field: &str| ["cannot use the tenant document".to_owned(), field.to_owned()];
+    let rows = [
+        (with("subscriptionId", json!("a,b")), acme("subscriptionId")),
+        (with("subscriptionId", json!(null)), acme("subscriptionId is missing")),
+        (with("apiToken", json!("")), acme("apiToken is missing")),
+        (with("apiToken", json!("can\r\nary")), acme("apiToken has characters")),
+        (with("webhookId", json!("a b")), acme("webhookId")),
+        (with("baseUrl", json!("canary")), acme("baseUrl is not an absolute URL")),
+        (with("ftosEndpoint", json!("ftp://canary")), acme("ftosEndpoint")),
+        (with("ftosUsername", json!(null)), acme("ftosUsername is missing")),
+        (with("ftosPassword", json!({})), acme("ftosPassword")),
+        (with("ftosAuth", json!("canary")), acme("ftosAuth")),
+        (with("ftosAction", json!("1canary")), acme("ftosAction")),
+        (shared("Name"), acme("Name is shared")),
+        (shared("subscriptionId"), acme("subscriptionId is shared")),
+        ("{\"canary".to_owned(), whole("line 1")),
+        (json!({ "Onfido-BaseUrl": it.base }).to_string(), whole("Onfido-ApiTokens")),
+        (
+            json!({ "Onfido-BaseUrl": it.base, "Onfido-ApiTokens": "[{" }).to_string(),
+            whole("Onfido-ApiTokens"),
+        ),
+        (document("canary", std::slice::from_ref(&good)).to_string(), whole("Onfido-BaseUrl")),
+    ];
+
+    for (text, expected) in rows {
+        let before = it.world.gateway.log().len();
+        it.write(&text);
+        let line = soon(async || {
+            let log = it.world.gateway.log()[before..].to_owned();
+            log.lines()
+                .find(|line| expected.iter().all(|part| line.contains(part.as_str())))
+                .map(str::to_owned)
+        })
+        .await;
+
+        assert!(!line.contains("canary"), "{line}");
+        it.call("sub-acme").await;
+        assert_eq!(Changing::last(&it.world.onfido).0, "Token token=token-acme", "{expected:?}");
+        it.write(&document(&it.base, std::slice::from_ref(&good)).to_string());
+    }
+}
