@@ -71,6 +71,23 @@ impl Changing {
             .await;
     }
 
+    /// Puts the good document back, and waits until it is in use.
+    async fn settle(&self, good: &Value) {
+        let seen = self.world.gateway.log().matches("\"refused\":0").count();
+        self.write(
+            &json!({ "marker": seen, "Onfido-BaseUrl": self.base, "Onfido-ApiTokens": json!([good]) })
+                .to_string(),
+        );
+        soon(async || (self.world.gateway.log().matches("\"refused\":0").count() > seen).then_some(())).await;
+    }
+
+    async fn serves_as_before(&self) {
+        let calls = self.world.onfido.requests().len();
+        assert_ne!(self.call("sub-acme").await, 401);
+        assert_eq!(self.world.onfido.requests().len(), calls + 1);
+        assert_eq!(Self::last(&self.world.onfido).0, "Token token=token-acme");
+    }
+
     async fn call(&self, subscription: &str) -> u16 {
         let request = reqwest::Client::new()
             .post(self.world.gateway.url("/dcs/kyc2/checks"))
@@ -156,6 +173,7 @@ async fn every_key_of_a_tenant_has_its_effect_without_a_restart() {
     assert_eq!(Changing::last(&it.other_onfido).0, "Token token=token-acme");
 }
 
+#[expect(clippy::too_many_lines, reason = "one mistake after the other")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
     let it = Changing::start().await;
@@ -184,8 +202,10 @@ async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
         (with("ftosPassword", json!({})), acme("ftosPassword")),
         (with("ftosAuth", json!("canary")), acme("ftosAuth")),
         (with("ftosAction", json!("1canary")), acme("ftosAction")),
-        (shared("Name"), acme("Name is shared")),
-        (shared("subscriptionId"), acme("subscriptionId is shared")),
+        (
+            with("Name", json!("a/b")),
+            ["tenant without a name".to_owned(), "Name must not contain".to_owned()],
+        ),
         ("{\"canary".to_owned(), whole("line 1")),
         (json!({ "Onfido-BaseUrl": it.base }).to_string(), whole("Onfido-ApiTokens")),
         (
@@ -207,8 +227,20 @@ async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
         .await;
 
         assert!(!line.contains("canary"), "{line}");
-        it.call("sub-acme").await;
-        assert_eq!(Changing::last(&it.world.onfido).0, "Token token=token-acme", "{expected:?}");
-        it.write(&document(&it.base, std::slice::from_ref(&good)).to_string());
+        it.serves_as_before().await;
+        it.settle(&good).await;
+    }
+    // Whose calls would those be? Nobody is served, and both are named.
+    for (text, field) in [(shared("Name"), "Name"), (shared("subscriptionId"), "subscriptionId")] {
+        let before = it.world.gateway.log().len();
+        it.write(&text);
+        soon(async || {
+            let log = it.world.gateway.log()[before..].to_owned();
+            (log.matches(&format!("{field} is shared with entry")).count() == 2).then_some(())
+        })
+        .await;
+        soon(async || (it.call("sub-acme").await == 401).then_some(())).await;
+        it.settle(&good).await;
+        it.serves_as_before().await;
     }
 }

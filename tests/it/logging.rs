@@ -9,18 +9,22 @@ use crate::support::world::{DIRECT, EVENT, World, routes};
 
 /// Puts these keys into the document, in one step.
 pub(crate) async fn set(world: &World, keys: Value) {
-    let seen = world.gateway.log().matches("tenants changed").count();
+    let changes = async || {
+        let metrics = world.gateway.metrics().await;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("gateway_tenant_polls_total{result=\"changed\"} "));
+        line.map_or(0, |count| count.parse::<usize>().unwrap())
+    };
+    let seen = changes().await;
     let mut whole =
         document(&format!("http://{}/v3.6", world.onfido.address()), &[tenant("acme", &world.acme.url())]);
     whole.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
     let draft = world.gateway.folder().join("draft.json");
     std::fs::write(&draft, whole.to_string()).unwrap();
     std::fs::rename(draft, world.gateway.folder().join("tenants.json")).unwrap();
-    // Above `info` the log does not say it.
-    let loaded = || world.gateway.log().matches("tenants changed").count() > seen;
-    let _ =
-        tokio::time::timeout(std::time::Duration::from_millis(700), soon(async || loaded().then_some(())))
-            .await;
+    soon(async || (changes().await > seen).then_some(())).await;
+    // Longer than a new document's keys take to be in force.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
 }
 

@@ -26,14 +26,16 @@ impl TraceContext {
             _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
         });
         let is_set = |id: &str| id.bytes().any(|byte| byte != b'0');
-        let context = Self { parent: head.to_owned(), state: None };
+        // Passed on in the version that is spoken here, with the one flag that it knows (§4.3).
+        let sampled = u8::from_str_radix(head.get(53..)?, 16).ok()? & 1;
+        let context = Self { parent: format!("00{}0{sampled}", head.get(2..53)?), state: None };
         if !well_formed || !is_set(context.trace_id()) || !is_set(context.span_id()) {
             return None;
         }
         let is_text = |state: &&str| {
             !state.is_empty()
                 && state.len() <= LONGEST_STATE
-                && state.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+                && state.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
         };
         Some(Self { state: state.map(str::trim).filter(is_text).map(str::to_owned), ..context })
     }
@@ -42,9 +44,9 @@ impl TraceContext {
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut parents = headers.get_all(PARENT).iter();
         let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
-        let states: Vec<&str> =
-            headers.get_all(STATE).iter().filter_map(|value| value.to_str().ok()).collect();
-        let state = (!states.is_empty()).then(|| states.join(","));
+        // A list that cannot be read as a whole is left out as a whole.
+        let states: Result<Vec<&str>, _> = headers.get_all(STATE).iter().map(HeaderValue::to_str).collect();
+        let state = states.ok().filter(|states| !states.is_empty()).map(|states| states.join(","));
         Self::new(parent.to_str().ok()?, state.as_deref())
     }
 
@@ -101,7 +103,8 @@ mod tests {
 
     #[test]
     fn only_what_the_recommendation_allows_is_a_parent() {
-        let next = GOOD.replacen("00", "01", 1) + "-more";
+        let next = GOOD.replacen("00", "01", 1).replace("-01", "-ff") + "-more";
+        assert_eq!(TraceContext::new(&next, None).unwrap().parent(), GOOD, "as this version has it");
         for parent in [GOOD, &GOOD.replace("-01", "-00"), &next] {
             assert_eq!(
                 TraceContext::new(parent, None).unwrap().trace_id(),

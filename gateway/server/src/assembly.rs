@@ -131,8 +131,12 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
             Work::new(background, tenants.clone(), settings.drain, &under_way),
         ));
     }
+    let last_words = log.clone();
     server.add_service(background_service("drain", Drain::new(metrics, under_way, log, settings.drain)));
     server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });
+    // After SIGINT, which waits for no request.
+    traces::end();
+    last_words.flush();
     std::process::exit(0)
 }
 

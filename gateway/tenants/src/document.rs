@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use kyc_model::{InvalidBaseUrl, Secret, SubscriptionId, TenantName, TenantTable, UpstreamBase};
+use kyc_model::{InvalidBaseUrl, Secret, SubscriptionId, Tenant, TenantName, TenantTable, UpstreamBase};
 use serde_json::value::RawValue;
 
 use entry::Entry;
@@ -21,6 +21,8 @@ pub struct Document {
     pub tenants: TenantTable,
     /// The entries that cannot, in the document's order.
     pub refused: Vec<Refusal>,
+    /// The running tenants that stay as they were although their entries are refused; they are among `tenants`.
+    pub kept: Vec<TenantName>,
 }
 
 /// One entry of `Onfido-ApiTokens` that is not served.
@@ -122,19 +124,9 @@ impl Document {
         Ok(document)
     }
 
-    /// A tenant that runs and whose entry is refused now stays as it was, unless an accepted entry has one of its keys:
-    /// a slip of the pen takes nobody out of service.
-    fn keep(&mut self, previous: Option<&TenantTable>) {
-        let names = self.refused.iter().filter_map(|refusal| refusal.name.as_deref());
-        let running = names.filter_map(|name| previous?.by_name(name));
-        for tenant in running.map(Arc::clone).collect::<Vec<_>>() {
-            // One that cannot stay is refused, which is said already.
-            let _ = self.tenants.insert(tenant);
-        }
-    }
-
     fn collect(entries: Vec<Entry>, previous: Option<&TenantTable>) -> Self {
         let mut document = Self::default();
+        let kept = previous.map(|running| keep(&entries, running)).unwrap_or_default();
         for (index, entry) in (1..).zip(entries) {
             let name = entry.name.as_ref().map(|name| name.as_str().to_owned());
             let mut problems = entry.problems;
@@ -150,7 +142,10 @@ impl Document {
             }
             document.refused.push(Refusal { index, name, reason: problems.join("; ") });
         }
-        document.keep(previous);
+        for tenant in kept {
+            let name = tenant.name.clone();
+            document.kept.extend(document.tenants.insert(tenant).ok().map(|()| name));
+        }
         document
     }
 }
@@ -200,8 +195,32 @@ fn refuse_shared(entries: &mut [Entry], field: &str, key: impl Fn(&Entry) -> Opt
             sharing.iter().filter(|other| **other != index).map(usize::to_string).collect();
         if !others.is_empty() {
             entry.problems.push(format!("{field} is shared with entry {}", others.join(" and entry ")));
+            entry.is_shared = true;
         }
     }
+}
+
+/// The running tenants whose entries are refused now, and which stay as they were: a slip of the pen takes nobody out of
+/// service. An entry is known by its `Name`, else by its `subscriptionId`. Where another entry has a key of the running
+/// tenant, nobody can say whose calls those are, and nobody is served.
+fn keep(entries: &[Entry], running: &TenantTable) -> Vec<Arc<Tenant>> {
+    let known = |entry: &Entry| {
+        let by_name = entry.name.as_ref().and_then(|name| running.by_name(name.as_str()));
+        by_name.or_else(|| running.by_subscription(entry.subscription_id.as_ref()?.as_str())).cloned()
+    };
+    let claims = |entry: &Entry, tenant: &Tenant| {
+        entry.name.as_ref() == Some(&tenant.name)
+            || entry.subscription_id.as_ref() == Some(&tenant.subscription_id)
+    };
+    let refused =
+        entries.iter().enumerate().filter(|(_, entry)| !entry.problems.is_empty() && !entry.is_shared);
+    refused
+        .filter_map(|(place, entry)| {
+            let tenant = known(entry)?;
+            let others = entries.iter().enumerate().filter(|(other, _)| *other != place);
+            (!others.into_iter().any(|(_, other)| claims(other, &tenant))).then_some(tenant)
+        })
+        .collect()
 }
 
 const BASE_URL: &str = "Onfido-BaseUrl";

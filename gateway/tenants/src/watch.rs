@@ -167,8 +167,10 @@ impl Watcher {
         }
         let (tenants, refused) = (document.tenants.len(), document.refused.len());
         for refusal in &document.refused {
-            let stays = refusal.name.as_deref().is_some_and(|name| document.tenants.by_name(name).is_some());
-            warn!(error = %refusal, stays_as_it_was = stays, "tenant refused");
+            warn!(error = %refusal, "tenant refused");
+        }
+        for name in &document.kept {
+            warn!(tenant = %name, "this tenant stays as it was, since its entry is refused");
         }
         self.tenants.replace(Arc::new(document.tenants));
         self.metrics.tenants.set(gauge(tenants));

@@ -23,7 +23,7 @@ pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
             if let Some(found) = ask().await {
                 return found;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(60), asking).await.expect("not seen within a minute")

@@ -52,7 +52,7 @@ pub async fn run(exports: &Exports) -> Result<Vec<Round>, Failure> {
     let folder = tempfile::tempdir()?;
     let calm = start(exports, folder.path(), &onfido, None, &[]).await?;
     let otlp = format!("http://{gone}");
-    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str())];
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str()), ("OTEL_BLRP_MAX_QUEUE_SIZE", "2000")];
     let dead = start(exports, folder.path(), &onfido, Some(&seq), &environment).await?;
     let mut rounds = Vec::new();
     for round in 0..exports.rounds {
@@ -75,6 +75,12 @@ pub async fn run(exports: &Exports) -> Result<Vec<Round>, Failure> {
         rounds.push(measured);
     }
     holding.abort();
+    let metrics = reqwest::get(format!("http://{}/metrics", dead.admin())).await;
+    let metrics = metrics.map_err(|error| Failure(error.to_string()))?.text().await.unwrap_or_default();
+    let mut dropped = metrics.lines().filter(|line| line.starts_with("gateway_log_events_dropped_total"));
+    if !["seq", "otlp"].iter().all(|name| dropped.any(|line| line.contains(name) && !line.ends_with(" 0"))) {
+        return Err(Failure("the collectors' queues were never full".to_owned()));
+    }
     Ok(rounds)
 }
 
@@ -97,6 +103,7 @@ async fn start(
     if let (Some(seq), Some(document)) = (seq, document.as_object_mut()) {
         document.insert("serilog-seq-logging".to_owned(), json!("true"));
         document.insert("serilog-seq-serverUrl".to_owned(), json!(seq));
+        document.insert("serilog-seq-maxEventCount".to_owned(), json!("2000"));
     }
     fs::write(folder.join("tenants.json"), document.to_string())?;
     let config = folder.join("gateway.toml");

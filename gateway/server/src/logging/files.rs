@@ -32,9 +32,9 @@ fn interval_of(text: &str) -> Option<Duration> {
     if let Ok(interval) = humantime::parse_duration(text) {
         return Some(interval);
     }
-    let mut seconds = 0;
+    let mut seconds: u64 = 0;
     for part in text.split(':') {
-        seconds = seconds * 60 + part.parse::<u64>().ok()?;
+        seconds = seconds.checked_mul(60)?.checked_add(part.parse().ok()?)?;
     }
     (text.split(':').count() == 3).then(|| Duration::from_secs(seconds))
 }
@@ -76,7 +76,13 @@ mod tests {
         let all = table(&[(FILES, "true"), (RETAINED, "null"), (FLUSH, "00:00:05")]);
         let all = read(Keys(&all)).unwrap().unwrap();
         assert_eq!((all.retained, all.flush), (None, Some(Duration::from_secs(5))));
-        for (key, value) in [(FILES, "maybe"), (ROLL_SIZE, "0"), (RETAINED, "-1"), (FLUSH, "soon")] {
+        for (key, value) in [
+            (FILES, "maybe"),
+            (ROLL_SIZE, "0"),
+            (RETAINED, "-1"),
+            (FLUSH, "soon"),
+            (FLUSH, "18446744073709551615:0:0"),
+        ] {
             let mut values = vec![(FILES, "true")];
             values.retain(|(known, _)| *known != key);
             values.push((key, value));

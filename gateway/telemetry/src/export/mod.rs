@@ -14,7 +14,7 @@ use std::thread;
 
 pub use encoding::Encoding;
 pub use sender::ExportSettings;
-pub(crate) use sender::client;
+pub(crate) use sender::{client, read_some};
 
 use crate::metrics::ExportMetrics;
 use queue::Queue;
@@ -22,10 +22,7 @@ use sender::{Sender, Sent};
 
 /// Takes lines of JSON and brings them to one collector, in order.
 #[derive(Debug)]
-pub(crate) struct Exporter {
-    pub(crate) settings: ExportSettings,
-    queue: Arc<Queue>,
-}
+pub(crate) struct Exporter(Arc<Queue>);
 
 // === impl Exporter ===
 
@@ -33,66 +30,85 @@ impl Exporter {
     /// Starts the thread.
     pub(crate) fn start(settings: ExportSettings, metrics: ExportMetrics) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(settings.max_events, metrics));
-        let sender = Sender::new(&settings).map_err(io::Error::other)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let sender = Sender::new(settings).map_err(io::Error::other)?;
+        // Events are written for the collector on a thread that runs when no other wants to: they can wait, requests
+        // cannot. This thread takes a lock that requests take, too, so it runs like them.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .on_thread_start(yield_to_requests)
+            .enable_all()
+            .build()?;
         let worker = Arc::clone(&queue);
-        thread::Builder::new().name("export".to_owned()).spawn(move || {
-            yield_to_requests();
-            runtime.block_on(deliver(&worker, sender));
-        })?;
-        Ok(Self { settings, queue })
+        thread::Builder::new()
+            .name("export".to_owned())
+            .spawn(move || runtime.block_on(deliver(&worker, sender)))?;
+        Ok(Self(queue))
     }
 
     /// Takes a line, or counts it as dropped.
     pub(crate) fn take(&self, line: &[u8]) {
-        self.queue.push(line);
+        self.0.push(line);
     }
 
-    /// Waits until all is delivered, but not for long.
-    pub(crate) fn flush_out(&self) {
-        self.queue.flush_out();
+    /// Brings events to another collector from now on, those that wait, too.
+    pub(crate) fn change(&self, settings: ExportSettings) {
+        self.0.change(settings);
+    }
+
+    /// Waits until all is delivered, but not for long; says how many events are not.
+    pub(crate) fn flush_out(&self) -> usize {
+        self.0.flush_out()
     }
 
     /// Ends the thread once it has delivered what is there, or found that it cannot.
     pub(crate) fn close(&self) {
-        self.queue.close();
+        self.0.close();
     }
 }
 
-/// Lets this thread run when no other wants to: events can wait, requests cannot.
-pub(crate) fn yield_to_requests() {
+fn yield_to_requests() {
     // Linux takes a thread's id here. Where it is not allowed, the thread is one like the others.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST);
 }
 
 async fn deliver(queue: &Queue, mut sender: Sender) {
     while let Some(batch) = queue.next().await {
-        let mut rest = batch.as_slice();
-        let mut limit = rest.len();
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(limit.min(rest.len()));
-            match sender.send(now, queue).await {
-                Sent::Taken => {
-                    queue.metrics.delivered.inc_by(now.len() as u64);
-                    (rest, limit) = (later, limit * 2);
-                }
-                // One event that the collector does not want must not take the others with it.
-                Sent::Refused if now.len() > 1 => limit = now.len() / 2,
-                Sent::Refused => {
-                    queue.metrics.dropped.inc();
-                    rest = later;
-                }
-                Sent::GivenUp => {
-                    queue.metrics.dropped.inc_by(rest.len() as u64);
-                    queue.abandon();
-                    break;
-                }
-            }
-        }
+        deliver_batch(queue, &mut sender, batch.into()).await;
         queue.finish();
     }
 }
 
+async fn deliver_batch(queue: &Queue, sender: &mut Sender, batch: Arc<[Box<[u8]>]>) {
+    let dropped = |events: usize| queue.metrics.dropped.inc_by(events as u64);
+    let (mut begin, mut limit, mut refused) = (0, batch.len(), 0);
+    while begin < batch.len() {
+        let end = batch.len().min(begin + limit);
+        match sender.send(&batch, begin..end, queue).await {
+            Sent::Taken { rejected } => {
+                queue.metrics.delivered.inc_by((end - begin).saturating_sub(rejected) as u64);
+                dropped(rejected);
+                (begin, limit, refused) = (end, limit * 2, 0);
+            }
+            // One event that the collector does not want must not take the others with it; but where it wants none,
+            // they are not tried one by one.
+            Sent::Refused if end - begin > 1 && refused < PICKY => limit = (end - begin) / 2,
+            Sent::Refused => {
+                dropped(end - begin);
+                refused += 1;
+                begin = end;
+                limit = if refused < PICKY { limit } else { batch.len() };
+            }
+            Sent::Changed => {}
+            Sent::GivenUp => {
+                dropped(batch.len() - begin);
+                queue.abandon();
+                return;
+            }
+        }
+    }
+}
+
+/// So many refusals in a row are one of all that comes.
+const PICKY: usize = 8;
 /// The lowest priority that there is.
 const LOWEST: i32 = 19;
 

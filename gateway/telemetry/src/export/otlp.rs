@@ -2,7 +2,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -29,6 +29,12 @@ pub(super) fn encode(lines: impl Iterator<Item = Line>, wrapping: &Wrapping) -> 
         }],
     };
     request.encode_to_vec()
+}
+
+/// How many records of a request that was answered 2xx were rejected.
+pub(super) fn rejected(answer: &[u8]) -> usize {
+    let partial = ExportLogsServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
+    partial.and_then(|partial| usize::try_from(partial.rejected_log_records).ok()).unwrap_or_default()
 }
 
 fn record(line: Line) -> LogRecord {

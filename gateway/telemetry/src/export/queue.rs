@@ -7,18 +7,18 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::ExportSettings;
 use crate::metrics::ExportMetrics;
 
 /// Bounded in events and in bytes; what is on its way counts.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    max_events: usize,
     pub(super) metrics: ExportMetrics,
     /// Rings when a batch may be due.
     wake: Notify,
-    /// Rings when nobody will bring more.
-    end: Notify,
+    /// Rings when the collector is another one, or nobody will bring more.
+    turn: Notify,
     /// Rings when all is gone.
     gone: Condvar,
 }
@@ -42,14 +42,17 @@ struct State {
     /// Somebody waits until all is gone.
     hurry: bool,
     closed: bool,
+    /// Where events go from now on, until the exporter has taken note.
+    change: Option<ExportSettings>,
+    max_events: usize,
 }
 
 // === impl Queue ===
 
 impl Queue {
     pub(super) fn new(max_events: usize, metrics: ExportMetrics) -> Self {
-        let (state, wake, end, gone) = (Mutex::default(), Notify::new(), Notify::new(), Condvar::new());
-        Self { state, max_events, metrics, wake, end, gone }
+        let state = Mutex::new(State { max_events, ..State::default() });
+        Self { state, metrics, wake: Notify::new(), turn: Notify::new(), gone: Condvar::new() }
     }
 
     /// Takes a line, or counts it as dropped when there is no room.
@@ -57,17 +60,18 @@ impl Queue {
         let mut state = self.lock();
         let events = state.events + state.taken.0;
         let bytes = state.bytes + state.taken.1 + line.len();
-        let fits = line.len() <= LONGEST && events < self.max_events && bytes <= MEMORY;
+        let fits = line.len() <= LONGEST && events < state.max_events && bytes <= MEMORY;
         if state.closed || !fits {
             drop(state);
             self.metrics.dropped.inc();
             return;
         }
+        let was_due = state.is_due();
         state.push(line);
-        let waiting = state.events;
-        drop(state);
         self.metrics.waiting.inc();
-        if waiting == 1 || waiting == BATCH {
+        let wakes = state.events == 1 || (!was_due && state.is_due());
+        drop(state);
+        if wakes {
             self.wake.notify_one();
         }
     }
@@ -104,7 +108,7 @@ impl Queue {
     /// Says that the batch is delivered or dropped.
     pub(super) fn finish(&self) {
         let mut state = self.lock();
-        self.metrics.waiting.sub(i64::try_from(state.taken.0).unwrap_or(i64::MAX));
+        self.metrics.waiting.sub(gauge(state.taken.0));
         state.taken = (0, 0);
         let is_gone = state.waiting.is_empty();
         drop(state);
@@ -119,8 +123,8 @@ impl Queue {
         let dropped = state.events;
         state.waiting.clear();
         (state.events, state.bytes) = (0, 0);
+        self.metrics.waiting.sub(gauge(dropped));
         drop(state);
-        self.metrics.waiting.sub(i64::try_from(dropped).unwrap_or(i64::MAX));
         self.metrics.dropped.inc_by(dropped as u64);
     }
 
@@ -128,27 +132,44 @@ impl Queue {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_one();
-        self.end.notify_one();
+        self.turn.notify_one();
+    }
+
+    /// Sends to another collector from now on, also what waits.
+    pub(super) fn change(&self, settings: ExportSettings) {
+        let mut state = self.lock();
+        state.max_events = settings.max_events;
+        state.change = Some(settings);
+        drop(state);
+        self.turn.notify_one();
+    }
+
+    /// The other collector, once.
+    pub(super) fn changed(&self) -> Option<ExportSettings> {
+        self.lock().change.take()
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// Returns when nobody will bring more.
-    pub(super) async fn closed(&self) {
-        while !self.is_closed() {
-            self.end.notified().await;
+    /// Returns when the collector is another one, or nobody will bring more.
+    pub(super) async fn turned(&self) {
+        let has_turned = |state: &State| state.closed || state.change.is_some();
+        while !has_turned(&self.lock()) {
+            self.turn.notified().await;
         }
     }
 
-    /// Waits until all is gone, but no longer than a collector may be expected to take.
-    pub(super) fn flush_out(&self) {
+    /// Waits until all is gone, but no longer than a collector may be expected to take; says how many events are left.
+    pub(super) fn flush_out(&self) -> usize {
         self.lock().hurry = true;
         self.wake.notify_one();
         let pending = |state: &mut State| state.taken.0 > 0 || !state.waiting.is_empty();
         let waited = self.gone.wait_timeout_while(self.lock(), LAST_WORDS, pending);
-        waited.unwrap_or_else(PoisonError::into_inner).0.hurry = false;
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.hurry = false;
+        state.events + state.taken.0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -160,7 +181,9 @@ impl Queue {
 
 impl State {
     fn is_due(&self) -> bool {
-        self.hurry || self.closed || self.events >= BATCH || self.bytes >= PAYLOAD
+        // A small queue must not wait to be full.
+        let many = BATCH.min(self.max_events / 2).max(1);
+        self.hurry || self.closed || self.events >= many || self.bytes >= PAYLOAD
     }
 
     fn push(&mut self, line: &[u8]) {
@@ -175,6 +198,10 @@ impl State {
             self.bytes += line.len();
         }
     }
+}
+
+fn gauge(events: usize) -> i64 {
+    i64::try_from(events).unwrap_or(i64::MAX)
 }
 
 /// Events of a batch, as in Serilog's Seq sink.

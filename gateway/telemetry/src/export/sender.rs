@@ -1,15 +1,18 @@
 //! Brings a batch to its collector.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::Client;
+use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
 use url::Url;
 
-use super::encoding::{Encoding, Wrapping};
+use super::encoding::{Encoding, Verdict, Wrapping};
 use super::queue::Queue;
 
 /// Which collector, and how it is spoken to.
@@ -27,12 +30,15 @@ pub struct ExportSettings {
     pub max_events: usize,
 }
 
-/// What became of a batch.
+/// What became of a batch, or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    Taken,
+    /// All but so many events.
+    Taken { rejected: usize },
     /// It never will be.
     Refused,
+    /// Meanwhile the collector is another one.
+    Changed,
     /// The collector is away, and nobody waits for it any longer.
     GivenUp,
 }
@@ -41,26 +47,41 @@ pub(super) enum Sent {
 pub(super) struct Sender {
     client: Client,
     settings: ExportSettings,
-    wrapping: Wrapping,
-    /// Whether the last try failed; the log says it once.
-    failing: bool,
+    wrapping: Arc<Wrapping>,
+    /// What the last try failed for; the log says it once.
+    problem: Option<String>,
+}
+
+/// An answer, as far as it matters.
+struct Answer {
+    verdict: Verdict,
+    status: StatusCode,
+    rejected: usize,
+    retry_after: Option<Duration>,
 }
 
 // === impl Sender ===
 
 impl Sender {
     /// Prepares a client; opens no connection.
-    pub(super) fn new(settings: &ExportSettings) -> Result<Self, reqwest::Error> {
-        let client = client()?;
-        let wrapping = Wrapping::from_environment();
-        Ok(Self { client, settings: settings.clone(), wrapping, failing: false })
+    pub(super) fn new(settings: ExportSettings) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            client: client()?,
+            settings,
+            wrapping: Arc::new(Wrapping::from_environment()),
+            problem: None,
+        })
     }
 
-    /// Sends until the collector says yes or no.
-    pub(super) async fn send(&mut self, lines: &[Box<[u8]>], queue: &Queue) -> Sent {
-        let body = bytes::Bytes::from(self.settings.encoding.encode(lines, &self.wrapping));
-        if body.is_empty() {
-            return Sent::Refused;
+    /// Sends these lines of a batch until the collector says yes or no.
+    pub(super) async fn send(&mut self, batch: &Arc<[Box<[u8]>]>, part: Range<usize>, queue: &Queue) -> Sent {
+        if let Some(settings) = queue.changed() {
+            self.settings = settings;
+        }
+        let lines = part.len();
+        let (body, events) = self.encode(Arc::clone(batch), part).await;
+        if events == 0 {
+            return Sent::Taken { rejected: lines };
         }
         let delays = ExponentialBuilder::new()
             .with_min_delay(FIRST_DELAY)
@@ -68,24 +89,42 @@ impl Sender {
             .with_jitter()
             .without_max_times();
         for delay in delays.build() {
+            let mut delay = delay.min(LAST_DELAY);
             match self.post(body.clone()).await {
-                Ok(status) if status.is_success() => {
+                Ok(Answer { verdict: Verdict::Taken, rejected, .. }) => {
                     self.tell(None);
-                    return Sent::Taken;
+                    return Sent::Taken { rejected: (rejected + lines - events).min(lines) };
                 }
-                Ok(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE) => return Sent::Refused,
-                Ok(status) => self.tell(Some(&format!("it answered {}", status.as_u16()))),
-                Err(error) => self.tell(Some(&cause(&error))),
+                Ok(Answer { verdict: Verdict::Refused, status, .. }) => {
+                    self.tell(Some(format!("events are refused with {}, and dropped", status.as_u16())));
+                    return Sent::Refused;
+                }
+                Ok(Answer { verdict: Verdict::Later, status, retry_after, .. }) => {
+                    delay = retry_after.map_or(delay, |asked| asked.min(LONGEST_WAIT).max(delay));
+                    self.tell(Some(format!("it answered {}; events wait", status.as_u16())));
+                }
+                Err(error) => self.tell(Some(format!("{}; events wait", cause(error)))),
             }
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = queue.closed() => return Sent::GivenUp,
+                () = queue.turned() => {
+                    return if queue.is_closed() { Sent::GivenUp } else { Sent::Changed };
+                }
             }
         }
         Sent::GivenUp
     }
 
-    async fn post(&self, body: bytes::Bytes) -> Result<StatusCode, reqwest::Error> {
+    async fn encode(&self, batch: Arc<[Box<[u8]>]>, part: Range<usize>) -> (Bytes, usize) {
+        let (encoding, wrapping) = (self.settings.encoding, Arc::clone(&self.wrapping));
+        let encoded = tokio::task::spawn_blocking(move || {
+            encoding.encode(batch.get(part).unwrap_or_default(), &wrapping)
+        });
+        let (body, events) = encoded.await.unwrap_or_default();
+        (Bytes::from(body), events)
+    }
+
+    async fn post(&self, body: Bytes) -> Result<Answer, reqwest::Error> {
         let request = self
             .client
             .post(self.settings.url.clone())
@@ -93,21 +132,24 @@ impl Sender {
             .header(CONTENT_TYPE, self.settings.encoding.content_type());
         let response = request.body(body).send().await?;
         let status = response.status();
-        // Read to its end, so that the connection can be used again.
-        response.bytes().await?;
-        Ok(status)
+        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let verdict = self.settings.encoding.judge(status);
+        // The status stands, even if the rest breaks off.
+        let answer = read_some(response).await.unwrap_or_default();
+        let rejected = self.settings.encoding.rejected(&answer);
+        Ok(Answer { verdict, status, rejected, retry_after: seconds.map(Duration::from_secs) })
     }
 
-    fn tell(&mut self, problem: Option<&str>) {
+    fn tell(&mut self, problem: Option<String>) {
         let collector = self.settings.name;
-        match problem {
-            Some(error) if !self.failing => {
-                tracing::warn!(collector, error, "log events are not taken; they wait");
+        match &problem {
+            Some(error) if self.problem != problem => {
+                tracing::warn!(collector, error, "log events are not taken");
             }
-            None if self.failing => tracing::info!(collector, "log events are taken again"),
+            None if self.problem.is_some() => tracing::info!(collector, "log events are taken again"),
             Some(_) | None => {}
         }
-        self.failing = problem.is_some();
+        self.problem = problem;
     }
 }
 
@@ -123,16 +165,34 @@ pub(crate) fn client() -> Result<Client, reqwest::Error> {
         .build()
 }
 
+/// Reads what a collector has to say, but no more than that.
+pub(crate) async fn read_some(mut response: Response) -> Result<Bytes, reqwest::Error> {
+    let mut body = BytesMut::new();
+    while body.len() < ANSWER_LIMIT {
+        let Some(chunk) = response.chunk().await? else { break };
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(ANSWER_LIMIT);
+    Ok(body.freeze())
+}
+
 /// What is at the bottom of it; says nothing of the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut bottom: &dyn std::error::Error = error;
+fn cause(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let error = error.without_url();
+    let mut bottom: &dyn std::error::Error = &error;
     while let Some(deeper) = bottom.source() {
         bottom = deeper;
     }
-    if error.is_timeout() { "no answer in time".to_owned() } else { bottom.to_string() }
+    bottom.to_string()
 }
 
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(10);
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LAST_DELAY: Duration = Duration::from_secs(10);
+/// However long a collector asks to be left alone.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: usize = 64 * 1024;

@@ -71,14 +71,17 @@ impl Collector {
 
     fn exporter(&self, encoding: Encoding, max_events: usize) -> (Exporter, ExportMetrics) {
         let metrics = Metrics::new().unwrap().collector("seq");
-        let settings = ExportSettings {
+        (Exporter::start(self.settings(encoding, max_events), metrics.clone()).unwrap(), metrics)
+    }
+
+    fn settings(&self, encoding: Encoding, max_events: usize) -> ExportSettings {
+        ExportSettings {
             name: "seq",
             url: self.url.clone(),
             headers: [("x-seq-apikey".parse().unwrap(), "key".parse().unwrap())].into_iter().collect(),
             encoding,
             max_events,
-        };
-        (Exporter::start(settings, metrics.clone()).unwrap(), metrics)
+        }
     }
 }
 
@@ -212,4 +215,51 @@ async fn the_end_sends_what_is_there_and_waits_for_no_dead_collector() {
     exporter.close();
     soon(|| metrics.waiting.get() == 0).await;
     assert_eq!((metrics.delivered.get(), metrics.dropped.get()), (0, 3000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_collector_gets_what_waits_for_the_one_before() {
+    let (old, new) = (Collector::start(Encoding::Clef).await, Collector::start(Encoding::Clef).await);
+    old.answer(Some(StatusCode::UNAUTHORIZED));
+    let (exporter, metrics) = old.exporter(Encoding::Clef, 100_000);
+    for number in 0..2500 {
+        exporter.take(&line(number));
+    }
+    soon(|| old.state.lock().unwrap().calls > 0).await;
+
+    exporter.change(new.settings(Encoding::Clef, 100_000));
+    soon(|| new.taken().len() == 2500).await;
+
+    assert!(new.taken().is_sorted() && old.taken().is_empty());
+    assert_eq!(metrics.dropped.get(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_queue_does_not_wait_to_be_full() {
+    let collector = Collector::start(Encoding::Clef).await;
+    let (exporter, metrics) = collector.exporter(Encoding::Clef, 20);
+
+    for number in 0..200 {
+        exporter.take(&line(number));
+        soon(|| metrics.waiting.get() < 20).await;
+    }
+    soon(|| metrics.waiting.get() == 0).await;
+
+    assert_eq!((collector.taken().len(), metrics.dropped.get()), (200, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_wants_nothing_is_not_asked_about_each_event() {
+    let collector = Collector::start(Encoding::Otlp).await;
+    collector.answer(Some(StatusCode::NOT_FOUND));
+    let (exporter, metrics) = collector.exporter(Encoding::Otlp, 100_000);
+
+    for number in 0..10_000 {
+        exporter.take(&line(number));
+    }
+    soon(|| metrics.waiting.get() == 0).await;
+
+    let calls = collector.state.lock().unwrap().calls;
+    assert_eq!((metrics.delivered.get(), metrics.dropped.get()), (0, 10_000));
+    assert!(calls < 500, "{calls}");
 }

@@ -10,9 +10,10 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry, reload};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 pub use access::AccessRecord;
 use json::{JsonLines, Line, with_line};
@@ -77,11 +78,22 @@ pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<Log, LogEr
         }),
         Format::Text => {
             let lines = tracing_subscriber::fmt::layer().with_writer(sinks.printed()).with_ansi(false);
-            registry.with(lines).with(JsonLines(sinks.collected())).try_init()
+            registry.with(lines).with(Collecting(sinks.clone())).try_init()
         }
     }
     .map_err(|_| LogError::Taken)?;
     Ok(Log { sinks, filter: handle, configured: level.to_owned() })
+}
+
+/// Events for collectors, beside lines that are text.
+struct Collecting(Sinks);
+
+impl<S: Subscriber> Layer<S> for Collecting {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if self.0.has_collectors() {
+            JsonLines(self.0.collected()).on_event(event, context);
+        }
+    }
 }
 
 // === impl Log ===
@@ -184,7 +196,16 @@ const OURS: [&str; 10] = [
     "kyc_tenants",
 ];
 
-/// Libraries say what went wrong, but not what they handle. Three are silent: `vaultrs` and `rustify` log a
+/// Libraries say what went wrong, but not what they handle. Some are silent: OpenTelemetry's would say of each batch of
+/// spans that it was not taken, `vaultrs` and `rustify` log a
 /// failed call with the secret's path, Pingora's proxy can quote a head; the gateway reports the same failures
 /// itself. Access lines are always written.
-const LIBRARIES: [&str; 5] = ["warn", "access=info", "vaultrs=off", "rustify=off", "pingora_proxy=off"];
+const LIBRARIES: [&str; 7] = [
+    "warn",
+    "access=info",
+    "vaultrs=off",
+    "rustify=off",
+    "pingora_proxy=off",
+    "opentelemetry_sdk=off",
+    "opentelemetry-otlp=off",
+];

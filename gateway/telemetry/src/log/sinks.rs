@@ -34,9 +34,15 @@ pub(crate) enum Collector {
 struct Inner {
     stdout: BlockWriter,
     files: ArcSwapOption<Files>,
-    seq: ArcSwapOption<Exporter>,
-    otlp: ArcSwapOption<Exporter>,
+    seq: ArcSwapOption<Sink>,
+    otlp: ArcSwapOption<Sink>,
     metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Sink {
+    settings: ExportSettings,
+    exporter: Arc<Exporter>,
 }
 
 #[derive(Debug)]
@@ -88,20 +94,32 @@ impl Sinks {
         settings: Option<ExportSettings>,
     ) -> io::Result<bool> {
         let place = self.collector(collector);
-        if place.load().as_ref().map(|exporter| &exporter.settings) == settings.as_ref() {
+        let running = place.load_full();
+        if running.as_ref().map(|sink| &sink.settings) == settings.as_ref() {
             return Ok(false);
         }
-        let start = |settings: ExportSettings| {
-            let metrics = self.0.metrics.collector(settings.name);
-            Exporter::start(settings, metrics).map(Arc::new)
+        let next = match (&running, settings) {
+            // What waits goes where the rest goes.
+            (Some(running), Some(settings)) => {
+                running.exporter.change(settings.clone());
+                Some(Sink { settings, exporter: Arc::clone(&running.exporter) })
+            }
+            (None, Some(settings)) => {
+                let metrics = self.0.metrics.collector(settings.name);
+                let exporter = Arc::new(Exporter::start(settings.clone(), metrics)?);
+                Some(Sink { settings, exporter })
+            }
+            (Some(running), None) => {
+                running.exporter.close();
+                None
+            }
+            (None, None) => None,
         };
-        if let Some(old) = place.swap(settings.map(start).transpose()?) {
-            old.close();
-        }
+        place.store(next.map(Arc::new));
         Ok(true)
     }
 
-    fn collector(&self, collector: Collector) -> &ArcSwapOption<Exporter> {
+    fn collector(&self, collector: Collector) -> &ArcSwapOption<Sink> {
         match collector {
             Collector::Seq => &self.0.seq,
             Collector::Otlp => &self.0.otlp,
@@ -117,22 +135,33 @@ impl Sinks {
 
     fn collect(&self, line: &[u8]) {
         for collector in [&self.0.seq, &self.0.otlp] {
-            if let Some(exporter) = &*collector.load() {
-                exporter.take(line);
+            if let Some(sink) = &*collector.load() {
+                sink.exporter.take(line);
             }
         }
     }
 
+    /// Whether anybody takes events.
+    pub(crate) fn has_collectors(&self) -> bool {
+        self.0.seq.load().is_some() || self.0.otlp.load().is_some()
+    }
+
     /// Writes out what was gathered so far, as long as somebody takes it.
     pub(crate) fn flush_out(&self) {
+        for sink in [&self.0.seq, &self.0.otlp].into_iter().filter_map(ArcSwapOption::load_full) {
+            let events = sink.exporter.flush_out();
+            if events > 0 {
+                let collector = sink.settings.name;
+                tracing::warn!(
+                    collector,
+                    events,
+                    "log events are lost: their collector did not take them in time"
+                );
+            }
+        }
         self.0.stdout.flush_out();
         if let Some(files) = self.0.files.load_full() {
             files.writer.flush_out();
-        }
-        for collector in [&self.0.seq, &self.0.otlp] {
-            if let Some(exporter) = collector.load_full() {
-                exporter.flush_out();
-            }
         }
     }
 }

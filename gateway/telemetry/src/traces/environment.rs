@@ -45,7 +45,7 @@ pub fn read_environment(
     let logs = reader.is_wanted("LOGS").then(|| reader.logs()).flatten();
     if traces {
         // Looked at here, so that a wrong one is found before anything is served.
-        let _ = reader.url("TRACES", "v1/traces");
+        let _ = (reader.url("TRACES", "v1/traces"), reader.headers("TRACES"));
     }
     if reader.errors.is_empty() { Ok(Environment { traces, logs }) } else { Err(reader.errors) }
 }
@@ -95,6 +95,11 @@ impl Reader<'_> {
         {
             self.wrong(name, "must be none: nothing is compressed here");
         }
+        for what in ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"] {
+            if is_wanted && let Some((name, _)) = self.of(signal, what) {
+                self.wrong(name, "is not supported: collectors are trusted by the system's certificates");
+            }
+        }
         is_wanted
     }
 
@@ -116,8 +121,9 @@ impl Reader<'_> {
     fn url(&mut self, signal: &str, path: &str) -> Option<Url> {
         let (name, text) = self.of(signal, "ENDPOINT").unwrap_or_else(|| (String::new(), LOCAL.to_owned()));
         let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
         let Some(mut url) = url else {
-            self.wrong(name, "must be an http or https URL");
+            self.wrong(name, "must be an http or https URL without credentials");
             return None;
         };
         let is_base = !name.contains(signal);

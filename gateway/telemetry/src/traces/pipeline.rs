@@ -1,5 +1,6 @@
 //! From a span that ended to its collector, on the library's own thread.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use super::EnvironmentError;
 use crate::Metrics;
-use crate::export::{client, yield_to_requests};
+use crate::export::{client, read_some};
 
 /// Queue, batches and times are `OTEL_BSP_*`, the sampler is `OTEL_TRACES_SAMPLER`.
 pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, EnvironmentError> {
@@ -32,7 +33,13 @@ pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, Environme
         .build()
         .map_err(|_| failed("spans cannot be exported with these settings".to_owned()))?;
     let (exported, failed) = (metrics.spans("exported"), metrics.spans("failed"));
-    let batches = BatchSpanProcessor::builder(CountedExporter { exporter, exported, failed }).build();
+    let batches = BatchSpanProcessor::builder(CountedExporter {
+        exporter,
+        exported,
+        failed,
+        failing: AtomicBool::new(false),
+    })
+    .build();
     let processor = CountedProcessor { processor: batches, ended: metrics.spans("ended") };
     Ok(SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource()).build())
 }
@@ -60,6 +67,8 @@ struct CountedExporter {
     exporter: OtlpExporter,
     exported: IntCounter,
     failed: IntCounter,
+    /// Whether the last batch was not taken; the log says it once.
+    failing: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -75,7 +84,6 @@ impl Calls {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("otlp")
-            .on_thread_start(yield_to_requests)
             .enable_all()
             .build()?;
         Ok(Self { client: client().map_err(std::io::Error::other)?, runtime })
@@ -89,7 +97,7 @@ impl HttpClient for Calls {
         let call = async move {
             let response = client.execute(request.try_into()?).await?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let mut answer = Response::new(response.bytes().await?);
+            let mut answer = Response::new(read_some(response).await?);
             (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
             Ok::<_, reqwest::Error>(answer)
         };
@@ -101,14 +109,17 @@ impl HttpClient for Calls {
 
 impl SpanExporter for CountedExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        // This is the thread of the batches.
-        yield_to_requests();
         let spans = batch.len() as u64;
         let exported = self.exporter.export(batch).await;
         if exported.is_ok() {
             self.exported.inc_by(spans)
         } else {
             self.failed.inc_by(spans)
+        }
+        match (self.failing.swap(exported.is_err(), Ordering::Relaxed), &exported) {
+            (false, Err(_)) => tracing::warn!(collector = "otlp", "spans are not taken, and are dropped"),
+            (true, Ok(())) => tracing::info!(collector = "otlp", "spans are taken again"),
+            (_, _) => {}
         }
         exported
     }

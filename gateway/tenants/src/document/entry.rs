@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) needs_base: bool,
     /// All that is wrong; holds no values.
     pub(super) problems: Vec<String>,
+    /// Another entry has one of its keys.
+    pub(super) is_shared: bool,
     /// There when nothing is wrong.
     pub(super) tenant: Option<Tenant>,
 }
@@ -68,7 +70,7 @@ impl Entry {
             }
             _ => None,
         };
-        Self { name, subscription_id, needs_base, problems: reader.problems, tenant }
+        Self { name, subscription_id, needs_base, problems: reader.problems, is_shared: false, tenant }
     }
 }
 

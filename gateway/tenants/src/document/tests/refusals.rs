@@ -145,22 +145,38 @@ fn unusable_document_is_an_error_that_shows_nothing_of_it() {
 }
 
 #[test]
-fn a_tenant_that_runs_stays_as_it_was_unless_another_has_its_keys() {
+fn a_tenant_that_runs_stays_as_it_was_unless_another_claims_its_keys() {
     let running = Document::parse(&document(&[entry("acme"), entry("globex")]), None).unwrap().tenants;
-    let mut bad = with("apiToken", json!("a\r\nb"));
-    bad["subscriptionId"] = json!("sub-new");
-    let mut taker = entry("initech");
-    taker["subscriptionId"] = json!("sub-acme");
+    let bad = |changes: &[(&str, &str)]| {
+        let mut entry = with("apiToken", json!("a\r\nb"));
+        changes.iter().for_each(|(field, value)| entry[*field] = json!(value));
+        entry
+    };
+    let read = |entries: &[Value]| Document::parse(&document(entries), Some(&running)).unwrap().tenants;
+    let taker = |name: &str| {
+        let mut entry = entry(name);
+        entry["subscriptionId"] = json!("sub-acme");
+        entry
+    };
 
-    let slip = Document::parse(&document(&[bad.clone(), entry("globex")]), Some(&running)).unwrap();
-    let taken = Document::parse(&document(&[bad.clone(), taker]), Some(&running)).unwrap();
-    let anew = Document::parse(&document(&[bad]), None).unwrap();
-
-    let stays = slip.tenants.by_subscription("sub-acme").unwrap();
-    assert!(Arc::ptr_eq(stays, running.by_name("acme").unwrap()));
-    assert!(slip.tenants.by_subscription("sub-new").is_none() && slip.refused.len() == 1);
-    assert_eq!(taken.tenants.by_subscription("sub-acme").unwrap().name.as_str(), "initech");
-    assert!(taken.tenants.by_name("acme").is_none(), "its key is another's now");
-    assert!(taken.tenants.by_name("globex").is_none(), "an entry that is gone is gone");
-    assert_eq!(anew.tenants.len(), 0);
+    for slip in [&[][..], &[("subscriptionId", "sub-new")], &[("Name", "acme-two")], &[("Name", "")]] {
+        let after = read(&[bad(slip), entry("globex")]);
+        let acme = after.by_subscription("sub-acme").unwrap();
+        assert!(Arc::ptr_eq(acme, running.by_name("acme").unwrap()), "{slip:?}");
+        assert!(after.len() == 2 && after.by_subscription("sub-new").is_none(), "{slip:?}");
+    }
+    let taken = read(&[bad(&[("subscriptionId", "sub-new")]), taker("initech")]);
+    assert_eq!(taken.by_subscription("sub-acme").unwrap().name.as_str(), "initech");
+    assert!(taken.by_name("acme").is_none(), "its key is another's now");
+    assert!(taken.by_name("globex").is_none(), "an entry that is gone is gone");
+    let mut claimed = taker("initech");
+    claimed["apiToken"] = json!(null);
+    for doubled in [
+        [entry("acme"), taker("initech")],
+        [entry("acme"), claimed.clone()],
+        [bad(&[("subscriptionId", "sub-new")]), claimed],
+    ] {
+        assert_eq!(read(&doubled).len(), 0, "nobody can say whose calls those are");
+    }
+    assert_eq!(Document::parse(&document(&[bad(&[])]), None).unwrap().tenants.len(), 0);
 }
