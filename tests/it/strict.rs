@@ -50,6 +50,14 @@ fn rows() -> Vec<(&'static str, Vec<u8>, u16)> {
         ),
         ("Transfer-Encoding unknown", post("Transfer-Encoding: xchunked\r\n"), 400),
         ("Transfer-Encoding as a list", post("Transfer-Encoding: gzip, chunked\r\n"), 400),
+        ("Content_Length", post("Content_Length: 2\r\n"), 400),
+        (
+            "Transfer_Encoding beside the real one",
+            post("Transfer_Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"),
+            400,
+        ),
+        ("Transfer--Encoding", post("Transfer--Encoding: chunked\r\n"), 400),
+        ("Content-Type twice", post("Content-Type: application/json\r\nContent-Type: text/html\r\n"), 400),
         ("Host missing", bare("GET /dcs/kyc2/applicants HTTP/1.1\r\nSubscriptionId: sub-acme\r\n\r\n"), 400),
         (
             "Host missing in HTTP/1.0",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use kyc_model::{Tenant, TenantTable};
 use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
@@ -38,6 +39,13 @@ impl BySubscription {
         let value = values.next().ok_or_else(|| unauthenticated("the tenant header is missing"))?;
         if values.next().is_some() {
             return Err(Problem::new(ProblemKind::BadRequest, "the tenant header is repeated"));
+        }
+        // Whoever stands between could have taken it out, or another one in.
+        let options =
+            headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        let name = self.header.as_str().as_bytes();
+        if options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(name)) {
+            return Err(Problem::new(ProblemKind::BadRequest, "the tenant header is named as hop-by-hop"));
         }
         let value = value
             .to_str()

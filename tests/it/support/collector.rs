@@ -32,7 +32,6 @@ struct Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) message: String,
-    pub(crate) level: String,
     pub(crate) request_id: String,
     pub(crate) trace_id: String,
 }
@@ -116,7 +115,8 @@ fn clef(line: &str) -> Event {
     assert!(humantime::parse_rfc3339(event["@t"].as_str().unwrap()).is_ok(), "{line}");
     assert_eq!(event["Application"], "kyc-gateway");
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-    Event { message: text("@m"), level: text("@l"), request_id: text("request_id"), trace_id: text("@tr") }
+    assert!(["Error", "Warning", "Information", "Debug", "Verbose"].contains(&text("@l").as_str()), "{line}");
+    Event { message: text("@m"), request_id: text("request_id"), trace_id: text("@tr") }
 }
 
 fn logs(body: &[u8]) -> Vec<Event> {
@@ -133,7 +133,6 @@ fn logs(body: &[u8]) -> Vec<Event> {
             };
             Event {
                 message,
-                level: record.severity_text.clone(),
                 request_id: text(&record.attributes, "request_id"),
                 trace_id: hex(&record.trace_id),
             }

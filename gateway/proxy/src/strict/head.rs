@@ -56,6 +56,9 @@ pub(crate) fn check_fields(head: &Parts, http2: bool) -> Result<(), Violation> {
     if matches!(*method, Method::CONNECT | Method::TRACE) || is_refused(method) {
         return Err(Violation::Method);
     }
+    if fields.get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
+        return Err(Violation::ContentTypeRepeated);
+    }
     if fields.contains_key(header::UPGRADE) {
         return Err(Violation::Upgrade);
     }
@@ -80,6 +83,9 @@ fn check_http2(head: &Parts) -> Result<(), Violation> {
     }
     if fields.contains_key(header::TRANSFER_ENCODING) {
         return Err(Violation::TransferEncoding);
+    }
+    if fields.keys().any(|name| imitates_framing(name.as_str().as_bytes())) {
+        return Err(Violation::FramingImitated);
     }
     check_http2_host(head)?;
     let mut lengths = fields.get_all(header::CONTENT_LENGTH).iter();
@@ -114,6 +120,23 @@ fn is_refused(method: &Method) -> bool {
     ["connect", "trace"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
 }
 
+/// Says whether a name is one that frames but for the signs between its words, as servers spell them that put fields into
+/// variables: `Content_Length`, `Transfer--Encoding`.
+fn imitates_framing(name: &[u8]) -> bool {
+    let exact: &[u8] = match name.first() {
+        Some(b'c' | b'C') if name.len() >= CONTENT_LENGTH.len() - 1 => CONTENT_LENGTH,
+        Some(b't' | b'T') if name.len() >= TRANSFER_ENCODING.len() - 1 => TRANSFER_ENCODING,
+        Some(_) | None => return false,
+    };
+    let letters = |name: &[u8]| -> Vec<u8> {
+        name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
+    };
+    !name.eq_ignore_ascii_case(exact) && letters(name) == letters(exact)
+}
+
+const CONTENT_LENGTH: &[u8] = b"content-length";
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
+
 /// The fields that say where a message ends and whom it is for.
 #[derive(Default)]
 struct Framing {
@@ -135,6 +158,9 @@ impl Framing {
         // Pingora's parser takes only tokens as names; a space at their end is what parsers differ in most.
         if name.last().is_none_or(|byte| matches!(byte, b' ' | b'\t')) {
             return Err(Violation::FieldName);
+        }
+        if imitates_framing(name) {
+            return Err(Violation::FramingImitated);
         }
         // Only these three frame or address a message, and their names differ in length.
         if !matches!(name.len(), 4 | 14 | 17) {

@@ -27,6 +27,8 @@ pub(crate) enum Violation {
     FieldValue,
     HeaderTooLarge,
     FramingTwice,
+    FramingImitated,
+    ContentTypeRepeated,
     ContentLength,
     TransferEncoding,
     HostMissing,
@@ -54,6 +56,8 @@ impl Violation {
             | Self::FieldName
             | Self::FieldValue
             | Self::FramingTwice
+            | Self::FramingImitated
+            | Self::ContentTypeRepeated
             | Self::ContentLength
             | Self::TransferEncoding
             | Self::HostMissing
@@ -79,6 +83,8 @@ impl fmt::Display for Violation {
             Self::FieldValue => "a field value holds control bytes (RFC 9110 §5.5)",
             Self::HeaderTooLarge => "the header block is over 32 KiB",
             Self::FramingTwice => "Content-Length and Transfer-Encoding together (RFC 9112 §6.1)",
+            Self::FramingImitated => "a field name reads like one that frames, and is none (RFC 9112 §6)",
+            Self::ContentTypeRepeated => "Content-Type is repeated (RFC 9110 §8.3)",
             Self::ContentLength => "Content-Length is repeated or no number (RFC 9110 §8.6)",
             Self::TransferEncoding => "Transfer-Encoding is repeated or not `chunked` (RFC 9112 §6.1)",
             Self::HostMissing => "Host is missing (RFC 9112 §3.2)",

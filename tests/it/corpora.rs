@@ -1,0 +1,135 @@
+//! What others collected: gunicorn's invalid requests, and the requests of `http_desync_guardian`, sent as they are
+//! through the gateway with a valid subscription. What is refused never reaches the upstream.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::gateway::{Setup, start, tools};
+use crate::support::raw::{Recorder, exchange, send, status};
+
+struct Case {
+    source: String,
+    name: String,
+    expected: String,
+    bytes: Vec<u8>,
+}
+
+/// Every path goes to Onfido, so that no request is refused for its path alone.
+const ROUTES: &str = "[downstream]\nhead = \"300ms\"\n[[routes]]\nname = \"all\"\npaths = [\"/{*path}\"]\n\
+                      [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";
+
+/// What goes on, and why that is right.
+const ARGUED: [(&str, &str); 19] = [
+    ("006", LIMITS),
+    ("007", LIMITS),
+    ("008", LIMITS),
+    ("009", LIMITS),
+    ("010", LIMITS),
+    ("017", LIMITS),
+    ("019", "X-Forwarded fields that contradict each other: none of them goes on"),
+    ("chunked_09", CHUNKS),
+    ("chunked_12", CHUNKS),
+    ("chunked_13", CHUNKS),
+    ("rfc9110_trailer_forbidden_cl_01", TRAILERS),
+    ("rfc9110_trailer_forbidden_host_01", TRAILERS),
+    ("rfc9110_trailer_forbidden_te_01", TRAILERS),
+    ("ambiguous: Get with a body and Content-Length", BODY_OF_GET),
+    ("ambiguous: Get with a body and Transfer-Encoding", BODY_OF_GET),
+    ("ambiguous: Head with a body and Content-Length", BODY_OF_GET),
+    ("ambiguous: Head with a body and Transfer-Encoding", BODY_OF_GET),
+    ("real-life-test-cases: Has a CL in GET", BODY_OF_GET),
+    ("real-life-test-cases: Has a TE in GET", BODY_OF_GET),
+];
+const LIMITS: &str = "over a limit that gunicorn's test sets, far under 32 KiB";
+const CHUNKS: &str = "a blank behind a chunk's size, or no size, which ends the body: what follows is read as a request of its \
+                      own and refused; upstream the body has the gateway's own chunks";
+const TRAILERS: &str = "trailers do not go on";
+const BODY_OF_GET: &str =
+    "a body that is framed once is no riddle for either side, and goes on with its frame (RFC 9110 §9.3.1)";
+
+fn cases() -> Vec<Case> {
+    let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/corpora");
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version", "1", "--manifest-path"])
+        .arg(reader.join("Cargo.toml"))
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let guardian = packages.iter().find(|package| package["name"] == "http_desync_guardian").unwrap();
+    let guardian = PathBuf::from(guardian["manifest_path"].as_str().unwrap());
+    let printed = Command::new(tools().join("python/bin/python"))
+        .arg(reader.join("read.py"))
+        .arg(tools().join("gunicorn"))
+        .arg(guardian.parent().unwrap())
+        .output()
+        .unwrap();
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let lines = std::str::from_utf8(&printed.stdout).unwrap().lines();
+    lines
+        .map(|line| {
+            let case: Value = serde_json::from_str(line).unwrap();
+            let text = |name: &str| case[name].as_str().unwrap().to_owned();
+            let digits = text("hex");
+            let digit = |place| u8::from_str_radix(&digits[place..place + 2], 16).unwrap();
+            let bytes = (0..digits.len()).step_by(2).map(digit).collect();
+            Case { source: text("source"), name: text("name"), expected: text("expected"), bytes }
+        })
+        .collect()
+}
+
+/// The same request with a tenant, and with a host where it has none: those are not what it is about.
+fn addressed(bytes: &[u8]) -> Vec<u8> {
+    let line = bytes.windows(2).position(|pair| pair == b"\r\n").map_or(bytes.len(), |place| place + 2);
+    let (first, rest) = bytes.split_at(line);
+    let has_host = rest.to_ascii_lowercase().windows(6).any(|part| part == b"\nhost:")
+        || rest.to_ascii_lowercase().starts_with(b"host:");
+    let host: &[u8] = if has_host { b"" } else { b"Host: gateway\r\n" };
+    [first, host, b"SubscriptionId: sub-acme\r\n", rest].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_found_dangerous_is_refused() {
+    let upstream = Recorder::start().await;
+    let gateway = start(Setup::default().onfido(upstream.address).config(ROUTES)).await;
+    let good = b"GET /applicants HTTP/1.1\r\nHost: gateway\r\nSubscriptionId: sub-acme\r\n\r\n";
+    let mut counts: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
+    let mut passed = Vec::new();
+
+    for case in cases() {
+        let seen = upstream.bytes().len();
+        let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+        let answer = timeout(Duration::from_secs(2), exchange(&mut stream, &addressed(&case.bytes))).await;
+        let answered = answer.as_deref().map_or(0, status);
+        drop(stream);
+        let delivered = &upstream.bytes()[seen..];
+        // What goes on as chunks of the gateway's own and is never ended is refused, too: the upstream cannot use it.
+        let is_chunked = delivered.to_ascii_lowercase().windows(9).any(|part| part == b": chunked");
+        let is_broken = case.source == "gunicorn" && is_chunked && !delivered.ends_with(b"0\r\n\r\n");
+        let refused = delivered.is_empty() || is_broken;
+        let tier = if case.source == "gunicorn" { "invalid" } else { case.expected.as_str() };
+        let (all, good_ones) = counts.entry((case.source.clone(), tier.to_owned())).or_default();
+        *all += 1;
+        *good_ones += usize::from(refused);
+        let is_wanted = matches!(tier, "Compliant" | "Acceptable");
+        if !refused && !is_wanted {
+            passed.push((case.name.clone(), answered));
+        }
+        assert_eq!(status(&send(gateway.address(), good).await), 200, "alive after {}", case.name);
+    }
+
+    for ((source, tier), (all, refused)) in &counts {
+        println!("{source:<10}{tier:<14}{refused:>4} of {all:>4} refused");
+    }
+    assert_eq!(counts[&("guardian".to_owned(), "Severe".to_owned())], (58, 58));
+    let unargued: Vec<_> =
+        passed.iter().filter(|(name, _)| !ARGUED.iter().any(|(known, _)| name == known)).collect();
+    assert!(unargued.is_empty(), "{unargued:?}");
+    gateway.stop().await;
+}
