@@ -27,6 +27,9 @@ pub enum InvalidBaseUrl {
     /// `user:password@` in the URL.
     #[error("must not hold a user name or password")]
     Credentials,
+    /// A host that credentials do not go to.
+    #[error("names a host that API tokens do not go to (tenants.onfido_hosts)")]
+    Host,
     /// A query or a fragment, which cannot be the base of a path.
     #[error("must not have a query or a fragment")]
     Query,
@@ -81,6 +84,11 @@ impl UpstreamBase {
         self.tls
     }
 
+    /// Says whether it is on this machine, by its name or address.
+    pub fn is_local(&self) -> bool {
+        is_local(&self.url)
+    }
+
     /// Says whether what is sent there can be read on the way: no TLS, and not on this machine.
     pub fn is_exposed(&self) -> bool {
         is_exposed(&self.url)
@@ -104,13 +112,16 @@ impl UpstreamBase {
 
 /// Says whether a URL is without TLS and not on this machine.
 pub(crate) fn is_exposed(url: &Url) -> bool {
-    let local = match url.host() {
+    url.scheme() == "http" && !is_local(url)
+}
+
+fn is_local(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    url.scheme() == "http" && !local
+    }
 }
 
 #[cfg(test)]

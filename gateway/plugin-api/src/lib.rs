@@ -31,4 +31,4 @@ pub use factory::{Build, Factory, Warnings};
 pub use kyc_model::{Problem, ProblemKind};
 pub use operations::Operations;
 pub use phases::Phases;
-pub use plugin::{Flow, Outcome, Plugin, Result};
+pub use plugin::{Flow, Outcome, Plugin, Result, Role};

@@ -21,6 +21,17 @@ pub enum Flow {
     Respond(http::Response<Bytes>),
 }
 
+/// What a plugin means for who may call its route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It asks callers who they are, and lets in only some.
+    ChecksCallers,
+    /// It sends requests on under a credential that is not the caller's: whoever gets through acts as a tenant.
+    AttachesCredentials,
+    /// Neither.
+    Other,
+}
+
 /// How a request ended, for [`Plugin::logging`].
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
@@ -109,6 +120,11 @@ pub trait Plugin: Send + Sync + 'static {
     /// The [`Problem`] that breaks the answer off.
     fn response_body_filter(&self, _chunk: &mut Option<Bytes>, _end: bool, _cx: &mut Ctx) -> Result<()> {
         Ok(())
+    }
+
+    /// What it means for who may call the route.
+    fn role(&self) -> Role {
+        Role::Other
     }
 
     /// The work that this instance does beside requests, if any.

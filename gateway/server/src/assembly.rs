@@ -120,7 +120,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
 
     server.add_service(background_service(
         "tenants",
-        Refresh::new(source, tenants.clone(), metrics.clone(), settings.poll, reload),
+        Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload),
     ));
     server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
     let under_way = UnderWay::default();

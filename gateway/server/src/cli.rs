@@ -84,7 +84,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     );
                 }
                 match assembly::source(settings.tenants) {
-                    Ok(source) => tenancy::check_live(source),
+                    Ok(source) => tenancy::check_live(source, &settings.watch.hosts),
                     Err(error) => terminal::fail(&error),
                 }
             }

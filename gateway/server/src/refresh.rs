@@ -1,11 +1,10 @@
 //! Keeps the tenants up to date while the gateway runs.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
-use kyc_tenants::{Reload, Source, Tenants, watch};
+use kyc_tenants::{Reload, Source, Tenants, WatchSettings, watch};
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
@@ -16,7 +15,7 @@ pub(crate) struct Refresh {
     source: Mutex<Option<Box<dyn Source>>>,
     tenants: Tenants,
     metrics: Metrics,
-    poll: Duration,
+    settings: WatchSettings,
     reload: Reload,
 }
 
@@ -27,10 +26,10 @@ impl Refresh {
         source: Box<dyn Source>,
         tenants: Tenants,
         metrics: Metrics,
-        poll: Duration,
+        settings: WatchSettings,
         reload: Reload,
     ) -> Self {
-        Self { source: Mutex::new(Some(source)), tenants, metrics, poll, reload }
+        Self { source: Mutex::new(Some(source)), tenants, metrics, settings, reload }
     }
 }
 
@@ -48,8 +47,9 @@ impl BackgroundService for Refresh {
         };
         let (tenants, metrics, reload) = (self.tenants.clone(), self.metrics.clone(), self.reload.clone());
         let asked = on_hangup(reload.clone());
-        let watched =
-            watch(source, tenants, metrics, self.poll, reload, stopped, move || ready.notify_ready());
+        let watched = watch(source, tenants, metrics, self.settings.clone(), reload, stopped, move || {
+            ready.notify_ready()
+        });
         tokio::select! {
             () = watched => {}
             () = asked => {}

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use http::{Method, Response, StatusCode, header};
 use kyc_model::{Dialect, Tenant, TenantTable};
 use kyc_plugin_api::Operations;
-use kyc_tenants::{Document, Reload, Source, Tenants, causes};
+use kyc_tenants::{Document, OnfidoHosts, Reload, Source, Tenants, causes};
 use serde_json::{Value, json};
 
 use crate::remote::Target;
@@ -95,14 +95,14 @@ impl TenantsCommand {
 }
 
 /// Reads a source once and says what would be served; succeeds only when everything would be.
-pub(crate) fn check_live(mut source: Box<dyn Source>) -> ExitCode {
+pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts) -> ExitCode {
     let name = source.describe();
     let read = async { source.read().await.map_err(|error| format!("{name}: {}", causes(&error))) };
     let text = match terminal::wait_for(read) {
         Ok(text) => text,
         Err(reason) => return terminal::fail(&reason),
     };
-    let document = match Document::read(&text) {
+    let document = match Document::read(&text, hosts) {
         Ok(document) => document,
         Err(error) => return terminal::fail(&format!("{name}: {error}")),
     };

@@ -1,6 +1,7 @@
 //! The tenant document: JSON in, a table of tenants and a list of refusals out.
 
 mod entry;
+mod hosts;
 mod object;
 mod rules;
 
@@ -12,6 +13,7 @@ use kyc_model::{InvalidBaseUrl, Secret, SubscriptionId, Tenant, TenantName, Tena
 use serde_json::value::RawValue;
 
 use entry::Entry;
+pub use hosts::OnfidoHosts;
 use object::{FieldProblem, Object};
 
 /// What one tenant document says.
@@ -88,26 +90,40 @@ impl Document {
     /// # Errors
     ///
     /// As [`Document::parse`].
-    pub fn read(document: &Secret) -> Result<Self, DocumentError> {
-        Self::parse(document.reveal().as_bytes(), None)
+    pub fn read(document: &Secret, hosts: &OnfidoHosts) -> Result<Self, DocumentError> {
+        Self::parse_within(document.reveal().as_bytes(), None, hosts)
     }
 
-    /// Reads a document. Entries that are the same in `previous` keep their `Arc`.
+    /// The same as [`Document::parse_within`] for Onfido's own hosts.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError`].
+    pub fn parse(bytes: &[u8], previous: Option<&TenantTable>) -> Result<Self, DocumentError> {
+        Self::parse_within(bytes, previous, &OnfidoHosts::default())
+    }
+
+    /// Reads a document. Entries that are the same in `previous` keep their `Arc`. No base URL is taken whose host is
+    /// none of `hosts`.
     ///
     /// # Errors
     ///
     /// [`DocumentError`] when there is no array of tenants to be had; a bad entry alone is a [`Refusal`].
-    pub fn parse(bytes: &[u8], previous: Option<&TenantTable>) -> Result<Self, DocumentError> {
+    pub fn parse_within(
+        bytes: &[u8],
+        previous: Option<&TenantTable>,
+        hosts: &OnfidoHosts,
+    ) -> Result<Self, DocumentError> {
         let text = std::str::from_utf8(bytes).map_err(|_| DocumentError::NotText)?;
         // Editors of Windows put a byte order mark in front, which JSON does not know.
         let object = Object::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
             .map_err(|error| DocumentError::Malformed { line: error.line(), column: error.column() })?;
-        let base = base_url(&object)?.map(Arc::new);
+        let base = base_url(&object, hosts)?.map(Arc::new);
         let array = tokens(&object)?;
         let elements: Vec<&RawValue> = serde_json::from_str(&array)
             .map_err(|error| DocumentError::MalformedTokens { line: error.line(), column: error.column() })?;
         let mut entries: Vec<Entry> =
-            elements.into_iter().map(|element| Entry::read(element, base.as_ref())).collect();
+            elements.into_iter().map(|element| Entry::read(element, base.as_ref(), hosts)).collect();
         if base.is_none() && entries.iter().any(|entry| entry.needs_base) {
             return Err(DocumentError::MissingBaseUrl);
         }
@@ -161,9 +177,10 @@ impl fmt::Display for Refusal {
     }
 }
 
-fn base_url(object: &Object<'_>) -> Result<Option<UpstreamBase>, DocumentError> {
+fn base_url(object: &Object<'_>, hosts: &OnfidoHosts) -> Result<Option<UpstreamBase>, DocumentError> {
     let text = object.text(BASE_URL).map_err(|problem| field_error(BASE_URL, problem))?;
-    text.map(|text| UpstreamBase::parse(&text)).transpose().map_err(DocumentError::BaseUrl)
+    let base = text.map(|text| UpstreamBase::parse(&text).and_then(|base| hosts.admit(base)));
+    base.transpose().map_err(DocumentError::BaseUrl)
 }
 
 /// The text of the array: the value itself, or the JSON inside of a string.

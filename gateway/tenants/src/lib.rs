@@ -4,8 +4,8 @@ mod document;
 mod source;
 mod watch;
 
-pub use document::{Document, DocumentError, Refusal};
+pub use document::{Document, DocumentError, OnfidoHosts, Refusal};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
 pub use source::{Source, SourceError, causes};
-pub use watch::{Reload, Tenants, watch};
+pub use watch::{Reload, Tenants, WatchSettings, watch};

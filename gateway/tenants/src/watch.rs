@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use kyc_model::TenantTable;
 use kyc_telemetry::Metrics;
 
-use crate::document::{Document, DocumentError};
+use crate::document::{Document, DocumentError, OnfidoHosts};
 use crate::source::{Source, SourceError, causes};
 
 /// The running tenants: one table, swapped as a whole. Clones share it.
@@ -28,6 +28,7 @@ struct Watcher {
     tenants: Tenants,
     metrics: Metrics,
     poll: Duration,
+    hosts: OnfidoHosts,
     hashes: RandomState,
     reload: Reload,
     /// Of the document that is running.
@@ -72,7 +73,16 @@ impl Tenants {
     }
 }
 
-/// Keeps `tenants` as `source` says, until `shutdown`: looks at once, then each `poll` (more than zero), and when
+/// How a source is watched.
+#[derive(Clone, Debug)]
+pub struct WatchSettings {
+    /// How often it is looked at; more than zero.
+    pub poll: Duration,
+    /// Where API tokens may go.
+    pub hosts: OnfidoHosts,
+}
+
+/// Keeps `tenants` as `source` says, until `shutdown`: looks at once, then each [`WatchSettings::poll`], and when
 /// `reload` asks.
 ///
 /// What cannot be read or used leaves the last good table in place and is retried, after one second at first
@@ -81,13 +91,15 @@ pub async fn watch(
     source: Box<dyn Source>,
     tenants: Tenants,
     metrics: Metrics,
-    poll: Duration,
+    settings: WatchSettings,
     reload: Reload,
     shutdown: impl Future,
     on_first_load: impl FnOnce(),
 ) {
     let hashes = RandomState::new();
-    let mut watcher = Watcher { source, tenants, metrics, poll, hashes, reload, running: None, seen: None };
+    let WatchSettings { poll, hosts } = settings;
+    let mut watcher =
+        Watcher { source, tenants, metrics, poll, hosts, hashes, reload, running: None, seen: None };
     tokio::select! {
         biased;
         _ = shutdown => {}
@@ -152,7 +164,7 @@ impl Watcher {
             return Ok("unchanged");
         }
         let previous = self.tenants.load();
-        let document = Document::parse(text.reveal().as_bytes(), previous.as_deref())?;
+        let document = Document::parse_within(text.reveal().as_bytes(), previous.as_deref(), &self.hosts)?;
         self.apply(document);
         self.running = Some(hash);
         Ok("changed")

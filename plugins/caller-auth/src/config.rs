@@ -9,6 +9,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Whether a caller needs all that is asked for, or any of it; default `all`.
+    pub require: Require,
     /// The header with the secret; default `X-Gateway-Secret`.
     pub header: String,
     /// A file with the secret.
@@ -20,18 +22,30 @@ pub struct Config {
     /// The same as an environment variable.
     pub previous_secret_env: Option<String>,
     /// The networks that callers connect from; the direct peer counts, no forwarding header.
-    pub allow: Vec<IpNet>,
+    /// Left out: none is asked for.
+    pub allow: Option<Vec<IpNet>>,
+}
+
+/// How several conditions are combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Require {
+    /// Every one.
+    All,
+    /// One of them.
+    Any,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            require: Require::All,
             header: "X-Gateway-Secret".to_owned(),
             secret_file: None,
             secret_env: None,
             previous_secret_file: None,
             previous_secret_env: None,
-            allow: Vec::new(),
+            allow: None,
         }
     }
 }

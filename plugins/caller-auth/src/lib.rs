@@ -11,14 +11,15 @@
 //!
 //! Whoever reaches the gateway past Azure API Management can name any tenant. A secret header that
 //! API Management's policy sets, and the addresses it calls from, close that door. At least one of the two is
-//! needed; where both are given, both must hold. Put it first in the route's list.
+//! needed; where both are given, both must hold, or with `require = "any"` one of them. Put it first in the
+//! route's list.
 
 mod config;
 mod plugin;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::Config;
+pub use config::{Config, Require};
 pub use plugin::Gatekeeper;
 
 /// The factory of this kind.
@@ -30,7 +31,7 @@ impl Factory for CallerAuth {
     type Config = Config;
     type Plugin = Gatekeeper;
 
-    fn build(config: Config, _build: &Build<'_>) -> Result<Gatekeeper, String> {
-        Gatekeeper::try_from(config)
+    fn build(config: Config, build: &Build<'_>) -> Result<Gatekeeper, String> {
+        Gatekeeper::new(config, build)
     }
 }

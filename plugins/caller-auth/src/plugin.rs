@@ -5,28 +5,38 @@ use std::path::Path;
 use http::HeaderName;
 use ipnet::IpNet;
 use kyc_model::{Secret, SecretSource};
-use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
+use kyc_plugin_api::{Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi};
+use kyc_telemetry::names;
 use pingora_http::RequestHeader;
+use prometheus::IntCounterVec;
 use serde_json::json;
 
-use crate::config::Config;
+use crate::config::{Config, Require};
 
-/// Lets in who knows the secret and comes from an allowed network.
+/// Lets in who shows what is asked for. Whatever is wrong, the answer is the same; metrics and the log say more.
 #[derive(Clone, Debug)]
 pub struct Gatekeeper {
+    require: Require,
     header: HeaderName,
     /// The secrets that are valid now; empty: none is asked for.
     secrets: Vec<Secret>,
     /// The networks that may call; empty: all.
     allow: Vec<IpNet>,
+    refused: IntCounterVec,
+    route: String,
+}
+
+/// A check that was not passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Secret,
+    Network,
 }
 
 // === impl Gatekeeper ===
 
-impl TryFrom<Config> for Gatekeeper {
-    type Error = String;
-
-    fn try_from(config: Config) -> Result<Self, String> {
+impl Gatekeeper {
+    pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, String> {
         let header = HeaderName::try_from(config.header.as_str())
             .map_err(|_| format!("header: `{}` is no header name", config.header))?;
         let current = secret("secret", config.secret_file.as_deref(), config.secret_env.as_deref())?;
@@ -38,37 +48,39 @@ impl TryFrom<Config> for Gatekeeper {
         if current.is_none() && previous.is_some() {
             return Err("previous_secret: is of no use without a secret".to_owned());
         }
-        if current.is_none() && config.allow.is_empty() {
+        if config.allow.as_ref().is_some_and(Vec::is_empty) {
+            return Err("allow: names no network, and is left out to ask for none".to_owned());
+        }
+        let allow = config.allow.unwrap_or_default();
+        if current.is_none() && allow.is_empty() {
             return Err("needs a secret (secret_file or secret_env), allow, or both".to_owned());
         }
-        Ok(Self { header, secrets: current.into_iter().chain(previous).collect(), allow: config.allow })
+        let refused = build.collectors.counter(
+            names::CALLERS_REFUSED,
+            "Callers that were not let in.",
+            &["route", "reason"],
+        )?;
+        let secrets: Vec<Secret> = current.into_iter().chain(previous).collect();
+        Ok(Self { require: config.require, header, secrets, allow, refused, route: build.route.to_owned() })
     }
-}
 
-impl Gatekeeper {
-    fn check_peer(&self, cx: &Ctx) -> Result<()> {
-        if self.allow.is_empty() {
-            return Ok(());
-        }
+    /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
+    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> [Option<(Reason, bool)>; 2] {
+        let secret = (!self.secrets.is_empty()).then(|| (Reason::Secret, self.has_secret(head)));
+        let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(cx)));
+        [secret, network]
+    }
+
+    fn is_allowed(&self, cx: &Ctx) -> bool {
         let peer = cx.connection().peer.map(|peer| peer.ip().to_canonical());
-        match peer {
-            Some(peer) if self.allow.iter().any(|network| network.contains(&peer)) => Ok(()),
-            Some(_) | None => {
-                Err(Problem::new(ProblemKind::Forbidden, "the peer is in no network that may call"))
-            }
-        }
+        peer.is_some_and(|peer| self.allow.iter().any(|network| network.contains(&peer)))
     }
 
-    fn check_secret(&self, head: &RequestHeader) -> Result<()> {
-        if self.secrets.is_empty() {
-            return Ok(());
-        }
+    fn has_secret(&self, head: &RequestHeader) -> bool {
         let mut values = head.headers.get_all(&self.header).iter();
         match (values.next(), values.next()) {
-            (Some(value), None) if self.knows(value.as_bytes()) => Ok(()),
-            (Some(_) | None, _) => {
-                Err(Problem::new(ProblemKind::Unauthenticated, "the caller's secret is missing or wrong"))
-            }
+            (Some(value), None) => self.knows(value.as_bytes()),
+            (Some(_) | None, _) => false,
         }
     }
 
@@ -78,21 +90,31 @@ impl Gatekeeper {
     }
 }
 
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Network => "network",
+        }
+    }
+}
+
 impl Plugin for Gatekeeper {
+    fn role(&self) -> Role {
+        Role::ChecksCallers
+    }
+
     fn describe(&self, api: &mut RouteApi) {
         if !self.secrets.is_empty() {
             api.parameters.push(json!({
                 "name": self.header.as_str(),
                 "in": "header",
-                "required": true,
+                "required": self.require == Require::All,
                 "description": "The secret that callers share with the gateway.",
                 "schema": { "type": "string" },
             }));
         }
         api.refusals.push((401, "The caller is not known."));
-        if !self.allow.is_empty() {
-            api.refusals.push((403, "The caller is in no network that may call."));
-        }
     }
 
     fn phases(&self) -> Phases {
@@ -100,9 +122,24 @@ impl Plugin for Gatekeeper {
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
-        self.check_peer(cx)?;
-        self.check_secret(head)?;
-        Ok(Flow::Next)
+        let checks = self.checks(head, cx);
+        let mut checks = checks.iter().flatten();
+        let failed = checks.clone().find(|(_, passed)| !passed);
+        let is_let_in = match self.require {
+            Require::All => failed.is_none(),
+            Require::Any => checks.any(|(_, passed)| *passed),
+        };
+        match failed.filter(|_| !is_let_in) {
+            None => Ok(Flow::Next),
+            Some((reason, _)) => {
+                self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
+                let detail = match reason {
+                    Reason::Secret => "the caller's secret is missing or wrong",
+                    Reason::Network => "the peer is in no network that may call",
+                };
+                Err(Problem::new(ProblemKind::Unauthenticated, detail))
+            }
+        }
     }
 
     fn upstream_request_filter(&self, head: &mut RequestHeader, _cx: &mut Ctx) -> Result<()> {
@@ -195,8 +232,28 @@ mod tests {
         let unknown = run(&settings, "10.1.2.3:1", &[]);
 
         assert_eq!(inside, Ok(()));
-        assert_eq!(outside, Err(ProblemKind::Forbidden));
+        assert_eq!(outside, Err(ProblemKind::Unauthenticated), "and it looks like any other refusal");
         assert_eq!(unknown, Err(ProblemKind::Unauthenticated));
+    }
+
+    #[test]
+    fn one_condition_is_enough_where_any_is() {
+        let file = secret_file();
+        let settings = settings(&file, "require = \"any\"\nallow = [\"10.0.0.0/8\"]");
+        let secret: &[(&'static str, &str)] = &[("X-Gateway-Secret", CANARY)];
+
+        assert_eq!(run(&settings, "192.0.2.1:1", secret), Ok(()));
+        assert_eq!(run(&settings, "10.1.2.3:1", &[]), Ok(()));
+        assert_eq!(run(&settings, "192.0.2.1:1", &[]), Err(ProblemKind::Unauthenticated));
+    }
+
+    #[test]
+    fn no_network_at_all_is_a_mistake() {
+        let file = secret_file();
+
+        let refused = testkit::build::<CallerAuth>(&settings(&file, "allow = []")).unwrap_err();
+
+        assert_eq!(refused, "allow: names no network, and is left out to ask for none");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
-    BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi, Target, Timeouts,
+    BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi, Target,
+    Timeouts,
 };
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -93,6 +94,10 @@ impl OnfidoApi {
 
 #[async_trait]
 impl Plugin for OnfidoApi {
+    fn role(&self) -> Role {
+        Role::AttachesCredentials
+    }
+
     fn describe(&self, api: &mut RouteApi) {
         describe(&self.aliases, api);
     }

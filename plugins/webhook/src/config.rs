@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use serde::Deserialize;
 pub(crate) use stored::KNOWN;
 pub use stored::{DispatchConfig, StoreConfig};
@@ -72,6 +73,8 @@ pub struct PortalConfig {
     pub data: DataForm,
     /// PEM certificates that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Networks that portals may be in although they are link-local, multicast or hold a cloud's metadata service.
+    pub allow: Vec<IpNet>,
 }
 
 /// What the legacy dialect puts into `Data`.
@@ -145,6 +148,7 @@ impl Default for PortalConfig {
             login_lifetime: Duration::from_secs(600),
             data: DataForm::Event,
             ca_file: None,
+            allow: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ macro_rules! failpoint {
     };
 }
 
+mod addresses;
 mod config;
 mod configuration_name;
 mod content_type;

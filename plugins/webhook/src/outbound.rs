@@ -8,6 +8,8 @@ use bytes::{Bytes, BytesMut};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response};
 
+use crate::addresses::{Addresses, RefusedAddress};
+
 /// A call that got no whole answer. The texts hold neither the address nor a header.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,14 +23,22 @@ pub enum TransportError {
     /// The connection broke, or what came was not HTTP.
     #[error("no whole answer")]
     Broken(#[source] Arc<reqwest::Error>),
+    /// The address is one that no portal may have.
+    #[error("its address is in a range that portals may not have (portal.allow)")]
+    Refused,
 }
 
-/// Builds a client that follows no redirect and asks no proxy, so that a credential stays where it belongs.
+/// Builds a client that follows no redirect and asks no proxy, so that a credential stays where it belongs; names lead
+/// to `addresses` alone.
 ///
 /// # Errors
 ///
 /// What is wrong with the certificate file, as `ca_file: reason`, or with TLS on this machine.
-pub(crate) fn client(connect: Duration, ca_file: Option<&Path>) -> Result<Client, String> {
+pub(crate) fn client(
+    connect: Duration,
+    ca_file: Option<&Path>,
+    addresses: Option<&Addresses>,
+) -> Result<Client, String> {
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .no_proxy()
@@ -36,6 +46,9 @@ pub(crate) fn client(connect: Duration, ca_file: Option<&Path>) -> Result<Client
         .connect_timeout(connect)
         .pool_idle_timeout(POOL_IDLE)
         .user_agent(concat!("kyc-gateway/", env!("CARGO_PKG_VERSION")));
+    if let Some(addresses) = addresses {
+        builder = builder.dns_resolver(Arc::new(addresses.clone()));
+    }
     if let Some(path) = ca_file {
         let pem = std::fs::read(path).map_err(|_| format!("ca_file: cannot read {}", path.display()))?;
         let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
@@ -63,6 +76,12 @@ pub(crate) async fn read_at_most(mut response: Response, limit: usize) -> Result
 }
 
 // === impl TransportError ===
+
+impl From<RefusedAddress> for TransportError {
+    fn from(_: RefusedAddress) -> Self {
+        Self::Refused
+    }
+}
 
 impl From<reqwest::Error> for TransportError {
     fn from(error: reqwest::Error) -> Self {

@@ -74,7 +74,7 @@ impl SigningTokens {
         collectors: &Collectors,
     ) -> Result<Self, String> {
         Ok(Self {
-            onfido: outbound::client(connect, ca_file).map_err(|text| format!("onfido.{text}"))?,
+            onfido: outbound::client(connect, ca_file, None).map_err(|text| format!("onfido.{text}"))?,
             fetched: PerTenant::new(),
             renewed: PerTenant::new(),
             fetches: collectors.counter(

@@ -5,6 +5,7 @@ use http::{HeaderValue, Method, header};
 use memchr::memchr;
 
 use super::Violation;
+use super::imitation::imitates_framing;
 
 /// Checks the bytes of an HTTP/1 header block, request line included, as they arrived.
 ///
@@ -119,23 +120,6 @@ fn check_http2_host(head: &Parts) -> Result<(), Violation> {
 fn is_refused(method: &Method) -> bool {
     ["connect", "trace"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
 }
-
-/// Says whether a name is one that frames but for the signs between its words, as servers spell them that put fields into
-/// variables: `Content_Length`, `Transfer--Encoding`.
-fn imitates_framing(name: &[u8]) -> bool {
-    let exact: &[u8] = match name.first() {
-        Some(b'c' | b'C') if name.len() >= CONTENT_LENGTH.len() - 1 => CONTENT_LENGTH,
-        Some(b't' | b'T') if name.len() >= TRANSFER_ENCODING.len() - 1 => TRANSFER_ENCODING,
-        Some(_) | None => return false,
-    };
-    let letters = |name: &[u8]| -> Vec<u8> {
-        name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
-    };
-    !name.eq_ignore_ascii_case(exact) && letters(name) == letters(exact)
-}
-
-const CONTENT_LENGTH: &[u8] = b"content-length";
-const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
 /// The fields that say where a message ends and whom it is for.
 #[derive(Default)]

@@ -6,6 +6,7 @@
 //! they arrived.
 
 mod head;
+mod imitation;
 mod line;
 mod path;
 

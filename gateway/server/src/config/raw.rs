@@ -100,6 +100,7 @@ pub(crate) struct Tenants {
     pub(crate) poll: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) max_age: Option<Duration>,
+    pub(crate) onfido_hosts: Vec<String>,
     pub(crate) file: TenantFile,
     pub(crate) vault: Vault,
 }
@@ -125,6 +126,8 @@ pub(crate) struct RawRoute {
     #[serde(default)]
     pub(crate) methods: Vec<String>,
     #[serde(default)]
+    pub(crate) open: bool,
+    #[serde(default)]
     pub(crate) plugins: Vec<toml::Table>,
 }
 
@@ -136,7 +139,7 @@ impl Default for Raw {
             server: Server::default(),
             listeners: vec![RawListener {
                 name: "main".to_owned(),
-                address: "0.0.0.0:8080".to_owned(),
+                address: "127.0.0.1:8080".to_owned(),
                 tls: None,
             }],
             downstream: Downstream::default(),
@@ -168,6 +171,7 @@ impl RawRoute {
             name: name.to_owned(),
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            open: false,
             plugins: plugins.iter().map(plugin).collect(),
         }
     }
@@ -210,6 +214,7 @@ impl Default for Tenants {
             source: SourceKind::File,
             poll: Duration::from_secs(10),
             max_age: None,
+            onfido_hosts: ["eu", "us", "ca"].map(|region| format!("api.{region}.onfido.com")).to_vec(),
             file: TenantFile::default(),
             vault: Vault::default(),
         }

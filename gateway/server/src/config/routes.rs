@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use kyc_plugin_api::{Background, Build, Operations, Plugin};
+use kyc_plugin_api::{Background, Build, Operations, Plugin, Role};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
@@ -31,12 +31,14 @@ pub(crate) struct DescribedRoute {
     pub(crate) plugins: Vec<Arc<dyn Plugin>>,
 }
 
-/// Checks the routes, builds their plugins and compiles the table.
+/// Checks the routes, builds their plugins and compiles the table. `is_public`: some listener takes connections from
+/// elsewhere than this machine.
 pub(crate) fn check(
     raw: Vec<RawRoute>,
     folder: &Folder,
     registry: &Registry,
     instruments: &Instruments,
+    is_public: bool,
     problems: &mut Problems,
 ) -> Option<(RouteTable, Offers)> {
     if raw.is_empty() {
@@ -59,6 +61,13 @@ pub(crate) fn check(
         }
         let methods = methods(&route.methods, &path, problems);
         let plugins = plugins(&route, &path, folder, registry, instruments, problems);
+        if !route.open && is_public && is_unguarded(&plugins) {
+            problems.add(
+                format!("{path}.plugins"),
+                "send tenants' credentials along for anybody who reaches a listener: put `caller-auth` before them, \
+                 listen at a loopback address, or write `open = true` where something in front checks callers",
+            );
+        }
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
         offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.operations()));
         offers.described.extend(route.paths.first().map(|pattern| DescribedRoute {
@@ -77,6 +86,12 @@ pub(crate) fn check(
             None
         }
     }
+}
+
+/// Says whether a credential is attached before any plugin asked who calls.
+fn is_unguarded(plugins: &[(String, Arc<dyn Plugin>)]) -> bool {
+    let first = plugins.iter().map(|(_, plugin)| plugin.role()).find(|role| *role != Role::Other);
+    first == Some(Role::AttachesCredentials)
 }
 
 /// `name: paths -> plugins`, for the summary of `check`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use kyc_proxy::{ProxySettings, RouteTable};
-use kyc_tenants::{VaultAuth, VaultSettings};
+use kyc_tenants::{VaultAuth, VaultSettings, WatchSettings};
 
 use super::log::LogSettings;
 use super::raw::{Downstream, Raw, RawListener};
@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     pub(crate) downstream: ProxySettings,
     pub(crate) admin: SocketAddr,
     pub(crate) log: LogSettings,
-    pub(crate) poll: Duration,
+    pub(crate) watch: WatchSettings,
     pub(crate) tenants_max_age: Option<Duration>,
     pub(crate) tenants: TenantSource,
     pub(crate) routes: RouteTable,
@@ -116,14 +116,16 @@ impl Settings {
             problems.add("server.upstream_ca_file", reason);
         }
         let listeners = listeners(&raw.listeners, folder, problems);
+        let is_public = listeners.iter().any(|listener| !listener.address.ip().is_loopback());
         let admin = address("admin.address", &raw.admin.address, &listeners, problems);
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
         if tenants_max_age.is_some_and(|age| age <= poll) {
             problems.add("tenants.max_age", "must be longer than tenants.poll");
         }
+        let watch = WatchSettings { poll, hosts: tenants::hosts(&raw.tenants.onfido_hosts, problems) };
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
-        let routes = routes::check(raw.routes, folder, registry, instruments, problems);
+        let routes = routes::check(raw.routes, folder, registry, instruments, is_public, problems);
         let (routes, offers) = routes?;
         Some(Self {
             threads: threads(raw.server.threads),
@@ -135,7 +137,7 @@ impl Settings {
             downstream: downstream(&raw.downstream),
             admin: admin?,
             log,
-            poll,
+            watch,
             tenants_max_age,
             tenants: tenants?,
             routes,

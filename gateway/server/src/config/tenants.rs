@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kyc_model::SecretSource;
 use kyc_plugin_api::Warnings;
-use kyc_tenants::{AzureIdentity, KvVersion, VaultAuth, VaultSettings, VaultSource};
+use kyc_tenants::{AzureIdentity, KvVersion, OnfidoHosts, VaultAuth, VaultSettings, VaultSource};
 
 use super::raw::{Auth, SourceKind, Tenants, Vault, Version};
 use super::{Folder, TenantSource};
@@ -29,6 +29,20 @@ pub(crate) fn check(
         }
         SourceKind::Vault => vault(raw.vault, folder, warnings, problems),
     }
+}
+
+/// Where API tokens may go.
+pub(crate) fn hosts(raw: &[String], problems: &mut Problems) -> OnfidoHosts {
+    for (place, host) in raw.iter().enumerate() {
+        let is_host =
+            url::Host::parse(host).is_ok_and(|parsed| parsed.to_string().eq_ignore_ascii_case(host));
+        if !is_host {
+            let reason =
+                format!("`{host}` is no host such as api.eu.onfido.com, without a scheme and a port");
+            problems.add(format!("tenants.onfido_hosts[{place}]"), reason);
+        }
+    }
+    OnfidoHosts::new(raw.iter().cloned())
 }
 
 fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Problems) -> Option<TenantSource> {

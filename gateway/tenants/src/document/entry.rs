@@ -9,6 +9,7 @@ use http::HeaderValue;
 use kyc_model::{Dialect, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase};
 use serde_json::value::RawValue;
 
+use super::hosts::OnfidoHosts;
 use super::object::Object;
 use super::rules;
 
@@ -40,7 +41,7 @@ struct Reader<'a> {
 
 impl Entry {
     /// Reads an entry; `base` is the document's own base URL.
-    pub(super) fn read(raw: &RawValue, base: Option<&Arc<UpstreamBase>>) -> Self {
+    pub(super) fn read(raw: &RawValue, base: Option<&Arc<UpstreamBase>>, hosts: &OnfidoHosts) -> Self {
         let Ok(object) = Object::parse(raw.get()) else {
             return Self { problems: vec!["is not an object".to_owned()], ..Self::default() };
         };
@@ -50,7 +51,7 @@ impl Entry {
         let authorization = reader.required("apiToken", authorization);
         let webhook_id = reader.optional("webhookId", rules::webhook_id);
         let signing_token = reader.optional("webhookToken", secret);
-        let (own_base, needs_base) = reader.base();
+        let (own_base, needs_base) = reader.base(hosts);
         let portal = reader.portal();
         let base = own_base.or_else(|| base.map(Arc::clone));
         base.as_ref().map(|base| base.url().as_str()).hash(&mut reader.hasher);
@@ -110,9 +111,11 @@ impl Reader<'_> {
     }
 
     /// The entry's own base URL, and whether it needs the document's: a bad one is not made good by that.
-    fn base(&mut self) -> (Option<Arc<UpstreamBase>>, bool) {
+    fn base(&mut self, hosts: &OnfidoHosts) -> (Option<Arc<UpstreamBase>>, bool) {
         let known = self.problems.len();
-        let own = self.optional("baseUrl", UpstreamBase::parse).map(Arc::new);
+        let own =
+            self.optional("baseUrl", |text| UpstreamBase::parse(text).and_then(|base| hosts.admit(base)));
+        let own = own.map(Arc::new);
         let needs_base = own.is_none() && self.problems.len() == known;
         (own, needs_base)
     }

@@ -108,7 +108,7 @@ fn optional_fields_are_taken() {
 
 #[test]
 fn base_url_is_not_needed_when_each_entry_has_its_own() {
-    let own = with("baseUrl", json!("https://api.us.onfido.com/v3.6"));
+    let own = with("baseUrl", json!("https://api.ca.onfido.com/v3.6"));
     let broken = json!({"Name": "broken", "baseUrl": "x"});
     let text = json!({"Onfido-ApiTokens": [own, broken]}).to_string();
 
@@ -149,8 +149,9 @@ fn every_field_counts_in_the_fingerprint() {
     for field in ["ftosUsername", "ftosPassword", "ftosAction"] {
         assert_ne!(plain, fingerprint(with(field, json!("other"))), "{field}");
     }
-    for field in ["baseUrl", "ftosEndpoint"] {
-        assert_ne!(plain, fingerprint(with(field, json!("https://other.example"))), "{field}");
+    for (field, url) in [("baseUrl", "https://api.ca.onfido.com"), ("ftosEndpoint", "https://other.example")]
+    {
+        assert_ne!(plain, fingerprint(with(field, json!(url))), "{field}");
     }
     assert_ne!(plain, fingerprint(with("ftosAuth", json!("keycloak"))));
 }

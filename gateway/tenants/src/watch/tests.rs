@@ -149,7 +149,7 @@ impl Run {
             Box::new(source),
             tenants.clone(),
             metrics.clone(),
-            POLL,
+            WatchSettings { poll: POLL, hosts: OnfidoHosts::default() },
             Reload::default(),
             stopped,
             on_first_load,

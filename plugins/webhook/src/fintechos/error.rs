@@ -126,7 +126,7 @@ impl DeliveryError {
             Self::Deadline | Self::LoginAbandoned => ProblemKind::UpstreamTimeout,
             Self::Transport { source, .. } => match source {
                 TransportError::Timeout => ProblemKind::UpstreamTimeout,
-                TransportError::Unreachable(_) | TransportError::Broken(_) => {
+                TransportError::Unreachable(_) | TransportError::Broken(_) | TransportError::Refused => {
                     ProblemKind::UpstreamUnreachable
                 }
             },

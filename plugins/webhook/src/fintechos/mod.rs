@@ -25,11 +25,13 @@ pub(crate) use delivery_answer::Answer;
 pub use error::{DeliveryClass, DeliveryError, Step};
 use session::{Pass, Session, Sessions};
 
+use crate::addresses::Addresses;
 use crate::{DataForm, Event, PortalConfig, TransportError, outbound};
 
 /// All portals; the tenant of each call says which one, and under which account.
 pub struct Portals {
     client: Client,
+    addresses: Addresses,
     data: DataForm,
     sessions: Sessions,
     durations: HistogramVec,
@@ -44,11 +46,13 @@ impl Portals {
     ///
     /// What is wrong with the settings, as `portal.key: reason`.
     pub fn new(config: &PortalConfig, collectors: &Collectors) -> Result<Self, String> {
-        let client = outbound::client(config.connect, config.ca_file.as_deref())
+        let addresses = Addresses::new(&config.allow);
+        let client = outbound::client(config.connect, config.ca_file.as_deref(), Some(&addresses))
             .map_err(|text| format!("portal.{text}"))?;
         Ok(Self {
             sessions: Sessions::new(client.clone(), config.login_lifetime, collectors)?,
             client,
+            addresses,
             data: config.data,
             durations: collectors.histogram(
                 names::WEBHOOK_DELIVERY_DURATION,
@@ -124,6 +128,9 @@ impl Portals {
         headers: &HeaderMap,
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
+        self.addresses
+            .check(&tenant.portal.url)
+            .map_err(|refused| DeliveryError::transport(Step::Login, refused))?;
         let session = self.sessions.session(tenant, headers).await?;
         match self.send(&tenant.portal, event, headers, &session, answer).await {
             Err(error) if error.ends_session() => {}

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const HOST: &str = "baseUrl names a host that API tokens do not go to (tenants.onfido_hosts)";
+
 #[test]
 fn bad_entry_is_refused_by_name_and_the_others_load() {
     let letters = "n".repeat(129);
@@ -21,6 +23,9 @@ fn bad_entry_is_refused_by_name_and_the_others_load() {
         ("apiToken", json!({}), "apiToken must be a text, a number or a boolean"),
         ("webhookId", json!("a b"), "webhookId must be letters, digits, dashes and underscores"),
         ("baseUrl", json!("api.onfido.com"), "baseUrl is not an absolute URL"),
+        ("baseUrl", json!("https://api.eu.onfido.com.evil.example/"), HOST),
+        ("baseUrl", json!("https://api.au.onfido.com/v3.6"), HOST),
+        ("baseUrl", json!("http://169.254.169.254/"), HOST),
         ("baseUrl", json!("https://u:p@x/"), "baseUrl must not hold a user name or password"),
         ("ftosEndpoint", json!(null), "ftosEndpoint is missing"),
         ("ftosEndpoint", json!("ftp://x/"), "ftosEndpoint must begin with https:// or http://"),

@@ -1,0 +1,37 @@
+//! Names that some servers take for the ones that frame.
+
+/// Says whether a name is one that frames but for the signs between its words, as servers spell them that put fields into
+/// variables: `Content_Length`, `Transfer--Encoding`.
+pub(super) fn imitates_framing(name: &[u8]) -> bool {
+    let exact: &[u8] = match name.first() {
+        Some(b'c' | b'C') if name.len() >= CONTENT_LENGTH.len() - 1 => CONTENT_LENGTH,
+        Some(b't' | b'T') if name.len() >= TRANSFER_ENCODING.len() - 1 => TRANSFER_ENCODING,
+        Some(_) | None => return false,
+    };
+    let letters = |name: &[u8]| -> Vec<u8> {
+        name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
+    };
+    !name.eq_ignore_ascii_case(exact) && letters(name) == letters(exact)
+}
+
+const CONTENT_LENGTH: &[u8] = b"content-length";
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
+
+#[cfg(test)]
+mod tests {
+    use super::imitates_framing;
+
+    #[test]
+    fn only_what_reads_alike_imitates() {
+        for name in
+            ["Content_Length", "content--length", "CONTENTLENGTH", "Transfer_Encoding", "Transfer-Encoding-"]
+        {
+            assert!(imitates_framing(name.as_bytes()), "{name}");
+        }
+        for name in
+            ["Content-Length", "transfer-encoding", "Content-Type", "Content-Length-Hint", "Trailer", "", "c"]
+        {
+            assert!(!imitates_framing(name.as_bytes()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Which addresses a portal may have.
+//!
+//! `ftosEndpoint` comes from a document that many people edit; a name in it may lead anywhere. What is local to the link
+//! holds the metadata services of clouds, which give credentials to whoever asks from this machine.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::lookup_host;
+use url::{Host, Url};
+
+/// The ranges that portals may not have, and those of them that an operator allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    refused: Vec<IpNet>,
+    allowed: Vec<IpNet>,
+}
+
+/// An address in a range that portals may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its address is in a range that portals may not have (portal.allow)")]
+pub(crate) struct RefusedAddress;
+
+// === impl Addresses ===
+
+impl Addresses {
+    /// Refuses [`REFUSED`] but for `allowed`.
+    pub(crate) fn new(allowed: &[IpNet]) -> Self {
+        let refused = REFUSED.iter().filter_map(|range| range.parse().ok()).collect();
+        Self { refused, allowed: allowed.to_vec() }
+    }
+
+    /// Looks at an address that stands in a URL; names are looked at when they are resolved.
+    pub(crate) fn check(&self, url: &Url) -> Result<(), RefusedAddress> {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            Some(Host::Domain(_)) | None => return Ok(()),
+        };
+        if self.may_be(address) { Ok(()) } else { Err(RefusedAddress) }
+    }
+
+    fn may_be(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let is_in = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
+        !is_in(&self.refused) || is_in(&self.allowed)
+    }
+}
+
+impl Resolve for Addresses {
+    fn resolve(&self, name: Name) -> Resolving {
+        let addresses = self.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed: Vec<SocketAddr> =
+                found.iter().copied().filter(|found| addresses.may_be(found.ip())).collect();
+            if allowed.is_empty() && !found.is_empty() {
+                return Err(Box::new(RefusedAddress) as Box<dyn Error + Send + Sync>);
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Link-local (RFC 3927, RFC 4291 §2.5.6), unspecified, multicast and broadcast; and the metadata services that are
+/// elsewhere: AWS over IPv6, Azure's wire server, Alibaba Cloud.
+const REFUSED: [&str; 10] = [
+    "169.254.0.0/16",
+    "fe80::/10",
+    "0.0.0.0/8",
+    "::/128",
+    "224.0.0.0/4",
+    "ff00::/8",
+    "255.255.255.255/32",
+    "fd00:ec2::254/128",
+    "168.63.129.16/32",
+    "100.100.100.200/32",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_services_are_no_portals() {
+        let usual = Addresses::new(&[]);
+        assert_eq!(usual.refused.len(), REFUSED.len(), "each range can be read");
+        for (host, may) in [
+            ("169.254.169.254", false),
+            ("[::ffff:169.254.169.254]", false),
+            // As the URL standard reads it.
+            ("2852039166", false),
+            ("0xa9fea9fe", false),
+            ("[fe80::1]", false),
+            ("[fd00:ec2::254]", false),
+            ("168.63.129.16", false),
+            ("0.0.0.0", false),
+            ("10.1.2.3", true),
+            ("127.0.0.1", true),
+            ("[fd00::1]", true),
+            ("portal.example", true),
+        ] {
+            let url = Url::parse(&format!("https://{host}/portal")).unwrap();
+            assert_eq!(usual.check(&url).is_ok(), may, "{host}");
+        }
+        let allowed = Addresses::new(&["169.254.7.0/24".parse().unwrap()]);
+        assert!(allowed.may_be("169.254.7.1".parse().unwrap()));
+        assert!(!allowed.may_be("169.254.169.254".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_name_leads_to_allowed_addresses_alone() {
+        let name = || "localhost".parse::<Name>().unwrap();
+        let found = Addresses::new(&[]).resolve(name()).await.unwrap().count();
+        let closed = Addresses {
+            refused: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            allowed: Vec::new(),
+        };
+
+        let refused = closed.resolve(name()).await;
+
+        assert!(found > 0);
+        assert!(refused.is_err_and(|error| error.to_string().contains("portal.allow")));
+    }
+}
