@@ -29,3 +29,51 @@ plugin = "onfido"
     assert!(gateway.metrics().await.contains(r#"acme_stamped_total{route="onfido"} 2"#));
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_plugin_costs_one_request() {
+    let onfido = Echo::start().await;
+    let routes = r#"
+[[routes]]
+name = "onfido"
+paths = ["/dcs/kyc2/{*path}"]
+[[routes.plugins]]
+plugin = "acme-stamp"
+text = "checked"
+panics_at = "/dcs/kyc2/boom"
+[[routes.plugins]]
+plugin = "subscription"
+[[routes.plugins]]
+plugin = "onfido"
+"#;
+    let gateway = start(Setup::default().onfido(onfido.address).config(routes).binary("acme-gateway")).await;
+    let client = reqwest::Client::new();
+    let call = |path: &str| {
+        client.get(gateway.url(&format!("/dcs/kyc2/{path}"))).header("SubscriptionId", "sub-acme").send()
+    };
+
+    let paths = ["ping", "boom"].into_iter().cycle().take(40);
+    let answers = futures::future::join_all(paths.map(&call)).await;
+
+    let good =
+        answers.iter().step_by(2).filter(|answer| answer.as_ref().is_ok_and(|answer| answer.status() == 200));
+    assert_eq!(
+        (good.count(), answers.iter().skip(1).step_by(2).filter(|answer| answer.is_err()).count()),
+        (20, 20)
+    );
+    assert_eq!(call("ping").await.unwrap().status(), 200);
+    let metrics = gateway.metrics().await;
+    // A client sends a request again whose connection was closed without an answer.
+    assert!(
+        metrics.contains("gateway_in_flight_requests 0") && !metrics.contains("gateway_panics_total 0\n"),
+        "{metrics}"
+    );
+    assert!(
+        gateway.limits().lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0 "))
+    );
+    let log = gateway.stop().await;
+    assert!(
+        log.contains("\"reason\":\"this plugin has a mistake\"") && log.contains("third-party/src/lib.rs"),
+        "{log}"
+    );
+}

@@ -23,6 +23,7 @@ use pingora::services::listening::Service;
 use crate::admin::{Admin, Readiness};
 use crate::config::{Listener, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
+use crate::hardening;
 use crate::instruments::Instruments;
 use crate::listeners::{Bound, BoundSocket, Lifetime};
 use crate::logging::Logging;
@@ -79,6 +80,8 @@ pub(crate) enum StartError {
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
     let seq = settings.log.seq;
     let log = start_log(settings.log, &instruments.metrics)?;
+    hardening::log_panics(&instruments.metrics);
+    hardening::keep_memory_private();
     for warning in instruments.warnings.take() {
         tracing::error!("{warning}");
     }

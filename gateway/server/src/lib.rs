@@ -18,6 +18,7 @@ mod description;
 mod document;
 mod events;
 mod gateway;
+mod hardening;
 mod instruments;
 mod listeners;
 mod logging;

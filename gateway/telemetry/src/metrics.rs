@@ -28,6 +28,8 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     /// Log lines that nobody read in time.
     pub log_lines_dropped: IntCounter,
+    /// Tasks that panicked; each one cost a request or a try.
+    pub panics: IntCounter,
     /// Tenants in the running snapshot.
     pub tenants: IntGauge,
     /// Refused entries of the last document.
@@ -121,6 +123,7 @@ impl Metrics {
                 &registry,
                 IntCounter::new(names::LOG_LINES_DROPPED, "Log lines dropped because nobody read the log.")?,
             )?,
+            panics: register(&registry, IntCounter::new(names::PANICS, "Tasks that panicked.")?)?,
             tenants: gauge(names::TENANTS, "Tenants in the running snapshot.")?,
             tenants_refused: gauge(names::TENANTS_REFUSED, "Refused entries of the last tenant document.")?,
             tenants_refreshed: gauge(names::TENANTS_REFRESHED, "Last successful look at the tenant source.")?,

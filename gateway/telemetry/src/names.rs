@@ -31,6 +31,8 @@ pub const LOG_EVENTS_DROPPED: &str = "gateway_log_events_dropped_total";
 pub const LOG_EVENTS_WAITING: &str = "gateway_log_events_waiting";
 /// Spans of sampled traces by result: `ended`, `exported`, `failed`. The difference waits or was dropped.
 pub const SPANS: &str = "gateway_spans_total";
+/// Tasks that panicked.
+pub const PANICS: &str = "gateway_panics_total";
 /// Version and build of this process.
 pub const BUILD_INFO: &str = "gateway_build_info";
 /// Tenants in the running snapshot.

@@ -204,6 +204,11 @@ impl Gateway {
         line.trim().trim_end_matches("kB").trim().parse().unwrap()
     }
 
+    /// The limits that the process has set for itself.
+    pub(crate) fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap()
+    }
+
     /// Replaces the tenant file in one step.
     pub(crate) fn write_tenants(&self, onfido: SocketAddr, tenants: &[Value]) {
         let draft = self.launch.folder.path().join("draft.json");

@@ -1,7 +1,7 @@
 //! A third party's plugin: stamps answers with a header and counts them in a metric of its own.
 
 use http::{HeaderName, HeaderValue};
-use kyc_plugin_api::{Build, Ctx, Factory, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{Build, Ctx, Factory, Flow, Phases, Plugin, Problem, ProblemKind, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use prometheus::IntCounter;
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 #[derive(Debug)]
 pub struct Stamp {
     text: HeaderValue,
+    panics_at: Option<String>,
     stamped: IntCounter,
 }
 
@@ -19,6 +20,8 @@ pub struct Stamp {
 pub struct Config {
     /// What the header `X-Acme-Stamp` says.
     text: String,
+    /// The path at which it panics, as a plugin with a mistake does.
+    panics_at: Option<String>,
 }
 
 impl Factory for Stamp {
@@ -29,13 +32,21 @@ impl Factory for Stamp {
     fn build(config: Config, build: &Build<'_>) -> Result<Self, String> {
         let text = HeaderValue::try_from(config.text).map_err(|_| "text: is no header value")?;
         let stamped = build.collectors.counter("acme_stamped_total", "Stamped answers.", &["route"])?;
-        Ok(Self { text, stamped: stamped.with_label_values(&[build.route]) })
+        Ok(Self { text, panics_at: config.panics_at, stamped: stamped.with_label_values(&[build.route]) })
     }
 }
 
 impl Plugin for Stamp {
     fn phases(&self) -> Phases {
-        Phases::RESPONSE
+        Phases::REQUEST | Phases::RESPONSE
+    }
+
+    #[expect(clippy::panic, reason = "shows what a mistake costs")]
+    fn request_filter(&self, head: &RequestHeader, _: &mut Ctx) -> Result<Flow> {
+        if self.panics_at.as_deref() == Some(head.uri.path()) {
+            panic!("this plugin has a mistake");
+        }
+        Ok(Flow::Next)
     }
 
     fn response_filter(&self, head: &mut ResponseHeader, _: &RequestHeader, _: &mut Ctx) -> Result<()> {
