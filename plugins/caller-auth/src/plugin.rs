@@ -132,7 +132,9 @@ impl Plugin for Gatekeeper {
         match failed.filter(|_| !is_let_in) {
             None => Ok(Flow::Next),
             Some((reason, _)) => {
-                self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
+                for (reason, _) in self.checks(head, cx).into_iter().flatten().filter(|(_, passed)| !passed) {
+                    self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
+                }
                 let detail = match reason {
                     Reason::Secret => "the caller's secret is missing or wrong",
                     Reason::Network => "the peer is in no network that may call",

@@ -4,7 +4,7 @@
 //! holds the metadata services of clouds, which give credentials to whoever asks from this machine.
 
 use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -44,8 +44,10 @@ impl Addresses {
 
     fn may_be(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        let is_in = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
-        !is_in(&self.refused) || is_in(&self.allowed)
+        let is_in = |ranges: &[IpNet], address: IpAddr| ranges.iter().any(|range| range.contains(&address));
+        let is_refused = is_in(&self.refused, address)
+            || embedded(address).is_some_and(|inner| is_in(&self.refused, IpAddr::V4(inner)));
+        !is_refused || is_in(&self.allowed, address)
     }
 }
 
@@ -64,9 +66,25 @@ impl Resolve for Addresses {
     }
 }
 
+/// The IPv4 addresses that an IPv6 address may be translated to on its way: at its end (NAT64 of RFC 6052, RFC 8215,
+/// RFC 2765, and IPv4-compatible), or behind 6to4's prefix (RFC 3056).
+fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(address) = address else { return None };
+    let of = |high: u16, low: u16| Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
+    match address.segments() {
+        // Loopback and unspecified are of IPv6's own.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0x64, 0xff9b, .., high, low]
+        | [0, 0, 0, 0, 0, 0, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low] => of(high, low),
+        [0x2002, high, low, ..] => of(high, low),
+        _ => None,
+    }
+}
+
 /// Link-local (RFC 3927, RFC 4291 §2.5.6), unspecified, multicast and broadcast; and the metadata services that are
-/// elsewhere: AWS over IPv6, Azure's wire server, Alibaba Cloud.
-const REFUSED: [&str; 10] = [
+/// elsewhere: AWS and Google Cloud over IPv6, Azure's wire server, Alibaba Cloud, Oracle Cloud.
+const REFUSED: [&str; 12] = [
     "169.254.0.0/16",
     "fe80::/10",
     "0.0.0.0/8",
@@ -74,7 +92,9 @@ const REFUSED: [&str; 10] = [
     "224.0.0.0/4",
     "ff00::/8",
     "255.255.255.255/32",
-    "fd00:ec2::254/128",
+    "fd00:ec2::/32",
+    "fd20:ce::/32",
+    "192.0.0.192/32",
     "168.63.129.16/32",
     "100.100.100.200/32",
 ];
@@ -95,6 +115,16 @@ mod tests {
             ("0xa9fea9fe", false),
             ("[fe80::1]", false),
             ("[fd00:ec2::254]", false),
+            ("[fd00:ec2::23]", false),
+            ("[fd20:ce::254]", false),
+            ("[64:ff9b::a9fe:a9fe]", false),
+            ("[64:ff9b:1::a9fe:a9fe]", false),
+            ("[2002:a9fe:a9fe::]", false),
+            ("[::169.254.169.254]", false),
+            ("[::ffff:0:a9fe:a9fe]", false),
+            ("[64:ff9b::a01:203]", true),
+            ("[::1]", true),
+            ("[2001:db8::1]", true),
             ("168.63.129.16", false),
             ("0.0.0.0", false),
             ("10.1.2.3", true),

@@ -77,7 +77,10 @@ fn is_foreign(name: &HeaderName) -> bool {
         Some(b'p') => name == "proxy-authorization",
         Some(b'x') => {
             name.starts_with("x-forwarded-")
-                || matches!(name, "x-real-ip" | "x-original-url" | "x-original-host" | "x-request-id")
+                || matches!(
+                    name,
+                    "x-real-ip" | "x-original-url" | "x-original-host" | "x-request-id" | "x-admin-intent"
+                )
         }
         Some(_) | None => false,
     }

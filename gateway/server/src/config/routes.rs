@@ -61,11 +61,16 @@ pub(crate) fn check(
         }
         let methods = methods(&route.methods, &path, problems);
         let plugins = plugins(&route, &path, folder, registry, instruments, problems);
-        if !route.open && is_public && is_unguarded(&plugins) {
+        // A plugin that could not be built may be the one that checks callers; it is a problem already.
+        let is_whole = plugins.len() == route.plugins.len();
+        if !route.open && is_public && is_whole && is_unguarded(&plugins) {
             problems.add(
                 format!("{path}.plugins"),
-                "send tenants' credentials along for anybody who reaches a listener: put `caller-auth` before them, \
-                 listen at a loopback address, or write `open = true` where something in front checks callers",
+                format!(
+                    "route `{}` sends tenants' credentials along for anybody who reaches a listener: put `caller-auth` \
+                     first, listen at a loopback address, or write `open = true` where something in front checks callers",
+                    route.name
+                ),
             );
         }
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));

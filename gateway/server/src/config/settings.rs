@@ -122,7 +122,10 @@ impl Settings {
         if tenants_max_age.is_some_and(|age| age <= poll) {
             problems.add("tenants.max_age", "must be longer than tenants.poll");
         }
-        let watch = WatchSettings { poll, hosts: tenants::hosts(&raw.tenants.onfido_hosts, problems) };
+        let own_ports =
+            listeners.iter().map(|listener| listener.address.port()).chain(admin.map(|admin| admin.port()));
+        let hosts = tenants::hosts(&raw.tenants.onfido_hosts, problems).without_ports(own_ports.collect());
+        let watch = WatchSettings { poll, hosts };
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let routes = routes::check(raw.routes, folder, registry, instruments, is_public, problems);

@@ -97,7 +97,8 @@ async fn deliver_batch(queue: &Queue, sender: &mut Sender, batch: Arc<[Box<[u8]>
                 begin = end;
                 limit = if refused < PICKY { limit } else { batch.len() };
             }
-            Sent::Changed => {}
+            // Another collector judges anew.
+            Sent::Changed => (limit, refused) = (batch.len(), 0),
             Sent::GivenUp => {
                 dropped(batch.len() - begin);
                 queue.abandon();

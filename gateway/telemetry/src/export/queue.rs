@@ -41,6 +41,8 @@ struct State {
     taken: (usize, usize),
     /// Somebody waits until all is gone.
     hurry: bool,
+    /// What waits for a collector that was away is to be tried once more, now.
+    nudge: bool,
     closed: bool,
     /// Where events go from now on, until the exporter has taken note.
     change: Option<ExportSettings>,
@@ -155,16 +157,21 @@ impl Queue {
 
     /// Returns when the collector is another one, or nobody will bring more.
     pub(super) async fn turned(&self) {
-        let has_turned = |state: &State| state.closed || state.change.is_some();
-        while !has_turned(&self.lock()) {
+        let has_turned =
+            |state: &mut State| std::mem::take(&mut state.nudge) || state.closed || state.change.is_some();
+        while !has_turned(&mut self.lock()) {
             self.turn.notified().await;
         }
     }
 
     /// Waits until all is gone, but no longer than a collector may be expected to take; says how many events are left.
     pub(super) fn flush_out(&self) -> usize {
-        self.lock().hurry = true;
+        {
+            let mut state = self.lock();
+            (state.hurry, state.nudge) = (true, state.taken.0 > 0);
+        }
         self.wake.notify_one();
+        self.turn.notify_one();
         let pending = |state: &mut State| state.taken.0 > 0 || !state.waiting.is_empty();
         let waited = self.gone.wait_timeout_while(self.lock(), LAST_WORDS, pending);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;

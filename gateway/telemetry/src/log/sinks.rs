@@ -109,13 +109,13 @@ impl Sinks {
                 let exporter = Arc::new(Exporter::start(settings.clone(), metrics)?);
                 Some(Sink { settings, exporter })
             }
-            (Some(running), None) => {
-                running.exporter.close();
-                None
-            }
-            (None, None) => None,
+            (_, None) => None,
         };
+        let ends = next.is_none();
         place.store(next.map(Arc::new));
+        if let Some(running) = running.filter(|_| ends) {
+            running.exporter.close();
+        }
         Ok(true)
     }
 
