@@ -23,6 +23,19 @@ async fn calls(world: &World, count: usize) {
     }
 }
 
+/// Posts an event in the caller's trace, and waits until the portal has it.
+async fn notify(world: &World) {
+    let notification = reqwest::Client::new()
+        .post(world.gateway.url("/dcs/kyc2/webhook/notify/acme"))
+        .header("Content-Type", "application/json")
+        .header("X-SHA2-Signature", sign("sign-acme", EVENT.as_bytes()))
+        .header("traceparent", CALLER)
+        .header("tracestate", "vendor=1")
+        .body(EVENT);
+    assert_eq!(notification.send().await.unwrap().status(), 200);
+    world.acme.deliveries().wait_for_count(1).await.unwrap();
+}
+
 /// The request ids of access lines, as standard output has them.
 fn printed(log: &str) -> Vec<String> {
     let lines = log.lines().filter(|line| line.contains("\"target\":\"access\""));
@@ -150,15 +163,7 @@ async fn a_trace_goes_through_to_onfido_and_through_the_store_to_the_portal() {
     let world = World::start_in(&stored(), &environment).await;
 
     calls(&world, 1).await;
-    let notified = reqwest::Client::new()
-        .post(world.gateway.url("/dcs/kyc2/webhook/notify/acme"))
-        .header("Content-Type", "application/json")
-        .header("X-SHA2-Signature", sign("sign-acme", EVENT.as_bytes()))
-        .header("traceparent", CALLER)
-        .header("tracestate", "vendor=1")
-        .body(EVENT);
-    assert_eq!(notified.send().await.unwrap().status(), 200);
-    world.acme.deliveries().wait_for_count(1).await.unwrap();
+    notify(&world).await;
     let spans = soon(async || {
         let spans = collector.spans();
         (spans.len() >= 5).then_some(spans)
@@ -199,14 +204,7 @@ async fn without_a_collector_the_callers_trace_passes_through() {
     let world = World::start(&stored()).await;
 
     calls(&world, 1).await;
-    let notified = reqwest::Client::new()
-        .post(world.gateway.url("/dcs/kyc2/webhook/notify/acme"))
-        .header("Content-Type", "application/json")
-        .header("X-SHA2-Signature", sign("sign-acme", EVENT.as_bytes()))
-        .header("traceparent", CALLER)
-        .body(EVENT);
-    assert_eq!(notified.send().await.unwrap().status(), 200);
-    world.acme.deliveries().wait_for_count(1).await.unwrap();
+    notify(&world).await;
 
     assert_eq!(world.onfido.requests().all()[0].headers["traceparent"], CALLER);
     world.acme.deliveries().look(|taken| assert_eq!(taken[0].headers["traceparent"], CALLER));

@@ -3,22 +3,24 @@
 use crate::support::gateway::{Setup, start};
 use crate::support::upstream::Echo;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_third_partys_plugin_adds_its_header_and_its_metric() {
-    let onfido = Echo::start().await;
-    let routes = r#"
+const ROUTES: &str = r#"
 [[routes]]
 name = "onfido"
 paths = ["/dcs/kyc2/{*path}"]
 [[routes.plugins]]
 plugin = "acme-stamp"
 text = "checked"
+panics_at = "/dcs/kyc2/boom"
 [[routes.plugins]]
 plugin = "subscription"
 [[routes.plugins]]
 plugin = "onfido"
 "#;
-    let gateway = start(Setup::default().onfido(onfido.address).config(routes).binary("acme-gateway")).await;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_partys_plugin_adds_its_header_and_its_metric() {
+    let onfido = Echo::start().await;
+    let gateway = start(Setup::default().onfido(onfido.address).config(ROUTES).binary("acme-gateway")).await;
 
     let call = reqwest::Client::new().get(gateway.url("/dcs/kyc2/ping")).header("SubscriptionId", "sub-acme");
     let passed = call.send().await.unwrap();
@@ -33,20 +35,7 @@ plugin = "onfido"
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_a_plugin_costs_one_request() {
     let onfido = Echo::start().await;
-    let routes = r#"
-[[routes]]
-name = "onfido"
-paths = ["/dcs/kyc2/{*path}"]
-[[routes.plugins]]
-plugin = "acme-stamp"
-text = "checked"
-panics_at = "/dcs/kyc2/boom"
-[[routes.plugins]]
-plugin = "subscription"
-[[routes.plugins]]
-plugin = "onfido"
-"#;
-    let gateway = start(Setup::default().onfido(onfido.address).config(routes).binary("acme-gateway")).await;
+    let gateway = start(Setup::default().onfido(onfido.address).config(ROUTES).binary("acme-gateway")).await;
     let client = reqwest::Client::new();
     let call = |path: &str| {
         client.get(gateway.url(&format!("/dcs/kyc2/{path}"))).header("SubscriptionId", "sub-acme").send()
