@@ -128,7 +128,9 @@ async fn what_others_found_dangerous_is_refused() {
         println!("{source:<10}{tier:<14}{refused:>4} of {all:>4} refused");
     }
     assert_eq!(counts[&("guardian".to_owned(), "Severe".to_owned())], (58, 58));
-    assert_eq!(counts[&("gunicorn".to_owned(), "invalid".to_owned())], (81, 68));
+    // A body whose end is still on its way when the answer comes counts as cut off.
+    let (all, refused) = counts[&("gunicorn".to_owned(), "invalid".to_owned())];
+    assert!(all == 81 && refused >= 68, "{refused} of {all}");
     let stale: Vec<_> =
         ARGUED.iter().filter(|(known, _)| !passed.iter().any(|(name, _)| name == known)).collect();
     println!("argued and refused all the same: {stale:?}");
