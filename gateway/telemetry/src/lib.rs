@@ -6,6 +6,6 @@ mod metrics;
 pub mod names;
 pub mod traces;
 
-pub use export::{Encoding, ExportSettings};
+pub use export::{Encoding, ExportSettings, collector_url};
 pub use log::{AccessRecord, FileSettings};
 pub use metrics::{ExportMetrics, Metrics, RouteMetrics};

@@ -123,25 +123,20 @@ impl Plugin for Gatekeeper {
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
         let checks = self.checks(head, cx);
-        let mut checks = checks.iter().flatten();
-        let failed = checks.clone().find(|(_, passed)| !passed);
+        let failed = || checks.iter().flatten().filter(|(_, passed)| !passed).map(|(reason, _)| *reason);
         let is_let_in = match self.require {
-            Require::All => failed.is_none(),
-            Require::Any => checks.any(|(_, passed)| *passed),
+            Require::All => failed().next().is_none(),
+            Require::Any => checks.iter().flatten().any(|(_, passed)| *passed),
         };
-        match failed.filter(|_| !is_let_in) {
-            None => Ok(Flow::Next),
-            Some((reason, _)) => {
-                for (reason, _) in self.checks(head, cx).into_iter().flatten().filter(|(_, passed)| !passed) {
-                    self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
-                }
-                let detail = match reason {
-                    Reason::Secret => "the caller's secret is missing or wrong",
-                    Reason::Network => "the peer is in no network that may call",
-                };
-                Err(Problem::new(ProblemKind::Unauthenticated, detail))
-            }
+        let Some(reason) = failed().next().filter(|_| !is_let_in) else { return Ok(Flow::Next) };
+        for reason in failed() {
+            self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
         }
+        let detail = match reason {
+            Reason::Secret => "the caller's secret is missing or wrong",
+            Reason::Network => "the peer is in no network that may call",
+        };
+        Err(Problem::new(ProblemKind::Unauthenticated, detail))
     }
 
     fn upstream_request_filter(&self, head: &mut RequestHeader, _cx: &mut Ctx) -> Result<()> {

@@ -1,7 +1,7 @@
 //! `serilog-seq-logging` and what belongs to it.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use kyc_telemetry::{Encoding, ExportSettings};
+use kyc_telemetry::{Encoding, ExportSettings, collector_url};
 use url::Url;
 
 use crate::document::{Keys, Problem};
@@ -34,10 +34,7 @@ fn spelt(keys: Keys<'_>, [long, short]: [&'static str; 2]) -> &'static str {
 
 /// Where Seq takes events; Serilog's sink uses the older of its two addresses for CLEF, which all versions have.
 fn address(server: &str, encoding: Encoding) -> Option<Url> {
-    let mut url = Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return None;
-    }
+    let mut url = collector_url(server)?;
     let path: &[&str] = match encoding {
         Encoding::Clef => &["api", "events", "raw"],
         Encoding::Otlp => &["ingest", "otlp", "v1", "logs"],

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread;
 
 pub use encoding::Encoding;
-pub use sender::ExportSettings;
+pub use sender::{ExportSettings, collector_url};
 pub(crate) use sender::{client, read_some};
 
 use crate::metrics::ExportMetrics;

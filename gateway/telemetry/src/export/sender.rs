@@ -153,6 +153,12 @@ impl Sender {
     }
 }
 
+/// The address of a collector: http or https, without credentials, which would show up in errors.
+pub fn collector_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    (url.username().is_empty() && url.password().is_none()).then_some(url)
+}
+
 /// A client that follows no redirect and asks no proxy, so that a key stays where it belongs.
 pub(crate) fn client() -> Result<Client, reqwest::Error> {
     Client::builder()

@@ -8,7 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::export::{Encoding, ExportSettings};
+use crate::export::{Encoding, ExportSettings, collector_url};
 
 /// What the environment asks for; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,9 +120,7 @@ impl Reader<'_> {
     /// A signal's own address is used as it is; the one for all is a base.
     fn url(&mut self, signal: &str, path: &str) -> Option<Url> {
         let (name, text) = self.of(signal, "ENDPOINT").unwrap_or_else(|| (String::new(), LOCAL.to_owned()));
-        let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
-        let Some(mut url) = url else {
+        let Some(mut url) = collector_url(&text) else {
             self.wrong(name, "must be an http or https URL without credentials");
             return None;
         };

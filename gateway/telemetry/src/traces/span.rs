@@ -30,11 +30,6 @@ impl Span {
         Self::begin(SpanKind::Client, name, parent)
     }
 
-    /// Begins work of the gateway's own.
-    pub fn internal(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
-        Self::begin(SpanKind::Internal, name, parent)
-    }
-
     fn begin(kind: SpanKind, name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
         let Some(running) = RUNNING.get() else { return Self(None) };
         let context = parent().and_then(|parent| span_context(&parent));
