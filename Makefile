@@ -17,7 +17,7 @@ test: ## fresh machine to all tests passed
 	@tests/tools/step "formatting" cargo fmt --all --check
 	@tests/tools/step "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@tests/tools/step "building" cargo build --locked --workspace --bins
-	@tests/tools/step "tests" cargo test --locked --workspace
+	@tests/tools/step "tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
 	@if command -v cargo-deny >/dev/null; then tests/tools/step "dependencies" cargo deny check; fi
 
 crash-test: ## kills the gateway and its database under load, rolls log files; SEED=2 for other moments

@@ -53,6 +53,9 @@ pub(crate) enum StartError {
         /// What Pingora said.
         reason: String,
     },
+    /// Signals cannot be asked for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
     /// A plugin's work cannot be done.
     #[error("{name} cannot start: {reason}")]
     Background {
@@ -91,6 +94,8 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let reload = Reload::default();
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
+    let (stop, interrupt, hangup) =
+        Signals::take().map_err(StartError::Signals)?.split(readiness.clone(), log.clone());
     let sockets = bind(&settings.listeners)?;
     let admin_socket = bind_one("admin", settings.admin)?;
 
@@ -118,12 +123,12 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let mut operations = settings.offers.operations;
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     operations.push(Arc::new(ApiPage::new(settings.offers.described, &operations, tenants.clone())));
-    let admin = Admin::new(metrics.clone(), readiness.clone(), operations);
+    let admin = Admin::new(metrics.clone(), readiness, operations);
     server.add_service(admin_service(admin, admin_socket));
 
     server.add_service(background_service(
         "tenants",
-        Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload),
+        Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup),
     ));
     server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
     let under_way = UnderWay::default();
@@ -134,12 +139,12 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
             Work::new(background, tenants.clone(), settings.drain, &under_way),
         ));
     }
-    let last_words = log.clone();
-    server.add_service(background_service("drain", Drain::new(metrics, under_way, log, settings.drain)));
-    server.run(RunArgs { shutdown_signal: Box::new(Signals::new(readiness)) });
-    // After SIGINT, which waits for no request.
-    traces::end();
-    last_words.flush();
+    server.add_service(background_service(
+        "drain",
+        Drain::new(metrics, under_way, log, settings.drain, interrupt),
+    ));
+    server.run(RunArgs { shutdown_signal: Box::new(stop) });
+    // A drain that did not end the process took longer than Pingora waits.
     std::process::exit(0)
 }
 

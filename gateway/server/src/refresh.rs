@@ -8,7 +8,7 @@ use kyc_tenants::{Reload, Source, Tenants, WatchSettings, watch};
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 /// The background service around the tenants' watcher.
 pub(crate) struct Refresh {
@@ -17,6 +17,7 @@ pub(crate) struct Refresh {
     metrics: Metrics,
     settings: WatchSettings,
     reload: Reload,
+    hangup: tokio::sync::Mutex<Signal>,
 }
 
 // === impl Refresh ===
@@ -28,8 +29,10 @@ impl Refresh {
         metrics: Metrics,
         settings: WatchSettings,
         reload: Reload,
+        hangup: Signal,
     ) -> Self {
-        Self { source: Mutex::new(Some(source)), tenants, metrics, settings, reload }
+        let (source, hangup) = (Mutex::new(Some(source)), tokio::sync::Mutex::new(hangup));
+        Self { source, tenants, metrics, settings, reload, hangup }
     }
 }
 
@@ -46,7 +49,14 @@ impl BackgroundService for Refresh {
             }
         };
         let (tenants, metrics, reload) = (self.tenants.clone(), self.metrics.clone(), self.reload.clone());
-        let asked = on_hangup(reload.clone());
+        let again = reload.clone();
+        let asked = async {
+            let mut hangup = self.hangup.lock().await;
+            while hangup.recv().await.is_some() {
+                again.ask();
+            }
+            std::future::pending::<()>().await;
+        };
         let watched = watch(source, tenants, metrics, self.settings.clone(), reload, stopped, move || {
             ready.notify_ready()
         });
@@ -55,15 +65,4 @@ impl BackgroundService for Refresh {
             () = asked => {}
         }
     }
-}
-
-/// Asks at each SIGHUP; never returns.
-async fn on_hangup(reload: Reload) {
-    // Without a handler the signal keeps its default.
-    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
-        while hangup.recv().await.is_some() {
-            reload.ask();
-        }
-    }
-    std::future::pending().await
 }

@@ -6,11 +6,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// A gateway in a folder of its own; it is killed when dropped.
 struct Gateway {
     child: Child,
-    log: BufReader<ChildStdout>,
+    log: mpsc::Receiver<String>,
     proxy: SocketAddr,
     admin: SocketAddr,
 }
@@ -32,16 +33,38 @@ impl Gateway {
         let file = folder.join("gateway.toml");
         std::fs::write(&file, config).unwrap();
         let mut child = gateway("run", &file).stdout(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stdout.take().unwrap());
-        let proxy = address(&wait_for(&mut log, r#""listener":"main""#));
-        let admin = address(&wait_for(&mut log, r#""listener":"admin""#));
-        wait_for(&mut log, "tenants changed");
+        let log = lines(child.stdout.take().unwrap());
+        let proxy = address(&wait_for(&log, r#""listener":"main""#));
+        let admin = address(&wait_for(&log, r#""listener":"admin""#));
         Self { child, log, proxy, admin }
+    }
+
+    /// The same, and a call that its upstream has and does not answer.
+    fn busy(name: &str) -> (Self, TcpStream, mpsc::Sender<()>) {
+        let (upstream, arrived, release) = upstream();
+        let gateway = Self::start(name, upstream);
+        wait_for(&gateway.log, "tenants changed");
+        let call = ask(gateway.proxy, "/dcs/kyc2/ping");
+        arrived.recv_timeout(LONG).unwrap();
+        (gateway, call, release)
     }
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// The exit code; the log ends with the process.
+    fn end(&mut self) -> Option<i32> {
+        let latest = Instant::now() + LONG;
+        loop {
+            // A gateway that cannot end may have a lot to say.
+            match self.log.recv_timeout(latest.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("the gateway does not end"),
+            }
+        }
     }
 }
 
@@ -54,53 +77,57 @@ impl Drop for Gateway {
 
 #[test]
 fn sigterm_finishes_what_is_in_flight_and_then_exits_at_once() {
-    let (upstream, arrived, release) = upstream();
-    let mut gateway = Gateway::start("drain", upstream);
-    let mut call = ask(gateway.proxy, "/dcs/kyc2/ping");
-    arrived.recv().unwrap();
+    let (mut gateway, mut call, release) = Gateway::busy("drain");
 
     gateway.signal("-TERM");
-    wait_for(&mut gateway.log, r#""message":"draining""#);
+    wait_for(&gateway.log, r#""message":"draining""#);
     // The listener closes a moment after that line; a connection made before is not accepted any more.
     while TcpStream::connect(gateway.proxy).is_ok() {}
     let ready = answer(&mut ask(gateway.admin, "/readyz"));
     let live = answer(&mut ask(gateway.admin, "/livez"));
     release.send(()).unwrap();
     let answered = answer(&mut call);
-    wait_for(&mut gateway.log, r#""message":"drained""#);
+    wait_for(&gateway.log, r#""message":"drained""#);
 
     assert!(ready.starts_with("HTTP/1.1 503 ") && ready.ends_with("draining\n"), "{ready}");
     assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
     assert!(answered.starts_with("HTTP/1.1 200 ") && answered.ends_with("pong"), "{answered}");
-    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert_eq!(gateway.end(), Some(0));
 }
 
 #[test]
 fn sigint_ends_a_drain() {
-    let (upstream, arrived, _release) = upstream();
-    let mut gateway = Gateway::start("interrupt", upstream);
-    let _call = ask(gateway.proxy, "/dcs/kyc2/ping");
-    arrived.recv().unwrap();
+    let (mut gateway, _call, _release) = Gateway::busy("interrupt");
 
     gateway.signal("-TERM");
-    wait_for(&mut gateway.log, r#""message":"draining""#);
+    wait_for(&gateway.log, r#""message":"draining""#);
     gateway.signal("-INT");
-    let line = wait_for(&mut gateway.log, "interrupted");
+    let line = wait_for(&gateway.log, "interrupted");
 
     assert!(line.contains(r#""requests":1"#), "{line}");
-    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert_eq!(gateway.end(), Some(0));
 }
 
 #[test]
 fn sigint_alone_does_not_wait() {
-    let (upstream, arrived, _release) = upstream();
-    let mut gateway = Gateway::start("fast", upstream);
-    let _call = ask(gateway.proxy, "/dcs/kyc2/ping");
-    arrived.recv().unwrap();
+    let (mut gateway, _call, _release) = Gateway::busy("fast");
 
     gateway.signal("-INT");
 
-    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert_eq!(gateway.end(), Some(0));
+}
+
+#[test]
+fn no_signal_is_lost_while_the_gateway_starts() {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    for signal in ["-INT", "-TERM"].repeat(5) {
+        let mut gateway = Gateway::start("early", nowhere);
+
+        gateway.signal("-HUP");
+        gateway.signal(signal);
+
+        assert_eq!(gateway.end(), Some(0), "{signal}");
+    }
 }
 
 #[test]
@@ -199,19 +226,36 @@ fn ask(address: SocketAddr, path: &str) -> TcpStream {
 
 fn answer(stream: &mut TcpStream) -> String {
     let mut text = String::new();
+    stream.set_read_timeout(Some(LONG)).unwrap();
     stream.read_to_string(&mut text).unwrap();
     text
 }
 
+/// The lines of a log, read as they come, so that no writer waits.
+fn lines(log: ChildStdout) -> mpsc::Receiver<String> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(log).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+    });
+    told
+}
+
 /// Reads the log up to the first line that holds `text`.
-fn wait_for(log: &mut BufReader<ChildStdout>, text: &str) -> String {
-    log.lines()
-        .map_while(Result::ok)
-        .find(|line| line.contains(text))
-        .unwrap_or_else(|| panic!("the log ended before {text}"))
+fn wait_for(log: &mpsc::Receiver<String>, text: &str) -> String {
+    let latest = Instant::now() + LONG;
+    loop {
+        match log.recv_timeout(latest.saturating_duration_since(Instant::now())) {
+            Ok(line) if line.contains(text) => return line,
+            Ok(_) => {}
+            Err(error) => panic!("the log has no {text}: {error}"),
+        }
+    }
 }
 
 fn address(line: &str) -> SocketAddr {
     let (_, rest) = line.split_once(r#""address":""#).unwrap();
     rest.split('"').next().unwrap().parse().unwrap()
 }
+
+/// Longer than anything here takes on a busy machine; what takes longer hangs.
+const LONG: Duration = Duration::from_secs(60);
