@@ -14,6 +14,7 @@ fn routing(criterion: &mut Criterion) {
         name: (*path).to_owned(),
         paths: vec![(*path).to_owned()],
         methods: Vec::new(),
+        max_body: None,
         plugins: Vec::new(),
     });
     let table = RouteTable::compile(routes.collect(), &Metrics::new().unwrap()).unwrap();

@@ -58,7 +58,7 @@ async fn a_panic_in_a_plugin_costs_one_request() {
     let panics = metrics.lines().find_map(|line| line.strip_prefix("gateway_panics_total "));
     // A client sends a request again whose connection was closed without an answer.
     assert!(panics.is_some_and(|panics| panics.parse::<usize>().unwrap() >= 20), "{panics:?}");
-    let limits = gateway.limits();
+    let limits = gateway.kernel("limits");
     let core: Vec<&str> =
         limits.lines().find(|line| line.starts_with("Max core")).unwrap().split_whitespace().collect();
     assert_eq!(core[4..6], ["0", "0"], "soft and hard");

@@ -24,12 +24,23 @@ pub struct Ctx {
 }
 
 /// The downstream connection a request came in on.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// The peer's address; with a proxy in front, that proxy's.
     pub peer: Option<SocketAddr>,
     /// Whether the listener speaks TLS.
     pub tls: bool,
+    /// Who the peer is, where it showed a certificate that the listener's authorities signed and that is valid.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// Who a verified client certificate names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The subject, in the certificate's order, such as `O=FintechOS, CN=processor`.
+    pub subject: String,
+    /// The alternative names as OpenSSL writes them, such as `DNS:processor.example` (RFC 5280, section 4.2.1.6).
+    pub names: Vec<String>,
 }
 
 /// The values of the placeholders in the route's path, as they stand in the request: not percent-decoded.
@@ -104,8 +115,8 @@ impl Ctx {
     }
 
     /// The connection it came in on.
-    pub fn connection(&self) -> Connection {
-        self.connection
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Says which connection it came in on; the gateway does it once.

@@ -1,6 +1,8 @@
 //! The first look at a request head.
 
-use kyc_plugin_api::Connection;
+use std::sync::Arc;
+
+use kyc_plugin_api::{ClientCertificate, Connection};
 use pingora::proxy::Session;
 
 use crate::downstream::admit_head;
@@ -15,9 +17,11 @@ pub(crate) fn admit(
     exchange: &mut Exchange,
     settings: &ProxySettings,
 ) -> Result<(), Violation> {
+    let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
     exchange.cx.set_connection(Connection {
         peer: session.client_addr().and_then(|address| address.as_inet()).copied(),
-        tls: session.digest().is_some_and(|digest| digest.ssl_digest.is_some()),
+        tls: tls.is_some(),
+        certificate: tls.and_then(|tls| tls.extension.get::<Arc<ClientCertificate>>()).cloned(),
     });
     if session.get_keepalive().is_some() {
         // Without end for Pingora: the tap ends it, without a timer for each request.

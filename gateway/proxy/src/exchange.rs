@@ -12,6 +12,7 @@ use kyc_telemetry::traces::Span;
 use prometheus::IntGauge;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::arrival::Arrival;
 use crate::route::CompiledRoute;
 
 /// Counts a request for as long as its exchange lives, also when its task is dropped.
@@ -27,6 +28,8 @@ pub struct Exchange {
     pub(crate) upstream: Upstream,
     /// The request's id as it goes both ways.
     pub(crate) request_id: HeaderValue,
+    /// The body as it comes from downstream, when it goes on piece by piece.
+    pub(crate) arrival: Arrival,
     /// The body as it goes upstream, when it was read whole.
     pub(crate) body: Option<Bytes>,
     /// The memory that a body read whole takes of what there is for all of them.
@@ -73,6 +76,7 @@ impl Exchange {
             request_id: cx.request_id().header_value(),
             upstream: Upstream::default(),
             cx,
+            arrival: Arrival::default(),
             body: None,
             room: None,
             problem: None,

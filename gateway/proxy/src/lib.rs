@@ -12,6 +12,7 @@
 
 mod admission;
 mod answer;
+mod arrival;
 mod body;
 mod chain;
 mod downstream;

@@ -17,6 +17,7 @@ use pingora::{Error, Result, RetryType};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::admission::admit;
+use crate::arrival::check_announced;
 use crate::body::{Buffers, REPLAY_LIMIT, Whole};
 use crate::exchange::{Exchange, InFlight};
 use crate::rescue::{self, refuse, to_pingora};
@@ -66,7 +67,11 @@ impl Proxy {
         {
             return Ok(Flow::Respond(answer));
         }
-        let Some(wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
+        check_announced(&session.req_header().headers, route.max_body)?;
+        let Some(mut wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
+        wish.limit = route
+            .max_body
+            .map_or(wish.limit, |limit| wish.limit.min(usize::try_from(limit).unwrap_or(usize::MAX)));
         let Whole { mut bytes, room } = self.buffers.read_whole(session, wish).await?;
         exchange.room = Some(room);
         let read = bytes.len();
@@ -199,6 +204,8 @@ impl ProxyHttp for Proxy {
         if let Some(body) = &exchange.body {
             // An empty chunk withholds; `None` before the end would cut the body off.
             *chunk = Some(if end { body.clone() } else { Bytes::new() });
+        } else if let Some(piece) = chunk {
+            exchange.arrival.add(piece.len(), exchange.route.max_body, &self.settings)?;
         }
         Ok(())
     }

@@ -16,14 +16,18 @@ pub struct Route {
     pub paths: Vec<String>,
     /// The methods it takes; empty: all but CONNECT and TRACE.
     pub methods: Vec<Method>,
+    /// Bytes that a request body may have; `None`: any number.
+    pub max_body: Option<u64>,
     /// The plugins' kinds and instances, in order.
     pub plugins: Vec<(String, Arc<dyn Plugin>)>,
 }
 
-/// All routes, ready for requests.
-#[derive(Debug)]
+/// All routes, ready for requests. Copies share the routes.
+#[derive(Clone, Debug)]
 pub struct RouteTable {
     router: matchit::Router<usize>,
+    /// What the router was made of.
+    patterns: Vec<(String, usize)>,
     routes: Vec<Arc<CompiledRoute>>,
     unrouted: Arc<CompiledRoute>,
 }
@@ -35,6 +39,7 @@ pub(crate) struct CompiledRoute {
     pub(crate) methods: Vec<Method>,
     /// The `Allow` header of a 405.
     pub(crate) allow: HeaderValue,
+    pub(crate) max_body: Option<u64>,
     pub(crate) chains: Chains,
     pub(crate) metrics: RouteMetrics,
 }
@@ -78,6 +83,7 @@ impl RouteTable {
     pub fn compile(routes: Vec<Route>, metrics: &Metrics) -> Result<Self, Vec<RouteTableError>> {
         let mut router = matchit::Router::new();
         let mut compiled = Vec::with_capacity(routes.len());
+        let mut patterns = Vec::new();
         let mut errors = Vec::new();
         for (index, route) in routes.into_iter().enumerate() {
             let mut refuse = |key: String, reason: String| {
@@ -90,6 +96,7 @@ impl RouteTable {
                 if let Err(error) = router.insert(path.as_str(), index) {
                     refuse(format!("paths[{place}]"), error.to_string());
                 }
+                patterns.push((path.clone(), index));
             }
             for (place, (kind, plugin)) in route.plugins.iter().enumerate() {
                 if plugin.phases().is_empty() {
@@ -99,7 +106,37 @@ impl RouteTable {
             compiled.push(Arc::new(CompiledRoute::new(route, metrics)));
         }
         let unrouted = Arc::new(CompiledRoute::unrouted(metrics));
-        if errors.is_empty() { Ok(Self { router, routes: compiled, unrouted }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Self { router, patterns, routes: compiled, unrouted })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The same table with only some of the routes, which the two share.
+    ///
+    /// # Errors
+    ///
+    /// The names that no route has.
+    pub fn only(&self, names: &[String]) -> Result<Self, Vec<String>> {
+        let known = |name: &&String| self.routes.iter().any(|route| route.name == **name);
+        let unknown: Vec<String> = names.iter().filter(|name| !known(name)).cloned().collect();
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        let mut router = matchit::Router::new();
+        for (pattern, index) in &self.patterns {
+            if self.routes.get(*index).is_some_and(|route| names.contains(&route.name)) {
+                // The whole table took it.
+                let _ = router.insert(pattern.as_str(), *index);
+            }
+        }
+        Ok(Self {
+            router,
+            patterns: self.patterns.clone(),
+            routes: self.routes.clone(),
+            unrouted: Arc::clone(&self.unrouted),
+        })
     }
 
     /// Finds the route of a path, which is matched as it stands: not decoded, exact case.
@@ -130,14 +167,20 @@ impl CompiledRoute {
             name: route.name,
             methods: route.methods,
             allow,
+            max_body: route.max_body,
             chains: Chains::compile(&route.plugins),
             metrics,
         }
     }
 
     fn unrouted(metrics: &Metrics) -> Self {
-        let route =
-            Route { name: String::new(), paths: Vec::new(), methods: Vec::new(), plugins: Vec::new() };
+        let route = Route {
+            name: String::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            max_body: None,
+            plugins: Vec::new(),
+        };
         Self::new(route, metrics)
     }
 
@@ -158,6 +201,7 @@ mod tests {
             name: name.to_owned(),
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
             methods: Vec::new(),
+            max_body: None,
             plugins: Vec::new(),
         }
     }
@@ -179,6 +223,19 @@ mod tests {
         assert_eq!((webhook.route.name.as_str(), webhook.params.value("name")), ("webhook", Some("a%20b")));
         assert_eq!((onfido.route.name.as_str(), onfido.params.value("path")), ("onfido", Some("checks/")));
         assert!(none.is_none());
+    }
+
+    #[test]
+    fn a_part_of_the_table_leads_nowhere_else() {
+        let routes = vec![route("onfido", &["/x/{*path}"]), route("webhook", &["/x/notify/{name}"])];
+        let table = RouteTable::compile(routes, &Metrics::new().unwrap()).unwrap();
+
+        let part = table.only(&["webhook".to_owned()]).unwrap();
+        let unknown = table.only(&["webhook".to_owned(), "web".to_owned()]);
+
+        assert_eq!(part.find("/x/notify/a").unwrap().route.name, "webhook");
+        assert!(part.find("/x/checks").is_none());
+        assert_eq!(unknown.unwrap_err(), ["web"]);
     }
 
     #[test]

@@ -7,12 +7,16 @@ use std::time::Duration;
 pub struct ProxySettings {
     /// How long a connection may stay idle between two requests.
     pub keepalive: Duration,
+    /// The whole time for a request head, and for what HTTP/2 begins a connection with.
+    pub head: Duration,
     /// Between two reads from downstream.
     pub read: Duration,
     /// Between two writes to downstream.
     pub write: Duration,
     /// The whole time for a body that is read before it goes on.
     pub body: Duration,
+    /// Bytes a second that a body must come at on average, once it took longer than `read`.
+    pub min_rate: u64,
     /// Bytes that all bodies may take together which are read before they go on.
     pub buffered_bodies: usize,
 }

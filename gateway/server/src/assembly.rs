@@ -7,29 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_plugin_api::Background;
-use kyc_proxy::{Entry, Guarded, Proxy};
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
-use pingora::apps::HttpServerOptions;
-use pingora::apps::http_app::HttpServer;
-use pingora::listeners::tls::TlsSettings;
-use pingora::proxy::http_proxy;
 use pingora::server::configuration::{Opt, ServerConf};
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
-use pingora::services::listening::Service;
+use tokio::sync::watch;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::{Listener, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
+use crate::endpoints;
 use crate::hardening;
 use crate::instruments::Instruments;
-use crate::listeners::{Bound, BoundSocket, Lifetime};
+use crate::listeners::{BoundSocket, Lifetime, Listening, Renewal};
 use crate::logging::Logging;
 use crate::refresh::Refresh;
 use crate::shutdown::{Drain, Signals};
 use crate::tenancy::Tenancy;
+use crate::upgrade::{Inherited, Legacy};
 use crate::work::{UnderWay, Work};
 
 /// Why the gateway does not start.
@@ -46,11 +43,11 @@ pub(crate) enum StartError {
         source: std::io::Error,
     },
     /// A certificate changed since it was checked.
-    #[error("listener {name} cannot use its certificate: {reason}")]
+    #[error("listener {name} cannot use its certificates: {reason}")]
     Tls {
         /// The listener's name.
         name: String,
-        /// What Pingora said.
+        /// Which file, and what is wrong with it.
         reason: String,
     },
     /// Signals cannot be asked for.
@@ -81,6 +78,7 @@ pub(crate) enum StartError {
 ///
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
+    let mut inherited = Inherited::from_env();
     let seq = settings.log.seq;
     let log = start_log(settings.log, &instruments.metrics)?;
     hardening::log_panics(&instruments.metrics);
@@ -94,55 +92,52 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let reload = Reload::default();
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
-    let (stop, interrupt, hangup) =
-        Signals::take().map_err(StartError::Signals)?.split(readiness.clone(), log.clone());
-    let sockets = bind(&settings.listeners)?;
-    let admin_socket = bind_one("admin", settings.admin)?;
+    let signals = Signals::take().map_err(StartError::Signals)?;
+    let (sockets, admin_socket) = bind_all(&mut inherited, &settings.listeners, settings.admin)?;
+    let announcement = inherited.announcement();
+    // Sockets that no listener has are closed.
+    drop(inherited);
+    let legacy = legacy(&settings.listeners, &sockets, &admin_socket)?;
+    let (replace, replaced) = watch::channel(false);
+    let (stop, interrupt, hangup) = signals.split(readiness.clone(), log.clone(), legacy, replace);
 
     let conf = conf(settings.threads, settings.drain, settings.upstream_ca_file.as_deref());
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
     server.bootstrap();
 
-    let snapshot = tenants.clone();
-    let proxy = Proxy::new(settings.routes, move || snapshot.load(), metrics.clone(), settings.downstream);
-    let mut application = http_proxy(&server.configuration, proxy);
-    application.server_options = Some(idle_after(settings.downstream.keepalive));
-    let guarded = Guarded::new(
-        Entry::new(application),
-        settings.max_connections,
-        settings.head,
-        settings.downstream.keepalive,
-        metrics.clone(),
-    );
-    let mut service = Service::new("proxy".to_owned(), guarded);
-    for (listener, socket) in settings.listeners.iter().zip(&sockets) {
-        add_endpoint(&mut service, listener, socket)?;
-    }
-    server.add_service(Bound::new(service, sockets, Lifetime::UntilShutdown));
-
+    let mut renewal = Renewal::new(settings.certificate_poll);
+    let endpoints = settings
+        .listeners
+        .into_iter()
+        .zip(sockets)
+        .map(|(listener, socket)| {
+            endpoints::proxied(listener, socket, &server.configuration, &tenants, &metrics, &mut renewal)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
     let mut operations = settings.offers.operations;
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     operations.push(Arc::new(ApiPage::new(settings.offers.described, &operations, tenants.clone())));
-    let admin = Admin::new(metrics.clone(), readiness, operations);
-    server.add_service(admin_service(admin, admin_socket));
-
-    server.add_service(background_service(
-        "tenants",
-        Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup),
-    ));
-    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
-    let under_way = UnderWay::default();
-    for background in settings.offers.backgrounds {
-        let name = background.name();
-        server.add_service(background_service(
-            name,
-            Work::new(background, tenants.clone(), settings.drain, &under_way),
-        ));
+    let admin = endpoints::admin(Admin::new(metrics.clone(), readiness, operations), admin_socket, &metrics);
+    let serving = [
+        server.add_service(Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown)),
+        server.add_service(Listening::new("admin", Some(1), vec![admin], Lifetime::UntilReplaced(replaced))),
+    ];
+    if !renewal.is_idle() {
+        server.add_service(background_service("certificates", renewal));
     }
-    server.add_service(background_service(
-        "drain",
-        Drain::new(metrics, under_way, log, settings.drain, interrupt),
-    ));
+    let refresh =
+        Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup, announcement);
+    // The process before answers until this one can.
+    let waits = refresh.has_predecessor();
+    let refreshed = server.add_service(background_service("tenants", refresh));
+    if waits {
+        serving.iter().for_each(|service| service.add_dependency(&refreshed));
+    }
+    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
+    let under_way = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
+    let drain = Drain::new(metrics, gates, under_way, log, settings.drain, interrupt);
+    server.add_service(background_service("drain", drain));
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
     // A drain that did not end the process took longer than Pingora waits.
     std::process::exit(0)
@@ -172,11 +167,20 @@ fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
     }
 }
 
-fn admin_service(admin: Admin, socket: BoundSocket) -> Bound<Service<HttpServer<Admin>>> {
-    let mut service = Service::new("admin".to_owned(), HttpServer::new_app(admin));
-    service.threads = Some(1);
-    service.add_tcp(&socket.address().to_string());
-    Bound::new(service, vec![socket], Lifetime::UntilExit)
+/// Adds the work of plugins, and gives what tells when it has ended.
+fn work(
+    server: &mut Server,
+    backgrounds: Vec<Arc<dyn Background>>,
+    tenants: &Tenants,
+    drain: Duration,
+) -> UnderWay {
+    let under_way = UnderWay::default();
+    for background in backgrounds {
+        let name = background.name();
+        let work = Work::new(background, tenants.clone(), drain, &under_way);
+        server.add_service(background_service(name, work));
+    }
+    under_way
 }
 
 fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
@@ -193,11 +197,22 @@ fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
     })
 }
 
-/// HTTP/2 connections idle as long as others.
-fn idle_after(keepalive: Duration) -> HttpServerOptions {
-    let mut options = HttpServerOptions::default();
-    options.h2_idle_timeout = Some(keepalive);
-    options
+/// What another process gets when it takes over.
+fn legacy(
+    listeners: &[Listener],
+    sockets: &[BoundSocket],
+    admin: &BoundSocket,
+) -> Result<Legacy, StartError> {
+    let mut legacy = Legacy::default();
+    let names = listeners.iter().map(|listener| listener.name.as_str());
+    for (name, socket) in names.zip(sockets).chain([("admin", admin)]) {
+        legacy.add(name, socket.as_std()).map_err(|source| StartError::Listen {
+            name: name.to_owned(),
+            address: socket.address(),
+            source,
+        })?;
+    }
+    Ok(legacy)
 }
 
 /// The place that holds the tenant document.
@@ -208,36 +223,24 @@ pub(crate) fn source(source: TenantSource) -> Result<Box<dyn Source>, StartError
     })
 }
 
-fn bind(listeners: &[Listener]) -> Result<Vec<BoundSocket>, StartError> {
-    listeners.iter().map(|listener| bind_one(&listener.name, listener.address)).collect()
+/// The sockets of all listeners, and the admin listener's.
+fn bind_all(
+    inherited: &mut Inherited,
+    listeners: &[Listener],
+    admin: SocketAddr,
+) -> Result<(Vec<BoundSocket>, BoundSocket), StartError> {
+    let sockets = listeners.iter().map(|listener| bind(inherited, &listener.name, listener.address));
+    let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+    let admin = bind(inherited, "admin", admin)?;
+    Ok((sockets, admin))
 }
 
-fn bind_one(name: &str, address: SocketAddr) -> Result<BoundSocket, StartError> {
-    let socket = BoundSocket::bind(address).map_err(|source| StartError::Listen {
-        name: name.to_owned(),
-        address,
-        source,
-    })?;
+fn bind(inherited: &mut Inherited, name: &str, address: SocketAddr) -> Result<BoundSocket, StartError> {
+    let socket = match inherited.take(name, address) {
+        Some(socket) => BoundSocket::inherit(socket),
+        None => BoundSocket::bind(address),
+    };
+    let socket = socket.map_err(|source| StartError::Listen { name: name.to_owned(), address, source })?;
     tracing::info!(listener = name, address = %socket.address(), "listening");
     Ok(socket)
-}
-
-fn add_endpoint<A>(
-    service: &mut Service<A>,
-    listener: &Listener,
-    socket: &BoundSocket,
-) -> Result<(), StartError> {
-    let address = socket.address().to_string();
-    let Some(tls) = &listener.tls else {
-        service.add_tcp(&address);
-        return Ok(());
-    };
-    let (certificate, key) = (tls.certificate_file.to_string_lossy(), tls.key_file.to_string_lossy());
-    let mut settings = TlsSettings::intermediate(&certificate, &key).map_err(|error| StartError::Tls {
-        name: listener.name.clone(),
-        reason: error.etype.as_str().to_owned(),
-    })?;
-    settings.enable_h2();
-    service.add_tls_with_settings(&address, None, settings);
-    Ok(())
 }

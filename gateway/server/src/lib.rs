@@ -16,6 +16,7 @@ mod config;
 mod decoding;
 mod description;
 mod document;
+mod endpoints;
 mod events;
 mod gateway;
 mod hardening;
@@ -29,6 +30,7 @@ mod remote;
 mod shutdown;
 mod tenancy;
 mod terminal;
+mod upgrade;
 mod work;
 
 pub use gateway::Gateway;

@@ -10,6 +10,8 @@ use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::Signal;
 
+use crate::upgrade::Announcement;
+
 /// The background service around the tenants' watcher.
 pub(crate) struct Refresh {
     source: Mutex<Option<Box<dyn Source>>>,
@@ -18,6 +20,7 @@ pub(crate) struct Refresh {
     settings: WatchSettings,
     reload: Reload,
     hangup: tokio::sync::Mutex<Signal>,
+    announcement: Announcement,
 }
 
 // === impl Refresh ===
@@ -30,9 +33,15 @@ impl Refresh {
         settings: WatchSettings,
         reload: Reload,
         hangup: Signal,
+        announcement: Announcement,
     ) -> Self {
         let (source, hangup) = (Mutex::new(Some(source)), tokio::sync::Mutex::new(hangup));
-        Self { source, tenants, metrics, settings, reload, hangup }
+        Self { source, tenants, metrics, settings, reload, hangup, announcement }
+    }
+
+    /// Says whether another process serves until there are tenants here.
+    pub(crate) fn has_predecessor(&self) -> bool {
+        self.announcement.has_predecessor()
     }
 }
 
@@ -58,7 +67,8 @@ impl BackgroundService for Refresh {
             std::future::pending::<()>().await;
         };
         let watched = watch(source, tenants, metrics, self.settings.clone(), reload, stopped, move || {
-            ready.notify_ready()
+            ready.notify_ready();
+            self.announcement.tell_ready();
         });
         tokio::select! {
             () = watched => {}

@@ -1,6 +1,8 @@
-//! How the gateway stops: not ready, no new connections, in-flight requests finish, exit.
+//! How the gateway stops: not ready, no new connections, in-flight requests finish, exit. And how it makes way for
+//! another process, which serves before this one stops.
 
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,10 +10,14 @@ use kyc_telemetry::log::Log;
 use kyc_telemetry::{Metrics, traces};
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use crate::admin::Readiness;
+use crate::listeners::Gate;
+use crate::upgrade::{Legacy, tell_systemd};
 use crate::work::UnderWay;
 
 /// The signals that the gateway answers. They are asked for before it listens: whoever sees it listen can send one,
@@ -21,18 +27,30 @@ pub(crate) struct Signals {
     interrupt: Signal,
     second_interrupt: Signal,
     hangup: Signal,
+    quit: Signal,
 }
 
-/// Waits for SIGTERM (drain) or SIGINT (stop at once), and makes `/readyz` fail before listeners close.
+/// Waits for SIGTERM (drain), SIGINT (stop at once) or SIGQUIT (drain when another process serves), and makes `/readyz`
+/// fail before listeners close.
 pub(crate) struct Stop {
     readiness: Readiness,
     log: Log,
-    signals: Mutex<(Signal, Signal)>,
+    waiting: Mutex<Waiting>,
+    /// Told when another process serves.
+    replaced: watch::Sender<bool>,
+}
+
+struct Waiting {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    legacy: Legacy,
 }
 
 /// Ends the process as soon as nothing is in flight. Pingora alone would sleep its whole grace period.
 pub(crate) struct Drain {
     metrics: Metrics,
+    gates: Vec<Arc<Gate>>,
     under_way: UnderWay,
     log: Log,
     limit: Duration,
@@ -64,13 +82,21 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             second_interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
         })
     }
 
     /// Who waits for each: the one that stops, a drain that is cut short, the tenants.
-    pub(crate) fn split(self, readiness: Readiness, log: Log) -> (Stop, Signal, Signal) {
-        let signals = Mutex::new((self.terminate, self.interrupt));
-        (Stop { readiness, log, signals }, self.second_interrupt, self.hangup)
+    pub(crate) fn split(
+        self,
+        readiness: Readiness,
+        log: Log,
+        legacy: Legacy,
+        replaced: watch::Sender<bool>,
+    ) -> (Stop, Signal, Signal) {
+        let Self { terminate, interrupt, second_interrupt, hangup, quit } = self;
+        let waiting = Mutex::new(Waiting { terminate, interrupt, quit, legacy });
+        (Stop { readiness, log, waiting, replaced }, second_interrupt, hangup)
     }
 }
 
@@ -79,18 +105,38 @@ impl Signals {
 #[async_trait]
 impl ShutdownSignalWatch for Stop {
     async fn recv(&self) -> ShutdownSignal {
-        let mut signals = self.signals.lock().await;
-        let (terminate, interrupt) = &mut *signals;
-        tokio::select! {
-            _ = terminate.recv() => {
-                self.readiness.drain();
-                tracing::info!("draining");
-                ShutdownSignal::GracefulTerminate
-            }
-            // Pingora would wait for its threads, and one that accepts finds its runtime gone and tries for ever.
+        let mut waiting = self.waiting.lock().await;
+        let Waiting { terminate, interrupt, quit, legacy } = &mut *waiting;
+        let replaced_by = tokio::select! {
+            _ = terminate.recv() => None,
+            // Pingora would wait for its threads, and one that accepts may find its runtime gone and try for ever.
             _ = interrupt.recv() => leave(&self.log),
+            successor = succeeded(quit, legacy) => Some(successor),
+        };
+        // Sockets that nobody else has are closed for good.
+        *legacy = Legacy::default();
+        self.readiness.drain();
+        if let Some(pid) = replaced_by {
+            let _ = self.replaced.send(true);
+            tracing::info!(pid, "another process serves now");
+        } else {
+            tell_systemd(&[NotifyState::Stopping]);
+        }
+        tracing::info!("draining");
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+/// Returns when another process serves. One that does not come so far changes nothing.
+async fn succeeded(quit: &mut Signal, legacy: &Legacy) -> u32 {
+    while quit.recv().await.is_some() {
+        tracing::info!("another process is started to take over");
+        match legacy.hand_over().await {
+            Ok(pid) => return pid,
+            Err(error) => tracing::error!(%error, "no other process took over, this one goes on"),
         }
     }
+    std::future::pending().await
 }
 
 // === impl Drain ===
@@ -98,17 +144,26 @@ impl ShutdownSignalWatch for Stop {
 impl Drain {
     pub(crate) fn new(
         metrics: Metrics,
+        gates: Vec<Arc<Gate>>,
         under_way: UnderWay,
         log: Log,
         limit: Duration,
         interrupt: Signal,
     ) -> Self {
-        Self { metrics, under_way, log, limit, interrupt: Mutex::new(interrupt) }
+        Self { metrics, gates, under_way, log, limit, interrupt: Mutex::new(interrupt) }
     }
 
+    /// Returns when nothing is in flight, and either no connection is open or none had a request for a moment: whoever
+    /// is about to send one on a connection that it keeps is answered, and told to close it.
     async fn idle(&self) {
         let mut look = tokio::time::interval(LOOK);
-        while self.metrics.in_flight.get() > 0 || !self.under_way.is_over() {
+        let mut quiet_since = Instant::now();
+        loop {
+            if self.metrics.in_flight.get() > 0 || !self.under_way.is_over() {
+                quiet_since = Instant::now();
+            } else if self.gates.iter().all(|gate| gate.open() == 0) || quiet_since.elapsed() >= QUIET {
+                return;
+            }
             look.tick().await;
         }
     }
@@ -149,3 +204,5 @@ fn leave(log: &Log) -> ! {
 
 /// How often the number of requests in flight is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long kept connections have to send another request.
+const QUIET: Duration = Duration::from_millis(500);

@@ -6,6 +6,11 @@ use prometheus::{
 };
 
 use crate::names;
+use connections::Listeners;
+
+mod connections;
+
+pub use connections::ConnectionMetrics;
 
 /// Every metric that the floors below the plugins write.
 ///
@@ -20,12 +25,9 @@ pub struct Metrics {
     upstream_denials: IntCounterVec,
     tenant_polls: IntCounterVec,
     exports: Exports,
+    listeners: Listeners,
     /// Requests being worked on.
     pub in_flight: IntGauge,
-    /// Open downstream connections.
-    pub connections: IntGauge,
-    /// Connections closed at the limit.
-    pub connections_refused: IntCounter,
     /// Log lines that nobody read in time.
     pub log_lines_dropped: IntCounter,
     /// Tasks that panicked; each one cost a request or a try.
@@ -113,12 +115,8 @@ impl Metrics {
             )?,
             tenant_polls: counters(names::TENANT_POLLS, "Looks at the tenant source.", &["result"])?,
             exports: Exports::new(&registry)?,
+            listeners: Listeners::new(&registry)?,
             in_flight: gauge(names::IN_FLIGHT, "Requests being worked on.")?,
-            connections: gauge(names::CONNECTIONS, "Open downstream connections.")?,
-            connections_refused: register(
-                &registry,
-                IntCounter::new(names::CONNECTIONS_REFUSED, "Connections closed at the limit.")?,
-            )?,
             log_lines_dropped: register(
                 &registry,
                 IntCounter::new(names::LOG_LINES_DROPPED, "Log lines dropped because nobody read the log.")?,
@@ -134,6 +132,11 @@ impl Metrics {
     /// The registry, for the metrics of plugins.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The metrics of a listener.
+    pub fn listener(&self, name: &str) -> ConnectionMetrics {
+        self.listeners.of(name)
     }
 
     /// The metrics of a collector.

@@ -19,8 +19,11 @@ pub const UPSTREAM_DENIALS: &str = "gateway_upstream_denials_total";
 pub const IN_FLIGHT: &str = "gateway_in_flight_requests";
 /// Open downstream connections.
 pub const CONNECTIONS: &str = "gateway_downstream_connections";
-/// Connections closed because `max_connections` was reached.
+/// Connections that were closed before a request, by listener and reason: `listener_full`, `source_full`, `tls`,
+/// `tls_late`, `accept`.
 pub const CONNECTIONS_REFUSED: &str = "gateway_downstream_connections_refused_total";
+/// Unix seconds at which a listener's certificate ends to be valid.
+pub const CERTIFICATE_EXPIRES: &str = "gateway_listener_certificate_expires_timestamp_seconds";
 /// Log lines dropped because nobody read standard output.
 pub const LOG_LINES_DROPPED: &str = "gateway_log_lines_dropped_total";
 /// Log events that a collector (`seq`, `otlp`) took.

@@ -24,6 +24,10 @@ pub struct Config {
     /// The networks that callers connect from; the direct peer counts, no forwarding header.
     /// Left out: none is asked for.
     pub allow: Option<Vec<IpNet>>,
+    /// The client certificates that callers show, each by its subject, such as `O=FintechOS, CN=processor`, or by an
+    /// alternative name, such as `DNS:processor.example`; `*` is every one that the listener lets in. Left out: none is
+    /// asked for.
+    pub certificates: Option<Vec<String>>,
 }
 
 /// How several conditions are combined.
@@ -46,6 +50,7 @@ impl Default for Config {
             previous_secret_file: None,
             previous_secret_env: None,
             allow: None,
+            certificates: None,
         }
     }
 }

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! Whoever reaches the gateway past Azure API Management can name any tenant. A secret header that
-//! API Management's policy sets, and the addresses it calls from, close that door. At least one of the two is
-//! needed; where both are given, both must hold, or with `require = "any"` one of them. Put it first in the
-//! route's list.
+//! API Management's policy sets, the addresses it calls from, and a client certificate that it shows, close that
+//! door. At least one of these is needed; where several are given, all must hold, or with `require = "any"` one of
+//! them. Put it first in the route's list.
 
 mod config;
 mod plugin;

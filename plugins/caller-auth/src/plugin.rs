@@ -22,6 +22,8 @@ pub struct Gatekeeper {
     secrets: Vec<Secret>,
     /// The networks that may call; empty: all.
     allow: Vec<IpNet>,
+    /// The client certificates that may call; empty: all.
+    certificates: Vec<String>,
     refused: IntCounterVec,
     route: String,
 }
@@ -31,6 +33,7 @@ pub struct Gatekeeper {
 enum Reason {
     Secret,
     Network,
+    Certificate,
 }
 
 // === impl Gatekeeper ===
@@ -52,8 +55,12 @@ impl Gatekeeper {
             return Err("allow: names no network, and is left out to ask for none".to_owned());
         }
         let allow = config.allow.unwrap_or_default();
-        if current.is_none() && allow.is_empty() {
-            return Err("needs a secret (secret_file or secret_env), allow, or both".to_owned());
+        if config.certificates.as_ref().is_some_and(Vec::is_empty) {
+            return Err("certificates: names none, and is left out to ask for none".to_owned());
+        }
+        let certificates = config.certificates.unwrap_or_default();
+        if current.is_none() && allow.is_empty() && certificates.is_empty() {
+            return Err("needs a secret (secret_file or secret_env), allow, or certificates".to_owned());
         }
         let refused = build.collectors.counter(
             names::CALLERS_REFUSED,
@@ -61,14 +68,24 @@ impl Gatekeeper {
             &["route", "reason"],
         )?;
         let secrets: Vec<Secret> = current.into_iter().chain(previous).collect();
-        Ok(Self { require: config.require, header, secrets, allow, refused, route: build.route.to_owned() })
+        let (require, route) = (config.require, build.route.to_owned());
+        Ok(Self { require, header, secrets, allow, certificates, refused, route })
     }
 
     /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
-    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> [Option<(Reason, bool)>; 2] {
+    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> [Option<(Reason, bool)>; 3] {
         let secret = (!self.secrets.is_empty()).then(|| (Reason::Secret, self.has_secret(head)));
         let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(cx)));
-        [secret, network]
+        let certificate = (!self.certificates.is_empty()).then(|| (Reason::Certificate, self.shows_one(cx)));
+        [secret, network, certificate]
+    }
+
+    /// The listener has verified it.
+    fn shows_one(&self, cx: &Ctx) -> bool {
+        let Some(shown) = &cx.connection().certificate else { return false };
+        self.certificates
+            .iter()
+            .any(|known| known == "*" || *known == shown.subject || shown.names.contains(known))
     }
 
     fn is_allowed(&self, cx: &Ctx) -> bool {
@@ -95,6 +112,7 @@ impl Reason {
         match self {
             Self::Secret => "secret",
             Self::Network => "network",
+            Self::Certificate => "certificate",
         }
     }
 }
@@ -135,6 +153,7 @@ impl Plugin for Gatekeeper {
         let detail = match reason {
             Reason::Secret => "the caller's secret is missing or wrong",
             Reason::Network => "the peer is in no network that may call",
+            Reason::Certificate => "the peer shows no certificate of a caller",
         };
         Err(Problem::new(ProblemKind::Unauthenticated, detail))
     }
@@ -154,114 +173,4 @@ fn secret(name: &'static str, file: Option<&Path>, env: Option<&str>) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use kyc_plugin_api::{Connection, testkit};
-
-    use super::*;
-    use crate::CallerAuth;
-
-    type Headers<'a> = &'a [(&'static str, &'a str)];
-
-    const CANARY: &str = "canary-caller-secret";
-
-    fn secret_file() -> tempfile::NamedTempFile {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, "{CANARY}").unwrap();
-        file
-    }
-
-    fn settings(file: &tempfile::NamedTempFile, more: &str) -> String {
-        format!("secret_file = {:?}\n{more}", file.path())
-    }
-
-    fn run(
-        settings: &str,
-        peer: &str,
-        headers: &[(&'static str, &str)],
-    ) -> std::result::Result<(), ProblemKind> {
-        let plugin = testkit::build::<CallerAuth>(settings).unwrap();
-        let mut cx = testkit::ctx([]);
-        cx.set_connection(Connection { peer: Some(peer.parse().unwrap()), tls: false });
-        plugin
-            .request_filter(&testkit::head("GET", "/", headers), &mut cx)
-            .map(|_| ())
-            .map_err(|problem| problem.kind())
-    }
-
-    #[test]
-    fn keeps_the_contract() {
-        testkit::contract::<CallerAuth>(r#"allow = ["10.0.0.0/8", "::1/128"]"#);
-    }
-
-    #[test]
-    fn nothing_to_guard_with_is_refused() {
-        let refused = testkit::build::<CallerAuth>("").unwrap_err();
-
-        assert_eq!(refused, "needs a secret (secret_file or secret_env), allow, or both");
-    }
-
-    #[test]
-    fn only_the_whole_secret_sent_once_lets_in() {
-        let file = secret_file();
-        let name = "X-Gateway-Secret";
-        let rows: [(Headers<'_>, std::result::Result<(), ProblemKind>); 4] = [
-            (&[(name, CANARY)], Ok(())),
-            (&[(name, "canary")], Err(ProblemKind::Unauthenticated)),
-            (&[], Err(ProblemKind::Unauthenticated)),
-            (&[(name, CANARY), (name, CANARY)], Err(ProblemKind::Unauthenticated)),
-        ];
-
-        for (headers, verdict) in rows {
-            assert_eq!(run(&settings(&file, ""), "192.0.2.1:1", headers), verdict, "{headers:?}");
-        }
-    }
-
-    #[test]
-    fn both_conditions_must_hold_and_mapped_addresses_count_as_ipv4() {
-        let file = secret_file();
-        let settings = settings(&file, r#"allow = ["10.0.0.0/8"]"#);
-        let secret: &[(&'static str, &str)] = &[("X-Gateway-Secret", CANARY)];
-
-        let inside = run(&settings, "[::ffff:10.1.2.3]:1", secret);
-        let outside = run(&settings, "192.0.2.1:1", secret);
-        let unknown = run(&settings, "10.1.2.3:1", &[]);
-
-        assert_eq!(inside, Ok(()));
-        assert_eq!(outside, Err(ProblemKind::Unauthenticated), "and it looks like any other refusal");
-        assert_eq!(unknown, Err(ProblemKind::Unauthenticated));
-    }
-
-    #[test]
-    fn one_condition_is_enough_where_any_is() {
-        let file = secret_file();
-        let settings = settings(&file, "require = \"any\"\nallow = [\"10.0.0.0/8\"]");
-        let secret: &[(&'static str, &str)] = &[("X-Gateway-Secret", CANARY)];
-
-        assert_eq!(run(&settings, "192.0.2.1:1", secret), Ok(()));
-        assert_eq!(run(&settings, "10.1.2.3:1", &[]), Ok(()));
-        assert_eq!(run(&settings, "192.0.2.1:1", &[]), Err(ProblemKind::Unauthenticated));
-    }
-
-    #[test]
-    fn no_network_at_all_is_a_mistake() {
-        let file = secret_file();
-
-        let refused = testkit::build::<CallerAuth>(&settings(&file, "allow = []")).unwrap_err();
-
-        assert_eq!(refused, "allow: names no network, and is left out to ask for none");
-    }
-
-    #[test]
-    fn the_secret_shows_nowhere_and_does_not_go_on() {
-        let file = secret_file();
-        let plugin = testkit::build::<CallerAuth>(&settings(&file, "")).unwrap();
-        let mut head = testkit::head("GET", "/", &[("X-Gateway-Secret", CANARY)]);
-
-        plugin.upstream_request_filter(&mut head, &mut testkit::ctx([])).unwrap();
-
-        assert!(head.headers.is_empty());
-        assert!(!format!("{plugin:?}").contains(CANARY));
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::process::follow;
-pub(crate) use super::process::{binary, tools};
+pub(crate) use super::process::{binary, tools, wait_for_end};
 
 /// What a gateway is started with.
 pub(crate) struct Setup {
@@ -25,6 +25,8 @@ pub(crate) struct Setup {
 /// A running gateway; it is killed when dropped.
 pub(crate) struct Gateway {
     child: Child,
+    /// The processes that took over, one after the other.
+    pub(crate) successors: Vec<u32>,
     addresses: HashMap<String, SocketAddr>,
     log: Arc<Mutex<String>>,
     launch: Arc<Launch>,
@@ -139,7 +141,7 @@ impl Setup {
         let launch = Arc::new(Launch { folder, binary: self.binary, environment: self.environment });
         let log = Arc::new(Mutex::new(String::new()));
         let (child, addresses) = launch.run(&log).await;
-        Gateway { child, addresses, log, launch }
+        Gateway { child, successors: Vec::new(), addresses, log, launch }
     }
 }
 
@@ -160,7 +162,9 @@ impl Launch {
         let (found, mut wanted) = watch::channel(HashMap::new());
         follow(child.stdout.take().unwrap(), Arc::clone(log), Some(found));
         follow(child.stderr.take().unwrap(), Arc::clone(log), None);
-        let addresses = match wanted.wait_for(|addresses| addresses.len() >= 2).await {
+        let config = std::fs::read_to_string(self.folder.path().join("gateway.toml")).unwrap();
+        let listeners = 1 + config.matches("[[listeners]]").count();
+        let addresses = match wanted.wait_for(|addresses| addresses.len() >= listeners).await {
             Ok(addresses) => addresses.clone(),
             Err(_) => panic!("the gateway ended: {}", log.lock().unwrap()),
         };
@@ -199,14 +203,14 @@ impl Gateway {
 
     /// The most memory that the process ever had, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = self.kernel("status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches("kB").trim().parse().unwrap()
     }
 
-    /// The limits that the process has set for itself.
-    pub(crate) fn limits(&self) -> String {
-        std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap()
+    /// What the kernel says of the process: `status`, `limits`…
+    pub(crate) fn kernel(&self, what: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{what}", self.pid())).unwrap()
     }
 
     /// Replaces the tenant file in one step.
@@ -238,15 +242,21 @@ impl Gateway {
     pub(crate) async fn twin(&self) -> Self {
         let log = Arc::new(Mutex::new(String::new()));
         let (child, addresses) = self.launch.run(&log).await;
-        let twin = Self { child, addresses, log, launch: Arc::clone(&self.launch) };
+        let launch = Arc::clone(&self.launch);
+        let twin = Self { child, successors: Vec::new(), addresses, log, launch };
         twin.wait_until_ready().await;
         twin
     }
 
     /// Stops or continues the process, as a machine does that is out of memory or moved.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// The process that serves.
+    pub(crate) fn pid(&self) -> u32 {
+        self.successors.last().copied().unwrap_or_else(|| self.child.id())
     }
 
     /// Ends the process by SIGTERM and returns everything it wrote.
@@ -261,6 +271,10 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        for pid in self.successors.drain(..) {
+            // Gone already, most of the time.
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

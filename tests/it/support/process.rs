@@ -46,3 +46,15 @@ pub(super) fn follow(
         }
     });
 }
+
+/// Waits until a process runs no more; nobody may have asked yet what became of it.
+pub(crate) async fn wait_for_end(pid: u32) {
+    let command = format!("/proc/{pid}/cmdline");
+    let ended = async {
+        while std::fs::read(&command).is_ok_and(|command| !command.is_empty()) {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    let within = std::time::Duration::from_secs(60);
+    assert!(tokio::time::timeout(within, ended).await.is_ok(), "process {pid} does not end");
+}

@@ -1,11 +1,23 @@
-//! A certificate for `gateway.test`, in files.
+//! A certificate for `gateway.test`, in files, and certificates of callers, by one authority.
 
-use reqwest::Certificate;
+use std::path::Path;
+use std::sync::Arc;
 
-/// A self-signed certificate and its key.
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType, date_time_ymd,
+};
+use reqwest::{Certificate, Identity};
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// An authority with a certificate for `gateway.test` and its key in files.
 pub(crate) struct Authority {
     folder: tempfile::TempDir,
     certificate: String,
+    issuer: Issuer<'static, KeyPair>,
 }
 
 // === impl Authority ===
@@ -13,12 +25,29 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new() -> Self {
         super::install_ring();
-        let made = rcgen::generate_simple_self_signed(["gateway.test".to_owned()]).unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.distinguished_name = name("authority");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
         let folder = tempfile::tempdir().unwrap();
-        let certificate = made.cert.pem();
-        std::fs::write(folder.path().join("certificate.pem"), &certificate).unwrap();
-        std::fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-        Self { folder, certificate }
+        std::fs::write(folder.path().join("authority.pem"), &certificate).unwrap();
+        let authority = Self { folder, certificate, issuer: Issuer::new(params, key) };
+        authority.renew();
+        authority
+    }
+
+    /// Replaces the certificate of `gateway.test` and its key, each in one step.
+    pub(crate) fn renew(&self) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["gateway.test".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        for (file, text) in [("key.pem", key.serialize_pem()), ("certificate.pem", certificate)] {
+            let draft = self.folder.path().join("draft.pem");
+            std::fs::write(&draft, text).unwrap();
+            std::fs::rename(draft, self.folder.path().join(file)).unwrap();
+        }
     }
 
     /// What a caller trusts.
@@ -26,11 +55,56 @@ impl Authority {
         Certificate::from_pem(self.certificate.as_bytes()).unwrap()
     }
 
+    /// Where the files are: `authority.pem`, `certificate.pem`, `key.pem`.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The `tls` key of a listener.
     pub(crate) fn listener_tls(&self) -> String {
+        self.listener_tls_with("")
+    }
+
+    /// The same with more keys.
+    pub(crate) fn listener_tls_with(&self, more: &str) -> String {
         let folder = self.folder.path().display();
         format!(
-            "tls = {{ certificate_file = \"{folder}/certificate.pem\", key_file = \"{folder}/key.pem\" }}\n"
+            "tls = {{ certificate_file = \"{folder}/certificate.pem\", key_file = \"{folder}/key.pem\"{more} }}\n"
         )
     }
+
+    /// A caller's certificate with its key, valid until the end of a year.
+    pub(crate) fn caller(&self, common_name: &str, dns: &str, until: i32) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name(common_name);
+        params.subject_alt_names = vec![SanType::DnsName(dns.try_into().unwrap())];
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(until, 12, 31);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity::from_pem(format!("{}{}", certificate.pem(), key.serialize_pem()).as_bytes()).unwrap()
+    }
+
+    /// A connection with TLS that speaks `protocol`.
+    pub(crate) async fn connect(
+        &self,
+        gateway: std::net::SocketAddr,
+        protocol: &[u8],
+    ) -> TlsStream<TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        let authority = rustls::pki_types::CertificateDer::from_pem_slice(self.certificate.as_bytes());
+        roots.add(authority.unwrap()).unwrap();
+        let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let stream = TcpStream::connect(gateway).await.unwrap();
+        let name = ServerName::try_from("gateway.test").unwrap();
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
+}
+
+fn name(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, "FintechOS");
+    name.push(DnType::CommonName, common_name);
+    name
 }

@@ -32,7 +32,7 @@ impl Gateway {
         let (address, admin) = (free_address()?, free_address()?);
         let config = folder.join(format!("gateway-{number}.toml"));
         let text = format!(
-            "[server]\nmax_connections = 4096\n[[listeners]]\nname = \"main\"\naddress = \"{address}\"\n\
+            "[downstream]\nmax_connections = 4096\n[[listeners]]\nname = \"main\"\naddress = \"{address}\"\n\
              [admin]\naddress = \"{admin}\"\n[tenants]\nsource = \"file\"\n\
              [[routes]]\nname = \"webhook\"\npaths = [\"/dcs/kyc2/webhook/notify/{{configurationName}}\"]\n\
              methods = [\"POST\"]\n[[routes.plugins]]\nplugin = \"webhook\"\n{webhook}"

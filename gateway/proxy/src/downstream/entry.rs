@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
@@ -11,17 +10,15 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
-use tokio::sync::Semaphore;
 
 use super::tap::{Tap, begin_request};
 use super::watch::Ledger;
+use crate::settings::ProxySettings;
 
-/// Bounds the number of downstream connections and watches the bytes of each.
+/// Watches the bytes of each connection.
 #[derive(Debug)]
 pub struct Guarded<A> {
     inner: Arc<A>,
-    permits: Arc<Semaphore>,
-    metrics: Metrics,
     ledger: Arc<Ledger>,
 }
 
@@ -32,47 +29,24 @@ pub struct Entry<A>(Arc<A>);
 // === impl Guarded ===
 
 impl<A> Guarded<A> {
-    /// Lets at most `max_connections` be open at a time; more are closed at once, as are those that are quiet for
-    /// `idle` between requests. A request head that takes longer than `head` is answered 408, one over 32 KiB 431.
-    pub fn new(inner: A, max_connections: usize, head: Duration, idle: Duration, metrics: Metrics) -> Self {
-        let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        let ledger = Arc::new(Ledger::new(head, idle, &metrics));
-        Self { inner: Arc::new(inner), permits, metrics, ledger }
+    /// Closes connections that are quiet for [`ProxySettings::keepalive`] between requests. A request head that takes
+    /// longer than [`ProxySettings::head`] is answered 408, one over 32 KiB 431.
+    pub fn new(inner: A, settings: &ProxySettings, metrics: &Metrics) -> Self {
+        let ledger = Arc::new(Ledger::new(settings.head, settings.keepalive, metrics));
+        Self { inner: Arc::new(inner), ledger }
     }
 }
 
 #[async_trait]
 impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let Ok(_permit) = self.permits.try_acquire() else {
-            self.metrics.connections_refused.inc();
-            return None;
-        };
-        let _open = Open::new(&self.metrics);
         let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        let stream: Stream =
-            if http2 { stream } else { Box::new(Tap::new(stream, Arc::clone(&self.ledger))) };
-        self.inner.process_new(stream, shutdown).await
+        let tap = if http2 { Tap::frames(stream, &self.ledger) } else { Tap::heads(stream, &self.ledger) };
+        self.inner.process_new(Box::new(tap), shutdown).await
     }
 
     async fn cleanup(&self) {
         self.inner.cleanup().await;
-    }
-}
-
-/// Counts a connection for as long as it lives, also when its task is dropped.
-struct Open<'a>(&'a Metrics);
-
-impl<'a> Open<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
-        metrics.connections.inc();
-        Self(metrics)
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.connections.dec();
     }
 }
 

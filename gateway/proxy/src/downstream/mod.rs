@@ -1,6 +1,7 @@
 //! What stands between the listener and the proxy: how many connections there are, and how their bytes look.
 
 mod entry;
+mod quiet;
 mod tap;
 mod watch;
 

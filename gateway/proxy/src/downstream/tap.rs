@@ -14,6 +14,7 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::quiet::Quiet;
 use super::watch::{Ledger, Watch};
 use crate::strict::LineVerdict;
 
@@ -21,33 +22,50 @@ use crate::strict::LineVerdict;
 #[derive(Debug)]
 pub(crate) struct Tap {
     inner: Stream,
-    watch: Watch,
+    watch: Watched,
+}
+
+/// What is watched.
+#[derive(Debug)]
+enum Watched {
+    /// The heads of HTTP/1.
+    Heads(Watch),
+    /// The frames of HTTP/2.
+    Frames(Quiet),
 }
 
 /// Ends the watch over the current request's head and says how its line arrived; `None` on HTTP/2, which has
 /// none.
 pub(crate) fn admit_head(stream: Option<&Stream>) -> Option<LineVerdict> {
-    tap(stream).map(|tap| tap.watch.admit())
+    heads(stream).map(Watch::admit)
 }
 
 /// Says that what is read next begins a request.
 pub(crate) fn begin_request(stream: Option<&Stream>) {
-    if let Some(tap) = tap(stream) {
-        tap.watch.begin();
+    if let Some(watch) = heads(stream) {
+        watch.begin();
     }
 }
 
-fn tap(stream: Option<&Stream>) -> Option<&Tap> {
+fn heads(stream: Option<&Stream>) -> Option<&Watch> {
     // `Box<dyn IO>` is itself `IO`: without the explicit dereference the box would be asked.
-    (**stream?).as_any().downcast_ref::<Tap>()
+    match &(**stream?).as_any().downcast_ref::<Tap>()?.watch {
+        Watched::Heads(watch) => Some(watch),
+        Watched::Frames(_) => None,
+    }
 }
 
 // === impl Tap ===
 
 impl Tap {
     /// Watches a new connection, at the begin of its first request.
-    pub(crate) fn new(inner: Stream, ledger: Arc<Ledger>) -> Self {
-        Self { inner, watch: Watch::new(ledger) }
+    pub(super) fn heads(inner: Stream, ledger: &Arc<Ledger>) -> Self {
+        Self { inner, watch: Watched::Heads(Watch::new(Arc::clone(ledger))) }
+    }
+
+    /// Watches a new connection that speaks HTTP/2.
+    pub(super) fn frames(inner: Stream, ledger: &Arc<Ledger>) -> Self {
+        Self { inner, watch: Watched::Frames(Quiet::new(ledger)) }
     }
 }
 
@@ -58,6 +76,10 @@ impl AsyncRead for Tap {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self { inner, watch } = self.get_mut();
+        let watch = match watch {
+            Watched::Heads(watch) => watch,
+            Watched::Frames(quiet) => return quiet.read(inner, context, buffer),
+        };
         if watch.is_admitted() {
             return Pin::new(inner).poll_read(context, buffer);
         }
@@ -92,7 +114,7 @@ impl AsyncRead for Tap {
 impl AsyncWrite for Tap {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { inner, watch } = self.get_mut();
-        watch.answered(bytes);
+        watch.written(bytes);
         Pin::new(inner).poll_write(context, bytes)
     }
 
@@ -102,7 +124,7 @@ impl AsyncWrite for Tap {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let Self { inner, watch } = self.get_mut();
-        watch.answered(slices.first().map_or(&[], |slice| slice));
+        watch.written(slices.first().map_or(&[], |slice| slice));
         Pin::new(inner).poll_write_vectored(context, slices)
     }
 
@@ -116,6 +138,17 @@ impl AsyncWrite for Tap {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+    }
+}
+
+// === impl Watched ===
+
+impl Watched {
+    fn written(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Heads(watch) => watch.answered(bytes),
+            Self::Frames(quiet) => quiet.stir(),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Watch {
 /// The limits of a connection, and where heads are written down that never reach the proxy.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    head: Duration,
+    pub(super) head: Duration,
     idle: Duration,
     metrics: RouteMetrics,
 }

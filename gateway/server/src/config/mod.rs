@@ -1,5 +1,6 @@
 //! The configuration: TOML in, checked settings out, or every problem at once.
 
+mod listeners;
 mod log;
 mod raw;
 mod routes;
@@ -9,10 +10,11 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::LogSettings;
 use raw::Raw;
 pub(crate) use routes::{DescribedRoute, Offers};
-pub(crate) use settings::{Listener, Settings, TenantSource, Tls};
+pub(crate) use settings::{Settings, TenantSource};
 
 use crate::decoding::{Problems, decode};
 use crate::instruments::Instruments;

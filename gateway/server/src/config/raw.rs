@@ -27,9 +27,10 @@ pub(crate) struct Raw {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Server {
     pub(crate) threads: usize,
-    pub(crate) max_connections: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) drain: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) certificate_poll: Duration,
     pub(crate) upstream_ca_file: Option<PathBuf>,
 }
 
@@ -39,6 +40,11 @@ pub(crate) struct RawListener {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) tls: Option<RawTls>,
+    /// Left out: all of them.
+    pub(crate) routes: Option<Vec<String>>,
+    /// Keys of `[downstream]` that have another value here.
+    #[serde(default)]
+    pub(crate) downstream: toml::Table,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -46,11 +52,28 @@ pub(crate) struct RawListener {
 pub(crate) struct RawTls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
+    pub(crate) client_ca_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) client_certificate: ClientCertificate,
+}
+
+/// Whether a caller must show a certificate, where there is somebody to have signed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClientCertificate {
+    #[default]
+    Required,
+    Optional,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Downstream {
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_source: Option<usize>,
+    pub(crate) max_requests_per_connection: u32,
+    pub(crate) http2_streams: u32,
+    pub(crate) http2_resets: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) keepalive: Duration,
     #[serde(with = "humantime_serde")]
@@ -61,6 +84,7 @@ pub(crate) struct Downstream {
     pub(crate) write: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) body: Duration,
+    pub(crate) min_rate: ByteSize,
     pub(crate) buffered_bodies: ByteSize,
 }
 
@@ -127,6 +151,7 @@ pub(crate) struct RawRoute {
     pub(crate) methods: Vec<String>,
     #[serde(default)]
     pub(crate) open: bool,
+    pub(crate) max_body: Option<ByteSize>,
     #[serde(default)]
     pub(crate) plugins: Vec<toml::Table>,
 }
@@ -141,6 +166,8 @@ impl Default for Raw {
                 name: "main".to_owned(),
                 address: "127.0.0.1:8080".to_owned(),
                 tls: None,
+                routes: None,
+                downstream: toml::Table::new(),
             }],
             downstream: Downstream::default(),
             admin: Admin::default(),
@@ -172,6 +199,7 @@ impl RawRoute {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             open: false,
+            max_body: None,
             plugins: plugins.iter().map(plugin).collect(),
         }
     }
@@ -179,18 +207,29 @@ impl RawRoute {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { threads: 0, max_connections: 10_000, drain: Duration::from_secs(10), upstream_ca_file: None }
+        Self {
+            threads: 0,
+            drain: Duration::from_secs(10),
+            certificate_poll: Duration::from_secs(10),
+            upstream_ca_file: None,
+        }
     }
 }
 
 impl Default for Downstream {
     fn default() -> Self {
         Self {
+            max_connections: 10_000,
+            max_connections_per_source: None,
+            max_requests_per_connection: 10_000,
+            http2_streams: 100,
+            http2_resets: 50,
             keepalive: Duration::from_secs(60),
             head: Duration::from_secs(10),
             read: Duration::from_secs(30),
             write: Duration::from_secs(30),
             body: Duration::from_secs(60),
+            min_rate: ByteSize::b(500),
             buffered_bodies: ByteSize::mib(256),
         }
     }

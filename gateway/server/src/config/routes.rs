@@ -31,14 +31,14 @@ pub(crate) struct DescribedRoute {
     pub(crate) plugins: Vec<Arc<dyn Plugin>>,
 }
 
-/// Checks the routes, builds their plugins and compiles the table. `is_public`: some listener takes connections from
-/// elsewhere than this machine.
+/// Checks the routes, builds their plugins and compiles the table. `is_public`: whether some listener that serves the
+/// route takes connections from elsewhere than this machine.
 pub(crate) fn check(
     raw: Vec<RawRoute>,
     folder: &Folder,
     registry: &Registry,
     instruments: &Instruments,
-    is_public: bool,
+    is_public: &dyn Fn(&str) -> bool,
     problems: &mut Problems,
 ) -> Option<(RouteTable, Offers)> {
     if raw.is_empty() {
@@ -63,7 +63,7 @@ pub(crate) fn check(
         let plugins = plugins(&route, &path, folder, registry, instruments, problems);
         // A plugin that could not be built may be the one that checks callers; it is a problem already.
         let is_whole = plugins.len() == route.plugins.len();
-        if !route.open && is_public && is_whole && is_unguarded(&plugins) {
+        if !route.open && is_public(&route.name) && is_whole && is_unguarded(&plugins) {
             problems.add(
                 format!("{path}.plugins"),
                 format!(
@@ -80,7 +80,8 @@ pub(crate) fn check(
             methods: methods.clone(),
             plugins: plugins.iter().map(|(_, plugin)| Arc::clone(plugin)).collect(),
         }));
-        routes.push(Route { methods, plugins, name: route.name, paths: route.paths });
+        let max_body = route.max_body.map(|size| size.as_u64());
+        routes.push(Route { methods, max_body, plugins, name: route.name, paths: route.paths });
     }
     match RouteTable::compile(routes, &instruments.metrics) {
         Ok(table) => Some((table, offers)),

@@ -1,0 +1,226 @@
+//! Listeners: where, for which routes, and within which limits.
+
+use std::net::SocketAddr;
+
+use bytesize::ByteSize;
+use kyc_proxy::{ProxySettings, RouteTable};
+use toml::{Table, Value};
+
+use super::Folder;
+use super::raw::{ClientCertificate, Downstream, RawListener, RawTls};
+use crate::decoding::{Problems, decode};
+use crate::listeners::{GateLimits, TlsFiles};
+
+/// Where the proxy listens, and for what.
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) routes: RouteTable,
+    pub(crate) proxy: ProxySettings,
+    pub(crate) gate: GateLimits,
+    pub(crate) http: HttpLimits,
+}
+
+/// What Pingora is told of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HttpLimits {
+    /// Requests of one HTTP/1 connection.
+    pub(crate) requests: u32,
+    /// Streams of one HTTP/2 connection that are open at a time.
+    pub(crate) streams: u32,
+    /// Streams that a peer may reset before the gateway ends its connection.
+    pub(crate) resets: usize,
+}
+
+/// A listener that does not know its routes yet.
+pub(super) struct Unrouted {
+    name: String,
+    pub(super) address: SocketAddr,
+    tls: Option<TlsFiles>,
+    /// Its place in the configuration.
+    place: usize,
+    /// `None`: all.
+    routes: Option<Vec<String>>,
+    downstream: Downstream,
+}
+
+// === impl Unrouted ===
+
+impl Unrouted {
+    /// Says whether requests for a route may come in here.
+    pub(super) fn serves(&self, route: &str) -> bool {
+        self.routes.as_ref().is_none_or(|routes| routes.iter().any(|name| name == route))
+    }
+}
+
+/// Checks everything but the names of routes.
+pub(super) fn check(
+    raw: &[RawListener],
+    common: &Downstream,
+    folder: &Folder,
+    problems: &mut Problems,
+) -> Vec<Unrouted> {
+    if raw.is_empty() {
+        problems.add("listeners", "must hold at least one listener");
+    }
+    limits("downstream", common, problems);
+    let mut checked: Vec<Unrouted> = Vec::with_capacity(raw.len());
+    for (place, listener) in raw.iter().enumerate() {
+        let path = format!("listeners[{place}]");
+        let is_name = |name: &str| !name.is_empty() && !name.contains([':', '\0', '\n']);
+        if !is_name(&listener.name) || ["admin", "predecessor"].contains(&listener.name.as_str()) {
+            problems.add(
+                format!("{path}.name"),
+                "must be a name without `:`, and neither `admin` nor `predecessor`",
+            );
+        }
+        if raw.iter().take(place).any(|other| other.name == listener.name) {
+            problems.add(format!("{path}.name"), format!("`{}` is taken by another listener", listener.name));
+        }
+        if listener.routes.as_ref().is_some_and(Vec::is_empty) {
+            problems.add(format!("{path}.routes"), "names no route, and is left out for all");
+        }
+        let tls = listener.tls.as_ref().map(|tls| files(tls, folder));
+        for problem in tls.as_ref().and_then(|tls| tls.check().err()).into_iter().flatten() {
+            let key = Some(problem.key).filter(|key| !key.is_empty()).map(|key| format!(".{key}"));
+            problems.add(format!("{path}.tls{}", key.unwrap_or_default()), problem.reason);
+        }
+        let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
+        let Some(address) = address(&format!("{path}.address"), &listener.address, &checked, problems) else {
+            continue;
+        };
+        checked.push(Unrouted {
+            name: listener.name.clone(),
+            address,
+            tls,
+            place,
+            routes: listener.routes.clone(),
+            downstream,
+        });
+    }
+    checked
+}
+
+/// Gives each listener its routes.
+pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut Problems) -> Vec<Listener> {
+    let mut routed = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        let routes = match &listener.routes {
+            Some(names) => all.only(names),
+            None => Ok(all.clone()),
+        };
+        match routes {
+            Ok(routes) => routed.push(Listener {
+                routes,
+                name: listener.name,
+                address: listener.address,
+                tls: listener.tls,
+                proxy: proxy(&listener.downstream),
+                gate: gate(&listener.downstream),
+                http: http(&listener.downstream),
+            }),
+            Err(unknown) => problems.add(
+                format!("listeners[{}].routes", listener.place),
+                format!("there is no route `{}`", unknown.join("`, `")),
+            ),
+        }
+    }
+    routed
+}
+
+/// Reads an address that no other listener has.
+pub(super) fn address(
+    path: &str,
+    text: &str,
+    others: &[Unrouted],
+    problems: &mut Problems,
+) -> Option<SocketAddr> {
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        problems.add(path, format!("`{text}` is no address such as 127.0.0.1:8080 or [::]:8080"));
+        return None;
+    };
+    if let Some(other) = others.iter().find(|other| other.address == address && address.port() != 0) {
+        problems.add(path, format!("`{text}` is taken by listener `{}`", other.name));
+    }
+    Some(address)
+}
+
+/// The common limits with those of one listener laid over them.
+fn own(common: &Downstream, own: &Table, path: &str, problems: &mut Problems) -> Downstream {
+    if own.is_empty() {
+        return common.clone();
+    }
+    let mut table = Table::try_from(common).unwrap_or_default();
+    table.extend(own.clone());
+    let read: Option<Downstream> = decode(Value::Table(table), path, problems);
+    let read = read.unwrap_or_default();
+    limits(path, &read, problems);
+    read
+}
+
+fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
+    let counts = [
+        ("max_connections", raw.max_connections),
+        ("max_connections_per_source", raw.max_connections_per_source.unwrap_or(1)),
+        ("max_requests_per_connection", raw.max_requests_per_connection as usize),
+        ("http2_streams", raw.http2_streams as usize),
+        ("http2_resets", raw.http2_resets),
+    ];
+    for (key, _) in counts.iter().filter(|(_, count)| *count == 0) {
+        problems.add(format!("{path}.{key}"), "must be greater than zero");
+    }
+    let times = [
+        ("keepalive", raw.keepalive),
+        ("head", raw.head),
+        ("read", raw.read),
+        ("write", raw.write),
+        ("body", raw.body),
+    ];
+    for (key, _) in times.iter().filter(|(_, time)| time.is_zero()) {
+        problems.add(format!("{path}.{key}"), "must be longer than zero");
+    }
+    if raw.buffered_bodies < SMALLEST_BUFFERS {
+        problems.add(format!("{path}.buffered_bodies"), format!("must be at least {SMALLEST_BUFFERS}"));
+    }
+}
+
+fn files(raw: &RawTls, folder: &Folder) -> TlsFiles {
+    TlsFiles {
+        certificate: folder.resolve(&raw.certificate_file),
+        key: folder.resolve(&raw.key_file),
+        client_ca: raw.client_ca_file.as_deref().map(|file| folder.resolve(file)),
+        client_optional: raw.client_certificate == ClientCertificate::Optional,
+    }
+}
+
+fn proxy(raw: &Downstream) -> ProxySettings {
+    ProxySettings {
+        keepalive: raw.keepalive,
+        head: raw.head,
+        read: raw.read,
+        write: raw.write,
+        body: raw.body,
+        min_rate: raw.min_rate.as_u64(),
+        buffered_bodies: usize::try_from(raw.buffered_bodies.as_u64()).unwrap_or(usize::MAX),
+    }
+}
+
+fn gate(raw: &Downstream) -> GateLimits {
+    GateLimits {
+        connections: raw.max_connections,
+        per_source: raw.max_connections_per_source,
+        handshake: raw.head,
+    }
+}
+
+fn http(raw: &Downstream) -> HttpLimits {
+    HttpLimits {
+        requests: raw.max_requests_per_connection,
+        streams: raw.http2_streams,
+        resets: raw.http2_resets,
+    }
+}
+
+/// Less than one body of the largest size that plugins ask for by default would refuse it always.
+const SMALLEST_BUFFERS: ByteSize = ByteSize::mib(1);

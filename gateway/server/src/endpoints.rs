@@ -1,0 +1,91 @@
+//! What stands behind each socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kyc_proxy::{Entry, Guarded, Proxy, ProxySettings};
+use kyc_telemetry::Metrics;
+use kyc_tenants::Tenants;
+use pingora::apps::HttpServerOptions;
+use pingora::apps::http_app::HttpServer;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::proxy::{HttpProxy, http_proxy};
+use pingora::server::configuration::ServerConf;
+
+use crate::admin::Admin;
+use crate::assembly::StartError;
+use crate::config::{HttpLimits, Listener};
+use crate::listeners::{BoundSocket, Endpoint, Gate, GateLimits, Renewal};
+
+/// The proxy as a listener serves it.
+pub(crate) type Proxied = Guarded<Entry<HttpProxy<Proxy>>>;
+
+/// Puts the proxy behind a listener's socket; its certificates are watched from now on.
+///
+/// # Errors
+///
+/// [`StartError::Tls`] when certificates cannot be used any more.
+pub(crate) fn proxied(
+    listener: Listener,
+    socket: BoundSocket,
+    conf: &Arc<ServerConf>,
+    tenants: &Tenants,
+    metrics: &Metrics,
+    renewal: &mut Renewal,
+) -> Result<Endpoint<Proxied>, StartError> {
+    let certificates = match listener.tls {
+        Some(files) => Some(renewal.watch(&listener.name, files, metrics).map_err(|problems| {
+            let reason = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            StartError::Tls { name: listener.name.clone(), reason }
+        })?),
+        None => None,
+    };
+    let snapshot = tenants.clone();
+    let proxy = Proxy::new(listener.routes, move || snapshot.load(), metrics.clone(), listener.proxy);
+    let mut application = http_proxy(conf, proxy);
+    application.server_options = Some(server_options(&listener.proxy, listener.http));
+    application.h2_options = Some(h2_options(listener.http));
+    Ok(Endpoint {
+        socket,
+        gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
+        certificates,
+        app: Arc::new(Guarded::new(Entry::new(application), &listener.proxy, metrics)),
+    })
+}
+
+/// Puts the admin pages behind their socket.
+pub(crate) fn admin(admin: Admin, socket: BoundSocket, metrics: &Metrics) -> Endpoint<HttpServer<Admin>> {
+    Endpoint {
+        socket,
+        gate: Arc::new(Gate::new("admin", ADMIN_LIMITS, metrics)),
+        certificates: None,
+        app: Arc::new(HttpServer::new_app(admin)),
+    }
+}
+
+/// HTTP/2 connections idle as long as others.
+fn server_options(proxy: &ProxySettings, limits: HttpLimits) -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.h2_idle_timeout = Some(proxy.keepalive);
+    // Pingora counts those after the first.
+    options.keepalive_request_limit = Some(limits.requests.saturating_sub(1));
+    options
+}
+
+fn h2_options(limits: HttpLimits) -> H2Options {
+    let mut options = default_h2_options();
+    options.max_header_list_size(MAX_HEAD);
+    options.max_concurrent_streams(limits.streams);
+    // Resets by the peer before a stream was looked at (CVE-2023-44487), and resets that its own mistakes make the
+    // gateway send (CVE-2025-8671): more of them end the connection.
+    options.max_pending_accept_reset_streams(limits.resets);
+    options.max_local_error_reset_streams(Some(limits.resets));
+    options
+}
+
+/// As much as a head of HTTP/1 may have.
+const MAX_HEAD: u32 = 32 * 1024;
+
+/// Scrapers and operators.
+const ADMIN_LIMITS: GateLimits =
+    GateLimits { connections: 256, per_source: None, handshake: Duration::from_secs(10) };

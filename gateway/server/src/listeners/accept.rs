@@ -1,0 +1,169 @@
+//! The loop that accepts connections.
+//!
+//! It is not Pingora's own, which counts nothing before the TLS handshake, gives that handshake a minute, and cannot
+//! take a new certificate.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::apps::ServerApp;
+use pingora::protocols::l4::listener::Listener;
+use pingora::protocols::l4::stream::Stream as TcpStream;
+use pingora::protocols::{GetSocketDigest, Stream};
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::Service;
+use pingora_runtime::current_handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{BoundSocket, Certificates, Gate};
+
+/// A service that listens at several sockets.
+pub(crate) struct Listening<A> {
+    name: &'static str,
+    threads: Option<usize>,
+    endpoints: Vec<Endpoint<A>>,
+    lifetime: Lifetime,
+}
+
+/// One socket and what stands behind it.
+pub(crate) struct Endpoint<A> {
+    pub(crate) socket: BoundSocket,
+    pub(crate) gate: Arc<Gate>,
+    /// None: no TLS.
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) app: Arc<A>,
+}
+
+/// How long a service listens.
+#[derive(Clone, Debug)]
+pub(crate) enum Lifetime {
+    /// Until the gateway is told to stop: no connection comes in while it drains.
+    UntilShutdown,
+    /// Until the process ends, so that the drain can be watched, or another process listens there.
+    UntilReplaced(watch::Receiver<bool>),
+}
+
+// === impl Listening ===
+
+impl<A> Listening<A> {
+    /// `threads`: how many of its own the service has; left out, as many as the server has.
+    pub(crate) fn new(
+        name: &'static str,
+        threads: Option<usize>,
+        endpoints: Vec<Endpoint<A>>,
+        lifetime: Lifetime,
+    ) -> Self {
+        Self { name, threads, endpoints, lifetime }
+    }
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
+    async fn start_service(&mut self, _: Option<ListenFds>, shutdown: ShutdownWatch, _: usize) {
+        // Connections of the longer life never hear of a shutdown; a dropped sender would count as one.
+        let (_never, silence) = watch::channel(false);
+        let (stop, shutdown) = match &self.lifetime {
+            Lifetime::UntilShutdown => (shutdown.clone(), shutdown),
+            Lifetime::UntilReplaced(replaced) => (replaced.clone(), silence),
+        };
+        let mut loops = JoinSet::new();
+        for endpoint in self.endpoints.drain(..) {
+            loops.spawn_on(endpoint.run(stop.clone(), shutdown.clone()), &current_handle());
+        }
+        loops.join_all().await;
+        if matches!(self.lifetime, Lifetime::UntilReplaced(_)) {
+            // What was accepted is still answered.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+}
+
+// === impl Endpoint ===
+
+impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
+    async fn run(self, mut stop: watch::Receiver<bool>, shutdown: ShutdownWatch) {
+        let Self { socket, gate, certificates, app } = self;
+        let address = socket.address();
+        let listener = match socket.listen() {
+            Ok(listener) => Listener::from(listener),
+            Err(error) => {
+                tracing::error!(%address, %error, "cannot listen, the process ends so that it is started again");
+                std::process::abort();
+            }
+        };
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                stopped = stop.wait_for(|stop| *stop) => {
+                    drop(stopped);
+                    tracing::debug!(%address, "listens no more");
+                    return;
+                }
+            };
+            match accepted {
+                Ok(stream) => {
+                    let Some(admitted) = gate.admit(peer(&stream)) else { continue };
+                    let (app, shutdown, gate) = (Arc::clone(&app), shutdown.clone(), Arc::clone(&gate));
+                    let certificates = certificates.clone();
+                    current_handle().spawn(async move {
+                        let _admitted = admitted;
+                        if let Some(stream) = open(stream, certificates.as_deref(), &gate).await {
+                            app.process_new(stream, &shutdown).await;
+                        }
+                    });
+                }
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    gate.metrics.refused("accept");
+                    tracing::error!(%address, %error, "no connection can be accepted");
+                    sleep(AFTER_AN_ERROR).await;
+                }
+            }
+        }
+    }
+}
+
+fn peer(stream: &TcpStream) -> Option<IpAddr> {
+    Some(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip())
+}
+
+/// Sets a connection up; `None` where its TLS is not to be had.
+async fn open(mut stream: TcpStream, certificates: Option<&Certificates>, gate: &Gate) -> Option<Stream> {
+    // Without it an answer in two pieces waits for the peer's acknowledgement; a peer that is gone does not matter.
+    let _ = stream.set_nodelay();
+    let Some(certificates) = certificates else { return Some(Box::new(stream)) };
+    let peer = peer(&stream);
+    match timeout(gate.limits.handshake, certificates.acceptor().tls_handshake(stream)).await {
+        Ok(Ok(stream)) => Some(Box::new(stream)),
+        Ok(Err(error)) => {
+            gate.metrics.refused("tls");
+            tracing::info!(peer = peer.map(tracing::field::display), %error, "no TLS with a peer");
+            None
+        }
+        Err(_) => {
+            gate.metrics.refused("tls_late");
+            None
+        }
+    }
+}
+
+/// Says whether it was one connection that failed (accept(2), "Error handling").
+fn is_of_the_peer(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted)
+}
+
+/// Too many open files, for example: trying again at once would take a core.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(100);

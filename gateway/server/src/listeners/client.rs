@@ -1,0 +1,74 @@
+//! Who a client certificate names.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kyc_plugin_api::ClientCertificate;
+use pingora::listeners::TlsAccept;
+use pingora::protocols::tls::TlsRef;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Keeps with each TLS connection who its verified certificate names.
+pub(super) struct Names;
+
+#[async_trait]
+impl TlsAccept for Names {
+    async fn handshake_complete_callback(&self, tls: &TlsRef) -> Option<Arc<dyn Any + Send + Sync>> {
+        let certificate = Arc::new(read(tls.peer_certificate_der()?)?);
+        Some(Arc::new(certificate))
+    }
+}
+
+/// `None` for what is no certificate, which no handshake lets through.
+fn read(der: &[u8]) -> Option<ClientCertificate> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
+    Some(ClientCertificate {
+        subject: certificate.subject().to_string(),
+        names: names.filter_map(text).collect(),
+    })
+}
+
+/// As OpenSSL writes it.
+fn text(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(format!("DNS:{name}")),
+        GeneralName::URI(uri) => Some(format!("URI:{uri}")),
+        GeneralName::RFC822Name(address) => Some(format!("email:{address}")),
+        GeneralName::IPAddress(bytes) => address(bytes).map(|address| format!("IP:{address}")),
+        _ => None,
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
+        return Some(bytes.into());
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    #[test]
+    fn subject_and_alternative_names_are_read() {
+        let mut params = CertificateParams::new(["processor.example".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::OrganizationName, "FintechOS");
+        params.distinguished_name.push(DnType::CommonName, "processor");
+        params.subject_alt_names.push(SanType::URI("spiffe://example/processor".try_into().unwrap()));
+        params.subject_alt_names.push(SanType::IpAddress([192, 0, 2, 1].into()));
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+
+        let read = read(certificate.der()).unwrap();
+
+        assert!(read.subject.contains("CN=processor") && read.subject.contains("O=FintechOS"), "{read:?}");
+        assert_eq!(read.names, ["DNS:processor.example", "URI:spiffe://example/processor", "IP:192.0.2.1"]);
+    }
+}

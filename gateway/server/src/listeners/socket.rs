@@ -1,0 +1,70 @@
+//! Sockets that are bound before anything is served, so that a taken port is a clear error and port 0 works.
+
+use std::net::{SocketAddr, TcpListener};
+
+/// A bound socket that no one accepts from yet.
+#[derive(Debug)]
+pub(crate) struct BoundSocket {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+// === impl BoundSocket ===
+
+impl BoundSocket {
+    /// Binds `address`; port 0 takes any free port.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn bind(address: SocketAddr) -> std::io::Result<Self> {
+        Self::inherit(TcpListener::bind(address)?)
+    }
+
+    /// Takes a socket that another process has bound.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn inherit(socket: TcpListener) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// The same socket, for another process.
+    pub(crate) fn as_std(&self) -> &TcpListener {
+        &self.socket
+    }
+
+    /// The actual address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to listen in the runtime of the caller.
+    pub(super) fn listen(self) -> std::io::Result<tokio::net::TcpListener> {
+        tokio::net::TcpListener::from_std(self.socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_port_is_chosen() {
+        let socket = BoundSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
+
+        assert_ne!(socket.address().port(), 0);
+    }
+
+    #[test]
+    fn taken_port_is_an_error() {
+        let first = BoundSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
+
+        let second = BoundSocket::bind(first.address());
+
+        assert_eq!(second.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    }
+}

@@ -1,0 +1,221 @@
+//! Hot upgrade: on SIGQUIT another process of the program, as it lies on the disk now, takes the sockets over.
+//!
+//! Sockets are handed on as systemd does it (sd_listen_fds(3)), so that a socket unit can hold them too. One socket
+//! more leads back: the new process says there that it serves.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use command_fds::{CommandFdExt, FdMapping, FdMappingCollision};
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// The sockets that this process was started with.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    sockets: Vec<(String, TcpListener)>,
+    announcement: Announcement,
+}
+
+/// Who waits to hear that this process serves.
+#[derive(Debug, Default)]
+pub(crate) struct Announcement {
+    predecessor: Option<UnixDatagram>,
+}
+
+/// The sockets that another process is started with.
+#[derive(Debug, Default)]
+pub(crate) struct Legacy(Vec<(String, TcpListener)>);
+
+/// Why no other process took over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpgradeError {
+    /// It could not be started.
+    #[error("cannot start it: {0}")]
+    Start(#[from] std::io::Error),
+    /// Never: each socket has a place of its own.
+    #[error("cannot start it: {0}")]
+    Places(#[from] FdMappingCollision),
+    /// It ended; its own log says why.
+    #[error("it ended with {0}")]
+    Ended(ExitStatus),
+    /// It did not say that it serves.
+    #[error("it is not ready after {} s", READY_WITHIN.as_secs())]
+    Late,
+}
+
+// === impl Inherited ===
+
+impl Inherited {
+    /// Takes what the environment names. To be called before there are threads.
+    pub(crate) fn from_env() -> Self {
+        let mut passed = ListenFd::from_env();
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut inherited = Self::default();
+        for place in 0..passed.len() {
+            let name = names.next().unwrap_or_default();
+            if name == PREDECESSOR {
+                inherited.announcement.predecessor = passed.take_unix_datagram(place).ok().flatten();
+            } else if let Ok(Some(socket)) = passed.take_tcp_listener(place) {
+                inherited.sockets.push((name.to_owned(), socket));
+            }
+        }
+        inherited
+    }
+
+    /// Who waits.
+    pub(crate) fn announcement(&mut self) -> Announcement {
+        std::mem::take(&mut self.announcement)
+    }
+
+    /// The socket of a listener: bound to its address, or for any free port, the one of its name.
+    pub(crate) fn take(&mut self, name: &str, address: SocketAddr) -> Option<TcpListener> {
+        let fits = |(of, socket): &(String, TcpListener)| {
+            let bound = socket.local_addr().ok();
+            if address.port() == 0 {
+                of == name && bound.is_some_and(|bound| bound.ip() == address.ip())
+            } else {
+                bound == Some(address)
+            }
+        };
+        let place = self.sockets.iter().position(fits)?;
+        Some(self.sockets.swap_remove(place).1)
+    }
+}
+
+impl Drop for Inherited {
+    fn drop(&mut self) {
+        for (name, socket) in &self.sockets {
+            let address = socket.local_addr().ok().map(tracing::field::display);
+            tracing::warn!(name, address, "an inherited socket belongs to no listener, it is closed");
+        }
+    }
+}
+
+// === impl Announcement ===
+
+impl Announcement {
+    /// Says whether another process serves until this one does.
+    pub(crate) fn has_predecessor(&self) -> bool {
+        self.predecessor.is_some()
+    }
+
+    /// Tells systemd, where it asks for that, and the process before, which drains then.
+    pub(crate) fn tell_ready(&self) {
+        tell_systemd(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready]);
+        if let Some(predecessor) = &self.predecessor
+            && let Err(error) = predecessor.send(READY)
+        {
+            tracing::warn!(%error, "the process before does not hear that this one serves");
+        }
+    }
+}
+
+/// Tells the service manager, where `NOTIFY_SOCKET` names one (sd_notify(3)).
+pub(crate) fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager hears nothing");
+    }
+}
+
+// === impl Legacy ===
+
+impl Legacy {
+    /// Adds a listener's socket.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn add(&mut self, name: &str, socket: &TcpListener) -> std::io::Result<()> {
+        self.0.push((name.to_owned(), socket.try_clone()?));
+        Ok(())
+    }
+
+    /// Starts the program with the arguments of this process, and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// [`UpgradeError`]; the other process is gone then, and this one goes on.
+    pub(crate) async fn hand_over(&self) -> Result<u32, UpgradeError> {
+        let (here, there) = UnixDatagram::pair()?;
+        here.set_nonblocking(true)?;
+        let here = tokio::net::UnixDatagram::from_std(here)?;
+        let mut child = self.start(there.into())?;
+        let mut answer = [0; READY.len()];
+        let outcome = tokio::select! {
+            heard = timeout(READY_WITHIN, here.recv(&mut answer)) => match heard {
+                Ok(Ok(_)) if answer == *READY => return Ok(child.id().unwrap_or_default()),
+                // Nobody holds the other end any more.
+                Ok(_) => UpgradeError::Ended(child.wait().await?),
+                Err(_) => UpgradeError::Late,
+            },
+            ended = child.wait() => UpgradeError::Ended(ended?),
+        };
+        // Already gone, or not worth waiting for.
+        let _ = child.kill().await;
+        Err(outcome)
+    }
+
+    fn start(&self, way_back: OwnedFd) -> Result<Child, UpgradeError> {
+        let mut arguments = std::env::args_os();
+        let mut command = Command::new(arguments.next().unwrap_or_default());
+        let mut names = Vec::with_capacity(self.0.len() + 1);
+        let mut mappings = Vec::with_capacity(self.0.len() + 1);
+        let mut pass = |name: &str, socket: OwnedFd| {
+            names.push(name.to_owned());
+            // Behind standard input, output and error.
+            let child_fd = 2 + i32::try_from(names.len()).unwrap_or(i32::MAX);
+            mappings.push(FdMapping { parent_fd: socket, child_fd });
+        };
+        for (name, socket) in &self.0 {
+            pass(name, socket.try_clone()?.into());
+        }
+        pass(PREDECESSOR, way_back);
+        command
+            .args(arguments)
+            .env("LISTEN_FDS", names.len().to_string())
+            .env("LISTEN_FDNAMES", names.join(":"))
+            .env_remove("LISTEN_PID");
+        command.as_std_mut().fd_mappings(mappings)?;
+        Ok(command.spawn()?)
+    }
+}
+
+/// No listener may have this name.
+const PREDECESSOR: &str = "predecessor";
+const READY: &[u8; 5] = b"ready";
+/// As long as a tenant source may take that is slow.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherited(sockets: &[(&str, &TcpListener)]) -> Inherited {
+        let sockets = sockets.iter().map(|(name, socket)| ((*name).to_owned(), socket.try_clone().unwrap()));
+        Inherited { sockets: sockets.collect(), announcement: Announcement::default() }
+    }
+
+    #[test]
+    fn sockets_are_found_by_address_or_for_a_free_port_by_name() {
+        let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let (at_first, any) = (first.local_addr().unwrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut sockets = inherited(&[("a", &first), ("b", &second)]);
+
+        let elsewhere = sockets.take("a", "127.0.0.1:1".parse().unwrap());
+        let unknown = sockets.take("c", any);
+        let by_name = sockets.take("b", any);
+        let by_address = sockets.take("renamed", at_first);
+        let again = sockets.take("renamed", at_first);
+
+        assert!(elsewhere.is_none() && unknown.is_none() && again.is_none());
+        assert_eq!(by_name.unwrap().local_addr().unwrap(), second.local_addr().unwrap());
+        assert_eq!(by_address.unwrap().local_addr().unwrap(), at_first);
+    }
+}

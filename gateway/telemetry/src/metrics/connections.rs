@@ -1,0 +1,72 @@
+//! What listeners count.
+
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::register;
+use crate::names;
+
+/// The metrics of all listeners.
+#[derive(Clone, Debug)]
+pub(super) struct Listeners {
+    open: IntGaugeVec,
+    refused: IntCounterVec,
+    expires: IntGaugeVec,
+}
+
+/// The metrics of one listener.
+#[derive(Clone, Debug)]
+pub struct ConnectionMetrics {
+    listener: String,
+    open: IntGauge,
+    refused: IntCounterVec,
+    expires: IntGaugeVec,
+}
+
+// === impl Listeners ===
+
+impl Listeners {
+    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauges = |name: &str, help: &str| {
+            register(registry, IntGaugeVec::new(Opts::new(name, help), &["listener"])?)
+        };
+        let refused = Opts::new(names::CONNECTIONS_REFUSED, "Connections closed before a request.");
+        Ok(Self {
+            open: gauges(names::CONNECTIONS, "Open downstream connections.")?,
+            refused: register(registry, IntCounterVec::new(refused, &["listener", "reason"])?)?,
+            expires: gauges(names::CERTIFICATE_EXPIRES, "When the listener's certificate ends to be valid.")?,
+        })
+    }
+
+    pub(super) fn of(&self, listener: &str) -> ConnectionMetrics {
+        ConnectionMetrics {
+            listener: listener.to_owned(),
+            open: self.open.with_label_values(&[listener]),
+            refused: self.refused.clone(),
+            expires: self.expires.clone(),
+        }
+    }
+}
+
+// === impl ConnectionMetrics ===
+
+impl ConnectionMetrics {
+    /// Counts a connection that is set up.
+    pub fn opened(&self) {
+        self.open.inc();
+    }
+
+    /// Counts its end.
+    pub fn closed(&self) {
+        self.open.dec();
+    }
+
+    /// Counts a connection that was closed before a request.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.with_label_values(&[self.listener.as_str(), reason]).inc();
+    }
+
+    /// Says until when the certificate is valid, in Unix seconds.
+    pub fn certificate_expires(&self, at: i64) {
+        self.expires.with_label_values(&[self.listener.as_str()]).set(at);
+    }
+}

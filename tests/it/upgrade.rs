@@ -1,0 +1,220 @@
+//! Another process takes over, and no caller notices.
+
+use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use kyc_sandbox::signature::sign;
+use reqwest::Client;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::support::gateway::{Gateway, Setup, start, wait_for_end};
+use crate::support::raw::send;
+use crate::support::upstream::Echo;
+use crate::support::world::{EVENT, World};
+
+/// Calls over kept and over new connections, and notifications, until told to stop.
+struct Load {
+    stop: watch::Sender<bool>,
+    calls: Vec<JoinHandle<usize>>,
+}
+
+// === impl Load ===
+
+impl Load {
+    fn start(gateway: SocketAddr, notifications: bool) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut calls = Vec::new();
+        for keep in [true, true, false] {
+            calls.push(tokio::spawn(call(client(keep), gateway, stopped.clone())));
+        }
+        if notifications {
+            calls.push(tokio::spawn(notify(client(false), gateway, stopped)));
+        }
+        Self { stop, calls }
+    }
+
+    /// How many were answered; each one was.
+    async fn end(self) -> usize {
+        self.stop.send(true).unwrap();
+        let mut answered = 0;
+        for call in self.calls {
+            answered += call.await.unwrap();
+        }
+        answered
+    }
+}
+
+fn client(keep: bool) -> Client {
+    // A client that sends again by itself would hide what is looked for.
+    let builder = Client::builder().retry(reqwest::retry::never());
+    builder.pool_max_idle_per_host(usize::from(keep)).build().unwrap()
+}
+
+async fn call(client: Client, gateway: SocketAddr, stopped: watch::Receiver<bool>) -> usize {
+    let mut answered = 0;
+    while !*stopped.borrow() {
+        let request =
+            client.get(format!("http://{gateway}/dcs/kyc2/applicants")).header("SubscriptionId", "sub-acme");
+        let answer = request.send().await.unwrap_or_else(|error| panic!("call {answered}: {error:?}"));
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answer.bytes().await.unwrap();
+        answered += 1;
+    }
+    answered
+}
+
+async fn notify(client: Client, gateway: SocketAddr, stopped: watch::Receiver<bool>) -> usize {
+    let mut answered = 0;
+    while !*stopped.borrow() {
+        let body = EVENT.replace("r-1", &format!("r-{answered}"));
+        let request = client
+            .post(format!("http://{gateway}/dcs/kyc2/webhook/notify/acme"))
+            .header("X-SHA2-Signature", sign("sign-acme", body.as_bytes()))
+            .header("Content-Type", "application/json")
+            .body(body);
+        let answer = request.send().await.unwrap_or_else(|error| panic!("event {answered}: {error:?}"));
+        assert_eq!(answer.status(), 200);
+        answered += 1;
+    }
+    answered
+}
+
+/// Waits until another process has taken over.
+async fn follow_successor(gateway: &mut Gateway) {
+    let text = "another process serves now";
+    logged(gateway, text, gateway.successors.len() + 1).await;
+    let log = gateway.log();
+    let line = log.lines().rfind(|line| line.contains(text)).unwrap();
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    gateway.successors.push(u32::try_from(event["pid"].as_u64().unwrap()).unwrap());
+}
+
+/// Waits for the `count`th line of the log that holds `text`.
+async fn logged(gateway: &Gateway, text: &str, count: usize) {
+    let found = async {
+        while gateway.log().matches(text).count() < count {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let found = timeout(Duration::from_secs(60), found).await;
+    assert!(found.is_ok(), "no {text}: {}", gateway.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigquit_hands_over_again_and_again_and_no_request_is_lost() {
+    let mut world = World::start("").await;
+    let load = Load::start(world.gateway.address(), true);
+    let first = world.gateway.pid();
+
+    for _ in 0..3 {
+        let before = world.gateway.pid();
+        world.gateway.signal("-QUIT");
+        follow_successor(&mut world.gateway).await;
+        assert_ne!(world.gateway.pid(), before);
+        // The one before is gone as soon as nothing is left for it to do.
+        wait_for_end(before).await;
+    }
+    let answered = load.end().await;
+    let stored = world.gateway.log().matches("\"route\":\"webhook\"").count();
+    let delivered = async {
+        while world.acme.deliveries().all().len() < stored {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+
+    timeout(Duration::from_secs(60), delivered).await.unwrap();
+    println!("{answered} calls and events answered during three upgrades, {stored} events delivered");
+    assert!(answered > 100 && stored > 10, "{answered} {stored}");
+    assert_ne!(first, world.gateway.pid());
+    world.gateway.signal("-TERM");
+    wait_for_end(world.gateway.pid()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_that_cannot_start_changes_nothing() {
+    let onfido = Echo::start().await;
+    let gateway = start(Setup::default().onfido(onfido.address)).await;
+    let config = gateway.folder().join("gateway.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+
+    std::fs::write(&config, "[server]\nthreds = 1\n").unwrap();
+    gateway.signal("-QUIT");
+    logged(&gateway, "no other process took over, this one goes on", 1).await;
+    std::fs::write(&config, good).unwrap();
+    let request =
+        b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\nConnection: close\r\n\r\n";
+    let answer = send(gateway.address(), request).await;
+
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(gateway.log().contains("server.threds: unknown key"), "{}", gateway.log());
+    assert_eq!(reqwest::get(gateway.admin("/readyz")).await.unwrap().status(), 200);
+    let log = gateway.stop().await;
+    assert!(log.contains("\"drained\""), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_manager_hears_of_start_successor_and_stop() {
+    let onfido = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let heard = || {
+        let mut buffer = [0; 256];
+        let read = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..read]).into_owned()
+    };
+    let setup = Setup::default().onfido(onfido.address);
+    let mut gateway = start(setup.environment("NOTIFY_SOCKET", &path.display().to_string())).await;
+
+    let started = heard();
+    gateway.signal("-QUIT");
+    follow_successor(&mut gateway).await;
+    let replaced = heard();
+    gateway.signal("-TERM");
+    let stopped = heard();
+
+    assert!(started.contains("READY=1"), "{started}");
+    assert_eq!(replaced, format!("MAINPID={}\nREADY=1\n", gateway.pid()));
+    assert_eq!(stopped, "STOPPING=1\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_behind_a_balancer_loses_no_request() {
+    let onfido = Echo::start().await;
+    let one = start(Setup::default().onfido(onfido.address)).await;
+    let two = start(Setup::default().onfido(onfido.address)).await;
+    let (point, target) = watch::channel(one.address());
+    let balancer = balancer(target).await;
+    let load = Load::start(balancer, false);
+
+    // As an orchestrator does it: new connections go elsewhere, then the old one is told to end.
+    sleep(Duration::from_millis(300)).await;
+    point.send(two.address()).unwrap();
+    let log = one.stop().await;
+    sleep(Duration::from_millis(300)).await;
+    let answered = load.end().await;
+
+    println!("{answered} calls answered during a rolling restart");
+    assert!(answered > 20 && log.contains("\"drained\""), "{answered}");
+    two.stop().await;
+}
+
+/// Passes each new connection on to where `target` points.
+async fn balancer(target: watch::Receiver<SocketAddr>) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let target = *target.borrow();
+            tokio::spawn(async move {
+                let mut far = tokio::net::TcpStream::connect(target).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    address
+}
