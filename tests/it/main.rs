@@ -20,6 +20,7 @@ mod disk;
 mod durable;
 mod every_key;
 mod heads;
+mod limits;
 mod listeners;
 mod logging;
 mod moving;

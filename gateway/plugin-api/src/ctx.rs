@@ -1,7 +1,9 @@
 //! What a request carries from phase to phase.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Extensions, HeaderName, HeaderValue, Method};
@@ -20,6 +22,7 @@ pub struct Ctx {
     target: Option<Target>,
     body: Option<BodyWish>,
     trace: Option<TraceContext>,
+    wait: Option<Wait>,
     extensions: Extensions,
 }
 
@@ -67,7 +70,25 @@ pub struct Target {
     pub credential: Option<(HeaderName, HeaderValue)>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// How much of the upstream one tenant may use.
+    pub limits: UpstreamLimits,
 }
+
+/// How much one tenant may ask of one upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamLimits {
+    /// Calls under way at a time; more are answered 503.
+    pub in_flight: usize,
+    /// Failures in a row after which it is left alone: not reached, too late, broken off, 502, 503, 504.
+    pub failures: u32,
+    /// How long it is left alone then, before one call finds out; meanwhile calls are answered 502.
+    pub open: Duration,
+}
+
+/// What must be over before a request goes on.
+struct Wait(Mutex<BoxFuture>);
+
+type BoxFuture = Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>>;
 
 /// How a body that is read whole may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +126,7 @@ impl Ctx {
             target: None,
             body: None,
             trace: None,
+            wait: None,
             extensions: Extensions::new(),
         }
     }
@@ -187,6 +209,17 @@ impl Ctx {
         self.body
     }
 
+    /// Lets the request go on, after the head phase of all plugins, only when `what` is over; a problem ends it. Of
+    /// several waits the last one holds.
+    pub fn wait_for(&mut self, what: impl Future<Output = Result<(), Problem>> + Send + 'static) {
+        self.wait = Some(Wait(Mutex::new(Box::pin(what))));
+    }
+
+    /// What must be over; the gateway asks once.
+    pub fn take_wait(&mut self) -> Option<impl Future<Output = Result<(), Problem>> + Send + use<>> {
+        self.wait.take().map(|wait| wait.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The trace that work for this request belongs to: the gateway's own span, or what the caller's `head` says
     /// while no spans are recorded.
     pub fn trace(&self, head: &RequestHeader) -> Option<TraceContext> {
@@ -206,6 +239,14 @@ impl Ctx {
     /// The same, to be changed.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
+    }
+}
+
+// === impl Wait ===
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,7 @@ pub mod testkit;
 
 pub use background::{Background, Surroundings};
 pub use collectors::Collectors;
-pub use ctx::{BodyWish, ClientCertificate, Connection, Ctx, Params, Target, Timeouts};
+pub use ctx::{BodyWish, ClientCertificate, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use kyc_model::{Problem, ProblemKind};

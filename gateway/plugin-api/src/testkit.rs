@@ -74,9 +74,14 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
 /// The text of the decoder or of the factory.
 pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, String> {
     let config = toml::from_str::<F::Config>(settings).map_err(|error| error.to_string())?;
+    with_build(|build| F::build(config, build))
+}
+
+/// What a factory is given for the route `test`.
+pub fn with_build<T>(build: impl FnOnce(&Build<'_>) -> T) -> T {
     let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
     let folder = Path::new("");
-    F::build(config, &Build { route: "test", folder, collectors: &collectors, warnings: &warnings })
+    build(&Build { route: "test", folder, collectors: &collectors, warnings: &warnings })
 }
 
 /// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some phase is

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, header};
 use kyc_model::{Problem, ProblemKind};
+use kyc_plugin_api::BodyWish;
 use pingora::Result;
 
 use crate::rescue::{refuse, to_pingora};
@@ -25,6 +26,14 @@ pub(crate) fn check_announced(fields: &HeaderMap, limit: Option<u64>) -> Result<
     let Some(limit) = limit else { return Ok(()) };
     let announced = fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > limit) { Err(too_large(limit)) } else { Ok(()) }
+}
+
+/// The smaller of both limits.
+pub(crate) fn within(mut wish: BodyWish, limit: Option<u64>) -> BodyWish {
+    if let Some(limit) = limit {
+        wish.limit = wish.limit.min(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    wish
 }
 
 // === impl Arrival ===

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use kyc_model::ProblemKind;
+use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::Ctx;
 use kyc_telemetry::Metrics;
 use kyc_telemetry::traces::Span;
@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::arrival::Arrival;
 use crate::route::CompiledRoute;
+use crate::upstream::Pass;
 
 /// Counts a request for as long as its exchange lives, also when its task is dropped.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct Upstream {
     pub(crate) tries: usize,
     pub(crate) started: Option<Instant>,
     pub(crate) duration: Option<Duration>,
+    /// What let the request through.
+    pub(crate) pass: Option<Pass>,
     /// The latest try, in the caller's trace.
     pub(crate) span: Span,
 }
@@ -66,6 +69,29 @@ impl Drop for InFlight {
     }
 }
 
+// === impl Upstream ===
+
+impl Upstream {
+    /// Notes the status of its answer.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.duration = self.started.map(|started| started.elapsed());
+        self.span.set("http.response.status_code", i64::from(status));
+        if let Some(pass) = &mut self.pass {
+            pass.settle(!matches!(status, 502..=504));
+        }
+    }
+
+    /// Notes how the request failed, where the upstream is to blame.
+    pub(crate) fn failed(&mut self, kind: ProblemKind) {
+        use ProblemKind::{UpstreamError, UpstreamTimeout, UpstreamUnreachable};
+        if let Some(pass) = &mut self.pass
+            && matches!(kind, UpstreamError | UpstreamTimeout | UpstreamUnreachable)
+        {
+            pass.settle(false);
+        }
+    }
+}
+
 // === impl Exchange ===
 
 impl Exchange {
@@ -82,6 +108,14 @@ impl Exchange {
             problem: None,
             span: Span::default(),
             _in_flight: in_flight,
+        }
+    }
+
+    /// Waits for what a plugin asked to wait for.
+    pub(crate) async fn wait(&mut self) -> Result<(), Problem> {
+        match self.cx.take_wait() {
+            Some(wait) => wait.await,
+            None => Ok(()),
         }
     }
 

@@ -32,3 +32,4 @@ pub use downstream::{Entry, Guarded};
 pub use proxy::Proxy;
 pub use route::{Route, RouteMatch, RouteTable, RouteTableError};
 pub use settings::ProxySettings;
+pub use upstream::Guards;

@@ -17,13 +17,13 @@ use pingora::{Error, Result, RetryType};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::admission::admit;
-use crate::arrival::check_announced;
+use crate::arrival::{Arrival, check_announced, within};
 use crate::body::{Buffers, REPLAY_LIMIT, Whole};
 use crate::exchange::{Exchange, InFlight};
 use crate::rescue::{self, refuse, to_pingora};
 use crate::route::RouteTable;
 use crate::settings::ProxySettings;
-use crate::upstream::{Peers, attach, follow, rewrite};
+use crate::upstream::{Guards, Peers, attach, follow, rewrite};
 use crate::{answer, outcome, retry, spans};
 
 /// Pingora's view of the gateway.
@@ -33,6 +33,7 @@ pub struct Proxy {
     metrics: Metrics,
     settings: ProxySettings,
     peers: Peers,
+    guards: Arc<Guards>,
     buffers: Buffers,
 }
 
@@ -45,9 +46,18 @@ impl Proxy {
         tenants: impl Fn() -> Option<Arc<TenantTable>> + Send + Sync + 'static,
         metrics: Metrics,
         settings: ProxySettings,
+        guards: Arc<Guards>,
     ) -> Self {
         let buffers = Buffers::new(settings.buffered_bodies, settings.body);
-        Self { routes, tenants: Box::new(tenants), metrics, settings, peers: Peers::default(), buffers }
+        Self {
+            routes,
+            tenants: Box::new(tenants),
+            metrics,
+            settings,
+            peers: Peers::default(),
+            guards,
+            buffers,
+        }
     }
 
     /// Finds the route and runs its request phases.
@@ -67,11 +77,10 @@ impl Proxy {
         {
             return Ok(Flow::Respond(answer));
         }
+        exchange.wait().await.map_err(to_pingora)?;
         check_announced(&session.req_header().headers, route.max_body)?;
-        let Some(mut wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
-        wish.limit = route
-            .max_body
-            .map_or(wish.limit, |limit| wish.limit.min(usize::try_from(limit).unwrap_or(usize::MAX)));
+        let Some(wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
+        let wish = within(wish, route.max_body);
         let Whole { mut bytes, room } = self.buffers.read_whole(session, wish).await?;
         exchange.room = Some(room);
         let read = bytes.len();
@@ -127,9 +136,14 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         exchange: &mut Box<Exchange>,
     ) -> Result<Box<HttpPeer>> {
+        if exchange.upstream.tries == 0 {
+            exchange.upstream.pass = self.guards.enter(&exchange.cx).map_err(to_pingora)?;
+        }
         exchange.upstream.tries += 1;
         exchange.upstream.started = Some(Instant::now());
         exchange.upstream.span = Span::client("upstream", || exchange.span.context());
+        // A body that is sent again comes from memory.
+        exchange.arrival = Arrival::default();
         let target = exchange
             .cx
             .target()
@@ -219,12 +233,9 @@ impl ProxyHttp for Proxy {
         if head.status.is_informational() {
             return Ok(());
         }
-        if let Some(started) = exchange.upstream.started {
-            exchange.upstream.duration = Some(started.elapsed());
-        }
-        exchange.upstream.span.set("http.response.status_code", i64::from(head.status.as_u16()));
+        exchange.upstream.answered(head.status.as_u16());
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            self.metrics.upstream_denied(exchange.tenant());
+            self.metrics.upstreams().denied(exchange.tenant());
             tracing::error!(
                 request_id = %exchange.cx.request_id(), tenant = exchange.tenant(), status = head.status.as_u16(),
                 "the upstream refused the tenant's credential"
@@ -254,6 +265,7 @@ impl ProxyHttp for Proxy {
             return FailToProxy { error_code: outcome::CLIENT_GONE, can_reuse_downstream: false };
         };
         exchange.problem = Some(kind);
+        exchange.upstream.failed(kind);
         outcome::log_problem(exchange, kind, &detail);
         let can_reuse_downstream = answer::respond_problem(session, exchange, error, kind).await;
         FailToProxy { error_code: rescue::status(kind), can_reuse_downstream }

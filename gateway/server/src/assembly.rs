@@ -106,14 +106,13 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     server.bootstrap();
 
     let mut renewal = Renewal::new(settings.certificate_poll);
-    let endpoints = settings
-        .listeners
-        .into_iter()
-        .zip(sockets)
-        .map(|(listener, socket)| {
-            endpoints::proxied(listener, socket, &server.configuration, &tenants, &metrics, &mut renewal)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let endpoints = endpoints::proxied_all(
+        settings.listeners.into_iter().zip(sockets),
+        &server.configuration,
+        &tenants,
+        &metrics,
+        &mut renewal,
+    )?;
     let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
     let mut operations = settings.offers.operations;
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));

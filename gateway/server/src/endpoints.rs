@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_proxy::{Entry, Guarded, Proxy, ProxySettings};
+use kyc_proxy::{Entry, Guarded, Guards, Proxy, ProxySettings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::HttpServerOptions;
@@ -20,17 +20,34 @@ use crate::listeners::{BoundSocket, Endpoint, Gate, GateLimits, Renewal};
 /// The proxy as a listener serves it.
 pub(crate) type Proxied = Guarded<Entry<HttpProxy<Proxy>>>;
 
-/// Puts the proxy behind a listener's socket; its certificates are watched from now on.
+/// Puts the proxy behind the sockets of all listeners.
 ///
 /// # Errors
 ///
 /// [`StartError::Tls`] when certificates cannot be used any more.
-pub(crate) fn proxied(
+pub(crate) fn proxied_all(
+    listeners: impl Iterator<Item = (Listener, BoundSocket)>,
+    conf: &Arc<ServerConf>,
+    tenants: &Tenants,
+    metrics: &Metrics,
+    renewal: &mut Renewal,
+) -> Result<Vec<Endpoint<Proxied>>, StartError> {
+    // A tenant's calls count together, wherever they come in.
+    let guards = Arc::new(Guards::new(metrics));
+    listeners
+        .map(|(listener, socket)| {
+            proxied(listener, socket, conf, tenants, (metrics, Arc::clone(&guards)), renewal)
+        })
+        .collect()
+}
+
+/// One of them; its certificates are watched from now on.
+fn proxied(
     listener: Listener,
     socket: BoundSocket,
     conf: &Arc<ServerConf>,
     tenants: &Tenants,
-    metrics: &Metrics,
+    (metrics, guards): (&Metrics, Arc<Guards>),
     renewal: &mut Renewal,
 ) -> Result<Endpoint<Proxied>, StartError> {
     let certificates = match listener.tls {
@@ -41,7 +58,7 @@ pub(crate) fn proxied(
         None => None,
     };
     let snapshot = tenants.clone();
-    let proxy = Proxy::new(listener.routes, move || snapshot.load(), metrics.clone(), listener.proxy);
+    let proxy = Proxy::new(listener.routes, move || snapshot.load(), metrics.clone(), listener.proxy, guards);
     let mut application = http_proxy(conf, proxy);
     application.server_options = Some(server_options(&listener.proxy, listener.http));
     application.h2_options = Some(h2_options(listener.http));

@@ -8,4 +8,4 @@ pub mod traces;
 
 pub use export::{Encoding, ExportSettings, collector_url};
 pub use log::{AccessRecord, FileSettings};
-pub use metrics::{ConnectionMetrics, ExportMetrics, Metrics, RouteMetrics};
+pub use metrics::{ConnectionMetrics, ExportMetrics, Metrics, RouteMetrics, Upstreams};

@@ -9,8 +9,10 @@ use crate::names;
 use connections::Listeners;
 
 mod connections;
+mod upstreams;
 
 pub use connections::ConnectionMetrics;
+pub use upstreams::Upstreams;
 
 /// Every metric that the floors below the plugins write.
 ///
@@ -22,7 +24,7 @@ pub struct Metrics {
     request_duration: HistogramVec,
     upstream_duration: HistogramVec,
     refusals: IntCounterVec,
-    upstream_denials: IntCounterVec,
+    upstreams: Upstreams,
     tenant_polls: IntCounterVec,
     exports: Exports,
     listeners: Listeners,
@@ -108,11 +110,7 @@ impl Metrics {
                 "Requests refused or failed by the gateway.",
                 &["route", "code"],
             )?,
-            upstream_denials: counters(
-                names::UPSTREAM_DENIALS,
-                "Answers 401 and 403 of the upstream to a tenant's credential.",
-                &["tenant"],
-            )?,
+            upstreams: Upstreams::new(&registry)?,
             tenant_polls: counters(names::TENANT_POLLS, "Looks at the tenant source.", &["result"])?,
             exports: Exports::new(&registry)?,
             listeners: Listeners::new(&registry)?,
@@ -166,12 +164,12 @@ impl Metrics {
 
     /// Lets the counters of a tenant begin at zero, so that the first event is seen as an increase.
     pub fn tenant_known(&self, tenant: &str) {
-        let _ = self.upstream_denials.with_label_values(&[tenant]);
+        self.upstreams.tenant_known(tenant);
     }
 
-    /// Counts an upstream's 401 or 403 to our own credential.
-    pub fn upstream_denied(&self, tenant: &str) {
-        self.upstream_denials.with_label_values(&[tenant]).inc();
+    /// What is counted of upstreams.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
     }
 
     /// Counts a look at the tenant source: `changed`, `unchanged` or `failed`.

@@ -15,6 +15,12 @@ pub const REFUSALS: &str = "gateway_refusals_total";
 pub const CALLERS_REFUSED: &str = "gateway_callers_refused_total";
 /// Answers 401 and 403 of an upstream to our own credential, by tenant.
 pub const UPSTREAM_DENIALS: &str = "gateway_upstream_denials_total";
+/// Calls that were not sent on, by tenant and reason: `in_flight` or `breaker`.
+pub const UPSTREAM_HELD_BACK: &str = "gateway_upstream_calls_held_back_total";
+/// 1 while an upstream that fails is left alone, by tenant and upstream.
+pub const UPSTREAM_OPEN: &str = "gateway_upstream_breaker_open";
+/// Requests of tenants with a rate, by route, tenant and result: `passed`, `waited`, `refused`.
+pub const RATE_LIMITED: &str = "gateway_rate_limit_requests_total";
 /// Requests being worked on.
 pub const IN_FLIGHT: &str = "gateway_in_flight_requests";
 /// Open downstream connections.

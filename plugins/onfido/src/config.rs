@@ -25,6 +25,21 @@ pub struct Config {
     pub strip_version: bool,
     /// How long Onfido may take.
     pub timeouts: TimeoutConfig,
+    /// How much of Onfido one tenant may use.
+    pub limits: LimitConfig,
+}
+
+/// How much of Onfido one tenant may use.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitConfig {
+    /// Calls under way at a time; default 500.
+    pub in_flight: usize,
+    /// Failures in a row after which Onfido is left alone; default 10.
+    pub failures: u32,
+    /// How long; default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub open: Duration,
 }
 
 /// What happens to `webhook_ids` of `POST /checks`.
@@ -70,7 +85,14 @@ impl Default for Config {
             max_checks_body: ByteSize::kib(64),
             strip_version: true,
             timeouts: TimeoutConfig::default(),
+            limits: LimitConfig::default(),
         }
+    }
+}
+
+impl Default for LimitConfig {
+    fn default() -> Self {
+        Self { in_flight: 500, failures: 10, open: Duration::from_secs(5) }
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
     BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi, Target,
-    Timeouts,
+    Timeouts, UpstreamLimits,
 };
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -29,6 +29,7 @@ pub struct OnfidoApi {
     max_checks_body: usize,
     strip_version: bool,
     timeouts: Timeouts,
+    limits: UpstreamLimits,
     synchronous_check: std::time::Duration,
     checks: Counted,
 }
@@ -61,6 +62,15 @@ impl OnfidoApi {
                 return Err(format!("timeouts.{key}: must be longer than zero"));
             }
         }
+        let limits = config.limits;
+        let positive = [
+            ("in_flight", limits.in_flight > 0),
+            ("failures", limits.failures > 0),
+            ("open", !limits.open.is_zero()),
+        ];
+        if let Some((key, _)) = positive.iter().find(|(_, is_positive)| !is_positive) {
+            return Err(format!("limits.{key}: must be greater than zero"));
+        }
         let max_checks_body = usize::try_from(config.max_checks_body.as_u64()).unwrap_or(usize::MAX);
         if !(1..=MAX_CHECKS_BODY).contains(&max_checks_body) {
             return Err("max_checks_body: must be from 1 B to 64 KiB".to_owned());
@@ -81,6 +91,11 @@ impl OnfidoApi {
                 read: times.read,
                 write: times.write,
                 idle: times.idle,
+            },
+            limits: UpstreamLimits {
+                in_flight: limits.in_flight,
+                failures: limits.failures,
+                open: limits.open,
             },
             synchronous_check: times.synchronous_check,
             checks: Counted {
@@ -125,6 +140,7 @@ impl Plugin for OnfidoApi {
             method: operation.method,
             credential: Some((header::AUTHORIZATION, tenant.authorization.clone())),
             timeouts: self.timeouts,
+            limits: self.limits,
             base,
         };
         cx.set_target(target);

@@ -1,5 +1,7 @@
 //! The settings.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 /// The settings of `rate-limit`.
@@ -10,4 +12,7 @@ pub struct Config {
     pub requests_per_minute: u32,
     /// How many of them at once; greater than zero, default all.
     pub burst: Option<u32>,
+    /// How long a request may wait for its turn; default: not at all, it is refused.
+    #[serde(default, with = "humantime_serde")]
+    pub wait: Option<Duration>,
 }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Onfido allows 400 requests per minute in production unless agreed otherwise (developers.onfido.com, "Get
-//! started integrating"). Over the limit the caller gets 429 with `Retry-After`. The tenant must be known, so
-//! it stands after `subscription` in the route's list.
+//! started integrating"). Over the limit the caller gets 429 with `Retry-After`, or with `wait` its turn within that
+//! time. The tenant must be known, so it stands after `subscription` in the route's list.
 
 mod config;
 mod plugin;
@@ -28,7 +28,7 @@ impl Factory for RateLimit {
     type Config = Config;
     type Plugin = PerTenant;
 
-    fn build(config: Config, _build: &Build<'_>) -> Result<PerTenant, String> {
-        PerTenant::build(&config, governor::clock::DefaultClock::default())
+    fn build(config: Config, build: &Build<'_>) -> Result<PerTenant, String> {
+        PerTenant::build(&config, build, governor::clock::DefaultClock::default())
     }
 }

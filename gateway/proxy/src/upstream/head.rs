@@ -98,7 +98,7 @@ mod tests {
 
     use http::Method;
     use kyc_model::UpstreamBase;
-    use kyc_plugin_api::Timeouts;
+    use kyc_plugin_api::{Timeouts, UpstreamLimits};
 
     use super::*;
 
@@ -110,6 +110,7 @@ mod tests {
             path_and_query: "/v3.6/checks/?a=%41".to_owned(),
             credential: None,
             timeouts: Timeouts { connect: second, read: second, write: second, idle: second },
+            limits: UpstreamLimits { in_flight: 1, failures: 1, open: second },
         }
     }
 

@@ -1,8 +1,11 @@
 //! What goes to an upstream, and at which address it is.
 
+mod guard;
 mod head;
 mod peer;
 mod resolver;
 
+pub use guard::Guards;
+pub(crate) use guard::Pass;
 pub(crate) use head::{REQUEST_ID_NAME, attach, follow, forget_spelling, rewrite};
 pub(crate) use peer::Peers;

@@ -1,0 +1,144 @@
+//! How much one tenant may ask, of the gateway and of an upstream.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::gateway::{Gateway, Setup, start};
+use crate::support::raw::{send, status};
+use crate::support::upstream::Echo;
+
+fn routes(before: &str, onfido: &str) -> String {
+    format!(
+        "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{{*path}}\"]\n[[routes.plugins]]\nplugin = \"subscription\"\n\
+         {before}[[routes.plugins]]\nplugin = \"onfido\"\n{onfido}"
+    )
+}
+
+async fn call(gateway: &Gateway, tenant: &str) -> String {
+    let request = format!(
+        "GET /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-{tenant}\r\nConnection: close\r\n\r\n"
+    );
+    send(gateway.address(), request.as_bytes()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_fails_is_left_alone_until_one_call_finds_it_well() {
+    // A port that nobody else gets meanwhile.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.set_reuseaddr(true).unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = held.local_addr().unwrap();
+    let limits = "limits = { failures = 3, open = \"1s\" }\n";
+    let gateway = start(Setup::default().onfido(address).config(&routes("", limits))).await;
+
+    let mut failed = Vec::new();
+    for _ in 0..4 {
+        failed.push(call(&gateway, "acme").await);
+    }
+    let other = call(&gateway, "globex").await;
+    let listener = held.listen(16).unwrap();
+    let served = tokio::spawn(async move {
+        let mut calls = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            calls += 1;
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+            if calls == 2 {
+                return;
+            }
+        }
+    });
+    let began = Instant::now();
+    let mut held_back = 0;
+    while status(&call(&gateway, "acme").await) != 200 {
+        held_back += 1;
+        assert!(began.elapsed() < Duration::from_secs(30), "it is left alone for ever");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let again = call(&gateway, "acme").await;
+    served.await.unwrap();
+
+    assert!(failed.iter().chain([&other]).all(|answer| status(answer) == 502), "{failed:?} {other}");
+    let waits = |answer: &str| answer.to_ascii_lowercase().contains("\r\nretry-after: 1\r\n");
+    assert_eq!(failed.iter().map(|answer| waits(answer)).collect::<Vec<_>>(), [false, false, false, true]);
+    assert!(!waits(&other), "the other tenant has failures of its own");
+    assert!(status(&again) == 200 && held_back > 0, "{again} {held_back}");
+    let metrics = gateway.metrics().await;
+    let open = format!("gateway_upstream_breaker_open{{tenant=\"acme\",upstream=\"{address}\"}} 0");
+    let counted = "gateway_upstream_calls_held_back_total{reason=\"breaker\",tenant=\"acme\"} ";
+    assert!(metrics.contains(&open) && metrics.contains(counted), "{metrics}");
+    let log = gateway.stop().await;
+    assert!(
+        log.contains("the upstream fails, it is left alone") && log.contains("the upstream answers again")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_fills_an_upstream_takes_nothing_from_others() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let limits = "limits = { in_flight = 2 }\n";
+    let address = upstream.local_addr().unwrap();
+    let gateway = start(Setup::default().onfido(address).config(&routes("", limits))).await;
+    let begin = |tenant: &'static str| {
+        let address = gateway.address();
+        async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request =
+                format!("GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-{tenant}\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            stream
+        }
+    };
+
+    let first = begin("acme").await;
+    let (_one, _) = upstream.accept().await.unwrap();
+    let _second = begin("acme").await;
+    let (_two, _) = upstream.accept().await.unwrap();
+    let third = call(&gateway, "acme").await;
+    let _other = begin("globex").await;
+    let other = upstream.accept().await;
+    drop(first);
+    let began = Instant::now();
+    let mut again = begin("acme").await;
+    while tokio::time::timeout(Duration::from_millis(50), upstream.accept()).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the place is not given back");
+        again = begin("acme").await;
+    }
+
+    drop(again);
+    assert_eq!(status(&third), 503, "{third}");
+    assert!(third.contains("\"overloaded\"") && third.to_ascii_lowercase().contains("retry-after: 1"));
+    assert!(other.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_over_the_rate_wait_for_their_turn_or_are_told_when_it_comes() {
+    let onfido = Echo::start().await;
+    let limit = |wait: &str| {
+        format!("[[routes.plugins]]\nplugin = \"rate-limit\"\nrequests_per_minute = 600\nburst = 1\n{wait}")
+    };
+    let waiting = Setup::default().onfido(onfido.address).config(&routes(&limit("wait = \"20s\"\n"), ""));
+    let waiting = start(waiting).await;
+    let refusing = start(Setup::default().onfido(onfido.address).config(&routes(&limit(""), ""))).await;
+
+    let began = Instant::now();
+    let calls = futures::future::join_all((0..6).map(|_| call(&waiting, "acme"))).await;
+    let took = began.elapsed();
+    let told = futures::future::join_all((0..6).map(|_| call(&refusing, "acme"))).await;
+
+    assert!(calls.iter().all(|answer| status(answer) == 200), "{calls:?}");
+    assert!(took >= Duration::from_millis(490), "600 a minute are one each 100 ms: {took:?}");
+    let refused: Vec<_> = told.iter().filter(|answer| status(answer) == 429).collect();
+    assert!(!refused.is_empty() && refused.len() < 6, "{told:?}");
+    assert!(refused.iter().all(|answer| answer.to_ascii_lowercase().contains("retry-after: 1")));
+    let usage = |result: &str| {
+        format!("gateway_rate_limit_requests_total{{result=\"{result}\",route=\"onfido\",tenant=\"acme\"}} ")
+    };
+    let metrics = waiting.metrics().await;
+    assert!(metrics.contains(&format!("{}1", usage("passed"))), "{metrics}");
+    assert!(metrics.contains(&format!("{}5", usage("waited"))), "{metrics}");
+    assert!(refusing.metrics().await.contains(&usage("refused")));
+}
