@@ -156,6 +156,40 @@ async fn a_successor_that_cannot_start_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_successor_whose_predecessor_is_stopped_meanwhile_ends_too() {
+    let onfido = Echo::start().await;
+    let gateway = start(Setup::default().onfido(onfido.address)).await;
+    // Its tenants come late: it is not ready yet when the other one is stopped.
+    let tenants = gateway.folder().join("tenants.json");
+    let document = std::fs::read(&tenants).unwrap();
+    std::fs::remove_file(&tenants).unwrap();
+
+    gateway.signal("-QUIT");
+    logged(&gateway, "\"listening\"", 4).await;
+    let log = gateway.log();
+    let successors = children(gateway.pid());
+    gateway.signal("-TERM");
+    wait_for_end(gateway.pid()).await;
+    std::fs::write(&tenants, document).unwrap();
+    for successor in &successors {
+        wait_for_end(*successor).await;
+    }
+
+    assert_eq!(successors.len(), 1, "{log}");
+    logged(&gateway, "the process before does not make way, this one ends", 1).await;
+}
+
+/// The processes that one has started.
+fn children(of: u32) -> Vec<u32> {
+    let listed = std::process::Command::new("ps").args(["-o", "pid=", "--ppid", &of.to_string()]).output();
+    String::from_utf8(listed.unwrap().stdout)
+        .unwrap()
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_manager_hears_of_start_successor_and_stop() {
     let onfido = Echo::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -178,7 +212,7 @@ async fn a_service_manager_hears_of_start_successor_and_stop() {
     let stopped = heard();
 
     assert!(started.contains("READY=1"), "{started}");
-    assert_eq!(replaced, format!("MAINPID={}\nREADY=1\n", gateway.pid()));
+    assert_eq!(replaced, format!("MAINPID={}\n", gateway.pid()));
     assert_eq!(stopped, "STOPPING=1\n");
 }
 

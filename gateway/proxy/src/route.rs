@@ -26,9 +26,8 @@ pub struct Route {
 #[derive(Clone, Debug)]
 pub struct RouteTable {
     router: matchit::Router<usize>,
-    /// What the router was made of.
-    patterns: Vec<(String, usize)>,
-    routes: Vec<Arc<CompiledRoute>>,
+    /// `None`: not from here.
+    routes: Vec<Option<Arc<CompiledRoute>>>,
     unrouted: Arc<CompiledRoute>,
 }
 
@@ -83,7 +82,6 @@ impl RouteTable {
     pub fn compile(routes: Vec<Route>, metrics: &Metrics) -> Result<Self, Vec<RouteTableError>> {
         let mut router = matchit::Router::new();
         let mut compiled = Vec::with_capacity(routes.len());
-        let mut patterns = Vec::new();
         let mut errors = Vec::new();
         for (index, route) in routes.into_iter().enumerate() {
             let mut refuse = |key: String, reason: String| {
@@ -96,53 +94,42 @@ impl RouteTable {
                 if let Err(error) = router.insert(path.as_str(), index) {
                     refuse(format!("paths[{place}]"), error.to_string());
                 }
-                patterns.push((path.clone(), index));
             }
             for (place, (kind, plugin)) in route.plugins.iter().enumerate() {
                 if plugin.phases().is_empty() {
                     refuse(format!("plugins[{place}]"), format!("`{kind}` takes part in no phase"));
                 }
             }
-            compiled.push(Arc::new(CompiledRoute::new(route, metrics)));
+            compiled.push(Some(Arc::new(CompiledRoute::new(route, metrics))));
         }
         let unrouted = Arc::new(CompiledRoute::unrouted(metrics));
-        if errors.is_empty() {
-            Ok(Self { router, patterns, routes: compiled, unrouted })
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(Self { router, routes: compiled, unrouted }) } else { Err(errors) }
     }
 
-    /// The same table with only some of the routes, which the two share.
+    /// The same table with only some of the routes, which the two share. A path of another route leads nowhere, and
+    /// not to one of these with a wider pattern.
     ///
     /// # Errors
     ///
     /// The names that no route has.
     pub fn only(&self, names: &[String]) -> Result<Self, Vec<String>> {
-        let known = |name: &&String| self.routes.iter().any(|route| route.name == **name);
+        let known =
+            |name: &&String| self.routes.iter().any(|route| route.as_ref().is_some_and(|r| r.name == **name));
         let unknown: Vec<String> = names.iter().filter(|name| !known(name)).cloned().collect();
         if !unknown.is_empty() {
             return Err(unknown);
         }
-        let mut router = matchit::Router::new();
-        for (pattern, index) in &self.patterns {
-            if self.routes.get(*index).is_some_and(|route| names.contains(&route.name)) {
-                // The whole table took it.
-                let _ = router.insert(pattern.as_str(), *index);
-            }
+        let mut part = self.clone();
+        for route in &mut part.routes {
+            route.take_if(|route| !names.contains(&route.name));
         }
-        Ok(Self {
-            router,
-            patterns: self.patterns.clone(),
-            routes: self.routes.clone(),
-            unrouted: Arc::clone(&self.unrouted),
-        })
+        Ok(part)
     }
 
     /// Finds the route of a path, which is matched as it stands: not decoded, exact case.
     pub fn find(&self, path: &str) -> Option<RouteMatch> {
         let found = self.router.at(path).ok()?;
-        let route = Arc::clone(self.routes.get(*found.value)?);
+        let route = Arc::clone(self.routes.get(*found.value)?.as_ref()?);
         Some(RouteMatch { route, params: found.params.iter().collect() })
     }
 
@@ -235,6 +222,9 @@ mod tests {
 
         assert_eq!(part.find("/x/notify/a").unwrap().route.name, "webhook");
         assert!(part.find("/x/checks").is_none());
+        let calls = table.only(&["onfido".to_owned()]).unwrap();
+        assert_eq!(calls.find("/x/checks").unwrap().route.name, "onfido");
+        assert!(calls.find("/x/notify/a").is_none(), "it is the other route's, here too");
         assert_eq!(unknown.unwrap_err(), ["web"]);
     }
 

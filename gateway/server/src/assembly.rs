@@ -16,6 +16,7 @@ use pingora::services::background::background_service;
 use tokio::sync::watch;
 
 use crate::admin::{Admin, Readiness};
+use crate::announcement::{Announcement, Serving};
 use crate::config::{Listener, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
 use crate::endpoints;
@@ -80,26 +81,25 @@ pub(crate) enum StartError {
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
     let mut inherited = Inherited::from_env();
     let seq = settings.log.seq;
-    let log = start_log(settings.log, &instruments.metrics)?;
-    hardening::log_panics(&instruments.metrics);
-    hardening::keep_memory_private();
-    for warning in instruments.warnings.take() {
-        tracing::error!("{warning}");
-    }
+    let log = begin(settings.log, &instruments)?;
     let metrics = instruments.metrics;
     let tenants = Tenants::default();
     let readiness = Readiness::new(tenants.clone(), metrics.clone(), settings.tenants_max_age);
     let reload = Reload::default();
+    let is_used_up = settings.tenants.is_used_up_by_a_login();
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
     let signals = Signals::take().map_err(StartError::Signals)?;
     let (sockets, admin_socket) = bind_all(&mut inherited, &settings.listeners, settings.admin)?;
-    let announcement = inherited.announcement();
+    let predecessor = inherited.predecessor.take();
     // Sockets that no listener has are closed.
     drop(inherited);
-    let legacy = legacy(&settings.listeners, &sockets, &admin_socket)?;
+    let legacy = legacy(&settings.listeners, &sockets, &admin_socket, is_used_up)?;
+    let serving = Serving::default();
     let (replace, replaced) = watch::channel(false);
-    let (stop, interrupt, hangup) = signals.split(readiness.clone(), log.clone(), legacy, replace);
+    let replace = Arc::new(replace);
+    let (stop, interrupt, hangup) =
+        signals.split(readiness.clone(), log.clone(), legacy, Arc::clone(&replace), serving.clone());
 
     let conf = conf(settings.threads, settings.drain, settings.upstream_ca_file.as_deref());
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
@@ -118,28 +118,40 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     operations.push(Arc::new(ApiPage::new(settings.offers.described, &operations, tenants.clone())));
     let admin = endpoints::admin(Admin::new(metrics.clone(), readiness, operations), admin_socket, &metrics);
-    let serving = [
-        server.add_service(Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown)),
-        server.add_service(Listening::new("admin", Some(1), vec![admin], Lifetime::UntilReplaced(replaced))),
-    ];
+    let announcement = Announcement::new(predecessor, serving.clone(), endpoints.len() + 1, log.clone());
+    let waits = announcement.has_predecessor();
+    let proxied = Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown, &serving);
+    let admin = Listening::new("admin", Some(1), vec![admin], Lifetime::UntilReplaced(replaced), &serving);
+    let listening = [server.add_service(proxied), server.add_service(admin)];
     if !renewal.is_idle() {
         server.add_service(background_service("certificates", renewal));
     }
-    let refresh =
-        Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup, announcement);
-    // The process before answers until this one can.
-    let waits = refresh.has_predecessor();
+    let refresh = Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup);
     let refreshed = server.add_service(background_service("tenants", refresh));
+    let announced = server.add_service(background_service("announcement", announcement));
+    announced.add_dependency(&refreshed);
     if waits {
-        serving.iter().for_each(|service| service.add_dependency(&refreshed));
+        // The process before answers until this one can.
+        listening.iter().for_each(|service| service.add_dependency(&announced));
     }
     server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
     let under_way = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
-    let drain = Drain::new(metrics, gates, under_way, log, settings.drain, interrupt);
+    let drain = Drain::new(metrics, gates, under_way, log, settings.drain, interrupt, replace);
     server.add_service(background_service("drain", drain));
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
     // A drain that did not end the process took longer than Pingora waits.
     std::process::exit(0)
+}
+
+/// The log, and what protects the process.
+fn begin(settings: LogSettings, instruments: &Instruments) -> Result<Log, StartError> {
+    let log = start_log(settings, &instruments.metrics)?;
+    hardening::log_panics(&instruments.metrics);
+    hardening::keep_memory_private();
+    for warning in instruments.warnings.take() {
+        tracing::error!("{warning}");
+    }
+    Ok(log)
 }
 
 fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError> {
@@ -201,8 +213,12 @@ fn legacy(
     listeners: &[Listener],
     sockets: &[BoundSocket],
     admin: &BoundSocket,
+    is_used_up: bool,
 ) -> Result<Legacy, StartError> {
     let mut legacy = Legacy::default();
+    if is_used_up {
+        legacy.hinder("the wrapped secret id is used up, another process could not log in at Vault");
+    }
     let names = listeners.iter().map(|listener| listener.name.as_str());
     for (name, socket) in names.zip(sockets).chain([("admin", admin)]) {
         legacy.add(name, socket.as_std()).map_err(|source| StartError::Listen {

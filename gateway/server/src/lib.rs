@@ -10,6 +10,7 @@
 //! ```
 
 mod admin;
+mod announcement;
 mod assembly;
 mod cli;
 mod config;

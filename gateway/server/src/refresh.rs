@@ -10,8 +10,6 @@ use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::Signal;
 
-use crate::upgrade::Announcement;
-
 /// The background service around the tenants' watcher.
 pub(crate) struct Refresh {
     source: Mutex<Option<Box<dyn Source>>>,
@@ -20,7 +18,6 @@ pub(crate) struct Refresh {
     settings: WatchSettings,
     reload: Reload,
     hangup: tokio::sync::Mutex<Signal>,
-    announcement: Announcement,
 }
 
 // === impl Refresh ===
@@ -33,15 +30,9 @@ impl Refresh {
         settings: WatchSettings,
         reload: Reload,
         hangup: Signal,
-        announcement: Announcement,
     ) -> Self {
         let (source, hangup) = (Mutex::new(Some(source)), tokio::sync::Mutex::new(hangup));
-        Self { source, tenants, metrics, settings, reload, hangup, announcement }
-    }
-
-    /// Says whether another process serves until there are tenants here.
-    pub(crate) fn has_predecessor(&self) -> bool {
-        self.announcement.has_predecessor()
+        Self { source, tenants, metrics, settings, reload, hangup }
     }
 }
 
@@ -67,8 +58,7 @@ impl BackgroundService for Refresh {
             std::future::pending::<()>().await;
         };
         let watched = watch(source, tenants, metrics, self.settings.clone(), reload, stopped, move || {
-            ready.notify_ready();
-            self.announcement.tell_ready();
+            ready.notify_ready()
         });
         tokio::select! {
             () = watched => {}

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use crate::admin::Readiness;
+use crate::announcement::Serving;
 use crate::listeners::Gate;
 use crate::upgrade::{Legacy, tell_systemd};
 use crate::work::UnderWay;
@@ -37,7 +38,8 @@ pub(crate) struct Stop {
     log: Log,
     waiting: Mutex<Waiting>,
     /// Told when another process serves.
-    replaced: watch::Sender<bool>,
+    replace: Arc<watch::Sender<bool>>,
+    serving: Serving,
 }
 
 struct Waiting {
@@ -56,6 +58,8 @@ pub(crate) struct Drain {
     limit: Duration,
     /// What an operator sends who does not want to wait.
     interrupt: Mutex<Signal>,
+    /// Whoever is told by it of another process would take its end for one.
+    _replace: Arc<watch::Sender<bool>>,
 }
 
 /// Why a drain is over.
@@ -92,11 +96,12 @@ impl Signals {
         readiness: Readiness,
         log: Log,
         legacy: Legacy,
-        replaced: watch::Sender<bool>,
+        replace: Arc<watch::Sender<bool>>,
+        serving: Serving,
     ) -> (Stop, Signal, Signal) {
         let Self { terminate, interrupt, second_interrupt, hangup, quit } = self;
         let waiting = Mutex::new(Waiting { terminate, interrupt, quit, legacy });
-        (Stop { readiness, log, waiting, replaced }, second_interrupt, hangup)
+        (Stop { readiness, log, waiting, replace, serving }, second_interrupt, hangup)
     }
 }
 
@@ -110,17 +115,19 @@ impl ShutdownSignalWatch for Stop {
         let replaced_by = tokio::select! {
             _ = terminate.recv() => None,
             // Pingora would wait for its threads, and one that accepts may find its runtime gone and try for ever.
-            _ = interrupt.recv() => leave(&self.log),
-            successor = succeeded(quit, legacy) => Some(successor),
+            _ = interrupt.recv() => leave(&self.log, 0),
+            successor = succeeded(quit, legacy, &self.serving) => Some(successor),
         };
         // Sockets that nobody else has are closed for good.
         *legacy = Legacy::default();
-        self.readiness.drain();
         if let Some(pid) = replaced_by {
-            let _ = self.replaced.send(true);
+            // Only the main process is listened to, and this one is it.
+            tell_systemd(&[NotifyState::MainPid(pid)]);
+            self.replace.send_replace(true);
             tracing::info!(pid, "another process serves now");
         } else {
             tell_systemd(&[NotifyState::Stopping]);
+            self.readiness.drain();
         }
         tracing::info!("draining");
         ShutdownSignal::GracefulTerminate
@@ -128,8 +135,12 @@ impl ShutdownSignalWatch for Stop {
 }
 
 /// Returns when another process serves. One that does not come so far changes nothing.
-async fn succeeded(quit: &mut Signal, legacy: &Legacy) -> u32 {
+async fn succeeded(quit: &mut Signal, legacy: &Legacy, serving: &Serving) -> u32 {
     while quit.recv().await.is_some() {
+        if !serving.is_announced() {
+            tracing::error!("this process does not serve yet, it has nothing to hand over");
+            continue;
+        }
         tracing::info!("another process is started to take over");
         match legacy.hand_over().await {
             Ok(pid) => return pid,
@@ -149,12 +160,14 @@ impl Drain {
         log: Log,
         limit: Duration,
         interrupt: Signal,
+        replace: Arc<watch::Sender<bool>>,
     ) -> Self {
-        Self { metrics, gates, under_way, log, limit, interrupt: Mutex::new(interrupt) }
+        let interrupt = Mutex::new(interrupt);
+        Self { metrics, gates, under_way, log, limit, interrupt, _replace: replace }
     }
 
     /// Returns when nothing is in flight, and either no connection is open or none had a request for a moment: whoever
-    /// is about to send one on a connection that it keeps is answered, and told to close it.
+    /// is about to send one on a connection that it keeps, or has just made, is answered, and told to close it.
     async fn idle(&self) {
         let mut look = tokio::time::interval(LOOK);
         let mut quiet_since = Instant::now();
@@ -191,18 +204,18 @@ impl BackgroundService for Drain {
             End::Late => tracing::warn!(requests, "drain time is over, requests are cut off"),
             End::Interrupted => tracing::warn!(requests, "interrupted, requests are cut off"),
         }
-        leave(&self.log)
+        leave(&self.log, 0)
     }
 }
 
 /// Ends the process, as soon as what it has to say is said.
-fn leave(log: &Log) -> ! {
+pub(crate) fn leave(log: &Log, code: i32) -> ! {
     traces::end();
     log.flush();
-    process::exit(0)
+    process::exit(code)
 }
 
 /// How often the number of requests in flight is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long kept connections have to send another request.
-const QUIET: Duration = Duration::from_millis(500);
+/// How long connections have to send a request.
+const QUIET: Duration = Duration::from_secs(2);

@@ -1,17 +1,20 @@
 //! Hot upgrade: on SIGQUIT another process of the program, as it lies on the disk now, takes the sockets over.
 //!
 //! Sockets are handed on as systemd does it (sd_listen_fds(3)), so that a socket unit can hold them too. One socket
-//! more leads back: the new process says there that it serves.
+//! more leads back. The new process says there that it is *ready*, hears *go* and accepts, and says that it *serves*;
+//! only then does the old one stop to accept. Whoever finds the other gone before that goes on alone, or ends.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping, FdMappingCollision};
 use listenfd::ListenFd;
+use rustix::net::{AddressFamily, SocketType};
 use sd_notify::NotifyState;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -19,18 +22,20 @@ use tokio::time::timeout;
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     sockets: Vec<(String, TcpListener)>,
-    announcement: Announcement,
+    pub(crate) predecessor: Option<Predecessor>,
 }
 
-/// Who waits to hear that this process serves.
-#[derive(Debug, Default)]
-pub(crate) struct Announcement {
-    predecessor: Option<UnixDatagram>,
-}
+/// The way back to the process before.
+#[derive(Debug)]
+pub(crate) struct Predecessor(UnixStream);
 
 /// The sockets that another process is started with.
 #[derive(Debug, Default)]
-pub(crate) struct Legacy(Vec<(String, TcpListener)>);
+pub(crate) struct Legacy {
+    sockets: Vec<(String, TcpListener)>,
+    /// Why no other process could serve.
+    hindrance: Option<&'static str>,
+}
 
 /// Why no other process took over.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +46,14 @@ pub(crate) enum UpgradeError {
     /// Never: each socket has a place of its own.
     #[error("cannot start it: {0}")]
     Places(#[from] FdMappingCollision),
+    /// It could not do what this one did.
+    #[error("{0}")]
+    Hindered(&'static str),
     /// It ended; its own log says why.
     #[error("it ended with {0}")]
     Ended(ExitStatus),
-    /// It did not say that it serves.
-    #[error("it is not ready after {} s", READY_WITHIN.as_secs())]
+    /// It did not say that it can serve, or does.
+    #[error("it does not serve after {} s", READY_WITHIN.as_secs())]
     Late,
 }
 
@@ -61,17 +69,15 @@ impl Inherited {
         for place in 0..passed.len() {
             let name = names.next().unwrap_or_default();
             if name == PREDECESSOR {
-                inherited.announcement.predecessor = passed.take_unix_datagram(place).ok().flatten();
+                let (unix, stream) = (AddressFamily::UNIX.as_raw(), SocketType::STREAM.as_raw());
+                let socket =
+                    passed.take_custom(place, unix.into(), stream.cast_signed(), "unix stream socket");
+                inherited.predecessor = socket.ok().flatten().map(Predecessor);
             } else if let Ok(Some(socket)) = passed.take_tcp_listener(place) {
                 inherited.sockets.push((name.to_owned(), socket));
             }
         }
         inherited
-    }
-
-    /// Who waits.
-    pub(crate) fn announcement(&mut self) -> Announcement {
-        std::mem::take(&mut self.announcement)
     }
 
     /// The socket of a listener: bound to its address, or for any free port, the one of its name.
@@ -98,22 +104,31 @@ impl Drop for Inherited {
     }
 }
 
-// === impl Announcement ===
+// === impl Predecessor ===
 
-impl Announcement {
-    /// Says whether another process serves until this one does.
-    pub(crate) fn has_predecessor(&self) -> bool {
-        self.predecessor.is_some()
+impl Predecessor {
+    /// Says that this process could serve, and waits until it may.
+    ///
+    /// # Errors
+    ///
+    /// The other process is gone, or goes on by itself.
+    pub(crate) async fn ask(self) -> std::io::Result<tokio::net::UnixStream> {
+        self.0.set_nonblocking(true)?;
+        let mut way_back = tokio::net::UnixStream::from_std(self.0)?;
+        way_back.write_u8(READY).await?;
+        match way_back.read_u8().await? {
+            GO => Ok(way_back),
+            other => Err(std::io::Error::other(format!("it says {other}"))),
+        }
     }
 
-    /// Tells systemd, where it asks for that, and the process before, which drains then.
-    pub(crate) fn tell_ready(&self) {
-        tell_systemd(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready]);
-        if let Some(predecessor) = &self.predecessor
-            && let Err(error) = predecessor.send(READY)
-        {
-            tracing::warn!(%error, "the process before does not hear that this one serves");
-        }
+    /// Says that this process serves.
+    ///
+    /// # Errors
+    ///
+    /// Nobody hears it.
+    pub(crate) async fn tell(mut way_back: tokio::net::UnixStream) -> std::io::Result<()> {
+        way_back.write_u8(SERVES).await
     }
 }
 
@@ -133,29 +148,45 @@ impl Legacy {
     ///
     /// What the system says.
     pub(crate) fn add(&mut self, name: &str, socket: &TcpListener) -> std::io::Result<()> {
-        self.0.push((name.to_owned(), socket.try_clone()?));
+        self.sockets.push((name.to_owned(), socket.try_clone()?));
         Ok(())
     }
 
-    /// Starts the program with the arguments of this process, and waits until it serves.
+    /// Notes why no other process could serve.
+    pub(crate) fn hinder(&mut self, reason: &'static str) {
+        self.hindrance = Some(reason);
+    }
+
+    /// Starts the program with the arguments of this process, and waits until it serves. One that is not waited for
+    /// any more ends by itself.
     ///
     /// # Errors
     ///
     /// [`UpgradeError`]; the other process is gone then, and this one goes on.
     pub(crate) async fn hand_over(&self) -> Result<u32, UpgradeError> {
-        let (here, there) = UnixDatagram::pair()?;
+        if let Some(hindrance) = self.hindrance {
+            return Err(UpgradeError::Hindered(hindrance));
+        }
+        let (here, there) = UnixStream::pair()?;
         here.set_nonblocking(true)?;
-        let here = tokio::net::UnixDatagram::from_std(here)?;
+        let mut here = tokio::net::UnixStream::from_std(here)?;
         let mut child = self.start(there.into())?;
-        let mut answer = [0; READY.len()];
+        let pid = child.id().unwrap_or_default();
+        let talk = async {
+            let is_ready = here.read_u8().await? == READY;
+            here.write_u8(GO).await?;
+            Ok::<bool, std::io::Error>(is_ready && here.read_u8().await? == SERVES)
+        };
         let outcome = tokio::select! {
-            heard = timeout(READY_WITHIN, here.recv(&mut answer)) => match heard {
-                Ok(Ok(_)) if answer == *READY => return Ok(child.id().unwrap_or_default()),
+            // Where both are true, it is gone.
+            biased;
+            ended = child.wait() => UpgradeError::Ended(ended?),
+            heard = timeout(READY_WITHIN, talk) => match heard {
+                Ok(Ok(true)) => return Ok(pid),
                 // Nobody holds the other end any more.
                 Ok(_) => UpgradeError::Ended(child.wait().await?),
                 Err(_) => UpgradeError::Late,
             },
-            ended = child.wait() => UpgradeError::Ended(ended?),
         };
         // Already gone, or not worth waiting for.
         let _ = child.kill().await;
@@ -165,15 +196,15 @@ impl Legacy {
     fn start(&self, way_back: OwnedFd) -> Result<Child, UpgradeError> {
         let mut arguments = std::env::args_os();
         let mut command = Command::new(arguments.next().unwrap_or_default());
-        let mut names = Vec::with_capacity(self.0.len() + 1);
-        let mut mappings = Vec::with_capacity(self.0.len() + 1);
+        let mut names = Vec::with_capacity(self.sockets.len() + 1);
+        let mut mappings = Vec::with_capacity(self.sockets.len() + 1);
         let mut pass = |name: &str, socket: OwnedFd| {
             names.push(name.to_owned());
             // Behind standard input, output and error.
             let child_fd = 2 + i32::try_from(names.len()).unwrap_or(i32::MAX);
             mappings.push(FdMapping { parent_fd: socket, child_fd });
         };
-        for (name, socket) in &self.0 {
+        for (name, socket) in &self.sockets {
             pass(name, socket.try_clone()?.into());
         }
         pass(PREDECESSOR, way_back);
@@ -189,7 +220,9 @@ impl Legacy {
 
 /// No listener may have this name.
 const PREDECESSOR: &str = "predecessor";
-const READY: &[u8; 5] = b"ready";
+const READY: u8 = b'r';
+const GO: u8 = b'g';
+const SERVES: u8 = b's';
 /// As long as a tenant source may take that is slow.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -199,7 +232,7 @@ mod tests {
 
     fn inherited(sockets: &[(&str, &TcpListener)]) -> Inherited {
         let sockets = sockets.iter().map(|(name, socket)| ((*name).to_owned(), socket.try_clone().unwrap()));
-        Inherited { sockets: sockets.collect(), announcement: Announcement::default() }
+        Inherited { sockets: sockets.collect(), predecessor: None }
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Gatekeeper {
             return Err("allow: names no network, and is left out to ask for none".to_owned());
         }
         let allow = config.allow.unwrap_or_default();
-        if config.certificates.as_ref().is_some_and(Vec::is_empty) {
+        let names = config.certificates.as_ref();
+        if names.is_some_and(|names| names.is_empty() || names.iter().any(String::is_empty)) {
             return Err("certificates: names none, and is left out to ask for none".to_owned());
         }
         let certificates = config.certificates.unwrap_or_default();

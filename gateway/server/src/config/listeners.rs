@@ -86,6 +86,14 @@ pub(super) fn check(
             let key = Some(problem.key).filter(|key| !key.is_empty()).map(|key| format!(".{key}"));
             problems.add(format!("{path}.tls{}", key.unwrap_or_default()), problem.reason);
         }
+        if listener
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_certificate.is_some() && tls.client_ca_file.is_none())
+        {
+            let reason = "asks for no certificate without client_ca_file";
+            problems.add(format!("{path}.tls.client_certificate"), reason);
+        }
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
         let Some(address) = address(&format!("{path}.address"), &listener.address, &checked, problems) else {
             continue;
@@ -190,7 +198,7 @@ fn files(raw: &RawTls, folder: &Folder) -> TlsFiles {
         certificate: folder.resolve(&raw.certificate_file),
         key: folder.resolve(&raw.key_file),
         client_ca: raw.client_ca_file.as_deref().map(|file| folder.resolve(file)),
-        client_optional: raw.client_certificate == ClientCertificate::Optional,
+        client_optional: raw.client_certificate == Some(ClientCertificate::Optional),
     }
 }
 

@@ -53,15 +53,14 @@ pub(crate) struct RawTls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
     pub(crate) client_ca_file: Option<PathBuf>,
-    #[serde(default)]
-    pub(crate) client_certificate: ClientCertificate,
+    /// Left out: required, where there is somebody to have signed it.
+    pub(crate) client_certificate: Option<ClientCertificate>,
 }
 
 /// Whether a caller must show a certificate, where there is somebody to have signed it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ClientCertificate {
-    #[default]
     Required,
     Optional,
 }

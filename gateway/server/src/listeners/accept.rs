@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::{BoundSocket, Certificates, Gate};
+use crate::announcement::Serving;
 
 /// A service that listens at several sockets.
 pub(crate) struct Listening<A> {
@@ -27,6 +28,7 @@ pub(crate) struct Listening<A> {
     threads: Option<usize>,
     endpoints: Vec<Endpoint<A>>,
     lifetime: Lifetime,
+    serving: Serving,
 }
 
 /// One socket and what stands behind it.
@@ -56,23 +58,22 @@ impl<A> Listening<A> {
         threads: Option<usize>,
         endpoints: Vec<Endpoint<A>>,
         lifetime: Lifetime,
+        serving: &Serving,
     ) -> Self {
-        Self { name, threads, endpoints, lifetime }
+        Self { name, threads, endpoints, lifetime, serving: serving.clone() }
     }
 }
 
 #[async_trait]
 impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
     async fn start_service(&mut self, _: Option<ListenFds>, shutdown: ShutdownWatch, _: usize) {
-        // Connections of the longer life never hear of a shutdown; a dropped sender would count as one.
-        let (_never, silence) = watch::channel(false);
-        let (stop, shutdown) = match &self.lifetime {
-            Lifetime::UntilShutdown => (shutdown.clone(), shutdown),
-            Lifetime::UntilReplaced(replaced) => (replaced.clone(), silence),
+        let stop = match &self.lifetime {
+            Lifetime::UntilShutdown => shutdown,
+            Lifetime::UntilReplaced(replaced) => replaced.clone(),
         };
         let mut loops = JoinSet::new();
         for endpoint in self.endpoints.drain(..) {
-            loops.spawn_on(endpoint.run(stop.clone(), shutdown.clone()), &current_handle());
+            loops.spawn_on(endpoint.run(stop.clone(), self.serving.clone()), &current_handle());
         }
         loops.join_all().await;
         if matches!(self.lifetime, Lifetime::UntilReplaced(_)) {
@@ -93,7 +94,8 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
 // === impl Endpoint ===
 
 impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
-    async fn run(self, mut stop: watch::Receiver<bool>, shutdown: ShutdownWatch) {
+    async fn run(self, stop: ShutdownWatch, serving: Serving) {
+        let mut stopped = stop.clone();
         let Self { socket, gate, certificates, app } = self;
         let address = socket.address();
         let listener = match socket.listen() {
@@ -103,11 +105,11 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
                 std::process::abort();
             }
         };
+        serving.listens();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                stopped = stop.wait_for(|stop| *stop) => {
-                    drop(stopped);
+                _ = stopped.wait_for(|stop| *stop) => {
                     tracing::debug!(%address, "listens no more");
                     return;
                 }
@@ -115,12 +117,12 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
             match accepted {
                 Ok(stream) => {
                     let Some(admitted) = gate.admit(peer(&stream)) else { continue };
-                    let (app, shutdown, gate) = (Arc::clone(&app), shutdown.clone(), Arc::clone(&gate));
+                    let (app, stop, gate) = (Arc::clone(&app), stop.clone(), Arc::clone(&gate));
                     let certificates = certificates.clone();
                     current_handle().spawn(async move {
                         let _admitted = admitted;
                         if let Some(stream) = open(stream, certificates.as_deref(), &gate).await {
-                            app.process_new(stream, &shutdown).await;
+                            app.process_new(stream, &stop).await;
                         }
                     });
                 }

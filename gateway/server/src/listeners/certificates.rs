@@ -14,10 +14,11 @@ use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
@@ -135,11 +136,20 @@ impl Usable {
         let mut settings = TlsSettings::with_callbacks(Box::new(Names))
             .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
         settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(self.key)));
+        let asks_callers = self.verifier.is_some();
         if let Some(verifier) = self.verifier {
             settings.set_client_cert_verifier(verifier);
         }
         settings.enable_h2();
-        Ok(settings.build())
+        let mut made = settings.build();
+        if asks_callers {
+            // A session that is resumed would not be asked again, however long its certificate has expired.
+            let mut config = made.acceptor.config().as_ref().clone();
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+            made.acceptor = TlsAcceptor::from(Arc::new(config));
+        }
+        Ok(made)
     }
 }
 

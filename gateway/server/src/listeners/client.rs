@@ -9,6 +9,7 @@ use kyc_plugin_api::ClientCertificate;
 use pingora::listeners::TlsAccept;
 use pingora::protocols::tls::TlsRef;
 use x509_parser::extensions::GeneralName;
+use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Keeps with each TLS connection who its verified certificate names.
@@ -27,11 +28,27 @@ fn read(der: &[u8]) -> Option<ClientCertificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
-    Some(ClientCertificate {
-        subject: certificate.subject().to_string(),
-        names: names.filter_map(text).collect(),
-    })
+    Some(ClientCertificate { subject: subject(&certificate), names: names.filter_map(text).collect() })
 }
+
+/// In the certificate's order; a value's own separators are escaped (RFC 4514, section 2.4), so that none passes for
+/// several.
+fn subject(certificate: &X509Certificate<'_>) -> String {
+    let attributes = certificate.subject().iter_attributes();
+    let written = attributes.map(|attribute| {
+        let kind = oid2abbrev(attribute.attr_type(), oid_registry()).map(str::to_owned);
+        let kind = kind.unwrap_or_else(|_| attribute.attr_type().to_id_string());
+        let value = attribute.as_str().unwrap_or_default();
+        let escaped: String = value
+            .chars()
+            .flat_map(|letter| ESCAPED.contains(&letter).then_some('\\').into_iter().chain([letter]))
+            .collect();
+        format!("{kind}={escaped}")
+    });
+    written.collect::<Vec<_>>().join(", ")
+}
+
+const ESCAPED: [char; 9] = [',', '+', '"', '\\', '<', '>', ';', '=', '#'];
 
 /// As OpenSSL writes it.
 fn text(name: &GeneralName<'_>) -> Option<String> {
@@ -60,7 +77,7 @@ mod tests {
     #[test]
     fn subject_and_alternative_names_are_read() {
         let mut params = CertificateParams::new(["processor.example".to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::OrganizationName, "FintechOS");
+        params.distinguished_name.push(DnType::OrganizationName, "FintechOS, CN=x");
         params.distinguished_name.push(DnType::CommonName, "processor");
         params.subject_alt_names.push(SanType::URI("spiffe://example/processor".try_into().unwrap()));
         params.subject_alt_names.push(SanType::IpAddress([192, 0, 2, 1].into()));
@@ -68,7 +85,10 @@ mod tests {
 
         let read = read(certificate.der()).unwrap();
 
-        assert!(read.subject.contains("CN=processor") && read.subject.contains("O=FintechOS"), "{read:?}");
+        assert!(
+            read.subject.contains("CN=processor") && read.subject.contains("O=FintechOS\\, CN\\=x"),
+            "{read:?}"
+        );
         assert_eq!(read.names, ["DNS:processor.example", "URI:spiffe://example/processor", "IP:192.0.2.1"]);
     }
 }

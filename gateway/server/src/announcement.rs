@@ -1,0 +1,106 @@
+//! When the gateway says that it serves, and to whom.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use kyc_telemetry::log::Log;
+use pingora::server::ShutdownWatch;
+use pingora::services::ServiceReadyNotifier;
+use pingora::services::background::BackgroundService;
+use sd_notify::NotifyState;
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::shutdown::leave;
+use crate::upgrade::{Predecessor, tell_systemd};
+
+/// Runs once the tenants are loaded. What listens depends on it where another process serves until then.
+pub(crate) struct Announcement {
+    has_predecessor: bool,
+    predecessor: Mutex<Option<Predecessor>>,
+    serving: Serving,
+    listeners: u32,
+    log: Log,
+}
+
+/// How far this process is on its way to serve.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    /// A permit for each socket that is listened at.
+    listened: Semaphore,
+    is_announced: AtomicBool,
+}
+
+// === impl Serving ===
+
+impl Default for Serving {
+    fn default() -> Self {
+        let state = State { listened: Semaphore::new(0), is_announced: AtomicBool::new(false) };
+        Self(Arc::new(state))
+    }
+}
+
+impl Serving {
+    /// Notes that one more socket is listened at.
+    pub(crate) fn listens(&self) {
+        self.0.listened.add_permits(1);
+    }
+
+    /// Says whether others know that this process serves.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.0.is_announced.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Announcement ===
+
+impl Announcement {
+    /// `listeners`: how many sockets there are to listen at.
+    pub(crate) fn new(
+        predecessor: Option<Predecessor>,
+        serving: Serving,
+        listeners: usize,
+        log: Log,
+    ) -> Self {
+        let listeners = u32::try_from(listeners).unwrap_or(u32::MAX);
+        let has_predecessor = predecessor.is_some();
+        Self { has_predecessor, predecessor: Mutex::new(predecessor), serving, listeners, log }
+    }
+
+    /// Says whether another process serves until this one does.
+    pub(crate) fn has_predecessor(&self) -> bool {
+        self.has_predecessor
+    }
+
+    /// The whole conversation with the process before.
+    async fn take_over(&self, predecessor: Predecessor, ready: ServiceReadyNotifier) -> std::io::Result<()> {
+        let way_back = predecessor.ask().await?;
+        ready.notify_ready();
+        // Nobody closes it.
+        let _ = self.serving.0.listened.acquire_many(self.listeners).await;
+        Predecessor::tell(way_back).await
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Announcement {
+    async fn start_with_ready_notifier(&self, _: ShutdownWatch, ready: ServiceReadyNotifier) {
+        match self.predecessor.lock().await.take() {
+            // It tells the service manager itself, which listens to the main process only.
+            Some(predecessor) => {
+                if let Err(error) = self.take_over(predecessor, ready).await {
+                    tracing::error!(%error, "the process before does not make way, this one ends");
+                    leave(&self.log, 1);
+                }
+            }
+            None => {
+                ready.notify_ready();
+                tell_systemd(&[NotifyState::Ready]);
+            }
+        }
+        self.serving.0.is_announced.store(true, Ordering::Relaxed);
+    }
+}
