@@ -13,12 +13,12 @@ demo: ## fresh machine to running system; ONCE=1 ends after the flow
 	@ONCE="$(ONCE)" target/debug/kyc-demo
 
 test: ## fresh machine to all tests passed
-	@tests/tools/install build servers
+	@tests/tools/install build servers checks
 	@tests/tools/step "formatting" cargo fmt --all --check
 	@tests/tools/step "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@tests/tools/step "building" cargo build --locked --workspace --bins
 	@tests/tools/step "tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
-	@if command -v cargo-deny >/dev/null; then tests/tools/step "dependencies" cargo deny check; fi
+	@tests/tools/step "dependencies" tests/tools/dependencies
 
 crash-test: ## kills the gateway and its database under load, rolls log files; SEED=2 for other moments
 	@tests/tools/install build servers
