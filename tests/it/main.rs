@@ -36,6 +36,7 @@ mod support;
 mod swagger;
 mod tenants;
 mod third_party;
+mod tokens;
 mod upgrade;
 mod vault;
 mod webhook;

@@ -1,6 +1,8 @@
 //! The settings.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -28,6 +30,32 @@ pub struct Config {
     /// alternative name, such as `DNS:processor.example`; `*` is every one that the listener lets in. Left out: none is
     /// asked for.
     pub certificates: Option<Vec<String>>,
+    /// The tokens that callers carry. Left out: none is asked for.
+    pub token: Option<TokenConfig>,
+}
+
+/// Bearer tokens (RFC 6750) that an OpenID Connect provider signs, such as Microsoft Entra.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenConfig {
+    /// Who signs them, as their `iss` says, such as `https://login.microsoftonline.com/{tenant}/v2.0`.
+    pub issuer: String,
+    /// Whom they are for: one of these is their `aud`.
+    pub audience: Vec<String>,
+    /// Where the keys are (RFC 7517); default: as the issuer's OpenID configuration says.
+    pub keys_url: Option<String>,
+    /// What else they must say: for each claim one of these values, such as `roles` or `azp`.
+    #[serde(default)]
+    pub claims: BTreeMap<String, Vec<String>>,
+    /// How often the keys are fetched; default 1 hour. A token by an unknown key lets them be fetched at once.
+    #[serde(default = "hour", with = "humantime_serde")]
+    pub refresh: Duration,
+    /// Certificates (PEM) to trust for that besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+fn hour() -> Duration {
+    Duration::from_secs(3600)
 }
 
 /// How several conditions are combined.
@@ -51,6 +79,7 @@ impl Default for Config {
             previous_secret_env: None,
             allow: None,
             certificates: None,
+            token: None,
         }
     }
 }

@@ -10,16 +10,17 @@
 //! ```
 //!
 //! Whoever reaches the gateway past Azure API Management can name any tenant. A secret header that
-//! API Management's policy sets, the addresses it calls from, and a client certificate that it shows, close that
-//! door. At least one of these is needed; where several are given, all must hold, or with `require = "any"` one of
+//! API Management's policy sets, the addresses it calls from, a client certificate that it shows, and a token of
+//! Microsoft Entra or another OpenID Connect provider close that door. At least one of these is needed; where several are given, all must hold, or with `require = "any"` one of
 //! them. Put it first in the route's list.
 
 mod config;
 mod plugin;
+mod token;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{Config, Require};
+pub use config::{Config, Require, TokenConfig};
 pub use plugin::Gatekeeper;
 
 /// The factory of this kind.

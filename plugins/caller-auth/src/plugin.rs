@@ -1,17 +1,21 @@
 //! The guard.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use http::HeaderName;
 use ipnet::IpNet;
 use kyc_model::{Secret, SecretSource};
-use kyc_plugin_api::{Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi};
+use kyc_plugin_api::{
+    Background, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi,
+};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
 use serde_json::json;
 
 use crate::config::{Config, Require};
+use crate::token::{Keys, Tokens};
 
 /// Lets in who shows what is asked for. Whatever is wrong, the answer is the same; metrics and the log say more.
 #[derive(Clone, Debug)]
@@ -24,6 +28,7 @@ pub struct Gatekeeper {
     allow: Vec<IpNet>,
     /// The client certificates that may call; empty: all.
     certificates: Vec<String>,
+    tokens: Option<(Tokens, Arc<Keys>)>,
     refused: IntCounterVec,
     route: String,
 }
@@ -34,6 +39,7 @@ enum Reason {
     Secret,
     Network,
     Certificate,
+    Token,
 }
 
 // === impl Gatekeeper ===
@@ -60,8 +66,17 @@ impl Gatekeeper {
             return Err("certificates: names none, and is left out to ask for none".to_owned());
         }
         let certificates = config.certificates.unwrap_or_default();
-        if current.is_none() && allow.is_empty() && certificates.is_empty() {
-            return Err("needs a secret (secret_file or secret_env), allow, or certificates".to_owned());
+        let tokens = match config.token {
+            Some(token) => {
+                let keys = Keys::new(&token, build.folder)?;
+                Some((Tokens::new(token, Arc::clone(&keys))?, keys))
+            }
+            None => None,
+        };
+        if current.is_none() && allow.is_empty() && certificates.is_empty() && tokens.is_none() {
+            return Err(
+                "needs a secret (secret_file or secret_env), allow, certificates, or token".to_owned()
+            );
         }
         let refused = build.collectors.counter(
             names::CALLERS_REFUSED,
@@ -70,15 +85,16 @@ impl Gatekeeper {
         )?;
         let secrets: Vec<Secret> = current.into_iter().chain(previous).collect();
         let (require, route) = (config.require, build.route.to_owned());
-        Ok(Self { require, header, secrets, allow, certificates, refused, route })
+        Ok(Self { require, header, secrets, allow, certificates, tokens, refused, route })
     }
 
     /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
-    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> [Option<(Reason, bool)>; 3] {
+    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> [Option<(Reason, bool)>; 4] {
         let secret = (!self.secrets.is_empty()).then(|| (Reason::Secret, self.has_secret(head)));
         let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(cx)));
         let certificate = (!self.certificates.is_empty()).then(|| (Reason::Certificate, self.shows_one(cx)));
-        [secret, network, certificate]
+        let token = self.tokens.as_ref().map(|(tokens, _)| (Reason::Token, tokens.accepts(head)));
+        [secret, network, certificate, token]
     }
 
     /// The listener has verified it.
@@ -114,6 +130,7 @@ impl Reason {
             Self::Secret => "secret",
             Self::Network => "network",
             Self::Certificate => "certificate",
+            Self::Token => "token",
         }
     }
 }
@@ -133,7 +150,20 @@ impl Plugin for Gatekeeper {
                 "schema": { "type": "string" },
             }));
         }
+        if self.tokens.is_some() {
+            api.parameters.push(json!({
+                "name": "Authorization",
+                "in": "header",
+                "required": self.require == Require::All,
+                "description": "A bearer token of the provider that callers are known by.",
+                "schema": { "type": "string" },
+            }));
+        }
         api.refusals.push((401, "The caller is not known."));
+    }
+
+    fn background(&self) -> Option<Arc<dyn Background>> {
+        self.tokens.as_ref().map(|(_, keys)| Arc::clone(keys) as Arc<dyn Background>)
     }
 
     fn phases(&self) -> Phases {
@@ -155,6 +185,7 @@ impl Plugin for Gatekeeper {
             Reason::Secret => "the caller's secret is missing or wrong",
             Reason::Network => "the peer is in no network that may call",
             Reason::Certificate => "the peer shows no certificate of a caller",
+            Reason::Token => "the caller's token is missing or not valid",
         };
         Err(Problem::new(ProblemKind::Unauthenticated, detail))
     }

@@ -39,7 +39,7 @@ fn keeps_the_contract() {
 fn nothing_to_guard_with_is_refused() {
     let refused = testkit::build::<CallerAuth>("").unwrap_err();
 
-    assert_eq!(refused, "needs a secret (secret_file or secret_env), allow, or certificates");
+    assert_eq!(refused, "needs a secret (secret_file or secret_env), allow, certificates, or token");
 }
 
 #[test]

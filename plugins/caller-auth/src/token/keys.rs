@@ -1,0 +1,243 @@
+//! The provider's keys, fetched beside requests and kept while it is away.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse};
+use kyc_plugin_api::{Background, Surroundings};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+#[cfg(test)]
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use url::{Host, Url};
+
+use crate::config::TokenConfig;
+
+/// The keys that tokens are signed with.
+pub(crate) struct Keys {
+    client: Client,
+    source: Source,
+    refresh: Duration,
+    current: ArcSwap<Vec<(Option<String>, DecodingKey)>>,
+    /// Told when a token names a key that is not here.
+    missed: Notify,
+}
+
+/// Where the keys are.
+enum Source {
+    Keys(Url),
+    /// The provider's description says (OpenID Connect Discovery 1.0, section 4).
+    Discovery {
+        description: Url,
+        issuer: String,
+    },
+}
+
+/// What a provider says of itself, as far as it matters.
+#[derive(Deserialize)]
+struct Description {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// Why there are no new keys.
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error("no answer: {0}")]
+    Transport(#[from] reqwest::Error),
+    #[error("the answer is over {MOST_BYTES} bytes")]
+    TooLarge,
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("the description is another issuer's")]
+    OtherIssuer,
+    #[error("{0}")]
+    Address(String),
+    #[error("it has no key for signatures")]
+    Empty,
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// Prepares a client; asks nothing yet.
+    pub(crate) fn new(config: &TokenConfig, folder: &Path) -> Result<Arc<Self>, String> {
+        let source = match &config.keys_url {
+            Some(url) => Source::Keys(address(url).map_err(|reason| format!("token.keys_url: {reason}"))?),
+            None => {
+                let text =
+                    format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
+                let description = address(&text).map_err(|reason| format!("token.issuer: {reason}"))?;
+                Source::Discovery { description, issuer: config.issuer.clone() }
+            }
+        };
+        if config.refresh.is_zero() {
+            return Err("token.refresh: must be longer than zero".to_owned());
+        }
+        let mut client =
+            Client::builder().redirect(Policy::none()).no_proxy().referer(false).timeout(ANSWER_WITHIN);
+        if let Some(file) = &config.ca_file {
+            let path = folder.join(file);
+            let wrong = |reason: String| format!("token.ca_file: {}: {reason}", path.display());
+            let pem = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+            let authorities = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+            if authorities.is_empty() {
+                return Err(wrong("holds no certificate".to_owned()));
+            }
+            client = client.tls_certs_merge(authorities);
+        }
+        let client = client.build().map_err(|error| format!("token: no client: {error}"))?;
+        let current = ArcSwap::default();
+        Ok(Arc::new(Self { client, source, refresh: config.refresh, current, missed: Notify::new() }))
+    }
+
+    /// The key of that id; without one the only key there is.
+    pub(crate) fn find(&self, id: Option<&str>) -> Option<DecodingKey> {
+        let keys = self.current.load();
+        let found = match (id, keys.as_slice()) {
+            (Some(id), keys) => keys.iter().find(|(known, _)| known.as_deref() == Some(id)),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        };
+        if found.is_none() {
+            self.missed.notify_one();
+        }
+        found.map(|(_, key)| key.clone())
+    }
+
+    /// Takes a set of keys as it is, without those that sign nothing.
+    fn take(&self, set: &JwkSet) -> Result<usize, FetchError> {
+        let keys: Vec<_> = set.keys.iter().filter_map(usable).collect();
+        if keys.is_empty() {
+            return Err(FetchError::Empty);
+        }
+        let count = keys.len();
+        self.current.store(Arc::new(keys));
+        Ok(count)
+    }
+
+    async fn fetch(&self) -> Result<usize, FetchError> {
+        let keys = match &self.source {
+            Source::Keys(url) => url.clone(),
+            Source::Discovery { description, issuer } => {
+                let description: Description = self.get(description.clone()).await?;
+                if description.issuer != *issuer {
+                    return Err(FetchError::OtherIssuer);
+                }
+                address(&description.jwks_uri).map_err(FetchError::Address)?
+            }
+        };
+        let set: JwkSet = self.get(keys).await?;
+        self.take(&set)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, FetchError> {
+        let mut response = self.client.get(url).send().await?.error_for_status()?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MOST_BYTES {
+                return Err(FetchError::TooLarge);
+            }
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("known", &self.current.load().len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Background for Keys {
+    fn name(&self) -> &'static str {
+        "token keys"
+    }
+
+    async fn prepare(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn run(&self, surroundings: Surroundings) {
+        let mut shutdown = surroundings.shutdown;
+        while !*shutdown.borrow() {
+            let asked = Instant::now();
+            let fetched = tokio::select! {
+                fetched = self.fetch() => fetched,
+                _ = shutdown.changed() => continue,
+            };
+            let next = match fetched {
+                Ok(keys) => {
+                    tracing::debug!(keys, "token keys fetched");
+                    self.refresh
+                }
+                Err(error) => {
+                    tracing::error!(%error, "token keys cannot be fetched, those before stay");
+                    AT_MOST_EVERY
+                }
+            };
+            // Whoever sends tokens with made-up keys makes nobody ask more often.
+            let missed = async {
+                sleep_until(asked + AT_MOST_EVERY).await;
+                self.missed.notified().await;
+            };
+            tokio::select! {
+                () = sleep_until(asked + next) => {}
+                () = missed => {}
+                _ = shutdown.changed() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Keys {
+    /// Keys that are there already.
+    pub(super) fn known(config: &TokenConfig, set: Value) -> Arc<Self> {
+        let keys = Self::new(config, Path::new("")).unwrap();
+        keys.take(&serde_json::from_value(set).unwrap()).unwrap();
+        keys
+    }
+}
+
+/// A public key for signatures; shared secrets and keys for other uses are none.
+fn usable(key: &Jwk) -> Option<(Option<String>, DecodingKey)> {
+    let is_public =
+        matches!(key.algorithm, AlgorithmParameters::RSA(_) | AlgorithmParameters::EllipticCurve(_));
+    let is_for_signatures =
+        key.common.public_key_use.as_ref().is_none_or(|use_| *use_ == PublicKeyUse::Signature);
+    if !is_public || !is_for_signatures {
+        return None;
+    }
+    Some((key.common.key_id.clone(), DecodingKey::from_jwk(key).ok()?))
+}
+
+/// An address with TLS, or on this machine.
+fn address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    let is_local = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    if url.scheme() == "https" || (url.scheme() == "http" && is_local) {
+        Ok(url)
+    } else {
+        Err(format!("`{text}` must begin with https://"))
+    }
+}
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const AT_MOST_EVERY: Duration = Duration::from_secs(5);
+/// Providers have a few keys of some KiB.
+const MOST_BYTES: usize = 1024 * 1024;
