@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod advisories;
 mod canary;
 mod checks;
 mod clock;

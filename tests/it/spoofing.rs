@@ -1,7 +1,9 @@
 //! Each way to reach another tenant than one's own, tried.
 
+use crate::support::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{Recorder, send, status};
+use crate::support::tls::Authority;
 
 /// What is tried, the lines behind the request line, and the answer; where that is 200, it goes on as `acme`.
 const ROWS: [(&str, &str, u16); 29] = [
@@ -128,4 +130,112 @@ async fn nobody_reaches_another_tenant_by_the_frame() {
         assert_eq!((status(&answer), seen.as_str()), (400, ""), "{what}: {answer}");
         gateway.stop().await;
     }
+}
+
+type Fields = Vec<(&'static str, &'static str)>;
+
+/// What is tried over HTTP/2: the fields, and the trailers behind a body.
+#[expect(clippy::too_many_lines, reason = "it is one table")]
+fn tricks() -> Vec<(&'static str, Fields, Fields)> {
+    let plain = || {
+        vec![
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", "gateway.test"),
+            (":path", "/dcs/kyc2/applicants"),
+            ("subscriptionid", "sub-acme"),
+        ]
+    };
+    let with = |name, value| [plain(), vec![(name, value)]].concat();
+    let first = |name, value| [vec![(name, value)], plain()].concat();
+    let without = |name: &str| plain().into_iter().filter(|(known, _)| *known != name).collect::<Fields>();
+    vec![
+        ("a pseudo field of its own", with(":subscriptionid", "sub-globex"), vec![]),
+        ("a pseudo field of its own, first", first(":subscriptionid", "sub-globex"), vec![]),
+        ("twice", with("subscriptionid", "sub-globex"), vec![]),
+        ("twice, the other one first", first("subscriptionid", "sub-globex"), vec![]),
+        ("in capitals", with("SubscriptionId", "sub-globex"), vec![]),
+        ("with a blank behind its name", with("subscriptionid ", "sub-globex"), vec![]),
+        ("with a colon in its name", with("subscriptionid:", "sub-globex"), vec![]),
+        ("behind a line break in a name", with("x\r\nsubscriptionid", "sub-globex"), vec![]),
+        ("behind a line break in a value", with("x", "y\r\nsubscriptionid: sub-globex"), vec![]),
+        ("behind a line feed in a value", with("x", "y\nsubscriptionid: sub-globex"), vec![]),
+        ("with a NUL", with("x", "y\0subscriptionid: sub-globex"), vec![]),
+        ("as a hop-by-hop field", with("connection", "subscriptionid"), vec![]),
+        ("in trailers", plain(), vec![("subscriptionid", "sub-globex")]),
+        ("in trailers, as a pseudo field", plain(), vec![(":subscriptionid", "sub-globex")]),
+        ("a path twice", with(":path", "/dcs/kyc2/other"), vec![]),
+        (
+            "a pseudo field behind others",
+            [without(":path"), vec![(":path", "/dcs/kyc2/other")]].concat(),
+            vec![],
+        ),
+        ("a method twice", with(":method", "GET"), vec![]),
+        ("no path", without(":path"), vec![]),
+        (
+            "a request in the path",
+            {
+                let path = "/dcs/kyc2/x HTTP/1.1\r\nsubscriptionid: sub-globex\r\nx: ";
+                [without(":path"), vec![("x", "y")]]
+                    .concat()
+                    .into_iter()
+                    .chain([(":path", path)])
+                    .rev()
+                    .collect()
+            },
+            vec![],
+        ),
+        (
+            "a request in the method",
+            {
+                let method = "GET /dcs/kyc2/x HTTP/1.1\r\nsubscriptionid: sub-globex\r\n\r\n";
+                [vec![(":method", method)], without(":method")].concat()
+            },
+            vec![],
+        ),
+        (
+            "a request in the authority",
+            {
+                let authority = "g\r\nsubscriptionid: sub-globex";
+                [vec![(":authority", authority)], without(":authority")].concat()
+            },
+            vec![],
+        ),
+        ("another host beside the authority", with("host", "other.test"), vec![]),
+        ("a coding", with("transfer-encoding", "chunked"), vec![]),
+        ("a length that is not the body's", with("content-length", "5"), vec![]),
+        ("an upgrade", with("upgrade", "websocket"), vec![]),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_reaches_another_tenant_by_http2() {
+    let authority = Authority::new();
+    let upstream = Recorder::start().await;
+    let listener =
+        format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
+    let gateway = start(Setup::default().onfido(upstream.address).config(&listener)).await;
+
+    for (what, request, trailers) in tricks() {
+        let before = upstream.bytes().len();
+        let mut connection = Frames::connect(&authority, gateway.address()).await;
+        let mut frames = frame(HEADERS, END_HEADERS, 1, &fields(&request));
+        if trailers.is_empty() {
+            frames.extend(frame(DATA, END_STREAM, 1, b"{}"));
+        } else {
+            frames.extend(frame(DATA, 0, 1, b"{}"));
+            frames.extend(frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&trailers)));
+        }
+
+        connection.send(&frames).await;
+        let end = connection.end(1).await;
+
+        let seen = String::from_utf8_lossy(&upstream.bytes()[before..]).into_owned();
+        println!("{what}: {end:?}, {} bytes went on", seen.len());
+        assert!(!seen.contains("sub-globex") && !seen.contains("token-globex"), "{what}: {seen}");
+        assert!(!seen.to_ascii_lowercase().contains("subscriptionid"), "{what}: {seen}");
+        let passes = matches!(what, "in trailers");
+        assert!(passes || seen.is_empty() || !seen.contains("\r\n\r\n{}"), "{what} goes on whole: {seen}");
+    }
+    gateway.stop().await;
 }

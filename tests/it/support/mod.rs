@@ -2,6 +2,7 @@
 
 pub(crate) mod bao;
 pub(crate) mod collector;
+pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod methods;
 mod process;

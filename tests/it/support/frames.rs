@@ -1,0 +1,111 @@
+//! HTTP/2 by hand (RFC 9113), for what no client library sends.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+
+use super::tls::Authority;
+
+/// A connection on which any frame can be sent.
+pub(crate) struct Frames {
+    stream: TlsStream<TcpStream>,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With an answer, whatever its status.
+    Answered,
+    /// The gateway gave the stream up.
+    Reset,
+    /// The gateway gave the connection up.
+    Closed,
+}
+
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
+
+/// One frame (section 4.1).
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// Fields as literals without Huffman coding (RFC 7541, section 6.2.2), whatever their names are.
+pub(crate) fn fields(list: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in list {
+        block.push(0);
+        for text in [name, value] {
+            let length = text.len();
+            if length < 127 {
+                block.push(u8::try_from(length).unwrap());
+            } else {
+                assert!(length < 255);
+                block.extend([127, u8::try_from(length - 127).unwrap()]);
+            }
+            block.extend(text.as_bytes());
+        }
+    }
+    block
+}
+
+// === impl Frames ===
+
+impl Frames {
+    /// Connects, and says what every client says first.
+    pub(crate) async fn connect(authority: &Authority, gateway: SocketAddr) -> Self {
+        let mut stream = authority.connect(gateway, b"h2").await;
+        let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        begin.extend(frame(SETTINGS, 0, 0, &[]));
+        stream.write_all(&begin).await.unwrap();
+        Self { stream }
+    }
+
+    /// Sends bytes; says whether the gateway still takes them.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
+        let sent = async { self.stream.write_all(bytes).await.is_ok() && self.stream.flush().await.is_ok() };
+        timeout(Duration::from_secs(30), sent).await.unwrap_or(false)
+    }
+
+    /// Reads until a stream or the connection ends.
+    pub(crate) async fn end(&mut self, of: u32) -> End {
+        let read = async {
+            loop {
+                let mut head = [0; 9];
+                if self.stream.read_exact(&mut head).await.is_err() {
+                    return End::Closed;
+                }
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                let mut payload = vec![0; length as usize];
+                if self.stream.read_exact(&mut payload).await.is_err() {
+                    return End::Closed;
+                }
+                match (head[3], stream == of) {
+                    (GOAWAY, _) => return End::Closed,
+                    (RST_STREAM, true) => return End::Reset,
+                    (HEADERS | DATA, true) if head[4] & END_STREAM != 0 => return End::Answered,
+                    _ => {}
+                }
+            }
+        };
+        timeout(Duration::from_secs(30), read).await.expect("the stream does not end")
+    }
+}
