@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash-test bench lint fmt
+.PHONY: help demo test crash-test fuzz sbom bench lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,14 @@ crash-test: ## kills the gateway and its database under load, rolls log files; S
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1)
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
 	@target/trial/kyc-trials logs --gateway target/trial/failing-gateway
+
+fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
+	@tests/tools/install build fuzzers
+	@tests/tools/step "fuzzing" tests/tools/fuzz $(or $(SECONDS_EACH),150)
+
+sbom: ## what is linked, as CycloneDX, in target/sbom
+	@tests/tools/install build sbom
+	@tests/tools/sbom
 
 bench: ## ratios against peers, side by side; times of stored notifications
 	@tests/tools/install build servers peers

@@ -179,7 +179,11 @@ fn plugins() -> Vec<String> {
 }
 
 fn manifests() -> Vec<PathBuf> {
-    files(|path| path.ends_with("Cargo.toml") && !relative(path).starts_with("tests/tools/"))
+    // Fuzz targets are a workspace of their own, as cargo-fuzz wants it.
+    let others = ["tests/tools/", "tests/fuzz/"];
+    files(|path| {
+        path.ends_with("Cargo.toml") && !others.iter().any(|other| relative(path).starts_with(other))
+    })
 }
 
 fn sources() -> Vec<PathBuf> {
@@ -193,7 +197,7 @@ fn files(wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.is_dir() && !path.ends_with("target") {
                 open.push(path);
             } else if wanted(&path) {
                 found.push(path);

@@ -25,6 +25,7 @@ mod limits;
 mod listeners;
 mod logging;
 mod moving;
+mod mutated;
 mod operate;
 mod outbound;
 mod portals;

@@ -17,6 +17,8 @@ mod body;
 mod chain;
 mod downstream;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod outcome;
 mod proxy;
 mod rescue;

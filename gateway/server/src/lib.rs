@@ -19,6 +19,8 @@ mod description;
 mod document;
 mod endpoints;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateway;
 mod hardening;
 mod instruments;

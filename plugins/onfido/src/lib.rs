@@ -17,6 +17,8 @@
 mod alias;
 mod config;
 mod description;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod links;
 mod operation;
 mod plugin;

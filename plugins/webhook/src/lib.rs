@@ -19,6 +19,8 @@ mod description;
 mod dispatch;
 mod event;
 pub mod fintechos;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod metrics;
 mod offline;
 mod operate;

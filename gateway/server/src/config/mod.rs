@@ -38,7 +38,28 @@ pub(crate) fn load(
             return Err(problems);
         }
     };
-    let raw = read(&text, &mut problems);
+    check(&text, file, registry, instruments, problems)
+}
+
+/// The same for a text that is at hand; `file` says which folder its paths count from.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn load_text(
+    text: &str,
+    file: &Path,
+    registry: &Registry,
+    instruments: &Instruments,
+) -> Result<Settings, Problems> {
+    check(text, file, registry, instruments, Problems::new(file))
+}
+
+fn check(
+    text: &str,
+    file: &Path,
+    registry: &Registry,
+    instruments: &Instruments,
+    mut problems: Problems,
+) -> Result<Settings, Problems> {
+    let raw = read(text, &mut problems);
     let settings = Settings::check(raw, &Folder::of(file), registry, instruments, &mut problems);
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::Response;
 use serde::Deserializer;
@@ -44,7 +45,7 @@ pub(super) async fn judge(response: Response, answer: &mut Option<Answer>) -> Re
     let status = response.status();
     let noted = answer.insert(Answer { status: status.as_u16(), head: Bytes::new(), refusal: None });
     if !status.is_success() {
-        let refused = match retry_after(&response) {
+        let refused = match response.headers().get(RETRY_AFTER).and_then(retry_after) {
             Some(retry_after) if matches!(status.as_u16(), 429 | 503) => {
                 DeliveryError::Busy { status: status.as_u16(), retry_after }
             }
@@ -179,8 +180,8 @@ fn speaks_of_session(message: &str) -> bool {
 }
 
 /// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+pub(super) fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let value = value.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }

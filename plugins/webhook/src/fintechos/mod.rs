@@ -210,5 +210,16 @@ fn address(portal: &Portal, path: &[&str]) -> Url {
 const ANSWER_LIMIT: usize = 64 * 1024;
 const SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_answers(body: &[u8]) {
+    let _ = login_answer::LoginAnswer::parse(body);
+    let _ = delivery_answer::Envelope::read(body).is_success();
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_retry_after(value: &http::HeaderValue) {
+    let _ = delivery_answer::retry_after(value);
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,46 @@
+//! Doors for fuzzers to what reads callers' bytes.
+
+use pingora_http::RequestHeader;
+
+use crate::strict::{LineScan, LineVerdict, check_fields, check_raw_head, check_target};
+
+/// Reads a request head as the gateway does, whole and in two pieces.
+///
+/// # Panics
+///
+/// When the pieces matter, or something that is let through should not be.
+#[expect(clippy::panic, clippy::expect_used, reason = "a fuzzer looks for panics")]
+pub fn head(bytes: &[u8], cut: usize) {
+    let whole = LineScan::default().feed(bytes);
+    let (first, second) = bytes.split_at(cut.min(bytes.len()));
+    let pieces = LineScan::default().feed(first).feed(second);
+    assert_eq!(whole, pieces, "the pieces matter");
+    let raw = check_raw_head(bytes);
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(_)) = parsed.parse(bytes) else { return };
+    let (Some(method), Some(path)) = (parsed.method, parsed.path) else { return };
+    let target = check_target(path.as_bytes());
+    let Ok(mut head) = RequestHeader::build(method, path.as_bytes(), None) else { return };
+    for field in parsed.headers.iter() {
+        if head.append_header(field.name.to_owned(), field.value).is_err() {
+            return;
+        }
+    }
+    let fields = check_fields(&head, false);
+    if whole != LineScan::Done(LineVerdict::Strict) || raw.is_err() || target.is_err() || fields.is_err() {
+        return;
+    }
+    let lengths = head.headers.get_all("content-length").iter().count();
+    let codings = head.headers.get_all("transfer-encoding").iter().count();
+    assert!(lengths + codings <= 1, "two ways to frame a body");
+    assert!(path.starts_with('/') && path.bytes().all(|byte| (b'!'..=b'~').contains(&byte)), "{path}");
+    assert!(!path.contains('#'), "{path}");
+    assert_eq!(head.headers.get_all("host").iter().count(), 1, "one host");
+    if let Some(length) = head.headers.get("content-length") {
+        let text = length.to_str().expect("a length is text");
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            panic!("a length is digits: {text}");
+        }
+    }
+}

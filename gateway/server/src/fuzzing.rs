@@ -1,0 +1,21 @@
+//! A door for fuzzers to what reads the configuration.
+
+use std::path::Path;
+
+use crate::config;
+use crate::instruments::Instruments;
+use crate::plugins;
+
+/// Reads and checks a configuration; whatever is wrong with it is told.
+///
+/// # Panics
+///
+/// When neither settings nor a problem come out.
+pub fn configuration(text: &str) {
+    let Ok(instruments) = Instruments::new() else { return };
+    let read =
+        config::load_text(text, Path::new("/nowhere/gateway.toml"), &plugins::built_in(), &instruments);
+    if let Err(problems) = read {
+        assert!(!problems.to_string().is_empty(), "refused without a reason");
+    }
+}

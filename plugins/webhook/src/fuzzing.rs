@@ -1,0 +1,36 @@
+//! Doors for fuzzers to what reads Onfido's and portals' bytes.
+
+use http::HeaderValue;
+use kyc_model::Secret;
+use pingora_http::RequestHeader;
+
+use crate::signature::Signature;
+
+/// Reads a signature and compares it; no made-up one fits.
+///
+/// # Panics
+///
+/// When one fits.
+pub fn signature(field: &[u8], body: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(field) else { return };
+    let Ok(mut head) = RequestHeader::build("POST", b"/", None) else { return };
+    if head.insert_header("X-SHA2-Signature", value).is_err() {
+        return;
+    }
+    if let Ok(signature) = Signature::from_head(&head) {
+        let token = Secret::new("a token that nobody guesses".to_owned());
+        assert!(signature.verify(&token, body).is_err(), "a made-up signature fits");
+    }
+}
+
+/// Reads what a portal answers to a login and to an event.
+pub fn portal_answer(body: &[u8]) {
+    crate::fintechos::fuzz_answers(body);
+}
+
+/// Reads a `Retry-After`.
+pub fn retry_after(field: &[u8]) {
+    if let Ok(value) = HeaderValue::from_bytes(field) {
+        crate::fintechos::fuzz_retry_after(&value);
+    }
+}

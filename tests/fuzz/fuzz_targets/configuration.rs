@@ -1,0 +1,9 @@
+//! The configuration.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use kyc_gateway::fuzzing::configuration;
+
+fuzz_target!(init: {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}, |text: &str| configuration(text));

@@ -1,0 +1,11 @@
+//! `Link`, `Location` and `Retry-After`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use kyc_plugin_onfido::fuzzing::links;
+use kyc_plugin_webhook::fuzzing::retry_after;
+
+fuzz_target!(|field: &[u8]| {
+    links(field);
+    retry_after(field);
+});

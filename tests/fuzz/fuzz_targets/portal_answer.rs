@@ -1,0 +1,7 @@
+//! A portal's answers.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use kyc_plugin_webhook::fuzzing::portal_answer;
+
+fuzz_target!(|body: &[u8]| portal_answer(body));
