@@ -142,3 +142,26 @@ async fn calls_over_the_rate_wait_for_their_turn_or_are_told_when_it_comes() {
     assert!(metrics.contains(&format!("{}5", usage("waited"))), "{metrics}");
     assert!(refusing.metrics().await.contains(&usage("refused")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_says_whether_its_connection_goes_on() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = start(Setup::default().onfido(upstream.local_addr().unwrap())).await;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = upstream.accept().await {
+            drop(stream);
+        }
+    });
+    let get = b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+
+    let answer = crate::support::raw::exchange(&mut stream, get).await;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+
+    // Pingora keeps no connection whose upstream failed.
+    assert_eq!(status(&answer), 502, "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    assert_eq!(rest, b"");
+    gateway.stop().await;
+}

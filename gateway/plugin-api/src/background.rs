@@ -22,6 +22,12 @@ pub trait Background: Send + Sync + 'static {
     /// Why the gateway must not start.
     async fn prepare(&self) -> Result<(), String>;
 
+    /// Says whether requests can be served as far as this work is concerned; until then the gateway is not ready, and
+    /// a process that is to take over does not.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// Works until the shutdown begins, and returns when nothing is under way any more. The process waits for it
     /// as long as for requests.
     async fn run(&self, surroundings: Surroundings);

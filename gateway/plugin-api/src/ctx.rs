@@ -1,15 +1,15 @@
 //! What a request carries from phase to phase.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Extensions, HeaderName, HeaderValue, Method};
 use kyc_model::{Problem, ProblemKind, RequestId, Tenant, TenantTable, TraceContext, UpstreamBase};
 use pingora_http::RequestHeader;
 use smallvec::SmallVec;
+
+use crate::wait::Wait;
 
 /// The state of one request, shared by the plugins of its route.
 #[derive(Debug)]
@@ -84,11 +84,6 @@ pub struct UpstreamLimits {
     /// How long it is left alone then, before one call finds out; meanwhile calls are answered 502.
     pub open: Duration,
 }
-
-/// What must be over before a request goes on.
-struct Wait(Mutex<BoxFuture>);
-
-type BoxFuture = Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>>;
 
 /// How a body that is read whole may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,15 +204,15 @@ impl Ctx {
         self.body
     }
 
-    /// Lets the request go on, after the head phase of all plugins, only when `what` is over; a problem ends it. Of
-    /// several waits the last one holds.
+    /// Lets the request go on, after the head phase of all plugins, only when `what` is over; a problem ends it.
+    /// Several waits follow each other.
     pub fn wait_for(&mut self, what: impl Future<Output = Result<(), Problem>> + Send + 'static) {
-        self.wait = Some(Wait(Mutex::new(Box::pin(what))));
+        self.wait = Some(Wait::behind(self.wait.take(), what));
     }
 
     /// What must be over; the gateway asks once.
     pub fn take_wait(&mut self) -> Option<impl Future<Output = Result<(), Problem>> + Send + use<>> {
-        self.wait.take().map(|wait| wait.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+        self.wait.take().map(Wait::into_future)
     }
 
     /// The trace that work for this request belongs to: the gateway's own span, or what the caller's `head` says
@@ -239,14 +234,6 @@ impl Ctx {
     /// The same, to be changed.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
-    }
-}
-
-// === impl Wait ===
-
-impl fmt::Debug for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wait").finish_non_exhaustive()
     }
 }
 

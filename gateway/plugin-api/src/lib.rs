@@ -22,6 +22,7 @@ mod phases;
 mod plugin;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod wait;
 
 pub use background::{Background, Surroundings};
 pub use collectors::Collectors;

@@ -44,15 +44,18 @@ pub(crate) async fn respond_problem(
         return false;
     }
     // After a malformed request nobody knows where the next one begins, and an unread body would have to be
-    // read for nothing.
-    let keep = !matches!(
-        kind,
-        ProblemKind::BadRequest
-            | ProblemKind::HeaderTooLarge
-            | ProblemKind::BodyTooLarge
-            | ProblemKind::RequestTimeout
-            | ProblemKind::MethodNotAllowed
-    ) && *error.esource() != pingora::ErrorSource::Downstream;
+    // read for nothing. And from there on where an upstream is chosen, Pingora keeps no connection after a failure, and
+    // asks nobody.
+    let keep = !exchange.upstream.is_wanted
+        && !matches!(
+            kind,
+            ProblemKind::BadRequest
+                | ProblemKind::HeaderTooLarge
+                | ProblemKind::BodyTooLarge
+                | ProblemKind::RequestTimeout
+                | ProblemKind::MethodNotAllowed
+        )
+        && *error.esource() != pingora::ErrorSource::Downstream;
     if !keep {
         session.set_keepalive(None);
     }

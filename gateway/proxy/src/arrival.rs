@@ -15,6 +15,7 @@ use crate::settings::ProxySettings;
 pub(crate) struct Arrival {
     began: Option<Instant>,
     bytes: u64,
+    is_whole: bool,
 }
 
 /// Refuses a body that announces itself as larger than `limit`.
@@ -39,6 +40,21 @@ pub(crate) fn within(mut wish: BodyWish, limit: Option<u64>) -> BodyWish {
 // === impl Arrival ===
 
 impl Arrival {
+    /// Begins; `is_whole` where nothing is to come.
+    pub(crate) fn new(is_whole: bool) -> Self {
+        Self { is_whole, ..Self::default() }
+    }
+
+    /// Notes the end.
+    pub(crate) fn end(&mut self, is_end: bool) {
+        self.is_whole |= is_end;
+    }
+
+    /// Says whether nothing is to come any more.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// Counts a piece. Whoever sends no byte for a while is the read timeout's business.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ pub struct Exchange {
 /// How far the upstream has come.
 #[derive(Debug, Default)]
 pub(crate) struct Upstream {
+    /// Whether the request has come so far that an upstream is chosen.
+    pub(crate) is_wanted: bool,
     pub(crate) tries: usize,
     pub(crate) started: Option<Instant>,
     pub(crate) duration: Option<Duration>,
@@ -77,17 +79,22 @@ impl Upstream {
         self.duration = self.started.map(|started| started.elapsed());
         self.span.set("http.response.status_code", i64::from(status));
         if let Some(pass) = &mut self.pass {
-            pass.settle(!matches!(status, 502..=504));
+            pass.note(!matches!(status, 502..=504));
         }
     }
 
-    /// Notes how the request failed, where the upstream is to blame.
-    pub(crate) fn failed(&mut self, kind: ProblemKind) {
+    /// Notes how the request failed, where the upstream is to blame: it does not answer a body that has not come.
+    pub(crate) fn failed(&mut self, kind: ProblemKind, is_body_there: bool) {
         use ProblemKind::{UpstreamError, UpstreamTimeout, UpstreamUnreachable};
+        let is_its_fault = match kind {
+            UpstreamError | UpstreamUnreachable => true,
+            UpstreamTimeout => is_body_there,
+            _ => false,
+        };
         if let Some(pass) = &mut self.pass
-            && matches!(kind, UpstreamError | UpstreamTimeout | UpstreamUnreachable)
+            && is_its_fault
         {
-            pass.settle(false);
+            pass.note(false);
         }
     }
 }

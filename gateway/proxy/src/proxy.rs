@@ -133,17 +133,17 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         exchange: &mut Box<Exchange>,
     ) -> Result<Box<HttpPeer>> {
-        if exchange.upstream.tries == 0 {
+        if !std::mem::replace(&mut exchange.upstream.is_wanted, true) {
             exchange.upstream.pass = self.guards.enter(&exchange.cx).map_err(to_pingora)?;
         }
         exchange.upstream.tries += 1;
         exchange.upstream.started = Some(Instant::now());
         exchange.upstream.span = Span::client("upstream", || exchange.span.context());
         // A body that is sent again comes from memory.
-        exchange.arrival = Arrival::default();
+        exchange.arrival = Arrival::new(session.as_mut().is_body_empty() || exchange.body.is_some());
         let target = exchange
             .cx
             .target()
@@ -221,6 +221,7 @@ impl ProxyHttp for Proxy {
         } else if let Some(piece) = chunk {
             exchange.arrival.add(piece.len(), exchange.route.max_body, &self.settings)?;
         }
+        exchange.arrival.end(end);
         Ok(())
     }
 
@@ -265,7 +266,7 @@ impl ProxyHttp for Proxy {
             return FailToProxy { error_code: outcome::CLIENT_GONE, can_reuse_downstream: false };
         };
         exchange.problem = Some(kind);
-        exchange.upstream.failed(kind);
+        exchange.upstream.failed(kind, exchange.arrival.is_whole());
         outcome::log_problem(exchange, kind, &detail);
         let can_reuse_downstream = answer::respond_problem(session, exchange, error, kind).await;
         FailToProxy { error_code: rescue::status(kind), can_reuse_downstream }

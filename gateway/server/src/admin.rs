@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
-use kyc_plugin_api::Operations;
+use kyc_plugin_api::{Background, Operations};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::http_app::ServeHttp;
@@ -20,19 +20,25 @@ pub(crate) struct Admin {
 }
 
 /// Whether the gateway takes requests.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Readiness {
     tenants: Tenants,
     metrics: Metrics,
     max_age: Option<Duration>,
+    backgrounds: Arc<[Arc<dyn Background>]>,
     draining: Arc<AtomicBool>,
 }
 
 // === impl Readiness ===
 
 impl Readiness {
-    pub(crate) fn new(tenants: Tenants, metrics: Metrics, max_age: Option<Duration>) -> Self {
-        Self { tenants, metrics, max_age, draining: Arc::default() }
+    pub(crate) fn new(
+        tenants: Tenants,
+        metrics: Metrics,
+        max_age: Option<Duration>,
+        backgrounds: &[Arc<dyn Background>],
+    ) -> Self {
+        Self { tenants, metrics, max_age, backgrounds: backgrounds.into(), draining: Arc::default() }
     }
 
     /// Says that the gateway is shutting down.
@@ -40,12 +46,16 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    fn verdict(&self) -> Result<(), &'static str> {
+    /// Says whether requests can be served, or why not.
+    pub(crate) fn verdict(&self) -> Result<(), &'static str> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining\n");
         }
         if self.tenants.load().is_none() {
             return Err("no tenant document was loaded yet\n");
+        }
+        if !self.backgrounds.iter().all(|background| background.is_ready()) {
+            return Err("a plugin is not ready yet\n");
         }
         if self.max_age.is_some_and(|limit| self.age() > limit) {
             return Err("the tenant document could not be looked at for too long\n");
@@ -146,7 +156,7 @@ mod tests {
     fn admin() -> (Admin, Tenants, Readiness) {
         let tenants = Tenants::default();
         let metrics = Metrics::new().unwrap();
-        let readiness = Readiness::new(tenants.clone(), metrics.clone(), Some(Duration::from_secs(60)));
+        let readiness = Readiness::new(tenants.clone(), metrics.clone(), Some(Duration::from_secs(60)), &[]);
         metrics.tenants_refreshed.set(i64::MAX);
         (Admin::new(metrics, readiness.clone(), Vec::new()), tenants, readiness)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::log::Log;
@@ -10,13 +11,16 @@ use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use sd_notify::NotifyState;
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::interval;
 
+use crate::admin::Readiness;
 use crate::shutdown::leave;
 use crate::upgrade::{Predecessor, tell_systemd};
 
-/// Runs once the tenants are loaded. What listens depends on it where another process serves until then.
+/// Waits until requests can be served. What listens depends on it where another process serves until then.
 pub(crate) struct Announcement {
     has_predecessor: bool,
+    readiness: Readiness,
     predecessor: Mutex<Option<Predecessor>>,
     serving: Serving,
     listeners: u32,
@@ -61,13 +65,14 @@ impl Announcement {
     /// `listeners`: how many sockets there are to listen at.
     pub(crate) fn new(
         predecessor: Option<Predecessor>,
+        readiness: Readiness,
         serving: Serving,
         listeners: usize,
         log: Log,
     ) -> Self {
         let listeners = u32::try_from(listeners).unwrap_or(u32::MAX);
         let has_predecessor = predecessor.is_some();
-        Self { has_predecessor, predecessor: Mutex::new(predecessor), serving, listeners, log }
+        Self { has_predecessor, readiness, predecessor: Mutex::new(predecessor), serving, listeners, log }
     }
 
     /// Says whether another process serves until this one does.
@@ -75,9 +80,16 @@ impl Announcement {
         self.has_predecessor
     }
 
-    /// The whole conversation with the process before.
+    async fn can_serve(&self) {
+        let mut look = interval(LOOK);
+        while self.readiness.verdict().is_err() {
+            look.tick().await;
+        }
+    }
+
+    /// The whole conversation with the process before, whose end is noticed from the start.
     async fn take_over(&self, predecessor: Predecessor, ready: ServiceReadyNotifier) -> std::io::Result<()> {
-        let way_back = predecessor.ask().await?;
+        let way_back = predecessor.ask(self.can_serve()).await?;
         ready.notify_ready();
         // Nobody closes it.
         let _ = self.serving.0.listened.acquire_many(self.listeners).await;
@@ -98,9 +110,12 @@ impl BackgroundService for Announcement {
             }
             None => {
                 ready.notify_ready();
+                self.can_serve().await;
                 tell_systemd(&[NotifyState::Ready]);
             }
         }
         self.serving.0.is_announced.store(true, Ordering::Relaxed);
     }
 }
+
+const LOOK: Duration = Duration::from_millis(20);

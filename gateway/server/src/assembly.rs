@@ -10,6 +10,7 @@ use kyc_plugin_api::Background;
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
+use pingora::apps::http_app::HttpServer;
 use pingora::server::configuration::{Opt, ServerConf};
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -19,13 +20,13 @@ use crate::admin::{Admin, Readiness};
 use crate::announcement::{Announcement, Serving};
 use crate::config::{Listener, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
-use crate::endpoints;
+use crate::endpoints::{self, Proxied};
 use crate::hardening;
 use crate::instruments::Instruments;
-use crate::listeners::{BoundSocket, Lifetime, Listening, Renewal};
+use crate::listeners::{BoundSocket, Endpoint, Lifetime, Listening, Renewal};
 use crate::logging::Logging;
 use crate::refresh::Refresh;
-use crate::shutdown::{Drain, Signals};
+use crate::shutdown::{AFTER_A_HANDOVER, Drain, Signals};
 use crate::tenancy::Tenancy;
 use crate::upgrade::{Inherited, Legacy};
 use crate::work::{UnderWay, Work};
@@ -84,12 +85,18 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let log = begin(settings.log, &instruments)?;
     let metrics = instruments.metrics;
     let tenants = Tenants::default();
-    let readiness = Readiness::new(tenants.clone(), metrics.clone(), settings.tenants_max_age);
+    let readiness = Readiness::new(
+        tenants.clone(),
+        metrics.clone(),
+        settings.tenants_max_age,
+        &settings.offers.backgrounds,
+    );
     let reload = Reload::default();
     let is_used_up = settings.tenants.is_used_up_by_a_login();
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
     let signals = Signals::take().map_err(StartError::Signals)?;
+    hardening::bound_descriptors(settings.listeners.iter().map(|listener| listener.gate.connections).sum());
     let (sockets, admin_socket) = bind_all(&mut inherited, &settings.listeners, settings.admin)?;
     let predecessor = inherited.predecessor.take();
     // Sockets that no listener has are closed.
@@ -117,23 +124,16 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let mut operations = settings.offers.operations;
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     operations.push(Arc::new(ApiPage::new(settings.offers.described, &operations, tenants.clone())));
-    let admin = endpoints::admin(Admin::new(metrics.clone(), readiness, operations), admin_socket, &metrics);
-    let announcement = Announcement::new(predecessor, serving.clone(), endpoints.len() + 1, log.clone());
-    let waits = announcement.has_predecessor();
-    let proxied = Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown, &serving);
-    let admin = Listening::new("admin", Some(1), vec![admin], Lifetime::UntilReplaced(replaced), &serving);
-    let listening = [server.add_service(proxied), server.add_service(admin)];
+    let admin =
+        endpoints::admin(Admin::new(metrics.clone(), readiness.clone(), operations), admin_socket, &metrics);
+    let announcement =
+        Announcement::new(predecessor, readiness, serving.clone(), endpoints.len() + 1, log.clone());
+    listen(&mut server, endpoints, admin, announcement, replaced, &serving);
     if !renewal.is_idle() {
         server.add_service(background_service("certificates", renewal));
     }
     let refresh = Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup);
-    let refreshed = server.add_service(background_service("tenants", refresh));
-    let announced = server.add_service(background_service("announcement", announcement));
-    announced.add_dependency(&refreshed);
-    if waits {
-        // The process before answers until this one can.
-        listening.iter().for_each(|service| service.add_dependency(&announced));
-    }
+    server.add_service(background_service("tenants", refresh));
     server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
     let under_way = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
     let drain = Drain::new(metrics, gates, under_way, log, settings.drain, interrupt, replace);
@@ -166,7 +166,8 @@ fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError
 fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
     ServerConf {
         threads,
-        grace_period_seconds: Some(drain.as_secs() + 1),
+        // The drain ends the process before.
+        grace_period_seconds: Some(drain.max(AFTER_A_HANDOVER).as_secs() + 1),
         graceful_shutdown_timeout_seconds: Some(1),
         ca_file: ca_file.map(|file| file.to_string_lossy().into_owned()),
         max_retries: 4,
@@ -175,6 +176,25 @@ fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
         // A thread that takes no work of others needs no locks for its own.
         work_stealing: false,
         ..ServerConf::default()
+    }
+}
+
+/// Adds what listens, and what says so. Where another process serves until this one can, nothing listens before.
+fn listen(
+    server: &mut Server,
+    endpoints: Vec<Endpoint<Proxied>>,
+    admin: Endpoint<HttpServer<Admin>>,
+    announcement: Announcement,
+    replaced: watch::Receiver<bool>,
+    serving: &Serving,
+) {
+    let waits = announcement.has_predecessor();
+    let proxied = Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown, serving);
+    let admin = Listening::new("admin", Some(1), vec![admin], Lifetime::UntilReplaced(replaced), serving);
+    let listening = [server.add_service(proxied), server.add_service(admin)];
+    let announced = server.add_service(background_service("announcement", announcement));
+    if waits {
+        listening.iter().for_each(|service| service.add_dependency(&announced));
     }
 }
 

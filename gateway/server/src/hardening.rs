@@ -3,7 +3,7 @@
 use std::panic::{self, PanicHookInfo};
 
 use kyc_telemetry::Metrics;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 /// No core file of this process, which would hold every credential; and nobody but root may look into its memory.
 pub(crate) fn keep_memory_private() {
@@ -13,6 +13,23 @@ pub(crate) fn keep_memory_private() {
         tracing::warn!(%error, "core dumps cannot be turned off");
     }
 }
+
+/// Lets the process have as many descriptors as the system allows it, and tells when those are fewer than connections
+/// may need: each one may take one more to its upstream.
+pub(crate) fn bound_descriptors(connections: usize) {
+    let allowed = getrlimit(Resource::Nofile);
+    let all = Rlimit { current: allowed.maximum, maximum: allowed.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+    let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHERS);
+    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < needed) {
+        tracing::warn!(allowed, needed, "fewer files may be open than max_connections may need");
+    }
+}
+
+/// Descriptors for logs, stores, sockets and runtimes.
+const OTHERS: u64 = 256;
 
 /// A panic costs one request or one try; it is counted, and the log says where it was. What it says itself is left out
 /// unless it stands in the program, since it can quote what was handled.

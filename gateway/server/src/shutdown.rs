@@ -58,8 +58,8 @@ pub(crate) struct Drain {
     limit: Duration,
     /// What an operator sends who does not want to wait.
     interrupt: Mutex<Signal>,
-    /// Whoever is told by it of another process would take its end for one.
-    _replace: Arc<watch::Sender<bool>>,
+    /// Told when another process serves; whoever waits for that would take its end for it.
+    replace: Arc<watch::Sender<bool>>,
 }
 
 /// Why a drain is over.
@@ -163,7 +163,7 @@ impl Drain {
         replace: Arc<watch::Sender<bool>>,
     ) -> Self {
         let interrupt = Mutex::new(interrupt);
-        Self { metrics, gates, under_way, log, limit, interrupt, _replace: replace }
+        Self { metrics, gates, under_way, log, limit, interrupt, replace }
     }
 
     /// Returns when nothing is in flight, and either no connection is open or none had a request for a moment: whoever
@@ -193,9 +193,11 @@ impl BackgroundService for Drain {
         // A request whose head is still being read counts as soon as it has one.
         tokio::time::sleep(LOOK).await;
         let mut interrupt = self.interrupt.lock().await;
+        // Nobody waits for a process whose successor serves.
+        let limit = if *self.replace.borrow() { self.limit.max(AFTER_A_HANDOVER) } else { self.limit };
         let end = tokio::select! {
             () = self.idle() => End::Idle,
-            () = tokio::time::sleep(self.limit) => End::Late,
+            () = tokio::time::sleep(limit) => End::Late,
             _ = interrupt.recv() => End::Interrupted,
         };
         let requests = self.metrics.in_flight.get();
@@ -219,3 +221,5 @@ pub(crate) fn leave(log: &Log, code: i32) -> ! {
 const LOOK: Duration = Duration::from_millis(20);
 /// How long connections have to send a request.
 const QUIET: Duration = Duration::from_secs(2);
+/// Longer than a call to Onfido may take by default.
+pub(crate) const AFTER_A_HANDOVER: Duration = Duration::from_secs(300);

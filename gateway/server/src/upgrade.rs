@@ -107,14 +107,23 @@ impl Drop for Inherited {
 // === impl Predecessor ===
 
 impl Predecessor {
-    /// Says that this process could serve, and waits until it may.
+    /// Says, once `ready` is over, that this process could serve, and waits until it may.
     ///
     /// # Errors
     ///
     /// The other process is gone, or goes on by itself.
-    pub(crate) async fn ask(self) -> std::io::Result<tokio::net::UnixStream> {
+    pub(crate) async fn ask(
+        self,
+        ready: impl Future<Output = ()>,
+    ) -> std::io::Result<tokio::net::UnixStream> {
         self.0.set_nonblocking(true)?;
         let mut way_back = tokio::net::UnixStream::from_std(self.0)?;
+        tokio::select! {
+            () = ready => {}
+            early = way_back.read_u8() => {
+                return Err(early.err().unwrap_or_else(|| std::io::Error::other("it spoke first")));
+            }
+        }
         way_back.write_u8(READY).await?;
         match way_back.read_u8().await? {
             GO => Ok(way_back),
@@ -182,9 +191,16 @@ impl Legacy {
             biased;
             ended = child.wait() => UpgradeError::Ended(ended?),
             heard = timeout(READY_WITHIN, talk) => match heard {
-                Ok(Ok(true)) => return Ok(pid),
+                Ok(Ok(true)) => {
+                    // It lives on when nobody waits for it any more.
+                    tokio::spawn(async move { child.wait().await });
+                    return Ok(pid);
+                }
                 // Nobody holds the other end any more.
-                Ok(_) => UpgradeError::Ended(child.wait().await?),
+                Ok(_) => match timeout(ENDS_WITHIN, child.wait()).await {
+                    Ok(ended) => UpgradeError::Ended(ended?),
+                    Err(_) => UpgradeError::Late,
+                },
                 Err(_) => UpgradeError::Late,
             },
         };
@@ -212,7 +228,10 @@ impl Legacy {
             .args(arguments)
             .env("LISTEN_FDS", names.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
-            .env_remove("LISTEN_PID");
+            .env_remove("LISTEN_PID")
+            .env_remove("LISTEN_FDS_FIRST_FD")
+            // Whoever is stopped meanwhile takes it along.
+            .kill_on_drop(true);
         command.as_std_mut().fd_mappings(mappings)?;
         Ok(command.spawn()?)
     }
@@ -225,6 +244,8 @@ const GO: u8 = b'g';
 const SERVES: u8 = b's';
 /// As long as a tenant source may take that is slow.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -178,6 +178,9 @@ impl Plugin for Gatekeeper {
             Require::Any => checks.iter().flatten().any(|(_, passed)| *passed),
         };
         let Some(reason) = failed().next().filter(|_| !is_let_in) else { return Ok(Flow::Next) };
+        if reason == Reason::Token && self.tokens.as_ref().is_some_and(|(_, keys)| !keys.are_known()) {
+            return Err(Problem::new(ProblemKind::Unavailable, "the token keys were never fetched yet"));
+        }
         for reason in failed() {
             self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
         }

@@ -1,6 +1,7 @@
 //! Calls to Onfido.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub struct OnfidoApi {
     strip_version: bool,
     timeouts: Timeouts,
     limits: UpstreamLimits,
-    synchronous_check: std::time::Duration,
+    synchronous_check: Duration,
     checks: Counted,
 }
 
@@ -66,10 +67,10 @@ impl OnfidoApi {
         let positive = [
             ("in_flight", limits.in_flight > 0),
             ("failures", limits.failures > 0),
-            ("open", !limits.open.is_zero()),
+            ("open", !limits.open.is_zero() && limits.open <= LONGEST_OPEN),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, is_positive)| !is_positive) {
-            return Err(format!("limits.{key}: must be greater than zero"));
+            return Err(format!("limits.{key}: must be greater than zero (and open at most an hour)"));
         }
         let max_checks_body = usize::try_from(config.max_checks_body.as_u64()).unwrap_or(usize::MAX);
         if !(1..=MAX_CHECKS_BODY).contains(&max_checks_body) {
@@ -251,6 +252,7 @@ fn public_url(text: &str) -> std::result::Result<String, String> {
 }
 
 /// Pingora's replay buffer.
+const LONGEST_OPEN: Duration = Duration::from_secs(3600);
 const MAX_CHECKS_BODY: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The limit.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock, Reference};
@@ -15,7 +16,7 @@ use kyc_plugin_api::{Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Res
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::Config;
 
@@ -27,8 +28,17 @@ pub struct PerTenant<C: Clock = DefaultClock> {
     limiter: Arc<Limiter<C>>,
     clock: C,
     checks: AtomicU32,
-    wait: Option<Duration>,
+    /// For requests that wait for their turn.
+    queue: Option<Queue>,
     usage: Usage,
+}
+
+/// Turns that are given away: one after the other for each tenant, none later than `wait` from now.
+struct Queue {
+    wait: Duration,
+    /// From one turn to the next.
+    pace: Duration,
+    last: Mutex<HashMap<TenantName, Instant>>,
 }
 
 /// What became of a tenant's requests.
@@ -52,8 +62,13 @@ impl<C: Clock + Clone> PerTenant<C> {
         let labels = ["route", "tenant", "result"];
         let help = "Requests of tenants with a rate.";
         let requests = build.collectors.counter(names::RATE_LIMITED, help, &labels)?;
+        if config.wait.is_some_and(|wait| wait.is_zero() || wait > LONGEST_WAIT) {
+            return Err("wait: must be longer than zero, and at most 5 minutes".to_owned());
+        }
+        let pace = Duration::from_secs(60) / rate.get();
+        let queue = config.wait.map(|wait| Queue { wait, pace, last: Mutex::default() });
         let usage = Usage { requests, route: build.route.to_owned() };
-        Ok(Self { limiter, clock, checks: AtomicU32::new(0), wait: config.wait, usage })
+        Ok(Self { limiter, clock, checks: AtomicU32::new(0), queue, usage })
     }
 
     /// Forgets tenants whose quota is full again, so that removed tenants do not pile up.
@@ -84,20 +99,23 @@ where
         })?;
         self.tidy();
         let tenant = tenant.name.clone();
-        let Err(refusal) = self.limiter.check_key(&tenant) else {
-            self.usage.count(&tenant, "passed");
-            return Ok(Flow::Next);
+        let now = Instant::now();
+        // Whoever comes now does not overtake those that wait.
+        let is_queued = self.queue.as_ref().is_some_and(|queue| queue.is_waited_for(&tenant, now));
+        let turn = if is_queued {
+            Duration::ZERO
+        } else {
+            let Err(refusal) = self.limiter.check_key(&tenant) else {
+                self.usage.count(&tenant, "passed");
+                return Ok(Flow::Next);
+            };
+            refusal.wait_time_from(self.clock.now())
         };
-        let turn = refusal.wait_time_from(self.clock.now());
-        match self.wait.filter(|wait| turn <= *wait) {
-            Some(wait) => {
-                let (limiter, clock, usage) =
-                    (Arc::clone(&self.limiter), self.clock.clone(), self.usage.clone());
-                cx.wait_for(wait_for_turn(limiter, clock, usage, tenant, turn, wait));
-                Ok(Flow::Next)
-            }
-            None => Err(self.usage.refuse(&tenant, turn)),
-        }
+        let Some(queue) = &self.queue else { return Err(self.usage.refuse(&tenant, turn)) };
+        let at = queue.give(&tenant, now, turn).map_err(|turn| self.usage.refuse(&tenant, turn))?;
+        let (limiter, clock, usage) = (Arc::clone(&self.limiter), self.clock.clone(), self.usage.clone());
+        cx.wait_for(wait_for_turn(limiter, clock, usage, tenant, at, queue.wait));
+        Ok(Flow::Next)
     }
 }
 
@@ -114,28 +132,67 @@ impl Usage {
     }
 }
 
-/// Tries again each time that a turn may have come; others may have taken it.
+// === impl Queue ===
+
+impl Queue {
+    fn is_waited_for(&self, tenant: &TenantName, now: Instant) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.get(tenant) {
+            Some(turn) if *turn > now => true,
+            Some(_) => {
+                last.remove(tenant);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Gives a turn away, the first one `first` from now; or says how long it would take, which is too long.
+    fn give(
+        &self,
+        tenant: &TenantName,
+        now: Instant,
+        first: Duration,
+    ) -> std::result::Result<Instant, Duration> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = last.get(tenant).map_or(now + first, |turn| (*turn + self.pace).max(now + first));
+        let wait = next - now;
+        if wait > self.wait {
+            return Err(wait);
+        }
+        last.insert(tenant.clone(), next);
+        Ok(next)
+    }
+}
+
+/// Waits for the turn that was given, and takes the cell that is free then; a clock that runs differently costs another
+/// moment.
 async fn wait_for_turn<C: Clock>(
     limiter: Arc<Limiter<C>>,
     clock: C,
     usage: Usage,
     tenant: TenantName,
-    mut turn: Duration,
-    wait: Duration,
+    turn: Instant,
+    patience: Duration,
 ) -> Result<()> {
-    let latest = Instant::now() + wait;
-    while Instant::now() + turn <= latest {
-        sleep(turn).await;
-        match limiter.check_key(&tenant) {
-            Ok(()) => {
-                usage.count(&tenant, "waited");
-                return Ok(());
-            }
-            Err(refusal) => turn = refusal.wait_time_from(clock.now()),
+    let latest = turn + patience;
+    let mut turn = turn;
+    loop {
+        sleep_until(turn).await;
+        let Err(refusal) = limiter.check_key(&tenant) else {
+            usage.count(&tenant, "waited");
+            return Ok(());
+        };
+        let wait = refusal.wait_time_from(clock.now());
+        turn = Instant::now() + wait;
+        if turn > latest {
+            return Err(usage.refuse(&tenant, wait));
         }
     }
-    Err(usage.refuse(&tenant, turn))
 }
+
+/// Longer than callers wait for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 impl<C: Clock> fmt::Debug for PerTenant<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,23 +247,31 @@ mod tests {
         );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_waits_for_its_turn_but_not_for_ever() {
-        let plugin =
-            testkit::build::<RateLimit>("requests_per_minute = 60\nburst = 1\nwait = \"1500ms\"").unwrap();
-        let cx = || {
-            let mut cx = testkit::ctx([]);
-            cx.set_tenant(Arc::new(testkit::tenant("acme", "https://o.example", "https://p.example")));
-            plugin.request_filter(&testkit::head("GET", "/", &[]), &mut cx).map(|_| cx)
-        };
+    #[tokio::test]
+    async fn turns_are_given_one_after_the_other_within_the_wait() {
+        let queue =
+            Queue { wait: Duration::from_secs(3), pace: Duration::from_secs(1), last: Mutex::default() };
+        let (acme, globex, now) = (TenantName::new("acme"), TenantName::new("globex"), Instant::now());
+        let first = Duration::from_millis(500);
 
-        let passed = cx().unwrap().take_wait().is_none();
-        let waits = cx().unwrap().take_wait().unwrap();
-        let began = Instant::now();
-        // The limiter's clock is the real one, and has not moved: there is no turn within the time.
-        let refused = waits.await.unwrap_err();
+        let turns = [(); 4].map(|()| queue.give(&acme, now, first).map(|turn| turn - now));
+        let other = queue.give(&globex, now, first).map(|turn| turn - now);
+        let later = now + Duration::from_secs(10);
 
-        assert!(passed && began.elapsed() <= Duration::from_millis(1500), "{:?}", began.elapsed());
-        assert_eq!(refused.kind(), ProblemKind::RateLimited);
+        let milliseconds = Duration::from_millis;
+        let expected =
+            [Ok(milliseconds(500)), Ok(milliseconds(1500)), Ok(milliseconds(2500)), Err(milliseconds(3500))];
+        assert_eq!((turns, other), (expected, Ok(first)));
+        assert!(queue.is_waited_for(&acme, now) && !queue.is_waited_for(&acme, later));
+        assert_eq!(queue.last.lock().unwrap().len(), 1, "who waits no more is forgotten");
+    }
+
+    #[test]
+    fn a_wait_that_no_caller_has_is_refused() {
+        for wait in ["0s", "6m"] {
+            let settings = format!("requests_per_minute = 60\nwait = \"{wait}\"");
+            let refused = testkit::build::<RateLimit>(&settings).unwrap_err();
+            assert_eq!(refused, "wait: must be longer than zero, and at most 5 minutes");
+        }
     }
 }

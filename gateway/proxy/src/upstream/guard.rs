@@ -1,7 +1,7 @@
 //! How much one tenant may ask of one upstream: calls under way, and none for a while when it fails.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ struct Guard {
     tenant: TenantName,
     authority: HeaderValue,
     under_way: AtomicUsize,
+    probes: AtomicU64,
     breaker: Mutex<Breaker>,
     metrics: Metrics,
 }
@@ -34,8 +35,8 @@ enum Breaker {
     Closed { failures: u32 },
     /// It is not, until then.
     Open { until: Instant },
-    /// One call finds out how it is.
-    Probing,
+    /// The call of this number finds out how it is; another one may when it takes too long.
+    Probing { number: u64, until: Instant },
 }
 
 /// One call that was let through; its place is free again when this is dropped.
@@ -43,8 +44,10 @@ enum Breaker {
 pub(crate) struct Pass {
     guard: Arc<Guard>,
     limits: UpstreamLimits,
-    is_probe: bool,
-    is_settled: bool,
+    /// Of a call that finds out.
+    probe: Option<u64>,
+    /// Whether the upstream answered as one that works; `None` while nobody knows.
+    verdict: Option<bool>,
 }
 
 // === impl Guards ===
@@ -80,7 +83,7 @@ impl Guards {
         }
         // A rare moment: tenants that are gone are forgotten.
         known.retain(|_, guards| {
-            guards.retain(|guard| !guard.is_idle());
+            guards.retain(|guard| !guard.is_idle(Instant::now()));
             !guards.is_empty()
         });
         let guard = Arc::new(Guard::new(tenant.clone(), authority.clone(), self.metrics.clone()));
@@ -94,11 +97,26 @@ impl Guards {
 impl Guard {
     fn new(tenant: TenantName, authority: HeaderValue, metrics: Metrics) -> Self {
         let breaker = Mutex::new(Breaker::Closed { failures: 0 });
-        Self { tenant, authority, under_way: AtomicUsize::new(0), breaker, metrics }
+        let (under_way, probes) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { tenant, authority, under_way, probes, breaker, metrics }
     }
 
-    fn is_idle(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) == 1 && matches!(*self.breaker(), Breaker::Closed { .. })
+    /// Says whether it can be forgotten, and takes back what it told of itself.
+    fn is_idle(self: &Arc<Self>, now: Instant) -> bool {
+        let is_over = match *self.breaker() {
+            Breaker::Closed { .. } => true,
+            Breaker::Open { until } | Breaker::Probing { until, .. } => until <= now,
+        };
+        let is_idle = is_over && Arc::strong_count(self) == 1;
+        if is_idle {
+            self.tell(false);
+        }
+        is_idle
+    }
+
+    fn tell(&self, is_open: bool) {
+        let upstream = self.authority.to_str().unwrap_or_default();
+        self.metrics.upstreams().left_alone(self.tenant.as_str(), upstream, is_open);
     }
 
     fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
@@ -108,7 +126,7 @@ impl Guard {
     fn enter(self: Arc<Self>, limits: UpstreamLimits, now: Instant) -> Result<Pass, Problem> {
         let under_way = self.under_way.fetch_add(1, Ordering::Relaxed);
         // From here on the place is given back.
-        let mut pass = Pass { guard: self, limits, is_probe: false, is_settled: true };
+        let mut pass = Pass { guard: self, limits, probe: None, verdict: None };
         let guard = &pass.guard;
         if under_way >= limits.in_flight {
             guard.metrics.upstreams().held_back(guard.tenant.as_str(), "in_flight");
@@ -119,13 +137,14 @@ impl Guard {
             let mut breaker = guard.breaker();
             match *breaker {
                 Breaker::Closed { .. } => None,
-                Breaker::Open { until } if until <= now => {
-                    *breaker = Breaker::Probing;
-                    pass.is_probe = true;
+                Breaker::Open { until } | Breaker::Probing { until, .. } if until <= now => {
+                    let number = guard.probes.fetch_add(1, Ordering::Relaxed);
+                    *breaker = Breaker::Probing { number, until: now + limits.open };
+                    pass.probe = Some(number);
                     None
                 }
                 Breaker::Open { until } => Some(until - now),
-                Breaker::Probing => Some(SOON),
+                Breaker::Probing { .. } => Some(SOON),
             }
         };
         if let Some(wait) = wait {
@@ -133,30 +152,36 @@ impl Guard {
             let detail = "the tenant's calls to the upstream failed in a row, it is left alone for a while";
             return Err(Problem::new(ProblemKind::UpstreamUnreachable, detail).with_retry_after(wait));
         }
-        pass.is_settled = false;
         Ok(pass)
     }
 
-    fn settle(&self, limits: UpstreamLimits, succeeded: bool, now: Instant) {
+    /// Takes what became of a call. Calls that began before the breaker opened change nothing any more.
+    fn settle(&self, probe: Option<u64>, verdict: Option<bool>, limits: UpstreamLimits, now: Instant) {
         let mut breaker = self.breaker();
         let before = *breaker;
-        *breaker = match before {
-            _ if succeeded => Breaker::Closed { failures: 0 },
-            Breaker::Closed { failures } if failures + 1 < limits.failures => {
+        *breaker = match (before, verdict) {
+            (Breaker::Closed { .. }, Some(true)) => Breaker::Closed { failures: 0 },
+            (Breaker::Closed { failures }, Some(false)) if failures + 1 < limits.failures => {
                 Breaker::Closed { failures: failures + 1 }
             }
-            // Calls that began before it opened prolong nothing.
-            Breaker::Open { .. } => before,
-            Breaker::Closed { .. } | Breaker::Probing => Breaker::Open { until: now + limits.open },
+            (Breaker::Closed { .. }, Some(false)) => Breaker::Open { until: now + limits.open },
+            (Breaker::Probing { number, .. }, verdict) if probe == Some(number) => match verdict {
+                Some(true) => Breaker::Closed { failures: 0 },
+                Some(false) => Breaker::Open { until: now + limits.open },
+                // The caller left before anything was known: the next one finds out.
+                None => Breaker::Open { until: now },
+            },
+            (Breaker::Closed { .. } | Breaker::Open { .. } | Breaker::Probing { .. }, _) => before,
         };
         let is_open = |breaker: Breaker| !matches!(breaker, Breaker::Closed { .. });
-        if is_open(before) != is_open(*breaker) {
+        let (was_open, opened) = (is_open(before), is_open(*breaker));
+        if was_open != opened {
             let (tenant, upstream) = (self.tenant.as_str(), self.authority.to_str().unwrap_or_default());
-            self.metrics.upstreams().left_alone(tenant, upstream, is_open(*breaker));
-            if succeeded {
-                tracing::info!(tenant, upstream, "the upstream answers again");
-            } else {
+            self.tell(opened);
+            if opened {
                 tracing::warn!(tenant, upstream, "the upstream fails, it is left alone for a while");
+            } else {
+                tracing::info!(tenant, upstream, "the upstream answers again");
             }
         }
     }
@@ -165,21 +190,16 @@ impl Guard {
 // === impl Pass ===
 
 impl Pass {
-    /// Notes whether the upstream answered as one that works; the first word counts.
-    pub(crate) fn settle(&mut self, succeeded: bool) {
-        if !std::mem::replace(&mut self.is_settled, true) {
-            self.guard.settle(self.limits, succeeded, Instant::now());
-        }
+    /// Notes whether the upstream answered as one that works; a failure afterwards is the last word.
+    pub(crate) fn note(&mut self, works: bool) {
+        self.verdict = Some(self.verdict.unwrap_or(true) && works);
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         self.guard.under_way.fetch_sub(1, Ordering::Relaxed);
-        if self.is_probe && !self.is_settled {
-            // The caller left before anything was known: the next one finds out.
-            *self.guard.breaker() = Breaker::Open { until: Instant::now() };
-        }
+        self.guard.settle(self.probe, self.verdict, self.limits, Instant::now());
     }
 }
 
@@ -197,10 +217,11 @@ mod tests {
         Arc::new(Guard::new(TenantName::new("acme"), authority, Metrics::new().unwrap()))
     }
 
-    fn call(guard: &Arc<Guard>, now: Instant, succeeded: bool) -> Result<(), ProblemKind> {
+    fn call(guard: &Arc<Guard>, now: Instant, works: bool) -> Result<(), ProblemKind> {
         let mut pass = Arc::clone(guard).enter(LIMITS, now).map_err(|problem| problem.kind())?;
-        guard.settle(LIMITS, succeeded, now);
-        pass.is_settled = true;
+        guard.settle(pass.probe, Some(works), LIMITS, now);
+        // What drops has been settled, at the test's time.
+        (pass.probe, pass.verdict) = (None, None);
         Ok(())
     }
 
@@ -222,18 +243,40 @@ mod tests {
         let (guard, now) = (guard(), Instant::now());
         let later = now + LIMITS.open;
         let refused = Err(ProblemKind::UpstreamUnreachable);
+        let mut old = Arc::clone(&guard).enter(LIMITS, now).unwrap();
 
-        let row = [false, false, true, false, false, false].map(|succeeded| call(&guard, now, succeeded));
+        let row = [false, false, true, false, false, false].map(|works| call(&guard, now, works));
         let open = call(&guard, now, true);
+        old.note(true);
+        drop(old);
+        let still = call(&guard, now, true);
         let probe = Arc::clone(&guard).enter(LIMITS, later).unwrap();
         let beside = call(&guard, later, true);
+        let instead = call(&guard, later + LIMITS.open, false);
         drop(probe);
-        let failed = call(&guard, Instant::now().max(later), false);
-        let again = call(&guard, later, true);
-        let back = call(&guard, later + LIMITS.open, true);
+        let again = call(&guard, later + LIMITS.open, true);
+        let back = call(&guard, later + LIMITS.open * 2, true);
 
         assert_eq!(row, [Ok(()); 6]);
-        assert_eq!((open, beside, failed, again, back), (refused, refused, Ok(()), refused, Ok(())));
+        assert_eq!((open, still, beside), (refused, refused, refused), "and old calls change nothing");
+        assert_eq!(
+            (instead, again, back),
+            (Ok(()), refused, Ok(())),
+            "a probe that takes too long is not waited for"
+        );
         assert_eq!(*guard.breaker(), Breaker::Closed { failures: 0 });
+    }
+
+    #[test]
+    fn a_probe_whose_caller_leaves_lets_the_next_one_find_out() {
+        let (guard, now) = (guard(), Instant::now());
+        for _ in 0..3 {
+            call(&guard, now, false).unwrap();
+        }
+
+        drop(Arc::clone(&guard).enter(LIMITS, now + LIMITS.open).unwrap());
+
+        assert_eq!(call(&guard, Instant::now(), true), Ok(()));
+        assert!(guard.is_idle(Instant::now()));
     }
 }

@@ -142,13 +142,15 @@ impl Usable {
         }
         settings.enable_h2();
         let mut made = settings.build();
+        let mut config = made.acceptor.config().as_ref().clone();
+        // The strongest suite that both know, and not the one that a caller likes best.
+        config.ignore_client_order = true;
         if asks_callers {
             // A session that is resumed would not be asked again, however long its certificate has expired.
-            let mut config = made.acceptor.config().as_ref().clone();
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
-            made.acceptor = TlsAcceptor::from(Arc::new(config));
         }
+        made.acceptor = TlsAcceptor::from(Arc::new(config));
         Ok(made)
     }
 }

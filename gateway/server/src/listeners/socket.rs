@@ -18,7 +18,10 @@ impl BoundSocket {
     ///
     /// What the system says.
     pub(crate) fn bind(address: SocketAddr) -> std::io::Result<Self> {
-        Self::inherit(TcpListener::bind(address)?)
+        let socket = TcpListener::bind(address)?;
+        // The standard library asks for 128, which thousands of callers at once overflow: they try again a second later.
+        rustix::net::listen(&socket, BACKLOG)?;
+        Self::inherit(socket)
     }
 
     /// Takes a socket that another process has bound.
@@ -47,6 +50,9 @@ impl BoundSocket {
         tokio::net::TcpListener::from_std(self.socket)
     }
 }
+
+/// Connections that wait to be accepted; the system's own limit (net.core.somaxconn) holds too.
+const BACKLOG: i32 = 4096;
 
 #[cfg(test)]
 mod tests {

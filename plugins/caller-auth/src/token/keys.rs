@@ -79,8 +79,8 @@ impl Keys {
                 Source::Discovery { description, issuer: config.issuer.clone() }
             }
         };
-        if config.refresh.is_zero() {
-            return Err("token.refresh: must be longer than zero".to_owned());
+        if !(AT_MOST_EVERY..=LONGEST_REFRESH).contains(&config.refresh) {
+            return Err("token.refresh: must be from 5 s to 7 days".to_owned());
         }
         let mut client =
             Client::builder().redirect(Policy::none()).no_proxy().referer(false).timeout(ANSWER_WITHIN);
@@ -97,6 +97,11 @@ impl Keys {
         let client = client.build().map_err(|error| format!("token: no client: {error}"))?;
         let current = ArcSwap::default();
         Ok(Arc::new(Self { client, source, refresh: config.refresh, current, missed: Notify::new() }))
+    }
+
+    /// Says whether there ever were any.
+    pub(crate) fn are_known(&self) -> bool {
+        !self.current.load().is_empty()
     }
 
     /// The key of that id; without one the only key there is.
@@ -166,6 +171,10 @@ impl Background for Keys {
 
     async fn prepare(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.are_known()
     }
 
     async fn run(&self, surroundings: Surroundings) {
@@ -239,5 +248,6 @@ fn address(text: &str) -> Result<Url, String> {
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const AT_MOST_EVERY: Duration = Duration::from_secs(5);
+const LONGEST_REFRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Providers have a few keys of some KiB.
 const MOST_BYTES: usize = 1024 * 1024;

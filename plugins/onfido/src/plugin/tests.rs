@@ -77,7 +77,7 @@ async fn a_synchronous_check_may_take_longer_and_gets_the_id() {
 
     assert_eq!(cx.body_wish().map(|wish| wish.limit), Some(65536));
     assert_eq!(body, br#"{"webhook_ids":["hook-acme"],"asynchronous":false}"#.as_slice());
-    assert_eq!(cx.target().unwrap().timeouts.read, std::time::Duration::from_secs(240));
+    assert_eq!(cx.target().unwrap().timeouts.read, Duration::from_secs(240));
 }
 
 #[tokio::test]
