@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash-test fuzz sbom bench lint fmt
+.PHONY: help demo test crash-test abuse fuzz sbom bench lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,13 @@ crash-test: ## kills the gateway and its database under load, rolls log files; S
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1)
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
 	@target/trial/kyc-trials logs --gateway target/trial/failing-gateway
+
+abuse: ## thousands of slow callers, a million requests beside failures, testssl.sh
+	@tests/tools/install build abusers
+	@tests/tools/step "building" cargo build --locked --profile trial -p kyc-trials -p kyc-gateway
+	@tests/tools/step "TLS" tests/tools/tls target/trial/kyc-gateway
+	@target/trial/kyc-trials abuse --gateway target/trial/kyc-gateway
+	@target/trial/kyc-trials soak --gateway target/trial/kyc-gateway
 
 fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
 	@tests/tools/install build fuzzers

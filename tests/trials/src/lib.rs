@@ -1,6 +1,7 @@
 //! Trials of stored notifications: a simulated Onfido that sends until it is answered 200, gateways and databases
 //! that are killed, portals that note durably what they took, and a verdict over all three.
 
+pub mod abuse;
 pub mod crash;
 pub mod exports;
 pub mod fleet;
@@ -10,6 +11,7 @@ pub mod logs;
 pub mod notification;
 pub mod rates;
 pub mod sender;
+pub mod soak;
 pub mod verdict;
 
 use std::fmt;

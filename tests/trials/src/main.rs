@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use kyc_trials::abuse::Abuse;
 use kyc_trials::crash::Crash;
 use kyc_trials::exports::Exports;
 use kyc_trials::isolation::Isolation;
 use kyc_trials::logs::Logs;
 use kyc_trials::rates::{Measured, Rates};
-use kyc_trials::{Failure, crash, exports, isolation, logs, rates};
+use kyc_trials::soak::Soak;
+use kyc_trials::{Failure, abuse, crash, exports, isolation, logs, rates, soak};
 
 /// Trials of stored notifications.
 #[derive(Parser)]
@@ -69,6 +71,37 @@ enum Trial {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// Slow callers by the thousand; exits with 1 when good ones notice, or slow ones stay.
+    Abuse {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Good calls in a second.
+        #[arg(long, default_value_t = 300)]
+        rate: u64,
+        /// Connections of each attack.
+        #[arg(long, default_value_t = 2000)]
+        connections: u64,
+        /// Connections that say nothing.
+        #[arg(long, default_value_t = 10_000)]
+        idle: u64,
+        /// Seconds of each part.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
+    /// A million calls and notifications while tenants, portals and upstreams change and fail; exits with 1 when one
+    /// is not answered as it should be, or the gateway grows.
+    Soak {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Requests.
+        #[arg(long, default_value_t = 1_000_000)]
+        requests: u64,
+        /// Connections.
+        #[arg(long, default_value_t = 16)]
+        lanes: usize,
+    },
     /// Log files under a load, across midnight and a restart; exits with 1 when one is not as it should be.
     Logs {
         /// The gateway.
@@ -109,6 +142,12 @@ async fn main() -> ExitCode {
         }
         Trial::Exports { gateway, rate, rounds, seconds } => {
             measure_exports(&Exports { binary: gateway, rate, seconds, rounds }).await
+        }
+        Trial::Abuse { gateway, rate, connections, idle, seconds } => {
+            suffer(&Abuse { binary: gateway, rate, connections, idle, seconds }).await
+        }
+        Trial::Soak { gateway, requests, lanes } => {
+            soak_all(&Soak { binary: gateway, requests, lanes }).await
         }
         Trial::Logs { gateway, rate, seconds } => {
             write_logs(&Logs { binary: gateway, rate, seconds, roll_size: 4 << 20 }).await
@@ -156,6 +195,19 @@ fn print_spread(name: &str, figures: impl Iterator<Item = f64>) {
     let at = |place: usize| figures.get(place).copied().unwrap_or_default();
     let last = figures.len().saturating_sub(1);
     println!("{name:<50}{:>8.2} ({:.2}–{:.2})", at(figures.len() / 2), at(0), at(last));
+}
+
+async fn suffer(trial: &Abuse) -> Result<bool, Failure> {
+    let parts = abuse::run(trial).await?;
+    println!("\n{}", abuse::HEADINGS);
+    parts.iter().for_each(|part| println!("{part}"));
+    Ok(parts.iter().all(abuse::Part::holds))
+}
+
+async fn soak_all(trial: &Soak) -> Result<bool, Failure> {
+    let found = soak::run(trial).await?;
+    println!("{found}");
+    Ok(found.holds())
 }
 
 async fn write_logs(trial: &Logs) -> Result<bool, Failure> {
