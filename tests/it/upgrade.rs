@@ -156,10 +156,10 @@ async fn a_successor_that_cannot_start_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_successor_whose_predecessor_is_stopped_meanwhile_ends_too() {
+async fn a_successor_whose_predecessor_is_gone_meanwhile_ends_too() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
-    // Its tenants do not come: it is not ready yet when the other one is stopped.
+    // Its tenants do not come: it is not ready yet when the other one is killed.
     let tenants = gateway.folder().join("tenants.json");
     std::fs::remove_file(&tenants).unwrap();
 
@@ -167,7 +167,7 @@ async fn a_successor_whose_predecessor_is_stopped_meanwhile_ends_too() {
     logged(&gateway, "\"listening\"", 4).await;
     let log = gateway.log();
     let successors = children(gateway.pid());
-    gateway.signal("-TERM");
+    gateway.signal("-KILL");
     wait_for_end(gateway.pid()).await;
     for successor in &successors {
         wait_for_end(*successor).await;

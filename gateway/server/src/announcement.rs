@@ -1,7 +1,6 @@
 //! When the gateway says that it serves, and to whom.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +9,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use sd_notify::NotifyState;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::interval;
 
 use crate::admin::Readiness;
@@ -35,14 +34,14 @@ pub(crate) struct Serving(Arc<State>);
 struct State {
     /// A permit for each socket that is listened at.
     listened: Semaphore,
-    is_announced: AtomicBool,
+    announced: watch::Sender<bool>,
 }
 
 // === impl Serving ===
 
 impl Default for Serving {
     fn default() -> Self {
-        let state = State { listened: Semaphore::new(0), is_announced: AtomicBool::new(false) };
+        let state = State { listened: Semaphore::new(0), announced: watch::Sender::new(false) };
         Self(Arc::new(state))
     }
 }
@@ -53,9 +52,10 @@ impl Serving {
         self.0.listened.add_permits(1);
     }
 
-    /// Says whether others know that this process serves.
-    pub(crate) fn is_announced(&self) -> bool {
-        self.0.is_announced.load(Ordering::Relaxed)
+    /// Waits until this process serves.
+    pub(crate) async fn announced(&self) {
+        // The sender is here.
+        let _ = self.0.announced.subscribe().wait_for(|announced| *announced).await;
     }
 }
 
@@ -114,7 +114,7 @@ impl BackgroundService for Announcement {
                 tell_systemd(&[NotifyState::Ready]);
             }
         }
-        self.serving.0.is_announced.store(true, Ordering::Relaxed);
+        self.serving.0.announced.send_replace(true);
     }
 }
 

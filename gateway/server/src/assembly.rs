@@ -96,8 +96,8 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
     let signals = Signals::take().map_err(StartError::Signals)?;
-    hardening::bound_descriptors(settings.listeners.iter().map(|listener| listener.gate.connections).sum());
     let (sockets, admin_socket) = bind_all(&mut inherited, &settings.listeners, settings.admin)?;
+    hardening::bound_descriptors(settings.listeners.iter().map(|listener| listener.gate.connections).sum());
     let predecessor = inherited.predecessor.take();
     // Sockets that no listener has are closed.
     drop(inherited);

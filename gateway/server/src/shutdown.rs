@@ -137,10 +137,8 @@ impl ShutdownSignalWatch for Stop {
 /// Returns when another process serves. One that does not come so far changes nothing.
 async fn succeeded(quit: &mut Signal, legacy: &Legacy, serving: &Serving) -> u32 {
     while quit.recv().await.is_some() {
-        if !serving.is_announced() {
-            tracing::error!("this process does not serve yet, it has nothing to hand over");
-            continue;
-        }
+        // Before that it has nothing to hand over.
+        serving.announced().await;
         tracing::info!("another process is started to take over");
         match legacy.hand_over().await {
             Ok(pid) => return pid,

@@ -10,13 +10,12 @@ use std::time::Duration;
 use kyc_sandbox::gateway::Gateway;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use crate::sender::{Load, Sender};
-use crate::{Failure, progress};
+use crate::{Failure, progress, upstream};
 
 /// What is tried.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ impl fmt::Display for Part {
 /// What could not be run, and good calls that were not answered 200.
 pub async fn run(abuse: &Abuse) -> Result<Vec<Part>, Failure> {
     allow_descriptors()?;
-    let upstream = upstream().await?;
+    let upstream = upstream::start(body).await?;
     let folder = tempfile::tempdir()?;
     let document = json!({
         "Onfido-BaseUrl": format!("http://{upstream}/v3.6"),
@@ -217,28 +216,9 @@ async fn open(admin: SocketAddr) -> Result<u64, Failure> {
     value.and_then(|value| value.parse().ok()).ok_or_else(|| Failure("no gauge of connections".to_owned()))
 }
 
-/// Answers `/large` with 4 MiB and everything else with two bytes.
-async fn upstream() -> Result<SocketAddr, Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut head = vec![0; 16 * 1024];
-                while let Ok(read @ 1..) = stream.read(&mut head).await {
-                    let is_large = head.get(..read).is_some_and(|head| head.starts_with(b"GET /v3.6/large"));
-                    let body = if is_large { vec![b'x'; 4 << 20] } else { b"{}".to_vec() };
-                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-                    if stream.write_all(head.as_bytes()).await.is_err()
-                        || stream.write_all(&body).await.is_err()
-                    {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    Ok(address)
+/// `/large` has 4 MiB, everything else two bytes.
+fn body(head: &str) -> Option<Vec<u8>> {
+    Some(if head.starts_with("GET /v3.6/large") { vec![b'x'; 4 << 20] } else { b"{}".to_vec() })
 }
 
 /// As many as the system lets this process have.
@@ -250,10 +230,12 @@ fn allow_descriptors() -> Result<(), Failure> {
 
 const MODES: [(&str, &[&str]); 4] = [
     ("slow headers (-H)", &["-H", "-i", "1", "-x", "24"]),
-    ("slow body (-B)", &["-B", "-i", "1", "-x", "10", "-s", "100000", "-t", "POST"]),
-    ("ranges (-R)", &["-R", "-a", "5", "-b", "3000"]),
-    ("slow read (-X)", &["-X", "-n", "1", "-w", "512", "-y", "1024", "-z", "32", "-k", "1"]),
+    ("slow body (-B)", &["-B", "-i", "1", "-x", "10", "-s", "100000", "-t", "POST", "-j", COOKIE]),
+    ("ranges (-R)", &["-R", "-a", "5", "-b", "3000", "-j", COOKIE]),
+    ("slow read (-X)", &["-X", "-n", "1", "-w", "512", "-y", "1024", "-z", "32", "-k", "1", "-j", COOKIE]),
 ];
+/// slowhttptest has no other way to a field: with a tenant the attacks go as far as calls do.
+const COOKIE: &str = "a=b\r\nSubscriptionId: sub-acme";
 /// Below this, in milliseconds, a p99 is the machine's and not the gateway's.
 const NOISE: f64 = 5.0;
 /// MiB.

@@ -14,12 +14,10 @@ use std::time::Duration;
 use kyc_sandbox::gateway::Gateway;
 use kyc_sandbox::portal::{self, Account, Mode, Portal};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::{Failure, progress};
+use crate::{Failure, progress, upstream};
 use requests::{ask, is_right, kind, request};
 
 /// What is tried.
@@ -101,7 +99,7 @@ impl fmt::Display for Found {
 ///
 /// What could not be run.
 pub async fn run(soak: &Soak) -> Result<Found, Failure> {
-    let upstream = upstream().await?;
+    let upstream = upstream::start(body).await?;
     let accounts = (0..TENANTS).map(|tenant| Account {
         tenant: format!("t{tenant}"),
         username: format!("user-{tenant}"),
@@ -226,32 +224,14 @@ fn document(folder: &Path, upstream: SocketAddr, portal: &str, generation: u64) 
     Ok(fs::rename(draft, folder.join("tenants.json"))?)
 }
 
-/// Says which token a call had; breaks the connection of `/reset`.
-async fn upstream() -> Result<SocketAddr, Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut head = vec![0; 16 * 1024];
-                while let Ok(read @ 1..) = stream.read(&mut head).await {
-                    let text = String::from_utf8_lossy(head.get(..read).unwrap_or_default()).into_owned();
-                    if text.starts_with("GET /v3.6/reset") {
-                        return;
-                    }
-                    let token = text.lines().find_map(|line| line.strip_prefix("authorization: "));
-                    let token =
-                        token.or_else(|| text.lines().find_map(|line| line.strip_prefix("Authorization: ")));
-                    let body = token.unwrap_or_default();
-                    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                    if stream.write_all(answer.as_bytes()).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    Ok(address)
+/// Which token a call had; `/reset` has no answer.
+fn body(head: &str) -> Option<Vec<u8>> {
+    if head.starts_with("GET /v3.6/reset") {
+        return None;
+    }
+    let fields = head.lines().filter_map(|line| line.split_once(": "));
+    let token = fields.filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value);
+    Some(token.collect::<String>().into_bytes())
 }
 
 const TENANTS: u64 = 20;
