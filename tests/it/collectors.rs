@@ -10,22 +10,26 @@ use crate::support::collector::{Collector, Event, Span};
 use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes};
 use kyc_sandbox::signature::sign;
+use reqwest::Client;
 
 const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// Calls Onfido through the gateway, one call after the other.
-async fn calls(world: &World, count: usize) {
-    let client = reqwest::Client::new();
+/// Calls Onfido through the gateway, one call after the other over one connection: access lines of several connections
+/// have no order that all sinks share.
+async fn calls(client: &Client, world: &World, count: usize) {
     for _ in 0..count {
         let request =
             client.get(world.gateway.url("/dcs/kyc2/applicants")).header("SubscriptionId", "sub-acme");
-        assert_eq!(request.header("traceparent", CALLER).send().await.unwrap().status(), 200);
+        let answer = request.header("traceparent", CALLER).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        // Only then the connection is free again.
+        answer.bytes().await.unwrap();
     }
 }
 
 /// Posts an event in the caller's trace, and waits until the portal has it.
 async fn notify(world: &World) {
-    let notification = reqwest::Client::new()
+    let notification = Client::new()
         .post(world.gateway.url("/dcs/kyc2/webhook/notify/acme"))
         .header("Content-Type", "application/json")
         .header("X-SHA2-Signature", sign("sign-acme", EVENT.as_bytes()))
@@ -67,8 +71,9 @@ async fn settled(world: &World, collector: &str) -> (usize, usize) {
 /// The collector is up, down for a minute, and up again, while calls go on; what is missing of the lines from the one
 /// with `first` on was counted.
 async fn up_down_up(world: &World, collector: &Collector, name: &str, first: &str) {
+    let client = Client::new();
     let before = printed(&world.gateway.log()).len();
-    calls(world, 300).await;
+    calls(&client, world, 300).await;
     soon(async || (collected(&collector.events()).len() >= 300).then_some(())).await;
     let all = printed(&world.gateway.log())[before..].to_vec();
     assert_eq!(collected(&collector.events()), all, "every event, in order");
@@ -76,12 +81,12 @@ async fn up_down_up(world: &World, collector: &Collector, name: &str, first: &st
     collector.set_down(true);
     let end = tokio::time::Instant::now() + Duration::from_secs(60);
     while tokio::time::Instant::now() < end {
-        calls(world, 50).await;
+        calls(&client, world, 50).await;
     }
     collector.set_down(false);
-    calls(world, 10).await;
+    calls(&client, world, 10).await;
     settled(world, name).await;
-    calls(world, 10).await;
+    calls(&client, world, 10).await;
     // Standard output is written a moment later; then every line of it was taken or counted.
     let (lines, dropped) = soon(async || {
         let (exported, dropped) = settled(world, name).await;
@@ -126,7 +131,7 @@ async fn seq_gets_every_event_and_a_minute_without_it_costs_only_what_is_counted
     }
     set(&world, json!({ "serilog-seq-logging": "false" })).await;
     let end = collector.events().len();
-    calls(&world, 5).await;
+    calls(&Client::new(), &world, 5).await;
     assert_eq!(settled(&world, "seq").await.0, end);
     assert!(!world.gateway.stop().await.contains("canary-key"));
 }
@@ -162,7 +167,7 @@ async fn a_trace_goes_through_to_onfido_and_through_the_store_to_the_portal() {
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
     let world = World::start_in(&stored(), &environment).await;
 
-    calls(&world, 1).await;
+    calls(&Client::new(), &world, 1).await;
     notify(&world).await;
     let spans = soon(async || {
         let spans = collector.spans();
@@ -203,7 +208,7 @@ async fn a_trace_goes_through_to_onfido_and_through_the_store_to_the_portal() {
 async fn without_a_collector_the_callers_trace_passes_through() {
     let world = World::start(&stored()).await;
 
-    calls(&world, 1).await;
+    calls(&Client::new(), &world, 1).await;
     notify(&world).await;
 
     assert_eq!(world.onfido.requests().all()[0].headers["traceparent"], CALLER);
