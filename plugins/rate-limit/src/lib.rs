@@ -13,6 +13,7 @@
 
 mod config;
 mod plugin;
+mod queue;
 
 use kyc_plugin_api::{Build, Factory};
 
