@@ -1,4 +1,4 @@
-//! One value per tenant, made by one request while the others wait for it.
+//! One value per tenant, made for one request while the others wait for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kyc_model::{Tenant, TenantName};
 use moka::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 /// Keeps what a tenant's entry gives access to (a login, a signing token) as long as the entry is the same.
@@ -17,7 +17,7 @@ pub(crate) struct PerTenant<V, E> {
     slots: Cache<TenantKey, Arc<Mutex<Slot<V, E>>>>,
 }
 
-/// The attempt that others waited for was given up less than [`PAUSE`] after it began.
+/// The attempt ended without a result, now or less than [`PAUSE`] after it began: it was given up, or it panicked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Abandoned;
 
@@ -34,6 +34,13 @@ struct Slot<V, E> {
     begun: Option<Instant>,
 }
 
+/// What a look into a slot finds.
+enum Found<V, E> {
+    Value(Arc<V>),
+    /// Nothing that can be used, and the right to make it: whoever comes next waits for the lock.
+    Nothing(OwnedMutexGuard<Slot<V, E>>),
+}
+
 // === impl PerTenant ===
 
 impl<V, E> PerTenant<V, E>
@@ -46,7 +53,7 @@ where
         Self { slots: Cache::builder().max_capacity(CAPACITY).time_to_idle(IDLE).build() }
     }
 
-    /// The tenant's value: the kept one when `usable`, else the one that `make` gives.
+    /// The tenant's value: the kept one when `usable`, else the one that `make` gives, which ends with this call.
     ///
     /// # Errors
     ///
@@ -57,27 +64,44 @@ where
         usable: impl Fn(&V) -> bool,
         make: impl Future<Output = Result<V, E>>,
     ) -> Result<Arc<V>, E> {
-        let slot = self.slots.get_with(TenantKey::from(tenant), Arc::default);
-        let mut slot = slot.lock().await;
+        match self.find(tenant, usable).await? {
+            Found::Value(value) => Ok(value),
+            Found::Nothing(slot) => fill(slot, make).await,
+        }
+    }
+
+    /// The same, but what `make` gives runs on a task of its own, so that callers who leave at once cannot keep the
+    /// value from ever being made. It has to end by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`PerTenant::value`].
+    pub(crate) async fn value_apart<F>(
+        &self,
+        tenant: &Tenant,
+        usable: impl Fn(&V) -> bool,
+        make: impl FnOnce() -> F,
+    ) -> Result<Arc<V>, E>
+    where
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        match self.find(tenant, usable).await? {
+            Found::Value(value) => Ok(value),
+            // The task has the lock with it. A panic gives it back, too, and then `begun` says when to try again.
+            Found::Nothing(slot) => {
+                tokio::spawn(fill(slot, make())).await.unwrap_or_else(|_| Err(Abandoned.into()))
+            }
+        }
+    }
+
+    /// Waits for whoever is making the value.
+    async fn find(&self, tenant: &Tenant, usable: impl Fn(&V) -> bool) -> Result<Found<V, E>, E> {
+        let slot = self.slots.get_with(TenantKey::from(tenant), Arc::default).lock_owned().await;
         if let Some(value) = slot.value.as_ref().filter(|value| usable(value)) {
-            return Ok(Arc::clone(value));
+            return Ok(Found::Value(Arc::clone(value)));
         }
         slot.check_pause()?;
-        slot.begun = Some(Instant::now());
-        let made = make.await;
-        slot.begun = None;
-        match made {
-            Ok(value) => {
-                let value = Arc::new(value);
-                slot.value = Some(Arc::clone(&value));
-                slot.failure = None;
-                Ok(value)
-            }
-            Err(error) => {
-                slot.failure = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
+        Ok(Found::Nothing(slot))
     }
 
     /// Drops `stale`, unless another request has replaced it already.
@@ -116,6 +140,28 @@ impl<V, E> Default for Slot<V, E> {
 impl From<&Tenant> for TenantKey {
     fn from(tenant: &Tenant) -> Self {
         Self { name: tenant.name.clone(), fingerprint: tenant.fingerprint }
+    }
+}
+
+/// Makes the value and keeps it, or its failure.
+async fn fill<V, E: Clone>(
+    mut slot: OwnedMutexGuard<Slot<V, E>>,
+    make: impl Future<Output = Result<V, E>>,
+) -> Result<Arc<V>, E> {
+    slot.begun = Some(Instant::now());
+    let made = make.await;
+    slot.begun = None;
+    match made {
+        Ok(value) => {
+            let value = Arc::new(value);
+            slot.value = Some(Arc::clone(&value));
+            slot.failure = None;
+            Ok(value)
+        }
+        Err(error) => {
+            slot.failure = Some((Instant::now(), error.clone()));
+            Err(error)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The plugin: what happens to a notification, in order.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::store::Accepted;
 use crate::stored::Stored;
-use crate::{Config, Delivery, SignaturePolicy};
+use crate::{Config, Delivery, PortalConfig, SignaturePolicy};
 
 /// One webhook route.
 pub struct Notifications {
@@ -94,10 +95,11 @@ impl Notifications {
         if !problems.is_empty() {
             return Err(problems.join("; "));
         }
+        let from_folder = |file: Option<&Path>| file.map(|file| build.folder.join(file));
         let verification = match config.signature {
             SignaturePolicy::Required => Verification::Required(SigningTokens::new(
                 config.portal.connect,
-                config.onfido.ca_file.as_deref(),
+                from_folder(config.onfido.ca_file.as_deref()).as_deref(),
                 build.collectors,
             )?),
             SignaturePolicy::Off => {
@@ -108,7 +110,9 @@ impl Notifications {
                 Verification::Off
             }
         };
-        let portals = Arc::new(Portals::new(&config.portal, build.collectors)?);
+        let ca_file = from_folder(config.portal.ca_file.as_deref());
+        let portals = PortalConfig { ca_file, ..config.portal.clone() };
+        let portals = Arc::new(Portals::new(&portals, build.collectors)?);
         Ok(Self {
             verification,
             events: EventFilter::new(&config.events),

@@ -9,7 +9,7 @@ use kyc_model::{Secret, Tenant};
 use kyc_plugin_api::{Collectors, Problem, ProblemKind};
 use kyc_telemetry::names;
 use prometheus::IntCounterVec;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::{error, warn};
@@ -43,7 +43,7 @@ pub(crate) enum SigningTokenError {
     /// Onfido's answer holds none.
     #[error("Onfido's answer holds no signing token")]
     Unusable,
-    /// The request that was asking gave up.
+    /// Asking ended without a result, neither a good one nor a bad one.
     #[error("asking for the signing token was given up")]
     Abandoned,
 }
@@ -98,7 +98,8 @@ impl SigningTokens {
             error!(tenant = %tenant.name, "tenant has neither webhookToken nor webhookId");
             return Err(SigningTokenError::NoWebhook);
         };
-        self.fetched.value(tenant, |_| true, self.fetch(tenant, webhook_id)).await
+        // Nothing is known of the caller yet: that he leaves must not end what others wait for.
+        self.fetched.value_apart(tenant, |_| true, || self.fetch(tenant, webhook_id)).await
     }
 
     /// Verifies a signature under the tenant's token, or under the one that has replaced it at Onfido.
@@ -124,46 +125,43 @@ impl SigningTokens {
     /// is asked once a minute and tenant at most.
     async fn renewed(&self, tenant: &Tenant, known: &Secret) -> Option<Arc<Secret>> {
         let webhook_id = tenant.webhook_id.as_ref()?;
-        let ask = async {
-            let token = self.fetch(tenant, webhook_id).await.ok().map(Arc::new);
-            Ok(Renewal { at: Instant::now(), token })
+        let ask = || {
+            let fetch = self.fetch(tenant, webhook_id);
+            async move {
+                let token = fetch.await.ok().map(Arc::new);
+                Ok(Renewal { at: Instant::now(), token })
+            }
         };
         let renewal =
-            self.renewed.value(tenant, |renewal| renewal.at.elapsed() < ASK_AGAIN, ask).await.ok()?;
+            self.renewed.value_apart(tenant, |renewal| renewal.at.elapsed() < ASK_AGAIN, ask).await.ok()?;
         renewal.token.clone().filter(|token| !token.matches(known.reveal().as_bytes()))
     }
 
-    async fn fetch(&self, tenant: &Tenant, webhook_id: &str) -> Result<Secret, SigningTokenError> {
-        let fetched = self.ask(tenant, webhook_id).await;
-        let result = match &fetched {
-            Ok(_) => "ok",
-            Err(SigningTokenError::Status(401 | 403)) => "denied",
-            Err(_) => "failed",
-        };
-        self.fetches.with_label_values(&[tenant.name.as_str(), result]).inc();
-        if let Err(error) = &fetched {
-            warn!(tenant = %tenant.name, error = error as &dyn std::error::Error, "signing token not fetched");
-        }
-        fetched
-    }
-
-    async fn ask(&self, tenant: &Tenant, webhook_id: &str) -> Result<Secret, SigningTokenError> {
-        let response = self
+    /// Asks Onfido, for [`FETCH_TIMEOUT`] at most. What is given borrows nothing, so that it can outlive the request.
+    fn fetch(
+        &self,
+        tenant: &Tenant,
+        webhook_id: &str,
+    ) -> impl Future<Output = Result<Secret, SigningTokenError>> + Send + use<> {
+        let request = self
             .onfido
             .get(address(tenant, webhook_id))
             .header(AUTHORIZATION, tenant.authorization.clone())
             .header(ACCEPT, "application/json")
-            .timeout(FETCH_TIMEOUT)
-            .send()
-            .await
-            .map_err(TransportError::from)?;
-        if !response.status().is_success() {
-            return Err(SigningTokenError::Status(response.status().as_u16()));
-        }
-        let body = read_at_most(response, ANSWER_LIMIT).await?;
-        match serde_json::from_slice::<WebhookResource>(&body) {
-            Ok(resource) if !resource.token.is_empty() => Ok(Secret::new(resource.token)),
-            Ok(_) | Err(_) => Err(SigningTokenError::Unusable),
+            .timeout(FETCH_TIMEOUT);
+        let (tenant, fetches) = (tenant.name.clone(), self.fetches.clone());
+        async move {
+            let fetched = ask(request).await;
+            let result = match &fetched {
+                Ok(_) => "ok",
+                Err(SigningTokenError::Status(401 | 403)) => "denied",
+                Err(_) => "failed",
+            };
+            fetches.with_label_values(&[tenant.as_str(), result]).inc();
+            if let Err(error) = &fetched {
+                warn!(%tenant, error = error as &dyn std::error::Error, "signing token not fetched");
+            }
+            fetched
         }
     }
 }
@@ -192,6 +190,18 @@ impl From<SigningTokenError> for Problem {
     }
 }
 
+async fn ask(request: RequestBuilder) -> Result<Secret, SigningTokenError> {
+    let response = request.send().await.map_err(TransportError::from)?;
+    if !response.status().is_success() {
+        return Err(SigningTokenError::Status(response.status().as_u16()));
+    }
+    let body = read_at_most(response, ANSWER_LIMIT).await?;
+    match serde_json::from_slice::<WebhookResource>(&body) {
+        Ok(resource) if !resource.token.is_empty() => Ok(Secret::new(resource.token)),
+        Ok(_) | Err(_) => Err(SigningTokenError::Unusable),
+    }
+}
+
 fn address(tenant: &Tenant, webhook_id: &str) -> Url {
     let mut url = tenant.base.url().clone();
     // Only `data:` and the like have no path segments, and a base is http or https.
@@ -203,7 +213,8 @@ fn address(tenant: &Tenant, webhook_id: &str) -> Url {
 
 /// How long Onfido's answer to a signature that did not fit stands.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// Less than the whole deadline, so that the failure is known to the ones that wait, as 503.
+/// Less than the whole deadline, so that the failure is known to the ones that wait, as 503. It also ends the fetch
+/// that nobody waits for any more.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
 /// When a notification that cannot be verified yet may come again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);

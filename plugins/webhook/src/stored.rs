@@ -227,6 +227,7 @@ impl Background for Stored {
             keep_delivered: self.keep_delivered,
             keep_dead: self.keep_dead,
             inbox: self.inbox.clone(),
+            history: Arc::new(Mutex::new(store.reader())),
             keyring,
             portals: Arc::clone(&self.portals),
             tenants,

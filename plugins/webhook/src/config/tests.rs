@@ -1,6 +1,7 @@
 //! The settings, read and checked.
 
-use kyc_plugin_api::testkit::{build, contract};
+use kyc_plugin_api::testkit::{build, contract, with_build};
+use kyc_plugin_api::{Build, Factory};
 
 use crate::Webhook;
 
@@ -54,4 +55,20 @@ fn file_without_a_certificate_is_refused() {
         refused.starts_with("portal.ca_file: ") && refused.ends_with("holds no PEM certificate"),
         "{refused}"
     );
+}
+
+#[test]
+fn relative_certificate_files_count_from_the_folder_of_the_configuration() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+
+    for key in ["portal", "onfido"] {
+        let config = toml::from_str(&format!("{key}.ca_file = \"ca.pem\"")).unwrap();
+        let built = with_build(|build| Webhook::build(config, &Build { folder: folder.path(), ..*build }));
+
+        let expected = format!("{key}.ca_file: {} holds no PEM certificate", file.display());
+        assert_eq!(built.err().unwrap(), expected);
+    }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::Means;
 use super::schedule::{self, Age};
 use crate::Event;
-use crate::fintechos::{Answer, DeliveryError};
+use crate::fintechos::{Answer, DeliveryClass, DeliveryError};
 use crate::origin::Origin;
 use crate::store::{Attempt, Change, Claim, DeadReason, DueEvent, Effect, Finish, Millis, Next, now};
 
@@ -54,10 +54,7 @@ pub(super) async fn attempt(
             failpoint!("answered");
             let next = match &outcome {
                 Ok(()) => Next::Delivered,
-                Err(error) => {
-                    let age = Age { attempts: due.attempts, received: due.received, now: now() };
-                    schedule::after(error, age, &means.config, rand::rng().random())
-                }
+                Err(error) => after_failure(&means, &due, error).await,
             };
             (Some(outcome), next)
         }
@@ -78,6 +75,35 @@ pub(super) async fn attempt(
     record_result(&means, Change::Finish(end), &unrecorded).await;
     failpoint!("recorded");
     Attempted { claim: due.claim, tenant: due.tenant, outcome }
+}
+
+/// Decides what becomes of an event that the portal did not take.
+async fn after_failure(means: &Means, due: &DueEvent, error: &DeliveryError) -> Next {
+    let refusals = match error.class() {
+        DeliveryClass::Event => refusals(means, due).await,
+        DeliveryClass::Transient
+        | DeliveryClass::Login
+        | DeliveryClass::Session
+        | DeliveryClass::Endpoint => 0,
+    };
+    let age = Age { attempts: due.attempts, refusals, received: due.received, now: now() };
+    schedule::after(error, age, &means.config, rand::rng().random())
+}
+
+/// How often the portal has refused the event as such, as far as the store says.
+async fn refusals(means: &Means, due: &DueEvent) -> u32 {
+    if due.attempts == 0 {
+        return 0;
+    }
+    let tries = means.history.lock().await.attempts(due.uid).await;
+    match tries {
+        Ok(tries) => schedule::refusals(&tries, due.attempts),
+        Err(error) => {
+            // One try more is better than an event that is given up too early.
+            tracing::error!(event = %due.uid, tenant = due.tenant, %error, "cannot look for earlier tries");
+            0
+        }
+    }
 }
 
 async fn wait_for_key(means: &Means, due: DueEvent, at: Millis, unrecorded: &AtomicUsize) -> Attempted {

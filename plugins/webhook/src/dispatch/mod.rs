@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kyc_model::{Tenant, TenantTable};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -37,6 +37,8 @@ pub(crate) struct Means {
     /// How long dead events are kept; without it until an operator decides.
     pub(crate) keep_dead: Option<Duration>,
     pub(crate) inbox: Inbox,
+    /// For the earlier tries of an event, of which only a refusal asks.
+    pub(crate) history: Arc<Mutex<Box<dyn Reader>>>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) portals: Arc<Portals>,
     pub(crate) tenants: Tenants,

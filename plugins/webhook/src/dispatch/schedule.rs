@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use crate::DispatchConfig;
 use crate::fintechos::{DeliveryClass, DeliveryError};
-use crate::store::{DeadReason, Millis, Next};
+use crate::store::{Attempt, DeadReason, Millis, Next};
 
 /// What is known of an event when a try has failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Age {
     /// Finished attempts before this one.
     pub(super) attempts: u32,
+    /// Those among them in which the portal refused the event as such; needed only after another such refusal.
+    pub(super) refusals: u32,
     pub(super) received: Millis,
     pub(super) now: Millis,
 }
@@ -18,7 +20,8 @@ pub(super) struct Age {
 /// Decides what becomes of an event after a failure. `jitter` is 0 to 1 and only ever delays.
 pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, jitter: f64) -> Next {
     let class = error.class();
-    if class == DeliveryClass::Event && age.attempts + 1 >= EVENT_TRIES {
+    // Tries that failed while the portal was down say nothing about the event.
+    if class == DeliveryClass::Event && age.refusals + 1 >= EVENT_TRIES {
         return Next::Dead(DeadReason::Rejected);
     }
     if age.now - age.received >= millis(config.give_up) {
@@ -30,7 +33,7 @@ pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, ji
     }
     let steps = &config.schedule;
     let step = match class {
-        DeliveryClass::Event => step(steps, age.attempts * EVENT_STRIDE),
+        DeliveryClass::Event => step(steps, age.refusals * EVENT_STRIDE),
         // Address or role is wrong, and people need time to mend it.
         DeliveryClass::Endpoint => step(steps, age.attempts.max(ENDPOINT_STEP)),
         DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Login => step(steps, age.attempts),
@@ -38,6 +41,21 @@ pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, ji
     let told = error.retry_after().unwrap_or_default();
     let wait = step.max(told).max(SHORTEST).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
     Next::Waiting { due: age.now + millis(wait), counted: true }
+}
+
+/// In how many of an event's last `attempts` tries the portal refused it as such. What was tried before a replay does
+/// not count, since the number of attempts begins anew there.
+pub(super) fn refusals(tries: &[Attempt], attempts: u32) -> u32 {
+    let last = usize::try_from(attempts).unwrap_or(usize::MAX);
+    let refused = tries.iter().rev().take(last).filter(|attempt| is_refusal(attempt)).count();
+    u32::try_from(refused).unwrap_or(u32::MAX)
+}
+
+/// A login can be answered with the same status, so the text has to fit as well.
+fn is_refusal(attempt: &Attempt) -> bool {
+    attempt.status.map(DeliveryError::Status).is_some_and(|refusal| {
+        refusal.class() == DeliveryClass::Event && attempt.error == Some(refusal.to_string())
+    })
 }
 
 /// The longest that any event may have to wait.
@@ -56,9 +74,10 @@ fn step(steps: &[Duration], attempts: u32) -> Duration {
     steps.get(place).or(steps.last()).copied().unwrap_or(SHORTEST)
 }
 
-/// How often an event is sent that the portal refuses as such: over about an hour of the default schedule.
+/// How often the portal may refuse an event as such: without other failures over about an hour of the default
+/// schedule.
 const EVENT_TRIES: u32 = 5;
-const EVENT_STRIDE: u32 = 2;
+const EVENT_STRIDE: u32 = 3;
 /// Where the schedule begins for a wrong address: at a minute of the default one.
 const ENDPOINT_STEP: u32 = 4;
 /// Waits are up to a fifth longer than planned.
@@ -75,7 +94,7 @@ mod tests {
     const DAY: Millis = 24 * 3600 * 1000;
 
     fn after_status(status: u16, attempts: u32, age: Millis) -> Next {
-        let age = Age { attempts, received: 0, now: age };
+        let age = Age { attempts, refusals: attempts, received: 0, now: age };
         after(&DeliveryError::Status(status), age, &DispatchConfig::default(), 0.0)
     }
 
@@ -95,7 +114,7 @@ mod tests {
 
     #[test]
     fn jitter_only_delays_and_by_a_fifth_at_most() {
-        let age = Age { attempts: 4, received: 0, now: 0 };
+        let age = Age { attempts: 4, refusals: 0, received: 0, now: 0 };
 
         let next = after(&DeliveryError::Status(503), age, &DispatchConfig::default(), 1.0);
 
@@ -104,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_the_portal_asks_for_is_kept_but_for_no_longer_than_an_hour() {
-        let age = Age { attempts: 0, received: 0, now: 0 };
+        let age = Age { attempts: 0, refusals: 0, received: 0, now: 0 };
         let told = |seconds| {
             let error = DeliveryError::Busy { status: 429, retry_after: Duration::from_secs(seconds) };
             after(&error, age, &DispatchConfig::default(), 0.0)
@@ -119,13 +138,49 @@ mod tests {
     fn events_end_by_age_or_by_the_portals_word() {
         assert_eq!(after_status(503, 40, 7 * DAY), Next::Dead(DeadReason::Exhausted));
         assert_eq!(after_status(422, 4, 1000), Next::Dead(DeadReason::Rejected));
-        assert_eq!([0, 1, 2, 3].map(|attempts| waits(422, attempts)), [2, 15, 60, 300]);
+        assert_eq!([0, 1, 2, 3].map(|attempts| waits(422, attempts)), [2, 30, 300, 3600]);
         assert_eq!([0, 4, 5].map(|attempts| waits(404, attempts)), [60, 60, 120]);
+    }
+
+    /// An event that had been tried often while its portal was down was ended by the first refusal after that.
+    #[test]
+    fn tries_that_failed_for_another_reason_do_not_count_against_an_event() {
+        let refused = |refusals| {
+            let age = Age { attempts: 40, refusals, received: 0, now: 0 };
+            after(&DeliveryError::Status(409), age, &DispatchConfig::default(), 0.0)
+        };
+
+        assert_eq!(refused(0), Next::Waiting { due: 2_000, counted: true });
+        assert_eq!(refused(4), Next::Dead(DeadReason::Rejected));
+    }
+
+    #[test]
+    fn only_refusals_of_the_event_since_it_is_tried_are_counted() {
+        let failures = [
+            DeliveryError::Status(422),
+            DeliveryError::LoginStatus(400),
+            DeliveryError::Status(503),
+            DeliveryError::Status(409),
+            DeliveryError::Status(404),
+            DeliveryError::Deadline,
+            DeliveryError::Status(400),
+        ];
+        let tries = failures.map(|error| Attempt {
+            at: 0,
+            took_ms: 0,
+            status: error.status(),
+            error: Some(error.to_string()),
+            answer: None,
+        });
+
+        let counted = [0, 3, 7, 100].map(|attempts| refusals(&tries, attempts));
+
+        assert_eq!(counted, [0, 1, 3, 3]);
     }
 
     #[test]
     fn a_login_that_is_refused_costs_no_attempt() {
-        let age = Age { attempts: 3, received: 0, now: 500 };
+        let age = Age { attempts: 3, refusals: 0, received: 0, now: 500 };
 
         let next = after(&DeliveryError::LoginStatus(401), age, &DispatchConfig::default(), 0.0);
 

@@ -63,6 +63,9 @@ impl Sessions {
     /// The tenant's session, made now when there is none or it is about to expire; then in the trace that `headers`
     /// name.
     ///
+    /// A login ends with the delivery that began it: only that one's deadline bounds it, and nothing may be sent any
+    /// more when a shutdown has cut the deliveries off.
+    ///
     /// # Errors
     ///
     /// [`DeliveryError`] of the login; it stands for a second, for all.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use kyc_plugin_api::testkit::tenant;
 
 use super::{Abandoned, PAUSE, PerTenant, Tenant};
@@ -26,6 +26,15 @@ fn acme() -> Tenant {
 
 fn any(_: &u32) -> bool {
     true
+}
+
+async fn slow() -> Result<u32, Failure> {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Ok(1)
+}
+
+async fn broken() -> Result<u32, Failure> {
+    panic!("a bug")
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +75,7 @@ async fn failure_stands_for_a_second_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_that_are_given_up_at_once_do_not_follow_each_other() {
+async fn attempts_that_end_with_their_callers_do_not_follow_each_other_at_once() {
     let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
     let given_up = values.value(&acme, any, pending());
     assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
@@ -76,6 +85,31 @@ async fn attempts_that_are_given_up_at_once_do_not_follow_each_other() {
     let later = values.value(&acme, any, ready(Ok(3))).await;
 
     assert_eq!((soon, later), (Err(Failure::Abandoned), Ok(Arc::new(3))));
+}
+
+/// Requests could be sent so that each ended while it was asking, and the value was never there for anybody.
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_leaves_at_once_does_not_stop_what_is_made_apart() {
+    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    assert!(values.value_apart(&acme, any, slow).now_or_never().is_none());
+    assert!(values.value_apart(&acme, any, broken).now_or_never().is_none());
+
+    let next = values.value_apart(&acme, any, || ready(Ok(2))).await;
+
+    assert_eq!(next, Ok(Arc::new(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_what_is_made_apart_holds_nobody_for_longer_than_the_pause() {
+    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+
+    let first = values.value_apart(&acme, any, broken).await;
+    let soon = values.value_apart(&acme, any, || ready(Ok(2))).await;
+    tokio::time::advance(PAUSE).await;
+    let later = values.value_apart(&acme, any, || ready(Ok(3))).await;
+
+    assert_eq!((first, soon), (Err(Failure::Abandoned), Err(Failure::Abandoned)));
+    assert_eq!(later, Ok(Arc::new(3)));
 }
 
 #[tokio::test(start_paused = true)]

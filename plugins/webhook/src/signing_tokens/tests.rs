@@ -1,9 +1,9 @@
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use httpmock::{Mock, MockServer};
 use kyc_plugin_api::testkit::tenant;
 use prometheus::Registry;
 
-use super::{Collectors, Duration, Problem, ProblemKind, SigningTokenError, SigningTokens, Tenant};
+use super::{Collectors, Duration, Problem, ProblemKind, Secret, SigningTokenError, SigningTokens, Tenant};
 
 fn tokens() -> SigningTokens {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -48,6 +48,22 @@ async fn concurrent_notifications_fetch_the_token_once() {
     assert!(all.iter().all(|token| token.as_ref().is_ok_and(|token| token.reveal() == "fetched")));
     asked.assert_calls_async(1).await;
     assert_eq!(tokens.fetches.with_label_values(&["acme", "ok"]).get(), 1);
+}
+
+#[tokio::test]
+async fn a_notification_that_leaves_while_the_token_is_fetched_does_not_stop_the_fetch() {
+    let onfido = MockServer::start_async().await;
+    let (asked, entry, tokens) =
+        (answer(&onfido, 200, r#"{"id":"x","token":"fetched"}"#).await, without_token(&onfido), tokens());
+    let known = Secret::new("known".to_owned());
+    assert!(tokens.token(&entry).now_or_never().is_none());
+    assert!(tokens.renewed(&entry, &known).now_or_never().is_none());
+
+    let token = tokens.token(&entry).await.unwrap();
+    let newer = tokens.renewed(&entry, &known).await.unwrap();
+
+    assert_eq!((token.reveal(), newer.reveal()), ("fetched", "fetched"));
+    asked.assert_calls_async(2).await;
 }
 
 #[tokio::test]
