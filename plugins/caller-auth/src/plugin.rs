@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderName;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use kyc_model::{Secret, SecretSource};
 use kyc_plugin_api::{
     Background, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi,
@@ -15,7 +15,7 @@ use prometheus::IntCounterVec;
 use serde_json::json;
 
 use crate::config::{Config, Require};
-use crate::token::{Keys, Tokens};
+use crate::token::{Demand, Keys, Tokens, Verdict};
 
 /// Lets in who shows what is asked for. Whatever is wrong, the answer is the same; metrics and the log say more.
 #[derive(Clone, Debug)]
@@ -48,32 +48,36 @@ impl Gatekeeper {
     pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, String> {
         let header = HeaderName::try_from(config.header.as_str())
             .map_err(|_| format!("header: `{}` is no header name", config.header))?;
-        let current = secret("secret", config.secret_file.as_deref(), config.secret_env.as_deref())?;
-        let previous = secret(
-            "previous_secret",
-            config.previous_secret_file.as_deref(),
-            config.previous_secret_env.as_deref(),
-        )?;
+        let (file, env) = (config.secret_file.as_deref(), config.secret_env.as_deref());
+        let current = secret("secret", build.folder, file, env)?;
+        let (file, env) = (config.previous_secret_file.as_deref(), config.previous_secret_env.as_deref());
+        let previous = secret("previous_secret", build.folder, file, env)?;
         if current.is_none() && previous.is_some() {
             return Err("previous_secret: is of no use without a secret".to_owned());
         }
         if config.allow.as_ref().is_some_and(Vec::is_empty) {
             return Err("allow: names no network, and is left out to ask for none".to_owned());
         }
-        let allow = config.allow.unwrap_or_default();
+        let networks = config.allow.unwrap_or_default().into_iter();
+        let allow: Vec<IpNet> = networks.map(canonical).collect::<Result<_, _>>()?;
         let names = config.certificates.as_ref();
         if names.is_some_and(|names| names.is_empty() || names.iter().any(String::is_empty)) {
             return Err("certificates: names none, and is left out to ask for none".to_owned());
         }
         let certificates = config.certificates.unwrap_or_default();
+        let asks_for_more = current.is_some() || !allow.is_empty() || !certificates.is_empty();
         let tokens = match config.token {
             Some(token) => {
-                let keys = Keys::new(&token, build.folder)?;
+                let demand = match config.require {
+                    Require::Any if asks_for_more => Demand::Optional,
+                    Require::Any | Require::All => Demand::Needed,
+                };
+                let keys = Keys::new(&token, build.folder, demand)?;
                 Some((Tokens::new(token, Arc::clone(&keys))?, keys))
             }
             None => None,
         };
-        if current.is_none() && allow.is_empty() && certificates.is_empty() && tokens.is_none() {
+        if !asks_for_more && tokens.is_none() {
             return Err(
                 "needs a secret (secret_file or secret_env), allow, certificates, or token".to_owned()
             );
@@ -89,11 +93,11 @@ impl Gatekeeper {
     }
 
     /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
-    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> [Option<(Reason, bool)>; 4] {
+    fn checks(&self, head: &RequestHeader, token: Option<Verdict>, cx: &Ctx) -> [Option<(Reason, bool)>; 4] {
         let secret = (!self.secrets.is_empty()).then(|| (Reason::Secret, self.has_secret(head)));
         let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(cx)));
         let certificate = (!self.certificates.is_empty()).then(|| (Reason::Certificate, self.shows_one(cx)));
-        let token = self.tokens.as_ref().map(|(tokens, _)| (Reason::Token, tokens.accepts(head)));
+        let token = token.map(|verdict| (Reason::Token, verdict == Verdict::Valid));
         [secret, network, certificate, token]
     }
 
@@ -171,14 +175,20 @@ impl Plugin for Gatekeeper {
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
-        let checks = self.checks(head, cx);
+        let token = self.tokens.as_ref().map(|(tokens, _)| tokens.verdict(head));
+        let checks = self.checks(head, token, cx);
         let failed = || checks.iter().flatten().filter(|(_, passed)| !passed).map(|(reason, _)| *reason);
         let is_let_in = match self.require {
             Require::All => failed().next().is_none(),
             Require::Any => checks.iter().flatten().any(|(_, passed)| *passed),
         };
         let Some(reason) = failed().next().filter(|_| !is_let_in) else { return Ok(Flow::Next) };
-        if reason == Reason::Token && self.tokens.as_ref().is_some_and(|(_, keys)| !keys.are_known()) {
+        let is_up_to_the_token = match self.require {
+            Require::All => reason == Reason::Token,
+            // A valid token lets in, whatever else is missing.
+            Require::Any => true,
+        };
+        if is_up_to_the_token && token == Some(Verdict::Undecided) {
             return Err(Problem::new(ProblemKind::Unavailable, "the token keys were never fetched yet"));
         }
         for reason in failed() {
@@ -199,13 +209,35 @@ impl Plugin for Gatekeeper {
     }
 }
 
-fn secret(name: &'static str, file: Option<&Path>, env: Option<&str>) -> Result<Option<Secret>, String> {
+/// Reads a secret that is asked for; a relative path counts from `folder`.
+fn secret(
+    name: &'static str,
+    folder: &Path,
+    file: Option<&Path>,
+    env: Option<&str>,
+) -> Result<Option<Secret>, String> {
     if file.is_none() && env.is_none() {
         return Ok(None);
     }
-    let read = SecretSource::choose(name, file, env).and_then(|source| source.read());
+    let file = file.map(|file| folder.join(file));
+    let read = SecretSource::choose(name, file.as_deref(), env).and_then(|source| source.read());
     read.map(Some).map_err(|error| format!("{name}: {error}"))
 }
+
+/// The network as peers are compared with it: peers with IPv4-mapped addresses (RFC 4291, section 2.5.5.2) count as
+/// IPv4, so a network of such addresses would hold nobody.
+fn canonical(network: IpNet) -> Result<IpNet, String> {
+    let IpNet::V6(written) = network else { return Ok(network) };
+    let Some(address) = written.addr().to_ipv4_mapped() else { return Ok(network) };
+    let length = written.prefix_len().checked_sub(MAPPED);
+    let network_of_peers = length.and_then(|length| Ipv4Net::new(address, length).ok());
+    network_of_peers.map(IpNet::V4).ok_or_else(|| {
+        format!("allow: `{network}` is IPv4 written as IPv6, so that it must be /{MAPPED} or more")
+    })
+}
+
+/// The bits in front of an IPv4 address that is written as IPv6.
+const MAPPED: u8 = 96;
 
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,12 @@ mod verify;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use jsonwebtoken::{AlgorithmFamily, TokenData, Validation, decode, decode_header};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, TokenData, Validation, decode, decode_header};
 use pingora_http::RequestHeader;
 use serde_json::{Map, Value};
 
 use crate::config::TokenConfig;
-pub(crate) use keys::Keys;
+pub(crate) use keys::{Demand, Keys};
 
 /// Knows the tokens of one provider that are meant for the gateway.
 #[derive(Clone, Debug)]
@@ -21,6 +21,17 @@ pub(crate) struct Tokens {
     elliptic: Validation,
     /// What a token must say, each as one of several values.
     claims: Vec<(String, Vec<String>)>,
+}
+
+/// What the token of a request is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It lets in.
+    Valid,
+    /// It does not, or there is none.
+    Invalid,
+    /// Nobody can say: no key was ever fetched.
+    Undecided,
 }
 
 // === impl Tokens ===
@@ -52,20 +63,31 @@ impl Tokens {
 
     /// Says whether a request carries one token, and that is valid. A token by an unknown key lets the keys be asked
     /// for anew.
-    pub(crate) fn accepts(&self, head: &RequestHeader) -> bool {
-        bearer(head).is_some_and(|token| self.is_valid(token))
+    pub(crate) fn verdict(&self, head: &RequestHeader) -> Verdict {
+        bearer(head).map_or(Verdict::Invalid, |token| self.judge(token))
     }
 
-    fn is_valid(&self, token: &str) -> bool {
-        let Ok(header) = decode_header(token) else { return false };
-        let Some(key) = self.keys.find(header.kid.as_deref()) else { return false };
+    fn judge(&self, token: &str) -> Verdict {
+        let Ok(header) = decode_header(token) else { return Verdict::Invalid };
+        // What is named there must be understood (RFC 7515, section 4.1.11), and no such extension is here.
+        if header.crit.is_some() {
+            return Verdict::Invalid;
+        }
+        match self.keys.find(header.kid.as_deref()) {
+            Some(key) if self.is_valid(token, &key) => Verdict::Valid,
+            None if !self.keys.are_known() => Verdict::Undecided,
+            Some(_) | None => Verdict::Invalid,
+        }
+    }
+
+    fn is_valid(&self, token: &str, key: &DecodingKey) -> bool {
         let validation = match key.family() {
             AlgorithmFamily::Rsa => &self.rsa,
             AlgorithmFamily::Ec => &self.elliptic,
             // Such keys are not kept: a shared secret is no public key.
             AlgorithmFamily::Hmac | AlgorithmFamily::Ed => return false,
         };
-        let decoded: Result<TokenData<Map<String, Value>>, _> = decode(token, &key, validation);
+        let decoded: Result<TokenData<Map<String, Value>>, _> = decode(token, key, validation);
         decoded.is_ok_and(|decoded| self.says_enough(&decoded.claims))
     }
 

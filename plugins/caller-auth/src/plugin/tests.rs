@@ -1,7 +1,9 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use kyc_plugin_api::{ClientCertificate, Connection, testkit};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use kyc_plugin_api::{ClientCertificate, Connection, Factory, testkit};
 
 use super::*;
 use crate::CallerAuth;
@@ -82,6 +84,92 @@ fn one_condition_is_enough_where_any_is() {
     assert_eq!(run(&settings, "192.0.2.1:1", secret), Ok(()));
     assert_eq!(run(&settings, "10.1.2.3:1", &[]), Ok(()));
     assert_eq!(run(&settings, "192.0.2.1:1", &[]), Err(ProblemKind::Unauthenticated));
+}
+
+#[test]
+fn a_relative_path_counts_from_the_folder_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("new"), CANARY).unwrap();
+    std::fs::write(folder.path().join("old"), "old").unwrap();
+    let settings = "secret_file = \"new\"\nprevious_secret_file = \"old\"";
+    let config: Config = toml::from_str(settings).unwrap();
+
+    let plugin = testkit::with_build(|build| {
+        CallerAuth::build(config, &Build { folder: folder.path(), ..*build }).unwrap()
+    });
+
+    assert!(plugin.knows(CANARY.as_bytes()) && plugin.knows(b"old"));
+    assert!(testkit::build::<CallerAuth>(settings).unwrap_err().starts_with("secret: cannot read new: "));
+}
+
+#[test]
+fn networks_may_be_written_as_ipv4_in_ipv6() {
+    let rows = [
+        ("::ffff:10.0.0.0/104", "10.1.2.3:1", true),
+        ("::ffff:10.0.0.0/104", "[::ffff:10.1.2.3]:1", true),
+        ("::ffff:a00:0/104", "10.1.2.3:1", true),
+        ("::ffff:10.0.0.0/104", "11.0.0.1:1", false),
+        ("::ffff:10.1.2.3/128", "10.1.2.3:1", true),
+        ("::ffff:10.1.2.3/128", "10.1.2.4:1", false),
+        ("::ffff:0:0/96", "192.0.2.1:1", true),
+        ("::ffff:0:0/96", "[2001:db8::1]:1", false),
+        ("2001:db8::/32", "[2001:db8::1]:1", true),
+    ];
+
+    for (network, peer, is_inside) in rows {
+        let found = run(&format!("allow = [\"{network}\"]"), peer, &[]);
+        assert_eq!(found.is_ok(), is_inside, "{peer} in {network}");
+    }
+    let refused =
+        testkit::build::<CallerAuth>("allow = [\"10.0.0.0/8\", \"::ffff:10.0.0.0/64\"]").unwrap_err();
+    assert!(refused.starts_with("allow: `::ffff:10.0.0.0/64` is IPv4 written as IPv6"), "{refused}");
+}
+
+/// Asks for tokens of a provider that was never reached.
+fn with_tokens(more: &str) -> String {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let token = "issuer = \"https://login.example\"\naudience = [\"gateway\"]";
+    format!("{more}\n[token]\n{token}\n")
+}
+
+#[test]
+fn only_where_callers_need_tokens_the_gateway_waits_for_their_keys() {
+    let rows = [
+        ("", false),
+        ("require = \"any\"", false),
+        ("allow = [\"10.0.0.0/8\"]", false),
+        ("require = \"any\"\nallow = [\"10.0.0.0/8\"]", true),
+        ("require = \"any\"\ncertificates = [\"*\"]", true),
+    ];
+
+    for (settings, is_ready) in rows {
+        let plugin = testkit::build::<CallerAuth>(&with_tokens(settings)).unwrap();
+        assert_eq!(plugin.background().unwrap().is_ready(), is_ready, "{settings}");
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_checked_yet_is_answered_503_where_it_decides() {
+    let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","kid":"one"}"#);
+    let bearer = format!("Bearer {header}.e30.AAAA");
+    let shown: Headers<'_> = &[("Authorization", &bearer)];
+    let (all, any) = ("allow = [\"10.0.0.0/8\"]", "require = \"any\"\nallow = [\"10.0.0.0/8\"]");
+    let (inside, outside) = ("10.1.2.3:1", "192.0.2.1:1");
+    let rows: [(&str, &str, Headers<'_>, std::result::Result<(), ProblemKind>); 9] = [
+        ("", outside, shown, Err(ProblemKind::Unavailable)),
+        ("", outside, &[], Err(ProblemKind::Unauthenticated)),
+        (all, inside, shown, Err(ProblemKind::Unavailable)),
+        (all, outside, shown, Err(ProblemKind::Unauthenticated)),
+        (any, inside, shown, Ok(())),
+        (any, inside, &[], Ok(())),
+        (any, outside, shown, Err(ProblemKind::Unavailable)),
+        (any, outside, &[], Err(ProblemKind::Unauthenticated)),
+        (any, outside, &[("Authorization", "Bearer x")], Err(ProblemKind::Unauthenticated)),
+    ];
+
+    for (settings, peer, headers, expected) in rows {
+        assert_eq!(run(&with_tokens(settings), peer, headers), expected, "{settings}, {peer}, {headers:?}");
+    }
 }
 
 #[test]

@@ -26,9 +26,19 @@ pub(crate) struct Keys {
     client: Client,
     source: Source,
     refresh: Duration,
+    demand: Demand,
     current: ArcSwap<Vec<(Option<String>, DecodingKey)>>,
     /// Told when a token names a key that is not here.
     missed: Notify,
+}
+
+/// Whether callers can be let in without keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// Nobody can, so that the gateway is not ready before there are some.
+    Needed,
+    /// Whoever has something else than a token can.
+    Optional,
 }
 
 /// Where the keys are.
@@ -69,7 +79,7 @@ enum FetchError {
 
 impl Keys {
     /// Prepares a client; asks nothing yet.
-    pub(crate) fn new(config: &TokenConfig, folder: &Path) -> Result<Arc<Self>, String> {
+    pub(crate) fn new(config: &TokenConfig, folder: &Path, demand: Demand) -> Result<Arc<Self>, String> {
         let source = match &config.keys_url {
             Some(url) => Source::Keys(address(url).map_err(|reason| format!("token.keys_url: {reason}"))?),
             None => {
@@ -95,8 +105,8 @@ impl Keys {
             client = client.tls_certs_merge(authorities);
         }
         let client = client.build().map_err(|error| format!("token: no client: {error}"))?;
-        let current = ArcSwap::default();
-        Ok(Arc::new(Self { client, source, refresh: config.refresh, current, missed: Notify::new() }))
+        let (refresh, current, missed) = (config.refresh, ArcSwap::default(), Notify::new());
+        Ok(Arc::new(Self { client, source, refresh, demand, current, missed }))
     }
 
     /// Says whether there ever were any.
@@ -174,7 +184,10 @@ impl Background for Keys {
     }
 
     fn is_ready(&self) -> bool {
-        self.are_known()
+        match self.demand {
+            Demand::Needed => self.are_known(),
+            Demand::Optional => true,
+        }
     }
 
     async fn run(&self, surroundings: Surroundings) {
@@ -213,7 +226,7 @@ impl Background for Keys {
 impl Keys {
     /// Keys that are there already.
     pub(super) fn known(config: &TokenConfig, set: Value) -> Arc<Self> {
-        let keys = Self::new(config, Path::new("")).unwrap();
+        let keys = Self::new(config, Path::new(""), Demand::Needed).unwrap();
         keys.take(&serde_json::from_value(set).unwrap()).unwrap();
         keys
     }

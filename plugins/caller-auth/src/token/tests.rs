@@ -78,7 +78,7 @@ fn without(name: &str) -> Value {
 }
 
 fn accepts(tokens: &Tokens, fields: &[(&'static str, &str)]) -> bool {
-    tokens.accepts(&testkit::head("GET", "/", fields))
+    tokens.verdict(&testkit::head("GET", "/", fields)) == Verdict::Valid
 }
 
 #[test]
@@ -110,6 +110,13 @@ fn only_a_valid_token_for_the_gateway_lets_in() {
             false,
         ),
         ("unsigned", &json!({ "alg": "none", "kid": "one" }), claims(), false),
+        (
+            "with an extension that must be understood",
+            &json!({ "alg": "ES256", "kid": "one", "crit": ["exp"], "exp": now() + 600 }),
+            claims(),
+            false,
+        ),
+        ("with an empty list of such", &json!({ "alg": "ES256", "kid": "one", "crit": [] }), claims(), false),
         ("by the only key", &json!({ "alg": "ES256" }), claims(), true),
     ];
 
@@ -143,6 +150,24 @@ fn it_must_come_as_one_whole_bearer_token() {
     ] {
         assert!(!accepts(&tokens, &fields), "{fields:?}");
     }
+}
+
+#[test]
+fn before_the_first_keys_nobody_can_say_what_a_token_is_worth() {
+    let provider = Provider::new();
+    let config = config("");
+    let keys = Keys::new(&config, std::path::Path::new(""), Demand::Needed).unwrap();
+    let tokens = Tokens::new(config, keys).unwrap();
+    let verdict = |header: &Value| {
+        let token = provider.sign(header, &claims());
+        tokens.verdict(&testkit::head("GET", "/", &[("Authorization", &format!("Bearer {token}"))]))
+    };
+
+    let whole = verdict(&json!({ "alg": "ES256", "kid": "one" }));
+    let critical = verdict(&json!({ "alg": "ES256", "kid": "one", "crit": ["exp"] }));
+    let none = tokens.verdict(&testkit::head("GET", "/", &[]));
+
+    assert_eq!((whole, critical, none), (Verdict::Undecided, Verdict::Invalid, Verdict::Invalid));
 }
 
 #[test]
