@@ -48,7 +48,8 @@ pub struct LimitConfig {
 pub enum WebhookIds {
     /// The tenant's id where the caller gave none.
     Inject,
-    /// The tenant's id in any case.
+    /// The tenant's id in any case; what it cannot be put into is refused: a body that is no plain JSON object (400,
+    /// 415), and a tenant without a `webhookId` (403).
     Enforce,
     /// Nothing.
     Off,

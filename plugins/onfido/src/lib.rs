@@ -17,6 +17,7 @@
 mod alias;
 mod config;
 mod description;
+mod enforcement;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod links;

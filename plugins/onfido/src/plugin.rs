@@ -17,6 +17,7 @@ use prometheus::IntCounter;
 use crate::alias::Aliases;
 use crate::config::{Config, WebhookIds};
 use crate::description::describe;
+use crate::enforcement::{is_encoded, obstacle, unreadable};
 use crate::links::{rewrite_link, rewrite_location};
 use crate::operation::{Operation, is_version};
 use crate::splice::{Check, Spliced};
@@ -106,6 +107,21 @@ impl OnfidoApi {
             },
         })
     }
+
+    /// Asks for the body of a new check, or refuses one that the tenant's webhook cannot be put into although it must.
+    fn want_check(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<()> {
+        let obstacle = match self.webhook_ids {
+            WebhookIds::Enforce => obstacle(head, webhook_id(cx)),
+            WebhookIds::Inject | WebhookIds::Off => None,
+        };
+        if obstacle.is_some() || is_encoded(head) {
+            self.checks.untouched.inc();
+            return obstacle.map_or(Ok(()), Err);
+        }
+        cx.extensions_mut().insert(NewCheck);
+        cx.want_body(BodyWish { limit: self.max_checks_body, within: None });
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -145,15 +161,8 @@ impl Plugin for OnfidoApi {
             base,
         };
         cx.set_target(target);
-        if new_check && !is_encoded(head) {
-            cx.extensions_mut().insert(NewCheck);
-            cx.want_body(BodyWish { limit: self.max_checks_body, within: None });
-        } else if new_check {
-            self.checks.untouched.inc();
-            if self.webhook_ids == WebhookIds::Enforce {
-                let detail = "webhook_ids cannot be enforced in an encoded body";
-                return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
-            }
+        if new_check {
+            self.want_check(head, cx)?;
         }
         Ok(Flow::Next)
     }
@@ -167,20 +176,18 @@ impl Plugin for OnfidoApi {
         if cx.extensions().get::<NewCheck>().is_none() {
             return Ok(Flow::Next);
         }
-        let Some(check) = Check::read(body) else {
-            self.checks.untouched.inc();
-            return Ok(Flow::Next);
-        };
-        if check.synchronous
+        let check = Check::read(body);
+        if check.as_ref().is_some_and(|check| check.synchronous)
             && let Some(target) = cx.target_mut()
         {
             target.timeouts.read = self.synchronous_check;
         }
         let enforce = self.webhook_ids == WebhookIds::Enforce;
-        let webhook_id = cx.tenant().and_then(|tenant| tenant.webhook_id.as_deref());
-        let spliced = match (self.webhook_ids, webhook_id) {
-            (WebhookIds::Inject | WebhookIds::Enforce, Some(id)) => check.splice(body, id, enforce),
-            (WebhookIds::Off, _) | (_, None) => Spliced::Untouched,
+        let spliced = match (self.webhook_ids, check, webhook_id(cx)) {
+            (WebhookIds::Inject | WebhookIds::Enforce, Some(check), Some(id)) => {
+                check.splice(body, id, enforce)
+            }
+            (WebhookIds::Off, ..) | (_, None, _) | (_, _, None) => Spliced::Untouched,
         };
         match spliced {
             Spliced::Injected(bytes) => {
@@ -188,7 +195,12 @@ impl Plugin for OnfidoApi {
                 self.checks.injected.inc();
             }
             Spliced::Kept => self.checks.kept.inc(),
-            Spliced::Untouched => self.checks.untouched.inc(),
+            Spliced::Untouched => {
+                self.checks.untouched.inc();
+                if enforce {
+                    return Err(unreadable());
+                }
+            }
         }
         Ok(Flow::Next)
     }
@@ -227,10 +239,9 @@ impl Plugin for OnfidoApi {
     }
 }
 
-/// Says whether the body is compressed, so that it cannot be read as JSON.
-fn is_encoded(head: &RequestHeader) -> bool {
-    let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
-    codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+/// The webhook that new checks of the tenant are told to.
+fn webhook_id(cx: &Ctx) -> Option<&str> {
+    cx.tenant().and_then(|tenant| tenant.webhook_id.as_deref())
 }
 
 /// Where the caller reached the gateway: the request's own scheme, host, and path without what the route's

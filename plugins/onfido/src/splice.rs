@@ -13,7 +13,7 @@ pub enum Spliced {
     Injected(Vec<u8>),
     /// The caller's own ids stay.
     Kept,
-    /// It is no JSON object; Onfido will say so.
+    /// It is no JSON object.
     Untouched,
 }
 

@@ -127,3 +127,55 @@ fn an_encoded_check_passes_untouched_unless_ids_are_enforced() {
         [(Ok(()), None), (Err(ProblemKind::UnsupportedMediaType), None), (Ok(()), Some(65536))]
     );
 }
+
+async fn send(
+    plugin: &OnfidoApi,
+    webhook_id: Option<&str>,
+    body: &'static [u8],
+) -> Result<Bytes, ProblemKind> {
+    let mut tenant = testkit::tenant("acme", "https://api.eu.onfido.com/v3.6", "https://portal.example/");
+    tenant.webhook_id = webhook_id.map(str::to_owned);
+    let mut cx = cx("checks");
+    cx.set_tenant(Arc::new(tenant));
+    let (head, mut body) = (testkit::head("POST", "/dcs/kyc2/checks", &[]), Bytes::from_static(body));
+    plugin.request_filter(&head, &mut cx).map_err(|problem| problem.kind())?;
+    let flow = plugin.request_body_filter(&head, &mut body, &mut cx).await;
+    flow.map(|_| body).map_err(|problem| problem.kind())
+}
+
+#[tokio::test]
+async fn what_no_ids_can_be_put_into_is_refused_only_where_they_are_enforced() {
+    let bodies: [&[u8]; 6] =
+        [b"", b"[]", b"{\"a\":01}", b"\xef\xbb\xbf{}", b"webhook_ids[]=other", b"{\"a\":\"\xff\"}"];
+    let enforce = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
+
+    for mode in ["inject", "off"] {
+        let plugin = testkit::build::<Onfido>(&format!("webhook_ids = \"{mode}\"")).unwrap();
+        for body in bodies {
+            assert_eq!(send(&plugin, Some("hook"), body).await, Ok(Bytes::from_static(body)), "{mode}");
+        }
+        assert_eq!(send(&plugin, None, b"{}").await, Ok(Bytes::from_static(b"{}")), "{mode}");
+        assert_eq!(plugin.checks.untouched.get(), 7, "{mode}");
+    }
+    for body in bodies {
+        assert_eq!(send(&enforce, Some("hook"), body).await, Err(ProblemKind::BadRequest), "{body:?}");
+    }
+    assert_eq!(send(&enforce, None, b"{}").await, Err(ProblemKind::Forbidden));
+    assert_eq!(enforce.checks.untouched.get(), 7);
+    let ids = send(&enforce, Some("hook"), br#"{"webhook_ids":["other"]}"#).await;
+    assert_eq!(ids, Ok(Bytes::from_static(br#"{"webhook_ids":["hook"]}"#)));
+}
+
+#[test]
+fn other_calls_are_passed_on_where_ids_are_enforced() {
+    let plugin = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
+    let mut tenant = testkit::tenant("acme", "https://api.eu.onfido.com/v3.6", "https://portal.example/");
+    tenant.webhook_id = None;
+    let head = testkit::head("POST", "/dcs/kyc2/documents", &[("Content-Type", "multipart/form-data")]);
+    let mut cx = cx("documents");
+    cx.set_tenant(Arc::new(tenant));
+
+    let flow = plugin.request_filter(&head, &mut cx);
+
+    assert!(matches!(flow, Ok(Flow::Next)) && cx.body_wish().is_none());
+}
