@@ -1,7 +1,10 @@
 //! Where a configured secret comes from: a file or an environment variable, never the configuration itself.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use secrecy::zeroize::Zeroizing;
 
 use crate::Secret;
 
@@ -67,13 +70,18 @@ impl SecretSource {
     ///
     /// [`SecretSourceError`] when it is not there, not text or empty.
     pub fn read(&self) -> Result<Secret, SecretSourceError> {
-        let text = match self {
-            Self::File(path) => std::fs::read_to_string(path)
-                .map_err(|reason| SecretSourceError::Unreadable { path: path.clone(), reason })?,
-            Self::Env(variable) => {
-                std::env::var(variable).map_err(|_| SecretSourceError::Unset(variable.clone()))?
+        // What is read has white space around the secret, so it is no `Secret` yet, but is wiped like one.
+        let mut text = Zeroizing::new(String::new());
+        match self {
+            Self::File(path) => {
+                File::open(path)
+                    .and_then(|mut file| file.read_to_string(&mut text))
+                    .map_err(|reason| SecretSourceError::Unreadable { path: path.clone(), reason })?;
             }
-        };
+            Self::Env(variable) => {
+                *text = std::env::var(variable).map_err(|_| SecretSourceError::Unset(variable.clone()))?;
+            }
+        }
         match text.trim() {
             "" => Err(SecretSourceError::Empty),
             secret => Ok(Secret::new(secret.to_owned())),

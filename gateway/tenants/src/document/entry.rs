@@ -9,7 +9,8 @@ use http::HeaderValue;
 use kyc_model::{Dialect, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase};
 use serde_json::value::RawValue;
 
-use super::hosts::OnfidoHosts;
+use super::BASE_URL;
+use super::hosts::{OnfidoHosts, is_onfido_in_clear};
 use super::object::Object;
 use super::rules;
 
@@ -52,6 +53,9 @@ impl Entry {
         let webhook_id = reader.optional("webhookId", rules::webhook_id);
         let signing_token = reader.optional("webhookToken", secret);
         let (own_base, needs_base) = reader.base(hosts);
+        if needs_base && base.is_some_and(|base| is_onfido_in_clear(base)) {
+            reader.problems.push(format!("{BASE_URL} {IN_CLEAR}"));
+        }
         let portal = reader.portal();
         let base = own_base.or_else(|| base.map(Arc::clone));
         base.as_ref().map(|base| base.url().as_str()).hash(&mut reader.hasher);
@@ -113,8 +117,14 @@ impl Reader<'_> {
     /// The entry's own base URL, and whether it needs the document's: a bad one is not made good by that.
     fn base(&mut self, hosts: &OnfidoHosts) -> (Option<Arc<UpstreamBase>>, bool) {
         let known = self.problems.len();
-        let own =
-            self.optional("baseUrl", |text| UpstreamBase::parse(text).and_then(|base| hosts.admit(base)));
+        let own = self.optional("baseUrl", |text| {
+            let base = UpstreamBase::parse(text).and_then(|base| hosts.admit(base));
+            match base {
+                Ok(base) if is_onfido_in_clear(&base) => Err(IN_CLEAR.to_owned()),
+                Ok(base) => Ok(base),
+                Err(error) => Err(error.to_string()),
+            }
+        });
         let own = own.map(Arc::new);
         let needs_base = own.is_none() && self.problems.len() == known;
         (own, needs_base)
@@ -154,6 +164,8 @@ fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
 
 /// Keyed once per process, so that a fingerprint says nothing about a secret to anyone outside.
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+const IN_CLEAR: &str = "must begin with https://, or the API token could be read on the way";
 
 /// What FintechOS calls its endpoint.
 const DEFAULT_ACTION: &str = "FTOS_Onfido_WebHook";

@@ -36,9 +36,17 @@ impl OnfidoHosts {
 impl Default for OnfidoHosts {
     /// Onfido's regions (<https://documentation.onfido.com/api/latest/#regions>).
     fn default() -> Self {
-        Self::new(["eu", "us", "ca"].map(|region| format!("api.{region}.onfido.com")))
+        Self::new(ONFIDO.map(str::to_owned))
     }
 }
+
+/// Says whether a token would go to Onfido itself without TLS, where everybody on the way could read a live one. Other
+/// hosts are the operator's own choice.
+pub(super) fn is_onfido_in_clear(base: &UpstreamBase) -> bool {
+    !base.is_tls() && ONFIDO.contains(&base.host())
+}
+
+const ONFIDO: [&str; 3] = ["api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com"];
 
 #[cfg(test)]
 mod tests {
@@ -62,6 +70,21 @@ mod tests {
             ("http://[::1]:9464/", false),
         ] {
             assert_eq!(hosts.admit(UpstreamBase::parse(url).unwrap()).is_ok(), may, "{url}");
+        }
+    }
+
+    #[test]
+    fn onfidos_own_hosts_are_reached_with_tls_alone() {
+        for (url, in_clear) in [
+            ("https://api.eu.onfido.com/v3.6", false),
+            ("http://api.eu.onfido.com/v3.6", true),
+            ("HTTP://API.US.onfido.com:443", true),
+            ("http://api.ca.onfido.com", true),
+            ("http://localhost:8081", false),
+            ("http://127.0.0.1:8081", false),
+            ("http://onfido.example", false),
+        ] {
+            assert_eq!(is_onfido_in_clear(&UpstreamBase::parse(url).unwrap()), in_clear, "{url}");
         }
     }
 }

@@ -4,6 +4,8 @@ use super::*;
 
 const HOST: &str = "baseUrl names a host that API tokens do not go to (tenants.onfido_hosts)";
 
+const IN_CLEAR: &str = "baseUrl must begin with https://, or the API token could be read on the way";
+
 #[test]
 fn bad_entry_is_refused_by_name_and_the_others_load() {
     let letters = "n".repeat(129);
@@ -26,6 +28,7 @@ fn bad_entry_is_refused_by_name_and_the_others_load() {
         ("baseUrl", json!("https://api.eu.onfido.com.evil.example/"), HOST),
         ("baseUrl", json!("https://api.au.onfido.com/v3.6"), HOST),
         ("baseUrl", json!("http://169.254.169.254/"), HOST),
+        ("baseUrl", json!("http://api.eu.onfido.com/v3.6"), IN_CLEAR),
         ("baseUrl", json!("https://u:p@x/"), "baseUrl must not hold a user name or password"),
         ("ftosEndpoint", json!(null), "ftosEndpoint is missing"),
         ("ftosEndpoint", json!("ftp://x/"), "ftosEndpoint must begin with https:// or http://"),
@@ -66,6 +69,25 @@ fn refusal_reads_as_a_sentence_and_names_every_problem() {
             "tenant without a name (entry 3): is not an object",
         ]
     );
+}
+
+#[test]
+fn the_documents_base_url_at_onfido_needs_tls_too() {
+    let mut own = entry("globex");
+    own["baseUrl"] = json!("https://api.us.onfido.com/v3.6");
+    let text =
+        |base: &str| json!({"Onfido-BaseUrl": base, "Onfido-ApiTokens": [entry("acme"), own]}).to_string();
+    let hosts = OnfidoHosts::new(["api.eu.onfido.com", "api.us.onfido.com", "o.example"].map(str::to_owned));
+    let read = |base: &str| Document::parse_within(text(base).as_bytes(), None, &hosts).unwrap();
+
+    let in_clear = read("http://api.eu.onfido.com/v3.6");
+
+    let texts: Vec<String> = in_clear.refused.iter().map(Refusal::to_string).collect();
+    assert_eq!(texts, [format!("tenant \"acme\" (entry 1): Onfido-{}", IN_CLEAR.replace("base", "Base"))]);
+    assert!(in_clear.tenants.len() == 1 && in_clear.tenants.by_name("globex").is_some());
+    for base in ["http://localhost:8081/v3.6", "http://127.0.0.1:8081", "http://o.example/"] {
+        assert_eq!(read(base).tenants.len(), 2, "{base}");
+    }
 }
 
 #[test]
