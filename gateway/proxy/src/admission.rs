@@ -7,6 +7,7 @@ use pingora::proxy::Session;
 
 use crate::downstream::admit_head;
 use crate::exchange::Exchange;
+use crate::outcome::method_name;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
 use crate::upstream::forget_spelling;
@@ -38,6 +39,7 @@ pub(crate) fn admit(
         check_raw_head(&http1.get_headers_raw_bytes())?;
     }
     let head = session.req_header_mut();
+    exchange.story.method = Some(method_name(&head.method));
     check_fields(head, http2)?;
     check_target(head.raw_path())?;
     forget_spelling(head);

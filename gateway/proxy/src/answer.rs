@@ -1,7 +1,7 @@
 //! Writes the answers that do not come from an upstream.
 
 use bytes::Bytes;
-use http::header;
+use http::{Method, StatusCode, header};
 use kyc_model::{Problem, ProblemKind};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
@@ -100,8 +100,15 @@ pub(crate) fn finish_head(
         .map_err(|_| Problem::new(ProblemKind::Internal, "the request id is no header value"))
 }
 
+/// Says whether nothing follows the head (RFC 9110, section 6.4.1).
+pub(crate) fn has_no_body(head: &ResponseHeader, method: &Method) -> bool {
+    *method == Method::HEAD
+        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0")
+}
+
 async fn write(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
-    let empty = body.is_empty() || session.req_header().method == http::Method::HEAD;
+    let empty = body.is_empty() || session.req_header().method == Method::HEAD;
     // HTTP/2 ends a stream only with a body, even one of no bytes.
     session.write_response_header(Box::new(head), false).await?;
     let body = if empty { Bytes::new() } else { body };

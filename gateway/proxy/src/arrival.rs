@@ -1,5 +1,6 @@
 //! How a request body that goes on as it comes may arrive: how large, and how fast.
 
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, header};
@@ -13,7 +14,8 @@ use crate::settings::ProxySettings;
 /// A body on its way.
 #[derive(Debug, Default)]
 pub(crate) struct Arrival {
-    began: Option<Instant>,
+    /// Until when what came so far is fast enough.
+    enough_until: Option<Instant>,
     bytes: u64,
     is_whole: bool,
 }
@@ -55,27 +57,39 @@ impl Arrival {
         self.is_whole
     }
 
+    /// How many bytes came.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Counts a piece. Whoever sends no byte for a while is the read timeout's business.
     ///
     /// # Errors
     ///
-    /// [`ProblemKind::BodyTooLarge`] above `limit`, [`ProblemKind::RequestTimeout`] where the whole so far came slower
-    /// than [`ProxySettings::min_rate`], once it took longer than one read may.
+    /// [`ProblemKind::BodyTooLarge`] above `limit`, [`ProblemKind::RequestTimeout`] where pieces come slower than
+    /// [`ProxySettings::min_rate`] for longer than one read may take.
     pub(crate) fn add(&mut self, piece: usize, limit: Option<u64>, settings: &ProxySettings) -> Result<()> {
-        let took = self.began.get_or_insert_with(Instant::now).elapsed();
-        self.bytes = self.bytes.saturating_add(u64::try_from(piece).unwrap_or(u64::MAX));
+        let piece = u64::try_from(piece).unwrap_or(u64::MAX);
+        self.bytes = self.bytes.saturating_add(piece);
         if let Some(limit) = limit.filter(|limit| self.bytes > *limit) {
             return Err(too_large(limit));
         }
-        if is_too_slow(self.bytes, took, settings) {
+        if self.is_too_slow(piece, Instant::now(), settings) {
             return Err(refuse(ProblemKind::RequestTimeout, "the body came too slowly"));
         }
         Ok(())
     }
-}
 
-fn is_too_slow(bytes: u64, took: Duration, settings: &ProxySettings) -> bool {
-    took > settings.read && bytes < settings.min_rate.saturating_mul(took.as_secs())
+    /// Each byte is worth some time, but nobody has more of it than one read may take: a body that came fast before
+    /// may not trickle afterwards.
+    fn is_too_slow(&mut self, piece: u64, now: Instant, settings: &ProxySettings) -> bool {
+        let most = now + settings.read;
+        let Some(rate) = NonZeroU64::new(settings.min_rate) else { return false };
+        let worth = Duration::from_secs_f64(piece as f64 / rate.get() as f64);
+        let until = self.enough_until.map_or(most, |until| most.min(until + worth));
+        self.enough_until = Some(until);
+        until < now
+    }
 }
 
 fn too_large(limit: u64) -> Box<pingora::Error> {
@@ -102,12 +116,24 @@ mod tests {
     #[test]
     fn a_trickle_is_told_from_a_slow_line() {
         let settings = settings(500);
-        let rows =
-            [(1, 30, false), (1, 31, true), (15_499, 31, true), (15_500, 31, false), (100_000, 300, true)];
+        // The first piece, then one of so many bytes every so many seconds: when is it too slow?
+        let rows = [
+            (1, 1, 1, Some(31)),
+            (16 << 20, 1, 1, Some(31)),
+            (1, 250, 1, Some(61)),
+            (1, 500, 1, None),
+            (1, 14_500, 29, None),
+            (1, 14_000, 29, Some(899)),
+            (1, 65_536, 120, None),
+        ];
 
-        for (bytes, seconds, slow) in rows {
-            let found = is_too_slow(bytes, Duration::from_secs(seconds), &settings);
-            assert_eq!(found, slow, "{bytes} bytes in {seconds} s");
+        for (first, bytes, every, expected) in rows {
+            let (mut arrival, begun) = (Arrival::default(), Instant::now());
+            assert!(!arrival.is_too_slow(first, begun, &settings));
+            let mut times = (1..1000).map(|turn| turn * every);
+            let late = times
+                .find(|seconds| arrival.is_too_slow(bytes, begun + Duration::from_secs(*seconds), &settings));
+            assert_eq!(late, expected, "{first} bytes, then {bytes} every {every} s");
         }
     }
 

@@ -13,6 +13,8 @@ use prometheus::IntGauge;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::arrival::Arrival;
+use crate::downstream::answer_is_complete;
+use crate::outcome;
 use crate::route::CompiledRoute;
 use crate::upstream::Pass;
 
@@ -37,9 +39,21 @@ pub struct Exchange {
     pub(crate) room: Option<OwnedSemaphorePermit>,
     /// The gateway's own refusal or failure, once there is one.
     pub(crate) problem: Option<ProblemKind>,
+    /// What the log and the metrics must know, whatever becomes of the request.
+    pub(crate) story: Story,
     /// The work for the caller, in its trace.
     pub(crate) span: Span,
     _in_flight: InFlight,
+}
+
+/// What is said of a request that does not come to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Story {
+    /// None while the head is not understood.
+    pub(crate) method: Option<&'static str>,
+    /// Of the answer, once it has one.
+    pub(crate) status: Option<u16>,
+    pub(crate) is_told: bool,
 }
 
 /// How far the upstream has come.
@@ -113,9 +127,26 @@ impl Exchange {
             body: None,
             room: None,
             problem: None,
+            story: Story::default(),
             span: Span::default(),
             _in_flight: in_flight,
         }
+    }
+
+    /// Notes the status of the upstream's answer, and whether its head is all of it.
+    pub(crate) fn answered(&mut self, status: u16, is_complete: bool) {
+        self.story.status = Some(status);
+        self.upstream.answered(status);
+        if is_complete {
+            self.answer_is_complete();
+        }
+    }
+
+    /// Notes that the upstream has done its part: the tenant's place there is free, even if the rest of the request
+    /// is still to come.
+    pub(crate) fn answer_is_complete(&mut self) {
+        self.upstream.pass = None;
+        answer_is_complete();
     }
 
     /// Waits for what a plugin asked to wait for.
@@ -129,5 +160,14 @@ impl Exchange {
     /// The tenant's name for logs and metrics; empty while there is none.
     pub(crate) fn tenant(&self) -> &str {
         self.cx.tenant().map_or("", |tenant| tenant.name.as_str())
+    }
+}
+
+impl Drop for Exchange {
+    /// A panic, or a caller who leaves the rest of a body open, ends a request wherever it is.
+    fn drop(&mut self) {
+        if !self.story.is_told {
+            outcome::record_broken(self);
+        }
     }
 }

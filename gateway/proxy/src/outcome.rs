@@ -23,21 +23,44 @@ pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
         request_bytes: session.body_bytes_read() as u64,
         response_bytes: session.body_bytes_sent() as u64,
     };
+    exchange.route.chains.logging(&outcome, &exchange.cx);
+    tell(exchange, method_name(&session.req_header().method), &outcome);
+}
+
+/// The same for a request whose task ends before it does. Plugins hear nothing of it: it may be one of them that
+/// panicked.
+pub(crate) fn record_broken(exchange: &mut Exchange) {
+    let panics = std::thread::panicking();
+    let outcome = Outcome {
+        status: exchange.story.status.unwrap_or(if panics { 500 } else { CLIENT_GONE }),
+        code: if panics {
+            Some(ProblemKind::Internal.code())
+        } else {
+            exchange.problem.map(ProblemKind::code)
+        },
+        duration: exchange.started.elapsed(),
+        upstream_duration: exchange.upstream.duration,
+        request_bytes: exchange.arrival.bytes(),
+        response_bytes: 0,
+    };
+    tell(exchange, exchange.story.method.unwrap_or("unread"), &outcome);
+}
+
+fn tell(exchange: &mut Exchange, method: &'static str, outcome: &Outcome) {
+    exchange.story.is_told = true;
     let metrics = &exchange.route.metrics;
     let upstream_seconds = outcome.upstream_duration.map(|duration| duration.as_secs_f64());
-    metrics.answered(exchange.tenant(), status, outcome.duration.as_secs_f64(), upstream_seconds);
+    metrics.answered(exchange.tenant(), outcome.status, outcome.duration.as_secs_f64(), upstream_seconds);
     if let Some(code) = outcome.code {
         metrics.refused(code);
     }
-    exchange.route.chains.logging(&outcome, &exchange.cx);
-    let method = method_name(&session.req_header().method);
-    spans::end(exchange, method, &outcome);
+    spans::end(exchange, method, outcome);
     AccessRecord {
         request_id: exchange.request_id.to_str().unwrap_or_default(),
         route: &exchange.route.name,
         tenant: exchange.tenant(),
         method,
-        status,
+        status: outcome.status,
         code: outcome.code.unwrap_or_default(),
         trace: exchange.span.context().filter(TraceContext::is_sampled),
         duration: outcome.duration,
@@ -77,8 +100,16 @@ pub(crate) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) 
     }
 }
 
+/// Tells the operator that a tenant's token may be wrong.
+pub(crate) fn log_denied(exchange: &Exchange, status: u16) {
+    tracing::error!(
+        request_id = %exchange.cx.request_id(), tenant = exchange.tenant(), status,
+        "the upstream refused the tenant's credential"
+    );
+}
+
 /// A label must not grow with what callers send, so only registered methods are named.
-fn method_name(method: &Method) -> &'static str {
+pub(crate) fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

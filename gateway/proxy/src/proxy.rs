@@ -234,13 +234,11 @@ impl ProxyHttp for Proxy {
         if head.status.is_informational() {
             return Ok(());
         }
-        exchange.upstream.answered(head.status.as_u16());
+        let status = head.status.as_u16();
+        exchange.answered(status, answer::has_no_body(head, &session.req_header().method));
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
-            tracing::error!(
-                request_id = %exchange.cx.request_id(), tenant = exchange.tenant(), status = head.status.as_u16(),
-                "the upstream refused the tenant's credential"
-            );
+            outcome::log_denied(exchange, status);
         }
         answer::finish_head(head, session.req_header(), exchange).map_err(to_pingora)
     }
@@ -253,6 +251,9 @@ impl ProxyHttp for Proxy {
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<std::time::Duration>> {
         exchange.route.chains.response_body_filter(chunk, end, &mut exchange.cx).map_err(to_pingora)?;
+        if end {
+            exchange.answer_is_complete();
+        }
         Ok(None)
     }
 

@@ -15,7 +15,7 @@ pub struct ProxySettings {
     pub write: Duration,
     /// The whole time for a body that is read before it goes on.
     pub body: Duration,
-    /// Bytes a second that a body must come at on average, once it took longer than `read`.
+    /// Bytes a second that a body must come at, but for a delay of [`ProxySettings::read`] in all; 0: at any rate.
     pub min_rate: u64,
     /// Bytes that all bodies may take together which are read before they go on.
     pub buffered_bodies: usize,

@@ -66,7 +66,7 @@ fn proxied(
         socket,
         gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
         certificates,
-        app: Arc::new(Guarded::new(Entry::new(application), &listener.proxy, metrics)),
+        app: Arc::new(Guarded::new(Entry::new(application, &listener.proxy), &listener.proxy, metrics)),
     })
 }
 

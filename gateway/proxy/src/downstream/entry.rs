@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
@@ -11,6 +12,7 @@ use pingora::protocols::http::v2::server::H2Options;
 use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
 
+use super::rest::bounded;
 use super::tap::{Tap, begin_request};
 use super::watch::Ledger;
 use crate::settings::ProxySettings;
@@ -24,7 +26,11 @@ pub struct Guarded<A> {
 
 /// Tells the connection that a new request begins, then hands it to the proxy.
 #[derive(Debug)]
-pub struct Entry<A>(Arc<A>);
+pub struct Entry<A> {
+    inner: Arc<A>,
+    /// Over HTTP/2, for the rest of a body behind its answer, and for the last of the answer.
+    rest: Duration,
+}
 
 // === impl Guarded ===
 
@@ -53,9 +59,10 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
 // === impl Entry ===
 
 impl<A> Entry<A> {
-    /// Wraps Pingora's proxy application.
-    pub fn new(inner: A) -> Self {
-        Self(Arc::new(inner))
+    /// Wraps Pingora's proxy application. Over HTTP/2 a request ends within [`ProxySettings::read`] and
+    /// [`ProxySettings::write`] of its complete answer.
+    pub fn new(inner: A, settings: &ProxySettings) -> Self {
+        Self { inner: Arc::new(inner), rest: settings.read + settings.write }
     }
 }
 
@@ -72,15 +79,18 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
         Self: 'async_trait,
     {
         begin_request(session.stream());
-        self.0.process_new_http(session, shutdown)
+        if session.is_http2() {
+            return Box::pin(bounded(self.rest, self.inner.process_new_http(session, shutdown)));
+        }
+        self.inner.process_new_http(session, shutdown)
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        self.0.h2_options()
+        self.inner.h2_options()
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
-        self.0.server_options()
+        self.inner.server_options()
     }
 
     fn http_cleanup<'life0, 'async_trait>(
@@ -90,6 +100,6 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
         'life0: 'async_trait,
         Self: 'async_trait,
     {
-        self.0.http_cleanup()
+        self.inner.http_cleanup()
     }
 }

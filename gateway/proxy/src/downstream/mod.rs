@@ -2,8 +2,10 @@
 
 mod entry;
 mod quiet;
+mod rest;
 mod tap;
 mod watch;
 
 pub use entry::{Entry, Guarded};
+pub(crate) use rest::answer_is_complete;
 pub(crate) use tap::admit_head;

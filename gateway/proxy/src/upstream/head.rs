@@ -66,7 +66,8 @@ fn take(head: &mut RequestHeader) -> Parts {
     Parts::from(std::mem::replace(head, RequestHeader::from(nothing)))
 }
 
-/// No credential of the caller, and nothing that says who the caller is, goes on.
+/// No credential of the caller, nothing that says who the caller is, and nothing that would ask for another method or
+/// path than what was looked at goes on.
 fn is_foreign(name: &HeaderName) -> bool {
     let name = name.as_str();
     match name.as_bytes().first() {
@@ -79,7 +80,16 @@ fn is_foreign(name: &HeaderName) -> bool {
             name.starts_with("x-forwarded-")
                 || matches!(
                     name,
-                    "x-real-ip" | "x-original-url" | "x-original-host" | "x-request-id" | "x-admin-intent"
+                    "x-real-ip"
+                        | "x-original-url"
+                        | "x-original-host"
+                        | "x-rewrite-url"
+                        | "x-http-method"
+                        | "x-http-method-override"
+                        | "x-method-override"
+                        | "x-request-id"
+                        | "x-gateway-secret"
+                        | "x-admin-intent"
                 )
         }
         Some(_) | None => false,
@@ -124,6 +134,9 @@ mod tests {
             "X-Forwarded-For",
             "Forwarded",
             "X-Real-IP",
+            "X-HTTP-Method-Override",
+            "X-Rewrite-URL",
+            "X-Gateway-Secret",
         ];
         for name in sent {
             head.insert_header(name, "canary").unwrap();
