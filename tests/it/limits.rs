@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::support::frames::{END_HEADERS, End, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Gateway, Setup, start};
-use crate::support::raw::{send, status};
+use crate::support::raw::{exchange, send, status};
+use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 fn routes(before: &str, onfido: &str) -> String {
@@ -155,7 +157,7 @@ async fn an_answer_says_whether_its_connection_goes_on() {
     let get = b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
 
-    let answer = crate::support::raw::exchange(&mut stream, get).await;
+    let answer = exchange(&mut stream, get).await;
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
 
@@ -164,4 +166,76 @@ async fn an_answer_says_whether_its_connection_goes_on() {
     assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
     assert_eq!(rest, b"");
     gateway.stop().await;
+}
+
+/// Threads that took no work of each other lost a quarter of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_upstream_connection_serves_whichever_thread_wants_it() {
+    let onfido = Echo::start().await;
+    let gateway = start(Setup::default().onfido(onfido.address).config("[server]\nthreads = 4\n")).await;
+    let mut callers = Vec::new();
+    for _ in 0..16 {
+        callers.push(TcpStream::connect(gateway.address()).await.unwrap());
+    }
+
+    for _ in 0..20 {
+        for caller in &mut callers {
+            let request = b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
+            let answer = exchange(caller, request).await;
+            assert_eq!(status(&answer), 200, "{answer}");
+        }
+    }
+
+    let (calls, made) = (onfido.requests(), onfido.connections());
+    println!("{calls} calls, one after the other, over {made} upstream connections");
+    assert!(calls == 320 && made <= 8, "{calls} {made}");
+}
+
+/// Pingora reads the rest of a body for ever once the upstream has answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_left_open_behind_its_answer_holds_no_place_and_ends() {
+    for refusal in ["Content-Length: 0\r\n\r\n", "Content-Length: 2\r\n\r\n{}"] {
+        let (authority, upstream) = (Authority::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = upstream.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = upstream.accept().await {
+                let answer = format!("HTTP/1.1 413 Too Large\r\n{refusal}");
+                tokio::spawn(async move {
+                    let mut head = vec![0; 4096];
+                    while let Ok(1..) = stream.read(&mut head).await {
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        let limits = format!(
+            "[downstream]\nread = \"1s\"\nwrite = \"1s\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}",
+            authority.listener_tls()
+        );
+        let config = format!("{limits}{}", routes("", "limits = { in_flight = 1 }\n"));
+        let gateway = start(Setup::default().onfido(address).config(&config)).await;
+        let head = |length: &str| {
+            let list = [
+                (":method", "POST"),
+                (":scheme", "https"),
+                (":authority", "gateway.test"),
+                (":path", "/dcs/kyc2/documents"),
+                ("subscriptionid", "sub-acme"),
+                ("content-length", length),
+            ];
+            fields(&list)
+        };
+        let mut caller = Frames::connect(&authority, gateway.address()).await;
+
+        caller.send(&frame(HEADERS, END_HEADERS, 1, &head("10000000000"))).await;
+        let (answered, began) = (caller.end(1).await, Instant::now());
+        caller.send(&frame(HEADERS, END_HEADERS, 3, &head("10000000000"))).await;
+        let beside = caller.end(3).await;
+        let ended = caller.end(1).await;
+
+        assert_eq!((answered, beside, ended), (End::Answered, End::Answered, End::Reset), "{refusal}");
+        assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+        let log = gateway.stop().await;
+        assert_eq!(log.matches("\"method\":\"POST\",\"status\":413").count(), 2, "{log}");
+    }
 }

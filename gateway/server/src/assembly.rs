@@ -173,8 +173,9 @@ fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
         max_retries: 4,
         // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
-        // A thread that takes no work of others needs no locks for its own.
-        work_stealing: false,
+        // Else a kept upstream connection is lost whenever another thread than the one that kept it wants it, see
+        // docs/adr/0011-threads-take-work-of-each-other.md.
+        work_stealing: true,
         ..ServerConf::default()
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) struct Echo {
     pub(crate) address: SocketAddr,
     requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 // === impl Echo ===
@@ -20,15 +21,21 @@ impl Echo {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&requests);
+        let [requests, connections] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let (count, accepted) = (Arc::clone(&requests), Arc::clone(&connections));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 let count = Arc::clone(&count);
                 tokio::spawn(async move { serve(stream, &count).await });
             }
         });
-        Self { address, requests }
+        Self { address, requests, connections }
+    }
+
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// How many requests arrived.
