@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kyc_sandbox::signature::sign;
 use reqwest::Client;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -212,6 +213,30 @@ async fn a_service_manager_hears_of_start_successor_and_stop() {
     assert!(started.contains("READY=1"), "{started}");
     assert_eq!(replaced, format!("MAINPID={}\n", gateway.pid()));
     assert_eq!(stopped, "STOPPING=1\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_predecessor_that_is_told_to_stop_as_well_does_so_in_its_time() {
+    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let setup = Setup::default().onfido(upstream.local_addr().unwrap());
+    let mut gateway = start(setup.config("[server]\ndrain = \"1s\"\n")).await;
+    let mut caller = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    let request = b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
+    caller.write_all(request).await.unwrap();
+    let (_held, _) = upstream.accept().await.unwrap();
+    let before = gateway.pid();
+    gateway.signal("-QUIT");
+    follow_successor(&mut gateway).await;
+
+    std::process::Command::new("kill").args(["-TERM", &before.to_string()]).status().unwrap();
+    wait_for_end(before).await;
+
+    logged(&gateway, "drain time is over, requests are cut off", 1).await;
+    let answer =
+        send(gateway.address(), b"GET /nowhere HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "the successor lives: {answer}");
+    gateway.signal("-TERM");
+    wait_for_end(gateway.pid()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

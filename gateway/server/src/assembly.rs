@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_plugin_api::Background;
+use kyc_plugin_api::{Background, Operations};
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::admin::{Admin, Readiness};
 use crate::announcement::{Announcement, Serving};
-use crate::config::{Listener, LogSettings, Settings, TenantSource};
+use crate::config::{DescribedRoute, Listener, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
 use crate::endpoints::{self, Proxied};
 use crate::hardening;
@@ -105,8 +105,13 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let serving = Serving::default();
     let (replace, replaced) = watch::channel(false);
     let replace = Arc::new(replace);
-    let (stop, interrupt, hangup) =
-        signals.split(readiness.clone(), log.clone(), legacy, Arc::clone(&replace), serving.clone());
+    let (stop, hurry, hangup) = signals.split(
+        (readiness.clone(), settings.drain_delay),
+        log.clone(),
+        legacy,
+        Arc::clone(&replace),
+        serving.clone(),
+    );
 
     let conf = conf(settings.threads, settings.drain, settings.upstream_ca_file.as_deref());
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
@@ -121,9 +126,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         &mut renewal,
     )?;
     let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
-    let mut operations = settings.offers.operations;
-    operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
-    operations.push(Arc::new(ApiPage::new(settings.offers.described, &operations, tenants.clone())));
+    let operations = operations(settings.offers.operations, settings.offers.described, &tenants, &reload);
     let admin =
         endpoints::admin(Admin::new(metrics.clone(), readiness.clone(), operations), admin_socket, &metrics);
     let announcement =
@@ -136,11 +139,23 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     server.add_service(background_service("tenants", refresh));
     server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
     let under_way = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
-    let drain = Drain::new(metrics, gates, under_way, log, settings.drain, interrupt, replace);
+    let drain = Drain::new(metrics, gates, under_way, log, settings.drain, hurry, replace);
     server.add_service(background_service("drain", drain));
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
     // A drain that did not end the process took longer than Pingora waits.
     std::process::exit(0)
+}
+
+/// What operators may ask for: the plugins' pages, the tenants, and the page that describes the others.
+fn operations(
+    mut operations: Vec<Arc<dyn Operations>>,
+    described: Vec<DescribedRoute>,
+    tenants: &Tenants,
+    reload: &Reload,
+) -> Vec<Arc<dyn Operations>> {
+    operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
+    operations.push(Arc::new(ApiPage::new(described, &operations, tenants.clone())));
+    operations
 }
 
 /// The log, and what protects the process.
@@ -166,8 +181,8 @@ fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError
 fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
     ServerConf {
         threads,
-        // The drain ends the process before.
-        grace_period_seconds: Some(drain.max(AFTER_A_HANDOVER).as_secs() + 1),
+        // The drain ends the process before, its last words to log and collectors included.
+        grace_period_seconds: Some((drain * 2 + AFTER_A_HANDOVER).as_secs() + 30),
         graceful_shutdown_timeout_seconds: Some(1),
         ca_file: ca_file.map(|file| file.to_string_lossy().into_owned()),
         max_retries: 4,

@@ -103,6 +103,6 @@ fn h2_options(limits: HttpLimits) -> H2Options {
 /// As much as a head of HTTP/1 may have.
 const MAX_HEAD: u32 = 32 * 1024;
 
-/// Scrapers and operators.
+/// Scrapers and operators, none of whom can keep the others out.
 const ADMIN_LIMITS: GateLimits =
-    GateLimits { connections: 256, per_source: None, handshake: Duration::from_secs(10) };
+    GateLimits { connections: 256, per_source: Some(64), handshake: Duration::from_secs(10) };

@@ -26,15 +26,26 @@ use crate::work::UnderWay;
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    second_interrupt: Signal,
+    /// For a drain that is under way.
+    hurry: Hurry,
     hangup: Signal,
     quit: Signal,
+}
+
+/// What an operator sends who does not want to wait for a drain.
+pub(crate) struct Hurry {
+    /// Ends it.
+    interrupt: Signal,
+    /// After a handover: gives it no more time than any other.
+    terminate: Signal,
 }
 
 /// Waits for SIGTERM (drain), SIGINT (stop at once) or SIGQUIT (drain when another process serves), and makes `/readyz`
 /// fail before listeners close.
 pub(crate) struct Stop {
     readiness: Readiness,
+    /// Between the end of readiness and that of the listeners.
+    delay: Duration,
     log: Log,
     waiting: Mutex<Waiting>,
     /// Told when another process serves.
@@ -56,8 +67,7 @@ pub(crate) struct Drain {
     under_way: UnderWay,
     log: Log,
     limit: Duration,
-    /// What an operator sends who does not want to wait.
-    interrupt: Mutex<Signal>,
+    hurry: Mutex<Hurry>,
     /// Told when another process serves; whoever waits for that would take its end for it.
     replace: Arc<watch::Sender<bool>>,
 }
@@ -84,7 +94,10 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            second_interrupt: signal(SignalKind::interrupt())?,
+            hurry: Hurry {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            },
             hangup: signal(SignalKind::hangup())?,
             quit: signal(SignalKind::quit())?,
         })
@@ -93,15 +106,15 @@ impl Signals {
     /// Who waits for each: the one that stops, a drain that is cut short, the tenants.
     pub(crate) fn split(
         self,
-        readiness: Readiness,
+        (readiness, delay): (Readiness, Duration),
         log: Log,
         legacy: Legacy,
         replace: Arc<watch::Sender<bool>>,
         serving: Serving,
-    ) -> (Stop, Signal, Signal) {
-        let Self { terminate, interrupt, second_interrupt, hangup, quit } = self;
+    ) -> (Stop, Hurry, Signal) {
+        let Self { terminate, interrupt, hurry, hangup, quit } = self;
         let waiting = Mutex::new(Waiting { terminate, interrupt, quit, legacy });
-        (Stop { readiness, log, waiting, replace, serving }, second_interrupt, hangup)
+        (Stop { readiness, delay, log, waiting, replace, serving }, hurry, hangup)
     }
 }
 
@@ -128,6 +141,10 @@ impl ShutdownSignalWatch for Stop {
         } else {
             tell_systemd(&[NotifyState::Stopping]);
             self.readiness.drain();
+            tokio::select! {
+                () = tokio::time::sleep(self.delay) => {}
+                _ = interrupt.recv() => leave(&self.log, 0),
+            }
         }
         tracing::info!("draining");
         ShutdownSignal::GracefulTerminate
@@ -157,11 +174,11 @@ impl Drain {
         under_way: UnderWay,
         log: Log,
         limit: Duration,
-        interrupt: Signal,
+        hurry: Hurry,
         replace: Arc<watch::Sender<bool>>,
     ) -> Self {
-        let interrupt = Mutex::new(interrupt);
-        Self { metrics, gates, under_way, log, limit, interrupt, replace }
+        let hurry = Mutex::new(hurry);
+        Self { metrics, gates, under_way, log, limit, hurry, replace }
     }
 
     /// Returns when nothing is in flight, and either no connection is open or none had a request for a moment: whoever
@@ -190,12 +207,20 @@ impl BackgroundService for Drain {
         }
         // A request whose head is still being read counts as soon as it has one.
         tokio::time::sleep(LOOK).await;
-        let mut interrupt = self.interrupt.lock().await;
-        // Nobody waits for a process whose successor serves.
-        let limit = if *self.replace.borrow() { self.limit.max(AFTER_A_HANDOVER) } else { self.limit };
+        let Hurry { interrupt, terminate } = &mut *self.hurry.lock().await;
+        let time = async {
+            if *self.replace.borrow() {
+                // Nobody waits for a process whose successor serves, until both are told to stop.
+                tokio::select! {
+                    () = tokio::time::sleep(self.limit.max(AFTER_A_HANDOVER)) => return,
+                    _ = terminate.recv() => {}
+                }
+            }
+            tokio::time::sleep(self.limit).await;
+        };
         let end = tokio::select! {
             () = self.idle() => End::Idle,
-            () = tokio::time::sleep(limit) => End::Late,
+            () = time => End::Late,
             _ = interrupt.recv() => End::Interrupted,
         };
         let requests = self.metrics.in_flight.get();

@@ -192,8 +192,8 @@ impl Legacy {
             ended = child.wait() => UpgradeError::Ended(ended?),
             heard = timeout(READY_WITHIN, talk) => match heard {
                 Ok(Ok(true)) => {
-                    // It lives on when nobody waits for it any more.
-                    tokio::spawn(async move { child.wait().await });
+                    // Dropped, it would be ended with the runtime of this process.
+                    std::mem::forget(child);
                     return Ok(pid);
                 }
                 // Nobody holds the other end any more.

@@ -21,6 +21,11 @@ struct Gateway {
 impl Gateway {
     /// Starts it with one tenant, and waits until that is loaded. Only a drain that ends early ends in time.
     fn start(name: &str, upstream: SocketAddr) -> Self {
+        Self::start_with(name, upstream, "")
+    }
+
+    /// The same, with more keys of its section `server`.
+    fn start_with(name: &str, upstream: SocketAddr, keys: &str) -> Self {
         let folder = folder(name);
         let tenants = format!(
             r#"{{"Onfido-BaseUrl":"http://{upstream}/v3.6","Onfido-ApiTokens":[{{"Name":"acme",
@@ -28,8 +33,10 @@ impl Gateway {
             "ftosEndpoint":"http://127.0.0.1:9/portal","ftosUsername":"user","ftosPassword":"password"}}]}}"#
         );
         std::fs::write(folder.join("tenants.json"), tenants).unwrap();
-        let config = "[server]\ndrain = \"1h\"\n[admin]\naddress = \"127.0.0.1:0\"\n\
-                      [[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n";
+        let config = format!(
+            "[server]\ndrain = \"1h\"\n{keys}[admin]\naddress = \"127.0.0.1:0\"\n\
+             [[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n"
+        );
         let file = folder.join("gateway.toml");
         std::fs::write(&file, config).unwrap();
         let mut child = gateway("run", &file).stdout(Stdio::piped()).spawn().unwrap();
@@ -92,6 +99,26 @@ fn sigterm_finishes_what_is_in_flight_and_then_exits_at_once() {
     assert!(ready.starts_with("HTTP/1.1 503 ") && ready.ends_with("draining\n"), "{ready}");
     assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
     assert!(answered.starts_with("HTTP/1.1 200 ") && answered.ends_with("pong"), "{answered}");
+    assert_eq!(gateway.end(), Some(0));
+}
+
+#[test]
+fn requests_are_taken_until_a_balancer_has_noticed() {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    let mut gateway = Gateway::start_with("delay", nowhere, "drain_delay = \"1h\"\n");
+    wait_for(&gateway.log, "tenants changed");
+
+    gateway.signal("-TERM");
+    let begun = Instant::now();
+    while answer(&mut ask(gateway.admin, "/readyz")).ends_with("ok\n") {
+        assert!(begun.elapsed() < LONG, "it is ready for ever");
+    }
+    let ready = answer(&mut ask(gateway.admin, "/readyz"));
+    let answered = answer(&mut ask(gateway.proxy, "/nowhere"));
+    gateway.signal("-INT");
+
+    assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
+    assert!(answered.starts_with("HTTP/1.1 404 "), "{answered}");
     assert_eq!(gateway.end(), Some(0));
 }
 

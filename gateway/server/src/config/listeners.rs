@@ -232,3 +232,22 @@ fn http(raw: &Downstream) -> HttpLimits {
 
 /// Less than one body of the largest size that plugins ask for by default would refuse it always.
 const SMALLEST_BUFFERS: ByteSize = ByteSize::mib(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_has_the_common_limits_as_they_were_read() {
+        let common: Downstream =
+            toml::from_str("min_rate = \"1100 B\"\nbuffered_bodies = \"1100 MiB\"\nread = \"1500ms\"")
+                .unwrap();
+        let own_limits: Table = toml::from_str("head = \"5s\"").unwrap();
+        let mut problems = Problems::new(std::path::Path::new("gateway.toml"));
+
+        let laid_over = own(&common, &own_limits, "listeners[0].downstream", &mut problems);
+
+        assert_eq!(laid_over, Downstream { head: std::time::Duration::from_secs(5), ..common });
+        assert!(problems.is_empty(), "{problems}");
+    }
+}

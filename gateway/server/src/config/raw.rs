@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 pub(crate) use vault::{Auth, Vault, Version};
 
 /// The whole file.
@@ -29,6 +29,8 @@ pub(crate) struct Server {
     pub(crate) threads: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) drain: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain_delay: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) certificate_poll: Duration,
     pub(crate) upstream_ca_file: Option<PathBuf>,
@@ -83,7 +85,9 @@ pub(crate) struct Downstream {
     pub(crate) write: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) body: Duration,
+    #[serde(serialize_with = "exactly")]
     pub(crate) min_rate: ByteSize,
+    #[serde(serialize_with = "exactly")]
     pub(crate) buffered_bodies: ByteSize,
 }
 
@@ -209,6 +213,7 @@ impl Default for Server {
         Self {
             threads: 0,
             drain: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
             certificate_poll: Duration::from_secs(10),
             upstream_ca_file: None,
         }
@@ -263,4 +268,9 @@ impl Default for TenantFile {
     fn default() -> Self {
         Self { path: PathBuf::from("tenants.json") }
     }
+}
+
+/// What is laid over by a listener's own limits must be what was read, and not rounded for people.
+fn exactly<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(size.as_u64())
 }

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     /// How long requests may take after SIGTERM.
     pub(crate) drain: Duration,
+    /// How long requests are taken after SIGTERM.
+    pub(crate) drain_delay: Duration,
     pub(crate) upstream_ca_file: Option<PathBuf>,
     /// How often certificate files are looked at.
     pub(crate) certificate_poll: Duration,
@@ -107,6 +109,7 @@ impl Settings {
         Some(Self {
             threads: threads(raw.server.threads),
             drain: raw.server.drain,
+            drain_delay: raw.server.drain_delay,
             upstream_ca_file,
             certificate_poll: raw.server.certificate_poll,
             listeners,

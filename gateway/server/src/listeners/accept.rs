@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use pingora::apps::ServerApp;
 use pingora::protocols::l4::listener::Listener;
 use pingora::protocols::l4::stream::Stream as TcpStream;
@@ -108,11 +109,13 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
         serving.listens();
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stopped.wait_for(|stop| *stop) => {
-                    tracing::debug!(%address, "listens no more");
-                    return;
-                }
+                accepted = listener.accept() => Some(accepted),
+                // Whoever is connected already would be refused by the end of the socket.
+                _ = stopped.wait_for(|stop| *stop) => listener.accept().now_or_never().filter(Result::is_ok),
+            };
+            let Some(accepted) = accepted else {
+                tracing::debug!(%address, "listens no more");
+                return;
             };
             match accepted {
                 Ok(stream) => {
