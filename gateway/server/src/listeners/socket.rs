@@ -2,6 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use socket2::SockRef;
+
 /// A bound socket that no one accepts from yet.
 #[derive(Debug)]
 pub(crate) struct BoundSocket {
@@ -31,6 +33,8 @@ impl BoundSocket {
     /// What the system says.
     pub(crate) fn inherit(socket: TcpListener) -> std::io::Result<Self> {
         socket.set_nonblocking(true)?;
+        // Connections have it from their listener (tcp(7), TCP_NOTSENT_LOWAT).
+        SockRef::from(&socket).set_tcp_notsent_lowat(MOST_UNSENT)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
     }
@@ -53,6 +57,9 @@ impl BoundSocket {
 
 /// Connections that wait to be accepted; the system's own limit (net.core.somaxconn) holds too.
 const BACKLOG: i32 = 4096;
+/// Bytes of an answer that the system holds before any of them is on its way: more than is written at once. By default
+/// it is 4 MiB, and some hundred callers who read slowly take the memory of all connections of the machine.
+const MOST_UNSENT: u32 = 128 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -63,6 +70,16 @@ mod tests {
         let socket = BoundSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
 
         assert_ne!(socket.address().port(), 0);
+    }
+
+    #[test]
+    fn what_a_connection_has_not_sent_is_bounded() {
+        let socket = BoundSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let _caller = std::net::TcpStream::connect(socket.address()).unwrap();
+
+        let (connection, _) = socket.as_std().accept().unwrap();
+
+        assert_eq!(SockRef::from(&connection).tcp_notsent_lowat().unwrap(), MOST_UNSENT);
     }
 
     #[test]
