@@ -9,23 +9,23 @@ use moka::sync::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-/// Keeps what a tenant's entry gives access to (a login, a signing token) as long as the entry is the same.
+/// Keeps what a tenant's entry gives access to (a login, a signing token) as long as the entry is the same: what a changed
+/// entry gave access to is dropped as soon as the new one is used.
 ///
 /// After a failure nobody tries again for [`PAUSE`]; until then all get the same failure. That bounds what
 /// a flood of notifications can make the gateway ask of others.
 pub(crate) struct PerTenant<V, E> {
-    slots: Cache<TenantKey, Arc<Mutex<Slot<V, E>>>>,
+    slots: Cache<TenantName, Place<V, E>>,
 }
 
 /// The attempt ended without a result, now or less than [`PAUSE`] after it began: it was given up, or it panicked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Abandoned;
 
-/// The name alone would let changed credentials reuse what the old ones got.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct TenantKey {
-    name: TenantName,
+/// Changed credentials must not reuse what the old ones got, nor wait for them.
+struct Place<V, E> {
     fingerprint: u64,
+    slot: Arc<Mutex<Slot<V, E>>>,
 }
 
 struct Slot<V, E> {
@@ -96,7 +96,10 @@ where
 
     /// Waits for whoever is making the value.
     async fn find(&self, tenant: &Tenant, usable: impl Fn(&V) -> bool) -> Result<Found<V, E>, E> {
-        let slot = self.slots.get_with(TenantKey::from(tenant), Arc::default).lock_owned().await;
+        let is_of_another = |place: &Place<V, E>| place.fingerprint != tenant.fingerprint;
+        let place = self.slots.entry_by_ref(&tenant.name);
+        let place = place.or_insert_with_if(|| Place::new(tenant.fingerprint), is_of_another).into_value();
+        let slot = place.slot.lock_owned().await;
         if let Some(value) = slot.value.as_ref().filter(|value| usable(value)) {
             return Ok(Found::Value(Arc::clone(value)));
         }
@@ -106,7 +109,7 @@ where
 
     /// Drops `stale`, unless another request has replaced it already.
     pub(crate) async fn forget(&self, tenant: &Tenant, stale: &Arc<V>) {
-        let Some(slot) = self.slots.get(&TenantKey::from(tenant)) else { return };
+        let Some(Place { slot, .. }) = self.slots.get(&tenant.name) else { return };
         slot.lock().await.value.take_if(|value| Arc::ptr_eq(value, stale));
     }
 }
@@ -114,6 +117,20 @@ where
 impl<V, E> fmt::Debug for PerTenant<V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PerTenant").finish_non_exhaustive()
+    }
+}
+
+// === impl Place ===
+
+impl<V, E: Clone + From<Abandoned>> Place<V, E> {
+    fn new(fingerprint: u64) -> Self {
+        Self { fingerprint, slot: Arc::default() }
+    }
+}
+
+impl<V, E> Clone for Place<V, E> {
+    fn clone(&self) -> Self {
+        Self { fingerprint: self.fingerprint, slot: Arc::clone(&self.slot) }
     }
 }
 
@@ -132,14 +149,6 @@ impl<V, E: Clone + From<Abandoned>> Slot<V, E> {
 impl<V, E> Default for Slot<V, E> {
     fn default() -> Self {
         Self { value: None, failure: None, begun: None }
-    }
-}
-
-// === impl TenantKey ===
-
-impl From<&Tenant> for TenantKey {
-    fn from(tenant: &Tenant) -> Self {
-        Self { name: tenant.name.clone(), fingerprint: tenant.fingerprint }
     }
 }
 
@@ -167,7 +176,7 @@ async fn fill<V, E: Clone>(
 
 /// How long a failure stands for all.
 pub(crate) const PAUSE: Duration = Duration::from_secs(1);
-/// Entries that changed or went leave after this.
+/// What belongs to tenants that went leaves after this.
 const IDLE: Duration = Duration::from_secs(3600);
 const CAPACITY: u64 = 100_000;
 

@@ -108,7 +108,7 @@ async fn refusals(means: &Means, due: &DueEvent) -> u32 {
 
 async fn wait_for_key(means: &Means, due: DueEvent, at: Millis, unrecorded: &AtomicUsize) -> Attempted {
     tracing::warn!(event = %due.uid, tenant = due.tenant, "event is sealed with a key that this gateway does not have yet");
-    let error = Some("sealed with an unknown key".to_owned());
+    let error = Some(schedule::UNKNOWN_KEY.to_owned());
     let attempt = Attempt { at, took_ms: 0, status: None, error, answer: None };
     let next = Next::Waiting { due: at + schedule::millis(KEY_WAIT), counted: false };
     let end = Finish { claim: due.claim, attempt, next };

@@ -47,8 +47,17 @@ pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, ji
 /// not count, since the number of attempts begins anew there.
 pub(super) fn refusals(tries: &[Attempt], attempts: u32) -> u32 {
     let last = usize::try_from(attempts).unwrap_or(usize::MAX);
-    let refused = tries.iter().rev().take(last).filter(|attempt| is_refusal(attempt)).count();
+    let counted = tries.iter().filter(|attempt| is_counted(attempt));
+    let refused = counted.rev().take(last).filter(|attempt| is_refusal(attempt)).count();
     u32::try_from(refused).unwrap_or(u32::MAX)
+}
+
+/// Logins that are refused, and events whose key is not there, are written down but count as no attempt.
+fn is_counted(attempt: &Attempt) -> bool {
+    let login =
+        attempt.status.map(DeliveryError::LoginStatus).filter(|error| error.class() == DeliveryClass::Login);
+    let is_login = login.is_some_and(|error| attempt.error == Some(error.to_string()));
+    !is_login && attempt.error.as_deref() != Some(UNKNOWN_KEY)
 }
 
 /// A login can be answered with the same status, so the text has to fit as well.
@@ -80,6 +89,8 @@ const EVENT_TRIES: u32 = 5;
 const EVENT_STRIDE: u32 = 3;
 /// Where the schedule begins for a wrong address: at a minute of the default one.
 const ENDPOINT_STEP: u32 = 4;
+/// What is written down for an event that cannot be opened yet.
+pub(super) const UNKNOWN_KEY: &str = "sealed with an unknown key";
 /// Waits are up to a fifth longer than planned.
 const JITTER: f64 = 0.2;
 /// What a portal can ask for at most.
@@ -164,14 +175,15 @@ mod tests {
             DeliveryError::Status(404),
             DeliveryError::Deadline,
             DeliveryError::Status(400),
+            DeliveryError::LoginStatus(401),
+            DeliveryError::LoginStatus(423),
         ];
-        let tries = failures.map(|error| Attempt {
-            at: 0,
-            took_ms: 0,
-            status: error.status(),
-            error: Some(error.to_string()),
-            answer: None,
-        });
+        let texts = failures.map(|error| (error.status(), error.to_string()));
+        let tries: Vec<_> = texts
+            .into_iter()
+            .chain([(None, UNKNOWN_KEY.to_owned())])
+            .map(|(status, error)| Attempt { at: 0, took_ms: 0, status, error: Some(error), answer: None })
+            .collect();
 
         let counted = [0, 3, 7, 100].map(|attempts| refusals(&tries, attempts));
 
