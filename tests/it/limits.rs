@@ -227,8 +227,9 @@ async fn a_body_that_is_left_open_behind_its_answer_holds_no_place_and_ends() {
         };
         let mut caller = Frames::connect(&authority, gateway.address()).await;
 
+        let began = Instant::now();
         caller.send(&frame(HEADERS, END_HEADERS, 1, &head("10000000000"))).await;
-        let (answered, began) = (caller.end(1).await, Instant::now());
+        let answered = caller.end(1).await;
         caller.send(&frame(HEADERS, END_HEADERS, 3, &head("10000000000"))).await;
         let beside = caller.end(3).await;
         let ended = caller.end(1).await;

@@ -83,8 +83,8 @@ impl Arrival {
     /// Each byte is worth some time, but nobody has more of it than one read may take: a body that came fast before
     /// may not trickle afterwards.
     fn is_too_slow(&mut self, piece: u64, now: Instant, settings: &ProxySettings) -> bool {
-        let most = now + settings.read;
         let Some(rate) = NonZeroU64::new(settings.min_rate) else { return false };
+        let most = now + settings.read;
         let worth = Duration::from_secs_f64(piece as f64 / rate.get() as f64);
         let until = self.enough_until.map_or(most, |until| most.min(until + worth));
         self.enough_until = Some(until);

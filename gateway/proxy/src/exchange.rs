@@ -53,6 +53,10 @@ pub(crate) struct Story {
     pub(crate) method: Option<&'static str>,
     /// Of the answer, once it has one.
     pub(crate) status: Option<u16>,
+    /// Of its body so far.
+    pub(crate) bytes: u64,
+    /// How long it took to be complete.
+    pub(crate) took: Option<Duration>,
     pub(crate) is_told: bool,
 }
 
@@ -142,10 +146,19 @@ impl Exchange {
         }
     }
 
+    /// Notes a piece of the answer's body.
+    pub(crate) fn passed_on(&mut self, piece: Option<&Bytes>, is_last: bool) {
+        self.story.bytes += piece.map_or(0, |piece| piece.len() as u64);
+        if is_last {
+            self.answer_is_complete();
+        }
+    }
+
     /// Notes that the upstream has done its part: the tenant's place there is free, even if the rest of the request
     /// is still to come.
-    pub(crate) fn answer_is_complete(&mut self) {
+    fn answer_is_complete(&mut self) {
         self.upstream.pass = None;
+        self.story.took = Some(self.started.elapsed());
         answer_is_complete();
     }
 

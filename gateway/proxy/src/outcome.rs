@@ -27,8 +27,7 @@ pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
     tell(exchange, method_name(&session.req_header().method), &outcome);
 }
 
-/// The same for a request whose task ends before it does. Plugins hear nothing of it: it may be one of them that
-/// panicked.
+/// The same for a request whose task ends before it does. Plugins hear nothing of a panic: it may be one of theirs.
 pub(crate) fn record_broken(exchange: &mut Exchange) {
     let panics = std::thread::panicking();
     let outcome = Outcome {
@@ -38,11 +37,14 @@ pub(crate) fn record_broken(exchange: &mut Exchange) {
         } else {
             exchange.problem.map(ProblemKind::code)
         },
-        duration: exchange.started.elapsed(),
+        duration: exchange.story.took.unwrap_or_else(|| exchange.started.elapsed()),
         upstream_duration: exchange.upstream.duration,
         request_bytes: exchange.arrival.bytes(),
-        response_bytes: 0,
+        response_bytes: exchange.story.bytes,
     };
+    if !panics {
+        exchange.route.chains.logging(&outcome, &exchange.cx);
+    }
     tell(exchange, exchange.story.method.unwrap_or("unread"), &outcome);
 }
 

@@ -251,9 +251,7 @@ impl ProxyHttp for Proxy {
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<std::time::Duration>> {
         exchange.route.chains.response_body_filter(chunk, end, &mut exchange.cx).map_err(to_pingora)?;
-        if end {
-            exchange.answer_is_complete();
-        }
+        exchange.passed_on(chunk.as_ref(), end);
         Ok(None)
     }
 
