@@ -163,6 +163,7 @@ fn begin(settings: LogSettings, instruments: &Instruments) -> Result<Log, StartE
     let log = start_log(settings, &instruments.metrics)?;
     hardening::log_panics(&instruments.metrics);
     hardening::keep_memory_private();
+    hardening::take_small_pages();
     for warning in instruments.warnings.take() {
         tracing::error!("{warning}");
     }
