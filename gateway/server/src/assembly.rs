@@ -187,6 +187,8 @@ fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
         graceful_shutdown_timeout_seconds: Some(1),
         ca_file: ca_file.map(|file| file.to_string_lossy().into_owned()),
         max_retries: 4,
+        // Names and files that are slow must not take a thread each, of 512 for each service.
+        max_blocking_threads: Some(MOST_BLOCKING),
         // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
         // Else a kept upstream connection is lost whenever another thread than the one that kept it wants it, see
@@ -296,3 +298,7 @@ fn bind(inherited: &mut Inherited, name: &str, address: SocketAddr) -> Result<Bo
     tracing::info!(listener = name, address = %socket.address(), "listening");
     Ok(socket)
 }
+
+/// Threads of each service for what the system does not do without one: names, files. More than events are sent at a
+/// time.
+const MOST_BLOCKING: usize = 128;

@@ -159,7 +159,13 @@ fn own(common: &Downstream, own: &Table, path: &str, problems: &mut Problems) ->
     if own.is_empty() {
         return common.clone();
     }
-    let mut table = Table::try_from(common).unwrap_or_default();
+    let mut table = match Table::try_from(common) {
+        Ok(table) => table,
+        Err(error) => {
+            problems.add("downstream", error.to_string());
+            return common.clone();
+        }
+    };
     table.extend(own.clone());
     let read: Option<Downstream> = decode(Value::Table(table), path, problems);
     let read = read.unwrap_or_default();

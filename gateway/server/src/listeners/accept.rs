@@ -17,7 +17,7 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use pingora_runtime::current_handle;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::{BoundSocket, Certificates, Gate};
@@ -110,8 +110,7 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => Some(accepted),
-                // Whoever is connected already would be refused by the end of the socket.
-                _ = stopped.wait_for(|stop| *stop) => listener.accept().now_or_never().filter(Result::is_ok),
+                () = is_set(&mut stopped) => rest(&listener).await,
             };
             let Some(accepted) = accepted else {
                 tracing::debug!(%address, "listens no more");
@@ -138,6 +137,19 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
             }
         }
     }
+}
+
+async fn is_set(stop: &mut ShutdownWatch) {
+    // Nobody who could tell is a reason to stop, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Whoever is connected already would be refused by the end of the socket.
+async fn rest(listener: &Listener) -> Option<std::io::Result<TcpStream>> {
+    // So that the runtime has looked at the socket, and does not make this wait for having done enough.
+    yield_now().await;
+    let accepted = unconstrained(listener.accept()).now_or_never()?;
+    accepted.as_ref().err().is_none_or(is_of_the_peer).then_some(accepted)
 }
 
 fn peer(stream: &TcpStream) -> Option<IpAddr> {
