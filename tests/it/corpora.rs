@@ -1,12 +1,14 @@
 //! What others collected: gunicorn's invalid requests, and the requests of `http_desync_guardian`, sent as they are
-//! through the gateway with a valid subscription. What is refused never reaches the upstream.
+//! through the gateway with a valid subscription, and through nginx. What is refused never reaches the upstream.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -94,29 +96,80 @@ fn addressed(bytes: &[u8]) -> Vec<u8> {
     [first, host, b"SubscriptionId: sub-acme\r\n", rest].concat()
 }
 
+/// Sends a case, and says whether the upstream got nothing it could use, and the status of the answer.
+async fn is_refused(case: &Case, through: SocketAddr, upstream: &Recorder) -> (bool, u16) {
+    let seen = upstream.bytes().len();
+    let mut stream = TcpStream::connect(through).await.unwrap();
+    let answer = timeout(Duration::from_secs(2), exchange(&mut stream, &addressed(&case.bytes))).await;
+    drop(stream);
+    let delivered = &upstream.bytes()[seen..];
+    // What goes on as chunks of the proxy's own and is never ended is refused, too: the upstream cannot use it.
+    let is_chunked = delivered.to_ascii_lowercase().windows(9).any(|part| part == b": chunked");
+    let is_broken = case.source == "gunicorn" && is_chunked && !delivered.ends_with(b"0\r\n\r\n");
+    (delivered.is_empty() || is_broken, answer.as_deref().map_or(0, status))
+}
+
+/// nginx as a proxy, with nothing set that says what it refuses.
+struct Nginx {
+    process: Child,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+// === impl Nginx ===
+
+impl Nginx {
+    async fn start(upstream: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // It takes no port 0.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let path = folder.path().display();
+        let config = format!(
+            "daemon off; master_process off; pid {path}/pid; error_log stderr crit; events {{ }}\nhttp {{ access_log off; \
+             client_body_temp_path {path}; proxy_temp_path {path}; fastcgi_temp_path {path}; uwsgi_temp_path {path}; \
+             scgi_temp_path {path}; client_header_timeout 1s; keepalive_timeout 0;\n\
+             server {{ listen {address}; location / {{ proxy_pass http://{upstream}; proxy_http_version 1.1; }} }} }}"
+        );
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, config).unwrap();
+        let mut command = Command::new("nginx");
+        // Debian has it where only root looks.
+        let paths = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+        let mut process = command.env("PATH", paths).arg("-c").arg(&file).spawn().unwrap();
+        let began = Instant::now();
+        while TcpStream::connect(address).await.is_err() {
+            assert!(began.elapsed() < Duration::from_secs(30), "nginx does not listen");
+            assert!(process.try_wait().unwrap().is_none(), "nginx ended");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Self { process, address, _folder: folder }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_found_dangerous_is_refused() {
-    let upstream = Recorder::start().await;
+    let (upstream, beside) = (Recorder::start().await, Recorder::start().await);
     let gateway = start(Setup::default().onfido(upstream.address).config(ROUTES)).await;
+    let nginx = Nginx::start(beside.address).await;
     let good = b"GET /applicants HTTP/1.1\r\nHost: gateway\r\nSubscriptionId: sub-acme\r\n\r\n";
-    let mut counts: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
+    let mut counts: BTreeMap<(String, String), [usize; 3]> = BTreeMap::new();
     let mut passed = Vec::new();
 
     for case in cases() {
-        let seen = upstream.bytes().len();
-        let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
-        let answer = timeout(Duration::from_secs(2), exchange(&mut stream, &addressed(&case.bytes))).await;
-        let answered = answer.as_deref().map_or(0, status);
-        drop(stream);
-        let delivered = &upstream.bytes()[seen..];
-        // What goes on as chunks of the gateway's own and is never ended is refused, too: the upstream cannot use it.
-        let is_chunked = delivered.to_ascii_lowercase().windows(9).any(|part| part == b": chunked");
-        let is_broken = case.source == "gunicorn" && is_chunked && !delivered.ends_with(b"0\r\n\r\n");
-        let refused = delivered.is_empty() || is_broken;
+        let (refused, answered) = is_refused(&case, gateway.address(), &upstream).await;
+        let (refused_there, _) = is_refused(&case, nginx.address, &beside).await;
         let tier = if case.source == "gunicorn" { "invalid" } else { case.expected.as_str() };
-        let (all, good_ones) = counts.entry((case.source.clone(), tier.to_owned())).or_default();
+        let [all, here, there] = counts.entry((case.source.clone(), tier.to_owned())).or_default();
         *all += 1;
-        *good_ones += usize::from(refused);
+        *here += usize::from(refused);
+        *there += usize::from(refused_there);
         let is_wanted = matches!(tier, "Compliant" | "Acceptable");
         if !refused && !is_wanted {
             passed.push((case.name.clone(), answered));
@@ -124,13 +177,14 @@ async fn what_others_found_dangerous_is_refused() {
         assert_eq!(status(&send(gateway.address(), good).await), 200, "alive after {}", case.name);
     }
 
-    for ((source, tier), (all, refused)) in &counts {
-        println!("{source:<10}{tier:<14}{refused:>4} of {all:>4} refused");
+    for ((source, tier), [all, here, there]) in &counts {
+        println!("{source:<10}{tier:<14}{here:>4} of {all:>4} refused, by nginx {there:>4}");
     }
-    assert_eq!(counts[&("guardian".to_owned(), "Severe".to_owned())], (58, 58));
+    let [severe, refused, _] = counts[&("guardian".to_owned(), "Severe".to_owned())];
+    assert_eq!((severe, refused), (58, 58));
     // A body whose end is still on its way when the answer comes counts as cut off.
-    let (all, refused) = counts[&("gunicorn".to_owned(), "invalid".to_owned())];
-    assert!(all == 81 && refused >= 68, "{refused} of {all}");
+    let [all, refused, there] = counts[&("gunicorn".to_owned(), "invalid".to_owned())];
+    assert!(all == 81 && refused >= 68 && refused >= there, "{refused} of {all}, nginx {there}");
     let stale: Vec<_> =
         ARGUED.iter().filter(|(known, _)| !passed.iter().any(|(name, _)| name == known)).collect();
     println!("argued and refused all the same: {stale:?}");
