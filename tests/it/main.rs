@@ -15,6 +15,7 @@ mod canary;
 mod checks;
 mod clock;
 mod collectors;
+mod confined;
 mod conformance;
 mod corpora;
 mod disk;

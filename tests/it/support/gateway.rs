@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     source: String,
     environment: Vec<(String, String)>,
     binary: &'static str,
+    confined: bool,
 }
 
 /// A running gateway; it is killed when dropped.
@@ -37,6 +38,7 @@ struct Launch {
     folder: tempfile::TempDir,
     binary: &'static str,
     environment: Vec<(String, String)>,
+    confined: bool,
 }
 
 /// Starts a gateway and waits until it is ready.
@@ -78,6 +80,7 @@ impl Default for Setup {
             source: "[tenants]\nsource = \"file\"\npoll = \"100ms\"\n".to_owned(),
             environment: Vec::new(),
             binary: "kyc-gateway",
+            confined: false,
         }
     }
 }
@@ -125,6 +128,13 @@ impl Setup {
         self
     }
 
+    /// Run by nobody, without capabilities, in a system of which only the gateway's own folder can be written. Only
+    /// root can arrange that.
+    pub(crate) fn confined(mut self) -> Self {
+        self.confined = true;
+        self
+    }
+
     /// Starts the process and waits until it says where it listens.
     pub(crate) async fn spawn(self) -> Gateway {
         super::install_ring();
@@ -138,7 +148,12 @@ impl Setup {
         };
         let config = format!("[admin]\naddress = \"127.0.0.1:0\"\n{}{listeners}{}", self.source, self.config);
         std::fs::write(folder.path().join("gateway.toml"), config).unwrap();
-        let launch = Arc::new(Launch { folder, binary: self.binary, environment: self.environment });
+        let launch = Arc::new(Launch {
+            folder,
+            binary: self.binary,
+            environment: self.environment,
+            confined: self.confined,
+        });
         let log = Arc::new(Mutex::new(String::new()));
         let (child, addresses) = launch.run(&log).await;
         Gateway { child, successors: Vec::new(), addresses, log, launch }
@@ -150,7 +165,10 @@ impl Setup {
 impl Launch {
     /// Starts the process and waits until it says where it listens.
     async fn run(&self, log: &Arc<Mutex<String>>) -> (Child, HashMap<String, SocketAddr>) {
-        let mut child = Command::new(binary(self.binary))
+        let program = binary(self.binary);
+        let mut command =
+            if self.confined { confine(self.folder.path(), &program) } else { Command::new(program) };
+        let mut child = command
             .args(["run", "--config"])
             .arg(self.folder.path().join("gateway.toml"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -278,4 +296,17 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Makes everything but `folder` a system that can only be read, and gives up all that root may do.
+fn confine(folder: &Path, program: &Path) -> Command {
+    let own = folder.join("program");
+    std::fs::copy(program, &own).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation=private", "sh", "-c"]).arg(
+        "chown -R 65534:65534 \"$0\" && mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro / && exec setpriv \
+         --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=-all \"$@\"",
+    );
+    command.arg(folder).arg(own);
+    command
 }

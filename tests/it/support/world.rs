@@ -53,15 +53,27 @@ impl World {
 
     /// The same, with environment variables for the gateway.
     pub(crate) async fn start_in(config: &str, environment: &[(&str, &str)]) -> Self {
-        Self::start_all(config, |entry| entry, environment).await
+        let prepare = |setup: Setup| {
+            environment.iter().fold(setup, |setup, (name, value)| setup.environment(name, value))
+        };
+        Self::start_all(config, |entry| entry, prepare).await
+    }
+
+    /// The same, with the gateway run by nobody in a system that it can only read.
+    pub(crate) async fn start_confined() -> Self {
+        Self::start_all("", |entry| entry, Setup::confined).await
     }
 
     /// The same, with each tenant's entry changed before.
     pub(crate) async fn start_with(config: &str, change: impl Fn(Value) -> Value) -> Self {
-        Self::start_all(config, change, &[]).await
+        Self::start_all(config, change, |setup| setup).await
     }
 
-    async fn start_all(config: &str, change: impl Fn(Value) -> Value, environment: &[(&str, &str)]) -> Self {
+    async fn start_all(
+        config: &str,
+        change: impl Fn(Value) -> Value,
+        prepare: impl FnOnce(Setup) -> Setup,
+    ) -> Self {
         super::install_ring();
         let onfido =
             Onfido::start(onfido::Settings { retry_clock: 1000, ..Default::default() }).await.unwrap();
@@ -77,8 +89,7 @@ impl World {
         }
         let entries: Vec<Value> = entries.into_iter().map(change).collect();
         let setup = Setup::default().onfido(onfido.address()).tenants(entries).config(config);
-        let setup = environment.iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
-        let gateway = start(setup).await;
+        let gateway = start(prepare(setup)).await;
         Self { onfido, acme, globex, gateway }
     }
 
