@@ -12,7 +12,7 @@ pub mod notification;
 pub mod rates;
 pub mod sender;
 pub mod soak;
-mod upstream;
+pub mod upstream;
 pub mod verdict;
 
 use std::fmt;

@@ -1,10 +1,14 @@
 //! `kyc-trials`: proves by killing, and measures.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
 
+mod arguments;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use arguments::{Arguments, Trial};
+use clap::Parser;
 use kyc_trials::abuse::Abuse;
 use kyc_trials::crash::Crash;
 use kyc_trials::exports::Exports;
@@ -12,121 +16,7 @@ use kyc_trials::isolation::Isolation;
 use kyc_trials::logs::Logs;
 use kyc_trials::rates::{Measured, Rates};
 use kyc_trials::soak::Soak;
-use kyc_trials::{Failure, abuse, crash, exports, isolation, logs, rates, soak};
-
-/// Trials of stored notifications.
-#[derive(Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    trial: Trial,
-}
-
-#[derive(Subcommand)]
-enum Trial {
-    /// Kills gateways, and databases, under load; exits with 1 when a promise is broken.
-    Crash {
-        /// Gateways; more than one share a PostgreSQL database.
-        #[arg(long, default_value_t = 1)]
-        gateways: usize,
-        /// Notifications in a second.
-        #[arg(long, default_value_t = 5000)]
-        rate: u64,
-        /// Faults at random moments.
-        #[arg(long, default_value_t = 100)]
-        faults: usize,
-        /// Kills at each named point.
-        #[arg(long, default_value_t = 5)]
-        at_points: usize,
-        /// The seed of moments and faults.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-    /// Times of tenants beside one whose portal hangs.
-    Isolation {
-        /// The gateway.
-        #[arg(long)]
-        gateway: PathBuf,
-        /// Events behind the portal that hangs.
-        #[arg(long, default_value_t = 100_000)]
-        backlog: u64,
-        /// Rounds.
-        #[arg(long, default_value_t = 3)]
-        rounds: u64,
-        /// Seconds of a round.
-        #[arg(long, default_value_t = 10)]
-        seconds: u64,
-    },
-    /// Times of calls with everything off, and with dead collectors of log events and spans.
-    Exports {
-        /// The gateway.
-        #[arg(long)]
-        gateway: PathBuf,
-        /// Calls in a second.
-        #[arg(long, default_value_t = 2000)]
-        rate: u64,
-        /// Rounds.
-        #[arg(long, default_value_t = 5)]
-        rounds: u64,
-        /// Seconds of each measurement.
-        #[arg(long, default_value_t = 5)]
-        seconds: u64,
-    },
-    /// Slow callers by the thousand; exits with 1 when good ones notice, or slow ones stay.
-    Abuse {
-        /// The gateway.
-        #[arg(long)]
-        gateway: PathBuf,
-        /// Good calls in a second.
-        #[arg(long, default_value_t = 300)]
-        rate: u64,
-        /// Connections of each attack.
-        #[arg(long, default_value_t = 2000)]
-        connections: u64,
-        /// Connections that say nothing.
-        #[arg(long, default_value_t = 10_000)]
-        idle: u64,
-        /// Seconds of each part.
-        #[arg(long, default_value_t = 20)]
-        seconds: u64,
-    },
-    /// A million calls and notifications while tenants, portals and upstreams change and fail; exits with 1 when one
-    /// is not answered as it should be, or the gateway grows.
-    Soak {
-        /// The gateway.
-        #[arg(long)]
-        gateway: PathBuf,
-        /// Requests.
-        #[arg(long, default_value_t = 1_000_000)]
-        requests: u64,
-        /// Connections.
-        #[arg(long, default_value_t = 16)]
-        lanes: usize,
-    },
-    /// Log files under a load, across midnight and a restart; exits with 1 when one is not as it should be.
-    Logs {
-        /// The gateway.
-        #[arg(long)]
-        gateway: PathBuf,
-        /// Lines in a second.
-        #[arg(long, default_value_t = 10_000)]
-        rate: u64,
-        /// Seconds.
-        #[arg(long, default_value_t = 30)]
-        seconds: u64,
-    },
-    /// Times to acknowledge at fixed rates, and the rate at which a backlog is delivered.
-    Rates {
-        /// The gateway.
-        #[arg(long)]
-        gateway: PathBuf,
-        /// `RATE:SECONDS` for SQLite.
-        #[arg(long, default_values = ["1000:20", "5000:60", "10000:10"])]
-        sqlite: Vec<String>,
-        /// `RATE:SECONDS` for PostgreSQL.
-        #[arg(long, default_values = ["1000:20", "5000:20", "10000:10"])]
-        postgres: Vec<String>,
-    },
-}
+use kyc_trials::{Failure, abuse, crash, exports, isolation, logs, rates, soak, upstream};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -143,9 +33,11 @@ async fn main() -> ExitCode {
         Trial::Exports { gateway, rate, rounds, seconds } => {
             measure_exports(&Exports { binary: gateway, rate, seconds, rounds }).await
         }
-        Trial::Abuse { gateway, rate, connections, idle, seconds } => {
-            suffer(&Abuse { binary: gateway, rate, connections, idle, seconds }).await
+        Trial::Abuse { gateway, rate, answer, connections, pace, idle, seconds, only } => {
+            let answer = Duration::from_millis(answer);
+            suffer(&Abuse { binary: gateway, rate, answer, connections, pace, idle, seconds, only }).await
         }
+        Trial::Upstream => upstream::run_apart().await.map(|()| true),
         Trial::Soak { gateway, requests, lanes } => {
             soak_all(&Soak { binary: gateway, requests, lanes }).await
         }
