@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash-test abuse fuzz sbom bench lint fmt
+.PHONY: help demo test crash-test abuse fuzz release sbom bench lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,6 +37,10 @@ abuse: ## thousands of slow callers, a million requests beside failures, testssl
 fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
 	@tests/tools/install build fuzzers
 	@tests/tools/step "fuzzing" tests/tools/fuzz $(or $(SECONDS_EACH),150)
+
+release: ## the gateway for use, in target/reproducible; TWICE=1 builds it elsewhere too, and compares
+	@tests/tools/install build
+	@tests/tools/step "building" tests/tools/release $(TWICE)
 
 sbom: ## what is linked, as CycloneDX, in target/sbom
 	@tests/tools/install build sbom
