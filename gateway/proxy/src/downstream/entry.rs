@@ -28,7 +28,7 @@ pub struct Guarded<A> {
 #[derive(Debug)]
 pub struct Entry<A> {
     inner: Arc<A>,
-    /// Over HTTP/2, for the rest of a body behind its answer, and for the last of the answer.
+    /// For the rest of a body behind its answer, and for the last of the answer.
     rest: Duration,
 }
 
@@ -59,7 +59,7 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
 // === impl Entry ===
 
 impl<A> Entry<A> {
-    /// Wraps Pingora's proxy application. Over HTTP/2 a request ends within [`ProxySettings::read`] and
+    /// Wraps Pingora's proxy application. A request whose body is not whole ends within [`ProxySettings::read`] and
     /// [`ProxySettings::write`] of its complete answer.
     pub fn new(inner: A, settings: &ProxySettings) -> Self {
         Self { inner: Arc::new(inner), rest: settings.read + settings.write }
@@ -79,10 +79,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
         Self: 'async_trait,
     {
         begin_request(session.stream());
-        if session.is_http2() {
-            return Box::pin(bounded(self.rest, self.inner.process_new_http(session, shutdown)));
-        }
-        self.inner.process_new_http(session, shutdown)
+        Box::pin(bounded(self.rest, self.inner.process_new_http(session, shutdown)))
     }
 
     fn h2_options(&self) -> Option<H2Options> {

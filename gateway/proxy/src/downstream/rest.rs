@@ -1,6 +1,6 @@
-//! How long the rest of a request body may take over HTTP/2 when its answer is complete.
+//! How long the rest of a request body may take when its answer is complete.
 //!
-//! Pingora goes on reading it without end: nobody waits for an upstream any more, and a stream has no read timeout.
+//! Pingora goes on reading it to its end: nobody waits for an upstream any more, and a stream of HTTP/2 has no read timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub(super) async fn bounded<T>(limit: Duration, exchange: impl Future<Output = O
     }
 }
 
-/// Notes that the answer to the request at hand is complete.
+/// Notes that the answer to the request at hand is complete, and its body is not.
 pub(crate) fn answer_is_complete() {
-    // HTTP/1 has no such limit, it has one for each read.
+    // Always within an exchange.
     let _ = ANSWERED.try_with(|answered| answered.notify_one());
 }
 
