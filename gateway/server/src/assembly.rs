@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
 use pingora::apps::http_app::HttpServer;
-use pingora::server::configuration::{Opt, ServerConf};
+use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
@@ -26,7 +25,8 @@ use crate::instruments::Instruments;
 use crate::listeners::{BoundSocket, Endpoint, Lifetime, Listening, Renewal};
 use crate::logging::Logging;
 use crate::refresh::Refresh;
-use crate::shutdown::{AFTER_A_HANDOVER, Drain, Signals};
+use crate::runtime;
+use crate::shutdown::{Drain, Signals};
 use crate::tenancy::Tenancy;
 use crate::upgrade::{Inherited, Legacy};
 use crate::work::{UnderWay, Work};
@@ -113,7 +113,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         serving.clone(),
     );
 
-    let conf = conf(settings.threads, settings.drain, settings.upstream_ca_file.as_deref());
+    let conf = runtime::conf(settings.threads, settings.drain, settings.upstream_ca_file.as_deref());
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
     server.bootstrap();
 
@@ -177,25 +177,6 @@ fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError
     }
     log.set_otlp(settings.opentelemetry.logs)?;
     Ok(log)
-}
-
-fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
-    ServerConf {
-        threads,
-        // The drain ends the process before, its last words to log and collectors included.
-        grace_period_seconds: Some((drain * 2 + AFTER_A_HANDOVER).as_secs() + 30),
-        graceful_shutdown_timeout_seconds: Some(1),
-        ca_file: ca_file.map(|file| file.to_string_lossy().into_owned()),
-        max_retries: 4,
-        // Names and files that are slow must not take a thread each, of 512 for each service.
-        max_blocking_threads: Some(MOST_BLOCKING),
-        // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
-        fast_timeout_to_tokio_threshold_seconds: Some(0),
-        // Else a kept upstream connection is lost whenever another thread than the one that kept it wants it, see
-        // docs/adr/0011-threads-take-work-of-each-other.md.
-        work_stealing: true,
-        ..ServerConf::default()
-    }
 }
 
 /// Adds what listens, and what says so. Where another process serves until this one can, nothing listens before.
@@ -298,7 +279,3 @@ fn bind(inherited: &mut Inherited, name: &str, address: SocketAddr) -> Result<Bo
     tracing::info!(listener = name, address = %socket.address(), "listening");
     Ok(socket)
 }
-
-/// Threads of each service for what the system does not do without one: names, files. More than events are sent at a
-/// time.
-const MOST_BLOCKING: usize = 128;

@@ -30,6 +30,7 @@ mod plugins;
 mod refresh;
 mod registry;
 mod remote;
+mod runtime;
 mod shutdown;
 mod tenancy;
 mod terminal;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::process::follow;
 pub(crate) use super::process::{binary, tools, wait_for_end};
+use super::process::{confine, follow};
 
 /// What a gateway is started with.
 pub(crate) struct Setup {
@@ -296,17 +296,4 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Makes everything but `folder` a system that can only be read, and gives up all that root may do.
-fn confine(folder: &Path, program: &Path) -> Command {
-    let own = folder.join("program");
-    std::fs::copy(program, &own).unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation=private", "sh", "-c"]).arg(
-        "chown -R 65534:65534 \"$0\" && mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro / && exec setpriv \
-         --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=-all \"$@\"",
-    );
-    command.arg(folder).arg(own);
-    command
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -57,4 +58,17 @@ pub(crate) async fn wait_for_end(pid: u32) {
     };
     let within = std::time::Duration::from_secs(60);
     assert!(tokio::time::timeout(within, ended).await.is_ok(), "process {pid} does not end");
+}
+
+/// Makes everything but `folder` a system that can only be read, and gives up all that root may do.
+pub(super) fn confine(folder: &Path, program: &Path) -> Command {
+    let own = folder.join("program");
+    std::fs::copy(program, &own).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation=private", "sh", "-c"]).arg(
+        "chown -R 65534:65534 \"$0\" && mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro / && exec setpriv \
+         --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=-all \"$@\"",
+    );
+    command.arg(folder).arg(own);
+    command
 }
