@@ -18,6 +18,7 @@ pub(crate) fn admit(
     exchange: &mut Exchange,
     settings: &ProxySettings,
 ) -> Result<(), Violation> {
+    exchange.story.method = Some(method_name(&session.req_header().method));
     let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
     exchange.cx.set_connection(Connection {
         peer: session.client_addr().and_then(|address| address.as_inet()).copied(),
@@ -39,7 +40,6 @@ pub(crate) fn admit(
         check_raw_head(&http1.get_headers_raw_bytes())?;
     }
     let head = session.req_header_mut();
-    exchange.story.method = Some(method_name(&head.method));
     check_fields(head, http2)?;
     check_target(head.raw_path())?;
     forget_spelling(head);

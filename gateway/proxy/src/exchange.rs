@@ -49,7 +49,7 @@ pub struct Exchange {
 /// What is said of a request that does not come to its end.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
-    /// None while the head is not understood.
+    /// None before the head was looked at.
     pub(crate) method: Option<&'static str>,
     /// Of the answer, once it has one.
     pub(crate) status: Option<u16>,

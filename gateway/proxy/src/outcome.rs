@@ -24,7 +24,7 @@ pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
         response_bytes: session.body_bytes_sent() as u64,
     };
     exchange.route.chains.logging(&outcome, &exchange.cx);
-    tell(exchange, method_name(&session.req_header().method), &outcome);
+    tell(exchange, &outcome);
 }
 
 /// The same for a request whose task ends before it does. Plugins hear nothing of a panic: it may be one of theirs.
@@ -45,11 +45,12 @@ pub(crate) fn record_broken(exchange: &mut Exchange) {
     if !panics {
         exchange.route.chains.logging(&outcome, &exchange.cx);
     }
-    tell(exchange, exchange.story.method.unwrap_or("unread"), &outcome);
+    tell(exchange, &outcome);
 }
 
-fn tell(exchange: &mut Exchange, method: &'static str, outcome: &Outcome) {
+fn tell(exchange: &mut Exchange, outcome: &Outcome) {
     exchange.story.is_told = true;
+    let method = exchange.story.method.unwrap_or("unread");
     let metrics = &exchange.route.metrics;
     let upstream_seconds = outcome.upstream_duration.map(|duration| duration.as_secs_f64());
     metrics.answered(exchange.tenant(), outcome.status, outcome.duration.as_secs_f64(), upstream_seconds);

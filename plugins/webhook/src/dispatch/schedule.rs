@@ -54,17 +54,18 @@ pub(super) fn refusals(tries: &[Attempt], attempts: u32) -> u32 {
 
 /// Logins that are refused, and events whose key is not there, are written down but count as no attempt.
 fn is_counted(attempt: &Attempt) -> bool {
-    let login =
-        attempt.status.map(DeliveryError::LoginStatus).filter(|error| error.class() == DeliveryClass::Login);
-    let is_login = login.is_some_and(|error| attempt.error == Some(error.to_string()));
+    let is_login = tells_of(attempt, DeliveryError::LoginStatus, DeliveryClass::Login);
     !is_login && attempt.error.as_deref() != Some(UNKNOWN_KEY)
 }
 
-/// A login can be answered with the same status, so the text has to fit as well.
 fn is_refusal(attempt: &Attempt) -> bool {
-    attempt.status.map(DeliveryError::Status).is_some_and(|refusal| {
-        refusal.class() == DeliveryClass::Event && attempt.error == Some(refusal.to_string())
-    })
+    tells_of(attempt, DeliveryError::Status, DeliveryClass::Event)
+}
+
+/// A login and a delivery can be answered with the same status, so the text has to fit as well.
+fn tells_of(attempt: &Attempt, error: fn(u16) -> DeliveryError, class: DeliveryClass) -> bool {
+    let error = attempt.status.map(error).filter(|error| error.class() == class);
+    error.is_some_and(|error| attempt.error == Some(error.to_string()))
 }
 
 /// The longest that any event may have to wait.
