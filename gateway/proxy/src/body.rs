@@ -92,6 +92,17 @@ impl Buffers {
     }
 }
 
+/// Lets the end of a body be written upstream once.
+///
+/// Pingora writes an empty piece as a chunk of no bytes, which ends a chunked body, and then the end itself: the second one
+/// would stand before the next request on the connection (cloudflare/pingora#935). An empty last DATA frame of HTTP/2 is
+/// such a piece.
+pub(crate) fn write_end_once(piece: &mut Option<Bytes>, is_end: bool) {
+    if is_end && piece.as_ref().is_some_and(Bytes::is_empty) {
+        *piece = None;
+    }
+}
+
 fn too_large(limit: usize) -> Box<Error> {
     to_pingora(Problem::new(ProblemKind::BodyTooLarge, format!("the body is over {limit} bytes")))
 }

@@ -1,5 +1,7 @@
 //! The one `impl ProxyHttp`: each phase is a few calls into the rooms beside it.
 
+mod request;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,8 +19,8 @@ use pingora::{Error, Result, RetryType};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::admission::admit;
-use crate::arrival::{Arrival, check_announced, within};
-use crate::body::{Buffers, REPLAY_LIMIT, Whole};
+use crate::arrival::Arrival;
+use crate::body::{Buffers, write_end_once};
 use crate::exchange::{Exchange, InFlight};
 use crate::rescue::{self, refuse, to_pingora};
 use crate::route::RouteTable;
@@ -58,42 +60,6 @@ impl Proxy {
             guards,
             buffers,
         }
-    }
-
-    /// Finds the route and runs its request phases.
-    async fn filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Flow> {
-        let found = std::str::from_utf8(session.req_header().uri.path().as_bytes())
-            .ok()
-            .and_then(|path| self.routes.find(path))
-            .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no route has this path"))?;
-        exchange.route = found.route;
-        exchange.cx.set_params(found.params);
-        let route = Arc::clone(&exchange.route);
-        if !route.takes(&session.req_header().method) {
-            return Err(refuse(ProblemKind::MethodNotAllowed, "the route does not take this method"));
-        }
-        if let Flow::Respond(answer) =
-            route.chains.request_filter(session.req_header(), &mut exchange.cx).map_err(to_pingora)?
-        {
-            return Ok(Flow::Respond(answer));
-        }
-        exchange.wait().await.map_err(to_pingora)?;
-        check_announced(&session.req_header().headers, route.max_body)?;
-        let Some(wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
-        let wish = within(wish, route.max_body);
-        let Whole { mut bytes, room } = self.buffers.read_whole(session, wish).await?;
-        exchange.room = Some(room);
-        let read = bytes.len();
-        let flow = route
-            .chains
-            .request_body_filter(session.req_header(), &mut bytes, &mut exchange.cx)
-            .await
-            .map_err(to_pingora)?;
-        if matches!(flow, Flow::Next) && read > REPLAY_LIMIT {
-            return Err(refuse(ProblemKind::BodyTooLarge, "a body over 64 KiB cannot be read and forwarded"));
-        }
-        exchange.body = Some(bytes);
-        Ok(flow)
     }
 }
 
@@ -222,6 +188,7 @@ impl ProxyHttp for Proxy {
             exchange.arrival.add(piece.len(), exchange.route.max_body, &self.settings)?;
         }
         exchange.arrival.end(end);
+        write_end_once(chunk, end);
         Ok(())
     }
 

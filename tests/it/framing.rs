@@ -1,0 +1,198 @@
+//! Where a message ends, on both sides of the gateway. Until this was held, an HTTP/2 body that ended in an empty DATA frame
+//! left a second last chunk on a connection that other tenants used next.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::frames::{DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, fields, frame};
+use crate::support::gateway::{Setup, start};
+use crate::support::tls::Authority;
+
+/// An upstream that takes only bodies which end once, and notes whose requests a connection carried.
+struct Strict {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// What came over one connection.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    requests: Vec<String>,
+    /// What stood where a request should have begun.
+    surplus: Option<String>,
+}
+
+// === impl Strict ===
+
+impl Strict {
+    /// Answers each request with `answer`, before its body where `early`.
+    async fn start(answer: &'static str, early: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let number = {
+                    let mut all = all.lock().unwrap();
+                    all.push(Seen::default());
+                    all.len() - 1
+                };
+                tokio::spawn(serve(stream, Arc::clone(&all), number, answer, early));
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn requests(&self) -> usize {
+        self.seen().iter().map(|seen| seen.requests.len()).sum()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    all: Arc<Mutex<Vec<Seen>>>,
+    number: usize,
+    answer: &'static str,
+    early: bool,
+) -> Option<()> {
+    let mut buffer = Vec::new();
+    loop {
+        let end = until(&mut stream, &mut buffer, b"\r\n\r\n").await?;
+        let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+        if !["get ", "post ", "put "].iter().any(|method| head.starts_with(method)) {
+            all.lock().unwrap()[number].surplus = Some(head);
+            return None;
+        }
+        all.lock().unwrap()[number].requests.push(head.clone());
+        buffer.drain(..end);
+        if early {
+            stream.write_all(answer.as_bytes()).await.ok()?;
+        }
+        if head.contains("transfer-encoding: chunked") {
+            loop {
+                let line = until(&mut stream, &mut buffer, b"\r\n").await?;
+                let size =
+                    usize::from_str_radix(std::str::from_utf8(&buffer[..line - 2]).unwrap(), 16).unwrap();
+                while buffer.len() < line + size + 2 {
+                    more(&mut stream, &mut buffer).await?;
+                }
+                buffer.drain(..line + size + 2);
+                if size == 0 {
+                    break;
+                }
+            }
+        } else if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
+            let length: usize = length.trim().parse().unwrap();
+            while buffer.len() < length {
+                more(&mut stream, &mut buffer).await?;
+            }
+            buffer.drain(..length);
+        }
+        if !early {
+            stream.write_all(answer.as_bytes()).await.ok()?;
+        }
+    }
+}
+
+async fn until(stream: &mut TcpStream, buffer: &mut Vec<u8>, end: &[u8]) -> Option<usize> {
+    loop {
+        if let Some(at) = buffer.windows(end.len()).position(|window| window == end) {
+            return Some(at + end.len());
+        }
+        more(stream, buffer).await?;
+    }
+}
+
+async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
+    (stream.read_buf(buffer).await.ok()? > 0).then_some(())
+}
+
+fn head(path: &str, stream: u32, flags: u8, length: Option<usize>) -> Vec<u8> {
+    let length = length.map(|length| length.to_string());
+    let mut list = vec![
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "gateway.test"),
+        (":path", path),
+        ("subscriptionid", "sub-acme"),
+        ("content-type", "application/json"),
+    ];
+    list.extend(length.as_deref().map(|length| ("content-length", length)));
+    frame(HEADERS, END_HEADERS | flags, stream, &fields(&list))
+}
+
+fn padded(flags: u8, stream: u32, data: &[u8]) -> Vec<u8> {
+    let payload = [&[7], data, &[0; 7]].concat();
+    frame(DATA, PADDED | flags, stream, &payload)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_an_http2_body_is_written_once() {
+    const BODY: &[u8] = br#"{"applicant_id":"a","report_names":["document"]}"#;
+    type Rest = fn(u32) -> Vec<Vec<u8>>;
+    let rows: [(&str, Rest); 7] = [
+        ("END_STREAM on DATA", |id| vec![frame(DATA, END_STREAM, id, BODY)]),
+        ("empty last DATA", |id| vec![frame(DATA, 0, id, BODY), frame(DATA, END_STREAM, id, b"")]),
+        ("padded DATA", |id| vec![padded(END_STREAM, id, BODY)]),
+        ("padding alone at last", |id| vec![frame(DATA, 0, id, BODY), padded(END_STREAM, id, b"")]),
+        ("trailers", |id| {
+            let trailers = fields(&[("x-checksum", "a")]);
+            vec![frame(DATA, 0, id, BODY), frame(HEADERS, END_HEADERS | END_STREAM, id, &trailers)]
+        }),
+        ("empty DATA between", |id| {
+            let (first, second) = BODY.split_at(9);
+            vec![
+                frame(DATA, 0, id, b""),
+                frame(DATA, 0, id, first),
+                frame(DATA, 0, id, b""),
+                frame(DATA, 0, id, second),
+                frame(DATA, END_STREAM, id, b""),
+            ]
+        }),
+        ("END_STREAM on HEADERS", |_| Vec::new()),
+    ];
+    let authority = Authority::new();
+    let upstream = Strict::start(ANSWER, false).await;
+    let listener =
+        format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
+    let gateway = start(Setup::default().onfido(upstream.address).config(&listener)).await;
+    let mut connection = Frames::connect(&authority, gateway.address()).await;
+    let (mut id, mut sent) = (1, 0);
+
+    for (name, rest) in rows {
+        for path in ["/dcs/kyc2/applicants", "/dcs/kyc2/checks"] {
+            for length in [None, Some(BODY.len())] {
+                let frames = rest(id);
+                if frames.is_empty() && (length.is_some() || path.ends_with("checks")) {
+                    continue;
+                }
+                let flags = if frames.is_empty() { END_STREAM } else { 0 };
+                assert!(connection.send(&head(path, id, flags, length)).await);
+                // One after the other, so that an end that comes late is seen late.
+                for frame in frames {
+                    assert!(connection.send(&frame).await);
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(connection.end(id).await, End::Answered, "{name}, {path}, {length:?}");
+                (id, sent) = (id + 2, sent + 1);
+            }
+        }
+    }
+
+    let seen = upstream.seen();
+    assert!(seen.iter().all(|seen| seen.surplus.is_none()), "{seen:?}");
+    assert_eq!(upstream.requests(), sent);
+    assert!(seen.len() < sent, "no connection was used twice: {}", seen.len());
+    gateway.stop().await;
+}
+
+const PADDED: u8 = 8;
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
