@@ -1,14 +1,18 @@
 //! Where a message ends, on both sides of the gateway. Until this was held, an HTTP/2 body that ended in an empty DATA frame
-//! left a second last chunk on a connection that other tenants used next.
+//! left a second last chunk on a connection that other tenants used next, and a request hidden in a chunk extension was
+//! served as one (when it came in a later segment: in one write the connection was closed before anybody looked).
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::support::frames::{DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
+use crate::support::raw::{exchange, status};
 use crate::support::tls::Authority;
 
 /// An upstream that takes only bodies which end once, and notes whose requests a connection carried.
@@ -191,6 +195,56 @@ async fn the_end_of_an_http2_body_is_written_once() {
     assert!(seen.iter().all(|seen| seen.surplus.is_none()), "{seen:?}");
     assert_eq!(upstream.requests(), sent);
     assert!(seen.len() < sent, "no connection was used twice: {}", seen.len());
+    gateway.stop().await;
+}
+
+/// Sends a request in two segments; the second only when the gateway has had time to read the first.
+async fn in_two(gateway: SocketAddr, request: &[u8], cut: usize) -> String {
+    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (first, second) = request.split_at(cut);
+    stream.write_all(first).await.unwrap();
+    // Not a wait for anything: the gateway may have read the first segment or not, and must refuse in either case.
+    tokio::time::sleep(Duration::from_millis(3)).await;
+    let mut answer = exchange(&mut stream, second).await;
+    let mut rest = Vec::new();
+    let _ = timeout(Duration::from_millis(200), stream.read_to_end(&mut rest)).await;
+    answer.push_str(&String::from_utf8_lossy(&rest));
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_hidden_in_a_chunked_body_is_never_served() {
+    const HIDDEN: &str = "GET /dcs/kyc2/hidden HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-globex\r\n\r\n";
+    let size = format!("{:x}", HIDDEN.len() + 5);
+    let bodies = [
+        ("line feed in an extension", format!("3;\nxx\r\n{size}\r\n0\r\n\r\n{HIDDEN}")),
+        ("line feed behind a size", format!("2\nxx\r\n0\r\n\r\n{HIDDEN}")),
+        ("empty size", format!("\r\n\r\n{HIDDEN}")),
+        ("extension without size", format!(";a\r\n\r\n{HIDDEN}")),
+        ("space behind the size", format!("0 \r\n\r\n{HIDDEN}")),
+        ("control byte in an extension", format!("0;a\u{1}\r\n\r\n{HIDDEN}")),
+        ("trailer without colon", format!("0\r\nno colon\r\n\r\n{HIDDEN}")),
+        ("trailer that frames", format!("0\r\nContent-Length: 5\r\n\r\n{HIDDEN}")),
+        ("trailer with a line feed", format!("0\r\nx: a\nb: c\r\n\r\n{HIDDEN}")),
+    ];
+    let upstream = Strict::start(ANSWER, false).await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+
+    for (name, body) in &bodies {
+        let head = "POST /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let request = format!("{head}{body}");
+        let cuts: Vec<usize> = (head.len() - 2..request.len()).collect();
+        let answers = cuts.iter().map(|cut| in_two(gateway.address(), request.as_bytes(), *cut));
+        let answers = futures::future::join_all(answers).await;
+        for (cut, answer) in cuts.iter().zip(answers) {
+            assert_eq!(status(&answer), 400, "{name}, cut at {cut}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{name}, cut at {cut}: {answer}");
+        }
+    }
+
+    let seen = upstream.seen();
+    assert!(!seen.iter().flat_map(|seen| &seen.requests).any(|head| head.contains("hidden")), "{seen:?}");
     gateway.stop().await;
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use http::header;
 use kyc_plugin_api::{ClientCertificate, Connection};
 use pingora::proxy::Session;
 
-use crate::downstream::admit_head;
+use crate::downstream::{admit_chunks, admit_head};
 use crate::exchange::Exchange;
 use crate::outcome::method_name;
 use crate::settings::ProxySettings;
@@ -38,6 +39,9 @@ pub(crate) fn admit(
             return Err(Violation::RequestLine);
         }
         check_raw_head(&http1.get_headers_raw_bytes())?;
+        if session.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
+            admit_chunks(session.stream()).map_err(Violation::Body)?;
+        }
     }
     let head = session.req_header_mut();
     check_fields(head, http2)?;

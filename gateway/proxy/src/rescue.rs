@@ -8,6 +8,8 @@ use kyc_model::{Problem, ProblemKind, RequestId};
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_http::ResponseHeader;
 
+use crate::strict::MalformedBody;
+
 /// The status of each kind of problem.
 pub(crate) fn status(kind: ProblemKind) -> u16 {
     match kind {
@@ -112,6 +114,9 @@ pub(crate) fn diagnose(error: &Error) -> Option<(ProblemKind, String)> {
     if let Some(problem) = find_problem(error) {
         return Some((problem.kind(), problem.to_string()));
     }
+    if let Some(malformed) = find_malformed(error) {
+        return Some((ProblemKind::BadRequest, malformed.to_string()));
+    }
     let kind = match error.esource {
         ErrorSource::Upstream => upstream_kind(&error.etype),
         ErrorSource::Downstream => match error.etype {
@@ -171,6 +176,15 @@ fn find_problem(error: &Error) -> Option<&Problem> {
         return Some(problem);
     }
     find_problem(cause.downcast_ref::<Box<Error>>()?)
+}
+
+/// A body that the connection refused to read on.
+fn find_malformed(error: &Error) -> Option<MalformedBody> {
+    let cause = error.cause.as_deref()?;
+    if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+        return io.get_ref()?.downcast_ref().copied();
+    }
+    find_malformed(cause.downcast_ref::<Box<Error>>()?)
 }
 
 /// When a caller may try again what the gateway cannot do yet.

@@ -3,9 +3,10 @@
 mod entry;
 mod quiet;
 mod rest;
+mod surplus;
 mod tap;
 mod watch;
 
 pub use entry::{Entry, Guarded};
 pub(crate) use rest::answer_is_complete;
-pub(crate) use tap::admit_head;
+pub(crate) use tap::{admit_chunks, admit_head};

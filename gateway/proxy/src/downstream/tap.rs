@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::quiet::Quiet;
 use super::watch::{Ledger, Watch};
-use crate::strict::LineVerdict;
+use crate::strict::{LineVerdict, MalformedBody};
 
 /// A stream that knows how the head of the current request arrives, and ends one that is too large or too slow.
 #[derive(Debug)]
@@ -38,6 +38,16 @@ enum Watched {
 /// none.
 pub(crate) fn admit_head(stream: Option<&Stream>) -> Option<LineVerdict> {
     heads(stream).map(Watch::admit)
+}
+
+/// Watches a chunked body from its first byte on.
+///
+/// # Errors
+///
+/// When what came together with the head is malformed; later bytes that are end the reading with an [`io::Error`] of
+/// [`MalformedBody`].
+pub(crate) fn admit_chunks(stream: Option<&Stream>) -> Result<(), MalformedBody> {
+    heads(stream).map_or(Ok(()), Watch::admit_chunks)
 }
 
 /// Says that what is read next begins a request.
@@ -81,7 +91,15 @@ impl AsyncRead for Tap {
             Watched::Frames(quiet) => return quiet.read(inner, context, buffer),
         };
         if watch.is_admitted() {
-            return Pin::new(inner).poll_read(context, buffer);
+            let before = buffer.filled().len();
+            let read = Pin::new(inner).poll_read(context, buffer);
+            if matches!(read, Poll::Ready(Ok(())))
+                && let Err(malformed) = watch.feed_body(buffer.filled().get(before..).unwrap_or_default())
+            {
+                buffer.set_filled(before);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)));
+            }
+            return read;
         }
         loop {
             if let Some(refusal) = watch.refusal() {

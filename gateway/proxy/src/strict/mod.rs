@@ -5,15 +5,18 @@
 //! differently are how requests are smuggled, so whatever has two readings is refused here, on the bytes as
 //! they arrived.
 
+mod chunks;
 mod head;
 mod imitation;
 mod line;
 mod path;
+mod trailers;
 
 use std::fmt;
 
 use kyc_model::{Problem, ProblemKind};
 
+pub(crate) use chunks::{ChunkScan, MalformedBody};
 pub(crate) use head::{MAX_HEAD, check_fields, check_raw_head};
 pub(crate) use line::{LineScan, LineVerdict};
 pub(crate) use path::check_target;
@@ -32,6 +35,7 @@ pub(crate) enum Violation {
     ContentTypeRepeated,
     ContentLength,
     TransferEncoding,
+    Body(MalformedBody),
     HostMissing,
     HostRepeated,
     HostMalformed,
@@ -61,6 +65,7 @@ impl Violation {
             | Self::ContentTypeRepeated
             | Self::ContentLength
             | Self::TransferEncoding
+            | Self::Body(_)
             | Self::HostMissing
             | Self::HostRepeated
             | Self::HostMalformed
@@ -76,7 +81,8 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let text = match self {
+            Self::Body(malformed) => return malformed.fmt(f),
             Self::RequestLine => "the request line is not `method SP target SP version CRLF` (RFC 9112 §3)",
             Self::LineEnding => "a header line does not end with CRLF (RFC 9112 §2.2)",
             Self::FoldedField => "a header field is folded over lines (RFC 9112 §5.2)",
@@ -98,7 +104,8 @@ impl fmt::Display for Violation {
             Self::PathClimbs => "the path climbs with `..`",
             Self::PathHidesSeparator => "the path hides a separator or is encoded twice",
             Self::PathEscape => "a percent escape is malformed, hides a control byte or is no UTF-8",
-        })
+        };
+        f.write_str(text)
     }
 }
 
