@@ -248,5 +248,53 @@ async fn a_request_hidden_in_a_chunked_body_is_never_served() {
     gateway.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_onfido_belongs_to_one_tenant() {
+    let upstream = Strict::start(ANSWER, false).await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+
+    for turn in 0..20 {
+        let tenant = ["acme", "globex"][turn % 2];
+        let request =
+            format!("GET /dcs/kyc2/ping HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-{tenant}\r\n\r\n");
+        assert_eq!(status(&exchange(&mut stream, request.as_bytes()).await), 200);
+    }
+
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    for connection in &seen {
+        let tokens: std::collections::BTreeSet<_> = connection
+            .requests
+            .iter()
+            .filter_map(|head| head.lines().find(|line| line.starts_with("authorization:")))
+            .collect();
+        assert_eq!((tokens.len(), connection.requests.len()), (1, 10), "{connection:?}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_answered_before_its_request_is_not_used_again() {
+    let upstream = Strict::start(ANSWER, true).await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let head = "POST /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n";
+
+    for framing in ["Content-Length: 10\r\n\r\n01234", "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n"] {
+        let rest = if framing.contains("chunked") { "5\r\n56789\r\n0\r\n\r\n" } else { "56789" };
+        let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+        let answer = exchange(&mut stream, format!("{head}{framing}").as_bytes()).await;
+        assert_eq!(status(&answer), 200, "{answer}");
+        assert!(answer.to_ascii_lowercase().contains("connection: close\r\n"), "{answer}");
+        stream.write_all(rest.as_bytes()).await.unwrap();
+        assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "closed");
+    }
+
+    let seen = upstream.seen();
+    assert!(seen.iter().all(|seen| seen.requests.len() == 1), "{seen:?}");
+    assert_eq!(seen.len(), 2);
+    gateway.stop().await;
+}
+
 const PADDED: u8 = 8;
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";

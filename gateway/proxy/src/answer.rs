@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use kyc_model::{Problem, ProblemKind};
-use pingora::proxy::Session;
+use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -83,6 +83,20 @@ async fn write_problem(
         tracing::error!(request_id = %exchange.cx.request_id(), "a plugin failed on the gateway's own answer");
     }
     write(session, head, body).await
+}
+
+/// Ends an exchange whose answer was complete before its request. Its upstream may take the rest of the body for another
+/// request, so the connection is not used again: Pingora drops it with the error.
+pub(crate) fn ended_early() -> Box<Error> {
+    Error::explain(ErrorType::Custom("answered early"), "")
+}
+
+/// Reads the rest of a body whose answer is sent, since closing before would take the answer away from a caller that is
+/// still writing.
+pub(crate) async fn linger(session: &mut Session, exchange: &Exchange) -> FailToProxy {
+    // Bounded by the time that Pingora has for it, and by the end of the exchange; a caller that left is nothing new.
+    let _ = session.as_mut().drain_request_body().await;
+    FailToProxy { error_code: exchange.story.status.unwrap_or(0), can_reuse_downstream: false }
 }
 
 /// Runs the response phase and adds the request's id.

@@ -66,6 +66,8 @@ pub(crate) struct Upstream {
     /// Whether the request has come so far that an upstream is chosen.
     pub(crate) is_wanted: bool,
     pub(crate) tries: usize,
+    /// Whether its answer was complete before the request was.
+    pub(crate) answered_early: bool,
     pub(crate) started: Option<Instant>,
     pub(crate) duration: Option<Duration>,
     /// What let the request through.
@@ -161,6 +163,7 @@ impl Exchange {
         self.story.took = Some(self.started.elapsed());
         // Who only reads slowly has the time that writes have.
         if !self.arrival.is_whole() {
+            self.upstream.answered_early = true;
             answer_is_complete();
         }
     }

@@ -114,7 +114,7 @@ impl ProxyHttp for Proxy {
             .cx
             .target()
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no plugin chose an upstream"))?;
-        self.peers.peer(target).await.map_err(to_pingora)
+        self.peers.peer(target, exchange.cx.tenant()).await.map_err(to_pingora)
     }
 
     fn fail_to_connect(
@@ -141,12 +141,15 @@ impl ProxyHttp for Proxy {
         exchange: &mut Box<Exchange>,
         client_reused: bool,
     ) -> Box<Error> {
-        exchange.upstream.span.fail("broken");
-        let replayable = retry::after_sending(
-            exchange.cx.target().map(|target| &target.method),
-            session.as_ref().retry_buffer_truncated(),
-            exchange.upstream.tries,
-        );
+        let replayable = !exchange.upstream.answered_early
+            && retry::after_sending(
+                exchange.cx.target().map(|target| &target.method),
+                session.as_ref().retry_buffer_truncated(),
+                exchange.upstream.tries,
+            );
+        if !exchange.upstream.answered_early {
+            exchange.upstream.span.fail("broken");
+        }
         if replayable {
             error.retry.decide_reuse(client_reused);
         } else {
@@ -181,6 +184,9 @@ impl ProxyHttp for Proxy {
         end: bool,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
+        if exchange.upstream.answered_early {
+            return Err(answer::ended_early());
+        }
         if let Some(body) = &exchange.body {
             // An empty chunk withholds; `None` before the end would cut the body off.
             *chunk = Some(if end { body.clone() } else { Bytes::new() });
@@ -207,6 +213,10 @@ impl ProxyHttp for Proxy {
             self.metrics.upstreams().denied(exchange.tenant());
             outcome::log_denied(exchange, status);
         }
+        if !exchange.arrival.is_whole() {
+            // The rest of the request is read for nobody.
+            session.set_keepalive(None);
+        }
         answer::finish_head(head, session.req_header(), exchange).map_err(to_pingora)
     }
 
@@ -228,6 +238,9 @@ impl ProxyHttp for Proxy {
         error: &Error,
         exchange: &mut Box<Exchange>,
     ) -> FailToProxy {
+        if exchange.upstream.answered_early {
+            return answer::linger(session, exchange).await;
+        }
         let Some((kind, detail)) = rescue::diagnose(error) else {
             return FailToProxy { error_code: outcome::CLIENT_GONE, can_reuse_downstream: false };
         };

@@ -1,8 +1,9 @@
 //! Describes the connection to an upstream.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use kyc_model::{Problem, UpstreamBase};
+use kyc_model::{Problem, Tenant, UpstreamBase};
 use kyc_plugin_api::Target;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 
@@ -22,7 +23,11 @@ impl Peers {
     /// # Errors
     ///
     /// Those of [`Resolver::address`].
-    pub(crate) async fn peer(&self, target: &Target) -> Result<Box<HttpPeer>, Problem> {
+    pub(crate) async fn peer(
+        &self,
+        target: &Target,
+        tenant: Option<&Arc<Tenant>>,
+    ) -> Result<Box<HttpPeer>, Problem> {
         let (base, timeouts) = (&target.base, &target.timeouts);
         let address = match literal(base) {
             Some(address) => address,
@@ -30,6 +35,9 @@ impl Peers {
         };
         #[expect(clippy::disallowed_methods, reason = "given an address, it resolves nothing")]
         let mut peer = HttpPeer::new(address, base.is_tls(), base.host().to_owned());
+        // A connection belongs to one tenant, with one credential: whatever its upstream makes of a request, the next one on it
+        // is no other tenant's.
+        peer.group_key = tenant.map_or(0, |tenant| tenant.fingerprint);
         peer.options.connection_timeout = Some(timeouts.connect);
         peer.options.total_connection_timeout = Some(timeouts.connect);
         peer.options.read_timeout = Some(timeouts.read);
