@@ -21,6 +21,7 @@ mod corpora;
 mod disk;
 mod durable;
 mod every_key;
+mod expectations;
 mod framing;
 mod heads;
 mod limits;

@@ -37,6 +37,8 @@ pub enum ProblemKind {
     BodyTooLarge,
     /// The body is not of a type the route takes.
     UnsupportedMediaType,
+    /// The request expects what is not offered (`Expect`, RFC 9110 §10.1.1).
+    ExpectationFailed,
     /// The header block is over the limit.
     HeaderTooLarge,
     /// Over quota.
@@ -123,6 +125,7 @@ impl ProblemKind {
             Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::ExpectationFailed => "expectation_failed",
             Self::HeaderTooLarge => "header_too_large",
             Self::RateLimited => "rate_limited",
             Self::UpstreamUnreachable => "upstream_unreachable",

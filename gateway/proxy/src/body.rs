@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header;
+use http::{Version, header};
 use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::BodyWish;
 use pingora::proxy::Session;
@@ -38,8 +38,7 @@ impl Buffers {
 
     /// Reads the whole body.
     ///
-    /// Pingora keeps a copy of up to 64 KiB while it is read, from which the body is replayed upstream. It
-    /// answers no `Expect: 100-continue` by itself, so that is done here.
+    /// Pingora keeps a copy of up to 64 KiB while it is read, from which the body is replayed upstream.
     ///
     /// # Errors
     ///
@@ -53,9 +52,7 @@ impl Buffers {
             return Err(too_large(wish.limit));
         }
         session.enable_retry_buffering();
-        if session.get_header(header::EXPECT).is_some() {
-            session.write_continue_response().await?;
-        }
+        answer_expectation(session).await?;
         let deadline = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
         tokio::time::timeout(deadline, self.read_chunks(session, wish.limit)).await.map_err(|_| late())?
     }
@@ -90,6 +87,15 @@ impl Buffers {
         let kibibytes = u32::try_from(kibibytes).map_err(|_| full())?;
         Arc::clone(&self.kibibytes).try_acquire_many_owned(kibibytes).map_err(|_| full())
     }
+}
+
+/// Answers `Expect: 100-continue`, which Pingora does not by itself, when the body is going to be read. In HTTP/1.0 the
+/// field means nothing (RFC 9110 §10.1.1); over HTTP/2 Pingora sends no interim answers.
+pub(crate) async fn answer_expectation(session: &mut Session) -> Result<()> {
+    if session.req_header().version == Version::HTTP_11 && session.get_header(header::EXPECT).is_some() {
+        session.write_continue_response().await?;
+    }
+    Ok(())
 }
 
 /// Lets the end of a body be written upstream once.

@@ -88,6 +88,7 @@ pub(crate) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) 
         | ProblemKind::RequestTimeout
         | ProblemKind::BodyTooLarge
         | ProblemKind::UnsupportedMediaType
+        | ProblemKind::ExpectationFailed
         | ProblemKind::HeaderTooLarge
         | ProblemKind::RateLimited => {
             tracing::info!(%request_id, route, tenant, code, error = detail, "request refused");

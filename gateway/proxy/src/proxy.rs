@@ -20,12 +20,12 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::admission::admit;
 use crate::arrival::Arrival;
-use crate::body::{Buffers, write_end_once};
+use crate::body::{Buffers, answer_expectation, write_end_once};
 use crate::exchange::{Exchange, InFlight};
 use crate::rescue::{self, refuse, to_pingora};
 use crate::route::RouteTable;
 use crate::settings::ProxySettings;
-use crate::upstream::{Guards, Peers, attach, follow, rewrite};
+use crate::upstream::{Guards, Peers, attach, check_switch, follow, rewrite, strip_hop_by_hop};
 use crate::{answer, outcome, retry, spans};
 
 /// Pingora's view of the gateway.
@@ -160,7 +160,7 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_request_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         head: &mut RequestHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
@@ -173,6 +173,9 @@ impl ProxyHttp for Proxy {
         exchange.route.chains.upstream_request_filter(head, &mut exchange.cx).map_err(to_pingora)?;
         if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
             attach(head, credential);
+        }
+        if exchange.body.is_none() {
+            answer_expectation(session).await?;
         }
         Ok(())
     }
@@ -205,7 +208,7 @@ impl ProxyHttp for Proxy {
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         if head.status.is_informational() {
-            return Ok(());
+            return check_switch(head).map_err(to_pingora);
         }
         let status = head.status.as_u16();
         exchange.answered(status, answer::has_no_body(head, &session.req_header().method));
@@ -213,6 +216,7 @@ impl ProxyHttp for Proxy {
             self.metrics.upstreams().denied(exchange.tenant());
             outcome::log_denied(exchange, status);
         }
+        strip_hop_by_hop(head);
         if !exchange.arrival.is_whole() {
             // The rest of the request is read for nobody.
             session.set_keepalive(None);

@@ -63,6 +63,13 @@ pub(crate) fn check_fields(head: &Parts, http2: bool) -> Result<(), Violation> {
     if fields.contains_key(header::UPGRADE) {
         return Err(Violation::Upgrade);
     }
+    if fields
+        .get_all(header::EXPECT)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        return Err(Violation::Expectation);
+    }
     for value in fields.get_all(header::CONNECTION) {
         let nominates = |option: &[u8]| {
             NOT_NOMINATED.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(option.trim_ascii()))

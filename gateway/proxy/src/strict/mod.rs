@@ -41,6 +41,7 @@ pub(crate) enum Violation {
     HostMalformed,
     ConnectionOption,
     Upgrade,
+    Expectation,
     Method,
     Target,
     PathClimbs,
@@ -54,6 +55,7 @@ impl Violation {
     fn kind(self) -> ProblemKind {
         match self {
             Self::HeaderTooLarge => ProblemKind::HeaderTooLarge,
+            Self::Expectation => ProblemKind::ExpectationFailed,
             Self::Method => ProblemKind::MethodNotAllowed,
             Self::RequestLine
             | Self::LineEnding
@@ -99,6 +101,7 @@ impl fmt::Display for Violation {
             Self::HostMalformed => "Host is malformed (RFC 9112 §3.2)",
             Self::ConnectionOption => "Connection names a field that frames or routes (RFC 9110 §7.6.1)",
             Self::Upgrade => "protocol upgrades are not offered (RFC 9110 §7.8)",
+            Self::Expectation => "only the expectation 100-continue is met (RFC 9110 §10.1.1)",
             Self::Method => "CONNECT and TRACE are not offered",
             Self::Target => "the target is not in origin form (RFC 9112 §3.2.1)",
             Self::PathClimbs => "the path climbs with `..`",

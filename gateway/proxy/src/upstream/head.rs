@@ -29,7 +29,6 @@ pub(crate) fn rewrite(
     fields.insert(REQUEST_ID, request_id);
     if let Some(body) = body {
         fields.remove(header::TRANSFER_ENCODING);
-        fields.remove(header::EXPECT);
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     parts.method = target.method.clone();
@@ -73,6 +72,8 @@ fn is_foreign(name: &HeaderName) -> bool {
     match name.as_bytes().first() {
         Some(b'a') => name == "authorization",
         Some(b'c') => name == "cookie",
+        // The gateway answers it, and waits for nobody (RFC 9110 §10.1.1).
+        Some(b'e') => name == "expect",
         Some(b'f') => name == "forwarded",
         Some(b'o') => name.starts_with("ocp-apim-"),
         Some(b'p') => name == "proxy-authorization",

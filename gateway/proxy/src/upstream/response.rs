@@ -1,0 +1,93 @@
+//! What of an answer's head is for the gateway alone.
+
+use http::{StatusCode, header};
+use kyc_model::{Problem, ProblemKind};
+use pingora_http::ResponseHeader;
+
+/// Refuses a switch of protocols: no request asks for one (RFC 9110 §7.8).
+///
+/// # Errors
+///
+/// [`ProblemKind::UpstreamError`].
+pub(crate) fn check_switch(head: &ResponseHeader) -> Result<(), Problem> {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Problem::new(ProblemKind::UpstreamError, "the upstream switches protocols unasked"));
+    }
+    Ok(())
+}
+
+/// Removes the fields that end at this hop (RFC 9110 §7.6.1): the known ones, and those that `Connection` names. Pingora
+/// frames the message and writes a `Connection` of its own.
+pub(crate) fn strip_hop_by_hop(head: &mut ResponseHeader) {
+    let mut named = Vec::new();
+    for value in head.headers.get_all(header::CONNECTION) {
+        let options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let known =
+            |option: &&[u8]| !OPTIONS.iter().any(|known| option.eq_ignore_ascii_case(known.as_bytes()));
+        named.extend(options.filter(known).filter_map(|option| header::HeaderName::from_bytes(option).ok()));
+    }
+    for name in named.iter().filter(|name| !FRAMING.contains(name)) {
+        head.remove_header(name);
+    }
+    while let Some(name) = head.headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
+        head.remove_header(&name);
+    }
+}
+
+fn is_hop_by_hop(name: &header::HeaderName) -> bool {
+    let name = name.as_str();
+    match name.as_bytes().first() {
+        Some(b'c') => name == "connection",
+        Some(b'k') => name == "keep-alive",
+        Some(b'p') => name.starts_with("proxy-"),
+        Some(b't') => name == "te",
+        Some(b'u') => name == "upgrade",
+        Some(_) | None => false,
+    }
+}
+
+/// What `Connection` says without naming a field.
+const OPTIONS: [&str; 2] = ["close", "keep-alive"];
+/// Nobody may take away where the message ends.
+const FRAMING: [header::HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_at_this_hop_does_not_travel_on() {
+        let mut head = ResponseHeader::build(200, None).unwrap();
+        for (name, value) in [
+            ("Connection", "close, X-Hop, Content-Length"),
+            ("Connection", "x-other"),
+            ("X-Hop", "a"),
+            ("X-Other", "a"),
+            ("Keep-Alive", "timeout=5"),
+            ("Proxy-Authenticate", "Basic"),
+            ("Proxy-Connection", "keep-alive"),
+            ("Upgrade", "h2c"),
+            ("Content-Length", "2"),
+            ("X-Total-Count", "7"),
+        ] {
+            head.append_header(name, value).unwrap();
+        }
+
+        strip_hop_by_hop(&mut head);
+
+        let mut left: Vec<_> = head.headers.keys().map(|name| name.as_str()).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "x-total-count"]);
+    }
+
+    #[test]
+    fn only_a_switch_of_protocols_is_refused() {
+        for (status, passes) in [(100, true), (101, false), (103, true), (200, true)] {
+            assert_eq!(
+                check_switch(&ResponseHeader::build(status, None).unwrap()).is_ok(),
+                passes,
+                "{status}"
+            );
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What belongs to one hop: `Expect`, interim answers, and the fields that end here (RFC 9110 §7.6.1, §7.8, §10.1.1).
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::gateway::{Setup, start};
+use crate::support::raw::{Recorder, exchange, send, status};
+
+fn post(expect: &str, version: &str) -> String {
+    format!(
+        "POST /dcs/kyc2/applicants HTTP/{version}\r\nHost: g\r\nSubscriptionId: sub-acme\r\nContent-Length: 2\r\nExpect: {expect}\r\n\r\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_answers_expect_by_itself_and_does_not_send_it_on() {
+    let upstream = Recorder::start().await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+
+    stream.write_all(post("100-continue", "1.1").as_bytes()).await.unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    let answer = exchange(&mut stream, b"{}").await;
+    let other = send(gateway.address(), post("the-impossible", "1.1").as_bytes()).await;
+
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert!(!String::from_utf8_lossy(&upstream.bytes()).to_ascii_lowercase().contains("expect"));
+    assert_eq!(status(&other), 417, "{other}");
+    assert!(other.contains("\"expectation_failed\""), "{other}");
+    gateway.stop().await;
+}
+
+/// What a caller sees of an answer.
+async fn relayed(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = start(Setup::default().onfido(listener.local_addr().unwrap())).await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.read(&mut [0; 1]).await;
+        }
+    });
+    let request = "GET /dcs/kyc2/ping HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
+    let seen = send(gateway.address(), request.as_bytes()).await;
+    gateway.stop().await;
+    seen.to_ascii_lowercase()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_of_protocols_that_nobody_asked_for_is_a_502() {
+    let seen =
+        relayed("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello").await;
+
+    assert_eq!(status(&seen), 502, "{seen}");
+    assert!(!seen.contains("hello"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_the_upstreams_hop_do_not_travel_on() {
+    let seen = relayed(
+        "HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop\r\nX-Hop: a\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\n\
+         Proxy-Connection: keep-alive\r\nX-Total-Count: 7\r\nContent-Length: 2\r\n\r\n{}",
+    )
+    .await;
+
+    assert_eq!(status(&seen), 200, "{seen}");
+    for name in ["x-hop", "keep-alive:", "proxy-authenticate", "proxy-connection"] {
+        assert!(!seen.contains(name), "{name}: {seen}");
+    }
+    assert!(seen.contains("x-total-count: 7\r\n"), "{seen}");
+}
