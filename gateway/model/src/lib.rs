@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP beyond header values.
 
 mod ids;
+mod operations;
 mod problem;
 mod secret;
 mod secret_source;
@@ -12,6 +13,7 @@ mod trace;
 mod upstream;
 
 pub use ids::{RequestId, SubscriptionId, TenantName};
+pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};
 pub use problem::{Problem, ProblemKind};
 pub use secret::Secret;
 pub use secret_source::{SecretSource, SecretSourceError};

@@ -1,0 +1,48 @@
+use super::*;
+
+fn read(names: &[&str]) -> Result<OperationSet, OperationListError> {
+    OperationSet::read_list(names.iter().copied())
+}
+
+fn ids(set: OperationSet) -> Vec<&'static str> {
+    let is_in = |id| OperationSet::named(id).is_some_and(|one| set.covers(one));
+    API_OPERATIONS.iter().map(|operation| operation.id).filter(|id| is_in(*id)).collect()
+}
+
+#[test]
+fn a_name_is_an_operation_or_a_group_and_never_two_things() {
+    for operation in API_OPERATIONS {
+        let set = OperationSet::named(operation.id).unwrap();
+        assert!(set.covers(OperationSet::of(|other| other.id == operation.id)), "{}", operation.id);
+        assert!(OperationSet::named(operation.group()).unwrap().covers(set), "{}", operation.id);
+    }
+
+    let webhooks = OperationSet::named("webhooks").unwrap();
+    assert_eq!(ids(webhooks).len(), 6);
+    assert_eq!(
+        ids(OperationSet::named("ping").unwrap()),
+        ["ping"],
+        "the one name of both kinds means one set"
+    );
+    assert_eq!(OperationSet::named(TOKENS), Some(OperationSet::TOKENS));
+    assert_eq!(ids(OperationSet::TOKENS), [""; 0]);
+    for unknown in ["", "*", "Webhooks", "oauth", "/webhooks", "list_webhooks "] {
+        assert_eq!(OperationSet::named(unknown), None, "{unknown:?}");
+    }
+}
+
+#[test]
+fn a_list_gives_takes_away_and_names_the_place_of_what_it_does_not_know() {
+    let all = OperationSet::ALL;
+    let checks = OperationSet::named("checks").unwrap();
+
+    assert_eq!(read(&["checks"]), Ok(checks));
+    assert_eq!(ids(read(&["checks", "!resume_check", "! download_check"]).unwrap()).len(), 3);
+    assert_eq!(read(&["!checks"]), Ok(all.without(checks)));
+    assert_eq!(read(&["*"]), Ok(all));
+    assert_eq!(read(&["*", "!*"]), Ok(OperationSet::NONE));
+    assert_eq!(read(&[]), Err(OperationListError::Empty));
+    assert_eq!(read(&["checks", "!nothing"]), Err(OperationListError::Unknown { place: 2 }));
+    assert!(!checks.covers(OperationSet::UNLISTED) && all.covers(OperationSet::UNLISTED.union(checks)));
+    assert_eq!(all.intersection(checks), checks);
+}
