@@ -6,7 +6,7 @@ use http::HeaderValue;
 use url::Url;
 
 use crate::upstream::is_exposed;
-use crate::{Secret, SubscriptionId, TenantName, UpstreamBase};
+use crate::{OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase};
 
 /// A tenant as one entry of `Onfido-ApiTokens` describes it, checked and ready to use.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Tenant {
     pub webhook_id: Option<String>,
     /// `webhookToken`, the key of Onfido's signatures; absent: it is fetched from Onfido.
     pub signing_token: Option<Secret>,
+    /// `operations`: the calls that may be made for this tenant, out of those that the route allows; default all.
+    pub operations: OperationSet,
     /// Where notifications are delivered.
     pub portal: Portal,
     /// A hash over all fields, keyed anew in each process: two entries with the same name and another

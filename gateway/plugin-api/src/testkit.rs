@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kyc_model::{
-    Dialect, Portal, RequestId, Secret, SubscriptionId, Tenant, TenantName, TenantTable, UpstreamBase,
+    Dialect, OperationSet, Portal, RequestId, Secret, SubscriptionId, Tenant, TenantName, TenantTable,
+    UpstreamBase,
 };
 use pingora_http::RequestHeader;
 use prometheus::Registry;
@@ -55,6 +56,7 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
         authorization: Secret::new(format!("token-{name}")).header_value("Token token=").expect("a token"),
         webhook_id: Some(format!("hook-{name}")),
         signing_token: Some(Secret::new(format!("sign-{name}"))),
+        operations: OperationSet::ALL,
         portal: Portal {
             url: UpstreamBase::parse(portal).expect("a portal URL").url().clone(),
             dialect: Dialect::Legacy,

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
 use http::HeaderValue;
-use kyc_model::{Dialect, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase};
+use kyc_model::{Dialect, OperationSet, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase};
 use serde_json::value::RawValue;
 
 use super::BASE_URL;
@@ -52,6 +52,7 @@ impl Entry {
         let authorization = reader.required("apiToken", authorization);
         let webhook_id = reader.optional("webhookId", rules::webhook_id);
         let signing_token = reader.optional("webhookToken", secret);
+        let operations = reader.operations();
         let (own_base, needs_base) = reader.base(hosts);
         if needs_base && base.is_some_and(|base| is_onfido_in_clear(base)) {
             reader.problems.push(format!("{BASE_URL} {IN_CLEAR}"));
@@ -69,6 +70,7 @@ impl Entry {
                     authorization,
                     webhook_id,
                     signing_token,
+                    operations,
                     portal,
                     fingerprint,
                 })
@@ -128,6 +130,22 @@ impl Reader<'_> {
         let own = own.map(Arc::new);
         let needs_base = own.is_none() && self.problems.len() == known;
         (own, needs_base)
+    }
+
+    /// The calls that may be made. A blank list is a mistake and not all of them, as nobody would write it for that.
+    fn operations(&mut self) -> OperationSet {
+        let read = match self.object.value(&["operations"]) {
+            Ok(Some(raw)) => {
+                raw.get().hash(&mut self.hasher);
+                rules::operations(raw)
+            }
+            Ok(None) => return OperationSet::ALL,
+            Err(problem) => Err(problem.text().to_owned()),
+        };
+        read.unwrap_or_else(|broken| {
+            self.problems.push(format!("operations {broken}"));
+            OperationSet::NONE
+        })
     }
 
     fn portal(&mut self) -> Option<Portal> {

@@ -1,8 +1,9 @@
 //! What each field of an entry must look like. The refusals name the rule, never the value.
 
+use serde_json::value::RawValue;
 use url::Url;
 
-use kyc_model::{Dialect, InvalidBaseUrl, SubscriptionId, TenantName, UpstreamBase};
+use kyc_model::{Dialect, InvalidBaseUrl, OperationSet, SubscriptionId, TenantName, UpstreamBase};
 
 /// A `Name` is one segment of a URL's path; characters that need percent-encoding there are fine.
 pub(super) fn tenant_name(text: &str) -> Result<TenantName, &'static str> {
@@ -65,6 +66,27 @@ pub(super) fn action(text: &str) -> Result<String, &'static str> {
         Err("must be a letter, then letters, digits and underscores")
     }
 }
+
+/// `operations` is a JSON array of names, also inside of a string, or names between commas or blanks.
+pub(super) fn operations(raw: &RawValue) -> Result<OperationSet, String> {
+    let text = match serde_json::from_str::<Option<String>>(raw.get()) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Ok(OperationSet::ALL),
+        Err(_) => raw.get().to_owned(),
+    };
+    let names: Vec<String> = if text.trim_start().starts_with('[') {
+        serde_json::from_str(&text).map_err(|_| NO_LIST.to_owned())?
+    } else if raw.get().starts_with('"') {
+        let names = text.split(|letter: char| letter == ',' || letter.is_whitespace());
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    } else {
+        return Err(NO_LIST.to_owned());
+    };
+    OperationSet::read_list(names.iter().map(|name| name.trim())).map_err(|error| error.to_string())
+}
+
+const NO_LIST: &str =
+    "must be a list of operation ids and groups: a text with commas, or a JSON array of texts";
 
 /// In characters, as the documents of FintechOS bound it.
 const MAX_NAME: usize = 128;

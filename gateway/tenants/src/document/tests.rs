@@ -5,7 +5,7 @@ mod secrecy;
 
 use serde_json::{Value, json};
 
-use kyc_model::Dialect;
+use kyc_model::{Dialect, OperationSet};
 
 use super::*;
 
@@ -154,6 +154,27 @@ fn every_field_counts_in_the_fingerprint() {
         assert_ne!(plain, fingerprint(with(field, json!(url))), "{field}");
     }
     assert_ne!(plain, fingerprint(with("ftosAuth", json!("keycloak"))));
+    assert_ne!(plain, fingerprint(with("operations", json!("checks"))));
+}
+
+#[test]
+fn operations_may_be_written_in_each_form_of_a_list() {
+    let checks = OperationSet::named("checks").unwrap().union(OperationSet::named("ping").unwrap());
+    let rows = [
+        (json!("checks, ping"), checks),
+        (json!(" checks ping "), checks),
+        (json!("[\"checks\", \" ping \"]"), checks),
+        (json!(["ping", "checks"]), checks),
+        (json!("!webhooks"), OperationSet::ALL.without(OperationSet::named("webhooks").unwrap())),
+        (json!("*"), OperationSet::ALL),
+        (json!(null), OperationSet::ALL),
+    ];
+
+    for (written, expected) in rows {
+        let document = Document::parse(&document(&[with("Operations", written.clone())]), None).unwrap();
+
+        assert_eq!(document.tenants.by_name("acme").unwrap().operations, expected, "{written}");
+    }
 }
 
 fn document(entries: &[Value]) -> Vec<u8> {

@@ -6,6 +6,14 @@ const HOST: &str = "baseUrl names a host that API tokens do not go to (tenants.o
 
 const IN_CLEAR: &str = "baseUrl must begin with https://, or the API token could be read on the way";
 
+const UNKNOWN_OPERATION: &str =
+    "operations has a name (number 2) that is neither an operationId nor a group of Onfido's description";
+
+const NO_OPERATION: &str = "operations names no operation; leave it out for all that the route allows";
+
+const NO_LIST: &str =
+    "operations must be a list of operation ids and groups: a text with commas, or a JSON array of texts";
+
 #[test]
 fn bad_entry_is_refused_by_name_and_the_others_load() {
     let letters = "n".repeat(129);
@@ -38,6 +46,13 @@ fn bad_entry_is_refused_by_name_and_the_others_load() {
         ("ftosAuth", json!("basic"), "ftosAuth must be legacy or keycloak"),
         ("ftosAction", json!("1x"), "ftosAction must be a letter, then letters, digits and underscores"),
         ("ftosAction", json!("a/b"), "ftosAction must be a letter, then letters, digits and underscores"),
+        ("operations", json!("checks, canary"), UNKNOWN_OPERATION),
+        ("operations", json!(["checks", "!Webhooks"]), UNKNOWN_OPERATION),
+        ("operations", json!(" "), NO_OPERATION),
+        ("operations", json!([]), NO_OPERATION),
+        ("operations", json!("[\"checks\", 1]"), NO_LIST),
+        ("operations", json!(true), NO_LIST),
+        ("operations", json!({}), NO_LIST),
         ("APITOKEN", json!("other"), "apiToken is given more than once"),
     ];
 
