@@ -47,22 +47,33 @@ async fn assert_conforms(client: fn() -> Command) {
 
     assert_same(&direct, &through);
     assert_wide(&direct);
-    prism.assert_valid(direct.len() + through.len()).await;
-    relay.assert_credential_replaced(through.len());
+    // Calls for webhooks hand out the tokens that sign notifications, and are refused by default.
+    let passed = through.keys().filter(|name| !is_closed(name)).count();
+    assert_eq!(through.len() - passed, 6);
+    prism.assert_valid(direct.len() + passed).await;
+    relay.assert_credential_replaced(passed);
     gateway.stop().await;
 }
 
-/// Every operation has one and the same outcome.
+/// Every operation has one and the same outcome, but for those that the gateway refuses.
 fn assert_same(direct: &Outcomes, through: &Outcomes) {
     let names: Vec<_> = direct.keys().collect();
     assert_eq!(names, through.keys().collect::<Vec<_>>());
 
     let differences: Vec<_> = direct
         .iter()
-        .filter(|(name, outcome)| through[*name] != **outcome)
+        .filter(|(name, outcome)| match is_closed(name) {
+            true => through[*name]["error"]["status"] != 403,
+            false => through[*name] != **outcome,
+        })
         .map(|(name, outcome)| format!("{name}\n  direct:  {outcome}\n  gateway: {}", through[name]))
         .collect();
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+/// Says whether the gateway refuses an operation unless its route opens it.
+fn is_closed(name: &str) -> bool {
+    name.contains("webhook")
 }
 
 /// At least 25 operations succeed, among them a multipart upload and a binary download.

@@ -131,6 +131,10 @@ async fn every_key_of_a_tenant_has_its_effect_without_a_restart() {
     it.set("webhookId", "hook-new").await;
     it.call("sub-acme").await;
     assert!(Changing::last(&it.world.onfido).1.contains("\"hook-new\""));
+    it.set("operations", "!checks").await;
+    assert_eq!(it.call("sub-acme").await, 403);
+    it.set("operations", "checks, ping").await;
+    assert_ne!(it.call("sub-acme").await, 403);
     it.set("subscriptionId", "sub-new").await;
     assert_eq!(it.call("sub-acme").await, 401);
     assert_ne!(it.call("sub-new").await, 401);
@@ -196,6 +200,7 @@ async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
         (with("apiToken", json!("")), acme("apiToken is missing")),
         (with("apiToken", json!("can\r\nary")), acme("apiToken has characters")),
         (with("webhookId", json!("a b")), acme("webhookId")),
+        (with("operations", json!("checks canary")), acme("operations has a name (number 2)")),
         (with("baseUrl", json!("canary")), acme("baseUrl is not an absolute URL")),
         (with("ftosEndpoint", json!("ftp://canary")), acme("ftosEndpoint")),
         (with("ftosUsername", json!(null)), acme("ftosUsername is missing")),

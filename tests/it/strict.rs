@@ -134,6 +134,22 @@ fn rows() -> Vec<(&'static str, Vec<u8>, u16)> {
         ),
         ("OAuth token", request("POST /dcs/kyc2/oauth/token HTTP/1.1", "Content-Length: 0\r\n"), 403),
         (
+            "OAuth token as JSON",
+            request("POST /dcs/kyc2/oauth/token.json HTTP/1.1", "Content-Length: 0\r\n"),
+            403,
+        ),
+        ("signing tokens", get("/dcs/kyc2/webhooks"), 403),
+        (
+            "signing token, by HEAD in lower case",
+            request("head /dcs/kyc2/v3.6//WebHooks%20/1 HTTP/1.1", ""),
+            403,
+        ),
+        (
+            "webhook redirected",
+            request("put /dcs/kyc2/webhooks.json/1 HTTP/1.1", "Content-Length: 0\r\n"),
+            403,
+        ),
+        (
             "OAuth token in disguise",
             request("POST /dcs/kyc2/./O%61uth//token/ HTTP/1.1", "Content-Length: 0\r\n"),
             403,

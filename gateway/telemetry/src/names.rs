@@ -85,3 +85,6 @@ pub const PORTAL_LOGINS: &str = "gateway_portal_logins_total";
 pub const SIGNING_TOKEN_FETCHES: &str = "gateway_signing_token_fetches_total";
 /// Checks that got `webhook_ids`, by what was done: `injected`, `kept`, `untouched`.
 pub const CHECKS: &str = "gateway_checks_total";
+/// Calls of operations that are not allowed, by route, tenant, operation (`operationId`, `tokens`, `unlisted`) and result:
+/// `refused`, `reported`.
+pub const OPERATIONS_REFUSED: &str = "gateway_operations_refused_total";

@@ -23,10 +23,38 @@ pub struct Config {
     /// Whether a version segment such as `v3.6/` before a path is dropped, as official clients put one
     /// there when their base URL has it; default `true`.
     pub strip_version: bool,
+    /// Which operations may be called.
+    pub operations: OperationConfig,
     /// How long Onfido may take.
     pub timeouts: TimeoutConfig,
     /// How much of Onfido one tenant may use.
     pub limits: LimitConfig,
+}
+
+/// Which operations may be called: `operationId`s of Onfido's description, or groups, which are called as the first
+/// segments of their paths.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OperationConfig {
+    /// What may be called. `*` is all but what hands out keys: the group `webhooks`, and the group `tokens` (`/oauth`),
+    /// which are open where they are named here; default `*`.
+    pub allow: Vec<String>,
+    /// What may not, although `allow` has it; default nothing.
+    pub deny: Vec<String>,
+    /// What happens to operations that the description does not have; default `pass`.
+    pub unknown: Unknown,
+    /// Whether what would be refused is logged, counted and passed; default `false`.
+    pub report_only: bool,
+}
+
+/// What happens to operations that the description does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// They pass where `allow` has `*`, and below a group of the description where all of that group may be called.
+    Pass,
+    /// They are refused.
+    Refuse,
 }
 
 /// How much of Onfido one tenant may use.
@@ -85,9 +113,16 @@ impl Default for Config {
             webhook_ids: WebhookIds::Inject,
             max_checks_body: ByteSize::kib(64),
             strip_version: true,
+            operations: OperationConfig::default(),
             timeouts: TimeoutConfig::default(),
             limits: LimitConfig::default(),
         }
+    }
+}
+
+impl Default for OperationConfig {
+    fn default() -> Self {
+        Self { allow: vec!["*".to_owned()], deny: Vec::new(), unknown: Unknown::Pass, report_only: false }
     }
 }
 

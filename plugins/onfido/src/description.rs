@@ -5,17 +5,18 @@ use kyc_plugin_api::RouteApi;
 use serde_json::{Map, Value, json};
 
 use crate::alias::Aliases;
-use crate::operation::Operation;
+use crate::catalog::Catalog;
+use crate::policy::Policy;
 
 /// Adds every operation that is passed on, and the old names.
-pub(crate) fn describe(aliases: &Aliases, api: &mut RouteApi) {
+pub(crate) fn describe(aliases: &Aliases, catalog: &Catalog, policy: &Policy, api: &mut RouteApi) {
     // It is part of this program; a test reads it.
     let Ok(Value::Object(mut onfido)) = serde_json::from_str(OFFICIAL) else { return };
     let mut components = object(onfido.remove("components"));
     components.remove("securitySchemes");
     let mut paths = object(onfido.remove("paths"));
     for (path, item) in &mut paths {
-        keep_passed_on(path, item, aliases);
+        keep_passed_on(path, item, catalog, policy);
     }
     paths.retain(|_, item| item.as_object().is_some_and(|item| item.keys().any(|key| method(key).is_some())));
     for (name, alias) in aliases.iter() {
@@ -35,11 +36,11 @@ pub(crate) fn describe(aliases: &Aliases, api: &mut RouteApi) {
 }
 
 /// Leaves out what the gateway refuses, and the credential, which is not the caller's to send.
-fn keep_passed_on(path: &str, item: &mut Value, aliases: &Aliases) {
+fn keep_passed_on(path: &str, item: &mut Value, catalog: &Catalog, policy: &Policy) {
     let Some(operations) = item.as_object_mut() else { return };
     let plain = path.trim_start_matches('/').replace(['{', '}'], "");
     operations.retain(|key, _| {
-        method(key).is_none_or(|method| Operation::read(&method, &plain, aliases, true).is_ok())
+        method(key).is_none_or(|method| policy.is_open(&catalog.find(&method, [&plain, ""])))
     });
     let tag = format!("Onfido: {}", plain.split('/').next().unwrap_or_default());
     for (key, operation) in operations.iter_mut() {
@@ -86,11 +87,14 @@ fn object(value: Option<Value>) -> Map<String, Value> {
 }
 
 /// The Onfido Public API v3.6, MIT licence (<https://documentation.onfido.com>).
-const OFFICIAL: &str = include_str!("../openapi-v3.6.json");
+pub(crate) const OFFICIAL: &str = include_str!("../openapi-v3.6.json");
 
 #[cfg(test)]
 mod tests {
+    use kyc_plugin_api::{Plugin, testkit};
+
     use super::*;
+    use crate::Onfido;
 
     #[test]
     fn every_operation_that_is_passed_on_is_described() {
@@ -104,12 +108,12 @@ mod tests {
         };
         let mut api = RouteApi::default();
 
-        describe(&Aliases::new(&std::collections::BTreeMap::new()).unwrap(), &mut api);
+        testkit::build::<Onfido>("").unwrap().describe(&mut api);
 
-        // All but tokens, and three old names.
+        // All but webhooks, and three old names.
         let all = count(official["paths"].as_object().unwrap());
-        assert!(!api.paths.contains_key("/oauth/token"));
-        assert_eq!(count(&api.paths), all - usize::from(official["paths"].get("/oauth/token").is_some()) + 3);
+        assert!(!api.paths.contains_key("/webhooks") && !api.paths.contains_key("/webhooks/{webhook_id}"));
+        assert_eq!((all, count(&api.paths)), (84, 84 - 6 + 3));
         assert_eq!(api.paths["/StartCheck"]["post"]["operationId"], "StartCheck");
         let text = serde_json::to_string(&(&api.paths, &api.components)).unwrap();
         assert!(!text.contains("\"nullable\"") && !text.contains("\"security\""));

@@ -7,6 +7,7 @@
 //! webhook_ids = "inject"
 //! max_checks_body = "64KiB"
 //! strip_version = true
+//! operations = { allow = ["*"], deny = ["delete_applicant"], unknown = "pass", report_only = false }
 //! timeouts = { connect = "5s", read = "60s", write = "30s", idle = "30s", synchronous_check = "4m" }
 //! aliases = { CreateApplicant = "POST /applicants" }
 //! ```
@@ -15,6 +16,7 @@
 //! The plugin that finds the tenant stands before this one.
 
 mod alias;
+mod catalog;
 mod config;
 mod description;
 mod enforcement;
@@ -23,11 +25,14 @@ pub mod fuzzing;
 mod links;
 mod operation;
 mod plugin;
+mod policy;
+#[cfg(test)]
+mod spellings;
 mod splice;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{Config, TimeoutConfig, WebhookIds};
+pub use config::{Config, OperationConfig, TimeoutConfig, Unknown, WebhookIds};
 pub use plugin::OnfidoApi;
 pub use splice::{Spliced, splice_webhook_ids};
 

@@ -1,12 +1,11 @@
 //! Which operation of Onfido's API a request is for.
 
-use std::borrow::Cow;
-
 use http::Method;
 use kyc_plugin_api::{Problem, ProblemKind, Result};
 use percent_encoding::percent_decode_str;
 
 use crate::alias::Aliases;
+use crate::catalog::{Catalog, Found};
 
 /// A request in Onfido's terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +24,7 @@ impl<'a> Operation<'a> {
     ///
     /// # Errors
     ///
-    /// [`ProblemKind::MethodNotAllowed`] for an alias under another method, [`ProblemKind::Forbidden`] for
-    /// `/oauth/token`, where a caller would get a token of its own.
+    /// [`ProblemKind::MethodNotAllowed`] for an alias under another method.
     pub(crate) fn read(
         method: &Method,
         path: &'a str,
@@ -38,24 +36,18 @@ impl<'a> Operation<'a> {
             Some(_) | None => path,
         };
         let (first, remainder) = path.split_at(path.find('/').unwrap_or(path.len()));
-        let operation = match aliases.find(first) {
+        match aliases.find(first) {
             Some(alias) if alias.method == *method => {
-                Self { method: method.clone(), replaced: &alias.path, rest: remainder }
+                Ok(Self { method: method.clone(), replaced: &alias.path, rest: remainder })
             }
-            Some(_) => {
-                return Err(Problem::new(ProblemKind::MethodNotAllowed, "the alias has another method"));
-            }
-            None => Self { method: method.clone(), replaced: "", rest: path },
-        };
-        if operation.is(&["oauth", "token"]) {
-            return Err(Problem::new(ProblemKind::Forbidden, "tokens are not given out"));
+            Some(_) => Err(Problem::new(ProblemKind::MethodNotAllowed, "the alias has another method")),
+            None => Ok(Self { method: method.clone(), replaced: "", rest: path }),
         }
-        Ok(operation)
     }
 
-    /// Says whether this is `POST /checks`, however it is spelled.
-    pub(crate) fn is_new_check(&self) -> bool {
-        self.method == Method::POST && self.is(&["checks"])
+    /// Finds what it is in Onfido's description: what is looked at is what will be sent.
+    pub(crate) fn find_in(&self, catalog: &Catalog) -> Found {
+        catalog.find(&self.method, [self.replaced, self.rest])
     }
 
     /// The path and query at Onfido.
@@ -74,37 +66,6 @@ impl<'a> Operation<'a> {
         }
         target
     }
-
-    /// Compares the path in its plainest form: decoded, without empty segments, `.`, parameters, version and
-    /// trailing slash, in any case. Servers differ in which of these they see through.
-    fn is(&self, wanted: &[&str]) -> bool {
-        // A plain path that does not end like the last wanted segment is another one.
-        let last = wanted.last().copied().unwrap_or_default().as_bytes();
-        let path = self.replaced.as_bytes().iter().chain(self.rest.as_bytes());
-        let disguised = path.fold(false, |found, byte| found | matches!(byte, b'%' | b';' | b'.'));
-        let path = if self.rest.is_empty() { self.replaced } else { self.rest };
-        let end = path.trim_end_matches('/').as_bytes();
-        let tail = end.len().checked_sub(last.len()).and_then(|start| end.get(start..));
-        if !disguised && !end.is_empty() && !tail.is_some_and(|tail| tail.eq_ignore_ascii_case(last)) {
-            return false;
-        }
-        let mut segments = self
-            .replaced
-            .split('/')
-            .chain(self.rest.split('/'))
-            .map(plain)
-            .filter(|segment| !segment.is_empty() && segment != ".")
-            .peekable();
-        while segments.next_if(|first| is_version(first)).is_some() {}
-        let mut wanted = wanted.iter();
-        loop {
-            match (segments.next(), wanted.next()) {
-                (None, None) => return true,
-                (Some(segment), Some(wanted)) if segment.eq_ignore_ascii_case(wanted) => {}
-                (Some(_) | None, Some(_)) | (Some(_), None) => return false,
-            }
-        }
-    }
 }
 
 /// `v3`, `v3.6`.
@@ -112,16 +73,6 @@ pub(crate) fn is_version(segment: &str) -> bool {
     let Some(number) = segment.strip_prefix(['v', 'V']) else { return false };
     let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
     [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn plain(segment: &str) -> Cow<'_, str> {
-    match percent_decode_str(segment).decode_utf8_lossy() {
-        Cow::Borrowed(segment) => Cow::Borrowed(segment.split(';').next().unwrap_or_default()),
-        Cow::Owned(mut segment) => {
-            segment.truncate(segment.find(';').unwrap_or(segment.len()));
-            Cow::Owned(segment)
-        }
-    }
 }
 
 /// Appends a query without API Management's `subscription-key`; all other bytes stay.
@@ -190,30 +141,6 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_refused_in_any_disguise() {
-        let disguises = [
-            "oauth/token",
-            "oauth/token/",
-            "oauth//token",
-            "./oauth/./token",
-            "OAuth/Token",
-            "o%61uth/t%6Fken",
-            "v3.6/oauth/token",
-            "v3/oauth/token",
-            "oauth;x=1/token;y",
-            "oauth%3Bx/token%3b",
-            "v3.6/v3.6/oauth/token",
-            "v3.6/v3.6/v3.6/oauth/token",
-            "/oauth/token",
-        ];
-
-        for disguise in disguises {
-            assert_eq!(target("POST", disguise, None), Err(ProblemKind::Forbidden), "{disguise}");
-        }
-        assert!(target("POST", "oauth/tokens", None).is_ok());
-    }
-
-    #[test]
     fn only_the_subscription_key_leaves_the_query() {
         let rows = [
             ("a=1&subscription-key=x&b=%2F+y", "?a=1&b=%2F+y"),
@@ -230,17 +157,19 @@ mod tests {
     }
 
     #[test]
-    fn new_checks_are_recognised_however_they_are_spelled() {
-        let aliases = aliases();
-        let is_check = |method: &str, path: &str| {
-            Operation::read(&method.parse().unwrap(), path, &aliases, true).unwrap().is_new_check()
-        };
+    fn an_alias_is_the_operation_that_it_stands_for() {
+        let (aliases, catalog) = (aliases(), Catalog::new());
+        let rows = [
+            ("POST", "StartCheck", "create_check"),
+            ("POST", "StartCheck/", "create_check"),
+            ("GET", "GetReport/1", "find_report"),
+            ("GET", "GetReport", "list_reports"),
+            ("POST", "startcheck", "unlisted"),
+        ];
 
-        assert!(
-            ["checks", "checks/", "StartCheck", "v3.6/checks", "%63hecks"]
-                .iter()
-                .all(|path| is_check("POST", path))
-        );
-        assert!(!is_check("GET", "checks") && !is_check("POST", "checks/1/resume"));
+        for (method, path, expected) in rows {
+            let operation = Operation::read(&method.parse().unwrap(), path, &aliases, true).unwrap();
+            assert_eq!(operation.find_in(&catalog).id, expected, "{path}");
+        }
     }
 }

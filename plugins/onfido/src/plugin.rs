@@ -15,11 +15,13 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use prometheus::IntCounter;
 
 use crate::alias::Aliases;
+use crate::catalog::Catalog;
 use crate::config::{Config, WebhookIds};
 use crate::description::describe;
 use crate::enforcement::{is_encoded, obstacle, unreadable};
 use crate::links::{rewrite_link, rewrite_location};
 use crate::operation::{Operation, is_version};
+use crate::policy::Policy;
 use crate::splice::{Check, Spliced};
 
 /// Sends a tenant's call to the tenant's Onfido, under the tenant's credential.
@@ -27,6 +29,8 @@ use crate::splice::{Check, Spliced};
 pub struct OnfidoApi {
     public_url: Option<String>,
     aliases: Aliases,
+    catalog: Catalog,
+    policy: Policy,
     webhook_ids: WebhookIds,
     max_checks_body: usize,
     strip_version: bool,
@@ -85,6 +89,8 @@ impl OnfidoApi {
         Ok(Self {
             public_url: config.public_url.as_deref().map(public_url).transpose()?,
             aliases: Aliases::new(&config.aliases)?,
+            catalog: Catalog::new(),
+            policy: Policy::new(&config.operations, build)?,
             webhook_ids: config.webhook_ids,
             max_checks_body,
             strip_version: config.strip_version,
@@ -131,7 +137,7 @@ impl Plugin for OnfidoApi {
     }
 
     fn describe(&self, api: &mut RouteApi) {
-        describe(&self.aliases, api);
+        describe(&self.aliases, &self.catalog, &self.policy, api);
     }
 
     fn phases(&self) -> Phases {
@@ -151,7 +157,8 @@ impl Plugin for OnfidoApi {
         let base = Arc::clone(&tenant.base);
         let versioned = self.strip_version && base.path().rsplit('/').next().is_some_and(is_version);
         let operation = Operation::read(&head.method, path, &self.aliases, versioned)?;
-        let new_check = operation.is_new_check();
+        let found = operation.find_in(&self.catalog);
+        self.policy.admit(&found, &tenant)?;
         let target = Target {
             path_and_query: operation.path_and_query(base.path(), head.uri.query()),
             method: operation.method,
@@ -161,7 +168,7 @@ impl Plugin for OnfidoApi {
             base,
         };
         cx.set_target(target);
-        if new_check {
+        if found.id == CREATE_CHECK {
             self.want_check(head, cx)?;
         }
         Ok(Flow::Next)
@@ -262,8 +269,10 @@ fn public_url(text: &str) -> std::result::Result<String, String> {
     Ok(base.url().as_str().trim_end_matches('/').to_owned())
 }
 
-/// Pingora's replay buffer.
+/// The operation whose body gets `webhook_ids`.
+const CREATE_CHECK: &str = "create_check";
 const LONGEST_OPEN: Duration = Duration::from_secs(3600);
+/// Pingora's replay buffer.
 const MAX_CHECKS_BODY: usize = 64 * 1024;
 
 #[cfg(test)]

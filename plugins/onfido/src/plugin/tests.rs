@@ -1,3 +1,5 @@
+mod operations;
+
 use http::Method;
 use kyc_plugin_api::{Params, testkit};
 
@@ -9,6 +11,7 @@ public_url = "https://gateway.example/dcs/kyc2/"
 webhook_ids = "inject"
 max_checks_body = "64KiB"
 strip_version = true
+operations = { allow = ["*", "list_webhooks"], deny = ["delete_applicant"], unknown = "refuse", report_only = false }
 timeouts = { connect = "5s", read = "60s", write = "30s", idle = "30s", synchronous_check = "4m" }
 aliases = { CreateApplicant = "POST /applicants" }
 "#;

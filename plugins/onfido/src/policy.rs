@@ -1,0 +1,131 @@
+//! Which operations may be called.
+//!
+//! `allow` names what passes on the route, `deny` takes away from it, and a tenant's own `operations` can only take away
+//! more: the document is changed by whoever sets tenants up, and a slip there must not hand out what the operator of the
+//! gateway closed. What the gateway holds to keep tenants apart, API tokens and the tokens that sign notifications, is
+//! therefore open only on a route whose `allow` names it.
+
+use kyc_model::{OperationSet, Tenant};
+use kyc_plugin_api::{Build, Problem, ProblemKind, Result};
+use kyc_telemetry::names;
+use prometheus::{IntCounter, IntCounterVec};
+
+use crate::catalog::Found;
+use crate::config::{OperationConfig, Unknown};
+
+/// The rule of one route.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    allowed: OperationSet,
+    report_only: bool,
+    route: String,
+    refused: IntCounterVec,
+}
+
+// === impl Policy ===
+
+impl Policy {
+    pub(crate) fn new(config: &OperationConfig, build: &Build<'_>) -> std::result::Result<Self, String> {
+        let allowed = allowed(config)?;
+        let refused = build.collectors.counter(
+            names::OPERATIONS_REFUSED,
+            "Calls of operations that are not allowed, by what became of them.",
+            &["route", "tenant", "operation", "result"],
+        )?;
+        if config.report_only {
+            build.warnings.add(format!(
+                "route {}: operations.report_only is true: calls that the rule refuses are counted and pass, those for \
+                 tokens and webhooks too",
+                build.route
+            ));
+        }
+        Ok(Self { allowed, report_only: config.report_only, route: build.route.to_owned(), refused })
+    }
+
+    /// Says whether the route lets it pass for some tenant.
+    pub(crate) fn is_open(&self, found: &Found) -> bool {
+        self.report_only || self.allowed.covers(found.needs)
+    }
+
+    /// Lets a call pass, or refuses it, for a tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemKind::Forbidden`].
+    pub(crate) fn admit(&self, found: &Found, tenant: &Tenant) -> Result<()> {
+        if self.allowed.intersection(tenant.operations).covers(found.needs) {
+            return Ok(());
+        }
+        let by = if self.allowed.covers(found.needs) { "the tenant's operations" } else { "the route" };
+        let (name, Found { id, group, .. }) = (tenant.name.as_str(), *found);
+        if self.report_only {
+            self.counter(name, id, "reported").inc();
+            tracing::info!(
+                route = self.route,
+                tenant = name,
+                operation = id,
+                group,
+                by,
+                "operation would be refused"
+            );
+            return Ok(());
+        }
+        self.counter(name, id, "refused").inc();
+        let detail = format!("the operation {id} (group {group}) is not allowed by {by}");
+        Err(Problem::new(ProblemKind::Forbidden, detail))
+    }
+
+    fn counter(&self, tenant: &str, operation: &str, result: &str) -> IntCounter {
+        self.refused.with_label_values(&[self.route.as_str(), tenant, operation, result])
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self, tenant: &str, operation: &str, result: &str) -> u64 {
+        self.counter(tenant, operation, result).get()
+    }
+}
+
+fn allowed(config: &OperationConfig) -> std::result::Result<OperationSet, String> {
+    let mut unknown = Vec::new();
+    let mut read = |key: &str, names: &[String]| {
+        names.iter().fold(OperationSet::NONE, |set, name| {
+            let named = match (key, name.as_str()) {
+                ("allow", "*") => Some(everything(config.unknown)),
+                (_, name) => OperationSet::named(name),
+            };
+            if named.is_none() {
+                unknown.push(format!(
+                    "operations.{key}: {name:?} is neither an operationId nor a group of Onfido's description"
+                ));
+            }
+            set.union(named.unwrap_or(OperationSet::NONE))
+        })
+    };
+    let allowed = read("allow", &config.allow).without(read("deny", &config.deny));
+    if !unknown.is_empty() {
+        return Err(unknown.join("; "));
+    }
+    if allowed == OperationSet::NONE {
+        return Err(
+            "operations: allows nothing; take the plugin's route away, or let `allow` name more than `deny`"
+                .to_owned(),
+        );
+    }
+    Ok(allowed)
+}
+
+/// What `*` means in `allow`.
+fn everything(unknown: Unknown) -> OperationSet {
+    let closed = OperationSet::of(|operation| operation.group() == WEBHOOKS).union(OperationSet::TOKENS);
+    let all = OperationSet::ALL.without(closed);
+    match unknown {
+        Unknown::Pass => all,
+        Unknown::Refuse => all.without(OperationSet::UNLISTED),
+    }
+}
+
+/// The group whose answers hold the tokens that sign notifications.
+const WEBHOOKS: &str = "webhooks";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+use kyc_plugin_api::testkit;
+
+use crate::Onfido;
+
+fn refusal(settings: &str) -> String {
+    testkit::build::<Onfido>(settings).unwrap_err()
+}
+
+#[test]
+fn every_name_that_is_none_is_reported_with_its_key() {
+    let text = refusal(r#"operations = { allow = ["checks", "chekcs"], deny = ["*", "WEBHOOKS"] }"#);
+
+    assert_eq!(
+        text,
+        "operations.allow: \"chekcs\" is neither an operationId nor a group of Onfido's description; \
+         operations.deny: \"*\" is neither an operationId nor a group of Onfido's description; \
+         operations.deny: \"WEBHOOKS\" is neither an operationId nor a group of Onfido's description"
+    );
+    for nothing in [r"allow = []", r#"allow = ["ping"], deny = ["ping"]"#] {
+        assert!(refusal(&format!("operations = {{ {nothing} }}")).starts_with("operations: allows nothing"));
+    }
+    assert!(refusal(r#"operations = { unknown = "maybe" }"#).contains("unknown variant"));
+}
