@@ -108,8 +108,12 @@ mod tests {
             read: long,
             write: long,
             body: long,
+            body_min_rate: 0,
+            body_grace: long,
             min_rate,
             buffered_bodies: 0,
+            buffered_bodies_per_source: None,
+            buffered_bodies_per_tenant: None,
         }
     }
 

@@ -1,91 +1,103 @@
-//! Reads a request body whole, within a size, a time, and what all of them together may take.
+//! Reads a request body whole, within a size, a time and a rate, and what others leave of the memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Version, header};
 use kyc_model::{Problem, ProblemKind};
-use kyc_plugin_api::BodyWish;
+use kyc_plugin_api::{BodyWish, Ctx};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
+use crate::buffers::{NoRoom, Pool, Room};
 use crate::rescue::{refuse, to_pingora};
+use crate::route::RouteTable;
+use crate::settings::ProxySettings;
 
-/// The memory that bodies may take which are read whole.
+/// The memory that bodies may take which are read whole: each route has its own.
 #[derive(Debug)]
 pub(crate) struct Buffers {
-    kibibytes: Arc<Semaphore>,
+    pools: HashMap<String, Arc<Pool>>,
     deadline: Duration,
+    rate: u64,
+    grace: Duration,
 }
 
 /// A body that was read whole; its memory counts until `room` is dropped.
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) bytes: Bytes,
-    pub(crate) room: OwnedSemaphorePermit,
+    pub(crate) room: Room,
+}
+
+/// Until when a body must have come how far.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    begun: Instant,
+    whole: Duration,
+    rate: u64,
+    grace: Duration,
 }
 
 // === impl Buffers ===
 
 impl Buffers {
-    /// Lets all bodies together take `total` bytes, and each `deadline` to arrive.
-    pub(crate) fn new(total: usize, deadline: Duration) -> Self {
-        let permits = (total / KIBIBYTE).min(Semaphore::MAX_PERMITS);
-        Self { kibibytes: Arc::new(Semaphore::new(permits)), deadline }
+    /// Divides the memory among the routes that read bodies.
+    pub(crate) fn new(routes: &RouteTable, settings: &ProxySettings) -> Self {
+        let names: Vec<String> = routes.reading().map(str::to_owned).collect();
+        let routes = names.len();
+        Self {
+            pools: names.into_iter().map(|name| (name, Pool::new(settings, routes))).collect(),
+            deadline: settings.body,
+            rate: settings.body_min_rate,
+            grace: settings.body_grace,
+        }
     }
 
-    /// Reads the whole body.
+    /// Reads the whole body of a request for `route`.
     ///
     /// Pingora keeps a copy of up to 64 KiB while it is read, from which the body is replayed upstream.
     ///
     /// # Errors
     ///
     /// [`ProblemKind::BodyTooLarge`] above the wished limit, [`ProblemKind::Overloaded`] when other bodies
-    /// leave no room, [`ProblemKind::RequestTimeout`] after the deadline; else what Pingora says of a body that
-    /// breaks off.
-    pub(crate) async fn read_whole(&self, session: &mut Session, wish: BodyWish) -> Result<Whole> {
+    /// leave no room, [`ProblemKind::RequestTimeout`] after the deadline or when it comes too slowly; else what
+    /// Pingora says of a body that breaks off.
+    pub(crate) async fn read_whole(
+        &self,
+        session: &mut Session,
+        wish: BodyWish,
+        route: &str,
+        cx: &Ctx,
+    ) -> Result<Whole> {
         let declared =
             session.get_header(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if declared.is_some_and(|length: usize| length > wish.limit) {
             return Err(too_large(wish.limit));
         }
+        let unknown = || refuse(ProblemKind::Internal, "the route has no memory for bodies");
+        let room = self.pools.get(route).ok_or_else(unknown)?.enter(cx);
         session.enable_retry_buffering();
         answer_expectation(session).await?;
-        let deadline = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
-        tokio::time::timeout(deadline, self.read_chunks(session, wish.limit)).await.map_err(|_| late())?
+        let whole = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
+        let pace = Pace { begun: Instant::now(), whole, rate: self.rate, grace: self.grace };
+        read_chunks(session, wish.limit, pace, room).await
     }
+}
 
-    async fn read_chunks(&self, session: &mut Session, limit: usize) -> Result<Whole> {
-        let mut first = Bytes::new();
-        let mut whole = BytesMut::new();
-        let mut room = self.reserve(0)?;
-        while let Some(chunk) = session.read_request_body().await.map_err(broken)? {
-            let size = first.len() + whole.len() + chunk.len();
-            if size > limit {
-                return Err(too_large(limit));
-            }
-            // What has arrived counts, not what was announced: announcing costs nothing.
-            room.merge(self.reserve(size.div_ceil(KIBIBYTE).saturating_sub(room.num_permits()))?);
-            // Most bodies come in one piece, which is then not copied.
-            if first.is_empty() && whole.is_empty() {
-                first = chunk;
-            } else {
-                whole.extend_from_slice(&std::mem::take(&mut first));
-                whole.extend_from_slice(&chunk);
-            }
-        }
-        Ok(Whole { bytes: if whole.is_empty() { first } else { whole.freeze() }, room })
-    }
+// === impl Pace ===
 
-    fn reserve(&self, kibibytes: usize) -> Result<OwnedSemaphorePermit> {
-        let full = || {
-            let detail = "other request bodies take all the memory there is for them";
-            refuse(ProblemKind::Overloaded, detail)
+impl Pace {
+    /// Until when the next piece must be there, after so many bytes.
+    fn next(self, bytes: usize) -> Instant {
+        let fast_enough = match self.rate {
+            0 => self.whole,
+            rate => self.grace + Duration::from_secs_f64(bytes as f64 / rate as f64),
         };
-        let kibibytes = u32::try_from(kibibytes).map_err(|_| full())?;
-        Arc::clone(&self.kibibytes).try_acquire_many_owned(kibibytes).map_err(|_| full())
+        self.begun + self.whole.min(fast_enough)
     }
 }
 
@@ -107,6 +119,34 @@ pub(crate) fn write_end_once(piece: &mut Option<Bytes>, is_end: bool) {
     if is_end && piece.as_ref().is_some_and(Bytes::is_empty) {
         *piece = None;
     }
+}
+
+async fn read_chunks(session: &mut Session, limit: usize, pace: Pace, mut room: Room) -> Result<Whole> {
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    loop {
+        let until = pace.next(first.len() + whole.len());
+        let read = timeout_at(until, session.read_request_body()).await.map_err(|_| late())?;
+        let Some(chunk) = read.map_err(broken)? else { break };
+        let size = first.len() + whole.len() + chunk.len();
+        if size > limit {
+            return Err(too_large(limit));
+        }
+        // What has arrived counts, not what was announced: announcing costs nothing.
+        room.grow_to(size).map_err(full)?;
+        // Most bodies come in one piece, which is then not copied.
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&chunk);
+        }
+    }
+    Ok(Whole { bytes: if whole.is_empty() { first } else { whole.freeze() }, room })
+}
+
+fn full(reason: NoRoom) -> Box<Error> {
+    refuse(ProblemKind::Overloaded, &reason.to_string())
 }
 
 fn too_large(limit: usize) -> Box<Error> {
@@ -131,22 +171,19 @@ fn broken(mut error: Box<Error>) -> Box<Error> {
 
 /// The largest body that Pingora can replay upstream.
 pub(crate) const REPLAY_LIMIT: usize = 64 * 1024;
-const KIBIBYTE: usize = 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn room_is_given_back() {
-        let buffers = Buffers::new(4 * KIBIBYTE, Duration::from_secs(1));
+    fn a_body_has_its_grace_and_then_its_rate() {
+        let whole = Duration::from_secs(9);
+        let pace = Pace { begun: Instant::now(), whole, rate: 1000, grace: Duration::from_secs(2) };
 
-        let mut first = buffers.reserve(0).unwrap();
-        first.merge(buffers.reserve(4).unwrap());
-        let refused = buffers.reserve(1).unwrap_err();
-        drop(first);
+        let seconds = [0, 500, 3000, 1_000_000].map(|bytes| (pace.next(bytes) - pace.begun).as_secs_f64());
 
-        assert_eq!(crate::rescue::diagnose(&refused).unwrap().0, ProblemKind::Overloaded);
-        assert!(buffers.reserve(4).is_ok());
+        assert_eq!(seconds, [2.0, 2.5, 5.0, 9.0]);
+        assert_eq!(Pace { rate: 0, ..pace }.next(0) - pace.begun, whole, "0 is at any rate");
     }
 }

@@ -37,6 +37,11 @@ impl Chains {
         }
     }
 
+    /// Says whether a plugin may ask for whole bodies.
+    pub(crate) fn reads_bodies(&self) -> bool {
+        !self.request_body.is_empty()
+    }
+
     /// Runs the head phase until a plugin answers.
     ///
     /// # Errors

@@ -10,9 +10,9 @@ use kyc_plugin_api::Ctx;
 use kyc_telemetry::Metrics;
 use kyc_telemetry::traces::Span;
 use prometheus::IntGauge;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::arrival::Arrival;
+use crate::buffers::Room;
 use crate::downstream::answer_is_complete;
 use crate::outcome;
 use crate::route::CompiledRoute;
@@ -36,7 +36,7 @@ pub struct Exchange {
     /// The body as it goes upstream, when it was read whole.
     pub(crate) body: Option<Bytes>,
     /// The memory that a body read whole takes of what there is for all of them.
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<Room>,
     /// The gateway's own refusal or failure, once there is one.
     pub(crate) problem: Option<ProblemKind>,
     /// What the log and the metrics must know, whatever becomes of the request.

@@ -5,7 +5,7 @@
 //! | `downstream` | how many connections there are, and how their bytes look |
 //! | `strict` | whether a request has only one reading |
 //! | `route`, `chain` | which plugins a request meets, in which phase |
-//! | `body` | how a request body is read whole |
+//! | `body`, `buffers` | how a request body is read whole, and how much memory that may take |
 //! | `upstream` | what goes to an upstream, and at which address |
 //! | `retry` | whether an upstream is tried again |
 //! | `rescue` | what a problem looks like to the caller |
@@ -14,6 +14,7 @@ mod admission;
 mod answer;
 mod arrival;
 mod body;
+mod buffers;
 mod chain;
 mod downstream;
 mod exchange;

@@ -50,7 +50,7 @@ impl Proxy {
         settings: ProxySettings,
         guards: Arc<Guards>,
     ) -> Self {
-        let buffers = Buffers::new(settings.buffered_bodies, settings.body);
+        let buffers = Buffers::new(&routes, &settings);
         Self {
             routes,
             tenants: Box::new(tenants),

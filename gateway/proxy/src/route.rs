@@ -133,6 +133,15 @@ impl RouteTable {
         Some(RouteMatch { route, params: found.params.iter().collect() })
     }
 
+    /// The names of the routes that read bodies whole.
+    pub(crate) fn reading(&self) -> impl Iterator<Item = &str> {
+        self.routes
+            .iter()
+            .flatten()
+            .filter(|route| route.chains.reads_bodies())
+            .map(|route| route.name.as_str())
+    }
+
     /// What requests count under while no route was found.
     pub(crate) fn unrouted(&self) -> &Arc<CompiledRoute> {
         &self.unrouted

@@ -15,8 +15,17 @@ pub struct ProxySettings {
     pub write: Duration,
     /// The whole time for a body that is read before it goes on.
     pub body: Duration,
+    /// Bytes a second that such a body must come at, once [`ProxySettings::body_grace`] is over; 0: at any rate.
+    pub body_min_rate: u64,
+    /// How long such a body may be later than its rate.
+    pub body_grace: Duration,
     /// Bytes a second that a body must come at, but for a delay of [`ProxySettings::read`] in all; 0: at any rate.
     pub min_rate: u64,
-    /// Bytes that all bodies may take together which are read before they go on.
+    /// Bytes that all bodies may take together which are read before they go on; each route that reads bodies has
+    /// an equal part.
     pub buffered_bodies: usize,
+    /// What one address may take of a route's part (one network of 64 bits in IPv6); `None`: an eighth of it.
+    pub buffered_bodies_per_source: Option<usize>,
+    /// What one tenant may take of a route's part; `None`: half of it.
+    pub buffered_bodies_per_tenant: Option<usize>,
 }

@@ -21,7 +21,7 @@ pub struct Config {
     pub allow_unsigned: bool,
     /// The actions that are delivered, `*` for all; default `report.completed`. Others are answered 200.
     pub events: Vec<String>,
-    /// The largest notification; default 1 MiB.
+    /// The largest notification; default 64 KiB.
     pub max_body: ByteSize,
     /// From the request head to the answer, signing token, login and delivery included; default 9 s, because
     /// Onfido waits 10 s.
@@ -128,7 +128,7 @@ impl Default for Config {
             signature: SignaturePolicy::Required,
             allow_unsigned: false,
             events: vec!["report.completed".to_owned()],
-            max_body: ByteSize::mib(1),
+            max_body: ByteSize::kib(64),
             deadline: Duration::from_secs(9),
             delivery: Delivery::Stored,
             store: StoreConfig::default(),

@@ -35,7 +35,8 @@ impl Proxy {
         check_announced(&session.req_header().headers, route.max_body)?;
         let Some(wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
         let wish = within(wish, route.max_body);
-        let Whole { mut bytes, room } = self.buffers.read_whole(session, wish).await?;
+        let Whole { mut bytes, room } =
+            self.buffers.read_whole(session, wish, &route.name, &exchange.cx).await?;
         exchange.room = Some(room);
         let read = bytes.len();
         let flow = route

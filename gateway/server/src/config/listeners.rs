@@ -190,9 +190,17 @@ fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
         ("read", raw.read),
         ("write", raw.write),
         ("body", raw.body),
+        ("body_grace", raw.body_grace),
     ];
     for (key, _) in times.iter().filter(|(_, time)| time.is_zero()) {
         problems.add(format!("{path}.{key}"), "must be longer than zero");
+    }
+    let shares = [
+        ("buffered_bodies_per_source", raw.buffered_bodies_per_source),
+        ("buffered_bodies_per_tenant", raw.buffered_bodies_per_tenant),
+    ];
+    for (key, _) in shares.iter().filter(|(_, share)| share.is_some_and(|share| share.as_u64() == 0)) {
+        problems.add(format!("{path}.{key}"), "must be greater than zero");
     }
     if raw.buffered_bodies < SMALLEST_BUFFERS {
         problems.add(format!("{path}.buffered_bodies"), format!("must be at least {SMALLEST_BUFFERS}"));
@@ -215,9 +223,17 @@ fn proxy(raw: &Downstream) -> ProxySettings {
         read: raw.read,
         write: raw.write,
         body: raw.body,
+        body_min_rate: raw.body_min_rate.as_u64(),
+        body_grace: raw.body_grace,
         min_rate: raw.min_rate.as_u64(),
-        buffered_bodies: usize::try_from(raw.buffered_bodies.as_u64()).unwrap_or(usize::MAX),
+        buffered_bodies: bytes(raw.buffered_bodies),
+        buffered_bodies_per_source: raw.buffered_bodies_per_source.map(bytes),
+        buffered_bodies_per_tenant: raw.buffered_bodies_per_tenant.map(bytes),
     }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
 fn gate(raw: &Downstream) -> GateLimits {

@@ -86,9 +86,17 @@ pub(crate) struct Downstream {
     #[serde(with = "humantime_serde")]
     pub(crate) body: Duration,
     #[serde(serialize_with = "exactly")]
+    pub(crate) body_min_rate: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub(crate) body_grace: Duration,
+    #[serde(serialize_with = "exactly")]
     pub(crate) min_rate: ByteSize,
     #[serde(serialize_with = "exactly")]
     pub(crate) buffered_bodies: ByteSize,
+    #[serde(serialize_with = "exactly_or_none")]
+    pub(crate) buffered_bodies_per_source: Option<ByteSize>,
+    #[serde(serialize_with = "exactly_or_none")]
+    pub(crate) buffered_bodies_per_tenant: Option<ByteSize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -233,8 +241,12 @@ impl Default for Downstream {
             read: Duration::from_secs(30),
             write: Duration::from_secs(30),
             body: Duration::from_secs(60),
+            body_min_rate: ByteSize::kib(4),
+            body_grace: Duration::from_secs(2),
             min_rate: ByteSize::b(500),
             buffered_bodies: ByteSize::mib(256),
+            buffered_bodies_per_source: None,
+            buffered_bodies_per_tenant: None,
         }
     }
 }
@@ -273,4 +285,12 @@ impl Default for TenantFile {
 /// What is laid over by a listener's own limits must be what was read, and not rounded for people.
 fn exactly<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(size.as_u64())
+}
+
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+fn exactly_or_none<S: Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
+    match size {
+        Some(size) => serializer.serialize_some(&size.as_u64()),
+        None => serializer.serialize_none(),
+    }
 }
