@@ -1,6 +1,7 @@
 //! Which processes may do what with a store file. The system frees their locks with them, however they end.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,7 +69,14 @@ pub(crate) fn trace_of(store: &Path) -> Option<PathBuf> {
 
 fn open(path: &Path) -> std::io::Result<File> {
     make_folder(path)?;
-    File::options().create(true).append(true).open(path)
+    // Whoever may open it can lock it, and so keep the gateway from delivering.
+    let file = File::options().create(true).append(true).mode(0o600).open(path)?;
+    // One that an older release has made is open to all.
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        // Another user's file can be locked as it is.
+        let _ = file.set_permissions(Permissions::from_mode(0o600));
+    }
+    Ok(file)
 }
 
 /// Held by the one process that delivers.
@@ -76,3 +84,22 @@ const DISPATCH: &str = ".lock";
 /// Held together by all processes that have the store open.
 const USE: &str = ".use";
 const AGAIN: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_files_are_their_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("events.db");
+        std::fs::write(beside(&store, USE), "").unwrap();
+        std::fs::set_permissions(beside(&store, USE), Permissions::from_mode(0o644)).unwrap();
+
+        let held = alone(&store).unwrap();
+
+        for file in &held {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+}
