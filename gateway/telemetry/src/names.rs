@@ -64,6 +64,9 @@ pub const EVENT_STORE_COMMIT_DURATION: &str = "gateway_event_store_commit_durati
 pub const EVENT_STORE_BATCH: &str = "gateway_event_store_batch_changes";
 /// Changes that wait for a commit of the event store.
 pub const EVENT_STORE_QUEUE: &str = "gateway_event_store_queue_changes";
+/// Notifications that the event store did not take, by tenant and reason: `full`, `share`, `busy`, `keyless`, `away`,
+/// `engine`.
+pub const EVENT_STORE_REFUSALS: &str = "gateway_event_store_refusals_total";
 /// Bytes that events may still take in the event store.
 pub const EVENT_STORE_FREE: &str = "gateway_event_store_free_bytes";
 /// Tries to deliver a stored event by tenant and class: `delivered`, `transient`, `login`, `session`,

@@ -13,6 +13,8 @@ pub(crate) struct StoreMetrics {
     pub(crate) commit: Histogram,
     /// Changes of a commit.
     pub(crate) batch: Histogram,
+    /// Notifications that were not stored, by tenant and reason.
+    pub(crate) refused: IntCounterVec,
     /// Changes that wait for the writer.
     pub(crate) queue: IntGauge,
 }
@@ -49,6 +51,11 @@ impl StoreMetrics {
             )?,
             commit: histogram(names::EVENT_STORE_COMMIT_DURATION, "Time of a commit.", &SECONDS)?,
             batch: histogram(names::EVENT_STORE_BATCH, "Changes of a commit.", &CHANGES)?,
+            refused: collectors.counter(
+                names::EVENT_STORE_REFUSALS,
+                "Notifications that were not stored.",
+                &["tenant", "reason"],
+            )?,
             queue: collectors
                 .gauge(names::EVENT_STORE_QUEUE, "Changes that wait for a commit.", &[])?
                 .with_label_values::<&str>(&[]),

@@ -38,7 +38,7 @@ pub(crate) struct Stored {
     portals: Arc<Portals>,
     dispatch: DispatchConfig,
     keep_delivered: Duration,
-    keep_dead: Option<Duration>,
+    keep_dead: Duration,
     metrics: DispatchMetrics,
 }
 
@@ -57,13 +57,17 @@ impl Stored {
             Some(source) => Some(KeyPlace::Source(source)),
             None => document.clone().map(KeyPlace::Document),
         };
+        let share = store.share();
         let engine = match source(&store.postgres_file, &store.postgres_env) {
             Some(source) => {
                 // Longer than a try and its record take.
                 let lease = config.dispatch.lease.unwrap_or(config.dispatch.attempt + RECORD);
-                Engine::Postgres { source, lease, store: OnceLock::new() }
+                Engine::Postgres { source, lease, share, store: OnceLock::new() }
             }
-            None => Engine::Sqlite(Sqlite::new(&build.folder.join(&store.path), store.max_size.as_u64())),
+            None => {
+                let store = Sqlite::new(&build.folder.join(&store.path), store.max_size.as_u64());
+                Engine::Sqlite(store.with_share(share))
+            }
         };
         Ok(Self {
             reader: Mutex::new(Box::new(NotOpen)),
@@ -100,6 +104,10 @@ impl Stored {
         origin: &Origin,
     ) -> Result<Accepted, Problem> {
         let unavailable = |error: StoreError| {
+            self.inbox.count_refused(tenant.name.as_str(), &error);
+            tracing::warn!(
+                request_id = origin.request_id, tenant = %tenant.name, reason = error.name(), "notification not stored"
+            );
             Problem::new(ProblemKind::Unavailable, "notification not stored").because(error)
         };
         let keyring = self.keyring.get().ok_or_else(|| unavailable(StoreError::Keyless))?;
@@ -149,9 +157,9 @@ impl Stored {
         }
         match &self.engine {
             Engine::Sqlite(store) => store.prepare().await?,
-            Engine::Postgres { source, lease, store } => {
+            Engine::Postgres { source, lease, share, store } => {
                 let url = source.read().map_err(|error| OpenError::Database(error.to_string()))?;
-                let database = Postgres::new(url, *lease);
+                let database = Postgres::new(url, *lease).with_share(*share);
                 database.prepare().await?;
                 // Prepared twice, the first address stays: it is the same.
                 let _ = store.set(database);

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Deserializer};
 
+use crate::store::Share;
+
 /// The settings below `store`. Without a key one is made together with the store, in the file `PATH.key`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -18,12 +20,17 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// How large it may become before notifications are answered 503; default 10 GiB.
     pub max_size: ByteSize,
+    /// How much of it one tenant's events may take before that tenant's notifications are answered 503; absent: half of
+    /// `max_size`. With PostgreSQL, too, where nothing else bounds the store.
+    pub max_size_per_tenant: Option<ByteSize>,
+    /// How many events of one tenant it may hold; default 5,000,000.
+    pub max_events_per_tenant: u64,
     /// How long delivered events are kept; default 7 days.
     #[serde(with = "humantime_serde")]
     pub keep_delivered: Duration,
-    /// How long dead events are kept; absent: until an operator decides.
+    /// How long dead events are kept; default 90 days.
     #[serde(with = "humantime_serde")]
-    pub keep_dead: Option<Duration>,
+    pub keep_dead: Duration,
     /// The key that bodies are sealed with, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
     /// The same, as an environment variable.
@@ -87,6 +94,12 @@ impl StoreConfig {
         let rules = [
             (self.max_size < ByteSize::mib(1), "store.max_size: must be at least 1 MiB"),
             (
+                self.max_size_per_tenant.is_some_and(|share| share < ByteSize::kib(64)),
+                "store.max_size_per_tenant: must be at least 64 KiB",
+            ),
+            (self.max_events_per_tenant == 0, "store.max_events_per_tenant: must be greater than zero"),
+            (self.keep_dead.is_zero(), "store.keep_dead: must be longer than zero"),
+            (
                 self.keep_delivered < KNOWN,
                 "store.keep_delivered: must be at least 24h, in which a notification that comes again is known",
             ),
@@ -106,6 +119,15 @@ impl StoreConfig {
             ),
         ];
         rules.into_iter().filter_map(|(broken, text)| broken.then_some(text))
+    }
+}
+
+impl StoreConfig {
+    /// What one tenant's events may take.
+    pub(crate) fn share(&self) -> Share {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let bytes = self.max_size_per_tenant.map_or(self.max_size.as_u64() / 2, |share| share.as_u64());
+        Share { bytes: signed(bytes), events: signed(self.max_events_per_tenant) }
     }
 }
 
@@ -135,8 +157,10 @@ impl Default for StoreConfig {
             postgres_env: None,
             path: PathBuf::from("data/events.db"),
             max_size: ByteSize::gib(10),
+            max_size_per_tenant: None,
+            max_events_per_tenant: 5_000_000,
             keep_delivered: Duration::from_secs(7 * 24 * 3600),
-            keep_dead: None,
+            keep_dead: Duration::from_secs(90 * 24 * 3600),
             key_file: None,
             key_env: None,
             key_document: None,

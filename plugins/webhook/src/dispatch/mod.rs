@@ -34,8 +34,8 @@ pub(crate) struct Means {
     pub(crate) config: DispatchConfig,
     /// How long delivered events are kept.
     pub(crate) keep_delivered: Duration,
-    /// How long dead events are kept; without it until an operator decides.
-    pub(crate) keep_dead: Option<Duration>,
+    /// How long dead events are kept.
+    pub(crate) keep_dead: Duration,
     pub(crate) inbox: Inbox,
     /// For the earlier tries of an event, of which only a refusal asks.
     pub(crate) history: Arc<Mutex<Box<dyn Reader>>>,
@@ -227,7 +227,7 @@ impl Dispatcher {
         let old = Sweep {
             keys: now() - schedule::millis(KNOWN),
             delivered: now() - schedule::millis(self.means.keep_delivered),
-            dead: self.means.keep_dead.map(|age| now() - schedule::millis(age)),
+            dead: Some(now() - schedule::millis(self.means.keep_dead)),
         };
         // Each sweep takes a bounded bite, so that notifications come in between.
         for _ in 0..SWEEPS {

@@ -96,6 +96,8 @@ pub(crate) enum Effect {
     Changed(Progress),
     /// An insert found the store at its size. Other changes still have room.
     Full,
+    /// An insert found the tenant's share of the store used up.
+    OverShare,
 }
 
 // === impl Next ===

@@ -8,6 +8,9 @@ pub(crate) enum StoreError {
     /// No room on the disk, or the store has reached its size.
     #[error("the event store is full")]
     Full,
+    /// The tenant's events take all that one tenant may take of the store.
+    #[error("the tenant's events take its whole share of the event store")]
+    Share,
     /// More is being written than the store keeps up with.
     #[error("the event store does not keep up")]
     Busy,
@@ -20,6 +23,22 @@ pub(crate) enum StoreError {
     /// The engine reports something else.
     #[error("the event store failed: {0}")]
     Engine(String),
+}
+
+// === impl StoreError ===
+
+impl StoreError {
+    /// The name in metrics and in the log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Share => "share",
+            Self::Busy => "busy",
+            Self::Keyless => "keyless",
+            Self::Away => "away",
+            Self::Engine(_) => "engine",
+        }
+    }
 }
 
 /// Why a store is not opened. The texts are for the operator; a new store is never begun in the place of an old

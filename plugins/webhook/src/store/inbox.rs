@@ -85,6 +85,7 @@ impl Inbox {
             }
             Effect::Nothing => Ok(Accepted::Duplicate),
             Effect::Full => Err(StoreError::Full),
+            Effect::OverShare => Err(StoreError::Share),
         }
     }
 
@@ -98,6 +99,11 @@ impl Inbox {
         let (answer, answered) = oneshot::channel();
         sender.send(Waiting { change, answer, _room: None }).await.map_err(|_| StoreError::Away)?;
         answered.await.unwrap_or(Err(StoreError::Away))
+    }
+
+    /// Counts a notification that was not stored.
+    pub(crate) fn count_refused(&self, tenant: &str, error: &StoreError) {
+        self.0.metrics.refused.with_label_values(&[tenant, error.name()]).inc();
     }
 
     /// Tells the dispatcher to look again.

@@ -12,6 +12,7 @@ mod lock;
 mod place;
 mod postgres;
 mod seal;
+mod share;
 mod sqlite;
 
 use uuid::Uuid;
@@ -25,6 +26,7 @@ pub(crate) use lock::{alone, in_use, lock};
 pub(crate) use place::{MOVED, beside, sync_name};
 pub(crate) use postgres::{Postgres, listen};
 pub(crate) use seal::{Keyring, Sealed};
+pub(crate) use share::Share;
 pub(crate) use sqlite::Sqlite;
 
 /// Milliseconds since the Unix epoch, by the system's clock.

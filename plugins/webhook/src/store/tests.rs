@@ -2,6 +2,7 @@
 
 mod moving;
 mod postgres;
+mod shares;
 mod sqlite;
 
 use std::collections::BTreeMap;

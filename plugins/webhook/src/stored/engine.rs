@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use kyc_model::SecretSource;
 
-use crate::store::{Keyring, OpenError, Postgres, Reader, Sqlite, Writer};
+use crate::store::{Keyring, OpenError, Postgres, Reader, Share, Sqlite, Writer};
 
 /// Where events are.
 pub(crate) enum Engine {
     /// A file, in which one process at a time delivers.
     Sqlite(Sqlite),
     /// A database, from which every gateway delivers what it claims.
-    Postgres { source: SecretSource, lease: Duration, store: OnceLock<Postgres> },
+    Postgres { source: SecretSource, lease: Duration, share: Share, store: OnceLock<Postgres> },
 }
 
 // === impl Engine ===

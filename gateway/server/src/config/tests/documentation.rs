@@ -148,7 +148,7 @@ fn plugin_settings_are_documented_with_their_defaults() {
             "store.previous_key_file",
             "store.previous_key_env",
             "store.previous_key_document",
-            "store.keep_dead",
+            "store.max_size_per_tenant",
             "dispatch.lease",
         ],
     );

@@ -6,6 +6,7 @@ mod filter;
 mod listen;
 mod open;
 mod read;
+mod usage;
 mod write;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use kyc_model::Secret;
 use sqlx::postgres::PgConnection;
 
-use super::{Keyring, OpenError, StoreError};
+use super::{Keyring, OpenError, Share, StoreError};
 pub(crate) use listen::listen;
 pub(crate) use read::PostgresReader;
 pub(crate) use write::PostgresWriter;
@@ -25,6 +26,7 @@ pub(crate) struct Postgres {
     url: Secret,
     /// How long a claim holds; longer than a delivery and its record may take.
     lease: Duration,
+    share: Option<Share>,
 }
 
 // === impl Postgres ===
@@ -32,7 +34,12 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// Names the database; nothing is opened.
     pub(crate) fn new(url: Secret, lease: Duration) -> Self {
-        Self { url, lease }
+        Self { url, lease, share: None }
+    }
+
+    /// The same, where one tenant's events may take only so much.
+    pub(crate) fn with_share(self, share: Share) -> Self {
+        Self { share: Some(share), ..self }
     }
 
     /// Brings the tables to the newest version.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::filter::{push_filter, push_time};
 use super::listen::CHANNEL;
+use super::usage::{Used, add_up, refused};
 use super::{Postgres, engine, in_time};
 use crate::store::{
     BITE, Change, Claim, Effect, Filter, Finish, Millis, NewEvent, Progress, State, StoreError, Sweep,
@@ -21,25 +22,30 @@ use crate::store::{
 pub(crate) struct PostgresWriter {
     store: Postgres,
     connection: Option<PgConnection>,
+    usage: Used,
 }
 
 // === impl PostgresWriter ===
 
 impl PostgresWriter {
     pub(super) fn new(store: Postgres) -> Self {
-        Self { store, connection: None }
+        Self { store, connection: None, usage: Used::default() }
     }
 }
 
 #[async_trait]
 impl Writer for PostgresWriter {
     async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
-        let (store, connection) = (&self.store, self.connection.take());
+        let (store, connection, usage) = (&self.store, self.connection.take(), &mut self.usage);
         let mut effects = vec![None; batch.len()];
         // An error drops the connection with all that it has begun; what was done before it stays done.
         let done = in_time(async {
             let mut connection = store.connection(connection).await?;
-            commit(&mut connection, batch, &mut effects).await.map_err(|error| engine(&error))?;
+            let done = async {
+                let refused = refused(&mut connection, batch, store, usage).await?;
+                commit(&mut connection, batch, &refused, &mut effects).await
+            };
+            done.await.map_err(|error| engine(&error))?;
             Ok(connection)
         });
         let error = match done.await {
@@ -57,12 +63,14 @@ impl Writer for PostgresWriter {
 async fn commit(
     connection: &mut PgConnection,
     batch: &[Change],
+    refused: &HashSet<Uuid>,
     effects: &mut [Option<Effect>],
 ) -> Result<(), sqlx::Error> {
-    let new = insert(connection, batch).await?;
+    let new = insert(connection, batch, refused).await?;
     for (change, slot) in batch.iter().zip(&mut *effects) {
         if let Change::Insert(event) = change {
-            *slot = Some(Effect::of(new.contains(&event.uid)));
+            let is_refused = refused.contains(&event.uid);
+            *slot = Some(if is_refused { Effect::OverShare } else { Effect::of(new.contains(&event.uid)) });
         }
     }
     let ended = finish(connection, batch).await?;
@@ -101,12 +109,16 @@ async fn apply(connection: &mut PgConnection, change: &Change) -> Result<Effect,
 }
 
 /// Inserts all events of a batch, and says which of them are new.
-async fn insert(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<Uuid>, sqlx::Error> {
+async fn insert(
+    connection: &mut PgConnection,
+    batch: &[Change],
+    refused: &HashSet<Uuid>,
+) -> Result<HashSet<Uuid>, sqlx::Error> {
     let mut new = HashSet::new();
     let mut events: Vec<&NewEvent> = batch
         .iter()
         .filter_map(|change| match change {
-            Change::Insert(event) => Some(event),
+            Change::Insert(event) if !refused.contains(&event.uid) => Some(event),
             _ => None,
         })
         .collect();
@@ -267,6 +279,7 @@ async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<bool, sqlx::
         query.push(" LIMIT ").push(SWEPT).push(" FOR UPDATE SKIP LOCKED)");
         is_more |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
     }
+    add_up(connection).await?;
     Ok(is_more)
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::{Keyring, OpenError, StoreError};
+use super::{Keyring, OpenError, Share, StoreError};
 pub(crate) use read::SqliteReader;
 pub(crate) use write::SqliteWriter;
 
@@ -18,6 +18,7 @@ pub(crate) use write::SqliteWriter;
 pub(crate) struct Sqlite {
     path: PathBuf,
     max_bytes: u64,
+    share: Option<Share>,
 }
 
 // === impl Sqlite ===
@@ -25,7 +26,12 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Names the file; nothing is opened.
     pub(crate) fn new(path: &Path, max_bytes: u64) -> Self {
-        Self { path: path.to_owned(), max_bytes }
+        Self { path: path.to_owned(), max_bytes, share: None }
+    }
+
+    /// The same, where one tenant's events may take only so much.
+    pub(crate) fn with_share(self, share: Share) -> Self {
+        Self { share: Some(share), ..self }
     }
 
     /// Makes an empty store, but not in its place yet. What the place needs besides can be made in between.

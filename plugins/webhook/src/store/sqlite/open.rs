@@ -14,7 +14,7 @@ use crate::store::lock::trace_of;
 use crate::store::place::{DRAFT, beside, make_folder, sync_name};
 
 /// What each version adds; the file's `user_version` says how many were applied.
-const VERSIONS: [&str; 2] = [
+const VERSIONS: [&str; 3] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -52,6 +52,31 @@ CREATE INDEX attempt_event ON attempt(event);
     "
 ALTER TABLE attempt ADD COLUMN answer_key INTEGER;
 ALTER TABLE attempt ADD COLUMN answer BLOB;
+",
+    "
+CREATE TABLE event_use(
+  tenant TEXT PRIMARY KEY,
+  events INTEGER NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO event_use SELECT tenant, count(*), sum(length(body) + 512) FROM event GROUP BY tenant;
+UPDATE event_use SET bytes = bytes + (
+  SELECT coalesce(sum(128 + coalesce(length(answer), 0)), 0) FROM attempt JOIN event ON event.id = attempt.event
+  WHERE event.tenant = event_use.tenant);
+CREATE TRIGGER event_added AFTER INSERT ON event BEGIN
+  INSERT INTO event_use VALUES (new.tenant, 1, length(new.body) + 512)
+    ON CONFLICT (tenant) DO UPDATE SET events = events + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER attempt_added AFTER INSERT ON attempt BEGIN
+  UPDATE event_use SET bytes = bytes + 128 + coalesce(length(new.answer), 0)
+    WHERE tenant = (SELECT tenant FROM event WHERE id = new.event);
+END;
+CREATE TRIGGER event_removed BEFORE DELETE ON event BEGIN
+  UPDATE event_use SET events = events - 1, bytes = bytes - length(old.body) - 512 - (
+    SELECT coalesce(sum(128 + coalesce(length(answer), 0)), 0) FROM attempt WHERE event = old.id)
+    WHERE tenant = old.tenant;
+  DELETE FROM event_use WHERE tenant = old.tenant AND events <= 0;
+END;
 ",
 ];
 

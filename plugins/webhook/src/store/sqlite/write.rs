@@ -1,14 +1,16 @@
 //! The writing side: one connection, one commit for each batch.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
+use uuid::Uuid;
 
 use super::filter::push_filter;
 use super::{Sqlite, engine};
 
+use crate::store::share::{Ledger, Usage, tenants};
 use crate::store::{
     BITE, Change, Effect, Filter, Finish, Millis, NewEvent, Progress, State, StoreError, Sweep, Writer, now,
 };
@@ -31,7 +33,7 @@ impl SqliteWriter {
     /// Commits all changes, or none of them.
     async fn write_all(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
         let mut connection = self.store.connection(self.connection.take()).await?;
-        match commit(&mut connection, batch, self.store.max_bytes).await {
+        match commit(&mut connection, batch, &self.store).await {
             Ok(effects) => {
                 self.connection = Some(connection);
                 Ok(effects)
@@ -58,15 +60,18 @@ impl Writer for SqliteWriter {
 async fn commit(
     connection: &mut SqliteConnection,
     batch: &[Change],
-    max_bytes: u64,
+    store: &Sqlite,
 ) -> Result<Vec<Effect>, sqlx::Error> {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let is_full = used(connection).await? >= max_bytes;
-    let new = if is_full { HashSet::new() } else { insert(connection, batch).await? };
+    let used = used(connection).await?;
+    let is_full = used >= store.max_bytes;
+    let refused = if is_full { HashSet::new() } else { refused(connection, batch, store, used).await? };
+    let new = if is_full { HashSet::new() } else { insert(connection, batch, &refused).await? };
     let mut effects = Vec::with_capacity(batch.len());
     for change in batch {
         effects.push(match change {
             Change::Insert(_) if is_full => Effect::Full,
+            Change::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
             Change::Insert(event) => Effect::of(new.contains(event.uid.as_bytes().as_slice())),
             Change::Replay { filter, now, step, progress } => {
                 Effect::Changed(replay(connection, filter, *now, *step, *progress).await?)
@@ -82,6 +87,29 @@ async fn commit(
     Ok(effects)
 }
 
+/// The new events for which their tenants have no room.
+async fn refused(
+    connection: &mut SqliteConnection,
+    batch: &[Change],
+    store: &Sqlite,
+    used: u64,
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let tenants = tenants(batch);
+    let Some(mut share) = store.share.filter(|_| !tenants.is_empty()) else { return Ok(HashSet::new()) };
+    if used >= store.max_bytes / 5 * 4 {
+        let query = sqlx::query_scalar("SELECT count(*) FROM event_use");
+        share = share.when_scarce(store.max_bytes, query.fetch_one(&mut *connection).await?);
+    }
+    let names = serde_json::json!(tenants).to_string();
+    let query =
+        "SELECT tenant, events, bytes FROM event_use WHERE tenant IN (SELECT value FROM json_each(?1))";
+    let mut usage = HashMap::with_capacity(tenants.len());
+    for row in sqlx::query(query).bind(names).fetch_all(connection).await? {
+        usage.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
+    }
+    Ok(Ledger::new(share, &mut usage).refused(batch))
+}
+
 /// The bytes that rows take; pages that were freed can be used again.
 pub(super) async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let query = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, \
@@ -94,11 +122,12 @@ pub(super) async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx:
 async fn insert(
     connection: &mut SqliteConnection,
     batch: &[Change],
+    refused: &HashSet<Uuid>,
 ) -> Result<HashSet<Vec<u8>>, sqlx::Error> {
     let events: Vec<&NewEvent> = batch
         .iter()
         .filter_map(|change| match change {
-            Change::Insert(event) => Some(event),
+            Change::Insert(event) if !refused.contains(&event.uid) => Some(event),
             _ => None,
         })
         .collect();
