@@ -33,6 +33,7 @@ mod mutated;
 mod operate;
 mod outbound;
 mod portals;
+mod probes;
 mod shared;
 mod signatures;
 mod spoofing;

@@ -31,7 +31,7 @@ mod strict;
 mod upstream;
 
 pub use chain::Chains;
-pub use downstream::{Entry, Guarded};
+pub use downstream::{Entry, Guarded, head_is_whole};
 pub use proxy::Proxy;
 pub use route::{Route, RouteMatch, RouteTable, RouteTableError};
 pub use settings::ProxySettings;

@@ -9,7 +9,6 @@ use kyc_plugin_api::{Background, Operations};
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
-use pingora::apps::http_app::HttpServer;
 use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -19,7 +18,7 @@ use crate::admin::{Admin, Readiness};
 use crate::announcement::{Announcement, Serving};
 use crate::config::{DescribedRoute, Listener, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
-use crate::endpoints::{self, Proxied};
+use crate::endpoints::{self, Administered, Proxied};
 use crate::hardening;
 use crate::instruments::Instruments;
 use crate::listeners::{BoundSocket, Endpoint, Lifetime, Listening, Renewal};
@@ -183,7 +182,7 @@ fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError
 fn listen(
     server: &mut Server,
     endpoints: Vec<Endpoint<Proxied>>,
-    admin: Endpoint<HttpServer<Admin>>,
+    admin: Endpoint<Administered>,
     announcement: Announcement,
     replaced: watch::Receiver<bool>,
     serving: &Serving,

@@ -15,10 +15,13 @@ use pingora::server::configuration::ServerConf;
 use crate::admin::Admin;
 use crate::assembly::StartError;
 use crate::config::{HttpLimits, Listener};
-use crate::listeners::{BoundSocket, Endpoint, Gate, GateLimits, Renewal};
+use crate::listeners::{BoundSocket, Endpoint, Gate, GateLimits, Renewal, Turns, WhenFull};
 
 /// The proxy as a listener serves it.
 pub(crate) type Proxied = Guarded<Entry<HttpProxy<Proxy>>>;
+
+/// The admin pages as a listener serves them.
+pub(crate) type Administered = Guarded<Entry<HttpServer<Turns<Admin>>>>;
 
 /// Puts the proxy behind the sockets of all listeners.
 ///
@@ -70,13 +73,14 @@ fn proxied(
     })
 }
 
-/// Puts the admin pages behind their socket.
-pub(crate) fn admin(admin: Admin, socket: BoundSocket, metrics: &Metrics) -> Endpoint<HttpServer<Admin>> {
+/// Puts the admin pages behind their socket, with the same guards as the proxy.
+pub(crate) fn admin(admin: Admin, socket: BoundSocket, metrics: &Metrics) -> Endpoint<Administered> {
+    let application = HttpServer::new_app(Turns::new(admin));
     Endpoint {
         socket,
         gate: Arc::new(Gate::new("admin", ADMIN_LIMITS, metrics)),
         certificates: None,
-        app: Arc::new(HttpServer::new_app(admin)),
+        app: Arc::new(Guarded::new(Entry::new(application, &ADMIN), &ADMIN, metrics)),
     }
 }
 
@@ -103,6 +107,26 @@ fn h2_options(limits: HttpLimits) -> H2Options {
 /// As much as a head of HTTP/1 may have.
 const MAX_HEAD: u32 = 32 * 1024;
 
-/// Scrapers and operators, none of whom can keep the others out.
-const ADMIN_LIMITS: GateLimits =
-    GateLimits { connections: 256, per_source: Some(64), handshake: Duration::from_secs(10) };
+/// Probes, scrapers and operators, none of whom can keep the others out: probes and scrapers send their head at once, so
+/// that a place for them is always found among connections that send nothing.
+const ADMIN_LIMITS: GateLimits = GateLimits {
+    connections: 256,
+    per_source: Some(64),
+    handshake: ADMIN.head,
+    when_full: WhenFull::CloseWaiting,
+};
+
+/// How long the admin listener waits; what it does not read or keep is zero.
+const ADMIN: ProxySettings = ProxySettings {
+    keepalive: Duration::from_secs(60),
+    head: Duration::from_secs(5),
+    read: Duration::from_secs(10),
+    write: Duration::from_secs(10),
+    body: Duration::ZERO,
+    body_min_rate: 0,
+    body_grace: Duration::ZERO,
+    min_rate: 0,
+    buffered_bodies: 0,
+    buffered_bodies_per_source: None,
+    buffered_bodies_per_tenant: None,
+};

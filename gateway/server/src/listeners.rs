@@ -5,8 +5,10 @@ mod certificates;
 mod client;
 mod gate;
 mod socket;
+mod turn;
 
 pub(crate) use accept::{Endpoint, Lifetime, Listening};
 pub(crate) use certificates::{Certificates, Renewal, TlsFiles};
-pub(crate) use gate::{Gate, GateLimits};
+pub(crate) use gate::{Gate, GateLimits, WhenFull};
 pub(crate) use socket::BoundSocket;
+pub(crate) use turn::Turns;

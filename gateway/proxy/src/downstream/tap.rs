@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
+use pingora::protocols::http::ServerSession;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
 use pingora::protocols::{
@@ -48,6 +49,11 @@ pub(crate) fn admit_head(stream: Option<&Stream>) -> Option<LineVerdict> {
 /// [`MalformedBody`].
 pub(crate) fn admit_chunks(stream: Option<&Stream>) -> Result<(), MalformedBody> {
     heads(stream).map_or(Ok(()), Watch::admit_chunks)
+}
+
+/// Ends the watch over the head of a request that something else than the proxy answers.
+pub fn head_is_whole(session: &ServerSession) {
+    admit_head(session.stream());
 }
 
 /// Says that what is read next begins a request.

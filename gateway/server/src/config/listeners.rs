@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::Folder;
 use super::raw::{ClientCertificate, Downstream, RawListener, RawTls};
 use crate::decoding::{Problems, decode};
-use crate::listeners::{GateLimits, TlsFiles};
+use crate::listeners::{GateLimits, TlsFiles, WhenFull};
 
 /// Where the proxy listens, and for what.
 pub(crate) struct Listener {
@@ -241,6 +241,7 @@ fn gate(raw: &Downstream) -> GateLimits {
         connections: raw.max_connections,
         per_source: raw.max_connections_per_source,
         handshake: raw.head,
+        when_full: WhenFull::Refuse,
     }
 }
 

@@ -122,10 +122,12 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
                     let (app, stop, gate) = (Arc::clone(&app), stop.clone(), Arc::clone(&gate));
                     let certificates = certificates.clone();
                     current_handle().spawn(async move {
-                        let _admitted = admitted;
-                        if let Some(stream) = open(stream, certificates.as_deref(), &gate).await {
-                            app.process_new(stream, &stop).await;
-                        }
+                        let serving = async {
+                            if let Some(stream) = open(stream, certificates.as_deref(), &gate).await {
+                                app.process_new(stream, &stop).await;
+                            }
+                        };
+                        admitted.serve(serving).await;
                     });
                 }
                 Err(error) if is_of_the_peer(&error) => {}

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kyc_telemetry::{ConnectionMetrics, Metrics};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
+
+use super::turn::{Turn, in_turn};
 
 /// What the connections of one listener may take.
 #[derive(Clone, Copy, Debug)]
@@ -17,25 +19,63 @@ pub(crate) struct GateLimits {
     pub(crate) per_source: Option<usize>,
     /// The whole time for a TLS handshake.
     pub(crate) handshake: Duration,
+    pub(crate) when_full: WhenFull,
 }
 
-/// Open connections by where they come from.
-type Sources = Arc<Mutex<HashMap<IpAddr, usize>>>;
+/// What becomes of a new connection for which no place is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// It is closed.
+    Refuse,
+    /// It gets the place of a connection that waits for its next request, if there is one: whoever opens connections
+    /// and sends nothing keeps nobody out. nginx does the same when its connections run out.
+    CloseWaiting,
+}
 
 /// Counts the connections of one listener, from before their handshake to their end.
 #[derive(Debug)]
 pub(crate) struct Gate {
     pub(super) limits: GateLimits,
     pub(super) metrics: ConnectionMetrics,
-    places: Arc<Semaphore>,
-    sources: Sources,
+    places: Places,
 }
 
-/// A connection that was let in; its places are free again when this is dropped.
+pub(super) type Places = Arc<Mutex<Taken>>;
+
+/// The places that are taken.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Connections by a number that grows.
+    open: HashMap<u64, Place>,
+    /// How many each source has.
+    sources: HashMap<IpAddr, usize>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Place {
+    source: Option<IpAddr>,
+    state: State,
+    /// Says that the connection has to go.
+    taken_away: Arc<Notify>,
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It waits for the whole of its next request.
+    Waits,
+    /// It has a request that is worked on.
+    Works,
+}
+
+/// A connection that was let in; its place is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    _place: OwnedSemaphorePermit,
-    source: Option<(Sources, IpAddr)>,
+    number: u64,
+    taken_away: Arc<Notify>,
+    places: Places,
+    limits: GateLimits,
     metrics: ConnectionMetrics,
 }
 
@@ -43,54 +83,128 @@ pub(super) struct Admitted {
 
 impl Gate {
     pub(crate) fn new(listener: &str, limits: GateLimits, metrics: &Metrics) -> Self {
-        let places = limits.connections.min(Semaphore::MAX_PERMITS);
-        Self {
-            limits,
-            metrics: metrics.listener(listener),
-            places: Arc::new(Semaphore::new(places)),
-            sources: Arc::default(),
-        }
+        Self { limits, metrics: metrics.listener(listener), places: Arc::default() }
     }
 
     /// How many connections are open.
     pub(crate) fn open(&self) -> usize {
-        self.limits.connections.min(Semaphore::MAX_PERMITS) - self.places.available_permits()
+        lock(&self.places).open.len()
     }
 
     /// Lets a connection in, or counts why not.
     pub(super) fn admit(&self, peer: Option<IpAddr>) -> Option<Admitted> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let mut places = lock(&self.places);
+        let source = peer.map(network);
+        if !places.has_room_for(source, self.limits, &self.metrics) {
+            return None;
+        }
+        if places.open.len() >= self.limits.connections
+            && !places.make_room(None, self.limits.when_full, &self.metrics)
+        {
             self.metrics.refused("listener_full");
             return None;
-        };
-        let mut source = None;
-        if let (Some(limit), Some(peer)) = (self.limits.per_source, peer.map(network)) {
-            let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = sources.entry(peer).or_default();
-            if *open >= limit {
-                self.metrics.refused("source_full");
-                return None;
-            }
-            *open += 1;
-            source = Some((Arc::clone(&self.sources), peer));
         }
+        if let Some(source) = source {
+            *places.sources.entry(source).or_default() += 1;
+        }
+        let (number, taken_away) = (places.next, Arc::new(Notify::new()));
+        places.next += 1;
+        places
+            .open
+            .insert(number, Place { source, state: State::Waits, taken_away: Arc::clone(&taken_away) });
         self.metrics.opened();
-        Some(Admitted { _place: place, source, metrics: self.metrics.clone() })
+        Some(Admitted {
+            number,
+            taken_away,
+            places: Arc::clone(&self.places),
+            limits: self.limits,
+            metrics: self.metrics.clone(),
+        })
+    }
+}
+
+// === impl Taken ===
+
+impl Taken {
+    /// Says whether a source may have one more connection, or counts why not.
+    fn has_room_for(
+        &mut self,
+        source: Option<IpAddr>,
+        limits: GateLimits,
+        metrics: &ConnectionMetrics,
+    ) -> bool {
+        let (Some(limit), Some(source)) = (limits.per_source, source) else { return true };
+        let is_full = self.sources.get(&source).is_some_and(|open| *open >= limit);
+        if is_full && !self.make_room(Some(source), limits.when_full, metrics) {
+            metrics.refused("source_full");
+            return false;
+        }
+        true
+    }
+
+    /// Takes the place of the connection that has waited longest: of `source`, or of the source that has most.
+    fn make_room(&mut self, source: Option<IpAddr>, when: WhenFull, metrics: &ConnectionMetrics) -> bool {
+        if when == WhenFull::Refuse {
+            return false;
+        }
+        let has = |source: Option<IpAddr>| source.and_then(|source| self.sources.get(&source)).copied();
+        let waiting = self.open.iter().filter(|(_, place)| place.state == State::Waits);
+        let candidates = waiting.filter(|(_, place)| source.is_none() || place.source == source);
+        let longest = candidates.max_by_key(|(number, place)| (has(place.source), u64::MAX - **number));
+        let Some(number) = longest.map(|(number, _)| *number) else { return false };
+        if let Some(place) = self.leave(number) {
+            place.taken_away.notify_one();
+        }
+        metrics.refused("displaced");
+        true
+    }
+
+    /// Frees a place; `None` when it was taken away before.
+    fn leave(&mut self, number: u64) -> Option<Place> {
+        let place = self.open.remove(&number)?;
+        if let Some(source) = place.source
+            && let Some(open) = self.sources.get_mut(&source)
+        {
+            *open -= 1;
+            if *open == 0 {
+                self.sources.remove(&source);
+            }
+        }
+        Some(place)
+    }
+
+    /// Notes what a connection does now.
+    pub(super) fn set(&mut self, number: u64, state: State) {
+        if let Some(place) = self.open.get_mut(&number) {
+            place.state = state;
+        }
+    }
+}
+
+// === impl Admitted ===
+
+impl Admitted {
+    /// Serves the connection until its end, or until its place is taken away.
+    pub(super) async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
+        if self.limits.when_full == WhenFull::Refuse {
+            return Some(serving.await);
+        }
+        tokio::select! {
+            served = in_turn(Turn::new(&self.places, self.number), serving) => Some(served),
+            () = self.taken_away.notified() => None,
+        }
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.metrics.closed();
-        let Some((sources, peer)) = self.source.take() else { return };
-        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = sources.get_mut(&peer) {
-            *open -= 1;
-            if *open == 0 {
-                sources.remove(&peer);
-            }
-        }
+        lock(&self.places).leave(self.number);
     }
+}
+
+pub(super) fn lock(places: &Places) -> MutexGuard<'_, Taken> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who has one address of an IPv6 network of 64 bits has all of them.
@@ -106,7 +220,11 @@ mod tests {
     use super::*;
 
     fn gate(connections: usize, per_source: Option<usize>) -> Gate {
-        let limits = GateLimits { connections, per_source, handshake: Duration::from_secs(1) };
+        with(connections, per_source, WhenFull::Refuse)
+    }
+
+    fn with(connections: usize, per_source: Option<usize>, when_full: WhenFull) -> Gate {
+        let limits = GateLimits { connections, per_source, handshake: Duration::from_secs(1), when_full };
         Gate::new("main", limits, &Metrics::new().unwrap())
     }
 
@@ -144,6 +262,37 @@ mod tests {
 
         assert_eq!(admitted.each_ref().map(Option::is_some), rows.map(|(_, expected)| expected));
         drop(admitted);
-        assert!(gate.sources.lock().unwrap().is_empty(), "nothing is kept of who is gone");
+        assert!(lock(&gate.places).sources.is_empty(), "nothing is kept of who is gone");
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_gets_the_place_of_who_waits_longest_where_most_are() {
+        let gate = with(4, Some(3), WhenFull::CloseWaiting);
+        let most = ["192.0.2.1"; 3].map(|address| gate.admit(peer(address)).unwrap());
+        let works = gate.admit(peer("192.0.2.2")).unwrap();
+        lock(&gate.places).set(works.number, State::Works);
+        lock(&gate.places).set(most[0].number, State::Works);
+
+        let newcomer = gate.admit(peer("192.0.2.3"));
+
+        assert!(newcomer.is_some());
+        let left = most.each_ref().map(|admitted| lock(&gate.places).open.contains_key(&admitted.number));
+        assert_eq!(left, [true, false, true], "not the one that works, and of the others the oldest");
+        assert_eq!(most[1].serve(std::future::pending::<()>()).await, None);
+        drop(most);
+        assert_eq!(gate.open(), 2, "a place that was taken away is not freed twice");
+    }
+
+    #[tokio::test]
+    async fn who_works_is_never_displaced() {
+        let gate = with(2, Some(1), WhenFull::CloseWaiting);
+        let held = ["192.0.2.1", "192.0.2.2"].map(|address| gate.admit(peer(address)).unwrap());
+        for admitted in &held {
+            lock(&gate.places).set(admitted.number, State::Works);
+        }
+
+        let refused = ["192.0.2.1", "192.0.2.3"].map(|address| gate.admit(peer(address)).is_none());
+
+        assert_eq!(refused, [true, true]);
     }
 }

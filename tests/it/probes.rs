@@ -1,0 +1,85 @@
+//! What the admin listener serves while somebody takes its connections.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::gateway::{Setup, start};
+use crate::support::raw::{exchange, status};
+
+/// Connects from an address of this machine.
+async fn connect_from(source: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// Asks over a connection of its own; 0 for no answer.
+async fn probe(admin: SocketAddr, source: Ipv4Addr, path: &str) -> u16 {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    let asked = async { exchange(&mut connect_from(source, admin).await, request.as_bytes()).await };
+    let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap_or_default();
+    status(&answer)
+}
+
+/// Story: 256 half heads took all places of the admin listener for as long as their sender liked, so that a kubelet
+/// would have restarted the pod.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_heads_do_not_keep_probes_out() {
+    let gateway = start(Setup::default()).await;
+    let admin = gateway.listener("admin");
+    let sources: Vec<Ipv4Addr> = (2..=9).map(|last| Ipv4Addr::new(127, 0, 0, last)).collect();
+    let mut took = Vec::new();
+    let mut half = Vec::new();
+
+    // The last source is an attacker's too: behind one address there may be good and bad.
+    let probed = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 9)];
+    for round in 0..125 {
+        for source in &sources {
+            let mut stream = connect_from(*source, admin).await;
+            // Who was displaced already is told by a reset.
+            let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nX: ").await;
+            half.push(stream);
+        }
+        if round % 5 == 0 {
+            for (source, path) in probed.iter().flat_map(|source| [(*source, "/livez"), (*source, "/readyz")])
+            {
+                let begun = Instant::now();
+                assert_eq!(probe(admin, source, path).await, 200, "{path} from {source} in round {round}");
+                took.push(begun.elapsed());
+            }
+        }
+    }
+
+    assert_eq!(half.len(), 1000);
+    took.sort();
+    println!("{} probes beside 1,000 half heads: p99 {:?}", took.len(), took[took.len() * 99 / 100]);
+    let metrics = gateway.metrics().await;
+    assert!(metrics.contains(r#"refused_total{listener="admin",reason="displaced"}"#), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_at_the_admin_listener_has_a_deadline() {
+    let gateway = start(Setup::default()).await;
+    let mut slow = TcpStream::connect(gateway.listener("admin")).await.unwrap();
+
+    let begun = Instant::now();
+    let answer = exchange(&mut slow, b"GET /livez HTTP/1.1\r\nHost: a\r\nX: ").await;
+
+    assert_eq!(status(&answer), 408);
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_the_admin_listener_serves_several_requests() {
+    let gateway = start(Setup::default()).await;
+    let admin = gateway.listener("admin");
+    let mut kept = TcpStream::connect(admin).await.unwrap();
+
+    for path in ["/livez", "/readyz", "/metrics", "/livez"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+        assert_eq!(status(&exchange(&mut kept, request.as_bytes()).await), 200, "{path}");
+    }
+}
