@@ -23,6 +23,7 @@ mod disk;
 mod durable;
 mod every_key;
 mod expectations;
+mod floods;
 mod framing;
 mod heads;
 mod limits;

@@ -110,6 +110,7 @@ mod tests {
             body: long,
             body_min_rate: 0,
             body_grace: long,
+            control_frames: 1000,
             min_rate,
             buffered_bodies: 0,
             buffered_bodies_per_source: None,

@@ -21,6 +21,8 @@ pub struct ProxySettings {
     pub body_grace: Duration,
     /// Bytes a second that a body must come at, but for a delay of [`ProxySettings::read`] in all; 0: at any rate.
     pub min_rate: u64,
+    /// Frames that a new HTTP/2 connection may send beside requests and bodies.
+    pub control_frames: u32,
     /// Bytes that all bodies may take together which are read before they go on; each route that reads bodies has
     /// an equal part.
     pub buffered_bodies: usize,

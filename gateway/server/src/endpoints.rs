@@ -69,7 +69,12 @@ fn proxied(
         socket,
         gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
         certificates,
-        app: Arc::new(Guarded::new(Entry::new(application, &listener.proxy), &listener.proxy, metrics)),
+        app: Arc::new(Guarded::new(
+            Entry::new(application, &listener.proxy),
+            &listener.proxy,
+            &listener.name,
+            metrics,
+        )),
     })
 }
 
@@ -80,7 +85,7 @@ pub(crate) fn admin(admin: Admin, socket: BoundSocket, metrics: &Metrics) -> End
         socket,
         gate: Arc::new(Gate::new("admin", ADMIN_LIMITS, metrics)),
         certificates: None,
-        app: Arc::new(Guarded::new(Entry::new(application, &ADMIN), &ADMIN, metrics)),
+        app: Arc::new(Guarded::new(Entry::new(application, &ADMIN), &ADMIN, "admin", metrics)),
     }
 }
 
@@ -126,6 +131,7 @@ const ADMIN: ProxySettings = ProxySettings {
     body_min_rate: 0,
     body_grace: Duration::ZERO,
     min_rate: 0,
+    control_frames: 100,
     buffered_bodies: 0,
     buffered_bodies_per_source: None,
     buffered_bodies_per_tenant: None,

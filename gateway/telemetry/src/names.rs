@@ -26,8 +26,10 @@ pub const IN_FLIGHT: &str = "gateway_in_flight_requests";
 /// Open downstream connections.
 pub const CONNECTIONS: &str = "gateway_downstream_connections";
 /// Connections that were closed before a request, by listener and reason: `listener_full`, `source_full`, `tls`,
-/// `tls_late`, `accept`.
+/// `tls_late`, `accept`, and on the admin listener `displaced`.
 pub const CONNECTIONS_REFUSED: &str = "gateway_downstream_connections_refused_total";
+/// Connections that the gateway ended for what the peer did, by listener and reason: `control_frames`.
+pub const CONNECTIONS_ENDED: &str = "gateway_downstream_connections_ended_total";
 /// Unix seconds at which a listener's certificate ends to be valid.
 pub const CERTIFICATE_EXPIRES: &str = "gateway_listener_certificate_expires_timestamp_seconds";
 /// Log lines dropped because nobody read standard output.

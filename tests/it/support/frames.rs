@@ -28,6 +28,7 @@ pub(crate) enum End {
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
@@ -82,6 +83,25 @@ impl Frames {
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
         let sent = async { self.stream.write_all(bytes).await.is_ok() && self.stream.flush().await.is_ok() };
         timeout(Duration::from_secs(30), sent).await.unwrap_or(false)
+    }
+
+    /// Reads whole frames until the connection ends: the error code of its GOAWAY, if that is the last frame.
+    pub(crate) async fn farewell(&mut self) -> Option<u32> {
+        let read = async {
+            let mut code = None;
+            loop {
+                let mut head = [0; 9];
+                if self.stream.read_exact(&mut head).await.is_err() {
+                    return code;
+                }
+                let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+                if self.stream.read_exact(&mut payload).await.is_err() {
+                    return None;
+                }
+                code = (head[3] == GOAWAY).then(|| u32::from_be_bytes(payload[4..8].try_into().unwrap()));
+            }
+        };
+        timeout(Duration::from_secs(30), read).await.expect("the connection does not end")
     }
 
     /// Reads until a stream or the connection ends.

@@ -37,8 +37,10 @@ pub struct Entry<A> {
 impl<A> Guarded<A> {
     /// Closes connections that are quiet for [`ProxySettings::keepalive`] between requests. A request head that takes
     /// longer than [`ProxySettings::head`] is answered 408, one over 32 KiB 431.
-    pub fn new(inner: A, settings: &ProxySettings, metrics: &Metrics) -> Self {
-        let ledger = Arc::new(Ledger::new(settings.head, settings.keepalive, metrics));
+    /// On HTTP/2, a peer that sends more than [`ProxySettings::control_frames`] beside its requests and bodies gets
+    /// ENHANCE_YOUR_CALM.
+    pub fn new(inner: A, settings: &ProxySettings, listener: &str, metrics: &Metrics) -> Self {
+        let ledger = Arc::new(Ledger::new(settings, listener, metrics));
         Self { inner: Arc::new(inner), ledger }
     }
 }

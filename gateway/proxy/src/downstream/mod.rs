@@ -1,6 +1,8 @@
 //! What stands between the listener and the proxy: how many connections there are, and how their bytes look.
 
+mod calm;
 mod entry;
+mod frames;
 mod quiet;
 mod rest;
 mod surplus;

@@ -46,6 +46,24 @@ impl Quiet {
         }
     }
 
+    /// Ends the connection after `limit`, whatever moves until then.
+    pub(super) fn end_within(&mut self, limit: Duration) {
+        (self.since, self.limit) = (Instant::now(), limit);
+        self.timer.as_mut().reset(self.since + limit);
+    }
+
+    /// Says whether the time is over.
+    pub(super) fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        while self.timer.as_mut().poll(context).is_ready() {
+            let until = self.since + self.limit;
+            if until <= Instant::now() {
+                return true;
+            }
+            self.timer.as_mut().reset(until);
+        }
+        false
+    }
+
     /// Reads what is there; the end, as if the caller had closed, when the time is over.
     pub(super) fn read(
         &mut self,
@@ -64,14 +82,7 @@ impl Quiet {
             self.stir();
             return Poll::Ready(result);
         }
-        while self.timer.as_mut().poll(context).is_ready() {
-            let until = self.since + self.limit;
-            if until <= Instant::now() {
-                return Poll::Ready(Ok(()));
-            }
-            self.timer.as_mut().reset(until);
-        }
-        Poll::Pending
+        if self.is_over(context) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 

@@ -15,7 +15,7 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::quiet::Quiet;
+use super::calm::Calm;
 use super::watch::{Ledger, Watch};
 use crate::strict::{LineVerdict, MalformedBody};
 
@@ -32,7 +32,7 @@ enum Watched {
     /// The heads of HTTP/1.
     Heads(Watch),
     /// The frames of HTTP/2.
-    Frames(Quiet),
+    Frames(Calm),
 }
 
 /// Ends the watch over the current request's head and says how its line arrived; `None` on HTTP/2, which has
@@ -81,7 +81,7 @@ impl Tap {
 
     /// Watches a new connection that speaks HTTP/2.
     pub(super) fn frames(inner: Stream, ledger: &Arc<Ledger>) -> Self {
-        Self { inner, watch: Watched::Frames(Quiet::new(ledger)) }
+        Self { inner, watch: Watched::Frames(Calm::new(ledger)) }
     }
 }
 
@@ -94,7 +94,7 @@ impl AsyncRead for Tap {
         let Self { inner, watch } = self.get_mut();
         let watch = match watch {
             Watched::Heads(watch) => watch,
-            Watched::Frames(quiet) => return quiet.read(inner, context, buffer),
+            Watched::Frames(calm) => return calm.read(inner, context, buffer),
         };
         if watch.is_admitted() {
             let before = buffer.filled().len();
@@ -138,7 +138,10 @@ impl AsyncRead for Tap {
 impl AsyncWrite for Tap {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { inner, watch } = self.get_mut();
-        watch.written(bytes);
+        match watch {
+            Watched::Heads(watch) => watch.answered(bytes),
+            Watched::Frames(calm) => return calm.write(inner, context, bytes),
+        }
         Pin::new(inner).poll_write(context, bytes)
     }
 
@@ -148,7 +151,10 @@ impl AsyncWrite for Tap {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let Self { inner, watch } = self.get_mut();
-        watch.written(slices.first().map_or(&[], |slice| slice));
+        match watch {
+            Watched::Heads(watch) => watch.answered(slices.first().map_or(&[], |slice| slice)),
+            Watched::Frames(calm) => return calm.write_vectored(inner, context, slices),
+        }
         Pin::new(inner).poll_write_vectored(context, slices)
     }
 
@@ -162,17 +168,6 @@ impl AsyncWrite for Tap {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
-    }
-}
-
-// === impl Watched ===
-
-impl Watched {
-    fn written(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Heads(watch) => watch.answered(bytes),
-            Self::Frames(quiet) => quiet.stir(),
-        }
     }
 }
 

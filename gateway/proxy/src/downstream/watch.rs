@@ -8,12 +8,13 @@ use std::task::Context;
 use std::time::Duration;
 
 use kyc_model::{ProblemKind, RequestId};
-use kyc_telemetry::{AccessRecord, Metrics, RouteMetrics};
+use kyc_telemetry::{AccessRecord, ConnectionMetrics, Metrics, RouteMetrics};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::surplus::Surplus;
 use crate::outcome::CLIENT_GONE;
 use crate::rescue;
+use crate::settings::ProxySettings;
 use crate::strict::{ChunkScan, LineScan, LineVerdict, MAX_HEAD, MalformedBody};
 
 /// Watches the heads of one connection, one after the other.
@@ -46,7 +47,10 @@ pub(super) struct Watch {
 pub(super) struct Ledger {
     pub(super) head: Duration,
     idle: Duration,
+    /// Of HTTP/2: what a new connection may send beside requests and bodies.
+    pub(super) control_frames: u32,
     metrics: RouteMetrics,
+    pub(super) connections: ConnectionMetrics,
 }
 
 /// An answer on its way.
@@ -211,10 +215,17 @@ impl Drop for Watch {
 // === impl Ledger ===
 
 impl Ledger {
-    /// A head may take `head` from its first byte, the first one of a connection from the connection; between
-    /// requests a connection may be quiet for `idle`, and is closed before twice that time is over.
-    pub(super) fn new(head: Duration, idle: Duration, metrics: &Metrics) -> Self {
-        Self { head, idle, metrics: metrics.route("") }
+    /// A head may take [`ProxySettings::head`] from its first byte, the first one of a connection from the connection;
+    /// between requests a connection may be quiet for [`ProxySettings::keepalive`], and is closed before twice that time
+    /// is over.
+    pub(super) fn new(settings: &ProxySettings, listener: &str, metrics: &Metrics) -> Self {
+        Self {
+            head: settings.head,
+            idle: settings.keepalive,
+            control_frames: settings.control_frames,
+            metrics: metrics.route(""),
+            connections: metrics.listener(listener),
+        }
     }
 
     /// Counts and logs a request that never reached the proxy.

@@ -180,6 +180,7 @@ fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
         ("max_requests_per_connection", raw.max_requests_per_connection as usize),
         ("http2_streams", raw.http2_streams as usize),
         ("http2_resets", raw.http2_resets),
+        ("http2_control_frames", raw.http2_control_frames as usize),
     ];
     for (key, _) in counts.iter().filter(|(_, count)| *count == 0) {
         problems.add(format!("{path}.{key}"), "must be greater than zero");
@@ -226,6 +227,7 @@ fn proxy(raw: &Downstream) -> ProxySettings {
         body_min_rate: raw.body_min_rate.as_u64(),
         body_grace: raw.body_grace,
         min_rate: raw.min_rate.as_u64(),
+        control_frames: raw.http2_control_frames,
         buffered_bodies: bytes(raw.buffered_bodies),
         buffered_bodies_per_source: raw.buffered_bodies_per_source.map(bytes),
         buffered_bodies_per_tenant: raw.buffered_bodies_per_tenant.map(bytes),

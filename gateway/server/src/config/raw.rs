@@ -75,6 +75,7 @@ pub(crate) struct Downstream {
     pub(crate) max_requests_per_connection: u32,
     pub(crate) http2_streams: u32,
     pub(crate) http2_resets: usize,
+    pub(crate) http2_control_frames: u32,
     #[serde(with = "humantime_serde")]
     pub(crate) keepalive: Duration,
     #[serde(with = "humantime_serde")]
@@ -236,6 +237,7 @@ impl Default for Downstream {
             max_requests_per_connection: 10_000,
             http2_streams: 100,
             http2_resets: 50,
+            http2_control_frames: 1000,
             keepalive: Duration::from_secs(60),
             head: Duration::from_secs(10),
             read: Duration::from_secs(30),

@@ -10,6 +10,7 @@ use crate::names;
 pub(super) struct Listeners {
     open: IntGaugeVec,
     refused: IntCounterVec,
+    ended: IntCounterVec,
     expires: IntGaugeVec,
 }
 
@@ -19,6 +20,7 @@ pub struct ConnectionMetrics {
     listener: String,
     open: IntGauge,
     refused: IntCounterVec,
+    ended: IntCounterVec,
     expires: IntGaugeVec,
 }
 
@@ -30,9 +32,12 @@ impl Listeners {
             register(registry, IntGaugeVec::new(Opts::new(name, help), &["listener"])?)
         };
         let refused = Opts::new(names::CONNECTIONS_REFUSED, "Connections closed before a request.");
+        let ended =
+            Opts::new(names::CONNECTIONS_ENDED, "Connections that the gateway ended for what they did.");
         Ok(Self {
             open: gauges(names::CONNECTIONS, "Open downstream connections.")?,
             refused: register(registry, IntCounterVec::new(refused, &["listener", "reason"])?)?,
+            ended: register(registry, IntCounterVec::new(ended, &["listener", "reason"])?)?,
             expires: gauges(names::CERTIFICATE_EXPIRES, "When the listener's certificate ends to be valid.")?,
         })
     }
@@ -42,6 +47,7 @@ impl Listeners {
             listener: listener.to_owned(),
             open: self.open.with_label_values(&[listener]),
             refused: self.refused.clone(),
+            ended: self.ended.clone(),
             expires: self.expires.clone(),
         }
     }
@@ -63,6 +69,11 @@ impl ConnectionMetrics {
     /// Counts a connection that was closed before a request.
     pub fn refused(&self, reason: &'static str) {
         self.refused.with_label_values(&[self.listener.as_str(), reason]).inc();
+    }
+
+    /// Counts a connection that the gateway ends for what the peer does.
+    pub fn ended(&self, reason: &'static str) {
+        self.ended.with_label_values(&[self.listener.as_str(), reason]).inc();
     }
 
     /// Says until when the certificate is valid, in Unix seconds.
