@@ -11,6 +11,7 @@
 
 mod admin;
 mod advisories;
+mod balancers;
 mod buffered;
 mod canary;
 mod checks;

@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP beyond header values.
 
 mod ids;
+mod networks;
 mod operations;
 mod problem;
 mod secret;
@@ -13,6 +14,7 @@ mod trace;
 mod upstream;
 
 pub use ids::{RequestId, SubscriptionId, TenantName};
+pub use networks::{InvalidNetworks, Networks};
 pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};
 pub use problem::{Problem, ProblemKind};
 pub use secret::Secret;

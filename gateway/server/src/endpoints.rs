@@ -68,6 +68,7 @@ fn proxied(
     Ok(Endpoint {
         socket,
         gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
+        balancers: listener.balancers,
         certificates,
         app: Arc::new(Guarded::new(
             Entry::new(application, &listener.proxy),
@@ -84,6 +85,7 @@ pub(crate) fn admin(admin: Admin, socket: BoundSocket, metrics: &Metrics) -> End
     Endpoint {
         socket,
         gate: Arc::new(Gate::new("admin", ADMIN_LIMITS, metrics)),
+        balancers: None,
         certificates: None,
         app: Arc::new(Guarded::new(Entry::new(application, &ADMIN), &ADMIN, "admin", metrics)),
     }

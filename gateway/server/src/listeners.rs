@@ -4,11 +4,13 @@ mod accept;
 mod certificates;
 mod client;
 mod gate;
+mod proxied;
 mod socket;
 mod turn;
 
 pub(crate) use accept::{Endpoint, Lifetime, Listening};
 pub(crate) use certificates::{Certificates, Renewal, TlsFiles};
 pub(crate) use gate::{Gate, GateLimits, WhenFull};
+pub(crate) use proxied::Balancers;
 pub(crate) use socket::BoundSocket;
 pub(crate) use turn::Turns;

@@ -26,7 +26,7 @@ pub const IN_FLIGHT: &str = "gateway_in_flight_requests";
 /// Open downstream connections.
 pub const CONNECTIONS: &str = "gateway_downstream_connections";
 /// Connections that were closed before a request, by listener and reason: `listener_full`, `source_full`, `tls`,
-/// `tls_late`, `accept`, and on the admin listener `displaced`.
+/// `tls_late`, `accept`, with `proxy_protocol` also `no_balancer` and `proxy_protocol` (no valid header in time), and on the admin listener `displaced`.
 pub const CONNECTIONS_REFUSED: &str = "gateway_downstream_connections_refused_total";
 /// Connections that the gateway ended for what the peer did, by listener and reason: `control_frames`.
 pub const CONNECTIONS_ENDED: &str = "gateway_downstream_connections_ended_total";

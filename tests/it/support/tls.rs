@@ -91,14 +91,27 @@ impl Authority {
         gateway: std::net::SocketAddr,
         protocol: &[u8],
     ) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(gateway).await.unwrap();
+        self.handshake(stream, &[protocol]).await.unwrap()
+    }
+
+    /// The same over a connection that is there, without a protocol; an error where there is no TLS.
+    pub(crate) async fn wrap(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        self.handshake(stream, &[]).await
+    }
+
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = rustls::RootCertStore::empty();
         let authority = rustls::pki_types::CertificateDer::from_pem_slice(self.certificate.as_bytes());
         roots.add(authority.unwrap()).unwrap();
         let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![protocol.to_vec()];
-        let stream = TcpStream::connect(gateway).await.unwrap();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let name = ServerName::try_from("gateway.test").unwrap();
-        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 }
 

@@ -3,19 +3,21 @@
 use std::net::SocketAddr;
 
 use bytesize::ByteSize;
+use kyc_model::Networks;
 use kyc_proxy::{ProxySettings, RouteTable};
 use toml::{Table, Value};
 
 use super::Folder;
 use super::raw::{ClientCertificate, Downstream, RawListener, RawTls};
 use crate::decoding::{Problems, decode};
-use crate::listeners::{GateLimits, TlsFiles, WhenFull};
+use crate::listeners::{Balancers, GateLimits, TlsFiles, WhenFull};
 
 /// Where the proxy listens, and for what.
 pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<TlsFiles>,
+    pub(crate) balancers: Option<Balancers>,
     pub(crate) routes: RouteTable,
     pub(crate) proxy: ProxySettings,
     pub(crate) gate: GateLimits,
@@ -38,6 +40,7 @@ pub(super) struct Unrouted {
     name: String,
     pub(super) address: SocketAddr,
     tls: Option<TlsFiles>,
+    balancers: Option<Balancers>,
     /// Its place in the configuration.
     place: usize,
     /// `None`: all.
@@ -94,6 +97,12 @@ pub(super) fn check(
             let reason = "asks for no certificate without client_ca_file";
             problems.add(format!("{path}.tls.client_certificate"), reason);
         }
+        let proxied = listener.proxy_protocol.as_ref();
+        let trusted = proxied.map(|raw| Networks::try_from(raw.trusted.clone())).transpose();
+        let trusted = trusted.unwrap_or_else(|error| {
+            problems.add(format!("{path}.proxy_protocol.trusted"), error.to_string());
+            None
+        });
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
         let Some(address) = address(&format!("{path}.address"), &listener.address, &checked, problems) else {
             continue;
@@ -102,6 +111,7 @@ pub(super) fn check(
             name: listener.name.clone(),
             address,
             tls,
+            balancers: trusted.map(Balancers::new),
             place,
             routes: listener.routes.clone(),
             downstream,
@@ -124,6 +134,7 @@ pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut P
                 name: listener.name,
                 address: listener.address,
                 tls: listener.tls,
+                balancers: listener.balancers,
                 proxy: proxy(&listener.downstream),
                 gate: gate(&listener.downstream),
                 http: http(&listener.downstream),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 pub(crate) use vault::{Auth, Vault, Version};
 
@@ -42,6 +43,8 @@ pub(crate) struct RawListener {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) tls: Option<RawTls>,
+    /// Left out: whoever connects is the caller.
+    pub(crate) proxy_protocol: Option<RawProxyProtocol>,
     /// Left out: all of them.
     pub(crate) routes: Option<Vec<String>>,
     /// Keys of `[downstream]` that have another value here.
@@ -57,6 +60,12 @@ pub(crate) struct RawTls {
     pub(crate) client_ca_file: Option<PathBuf>,
     /// Left out: required, where there is somebody to have signed it.
     pub(crate) client_certificate: Option<ClientCertificate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawProxyProtocol {
+    pub(crate) trusted: Vec<IpNet>,
 }
 
 /// Whether a caller must show a certificate, where there is somebody to have signed it.
@@ -178,6 +187,7 @@ impl Default for Raw {
                 name: "main".to_owned(),
                 address: "127.0.0.1:8080".to_owned(),
                 tls: None,
+                proxy_protocol: None,
                 routes: None,
                 downstream: toml::Table::new(),
             }],

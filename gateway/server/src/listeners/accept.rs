@@ -20,7 +20,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, unconstrained, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::{BoundSocket, Certificates, Gate};
+use super::gate::Admitted;
+use super::proxied::receive;
+use super::{Balancers, BoundSocket, Certificates, Gate};
 use crate::announcement::Serving;
 
 /// A service that listens at several sockets.
@@ -36,6 +38,8 @@ pub(crate) struct Listening<A> {
 pub(crate) struct Endpoint<A> {
     pub(crate) socket: BoundSocket,
     pub(crate) gate: Arc<Gate>,
+    /// Those who say who calls; None: whoever connects is the caller.
+    pub(crate) balancers: Option<Balancers>,
     /// None: no TLS.
     pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) app: Arc<A>,
@@ -97,7 +101,7 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
 impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
     async fn run(self, stop: ShutdownWatch, serving: Serving) {
         let mut stopped = stop.clone();
-        let Self { socket, gate, certificates, app } = self;
+        let Self { socket, gate, balancers, certificates, app } = self;
         let address = socket.address();
         let listener = match socket.listen() {
             Ok(listener) => Listener::from(listener),
@@ -118,14 +122,27 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
             };
             match accepted {
                 Ok(stream) => {
-                    let Some(admitted) = gate.admit(peer(&stream)) else { continue };
+                    let peer = peer(&stream);
+                    if balancers.as_ref().is_some_and(|balancers| !balancers.include(peer)) {
+                        gate.metrics.refused("no_balancer");
+                        continue;
+                    }
+                    // Who calls through a balancer is known later.
+                    let source = peer.filter(|_| balancers.is_none());
+                    let Some(admitted) = gate.admit(source) else { continue };
+                    let is_proxied = balancers.is_some();
                     let (app, stop, gate) = (Arc::clone(&app), stop.clone(), Arc::clone(&gate));
                     let certificates = certificates.clone();
                     current_handle().spawn(async move {
                         let serving = async {
+                            let stream = match is_proxied {
+                                true => introduced(stream, &admitted, &gate).await?,
+                                false => stream,
+                            };
                             if let Some(stream) = open(stream, certificates.as_deref(), &gate).await {
                                 app.process_new(stream, &stop).await;
                             }
+                            Some(())
                         };
                         admitted.serve(serving).await;
                     });
@@ -156,6 +173,15 @@ async fn rest(listener: &Listener) -> Option<std::io::Result<TcpStream>> {
 
 fn peer(stream: &TcpStream) -> Option<IpAddr> {
     Some(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip())
+}
+
+/// Lets a balancer say who calls; `None` where it does not, or where there is no room for the caller.
+async fn introduced(stream: TcpStream, admitted: &Admitted, gate: &Gate) -> Option<TcpStream> {
+    let Ok(Some(stream)) = timeout(gate.limits.handshake, receive(stream)).await else {
+        gate.metrics.refused("proxy_protocol");
+        return None;
+    };
+    admitted.comes_from(peer(&stream)).then_some(stream)
 }
 
 /// Sets a connection up; `None` where its TLS is not to be had.

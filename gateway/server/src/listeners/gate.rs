@@ -184,6 +184,20 @@ impl Taken {
 // === impl Admitted ===
 
 impl Admitted {
+    /// Counts the connection for a source that is known only now; says whether there was room, or counts why not.
+    pub(super) fn comes_from(&self, source: Option<IpAddr>) -> bool {
+        let Some(source) = source.map(network) else { return true };
+        let mut places = lock(&self.places);
+        if !places.has_room_for(Some(source), self.limits, &self.metrics) {
+            return false;
+        }
+        if let Some(place) = places.open.get_mut(&self.number) {
+            place.source = Some(source);
+            *places.sources.entry(source).or_default() += 1;
+        }
+        true
+    }
+
     /// Serves the connection until its end, or until its place is taken away.
     pub(super) async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
         if self.limits.when_full == WhenFull::Refuse {
@@ -216,83 +230,4 @@ fn network(peer: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gate(connections: usize, per_source: Option<usize>) -> Gate {
-        with(connections, per_source, WhenFull::Refuse)
-    }
-
-    fn with(connections: usize, per_source: Option<usize>, when_full: WhenFull) -> Gate {
-        let limits = GateLimits { connections, per_source, handshake: Duration::from_secs(1), when_full };
-        Gate::new("main", limits, &Metrics::new().unwrap())
-    }
-
-    fn peer(address: &str) -> Option<IpAddr> {
-        Some(address.parse().unwrap())
-    }
-
-    #[test]
-    fn places_are_held_until_the_connection_ends() {
-        let gate = gate(2, None);
-
-        let first = gate.admit(None);
-        let second = gate.admit(None);
-        let third = gate.admit(None);
-        drop(first);
-        let again = gate.admit(None);
-
-        assert!(second.is_some() && third.is_none() && again.is_some());
-    }
-
-    #[test]
-    fn each_source_has_its_own_places() {
-        let gate = gate(10, Some(1));
-        let rows = [
-            ("192.0.2.1", true),
-            ("192.0.2.1", false),
-            ("::ffff:192.0.2.1", false),
-            ("192.0.2.2", true),
-            ("2001:db8::1", true),
-            ("2001:db8::ffff:2", false),
-            ("2001:db8:0:1::1", true),
-        ];
-
-        let admitted = rows.map(|(address, _)| gate.admit(peer(address)));
-
-        assert_eq!(admitted.each_ref().map(Option::is_some), rows.map(|(_, expected)| expected));
-        drop(admitted);
-        assert!(lock(&gate.places).sources.is_empty(), "nothing is kept of who is gone");
-    }
-
-    #[tokio::test]
-    async fn a_newcomer_gets_the_place_of_who_waits_longest_where_most_are() {
-        let gate = with(4, Some(3), WhenFull::CloseWaiting);
-        let most = ["192.0.2.1"; 3].map(|address| gate.admit(peer(address)).unwrap());
-        let works = gate.admit(peer("192.0.2.2")).unwrap();
-        lock(&gate.places).set(works.number, State::Works);
-        lock(&gate.places).set(most[0].number, State::Works);
-
-        let newcomer = gate.admit(peer("192.0.2.3"));
-
-        assert!(newcomer.is_some());
-        let left = most.each_ref().map(|admitted| lock(&gate.places).open.contains_key(&admitted.number));
-        assert_eq!(left, [true, false, true], "not the one that works, and of the others the oldest");
-        assert_eq!(most[1].serve(std::future::pending::<()>()).await, None);
-        drop(most);
-        assert_eq!(gate.open(), 2, "a place that was taken away is not freed twice");
-    }
-
-    #[tokio::test]
-    async fn who_works_is_never_displaced() {
-        let gate = with(2, Some(1), WhenFull::CloseWaiting);
-        let held = ["192.0.2.1", "192.0.2.2"].map(|address| gate.admit(peer(address)).unwrap());
-        for admitted in &held {
-            lock(&gate.places).set(admitted.number, State::Works);
-        }
-
-        let refused = ["192.0.2.1", "192.0.2.3"].map(|address| gate.admit(peer(address)).is_none());
-
-        assert_eq!(refused, [true, true]);
-    }
-}
+mod tests;
