@@ -23,15 +23,37 @@ pub struct Config {
     pub previous_secret_file: Option<PathBuf>,
     /// The same as an environment variable.
     pub previous_secret_env: Option<String>,
-    /// The networks that callers connect from; the direct peer counts, no forwarding header.
+    /// The networks that callers connect from; without `forwarded` the direct peer counts, and no header.
     /// Left out: none is asked for.
     pub allow: Option<Vec<IpNet>>,
+    /// The proxies in front that say in a header where the caller connects from. Left out: none is believed.
+    pub forwarded: Option<ForwardedConfig>,
     /// The client certificates that callers show, each by its subject, such as `O=FintechOS, CN=processor`, or by an
     /// alternative name, such as `DNS:processor.example`; `*` is every one that the listener lets in. Left out: none is
     /// asked for.
     pub certificates: Option<Vec<String>>,
     /// The tokens that callers carry. Left out: none is asked for.
     pub token: Option<TokenConfig>,
+}
+
+/// Whose word is taken for where a caller connects from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardedConfig {
+    /// The header that each of them adds the address to that it was called from.
+    pub header: ForwardedHeader,
+    /// Their networks; the rightmost address outside them is the caller's.
+    pub trusted: Vec<IpNet>,
+}
+
+/// A header with addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum ForwardedHeader {
+    /// RFC 7239.
+    Forwarded,
+    /// Addresses alone.
+    #[serde(rename = "X-Forwarded-For")]
+    XForwardedFor,
 }
 
 /// Bearer tokens (RFC 6750) that an OpenID Connect provider signs, such as Microsoft Entra.
@@ -78,6 +100,7 @@ impl Default for Config {
             previous_secret_file: None,
             previous_secret_env: None,
             allow: None,
+            forwarded: None,
             certificates: None,
             token: None,
         }

@@ -15,12 +15,13 @@
 //! them. Put it first in the route's list.
 
 mod config;
+mod forwarded;
 mod plugin;
 mod token;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{Config, Require, TokenConfig};
+pub use config::{Config, ForwardedConfig, ForwardedHeader, Require, TokenConfig};
 pub use plugin::Gatekeeper;
 
 /// The factory of this kind.

@@ -15,6 +15,7 @@ use prometheus::IntCounterVec;
 use serde_json::json;
 
 use crate::config::{Config, Require};
+use crate::forwarded::Forwarded;
 use crate::token::{Demand, Keys, Tokens, Verdict};
 
 /// Lets in who shows what is asked for. Whatever is wrong, the answer is the same; metrics and the log say more.
@@ -26,6 +27,8 @@ pub struct Gatekeeper {
     secrets: Vec<Secret>,
     /// The networks that may call; empty: all.
     allow: Vec<IpNet>,
+    /// The proxies in front; None: the peer is the caller.
+    forwarded: Option<Forwarded>,
     /// The client certificates that may call; empty: all.
     certificates: Vec<String>,
     tokens: Option<(Tokens, Arc<Keys>)>,
@@ -58,6 +61,10 @@ impl Gatekeeper {
         if config.allow.as_ref().is_some_and(Vec::is_empty) {
             return Err("allow: names no network, and is left out to ask for none".to_owned());
         }
+        if config.forwarded.is_some() && config.allow.is_none() {
+            return Err("forwarded: is of no use without allow".to_owned());
+        }
+        let forwarded = config.forwarded.map(Forwarded::try_from).transpose()?;
         let networks = config.allow.unwrap_or_default().into_iter();
         let allow: Vec<IpNet> = networks.map(canonical).collect::<Result<_, _>>()?;
         let names = config.certificates.as_ref();
@@ -89,13 +96,13 @@ impl Gatekeeper {
         )?;
         let secrets: Vec<Secret> = current.into_iter().chain(previous).collect();
         let (require, route) = (config.require, build.route.to_owned());
-        Ok(Self { require, header, secrets, allow, certificates, tokens, refused, route })
+        Ok(Self { require, header, secrets, allow, forwarded, certificates, tokens, refused, route })
     }
 
     /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
     fn checks(&self, head: &RequestHeader, token: Option<Verdict>, cx: &Ctx) -> [Option<(Reason, bool)>; 4] {
         let secret = (!self.secrets.is_empty()).then(|| (Reason::Secret, self.has_secret(head)));
-        let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(cx)));
+        let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(head, cx)));
         let certificate = (!self.certificates.is_empty()).then(|| (Reason::Certificate, self.shows_one(cx)));
         let token = token.map(|verdict| (Reason::Token, verdict == Verdict::Valid));
         [secret, network, certificate, token]
@@ -109,9 +116,10 @@ impl Gatekeeper {
             .any(|known| known == "*" || *known == shown.subject || shown.names.contains(known))
     }
 
-    fn is_allowed(&self, cx: &Ctx) -> bool {
-        let peer = cx.connection().peer.map(|peer| peer.ip().to_canonical());
-        peer.is_some_and(|peer| self.allow.iter().any(|network| network.contains(&peer)))
+    fn is_allowed(&self, head: &RequestHeader, cx: &Ctx) -> bool {
+        let Some(peer) = cx.connection().peer.map(|peer| peer.ip().to_canonical()) else { return false };
+        let caller = self.forwarded.as_ref().map_or(peer, |proxies| proxies.caller(peer, &head.headers));
+        self.allow.iter().any(|network| network.contains(&caller))
     }
 
     fn has_secret(&self, head: &RequestHeader) -> bool {

@@ -217,3 +217,19 @@ fn the_secret_shows_nowhere_and_does_not_go_on() {
     assert!(head.headers.is_empty());
     assert!(!format!("{plugin:?}").contains(CANARY));
 }
+
+#[test]
+fn behind_trusted_proxies_the_forwarded_address_counts() {
+    let settings = "allow = [\"192.0.2.0/24\"]\nforwarded = { header = \"X-Forwarded-For\", trusted = [\"10.0.0.0/8\"] }";
+    let rows: [(&str, Headers<'_>, bool); 5] = [
+        ("10.0.0.1:1", &[("x-forwarded-for", "192.0.2.1")], true),
+        ("10.0.0.1:1", &[("x-forwarded-for", "192.0.2.1, 203.0.113.1")], false),
+        ("10.0.0.1:1", &[], false),
+        ("203.0.113.1:1", &[("x-forwarded-for", "192.0.2.1")], false),
+        ("192.0.2.1:1", &[("x-forwarded-for", "203.0.113.1")], true),
+    ];
+
+    for (peer, headers, is_let_in) in rows {
+        assert_eq!(run(settings, peer, headers).is_ok(), is_let_in, "{peer} {headers:?}");
+    }
+}
