@@ -152,7 +152,7 @@ fn offline(
         return terminal::fail(&"no route of this configuration stores events");
     };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let mut out = terminal::JsonLines::new(std::io::BufWriter::new(std::io::stdout()));
     let done = terminal::wait_for(events.offline(command, &query, &mut out));
     // What was written is shown, also when it is not all.
     let flushed = std::io::Write::flush(&mut out).map_err(|error| error.to_string());

@@ -33,7 +33,11 @@ impl Target {
         human: fn(&Value) -> String,
     ) -> ExitCode {
         let answer = self.call(changes, path, parameters);
-        terminal::tell(answer.map(|answer| if self.json { answer.to_string() } else { human(&answer) }))
+        let shown = answer.map(|answer| match self.json {
+            true => terminal::escaped_json(&answer.to_string()),
+            false => human(&terminal::printable(answer)),
+        });
+        terminal::tell(shown.map_err(|reason| terminal::escaped(&reason)))
     }
 
     fn call(&self, changes: bool, path: &str, parameters: &Parameters) -> Result<Value, String> {

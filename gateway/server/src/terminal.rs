@@ -1,8 +1,11 @@
 //! What a person at the terminal is told; everything else is logged.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one room that writes to the terminal")]
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
+use std::io;
 use std::process::ExitCode;
+
+use serde_json::Value;
 
 /// Says something that was asked for.
 pub(crate) fn say(text: &str) {
@@ -13,6 +16,86 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn fail(reason: &dyn Display) -> ExitCode {
     eprintln!("{reason}");
     ExitCode::FAILURE
+}
+
+/// A value of others as it may be shown: what steers a terminal is escaped in each of its texts.
+pub(crate) fn printable(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(escaped(&text)),
+        Value::Array(list) => list.into_iter().map(printable).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (escaped(&name), printable(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+/// The same for one text.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_steering(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// JSON that means the same, in which nothing steers a terminal: the characters that JSON itself lets stand can only be
+/// within a string.
+pub(crate) fn escaped_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character != '\n' && is_steering(character) {
+            // All of them are of the basic plane. Writing into a string does not fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Standard output for lines of JSON, escaped.
+#[derive(Debug)]
+pub(crate) struct JsonLines<W> {
+    out: W,
+    line: Vec<u8>,
+}
+
+// === impl JsonLines ===
+
+impl<W: io::Write> JsonLines<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, line: Vec::new() }
+    }
+}
+
+impl<W: io::Write> io::Write for JsonLines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                self.out.write_all(escaped_json(&String::from_utf8_lossy(&self.line)).as_bytes())?;
+                self.line.clear();
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.line);
+        self.out.write_all(escaped_json(&String::from_utf8_lossy(&rest)).as_bytes())?;
+        self.out.flush()
+    }
+}
+
+/// Controls (C0, DEL, C1), and characters that reorder or hide the text around them (Unicode TR36, section 2.4).
+fn is_steering(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Says what came of a command.
@@ -30,4 +113,39 @@ pub(crate) fn tell(done: Result<String, String>) -> ExitCode {
 pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| format!("no runtime: {error}"))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const HOSTILE: &str = "r-1\u{1b}[2J\nSTATE\u{9b}31m\u{7f}\u{202e}ü";
+
+    #[test]
+    fn nothing_of_a_text_steers_the_terminal() {
+        let shown = printable(json!({ "resource\u{1b}": [HOSTILE, 7] }));
+
+        let expected = "r-1\\u{1b}[2J\\nSTATE\\u{9b}31m\\u{7f}\\u{202e}ü";
+        assert_eq!(shown, json!({ "resource\\u{1b}": [expected, 7] }));
+    }
+
+    #[test]
+    fn json_means_the_same_and_steers_nothing() {
+        let value = json!({ "resource": HOSTILE });
+        let (mut written, text) = (Vec::new(), format!("{value}\n"));
+        let mut out = JsonLines::new(&mut written);
+
+        for byte in text.as_bytes() {
+            out.write_all(&[*byte]).unwrap();
+        }
+        out.flush().unwrap();
+
+        let line = String::from_utf8(written).unwrap();
+        assert!(!line.trim_end().chars().any(is_steering), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    }
 }
