@@ -33,6 +33,7 @@ mod logging;
 mod moving;
 mod mutated;
 mod operate;
+mod operators;
 mod outbound;
 mod portals;
 mod probes;

@@ -1,5 +1,7 @@
 //! The admin listener: `/metrics`, `/livez`, `/readyz`.
 
+mod hosts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,12 +13,16 @@ use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
+use serde_json::json;
+
+pub(crate) use hosts::{HostName, Hosts};
 
 /// What the admin listener serves.
 pub(crate) struct Admin {
     metrics: Metrics,
     readiness: Readiness,
     operations: Vec<Arc<dyn Operations>>,
+    hosts: Hosts,
 }
 
 /// Whether the gateway takes requests.
@@ -74,8 +80,13 @@ impl Readiness {
 // === impl Admin ===
 
 impl Admin {
-    pub(crate) fn new(metrics: Metrics, readiness: Readiness, operations: Vec<Arc<dyn Operations>>) -> Self {
-        Self { metrics, readiness, operations }
+    pub(crate) fn new(
+        metrics: Metrics,
+        readiness: Readiness,
+        operations: Vec<Arc<dyn Operations>>,
+        hosts: Hosts,
+    ) -> Self {
+        Self { metrics, readiness, operations, hosts }
     }
 
     /// The plugin that a path belongs to, and what follows its name.
@@ -111,14 +122,24 @@ impl Admin {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let mut response = self.respond(session).await;
+        for (name, value) in FOR_BROWSERS {
+            response.headers_mut().insert(name, http::HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+impl Admin {
+    async fn respond(&self, session: &ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
+        if let Some(foreign) = self.hosts.refusal(head) {
+            return refused(foreign.answer());
+        }
         if let Some((operations, rest)) = self.operation(head.uri.path()) {
             // A page in somebody's browser can send a POST anywhere, but not with a header of its own.
             if head.method != Method::GET && !head.headers.contains_key(INTENT) {
-                let mut response =
-                    Response::new(format!("{{\"error\":\"{INTENT} is missing\"}}\n").into_bytes());
-                *response.status_mut() = StatusCode::FORBIDDEN;
-                return response;
+                return refused((StatusCode::FORBIDDEN, "x-admin-intent is missing"));
             }
             let mut response =
                 operations.answer(&head.method, rest, head.uri.query().unwrap_or_default()).await;
@@ -141,6 +162,19 @@ impl ServeHttp for Admin {
     }
 }
 
+fn refused((status, reason): (StatusCode, &str)) -> Response<Vec<u8>> {
+    let mut response = Response::new(format!("{}\n", json!({ "error": reason })).into_bytes());
+    let length = response.body().len();
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+    response
+}
+
+/// What keeps a page of another origin from using an answer that it cannot read.
+const FOR_BROWSERS: [(&str, &str); 2] =
+    [("cross-origin-resource-policy", "same-origin"), ("x-content-type-options", "nosniff")];
 /// The header that shows that a change is meant.
 pub(crate) const INTENT: &str = "x-admin-intent";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -158,7 +192,8 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let readiness = Readiness::new(tenants.clone(), metrics.clone(), Some(Duration::from_secs(60)), &[]);
         metrics.tenants_refreshed.set(i64::MAX);
-        (Admin::new(metrics, readiness.clone(), Vec::new()), tenants, readiness)
+        let hosts = Hosts::new(([127, 0, 0, 1], 9464).into(), Vec::new());
+        (Admin::new(metrics, readiness.clone(), Vec::new(), hosts), tenants, readiness)
     }
 
     fn status(admin: &Admin, method: &Method, path: &str) -> u16 {

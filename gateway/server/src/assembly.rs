@@ -14,7 +14,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
 
-use crate::admin::{Admin, Readiness};
+use crate::admin::Readiness;
 use crate::announcement::{Announcement, Serving};
 use crate::config::{DescribedRoute, Listener, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
@@ -95,7 +95,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
     let signals = Signals::take().map_err(StartError::Signals)?;
-    let (sockets, admin_socket) = bind_all(&mut inherited, &settings.listeners, settings.admin)?;
+    let (sockets, admin_socket) = bind_all(&mut inherited, &settings.listeners, settings.admin.address)?;
     hardening::bound_descriptors(settings.listeners.iter().map(|listener| listener.gate.connections).sum());
     let predecessor = inherited.predecessor.take();
     // Sockets that no listener has are closed.
@@ -126,8 +126,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     )?;
     let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
     let operations = operations(settings.offers.operations, settings.offers.described, &tenants, &reload);
-    let admin =
-        endpoints::admin(Admin::new(metrics.clone(), readiness.clone(), operations), admin_socket, &metrics);
+    let admin = endpoints::admin(settings.admin, admin_socket, &metrics, &readiness, operations);
     let announcement =
         Announcement::new(predecessor, readiness, serving.clone(), endpoints.len() + 1, log.clone());
     listen(&mut server, endpoints, admin, announcement, replaced, &serving);

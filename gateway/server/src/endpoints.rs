@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kyc_plugin_api::Operations;
 use kyc_proxy::{Entry, Guarded, Guards, Proxy, ProxySettings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
@@ -12,9 +13,9 @@ use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Hosts, Readiness};
 use crate::assembly::StartError;
-use crate::config::{HttpLimits, Listener};
+use crate::config::{AdminSettings, HttpLimits, Listener};
 use crate::listeners::{BoundSocket, Endpoint, Gate, GateLimits, Renewal, Turns, WhenFull};
 
 /// The proxy as a listener serves it.
@@ -80,7 +81,15 @@ fn proxied(
 }
 
 /// Puts the admin pages behind their socket, with the same guards as the proxy.
-pub(crate) fn admin(admin: Admin, socket: BoundSocket, metrics: &Metrics) -> Endpoint<Administered> {
+pub(crate) fn admin(
+    settings: AdminSettings,
+    socket: BoundSocket,
+    metrics: &Metrics,
+    readiness: &Readiness,
+    operations: Vec<Arc<dyn Operations>>,
+) -> Endpoint<Administered> {
+    let hosts = Hosts::new(socket.address(), settings.hosts);
+    let admin = Admin::new(metrics.clone(), readiness.clone(), operations, hosts);
     let application = HttpServer::new_app(Turns::new(admin));
     Endpoint {
         socket,

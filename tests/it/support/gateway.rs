@@ -146,7 +146,8 @@ impl Setup {
         } else {
             "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n"
         };
-        let config = format!("[admin]\naddress = \"127.0.0.1:0\"\n{}{listeners}{}", self.source, self.config);
+        let admin = if self.config.contains("[admin]") { "" } else { "[admin]\naddress = \"127.0.0.1:0\"\n" };
+        let config = format!("{admin}{}{listeners}{}", self.source, self.config);
         std::fs::write(folder.path().join("gateway.toml"), config).unwrap();
         let launch = Arc::new(Launch {
             folder,

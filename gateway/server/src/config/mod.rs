@@ -1,5 +1,6 @@
 //! The configuration: TOML in, checked settings out, or every problem at once.
 
+mod admin;
 mod listeners;
 mod log;
 mod raw;
@@ -10,6 +11,7 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use admin::AdminSettings;
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::LogSettings;
 use raw::Raw;

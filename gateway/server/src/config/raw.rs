@@ -113,6 +113,7 @@ pub(crate) struct Downstream {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
     pub(crate) address: String,
+    pub(crate) hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -265,7 +266,7 @@ impl Default for Downstream {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: "127.0.0.1:9464".to_owned() }
+        Self { address: "127.0.0.1:9464".to_owned(), hosts: Vec::new() }
     }
 }
 

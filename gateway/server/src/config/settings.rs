@@ -1,15 +1,15 @@
 //! Checked settings: what the gateway is assembled from.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kyc_tenants::{VaultAuth, VaultSettings, WatchSettings};
 
+use super::admin::AdminSettings;
 use super::listeners::Listener;
 use super::log::LogSettings;
 use super::raw::Raw;
-use super::{Folder, Offers, listeners, log, routes, tenants, tls};
+use super::{Folder, Offers, admin, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     /// How often certificate files are looked at.
     pub(crate) certificate_poll: Duration,
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) admin: SocketAddr,
+    pub(crate) admin: AdminSettings,
     pub(crate) log: LogSettings,
     pub(crate) watch: WatchSettings,
     pub(crate) tenants_max_age: Option<Duration>,
@@ -89,13 +89,15 @@ impl Settings {
             problems.add("server.upstream_ca_file", reason);
         }
         let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, problems);
-        let admin = listeners::address("admin.address", &raw.admin.address, &listeners, problems);
+        let admin = admin::check(&raw.admin, &listeners, problems);
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
         if tenants_max_age.is_some_and(|age| age <= poll) {
             problems.add("tenants.max_age", "must be longer than tenants.poll");
         }
-        let own_ports =
-            listeners.iter().map(|listener| listener.address.port()).chain(admin.map(|admin| admin.port()));
+        let own_ports = listeners
+            .iter()
+            .map(|listener| listener.address.port())
+            .chain(admin.iter().map(|admin| admin.address.port()));
         let hosts = tenants::hosts(&raw.tenants.onfido_hosts, problems).without_ports(own_ports.collect());
         let watch = WatchSettings { poll, hosts };
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
