@@ -37,6 +37,7 @@ mod operators;
 mod outbound;
 mod portals;
 mod probes;
+mod roles;
 mod shared;
 mod signatures;
 mod spoofing;

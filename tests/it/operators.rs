@@ -25,7 +25,7 @@ const PATHS: [(&str, &str); 8] = [
     ("POST", "/events/discard?state=waiting"),
 ];
 
-async fn ask(world: &World, method: &str, path: &str, fields: &[(&str, &str)]) -> u16 {
+pub(crate) async fn ask(world: &World, method: &str, path: &str, fields: &[(&str, &str)]) -> u16 {
     let method: Method = method.parse().unwrap();
     let mut request =
         Client::new().request(method, world.gateway.admin(path)).header("x-admin-intent", "test");

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 /// Paths that a plugin adds to the admin listener, below `/NAME`.
 ///
-/// The listener has no login: it is reached from the machine itself or an internal network. What is answered may
-/// name events and tenants, but holds no body and no secret.
+/// The gateway asks who it is and whether he may, but without logins whoever reaches the listener from the machine
+/// itself may ask everything. What is answered may name events and tenants, but holds no body and no secret.
 #[async_trait]
 pub trait Operations: Send + Sync + 'static {
     /// The first segment of the paths.

@@ -1,108 +1,65 @@
-//! The admin listener: `/metrics`, `/livez`, `/readyz`.
+//! The admin side: `/metrics`, `/livez` and `/readyz` for whoever can reach them, and operations for those who may.
 
+mod access;
+mod desk;
 mod hosts;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod readiness;
+mod roles;
+mod socket;
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
-use kyc_plugin_api::{Background, Operations};
 use kyc_telemetry::Metrics;
-use kyc_tenants::Tenants;
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use serde_json::json;
 
-pub(crate) use hosts::{HostName, Hosts};
+pub(crate) use access::{Access, Login, Proof};
+pub(crate) use desk::Desk;
+pub(crate) use hosts::{HostName, Hosts, Scheme};
+pub(crate) use readiness::Readiness;
+pub(crate) use roles::Role;
+pub(crate) use socket::{AtSocket, Draft};
 
-/// What the admin listener serves.
+/// What one admin listener serves.
 pub(crate) struct Admin {
-    metrics: Metrics,
-    readiness: Readiness,
-    operations: Vec<Arc<dyn Operations>>,
-    hosts: Hosts,
-}
-
-/// Whether the gateway takes requests.
-#[derive(Clone)]
-pub(crate) struct Readiness {
-    tenants: Tenants,
-    metrics: Metrics,
-    max_age: Option<Duration>,
-    backgrounds: Arc<[Arc<dyn Background>]>,
-    draining: Arc<AtomicBool>,
-}
-
-// === impl Readiness ===
-
-impl Readiness {
-    pub(crate) fn new(
-        tenants: Tenants,
-        metrics: Metrics,
-        max_age: Option<Duration>,
-        backgrounds: &[Arc<dyn Background>],
-    ) -> Self {
-        Self { tenants, metrics, max_age, backgrounds: backgrounds.into(), draining: Arc::default() }
-    }
-
-    /// Says that the gateway is shutting down.
-    pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// Says whether requests can be served, or why not.
-    pub(crate) fn verdict(&self) -> Result<(), &'static str> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Err("draining\n");
-        }
-        if self.tenants.load().is_none() {
-            return Err("no tenant document was loaded yet\n");
-        }
-        if !self.backgrounds.iter().all(|background| background.is_ready()) {
-            return Err("a plugin is not ready yet\n");
-        }
-        if self.max_age.is_some_and(|limit| self.age() > limit) {
-            return Err("the tenant document could not be looked at for too long\n");
-        }
-        Ok(())
-    }
-
-    /// How long ago the source was looked at with success.
-    fn age(&self) -> Duration {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let last = u64::try_from(self.metrics.tenants_refreshed.get()).unwrap_or_default();
-        now.saturating_sub(Duration::from_secs(last))
-    }
+    /// None: operations only.
+    probes: Option<(Metrics, Readiness)>,
+    /// None: probes only.
+    desk: Option<Desk>,
+    /// None: no page can reach it.
+    hosts: Option<Hosts>,
 }
 
 // === impl Admin ===
 
 impl Admin {
-    pub(crate) fn new(
-        metrics: Metrics,
-        readiness: Readiness,
-        operations: Vec<Arc<dyn Operations>>,
-        hosts: Hosts,
-    ) -> Self {
-        Self { metrics, readiness, operations, hosts }
+    /// Probes and metrics, which nobody has to log in for.
+    pub(crate) fn probes(metrics: Metrics, readiness: Readiness, hosts: Hosts) -> Self {
+        Self { probes: Some((metrics, readiness)), desk: None, hosts: Some(hosts) }
     }
 
-    /// The plugin that a path belongs to, and what follows its name.
-    fn operation<'a>(&self, path: &'a str) -> Option<(&dyn Operations, &'a str)> {
-        self.operations.iter().find_map(|operations| {
-            let rest = path.strip_prefix('/')?.strip_prefix(operations.name())?;
-            (rest.is_empty() || rest.starts_with('/')).then_some((operations.as_ref(), rest))
-        })
+    /// Operations; without hosts where no browser comes.
+    pub(crate) fn operations(desk: Desk, hosts: Option<Hosts>) -> Self {
+        Self { probes: None, desk: Some(desk), hosts }
+    }
+
+    /// Adds operations.
+    #[must_use]
+    pub(crate) fn with(mut self, desk: Desk) -> Self {
+        self.desk = Some(desk);
+        self
     }
 
     fn answer(&self, method: &Method, path: &str) -> (StatusCode, &'static str, Vec<u8>) {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return (StatusCode::METHOD_NOT_ALLOWED, TEXT, Vec::new());
         }
+        let Some((metrics, readiness)) = &self.probes else {
+            return (StatusCode::NOT_FOUND, TEXT, Vec::new());
+        };
         match path {
-            "/metrics" => match self.metrics.encode() {
+            "/metrics" => match metrics.encode() {
                 Ok(text) => (StatusCode::OK, METRICS, text),
                 Err(error) => {
                     tracing::error!(%error, "the metrics cannot be written");
@@ -110,10 +67,11 @@ impl Admin {
                 }
             },
             "/livez" => (StatusCode::OK, TEXT, b"ok\n".to_vec()),
-            "/readyz" => match self.readiness.verdict() {
+            "/readyz" => match readiness.verdict() {
                 Ok(()) => (StatusCode::OK, TEXT, b"ok\n".to_vec()),
                 Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, reason.as_bytes().to_vec()),
             },
+            _ if self.desk.is_none() => (StatusCode::NOT_FOUND, TEXT, PROBES_ONLY.to_vec()),
             _ => (StatusCode::NOT_FOUND, TEXT, Vec::new()),
         }
     }
@@ -133,23 +91,22 @@ impl ServeHttp for Admin {
 impl Admin {
     async fn respond(&self, session: &ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
-        if let Some(foreign) = self.hosts.refusal(head) {
+        if let Some(foreign) = self.hosts.as_ref().and_then(|hosts| hosts.refusal(head)) {
             return refused(foreign.answer());
         }
-        if let Some((operations, rest)) = self.operation(head.uri.path()) {
-            // A page in somebody's browser can send a POST anywhere, but not with a header of its own.
-            if head.method != Method::GET && !head.headers.contains_key(INTENT) {
-                return refused((StatusCode::FORBIDDEN, "x-admin-intent is missing"));
-            }
-            let mut response =
-                operations.answer(&head.method, rest, head.uri.query().unwrap_or_default()).await;
-            let length = response.body().len();
-            response.headers_mut().insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
-            return response;
+        let path = head.uri.path();
+        if let Some(desk) = &self.desk
+            && let Some((operations, rest)) = desk.find(path)
+        {
+            return desk.respond(session, operations, rest).await;
         }
-        let (status, content_type, body) = self.answer(&head.method, head.uri.path());
+        self.probe(&head.method, path)
+    }
+
+    fn probe(&self, method: &Method, path: &str) -> Response<Vec<u8>> {
+        let (status, content_type, body) = self.answer(method, path);
         let length = body.len();
-        let body = if head.method == Method::HEAD { Vec::new() } else { body };
+        let body = if *method == Method::HEAD { Vec::new() } else { body };
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -177,13 +134,20 @@ const FOR_BROWSERS: [(&str, &str); 2] =
     [("cross-origin-resource-policy", "same-origin"), ("x-content-type-options", "nosniff")];
 /// The header that shows that a change is meant.
 pub(crate) const INTENT: &str = "x-admin-intent";
+const PROBES_ONLY: &[u8] =
+    b"only /livez, /readyz and /metrics are here; operations are at admin.operations.address or \
+    .socket, or with these where admin.address is on loopback\n";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The Prometheus text format, version 0.0.4.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use kyc_model::TenantTable;
+    use kyc_tenants::Tenants;
 
     use super::*;
 
@@ -192,8 +156,8 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let readiness = Readiness::new(tenants.clone(), metrics.clone(), Some(Duration::from_secs(60)), &[]);
         metrics.tenants_refreshed.set(i64::MAX);
-        let hosts = Hosts::new(([127, 0, 0, 1], 9464).into(), Vec::new());
-        (Admin::new(metrics, readiness.clone(), Vec::new(), hosts), tenants, readiness)
+        let hosts = Hosts::new(([127, 0, 0, 1], 9464).into(), Vec::new(), Scheme::Http);
+        (Admin::probes(metrics, readiness.clone(), hosts), tenants, readiness)
     }
 
     fn status(admin: &Admin, method: &Method, path: &str) -> u16 {

@@ -16,18 +16,19 @@ use tokio::sync::watch;
 
 use crate::admin::Readiness;
 use crate::announcement::{Announcement, Serving};
-use crate::config::{DescribedRoute, Listener, LogSettings, Settings, TenantSource};
+use crate::config::{DescribedRoute, LogSettings, Settings, TenantSource};
 use crate::description::ApiPage;
-use crate::endpoints::{self, Administered, Proxied};
+use crate::endpoints::{self, AdminSide, Proxied};
 use crate::hardening;
 use crate::instruments::Instruments;
-use crate::listeners::{BoundSocket, Endpoint, Lifetime, Listening, Renewal};
+use crate::listeners::{Endpoint, Lifetime, Listening, Renewal};
 use crate::logging::Logging;
 use crate::refresh::Refresh;
 use crate::runtime;
 use crate::shutdown::{Drain, Signals};
+use crate::sockets::Sockets;
 use crate::tenancy::Tenancy;
-use crate::upgrade::{Inherited, Legacy};
+use crate::upgrade::Inherited;
 use crate::work::{UnderWay, Work};
 
 /// Why the gateway does not start.
@@ -40,6 +41,14 @@ pub(crate) enum StartError {
         name: String,
         /// Where it should be.
         address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The admin socket cannot be made.
+    #[error("the admin socket {} cannot be made: {source}", path.display())]
+    AdminSocket {
+        /// Where it should be.
+        path: std::path::PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
@@ -95,12 +104,12 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let source = source(settings.tenants)?;
     prepare(&settings.offers.backgrounds)?;
     let signals = Signals::take().map_err(StartError::Signals)?;
-    let (sockets, admin_socket) = bind_all(&mut inherited, &settings.listeners, settings.admin.address)?;
+    let sockets = Sockets::bind(&mut inherited, &settings.listeners, &settings.admin)?;
     hardening::bound_descriptors(settings.listeners.iter().map(|listener| listener.gate.connections).sum());
     let predecessor = inherited.predecessor.take();
     // Sockets that no listener has are closed.
     drop(inherited);
-    let legacy = legacy(&settings.listeners, &sockets, &admin_socket, is_used_up)?;
+    let legacy = sockets.legacy(&settings.listeners, is_used_up)?;
     let serving = Serving::default();
     let (replace, replaced) = watch::channel(false);
     let replace = Arc::new(replace);
@@ -118,7 +127,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
 
     let mut renewal = Renewal::new(settings.certificate_poll);
     let endpoints = endpoints::proxied_all(
-        settings.listeners.into_iter().zip(sockets),
+        settings.listeners.into_iter().zip(sockets.listeners),
         &server.configuration,
         &tenants,
         &metrics,
@@ -126,9 +135,10 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     )?;
     let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
     let operations = operations(settings.offers.operations, settings.offers.described, &tenants, &reload);
-    let admin = endpoints::admin(settings.admin, admin_socket, &metrics, &readiness, operations);
-    let announcement =
-        Announcement::new(predecessor, readiness, serving.clone(), endpoints.len() + 1, log.clone());
+    let own = (sockets.admin, sockets.operations);
+    let admin = endpoints::admin(settings.admin, own, (&metrics, &readiness), &operations, &mut renewal)?;
+    let listeners = endpoints.len() + admin.endpoints.len();
+    let announcement = Announcement::new(predecessor, readiness, serving.clone(), listeners, log.clone());
     listen(&mut server, endpoints, admin, announcement, replaced, &serving);
     if !renewal.is_idle() {
         server.add_service(background_service("certificates", renewal));
@@ -150,10 +160,10 @@ fn operations(
     described: Vec<DescribedRoute>,
     tenants: &Tenants,
     reload: &Reload,
-) -> Vec<Arc<dyn Operations>> {
+) -> Arc<[Arc<dyn Operations>]> {
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     operations.push(Arc::new(ApiPage::new(described, &operations, tenants.clone())));
-    operations
+    operations.into()
 }
 
 /// The log, and what protects the process.
@@ -181,15 +191,17 @@ fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError
 fn listen(
     server: &mut Server,
     endpoints: Vec<Endpoint<Proxied>>,
-    admin: Endpoint<Administered>,
+    admin: AdminSide,
     announcement: Announcement,
     replaced: watch::Receiver<bool>,
     serving: &Serving,
 ) {
     let waits = announcement.has_predecessor();
     let proxied = Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown, serving);
-    let admin = Listening::new("admin", Some(1), vec![admin], Lifetime::UntilReplaced(replaced), serving);
-    let listening = [server.add_service(proxied), server.add_service(admin)];
+    let AdminSide { endpoints, socket } = admin;
+    let admin = Listening::new("admin", Some(1), endpoints, Lifetime::UntilReplaced(replaced), serving);
+    let mut listening = vec![server.add_service(proxied), server.add_service(admin)];
+    listening.extend(socket.map(|socket| server.add_service(socket)));
     let announced = server.add_service(background_service("announcement", announcement));
     if waits {
         listening.iter().for_each(|service| service.add_dependency(&announced));
@@ -226,54 +238,10 @@ fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
     })
 }
 
-/// What another process gets when it takes over.
-fn legacy(
-    listeners: &[Listener],
-    sockets: &[BoundSocket],
-    admin: &BoundSocket,
-    is_used_up: bool,
-) -> Result<Legacy, StartError> {
-    let mut legacy = Legacy::default();
-    if is_used_up {
-        legacy.hinder("the wrapped secret id is used up, another process could not log in at Vault");
-    }
-    let names = listeners.iter().map(|listener| listener.name.as_str());
-    for (name, socket) in names.zip(sockets).chain([("admin", admin)]) {
-        legacy.add(name, socket.as_std()).map_err(|source| StartError::Listen {
-            name: name.to_owned(),
-            address: socket.address(),
-            source,
-        })?;
-    }
-    Ok(legacy)
-}
-
 /// The place that holds the tenant document.
 pub(crate) fn source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
     Ok(match source {
         TenantSource::File(path) => Box::new(FileSource::new(path)),
         TenantSource::Vault(settings) => Box::new(VaultSource::new(*settings)?),
     })
-}
-
-/// The sockets of all listeners, and the admin listener's.
-fn bind_all(
-    inherited: &mut Inherited,
-    listeners: &[Listener],
-    admin: SocketAddr,
-) -> Result<(Vec<BoundSocket>, BoundSocket), StartError> {
-    let sockets = listeners.iter().map(|listener| bind(inherited, &listener.name, listener.address));
-    let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
-    let admin = bind(inherited, "admin", admin)?;
-    Ok((sockets, admin))
-}
-
-fn bind(inherited: &mut Inherited, name: &str, address: SocketAddr) -> Result<BoundSocket, StartError> {
-    let socket = match inherited.take(name, address) {
-        Some(socket) => BoundSocket::inherit(socket),
-        None => BoundSocket::bind(address),
-    };
-    let socket = socket.map_err(|source| StartError::Listen { name: name.to_owned(), address, source })?;
-    tracing::info!(listener = name, address = %socket.address(), "listening");
-    Ok(socket)
 }

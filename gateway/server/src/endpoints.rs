@@ -13,10 +13,12 @@ use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 
-use crate::admin::{Admin, Hosts, Readiness};
+use crate::admin::{Access, Admin, AtSocket, Desk, Draft, Hosts, Readiness, Scheme};
 use crate::assembly::StartError;
-use crate::config::{AdminSettings, HttpLimits, Listener};
-use crate::listeners::{BoundSocket, Endpoint, Gate, GateLimits, Renewal, Turns, WhenFull};
+use crate::config::{AdminSettings, HttpLimits, Listener, Place};
+use crate::listeners::{
+    BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, TlsFiles, Turns, WhenFull,
+};
 
 /// The proxy as a listener serves it.
 pub(crate) type Proxied = Guarded<Entry<HttpProxy<Proxy>>>;
@@ -54,13 +56,7 @@ fn proxied(
     (metrics, guards): (&Metrics, Arc<Guards>),
     renewal: &mut Renewal,
 ) -> Result<Endpoint<Proxied>, StartError> {
-    let certificates = match listener.tls {
-        Some(files) => Some(renewal.watch(&listener.name, files, metrics).map_err(|problems| {
-            let reason = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            StartError::Tls { name: listener.name.clone(), reason }
-        })?),
-        None => None,
-    };
+    let certificates = certificates(&listener.name, listener.tls, metrics, renewal)?;
     let snapshot = tenants.clone();
     let proxy = Proxy::new(listener.routes, move || snapshot.load(), metrics.clone(), listener.proxy, guards);
     let mut application = http_proxy(conf, proxy);
@@ -80,24 +76,86 @@ fn proxied(
     })
 }
 
-/// Puts the admin pages behind their socket, with the same guards as the proxy.
+/// What the admin side listens with.
+pub(crate) struct AdminSide {
+    /// Probes and metrics, then operations where they have an address of their own.
+    pub(crate) endpoints: Vec<Endpoint<Administered>>,
+    pub(crate) socket: Option<AtSocket>,
+}
+
+/// Puts probes, metrics and operations behind their sockets, with the same guards as the proxy.
+///
+/// # Errors
+///
+/// [`StartError`] when a certificate or the Unix socket cannot be used.
 pub(crate) fn admin(
     settings: AdminSettings,
+    (probes, own): (BoundSocket, Option<BoundSocket>),
+    (metrics, readiness): (&Metrics, &Readiness),
+    operations: &Arc<[Arc<dyn Operations>]>,
+    renewal: &mut Renewal,
+) -> Result<AdminSide, StartError> {
+    let desk = |access| Desk::new(Arc::clone(operations), access);
+    let by_login = match settings.logins.is_empty() {
+        true => Access::Open("loopback"),
+        false => Access::Logins(settings.logins.into()),
+    };
+    let hosts = Hosts::new(probes.address(), settings.hosts.clone(), Scheme::Http);
+    let mut first = Admin::probes(metrics.clone(), readiness.clone(), hosts);
+    let mut endpoints = Vec::with_capacity(2);
+    match (settings.operations, own) {
+        (Place::WithProbes, _) => first = first.with(desk(by_login)),
+        (Place::At(_, tls), Some(socket)) => {
+            let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+            let hosts = Hosts::new(socket.address(), settings.hosts, scheme);
+            let certificates = certificates("operations", tls, metrics, renewal)?;
+            let admin = Admin::operations(desk(by_login), Some(hosts));
+            endpoints.push(admin_endpoint("operations", admin, socket, certificates, metrics));
+        }
+        (Place::At(..) | Place::Off, _) => {}
+    }
+    endpoints.insert(0, admin_endpoint("admin", first, probes, None, metrics));
+    let socket = match settings.socket {
+        Some((path, mode)) => {
+            let failed = |source| StartError::AdminSocket { path: path.clone(), source };
+            let draft = Draft::make(&path, mode).map_err(failed)?;
+            Some(AtSocket::new(draft, Admin::operations(desk(Access::Open("socket")), None)))
+        }
+        None => None,
+    };
+    Ok(AdminSide { endpoints, socket })
+}
+
+fn admin_endpoint(
+    name: &str,
+    admin: Admin,
     socket: BoundSocket,
+    certificates: Option<Arc<Certificates>>,
     metrics: &Metrics,
-    readiness: &Readiness,
-    operations: Vec<Arc<dyn Operations>>,
 ) -> Endpoint<Administered> {
-    let hosts = Hosts::new(socket.address(), settings.hosts);
-    let admin = Admin::new(metrics.clone(), readiness.clone(), operations, hosts);
     let application = HttpServer::new_app(Turns::new(admin));
     Endpoint {
         socket,
-        gate: Arc::new(Gate::new("admin", ADMIN_LIMITS, metrics)),
+        gate: Arc::new(Gate::new(name, ADMIN_LIMITS, metrics)),
         balancers: None,
-        certificates: None,
-        app: Arc::new(Guarded::new(Entry::new(application, &ADMIN), &ADMIN, "admin", metrics)),
+        certificates,
+        app: Arc::new(Guarded::new(Entry::new(application, &ADMIN), &ADMIN, name, metrics)),
     }
+}
+
+/// The certificates of a listener; they are watched from now on.
+fn certificates(
+    name: &str,
+    tls: Option<TlsFiles>,
+    metrics: &Metrics,
+    renewal: &mut Renewal,
+) -> Result<Option<Arc<Certificates>>, StartError> {
+    let Some(files) = tls else { return Ok(None) };
+    let watched = renewal.watch(name, files, metrics).map_err(|problems| {
+        let reason = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        StartError::Tls { name: name.to_owned(), reason }
+    })?;
+    Ok(Some(watched))
 }
 
 /// HTTP/2 connections idle as long as others.

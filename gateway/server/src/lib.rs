@@ -32,6 +32,7 @@ mod registry;
 mod remote;
 mod runtime;
 mod shutdown;
+mod sockets;
 mod tenancy;
 mod terminal;
 mod upgrade;

@@ -11,5 +11,5 @@ mod watch;
 
 pub use entry::{Entry, Guarded};
 pub(crate) use rest::answer_is_complete;
-pub(crate) use tap::{admit_chunks, admit_head};
 pub use tap::head_is_whole;
+pub(crate) use tap::{admit_chunks, admit_head};

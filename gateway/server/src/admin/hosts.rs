@@ -21,6 +21,14 @@ pub(crate) struct HostName {
 pub(crate) struct Hosts {
     bound: SocketAddr,
     named: Vec<HostName>,
+    scheme: Scheme,
+}
+
+/// What a browser says before the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
 }
 
 /// Why a request is not answered.
@@ -54,8 +62,8 @@ impl HostName {
 
 impl Hosts {
     /// The bound address, the names of this machine for itself, and what the configuration adds.
-    pub(crate) fn new(bound: SocketAddr, named: Vec<HostName>) -> Self {
-        Self { bound, named }
+    pub(crate) fn new(bound: SocketAddr, named: Vec<HostName>, scheme: Scheme) -> Self {
+        Self { bound, named, scheme }
     }
 
     /// Says why a request is not answered, if it is not.
@@ -73,9 +81,18 @@ impl Hosts {
     }
 
     fn is_ours(&self, host: &HostName) -> bool {
-        let is_named =
-            |named: &HostName| named.name == host.name && named.port.is_none_or(|port| host.port() == port);
-        self.named.iter().any(is_named) || (host.port() == self.bound.port() && self.is_bound(&host.name))
+        let is_named = |named: &HostName| {
+            named.name == host.name && named.port.is_none_or(|port| self.port(host) == port)
+        };
+        self.named.iter().any(is_named) || (self.port(host) == self.bound.port() && self.is_bound(&host.name))
+    }
+
+    /// The port that a host means.
+    fn port(&self, host: &HostName) -> u16 {
+        host.port.unwrap_or(match self.scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        })
     }
 
     fn is_bound(&self, name: &str) -> bool {
@@ -90,12 +107,6 @@ impl Hosts {
                 name == "localhost" && (self.bound.ip().is_loopback() || self.bound.ip().is_unspecified())
             }
         }
-    }
-}
-
-impl HostName {
-    fn port(&self) -> u16 {
-        self.port.unwrap_or(80)
     }
 }
 
@@ -158,7 +169,7 @@ mod tests {
         if let Some(origin) = origin {
             head.append_header("origin", origin).unwrap();
         }
-        Hosts::new(bound.parse().unwrap(), named.to_vec()).refusal(&head)
+        Hosts::new(bound.parse().unwrap(), named.to_vec(), Scheme::Http).refusal(&head)
     }
 
     #[test]

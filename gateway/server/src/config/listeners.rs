@@ -72,10 +72,12 @@ pub(super) fn check(
     for (place, listener) in raw.iter().enumerate() {
         let path = format!("listeners[{place}]");
         let is_name = |name: &str| !name.is_empty() && !name.contains([':', '\0', '\n']);
-        if !is_name(&listener.name) || ["admin", "predecessor"].contains(&listener.name.as_str()) {
+        if !is_name(&listener.name)
+            || ["admin", "operations", "predecessor"].contains(&listener.name.as_str())
+        {
             problems.add(
                 format!("{path}.name"),
-                "must be a name without `:`, and neither `admin` nor `predecessor`",
+                "must be a name without `:`, and none of `admin`, `operations` and `predecessor`",
             );
         }
         if raw.iter().take(place).any(|other| other.name == listener.name) {
@@ -84,25 +86,13 @@ pub(super) fn check(
         if listener.routes.as_ref().is_some_and(Vec::is_empty) {
             problems.add(format!("{path}.routes"), "names no route, and is left out for all");
         }
-        let tls = listener.tls.as_ref().map(|tls| files(tls, folder));
-        for problem in tls.as_ref().and_then(|tls| tls.check().err()).into_iter().flatten() {
-            let key = Some(problem.key).filter(|key| !key.is_empty()).map(|key| format!(".{key}"));
-            problems.add(format!("{path}.tls{}", key.unwrap_or_default()), problem.reason);
-        }
-        if listener
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.client_certificate.is_some() && tls.client_ca_file.is_none())
-        {
-            let reason = "asks for no certificate without client_ca_file";
-            problems.add(format!("{path}.tls.client_certificate"), reason);
-        }
         let proxied = listener.proxy_protocol.as_ref();
         let trusted = proxied.map(|raw| Networks::try_from(raw.trusted.clone())).transpose();
         let trusted = trusted.unwrap_or_else(|error| {
             problems.add(format!("{path}.proxy_protocol.trusted"), error.to_string());
             None
         });
+        let tls = listener.tls.as_ref().map(|raw| tls(raw, &format!("{path}.tls"), folder, problems));
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
         let Some(address) = address(&format!("{path}.address"), &listener.address, &checked, problems) else {
             continue;
@@ -217,6 +207,20 @@ fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
     if raw.buffered_bodies < SMALLEST_BUFFERS {
         problems.add(format!("{path}.buffered_bodies"), format!("must be at least {SMALLEST_BUFFERS}"));
     }
+}
+
+/// Reads the files once, so that what is wrong with them is known now.
+pub(super) fn tls(raw: &RawTls, path: &str, folder: &Folder, problems: &mut Problems) -> TlsFiles {
+    let tls = files(raw, folder);
+    for problem in tls.check().err().into_iter().flatten() {
+        let key = Some(problem.key).filter(|key| !key.is_empty()).map(|key| format!(".{key}"));
+        problems.add(format!("{path}{}", key.unwrap_or_default()), problem.reason);
+    }
+    if raw.client_certificate.is_some() && raw.client_ca_file.is_none() {
+        let reason = "asks for no certificate without client_ca_file";
+        problems.add(format!("{path}.client_certificate"), reason);
+    }
+    tls
 }
 
 fn files(raw: &RawTls, folder: &Folder) -> TlsFiles {

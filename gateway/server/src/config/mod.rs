@@ -11,7 +11,7 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use admin::AdminSettings;
+pub(crate) use admin::{AdminSettings, Place};
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::LogSettings;
 use raw::Raw;

@@ -1,6 +1,7 @@
 //! The configuration as it stands in the file. Defaults are the values of `Default`, and
 //! `conf/gateway.toml` shows them all; a test proves that both say the same.
 
+mod operations;
 mod vault;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
+pub(crate) use operations::{RawLogin, RawOperations, SocketMode};
 use serde::{Deserialize, Serialize, Serializer};
 pub(crate) use vault::{Auth, Vault, Version};
 
@@ -114,6 +116,7 @@ pub(crate) struct Downstream {
 pub(crate) struct Admin {
     pub(crate) address: String,
     pub(crate) hosts: Vec<String>,
+    pub(crate) operations: RawOperations,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -266,7 +269,7 @@ impl Default for Downstream {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: "127.0.0.1:9464".to_owned(), hosts: Vec::new() }
+        Self { address: "127.0.0.1:9464".to_owned(), hosts: Vec::new(), operations: RawOperations::default() }
     }
 }
 

@@ -89,7 +89,7 @@ impl Settings {
             problems.add("server.upstream_ca_file", reason);
         }
         let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, problems);
-        let admin = admin::check(&raw.admin, &listeners, problems);
+        let admin = admin::check(&raw.admin, folder, &listeners, problems);
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
         if tenants_max_age.is_some_and(|age| age <= poll) {
             problems.add("tenants.max_age", "must be longer than tenants.poll");
@@ -97,7 +97,7 @@ impl Settings {
         let own_ports = listeners
             .iter()
             .map(|listener| listener.address.port())
-            .chain(admin.iter().map(|admin| admin.address.port()));
+            .chain(admin.iter().flat_map(AdminSettings::ports));
         let hosts = tenants::hosts(&raw.tenants.onfido_hosts, problems).without_ports(own_ports.collect());
         let watch = WatchSettings { poll, hosts };
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);

@@ -1,0 +1,61 @@
+//! Whether the gateway takes requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kyc_plugin_api::Background;
+use kyc_telemetry::Metrics;
+use kyc_tenants::Tenants;
+
+/// Whether the gateway takes requests.
+#[derive(Clone)]
+pub(crate) struct Readiness {
+    tenants: Tenants,
+    pub(super) metrics: Metrics,
+    max_age: Option<Duration>,
+    backgrounds: Arc<[Arc<dyn Background>]>,
+    draining: Arc<AtomicBool>,
+}
+
+// === impl Readiness ===
+
+impl Readiness {
+    pub(crate) fn new(
+        tenants: Tenants,
+        metrics: Metrics,
+        max_age: Option<Duration>,
+        backgrounds: &[Arc<dyn Background>],
+    ) -> Self {
+        Self { tenants, metrics, max_age, backgrounds: backgrounds.into(), draining: Arc::default() }
+    }
+
+    /// Says that the gateway is shutting down.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether requests can be served, or why not.
+    pub(crate) fn verdict(&self) -> Result<(), &'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("draining\n");
+        }
+        if self.tenants.load().is_none() {
+            return Err("no tenant document was loaded yet\n");
+        }
+        if !self.backgrounds.iter().all(|background| background.is_ready()) {
+            return Err("a plugin is not ready yet\n");
+        }
+        if self.max_age.is_some_and(|limit| self.age() > limit) {
+            return Err("the tenant document could not be looked at for too long\n");
+        }
+        Ok(())
+    }
+
+    /// How long ago the source was looked at with success.
+    fn age(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let last = u64::try_from(self.metrics.tenants_refreshed.get()).unwrap_or_default();
+        now.saturating_sub(Duration::from_secs(last))
+    }
+}

@@ -1,0 +1,117 @@
+//! Which role may do what, from the table `roles.toml`.
+
+use std::sync::LazyLock;
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+/// What an operator may do: a set of operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    Viewer,
+    Operator,
+    Privacy,
+}
+
+/// Whether an operation changes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Effect {
+    Look,
+    Change,
+}
+
+/// One thing that can be asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Operation {
+    pub(crate) name: String,
+    method: String,
+    path: String,
+    pub(crate) effect: Effect,
+    roles: Vec<Role>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    operation: Vec<Operation>,
+}
+
+// === impl Role ===
+
+impl Role {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Privacy => "privacy",
+        }
+    }
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// What a request asks for. A plugin's operation that the table does not have changes something unless it is read.
+    pub(crate) fn of(method: &Method, path: &str) -> &'static Self {
+        // A `HEAD` asks for what a `GET` does.
+        let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
+        let is_meant = |operation: &&Self| operation.method == method && operation.has(path);
+        let unknown = if method == "GET" { &UNKNOWN.0 } else { &UNKNOWN.1 };
+        TABLE.operation.iter().find(is_meant).unwrap_or(unknown)
+    }
+
+    pub(crate) fn is_allowed(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    fn has(&self, path: &str) -> bool {
+        match self.path.split_once('{') {
+            // The row of a change has the same form, and another method.
+            Some((before, _)) => path.strip_prefix(before).is_some_and(|rest| !rest.contains('/')),
+            None => self.path == path,
+        }
+    }
+}
+
+// It is part of this program, and a test reads it; without it nothing would be allowed to viewers.
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| toml::from_str(include_str!("roles.toml")).unwrap_or_default());
+static UNKNOWN: LazyLock<(Operation, Operation)> = LazyLock::new(|| {
+    let unknown = |effect| Operation {
+        name: "other".to_owned(),
+        method: String::new(),
+        path: String::new(),
+        effect,
+        roles: vec![Role::Operator],
+    };
+    (unknown(Effect::Look), unknown(Effect::Change))
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_read_and_what_it_does_not_have_is_the_operators() {
+        let rows = [
+            (Method::GET, "/events", "events.list", [true, true, true]),
+            (Method::HEAD, "/events", "events.list", [true, true, true]),
+            (Method::GET, "/events/0", "events.show", [true, true, true]),
+            (Method::POST, "/events/replay", "events.replay", [false, true, false]),
+            (Method::GET, "/swagger/", "api.content", [true, true, true]),
+            (Method::POST, "/events", "other", [false, true, false]),
+            (Method::GET, "/events/0/1", "other", [false, true, false]),
+            (Method::GET, "/acme", "other", [false, true, false]),
+        ];
+
+        for (method, path, name, allowed) in rows {
+            let operation = Operation::of(&method, path);
+            let found = [Role::Viewer, Role::Operator, Role::Privacy].map(|role| operation.is_allowed(role));
+            assert_eq!((operation.name.as_str(), found), (name, allowed), "{method} {path}");
+        }
+        assert_eq!(Operation::of(&Method::PUT, "/acme").effect, Effect::Change);
+    }
+}

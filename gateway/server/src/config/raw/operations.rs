@@ -1,0 +1,41 @@
+//! The section `admin.operations`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::RawTls;
+use crate::admin::Role;
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawOperations {
+    /// Left out: with the probes where those are on loopback, else nowhere.
+    pub(crate) address: Option<String>,
+    pub(crate) socket: Option<PathBuf>,
+    pub(crate) socket_mode: SocketMode,
+    pub(crate) tls: Option<RawTls>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logins: Vec<RawLogin>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLogin {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) certificate: Option<String>,
+}
+
+/// Who may open the socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) enum SocketMode {
+    /// The gateway's own user.
+    #[default]
+    #[serde(rename = "0600")]
+    Owner,
+    /// Its group, too.
+    #[serde(rename = "0660")]
+    Group,
+}

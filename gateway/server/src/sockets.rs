@@ -1,0 +1,73 @@
+//! The sockets of all listeners: bound here, or taken over from the process before.
+
+use std::net::SocketAddr;
+
+use crate::assembly::StartError;
+use crate::config::{AdminSettings, Listener, Place};
+use crate::listeners::BoundSocket;
+use crate::upgrade::{Inherited, Legacy};
+
+/// One socket for each listener.
+pub(crate) struct Sockets {
+    /// In the order of the listeners.
+    pub(crate) listeners: Vec<BoundSocket>,
+    /// Probes and metrics.
+    pub(crate) admin: BoundSocket,
+    /// Operations, where they have an address of their own.
+    pub(crate) operations: Option<BoundSocket>,
+}
+
+// === impl Sockets ===
+
+impl Sockets {
+    /// Binds what was not handed over.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Listen`] for the first one that cannot be bound.
+    pub(crate) fn bind(
+        inherited: &mut Inherited,
+        listeners: &[Listener],
+        admin: &AdminSettings,
+    ) -> Result<Self, StartError> {
+        let sockets = listeners.iter().map(|listener| bind(inherited, &listener.name, listener.address));
+        let listeners = sockets.collect::<Result<Vec<_>, _>>()?;
+        let operations = match &admin.operations {
+            Place::At(address, _) => Some(bind(inherited, OPERATIONS, *address)?),
+            Place::Off | Place::WithProbes => None,
+        };
+        Ok(Self { listeners, admin: bind(inherited, ADMIN, admin.address)?, operations })
+    }
+
+    /// What another process gets when it takes over.
+    pub(crate) fn legacy(&self, listeners: &[Listener], is_used_up: bool) -> Result<Legacy, StartError> {
+        let mut legacy = Legacy::default();
+        if is_used_up {
+            legacy.hinder("the wrapped secret id is used up, another process could not log in at Vault");
+        }
+        let names = listeners.iter().map(|listener| listener.name.as_str());
+        let own = self.operations.iter().map(|socket| (OPERATIONS, socket));
+        for (name, socket) in names.zip(&self.listeners).chain([(ADMIN, &self.admin)]).chain(own) {
+            legacy.add(name, socket.as_std()).map_err(|source| StartError::Listen {
+                name: name.to_owned(),
+                address: socket.address(),
+                source,
+            })?;
+        }
+        Ok(legacy)
+    }
+}
+
+fn bind(inherited: &mut Inherited, name: &str, address: SocketAddr) -> Result<BoundSocket, StartError> {
+    let socket = match inherited.take(name, address) {
+        Some(socket) => BoundSocket::inherit(socket),
+        None => BoundSocket::bind(address),
+    };
+    let socket = socket.map_err(|source| StartError::Listen { name: name.to_owned(), address, source })?;
+    tracing::info!(listener = name, address = %socket.address(), "listening");
+    Ok(socket)
+}
+
+/// The names of the admin side's own listeners.
+const ADMIN: &str = "admin";
+const OPERATIONS: &str = "operations";

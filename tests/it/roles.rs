@@ -1,0 +1,246 @@
+//! Who may do what at the admin side: roles, ways of login, and what answers without one.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reqwest::Client;
+
+use crate::durable::stored;
+use crate::operators::ask;
+use crate::support::gateway::binary;
+use crate::support::tls::Authority;
+use crate::support::world::{World, routes};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_sends_the_token_of_a_file_or_variable() {
+    let tokens = tempfile::tempdir().unwrap();
+    let file = tokens.path().join("token");
+    std::fs::write(&file, "token-of-the-viewer").unwrap();
+    let config = format!(
+        "[admin]\naddress = \"127.0.0.1:0\"\n[[admin.operations.logins]]\nname = \"v\"\nrole = \"viewer\"\n\
+         token_file = \"{}\"\n{}",
+        file.display(),
+        routes("")
+    );
+    let world = World::start(&config).await;
+    let admin = world.gateway.admin("");
+    let command = |subcommand: &str, arguments: &[&str], variable: Option<&Path>| {
+        let mut command = Command::new(binary("kyc-gateway"));
+        command.args(["tenants", subcommand]).args(arguments);
+        if !arguments.contains(&"--admin") {
+            command.args(["--admin", &admin]);
+        }
+        command.env_remove("KYC_GATEWAY_ADMIN_TOKEN_FILE");
+        if let Some(file) = variable {
+            command.env("KYC_GATEWAY_ADMIN_TOKEN_FILE", file);
+        }
+        let output = command.output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+
+    let nobody = command("list", &[], None);
+    let by_file = command("list", &["--token-file", file.to_str().unwrap()], None);
+    let by_variable = command("list", &[], Some(&file));
+    let reload = command("reload", &[], Some(&file));
+    let clear = command("list", &["--admin", "http://gateway.test:1"], Some(&file));
+
+    assert_eq!(nobody, "log in: a token or a certificate is needed\n");
+    assert!(by_file.contains("acme") && by_file == by_variable, "{by_file}");
+    assert_eq!(reload, "the role viewer may not do tenants.reload\n");
+    assert!(clear.contains("in the clear: use https"), "{clear}");
+    world.gateway.stop().await;
+}
+
+/// Operations at an address and a socket of their own, with a token and a certificate for each role.
+struct Desk {
+    world: World,
+    authority: Authority,
+    tokens: tempfile::TempDir,
+}
+
+// === impl Desk ===
+
+impl Desk {
+    async fn open() -> Self {
+        let (authority, tokens) = (Authority::new(), tempfile::tempdir().unwrap());
+        let clients = format!(
+            ", client_ca_file = \"{}/authority.pem\", client_certificate = \"optional\"",
+            authority.folder().display()
+        );
+        let mut config = format!(
+            "[admin]\naddress = \"127.0.0.1:0\"\nhosts = [\"gateway.test\"]\n\
+             [admin.operations]\naddress = \"0.0.0.0:0\"\nsocket = \"admin.sock\"\nsocket_mode = \"0660\"\n{}",
+            authority.listener_tls_with(&clients)
+        );
+        for role in ROLES {
+            let file = tokens.path().join(role);
+            std::fs::write(&file, format!("token-of-the-{role}\n")).unwrap();
+            let file = format!("token_file = \"{}\"", file.display());
+            let certificate = format!("certificate = \"DNS:{role}.example\"");
+            for (way, proof) in [("token", file), ("certificate", certificate)] {
+                config.push_str(&format!(
+                    "[[admin.operations.logins]]\nname = \"{role}-{way}\"\nrole = \"{role}\"\n{proof}\n"
+                ));
+            }
+        }
+        Self { world: World::start(&format!("{config}{}", stored())).await, authority, tokens }
+    }
+
+    /// A client that trusts the gateway, and has the certificate of a role.
+    fn client(&self, certificate: Option<&str>) -> Client {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.world.gateway.listener("operations").port()));
+        let builder =
+            Client::builder().tls_certs_only([self.authority.certificate()]).resolve("gateway.test", address);
+        match certificate {
+            Some(role) => {
+                let dns = format!("{role}.example");
+                builder.identity(self.authority.caller(role, &dns, 2099)).build().unwrap()
+            }
+            None => builder.build().unwrap(),
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.world.gateway.folder().join("admin.sock")
+    }
+
+    async fn ask(&self, client: &Client, token: Option<&str>, method: &str, path: &str) -> u16 {
+        let port = self.world.gateway.listener("operations").port();
+        ask_at(client, token, method, &format!("https://gateway.test:{port}{path}")).await
+    }
+}
+
+async fn ask_at(client: &Client, token: Option<&str>, method: &str, url: &str) -> u16 {
+    let mut request = client.request(method.parse().unwrap(), url).header("x-admin-intent", "test");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+const ROLES: [&str; 3] = ["viewer", "operator", "privacy"];
+
+/// A row of the table that the gateway itself reads.
+struct Operation {
+    name: String,
+    method: String,
+    /// The path, with a filter that fits nothing for a change.
+    target: String,
+    roles: Vec<String>,
+}
+
+fn table() -> Vec<Operation> {
+    let text = include_str!("../../gateway/server/src/admin/roles.toml");
+    let table: toml::Table = text.parse().unwrap();
+    let rows = table["operation"].as_array().unwrap().iter();
+    rows.map(|row| {
+        let text = |key: &str| row[key].as_str().unwrap().to_owned();
+        let path =
+            text("path").replace("{uid}", "00000000-0000-0000-0000-000000000000").replace("{file}", "");
+        let target = match text("name").as_str() {
+            "events.replay" | "events.discard" => format!("{path}?tenant=nobody&state=waiting"),
+            _ => path,
+        };
+        let roles = row["roles"].as_array().unwrap().iter();
+        let roles = roles.map(|role| role.as_str().unwrap().to_owned()).collect();
+        Operation { name: text("name"), method: text("method"), target, roles }
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_does_what_the_table_says_by_each_way_of_login() {
+    let desk = Desk::open().await;
+    let (plain, stranger) = (desk.client(None), desk.client(Some("stranger")));
+    let certified = ROLES.map(|role| (role, desk.client(Some(role))));
+    let at_socket = Client::builder().unix_socket(desk.socket()).build().unwrap();
+    let mut asked = 0;
+
+    for Operation { name, method, target, roles } in table() {
+        for (role, client) in &certified {
+            let may = roles.iter().any(|allowed| allowed == role);
+            let token = desk.ask(&plain, Some(&format!("token-of-the-{role}")), &method, &target).await;
+            let certificate = desk.ask(client, None, &method, &target).await;
+            for status in [token, certificate] {
+                assert_eq!((status == 403, status == 401), (!may, false), "{name} {role} {status}");
+                asked += 1;
+            }
+        }
+        let nobody = desk.ask(&plain, None, &method, &target).await;
+        let guessed = desk.ask(&plain, Some("token-of-the-operato"), &method, &target).await;
+        let unknown = desk.ask(&stranger, None, &method, &target).await;
+        // A certificate does not help who shows a wrong token.
+        let mixed = desk.ask(&certified[1].1, Some("wrong"), &method, &target).await;
+        let socket = ask_at(&at_socket, None, &method, &format!("http://localhost{target}")).await;
+        assert_eq!([nobody, guessed, unknown, mixed], [401; 4], "{name}");
+        assert!(![401, 403].contains(&socket), "{name} {socket}");
+        asked += 5;
+    }
+
+    println!("{asked} requests over role, operation and way of login");
+    // What no row names is the operator's alone.
+    let mut found = Vec::new();
+    for role in ["viewer", "privacy", "operator"] {
+        found.push(desk.ask(&plain, Some(&format!("token-of-the-{role}")), "DELETE", "/events").await);
+    }
+    assert_eq!(found, [403, 403, 405]);
+    desk.world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_login_nothing_but_probes_and_metrics_answers() {
+    let desk = Desk::open().await;
+    let plain = desk.client(None);
+
+    for Operation { name, method, target, .. } in table() {
+        let at_probes = ask(&desk.world, &method, &target, &[]).await;
+        assert!([404, 405].contains(&at_probes), "{name} {at_probes}");
+        assert_eq!(desk.ask(&plain, None, &method, &target).await, 401, "{name}");
+    }
+
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(ask(&desk.world, "GET", path, &[]).await, 200, "{path}");
+        assert_eq!(desk.ask(&plain, None, "GET", path).await, 404, "{path}");
+    }
+    let mode = std::fs::metadata(desk.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    desk.world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_off_loopback_have_no_operations_beside_them() {
+    let world = World::start(&format!("[admin]\naddress = \"0.0.0.0:0\"\n{}", stored())).await;
+
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(ask(&world, "GET", path, &[]).await, 200, "{path}");
+    }
+    for Operation { name, method, target, .. } in table() {
+        let status = ask(&world, &method, &target, &[]).await;
+        assert!([404, 405].contains(&status), "{name} {status}");
+    }
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_token_is_read_again_and_the_socket_needs_none() {
+    let desk = Desk::open().await;
+    let (client, socket) = (desk.client(None), desk.socket());
+
+    let listed = Command::new(binary("kyc-gateway"))
+        .args(["tenants", "list", "--socket"])
+        .arg(&socket)
+        .output()
+        .unwrap();
+    let before = desk.ask(&client, Some("token-of-the-operator"), "GET", "/events").await;
+    std::fs::write(desk.tokens.path().join("operator"), "another-token-of-the-operator").unwrap();
+    let old = desk.ask(&client, Some("token-of-the-operator"), "GET", "/events").await;
+    let new = desk.ask(&client, Some("another-token-of-the-operator"), "GET", "/events").await;
+
+    let listed = String::from_utf8([listed.stdout, listed.stderr].concat()).unwrap();
+    assert!(listed.starts_with("TENANT") && listed.contains("acme"), "{listed}");
+    assert_eq!((before, old, new), (200, 401, 200));
+    let log = desk.world.gateway.stop().await;
+    assert!(log.contains("an operator is not known") && !log.contains("token-of-the-"), "{log}");
+}
