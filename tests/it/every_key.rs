@@ -143,6 +143,11 @@ async fn every_key_of_a_tenant_has_its_effect_without_a_restart() {
     it.call("sub-new").await;
     assert_eq!(it.other_onfido.requests().len(), calls + 1);
 
+    it.set("callers", "dns:processor.example").await;
+    assert_eq!(it.call("sub-new").await, 401, "nobody who calls here has a name");
+    it.set("callers", "").await;
+    assert_ne!(it.call("sub-new").await, 401);
+
     it.set("webhookToken", "sign-new").await;
     assert_eq!(it.notify("acme", "sign-acme").await.0, 401);
     it.set("ftosEndpoint", &it.other_portal.url()).await;
@@ -207,6 +212,7 @@ async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
         (with("ftosPassword", json!({})), acme("ftosPassword")),
         (with("ftosAuth", json!("canary")), acme("ftosAuth")),
         (with("ftosAction", json!("1canary")), acme("ftosAction")),
+        (with("callers", json!(["canary"])), acme("callers has a name of no known form")),
         (
             with("Name", json!("a/b")),
             ["tenant without a name".to_owned(), "Name must not contain".to_owned()],

@@ -178,7 +178,7 @@ async fn only_a_valid_certificate_of_the_right_authority_calls() {
     let onfido = Echo::start().await;
     let (authority, other) = (Authority::new(), Authority::new());
     let clients = format!(", client_ca_file = \"{}/authority.pem\"", authority.folder().display());
-    let guard = "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
+    let guard = "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\nany_tenant = true\n\
                  [[routes.plugins]]\nplugin = \"caller-auth\"\ncertificates = [\"O=FintechOS, CN=processor\", \"DNS:spare.example\"]\n\
                  [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";
     let config = format!("{}{guard}", listener(&authority.listener_tls_with(&clients)));

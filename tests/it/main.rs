@@ -13,6 +13,7 @@ mod admin;
 mod advisories;
 mod balancers;
 mod buffered;
+mod callers;
 mod canary;
 mod checks;
 mod clock;

@@ -15,7 +15,7 @@ const AUDIENCE: &str = "kyc-gateway";
 async fn provider(bao: &OpenBao) -> String {
     bao.call("POST", "identity/oidc/key/kyc", json!({ "allowed_client_ids": ["*"], "algorithm": "RS256" }))
         .await;
-    let template = r#"{"roles": ["Kyc.Call"]}"#;
+    let template = r#"{"roles": ["Kyc.Call"], "azp": "processor"}"#;
     let role = json!({ "key": "kyc", "client_id": AUDIENCE, "ttl": "1h", "template": template });
     bao.call("POST", "identity/oidc/role/processor", role).await;
     let policy = r#"path "identity/oidc/token/processor" { capabilities = ["read"] }"#;
@@ -52,7 +52,7 @@ async fn wait_until_accepted(gateway: &Gateway, field: &str) -> Duration {
 
 fn guarded(issuer: &str, audience: &str) -> String {
     format!(
-        "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{{*path}}\"]\n[[routes.plugins]]\nplugin = \"caller-auth\"\n\
+        "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{{*path}}\"]\nany_tenant = true\n[[routes.plugins]]\nplugin = \"caller-auth\"\n\
          token.issuer = \"{issuer}\"\ntoken.audience = [\"{audience}\"]\ntoken.claims = {{ roles = [\"Kyc.Call\"] }}\n\
          [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n"
     )

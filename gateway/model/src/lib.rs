@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP beyond header values.
 
+mod caller;
 mod ids;
 mod networks;
 mod operations;
@@ -13,6 +14,7 @@ mod tenant;
 mod trace;
 mod upstream;
 
+pub use caller::{CallerKind, CallerName, CallerNameError};
 pub use ids::{RequestId, SubscriptionId, TenantName};
 pub use networks::{InvalidNetworks, Networks};
 pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};

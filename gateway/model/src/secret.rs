@@ -24,6 +24,16 @@ impl Secret {
         self.0.expose_secret().is_empty()
     }
 
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.0.expose_secret().len()
+    }
+
+    /// Says whether another secret is the same, in time that depends on the lengths alone.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.matches(other.0.expose_secret().as_bytes())
+    }
+
     /// Compares with `candidate` in time that depends on the lengths alone.
     pub fn matches(&self, candidate: &[u8]) -> bool {
         self.0.expose_secret().as_bytes().ct_eq(candidate).into()

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use url::Url;
 
 use crate::upstream::is_exposed;
-use crate::{OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase};
+use crate::{CallerName, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase};
 
 /// A tenant as one entry of `Onfido-ApiTokens` describes it, checked and ready to use.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Tenant {
     pub operations: OperationSet,
     /// Where notifications are delivered.
     pub portal: Portal,
+    /// `callers`, the only ones that may act for this tenant; absent: the entry names none, and the route decides.
+    pub callers: Option<Vec<CallerName>>,
     /// A hash over all fields, keyed anew in each process: two entries with the same name and another
     /// content differ here, so that a cached login or token never outlives its entry.
     pub fingerprint: u64,

@@ -31,6 +31,8 @@ pub struct Ctx {
 pub struct Connection {
     /// The peer's address; with a proxy in front, that proxy's.
     pub peer: Option<SocketAddr>,
+    /// The listener's name.
+    pub listener: Arc<str>,
     /// Whether the listener speaks TLS.
     pub tls: bool,
     /// Who the peer is, where it showed a certificate that the listener's authorities signed and that is valid.
@@ -42,6 +44,8 @@ pub struct Connection {
 pub struct ClientCertificate {
     /// The subject, in the certificate's order, such as `O=FintechOS, CN=processor`.
     pub subject: String,
+    /// The common names in it, as they are.
+    pub common_names: Vec<String>,
     /// The alternative names as OpenSSL writes them, such as `DNS:processor.example` (RFC 5280, section 4.2.1.6).
     pub names: Vec<String>,
 }

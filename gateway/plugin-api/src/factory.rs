@@ -29,6 +29,8 @@ pub trait Factory: 'static {
 pub struct Build<'a> {
     /// The name of the route the instance is for.
     pub route: &'a str,
+    /// Whether the operator wrote that every caller of the route may act for every tenant.
+    pub any_tenant: bool,
     /// The folder of the configuration file, from which relative paths count.
     pub folder: &'a Path,
     /// Where the plugin's own metrics are made.

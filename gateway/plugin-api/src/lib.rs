@@ -13,6 +13,7 @@
 //! [`Flow`], a failure is a [`Problem`]; a plugin that guards something fails closed by returning `Err`.
 
 mod background;
+mod caller;
 mod collectors;
 mod ctx;
 mod description;
@@ -25,11 +26,12 @@ pub mod testkit;
 mod wait;
 
 pub use background::{Background, Surroundings};
+pub use caller::Caller;
 pub use collectors::Collectors;
 pub use ctx::{BodyWish, ClientCertificate, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
-pub use kyc_model::{Problem, ProblemKind};
+pub use kyc_model::{CallerKind, CallerName, Problem, ProblemKind};
 pub use operations::Operations;
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result, Role};

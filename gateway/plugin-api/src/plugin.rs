@@ -24,8 +24,14 @@ pub enum Flow {
 /// What a plugin means for who may call its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It asks callers who they are, and lets in only some.
+    /// It asks callers for something that all of them may share, and lets in only some.
     ChecksCallers,
+    /// It lets in callers whom a certificate or a token tells from each other, and records who they are.
+    IdentifiesCallers,
+    /// It finds the tenant by what the request says, so that tenants must name the callers that may act for them.
+    TakesTenantFromRequest,
+    /// It finds the tenant by who the caller is.
+    TakesTenantFromCaller,
     /// It sends requests on under a credential that is not the caller's: whoever gets through acts as a tenant.
     AttachesCredentials,
     /// Neither.

@@ -65,6 +65,7 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
             username: Secret::new(format!("user-{name}")),
             password: Secret::new(format!("password-{name}")),
         },
+        callers: None,
         fingerprint: 1,
     }
 }
@@ -83,7 +84,7 @@ pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, String> {
 pub fn with_build<T>(build: impl FnOnce(&Build<'_>) -> T) -> T {
     let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
     let folder = Path::new("");
-    build(&Build { route: "test", folder, collectors: &collectors, warnings: &warnings })
+    build(&Build { route: "test", any_tenant: false, folder, collectors: &collectors, warnings: &warnings })
 }
 
 /// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some phase is

@@ -21,7 +21,9 @@ pub(crate) fn admit(
 ) -> Result<(), Violation> {
     exchange.story.method = Some(method_name(&session.req_header().method));
     let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
+    let listener = Arc::clone(&exchange.cx.connection().listener);
     exchange.cx.set_connection(Connection {
+        listener,
         peer: session.client_addr().and_then(|address| address.as_inet()).copied(),
         tls: tls.is_some(),
         certificate: tls.and_then(|tls| tls.extension.get::<Arc<ClientCertificate>>()).cloned(),

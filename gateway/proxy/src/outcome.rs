@@ -2,7 +2,7 @@
 
 use http::Method;
 use kyc_model::{ProblemKind, TraceContext};
-use kyc_plugin_api::Outcome;
+use kyc_plugin_api::{Caller, Outcome};
 use kyc_telemetry::AccessRecord;
 use pingora::proxy::Session;
 
@@ -58,10 +58,15 @@ fn tell(exchange: &mut Exchange, outcome: &Outcome) {
         metrics.refused(code);
     }
     spans::end(exchange, method, outcome);
+    let caller = Caller::of(&exchange.cx).map(Caller::label).unwrap_or_default();
+    let connection = exchange.cx.connection();
     AccessRecord {
         request_id: exchange.request_id.to_str().unwrap_or_default(),
         route: &exchange.route.name,
         tenant: exchange.tenant(),
+        caller: &caller,
+        peer: connection.peer,
+        listener: &connection.listener,
         method,
         status: outcome.status,
         code: outcome.code.unwrap_or_default(),

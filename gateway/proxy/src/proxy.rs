@@ -8,8 +8,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
-use kyc_model::{ProblemKind, RequestId, TenantTable};
-use kyc_plugin_api::{Connection, Ctx, Flow};
+use kyc_model::ProblemKind;
+use kyc_plugin_api::{Ctx, Flow};
 use kyc_telemetry::Metrics;
 use kyc_telemetry::traces::Span;
 use pingora::modules::http::HttpModules;
@@ -31,7 +31,7 @@ use crate::{answer, outcome, retry, spans};
 /// Pingora's view of the gateway.
 pub struct Proxy {
     routes: RouteTable,
-    tenants: Box<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>,
+    begin: Box<dyn Fn() -> Ctx + Send + Sync>,
     metrics: Metrics,
     settings: ProxySettings,
     peers: Peers,
@@ -42,24 +42,16 @@ pub struct Proxy {
 // === impl Proxy ===
 
 impl Proxy {
-    /// Serves `routes`; each request keeps the tenants that `tenants` gives when it begins.
+    /// Serves `routes`; each request has the context that `begin` gives when it begins, tenants and listener in it.
     pub fn new(
         routes: RouteTable,
-        tenants: impl Fn() -> Option<Arc<TenantTable>> + Send + Sync + 'static,
+        begin: impl Fn() -> Ctx + Send + Sync + 'static,
         metrics: Metrics,
         settings: ProxySettings,
         guards: Arc<Guards>,
     ) -> Self {
         let buffers = Buffers::new(&routes, &settings);
-        Self {
-            routes,
-            tenants: Box::new(tenants),
-            metrics,
-            settings,
-            peers: Peers::default(),
-            guards,
-            buffers,
-        }
+        Self { routes, begin: Box::new(begin), metrics, settings, peers: Peers::default(), guards, buffers }
     }
 }
 
@@ -75,8 +67,11 @@ impl ProxyHttp for Proxy {
     type CTX = Box<Exchange>;
 
     fn new_ctx(&self) -> Box<Exchange> {
-        let cx = Ctx::new(RequestId::new(), Connection::default(), (self.tenants)());
-        Box::new(Exchange::new(cx, Arc::clone(self.routes.unrouted()), InFlight::new(&self.metrics)))
+        Box::new(Exchange::new(
+            (self.begin)(),
+            Arc::clone(self.routes.unrouted()),
+            InFlight::new(&self.metrics),
+        ))
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}

@@ -84,7 +84,9 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     );
                 }
                 match assembly::source(settings.tenants) {
-                    Ok(source) => tenancy::check_live(source, &settings.watch.hosts),
+                    Ok(source) => {
+                        tenancy::check_live(source, &settings.watch.hosts, &settings.offers.binding)
+                    }
                     Err(error) => terminal::fail(&error),
                 }
             }

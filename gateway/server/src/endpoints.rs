@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_plugin_api::Operations;
+use kyc_model::RequestId;
+use kyc_plugin_api::{Connection, Ctx, Operations};
 use kyc_proxy::{Entry, Guarded, Guards, Proxy, ProxySettings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
@@ -58,7 +59,12 @@ fn proxied(
 ) -> Result<Endpoint<Proxied>, StartError> {
     let certificates = certificates(&listener.name, listener.tls, metrics, renewal)?;
     let snapshot = tenants.clone();
-    let proxy = Proxy::new(listener.routes, move || snapshot.load(), metrics.clone(), listener.proxy, guards);
+    let name: Arc<str> = listener.name.as_str().into();
+    let begin = move || {
+        let connection = Connection { listener: Arc::clone(&name), ..Connection::default() };
+        Ctx::new(RequestId::new(), connection, snapshot.load())
+    };
+    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), listener.proxy, guards);
     let mut application = http_proxy(conf, proxy);
     application.server_options = Some(server_options(&listener.proxy, listener.http));
     application.h2_options = Some(h2_options(listener.http));

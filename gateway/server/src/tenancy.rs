@@ -11,6 +11,7 @@ use kyc_plugin_api::Operations;
 use kyc_tenants::{Document, OnfidoHosts, Reload, Source, Tenants, causes};
 use serde_json::{Value, json};
 
+use crate::config::{BindingRoute, unbound};
 use crate::remote::Target;
 use crate::terminal;
 
@@ -95,7 +96,11 @@ impl TenantsCommand {
 }
 
 /// Reads a source once and says what would be served; succeeds only when everything would be.
-pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts) -> ExitCode {
+pub(crate) fn check_live(
+    mut source: Box<dyn Source>,
+    hosts: &OnfidoHosts,
+    binding: &[BindingRoute],
+) -> ExitCode {
     let name = source.describe();
     let read = async { source.read().await.map_err(|error| format!("{name}: {}", causes(&error))) };
     let text = match terminal::wait_for(read) {
@@ -108,11 +113,14 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts) -> Ex
     };
     terminal::say(&format!("{name} can be read"));
     terminal::say(table(&json!({ "tenants": rows(&document.tenants) })).trim_end());
-    if document.refused.is_empty() {
+    let refused = document.refused.iter().map(ToString::to_string);
+    let unbound = unbound(binding, &document.tenants).into_iter();
+    let problems: Vec<String> =
+        refused.chain(unbound.map(|(route, reason)| format!("{}: {reason}", route.path))).collect();
+    if problems.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let refused: Vec<String> = document.refused.iter().map(ToString::to_string).collect();
-    terminal::fail(&refused.join("\n"))
+    terminal::fail(&problems.join("\n"))
 }
 
 /// What may be shown of each tenant, by name.

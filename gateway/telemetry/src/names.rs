@@ -11,7 +11,8 @@ pub const REQUEST_DURATION: &str = "gateway_request_duration_seconds";
 pub const UPSTREAM_DURATION: &str = "gateway_upstream_duration_seconds";
 /// The gateway's own refusals and failures by route and code.
 pub const REFUSALS: &str = "gateway_refusals_total";
-/// Callers that `caller-auth` did not let in, by route and reason: `secret`, `network`.
+/// Callers that were not let in, by route and reason: `secret`, `network`, `certificate`, `token`, and `tenant` for those
+/// that may not act for the tenant they name.
 pub const CALLERS_REFUSED: &str = "gateway_callers_refused_total";
 /// Answers 401 and 403 of an upstream to our own credential, by tenant.
 pub const UPSTREAM_DENIALS: &str = "gateway_upstream_denials_total";

@@ -27,8 +27,7 @@ struct Watcher {
     source: Box<dyn Source>,
     tenants: Tenants,
     metrics: Metrics,
-    poll: Duration,
-    hosts: OnfidoHosts,
+    settings: WatchSettings,
     hashes: RandomState,
     reload: Reload,
     /// Of the document that is running.
@@ -80,6 +79,8 @@ pub struct WatchSettings {
     pub poll: Duration,
     /// Where API tokens may go.
     pub hosts: OnfidoHosts,
+    /// Whether some route refuses certificates and tokens for a tenant that names no callers.
+    pub callers_are_needed: bool,
 }
 
 /// Keeps `tenants` as `source` says, until `shutdown`: looks at once, then each [`WatchSettings::poll`], and when
@@ -97,9 +98,8 @@ pub async fn watch(
     on_first_load: impl FnOnce(),
 ) {
     let hashes = RandomState::new();
-    let WatchSettings { poll, hosts } = settings;
     let mut watcher =
-        Watcher { source, tenants, metrics, poll, hosts, hashes, reload, running: None, seen: None };
+        Watcher { source, tenants, metrics, settings, hashes, reload, running: None, seen: None };
     tokio::select! {
         biased;
         _ = shutdown => {}
@@ -122,13 +122,13 @@ impl Watcher {
                     retries = self.retries();
                     let due =
                         self.source.next_look().map(|due| due.saturating_duration_since(Instant::now()));
-                    due.map_or(self.poll, |due| self.poll.min(due.max(SHORTEST)))
+                    due.map_or(self.settings.poll, |due| self.settings.poll.min(due.max(SHORTEST)))
                 }
                 Err(error) => {
                     self.metrics.tenants_polled("failed");
                     let source = self.source.describe();
                     warn!(%source, error = causes(&error), "tenants not refreshed");
-                    retries.next().map_or(self.poll, |pause| pause.min(self.poll))
+                    retries.next().map_or(self.settings.poll, |pause| pause.min(self.settings.poll))
                 }
             };
             tokio::select! {
@@ -164,7 +164,8 @@ impl Watcher {
             return Ok("unchanged");
         }
         let previous = self.tenants.load();
-        let document = Document::parse_within(text.reveal().as_bytes(), previous.as_deref(), &self.hosts)?;
+        let document =
+            Document::parse_within(text.reveal().as_bytes(), previous.as_deref(), &self.settings.hosts)?;
         self.apply(document);
         self.running = Some(hash);
         Ok("changed")
@@ -172,6 +173,9 @@ impl Watcher {
 
     fn apply(&self, document: Document) {
         for tenant in document.tenants.iter() {
+            if self.settings.callers_are_needed && tenant.callers.is_none() {
+                warn!(tenant = %tenant.name, "this tenant names no callers, so that certificates and tokens are refused");
+            }
             self.metrics.tenant_known(tenant.name.as_str());
             for field in tenant.exposed() {
                 warn!(tenant = %tenant.name, field, "this tenant's secrets go out without TLS");
@@ -192,8 +196,8 @@ impl Watcher {
 
     fn retries(&self) -> ExponentialBackoff {
         ExponentialBuilder::new()
-            .with_min_delay(FIRST_RETRY.min(self.poll))
-            .with_max_delay(self.poll)
+            .with_min_delay(FIRST_RETRY.min(self.settings.poll))
+            .with_max_delay(self.settings.poll)
             .with_jitter()
             .without_max_times()
             .build()

@@ -15,7 +15,7 @@ pub struct Config {
     pub require: Require,
     /// The header with the secret; default `X-Gateway-Secret`.
     pub header: String,
-    /// A file with the secret.
+    /// A file with the secret, whose name is `shared`.
     pub secret_file: Option<PathBuf>,
     /// An environment variable with the secret.
     pub secret_env: Option<String>,
@@ -23,6 +23,12 @@ pub struct Config {
     pub previous_secret_file: Option<PathBuf>,
     /// The same as an environment variable.
     pub previous_secret_env: Option<String>,
+    /// More secrets, each with a name that tenants' `callers` and the access log have. Two of one name are the same
+    /// caller, while it changes from one to the other.
+    pub secrets: Vec<SecretConfig>,
+    /// How often the files of secrets are read again; default 10 s.
+    #[serde(with = "humantime_serde")]
+    pub secret_poll: Duration,
     /// The networks that callers connect from; without `forwarded` the direct peer counts, and no header.
     /// Left out: none is asked for.
     pub allow: Option<Vec<IpNet>>,
@@ -56,6 +62,18 @@ pub enum ForwardedHeader {
     XForwardedFor,
 }
 
+/// One secret of a caller.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretConfig {
+    /// What the caller is called.
+    pub name: String,
+    /// A file with the secret.
+    pub file: Option<PathBuf>,
+    /// An environment variable with the secret.
+    pub env: Option<String>,
+}
+
 /// Bearer tokens (RFC 6750) that an OpenID Connect provider signs, such as Microsoft Entra.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,11 +87,29 @@ pub struct TokenConfig {
     /// What else they must say: for each claim one of these values, such as `roles` or `azp`.
     #[serde(default)]
     pub claims: BTreeMap<String, Vec<String>>,
+    /// What a token must be; default `access`, which no ID token is.
+    #[serde(default)]
+    pub kind: TokenKind,
     /// How often the keys are fetched; default 1 hour. A token by an unknown key lets them be fetched at once.
     #[serde(default = "hour", with = "humantime_serde")]
     pub refresh: Duration,
     /// Certificates (PEM) to trust for that besides the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+/// What a token must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum TokenKind {
+    /// An access token, as far as providers let that be seen: Microsoft Entra, Keycloak, RFC 9068 and others.
+    #[default]
+    #[serde(rename = "access")]
+    Access,
+    /// One whose header says so (RFC 9068, section 2.1).
+    #[serde(rename = "at+jwt")]
+    Rfc9068,
+    /// Any token of the issuer for the audience, ID tokens too.
+    #[serde(rename = "any")]
+    Any,
 }
 
 fn hour() -> Duration {
@@ -99,6 +135,8 @@ impl Default for Config {
             secret_env: None,
             previous_secret_file: None,
             previous_secret_env: None,
+            secrets: Vec::new(),
+            secret_poll: Duration::from_secs(10),
             allow: None,
             forwarded: None,
             certificates: None,

@@ -11,17 +11,24 @@
 //!
 //! Whoever reaches the gateway past Azure API Management can name any tenant. A secret header that
 //! API Management's policy sets, the addresses it calls from, a client certificate that it shows, and a token of
-//! Microsoft Entra or another OpenID Connect provider close that door. At least one of these is needed; where several are given, all must hold, or with `require = "any"` one of
-//! them. Put it first in the route's list.
+//! Microsoft Entra or another OpenID Connect provider close that door. At least one of these is needed; where several are
+//! given, all must hold, or with `require = "any"` one of them. Put it first in the route's list.
+//!
+//! What is checked and holds is recorded as the caller's names: the subject and alternative names of its certificate,
+//! `sub`, `azp`, `appid` and `client_id` of its token, the name of its secret. The plugin that finds the tenant asks for
+//! them, and the access line shows them. A network names nobody.
 
+mod certificates;
 mod config;
 mod forwarded;
 mod plugin;
+mod secrets;
 mod token;
+mod work;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{Config, ForwardedConfig, ForwardedHeader, Require, TokenConfig};
+pub use config::{Config, ForwardedConfig, ForwardedHeader, Require, SecretConfig, TokenConfig, TokenKind};
 pub use plugin::Gatekeeper;
 
 /// The factory of this kind.

@@ -1,36 +1,36 @@
 //! The guard.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
-use kyc_model::{Secret, SecretSource};
 use kyc_plugin_api::{
-    Background, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi,
+    Background, Build, Caller, CallerKind, CallerName, Ctx, Flow, Phases, Plugin, Problem, ProblemKind,
+    Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
 use serde_json::json;
 
+use crate::certificates::{self, Certificates};
 use crate::config::{Config, Require};
 use crate::forwarded::Forwarded;
-use crate::token::{Demand, Keys, Tokens, Verdict};
+use crate::secrets::Secrets;
+use crate::token::{self, Demand, Keys, Tokens, Verdict};
+use crate::work::Work;
 
 /// Lets in who shows what is asked for. Whatever is wrong, the answer is the same; metrics and the log say more.
 #[derive(Clone, Debug)]
 pub struct Gatekeeper {
     require: Require,
     header: HeaderName,
-    /// The secrets that are valid now; empty: none is asked for.
-    secrets: Vec<Secret>,
+    secrets: Arc<Secrets>,
     /// The networks that may call; empty: all.
     allow: Vec<IpNet>,
     /// The proxies in front; None: the peer is the caller.
     forwarded: Option<Forwarded>,
-    /// The client certificates that may call; empty: all.
-    certificates: Vec<String>,
+    certificates: Certificates,
     tokens: Option<(Tokens, Arc<Keys>)>,
     refused: IntCounterVec,
     route: String,
@@ -45,19 +45,33 @@ enum Reason {
     Token,
 }
 
+/// What became of the checks that are asked for.
+struct Checked {
+    outcomes: [Option<(Reason, bool)>; 4],
+    /// Whom the passed ones name.
+    caller: Caller,
+    /// Whether nobody can say yet what the token is worth.
+    is_undecided: bool,
+}
+
 // === impl Gatekeeper ===
 
 impl Gatekeeper {
     pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, String> {
         let header = HeaderName::try_from(config.header.as_str())
             .map_err(|_| format!("header: `{}` is no header name", config.header))?;
-        let (file, env) = (config.secret_file.as_deref(), config.secret_env.as_deref());
-        let current = secret("secret", build.folder, file, env)?;
-        let (file, env) = (config.previous_secret_file.as_deref(), config.previous_secret_env.as_deref());
-        let previous = secret("previous_secret", build.folder, file, env)?;
-        if current.is_none() && previous.is_some() {
-            return Err("previous_secret: is of no use without a secret".to_owned());
-        }
+        let secrets = Secrets::new(&config, build.folder);
+        let certificates = Certificates::new(config.certificates.as_deref());
+        let (secrets, certificates) = match (secrets, certificates) {
+            (Ok(secrets), Ok(certificates)) => (secrets, certificates),
+            (secrets, certificates) => {
+                return Err([secrets.err(), certificates.err()]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join("; "));
+            }
+        };
         if config.allow.as_ref().is_some_and(Vec::is_empty) {
             return Err("allow: names no network, and is left out to ask for none".to_owned());
         }
@@ -67,12 +81,7 @@ impl Gatekeeper {
         let forwarded = config.forwarded.map(Forwarded::try_from).transpose()?;
         let networks = config.allow.unwrap_or_default().into_iter();
         let allow: Vec<IpNet> = networks.map(canonical).collect::<Result<_, _>>()?;
-        let names = config.certificates.as_ref();
-        if names.is_some_and(|names| names.is_empty() || names.iter().any(String::is_empty)) {
-            return Err("certificates: names none, and is left out to ask for none".to_owned());
-        }
-        let certificates = config.certificates.unwrap_or_default();
-        let asks_for_more = current.is_some() || !allow.is_empty() || !certificates.is_empty();
+        let asks_for_more = !secrets.is_empty() || !allow.is_empty() || !certificates.is_empty();
         let tokens = match config.token {
             Some(token) => {
                 let demand = match config.require {
@@ -85,35 +94,49 @@ impl Gatekeeper {
             None => None,
         };
         if !asks_for_more && tokens.is_none() {
-            return Err(
-                "needs a secret (secret_file or secret_env), allow, certificates, or token".to_owned()
-            );
+            return Err("needs a secret (secrets, secret_file or secret_env), allow, certificates, or token"
+                .to_owned());
         }
         let refused = build.collectors.counter(
             names::CALLERS_REFUSED,
             "Callers that were not let in.",
             &["route", "reason"],
         )?;
-        let secrets: Vec<Secret> = current.into_iter().chain(previous).collect();
         let (require, route) = (config.require, build.route.to_owned());
         Ok(Self { require, header, secrets, allow, forwarded, certificates, tokens, refused, route })
     }
 
     /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
-    fn checks(&self, head: &RequestHeader, token: Option<Verdict>, cx: &Ctx) -> [Option<(Reason, bool)>; 4] {
-        let secret = (!self.secrets.is_empty()).then(|| (Reason::Secret, self.has_secret(head)));
+    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> Checked {
+        let mut caller = Caller::default();
+        let secret = (!self.secrets.is_empty()).then(|| {
+            let name = self.secret(head);
+            name.iter().for_each(|name| caller.add(CallerKind::Secret, name));
+            (Reason::Secret, name.is_some())
+        });
         let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(head, cx)));
-        let certificate = (!self.certificates.is_empty()).then(|| (Reason::Certificate, self.shows_one(cx)));
-        let token = token.map(|verdict| (Reason::Token, verdict == Verdict::Valid));
-        [secret, network, certificate, token]
+        let certificate = (!self.certificates.is_empty()).then(|| {
+            let shown = self.shown(cx);
+            shown.iter().flatten().for_each(|name| caller.add(name.kind(), name.value()));
+            (Reason::Certificate, shown.is_some())
+        });
+        let verdict = self.tokens.as_ref().map(|(tokens, _)| tokens.verdict(head));
+        let is_undecided = verdict == Some(Verdict::Undecided);
+        let token = verdict.map(|verdict| match verdict {
+            Verdict::Valid(claims) => {
+                token::names(&claims).for_each(|(kind, value)| caller.add(kind, value));
+                caller.set_claims(claims);
+                (Reason::Token, true)
+            }
+            Verdict::Invalid | Verdict::Undecided => (Reason::Token, false),
+        });
+        Checked { outcomes: [secret, network, certificate, token], caller, is_undecided }
     }
 
-    /// The listener has verified it.
-    fn shows_one(&self, cx: &Ctx) -> bool {
-        let Some(shown) = &cx.connection().certificate else { return false };
-        self.certificates
-            .iter()
-            .any(|known| known == "*" || *known == shown.subject || shown.names.contains(known))
+    /// The names in the peer's certificate, when it is one of those that may call. The listener has verified it.
+    fn shown(&self, cx: &Ctx) -> Option<Vec<CallerName>> {
+        let names = certificates::names(cx.connection().certificate.as_ref()?);
+        self.certificates.know(&names).then_some(names)
     }
 
     fn is_allowed(&self, head: &RequestHeader, cx: &Ctx) -> bool {
@@ -122,17 +145,13 @@ impl Gatekeeper {
         self.allow.iter().any(|network| network.contains(&caller))
     }
 
-    fn has_secret(&self, head: &RequestHeader) -> bool {
+    /// The name of the one secret that is sent.
+    fn secret(&self, head: &RequestHeader) -> Option<&Arc<str>> {
         let mut values = head.headers.get_all(&self.header).iter();
         match (values.next(), values.next()) {
-            (Some(value), None) => self.knows(value.as_bytes()),
-            (Some(_) | None, _) => false,
+            (Some(value), None) => self.secrets.name_of(value.as_bytes()),
+            (Some(_) | None, _) => None,
         }
-    }
-
-    /// Compares with every secret, so that the time does not tell which one it was.
-    fn knows(&self, candidate: &[u8]) -> bool {
-        self.secrets.iter().fold(false, |known, secret| secret.matches(candidate) | known)
     }
 }
 
@@ -149,7 +168,10 @@ impl Reason {
 
 impl Plugin for Gatekeeper {
     fn role(&self) -> Role {
-        Role::ChecksCallers
+        match (self.certificates.is_empty(), &self.tokens) {
+            (true, None) => Role::ChecksCallers,
+            (false, _) | (_, Some(_)) => Role::IdentifiesCallers,
+        }
     }
 
     fn describe(&self, api: &mut RouteApi) {
@@ -175,7 +197,9 @@ impl Plugin for Gatekeeper {
     }
 
     fn background(&self) -> Option<Arc<dyn Background>> {
-        self.tokens.as_ref().map(|(_, keys)| Arc::clone(keys) as Arc<dyn Background>)
+        let keys = self.tokens.as_ref().map(|(_, keys)| Arc::clone(keys));
+        let secrets = self.secrets.can_change().then(|| Arc::clone(&self.secrets));
+        (keys.is_some() || secrets.is_some()).then(|| Arc::new(Work { secrets, keys }) as Arc<dyn Background>)
     }
 
     fn phases(&self) -> Phases {
@@ -183,30 +207,32 @@ impl Plugin for Gatekeeper {
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
-        let token = self.tokens.as_ref().map(|(tokens, _)| tokens.verdict(head));
-        let checks = self.checks(head, token, cx);
-        let failed = || checks.iter().flatten().filter(|(_, passed)| !passed).map(|(reason, _)| *reason);
+        let Checked { outcomes, caller, is_undecided } = self.checks(head, cx);
+        let failed = || outcomes.iter().flatten().filter(|(_, passed)| !passed).map(|(reason, _)| *reason);
         let is_let_in = match self.require {
             Require::All => failed().next().is_none(),
-            Require::Any => checks.iter().flatten().any(|(_, passed)| *passed),
+            Require::Any => outcomes.iter().flatten().any(|(_, passed)| *passed),
         };
-        let Some(reason) = failed().next().filter(|_| !is_let_in) else { return Ok(Flow::Next) };
+        let Some(reason) = failed().next().filter(|_| !is_let_in) else {
+            caller.record(cx);
+            return Ok(Flow::Next);
+        };
         let is_up_to_the_token = match self.require {
             Require::All => reason == Reason::Token,
             // A valid token lets in, whatever else is missing.
             Require::Any => true,
         };
-        if is_up_to_the_token && token == Some(Verdict::Undecided) {
+        if is_up_to_the_token && is_undecided {
             return Err(Problem::new(ProblemKind::Unavailable, "the token keys were never fetched yet"));
         }
         for reason in failed() {
             self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
         }
         let detail = match reason {
-            Reason::Secret => "the caller's secret is missing or wrong",
-            Reason::Network => "the peer is in no network that may call",
-            Reason::Certificate => "the peer shows no certificate of a caller",
-            Reason::Token => "the caller's token is missing or not valid",
+            Reason::Secret => "the caller's secret is missing or wrong".to_owned(),
+            Reason::Network => "the peer is in no network that may call".to_owned(),
+            Reason::Certificate => certificates::shown(cx.connection().certificate.as_deref()),
+            Reason::Token => "the caller's token is missing or not valid".to_owned(),
         };
         Err(Problem::new(ProblemKind::Unauthenticated, detail))
     }
@@ -215,21 +241,6 @@ impl Plugin for Gatekeeper {
         head.remove_header(&self.header);
         Ok(())
     }
-}
-
-/// Reads a secret that is asked for; a relative path counts from `folder`.
-fn secret(
-    name: &'static str,
-    folder: &Path,
-    file: Option<&Path>,
-    env: Option<&str>,
-) -> Result<Option<Secret>, String> {
-    if file.is_none() && env.is_none() {
-        return Ok(None);
-    }
-    let file = file.map(|file| folder.join(file));
-    let read = SecretSource::choose(name, file.as_deref(), env).and_then(|source| source.read());
-    read.map(Some).map_err(|error| format!("{name}: {error}"))
 }
 
 /// The network as peers are compared with it: peers with IPv4-mapped addresses (RFC 4291, section 2.5.5.2) count as

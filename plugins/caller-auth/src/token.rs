@@ -1,22 +1,25 @@
 //! Bearer tokens of an OpenID Connect provider, such as Microsoft Entra.
 
 mod keys;
+mod kind;
 mod verify;
 
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, TokenData, Validation, decode, decode_header};
+use kyc_plugin_api::CallerKind;
 use pingora_http::RequestHeader;
 use serde_json::{Map, Value};
 
-use crate::config::TokenConfig;
+use crate::config::{TokenConfig, TokenKind};
 pub(crate) use keys::{Demand, Keys};
 
 /// Knows the tokens of one provider that are meant for the gateway.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     keys: Arc<Keys>,
+    kind: TokenKind,
     rsa: Validation,
     elliptic: Validation,
     /// What a token must say, each as one of several values.
@@ -24,10 +27,10 @@ pub(crate) struct Tokens {
 }
 
 /// What the token of a request is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It lets in.
-    Valid,
+    /// It lets in, and says this.
+    Valid(Map<String, Value>),
     /// It does not, or there is none.
     Invalid,
     /// Nobody can say: no key was ever fetched.
@@ -58,7 +61,8 @@ impl Tokens {
             validation
         };
         let (rsa, elliptic) = (validation(AlgorithmFamily::Rsa), validation(AlgorithmFamily::Ec));
-        Ok(Self { keys, rsa, elliptic, claims: config.claims.into_iter().collect() })
+        let kind = config.kind;
+        Ok(Self { keys, kind, rsa, elliptic, claims: config.claims.into_iter().collect() })
     }
 
     /// Says whether a request carries one token, and that is valid. A token by an unknown key lets the keys be asked
@@ -74,26 +78,52 @@ impl Tokens {
             return Verdict::Invalid;
         }
         match self.keys.find(header.kid.as_deref()) {
-            Some(key) if self.is_valid(token, &key) => Verdict::Valid,
+            Some(key) => match self.decode(token, &key) {
+                Some(claims) if kind::is(self.kind, header.typ.as_deref(), &claims) => Verdict::Valid(claims),
+                Some(_) | None => Verdict::Invalid,
+            },
             None if !self.keys.are_known() => Verdict::Undecided,
-            Some(_) | None => Verdict::Invalid,
+            None => Verdict::Invalid,
         }
     }
 
-    fn is_valid(&self, token: &str, key: &DecodingKey) -> bool {
+    /// What the token says, when it is valid and says enough.
+    fn decode(&self, token: &str, key: &DecodingKey) -> Option<Map<String, Value>> {
         let validation = match key.family() {
             AlgorithmFamily::Rsa => &self.rsa,
             AlgorithmFamily::Ec => &self.elliptic,
             // Such keys are not kept: a shared secret is no public key.
-            AlgorithmFamily::Hmac | AlgorithmFamily::Ed => return false,
+            AlgorithmFamily::Hmac | AlgorithmFamily::Ed => return None,
         };
-        let decoded: Result<TokenData<Map<String, Value>>, _> = decode(token, key, validation);
-        decoded.is_ok_and(|decoded| self.says_enough(&decoded.claims))
+        let decoded: TokenData<Map<String, Value>> = decode(token, key, validation).ok()?;
+        self.says_enough(&decoded.claims).then_some(decoded.claims)
     }
 
     fn says_enough(&self, claims: &Map<String, Value>) -> bool {
         self.claims.iter().all(|(name, values)| claims.get(name).is_some_and(|said| says(name, said, values)))
     }
+}
+
+/// What a token says is about people.
+impl std::fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Valid(_) => "Valid",
+            Self::Invalid => "Invalid",
+            Self::Undecided => "Undecided",
+        })
+    }
+}
+
+/// Who a valid token names.
+pub(crate) fn names(claims: &Map<String, Value>) -> impl Iterator<Item = (CallerKind, &str)> {
+    let kinds = [
+        (CallerKind::Subject, "sub"),
+        (CallerKind::AuthorizedParty, "azp"),
+        (CallerKind::AppId, "appid"),
+        (CallerKind::ClientId, "client_id"),
+    ];
+    kinds.into_iter().filter_map(|(kind, claim)| Some((kind, claims.get(claim)?.as_str()?)))
 }
 
 /// Says whether a claim has one of the values, alone or in a list.

@@ -1,5 +1,6 @@
 //! The settings.
 
+use kyc_plugin_api::CallerKind;
 use serde::Deserialize;
 
 /// The settings of `subscription`.
@@ -8,11 +9,49 @@ use serde::Deserialize;
 pub struct Config {
     /// The header that names the tenant; default `SubscriptionId`.
     pub header: String,
+    /// What names the tenant; default `header`. `claim:NAME` is a text in the caller's token; `certificate:cn`,
+    /// `certificate:dns`, `certificate:uri` and `certificate:email` are names in its certificate. The value is a tenant's
+    /// `subscriptionId` or `Name`.
+    pub tenant_from: String,
+}
+
+/// What names the tenant of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TenantFrom {
+    /// A header, which any caller can write.
+    Header,
+    /// A claim of the token that the caller was let in by.
+    Claim(String),
+    /// A name of the certificate that the caller was let in by.
+    Certificate(CallerKind),
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { header: DEFAULT_HEADER.to_owned() }
+        Self { header: DEFAULT_HEADER.to_owned(), tenant_from: "header".to_owned() }
+    }
+}
+
+// === impl TenantFrom ===
+
+impl TenantFrom {
+    /// Reads the setting `tenant_from`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let unknown = || {
+            format!(
+                "tenant_from: `{text}` is none of header, claim:NAME, certificate:cn, certificate:dns, certificate:uri, \
+                 certificate:email"
+            )
+        };
+        match text.split_once(':') {
+            None if text == "header" => Ok(Self::Header),
+            Some(("claim", name)) if !name.trim().is_empty() => Ok(Self::Claim(name.to_owned())),
+            Some(("certificate", "cn")) => Ok(Self::Certificate(CallerKind::CommonName)),
+            Some(("certificate", "dns")) => Ok(Self::Certificate(CallerKind::Dns)),
+            Some(("certificate", "uri")) => Ok(Self::Certificate(CallerKind::Uri)),
+            Some(("certificate", "email")) => Ok(Self::Certificate(CallerKind::Email)),
+            Some(_) | None => Err(unknown()),
+        }
     }
 }
 

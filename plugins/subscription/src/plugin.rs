@@ -1,38 +1,50 @@
-//! Header to tenant.
+//! From a request to its tenant.
 
 use std::sync::Arc;
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
-use kyc_model::{Tenant, TenantTable};
-use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
+use kyc_model::Tenant;
+use kyc_plugin_api::{
+    Build, Caller, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi,
+};
+use kyc_telemetry::names;
 use pingora_http::RequestHeader;
+use prometheus::IntCounter;
 use serde_json::json;
 
-use crate::config::{Config, DEFAULT_HEADER};
+use crate::config::{Config, DEFAULT_HEADER, TenantFrom};
+use crate::find::{by_caller, by_header, unauthenticated};
 
-/// Finds the tenant of a call and keeps the header from going on.
+/// Finds the tenant of a call, lets only its callers act for it, and keeps the header from going on.
 #[derive(Clone, Debug)]
 pub struct BySubscription {
     header: HeaderName,
     /// Whether the header is another than the default, which must not go on either.
     renamed: bool,
+    from: TenantFrom,
+    /// Whether every caller of the route may act for every tenant that names none.
+    any_tenant: bool,
+    refused: IntCounter,
 }
 
 // === impl BySubscription ===
 
-impl TryFrom<Config> for BySubscription {
-    type Error = String;
-
-    fn try_from(config: Config) -> Result<Self, String> {
+impl BySubscription {
+    pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, String> {
         let header = HeaderName::try_from(config.header.as_str())
             .map_err(|_| format!("header: `{}` is no header name", config.header))?;
         let renamed = !config.header.eq_ignore_ascii_case(DEFAULT_HEADER);
-        Ok(Self { header, renamed })
+        let from = TenantFrom::parse(&config.tenant_from)?;
+        let refused = build.collectors.counter(
+            names::CALLERS_REFUSED,
+            "Callers that were not let in.",
+            &["route", "reason"],
+        )?;
+        let refused = refused.with_label_values(&[build.route, "tenant"]);
+        Ok(Self { header, renamed, from, any_tenant: build.any_tenant, refused })
     }
-}
 
-impl BySubscription {
     /// The one value of the header.
     fn value<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str> {
         let mut values = headers.get_all(&self.header).iter();
@@ -58,18 +70,49 @@ impl BySubscription {
             value => Ok(value),
         }
     }
+
+    /// Says whether the caller may act for the tenant. The answer to one who may not is that for an unknown tenant.
+    fn check(&self, tenant: &Tenant, cx: &Ctx) -> Result<()> {
+        let caller = Caller::of(cx);
+        let reason = match &tenant.callers {
+            Some(names) if caller.is_some_and(|caller| caller.is_one_of(names)) => return Ok(()),
+            Some(_) => "the caller is none of the callers of tenant",
+            None if self.is_bound_otherwise(caller, cx) => return Ok(()),
+            None => "a certificate or a token may not act, without any_tenant, for tenant without callers:",
+        };
+        self.refused.inc();
+        let known = caller.map_or_else(|| "nobody".to_owned(), Caller::all_names);
+        Err(unauthenticated(format!("{reason} {} (caller: {known})", tenant.name)))
+    }
+
+    /// Says whether a tenant that names no caller may be served: the caller's credential named it, its callers share
+    /// a secret or a network, or the operator wants it.
+    fn is_bound_otherwise(&self, caller: Option<&Caller>, cx: &Ctx) -> bool {
+        let is_individual =
+            caller.is_some_and(Caller::is_individual) || cx.connection().certificate.is_some();
+        self.any_tenant || self.from != TenantFrom::Header || !is_individual
+    }
 }
 
 impl Plugin for BySubscription {
+    fn role(&self) -> Role {
+        match self.from {
+            TenantFrom::Header => Role::TakesTenantFromRequest,
+            TenantFrom::Claim(_) | TenantFrom::Certificate(_) => Role::TakesTenantFromCaller,
+        }
+    }
+
     fn describe(&self, api: &mut RouteApi) {
-        api.parameters.push(json!({
-            "name": if self.renamed { self.header.as_str() } else { DEFAULT_HEADER },
-            "in": "header",
-            "required": true,
-            "description": "The tenant's subscription; exactly one.",
-            "schema": { "type": "string" },
-        }));
-        api.refusals.push((401, "The header that names the tenant is missing, or names none."));
+        if self.from == TenantFrom::Header {
+            api.parameters.push(json!({
+                "name": if self.renamed { self.header.as_str() } else { DEFAULT_HEADER },
+                "in": "header",
+                "required": true,
+                "description": "The tenant's subscription; exactly one.",
+                "schema": { "type": "string" },
+            }));
+        }
+        api.refusals.push((401, "The tenant is missing or unknown, or the caller may not act for it."));
     }
 
     fn phases(&self) -> Phases {
@@ -77,10 +120,14 @@ impl Plugin for BySubscription {
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
-        let value = self.value(&head.headers)?;
-        let tenant = find(cx.tenants()?, value)
-            .map(Arc::clone)
-            .ok_or_else(|| unauthenticated("no tenant has this subscription"))?;
+        let found = match self.from {
+            TenantFrom::Header => by_header(cx.tenants()?, self.value(&head.headers)?),
+            TenantFrom::Claim(_) | TenantFrom::Certificate(_) => {
+                by_caller(cx.tenants()?, &self.from, Caller::of(cx))
+            }
+        };
+        let tenant = Arc::clone(found?);
+        self.check(&tenant, cx)?;
         cx.set_tenant(tenant);
         Ok(Flow::Next)
     }
@@ -94,88 +141,5 @@ impl Plugin for BySubscription {
     }
 }
 
-/// Looks the value up as it is, and as the last segment of a resource id `/subscriptions/<id>`, which is the
-/// form of `context.Subscription.Id` in some API Management set-ups.
-fn find<'a>(tenants: &'a TenantTable, value: &str) -> Option<&'a Arc<Tenant>> {
-    tenants.by_subscription(value).or_else(|| {
-        let (before, id) = value.rsplit_once('/')?;
-        before.ends_with("/subscriptions").then(|| tenants.by_subscription(id)).flatten()
-    })
-}
-
-fn unauthenticated(detail: &str) -> Problem {
-    Problem::new(ProblemKind::Unauthenticated, detail)
-}
-
 #[cfg(test)]
-mod tests {
-    use kyc_plugin_api::testkit;
-
-    use super::*;
-    use crate::Subscription;
-
-    type Headers<'a> = &'a [(&'static str, &'a str)];
-
-    const SAMPLE: &str = r#"header = "SubscriptionId""#;
-
-    fn run(settings: &str, headers: Headers<'_>) -> std::result::Result<String, ProblemKind> {
-        let plugin = testkit::build::<Subscription>(settings).unwrap();
-        let mut cx = testkit::ctx(
-            ["acme", "globex"].map(|n| testkit::tenant(n, "https://o.example", "https://p.example")),
-        );
-        let head = testkit::head("GET", "/dcs/kyc2/applicants", headers);
-        plugin.request_filter(&head, &mut cx).map_err(|problem| problem.kind())?;
-        Ok(cx.tenant().unwrap().name.to_string())
-    }
-
-    #[test]
-    fn keeps_the_contract() {
-        testkit::contract::<Subscription>(SAMPLE);
-    }
-
-    #[test]
-    fn each_form_of_the_header_has_its_verdict() {
-        let name = "SubscriptionId";
-        let rows: [(Headers<'_>, std::result::Result<&str, ProblemKind>); 11] = [
-            (&[(name, "sub-acme")], Ok("acme")),
-            (&[("subscriptionid", "sub-globex")], Ok("globex")),
-            (&[(name, " sub-acme\t")], Ok("acme")),
-            (&[(name, "/subscriptions/sub-acme")], Ok("acme")),
-            (&[(name, "/elsewhere/sub-acme")], Err(ProblemKind::Unauthenticated)),
-            (&[(name, "SUB-ACME")], Err(ProblemKind::Unauthenticated)),
-            (&[(name, "")], Err(ProblemKind::Unauthenticated)),
-            (&[], Err(ProblemKind::Unauthenticated)),
-            (&[(name, "sub-acme,sub-globex")], Err(ProblemKind::BadRequest)),
-            (&[(name, "sub-acme"), (name, "sub-acme")], Err(ProblemKind::BadRequest)),
-            (&[(name, "sub-\u{e9}")], Err(ProblemKind::BadRequest)),
-        ];
-
-        for (headers, verdict) in rows {
-            assert_eq!(run("", headers).as_deref(), verdict.as_ref().copied(), "{headers:?}");
-        }
-    }
-
-    #[test]
-    fn another_header_can_name_the_tenant_and_neither_goes_on() {
-        let plugin = testkit::build::<Subscription>(r#"header = "X-Tenant""#).unwrap();
-        let mut head = testkit::head("GET", "/", &[("X-Tenant", "sub-acme"), ("SubscriptionId", "x")]);
-
-        let found = run(r#"header = "X-Tenant""#, &[("X-Tenant", "sub-acme")]);
-        plugin.upstream_request_filter(&mut head, &mut testkit::ctx([])).unwrap();
-
-        assert_eq!(found.as_deref(), Ok("acme"));
-        assert!(head.headers.is_empty());
-    }
-
-    #[test]
-    fn without_a_document_the_gateway_is_unavailable() {
-        let plugin = testkit::build::<Subscription>("").unwrap();
-        let connection = kyc_plugin_api::Connection::default();
-        let mut cx = Ctx::new(kyc_model::RequestId::new(), connection, None);
-
-        let problem =
-            plugin.request_filter(&testkit::head("GET", "/", &[("SubscriptionId", "sub-acme")]), &mut cx);
-
-        assert_eq!(problem.unwrap_err().kind(), ProblemKind::Unavailable);
-    }
-}
+mod tests;

@@ -76,7 +76,9 @@ fn heads(stream: Option<&Stream>) -> Option<&Watch> {
 impl Tap {
     /// Watches a new connection, at the begin of its first request.
     pub(super) fn heads(inner: Stream, ledger: &Arc<Ledger>) -> Self {
-        Self { inner, watch: Watched::Heads(Watch::new(Arc::clone(ledger))) }
+        let digest = inner.get_socket_digest();
+        let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
+        Self { inner, watch: Watched::Heads(Watch::new(Arc::clone(ledger), peer)) }
     }
 
     /// Watches a new connection that speaks HTTP/2.

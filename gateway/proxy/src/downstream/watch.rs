@@ -1,6 +1,7 @@
 //! How a request head arrives: the form of its line, its size, its time; and what becomes of one that never
 //! reaches the proxy.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -38,6 +39,7 @@ pub(super) struct Watch {
     /// The status that Pingora itself answered before the proxy saw the request.
     status: Option<u16>,
     ledger: Arc<Ledger>,
+    peer: Option<SocketAddr>,
     /// What the outside sees and sets: one of the constants below.
     signal: AtomicU8,
 }
@@ -51,6 +53,7 @@ pub(super) struct Ledger {
     pub(super) control_frames: u32,
     metrics: RouteMetrics,
     pub(super) connections: ConnectionMetrics,
+    listener: String,
 }
 
 /// An answer on its way.
@@ -66,7 +69,7 @@ pub(super) struct Refusal {
 
 impl Watch {
     /// Begins with the first request of a connection.
-    pub(super) fn new(ledger: Arc<Ledger>) -> Self {
+    pub(super) fn new(ledger: Arc<Ledger>, peer: Option<SocketAddr>) -> Self {
         Self {
             scan: LineScan::default(),
             surplus: Surplus::default(),
@@ -78,6 +81,7 @@ impl Watch {
             refusal: None,
             status: None,
             ledger,
+            peer,
             signal: AtomicU8::new(READING),
         }
     }
@@ -207,7 +211,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if self.seen > 0 && matches!(*self.signal.get_mut(), READING | STRICT | LAX) {
-            self.ledger.record(self.refusal.as_ref(), self.status);
+            self.ledger.record(self.refusal.as_ref(), self.status, self.peer);
         }
     }
 }
@@ -225,11 +229,12 @@ impl Ledger {
             control_frames: settings.control_frames,
             metrics: metrics.route(""),
             connections: metrics.listener(listener),
+            listener: listener.to_owned(),
         }
     }
 
     /// Counts and logs a request that never reached the proxy.
-    fn record(&self, refusal: Option<&Refusal>, answered: Option<u16>) {
+    fn record(&self, refusal: Option<&Refusal>, answered: Option<u16>, peer: Option<SocketAddr>) {
         let refused = refusal.map(|refusal| refusal.kind);
         let kind = refused.or(match answered {
             Some(405) => Some(ProblemKind::MethodNotAllowed),
@@ -245,6 +250,9 @@ impl Ledger {
             request_id: &refusal.map_or_else(RequestId::new, |refusal| refusal.request_id).to_string(),
             route: "",
             tenant: "",
+            caller: "",
+            peer,
+            listener: &self.listener,
             method: "unread",
             status,
             code: kind.map_or("", ProblemKind::code),

@@ -55,6 +55,11 @@ impl Unrouted {
     pub(super) fn serves(&self, route: &str) -> bool {
         self.routes.as_ref().is_none_or(|routes| routes.iter().any(|name| name == route))
     }
+
+    /// Says whether callers may show a certificate here.
+    pub(super) fn asks_for_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
+    }
 }
 
 /// Checks everything but the names of routes.

@@ -1,6 +1,7 @@
 //! The configuration: TOML in, checked settings out, or every problem at once.
 
 mod admin;
+mod binding;
 mod listeners;
 mod log;
 mod raw;
@@ -12,10 +13,11 @@ mod tls;
 use std::path::{Path, PathBuf};
 
 pub(crate) use admin::{AdminSettings, Place};
+pub(crate) use binding::unbound;
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::LogSettings;
 use raw::Raw;
-pub(crate) use routes::{DescribedRoute, Offers};
+pub(crate) use routes::{BindingRoute, DescribedRoute, Offers};
 pub(crate) use settings::{Settings, TenantSource};
 
 use crate::decoding::{Problems, decode};

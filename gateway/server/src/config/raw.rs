@@ -1,6 +1,7 @@
 //! The configuration as it stands in the file. Defaults are the values of `Default`, and
 //! `conf/gateway.toml` shows them all; a test proves that both say the same.
 
+mod downstream;
 mod operations;
 mod vault;
 
@@ -8,9 +9,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+pub(crate) use downstream::Downstream;
 use ipnet::IpNet;
 pub(crate) use operations::{RawLogin, RawOperations, SocketMode};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 pub(crate) use vault::{Auth, Vault, Version};
 
 /// The whole file.
@@ -80,39 +82,6 @@ pub(crate) enum ClientCertificate {
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Downstream {
-    pub(crate) max_connections: usize,
-    pub(crate) max_connections_per_source: Option<usize>,
-    pub(crate) max_requests_per_connection: u32,
-    pub(crate) http2_streams: u32,
-    pub(crate) http2_resets: usize,
-    pub(crate) http2_control_frames: u32,
-    #[serde(with = "humantime_serde")]
-    pub(crate) keepalive: Duration,
-    #[serde(with = "humantime_serde")]
-    pub(crate) head: Duration,
-    #[serde(with = "humantime_serde")]
-    pub(crate) read: Duration,
-    #[serde(with = "humantime_serde")]
-    pub(crate) write: Duration,
-    #[serde(with = "humantime_serde")]
-    pub(crate) body: Duration,
-    #[serde(serialize_with = "exactly")]
-    pub(crate) body_min_rate: ByteSize,
-    #[serde(with = "humantime_serde")]
-    pub(crate) body_grace: Duration,
-    #[serde(serialize_with = "exactly")]
-    pub(crate) min_rate: ByteSize,
-    #[serde(serialize_with = "exactly")]
-    pub(crate) buffered_bodies: ByteSize,
-    #[serde(serialize_with = "exactly_or_none")]
-    pub(crate) buffered_bodies_per_source: Option<ByteSize>,
-    #[serde(serialize_with = "exactly_or_none")]
-    pub(crate) buffered_bodies_per_tenant: Option<ByteSize>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
     pub(crate) address: String,
     pub(crate) hosts: Vec<String>,
@@ -176,6 +145,8 @@ pub(crate) struct RawRoute {
     pub(crate) methods: Vec<String>,
     #[serde(default)]
     pub(crate) open: bool,
+    #[serde(default)]
+    pub(crate) any_tenant: bool,
     pub(crate) max_body: Option<ByteSize>,
     #[serde(default)]
     pub(crate) plugins: Vec<toml::Table>,
@@ -225,6 +196,7 @@ impl RawRoute {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             open: false,
+            any_tenant: false,
             max_body: None,
             plugins: plugins.iter().map(plugin).collect(),
         }
@@ -239,30 +211,6 @@ impl Default for Server {
             drain_delay: Duration::ZERO,
             certificate_poll: Duration::from_secs(10),
             upstream_ca_file: None,
-        }
-    }
-}
-
-impl Default for Downstream {
-    fn default() -> Self {
-        Self {
-            max_connections: 10_000,
-            max_connections_per_source: None,
-            max_requests_per_connection: 10_000,
-            http2_streams: 100,
-            http2_resets: 50,
-            http2_control_frames: 1000,
-            keepalive: Duration::from_secs(60),
-            head: Duration::from_secs(10),
-            read: Duration::from_secs(30),
-            write: Duration::from_secs(30),
-            body: Duration::from_secs(60),
-            body_min_rate: ByteSize::kib(4),
-            body_grace: Duration::from_secs(2),
-            min_rate: ByteSize::b(500),
-            buffered_bodies: ByteSize::mib(256),
-            buffered_bodies_per_source: None,
-            buffered_bodies_per_tenant: None,
         }
     }
 }
@@ -295,18 +243,5 @@ impl Default for Tenants {
 impl Default for TenantFile {
     fn default() -> Self {
         Self { path: PathBuf::from("tenants.json") }
-    }
-}
-
-/// What is laid over by a listener's own limits must be what was read, and not rounded for people.
-fn exactly<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(size.as_u64())
-}
-
-#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
-fn exactly_or_none<S: Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
-    match size {
-        Some(size) => serializer.serialize_some(&size.as_u64()),
-        None => serializer.serialize_none(),
     }
 }

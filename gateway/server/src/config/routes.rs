@@ -8,10 +8,20 @@ use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
 use super::Folder;
+use super::binding;
 use super::raw::RawRoute;
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
+
+/// Who can reach a route.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reach {
+    /// Some listener that serves it takes connections from elsewhere than this machine.
+    pub(crate) is_public: bool,
+    /// Some listener that serves it asks for client certificates.
+    pub(crate) shows_certificates: bool,
+}
 
 /// What plugins offer beside their phases.
 #[derive(Default)]
@@ -20,6 +30,15 @@ pub(crate) struct Offers {
     pub(crate) operations: Vec<Arc<dyn Operations>>,
     /// What the routes can say of themselves.
     pub(crate) described: Vec<DescribedRoute>,
+    /// The routes where tenants must name their callers.
+    pub(crate) binding: Vec<BindingRoute>,
+}
+
+/// A route where callers are told from each other, and each could name any tenant.
+pub(crate) struct BindingRoute {
+    /// Its path in the configuration.
+    pub(crate) path: String,
+    pub(crate) name: String,
 }
 
 /// A route and who can describe it.
@@ -31,14 +50,13 @@ pub(crate) struct DescribedRoute {
     pub(crate) plugins: Vec<Arc<dyn Plugin>>,
 }
 
-/// Checks the routes, builds their plugins and compiles the table. `is_public`: whether some listener that serves the
-/// route takes connections from elsewhere than this machine.
+/// Checks the routes, builds their plugins and compiles the table.
 pub(crate) fn check(
     raw: Vec<RawRoute>,
     folder: &Folder,
     registry: &Registry,
     instruments: &Instruments,
-    is_public: &dyn Fn(&str) -> bool,
+    reach: &dyn Fn(&str) -> Reach,
     problems: &mut Problems,
 ) -> Option<(RouteTable, Offers)> {
     if raw.is_empty() {
@@ -63,7 +81,11 @@ pub(crate) fn check(
         let plugins = plugins(&route, &path, folder, registry, instruments, problems);
         // A plugin that could not be built may be the one that checks callers; it is a problem already.
         let is_whole = plugins.len() == route.plugins.len();
-        if !route.open && is_public(&route.name) && is_whole && is_unguarded(&plugins) {
+        let reach = reach(&route.name);
+        if is_whole {
+            binding::check(&route, &path, &plugins, reach, &mut offers.binding, problems);
+        }
+        if !route.open && reach.is_public && is_whole && is_unguarded(&plugins) {
             problems.add(
                 format!("{path}.plugins"),
                 format!(
@@ -96,7 +118,10 @@ pub(crate) fn check(
 
 /// Says whether a credential is attached before any plugin asked who calls.
 fn is_unguarded(plugins: &[(String, Arc<dyn Plugin>)]) -> bool {
-    let first = plugins.iter().map(|(_, plugin)| plugin.role()).find(|role| *role != Role::Other);
+    let mut roles = plugins.iter().map(|(_, plugin)| plugin.role());
+    let first = roles.find(|role| {
+        matches!(role, Role::ChecksCallers | Role::IdentifiesCallers | Role::AttachesCredentials)
+    });
     first == Some(Role::AttachesCredentials)
 }
 
@@ -130,7 +155,13 @@ fn plugins(
     problems: &mut Problems,
 ) -> Vec<(String, Arc<dyn Plugin>)> {
     let Instruments { collectors, warnings, .. } = instruments;
-    let build = Build { route: &route.name, folder: folder.path(), collectors, warnings };
+    let build = Build {
+        route: &route.name,
+        any_tenant: route.any_tenant,
+        folder: folder.path(),
+        collectors,
+        warnings,
+    };
     let mut built = Vec::with_capacity(route.plugins.len());
     for (place, settings) in route.plugins.iter().enumerate() {
         let path = format!("{path}.plugins[{place}]");

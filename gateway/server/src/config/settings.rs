@@ -9,7 +9,7 @@ use super::admin::AdminSettings;
 use super::listeners::Listener;
 use super::log::LogSettings;
 use super::raw::Raw;
-use super::{Folder, Offers, admin, listeners, log, routes, tenants, tls};
+use super::{Folder, Offers, admin, binding, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -99,14 +99,21 @@ impl Settings {
             .map(|listener| listener.address.port())
             .chain(admin.iter().flat_map(AdminSettings::ports));
         let hosts = tenants::hosts(&raw.tenants.onfido_hosts, problems).without_ports(own_ports.collect());
-        let watch = WatchSettings { poll, hosts };
+        let mut watch = WatchSettings { poll, hosts, callers_are_needed: false };
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
-        let is_public = |route: &str| {
-            listeners.iter().any(|listener| listener.serves(route) && !listener.address.ip().is_loopback())
+        let reach = |route: &str| {
+            let serving = || listeners.iter().filter(|listener| listener.serves(route));
+            routes::Reach {
+                is_public: serving().any(|listener| !listener.address.ip().is_loopback()),
+                shows_certificates: serving().any(listeners::Unrouted::asks_for_certificates),
+            }
         };
-        let routes = routes::check(raw.routes, folder, registry, instruments, &is_public, problems);
+        let routes = routes::check(raw.routes, folder, registry, instruments, &reach, problems);
         let (routes, offers) = routes?;
+        let tenants = tenants?;
+        binding::check_document(&offers.binding, &tenants, &watch.hosts, &instruments.warnings, problems);
+        watch.callers_are_needed = !offers.binding.is_empty();
         let listeners = listeners::route(listeners, &routes, problems);
         Some(Self {
             threads: threads(raw.server.threads),
@@ -119,7 +126,7 @@ impl Settings {
             log,
             watch,
             tenants_max_age,
-            tenants: tenants?,
+            tenants,
             offers,
             summary,
         })

@@ -28,7 +28,12 @@ fn read(der: &[u8]) -> Option<ClientCertificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
-    Some(ClientCertificate { subject: subject(&certificate), names: names.filter_map(text).collect() })
+    let common_names = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+    Some(ClientCertificate {
+        subject: subject(&certificate),
+        common_names: common_names.map(str::to_owned).collect(),
+        names: names.filter_map(text).collect(),
+    })
 }
 
 /// In the certificate's order; a value's own separators are escaped (RFC 4514, section 2.4), so that none passes for
@@ -89,6 +94,7 @@ mod tests {
             read.subject.contains("CN=processor") && read.subject.contains("O=FintechOS\\, CN\\=x"),
             "{read:?}"
         );
+        assert_eq!(read.common_names, ["processor"]);
         assert_eq!(read.names, ["DNS:processor.example", "URI:spiffe://example/processor", "IP:192.0.2.1"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The access log: one line per request.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use kyc_model::TraceContext;
@@ -8,7 +9,8 @@ use tracing::Level;
 use crate::log;
 use crate::log::json::Line;
 
-/// What the line about one request says; nothing here comes from the caller's bytes.
+/// What the line about one request says. But for the caller, whose names others chose, nothing here comes from the
+/// caller's bytes; no path, query, header value or body does.
 #[derive(Debug)]
 pub struct AccessRecord<'a> {
     /// The request's id.
@@ -17,6 +19,12 @@ pub struct AccessRecord<'a> {
     pub route: &'a str,
     /// The tenant's name; empty when none was found.
     pub tenant: &'a str,
+    /// Who called, as a verified credential names it, escaped and bounded; empty when nobody is known.
+    pub caller: &'a str,
+    /// Where the connection came from.
+    pub peer: Option<SocketAddr>,
+    /// The listener that it came in at.
+    pub listener: &'a str,
     /// The method, when it is a registered one.
     pub method: &'static str,
     /// The status sent downstream.
@@ -49,6 +57,9 @@ impl AccessRecord<'_> {
             request_id = self.request_id,
             route = self.route,
             tenant = self.tenant,
+            caller = self.caller,
+            peer = self.peer.map(tracing::field::display),
+            listener = self.listener,
             method = self.method,
             status = self.status,
             code = self.code,
@@ -68,6 +79,11 @@ impl AccessRecord<'_> {
         line.text("request_id", self.request_id);
         line.text("route", self.route);
         line.text("tenant", self.tenant);
+        line.text("caller", self.caller);
+        if let Some(peer) = self.peer {
+            line.display("peer", &peer);
+        }
+        line.text("listener", self.listener);
         line.text("method", self.method);
         line.number("status", self.status);
         line.text("code", self.code);
@@ -105,6 +121,9 @@ mod tests {
             request_id: "id",
             route: "onfido",
             tenant: "a \"quoted\" one",
+            caller: "cert-subject:O=\"A\"; secret:b",
+            peer: Some("[2001:db8::1]:443".parse().unwrap()),
+            listener: "main",
             method: "GET",
             status: 201,
             code: "",

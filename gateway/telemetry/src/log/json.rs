@@ -67,6 +67,14 @@ impl Line<'_> {
         self.0.push('"');
     }
 
+    pub(crate) fn display(&mut self, name: &str, value: &dyn fmt::Display) {
+        self.key(name);
+        self.0.push('"');
+        // Writing into a string does not fail.
+        let _ = write!(Escaped(self.0), "{value}");
+        self.0.push('"');
+    }
+
     pub(crate) fn number(&mut self, name: &str, value: impl itoa::Integer) {
         self.key(name);
         self.0.push_str(itoa::Buffer::new().format(value));

@@ -6,12 +6,14 @@ use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
 use http::HeaderValue;
-use kyc_model::{Dialect, OperationSet, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase};
+use kyc_model::{
+    CallerName, Dialect, OperationSet, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase,
+};
 use serde_json::value::RawValue;
 
 use super::BASE_URL;
 use super::hosts::{OnfidoHosts, is_onfido_in_clear};
-use super::object::Object;
+use super::object::{self, FieldProblem, Object};
 use super::rules;
 
 /// What could be read of an entry.
@@ -53,6 +55,7 @@ impl Entry {
         let webhook_id = reader.optional("webhookId", rules::webhook_id);
         let signing_token = reader.optional("webhookToken", secret);
         let operations = reader.operations();
+        let callers = reader.callers();
         let (own_base, needs_base) = reader.base(hosts);
         if needs_base && base.is_some_and(|base| is_onfido_in_clear(base)) {
             reader.problems.push(format!("{BASE_URL} {IN_CLEAR}"));
@@ -72,6 +75,7 @@ impl Entry {
                     signing_token,
                     operations,
                     portal,
+                    callers,
                     fingerprint,
                 })
             }
@@ -148,6 +152,24 @@ impl Reader<'_> {
         })
     }
 
+    /// A list of names, native or as JSON within a text, or one name.
+    fn callers(&mut self) -> Option<Vec<CallerName>> {
+        let list = self.object.value(&[CALLERS]).and_then(|value| value.map_or(Ok(None), object::list));
+        (CALLERS, &list).hash(&mut self.hasher);
+        let read = list.map_err(FieldProblem::list_text).and_then(|list| match list {
+            Some(list) if list.is_empty() => Err("names nobody; leave it out to name none"),
+            list => Ok(list),
+        });
+        let names = match read {
+            Ok(list) => list?.iter().map(|text| CallerName::parse(text)).collect::<Result<_, _>>(),
+            Err(problem) => {
+                self.problems.push(format!("{CALLERS} {problem}"));
+                return None;
+            }
+        };
+        names.map_err(|problem| self.problems.push(format!("{CALLERS} {problem}"))).ok()
+    }
+
     fn portal(&mut self) -> Option<Portal> {
         let url = self.required("ftosEndpoint", rules::portal_url);
         let client_id = self.optional("ftosClientId", secret);
@@ -182,6 +204,8 @@ fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
 
 /// Keyed once per process, so that a fingerprint says nothing about a secret to anyone outside.
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+const CALLERS: &str = "callers";
 
 const IN_CLEAR: &str = "must begin with https://, or the API token could be read on the way";
 

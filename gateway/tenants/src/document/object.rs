@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 pub(super) struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 /// Why a field cannot be read. Holds nothing of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FieldProblem {
     /// The field is there more than once.
     Repeated,
@@ -66,6 +66,15 @@ impl FieldProblem {
             Self::Garbled => "is not valid text",
         }
     }
+
+    /// The same for a field that holds a list.
+    pub(super) fn list_text(self) -> &'static str {
+        match self {
+            Self::Repeated => "is given more than once",
+            Self::Composite => "must be a JSON array of texts",
+            Self::Garbled => "is not valid text",
+        }
+    }
 }
 
 /// The trimmed text of a value. Numbers and booleans count as they are written, so that a long number keeps
@@ -82,6 +91,20 @@ pub(super) fn text(value: &RawValue) -> Result<Option<String>, FieldProblem> {
         "" => Ok(None),
         trimmed => Ok(Some(trimmed.to_owned())),
     }
+}
+
+/// The trimmed texts of a list: an array, an array as JSON within a text, or a text that is the only one. `None` when
+/// it is null or blank.
+pub(super) fn list(value: &RawValue) -> Result<Option<Vec<String>>, FieldProblem> {
+    let array = match text(value) {
+        Ok(Some(text)) if !text.starts_with('[') => return Ok(Some(vec![text])),
+        Ok(Some(text)) => text,
+        Ok(None) => return Ok(None),
+        Err(FieldProblem::Composite) => value.get().to_owned(),
+        Err(problem) => return Err(problem),
+    };
+    let texts: Vec<String> = serde_json::from_str(&array).map_err(|_| FieldProblem::Composite)?;
+    Ok(Some(texts.iter().map(|text| text.trim().to_owned()).collect()))
 }
 
 /// Gathers every field; a map would silently keep the last of two equal names.

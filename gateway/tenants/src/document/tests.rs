@@ -47,6 +47,29 @@ fn array_may_be_native_misspelt_and_in_any_case() {
 }
 
 #[test]
+fn callers_may_be_native_or_within_a_text() {
+    let names = json!(["cert-subject:O=A, CN=b", "azp:1"]);
+    for (written, expected) in [
+        (names.clone(), Some(vec!["cert-subject:O=A, CN=b", "azp:1"])),
+        (json!(names.to_string()), Some(vec!["cert-subject:O=A, CN=b", "azp:1"])),
+        (json!(" secret:apim "), Some(vec!["secret:apim"])),
+        (json!(""), None),
+        (json!(null), None),
+    ] {
+        let document = Document::parse(&document(&[with("CALLERS", written.clone())]), None).unwrap();
+
+        let acme = document.tenants.by_name("acme").unwrap();
+        let callers: Option<Vec<String>> =
+            acme.callers.as_ref().map(|names| names.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            callers,
+            expected.map(|names| names.into_iter().map(str::to_owned).collect()),
+            "{written}"
+        );
+    }
+}
+
+#[test]
 fn byte_order_mark_is_skipped() {
     let text = [b"\xef\xbb\xbf".as_slice(), &document(&[entry("acme")])].concat();
 
@@ -153,6 +176,7 @@ fn every_field_counts_in_the_fingerprint() {
     {
         assert_ne!(plain, fingerprint(with(field, json!(url))), "{field}");
     }
+    assert_ne!(plain, fingerprint(with("callers", json!("secret:a"))));
     assert_ne!(plain, fingerprint(with("ftosAuth", json!("keycloak"))));
     assert_ne!(plain, fingerprint(with("operations", json!("checks"))));
 }

@@ -149,7 +149,7 @@ impl Run {
             Box::new(source),
             tenants.clone(),
             metrics.clone(),
-            WatchSettings { poll: POLL, hosts: OnfidoHosts::default() },
+            WatchSettings { poll: POLL, hosts: OnfidoHosts::default(), callers_are_needed: false },
             Reload::default(),
             stopped,
             on_first_load,

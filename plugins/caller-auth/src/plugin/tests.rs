@@ -41,7 +41,7 @@ fn keeps_the_contract() {
 fn nothing_to_guard_with_is_refused() {
     let refused = testkit::build::<CallerAuth>("").unwrap_err();
 
-    assert_eq!(refused, "needs a secret (secret_file or secret_env), allow, certificates, or token");
+    assert_eq!(refused, "needs a secret (secrets, secret_file or secret_env), allow, certificates, or token");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn one_condition_is_enough_where_any_is() {
 fn a_relative_path_counts_from_the_folder_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("new"), CANARY).unwrap();
-    std::fs::write(folder.path().join("old"), "old").unwrap();
+    std::fs::write(folder.path().join("old"), "old-caller-secret").unwrap();
     let settings = "secret_file = \"new\"\nprevious_secret_file = \"old\"";
     let config: Config = toml::from_str(settings).unwrap();
 
@@ -98,7 +98,8 @@ fn a_relative_path_counts_from_the_folder_of_the_configuration() {
         CallerAuth::build(config, &Build { folder: folder.path(), ..*build }).unwrap()
     });
 
-    assert!(plugin.knows(CANARY.as_bytes()) && plugin.knows(b"old"));
+    assert!(plugin.secrets.name_of(CANARY.as_bytes()).is_some());
+    assert!(plugin.secrets.name_of(b"old-caller-secret").is_some());
     assert!(testkit::build::<CallerAuth>(settings).unwrap_err().starts_with("secret: cannot read new: "));
 }
 
@@ -176,6 +177,7 @@ fn a_token_that_cannot_be_checked_yet_is_answered_503_where_it_decides() {
 fn a_certificate_is_known_by_its_subject_or_one_of_its_names() {
     let shown = ClientCertificate {
         subject: "O=FintechOS, CN=processor".to_owned(),
+        common_names: vec!["processor".to_owned()],
         names: vec!["DNS:processor.example".to_owned(), "URI:spiffe://example/processor".to_owned()],
     };
     let rows = [
@@ -184,7 +186,10 @@ fn a_certificate_is_known_by_its_subject_or_one_of_its_names() {
         (r#"["*"]"#, true, true),
         (r#"["*"]"#, false, false),
         (r#"["DNS:PROCESSOR.example"]"#, true, false),
-        (r#"["processor", "CN=processor", "processor.example"]"#, true, false),
+        (r#"["CN=processor", "cert-subject:CN=processor", "dns:spare.example"]"#, true, false),
+        (r#"["cert-subject:O=FintechOS, CN=processor"]"#, true, true),
+        (r#"["cert-cn:processor"]"#, true, true),
+        (r#"["uri:spiffe://example/processor"]"#, true, true),
     ];
 
     for (certificates, shows, expected) in rows {
@@ -195,6 +200,62 @@ fn a_certificate_is_known_by_its_subject_or_one_of_its_names() {
         let found = plugin.request_filter(&testkit::head("GET", "/", &[]), &mut cx);
         assert_eq!(found.is_ok(), expected, "{certificates}, shown: {shows}");
     }
+}
+
+#[test]
+fn certificate_names_of_no_known_form_are_refused_each_by_its_place() {
+    let refused = testkit::build::<CallerAuth>(
+        r#"certificates = ["processor", "O=FintechOS", "processor.example", "dn:x", "DNS:", "sub:x", "*"]"#,
+    )
+    .unwrap_err();
+
+    let places: Vec<&str> = refused.split("; ").filter_map(|problem| problem.split(": `").next()).collect();
+    assert_eq!(places, [0, 2, 3, 4, 5].map(|place| format!("certificates[{place}]")));
+}
+
+#[test]
+fn what_was_shown_is_named_where_it_is_no_callers() {
+    let plugin = testkit::build::<CallerAuth>(r#"certificates = ["DNS:processor.example"]"#).unwrap();
+    let refusal = |certificate: Option<ClientCertificate>| {
+        let mut cx = testkit::ctx([]);
+        cx.set_connection(Connection { certificate: certificate.map(Arc::new), ..Connection::default() });
+        let refused = plugin.request_filter(&testkit::head("GET", "/", &[]), &mut cx).unwrap_err();
+        (refused.kind(), refused.to_string())
+    };
+    let other = ClientCertificate {
+        subject: "CN=other".to_owned(),
+        common_names: Vec::new(),
+        names: vec!["DNS:other.example\u{1b}[2J".to_owned()],
+    };
+
+    assert_eq!(refusal(None), (ProblemKind::Unauthenticated, "the peer shows no certificate".to_owned()));
+    let shown = "the peer shows a certificate that is no caller's: cert-subject:CN=other; dns:other.example\\u{1b}[2J";
+    assert_eq!(refusal(Some(other)), (ProblemKind::Unauthenticated, shown.to_owned()));
+}
+
+#[test]
+fn what_was_verified_names_the_caller_and_what_was_not_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("apim"), CANARY).unwrap();
+    let settings = "require = \"any\"\nallow = [\"10.0.0.0/8\"]\ncertificates = [\"CN=a\"]\n\
+                    secrets = [{ name = \"apim\", file = \"apim\" }]";
+    let config: Config = toml::from_str(settings).unwrap();
+    let plugin = testkit::with_build(|build| {
+        CallerAuth::build(config, &Build { folder: folder.path(), ..*build }).unwrap()
+    });
+    let label = |subject: &str, headers: Headers<'_>| {
+        let shown = ClientCertificate { subject: subject.to_owned(), common_names: vec![], names: vec![] };
+        let mut cx = testkit::ctx([]);
+        let peer = Some("10.1.2.3:1".parse().unwrap());
+        cx.set_connection(Connection { peer, certificate: Some(Arc::new(shown)), ..Connection::default() });
+        plugin.request_filter(&testkit::head("GET", "/", headers), &mut cx).unwrap();
+        Caller::of(&cx).map(Caller::label)
+    };
+
+    let secret: Headers<'_> = &[("X-Gateway-Secret", CANARY)];
+    assert_eq!(label("CN=a", secret).as_deref(), Some("cert-subject:CN=a; secret:apim"));
+    assert_eq!(label("CN=b", secret).as_deref(), Some("secret:apim"));
+    assert_eq!(label("CN=b", &[("X-Gateway-Secret", "x")]), None, "a network names nobody");
 }
 
 #[test]

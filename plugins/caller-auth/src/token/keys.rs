@@ -5,17 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse};
-use kyc_plugin_api::{Background, Surroundings};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 #[cfg(test)]
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use url::{Host, Url};
 
@@ -114,6 +112,14 @@ impl Keys {
         !self.current.load().is_empty()
     }
 
+    /// Says whether callers can be let in.
+    pub(crate) fn are_enough(&self) -> bool {
+        match self.demand {
+            Demand::Needed => self.are_known(),
+            Demand::Optional => true,
+        }
+    }
+
     /// The key of that id; without one the only key there is.
     pub(crate) fn find(&self, id: Option<&str>) -> Option<DecodingKey> {
         let keys = self.current.load();
@@ -167,31 +173,9 @@ impl Keys {
     }
 }
 
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("known", &self.current.load().len()).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl Background for Keys {
-    fn name(&self) -> &'static str {
-        "token keys"
-    }
-
-    async fn prepare(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn is_ready(&self) -> bool {
-        match self.demand {
-            Demand::Needed => self.are_known(),
-            Demand::Optional => true,
-        }
-    }
-
-    async fn run(&self, surroundings: Surroundings) {
-        let mut shutdown = surroundings.shutdown;
+impl Keys {
+    /// Fetches them again and again until the shutdown begins.
+    pub(crate) async fn watch(&self, mut shutdown: watch::Receiver<bool>) {
         while !*shutdown.borrow() {
             let asked = Instant::now();
             let fetched = tokio::select! {
@@ -219,6 +203,12 @@ impl Background for Keys {
                 _ = shutdown.changed() => {}
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("known", &self.current.load().len()).finish_non_exhaustive()
     }
 }
 

@@ -23,6 +23,7 @@ fn plugin(settings: &str) -> Notifications {
         config,
         &Build {
             route: "test",
+            any_tenant: false,
             folder: std::path::Path::new(""),
             collectors: &collectors,
             warnings: &warnings,

@@ -199,7 +199,7 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
     }
     let instruments = Instruments::new().unwrap();
     let Instruments { collectors, warnings, .. } = &instruments;
-    let build = Build { route: "test", folder: Path::new(""), collectors, warnings };
+    let build = Build { route: "test", any_tenant: false, folder: Path::new(""), collectors, warnings };
     let mut problems = Problems::new(Path::new("test.toml"));
 
     let _ = plugins::built_in().find(kind).unwrap().build(settings, &build, "plugin", &mut problems);

@@ -4,6 +4,9 @@ use super::*;
 
 const HOST: &str = "baseUrl names a host that API tokens do not go to (tenants.onfido_hosts)";
 
+const NO_FORM: &str = "callers has a name of no known form (cert-subject:, cert-cn:, dns:, uri:, email:, ip:, sub:, azp:, appid:, \
+                       client_id: or secret:)";
+
 const IN_CLEAR: &str = "baseUrl must begin with https://, or the API token could be read on the way";
 
 const UNKNOWN_OPERATION: &str =
@@ -53,6 +56,13 @@ fn bad_entry_is_refused_by_name_and_the_others_load() {
         ("operations", json!("[\"checks\", 1]"), NO_LIST),
         ("operations", json!(true), NO_LIST),
         ("operations", json!({}), NO_LIST),
+        ("callers", json!("processor"), NO_FORM),
+        ("callers", json!(["dns:a.example", "DNS:a.example"]), NO_FORM),
+        ("callers", json!("[\"dns:a.example\", \"a.example\"]"), NO_FORM),
+        ("callers", json!(["sub: "]), "callers has a name with nothing behind its prefix"),
+        ("callers", json!([]), "callers names nobody; leave it out to name none"),
+        ("callers", json!("[1]"), "callers must be a JSON array of texts"),
+        ("callers", json!({}), "callers must be a JSON array of texts"),
         ("APITOKEN", json!("other"), "apiToken is given more than once"),
     ];
 

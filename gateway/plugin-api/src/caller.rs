@@ -1,0 +1,176 @@
+//! Who a request comes from, as the plugin that checks callers has verified it.
+
+use std::fmt::{self, Write};
+
+use kyc_model::{CallerKind, CallerName};
+use serde_json::{Map, Value};
+
+use crate::Ctx;
+
+/// The verified names of a caller, and what its token says. A plugin that checks callers records it; one that finds the
+/// tenant asks it; the access line shows it.
+#[derive(Clone, Default)]
+pub struct Caller {
+    names: Vec<CallerName>,
+    claims: Map<String, Value>,
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// Adds a name that a credential proves.
+    pub fn add(&mut self, kind: CallerKind, value: &str) {
+        self.names.push(CallerName::new(kind, value));
+    }
+
+    /// Keeps what a verified token says.
+    pub fn set_claims(&mut self, claims: Map<String, Value>) {
+        self.claims = claims;
+    }
+
+    /// Puts the caller into the context, beside what another plugin recorded before.
+    pub fn record(mut self, cx: &mut Ctx) {
+        if let Some(known) = cx.extensions_mut().remove::<Self>() {
+            self.names.extend(known.names);
+            if self.claims.is_empty() {
+                self.claims = known.claims;
+            }
+        }
+        if !self.names.is_empty() {
+            cx.extensions_mut().insert(self);
+        }
+    }
+
+    /// Who calls, once a plugin has recorded it.
+    pub fn of(cx: &Ctx) -> Option<&Self> {
+        cx.extensions().get()
+    }
+
+    /// Says whether the caller has one of the names.
+    pub fn is_one_of(&self, names: &[CallerName]) -> bool {
+        self.names.iter().any(|name| names.contains(name))
+    }
+
+    /// Says whether a certificate or a token tells this caller from others, and not a secret that many may share.
+    pub fn is_individual(&self) -> bool {
+        self.names.iter().any(|name| name.kind() != CallerKind::Secret)
+    }
+
+    /// The values of the names of one kind.
+    pub fn names(&self, kind: CallerKind) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(move |name| name.kind() == kind).map(CallerName::value)
+    }
+
+    /// The text of a claim of the verified token.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.get(name)?.as_str()
+    }
+
+    /// The caller for logs: one name of each credential, escaped, of at most [`LONGEST`] bytes.
+    pub fn label(&self) -> String {
+        let shown = [
+            &[CallerKind::CertificateSubject][..],
+            &[CallerKind::Subject, CallerKind::AuthorizedParty, CallerKind::AppId, CallerKind::ClientId],
+            &[CallerKind::Secret],
+        ];
+        let of = |kind: &CallerKind| self.names.iter().find(|name| name.kind() == *kind);
+        printable(shown.iter().filter_map(|kinds| kinds.iter().find_map(of)))
+    }
+
+    /// All names for a log, where it matters which of them could have matched.
+    pub fn all_names(&self) -> String {
+        printable(self.names.iter())
+    }
+}
+
+/// Claims are about people, and names may be long.
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("names", &self.names.len()).finish_non_exhaustive()
+    }
+}
+
+/// Whoever had a certificate or a token made chose what is in it: a log shows nothing that moves a terminal's cursor,
+/// turns text around or fills lines.
+fn printable<'a>(names: impl Iterator<Item = &'a CallerName>) -> String {
+    let mut text = String::new();
+    for (place, name) in names.enumerate() {
+        if place > 0 {
+            text.push_str("; ");
+        }
+        for letter in name.to_string().chars() {
+            if text.len() >= LONGEST {
+                text.push('…');
+                return text;
+            }
+            if letter.is_control() || INVISIBLE.iter().any(|range| range.contains(&letter)) {
+                // Writing into a string does not fail.
+                let _ = write!(text, "{}", letter.escape_unicode());
+            } else {
+                text.push(letter);
+            }
+        }
+    }
+    text
+}
+
+/// Letters without width, and those that change the direction of others.
+const INVISIBLE: [std::ops::RangeInclusive<char>; 5] = [
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{e0000}'..='\u{e007f}',
+];
+
+/// Bytes of a caller in a log, but for the last letter.
+const LONGEST: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use kyc_model::RequestId;
+    use serde_json::json;
+
+    use super::*;
+    use crate::Connection;
+
+    fn caller(names: &[(CallerKind, &str)]) -> Caller {
+        let mut caller = Caller::default();
+        names.iter().for_each(|(kind, value)| caller.add(*kind, value));
+        caller
+    }
+
+    #[test]
+    fn a_label_names_each_credential_once_and_moves_no_cursor() {
+        let all = caller(&[
+            (CallerKind::Secret, "apim"),
+            (CallerKind::Dns, "a.example"),
+            (CallerKind::AuthorizedParty, "client"),
+            (CallerKind::Subject, "some\u{1b}[2Jone\u{202e}\r\n"),
+            (CallerKind::CertificateSubject, "CN=a"),
+        ]);
+        let long = caller(&[(CallerKind::Subject, &"é".repeat(1000))]);
+
+        let labels = (all.label(), long.label());
+
+        assert_eq!(labels.0, "cert-subject:CN=a; sub:some\\u{1b}[2Jone\\u{202e}\\u{d}\\u{a}; secret:apim");
+        assert!(labels.1.len() <= LONGEST + 4 && labels.1.ends_with('…'), "{}", labels.1);
+    }
+
+    #[test]
+    fn what_several_plugins_verified_stands_together_and_debug_shows_no_claim() {
+        let mut cx = Ctx::new(RequestId::new(), Connection::default(), None);
+        let mut first = caller(&[(CallerKind::Subject, "one")]);
+        let claims = json!({ "tenant": "acme", "n": 1 });
+        first.set_claims(claims.as_object().unwrap().clone());
+
+        first.record(&mut cx);
+        caller(&[(CallerKind::Secret, "apim")]).record(&mut cx);
+
+        let found = Caller::of(&cx).unwrap();
+        assert_eq!(found.label(), "sub:one; secret:apim");
+        assert_eq!((found.claim("tenant"), found.claim("n"), found.claim("x")), (Some("acme"), None, None));
+        assert!(found.is_individual() && !caller(&[(CallerKind::Secret, "a")]).is_individual());
+        assert!(!format!("{cx:?}").contains("acme"));
+    }
+}

@@ -1,0 +1,265 @@
+//! The secrets that callers share with the gateway, each with a name, read again when their files change.
+//!
+//! A secret is rotated without a restart and without a moment in which callers are refused: two secrets of one name are
+//! the same caller, so the new one is added, callers change over, and the old one's file gets the new secret too.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use kyc_model::{Secret, SecretSource};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::config::{Config, SecretConfig};
+
+/// The secrets that are valid now; empty: none is asked for.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    entries: Vec<Entry>,
+    poll: Duration,
+}
+
+/// One secret, and where it is.
+#[derive(Debug)]
+struct Entry {
+    name: Arc<str>,
+    /// The configuration's key, for messages.
+    key: String,
+    source: SecretSource,
+    current: ArcSwap<Secret>,
+    /// Why the source was not used when it was looked at last, so that it is told once.
+    told: Mutex<Option<String>>,
+}
+
+// === impl Secrets ===
+
+impl Secrets {
+    /// Reads all secrets that are asked for; relative paths count from `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Each one that cannot be read, is too short or is another one's too.
+    pub(crate) fn new(config: &Config, folder: &Path) -> Result<Arc<Self>, String> {
+        let mut problems = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
+        if !(SHORTEST_POLL..=LONGEST_POLL).contains(&config.secret_poll) {
+            problems.push("secret_poll: must be from 10 ms to 1 day".to_owned());
+        }
+        let single = single("secret", config.secret_file.as_deref(), config.secret_env.as_deref());
+        let (file, env) = (config.previous_secret_file.as_deref(), config.previous_secret_env.as_deref());
+        let previous = self::single("previous_secret", file, env);
+        if single.is_none() && previous.is_some() {
+            problems.push("previous_secret: is of no use without a secret".to_owned());
+        }
+        let named = config.secrets.iter().enumerate();
+        let named = named.map(|(place, secret)| (format!("secrets[{place}]"), secret.clone()));
+        for (key, secret) in single.into_iter().chain(previous).chain(named) {
+            match Entry::read(&key, &secret, folder) {
+                Ok(entry) => match entries.iter().find(|other| other.collides(&entry)) {
+                    Some(other) => {
+                        problems.push(format!("{key}: is the same secret as {}, of another name", other.key))
+                    }
+                    None => entries.push(entry),
+                },
+                Err(reason) => problems.push(format!("{key}: {reason}")),
+            }
+        }
+        if problems.is_empty() {
+            Ok(Arc::new(Self { entries, poll: config.secret_poll }))
+        } else {
+            Err(problems.join("; "))
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Says whether some secret can change while the gateway runs.
+    pub(crate) fn can_change(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.source, SecretSource::File(_)))
+    }
+
+    /// The name of the secret that this is. It is compared with every one, so that the time does not tell which it was.
+    pub(crate) fn name_of(&self, candidate: &[u8]) -> Option<&Arc<str>> {
+        self.entries.iter().fold(None, |found, entry| {
+            let matches = entry.current.load().matches(candidate);
+            if matches { Some(&entry.name) } else { found }
+        })
+    }
+
+    /// Looks at the files until the shutdown begins.
+    pub(crate) async fn watch(&self, mut shutdown: watch::Receiver<bool>) {
+        let mut look = interval(self.poll);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = look.tick() => self.look(),
+                _ = shutdown.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Takes what changed. What cannot be used is told once, and what was used before stays.
+    fn look(&self) {
+        for entry in &self.entries {
+            let outcome = entry.source.read().map_err(|error| error.to_string()).and_then(|secret| {
+                let is_anothers =
+                    |other: &&Entry| other.name != entry.name && other.current.load().is_same(&secret);
+                match long_enough(&secret) {
+                    Ok(()) if entry.current.load().is_same(&secret) => Ok(false),
+                    Ok(()) if self.entries.iter().any(|other| is_anothers(&other)) => {
+                        Err("is the same secret as one of another name".to_owned())
+                    }
+                    Ok(()) => {
+                        entry.current.store(Arc::new(secret));
+                        Ok(true)
+                    }
+                    Err(reason) => Err(reason),
+                }
+            });
+            let mut told = entry.told.lock().unwrap_or_else(PoisonError::into_inner);
+            match outcome {
+                Ok(changed) => {
+                    *told = None;
+                    if changed {
+                        tracing::info!(secret = &*entry.name, key = entry.key, "a caller's secret changed");
+                    }
+                }
+                Err(reason) if told.as_ref() == Some(&reason) => {}
+                Err(reason) => {
+                    tracing::error!(
+                        secret = &*entry.name,
+                        key = entry.key,
+                        error = reason,
+                        "a caller's secret cannot be used, the one before stays valid"
+                    );
+                    *told = Some(reason);
+                }
+            }
+        }
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn read(key: &str, config: &SecretConfig, folder: &Path) -> Result<Self, String> {
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        if config.name.is_empty() || config.name.len() > 64 || !config.name.chars().all(is_name) {
+            return Err("needs a name of up to 64 letters, digits, dashes, dots and underscores".to_owned());
+        }
+        let file = config.file.as_ref().map(|file| folder.join(file));
+        let source = match (file, &config.env) {
+            (Some(file), None) => SecretSource::File(file),
+            (None, Some(variable)) => SecretSource::Env(variable.clone()),
+            (None, None) => return Err("needs one of file and env".to_owned()),
+            (Some(_), Some(_)) => return Err("takes only one of file and env".to_owned()),
+        };
+        let secret = source.read().map_err(|error| error.to_string())?;
+        long_enough(&secret)?;
+        let current = ArcSwap::from_pointee(secret);
+        let (name, key) = (config.name.as_str().into(), key.to_owned());
+        Ok(Self { name, key, source, current, told: Mutex::default() })
+    }
+
+    /// Says whether nobody could tell which of the two callers has sent their secret.
+    fn collides(&self, other: &Self) -> bool {
+        self.name != other.name && self.current.load().is_same(&other.current.load())
+    }
+}
+
+/// A secret that is given by a pair of keys of its own.
+fn single(key: &str, file: Option<&Path>, env: Option<&str>) -> Option<(String, SecretConfig)> {
+    let (file, env) = (file.map(Path::to_owned), env.map(str::to_owned));
+    let is_asked_for = file.is_some() || env.is_some();
+    is_asked_for.then(|| (key.to_owned(), SecretConfig { name: SHARED.to_owned(), file, env }))
+}
+
+fn long_enough(secret: &Secret) -> Result<(), String> {
+    match secret.len() {
+        bytes if bytes < LEAST_BYTES => Err(format!(
+            "the secret has {bytes} bytes and needs at least {LEAST_BYTES}; `openssl rand -hex 32` makes one"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What is guessed at the rate of requests must be long (NIST SP 800-63B, section 5.1.1: 112 bits).
+const LEAST_BYTES: usize = 16;
+/// The name of the secret of `secret_file`, `secret_env` and their predecessors.
+const SHARED: &str = "shared";
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
+const LONGEST_POLL: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "first-secret-of-16-and-more";
+    const SECOND: &str = "second-secret-of-16-and-more";
+
+    fn secrets(folder: &Path, settings: &str) -> Result<Arc<Secrets>, String> {
+        Secrets::new(&toml::from_str(settings).unwrap(), folder)
+    }
+
+    #[test]
+    fn a_secret_that_changes_is_taken_and_one_that_cannot_be_used_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        std::fs::write(&file, FIRST).unwrap();
+        std::fs::write(folder.path().join("b"), "the-secret-of-somebody-else").unwrap();
+        let both = "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"b\" }]";
+        let secrets = secrets(folder.path(), both).unwrap();
+        let known = |text: &str| secrets.name_of(text.as_bytes()).map(|name| name.to_string());
+
+        std::fs::write(&file, format!("{SECOND}\n")).unwrap();
+        secrets.look();
+        let changed = (known(FIRST), known(SECOND));
+        for bad in ["short", "", "the-secret-of-somebody-else"] {
+            std::fs::write(&file, bad).unwrap();
+            secrets.look();
+            assert_eq!(known(SECOND).as_deref(), Some("a"), "{bad:?} takes nobody's secret away");
+        }
+        std::fs::remove_file(&file).unwrap();
+        secrets.look();
+
+        assert_eq!(changed, (None, Some("a".to_owned())));
+        assert_eq!((known(SECOND).as_deref(), known("short")), (Some("a"), None));
+        assert_eq!(known("the-secret-of-somebody-else").as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn what_could_be_guessed_or_confused_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in [("a", FIRST), ("same", FIRST), ("short", "nine-char"), ("empty", " \n")] {
+            std::fs::write(folder.path().join(file), text).unwrap();
+        }
+        let rows = [
+            ("secret_file = \"short\"", "secret: the secret has 9 bytes and needs at least 16"),
+            (
+                "secret_file = \"a\"\nprevious_secret_file = \"short\"",
+                "previous_secret: the secret has 9 bytes",
+            ),
+            ("secret_file = \"empty\"", "secret: the secret is empty"),
+            ("previous_secret_file = \"a\"", "previous_secret: is of no use without a secret"),
+            ("secrets = [{ name = \"a\" }]", "secrets[0]: needs one of file and env"),
+            ("secrets = [{ name = \"a\", file = \"a\", env = \"A\" }]", "secrets[0]: takes only one"),
+            ("secrets = [{ name = \"a b\", file = \"a\" }]", "secrets[0]: needs a name"),
+            (
+                "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"same\" }]",
+                "secrets[1]: is the same secret as secrets[0], of another name",
+            ),
+            ("secret_file = \"a\"\nsecret_poll = \"1ms\"", "secret_poll: must be from"),
+        ];
+
+        for (settings, expected) in rows {
+            let refused = secrets(folder.path(), settings).unwrap_err();
+            assert!(refused.starts_with(expected), "{settings}: {refused}");
+        }
+        let overlapping = "secrets = [{ name = \"a\", file = \"a\" }, { name = \"a\", file = \"same\" }]";
+        assert!(secrets(folder.path(), overlapping).is_ok(), "the end of a rotation");
+    }
+}

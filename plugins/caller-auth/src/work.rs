@@ -1,0 +1,46 @@
+//! What goes on beside requests: secrets and keys are kept up to date.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kyc_plugin_api::{Background, Surroundings};
+
+use crate::secrets::Secrets;
+use crate::token::Keys;
+
+/// The work of one instance.
+pub(crate) struct Work {
+    /// Absent: none can change.
+    pub(crate) secrets: Option<Arc<Secrets>>,
+    /// Absent: no tokens are asked for.
+    pub(crate) keys: Option<Arc<Keys>>,
+}
+
+#[async_trait]
+impl Background for Work {
+    fn name(&self) -> &'static str {
+        "secrets and token keys"
+    }
+
+    async fn prepare(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.keys.as_ref().is_none_or(|keys| keys.are_enough())
+    }
+
+    async fn run(&self, surroundings: Surroundings) {
+        let secrets = async {
+            if let Some(secrets) = &self.secrets {
+                secrets.watch(surroundings.shutdown.clone()).await;
+            }
+        };
+        let keys = async {
+            if let Some(keys) = &self.keys {
+                keys.watch(surroundings.shutdown.clone()).await;
+            }
+        };
+        tokio::join!(secrets, keys);
+    }
+}

@@ -1,0 +1,180 @@
+//! A caller acts for the tenants that name it, and for nobody else.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Client, Identity, Response};
+use serde_json::{Value, json};
+
+use crate::support::gateway::{Gateway, Setup, start, tenant};
+use crate::support::soon;
+use crate::support::tls::Authority;
+use crate::support::upstream::Echo;
+
+const NOWHERE: &str = "http://127.0.0.1:9/portal";
+
+/// A listener that asks for certificates, in front of a route with these settings of the route and its two plugins.
+fn config(authority: &Authority, route: &str, guard: &str, subscription: &str) -> String {
+    let clients = format!(", client_ca_file = \"{}/authority.pem\"", authority.folder().display());
+    format!(
+        "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}\
+         [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{{*path}}\"]\n{route}\n\
+         [[routes.plugins]]\nplugin = \"caller-auth\"\n{guard}\n\
+         [[routes.plugins]]\nplugin = \"subscription\"\n{subscription}\n[[routes.plugins]]\nplugin = \"onfido\"\n",
+        authority.listener_tls_with(&clients)
+    )
+}
+
+fn bound(name: &str, callers: &[&str]) -> Value {
+    let mut entry = tenant(name, NOWHERE);
+    entry["callers"] = json!(json!(callers).to_string());
+    entry
+}
+
+fn client(authority: &Authority, gateway: &Gateway, identity: Identity) -> Client {
+    Client::builder()
+        .tls_certs_only([authority.certificate()])
+        .pool_max_idle_per_host(0)
+        .resolve("gateway.test", gateway.address())
+        .identity(identity)
+        .build()
+        .unwrap()
+}
+
+async fn call(client: &Client, gateway: &Gateway, subscription: &str) -> Response {
+    let url = format!("https://gateway.test:{}/dcs/kyc2/applicants", gateway.address().port());
+    client.get(url).header("SubscriptionId", subscription).send().await.unwrap()
+}
+
+/// Everything that the caller sees of an answer, but for the id of its request.
+async fn whole(answer: Response) -> (u16, BTreeMap<String, String>, String) {
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let fields =
+        answer.headers().iter().filter(|(name, _)| !matches!(name.as_str(), "x-request-id" | "date"));
+    let fields = fields.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    (answer.status().as_u16(), fields, answer.text().await.unwrap().replace(&id, "ID"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_another_tenants_caller_is_answered_as_an_unknown_tenant() {
+    let onfido = Echo::start().await;
+    let authority = Authority::new();
+    let tenants = vec![
+        bound("acme", &["cert-subject:O=FintechOS, CN=acme-processor", "dns:acme.example"]),
+        bound("globex", &["cert-subject:O=FintechOS, CN=globex-processor"]),
+    ];
+    let config = config(&authority, "", "certificates = [\"*\"]", "");
+    let gateway = start(Setup::default().onfido(onfido.address).tenants(tenants).config(&config)).await;
+    let acme = client(&authority, &gateway, authority.caller("acme-processor", "a.example", 2999));
+    let other = client(&authority, &gateway, authority.caller("spare", "acme.example", 2999));
+
+    let theirs = whole(call(&acme, &gateway, "sub-globex").await).await;
+    let unknown = whole(call(&acme, &gateway, "sub-nobody").await).await;
+    let folded = whole(call(&other, &gateway, "sub-globex").await).await;
+    let seen = onfido.requests();
+    let own = call(&acme, &gateway, "sub-acme").await;
+    let by_name = call(&other, &gateway, "sub-acme").await;
+
+    assert_eq!((&theirs, seen), (&unknown, 0), "the upstream sees nothing of it");
+    assert_eq!((theirs.0, &folded), (401, &unknown));
+    assert_eq!((own.status().as_u16(), by_name.status().as_u16()), (200, 200));
+    assert!(own.text().await.unwrap().contains("Token token=token-acme"));
+    let metrics = gateway.metrics().await;
+    assert!(
+        metrics.contains("gateway_callers_refused_total{reason=\"tenant\",route=\"onfido\"} 2"),
+        "{metrics}"
+    );
+    let log = gateway.stop().await;
+    let access: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &Value| line["target"] == "access")
+        .collect();
+    let refused = access.iter().find(|line| line["status"] == 401).unwrap();
+    assert_eq!(refused["caller"], "cert-subject:O=FintechOS, CN=acme-processor", "{refused}");
+    assert_eq!((&refused["listener"], &refused["tenant"]), (&json!("main"), &json!("")));
+    assert!(refused["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_may_name_the_tenant_and_the_header_does_not_win() {
+    let onfido = Echo::start().await;
+    let authority = Authority::new();
+    let config = config(&authority, "", "certificates = [\"*\"]", "tenant_from = \"certificate:cn\"");
+    let gateway = start(Setup::default().onfido(onfido.address).config(&config)).await;
+    let acme = client(&authority, &gateway, authority.caller("acme", "a.example", 2999));
+    let nobody = client(&authority, &gateway, authority.caller("nobody", "acme", 2999));
+
+    let answer = call(&acme, &gateway, "sub-globex").await.text().await.unwrap();
+    let refused = call(&nobody, &gateway, "sub-globex").await.status().as_u16();
+
+    assert!(answer.contains("Token token=token-acme") && !answer.contains("sub-globex"), "{answer}");
+    assert_eq!((refused, onfido.requests()), (401, 1));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_names_nobody_any_more_is_refused_while_the_gateway_runs() {
+    let onfido = Echo::start().await;
+    let authority = Authority::new();
+    let own = |name: &str| bound(name, &["dns:a.example"]);
+    let guard = "certificates = [\"*\"]";
+    let setup = Setup::default().onfido(onfido.address).tenants(vec![own("acme"), own("globex")]);
+    let gateway = start(setup.config(&config(&authority, "", guard, ""))).await;
+    let caller = client(&authority, &gateway, authority.caller("processor", "a.example", 2999));
+    let before = call(&caller, &gateway, "sub-globex").await.status().as_u16();
+
+    gateway.write_tenants(onfido.address, &[own("acme"), tenant("globex", NOWHERE)]);
+    soon(async || (call(&caller, &gateway, "sub-globex").await.status() == 401).then_some(())).await;
+    let acme = call(&caller, &gateway, "sub-acme").await.status().as_u16();
+
+    assert_eq!((before, acme), (200, 200));
+    let log = gateway.stop().await;
+    assert!(
+        log.contains("this tenant names no callers, so that certificates and tokens are refused"),
+        "{log}"
+    );
+    let open = config(&authority, "any_tenant = true", guard, "");
+    let open = start(Setup::default().onfido(onfido.address).config(&open)).await;
+    let caller = client(&authority, &open, authority.caller("processor", "a.example", 2999));
+    assert_eq!(call(&caller, &open, "sub-globex").await.status(), 200);
+    open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
+    let onfido = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = ("canary-first-secret", "canary-second-secret");
+    let write = |file: &str, secret: &str| {
+        let draft = folder.path().join("draft");
+        std::fs::write(&draft, secret).unwrap();
+        std::fs::rename(draft, folder.path().join(file)).unwrap();
+    };
+    write("old", first);
+    write("new", second);
+    let place = folder.path().display();
+    let route = format!(
+        "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{{*path}}\"]\n[[routes.plugins]]\nplugin = \"caller-auth\"\n\
+         secret_poll = \"20ms\"\nsecrets = [{{ name = \"apim\", file = \"{place}/old\" }}, {{ name = \"apim\", file = \"{place}/new\" }}]\n\
+         [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n"
+    );
+    let tenants = vec![bound("acme", &["secret:apim"]), bound("globex", &["secret:other"])];
+    let gateway = start(Setup::default().onfido(onfido.address).tenants(tenants).config(&route)).await;
+    let call = async |secret: &str, subscription: &str| {
+        let request = Client::new().get(gateway.url("/dcs/kyc2/applicants"));
+        let request = request.header("SubscriptionId", subscription).header("X-Gateway-Secret", secret);
+        request.send().await.unwrap().status().as_u16()
+    };
+
+    let overlap = [call(first, "sub-acme").await, call(second, "sub-acme").await];
+    write("old", second);
+    soon(async || (call(first, "sub-acme").await == 401).then_some(())).await;
+    let after = [call(second, "sub-acme").await, call(second, "sub-globex").await];
+    write("old", "too short");
+    soon(async || gateway.log().contains("the one before stays valid").then_some(())).await;
+
+    assert_eq!((overlap, after), ([200, 200], [200, 401]));
+    assert_eq!(call(second, "sub-acme").await, 200);
+    let log = gateway.stop().await;
+    assert!(log.contains("\"caller\":\"secret:apim\"") && !log.contains("canary-"), "{log}");
+}
