@@ -153,7 +153,7 @@ async fn every_key_of_a_tenant_has_its_effect_without_a_restart() {
     it.set("ftosEndpoint", &it.other_portal.url()).await;
     it.is_delivered_at_the_other_portal("acme", "sign-new").await;
     it.set("Name", "acme-two").await;
-    assert_eq!(it.notify("acme", "sign-new").await.0, 404);
+    assert_eq!(it.notify("acme", "sign-new").await.0, 401);
     // The other portal has an account for each of these, and for no other combination.
     for (field, value) in
         [("ftosUsername", "user-new"), ("ftosClientId", "client-new"), ("ftosPassword", "password-new")]

@@ -60,7 +60,7 @@ async fn each_listener_has_its_own_routes_and_limits() {
 
     assert_eq!((status(&outside), status(&inside), onfido.requests()), (404, 200, 1));
     assert!(outside.contains("route_not_found"), "{outside}");
-    assert!(posted.contains("tenant_not_found"), "{posted}");
+    assert!(posted.contains("unauthenticated"), "{posted}");
     assert_eq!(status(&astray), 404, "{astray}");
     let has_close = |answer: &str| answer.to_ascii_lowercase().contains("connection: close");
     assert!(has_close(&outside) && !has_close(&inside), "{outside}{inside}");

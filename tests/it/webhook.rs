@@ -176,7 +176,7 @@ async fn what_is_no_deliverable_notification_has_its_own_answer() {
         .await
         .unwrap();
 
-    assert_eq!((ignored, unknown), (200, 404));
+    assert_eq!((ignored, unknown), (200, 401));
     let statuses =
         [&other_tenants_signature, &unsigned, &method, &large, &text].map(|answer| answer.status().as_u16());
     assert_eq!(statuses, [401, 401, 405, 413, 415]);

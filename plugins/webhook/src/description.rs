@@ -21,9 +21,8 @@ fn read(text: &str) -> Value {
 
 const NOTIFY: &str = include_str!("notify.openapi.json");
 const EVENTS: &str = include_str!("events.openapi.json");
-const REFUSALS: [(u16, &str); 3] = [
-    (401, "The signature is missing or wrong."),
-    (404, "No tenant has this configuration name."),
+const REFUSALS: [(u16, &str); 2] = [
+    (401, "The signature is missing or wrong, or no tenant has this configuration name."),
     (415, "The body is not declared as JSON."),
 ];
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use kyc_model::Tenant;
+use kyc_model::{Secret, Tenant};
 use kyc_plugin_api::{
     Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem, ProblemKind,
     Result, RouteApi,
@@ -221,11 +221,16 @@ impl Plugin for Notifications {
             ));
         }
         let tenant = named_tenant(cx)?;
-        cx.set_tenant(tenant);
-        if let Verification::Required(_) = self.verification {
-            // What is not signed at all is refused before its body is read.
-            cx.extensions_mut().insert(Signature::from_head(head)?);
+        let is_known = tenant.is_some();
+        if let Some(tenant) = tenant {
+            cx.set_tenant(tenant);
         }
+        match self.verification {
+            // What is not signed at all is refused before its body is read.
+            Verification::Required(_) => cx.extensions_mut().insert(Signature::from_head(head)?),
+            Verification::Off if is_known => None,
+            Verification::Off => return Err(Problem::new(ProblemKind::TenantNotFound, UNKNOWN)),
+        };
         cx.want_body(BodyWish { limit: self.max_body, within: Some(self.deadline) });
         cx.extensions_mut().insert(Deadline(Instant::now() + self.deadline));
         Ok(Flow::Next)
@@ -237,12 +242,14 @@ impl Plugin for Notifications {
         body: &mut Bytes,
         cx: &mut Ctx,
     ) -> Result<Flow> {
-        let (Some(tenant), Some(&Deadline(deadline))) = (cx.tenant(), cx.extensions().get::<Deadline>())
-        else {
+        let Some(&Deadline(deadline)) = cx.extensions().get::<Deadline>() else {
             return Err(Problem::new(
                 ProblemKind::Internal,
-                "notification reached its body without a tenant",
+                "notification reached its body without its head",
             ));
+        };
+        let Some(tenant) = cx.tenant() else {
+            return Err(unknown(cx.extensions().get::<Signature>(), body));
         };
         let handled =
             timeout_at(deadline, self.handle(head, body, tenant, cx, deadline)).await.unwrap_or_else(|_| {
@@ -270,17 +277,25 @@ impl fmt::Debug for Notifications {
     }
 }
 
-fn named_tenant(cx: &Ctx) -> Result<Arc<Tenant>> {
+/// `None`: nobody has this name.
+fn named_tenant(cx: &Ctx) -> Result<Option<Arc<Tenant>>> {
     let raw = cx
         .params()
         .value(PARAMETER)
         .ok_or_else(|| Problem::new(ProblemKind::Internal, "the route's path has no {configurationName}"))?;
     let tenants = cx.tenants()?;
-    configuration_name::decode(raw)
-        .and_then(|name| tenants.by_name(&name))
-        .cloned()
-        .ok_or_else(|| Problem::new(ProblemKind::TenantNotFound, "notification names an unknown tenant"))
+    Ok(configuration_name::decode(raw).and_then(|name| tenants.by_name(&name)).cloned())
 }
+
+/// The answer to a wrong signature, after the same work: neither it nor its time tells which names there are.
+fn unknown(signature: Option<&Signature>, body: &[u8]) -> Problem {
+    let compared = signature.map(|signature| signature.verify(&Secret::from(UNKNOWN.to_owned()), body));
+    // Whatever it says: this token is nobody's.
+    std::hint::black_box(compared.is_some());
+    Problem::new(ProblemKind::Unauthenticated, UNKNOWN)
+}
+
+const UNKNOWN: &str = "notification names an unknown tenant";
 
 /// The declared size; what is unreadable is the strict parser's to refuse, and the body reader counts anyway.
 fn declared_length(head: &RequestHeader) -> Option<usize> {

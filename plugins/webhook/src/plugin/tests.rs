@@ -172,12 +172,35 @@ async fn missing_signature_asks_onfido_for_nothing() {
 #[test]
 fn names_are_decoded_once_and_matched_exactly() {
     let plugin = plugin("");
-    let filter = |name: &str| plugin.request_filter(&signed(REPORT), &mut named(acme("http://p.test"), name));
+    let filter = |name: &str| {
+        let mut cx = named(acme("http://p.test"), name);
+        let flow = plugin.request_filter(&signed(REPORT), &mut cx);
+        assert!(matches!(flow, Ok(Flow::Next)), "{name}");
+        cx.tenant().is_some()
+    };
 
-    assert!(matches!(filter("%61cme"), Ok(Flow::Next)));
+    assert!(filter("%61cme"));
     for name in ["ACME", "acme2", "%2561cme", "%", ""] {
-        assert_eq!(filter(name).unwrap_err().kind(), ProblemKind::TenantNotFound, "{name}");
+        assert!(!filter(name), "{name}");
     }
+}
+
+#[tokio::test]
+async fn unknown_name_is_answered_like_a_wrong_signature() {
+    let plugin = plugin("");
+    let wrong = head("POST", "/", &[("x-sha2-signature", &"0".repeat(64))]);
+    let answer = async |name: &str, head: &RequestHeader| {
+        kind(notify(&plugin, head, REPORT, named(acme("http://p.test"), name)).await)
+    };
+
+    for head in [&wrong, &signed(REPORT)] {
+        assert_eq!(answer("nobody", head).await, ProblemKind::Unauthenticated);
+    }
+    assert_eq!(answer("acme", &wrong).await, ProblemKind::Unauthenticated);
+    assert_eq!(
+        answer("nobody", &RequestHeader::build("POST", b"/", None).unwrap()).await,
+        ProblemKind::Unauthenticated
+    );
 }
 
 #[test]
