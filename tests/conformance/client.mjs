@@ -1,6 +1,6 @@
 // Calls many operations by the official Node client and prints what it got.
 //
-//     NODE_MODULES=FOLDER client.mjs BASE_URL [SUBSCRIPTION_ID]
+//     NODE_MODULES=FOLDER [HTTP2=1] client.mjs BASE_URL [SUBSCRIPTION_ID]
 //
 // The output is one JSON object: operation -> {"result": ...} or {"error": {"status": ..., "body": ...}}.
 
@@ -124,7 +124,9 @@ function operations(api) {
 // Calls, and makes JSON of what came back.
 async function outcome(call) {
   try {
-    return { result: plain((await call()).data) };
+    const answer = await call();
+    if (process.env.HTTP2 && !answer.request.session) throw new Error("this was not HTTP/2");
+    return { result: plain(answer.data) };
   } catch (error) {
     return { error: { status: error.response?.status ?? 0, body: error.response?.data ?? String(error) } };
   }
@@ -138,7 +140,8 @@ function plain(value) {
 
 const [basePath, subscription] = process.argv.slice(2);
 const headers = subscription ? { SubscriptionId: subscription } : {};
-const api = new DefaultApi(new Configuration({ basePath, apiToken: "dummy-token", baseOptions: { headers } }));
+const baseOptions = process.env.HTTP2 ? { headers, httpVersion: 2 } : { headers };
+const api = new DefaultApi(new Configuration({ basePath, apiToken: "dummy-token", baseOptions }));
 const outcomes = {};
 for (const [name, call] of Object.entries(operations(api))) outcomes[name] = await outcome(call);
 console.log(JSON.stringify(outcomes));

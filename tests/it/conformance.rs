@@ -13,37 +13,51 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start, tools};
+use crate::support::tls::Authority;
 
 /// Operation by name → `{"result": …}` or `{"error": …}`.
 type Outcomes = BTreeMap<String, Value>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_client_gets_the_same_results_through_the_gateway() {
-    assert_conforms(|| {
-        let mut command = Command::new(tools().join("python/bin/python"));
-        command.arg(conformance("client.py"));
-        command
-    })
-    .await;
+    assert_conforms(Setup::default(), "http", python(), python()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_node_client_gets_the_same_results_through_the_gateway() {
-    assert_conforms(|| {
-        let mut command = Command::new("node");
-        command.arg(conformance("client.mjs")).env("NODE_MODULES", tools().join("node/node_modules"));
-        command
-    })
-    .await;
+    assert_conforms(Setup::default(), "http", node(), node()).await;
 }
 
-async fn assert_conforms(client: fn() -> Command) {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_client_gets_the_same_results_over_http2() {
+    let authority = Authority::new();
+    let listener =
+        format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
+    let mut over_http2 = node();
+    over_http2.env("HTTP2", "1").env("NODE_EXTRA_CA_CERTS", authority.folder().join("authority.pem"));
+    assert_conforms(Setup::default().config(&listener), "https", node(), over_http2).await;
+}
+
+fn node() -> Command {
+    let mut command = Command::new("node");
+    command.arg(conformance("client.mjs")).env("NODE_MODULES", tools().join("node/node_modules"));
+    command
+}
+
+fn python() -> Command {
+    let mut command = Command::new(tools().join("python/bin/python"));
+    command.arg(conformance("client.py"));
+    command
+}
+
+async fn assert_conforms(setup: Setup, scheme: &str, direct: Command, through: Command) {
     let prism = Prism::start().await;
     let relay = Relay::start(prism.address).await;
-    let gateway = start(Setup::default().onfido_base(&format!("http://{}", relay.address))).await;
+    let gateway = start(setup.onfido_base(&format!("http://{}", relay.address))).await;
 
-    let direct = run(client(), &[&format!("http://{}", prism.address)]).await;
-    let through = run(client(), &[&gateway.url("/dcs/kyc2"), "sub-acme"]).await;
+    let direct = run(direct, &[&format!("http://{}", prism.address)]).await;
+    let base = format!("{scheme}://{}/dcs/kyc2", gateway.address());
+    let through = run(through, &[&base, "sub-acme"]).await;
 
     assert_same(&direct, &through);
     assert_wide(&direct);

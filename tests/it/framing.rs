@@ -3,121 +3,17 @@
 //! served as one (when it came in a later segment: in one write the connection was closed before anybody looked).
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kyc_sandbox::strict::Strict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::frames::{DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{exchange, status};
 use crate::support::tls::Authority;
-
-/// An upstream that takes only bodies which end once, and notes whose requests a connection carried.
-struct Strict {
-    address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-/// What came over one connection.
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    requests: Vec<String>,
-    /// What stood where a request should have begun.
-    surplus: Option<String>,
-}
-
-// === impl Strict ===
-
-impl Strict {
-    /// Answers each request with `answer`, before its body where `early`.
-    async fn start(answer: &'static str, early: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&seen);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let number = {
-                    let mut all = all.lock().unwrap();
-                    all.push(Seen::default());
-                    all.len() - 1
-                };
-                tokio::spawn(serve(stream, Arc::clone(&all), number, answer, early));
-            }
-        });
-        Self { address, seen }
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
-    }
-
-    fn requests(&self) -> usize {
-        self.seen().iter().map(|seen| seen.requests.len()).sum()
-    }
-}
-
-async fn serve(
-    mut stream: TcpStream,
-    all: Arc<Mutex<Vec<Seen>>>,
-    number: usize,
-    answer: &'static str,
-    early: bool,
-) -> Option<()> {
-    let mut buffer = Vec::new();
-    loop {
-        let end = until(&mut stream, &mut buffer, b"\r\n\r\n").await?;
-        let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-        if !["get ", "post ", "put "].iter().any(|method| head.starts_with(method)) {
-            all.lock().unwrap()[number].surplus = Some(head);
-            return None;
-        }
-        all.lock().unwrap()[number].requests.push(head.clone());
-        buffer.drain(..end);
-        if early {
-            stream.write_all(answer.as_bytes()).await.ok()?;
-        }
-        if head.contains("transfer-encoding: chunked") {
-            loop {
-                let line = until(&mut stream, &mut buffer, b"\r\n").await?;
-                let size =
-                    usize::from_str_radix(std::str::from_utf8(&buffer[..line - 2]).unwrap(), 16).unwrap();
-                while buffer.len() < line + size + 2 {
-                    more(&mut stream, &mut buffer).await?;
-                }
-                buffer.drain(..line + size + 2);
-                if size == 0 {
-                    break;
-                }
-            }
-        } else if let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
-            let length: usize = length.trim().parse().unwrap();
-            while buffer.len() < length {
-                more(&mut stream, &mut buffer).await?;
-            }
-            buffer.drain(..length);
-        }
-        if !early {
-            stream.write_all(answer.as_bytes()).await.ok()?;
-        }
-    }
-}
-
-async fn until(stream: &mut TcpStream, buffer: &mut Vec<u8>, end: &[u8]) -> Option<usize> {
-    loop {
-        if let Some(at) = buffer.windows(end.len()).position(|window| window == end) {
-            return Some(at + end.len());
-        }
-        more(stream, buffer).await?;
-    }
-}
-
-async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
-    (stream.read_buf(buffer).await.ok()? > 0).then_some(())
-}
 
 fn head(path: &str, stream: u32, flags: u8, length: Option<usize>) -> Vec<u8> {
     let length = length.map(|length| length.to_string());
@@ -164,10 +60,10 @@ async fn the_end_of_an_http2_body_is_written_once() {
         ("END_STREAM on HEADERS", |_| Vec::new()),
     ];
     let authority = Authority::new();
-    let upstream = Strict::start(ANSWER, false).await;
+    let upstream = Strict::start(ANSWER, false).await.unwrap();
     let listener =
         format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
-    let gateway = start(Setup::default().onfido(upstream.address).config(&listener)).await;
+    let gateway = start(Setup::default().onfido(upstream.address()).config(&listener)).await;
     let mut connection = Frames::connect(&authority, gateway.address()).await;
     let (mut id, mut sent) = (1, 0);
 
@@ -191,7 +87,7 @@ async fn the_end_of_an_http2_body_is_written_once() {
         }
     }
 
-    let seen = upstream.seen();
+    let seen = upstream.connections();
     assert!(seen.iter().all(|seen| seen.surplus.is_none()), "{seen:?}");
     assert_eq!(upstream.requests(), sent);
     assert!(seen.len() < sent, "no connection was used twice: {}", seen.len());
@@ -228,8 +124,8 @@ async fn a_request_hidden_in_a_chunked_body_is_never_served() {
         ("trailer that frames", format!("0\r\nContent-Length: 5\r\n\r\n{HIDDEN}")),
         ("trailer with a line feed", format!("0\r\nx: a\nb: c\r\n\r\n{HIDDEN}")),
     ];
-    let upstream = Strict::start(ANSWER, false).await;
-    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let upstream = Strict::start(ANSWER, false).await.unwrap();
+    let gateway = start(Setup::default().onfido(upstream.address())).await;
 
     for (name, body) in &bodies {
         let head = "POST /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -243,15 +139,15 @@ async fn a_request_hidden_in_a_chunked_body_is_never_served() {
         }
     }
 
-    let seen = upstream.seen();
+    let seen = upstream.connections();
     assert!(!seen.iter().flat_map(|seen| &seen.requests).any(|head| head.contains("hidden")), "{seen:?}");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_to_onfido_belongs_to_one_tenant() {
-    let upstream = Strict::start(ANSWER, false).await;
-    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let upstream = Strict::start(ANSWER, false).await.unwrap();
+    let gateway = start(Setup::default().onfido(upstream.address())).await;
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
 
     for turn in 0..20 {
@@ -261,7 +157,7 @@ async fn a_connection_to_onfido_belongs_to_one_tenant() {
         assert_eq!(status(&exchange(&mut stream, request.as_bytes()).await), 200);
     }
 
-    let seen = upstream.seen();
+    let seen = upstream.connections();
     assert_eq!(seen.len(), 2, "{seen:?}");
     for connection in &seen {
         let tokens: std::collections::BTreeSet<_> = connection
@@ -276,8 +172,8 @@ async fn a_connection_to_onfido_belongs_to_one_tenant() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_answered_before_its_request_is_not_used_again() {
-    let upstream = Strict::start(ANSWER, true).await;
-    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let upstream = Strict::start(ANSWER, true).await.unwrap();
+    let gateway = start(Setup::default().onfido(upstream.address())).await;
     let head = "POST /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n";
 
     for framing in ["Content-Length: 10\r\n\r\n01234", "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n"] {
@@ -290,7 +186,7 @@ async fn a_connection_that_answered_before_its_request_is_not_used_again() {
         assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "closed");
     }
 
-    let seen = upstream.seen();
+    let seen = upstream.connections();
     assert!(seen.iter().all(|seen| seen.requests.len() == 1), "{seen:?}");
     assert_eq!(seen.len(), 2);
     gateway.stop().await;

@@ -50,5 +50,6 @@ mod tenants;
 mod third_party;
 mod tokens;
 mod upgrade;
+mod uploads;
 mod vault;
 mod webhook;

@@ -41,7 +41,7 @@ impl Authority {
     /// Replaces the certificate of `gateway.test` and its key, each in one step.
     pub(crate) fn renew(&self) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["gateway.test".to_owned()]).unwrap();
+        let params = CertificateParams::new(["gateway.test".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         for (file, text) in [("key.pem", key.serialize_pem()), ("certificate.pem", certificate)] {
             let draft = self.folder.path().join("draft.pem");

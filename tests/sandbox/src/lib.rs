@@ -21,5 +21,6 @@ pub mod portal;
 pub mod postgres;
 mod serving;
 pub mod signature;
+pub mod strict;
 pub mod tenants;
 mod time;
