@@ -24,4 +24,4 @@ pub use secret_source::{SecretSource, SecretSourceError};
 pub use table::{DuplicateKey, TenantTable};
 pub use tenant::{Dialect, Portal, Tenant};
 pub use trace::TraceContext;
-pub use upstream::{InvalidBaseUrl, UpstreamBase};
+pub use upstream::{InvalidBaseUrl, UpstreamBase, is_exposed};

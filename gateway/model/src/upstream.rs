@@ -111,7 +111,7 @@ impl UpstreamBase {
 }
 
 /// Says whether a URL is without TLS and not on this machine.
-pub(crate) fn is_exposed(url: &Url) -> bool {
+pub fn is_exposed(url: &Url) -> bool {
     url.scheme() == "http" && !is_local(url)
 }
 

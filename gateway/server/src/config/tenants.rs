@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use kyc_http_client::Cleartext;
 use kyc_model::SecretSource;
 use kyc_plugin_api::Warnings;
 use kyc_tenants::{AzureIdentity, KvVersion, OnfidoHosts, VaultAuth, VaultSettings, VaultSource};
@@ -70,6 +71,7 @@ fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Proble
         // A login that is wrong was noted; another stands in for it, so that the rest is checked too.
         auth: auth.clone().unwrap_or_else(|| VaultAuth::Token(SecretSource::Env(TOKEN_VARIABLE.to_owned()))),
         timeout: raw.timeout,
+        cleartext: Cleartext::from_setting(raw.allow_http),
     };
     match VaultSource::new(settings.clone()) {
         Ok(_) => auth.map(|_| TenantSource::Vault(Box::new(settings))),

@@ -1,5 +1,6 @@
 //! The tenant document in a secret of Vault's (or OpenBao's) key-value engine, version 1 or 2.
 
+mod client;
 mod connection;
 mod error;
 mod kv;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use kyc_http_client::Cleartext;
 use kyc_model::Secret;
 
 use super::{Source, SourceError};
@@ -42,6 +44,8 @@ pub struct VaultSettings {
     pub auth: VaultAuth,
     /// The longest that one call may take.
     pub timeout: Duration,
+    /// Whether Vault, and Azure's metadata service, may be at another machine without TLS.
+    pub cleartext: Cleartext,
 }
 
 /// The version of a key-value engine.
@@ -79,7 +83,7 @@ impl VaultSource {
     ///
     /// [`VaultError::Setting`].
     pub fn new(settings: VaultSettings) -> Result<Self, VaultError> {
-        settings.auth.check()?;
+        settings.auth.check(settings.cleartext)?;
         Ok(Self {
             location: Location::new(&settings.mount, &settings.path)?,
             connection: Connection::new(
@@ -87,6 +91,7 @@ impl VaultSource {
                 settings.namespace.as_deref(),
                 settings.ca_file.as_deref(),
                 settings.timeout,
+                settings.cleartext,
             )?,
             version: settings.version,
             login: Login::new(settings.auth),

@@ -14,6 +14,7 @@ pub(crate) struct Vault {
     pub(crate) version: Version,
     pub(crate) namespace: Option<String>,
     pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) allow_http: bool,
     #[serde(with = "humantime_serde")]
     pub(crate) timeout: Duration,
     pub(crate) auth: Auth,
@@ -64,6 +65,7 @@ impl Default for Vault {
             version: Version::Auto,
             namespace: None,
             ca_file: None,
+            allow_http: false,
             timeout: Duration::from_secs(10),
             auth: Auth::Token,
             token_file: None,

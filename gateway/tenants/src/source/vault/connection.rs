@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use reqwest::Identity;
-use vaultrs::client::{VaultClient, VaultClientSettingsBuilder};
-use vaultrs::error::ClientError;
+use vaultrs::api::EndpointMiddleware;
 
+use kyc_http_client::{Cleartext, ClientError, ClientSettings, Trust};
 use kyc_model::{Secret, UpstreamBase};
 
 use super::VaultError;
+use super::client::{Calls, VaultClient};
 
 /// A checked address and what belongs to it.
 pub(super) struct Connection {
     address: UpstreamBase,
     namespace: Option<String>,
-    ca_file: Option<(PathBuf, String)>,
+    ca_file: Option<PathBuf>,
     timeout: Duration,
 }
 
@@ -28,9 +29,11 @@ impl Connection {
         namespace: Option<&str>,
         ca_file: Option<&Path>,
         timeout: Duration,
+        cleartext: Cleartext,
     ) -> Result<Self, VaultError> {
         let address =
             UpstreamBase::parse(address).map_err(|problem| setting("address", problem.to_string()))?;
+        cleartext.check(address.url()).map_err(|problem| setting("address", problem.to_string()))?;
         if !address.path().is_empty() {
             // `vaultrs` puts `/v1` in front of the whole path, so that no such address could work.
             return Err(setting("address", "must not have a path"));
@@ -40,8 +43,8 @@ impl Connection {
         {
             return Err(setting("namespace", "is empty or has characters that no header may carry"));
         }
-        let ca_file = ca_file.map(with_text).transpose()?;
-        Ok(Self { address, namespace: namespace.map(str::to_owned), ca_file, timeout })
+        let (namespace, ca_file) = (namespace.map(str::to_owned), ca_file.map(Path::to_owned));
+        Ok(Self { address, namespace, ca_file, timeout })
     }
 
     /// Makes a client without a token, to log in with.
@@ -77,23 +80,27 @@ impl Connection {
     }
 
     fn build(&self, token: &str, identity: Option<Identity>) -> Result<VaultClient, VaultError> {
-        let settings = VaultClientSettingsBuilder::default()
-            .address(self.address.url())
-            .ca_certs(self.ca_file.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>())
-            .identity(identity)
-            .namespace(self.namespace.clone())
-            .timeout(Some(self.timeout))
-            .token(token)
-            .verify(true)
-            .build()
-            .map_err(|_| setting("address", "cannot be used"))?;
-        VaultClient::new(settings).map_err(|error| match (error, &self.ca_file) {
-            (
-                ClientError::FileReadError { .. } | ClientError::ParseCertificateError { .. },
-                Some((path, _)),
-            ) => VaultError::CaFile { path: path.clone() },
-            _ => VaultError::Tls,
-        })
+        let trust =
+            if self.address.is_tls() { Trust::system_and(self.ca_file.as_deref()) } else { Trust::Nobody };
+        let settings = ClientSettings {
+            whole: Some(self.timeout),
+            identity,
+            ..ClientSettings::new(self.timeout, trust)
+        };
+        let client = settings.build().map_err(|error| match (error, &self.ca_file) {
+            (ClientError::Unreadable { path, .. } | ClientError::Empty { path }, _) => {
+                VaultError::CaFile { path }
+            }
+            (ClientError::Unusable(_), Some(path)) => VaultError::CaFile { path: path.clone() },
+            (_, _) => VaultError::Tls,
+        })?;
+        let middle = EndpointMiddleware {
+            token: token.to_owned(),
+            version: "v1".to_owned(),
+            wrap: None,
+            namespace: self.namespace.clone(),
+        };
+        Ok(VaultClient { http: Calls { address: self.address.url().to_string(), client }, middle })
     }
 }
 
@@ -106,10 +113,4 @@ pub(super) fn identity(certificate: &Secret, key: &Secret) -> Result<Identity, V
 /// Refuses a setting.
 pub(super) fn setting(name: &'static str, problem: impl Into<String>) -> VaultError {
     VaultError::Setting { name, problem: problem.into() }
-}
-
-/// `vaultrs` takes paths as text only.
-fn with_text(path: &Path) -> Result<(PathBuf, String), VaultError> {
-    let text = path.to_str().ok_or_else(|| setting("ca_file", "is not UTF-8"))?;
-    Ok((path.to_owned(), text.to_owned()))
 }

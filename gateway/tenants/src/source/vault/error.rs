@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use rustify::errors::ClientError as HttpError;
-use vaultrs::error::ClientError;
-
 use kyc_model::SecretSourceError;
+
+use super::client::CallError;
 
 /// Why Vault does not give the document.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +52,13 @@ pub enum VaultError {
     #[error("vault: cannot set up TLS")]
     Tls,
     /// No answer.
-    #[error("vault cannot be reached: {0}")]
-    Unreachable(String),
+    #[error("vault cannot be reached at {address}: {reason}")]
+    Unreachable {
+        /// Where it was looked for.
+        address: String,
+        /// The innermost cause.
+        reason: String,
+    },
     /// The login was refused.
     #[error("vault refused the login with status {status}")]
     Login {
@@ -70,7 +74,7 @@ pub enum VaultError {
     #[error("the vault secret does not exist or is deleted (404)")]
     NotFound,
     /// Sealed, in standby, or at its limits.
-    #[error("vault answered with status {status}{}", if *status == 503 { ": sealed, or in standby" } else { "" })]
+    #[error("vault answered with status {status}{}", hint(*status))]
     Status {
         /// The status; 503 is a sealed Vault.
         status: u16,
@@ -83,53 +87,47 @@ pub enum VaultError {
 // === impl VaultError ===
 
 impl VaultError {
-    /// What went wrong with a read. `error` itself must not be shown: some variants hold the answer.
-    pub(super) fn of_read(error: &ClientError) -> Self {
-        match status(error) {
-            Some(403) => Self::Denied,
-            Some(404) => Self::NotFound,
-            Some(status) => Self::Status { status },
-            None => Self::of_transport(error),
+    /// What went wrong with a read.
+    pub(super) fn of_read(error: CallError) -> Self {
+        match error {
+            CallError::Status(403) => Self::Denied,
+            CallError::Status(404) => Self::NotFound,
+            other => Self::of_call(other),
         }
     }
 
     /// What went wrong with a login.
-    pub(super) fn of_login(error: &ClientError) -> Self {
-        match status(error) {
-            Some(status @ (400 | 401 | 403 | 404)) => Self::Login { status },
-            Some(status) => Self::Status { status },
-            None => Self::of_transport(error),
+    pub(super) fn of_login(error: CallError) -> Self {
+        match error {
+            CallError::Status(status @ (400 | 401 | 403 | 404)) => Self::Login { status },
+            other => Self::of_call(other),
         }
     }
 
     /// What went wrong with opening a wrapped secret id.
-    pub(super) fn of_unwrapping(error: &ClientError) -> Self {
-        match status(error) {
-            Some(status @ (400 | 403 | 404)) => Self::Wrapping { status },
-            Some(status) => Self::Status { status },
-            None => Self::of_transport(error),
-        }
-    }
-
-    fn of_transport(error: &ClientError) -> Self {
+    pub(super) fn of_unwrapping(error: CallError) -> Self {
         match error {
-            ClientError::RestClientError {
-                source: HttpError::RequestError { source, .. } | HttpError::ResponseError { source },
-            } => Self::Unreachable(cause(source.chain())),
-            _ => Self::Answer,
+            CallError::Status(status @ (400 | 403 | 404)) => Self::Wrapping { status },
+            other => Self::of_call(other),
+        }
+    }
+
+    fn of_call(error: CallError) -> Self {
+        match error {
+            CallError::Status(status) => Self::Status { status },
+            CallError::NoAnswer { address, reason } => Self::Unreachable { address, reason },
+            CallError::Unreadable => Self::Answer,
         }
     }
 }
 
-fn status(error: &ClientError) -> Option<u16> {
-    match error {
-        ClientError::APIError { code, .. }
-        | ClientError::RestClientError { source: HttpError::ServerResponseError { code, .. } } => Some(*code),
-        _ => None,
+/// What a status means, for those that need an explanation.
+fn hint(status: u16) -> &'static str {
+    match status {
+        300..=399 => {
+            ": redirects are not followed, so that the token goes nowhere else; configure the address behind it"
+        }
+        503 => ": sealed, or in standby",
+        _ => "",
     }
-}
-
-/// The innermost cause. The outermost is left out because it shows the URL.
-fn cause<'a>(chain: impl Iterator<Item = &'a (dyn std::error::Error + 'static)>) -> String {
-    chain.skip(1).last().map_or_else(|| "no answer".to_owned(), ToString::to_string)
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use serde_json::Value;
-use vaultrs::client::VaultClient;
-use vaultrs::kv1;
+use vaultrs::api::kv1::requests::GetSecretRequest;
 
 use kyc_model::Secret;
 
 use super::VaultError;
+use super::client::VaultClient;
 use super::connection::setting;
 
 /// A mount and a path below it.
@@ -123,10 +123,8 @@ impl fmt::Display for Location {
 /// Reads `data` of any answer. Version 1's call does it for all of them: it adds nothing to the path, and
 /// version 2's own drops the metadata.
 async fn fetch(client: &VaultClient, mount: &str, path: &str) -> Result<Value, VaultError> {
-    kv1::get_raw(client, mount, path)
-        .await
-        .map(|answer| answer.data)
-        .map_err(|error| VaultError::of_read(&error))
+    let request = GetSecretRequest { mount: mount.to_owned(), path: path.to_owned() };
+    client.whole(request).await.map(|answer| answer.data).map_err(VaultError::of_read)
 }
 
 /// A path that stays itself inside of a URL.

@@ -5,11 +5,15 @@ mod azure;
 use std::path::{Path, PathBuf};
 
 use vaultrs::api::AuthInfo;
-use vaultrs::auth::{approle, cert, oidc};
-use vaultrs::sys::wrapping;
+use vaultrs::api::auth::approle::requests::LoginWithApproleRequest;
+use vaultrs::api::auth::cert::requests::LoginRequest as CertificateLogin;
+use vaultrs::api::auth::oidc::requests::JWTLoginRequest;
+use vaultrs::api::sys::requests::UnwrapRequest;
 
+use kyc_http_client::Cleartext;
 use kyc_model::{Secret, SecretSource};
 
+use super::client::CallError;
 use super::connection::{Connection, identity, setting};
 use super::session::Session;
 use super::{VaultError, kv};
@@ -77,7 +81,10 @@ struct Unwrapped {
 
 impl VaultAuth {
     /// Checks what can be checked without reading a secret.
-    pub(super) fn check(&self) -> Result<(), VaultError> {
+    pub(super) fn check(&self, cleartext: Cleartext) -> Result<(), VaultError> {
+        if let Self::Azure { identity, .. } = self {
+            identity.check(cleartext)?;
+        }
         let mount = match self {
             Self::Token(_) => return Ok(()),
             Self::AppRole { role_id, .. } if role_id.trim().is_empty() => {
@@ -112,7 +119,12 @@ impl Login {
                     secret_id = unwrap(connection, &mut self.unwrapped, secret_id).await?;
                 }
                 let anonymous = connection.anonymous()?;
-                approle::login(&anonymous, bare(mount), role_id.trim(), secret_id.reveal()).await
+                let request = LoginWithApproleRequest {
+                    mount: bare(mount).to_owned(),
+                    role_id: role_id.trim().to_owned(),
+                    secret_id: secret_id.reveal().to_owned(),
+                };
+                anonymous.auth(request).await
             }
             VaultAuth::Jwt { mount, role, jwt } => {
                 let jwt = read("jwt", jwt)?;
@@ -126,10 +138,11 @@ impl Login {
                 let identity = identity(&pem(certificate_file)?, &pem(key_file)?)?;
                 let client = connection.identified(identity.clone())?;
                 shown = Some(identity);
-                cert::login(&client, bare(mount), ANY_ROLE).await
+                let cert_name = ANY_ROLE.to_owned();
+                client.auth(CertificateLogin { mount: bare(mount).to_owned(), cert_name }).await
             }
         };
-        Session::granted(connection, granted.map_err(|error| VaultError::of_login(&error))?, shown)
+        Session::granted(connection, granted.map_err(VaultError::of_login)?, shown)
     }
 }
 
@@ -139,9 +152,13 @@ async fn by_jwt(
     mount: &str,
     role: &str,
     jwt: &Secret,
-) -> Result<Result<AuthInfo, vaultrs::error::ClientError>, VaultError> {
-    let (anonymous, role) = (connection.anonymous()?, role.trim().to_owned());
-    Ok(oidc::login(&anonymous, bare(mount), jwt.reveal(), Some(role)).await)
+) -> Result<Result<AuthInfo, CallError>, VaultError> {
+    let request = JWTLoginRequest {
+        mount: bare(mount).to_owned(),
+        jwt: jwt.reveal().to_owned(),
+        role: Some(role.trim().to_owned()),
+    };
+    Ok(connection.anonymous()?.auth(request).await)
 }
 
 /// Opens a wrapping, unless that was done: it opens once.
@@ -160,9 +177,8 @@ async fn unwrap(
         secret_id: Secret,
     }
     let client = connection.client(&wrapping)?;
-    let opened: Wrapped =
-        wrapping::unwrap(&client, None).await.map_err(|error| VaultError::of_unwrapping(&error))?;
-    let secret_id = opened.secret_id;
+    let opened = client.data(UnwrapRequest { token: None }).await.map_err(VaultError::of_unwrapping)?;
+    let Wrapped { secret_id } = serde_json::from_value(opened).map_err(|_| VaultError::Answer)?;
     *kept = Some(Unwrapped { wrapping, secret_id: secret_id.clone() });
     Ok(secret_id)
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use reqwest::Identity;
 use tokio::time::Instant;
 use vaultrs::api::AuthInfo;
-use vaultrs::client::VaultClient;
-use vaultrs::token;
+use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfRequest};
 
 use kyc_model::Secret;
 
 use super::VaultError;
+use super::client::VaultClient;
 use super::connection::Connection;
 
 /// A client with a token.
@@ -56,9 +56,9 @@ impl Session {
     /// Vault refuses it.
     pub(super) async fn given(connection: &Connection, token: &Secret) -> Result<Self, VaultError> {
         let client = connection.client(token)?;
-        let life = match token::lookup_self(&client).await {
+        let life = match client.data(LookupTokenSelfRequest {}).await {
             Ok(found) => Life::new(found.ttl, found.renewable.unwrap_or_default()),
-            Err(error) => match VaultError::of_read(&error) {
+            Err(error) => match VaultError::of_read(error) {
                 VaultError::Denied | VaultError::NotFound | VaultError::Answer => None,
                 away => return Err(away),
             },
@@ -79,7 +79,7 @@ impl Session {
         if !life.renewable {
             return Standing::Ending;
         }
-        match token::renew_self(&self.client, None).await {
+        match self.client.auth(RenewTokenSelfRequest { increment: None }).await {
             Ok(renewed) => {
                 let Some(next) = Life::new(renewed.lease_duration, renewed.renewable) else {
                     return Standing::Ending;
@@ -89,7 +89,7 @@ impl Session {
                 self.life = Some(Life { whole: life.whole, renewable, ..next });
                 Standing::Good
             }
-            Err(error) => match VaultError::of_login(&error) {
+            Err(error) => match VaultError::of_login(error) {
                 VaultError::Login { .. } => Standing::Ending,
                 // Vault is away: the token is as good as before.
                 _ => {

@@ -2,6 +2,7 @@
 
 mod engine;
 mod failure;
+mod outbound;
 mod relogin;
 
 use httpmock::{Mock, MockServer};
@@ -36,6 +37,7 @@ impl Room {
             ca_file: None,
             auth: VaultAuth::Token(SecretSource::File(self.0.path().join("token"))),
             timeout: Duration::from_secs(10),
+            cleartext: Cleartext::Local,
         }
     }
 

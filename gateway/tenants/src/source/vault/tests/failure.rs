@@ -37,6 +37,7 @@ async fn silent_and_absent_vaults_are_told_apart_from_refusing_ones() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let timeout = Duration::from_millis(50);
+    let at = address.clone();
     let settings = VaultSettings { address, timeout, ..room.settings(&vault, KvVersion::Auto) };
     let mut source = VaultSource::new(settings).unwrap();
 
@@ -45,7 +46,10 @@ async fn silent_and_absent_vaults_are_told_apart_from_refusing_ones() {
     let absent = source.read().await.unwrap_err().to_string();
 
     for text in [silent, absent] {
-        assert!(text.starts_with("vault cannot be reached: ") && !text.contains("kyc-onfido"), "{text}");
+        assert!(
+            text.starts_with(&format!("vault cannot be reached at {at}: ")) && !text.contains("kyc-onfido"),
+            "{text}"
+        );
     }
 }
 
@@ -60,10 +64,21 @@ async fn settings_that_cannot_work_are_refused_at_once() {
         secret_id: SecretSource::Env("UNUSED".to_owned()),
         wrapped: false,
     };
+    let azure = |endpoint: &str| VaultAuth::Azure {
+        mount: "azure".to_owned(),
+        role: "kyc".to_owned(),
+        identity: AzureIdentity {
+            endpoint: endpoint.to_owned(),
+            resource: "https://management.azure.com/".to_owned(),
+            client_id: None,
+        },
+    };
     let rows = [
         (VaultSettings { address: "vault:8200".to_owned(), ..good() }, "address"),
         (VaultSettings { address: "https://u:p@vault".to_owned(), ..good() }, "address"),
         (VaultSettings { address: "https://vault/prefix".to_owned(), ..good() }, "address"),
+        (VaultSettings { address: "http://vault.example:8200".to_owned(), ..good() }, "address"),
+        (VaultSettings { auth: azure("http://identity.example"), ..good() }, "azure_endpoint"),
         (VaultSettings { mount: "/".to_owned(), ..good() }, "mount"),
         (VaultSettings { mount: "k v".to_owned(), ..good() }, "mount"),
         (VaultSettings { path: "a/../b".to_owned(), ..good() }, "path"),

@@ -112,7 +112,8 @@ async fn unusable_token_or_secret_is_told_without_being_shown() {
 #[tokio::test(start_paused = true)]
 async fn login_is_due_again_at_two_thirds_of_its_life() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let connection = Connection::new("http://127.0.0.1:1", None, None, Duration::from_secs(1)).unwrap();
+    let connection =
+        Connection::new("http://127.0.0.1:1", None, None, Duration::from_secs(1), Cleartext::Local).unwrap();
     let session = |life| {
         let granted = serde_json::from_value(granted("t", life)).unwrap();
         Session::granted(&connection, granted, None).unwrap()
@@ -148,7 +149,8 @@ async fn a_login_is_renewed_before_another_one_is_made() {
         })
         .await;
     let address = format!("http://{}", vault.address());
-    let connection = Connection::new(&address, None, None, Duration::from_secs(10)).unwrap();
+    let connection =
+        Connection::new(&address, None, None, Duration::from_secs(10), Cleartext::Local).unwrap();
     let session = |life| {
         let granted = serde_json::from_value(granted("t", life)).unwrap();
         Session::granted(&connection, granted, None).unwrap()

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::routing::get;
+use reqwest::Client;
+use tokio::net::TcpListener;
+use url::Url;
+
+use super::*;
+
+fn client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    ClientSettings::new(Duration::from_secs(5), Trust::Nobody).build().unwrap()
+}
+
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_takes_no_credential_along() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let other = serve(Router::new().fallback(move || async move {
+        counted.fetch_add(1, Ordering::Relaxed);
+    }))
+    .await;
+    let fields = HeaderMap::from_iter([(LOCATION, HeaderValue::try_from(other).unwrap())]);
+    let server =
+        serve(Router::new().route("/", get(|| async { (StatusCode::TEMPORARY_REDIRECT, fields) }))).await;
+
+    let answer = client().get(server).header("X-Vault-Token", "canary").send().await.unwrap();
+
+    assert_eq!(answer.status(), 307);
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn answers_are_read_up_to_their_limit() {
+    let server = serve(Router::new().route("/", get(|| async { "0123456789" }))).await;
+    let answer = || async { client().get(&server).send().await.unwrap() };
+
+    let cut = read_at_most(answer().await, 4).await.unwrap();
+    let whole = read_whole(answer().await, 10).await.unwrap();
+    let large = read_whole(answer().await, 9).await;
+
+    assert_eq!((&cut[..], &whole[..]), (&b"0123"[..], &b"0123456789"[..]));
+    assert!(matches!(large, Err(BodyError::TooLarge { limit: 9 })), "{large:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_named_as_that() {
+    let server = serve(Router::new()).await.replace("http://", "https://");
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = ClientSettings::new(Duration::from_secs(5), Trust::System).build().unwrap();
+
+    let error = client.get(server).send().await.unwrap_err();
+
+    assert!(root_cause(&error).starts_with("the server does not speak TLS on this port"), "{error:?}");
+}
+
+#[test]
+fn cleartext_leaves_this_machine_only_when_it_was_written() {
+    for (url, is_refused) in [
+        ("http://vault.example:8200", true),
+        ("http://10.0.0.1", true),
+        ("https://vault.example:8200", false),
+        ("http://127.0.0.1:8200", false),
+        ("http://[::1]:8200", false),
+        ("http://localhost:8200", false),
+    ] {
+        let url = Url::parse(url).unwrap();
+
+        assert_eq!(Cleartext::Local.check(&url).is_err(), is_refused, "{url}");
+        assert_eq!(Cleartext::from_setting(true).check(&url), Ok(()), "{url}");
+    }
+}
+
+#[test]
+fn a_certificate_file_is_named_in_what_is_wrong_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (absent, empty) = (folder.path().join("absent.pem"), folder.path().join("empty.pem"));
+    std::fs::write(&empty, "").unwrap();
+    for path in [&absent, &empty] {
+        let error = ClientSettings::new(Duration::from_secs(5), Trust::SystemAnd(path)).build().unwrap_err();
+
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+}
