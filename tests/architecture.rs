@@ -1,5 +1,5 @@
 //! Checks the house against its plan: which floor may import which, the shape of plugins, the size of files,
-//! who may reveal a secret, and that there is one TLS stack.
+//! who may reveal a secret, who builds HTTP clients, and that there is one TLS stack.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,11 +109,9 @@ fn no_file_is_longer_than_a_reader_can_hold() {
 fn secrets_are_revealed_only_where_they_are_spent() {
     let revealing: BTreeSet<String> = sources()
         .iter()
-        .filter(|file| !relative(file).starts_with("tests/") && !relative(file).ends_with("tests.rs"))
-        .filter(|file| !relative(file).contains("/tests/"))
+        .filter(|file| !is_test(&relative(file)))
         .filter(|file| {
-            let source = fs::read_to_string(file).unwrap();
-            let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+            let code = code(file);
             code.contains(".reveal()") || code.contains("expose_secret()")
         })
         .map(|file| relative(file))
@@ -121,6 +119,29 @@ fn secrets_are_revealed_only_where_they_are_spent() {
 
     let unexpected: Vec<_> = revealing.iter().filter(|file| !MAY_REVEAL.contains(&file.as_str())).collect();
     assert_eq!(unexpected, Vec::<&String>::new(), "these files reveal a secret");
+}
+
+#[test]
+fn http_clients_are_built_in_one_crate() {
+    let building: Vec<String> = sources()
+        .iter()
+        .map(|file| (relative(file), code(file)))
+        .filter(|(file, _)| !file.starts_with("gateway/http-client/") && !is_test(file))
+        .filter(|(_, code)| {
+            let words: String = code.split_whitespace().collect();
+            let uses_reqwest = words.contains("reqwest");
+            let builds = ["Client::new()", "Client::builder()", "Client::default()", "ClientBuilder"];
+            words.contains("reqwest::get(")
+                || uses_reqwest && builds.iter().any(|built| words.contains(built))
+        })
+        .map(|(file, _)| file)
+        .collect();
+
+    assert_eq!(
+        building,
+        Vec::<String>::new(),
+        "only kyc-http-client knows how a credential stays at its host"
+    );
 }
 
 #[test]
@@ -206,6 +227,19 @@ fn files(wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+fn is_test(file: &str) -> bool {
+    file.starts_with("tests/")
+        || file.starts_with("benches/")
+        || file.ends_with("tests.rs")
+        || file.contains("/tests/")
+}
+
+/// A file without its tests.
+fn code(file: &Path) -> String {
+    let source = fs::read_to_string(file).unwrap();
+    source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
 }
 
 fn read_all(folder: &Path) -> String {

@@ -23,6 +23,7 @@ mod conformance;
 mod corpora;
 mod disk;
 mod durable;
+mod egress;
 mod every_key;
 mod expectations;
 mod floods;

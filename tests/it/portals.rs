@@ -92,7 +92,7 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
         ("half open", plain(half_open().await), "portal delivery was not done in time"),
         ("slow drip", plain(drip().await), "portal delivery was not done in time"),
         ("broken off", plain(breaking().await), "portal login got no answer"),
-        ("no such name", "http://portal.invalid/portal".to_owned(), "portal login got no answer"),
+        ("no such name", "https://portal.invalid/portal".to_owned(), "portal login got no answer"),
         (
             "wrong certificate",
             format!("https://{}/portal", certificate.address()),

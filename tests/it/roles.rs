@@ -45,11 +45,13 @@ async fn the_command_line_sends_the_token_of_a_file_or_variable() {
     let by_variable = command("list", &[], Some(&file));
     let reload = command("reload", &[], Some(&file));
     let clear = command("list", &["--admin", "http://gateway.test:1"], Some(&file));
+    let allowed = command("list", &["--admin", "http://gateway.test:1", "--allow-http"], Some(&file));
 
     assert_eq!(nobody, "log in: a token or a certificate is needed\n");
     assert!(by_file.contains("acme") && by_file == by_variable, "{by_file}");
     assert_eq!(reload, "the role viewer may not do tenants.reload\n");
-    assert!(clear.contains("in the clear: use https"), "{clear}");
+    assert!(clear.contains("use https://, or --allow-http"), "{clear}");
+    assert!(allowed.contains("a token does not go") && allowed.contains("in the clear"), "{allowed}");
     world.gateway.stop().await;
 }
 

@@ -22,6 +22,8 @@ pub struct ClientSettings<'a> {
     pub resolver: Option<Arc<dyn Resolve>>,
     /// The certificate that the gateway shows.
     pub identity: Option<Identity>,
+    /// The Unix socket that all calls go to, whatever their host; left out: none.
+    pub socket: Option<&'a Path>,
 }
 
 /// The certificate authorities that servers are checked against.
@@ -65,7 +67,7 @@ impl<'a> ClientSettings<'a> {
     /// Settings with this connect timeout and trust, and nothing else.
     #[must_use]
     pub fn new(connect: Duration, trust: Trust<'a>) -> Self {
-        Self { connect, whole: None, trust, resolver: None, identity: None }
+        Self { connect, whole: None, trust, resolver: None, identity: None, socket: None }
     }
 
     /// Reads the PEM file and builds the client; opens no connection.
@@ -90,6 +92,9 @@ impl<'a> ClientSettings<'a> {
         }
         if let Some(identity) = self.identity {
             builder = builder.identity(identity);
+        }
+        if let Some(socket) = self.socket {
+            builder = builder.unix_socket(socket);
         }
         builder = match self.trust {
             Trust::System => builder,

@@ -89,7 +89,7 @@ pub(crate) enum StartError {
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
     let mut inherited = Inherited::from_env();
-    let seq = settings.log.seq;
+    let sinks = settings.log.sinks.clone();
     let log = begin(settings.log, &instruments)?;
     let metrics = instruments.metrics;
     let tenants = Tenants::default();
@@ -145,7 +145,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     }
     let refresh = Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup);
     server.add_service(background_service("tenants", refresh));
-    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), seq)));
+    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), sinks)));
     let under_way = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
     let drain = Drain::new(metrics, gates, under_way, log, settings.drain, hurry, replace);
     server.add_service(background_service("drain", drain));

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
-use kyc_model::SecretSource;
+use kyc_http_client::{Cleartext, ClientSettings, Trust, read_whole, root_cause};
+use kyc_model::{SecretSource, is_exposed};
 use serde_json::Value;
+use url::Url;
 
 use crate::admin::INTENT;
 use crate::terminal;
@@ -25,6 +28,9 @@ pub(crate) struct Target {
     /// The authorities that sign the admin listener's certificate, besides the system's.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Lets `--admin` be http:// at another machine, where everybody on the way can read and change what is said.
+    #[arg(long)]
+    allow_http: bool,
     /// Prints the answer as it is.
     #[arg(long)]
     json: bool,
@@ -52,24 +58,29 @@ impl Target {
     }
 
     fn call(&self, changes: bool, path: &str, parameters: &Parameters) -> Result<Value, String> {
+        let base = self.base()?;
+        let url = Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/')))
+            .map_err(|error| format!("--admin: {error}"))?;
+        let client = self.client(&base)?;
+        let token = self.token(&base)?;
         terminal::wait_for(async {
-            // The name in a request over the socket means nothing.
-            let at =
-                if self.socket.is_some() { "http://localhost" } else { self.admin.trim_end_matches('/') };
-            let url = format!("{at}{path}");
-            let client = self.client()?;
-            let mut request = if changes { client.post(&url) } else { client.get(&url) };
-            if let Some(token) = self.token()? {
-                request = request.header(http::header::AUTHORIZATION, token);
-            }
+            let request = if changes { client.post(url) } else { client.get(url) };
+            let request = match token {
+                Some(token) => request.header(http::header::AUTHORIZATION, token),
+                None => request,
+            };
             let answer =
                 request.query(parameters).header(INTENT, "command").send().await.map_err(|error| {
                     let error = error.without_url();
-                    format!("no gateway answers at {} (--admin, --socket): {}", self.place(), bottom(&error))
+                    format!(
+                        "no gateway answers at {} (--admin, --socket): {}",
+                        self.place(),
+                        root_cause(&error)
+                    )
                 })?;
             let status = answer.status();
-            let text = answer.text().await.map_err(|error| error.without_url().to_string())?;
-            let value: Value = serde_json::from_str(&text).map_err(|_| {
+            let body = read_whole(answer, ANSWER_LIMIT).await.map_err(|error| error.to_string())?;
+            let value: Value = serde_json::from_slice(&body).map_err(|_| {
                 format!("{} answered {status}; does a route keep events there?", self.place())
             })?;
             match value.get("error").and_then(Value::as_str) {
@@ -83,31 +94,34 @@ impl Target {
         self.socket.as_ref().map_or_else(|| self.admin.clone(), |path| path.display().to_string())
     }
 
-    fn client(&self) -> Result<reqwest::Client, String> {
-        // A redirect would take the token elsewhere.
-        let mut client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &self.socket {
-            client = client.unix_socket(path.as_path());
-        }
-        if let Some(file) = &self.ca_file {
-            let unusable = |error: &dyn std::fmt::Display| format!("--ca-file {}: {error}", file.display());
-            let pem = std::fs::read(file).map_err(|error| unusable(&error))?;
-            let authorities =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(&error))?;
-            client = authorities.into_iter().fold(client, reqwest::ClientBuilder::add_root_certificate);
-        }
-        client.build().map_err(|error| error.to_string())
+    /// Where the gateway is asked; over a socket the name means nothing.
+    fn base(&self) -> Result<Url, String> {
+        let base = if self.socket.is_some() { "http://localhost" } else { &self.admin };
+        let base = Url::parse(base).map_err(|error| format!("--admin: {error}"))?;
+        Cleartext::from_setting(self.allow_http).check(&base).map_err(|_| EXPOSED)?;
+        Ok(base)
+    }
+
+    fn client(&self, base: &Url) -> Result<reqwest::Client, String> {
+        let trust = match base.scheme() {
+            "http" => Trust::Nobody,
+            _ => Trust::system_and(self.ca_file.as_deref()),
+        };
+        let settings = ClientSettings {
+            whole: Some(WHOLE),
+            socket: self.socket.as_deref(),
+            ..ClientSettings::new(CONNECT, trust)
+        };
+        settings.build().map_err(|error| error.to_string())
     }
 
     /// The field that says who asks; none where the socket does.
-    fn token(&self) -> Result<Option<http::HeaderValue>, String> {
+    fn token(&self, base: &Url) -> Result<Option<http::HeaderValue>, String> {
         let named = self.token_file.clone();
         let file =
             named.or_else(|| std::env::var_os(TOKEN_FILE).filter(|name| !name.is_empty()).map(PathBuf::from));
         let Some(file) = file.filter(|_| self.socket.is_none()) else { return Ok(None) };
-        let is_local =
-            self.admin.parse::<url::Url>().is_ok_and(|url| url.scheme() == "https" || is_loopback(&url));
-        if !is_local {
+        if is_exposed(base) {
             return Err(format!("a token does not go to {} in the clear: use https", self.admin));
         }
         let token = SecretSource::File(file).read().map_err(|error| format!("--token-file: {error}"))?;
@@ -118,19 +132,12 @@ impl Target {
     }
 }
 
-fn is_loopback(url: &url::Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
 /// The variable that names the token's file.
 const TOKEN_FILE: &str = "KYC_GATEWAY_ADMIN_TOKEN_FILE";
-
-/// The innermost cause: the outer ones only say that something failed.
-fn bottom(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), bottom)
-}
+const EXPOSED: &str = "--admin is http:// to another machine, where everybody on the way can read and change what is said: use \
+                       https://, or --allow-http";
+const CONNECT: Duration = Duration::from_secs(5);
+/// A replay of many events takes a while.
+const WHOLE: Duration = Duration::from_secs(600);
+/// A list of many events is some MiB.
+const ANSWER_LIMIT: usize = 256 * 1024 * 1024;

@@ -95,6 +95,10 @@ pub struct TokenConfig {
     pub refresh: Duration,
     /// Certificates (PEM) to trust for that besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether the provider may be another machine without TLS; default `false`. Whoever can change what travels there
+    /// can make valid tokens.
+    #[serde(default)]
+    pub allow_http: bool,
 }
 
 /// What a token must be.

@@ -75,6 +75,9 @@ pub struct PortalConfig {
     pub ca_file: Option<PathBuf>,
     /// Networks that portals may be in although they are link-local, multicast or hold a cloud's metadata service.
     pub allow: Vec<IpNet>,
+    /// Whether portals may be other machines without TLS, where passwords and events can be read on the way; default
+    /// `false`.
+    pub allow_http: bool,
 }
 
 /// What the legacy dialect puts into `Data`.
@@ -95,6 +98,8 @@ pub enum DataForm {
 pub struct OnfidoConfig {
     /// PEM certificates that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether Onfido's API may be another machine without TLS, such as a simulated one; default `false`.
+    pub allow_http: bool,
 }
 
 // === impl Config ===
@@ -149,6 +154,7 @@ impl Default for PortalConfig {
             data: DataForm::Event,
             ca_file: None,
             allow: Vec::new(),
+            allow_http: false,
         }
     }
 }

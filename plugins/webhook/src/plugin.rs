@@ -1,7 +1,6 @@
 //! The plugin: what happens to a notification, in order.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,11 +94,11 @@ impl Notifications {
         if !problems.is_empty() {
             return Err(problems.join("; "));
         }
-        let from_folder = |file: Option<&Path>| file.map(|file| build.folder.join(file));
         let verification = match config.signature {
             SignaturePolicy::Required => Verification::Required(SigningTokens::new(
                 config.portal.connect,
-                from_folder(config.onfido.ca_file.as_deref()).as_deref(),
+                &config.onfido,
+                build.folder,
                 build.collectors,
             )?),
             SignaturePolicy::Off => {
@@ -110,7 +109,7 @@ impl Notifications {
                 Verification::Off
             }
         };
-        let ca_file = from_folder(config.portal.ca_file.as_deref());
+        let ca_file = config.portal.ca_file.as_ref().map(|file| build.folder.join(file));
         let portals = PortalConfig { ca_file, ..config.portal.clone() };
         let portals = Arc::new(Portals::new(&portals, build.collectors)?);
         Ok(Self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION};
+use kyc_http_client::{Cleartext, ClientSettings, Trust, read_at_most};
 use kyc_model::{Secret, Tenant};
 use kyc_plugin_api::{Collectors, Problem, ProblemKind};
 use kyc_telemetry::names;
@@ -15,7 +16,8 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 use url::Url;
 
-use crate::outbound::{self, TransportError, read_at_most};
+use crate::OnfidoConfig;
+use crate::outbound::TransportError;
 use crate::per_tenant::{Abandoned, PerTenant};
 use crate::signature::Signature;
 
@@ -23,6 +25,7 @@ use crate::signature::Signature;
 #[derive(Debug)]
 pub(crate) struct SigningTokens {
     onfido: Client,
+    cleartext: Cleartext,
     fetched: PerTenant<Secret, SigningTokenError>,
     renewed: PerTenant<Renewal, SigningTokenError>,
     fetches: IntCounterVec,
@@ -70,11 +73,16 @@ impl SigningTokens {
     /// What is wrong with the settings.
     pub(crate) fn new(
         connect: Duration,
-        ca_file: Option<&Path>,
+        config: &OnfidoConfig,
+        folder: &Path,
         collectors: &Collectors,
     ) -> Result<Self, String> {
+        let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
+        let trust = Trust::system_and(ca_file.as_deref());
+        let settings = ClientSettings { whole: Some(FETCH_TIMEOUT), ..ClientSettings::new(connect, trust) };
         Ok(Self {
-            onfido: outbound::client(connect, ca_file, None).map_err(|text| format!("onfido.{text}"))?,
+            onfido: settings.build().map_err(|error| format!("onfido.ca_file: {error}"))?,
+            cleartext: Cleartext::from_setting(config.allow_http),
             fetched: PerTenant::new(),
             renewed: PerTenant::new(),
             fetches: collectors.counter(
@@ -147,11 +155,14 @@ impl SigningTokens {
             .onfido
             .get(address(tenant, webhook_id))
             .header(AUTHORIZATION, tenant.authorization.clone())
-            .header(ACCEPT, "application/json")
-            .timeout(FETCH_TIMEOUT);
+            .header(ACCEPT, "application/json");
+        let exposed = self.cleartext.check(tenant.base.url());
         let (tenant, fetches) = (tenant.name.clone(), self.fetches.clone());
         async move {
-            let fetched = ask(request).await;
+            let fetched = match exposed {
+                Ok(()) => ask(request).await,
+                Err(exposed) => Err(SigningTokenError::Transport(exposed.into())),
+            };
             let result = match &fetched {
                 Ok(_) => "ok",
                 Err(SigningTokenError::Status(401 | 403)) => "denied",
@@ -195,7 +206,7 @@ async fn ask(request: RequestBuilder) -> Result<Secret, SigningTokenError> {
     if !response.status().is_success() {
         return Err(SigningTokenError::Status(response.status().as_u16()));
     }
-    let body = read_at_most(response, ANSWER_LIMIT).await?;
+    let body = read_at_most(response, ANSWER_LIMIT).await.map_err(TransportError::from)?;
     match serde_json::from_slice::<WebhookResource>(&body) {
         Ok(resource) if !resource.token.is_empty() => Ok(Secret::new(resource.token)),
         Ok(_) | Err(_) => Err(SigningTokenError::Unusable),

@@ -9,6 +9,7 @@ mod process;
 pub(crate) mod raw;
 pub(crate) mod tls;
 pub(crate) mod upstream;
+pub(crate) mod wayward;
 pub(crate) mod world;
 
 /// Installs rustls' ring provider; every test that builds a client begins with it.

@@ -1,5 +1,6 @@
 //! What is logged, and who else is told.
 
+use kyc_http_client::Cleartext;
 use kyc_telemetry::traces::{Environment, read_environment};
 use kyc_telemetry::{Encoding, log};
 
@@ -10,31 +11,45 @@ use crate::decoding::Problems;
 pub(crate) struct LogSettings {
     pub(crate) level: String,
     pub(crate) format: log::Format,
-    /// How Seq is spoken to.
-    pub(crate) seq: Encoding,
+    /// What the tenant document's keys may ask for.
+    pub(crate) sinks: SinkSettings,
     /// What is exported to OpenTelemetry's collector.
     pub(crate) opentelemetry: Environment,
+}
+
+/// How far the tenant document, which many people edit, may say where the log goes.
+#[derive(Clone, Debug)]
+pub(crate) struct SinkSettings {
+    /// How Seq is spoken to.
+    pub(crate) seq: Encoding,
+    /// Whether Seq may be another machine without TLS.
+    pub(crate) cleartext: Cleartext,
 }
 
 pub(super) fn check(raw: Log, problems: &mut Problems) -> LogSettings {
     if let Err(error) = log::check_level(&raw.level) {
         problems.add("log.level", error.to_string());
     }
-    let opentelemetry = read_environment(|name| std::env::var(name).ok()).unwrap_or_else(|errors| {
-        for error in errors {
-            problems.add(error.variable, error.reason);
-        }
-        Environment::default()
-    });
+    let cleartext = Cleartext::from_setting(raw.allow_http);
+    let opentelemetry =
+        read_environment(cleartext, |name| std::env::var(name).ok()).unwrap_or_else(|errors| {
+            for error in errors {
+                problems.add(error.variable, error.reason);
+            }
+            Environment::default()
+        });
     LogSettings {
         level: raw.level,
         format: match raw.format {
             LogFormat::Json => log::Format::Json,
             LogFormat::Text => log::Format::Text,
         },
-        seq: match raw.seq {
-            SeqFormat::Clef => Encoding::Clef,
-            SeqFormat::Otlp => Encoding::Otlp,
+        sinks: SinkSettings {
+            seq: match raw.seq {
+                SeqFormat::Clef => Encoding::Clef,
+                SeqFormat::Otlp => Encoding::Otlp,
+            },
+            cleartext,
         },
         opentelemetry,
     }

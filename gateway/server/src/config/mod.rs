@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use admin::{AdminSettings, Place};
 pub(crate) use binding::unbound;
 pub(crate) use listeners::{HttpLimits, Listener};
-pub(crate) use log::LogSettings;
+pub(crate) use log::{LogSettings, SinkSettings};
 use raw::Raw;
 pub(crate) use routes::{BindingRoute, DescribedRoute, Offers};
 pub(crate) use settings::{Settings, TenantSource};

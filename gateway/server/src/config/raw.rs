@@ -94,6 +94,7 @@ pub(crate) struct Log {
     pub(crate) level: String,
     pub(crate) format: LogFormat,
     pub(crate) seq: SeqFormat,
+    pub(crate) allow_http: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -223,7 +224,7 @@ impl Default for Admin {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Json, seq: SeqFormat::Clef }
+        Self { level: "info".to_owned(), format: LogFormat::Json, seq: SeqFormat::Clef, allow_http: false }
     }
 }
 

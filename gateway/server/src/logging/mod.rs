@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_model::TenantTable;
-use kyc_telemetry::Encoding;
 use kyc_telemetry::log::Log;
 use kyc_tenants::Tenants;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
+use crate::config::SinkSettings;
 use crate::description;
 use crate::document::{self, Keys};
 
@@ -22,15 +22,14 @@ use crate::document::{self, Keys};
 pub(crate) struct Logging {
     log: Log,
     tenants: Tenants,
-    /// How Seq is spoken to.
-    seq: Encoding,
+    settings: SinkSettings,
 }
 
 // === impl Logging ===
 
 impl Logging {
-    pub(crate) fn new(log: Log, tenants: Tenants, seq: Encoding) -> Self {
-        Self { log, tenants, seq }
+    pub(crate) fn new(log: Log, tenants: Tenants, settings: SinkSettings) -> Self {
+        Self { log, tenants, settings }
     }
 
     fn apply(&self, keys: Keys<'_>) {
@@ -53,7 +52,7 @@ impl Logging {
             }
             Err(problem) => document::report(problem),
         }
-        match seq::read(keys, self.seq) {
+        match seq::read(keys, &self.settings) {
             Ok(settings) => {
                 let host = settings.as_ref().and_then(|settings| settings.url.host_str()).map(str::to_owned);
                 match self.log.set_seq(settings) {

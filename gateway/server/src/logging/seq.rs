@@ -4,16 +4,19 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use kyc_telemetry::{Encoding, ExportSettings, collector_url};
 use url::Url;
 
+use crate::config::SinkSettings;
 use crate::document::{Keys, Problem};
 
 /// The Seq to send events to, if any.
-pub(super) fn read(keys: Keys<'_>, encoding: Encoding) -> Result<Option<ExportSettings>, Problem> {
+pub(super) fn read(keys: Keys<'_>, settings: &SinkSettings) -> Result<Option<ExportSettings>, Problem> {
     if !keys.is_on(SEQ)? {
         return Ok(None);
     }
+    let encoding = settings.seq;
     let [server, key, max_events] = [SERVER, KEY, MAX_EVENTS].map(|names| spelt(keys, names));
     let url = keys.text(server).ok_or((server, "is missing"))?;
     let url = address(url, encoding).ok_or((server, "must be an http or https URL without credentials"))?;
+    settings.cleartext.check(&url).map_err(|_| (server, EXPOSED))?;
     let mut headers = HeaderMap::new();
     if let Some(text) = keys.text(key) {
         let mut value =
@@ -50,6 +53,8 @@ const SEQ: &str = "serilog-seq-logging";
 const SERVER: [&str; 2] = ["serilog-seq-serverUrl", "serilog-serverUrl"];
 const KEY: [&str; 2] = ["serilog-seq-apiKey", "serilog-apiKey"];
 const MAX_EVENTS: [&str; 2] = ["serilog-seq-maxEventCount", "serilog-maxEventCount"];
+const EXPOSED: &str = "is http:// to another machine, where everybody on the way can read the log and its key: use \
+                       https://, or write log.allow_http = true in the configuration";
 const API_KEY: HeaderName = HeaderName::from_static("x-seq-apikey");
 /// As in Serilog's Seq sink.
 const DEFAULT_EVENTS: usize = 100_000;
@@ -57,8 +62,27 @@ const MOST_EVENTS: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {
+    use kyc_http_client::Cleartext;
+
     use super::*;
     use crate::document::table;
+
+    fn settings(seq: Encoding, cleartext: Cleartext) -> SinkSettings {
+        SinkSettings { seq, cleartext }
+    }
+
+    #[test]
+    fn a_key_goes_to_another_machine_by_tls_unless_the_configuration_says_otherwise() {
+        for (url, is_refused) in
+            [("http://seq:5341", true), ("https://seq", false), ("http://127.0.0.1:5341", false)]
+        {
+            let values = table(&[(SEQ, "true"), (SERVER[0], url), (KEY[0], "k")]);
+            let read = |cleartext| read(Keys(&values), &settings(Encoding::Clef, cleartext));
+
+            assert_eq!(read(Cleartext::Local).err(), is_refused.then_some((SERVER[0], EXPOSED)), "{url}");
+            assert!(read(Cleartext::Allowed).is_ok(), "{url}");
+        }
+    }
 
     #[test]
     fn settings_are_read() {
@@ -69,18 +93,20 @@ mod tests {
             (MAX_EVENTS[0], "10000000"),
         ]);
 
-        let clef = read(Keys(&values), Encoding::Clef).unwrap().unwrap();
-        let otlp = read(Keys(&values), Encoding::Otlp).unwrap().unwrap();
+        let clef = read(Keys(&values), &settings(Encoding::Clef, Cleartext::Local)).unwrap().unwrap();
+        let otlp = read(Keys(&values), &settings(Encoding::Otlp, Cleartext::Local)).unwrap().unwrap();
 
         assert_eq!(clef.url.as_str(), "https://seq.example.com:5341/api/events/raw?clef");
         assert_eq!(otlp.url.as_str(), "https://seq.example.com:5341/ingest/otlp/v1/logs");
         assert_eq!((clef.headers["x-seq-apikey"].as_bytes(), clef.max_events), (&b"canary"[..], 1_000_000));
         assert!(!format!("{clef:?}").contains("canary"));
-        assert_eq!(read(Keys(&table(&[(SERVER[0], "http://seq")])), Encoding::Clef), Ok(None));
+        let off = table(&[(SERVER[0], "http://seq")]);
+        assert_eq!(read(Keys(&off), &settings(Encoding::Clef, Cleartext::Local)), Ok(None));
     }
 
     #[test]
     fn each_mistake_names_its_key() {
+        let open = settings(Encoding::Clef, Cleartext::Allowed);
         let good = [(SEQ, "true"), (SERVER[0], "http://seq:5341"), (KEY[0], "k"), (MAX_EVENTS[0], "10")];
         for (key, value) in [
             (SEQ, "perhaps"),
@@ -93,7 +119,7 @@ mod tests {
             (MAX_EVENTS[0], "many"),
         ] {
             let values = good.map(|(known, text)| (known, if known == key { value } else { text }));
-            assert_eq!(read(Keys(&table(&values)), Encoding::Clef).unwrap_err().0, key, "{value}");
+            assert_eq!(read(Keys(&table(&values)), &open).unwrap_err().0, key, "{value}");
         }
     }
 }

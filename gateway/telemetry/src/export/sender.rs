@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::redirect::Policy;
+use kyc_http_client::{ClientError, ClientSettings, Trust, parse_retry_after, read_at_most, root_cause};
 use reqwest::{Client, Response};
 use url::Url;
 
@@ -64,7 +64,7 @@ struct Answer {
 
 impl Sender {
     /// Prepares a client; opens no connection.
-    pub(super) fn new(settings: ExportSettings) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(settings: ExportSettings) -> Result<Self, ClientError> {
         Ok(Self {
             client: client()?,
             settings,
@@ -132,12 +132,12 @@ impl Sender {
             .header(CONTENT_TYPE, self.settings.encoding.content_type());
         let response = request.body(body).send().await?;
         let status = response.status();
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(parse_retry_after);
         let verdict = self.settings.encoding.judge(status);
         // The status stands, even if the rest breaks off.
         let answer = read_some(response).await.unwrap_or_default();
         let rejected = self.settings.encoding.rejected(&answer);
-        Ok(Answer { verdict, status, rejected, retry_after: seconds.map(Duration::from_secs) })
+        Ok(Answer { verdict, status, rejected, retry_after })
     }
 
     fn tell(&mut self, problem: Option<String>) {
@@ -159,27 +159,14 @@ pub fn collector_url(text: &str) -> Option<Url> {
     (url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
-/// A client that follows no redirect and asks no proxy, so that a key stays where it belongs.
-pub(crate) fn client() -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .redirect(Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(CONNECT)
-        .timeout(WHOLE)
-        .user_agent(concat!("kyc-gateway/", env!("CARGO_PKG_VERSION")))
-        .build()
+/// Prepares a client for collectors; opens no connection.
+pub(crate) fn client() -> Result<Client, ClientError> {
+    ClientSettings { whole: Some(WHOLE), ..ClientSettings::new(CONNECT, Trust::System) }.build()
 }
 
 /// Reads what a collector has to say, but no more than that.
-pub(crate) async fn read_some(mut response: Response) -> Result<Bytes, reqwest::Error> {
-    let mut body = BytesMut::new();
-    while body.len() < ANSWER_LIMIT {
-        let Some(chunk) = response.chunk().await? else { break };
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(ANSWER_LIMIT);
-    Ok(body.freeze())
+pub(crate) async fn read_some(response: Response) -> Result<Bytes, reqwest::Error> {
+    read_at_most(response, ANSWER_LIMIT).await
 }
 
 /// What is at the bottom of it; says nothing of the address.
@@ -187,12 +174,7 @@ fn cause(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
-    let error = error.without_url();
-    let mut bottom: &dyn std::error::Error = &error;
-    while let Some(deeper) = bottom.source() {
-        bottom = deeper;
-    }
-    bottom.to_string()
+    root_cause(&error.without_url())
 }
 
 const CONNECT: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use kyc_http_client::Cleartext;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -29,15 +30,17 @@ pub struct EnvironmentError {
     pub reason: String,
 }
 
-/// Reads the variables through `variable`; an empty one is as good as none.
+/// Reads the variables through `variable`; an empty one is as good as none. `cleartext` says whether collectors may be
+/// other machines without TLS.
 ///
 /// # Errors
 ///
 /// Every variable that cannot be used.
 pub fn read_environment(
+    cleartext: Cleartext,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Environment, Vec<EnvironmentError>> {
-    let mut reader = Reader { variable: &variable, errors: Vec::new() };
+    let mut reader = Reader { cleartext, variable: &variable, errors: Vec::new() };
     if reader.text("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Ok(Environment::default());
     }
@@ -51,6 +54,7 @@ pub fn read_environment(
 }
 
 struct Reader<'a> {
+    cleartext: Cleartext,
     variable: &'a dyn Fn(&str) -> Option<String>,
     errors: Vec<EnvironmentError>,
 }
@@ -124,6 +128,10 @@ impl Reader<'_> {
             self.wrong(name, "must be an http or https URL without credentials");
             return None;
         };
+        if self.cleartext.check(&url).is_err() {
+            self.wrong(name, EXPOSED);
+            return None;
+        }
         let is_base = !name.contains(signal);
         if is_base && let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path.split('/'));
@@ -154,6 +162,8 @@ impl Reader<'_> {
 
 /// The default of the specification.
 const LOCAL: &str = "http://localhost:4318";
+const EXPOSED: &str = "is http:// to another machine, where everybody on the way can read what is exported: use https://, \
+                       or write log.allow_http = true";
 const PROTOCOL: &str = "http/protobuf";
 /// How many log events wait at most.
 const QUEUE: &str = "OTEL_BLRP_MAX_QUEUE_SIZE";
@@ -165,7 +175,14 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Environment, Vec<EnvironmentError>> {
-        read_environment(|name| {
+        read_with(Cleartext::Allowed, variables)
+    }
+
+    fn read_with(
+        cleartext: Cleartext,
+        variables: &[(&str, &str)],
+    ) -> Result<Environment, Vec<EnvironmentError>> {
+        read_environment(cleartext, |name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
     }
@@ -202,6 +219,19 @@ mod tests {
         assert!(!format!("{logs:?}").contains("a b"), "fields are secret");
         assert_eq!((own.logs.unwrap().url.as_str(), own.traces), ("https://c/logs", false));
         assert_eq!((local.logs.unwrap().url.as_str(), local.traces), ("http://localhost:4318/v1/logs", true));
+    }
+
+    #[test]
+    fn collectors_on_other_machines_need_tls_unless_the_configuration_says_otherwise() {
+        let endpoint = |url| [("OTEL_EXPORTER_OTLP_ENDPOINT", url)];
+
+        let exposed = read_with(Cleartext::Local, &endpoint("http://c:4318")).unwrap_err();
+
+        assert_eq!(exposed.len(), 2, "spans and events");
+        assert!(exposed.iter().all(|error| error.reason == EXPOSED), "{exposed:?}");
+        for url in ["https://c:4318", "http://127.0.0.1:4318", "http://localhost:4318"] {
+            assert!(read_with(Cleartext::Local, &endpoint(url)).is_ok(), "{url}");
+        }
     }
 
     #[test]

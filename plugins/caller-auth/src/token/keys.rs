@@ -7,21 +7,22 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use kyc_http_client::{BodyError, Cleartext, ClientSettings, Trust, read_whole};
+use reqwest::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 #[cfg(test)]
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::TokenConfig;
 
 /// The keys that tokens are signed with.
 pub(crate) struct Keys {
     client: Client,
+    cleartext: Cleartext,
     source: Source,
     refresh: Duration,
     demand: Demand,
@@ -61,10 +62,12 @@ struct Description {
 enum FetchError {
     #[error("no answer: {0}")]
     Transport(#[from] reqwest::Error),
-    #[error("the answer is over {MOST_BYTES} bytes")]
-    TooLarge,
+    #[error(transparent)]
+    Body(#[from] BodyError),
     #[error("the answer cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
+    #[error("the answer is a redirect, and redirects are not followed")]
+    Redirect,
     #[error("the description is another issuer's")]
     OtherIssuer,
     #[error("{0}")]
@@ -78,33 +81,29 @@ enum FetchError {
 impl Keys {
     /// Prepares a client; asks nothing yet.
     pub(crate) fn new(config: &TokenConfig, folder: &Path, demand: Demand) -> Result<Arc<Self>, String> {
+        let cleartext = Cleartext::from_setting(config.allow_http);
         let source = match &config.keys_url {
-            Some(url) => Source::Keys(address(url).map_err(|reason| format!("token.keys_url: {reason}"))?),
+            Some(url) => {
+                Source::Keys(address(url, cleartext).map_err(|reason| format!("token.keys_url: {reason}"))?)
+            }
             None => {
                 let text =
                     format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
-                let description = address(&text).map_err(|reason| format!("token.issuer: {reason}"))?;
+                let description =
+                    address(&text, cleartext).map_err(|reason| format!("token.issuer: {reason}"))?;
                 Source::Discovery { description, issuer: config.issuer.clone() }
             }
         };
         if !(AT_MOST_EVERY..=LONGEST_REFRESH).contains(&config.refresh) {
             return Err("token.refresh: must be from 5 s to 7 days".to_owned());
         }
-        let mut client =
-            Client::builder().redirect(Policy::none()).no_proxy().referer(false).timeout(ANSWER_WITHIN);
-        if let Some(file) = &config.ca_file {
-            let path = folder.join(file);
-            let wrong = |reason: String| format!("token.ca_file: {}: {reason}", path.display());
-            let pem = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
-            let authorities = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if authorities.is_empty() {
-                return Err(wrong("holds no certificate".to_owned()));
-            }
-            client = client.tls_certs_merge(authorities);
-        }
-        let client = client.build().map_err(|error| format!("token: no client: {error}"))?;
+        let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
+        let trust = Trust::system_and(ca_file.as_deref());
+        let settings =
+            ClientSettings { whole: Some(ANSWER_WITHIN), ..ClientSettings::new(ANSWER_WITHIN, trust) };
+        let client = settings.build().map_err(|error| format!("token.ca_file: {error}"))?;
         let (refresh, current, missed) = (config.refresh, ArcSwap::default(), Notify::new());
-        Ok(Arc::new(Self { client, source, refresh, demand, current, missed }))
+        Ok(Arc::new(Self { client, cleartext, source, refresh, demand, current, missed }))
     }
 
     /// Says whether there ever were any.
@@ -153,7 +152,7 @@ impl Keys {
                 if description.issuer != *issuer {
                     return Err(FetchError::OtherIssuer);
                 }
-                address(&description.jwks_uri).map_err(FetchError::Address)?
+                address(&description.jwks_uri, self.cleartext).map_err(FetchError::Address)?
             }
         };
         let set: JwkSet = self.get(keys).await?;
@@ -161,14 +160,11 @@ impl Keys {
     }
 
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, FetchError> {
-        let mut response = self.client.get(url).send().await?.error_for_status()?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MOST_BYTES {
-                return Err(FetchError::TooLarge);
-            }
+        let answer = self.client.get(url).send().await?.error_for_status()?;
+        if answer.status().is_redirection() {
+            return Err(FetchError::Redirect);
         }
+        let body = read_whole(answer, MOST_BYTES).await?;
         Ok(serde_json::from_slice(&body)?)
     }
 }
@@ -234,19 +230,14 @@ fn usable(key: &Jwk) -> Option<(Option<String>, DecodingKey)> {
     Some((key.common.key_id.clone(), DecodingKey::from_jwk(key).ok()?))
 }
 
-/// An address with TLS, or on this machine.
-fn address(text: &str) -> Result<Url, String> {
+/// An address with TLS, or on this machine, or wherever the operator allows it.
+fn address(text: &str, cleartext: Cleartext) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
-    let is_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(_)) | None => false,
-    };
-    if url.scheme() == "https" || (url.scheme() == "http" && is_local) {
-        Ok(url)
-    } else {
-        Err(format!("`{text}` must begin with https://"))
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(format!("`{text}` must begin with https://"));
     }
+    cleartext.check(&url).map_err(|problem| format!("`{text}` {problem}"))?;
+    Ok(url)
 }
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

@@ -41,7 +41,7 @@ fn all_problems_are_reported_together() {
 fn unreadable_certificate_file_is_named() {
     let refused = build::<Webhook>("onfido = { ca_file = \"/no/such.pem\" }").err().unwrap();
 
-    assert_eq!(refused, "onfido.ca_file: cannot read /no/such.pem");
+    assert!(refused.starts_with("onfido.ca_file: cannot read /no/such.pem: "), "{refused}");
 }
 
 #[test]

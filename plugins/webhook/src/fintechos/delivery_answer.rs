@@ -1,11 +1,11 @@
 //! A portal's answer to a delivery: failures may ride on status 200.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use kyc_http_client::{parse_retry_after, read_at_most};
 use reqwest::Response;
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use super::answer_text::plain;
 use super::{ANSWER_LIMIT, DeliveryError, Step};
-use crate::outbound::read_at_most;
 
 /// The outer fields of FintechOS's answers, as far as they are there.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub(super) async fn judge(response: Response, answer: &mut Option<Answer>) -> Re
     let status = response.status();
     let noted = answer.insert(Answer { status: status.as_u16(), head: Bytes::new(), refusal: None });
     if !status.is_success() {
-        let refused = match response.headers().get(RETRY_AFTER).and_then(retry_after) {
+        let refused = match response.headers().get(RETRY_AFTER).and_then(parse_retry_after) {
             Some(retry_after) if matches!(status.as_u16(), 429 | 503) => {
                 DeliveryError::Busy { status: status.as_u16(), retry_after }
             }
@@ -177,15 +176,6 @@ fn code(value: &Value) -> Option<i64> {
 fn speaks_of_session(message: &str) -> bool {
     let message = message.to_lowercase();
     ["token", "expired", "unauthor", "session"].iter().any(|word| message.contains(word))
-}
-
-/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date.
-pub(super) fn retry_after(value: &HeaderValue) -> Option<Duration> {
-    let value = value.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok()
 }
 
 /// The content of a JSON string, as far as it goes: one that was cut ends in its last whole character.

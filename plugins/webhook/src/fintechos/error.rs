@@ -126,9 +126,10 @@ impl DeliveryError {
             Self::Deadline | Self::LoginAbandoned => ProblemKind::UpstreamTimeout,
             Self::Transport { source, .. } => match source {
                 TransportError::Timeout => ProblemKind::UpstreamTimeout,
-                TransportError::Unreachable(_) | TransportError::Broken(_) | TransportError::Refused => {
-                    ProblemKind::UpstreamUnreachable
-                }
+                TransportError::Unreachable(_)
+                | TransportError::Broken(_)
+                | TransportError::Refused
+                | TransportError::Exposed(_) => ProblemKind::UpstreamUnreachable,
             },
             Self::LoginStatus(_)
             | Self::LoginAnswer

@@ -9,9 +9,11 @@ mod login_answer;
 mod session;
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::ACCEPT;
+use kyc_http_client::{Cleartext, ClientSettings, Trust};
 use kyc_model::{Dialect, Portal, Tenant, TraceContext};
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
@@ -26,12 +28,13 @@ pub use error::{DeliveryClass, DeliveryError, Step};
 use session::{Pass, Session, Sessions};
 
 use crate::addresses::Addresses;
-use crate::{DataForm, Event, PortalConfig, TransportError, outbound};
+use crate::{DataForm, Event, PortalConfig, TransportError};
 
 /// All portals; the tenant of each call says which one, and under which account.
 pub struct Portals {
     client: Client,
     addresses: Addresses,
+    cleartext: Cleartext,
     data: DataForm,
     sessions: Sessions,
     durations: HistogramVec,
@@ -47,12 +50,18 @@ impl Portals {
     /// What is wrong with the settings, as `portal.key: reason`.
     pub fn new(config: &PortalConfig, collectors: &Collectors) -> Result<Self, String> {
         let addresses = Addresses::new(&config.allow);
-        let client = outbound::client(config.connect, config.ca_file.as_deref(), Some(&addresses))
-            .map_err(|text| format!("portal.{text}"))?;
+        let trust = Trust::system_and(config.ca_file.as_deref());
+        // Each delivery has its own deadline.
+        let settings = ClientSettings {
+            resolver: Some(Arc::new(addresses.clone())),
+            ..ClientSettings::new(config.connect, trust)
+        };
+        let client = settings.build().map_err(|error| format!("portal.ca_file: {error}"))?;
         Ok(Self {
             sessions: Sessions::new(client.clone(), config.login_lifetime, collectors)?,
             client,
             addresses,
+            cleartext: Cleartext::from_setting(config.allow_http),
             data: config.data,
             durations: collectors.histogram(
                 names::WEBHOOK_DELIVERY_DURATION,
@@ -128,9 +137,9 @@ impl Portals {
         headers: &HeaderMap,
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
-        self.addresses
-            .check(&tenant.portal.url)
-            .map_err(|refused| DeliveryError::transport(Step::Login, refused))?;
+        let url = &tenant.portal.url;
+        self.addresses.check(url).map_err(|refused| DeliveryError::transport(Step::Login, refused))?;
+        self.cleartext.check(url).map_err(|exposed| DeliveryError::transport(Step::Login, exposed))?;
         let session = self.sessions.session(tenant, headers).await?;
         match self.send(&tenant.portal, event, headers, &session, answer).await {
             Err(error) if error.ends_session() => {}
@@ -218,7 +227,7 @@ pub(crate) fn fuzz_answers(body: &[u8]) {
 
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz_retry_after(value: &http::HeaderValue) {
-    let _ = delivery_answer::retry_after(value);
+    let _ = kyc_http_client::parse_retry_after(value);
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
+use kyc_http_client::read_at_most;
 use kyc_model::{Dialect, Secret, Tenant, TraceContext};
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
@@ -16,7 +17,6 @@ use tracing::warn;
 
 use super::login_answer::LoginAnswer;
 use super::{ANSWER_LIMIT, DeliveryError, Step, address, keycloak, legacy};
-use crate::outbound::read_at_most;
 use crate::per_tenant::PerTenant;
 
 /// The sessions of all tenants.

@@ -191,6 +191,19 @@ async fn slow_portal_ends_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn passwords_go_to_other_machines_by_tls_alone() {
+    let entry = tenant("acme", "http://onfido.test", "http://portal.example/portal");
+
+    let failed = deliver(&portals(DataForm::Event), &entry).await.unwrap_err();
+
+    assert!(
+        matches!(&failed, DeliveryError::Transport { source: TransportError::Exposed(_), .. }),
+        "{failed:?}"
+    );
+    assert_eq!(failed.class(), DeliveryClass::Transient, "the event waits until the address is right");
+}
+
+#[tokio::test]
 async fn refused_connection_is_unreachable_and_names_nothing() {
     let refused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let entry = tenant("acme", "http://onfido.test", &format!("http://{refused}"));

@@ -3,11 +3,15 @@ use httpmock::{Mock, MockServer};
 use kyc_plugin_api::testkit::tenant;
 use prometheus::Registry;
 
-use super::{Collectors, Duration, Problem, ProblemKind, Secret, SigningTokenError, SigningTokens, Tenant};
+use super::{
+    Collectors, Duration, OnfidoConfig, Path, Problem, ProblemKind, Secret, SigningTokenError, SigningTokens,
+    Tenant, TransportError,
+};
 
 fn tokens() -> SigningTokens {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    SigningTokens::new(Duration::from_secs(3), None, &Collectors::new(Registry::new())).unwrap()
+    let (config, folder) = (OnfidoConfig::default(), Path::new(""));
+    SigningTokens::new(Duration::from_secs(3), &config, folder, &Collectors::new(Registry::new())).unwrap()
 }
 
 fn without_token(onfido: &MockServer) -> Tenant {
@@ -118,6 +122,16 @@ async fn error_text_shows_neither_address_nor_credential() {
 
     let text = format!("{problem} {problem:?}");
     assert!(!text.contains("hook-canary") && !text.contains("token-canary"), "{text}");
+}
+
+#[tokio::test]
+async fn no_token_is_asked_for_where_the_credential_could_be_read_on_the_way() {
+    let entry =
+        Tenant { signing_token: None, ..tenant("acme", "http://onfido.example", "http://portal.test") };
+
+    let failed = tokens().token(&entry).await.unwrap_err();
+
+    assert!(matches!(failed, SigningTokenError::Transport(TransportError::Exposed(_))), "{failed:?}");
 }
 
 #[tokio::test]
