@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kyc_model::{SecretSource, Tenant, TenantTable};
-use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings};
+use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warnings};
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::origin::Origin;
 use crate::store::{
     Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, OpenError, Postgres,
-    Reader, Sqlite, StoreError, in_use, listen, lock, now,
+    Reader, Sqlite, StoreError, check_address, in_use, listen, lock, now,
 };
 use crate::{Config, DispatchConfig, Event};
 pub(crate) use engine::{Engine, Opened};
@@ -60,6 +60,9 @@ impl Stored {
         let share = store.share();
         let engine = match source(&store.postgres_file, &store.postgres_env) {
             Some(source) => {
+                let key =
+                    if store.postgres_file.is_some() { "store.postgres_file" } else { "store.postgres_env" };
+                check_database(key, &source, build.warnings)?;
                 // Longer than a try and its record take.
                 let lease = config.dispatch.lease.unwrap_or(config.dispatch.attempt + RECORD);
                 Engine::Postgres { source, lease, share, store: OnceLock::new() }
@@ -243,6 +246,17 @@ impl Background for Stored {
         };
         Dispatcher::new(means, store.reader()).run(shutdown, drain).await;
     }
+}
+
+/// Checks the database's address as soon as it is there; what is not there yet may still come.
+fn check_database(key: &str, source: &SecretSource, warnings: &Warnings) -> Result<(), String> {
+    match source.read().map(|url| check_address(&url)) {
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(warning))) => warnings.add(format!("{key}: {warning}")),
+        Ok(Err(error)) => return Err(format!("{key}: {error}")),
+        Err(error) => warnings.add(format!("{key}: {error}")),
+    }
+    Ok(())
 }
 
 /// Texts for searches only: no database takes a NUL in one, and a few words are enough.

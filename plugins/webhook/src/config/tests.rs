@@ -72,3 +72,34 @@ fn relative_certificate_files_count_from_the_folder_of_the_configuration() {
         assert_eq!(built.err().unwrap(), expected);
     }
 }
+
+#[test]
+fn the_address_of_a_database_is_checked_with_the_configuration() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let key = format!("key_file = \"{}\"", folder.path().join("key").display());
+    let config =
+        toml::from_str::<crate::Config>(&format!("[store]\npostgres_file = \"database\"\n{key}")).unwrap();
+    let check = |address: &str| {
+        std::fs::write(folder.path().join("database"), address).unwrap();
+        with_build(|build| {
+            let built = Webhook::build(config.clone(), &Build { folder: folder.path(), ..*build });
+            (built.err(), build.warnings.take())
+        })
+    };
+
+    let (good, quiet) = check("postgres://u:p@db.example/events");
+    let (weak, warned) = check("postgres://u:p@db.example/events?sslmode=require");
+    let (unknown, _) = check("postgres://u:p@db.example/events?sslmod=require");
+
+    assert_eq!((good, quiet), (None, Vec::new()));
+    assert!(
+        weak.is_none() && warned.len() == 1 && warned[0].starts_with("store.postgres_file: "),
+        "{warned:?}"
+    );
+    let unknown = unknown.unwrap();
+    assert!(
+        unknown.starts_with("store.postgres_file: the address has an unknown parameter `sslmod`"),
+        "{unknown}"
+    );
+}

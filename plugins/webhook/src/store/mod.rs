@@ -24,7 +24,7 @@ pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::{KeyPlace, KeySource};
 pub(crate) use lock::{alone, in_use, lock};
 pub(crate) use place::{MOVED, beside, sync_name};
-pub(crate) use postgres::{Postgres, listen};
+pub(crate) use postgres::{Postgres, check_address, listen};
 pub(crate) use seal::{Keyring, Sealed};
 pub(crate) use share::Share;
 pub(crate) use sqlite::Sqlite;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::Postgres;
+use super::{Postgres, open};
 use crate::store::Inbox;
 
 /// Wakes the dispatcher for as long as the gateway runs. Without it events wait for the next look.
 pub(crate) async fn listen(store: Postgres, inbox: Inbox, mut shutdown: watch::Receiver<bool>) {
     let heard = async {
         loop {
-            if let Ok(mut listener) = PgListener::connect(store.url.reveal()).await
+            if let Ok(mut listener) = connect(&store).await
                 && listener.listen(CHANNEL).await.is_ok()
             {
                 while listener.recv().await.is_ok() {
@@ -27,6 +27,15 @@ pub(crate) async fn listen(store: Postgres, inbox: Inbox, mut shutdown: watch::R
         () = heard => {}
         _ = shutdown.changed() => {}
     }
+}
+
+/// As [`PgListener::connect`] does, but with the options of all connections: it would take the address as it is.
+async fn connect(store: &Postgres) -> Result<PgListener, sqlx::Error> {
+    let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+    let pool = pool.connect_with(open::options(&store.url)?).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.ignore_pool_close_event(true);
+    Ok(listener)
 }
 
 /// What stored events are announced on.

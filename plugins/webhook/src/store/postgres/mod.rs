@@ -1,6 +1,7 @@
 //! The store in PostgreSQL, which several gateways share: each claims what it delivers for a while, and what it
 //! does not finish in that time is another one's to deliver.
 
+mod address;
 mod adopt;
 mod filter;
 mod listen;
@@ -16,6 +17,7 @@ use kyc_model::Secret;
 use sqlx::postgres::PgConnection;
 
 use super::{Keyring, OpenError, Share, StoreError};
+pub(crate) use address::check as check_address;
 pub(crate) use listen::listen;
 pub(crate) use read::PostgresReader;
 pub(crate) use write::PostgresWriter;
@@ -102,6 +104,9 @@ fn engine(error: &sqlx::Error) -> StoreError {
         return StoreError::Engine(match error {
             sqlx::Error::Io(error) => error.to_string(),
             sqlx::Error::Protocol(_) => "the connection broke".to_owned(),
+            // What is wrong with the address or a certificate; neither text holds a value.
+            sqlx::Error::Configuration(error) if error.is::<address::AddressError>() => error.to_string(),
+            sqlx::Error::Tls(error) => format!("no TLS with PostgreSQL (sslmode of its address): {error}"),
             _ => "PostgreSQL does not answer".to_owned(),
         });
     };

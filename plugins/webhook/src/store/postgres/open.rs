@@ -1,11 +1,10 @@
 //! Connects to a database, and brings its tables to the newest version.
 
-use std::str::FromStr;
-
 use kyc_model::Secret;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
+use super::address;
 use crate::store::OpenError;
 
 /// What each version adds.
@@ -133,13 +132,14 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// What every connection is made with.
+pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
+    let options = address::options(url).map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
+    let limits = [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on")];
+    Ok(options.application_name("kyc-gateway").options(limits).disable_statement_logging())
+}
+
 /// Connects with limits, so that no statement and no lock holds up notifications for long.
 pub(super) async fn connect(url: &Secret) -> Result<PgConnection, sqlx::Error> {
-    // The text of a wrong address would hold its password.
-    let options = PgConnectOptions::from_str(url.reveal())
-        .map_err(|_| sqlx::Error::Protocol("the address is none".to_owned()))?
-        .application_name("kyc-gateway")
-        .options([("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on")])
-        .disable_statement_logging();
-    options.connect().await
+    options(url)?.connect().await
 }
