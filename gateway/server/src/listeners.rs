@@ -5,12 +5,15 @@ mod certificates;
 mod client;
 mod gate;
 mod proxied;
+mod renewal;
 mod socket;
 mod turn;
+mod x509;
 
 pub(crate) use accept::{Endpoint, Lifetime, Listening};
-pub(crate) use certificates::{Certificates, Renewal, TlsFiles};
+pub(crate) use certificates::{Certificates, TlsFiles};
 pub(crate) use gate::{Gate, GateLimits, WhenFull};
 pub(crate) use proxied::Balancers;
+pub(crate) use renewal::Renewal;
 pub(crate) use socket::BoundSocket;
 pub(crate) use turn::Turns;

@@ -33,6 +33,8 @@ pub const CONNECTIONS_REFUSED: &str = "gateway_downstream_connections_refused_to
 pub const CONNECTIONS_ENDED: &str = "gateway_downstream_connections_ended_total";
 /// Unix seconds at which a listener's certificate ends to be valid.
 pub const CERTIFICATE_EXPIRES: &str = "gateway_listener_certificate_expires_timestamp_seconds";
+/// 1 while a listener's certificate files cannot be used, or are not valid, and those before stay in use.
+pub const CERTIFICATE_FILES_REFUSED: &str = "gateway_listener_certificate_files_refused";
 /// Log lines dropped because nobody read standard output.
 pub const LOG_LINES_DROPPED: &str = "gateway_log_lines_dropped_total";
 /// Log events that a collector (`seq`, `otlp`) took.

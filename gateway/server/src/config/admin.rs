@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kyc_model::SecretSource;
+use kyc_plugin_api::Warnings;
 
-use super::Folder;
 use super::listeners::{self, Unrouted};
 use super::raw::{Admin, RawLogin, RawOperations, SocketMode};
+use super::{Folder, tls};
 use crate::admin::{HostName, Login, Proof};
 use crate::decoding::Problems;
 use crate::listeners::TlsFiles;
@@ -50,6 +51,7 @@ pub(super) fn check(
     raw: &Admin,
     folder: &Folder,
     others: &[Unrouted],
+    warnings: &Warnings,
     problems: &mut Problems,
 ) -> Option<AdminSettings> {
     let address = listeners::address("admin.address", &raw.address, others, problems);
@@ -65,7 +67,7 @@ pub(super) fn check(
     }
     let operations = &raw.operations;
     let logins = logins(operations, folder, problems);
-    let place = place(operations, address, folder, others, problems);
+    let place = place(operations, address, folder, others, warnings, problems);
     if matches!(place, Some(Place::Off)) && !logins.is_empty() {
         let reason = "nobody can use them: set admin.operations.address, or keep admin.address on loopback";
         problems.add("admin.operations.logins", reason);
@@ -80,6 +82,7 @@ fn place(
     probes: Option<SocketAddr>,
     folder: &Folder,
     others: &[Unrouted],
+    warnings: &Warnings,
     problems: &mut Problems,
 ) -> Option<Place> {
     let Some(text) = &raw.address else {
@@ -98,7 +101,8 @@ fn place(
     if probes.is_some_and(|probes| probes == address && probes.port() != 0) {
         problems.add(path, format!("`{text}` is taken by admin.address"));
     }
-    let tls = raw.tls.as_ref().map(|tls| listeners::tls(tls, "admin.operations.tls", folder, problems));
+    let tls =
+        raw.tls.as_ref().map(|tls| tls::of_listener(tls, "admin.operations.tls", folder, warnings, problems));
     if !address.ip().is_loopback() {
         if raw.logins.is_empty() {
             let reason = format!(

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 
 use bytesize::ByteSize;
 use kyc_model::Networks;
+use kyc_plugin_api::Warnings;
 use kyc_proxy::{ProxySettings, RouteTable};
 use toml::{Table, Value};
 
 use super::Folder;
-use super::raw::{ClientCertificate, Downstream, RawListener, RawTls};
+use super::raw::{Downstream, RawListener};
+use super::tls::of_listener as tls;
 use crate::decoding::{Problems, decode};
 use crate::listeners::{Balancers, GateLimits, TlsFiles, WhenFull};
 
@@ -67,6 +69,7 @@ pub(super) fn check(
     raw: &[RawListener],
     common: &Downstream,
     folder: &Folder,
+    warnings: &Warnings,
     problems: &mut Problems,
 ) -> Vec<Unrouted> {
     if raw.is_empty() {
@@ -97,7 +100,8 @@ pub(super) fn check(
             problems.add(format!("{path}.proxy_protocol.trusted"), error.to_string());
             None
         });
-        let tls = listener.tls.as_ref().map(|raw| tls(raw, &format!("{path}.tls"), folder, problems));
+        let tls =
+            listener.tls.as_ref().map(|raw| tls(raw, &format!("{path}.tls"), folder, warnings, problems));
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
         let Some(address) = address(&format!("{path}.address"), &listener.address, &checked, problems) else {
             continue;
@@ -211,29 +215,6 @@ fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
     }
     if raw.buffered_bodies < SMALLEST_BUFFERS {
         problems.add(format!("{path}.buffered_bodies"), format!("must be at least {SMALLEST_BUFFERS}"));
-    }
-}
-
-/// Reads the files once, so that what is wrong with them is known now.
-pub(super) fn tls(raw: &RawTls, path: &str, folder: &Folder, problems: &mut Problems) -> TlsFiles {
-    let tls = files(raw, folder);
-    for problem in tls.check().err().into_iter().flatten() {
-        let key = Some(problem.key).filter(|key| !key.is_empty()).map(|key| format!(".{key}"));
-        problems.add(format!("{path}{}", key.unwrap_or_default()), problem.reason);
-    }
-    if raw.client_certificate.is_some() && raw.client_ca_file.is_none() {
-        let reason = "asks for no certificate without client_ca_file";
-        problems.add(format!("{path}.client_certificate"), reason);
-    }
-    tls
-}
-
-fn files(raw: &RawTls, folder: &Folder) -> TlsFiles {
-    TlsFiles {
-        certificate: folder.resolve(&raw.certificate_file),
-        key: folder.resolve(&raw.key_file),
-        client_ca: raw.client_ca_file.as_deref().map(|file| folder.resolve(file)),
-        client_optional: raw.client_certificate == Some(ClientCertificate::Optional),
     }
 }
 

@@ -88,8 +88,9 @@ impl Settings {
         {
             problems.add("server.upstream_ca_file", reason);
         }
-        let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, problems);
-        let admin = admin::check(&raw.admin, folder, &listeners, problems);
+        let warnings = &instruments.warnings;
+        let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, warnings, problems);
+        let admin = admin::check(&raw.admin, folder, &listeners, warnings, problems);
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
         if tenants_max_age.is_some_and(|age| age <= poll) {
             problems.add("tenants.max_age", "must be longer than tenants.poll");

@@ -1,10 +1,50 @@
-//! Certificates to trust are read before Pingora reads them, which panics on a bad file.
+//! Certificates: those of listeners, and those to trust, which are read before Pingora reads them, as it panics on a bad
+//! file.
 
 use std::path::Path;
 
+use kyc_plugin_api::Warnings;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+
+use super::Folder;
+use super::raw::{ClientCertificate, RawTls};
+use crate::decoding::Problems;
+use crate::listeners::TlsFiles;
+
+/// Reads the certificates of the listener whose `tls` is at `path`.
+pub(super) fn of_listener(
+    raw: &RawTls,
+    path: &str,
+    folder: &Folder,
+    warnings: &Warnings,
+    problems: &mut Problems,
+) -> TlsFiles {
+    let files = TlsFiles {
+        certificate: folder.resolve(&raw.certificate_file),
+        key: folder.resolve(&raw.key_file),
+        client_ca: raw.client_ca_file.as_deref().map(|file| folder.resolve(file)),
+        client_optional: raw.client_certificate == Some(ClientCertificate::Optional),
+    };
+    let key_path = |key: &str| match key {
+        "" => path.to_owned(),
+        key => format!("{path}.{key}"),
+    };
+    match files.check() {
+        Ok(invalid) => invalid
+            .iter()
+            .for_each(|problem| warnings.add(format!("{}: {}", key_path(problem.key), problem.reason))),
+        Err(found) => {
+            found.into_iter().for_each(|problem| problems.add(key_path(problem.key), problem.reason));
+        }
+    }
+    if raw.client_certificate.is_some() && raw.client_ca_file.is_none() {
+        let reason = "asks for no certificate without client_ca_file";
+        problems.add(format!("{path}.client_certificate"), reason);
+    }
+    files
+}
 
 /// Checks that a file holds certificates that can be trusted as roots.
 pub(crate) fn check_authorities(file: &Path) -> Result<(), String> {

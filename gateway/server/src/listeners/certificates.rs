@@ -1,15 +1,12 @@
-//! The certificates of a listener, read again when their files change.
+//! The certificates of a listener, made of their files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
-use kyc_telemetry::{ConnectionMetrics, Metrics};
+use kyc_telemetry::ConnectionMetrics;
 use pingora::listeners::tls::{Acceptor, TlsSettings};
-use pingora::server::ShutdownWatch;
-use pingora::services::background::BackgroundService;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -17,12 +14,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
-use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::client::Names;
+use super::x509::{Validity, read_all};
 
 /// Where the certificates of a listener are.
 #[derive(Clone, Debug)]
@@ -47,49 +43,45 @@ pub(crate) struct TlsProblem {
 
 /// What new connections of one listener are set up with.
 pub(crate) struct Certificates {
-    listener: String,
-    files: TlsFiles,
-    acceptor: ArcSwap<Acceptor>,
-    metrics: ConnectionMetrics,
-}
-
-/// Looks at the files of all listeners from time to time.
-pub(crate) struct Renewal {
-    watched: Vec<Watched>,
-    every: Duration,
-}
-
-struct Watched {
-    certificates: Arc<Certificates>,
-    /// What the files held when they were looked at last.
-    seen: std::sync::Mutex<Contents>,
+    pub(super) listener: String,
+    pub(super) files: TlsFiles,
+    pub(super) acceptor: ArcSwap<Acceptor>,
+    pub(super) metrics: ConnectionMetrics,
 }
 
 /// The files as they are: the chain, the key, the authorities.
 #[derive(PartialEq, Eq)]
-struct Contents([Zeroizing<Vec<u8>>; 3]);
+pub(super) struct Contents([Zeroizing<Vec<u8>>; 3]);
 
 /// What was made of them.
-struct Usable {
+pub(super) struct Usable {
     key: Arc<CertifiedKey>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
-    /// Unix seconds at which the leaf ends to be valid.
-    expires: i64,
+    pub(super) times: Times,
+}
+
+/// When it can be used.
+#[derive(Clone, Debug)]
+pub(super) struct Times {
+    pub(super) leaf: Validity,
+    /// None: no certificate is asked for.
+    authorities: Vec<Validity>,
 }
 
 // === impl TlsFiles ===
 
 impl TlsFiles {
-    /// Reads the files and checks that they fit each other.
+    /// Reads the files and checks that they fit each other; says what is not valid now.
     ///
     /// # Errors
     ///
     /// Everything that is wrong.
-    pub(crate) fn check(&self) -> Result<(), Vec<TlsProblem>> {
-        self.read().and_then(|contents| self.decode(&contents)).map(drop)
+    pub(crate) fn check(&self) -> Result<Vec<TlsProblem>, Vec<TlsProblem>> {
+        let usable = self.read().and_then(|contents| self.decode(&contents))?;
+        Ok(usable.times.problems(self, SystemTime::now()))
     }
 
-    fn read(&self) -> Result<Contents, Vec<TlsProblem>> {
+    pub(super) fn read(&self) -> Result<Contents, Vec<TlsProblem>> {
         let mut problems = Vec::new();
         let mut read = |key, path: Option<&Path>| {
             let bytes = path.map_or(Ok(Vec::new()), std::fs::read).unwrap_or_else(|error| {
@@ -107,9 +99,9 @@ impl TlsFiles {
         if problems.is_empty() { Ok(contents) } else { Err(problems) }
     }
 
-    fn decode(&self, contents: &Contents) -> Result<Usable, Vec<TlsProblem>> {
+    pub(super) fn decode(&self, contents: &Contents) -> Result<Usable, Vec<TlsProblem>> {
         let Contents([certificate, key, authorities]) = contents;
-        let chain = chain(CERTIFICATE, &self.certificate, certificate);
+        let chain = chain(&self.certificate, certificate);
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|error| TlsProblem { key: KEY, reason: format!("{}: {error}", self.key.display()) });
         let verifier = match &self.client_ca {
@@ -117,10 +109,11 @@ impl TlsFiles {
             None => Ok(None),
         };
         match (chain, key, verifier) {
-            (Ok(chain), Ok(key), Ok(verifier)) => {
-                let expires = expiry(&chain);
+            (Ok((chain, leaf)), Ok(key), Ok(verifier)) => {
                 let key = fit(chain, key).map_err(|problem| vec![problem])?;
-                Ok(Usable { key: Arc::new(key), verifier, expires })
+                let (verifier, authorities) = verifier.unzip();
+                let times = Times { leaf, authorities: authorities.unwrap_or_default() };
+                Ok(Usable { key: Arc::new(key), verifier, times })
             }
             (chain, key, verifier) => {
                 Err([chain.err(), key.err(), verifier.err()].into_iter().flatten().collect())
@@ -132,7 +125,7 @@ impl TlsFiles {
 // === impl Usable ===
 
 impl Usable {
-    fn acceptor(self) -> Result<Acceptor, Vec<TlsProblem>> {
+    pub(super) fn acceptor(self) -> Result<Acceptor, Vec<TlsProblem>> {
         let mut settings = TlsSettings::with_callbacks(Box::new(Names))
             .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
         settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(self.key)));
@@ -155,6 +148,28 @@ impl Usable {
     }
 }
 
+// === impl Times ===
+
+impl Times {
+    /// Says what is not valid at a time: the certificate, or all of the authorities.
+    pub(super) fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem> {
+        let leaf = self.leaf.problem(now).map(|problem| TlsProblem {
+            key: CERTIFICATE,
+            reason: format!("{}: the certificate {problem}", files.certificate.display()),
+        });
+        let authorities: Option<Vec<String>> =
+            self.authorities.iter().map(|authority| authority.problem(now)).collect();
+        let authorities = authorities.filter(|problems| !problems.is_empty()).map(|problems| {
+            let path = files.client_ca.as_deref().unwrap_or(Path::new(CLIENT_CA)).display().to_string();
+            TlsProblem {
+                key: CLIENT_CA,
+                reason: format!("{path}: no authority is valid: {}", problems.join(", ")),
+            }
+        });
+        leaf.into_iter().chain(authorities).collect()
+    }
+}
+
 // === impl Certificates ===
 
 impl Certificates {
@@ -164,93 +179,15 @@ impl Certificates {
     }
 }
 
-// === impl Renewal ===
-
-impl Renewal {
-    /// Looks at the files each time that `every` is over.
-    pub(crate) fn new(every: Duration) -> Self {
-        Self { watched: Vec::new(), every }
-    }
-
-    /// Reads a listener's files, and watches them from now on.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong.
-    pub(crate) fn watch(
-        &mut self,
-        listener: &str,
-        files: TlsFiles,
-        metrics: &Metrics,
-    ) -> Result<Arc<Certificates>, Vec<TlsProblem>> {
-        let contents = files.read()?;
-        let usable = files.decode(&contents)?;
-        let metrics = metrics.listener(listener);
-        metrics.certificate_expires(usable.expires);
-        let acceptor = ArcSwap::from_pointee(usable.acceptor()?);
-        let certificates = Arc::new(Certificates { listener: listener.to_owned(), files, acceptor, metrics });
-        self.watched
-            .push(Watched { certificates: Arc::clone(&certificates), seen: std::sync::Mutex::new(contents) });
-        Ok(certificates)
-    }
-
-    /// Says whether there is nothing to watch.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.watched.is_empty()
-    }
-}
-
-#[async_trait]
-impl BackgroundService for Renewal {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut look = interval(self.every);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = look.tick() => self.watched.iter().for_each(Watched::look),
-                _ = shutdown.wait_for(|stop| *stop) => return,
-            }
-        }
-    }
-}
-
-// === impl Watched ===
-
-impl Watched {
-    /// Takes what changed. What cannot be used is told once, and what was used before stays.
-    fn look(&self) {
-        let Certificates { listener, files, acceptor, metrics } = &*self.certificates;
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let contents = match files.read() {
-            Ok(contents) if contents == *seen => return,
-            Ok(contents) => contents,
-            // Files that are replaced are gone for a moment.
-            Err(problems) => return tell(listener, "cannot be read", &problems),
-        };
-        let made = files.decode(&contents).and_then(|usable| Ok((usable.expires, usable.acceptor()?)));
-        *seen = contents;
-        match made {
-            Ok((expires, made)) => {
-                metrics.certificate_expires(expires);
-                acceptor.store(Arc::new(made));
-                tracing::info!(listener, expires, "certificates changed");
-            }
-            Err(problems) => tell(listener, "cannot be used", &problems),
-        }
-    }
-}
-
-fn tell(listener: &str, what: &str, problems: &[TlsProblem]) {
-    let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    tracing::error!(listener, problems, "certificate files {what}, those before stay in use");
-}
-
-fn chain(key: &'static str, path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
-    let problem = |reason: String| TlsProblem { key, reason: format!("{}: {reason}", path.display()) };
-    let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    match found.map_err(|error| problem(error.to_string()))? {
-        found if found.is_empty() => Err(problem("holds no certificate".to_owned())),
-        found => Ok(found),
+/// The chain as it is sent; only its leaf's time is checked: an old root behind it harms nobody.
+fn chain(path: &Path, pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, Validity), TlsProblem> {
+    let problem = |reason: String| TlsProblem { key: CERTIFICATE, reason };
+    let chain = read_all(path, pem).map_err(problem)?;
+    let validities = chain.iter().map(Validity::of_version_3).collect::<Result<Vec<_>, _>>();
+    let validities = validities.map_err(|reason| problem(format!("{}: {reason}", path.display())))?;
+    match validities.first() {
+        Some(leaf) => Ok((chain, *leaf)),
+        None => Err(problem(format!("{}: holds no certificate", path.display()))),
     }
 }
 
@@ -264,24 +201,25 @@ fn fit(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Resu
     CertifiedKey::from_der(chain, key, provider).map_err(problem)
 }
 
-fn verifier(path: &Path, pem: &[u8], optional: bool) -> Result<Arc<dyn ClientCertVerifier>, TlsProblem> {
+fn verifier(
+    path: &Path,
+    pem: &[u8],
+    optional: bool,
+) -> Result<(Arc<dyn ClientCertVerifier>, Vec<Validity>), TlsProblem> {
     let problem =
         |reason: String| TlsProblem { key: CLIENT_CA, reason: format!("{}: {reason}", path.display()) };
     let mut roots = RootCertStore::empty();
-    for certificate in chain(CLIENT_CA, path, pem)? {
+    let mut validities = Vec::new();
+    for certificate in read_all(path, pem).map_err(|reason| TlsProblem { key: CLIENT_CA, reason })? {
+        validities.extend(Validity::of_authority(&certificate));
         roots.add(certificate).map_err(|error| problem(error.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder(Arc::new(roots));
     let builder = if optional { builder.allow_unauthenticated() } else { builder };
     let built = builder.build().map_err(|error| problem(error.to_string()))?;
-    Ok(built)
+    Ok((built, validities))
 }
 
-fn expiry(chain: &[CertificateDer<'_>]) -> i64 {
-    let leaf = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
-    leaf.map_or(0, |(_, leaf)| leaf.validity().not_after.timestamp())
-}
-
-const CERTIFICATE: &str = "certificate_file";
+pub(super) const CERTIFICATE: &str = "certificate_file";
 const KEY: &str = "key_file";
 const CLIENT_CA: &str = "client_ca_file";

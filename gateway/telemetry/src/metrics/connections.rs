@@ -12,6 +12,7 @@ pub(super) struct Listeners {
     refused: IntCounterVec,
     ended: IntCounterVec,
     expires: IntGaugeVec,
+    files_refused: IntGaugeVec,
 }
 
 /// The metrics of one listener.
@@ -22,6 +23,7 @@ pub struct ConnectionMetrics {
     refused: IntCounterVec,
     ended: IntCounterVec,
     expires: IntGaugeVec,
+    files_refused: IntGaugeVec,
 }
 
 // === impl Listeners ===
@@ -39,6 +41,10 @@ impl Listeners {
             refused: register(registry, IntCounterVec::new(refused, &["listener", "reason"])?)?,
             ended: register(registry, IntCounterVec::new(ended, &["listener", "reason"])?)?,
             expires: gauges(names::CERTIFICATE_EXPIRES, "When the listener's certificate ends to be valid.")?,
+            files_refused: gauges(
+                names::CERTIFICATE_FILES_REFUSED,
+                "1 while the listener's certificate files are refused and those before stay in use.",
+            )?,
         })
     }
 
@@ -49,6 +55,7 @@ impl Listeners {
             refused: self.refused.clone(),
             ended: self.ended.clone(),
             expires: self.expires.clone(),
+            files_refused: self.files_refused.clone(),
         }
     }
 }
@@ -74,6 +81,11 @@ impl ConnectionMetrics {
     /// Counts a connection that the gateway ends for what the peer does.
     pub fn ended(&self, reason: &'static str) {
         self.ended.with_label_values(&[self.listener.as_str(), reason]).inc();
+    }
+
+    /// Says whether the certificate files as they are now are not in use.
+    pub fn certificate_files_refused(&self, is_refused: bool) {
+        self.files_refused.with_label_values(&[self.listener.as_str()]).set(i64::from(is_refused));
     }
 
     /// Says until when the certificate is valid, in Unix seconds.

@@ -1,0 +1,172 @@
+//! A certificate that expired in its file, because a renewal had written an old one, replaced a valid one: every caller
+//! failed, and the log had one line of level INFO.
+
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
+use super::*;
+
+const HOUR: i64 = 3600;
+
+struct Room {
+    folder: tempfile::TempDir,
+    metrics: Metrics,
+    now: i64,
+}
+
+impl Room {
+    fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = i64::try_from(now).unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), metrics: Metrics::new().unwrap(), now }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a certificate with its key that is valid between these times, counted from now.
+    fn certificate(&self, from: i64, until: i64) {
+        let (pem, key) = self.made(from, until, IsCa::NoCa);
+        std::fs::write(self.path("certificate.pem"), pem).unwrap();
+        std::fs::write(self.path("key.pem"), key).unwrap();
+    }
+
+    fn authorities(&self, valid: &[(i64, i64)]) {
+        let is_ca = || IsCa::Ca(BasicConstraints::Unconstrained);
+        let text: String = valid.iter().map(|(from, until)| self.made(*from, *until, is_ca()).0).collect();
+        std::fs::write(self.path("authorities.pem"), text).unwrap();
+    }
+
+    fn made(&self, from: i64, until: i64, is_ca: IsCa) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["gateway.test".to_owned()]).unwrap();
+        let at = |seconds: i64| {
+            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(self.now + seconds).unwrap())
+        };
+        (params.not_before, params.not_after, params.is_ca) = (at(from), at(until), is_ca);
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn watch(&self, client_ca: Option<&str>) -> Renewal {
+        let mut renewal = Renewal::new(Duration::from_secs(10));
+        let files = TlsFiles {
+            certificate: self.path("certificate.pem"),
+            key: self.path("key.pem"),
+            client_ca: client_ca.map(|name| self.path(name)),
+            client_optional: false,
+        };
+        renewal.watch("main", files, &self.metrics).unwrap();
+        renewal
+    }
+
+    /// Looks at the files so many seconds from now; says whether what is in use changed, and whether the metric says that
+    /// the files are refused.
+    fn look(&self, renewal: &Renewal, seconds: i64) -> (bool, bool) {
+        let watched = &renewal.watched[0];
+        let before = watched.certificates.acceptor();
+        watched.look(UNIX_EPOCH + Duration::from_secs(u64::try_from(self.now + seconds).unwrap()));
+        let metrics = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
+        let is_refused = metrics.contains("gateway_listener_certificate_files_refused{listener=\"main\"} 1");
+        (!Arc::ptr_eq(&before, &watched.certificates.acceptor()), is_refused)
+    }
+}
+
+const CHANGED: (bool, bool) = (true, false);
+const REFUSED: (bool, bool) = (false, true);
+const SAME: (bool, bool) = (false, false);
+
+#[test]
+fn an_expired_certificate_does_not_replace_a_valid_one() {
+    let room = Room::new();
+    room.certificate(-HOUR, 10 * HOUR);
+    let renewal = room.watch(None);
+
+    room.certificate(-2 * HOUR, -HOUR);
+    let expired = [room.look(&renewal, 0), room.look(&renewal, 1)];
+    room.certificate(-HOUR, 20 * HOUR);
+    let valid = [room.look(&renewal, 2), room.look(&renewal, 3)];
+
+    assert_eq!((expired, valid), ([REFUSED; 2], [CHANGED, SAME]));
+}
+
+#[test]
+fn a_certificate_of_later_is_taken_when_its_time_comes() {
+    let room = Room::new();
+    room.certificate(-HOUR, 10 * HOUR);
+    let renewal = room.watch(None);
+
+    room.certificate(HOUR, 20 * HOUR);
+    let looks = [0, 1, HOUR + 1, HOUR + 2].map(|seconds| room.look(&renewal, seconds));
+
+    assert_eq!(looks, [REFUSED, REFUSED, CHANGED, SAME]);
+}
+
+#[test]
+fn where_nothing_is_valid_the_newest_files_are_used() {
+    let room = Room::new();
+    room.certificate(-3 * HOUR, -2 * HOUR);
+    let renewal = room.watch(None);
+
+    room.certificate(-2 * HOUR, -HOUR);
+
+    assert_eq!(room.look(&renewal, 0), CHANGED);
+}
+
+#[test]
+fn authorities_that_all_expired_do_not_replace_valid_ones() {
+    let room = Room::new();
+    room.certificate(-HOUR, 10 * HOUR);
+    room.authorities(&[(-HOUR, 10 * HOUR)]);
+    let renewal = room.watch(Some("authorities.pem"));
+
+    room.authorities(&[(-3 * HOUR, -HOUR), (-2 * HOUR, -HOUR)]);
+    let expired = room.look(&renewal, 0);
+    room.authorities(&[(-3 * HOUR, -HOUR), (-HOUR, HOUR)]);
+    let one_is_valid = room.look(&renewal, 1);
+
+    assert_eq!((expired, one_is_valid), (REFUSED, CHANGED));
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_until_it_is_as_it_was() {
+    let room = Room::new();
+    room.certificate(-HOUR, 10 * HOUR);
+    let renewal = room.watch(None);
+    let good = std::fs::read(room.path("certificate.pem")).unwrap();
+
+    std::fs::remove_file(room.path("certificate.pem")).unwrap();
+    let gone = room.look(&renewal, 0);
+    std::fs::write(room.path("certificate.pem"), &good).unwrap();
+    let back = room.look(&renewal, 1);
+    std::fs::write(room.path("certificate.pem"), "half a c").unwrap();
+    let broken = [room.look(&renewal, 2), room.look(&renewal, 3)];
+
+    assert_eq!((gone, back, broken), (REFUSED, SAME, [REFUSED; 2]));
+}
+
+#[test]
+fn what_is_not_valid_is_named_with_its_file() {
+    let room = Room::new();
+    room.certificate(-2 * HOUR, -HOUR);
+    room.authorities(&[(HOUR, 2 * HOUR)]);
+    let renewal = room.watch(Some("authorities.pem"));
+
+    let problems = renewal.watched[0].certificates.files.check().unwrap();
+
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let named = |text: &str, key: &str, file: &Path, what: &str| {
+        text.starts_with(&format!("{key}: {}: ", file.display())) && text.contains(what)
+    };
+    assert!(
+        named(&texts[0], "certificate_file", &room.path("certificate.pem"), "the certificate expired at 20"),
+        "{texts:?}"
+    );
+    assert!(
+        named(&texts[1], "client_ca_file", &room.path("authorities.pem"), "is not valid before 20"),
+        "{texts:?}"
+    );
+}
