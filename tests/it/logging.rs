@@ -44,8 +44,9 @@ fn access_lines(log: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
-    let world = World::start(&routes(DIRECT)).await;
-    let folder = world.gateway.folder().join("logs");
+    let room = tempfile::tempdir().unwrap();
+    let folder = room.path().join("logs");
+    let world = World::start(&format!("[log]\nfolder = {folder:?}\n{}", routes(DIRECT))).await;
     let name = folder.join("trace_roll_.log");
     let files = |more: Value| {
         let mut keys = json!({ "serilog-file-logging": "true", "serilog-fileName": name, "serilog-flushInterval": "1s" });
@@ -84,8 +85,11 @@ async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
     let size = || -> u64 { written().iter().map(|name| folder.join(name).metadata().unwrap().len()).sum() };
     let at_end = size();
     call(&world).await;
-    let nowhere = std::path::Path::new("/proc/no/such/folder_.log");
+    std::fs::write(folder.join("no-folder"), "").unwrap();
+    let nowhere = folder.join("no-folder/trace_.log");
     set(&world, json!({ "serilog-file-logging": "true", "serilog-fileName": nowhere })).await;
+    let elsewhere = room.path().join("elsewhere_.log");
+    set(&world, json!({ "serilog-file-logging": "true", "serilog-fileName": elsewhere })).await;
     set(&world, json!({ "serilog-logLevel": "loud", "serilog-file-logging": "perhaps" })).await;
 
     assert!(
@@ -95,7 +99,8 @@ async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
     assert_eq!(size(), at_end, "nothing is written any more");
     let log = world.gateway.stop().await;
     assert!(log.contains("log files cannot be written: "), "{log}");
-    for key in ["serilog-logLevel", "serilog-file-logging"] {
+    assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 1, "no file is outside of the folder");
+    for key in ["serilog-logLevel", "serilog-file-logging", "serilog-fileName"] {
         assert!(log.contains(&format!("\"key\":\"{key}\"")), "{log}");
     }
     assert!(!log.contains("loud") && !log.contains("perhaps"), "{log}");

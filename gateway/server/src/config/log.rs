@@ -1,5 +1,7 @@
 //! What is logged, and who else is told.
 
+use std::path::PathBuf;
+
 use kyc_http_client::Cleartext;
 use kyc_telemetry::traces::{Environment, read_environment};
 use kyc_telemetry::{Encoding, log};
@@ -24,6 +26,8 @@ pub(crate) struct SinkSettings {
     pub(crate) seq: Encoding,
     /// Whether Seq may be another machine without TLS.
     pub(crate) cleartext: Cleartext,
+    /// The folder that log files stay in, as an absolute path.
+    pub(crate) folder: PathBuf,
 }
 
 pub(super) fn check(raw: Log, problems: &mut Problems) -> LogSettings {
@@ -38,6 +42,11 @@ pub(super) fn check(raw: Log, problems: &mut Problems) -> LogSettings {
             }
             Environment::default()
         });
+    // From the working directory, as the names of log files count.
+    let folder = std::path::absolute(&raw.folder).unwrap_or_else(|error| {
+        problems.add("log.folder", error.to_string());
+        PathBuf::new()
+    });
     LogSettings {
         level: raw.level,
         format: match raw.format {
@@ -50,6 +59,7 @@ pub(super) fn check(raw: Log, problems: &mut Problems) -> LogSettings {
                 SeqFormat::Otlp => Encoding::Otlp,
             },
             cleartext,
+            folder,
         },
         opentelemetry,
     }

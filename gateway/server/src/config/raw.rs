@@ -95,6 +95,7 @@ pub(crate) struct Log {
     pub(crate) format: LogFormat,
     pub(crate) seq: SeqFormat,
     pub(crate) allow_http: bool,
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -224,7 +225,13 @@ impl Default for Admin {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Json, seq: SeqFormat::Clef, allow_http: false }
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Json,
+            seq: SeqFormat::Clef,
+            allow_http: false,
+            folder: PathBuf::from("logs"),
+        }
     }
 }
 

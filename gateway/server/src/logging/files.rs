@@ -1,18 +1,20 @@
 //! `serilog-file-logging` and what belongs to it.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use kyc_telemetry::FileSettings;
 
 use crate::document::{Keys, Problem};
 
-/// The files to write, if any.
-pub(super) fn read(keys: Keys<'_>) -> Result<Option<FileSettings>, Problem> {
+/// The files to write, if any, all of them below `folder`: whoever edits the document must not write or remove files
+/// elsewhere.
+pub(super) fn read(keys: Keys<'_>, folder: &Path) -> Result<Option<FileSettings>, Problem> {
     if !keys.is_on(FILES)? {
         return Ok(None);
     }
     let name = keys.text(NAME).unwrap_or("logs/trace_roll_.log").replace('\\', "/");
+    let path = confined(Path::new(&name), folder).ok_or((NAME, OUTSIDE))?;
     let roll_size = keys.number(ROLL_SIZE, "must be a number of bytes")?.unwrap_or(DEFAULT_ROLL_SIZE);
     let keeps_all = keys.text(RETAINED).is_some_and(|count| count.eq_ignore_ascii_case("null"));
     let retained = if keeps_all {
@@ -24,7 +26,17 @@ pub(super) fn read(keys: Keys<'_>) -> Result<Option<FileSettings>, Problem> {
     let interval = keys
         .text(FLUSH)
         .map(|text| interval_of(text).ok_or((FLUSH, "must be a time such as 1s or 00:00:01")));
-    Ok(Some(FileSettings { path: PathBuf::from(name), roll_size, retained, flush: interval.transpose()? }))
+    Ok(Some(FileSettings { path, roll_size, retained, flush: interval.transpose()? }))
+}
+
+/// The name as a path below the folder. A relative one counts from the working directory, as it does for Serilog.
+fn confined(name: &Path, folder: &Path) -> Option<PathBuf> {
+    // `..` may lead through a link, so nobody can say where it ends.
+    if name.components().any(|component| component == Component::ParentDir) {
+        return None;
+    }
+    let path = std::path::absolute(name).ok()?;
+    (path.parent()?.starts_with(folder) && path.file_name().is_some()).then_some(path)
 }
 
 /// `1s`, or .NET's `00:00:01`.
@@ -41,6 +53,7 @@ fn interval_of(text: &str) -> Option<Duration> {
 
 const FILES: &str = "serilog-file-logging";
 const NAME: &str = "serilog-fileName";
+const OUTSIDE: &str = "must name a file below log.folder of the configuration, without `..`";
 const FLUSH: &str = "serilog-flushInterval";
 const ROLL_SIZE: &str = "serilog-rollSizeBytes";
 const RETAINED: &str = "serilog-retainedFileCount";
@@ -63,10 +76,12 @@ mod tests {
             (RETAINED, "99"),
         ];
 
+        let folder = std::path::absolute("logs").unwrap();
+        let read = |keys: Keys<'_>| read(keys, &folder);
         let settings = read(Keys(&table(&documented))).unwrap().unwrap();
 
         let expected = FileSettings {
-            path: PathBuf::from("logs/trace_roll_.log"),
+            path: folder.join("trace_roll_.log"),
             roll_size: 31_457_280,
             retained: Some(99),
             flush: Some(Duration::from_secs(1)),
@@ -87,6 +102,28 @@ mod tests {
             values.retain(|(known, _)| *known != key);
             values.push((key, value));
             assert_eq!(read(Keys(&table(&values))).unwrap_err().0, key);
+        }
+    }
+
+    #[test]
+    fn files_stay_in_their_folder() {
+        for (name, is_inside) in [
+            ("/var/log/kyc/trace_.log", true),
+            ("/var/log/kyc/deeper/trace_.log", true),
+            ("/var/log//kyc/./trace_.log", true),
+            ("/var/log/kyc", false),
+            ("/var/log/kyc-other/trace_.log", false),
+            ("/var/log/trace_.log", false),
+            ("/var/log/kyc/../trace_.log", false),
+            ("\\var\\log\\kyc\\..\\trace_.log", false),
+            ("/etc/cron.d/trace_", false),
+            ("logs/trace_.log", false),
+        ] {
+            let values = table(&[(FILES, "true"), (NAME, name)]);
+
+            let read = read(Keys(&values), Path::new("/var/log/kyc"));
+
+            assert_eq!(read.err(), (!is_inside).then_some((NAME, OUTSIDE)), "{name}");
         }
     }
 }

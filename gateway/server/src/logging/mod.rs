@@ -41,7 +41,7 @@ impl Logging {
         if let Err(problem) = keys.is_on(description::ENABLED) {
             document::report(problem);
         }
-        match files::read(keys) {
+        match files::read(keys, &self.settings.folder) {
             Ok(settings) => {
                 let path = settings.as_ref().map(|settings| settings.path.display().to_string());
                 match self.log.set_files(settings) {

@@ -68,7 +68,7 @@ mod tests {
     use crate::document::table;
 
     fn settings(seq: Encoding, cleartext: Cleartext) -> SinkSettings {
-        SinkSettings { seq, cleartext }
+        SinkSettings { seq, cleartext, folder: std::path::PathBuf::new() }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Log files as Serilog's file sink leaves them: one for each day, more when one is full, the oldest removed.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -141,9 +142,9 @@ impl Output for RollingFile {
 impl FileSettings {
     fn open(&self, place: &Place) -> io::Result<(File, u64)> {
         if let Some(folder) = self.folder() {
-            fs::create_dir_all(folder)?;
+            DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
         }
-        let file = File::options().create(true).append(true).open(self.path_of(place))?;
+        let file = File::options().create(true).append(true).mode(0o640).open(self.path_of(place))?;
         let size = file.metadata()?.len();
         Ok((file, size))
     }

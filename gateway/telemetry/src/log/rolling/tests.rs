@@ -46,6 +46,19 @@ fn files_roll_by_day_and_by_size_and_go_on_after_a_restart() {
 }
 
 #[test]
+fn nobody_else_reads_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = RollingFile::unopened(settings(folder.path(), 10_000, None));
+
+    log.write_all(&line(25, 0)).unwrap();
+
+    let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).unwrap()) & 0o777;
+    let logs = folder.path().join("logs");
+    // A umask may take more.
+    assert_eq!((mode(&logs) & !0o750, mode(&logs.join("trace_roll_20261125.log")) & !0o640), (0, 0));
+}
+
+#[test]
 fn late_and_broken_lines_stay_in_the_file_that_is_open() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = RollingFile::unopened(settings(folder.path(), 10_000, Some(1)));
