@@ -87,6 +87,25 @@ async fn what_pingora_refuses_by_itself_is_counted_and_logged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_cannot_be_read_is_not_quoted_in_the_log() {
+    let gateway = start(Setup::default()).await;
+    let heads = [
+        "GET / HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer canary\r\nb\0d: x\r\n\r\n",
+        "GET /canary HTTP/1.1\r\nHost: g\r\n bad: canary\r\n\r\n",
+        "canary\r\n\r\n",
+    ];
+
+    for head in heads {
+        for listener in ["main", "admin"] {
+            send(gateway.listener(listener), head.as_bytes()).await;
+        }
+    }
+
+    let log = gateway.stop().await;
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_head_request_over_http2_is_answered_whole() {
     let authority = Authority::new();
     let config =
