@@ -46,7 +46,19 @@ async fn nobody_serves_in_a_system_that_is_read_only() {
     let threads: usize = of(&seen, "Threads")[0].parse().unwrap();
     println!("{threads} threads, {} KiB at most", of(&seen, "VmHWM")[0]);
     assert!(threads <= 40, "{threads}");
+    assert!(!log.contains("runs as root"), "{log}");
     assert!(!log.contains("\"level\":\"ERROR\"") && !log.contains("os error"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_is_told_to_run_it_as_another() {
+    let world = World::start("").await;
+    let user = of(&world.gateway.kernel("status"), "Uid")[1].clone();
+
+    let log = world.gateway.stop().await;
+
+    let warning = "the gateway runs as root, and needs no right of root: run it as a user of its own";
+    assert_eq!(log.matches(warning).count(), usize::from(user == "0"), "{log}");
 }
 
 fn may_confine() -> bool {

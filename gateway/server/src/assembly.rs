@@ -170,6 +170,7 @@ fn operations(
 fn begin(settings: LogSettings, instruments: &Instruments) -> Result<Log, StartError> {
     let log = start_log(settings, &instruments.metrics)?;
     hardening::log_panics(&instruments.metrics);
+    hardening::warn_of_root();
     hardening::keep_memory_private();
     hardening::take_small_pages();
     for warning in instruments.warnings.take() {

@@ -3,7 +3,9 @@
 use std::panic::{self, PanicHookInfo};
 
 use kyc_telemetry::Metrics;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, geteuid, getrlimit, set_dumpable_behavior, setrlimit,
+};
 use rustix::thread::disable_transparent_huge_pages;
 
 /// No core file of this process, which would hold every credential; and nobody but root may look into its memory.
@@ -12,6 +14,13 @@ pub(crate) fn keep_memory_private() {
     let limited = setrlimit(Resource::Core, none).and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
     if let Err(error) = limited {
         tracing::warn!(%error, "core dumps cannot be turned off");
+    }
+}
+
+/// Says that root runs this: what goes wrong in here could then do anything to the machine.
+pub(crate) fn warn_of_root() {
+    if geteuid().is_root() {
+        tracing::warn!("the gateway runs as root, and needs no right of root: run it as a user of its own");
     }
 }
 
