@@ -24,12 +24,12 @@ use crate::instruments::Instruments;
 use crate::listeners::{Endpoint, Lifetime, Listening, Renewal};
 use crate::logging::Logging;
 use crate::refresh::Refresh;
-use crate::runtime;
 use crate::shutdown::{Drain, Signals};
 use crate::sockets::Sockets;
 use crate::tenancy::Tenancy;
 use crate::upgrade::Inherited;
 use crate::work::{UnderWay, Work};
+use crate::{program, runtime};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ pub(crate) enum StartError {
 ///
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
-    let mut inherited = Inherited::from_env();
+    let (program, mut inherited) = (program::path(), Inherited::from_env());
     let sinks = settings.log.sinks.clone();
     let log = begin(settings.log, &instruments)?;
     let metrics = instruments.metrics;
@@ -109,7 +109,7 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     let predecessor = inherited.predecessor.take();
     // Sockets that no listener has are closed.
     drop(inherited);
-    let legacy = sockets.legacy(&settings.listeners, is_used_up)?;
+    let legacy = sockets.legacy(program, &settings.listeners, is_used_up)?;
     let serving = Serving::default();
     let (replace, replaced) = watch::channel(false);
     let replace = Arc::new(replace);

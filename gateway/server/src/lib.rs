@@ -27,6 +27,7 @@ mod instruments;
 mod listeners;
 mod logging;
 mod plugins;
+mod program;
 mod refresh;
 mod registry;
 mod remote;

@@ -132,7 +132,7 @@ impl ShutdownSignalWatch for Stop {
             successor = succeeded(quit, legacy, &self.serving) => Some(successor),
         };
         // Sockets that nobody else has are closed for good.
-        *legacy = Legacy::default();
+        legacy.close();
         if let Some(pid) = replaced_by {
             // Only the main process is listened to, and this one is it.
             tell_systemd(&[NotifyState::MainPid(pid)]);

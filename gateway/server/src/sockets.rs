@@ -1,6 +1,8 @@
 //! The sockets of all listeners: bound here, or taken over from the process before.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::assembly::StartError;
 use crate::config::{AdminSettings, Listener, Place};
@@ -40,8 +42,13 @@ impl Sockets {
     }
 
     /// What another process gets when it takes over.
-    pub(crate) fn legacy(&self, listeners: &[Listener], is_used_up: bool) -> Result<Legacy, StartError> {
-        let mut legacy = Legacy::default();
+    pub(crate) fn legacy(
+        &self,
+        program: io::Result<PathBuf>,
+        listeners: &[Listener],
+        is_used_up: bool,
+    ) -> Result<Legacy, StartError> {
+        let mut legacy = Legacy::new(program);
         if is_used_up {
             legacy.hinder("the wrapped secret id is used up, another process could not log in at Vault");
         }

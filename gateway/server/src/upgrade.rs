@@ -7,6 +7,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -30,8 +31,10 @@ pub(crate) struct Inherited {
 pub(crate) struct Predecessor(UnixStream);
 
 /// The sockets that another process is started with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Legacy {
+    /// The program, as it was found at start.
+    program: std::io::Result<PathBuf>,
     sockets: Vec<(String, TcpListener)>,
     /// Why no other process could serve.
     hindrance: Option<&'static str>,
@@ -40,6 +43,9 @@ pub(crate) struct Legacy {
 /// Why no other process took over.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpgradeError {
+    /// Nobody could say at start where the program is.
+    #[error("the program's own path is not known: {0}")]
+    Program(String),
     /// It could not be started.
     #[error("cannot start it: {0}")]
     Start(#[from] std::io::Error),
@@ -151,6 +157,11 @@ pub(crate) fn tell_systemd(state: &[NotifyState<'_>]) {
 // === impl Legacy ===
 
 impl Legacy {
+    /// Will start this program, without sockets yet.
+    pub(crate) fn new(program: std::io::Result<PathBuf>) -> Self {
+        Self { program, sockets: Vec::new(), hindrance: None }
+    }
+
     /// Adds a listener's socket.
     ///
     /// # Errors
@@ -159,6 +170,11 @@ impl Legacy {
     pub(crate) fn add(&mut self, name: &str, socket: &TcpListener) -> std::io::Result<()> {
         self.sockets.push((name.to_owned(), socket.try_clone()?));
         Ok(())
+    }
+
+    /// Closes the sockets.
+    pub(crate) fn close(&mut self) {
+        self.sockets.clear();
     }
 
     /// Notes why no other process could serve.
@@ -210,8 +226,8 @@ impl Legacy {
     }
 
     fn start(&self, way_back: OwnedFd) -> Result<Child, UpgradeError> {
-        let mut arguments = std::env::args_os();
-        let mut command = Command::new(arguments.next().unwrap_or_default());
+        let program = self.program.as_ref().map_err(|error| UpgradeError::Program(error.to_string()))?;
+        let mut command = Command::new(program);
         let mut names = Vec::with_capacity(self.sockets.len() + 1);
         let mut mappings = Vec::with_capacity(self.sockets.len() + 1);
         let mut pass = |name: &str, socket: OwnedFd| {
@@ -225,7 +241,7 @@ impl Legacy {
         }
         pass(PREDECESSOR, way_back);
         command
-            .args(arguments)
+            .args(std::env::args_os().skip(1))
             .env("LISTEN_FDS", names.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
             .env_remove("LISTEN_PID")
