@@ -4,9 +4,12 @@
 mod address;
 mod adopt;
 mod filter;
+mod insert;
 mod listen;
 mod open;
 mod read;
+mod schema;
+mod sweep;
 mod usage;
 mod write;
 

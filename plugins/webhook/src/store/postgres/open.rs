@@ -5,86 +5,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::address;
+use super::schema::VERSIONS;
 use crate::store::OpenError;
-
-/// What each version adds.
-const VERSIONS: [&str; 3] = [
-    "
-CREATE TABLE event(
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  uid uuid NOT NULL UNIQUE,
-  tenant text NOT NULL,
-  dedup bytea,
-  kind text NOT NULL,
-  resource text,
-  key_id bigint NOT NULL,
-  body bytea NOT NULL,
-  state bigint NOT NULL,
-  due timestamptz NOT NULL,
-  attempts integer NOT NULL DEFAULT 0,
-  epoch bigint NOT NULL DEFAULT 0,
-  leased_until timestamptz,
-  received timestamptz NOT NULL,
-  since timestamptz NOT NULL,
-  done timestamptz,
-  dead_reason text,
-  trace text NOT NULL
-);
-CREATE UNIQUE INDEX event_dedup ON event(dedup) WHERE dedup IS NOT NULL;
-CREATE INDEX event_due ON event(tenant, due) WHERE state = 0;
-CREATE INDEX event_log ON event(tenant, received);
-CREATE INDEX event_dead ON event(id) WHERE state = 2;
-CREATE INDEX event_done ON event(done) WHERE state = 1;
-CREATE INDEX event_keys ON event(received) WHERE dedup IS NOT NULL;
-CREATE TABLE attempt(
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  event bigint NOT NULL REFERENCES event(id) ON DELETE CASCADE,
-  at timestamptz NOT NULL,
-  took_ms bigint NOT NULL,
-  status integer,
-  error text
-);
-CREATE INDEX attempt_event ON attempt(event);
-",
-    "
-ALTER TABLE attempt ADD COLUMN answer_key bigint;
-ALTER TABLE attempt ADD COLUMN answer bytea;
-",
-    // Each statement adds what it changes, so that gateways do not wait for each other over one row for each tenant.
-    "
-CREATE TABLE event_use(tenant text NOT NULL, events bigint NOT NULL, bytes bigint NOT NULL);
-CREATE FUNCTION event_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO event_use SELECT tenant, count(*), sum(octet_length(body) + 512) FROM added GROUP BY tenant;
-  RETURN NULL;
-END $$;
-CREATE FUNCTION attempt_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO event_use SELECT tenant, 0, sum(128 + coalesce(octet_length(answer), 0))
-    FROM added JOIN event ON event.id = added.event GROUP BY tenant;
-  RETURN NULL;
-END $$;
-CREATE FUNCTION attempt_removed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO event_use SELECT tenant, 0, -sum(128 + coalesce(octet_length(answer), 0))
-    FROM removed JOIN event ON event.id = removed.event GROUP BY tenant;
-  RETURN NULL;
-END $$;
-CREATE FUNCTION event_removed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO event_use SELECT OLD.tenant, -1, -octet_length(OLD.body) - 512
-    - coalesce(sum(128 + coalesce(octet_length(answer), 0)), 0) FROM attempt WHERE event = OLD.id;
-  RETURN OLD;
-END $$;
-LOCK TABLE event, attempt IN SHARE ROW EXCLUSIVE MODE;
-INSERT INTO event_use SELECT tenant, count(*), sum(octet_length(body) + 512) FROM event GROUP BY tenant;
-INSERT INTO event_use SELECT tenant, 0, sum(128 + coalesce(octet_length(answer), 0))
-  FROM attempt JOIN event ON event.id = attempt.event GROUP BY tenant;
-CREATE TRIGGER event_added AFTER INSERT ON event REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION event_added();
-CREATE TRIGGER attempt_added AFTER INSERT ON attempt REFERENCING NEW TABLE AS added
-  FOR EACH STATEMENT EXECUTE FUNCTION attempt_added();
-CREATE TRIGGER attempt_removed AFTER DELETE ON attempt REFERENCING OLD TABLE AS removed
-  FOR EACH STATEMENT EXECUTE FUNCTION attempt_removed();
-CREATE TRIGGER event_removed BEFORE DELETE ON event FOR EACH ROW EXECUTE FUNCTION event_removed();
-",
-];
 
 pub(super) async fn prepare(url: &Secret) -> Result<(), OpenError> {
     let mut connection = connect(url).await.map_err(|error| failed(&error))?;

@@ -8,14 +8,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
-use super::filter::{push_filter, push_time};
-use super::listen::CHANNEL;
-use super::usage::{Used, add_up, refused};
+use super::filter::push_filter;
+use super::insert::insert;
+use super::sweep::sweep;
+use super::usage::{Used, refused};
 use super::{Postgres, engine, in_time};
-use crate::store::{
-    BITE, Change, Claim, Effect, Filter, Finish, Millis, NewEvent, Progress, State, StoreError, Sweep,
-    Writer, now,
-};
+use crate::store::{BITE, Change, Claim, Effect, Filter, Finish, Millis, Progress, StoreError, Writer, now};
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
 #[derive(Debug)]
@@ -106,55 +104,6 @@ async fn apply(connection: &mut PgConnection, change: &Change) -> Result<Effect,
         Change::Sweep(old) => Effect::of(sweep(connection, *old).await?),
         Change::Release(claims) => Effect::of(release(connection, claims).await?),
     })
-}
-
-/// Inserts all events of a batch, and says which of them are new.
-async fn insert(
-    connection: &mut PgConnection,
-    batch: &[Change],
-    refused: &HashSet<Uuid>,
-) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let mut new = HashSet::new();
-    let mut events: Vec<&NewEvent> = batch
-        .iter()
-        .filter_map(|change| match change {
-            Change::Insert(event) if !refused.contains(&event.uid) => Some(event),
-            _ => None,
-        })
-        .collect();
-    if events.is_empty() {
-        return Ok(new);
-    }
-    // In one order everywhere, so that two gateways with the same events wait for each other only one way.
-    events.sort_by(|a, b| a.dedup.cmp(&b.dedup));
-    let mut query = QueryBuilder::<Engine>::new(
-        "WITH stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due, received, \
-         since, done, dead_reason, trace) ",
-    );
-    query.push_values(events, |mut row, event| {
-        let state = if event.dead.is_some() { State::Dead } else { State::Waiting };
-        row.push_bind(event.uid)
-            .push_bind(&event.tenant)
-            .push_bind(&event.dedup)
-            .push_bind(&event.kind)
-            .push_bind(&event.resource)
-            .push_bind(event.body.key_id)
-            .push_bind(&event.body.bytes)
-            .push_bind(state.code())
-            .push("now()")
-            .push("now()")
-            .push("now()")
-            .push(if event.dead.is_some() { "now()" } else { "NULL::timestamptz" })
-            .push_bind(event.dead.map(|reason| reason.name()))
-            .push_bind(&event.trace);
-    });
-    query.push(" ON CONFLICT DO NOTHING RETURNING uid), told AS (SELECT pg_notify('");
-    query.push(CHANNEL).push("', '') FROM (SELECT 1 FROM stored LIMIT 1) any_new) ");
-    query.push("SELECT uid FROM stored LEFT JOIN told ON true");
-    for row in query.build().fetch_all(connection).await? {
-        new.insert(row.try_get(0)?);
-    }
-    Ok(new)
 }
 
 /// Ends all tries of a batch, and says which of them still held their claim.
@@ -262,26 +211,3 @@ async fn clamp(connection: &mut PgConnection, latest: Millis) -> Result<bool, sq
                  WHERE state = 0 AND due > now() + $1 * interval '1 millisecond'";
     Ok(sqlx::query(query).bind(ahead).execute(connection).await?.rows_affected() > 0)
 }
-
-/// Says whether there may be more to forget.
-async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<bool, sqlx::Error> {
-    let steps = [
-        ("UPDATE event SET dedup = NULL", "dedup IS NOT NULL AND received < ", Some(old.keys)),
-        ("DELETE FROM event", "state = 1 AND done < ", Some(old.delivered)),
-        ("DELETE FROM event", "state = 2 AND done < ", old.dead),
-    ];
-    let mut is_more = false;
-    for (what, which, before) in steps {
-        let Some(before) = before else { continue };
-        let mut query = QueryBuilder::<Engine>::new(what);
-        query.push(" WHERE id IN (SELECT id FROM event WHERE ").push(which);
-        push_time(&mut query, before);
-        query.push(" LIMIT ").push(SWEPT).push(" FOR UPDATE SKIP LOCKED)");
-        is_more |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
-    }
-    add_up(connection).await?;
-    Ok(is_more)
-}
-
-/// Rows that are forgotten at a time.
-const SWEPT: u64 = 1000;

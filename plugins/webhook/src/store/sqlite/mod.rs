@@ -1,8 +1,11 @@
 //! The store in one SQLite file: the default, with no set-up.
 
 mod filter;
+mod insert;
 mod open;
 mod read;
+mod schema;
+mod sweep;
 mod write;
 
 use std::path::{Path, PathBuf};

@@ -8,12 +8,12 @@ use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
 use super::filter::push_filter;
+use super::insert::insert;
+use super::sweep::sweep;
 use super::{Sqlite, engine};
 
 use crate::store::share::{Ledger, Usage, tenants};
-use crate::store::{
-    BITE, Change, Effect, Filter, Finish, Millis, NewEvent, Progress, State, StoreError, Sweep, Writer, now,
-};
+use crate::store::{BITE, Change, Effect, Filter, Finish, Millis, Progress, State, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
 /// unusable; the next batch opens another.
@@ -118,49 +118,6 @@ pub(super) async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx:
     Ok(u64::try_from(bytes).unwrap_or_default())
 }
 
-/// Inserts all events of a batch, and says which of them are new.
-async fn insert(
-    connection: &mut SqliteConnection,
-    batch: &[Change],
-    refused: &HashSet<Uuid>,
-) -> Result<HashSet<Vec<u8>>, sqlx::Error> {
-    let events: Vec<&NewEvent> = batch
-        .iter()
-        .filter_map(|change| match change {
-            Change::Insert(event) if !refused.contains(&event.uid) => Some(event),
-            _ => None,
-        })
-        .collect();
-    let mut new = HashSet::with_capacity(events.len());
-    for events in events.chunks(ROWS) {
-        let mut query = QueryBuilder::<Engine>::new(
-            "INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due_ms, received_ms, since_ms, \
-             done_ms, dead_reason, trace) ",
-        );
-        query.push_values(events, |mut row, event| {
-            row.push_bind(event.uid.as_bytes().to_vec())
-                .push_bind(&event.tenant)
-                .push_bind(&event.dedup)
-                .push_bind(&event.kind)
-                .push_bind(&event.resource)
-                .push_bind(event.body.key_id)
-                .push_bind(&event.body.bytes)
-                .push_bind(if event.dead.is_some() { State::Dead.code() } else { State::Waiting.code() })
-                .push_bind(event.received)
-                .push_bind(event.received)
-                .push_bind(event.received)
-                .push_bind(event.dead.map(|_| event.received))
-                .push_bind(event.dead.map(|reason| reason.name()))
-                .push_bind(&event.trace);
-        });
-        query.push(" ON CONFLICT DO NOTHING RETURNING uid");
-        for row in query.build().fetch_all(&mut *connection).await? {
-            new.insert(row.try_get(0)?);
-        }
-    }
-    Ok(new)
-}
-
 async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx::Error> {
     match change {
         // Claims are in memory.
@@ -255,35 +212,3 @@ fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progre
     push_filter(query, filter);
     query.push(" ORDER BY id LIMIT ").push(BITE);
 }
-
-/// Says whether there may be more to forget.
-async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Result<bool, sqlx::Error> {
-    let steps = [
-        (
-            "UPDATE event SET dedup = NULL WHERE id IN (SELECT id FROM event WHERE dedup IS NOT NULL AND \
-             received_ms < ?1 LIMIT ?2)",
-            Some(old.keys),
-        ),
-        (
-            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done_ms < ?1 LIMIT ?2)",
-            Some(old.delivered),
-        ),
-        (
-            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 2 AND done_ms < ?1 LIMIT ?2)",
-            old.dead,
-        ),
-    ];
-    let mut is_more = false;
-    for (query, before) in steps {
-        if let Some(before) = before {
-            let done = sqlx::query(query).bind(before).bind(SWEPT).execute(&mut *connection).await?;
-            is_more |= i64::try_from(done.rows_affected()).is_ok_and(|rows| rows >= SWEPT);
-        }
-    }
-    Ok(is_more)
-}
-
-/// Rows of one statement: 14 values each, and SQLite takes 32,766 in one statement.
-const ROWS: usize = 512;
-/// Rows that are forgotten at a time.
-const SWEPT: i64 = 1000;

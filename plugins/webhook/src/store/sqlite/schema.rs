@@ -1,0 +1,68 @@
+//! The tables of a store file, version by version.
+
+/// What each version adds; the file's `user_version` says how many were applied.
+pub(super) const VERSIONS: [&str; 3] = [
+    "
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY,
+  uid BLOB NOT NULL UNIQUE,
+  tenant TEXT NOT NULL,
+  dedup BLOB,
+  kind TEXT NOT NULL,
+  resource TEXT,
+  key_id INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  state INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  received_ms INTEGER NOT NULL,
+  since_ms INTEGER NOT NULL,
+  done_ms INTEGER,
+  dead_reason TEXT,
+  trace TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX event_dedup ON event(dedup) WHERE dedup IS NOT NULL;
+CREATE INDEX event_due ON event(tenant, due_ms) WHERE state = 0;
+CREATE INDEX event_log ON event(tenant, received_ms);
+CREATE INDEX event_dead ON event(id) WHERE state = 2;
+CREATE INDEX event_done ON event(done_ms) WHERE state = 1;
+CREATE INDEX event_keys ON event(received_ms) WHERE dedup IS NOT NULL;
+CREATE TABLE attempt(
+  event INTEGER NOT NULL REFERENCES event(id) ON DELETE CASCADE,
+  at_ms INTEGER NOT NULL,
+  took_ms INTEGER NOT NULL,
+  status INTEGER,
+  error TEXT
+) STRICT;
+CREATE INDEX attempt_event ON attempt(event);
+",
+    "
+ALTER TABLE attempt ADD COLUMN answer_key INTEGER;
+ALTER TABLE attempt ADD COLUMN answer BLOB;
+",
+    "
+CREATE TABLE event_use(
+  tenant TEXT PRIMARY KEY,
+  events INTEGER NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO event_use SELECT tenant, count(*), sum(length(body) + 512) FROM event GROUP BY tenant;
+UPDATE event_use SET bytes = bytes + (
+  SELECT coalesce(sum(128 + coalesce(length(answer), 0)), 0) FROM attempt JOIN event ON event.id = attempt.event
+  WHERE event.tenant = event_use.tenant);
+CREATE TRIGGER event_added AFTER INSERT ON event BEGIN
+  INSERT INTO event_use VALUES (new.tenant, 1, length(new.body) + 512)
+    ON CONFLICT (tenant) DO UPDATE SET events = events + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER attempt_added AFTER INSERT ON attempt BEGIN
+  UPDATE event_use SET bytes = bytes + 128 + coalesce(length(new.answer), 0)
+    WHERE tenant = (SELECT tenant FROM event WHERE id = new.event);
+END;
+CREATE TRIGGER event_removed BEFORE DELETE ON event BEGIN
+  UPDATE event_use SET events = events - 1, bytes = bytes - length(old.body) - 512 - (
+    SELECT coalesce(sum(128 + coalesce(length(answer), 0)), 0) FROM attempt WHERE event = old.id)
+    WHERE tenant = old.tenant;
+  DELETE FROM event_use WHERE tenant = old.tenant AND events <= 0;
+END;
+",
+];
