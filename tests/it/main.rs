@@ -39,6 +39,7 @@ mod operators;
 mod outbound;
 mod portals;
 mod probes;
+mod repeated;
 mod roles;
 mod shared;
 mod signatures;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use serde::Deserialize;
-pub(crate) use stored::KNOWN;
 pub use stored::{DispatchConfig, StoreConfig};
 
 /// What may stand beside `plugin = "webhook"`; every key has a default.

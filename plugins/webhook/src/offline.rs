@@ -10,7 +10,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::operate::{attempt, event, filter, parameters};
-use crate::store::{Filter, Keyring, MOVED, Reader, Record, Sealed, Sqlite, alone, beside, sync_name};
+use crate::store::{
+    Filter, Keyring, MOVED, Postgres, Reader, Record, Sealed, Sqlite, StoreError, alone, beside, sync_name,
+};
 use crate::stored::{Engine, Opened, Stored};
 
 impl Stored {
@@ -91,6 +93,7 @@ impl Stored {
             copied += new;
             known += records.len() - new;
         }
+        copy_seen(&mut reader, database).await.map_err(|error| error.to_string())?;
         drop(reader);
         source.close().await.map_err(|error| error.to_string())?;
         database.release_adopted().await.map_err(|error| error.to_string())?;
@@ -117,6 +120,17 @@ impl Stored {
             (Some(store), Some(keyring)) => Ok((Arc::clone(keyring), store.reader())),
             _ => Err("the store is not open".to_owned()),
         }
+    }
+}
+
+/// Copies the keys of forgotten notifications, so that those stay known.
+async fn copy_seen(reader: &mut impl Reader, database: &Postgres) -> Result<(), StoreError> {
+    let mut after = Vec::new();
+    loop {
+        let keys = reader.seen(&after, KEYS).await?;
+        let Some(last) = keys.last() else { return Ok(()) };
+        after = last.dedup.clone();
+        database.adopt_seen(&keys).await?;
     }
 }
 
@@ -169,3 +183,5 @@ fn put_aside(store: &Path) -> std::io::Result<PathBuf> {
 
 /// Events that are read at a time.
 const PAGE: usize = 500;
+/// Keys that are read at a time.
+const KEYS: usize = 10_000;

@@ -39,6 +39,7 @@ pub(crate) struct Stored {
     dispatch: DispatchConfig,
     keep_delivered: Duration,
     keep_dead: Duration,
+    keep_keys: Duration,
     metrics: DispatchMetrics,
 }
 
@@ -90,6 +91,7 @@ impl Stored {
             dispatch: config.dispatch.clone(),
             keep_delivered: store.keep_delivered,
             keep_dead: store.keep_dead,
+            keep_keys: store.keep_keys,
             metrics: DispatchMetrics::new(build.collectors)?,
         })
     }
@@ -237,6 +239,7 @@ impl Background for Stored {
             config: self.dispatch.clone(),
             keep_delivered: self.keep_delivered,
             keep_dead: self.keep_dead,
+            keep_keys: self.keep_keys,
             inbox: self.inbox.clone(),
             history: Arc::new(Mutex::new(store.reader())),
             keyring,

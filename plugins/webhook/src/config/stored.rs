@@ -31,6 +31,9 @@ pub struct StoreConfig {
     /// How long dead events are kept; default 90 days.
     #[serde(with = "humantime_serde")]
     pub keep_dead: Duration,
+    /// How long a notification that comes again is known, also when its event is forgotten already; default 90 days.
+    #[serde(with = "humantime_serde")]
+    pub keep_keys: Duration,
     /// The key that bodies are sealed with, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
     /// The same, as an environment variable.
@@ -99,9 +102,10 @@ impl StoreConfig {
             ),
             (self.max_events_per_tenant == 0, "store.max_events_per_tenant: must be greater than zero"),
             (self.keep_dead.is_zero(), "store.keep_dead: must be longer than zero"),
+            (self.keep_delivered.is_zero(), "store.keep_delivered: must be longer than zero"),
             (
-                self.keep_delivered < KNOWN,
-                "store.keep_delivered: must be at least 24h, in which a notification that comes again is known",
+                self.keep_keys < SENT_AGAIN,
+                "store.keep_keys: must be at least 24h, in which Onfido may send a notification again",
             ),
             (many(key), "store.key_file: takes only one of key_file, key_env and key_document"),
             (
@@ -161,6 +165,7 @@ impl Default for StoreConfig {
             max_events_per_tenant: 5_000_000,
             keep_delivered: Duration::from_secs(7 * 24 * 3600),
             keep_dead: Duration::from_secs(90 * 24 * 3600),
+            keep_keys: Duration::from_secs(90 * 24 * 3600),
             key_file: None,
             key_env: None,
             key_document: None,
@@ -194,5 +199,5 @@ fn durations<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Duration>, D::Er
     Ok(Vec::<Wait>::deserialize(input)?.into_iter().map(|wait| wait.0).collect())
 }
 
-/// How long the same notification is the same event: longer than Onfido sends again.
-pub(crate) const KNOWN: Duration = Duration::from_secs(24 * 3600);
+/// Longer than Onfido sends a notification again that was not answered 200.
+const SENT_AGAIN: Duration = Duration::from_secs(24 * 3600);

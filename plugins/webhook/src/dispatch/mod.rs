@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::DispatchConfig;
-use crate::config::KNOWN;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
 use crate::store::{Change, Claim, DueEvent, Effect, Inbox, Keyring, Millis, Reader, StoreError, Sweep, now};
@@ -36,6 +35,8 @@ pub(crate) struct Means {
     pub(crate) keep_delivered: Duration,
     /// How long dead events are kept.
     pub(crate) keep_dead: Duration,
+    /// How long notifications are known.
+    pub(crate) keep_keys: Duration,
     pub(crate) inbox: Inbox,
     /// For the earlier tries of an event, of which only a refusal asks.
     pub(crate) history: Arc<Mutex<Box<dyn Reader>>>,
@@ -225,7 +226,7 @@ impl Dispatcher {
         let latest = now() + schedule::millis(schedule::longest(&self.means.config));
         tell(self.means.inbox.change(Change::Clamp { latest }).await);
         let old = Sweep {
-            keys: now() - schedule::millis(KNOWN),
+            keys: now() - schedule::millis(self.means.keep_keys),
             delivered: now() - schedule::millis(self.means.keep_delivered),
             dead: Some(now() - schedule::millis(self.means.keep_dead)),
         };

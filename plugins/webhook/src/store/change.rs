@@ -78,7 +78,7 @@ pub(crate) struct Claim {
 /// What is forgotten: everything before these times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sweep {
-    /// Keys for duplicates, by the time of receipt.
+    /// Keys of notifications whose events are forgotten, by the time of receipt.
     pub(crate) keys: Millis,
     /// Delivered events, by the time of delivery.
     pub(crate) delivered: Millis,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Record, StoreError, Waiting,
+    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Record, Seen, StoreError, Waiting,
 };
 
 /// The writing side of an engine: one for each process.
@@ -48,6 +48,9 @@ pub(crate) trait Reader: Send {
     async fn records(&mut self, filter: &Filter, after: i64, limit: usize)
     -> Result<Vec<Record>, StoreError>;
 
+    /// The first `limit` keys of forgotten notifications behind `after`.
+    async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError>;
+
     /// The bytes that events may still take; unknown where a server has the disk.
     async fn free(&mut self) -> Result<Option<u64>, StoreError>;
 }
@@ -90,6 +93,10 @@ impl Reader for NotOpen {
     }
 
     async fn records(&mut self, _: &Filter, _: i64, _: usize) -> Result<Vec<Record>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn seen(&mut self, _: &[u8], _: usize) -> Result<Vec<Seen>, StoreError> {
         Err(StoreError::Away)
     }
 

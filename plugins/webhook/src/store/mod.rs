@@ -39,7 +39,7 @@ pub(crate) struct NewEvent {
     /// The tenant's `Name`: fixed at receipt, looked up anew for each delivery.
     pub(crate) tenant: String,
     /// Two with the same key are one event.
-    pub(crate) dedup: Vec<u8>,
+    pub(crate) dedup: Dedup,
     /// `payload.action`; empty for a body that has none.
     pub(crate) kind: String,
     /// `payload.object.id`, for searches.
@@ -50,6 +50,23 @@ pub(crate) struct NewEvent {
     pub(crate) trace: String,
     /// Set for a body that can never be delivered.
     pub(crate) dead: Option<DeadReason>,
+}
+
+/// By what a notification is known when it comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dedup {
+    /// Under the current key; the one that is kept.
+    pub(crate) current: Vec<u8>,
+    /// Under each of the previous keys.
+    pub(crate) previous: Vec<Vec<u8>>,
+}
+
+/// A notification whose event is forgotten already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) dedup: Vec<u8>,
+    /// When it was received.
+    pub(crate) at: Millis,
 }
 
 /// An event whose time has come.
@@ -142,6 +159,15 @@ pub(crate) enum DeadReason {
     Exhausted,
     /// It cannot be read.
     Poison,
+}
+
+// === impl Dedup ===
+
+impl Dedup {
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Vec<u8>> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
 }
 
 // === impl State ===

@@ -9,6 +9,8 @@ use kyc_model::Secret;
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::Dedup;
+
 /// A sealed body and the key it was sealed with.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Sealed {
@@ -20,7 +22,7 @@ pub(crate) struct Sealed {
 /// The key that seals, and older ones that still open.
 pub(crate) struct Keyring {
     current: Key,
-    previous: Option<Key>,
+    previous: Vec<Key>,
 }
 
 struct Key {
@@ -43,9 +45,10 @@ impl Keyring {
     ///
     /// Which of them is no such key.
     pub(crate) fn new(current: &Secret, previous: Option<&Secret>) -> Result<Self, String> {
+        let previous: Result<_, String> = previous.into_iter().map(Key::new).collect();
         Ok(Self {
             current: Key::new(current)?,
-            previous: previous.map(Key::new).transpose().map_err(|text| format!("previous: {text}"))?,
+            previous: previous.map_err(|text| format!("previous: {text}"))?,
         })
     }
 
@@ -94,14 +97,13 @@ impl Keyring {
         self.open(uid, &format!("{tenant}\0answer"), answer)
     }
 
-    /// The key under which the same body for the same tenant is one event. Says nothing about the body to who
-    /// does not have the store's key.
-    pub(crate) fn dedup(&self, tenant: &str, body: &[u8]) -> Vec<u8> {
-        let mut mac = self.current.dedup.clone();
-        mac.update(tenant.as_bytes());
-        mac.update(&[0]);
-        mac.update(body);
-        mac.finalize().into_bytes().iter().take(DEDUP).copied().collect()
+    /// By what the same body for the same tenant is one event. Says nothing about the body to who does not have the
+    /// store's key.
+    pub(crate) fn dedup(&self, tenant: &str, body: &[u8]) -> Dedup {
+        Dedup {
+            current: self.current.dedup(tenant, body),
+            previous: self.previous.iter().map(|key| key.dedup(tenant, body)).collect(),
+        }
     }
 
     fn key(&self, id: i64) -> Option<&Key> {
@@ -144,6 +146,14 @@ impl Key {
             dedup: <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&dedup).map_err(|_| wrong())?,
         })
     }
+
+    fn dedup(&self, tenant: &str, body: &[u8]) -> Vec<u8> {
+        let mut mac = self.dedup.clone();
+        mac.update(tenant.as_bytes());
+        mac.update(&[0]);
+        mac.update(body);
+        mac.finalize().into_bytes().iter().take(DEDUP).copied().collect()
+    }
 }
 
 /// What a body belongs to: moved to another row, it does not open.
@@ -183,6 +193,17 @@ mod tests {
         assert_eq!(keyring.dedup("a", b"x"), keyring.dedup("a", b"x"));
         assert_ne!(keyring.dedup("a", b"x"), keyring.dedup("b", b"x"));
         assert_ne!(keyring.dedup("a", b"x"), keyring.dedup("a", b"y"));
+    }
+
+    #[test]
+    fn a_body_has_a_key_for_duplicates_under_each_key_of_the_store() {
+        let (first, second) = (Keyring::generate(), Keyring::generate());
+        let before = Keyring::new(&first, None).unwrap().dedup("a", b"x");
+
+        let after = Keyring::new(&second, Some(&first)).unwrap().dedup("a", b"x");
+
+        assert_ne!(after.current, before.current);
+        assert_eq!(after.previous, [before.current]);
     }
 
     #[test]

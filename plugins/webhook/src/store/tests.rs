@@ -2,6 +2,7 @@
 
 mod moving;
 mod postgres;
+mod seen;
 mod shares;
 mod sqlite;
 

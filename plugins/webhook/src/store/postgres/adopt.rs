@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Postgres, engine, open};
-use crate::store::{Millis, Record, StoreError, now};
+use crate::store::{Millis, Record, Seen, StoreError, now};
 
 impl Postgres {
     /// Stores events with their states and tries; what waits can be claimed only after [`Postgres::release_adopted`].
@@ -23,6 +23,23 @@ impl Postgres {
             adopted += self.run(statement(part)).await?.len();
         }
         Ok(adopted)
+    }
+
+    /// Takes in the keys of notifications whose events are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the same keys can be given again.
+    pub(crate) async fn adopt_seen(&self, keys: &[Seen]) -> Result<(), StoreError> {
+        let clock = now();
+        let (dedups, ahead): (Vec<Vec<u8>>, Vec<Millis>) =
+            keys.iter().map(|seen| (seen.dedup.clone(), seen.at.saturating_sub(clock))).unzip();
+        let mut query = QueryBuilder::new(
+            "WITH given AS (INSERT INTO seen SELECT dedup, now() + ahead * interval '1 millisecond' FROM unnest(",
+        );
+        query.push_bind(dedups).push(", ").push_bind(ahead);
+        query.push(") given(dedup, ahead) ON CONFLICT DO NOTHING) SELECT NULL::uuid WHERE false");
+        self.run(query).await.map(drop)
     }
 
     /// Lets gateways claim what was adopted.
@@ -96,6 +113,7 @@ fn statement(records: &[Record]) -> QueryBuilder<Engine> {
            attempts, trace, due, received, since, done, leased_until) \
          SELECT given.*, CASE WHEN given.state = 0 THEN 'infinity'::timestamptz END FROM event_given given \
          WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = given.dedup AND event.uid <> given.uid) \
+           AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.dedup = given.dedup) \
          ON CONFLICT (uid) DO UPDATE SET state = excluded.state, dead_reason = excluded.dead_reason, \
            attempts = excluded.attempts, due = excluded.due, since = excluded.since, done = excluded.done, \
            leased_until = excluded.leased_until \

@@ -78,6 +78,12 @@ impl Postgres {
         PostgresReader::new(self.clone())
     }
 
+    /// Makes the tables as an older release has left them.
+    #[cfg(test)]
+    pub(crate) async fn older(&self, version: usize, script: &str) {
+        open::older(&self.url, version, script).await;
+    }
+
     /// The connection that was kept, else a new one.
     async fn connection(&self, kept: Option<PgConnection>) -> Result<PgConnection, StoreError> {
         match kept {

@@ -10,7 +10,7 @@ use crate::store::OpenError;
 
 pub(super) async fn prepare(url: &Secret) -> Result<(), OpenError> {
     let mut connection = connect(url).await.map_err(|error| failed(&error))?;
-    migrate(&mut connection).await?;
+    migrate(&mut connection, &VERSIONS).await?;
     connection.close().await.map_err(|error| failed(&error))
 }
 
@@ -28,7 +28,7 @@ fn failed(error: &sqlx::Error) -> OpenError {
 }
 
 /// Of several gateways that start together, one changes the tables and the others wait.
-async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
+async fn migrate(connection: &mut PgConnection, versions: &[&str]) -> Result<(), OpenError> {
     let script = "SELECT pg_advisory_lock(7266371); \
                   CREATE TABLE IF NOT EXISTS event_version(version bigint NOT NULL);";
     sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| failed(&error))?;
@@ -36,11 +36,11 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
         .fetch_one(&mut *connection)
         .await
         .map_err(|error| failed(&error))?;
-    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(versions.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { path: "the database".into(), found, known });
     }
-    for (version, change) in (1_i64..).zip(VERSIONS) {
+    for (version, change) in (1_i64..).zip(versions) {
         if version > found {
             let script = format!("BEGIN; {change} INSERT INTO event_version VALUES ({version}); COMMIT;");
             sqlx::raw_sql(sqlx::AssertSqlSafe(script))
@@ -57,11 +57,22 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
 /// What every connection is made with.
 pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
     let options = address::options(url).map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
-    let limits = [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on")];
+    let limits = [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on"), PLAN];
     Ok(options.application_name("kyc-gateway").options(limits).disable_statement_logging())
+}
+
+/// Makes tables as an older release has left them.
+#[cfg(test)]
+pub(super) async fn older(url: &Secret, version: usize, script: &str) {
+    let mut connection = connect(url).await.unwrap();
+    migrate(&mut connection, &VERSIONS[..version]).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(script.to_owned())).execute(&mut connection).await.unwrap();
 }
 
 /// Connects with limits, so that no statement and no lock holds up notifications for long.
 pub(super) async fn connect(url: &Secret) -> Result<PgConnection, sqlx::Error> {
     options(url)?.connect().await
 }
+
+/// A plan that was made while the tables were empty reads all of them later.
+const PLAN: (&str, &str) = ("plan_cache_mode", "force_custom_plan");

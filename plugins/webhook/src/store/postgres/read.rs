@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::filter::{millis, push_filter, shown};
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, State, StoreError,
-    Waiting, now,
+    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, Seen, State,
+    StoreError, Waiting, now,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -170,6 +170,15 @@ impl Reader for PostgresReader {
             record.tries = self.attempts(record.listed.uid).await?;
         }
         Ok(records)
+    }
+
+    async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError> {
+        let mut query = QueryBuilder::new(format!("SELECT dedup, {} FROM seen WHERE dedup > ", millis("at")));
+        query.push_bind(after.to_vec()).push(" ORDER BY dedup LIMIT ");
+        query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let clock = now();
+        let read = |row: &PgRow| Ok(Seen { dedup: row.try_get(0)?, at: clock + row.try_get::<i64, _>(1)? });
+        self.rows(query, read).await
     }
 
     async fn free(&mut self) -> Result<Option<u64>, StoreError> {

@@ -1,7 +1,7 @@
 //! The tables of a database, version by version.
 
 /// What each version adds.
-pub(super) const VERSIONS: [&str; 3] = [
+pub(super) const VERSIONS: [&str; 4] = [
     "
 CREATE TABLE event(
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -76,5 +76,28 @@ CREATE TRIGGER attempt_added AFTER INSERT ON attempt REFERENCING NEW TABLE AS ad
 CREATE TRIGGER attempt_removed AFTER DELETE ON attempt REFERENCING OLD TABLE AS removed
   FOR EACH STATEMENT EXECUTE FUNCTION attempt_removed();
 CREATE TRIGGER event_removed BEFORE DELETE ON event FOR EACH ROW EXECUTE FUNCTION event_removed();
+",
+    // The same as in a file.
+    "
+CREATE TABLE seen(dedup bytea PRIMARY KEY, at timestamptz NOT NULL);
+CREATE INDEX seen_at ON seen(at);
+CREATE FUNCTION event_seen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO seen SELECT dedup, received FROM removed WHERE dedup IS NOT NULL ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER event_seen AFTER DELETE ON event REFERENCING OLD TABLE AS removed
+  FOR EACH STATEMENT EXECUTE FUNCTION event_seen();
+DROP INDEX event_keys;
+ALTER TABLE event ADD COLUMN subscription text;
+ALTER TABLE event ADD COLUMN webhook text;
+ALTER TABLE event ADD COLUMN seal integer NOT NULL DEFAULT 0;
+ALTER TABLE event ADD COLUMN refusals integer NOT NULL DEFAULT 0;
+ALTER TABLE event ADD COLUMN held integer NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN class text;
+DROP INDEX event_due;
+CREATE INDEX event_due ON event(tenant, due, received) WHERE state = 0;
+CREATE INDEX event_held ON event(tenant, due) WHERE state = 0 AND held = 1;
+CREATE INDEX event_parked ON event(id) WHERE state = 3;
+CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN (0, 2);
 ",
 ];

@@ -92,6 +92,12 @@ impl Sqlite {
         SqliteReader::new(self.clone())
     }
 
+    /// Makes the file as an older release has left it.
+    #[cfg(test)]
+    pub(crate) async fn older(&self, version: usize, script: &str) {
+        open::older(&self.path, version, script).await;
+    }
+
     /// The connection that was kept, else a new one.
     async fn connection(&self, kept: Option<SqliteConnection>) -> Result<SqliteConnection, StoreError> {
         match kept {

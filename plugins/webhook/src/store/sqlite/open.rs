@@ -27,7 +27,7 @@ pub(super) async fn draft(path: &Path, max_bytes: u64) -> Result<(), OpenError> 
     // What SQLite puts beside it gets the same mode.
     File::options().write(true).create_new(true).mode(0o600).open(&draft).map_err(folder)?;
     let mut connection = connect(&draft, max_bytes, false).await?;
-    migrate(&draft, &mut connection, 0).await?;
+    migrate(&draft, &mut connection, 0, &VERSIONS).await?;
     connection.close().await.map_err(|error| OpenError::Folder { path: draft, reason: error.to_string() })
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn prepare(path: &Path, max_bytes: u64) -> Result<(), OpenError
     if found == 0 {
         return Err(damaged("it has no version".to_owned()));
     }
-    migrate(path, &mut connection, found).await?;
+    migrate(path, &mut connection, found, &VERSIONS).await?;
     connection.close().await.map_err(|error| damaged(error.to_string()))
 }
 
@@ -93,13 +93,18 @@ pub(super) async fn close(path: &Path, max_bytes: u64) -> Result<(), OpenError> 
     connection.close().await.map_err(damaged)
 }
 
-async fn migrate(path: &Path, connection: &mut SqliteConnection, found: i64) -> Result<(), OpenError> {
-    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+async fn migrate(
+    path: &Path,
+    connection: &mut SqliteConnection,
+    found: i64,
+    versions: &[&str],
+) -> Result<(), OpenError> {
+    let known = i64::try_from(versions.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     let written = |error: sqlx::Error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() };
-    for (version, change) in (1_i64..).zip(VERSIONS) {
+    for (version, change) in (1_i64..).zip(versions) {
         if version > found {
             let script = format!("BEGIN IMMEDIATE; {change} PRAGMA user_version = {version}; COMMIT;");
             sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *connection).await.map_err(written)?;
@@ -111,6 +116,15 @@ async fn migrate(path: &Path, connection: &mut SqliteConnection, found: i64) -> 
         .await
         .map_err(written)?;
     Ok(())
+}
+
+/// Makes a store as an older release has left it.
+#[cfg(test)]
+pub(super) async fn older(path: &Path, version: usize, script: &str) {
+    let mut connection = connect(path, 1 << 30, true).await.unwrap();
+    migrate(path, &mut connection, 0, &VERSIONS[..version]).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(script.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 /// Opens the file with the settings that durability rests on, and makes sure of them.

@@ -9,8 +9,8 @@ use super::filter::push_filter;
 use super::write::used;
 use super::{Sqlite, engine};
 use crate::store::{
-    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, State, StoreError,
-    Waiting,
+    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, Seen, State,
+    StoreError, Waiting,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -150,6 +150,14 @@ impl Reader for SqliteReader {
             record.tries = self.attempts(record.listed.uid).await?;
         }
         Ok(records)
+    }
+
+    async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError> {
+        let mut query = QueryBuilder::new("SELECT dedup, at_ms FROM seen WHERE dedup > ");
+        query.push_bind(after.to_vec()).push(" ORDER BY dedup LIMIT ");
+        query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let read = |row: &SqliteRow| Ok(Seen { dedup: row.try_get(0)?, at: row.try_get(1)? });
+        self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn free(&mut self) -> Result<Option<u64>, StoreError> {

@@ -1,7 +1,7 @@
 //! The tables of a store file, version by version.
 
 /// What each version adds; the file's `user_version` says how many were applied.
-pub(super) const VERSIONS: [&str; 3] = [
+pub(super) const VERSIONS: [&str; 4] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -64,5 +64,27 @@ CREATE TRIGGER event_removed BEFORE DELETE ON event BEGIN
     WHERE tenant = old.tenant;
   DELETE FROM event_use WHERE tenant = old.tenant AND events <= 0;
 END;
+",
+    // Keys of notifications outlive their events. `subscription` and `webhook` say whose an event is, `seal` what its
+    // body is bound to; `refusals` counts the portal's refusals of this event, and `held` says that it waits because of
+    // the portal. Due times come with the time of receipt, so that counting reads nothing but the index.
+    "
+CREATE TABLE seen(dedup BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX seen_at ON seen(at_ms);
+CREATE TRIGGER event_seen AFTER DELETE ON event WHEN old.dedup IS NOT NULL BEGIN
+  INSERT OR IGNORE INTO seen VALUES (old.dedup, old.received_ms);
+END;
+DROP INDEX event_keys;
+ALTER TABLE event ADD COLUMN subscription TEXT;
+ALTER TABLE event ADD COLUMN webhook TEXT;
+ALTER TABLE event ADD COLUMN seal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE event ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE event ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN class TEXT;
+DROP INDEX event_due;
+CREATE INDEX event_due ON event(tenant, due_ms, received_ms) WHERE state = 0;
+CREATE INDEX event_held ON event(tenant, due_ms) WHERE state = 0 AND held = 1;
+CREATE INDEX event_parked ON event(id) WHERE state = 3;
+CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN (0, 2);
 ",
 ];

@@ -8,17 +8,17 @@ use crate::store::Sweep;
 pub(super) async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Result<bool, sqlx::Error> {
     let steps = [
         (
-            "UPDATE event SET dedup = NULL WHERE id IN (SELECT id FROM event WHERE dedup IS NOT NULL AND \
-             received_ms < ?1 LIMIT ?2)",
-            Some(old.keys),
-        ),
-        (
             "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 AND done_ms < ?1 LIMIT ?2)",
             Some(old.delivered),
         ),
         (
             "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 2 AND done_ms < ?1 LIMIT ?2)",
             old.dead,
+        ),
+        // After the events, whose keys go there.
+        (
+            "DELETE FROM seen WHERE dedup IN (SELECT dedup FROM seen WHERE at_ms < ?1 LIMIT ?2)",
+            Some(old.keys),
         ),
     ];
     let mut is_more = false;

@@ -1,7 +1,5 @@
 //! One tenant's events leave room for those of others, in each engine.
 
-use sqlx::ConnectOptions;
-
 use super::*;
 
 const SHARE: Share = Share { bytes: 20_000, events: 5 };
@@ -99,15 +97,10 @@ fn a_tenant_at_its_share_of_a_database_is_refused_and_others_are_stored() {
 async fn what_a_store_of_an_older_release_holds_counts() {
     let folder = tempfile::tempdir().unwrap();
     let file = Sqlite::new(&folder.path().join("events.db"), SIZE).with_share(SHARE);
-    file.prepare().await.unwrap();
-    let events: Vec<Change> = (0..5).map(|n| Change::Insert(event("acme", &n.to_string(), n))).collect();
-    written(&mut file.writer(), &events).await.unwrap();
-    let older = "DROP TRIGGER event_added; DROP TRIGGER event_removed; DROP TRIGGER attempt_added; \
-                 DROP TABLE event_use; PRAGMA user_version = 2";
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path());
-    let mut connection = options.connect().await.unwrap();
-    sqlx::raw_sql(older).execute(&mut connection).await.unwrap();
-    drop(connection);
+    let older = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5) \
+                 INSERT INTO event(uid, tenant, kind, key_id, body, state, due_ms, received_ms, since_ms, trace) \
+                 SELECT randomblob(16), 'acme', '', 1, x'00', 0, 0, 0, 0, '' FROM n";
+    file.older(2, older).await;
 
     file.prepare().await.unwrap();
     let more = written(&mut file.writer(), &[Change::Insert(event("acme", "more", 9))]).await.unwrap();

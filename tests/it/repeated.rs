@@ -1,0 +1,57 @@
+//! Notifications that come again.
+
+use std::collections::BTreeSet;
+
+use kyc_sandbox::signature::sign;
+
+use crate::durable::{event, stored, taken, wait_for_all};
+use crate::support::gateway::Gateway;
+use crate::support::world::World;
+
+/// Posts a notification for `acme`.
+pub(crate) async fn notify(gateway: &Gateway, body: &str) -> u16 {
+    let answer = reqwest::Client::new()
+        .post(gateway.url("/dcs/kyc2/webhook/notify/acme"))
+        .header("Content-Type", "application/json")
+        .header("X-SHA2-Signature", sign("sign-acme", body.as_bytes()))
+        .body(body.to_owned())
+        .send()
+        .await
+        .unwrap();
+    answer.status().as_u16()
+}
+
+/// A notification that came again after the store's key was rotated was delivered a second time: its key for
+/// duplicates was looked up under the new key alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_is_known_after_the_stores_key_was_rotated() {
+    let keys = tempfile::tempdir().unwrap();
+    let (current, previous) = (keys.path().join("current"), keys.path().join("previous"));
+    std::fs::write(&current, "5e".repeat(32)).unwrap();
+    std::fs::write(&previous, "5d".repeat(32)).unwrap();
+    let setting = format!(
+        "store.key_file = {current:?}\nstore.previous_key_file = {previous:?}\nstore.path = \"store/events.db\""
+    );
+    let world = World::start(&stored().replace("store.path = \"store/events.db\"", &setting)).await;
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+    std::fs::rename(&current, &previous).unwrap();
+    std::fs::write(&current, "5f".repeat(32)).unwrap();
+
+    let World { acme, gateway, onfido, .. } = world;
+    let twin = gateway.twin().await;
+    gateway.stop().await;
+    let again = notify(&twin, &event(1)).await;
+    let new = notify(&twin, &event(2)).await;
+    wait_for_all(&acme, &BTreeSet::from([event(1), event(2)])).await;
+
+    assert_eq!((again, new), (200, 200));
+    let metrics = twin.metrics().await;
+    assert!(
+        metrics.contains(r#"gateway_webhook_events_total{result="duplicate",tenant="acme"} 1"#),
+        "{metrics}"
+    );
+    assert!(taken(&acme).values().all(|count| *count == 1), "{:?}", taken(&acme));
+    twin.stop().await;
+    drop(onfido);
+}
