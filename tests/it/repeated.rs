@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use kyc_sandbox::portal::Mode;
 use kyc_sandbox::signature::sign;
 
 use crate::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::Gateway;
+use crate::support::soon;
 use crate::support::world::World;
 
 /// Posts a notification for `acme`.
@@ -54,4 +56,26 @@ async fn a_notification_is_known_after_the_stores_key_was_rotated() {
     assert!(taken(&acme).values().all(|count| *count == 1), "{:?}", taken(&acme));
     twin.stop().await;
     drop(onfido);
+}
+
+/// Onfido's resend of a notification whose event had died was answered 200 as a duplicate, and nothing was delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_comes_again_after_its_event_died_is_delivered() {
+    let world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(422));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    let dead = r#"gateway_events_dead_total{reason="rejected",tenant="acme"} 1"#;
+    soon(async || world.gateway.metrics().await.contains(dead).then_some(())).await;
+
+    world.acme.set_mode(Mode::Ok);
+    let again = world.notify("acme", &event(1)).await.status();
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+
+    assert_eq!(again, 200);
+    let metrics = world.gateway.metrics().await;
+    assert!(
+        metrics.contains(r#"gateway_webhook_events_total{result="revived",tenant="acme"} 1"#),
+        "{metrics}"
+    );
+    world.gateway.stop().await;
 }

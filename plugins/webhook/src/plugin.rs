@@ -57,6 +57,7 @@ enum Way {
 enum Handled {
     Delivered,
     Stored,
+    Revived,
     Duplicate,
     Dead,
     Ignored,
@@ -74,6 +75,7 @@ impl Handled {
         match self {
             Self::Delivered => "delivered",
             Self::Stored => "stored",
+            Self::Revived => "revived",
             Self::Duplicate => "duplicate",
             Self::Dead => "dead",
             Self::Ignored => "ignored",
@@ -168,6 +170,7 @@ impl Notifications {
             }
             Way::Stored(stored) => match stored.accept(tenant, body, Some(&event), &origin).await? {
                 Accepted::Stored => Ok(Handled::Stored),
+                Accepted::Revived => Ok(Handled::Revived),
                 Accepted::Duplicate => Ok(Handled::Duplicate),
             },
         }

@@ -132,6 +132,13 @@ impl Stored {
             dead: event.is_none().then_some(DeadReason::Poison),
         };
         let accepted = self.inbox.accept(new).await.map_err(unavailable)?;
+        if accepted == Accepted::Revived {
+            tracing::info!(
+                request_id = origin.request_id,
+                tenant = name,
+                "a dead event came again and is tried again"
+            );
+        }
         if event.is_none() && accepted == Accepted::Stored {
             self.metrics.dead.with_label_values(&[name, DeadReason::Poison.name()]).inc();
         }

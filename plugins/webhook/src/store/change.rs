@@ -38,7 +38,7 @@ pub(crate) struct Finish {
 /// A change of the store.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// Adds an event, unless one with its key is there.
+    /// Adds an event, unless one with its key is there or was; one that has died is made waiting again.
     Insert(NewEvent),
     /// Ends a try.
     Finish(Finish),
@@ -90,6 +90,8 @@ pub(crate) struct Sweep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Done,
+    /// An insert found its event dead, and made it waiting again.
+    Revived,
     /// An insert found its key taken, or a finish found the event not waiting any more.
     Nothing,
     /// A bite of the events was changed; the next one goes on from here. It was the last one when it changed none.

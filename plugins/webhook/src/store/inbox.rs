@@ -27,6 +27,8 @@ struct Shared {
 pub(crate) enum Accepted {
     /// It is durable.
     Stored,
+    /// The same one was dead, and is tried again.
+    Revived,
     /// The same one was durable already.
     Duplicate,
 }
@@ -82,6 +84,10 @@ impl Inbox {
             Effect::Done | Effect::Changed(_) => {
                 self.0.arrivals.notify_one();
                 Ok(Accepted::Stored)
+            }
+            Effect::Revived => {
+                self.0.arrivals.notify_one();
+                Ok(Accepted::Revived)
             }
             Effect::Nothing => Ok(Accepted::Duplicate),
             Effect::Full => Err(StoreError::Full),

@@ -213,6 +213,10 @@ impl DeadReason {
     }
 }
 
+/// Which dead events a notification that comes again makes waiting: neither those that an operator has discarded nor
+/// those that cannot be read.
+const REVIVABLE: &str = "state = 2 AND dead_reason IN ('rejected', 'exhausted')";
+
 /// Events that one write changes at most, of those that a filter means.
 const BITE: i64 = 2000;
 

@@ -139,6 +139,7 @@ struct Known {
     due: Millis,
     attempts: u32,
     open: bool,
+    died: bool,
 }
 
 const LATEST: Millis = 10_000;
@@ -155,14 +156,10 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
         match step {
             Step::Insert { tenant, body } => {
                 let (tenant, body) = (TENANTS[tenant], body.to_string());
-                let is_new = !model.values().any(|known| known.tenant == tenant && known.body == body);
                 let new = event(tenant, &body, clock);
-                let uid = new.uid;
+                let expected = take_in(&mut model, new.uid, tenant, &body, clock);
                 let effects = written(&mut *writer, &[Change::Insert(new)]).await.unwrap();
-                assert_eq!(effects, [if is_new { Effect::Done } else { Effect::Nothing }]);
-                if is_new {
-                    model.insert(uid, Known { tenant, body, due: clock, attempts: 0, open: true });
-                }
+                assert_eq!(effects, [expected]);
             }
             Step::Finish { tenant, next } => {
                 let Some(due) = all_due(&mut *reader, TENANTS[tenant]).await.into_iter().next() else {
@@ -178,6 +175,7 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                     }
                     Next::Delivered | Next::Dead(_) => {
                         known.open = false;
+                        known.died = matches!(next, Next::Dead(_));
                         let again = written(&mut *writer, &[finish(&due, Next::Delivered)]).await.unwrap();
                         assert_eq!(again, [Effect::Nothing], "an event ends once");
                     }
@@ -205,6 +203,28 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
             }
         }
         agree(&mut *reader, &model, store.has_models_clock()).await;
+    }
+}
+
+/// What becomes of a notification in the model.
+fn take_in(
+    model: &mut BTreeMap<Uuid, Known>,
+    uid: Uuid,
+    tenant: &'static str,
+    body: &str,
+    due: Millis,
+) -> Effect {
+    match model.values_mut().find(|known| known.tenant == tenant && known.body == body) {
+        None => {
+            let new = Known { tenant, body: body.to_owned(), due, attempts: 0, open: true, died: false };
+            model.insert(uid, new);
+            Effect::Done
+        }
+        Some(dead) if dead.died => {
+            (dead.due, dead.attempts, dead.open, dead.died) = (due, 0, true, false);
+            Effect::Revived
+        }
+        Some(_) => Effect::Nothing,
     }
 }
 

@@ -1,21 +1,22 @@
 //! New events.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::listen::CHANNEL;
-use crate::store::{Change, NewEvent, State};
+use crate::store::{Change, Effect, NewEvent, REVIVABLE, State};
 
-/// Inserts all events of a batch, and says which of them are new.
+/// Inserts the events of a batch that were never seen, and makes those waiting again that have died. Says what became
+/// of each; one that is missing was known.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     batch: &[Change],
     refused: &HashSet<Uuid>,
-) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let mut new = HashSet::new();
+) -> Result<HashMap<Uuid, Effect>, sqlx::Error> {
+    let mut effects = HashMap::new();
     let mut events: Vec<&NewEvent> = batch
         .iter()
         .filter_map(|change| match change {
@@ -24,7 +25,7 @@ pub(super) async fn insert(
         })
         .collect();
     if events.is_empty() {
-        return Ok(new);
+        return Ok(effects);
     }
     // In one order everywhere, so that two gateways with the same events wait for each other only one way.
     events.sort_by(|a, b| a.dedup.current.cmp(&b.dedup.current));
@@ -52,12 +53,21 @@ pub(super) async fn insert(
            CASE WHEN state = 0 THEN NULL ELSE now() END, dead_reason, trace FROM given \
          WHERE NOT EXISTS (SELECT 1 FROM seen WHERE seen.dedup = ANY(given.keys)) \
            AND NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = ANY(given.keys)) \
-         ON CONFLICT DO NOTHING RETURNING uid), told AS (SELECT pg_notify('",
+         ON CONFLICT DO NOTHING RETURNING uid), \
+         revived AS (UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, \
+           leased_until = NULL, done = NULL, dead_reason = NULL, since = now(), due = now() \
+         FROM (SELECT uid, unnest(keys) AS key FROM given) again WHERE event.dedup = again.key AND event.",
     );
-    query.push(CHANNEL).push("', '') FROM (SELECT 1 FROM stored LIMIT 1) any_new) ");
-    query.push("SELECT uid FROM stored LEFT JOIN told ON true");
+    query.push(REVIVABLE.replace("dead_reason", "event.dead_reason")).push(
+        " RETURNING again.uid), \
+         changed(uid, is_new) AS (SELECT uid, true FROM stored UNION ALL SELECT uid, false FROM revived), \
+         told AS (SELECT pg_notify('",
+    );
+    query.push(CHANNEL).push("', '') FROM (SELECT 1 FROM changed LIMIT 1) any_changed) ");
+    query.push("SELECT uid, is_new FROM changed LEFT JOIN told ON true");
     for row in query.build().fetch_all(connection).await? {
-        new.insert(row.try_get(0)?);
+        let is_new: bool = row.try_get(1)?;
+        effects.insert(row.try_get(0)?, if is_new { Effect::Done } else { Effect::Revived });
     }
-    Ok(new)
+    Ok(effects)
 }

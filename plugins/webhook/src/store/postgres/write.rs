@@ -68,7 +68,8 @@ async fn commit(
     for (change, slot) in batch.iter().zip(&mut *effects) {
         if let Change::Insert(event) = change {
             let is_refused = refused.contains(&event.uid);
-            *slot = Some(if is_refused { Effect::OverShare } else { Effect::of(new.contains(&event.uid)) });
+            let effect = new.get(&event.uid).copied().unwrap_or(Effect::Nothing);
+            *slot = Some(if is_refused { Effect::OverShare } else { effect });
         }
     }
     let ended = finish(connection, batch).await?;

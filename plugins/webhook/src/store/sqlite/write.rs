@@ -66,13 +66,13 @@ async fn commit(
     let used = used(connection).await?;
     let is_full = used >= store.max_bytes;
     let refused = if is_full { HashSet::new() } else { refused(connection, batch, store, used).await? };
-    let new = if is_full { HashSet::new() } else { insert(connection, batch, &refused).await? };
+    let new = if is_full { HashMap::new() } else { insert(connection, batch, &refused).await? };
     let mut effects = Vec::with_capacity(batch.len());
     for change in batch {
         effects.push(match change {
             Change::Insert(_) if is_full => Effect::Full,
             Change::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
-            Change::Insert(event) => Effect::of(new.contains(event.uid.as_bytes().as_slice())),
+            Change::Insert(event) => new.get(&event.uid).copied().unwrap_or(Effect::Nothing),
             Change::Replay { filter, now, step, progress } => {
                 Effect::Changed(replay(connection, filter, *now, *step, *progress).await?)
             }

@@ -47,6 +47,60 @@ async fn comes_again(store: &Engine) {
     assert_eq!((other_tenant, after_its_time), (Effect::Done, Effect::Done));
 }
 
+/// A notification whose event had died was a duplicate when it came again: answered 200, and never delivered.
+async fn comes_again_after_its_death(store: &Engine) {
+    let mut writer = store.writer();
+    let ends = [
+        ("rejected", Some(Next::Dead(DeadReason::Rejected))),
+        ("exhausted", Some(Next::Dead(DeadReason::Exhausted))),
+        ("delivered", Some(Next::Delivered)),
+        ("discarded", None),
+    ];
+    for (body, end) in ends {
+        insert(&mut *writer, event("acme", body, 0)).await;
+        let due = store.reader().due("acme", now(), 9, true, &[]).await.unwrap();
+        let end = match end {
+            Some(next) => finish(&due[0], next),
+            None => Change::Discard { filter: Filter::default(), now: 1, progress: Progress::default() },
+        };
+        written(&mut *writer, &[end]).await.unwrap();
+    }
+    let unreadable = NewEvent { dead: Some(DeadReason::Poison), ..event("acme", "poison", 0) };
+    insert(&mut *writer, unreadable.clone()).await;
+
+    let mut effects = Vec::new();
+    for (body, _) in ends {
+        effects.push(insert(&mut *writer, again("acme", body)).await);
+    }
+    let poison = insert(&mut *writer, unreadable).await;
+    let twice = insert(&mut *writer, again("acme", "rejected")).await;
+    let due = store.reader().due("acme", now(), 9, true, &[]).await.unwrap();
+
+    assert_eq!(effects, [Effect::Revived, Effect::Revived, Effect::Nothing, Effect::Nothing]);
+    assert_eq!((poison, twice), (Effect::Nothing, Effect::Nothing));
+    assert_eq!(due.iter().map(|due| due.attempts).collect::<Vec<_>>(), [0, 0], "the same events, tried anew");
+    let tries = store.reader().attempts(due[0].uid).await.unwrap();
+    assert_eq!(tries.len(), 1, "what happened stays");
+}
+
+#[tokio::test]
+async fn a_notification_that_comes_again_revives_its_dead_event_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+
+    comes_again_after_its_death(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn a_notification_that_comes_again_revives_its_dead_event_in_a_database() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
+        store.prepare().await;
+
+        comes_again_after_its_death(&store).await;
+    });
+}
+
 #[tokio::test]
 async fn a_notification_is_known_to_a_file_after_its_event_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
