@@ -3,6 +3,7 @@
 mod attempt;
 mod breaker;
 mod clock;
+mod housekeeping;
 mod lane;
 mod schedule;
 
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::DispatchConfig;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
-use crate::store::{Change, Claim, DueEvent, Effect, Inbox, Keyring, Millis, Reader, StoreError, Sweep, now};
+use crate::store::{Change, Claim, DueEvent, Inbox, Keyring, Millis, Reader, StoreError, now};
 use attempt::{Attempted, attempt};
 use clock::Clock;
 use lane::Lane;
@@ -222,43 +223,6 @@ impl Dispatcher {
         }
     }
 
-    async fn keep_house(&mut self) {
-        let latest = now() + schedule::millis(schedule::longest(&self.means.config));
-        tell(self.means.inbox.change(Change::Clamp { latest }).await);
-        let old = Sweep {
-            keys: now() - schedule::millis(self.means.keep_keys),
-            delivered: now() - schedule::millis(self.means.keep_delivered),
-            dead: Some(now() - schedule::millis(self.means.keep_dead)),
-        };
-        // Each sweep takes a bounded bite, so that notifications come in between.
-        for _ in 0..SWEEPS {
-            match self.means.inbox.change(Change::Sweep(old)).await {
-                Ok(Effect::Done) => {}
-                swept => {
-                    tell(swept);
-                    break;
-                }
-            }
-        }
-        match self.reader.backlog().await {
-            Ok(backlog) => {
-                self.means.metrics.pending.reset();
-                self.means.metrics.late.reset();
-                for lane in backlog {
-                    let tenant = [lane.tenant.as_str()];
-                    self.means.metrics.pending.with_label_values(&tenant).set(lane.events);
-                    let late = (now() - lane.first_due).max(0) / 1000;
-                    self.means.metrics.late.with_label_values(&tenant).set(late);
-                }
-            }
-            Err(error) => tracing::error!(%error, "cannot count the waiting events"),
-        }
-        if let Ok(Some(free)) = self.reader.free().await {
-            let free = i64::try_from(free).unwrap_or(i64::MAX);
-            self.means.metrics.free.with_label_values::<&str>(&[]).set(free);
-        }
-    }
-
     fn in_flight(&self) -> usize {
         self.lanes.values().map(Lane::in_flight).sum()
     }
@@ -275,5 +239,3 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The part of the drain time that deliveries may take; the rest is for giving them back.
 const PATIENCE: f64 = 0.8;
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
-/// Bites of one sweep.
-const SWEEPS: usize = 50;
