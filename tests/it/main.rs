@@ -41,6 +41,7 @@ mod portals;
 mod probes;
 mod repeated;
 mod roles;
+mod rotated;
 mod shared;
 mod signatures;
 mod spoofing;

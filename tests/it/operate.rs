@@ -9,7 +9,7 @@ use crate::durable::{event, stored};
 use crate::support::gateway::{Gateway, binary};
 use crate::support::world::World;
 
-fn events(gateway: &Gateway, arguments: &[&str]) -> Output {
+pub(crate) fn events(gateway: &Gateway, arguments: &[&str]) -> Output {
     let (command, rest) = arguments.split_first().unwrap();
     let admin = gateway.admin("");
     Command::new(binary("kyc-gateway"))
@@ -19,18 +19,18 @@ fn events(gateway: &Gateway, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn json(gateway: &Gateway, arguments: &[&str]) -> Value {
+pub(crate) fn json(gateway: &Gateway, arguments: &[&str]) -> Value {
     let output = events(gateway, &[arguments, &["--json"]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
 
 /// Asks until an event of a tenant is in a state: the record follows the portal's answer.
-async fn wait_for(gateway: &Gateway, tenant: &str, state: &str) -> Value {
+pub(crate) async fn wait_for(gateway: &Gateway, tenant: &str, state: &str) -> Value {
     for _ in 0..2000 {
         let found = json(gateway, &["list", "--tenant", tenant, "--state", state]);
         if let Some(event) = found["events"].get(0) {
@@ -112,7 +112,7 @@ async fn what_is_not_meant_is_not_done() {
         said,
         [
             "say which events: a filter is needed\n",
-            "state is waiting, delivered or dead\n",
+            "state is waiting, delivered, dead or parked\n",
             "there is no such event\n"
         ]
     );

@@ -82,7 +82,7 @@ pub(crate) struct Filter {
     /// The tenant's name.
     #[arg(long)]
     tenant: Option<String>,
-    /// waiting, delivered or dead.
+    /// waiting, delivered, dead or parked.
     #[arg(long)]
     state: Option<String>,
     /// What happened, such as report.completed.
@@ -217,11 +217,15 @@ fn details(event: &Value) -> String {
 }
 
 fn changed(answer: &Value) -> String {
-    match (&answer["would_change"], &answer["changed"]) {
+    let mut text = match (&answer["would_change"], &answer["changed"]) {
         (Value::Number(count), _) => format!("{count} events would be changed"),
         (_, Value::Number(count)) if count.as_i64() == Some(1) => "1 event changed".to_owned(),
         (_, count) => format!("{count} events changed"),
+    };
+    if let Some(count) = answer["unknown_key"].as_i64().filter(|count| *count > 0) {
+        let _ = write!(text, "; {count} are sealed with a key that is not configured");
     }
+    text
 }
 
 fn line(fields: [&str; 6]) -> String {

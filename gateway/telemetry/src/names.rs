@@ -81,6 +81,8 @@ pub const DELIVERY_ATTEMPTS: &str = "gateway_delivery_attempts_total";
 pub const EVENTS_DEAD: &str = "gateway_events_dead_total";
 /// Stored events that wait, by tenant.
 pub const EVENTS_PENDING: &str = "gateway_events_pending";
+/// Stored events that are kept and not tried, by tenant and reason: `unknown_key`.
+pub const EVENTS_PARKED: &str = "gateway_events_parked";
 /// Seconds that the oldest due event is late, by tenant.
 pub const EVENTS_LATE: &str = "gateway_events_oldest_due_age_seconds";
 /// Whether deliveries to a tenant's portal are held: 0 closed, 1 half open, 2 open.

@@ -28,6 +28,8 @@ pub(crate) struct DispatchMetrics {
     pub(crate) dead: IntCounterVec,
     /// Waiting events by tenant.
     pub(crate) pending: IntGaugeVec,
+    /// Parked events by tenant and reason.
+    pub(crate) parked: IntGaugeVec,
     /// Seconds that the oldest due event of a tenant is late.
     pub(crate) late: IntGaugeVec,
     /// 0 closed, 1 half open, 2 open, by tenant.
@@ -76,6 +78,11 @@ impl DispatchMetrics {
             )?,
             dead: collectors.counter(names::EVENTS_DEAD, "Events given up.", &["tenant", "reason"])?,
             pending: gauge(names::EVENTS_PENDING, "Events that wait.")?,
+            parked: collectors.gauge(
+                names::EVENTS_PARKED,
+                "Events that are kept and not tried.",
+                &["tenant", "reason"],
+            )?,
             late: gauge(names::EVENTS_LATE, "How late the oldest due event is.")?,
             free: collectors.gauge(names::EVENT_STORE_FREE, "Bytes that events may still take.", &[])?,
             breaker: gauge(

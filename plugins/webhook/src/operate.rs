@@ -60,12 +60,12 @@ impl Stored {
                 let step = i64::try_from(1000 / rate).unwrap_or_default();
                 let now = now();
                 let change = |filter, progress| Change::Replay { filter, now, step, progress };
-                self.change("replay", &mut query, change).await
+                self.change("replay", Reads::Bodies, &mut query, change).await
             }
             ("POST", "/discard") => {
                 let now = now();
                 let change = |filter, progress| Change::Discard { filter, now, progress };
-                self.change("discard", &mut query, change).await
+                self.change("discard", Reads::Nothing, &mut query, change).await
             }
             ("GET", path) => match path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok()) {
                 Some(uid) => self.show(uid).await,
@@ -105,6 +105,7 @@ impl Stored {
     async fn change(
         &self,
         action: &'static str,
+        reads: Reads,
         query: &mut BTreeMap<String, String>,
         change: impl Fn(Filter, Progress) -> Change,
     ) -> Result<Value, Refusal> {
@@ -131,9 +132,13 @@ impl Stored {
         }
         // What comes in from now on was not meant.
         filter.until = Some(filter.until.map_or(now(), |until| until.min(now())));
+        let unknown_key = match reads {
+            Reads::Bodies => self.without_unknown_keys(&mut filter).await?,
+            Reads::Nothing => 0,
+        };
         if dry_run {
             let events = self.reader.lock().await.count(&filter).await.map_err(|error| away(&error))?;
-            return Ok(json!({ "would_change": events }));
+            return Ok(json!({ "would_change": events, "unknown_key": unknown_key }));
         }
         let mut progress = Progress::default();
         loop {
@@ -154,8 +159,30 @@ impl Stored {
             "events changed by an operator"
         );
         self.inbox.wake();
-        Ok(json!({ "changed": progress.changed }))
+        Ok(json!({ "changed": progress.changed, "unknown_key": unknown_key }))
     }
+
+    /// Leaves out what cannot be opened, and says how many events that are; one that was named is refused.
+    async fn without_unknown_keys(&self, filter: &mut Filter) -> Result<i64, Refusal> {
+        let keyring = self.keyring.get().ok_or_else(|| away(&StoreError::Keyless))?;
+        let unknown = Filter { not_under: Some(keyring.key_ids()), ..filter.clone() };
+        let events = self.reader.lock().await.count(&unknown).await.map_err(|error| away(&error))?;
+        if filter.uid.is_some() && events > 0 {
+            let reason =
+                "the event is sealed with a key that is not configured: give it as a previous key first";
+            return Err((StatusCode::CONFLICT, reason.to_owned()));
+        }
+        filter.under = Some(keyring.key_ids());
+        Ok(events)
+    }
+}
+
+/// What a change needs of the events.
+#[derive(Clone, Copy)]
+enum Reads {
+    /// Their bodies, sooner or later.
+    Bodies,
+    Nothing,
 }
 
 pub(crate) fn parameters(query: &str) -> BTreeMap<String, String> {
@@ -173,7 +200,7 @@ pub(crate) fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Ref
         .map(|text| Uuid::parse_str(&text).map_err(|_| bad("uid is the id of an event".to_owned())));
     let state = query.remove("state").map(|text| {
         let named = State::ALL.into_iter().find(|state| state.name() == text);
-        named.ok_or_else(|| bad("state is waiting, delivered or dead".to_owned()))
+        named.ok_or_else(|| bad("state is waiting, delivered, dead or parked".to_owned()))
     });
     let mut moment = |key: &str| {
         let text = query.remove(key);
@@ -192,6 +219,8 @@ pub(crate) fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Ref
         tenant: query.remove("tenant"),
         kind: query.remove("kind"),
         resource: query.remove("resource"),
+        under: None,
+        not_under: None,
     })
 }
 

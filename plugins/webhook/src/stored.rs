@@ -178,9 +178,23 @@ impl Stored {
             }
         }
         match self.keyring.get() {
-            Some(keyring) => self.engine.check_keys(keyring).await,
+            Some(keyring) => self.name_unknown_keys(keyring).await,
             None => Ok(()),
         }
+    }
+
+    /// Says which keys are missing. Events under them are parked when their time comes.
+    async fn name_unknown_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
+        let unknown = self.engine.unknown_keys(keyring).await?;
+        if !unknown.is_empty() {
+            let keys: Vec<String> = unknown.iter().map(|key| format!("{key:08x}")).collect();
+            tracing::error!(
+                keys = keys.join(" "),
+                "the event store holds events under keys that are not configured; they are kept, and not delivered \
+                 until their keys are given as previous keys"
+            );
+        }
+        Ok(())
     }
 
     fn take_keys(&self, tenants: Option<&TenantTable>) -> Result<(), OpenError> {
@@ -197,7 +211,7 @@ impl Stored {
             }
             if let Some(table) = tenants() {
                 let taken = match self.keys.keyring(self.engine.path(), Some(&*table)) {
-                    Ok(keyring) => self.engine.check_keys(&keyring).await.map(|()| keyring),
+                    Ok(keyring) => self.name_unknown_keys(&keyring).await.map(|()| keyring),
                     Err(error) => Err(error),
                 };
                 match taken {

@@ -17,7 +17,9 @@ use super::schedule::{self, Age};
 use crate::Event;
 use crate::fintechos::{Answer, DeliveryClass, DeliveryError};
 use crate::origin::Origin;
-use crate::store::{Attempt, Change, Claim, DeadReason, DueEvent, Effect, Finish, Millis, Next, now};
+use crate::store::{
+    Attempt, Change, Claim, DeadReason, DueEvent, Effect, Finish, Millis, Next, ParkReason, now,
+};
 
 /// What a try has shown, once it is recorded.
 #[derive(Debug)]
@@ -37,8 +39,7 @@ pub(super) async fn attempt(
 ) -> Attempted {
     let (at, begun) = (now(), Instant::now());
     if !means.keyring.knows(due.body.key_id) {
-        // Another gateway seals with a newer key already, and can open it.
-        return wait_for_key(&means, due, at, &unrecorded).await;
+        return park(&means, due, at, &unrecorded).await;
     }
     let event = means
         .keyring
@@ -106,12 +107,14 @@ async fn refusals(means: &Means, due: &DueEvent) -> u32 {
     }
 }
 
-async fn wait_for_key(means: &Means, due: DueEvent, at: Millis, unrecorded: &AtomicUsize) -> Attempted {
-    tracing::warn!(event = %due.uid, tenant = due.tenant, "event is sealed with a key that this gateway does not have yet");
+/// Puts an event aside whose key is not there. A gateway that has the key takes it up again.
+async fn park(means: &Means, due: DueEvent, at: Millis, unrecorded: &AtomicUsize) -> Attempted {
+    let (event, reason) = (due.uid, ParkReason::UnknownKey);
+    let key = format!("{:08x}", due.body.key_id);
+    tracing::error!(%event, tenant = due.tenant, key, reason = reason.name(), "event parked");
     let error = Some(schedule::UNKNOWN_KEY.to_owned());
     let attempt = Attempt { at, took_ms: 0, status: None, error, answer: None };
-    let next = Next::Waiting { due: at + schedule::millis(KEY_WAIT), counted: false };
-    let end = Finish { claim: due.claim, attempt, next };
+    let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
     record_result(means, Change::Finish(end), unrecorded).await;
     Attempted { claim: due.claim, tenant: due.tenant, outcome: None }
 }
@@ -191,6 +194,8 @@ fn tell(means: &Means, due: &DueEvent, error: Option<&DeliveryError>, next: Next
         Next::Waiting { .. } => {
             tracing::warn!(%event, request_id, tenant, attempt, class, error, "event not delivered yet");
         }
+        // Decided before anything is tried.
+        Next::Parked(_) => {}
         Next::Dead(reason) => {
             means.metrics.dead.with_label_values(&[tenant, reason.name()]).inc();
             tracing::error!(%event, request_id, tenant, attempt, reason = reason.name(), error, "event given up");
@@ -198,7 +203,5 @@ fn tell(means: &Means, due: &DueEvent, error: Option<&DeliveryError>, next: Next
     }
 }
 
-/// How long an event under an unknown key waits.
-const KEY_WAIT: Duration = Duration::from_secs(60);
 /// How long a result that the store did not take waits.
 const AGAIN: Duration = Duration::from_millis(500);

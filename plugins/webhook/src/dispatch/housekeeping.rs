@@ -1,6 +1,6 @@
 //! What is done every few seconds beside the deliveries: old events are forgotten, and what waits is counted.
 
-use super::{Dispatcher, schedule, tell};
+use super::{Dispatcher, Means, schedule, tell};
 use crate::store::{Change, Effect, Sweep, now};
 
 impl Dispatcher {
@@ -22,6 +22,17 @@ impl Dispatcher {
                 }
             }
         }
+        unpark(&self.means).await;
+        match self.reader.parked().await {
+            Ok(parked) => {
+                self.means.metrics.parked.reset();
+                for parked in parked {
+                    let labels = [parked.tenant.as_str(), parked.reason.as_str()];
+                    self.means.metrics.parked.with_label_values(&labels).set(parked.events);
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot count the parked events"),
+        }
         match self.reader.backlog().await {
             Ok(backlog) => {
                 self.means.metrics.pending.reset();
@@ -38,6 +49,20 @@ impl Dispatcher {
         if let Ok(Some(free)) = self.reader.free().await {
             let free = i64::try_from(free).unwrap_or(i64::MAX);
             self.means.metrics.free.with_label_values::<&str>(&[]).set(free);
+        }
+    }
+}
+
+/// Takes up what was parked for want of a key that is there now, or that another gateway does not have.
+async fn unpark(means: &Means) {
+    for _ in 0..SWEEPS {
+        let change = Change::Unpark { keys: means.keyring.key_ids(), now: now() };
+        match means.inbox.change(change).await {
+            Ok(Effect::Done) => {}
+            unparked => {
+                tell(unparked);
+                break;
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is done to a store, and what came of it.
 
-use super::{DeadReason, Filter, Millis, NewEvent, Sealed, State};
+use super::{DeadReason, Filter, Millis, NewEvent, ParkReason, Sealed, State};
 
 /// One finished try.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub(crate) enum Next {
         counted: bool,
     },
     Dead(DeadReason),
+    /// Kept, and not tried until something changes.
+    Parked(ParkReason),
 }
 
 /// The end of a try.
@@ -50,7 +52,9 @@ pub(crate) enum Change {
     Clamp { latest: Millis },
     /// Makes events waiting again, `step` milliseconds apart, as if they had just been received.
     Replay { filter: Filter, now: Millis, step: Millis, progress: Progress },
-    /// Gives waiting events up.
+    /// Makes events waiting again that were parked for want of one of these keys, as if they had just been received.
+    Unpark { keys: Vec<i64>, now: Millis },
+    /// Gives waiting and parked events up.
     Discard { filter: Filter, now: Millis, progress: Progress },
     /// Forgets what is old enough.
     Sweep(Sweep),
@@ -111,6 +115,7 @@ impl Next {
             Self::Delivered => State::Delivered,
             Self::Waiting { .. } => State::Waiting,
             Self::Dead(_) => State::Dead,
+            Self::Parked(_) => State::Parked,
         }
     }
 
@@ -118,19 +123,20 @@ impl Next {
     pub(crate) fn due(self) -> Option<Millis> {
         match self {
             Self::Waiting { due, .. } => Some(due),
-            Self::Delivered | Self::Dead(_) => None,
+            Self::Delivered | Self::Dead(_) | Self::Parked(_) => None,
         }
     }
 
     /// Whether the try counts.
     pub(crate) fn counted(self) -> bool {
-        !matches!(self, Self::Waiting { counted: false, .. })
+        !matches!(self, Self::Waiting { counted: false, .. } | Self::Parked(_))
     }
 
-    /// Why it was given up, if it was.
+    /// Why it was given up or parked, if it was.
     pub(crate) fn reason(self) -> Option<&'static str> {
         match self {
             Self::Dead(reason) => Some(reason.name()),
+            Self::Parked(reason) => Some(reason.name()),
             Self::Delivered | Self::Waiting { .. } => None,
         }
     }

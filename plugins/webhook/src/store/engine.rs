@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Record, Seen, StoreError, Waiting,
+    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Parked, Record, Seen, StoreError,
+    Waiting,
 };
 
 /// The writing side of an engine: one for each process.
@@ -44,6 +45,9 @@ pub(crate) trait Reader: Send {
     /// How much waits.
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
 
+    /// How much is parked.
+    async fn parked(&mut self) -> Result<Vec<Parked>, StoreError>;
+
     /// The first `limit` events after `after` that fit, with everything.
     async fn records(&mut self, filter: &Filter, after: i64, limit: usize)
     -> Result<Vec<Record>, StoreError>;
@@ -53,6 +57,28 @@ pub(crate) trait Reader: Send {
 
     /// The bytes that events may still take; unknown where a server has the disk.
     async fn free(&mut self) -> Result<Option<u64>, StoreError>;
+}
+
+/// Which events are looked at for their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    All,
+    /// The oldest and the newest ones, which takes no time at a start.
+    Ends,
+}
+
+// === impl Extent ===
+
+impl Extent {
+    pub(super) fn query(self) -> &'static str {
+        match self {
+            Self::All => "SELECT DISTINCT key_id FROM event",
+            Self::Ends => {
+                "SELECT key_id FROM (SELECT key_id FROM event ORDER BY id LIMIT 1000) oldest \
+                 UNION SELECT key_id FROM (SELECT key_id FROM event ORDER BY id DESC LIMIT 1000) newest"
+            }
+        }
+    }
 }
 
 /// A reader for the time before a store is open.
@@ -89,6 +115,10 @@ impl Reader for NotOpen {
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn parked(&mut self) -> Result<Vec<Parked>, StoreError> {
         Err(StoreError::Away)
     }
 

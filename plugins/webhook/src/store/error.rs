@@ -72,7 +72,7 @@ pub(crate) enum OpenError {
         known: i64,
     },
     /// Its bodies are sealed with a key that is not configured.
-    #[error("{} holds events under key {key:08x}, which is neither the current nor the previous key", path.display())]
+    #[error("{} holds events under key {key:08x}, which is neither the current key nor a previous one", path.display())]
     KeyUnknown {
         /// The file.
         path: PathBuf,

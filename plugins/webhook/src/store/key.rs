@@ -11,10 +11,11 @@ use super::lock::trace_of;
 use super::place::{DRAFT, KEY, beside, make_folder};
 use super::{Keyring, OpenError};
 
-/// Where the current key and the one before it come from.
+/// Where the current key and those before it come from.
 #[derive(Clone, Debug)]
 pub(crate) struct KeySource {
     pub(crate) current: Option<KeyPlace>,
+    /// Any number of keys, between them white space.
     pub(crate) previous: Option<KeyPlace>,
 }
 
@@ -59,7 +60,9 @@ impl KeySource {
             (None, None) => return Err(OpenError::Key("none is configured".to_owned())),
         };
         let previous = self.previous.as_ref().map(|place| place.read(tenants)).transpose()?;
-        Keyring::new(&current, previous.as_ref()).map_err(OpenError::Key)
+        let previous = previous.iter().flat_map(|keys| keys.reveal().split_whitespace());
+        let previous: Vec<Secret> = previous.map(|key| Secret::new(key.to_owned())).collect();
+        Keyring::new(&current, &previous).map_err(OpenError::Key)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where acknowledged notifications are kept until their portal has taken them.
 //!
-//! One state machine: an event is *waiting* until it is *delivered* or *dead*. Engines keep it in one table and
+//! One state machine: an event is *waiting* until it is *delivered* or *dead*; one that this gateway must not or cannot
+//! deliver is *parked*, with a reason, until an operator or a change of the configuration helps. Engines keep it in one table and
 //! change it in batches, one commit for each (`write`); what is in flight is known to the one dispatcher alone.
 
 mod change;
@@ -18,7 +19,7 @@ mod sqlite;
 use uuid::Uuid;
 
 pub(crate) use change::{Attempt, Change, Claim, Effect, Finish, Next, Progress, Sweep};
-pub(crate) use engine::{NotOpen, Reader, Writer};
+pub(crate) use engine::{Extent, NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::{KeyPlace, KeySource};
@@ -100,6 +101,14 @@ pub(crate) struct Backlog {
     pub(crate) first_due: Millis,
 }
 
+/// How many events of a tenant are parked for a reason, for the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parked {
+    pub(crate) tenant: String,
+    pub(crate) reason: String,
+    pub(crate) events: i64,
+}
+
 /// Which events an operator means; what is absent means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
@@ -112,6 +121,10 @@ pub(crate) struct Filter {
     pub(crate) since: Option<Millis>,
     /// Received before.
     pub(crate) until: Option<Millis>,
+    /// Sealed with one of these keys.
+    pub(crate) under: Option<Vec<i64>>,
+    /// Sealed with none of these keys.
+    pub(crate) not_under: Option<Vec<i64>>,
 }
 
 /// An event as operators see it: without its body.
@@ -148,6 +161,14 @@ pub(crate) enum State {
     Waiting,
     Delivered,
     Dead,
+    Parked,
+}
+
+/// Why an event is kept and not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParkReason {
+    /// It is sealed with a key that is not configured.
+    UnknownKey,
 }
 
 /// Why an event is not tried any more.
@@ -174,7 +195,7 @@ impl Dedup {
 
 impl State {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Dead];
+    pub(crate) const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Dead, Self::Parked];
 
     /// The number in the store.
     pub(crate) fn code(self) -> i64 {
@@ -182,6 +203,7 @@ impl State {
             Self::Waiting => 0,
             Self::Delivered => 1,
             Self::Dead => 2,
+            Self::Parked => 3,
         }
     }
 
@@ -196,6 +218,18 @@ impl State {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
             Self::Dead => "dead",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+// === impl ParkReason ===
+
+impl ParkReason {
+    /// The name in the store and in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
         }
     }
 }

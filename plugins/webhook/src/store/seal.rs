@@ -39,13 +39,13 @@ pub(crate) struct Unsealable;
 // === impl Keyring ===
 
 impl Keyring {
-    /// Takes keys of 32 bytes, each written as 64 hexadecimal digits.
+    /// Takes keys of 32 bytes, each written as 64 hexadecimal digits; any number of previous ones.
     ///
     /// # Errors
     ///
     /// Which of them is no such key.
-    pub(crate) fn new(current: &Secret, previous: Option<&Secret>) -> Result<Self, String> {
-        let previous: Result<_, String> = previous.into_iter().map(Key::new).collect();
+    pub(crate) fn new(current: &Secret, previous: &[Secret]) -> Result<Self, String> {
+        let previous: Result<_, String> = previous.iter().map(Key::new).collect();
         Ok(Self {
             current: Key::new(current)?,
             previous: previous.map_err(|text| format!("previous: {text}"))?,
@@ -60,6 +60,11 @@ impl Keyring {
     /// Says whether bodies under this key can be opened.
     pub(crate) fn knows(&self, key_id: i64) -> bool {
         self.key(key_id).is_some()
+    }
+
+    /// The ids of all keys, the current one first.
+    pub(crate) fn key_ids(&self) -> Vec<i64> {
+        std::iter::once(&self.current).chain(&self.previous).map(|key| key.id).collect()
     }
 
     /// Seals a body for one event of one tenant.
@@ -171,9 +176,9 @@ mod tests {
     #[test]
     fn a_body_opens_only_for_its_event_and_tenant() {
         let (first, second) = (Keyring::generate(), Keyring::generate());
-        let keyring = Keyring::new(&first, None).unwrap();
-        let rotated = Keyring::new(&second, Some(&first)).unwrap();
-        let other = Keyring::new(&second, None).unwrap();
+        let keyring = Keyring::new(&first, &[]).unwrap();
+        let rotated = Keyring::new(&second, &[first]).unwrap();
+        let other = Keyring::new(&second, &[]).unwrap();
         let uid = Uuid::now_v7();
 
         let sealed = keyring.seal(uid, "acme", b"body").unwrap();
@@ -188,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_same_body_is_one_event_only_within_a_tenant() {
-        let keyring = Keyring::new(&Keyring::generate(), None).unwrap();
+        let keyring = Keyring::new(&Keyring::generate(), &[]).unwrap();
 
         assert_eq!(keyring.dedup("a", b"x"), keyring.dedup("a", b"x"));
         assert_ne!(keyring.dedup("a", b"x"), keyring.dedup("b", b"x"));
@@ -198,9 +203,9 @@ mod tests {
     #[test]
     fn a_body_has_a_key_for_duplicates_under_each_key_of_the_store() {
         let (first, second) = (Keyring::generate(), Keyring::generate());
-        let before = Keyring::new(&first, None).unwrap().dedup("a", b"x");
+        let before = Keyring::new(&first, &[]).unwrap().dedup("a", b"x");
 
-        let after = Keyring::new(&second, Some(&first)).unwrap().dedup("a", b"x");
+        let after = Keyring::new(&second, &[first]).unwrap().dedup("a", b"x");
 
         assert_ne!(after.current, before.current);
         assert_eq!(after.previous, [before.current]);
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused() {
         for text in ["", "00", "zz00000000000000000000000000000000000000000000000000000000000000"] {
-            assert!(Keyring::new(&Secret::new(text.to_owned()), None).is_err());
+            assert!(Keyring::new(&Secret::new(text.to_owned()), &[]).is_err());
         }
     }
 }

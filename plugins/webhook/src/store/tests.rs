@@ -1,6 +1,7 @@
 //! What every engine promises, checked on each: the same operations against a model in memory.
 
 mod moving;
+mod parked;
 mod postgres;
 mod seen;
 mod shares;
@@ -57,7 +58,7 @@ async fn written(writer: &mut dyn Writer, batch: &[Change]) -> Result<Vec<Effect
 }
 
 fn keyring() -> Keyring {
-    Keyring::new(&Secret::new("00".repeat(32)), None).unwrap()
+    Keyring::new(&Secret::new("00".repeat(32)), &[]).unwrap()
 }
 
 async fn store(folder: &Path) -> Sqlite {
@@ -173,7 +174,7 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                         known.due = due;
                         known.attempts += u32::from(counted);
                     }
-                    Next::Delivered | Next::Dead(_) => {
+                    Next::Delivered | Next::Dead(_) | Next::Parked(_) => {
                         known.open = false;
                         known.died = matches!(next, Next::Dead(_));
                         let again = written(&mut *writer, &[finish(&due, Next::Delivered)]).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kyc_model::SecretSource;
 
-use crate::store::{Keyring, OpenError, Postgres, Reader, Share, Sqlite, Writer};
+use crate::store::{Extent, Keyring, OpenError, Postgres, Reader, Share, Sqlite, Writer};
 
 /// Where events are.
 pub(crate) enum Engine {
@@ -40,11 +40,12 @@ impl Engine {
         }
     }
 
-    pub(super) async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
+    /// The keys of the oldest and newest events that are not in the keyring.
+    pub(super) async fn unknown_keys(&self, keyring: &Keyring) -> Result<Vec<i64>, OpenError> {
         match self.opened() {
-            Some(Opened::Sqlite(store)) => store.check_keys(keyring).await,
-            Some(Opened::Postgres(store)) => store.check_keys(keyring).await,
-            None => Ok(()),
+            Some(Opened::Sqlite(store)) => store.unknown_keys(keyring, Extent::Ends).await,
+            Some(Opened::Postgres(store)) => store.unknown_keys(keyring, Extent::Ends).await,
+            None => Ok(Vec::new()),
         }
     }
 }

@@ -20,6 +20,12 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
             query.push(" AND ").push(column).push(" = ").push_bind(value.clone());
         }
     }
+    if let Some(keys) = &filter.under {
+        query.push(" AND key_id = ANY(").push_bind(keys.clone()).push(")");
+    }
+    if let Some(keys) = &filter.not_under {
+        query.push(" AND key_id <> ALL(").push_bind(keys.clone()).push(")");
+    }
     if let Some(since) = filter.since {
         push_time(query.push(" AND received >= "), since);
     }

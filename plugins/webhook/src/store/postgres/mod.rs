@@ -19,7 +19,7 @@ use std::time::Duration;
 use kyc_model::Secret;
 use sqlx::postgres::PgConnection;
 
-use super::{Keyring, OpenError, Share, StoreError};
+use super::{Extent, Keyring, OpenError, Share, StoreError};
 pub(crate) use address::check as check_address;
 pub(crate) use listen::listen;
 pub(crate) use read::PostgresReader;
@@ -56,16 +56,19 @@ impl Postgres {
         open::prepare(&self.url).await
     }
 
-    /// Makes sure that waiting events can be opened.
+    /// The keys of events that are not in the keyring, as far as `extent` looks.
     ///
     /// # Errors
     ///
-    /// [`OpenError::KeyUnknown`], or what keeps the database from answering.
-    pub(crate) async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
-        match open::keys(&self.url).await?.into_iter().find(|key| !keyring.knows(*key)) {
-            Some(key) => Err(OpenError::KeyUnknown { path: "the database".into(), key }),
-            None => Ok(()),
-        }
+    /// What keeps the database from answering.
+    pub(crate) async fn unknown_keys(
+        &self,
+        keyring: &Keyring,
+        extent: Extent,
+    ) -> Result<Vec<i64>, OpenError> {
+        let mut keys = open::keys(&self.url, extent).await?;
+        keys.retain(|key| !keyring.knows(*key));
+        Ok(keys)
     }
 
     /// The writing side.

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::address;
 use super::schema::VERSIONS;
-use crate::store::OpenError;
+use crate::store::{Extent, OpenError};
 
 pub(super) async fn prepare(url: &Secret) -> Result<(), OpenError> {
     let mut connection = connect(url).await.map_err(|error| failed(&error))?;
@@ -14,10 +14,10 @@ pub(super) async fn prepare(url: &Secret) -> Result<(), OpenError> {
     connection.close().await.map_err(|error| failed(&error))
 }
 
-/// The ids of the keys that waiting events are sealed with.
-pub(super) async fn keys(url: &Secret) -> Result<Vec<i64>, OpenError> {
+/// The ids of the keys that events are sealed with: of all, or of the oldest and the newest ones.
+pub(super) async fn keys(url: &Secret, extent: Extent) -> Result<Vec<i64>, OpenError> {
     let mut connection = connect(url).await.map_err(|error| failed(&error))?;
-    let query = sqlx::query_scalar("SELECT DISTINCT key_id FROM event WHERE state = 0");
+    let query = sqlx::query_scalar(extent.query());
     let keys = query.fetch_all(&mut connection).await.map_err(|error| failed(&error))?;
     connection.close().await.map_err(|error| failed(&error))?;
     Ok(keys)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::filter::{millis, push_filter, shown};
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, Seen, State,
+    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Parked, Reader, Record, Sealed, Seen, State,
     StoreError, Waiting, now,
 };
 
@@ -136,6 +136,16 @@ impl Reader for PostgresReader {
         let read = |row: &PgRow| {
             let first_due = clock + row.try_get::<i64, _>(2)?;
             Ok(Backlog { tenant: row.try_get(0)?, events: row.try_get(1)?, first_due })
+        };
+        self.rows(query, read).await
+    }
+
+    async fn parked(&mut self) -> Result<Vec<Parked>, StoreError> {
+        let query = QueryBuilder::new(
+            "SELECT tenant, coalesce(dead_reason, ''), count(*) FROM event WHERE state = 3 GROUP BY 1, 2",
+        );
+        let read = |row: &PgRow| {
+            Ok(Parked { tenant: row.try_get(0)?, reason: row.try_get(1)?, events: row.try_get(2)? })
         };
         self.rows(query, read).await
     }

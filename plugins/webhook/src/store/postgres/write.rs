@@ -13,7 +13,9 @@ use super::insert::insert;
 use super::sweep::sweep;
 use super::usage::{Used, refused};
 use super::{Postgres, engine, in_time};
-use crate::store::{BITE, Change, Claim, Effect, Filter, Finish, Millis, Progress, StoreError, Writer, now};
+use crate::store::{
+    BITE, Change, Claim, Effect, Filter, Finish, Millis, ParkReason, Progress, StoreError, Writer, now,
+};
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
 #[derive(Debug)]
@@ -102,6 +104,7 @@ async fn apply(connection: &mut PgConnection, change: &Change) -> Result<Effect,
         // The database's clock alone counts here, and the clocks of gateways may jump as they like.
         Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } => Effect::Nothing,
         Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
+        Change::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
         Change::Sweep(old) => Effect::of(sweep(connection, *old).await?),
         Change::Release(claims) => Effect::of(release(connection, claims).await?),
     })
@@ -181,13 +184,23 @@ async fn discard(
     progress: Progress,
 ) -> Result<Progress, sqlx::Error> {
     let mut query =
-        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state = 0 AND id > ");
+        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state IN (0, 3) AND id > ");
     push_bite(&mut query, filter, progress);
     query.push(
         ") UPDATE event SET state = 2, epoch = epoch + 1, dead_reason = 'discarded', done = now() \
-         FROM chosen WHERE event.id = chosen.id AND event.state = 0 RETURNING event.id",
+         FROM chosen WHERE event.id = chosen.id AND event.state IN (0, 3) RETURNING event.id",
     );
     Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
+}
+
+/// Takes a bite, and says whether it found any.
+async fn unpark(connection: &mut PgConnection, keys: &[i64]) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE event SET state = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, dead_reason = NULL, \
+                 since = now(), due = now() WHERE id IN (SELECT id FROM event WHERE state = 3 AND dead_reason = $1 \
+                 AND key_id = ANY($2) LIMIT $3 FOR UPDATE SKIP LOCKED)";
+    let reason = ParkReason::UnknownKey.name();
+    let done = sqlx::query(query).bind(reason).bind(keys).bind(BITE).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Goes on with the next events that fit.

@@ -20,10 +20,21 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
             query.push(" AND ").push(column).push(" = ").push_bind(value.clone());
         }
     }
+    push_keys(query, " AND key_id IN (", filter.under.as_deref());
+    push_keys(query, " AND key_id NOT IN (", filter.not_under.as_deref());
     if let Some(since) = filter.since {
         query.push(" AND received_ms >= ").push_bind(since);
     }
     if let Some(until) = filter.until {
         query.push(" AND received_ms < ").push_bind(until);
     }
+}
+
+fn push_keys(query: &mut QueryBuilder<Engine>, condition: &str, keys: Option<&[i64]>) {
+    let Some(keys) = keys else { return };
+    let mut list = query.push(condition).separated(", ");
+    for key in keys {
+        list.push_bind(*key);
+    }
+    query.push(")");
 }

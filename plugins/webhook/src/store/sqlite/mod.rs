@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::{Keyring, OpenError, Share, StoreError};
+use super::{Extent, Keyring, OpenError, Share, StoreError};
 pub(crate) use read::SqliteReader;
 pub(crate) use write::SqliteWriter;
 
@@ -55,14 +55,28 @@ impl Sqlite {
         open::prepare(&self.path, self.max_bytes).await
     }
 
-    /// Makes sure that waiting events can be opened.
+    /// The keys of events that are not in the keyring, as far as `extent` looks.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the file from being read.
+    pub(crate) async fn unknown_keys(
+        &self,
+        keyring: &Keyring,
+        extent: Extent,
+    ) -> Result<Vec<i64>, OpenError> {
+        let mut keys = open::keys(&self.path, self.max_bytes, extent).await?;
+        keys.retain(|key| !keyring.knows(*key));
+        Ok(keys)
+    }
+
+    /// Makes sure that all events can be opened.
     ///
     /// # Errors
     ///
     /// [`OpenError::KeyUnknown`], or what keeps the file from being read.
     pub(crate) async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
-        let keys = open::keys(&self.path, self.max_bytes).await?;
-        match keys.into_iter().find(|key| !keyring.knows(*key)) {
+        match self.unknown_keys(keyring, Extent::All).await?.pop() {
             Some(key) => Err(OpenError::KeyUnknown { path: self.path.clone(), key }),
             None => Ok(()),
         }

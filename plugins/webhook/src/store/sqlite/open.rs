@@ -10,9 +10,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection};
 
 use super::schema::VERSIONS;
-use crate::store::OpenError;
 use crate::store::lock::trace_of;
 use crate::store::place::{DRAFT, beside, make_folder, sync_name};
+use crate::store::{Extent, OpenError};
 
 /// Makes an empty store beside its place, where a process that dies on the way leaves nothing half done.
 pub(super) async fn draft(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
@@ -71,15 +71,12 @@ async fn begin(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     place().map_err(|error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() })
 }
 
-/// The ids of the keys that waiting events are sealed with.
-pub(super) async fn keys(path: &Path, max_bytes: u64) -> Result<Vec<i64>, OpenError> {
+/// The ids of the keys that events are sealed with: of all, or of the oldest and the newest ones.
+pub(super) async fn keys(path: &Path, max_bytes: u64, extent: Extent) -> Result<Vec<i64>, OpenError> {
     let damaged =
         |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
     let mut connection = connect(path, max_bytes, false).await?;
-    let keys = sqlx::query_scalar("SELECT DISTINCT key_id FROM event WHERE state = 0")
-        .fetch_all(&mut connection)
-        .await
-        .map_err(damaged)?;
+    let keys = sqlx::query_scalar(extent.query()).fetch_all(&mut connection).await.map_err(damaged)?;
     connection.close().await.map_err(damaged)?;
     Ok(keys)
 }

@@ -9,7 +9,7 @@ use super::filter::push_filter;
 use super::write::used;
 use super::{Sqlite, engine};
 use crate::store::{
-    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Reader, Record, Sealed, Seen, State,
+    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Parked, Reader, Record, Sealed, Seen, State,
     StoreError, Waiting,
 };
 
@@ -119,6 +119,16 @@ impl Reader for SqliteReader {
             .map(read)
             .collect::<Result<_, _>>()
             .map_err(|error| engine(&error))
+    }
+
+    async fn parked(&mut self) -> Result<Vec<Parked>, StoreError> {
+        let query = QueryBuilder::new(
+            "SELECT tenant, coalesce(dead_reason, ''), count(*) FROM event WHERE state = 3 GROUP BY 1, 2",
+        );
+        let read = |row: &SqliteRow| {
+            Ok(Parked { tenant: row.try_get(0)?, reason: row.try_get(1)?, events: row.try_get(2)? })
+        };
+        self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn records(

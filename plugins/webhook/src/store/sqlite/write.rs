@@ -13,7 +13,9 @@ use super::sweep::sweep;
 use super::{Sqlite, engine};
 
 use crate::store::share::{Ledger, Usage, tenants};
-use crate::store::{BITE, Change, Effect, Filter, Finish, Millis, Progress, State, StoreError, Writer, now};
+use crate::store::{
+    BITE, Change, Effect, Filter, Finish, Millis, ParkReason, Progress, State, StoreError, Writer, now,
+};
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
 /// unusable; the next batch opens another.
@@ -137,6 +139,7 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<boo
             let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND due_ms > ?1";
             Ok(sqlx::query(query).bind(latest).execute(connection).await?.rows_affected() > 0)
         }
+        Change::Unpark { keys, now } => unpark(connection, keys, *now).await,
         Change::Sweep(old) => sweep(connection, *old).await,
     }
 }
@@ -199,11 +202,22 @@ async fn discard(
     progress: Progress,
 ) -> Result<Progress, sqlx::Error> {
     let mut query =
-        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state = 0 AND id > ");
+        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state IN (0, 3) AND id > ");
     push_bite(&mut query, filter, progress);
     query.push(") UPDATE event SET state = 2, dead_reason = 'discarded', done_ms = ").push_bind(now);
     query.push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
     Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
+}
+
+/// Takes a bite, and says whether it found any.
+async fn unpark(connection: &mut SqliteConnection, keys: &[i64], now: Millis) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE event SET state = 0, done_ms = NULL, dead_reason = NULL, since_ms = ?1, due_ms = ?1 \
+                 WHERE id IN (SELECT id FROM event WHERE state = 3 AND dead_reason = ?2 AND key_id IN \
+                 (SELECT value FROM json_each(?3)) LIMIT ?4)";
+    let keys = serde_json::json!(keys).to_string();
+    let reason = ParkReason::UnknownKey.name();
+    let done = sqlx::query(query).bind(now).bind(reason).bind(keys).bind(BITE).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Goes on with the next events that fit.

@@ -4,7 +4,7 @@ use super::*;
 
 fn rotated() -> Keyring {
     let before = Secret::new("00".repeat(32));
-    Keyring::new(&Secret::new("11".repeat(32)), Some(&before)).unwrap()
+    Keyring::new(&Secret::new("11".repeat(32)), &[before]).unwrap()
 }
 
 /// The same notification as [`event`] makes, with what it is known by after a rotation of the key.

@@ -52,7 +52,7 @@ async fn what_cannot_be_used_is_said_and_never_begun_anew() {
     let events: Vec<Change> =
         (0..200).map(|n| Change::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
     written(&mut store.writer(), &events).await.unwrap();
-    let other = Keyring::new(&Secret::new("11".repeat(32)), None).unwrap();
+    let other = Keyring::new(&Secret::new("11".repeat(32)), &[]).unwrap();
 
     let unknown_key = store.check_keys(&other).await.unwrap_err();
     let whole = std::fs::read(&path).unwrap();

@@ -1,0 +1,67 @@
+//! Events that are kept and not tried, in each engine.
+
+use super::*;
+
+/// Parks the one event, and takes it up with some keys.
+async fn park_and_take_up(store: &Engine) {
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    written(&mut *writer, &[Change::Insert(event("acme", "a", now()))]).await.unwrap();
+    let due = all_due_now(&mut *reader).await;
+
+    let parked = finish(&due[0], Next::Parked(ParkReason::UnknownKey));
+    written(&mut *writer, &[parked]).await.unwrap();
+    let counted = reader.parked().await.unwrap();
+    let waiting = reader.waiting().await.unwrap();
+    let unpark = |keys: Vec<i64>| [Change::Unpark { keys, now: now() }];
+    let other_key = written(&mut *writer, &unpark(vec![1])).await.unwrap();
+    let still = all_due_now(&mut *reader).await.len();
+    let its_key = written(&mut *writer, &unpark(vec![1, due[0].body.key_id])).await.unwrap();
+    let again = all_due_now(&mut *reader).await;
+
+    let expected = Parked { tenant: "acme".to_owned(), reason: "unknown_key".to_owned(), events: 1 };
+    assert_eq!((counted, waiting), (vec![expected], vec![]));
+    assert_eq!((other_key, its_key), (vec![Effect::Nothing], vec![Effect::Done]));
+    assert_eq!((still, again.len(), again[0].attempts), (0, 1, 0), "parking is no try");
+}
+
+async fn all_due_now(reader: &mut dyn Reader) -> Vec<DueEvent> {
+    reader.due("acme", now() + 1000, 10, true, &[]).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_parked_in_a_file_waits_for_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+
+    park_and_take_up(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn what_is_parked_in_a_database_waits_for_its_key() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
+        store.prepare().await;
+
+        park_and_take_up(&store).await;
+    });
+}
+
+/// A copy under a wrong key moved dead and delivered events, which nobody could open any more.
+#[tokio::test]
+async fn keys_of_all_events_are_checked_before_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let mut writer = store.writer();
+    written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+    let due = all_due(&mut store.reader(), "acme").await;
+    written(&mut writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
+    let other = Keyring::new(&Secret::new("11".repeat(32)), &[]).unwrap();
+    let both = Keyring::new(&Secret::new("11".repeat(32)), &[Secret::new("00".repeat(32))]).unwrap();
+
+    let refused = store.check_keys(&other).await.unwrap_err();
+    let missing = store.unknown_keys(&other, Extent::Ends).await.unwrap();
+
+    assert!(matches!(refused, OpenError::KeyUnknown { .. }), "{refused}");
+    assert_eq!(missing, [due[0].body.key_id]);
+    store.check_keys(&both).await.unwrap();
+}
