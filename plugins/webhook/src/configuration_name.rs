@@ -1,4 +1,33 @@
-//! The `{configurationName}` of the webhook's path.
+//! The `{configurationName}` of the webhook's path, and whose it is.
+
+use std::sync::Arc;
+
+use kyc_model::{Secret, Tenant};
+use kyc_plugin_api::{Ctx, Problem, ProblemKind};
+
+use crate::signature::Signature;
+
+/// The tenant of a request's path; `None`: nobody has this name.
+///
+/// # Errors
+///
+/// No tenants were loaded yet; the route's path has no such placeholder.
+pub(crate) fn tenant(cx: &Ctx) -> Result<Option<Arc<Tenant>>, Problem> {
+    let raw = cx
+        .params()
+        .value(PARAMETER)
+        .ok_or_else(|| Problem::new(ProblemKind::Internal, "the route's path has no {configurationName}"))?;
+    let tenants = cx.tenants()?;
+    Ok(decode(raw).and_then(|name| tenants.by_name(&name)).cloned())
+}
+
+/// The answer to a wrong signature, after the same work: neither it nor its time tells which names there are.
+pub(crate) fn unknown(signature: Option<&Signature>, body: &[u8]) -> Problem {
+    let compared = signature.map(|signature| signature.verify(&Secret::from(UNKNOWN.to_owned()), body));
+    // Whatever it says: this token is nobody's.
+    std::hint::black_box(compared.is_some());
+    Problem::new(ProblemKind::Unauthenticated, UNKNOWN)
+}
 
 /// Decodes the placeholder's percent-encoding once; `None` when it can name no tenant.
 pub(crate) fn decode(raw: &str) -> Option<String> {
@@ -19,6 +48,10 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
+/// Says what is wrong, in the log.
+pub(crate) const UNKNOWN: &str = "notification names an unknown tenant";
+
+const PARAMETER: &str = "configurationName";
 const MAX_CHARS: usize = 128;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use kyc_model::{Secret, Tenant};
+use kyc_model::Tenant;
 use kyc_plugin_api::{
     Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem, ProblemKind,
     Result, RouteApi,
@@ -222,7 +222,7 @@ impl Plugin for Notifications {
                 "notification declares a body over the limit",
             ));
         }
-        let tenant = named_tenant(cx)?;
+        let tenant = configuration_name::tenant(cx)?;
         let is_known = tenant.is_some();
         if let Some(tenant) = tenant {
             cx.set_tenant(tenant);
@@ -231,7 +231,9 @@ impl Plugin for Notifications {
             // What is not signed at all is refused before its body is read.
             Verification::Required(_) => cx.extensions_mut().insert(Signature::from_head(head)?),
             Verification::Off if is_known => None,
-            Verification::Off => return Err(Problem::new(ProblemKind::TenantNotFound, UNKNOWN)),
+            Verification::Off => {
+                return Err(Problem::new(ProblemKind::TenantNotFound, configuration_name::UNKNOWN));
+            }
         };
         cx.want_body(BodyWish { limit: self.max_body, within: Some(self.deadline) });
         cx.extensions_mut().insert(Deadline(Instant::now() + self.deadline));
@@ -251,7 +253,7 @@ impl Plugin for Notifications {
             ));
         };
         let Some(tenant) = cx.tenant() else {
-            return Err(unknown(cx.extensions().get::<Signature>(), body));
+            return Err(configuration_name::unknown(cx.extensions().get::<Signature>(), body));
         };
         let handled =
             timeout_at(deadline, self.handle(head, body, tenant, cx, deadline)).await.unwrap_or_else(|_| {
@@ -279,32 +281,10 @@ impl fmt::Debug for Notifications {
     }
 }
 
-/// `None`: nobody has this name.
-fn named_tenant(cx: &Ctx) -> Result<Option<Arc<Tenant>>> {
-    let raw = cx
-        .params()
-        .value(PARAMETER)
-        .ok_or_else(|| Problem::new(ProblemKind::Internal, "the route's path has no {configurationName}"))?;
-    let tenants = cx.tenants()?;
-    Ok(configuration_name::decode(raw).and_then(|name| tenants.by_name(&name)).cloned())
-}
-
-/// The answer to a wrong signature, after the same work: neither it nor its time tells which names there are.
-fn unknown(signature: Option<&Signature>, body: &[u8]) -> Problem {
-    let compared = signature.map(|signature| signature.verify(&Secret::from(UNKNOWN.to_owned()), body));
-    // Whatever it says: this token is nobody's.
-    std::hint::black_box(compared.is_some());
-    Problem::new(ProblemKind::Unauthenticated, UNKNOWN)
-}
-
-const UNKNOWN: &str = "notification names an unknown tenant";
-
 /// The declared size; what is unreadable is the strict parser's to refuse, and the body reader counts anyway.
 fn declared_length(head: &RequestHeader) -> Option<usize> {
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
-
-const PARAMETER: &str = "configurationName";
 
 #[cfg(test)]
 mod tests;
