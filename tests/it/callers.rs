@@ -178,3 +178,40 @@ async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
     let log = gateway.stop().await;
     assert!(log.contains("\"caller\":\"secret:apim\"") && !log.contains("canary-"), "{log}");
 }
+
+/// Story: a processor's key was stolen; its authority revoked the certificate, and the gateway went on to take it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_certificate_is_refused_as_soon_as_the_list_says_so() {
+    let onfido = Echo::start().await;
+    let authority = Authority::new();
+    authority.revoke(&["somebody"]);
+    let folder = authority.folder().display();
+    let listener = format!(
+        "[server]\ncertificate_poll = \"10ms\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}\
+         [[routes]]\nname = \"onfido\"\nany_tenant = true\npaths = [\"/dcs/kyc2/{{*path}}\"]\n\
+         [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n",
+        authority.listener_tls_with(&format!(
+            ", client_ca_file = \"{folder}/authority.pem\", client_crl_files = [\"{folder}/revoked.pem\"]"
+        ))
+    );
+    let gateway = start(Setup::default().onfido(onfido.address).config(&listener)).await;
+    let [stolen, other] = ["stolen", "other"].map(|name| authority.caller(name, "a.example", 2999));
+    let url = format!("https://gateway.test:{}/dcs/kyc2/ping", gateway.address().port());
+    // Connections are made anew, as a certificate is looked at when one begins.
+    let asks = async |identity: &Identity| {
+        let client = client(&authority, &gateway, identity.clone());
+        let answer = client.get(&url).header("SubscriptionId", "sub-acme").send().await;
+        answer.is_ok_and(|answer| answer.status() == 200)
+    };
+
+    assert!(asks(&stolen).await && asks(&other).await);
+    authority.revoke(&["somebody", "stolen"]);
+    soon(async || (!asks(&stolen).await).then_some(())).await;
+    assert!(asks(&other).await);
+    let metrics = gateway.metrics().await;
+    assert!(
+        metrics.contains("gateway_listener_revocation_lists_expire_timestamp_seconds{listener=\"main\"} 32"),
+        "{metrics}"
+    );
+    gateway.stop().await;
+}

@@ -6,6 +6,7 @@ mod client;
 mod gate;
 mod proxied;
 mod renewal;
+mod revocation;
 mod socket;
 mod turn;
 mod x509;

@@ -35,6 +35,8 @@ pub const CONNECTIONS_ENDED: &str = "gateway_downstream_connections_ended_total"
 pub const CERTIFICATE_EXPIRES: &str = "gateway_listener_certificate_expires_timestamp_seconds";
 /// 1 while a listener's certificate files cannot be used, or are not valid, and those before stay in use.
 pub const CERTIFICATE_FILES_REFUSED: &str = "gateway_listener_certificate_files_refused";
+/// When the first of a listener's revocation lists should have been replaced.
+pub const REVOCATION_LISTS_EXPIRE: &str = "gateway_listener_revocation_lists_expire_timestamp_seconds";
 /// Log lines dropped because nobody read standard output.
 pub const LOG_LINES_DROPPED: &str = "gateway_log_lines_dropped_total";
 /// Log events that a collector (`seq`, `otlp`) took.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use reqwest::{Certificate, Identity};
 use rustls::pki_types::ServerName;
@@ -27,7 +27,7 @@ impl Authority {
         super::install_ring();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name = name("authority");
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap().pem();
@@ -73,16 +73,38 @@ impl Authority {
         )
     }
 
-    /// A caller's certificate with its key, valid until the end of a year.
+    /// A caller's certificate with its key, valid until the end of a year; its serial number is the begin of the name.
     pub(crate) fn caller(&self, common_name: &str, dns: &str, until: i32) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
+        params.serial_number = Some(serial(common_name));
         params.distinguished_name = name(common_name);
         params.subject_alt_names = vec![SanType::DnsName(dns.try_into().unwrap())];
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(until, 12, 31);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity::from_pem(format!("{}{}", certificate.pem(), key.serialize_pem()).as_bytes()).unwrap()
+    }
+
+    /// Writes `revoked.pem`: the list that revokes the certificates of these callers.
+    pub(crate) fn revoke(&self, common_names: &[&str]) {
+        let revoked = common_names.iter().map(|name| RevokedCertParams {
+            serial_number: serial(name),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2999, 1, 1),
+            crl_number: serial("1"),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let draft = self.folder.path().join("draft.pem");
+        std::fs::write(&draft, list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
+        std::fs::rename(draft, self.folder.path().join("revoked.pem")).unwrap();
     }
 
     /// A connection with TLS that speaks `protocol`.
@@ -113,6 +135,10 @@ impl Authority {
         let name = ServerName::try_from("gateway.test").unwrap();
         tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
+}
+
+fn serial(common_name: &str) -> SerialNumber {
+    SerialNumber::from_slice(common_name.as_bytes().get(..20).unwrap_or(common_name.as_bytes()))
 }
 
 fn name(common_name: &str) -> DistinguishedName {

@@ -62,6 +62,8 @@ pub(crate) struct RawTls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
     pub(crate) client_ca_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) client_crl_files: Vec<PathBuf>,
     /// Left out: required, where there is somebody to have signed it.
     pub(crate) client_certificate: Option<ClientCertificate>,
 }

@@ -26,6 +26,7 @@ pub(super) fn of_listener(
         key: folder.resolve(&raw.key_file),
         client_ca: raw.client_ca_file.as_deref().map(|file| folder.resolve(file)),
         client_optional: raw.client_certificate == Some(ClientCertificate::Optional),
+        client_crls: raw.client_crl_files.iter().map(|file| folder.resolve(file)).collect(),
     };
     let key_path = |key: &str| match key {
         "" => path.to_owned(),
@@ -42,6 +43,10 @@ pub(super) fn of_listener(
     if raw.client_certificate.is_some() && raw.client_ca_file.is_none() {
         let reason = "asks for no certificate without client_ca_file";
         problems.add(format!("{path}.client_certificate"), reason);
+    }
+    if !raw.client_crl_files.is_empty() && raw.client_ca_file.is_none() {
+        let reason = "revokes nothing without client_ca_file, as no certificate is asked for";
+        problems.add(format!("{path}.client_crl_files"), reason);
     }
     files
 }

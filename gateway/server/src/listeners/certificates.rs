@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
 use super::client::Names;
+use super::revocation::{CLIENT_CRLS, Revocation};
 use super::x509::{Validity, read_all};
 
 /// Where the certificates of a listener are.
@@ -30,6 +31,8 @@ pub(crate) struct TlsFiles {
     pub(crate) client_ca: Option<PathBuf>,
     /// Whether a caller may come without one.
     pub(crate) client_optional: bool,
+    /// What those who sign have revoked; none: nothing is looked up.
+    pub(crate) client_crls: Vec<PathBuf>,
 }
 
 /// What cannot be used, and why.
@@ -49,9 +52,9 @@ pub(crate) struct Certificates {
     pub(super) metrics: ConnectionMetrics,
 }
 
-/// The files as they are: the chain, the key, the authorities.
+/// The files as they are: the chain, the key, the authorities, and the revocation lists.
 #[derive(PartialEq, Eq)]
-pub(super) struct Contents([Zeroizing<Vec<u8>>; 3]);
+pub(super) struct Contents([Zeroizing<Vec<u8>>; 3], Vec<Zeroizing<Vec<u8>>>);
 
 /// What was made of them.
 pub(super) struct Usable {
@@ -60,12 +63,20 @@ pub(super) struct Usable {
     pub(super) times: Times,
 }
 
+/// What checks the certificates of callers.
+struct Verifier {
+    verifier: Arc<dyn ClientCertVerifier>,
+    authorities: Vec<Validity>,
+    lists: Vec<(PathBuf, Validity)>,
+}
+
 /// When it can be used.
 #[derive(Clone, Debug)]
 pub(super) struct Times {
     pub(super) leaf: Validity,
     /// None: no certificate is asked for.
     authorities: Vec<Validity>,
+    lists: Vec<(PathBuf, Validity)>,
 }
 
 // === impl TlsFiles ===
@@ -91,28 +102,37 @@ impl TlsFiles {
             });
             Zeroizing::new(bytes)
         };
-        let contents = Contents([
+        let files = [
             read(CERTIFICATE, Some(&self.certificate)),
             read(KEY, Some(&self.key)),
             read(CLIENT_CA, self.client_ca.as_deref()),
-        ]);
+        ];
+        let lists = self.client_crls.iter().map(|path| read(CLIENT_CRLS, Some(path))).collect();
+        let contents = Contents(files, lists);
         if problems.is_empty() { Ok(contents) } else { Err(problems) }
     }
 
     pub(super) fn decode(&self, contents: &Contents) -> Result<Usable, Vec<TlsProblem>> {
-        let Contents([certificate, key, authorities]) = contents;
+        let Contents([certificate, key, authorities], lists) = contents;
         let chain = chain(&self.certificate, certificate);
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|error| TlsProblem { key: KEY, reason: format!("{}: {error}", self.key.display()) });
-        let verifier = match &self.client_ca {
-            Some(path) => verifier(path, authorities, self.client_optional).map(Some),
-            None => Ok(None),
-        };
+        let files = self.client_crls.iter().map(PathBuf::as_path);
+        let verifier =
+            Revocation::read(files.zip(lists.iter().map(|bytes| bytes.as_slice()))).and_then(|revocation| {
+                match &self.client_ca {
+                    Some(path) => verifier(path, authorities, self.client_optional, revocation).map(Some),
+                    None => Ok(None),
+                }
+            });
         match (chain, key, verifier) {
             (Ok((chain, leaf)), Ok(key), Ok(verifier)) => {
                 let key = fit(chain, key).map_err(|problem| vec![problem])?;
-                let (verifier, authorities) = verifier.unzip();
-                let times = Times { leaf, authorities: authorities.unwrap_or_default() };
+                let mut times = Times { leaf, authorities: Vec::new(), lists: Vec::new() };
+                let verifier = verifier.map(|verifier| {
+                    (times.authorities, times.lists) = (verifier.authorities, verifier.lists);
+                    verifier.verifier
+                });
                 Ok(Usable { key: Arc::new(key), verifier, times })
             }
             (chain, key, verifier) => {
@@ -166,7 +186,17 @@ impl Times {
                 reason: format!("{path}: no authority is valid: {}", problems.join(", ")),
             }
         });
-        leaf.into_iter().chain(authorities).collect()
+        let lists = self.lists.iter().filter_map(|(path, list)| {
+            let problem = list.problem(now)?;
+            let reason = format!("{}: the revocation list {problem}", path.display());
+            Some(TlsProblem { key: CLIENT_CRLS, reason })
+        });
+        leaf.into_iter().chain(authorities).chain(lists).collect()
+    }
+
+    /// When the first revocation list should have been replaced, in Unix seconds.
+    pub(super) fn next_list(&self) -> Option<i64> {
+        self.lists.iter().map(|(_, list)| list.until).min()
     }
 }
 
@@ -201,11 +231,7 @@ fn fit(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Resu
     CertifiedKey::from_der(chain, key, provider).map_err(problem)
 }
 
-fn verifier(
-    path: &Path,
-    pem: &[u8],
-    optional: bool,
-) -> Result<(Arc<dyn ClientCertVerifier>, Vec<Validity>), TlsProblem> {
+fn verifier(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> Result<Verifier, TlsProblem> {
     let problem =
         |reason: String| TlsProblem { key: CLIENT_CA, reason: format!("{}: {reason}", path.display()) };
     let mut roots = RootCertStore::empty();
@@ -214,10 +240,10 @@ fn verifier(
         validities.extend(Validity::of_authority(&certificate));
         roots.add(certificate).map_err(|error| problem(error.to_string()))?;
     }
-    let builder = WebPkiClientVerifier::builder(Arc::new(roots));
+    let builder = WebPkiClientVerifier::builder(Arc::new(roots)).with_crls(revocation.lists);
     let builder = if optional { builder.allow_unauthenticated() } else { builder };
     let built = builder.build().map_err(|error| problem(error.to_string()))?;
-    Ok((built, validities))
+    Ok(Verifier { verifier: built, authorities: validities, lists: revocation.validities })
 }
 
 pub(super) const CERTIFICATE: &str = "certificate_file";

@@ -61,6 +61,7 @@ impl Renewal {
         let metrics = metrics.listener(listener);
         metrics.certificate_expires(usable.times.leaf.until);
         metrics.certificate_files_refused(false);
+        metrics.revocation_lists_expire(usable.times.next_list());
         let times = usable.times.clone();
         let acceptor = ArcSwap::from_pointee(usable.acceptor()?);
         let certificates = Arc::new(Certificates { listener: listener.to_owned(), files, acceptor, metrics });
@@ -135,6 +136,7 @@ impl Watched {
         }
         metrics.certificate_expires(times.leaf.until);
         metrics.certificate_files_refused(false);
+        metrics.revocation_lists_expire(times.next_list());
         acceptor.store(Arc::new(made));
         tracing::info!(listener, expires = times.leaf.until, "certificates changed");
         state.times = times;

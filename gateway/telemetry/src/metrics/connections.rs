@@ -13,6 +13,7 @@ pub(super) struct Listeners {
     ended: IntCounterVec,
     expires: IntGaugeVec,
     files_refused: IntGaugeVec,
+    lists_expire: IntGaugeVec,
 }
 
 /// The metrics of one listener.
@@ -24,6 +25,7 @@ pub struct ConnectionMetrics {
     ended: IntCounterVec,
     expires: IntGaugeVec,
     files_refused: IntGaugeVec,
+    lists_expire: IntGaugeVec,
 }
 
 // === impl Listeners ===
@@ -45,6 +47,10 @@ impl Listeners {
                 names::CERTIFICATE_FILES_REFUSED,
                 "1 while the listener's certificate files are refused and those before stay in use.",
             )?,
+            lists_expire: gauges(
+                names::REVOCATION_LISTS_EXPIRE,
+                "When the first of the listener's revocation lists should have been replaced.",
+            )?,
         })
     }
 
@@ -56,6 +62,7 @@ impl Listeners {
             ended: self.ended.clone(),
             expires: self.expires.clone(),
             files_refused: self.files_refused.clone(),
+            lists_expire: self.lists_expire.clone(),
         }
     }
 }
@@ -86,6 +93,13 @@ impl ConnectionMetrics {
     /// Says whether the certificate files as they are now are not in use.
     pub fn certificate_files_refused(&self, is_refused: bool) {
         self.files_refused.with_label_values(&[self.listener.as_str()]).set(i64::from(is_refused));
+    }
+
+    /// Says when the first revocation list should have been replaced, in Unix seconds, where there is one.
+    pub fn revocation_lists_expire(&self, at: Option<i64>) {
+        if let Some(at) = at {
+            self.lists_expire.with_label_values(&[self.listener.as_str()]).set(at);
+        }
     }
 
     /// Says until when the certificate is valid, in Unix seconds.

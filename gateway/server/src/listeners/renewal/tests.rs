@@ -4,7 +4,10 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, SerialNumber,
+};
 
 use super::*;
 
@@ -41,13 +44,35 @@ impl Room {
         std::fs::write(self.path("authorities.pem"), text).unwrap();
     }
 
+    /// Writes a revocation list that is valid between these times.
+    fn list(&self, from: i64, until: i64) {
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::CrlSign];
+        let issuer = Issuer::new(authority, KeyPair::generate().unwrap());
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        let list = CertificateRevocationListParams {
+            this_update: epoch + self.after_1970(from),
+            next_update: epoch + self.after_1970(until),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        std::fs::write(self.path("revoked.pem"), list.signed_by(&issuer).unwrap().pem().unwrap()).unwrap();
+    }
+
+    /// The time so many seconds from now.
+    fn after_1970(&self, seconds: i64) -> Duration {
+        Duration::from_secs(u64::try_from(self.now + seconds).unwrap())
+    }
+
     fn made(&self, from: i64, until: i64, is_ca: IsCa) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(["gateway.test".to_owned()]).unwrap();
-        let at = |seconds: i64| {
-            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(self.now + seconds).unwrap())
-        };
-        (params.not_before, params.not_after, params.is_ca) = (at(from), at(until), is_ca);
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        (params.not_before, params.not_after, params.is_ca) =
+            (epoch + self.after_1970(from), epoch + self.after_1970(until), is_ca);
         (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
     }
 
@@ -58,6 +83,7 @@ impl Room {
             key: self.path("key.pem"),
             client_ca: client_ca.map(|name| self.path(name)),
             client_optional: false,
+            client_crls: client_ca.iter().map(|_| self.path("revoked.pem")).collect(),
         };
         renewal.watch("main", files, &self.metrics).unwrap();
         renewal
@@ -68,7 +94,7 @@ impl Room {
     fn look(&self, renewal: &Renewal, seconds: i64) -> (bool, bool) {
         let watched = &renewal.watched[0];
         let before = watched.certificates.acceptor();
-        watched.look(UNIX_EPOCH + Duration::from_secs(u64::try_from(self.now + seconds).unwrap()));
+        watched.look(UNIX_EPOCH + self.after_1970(seconds));
         let metrics = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
         let is_refused = metrics.contains("gateway_listener_certificate_files_refused{listener=\"main\"} 1");
         (!Arc::ptr_eq(&before, &watched.certificates.acceptor()), is_refused)
@@ -121,6 +147,7 @@ fn authorities_that_all_expired_do_not_replace_valid_ones() {
     let room = Room::new();
     room.certificate(-HOUR, 10 * HOUR);
     room.authorities(&[(-HOUR, 10 * HOUR)]);
+    room.list(-HOUR, 10 * HOUR);
     let renewal = room.watch(Some("authorities.pem"));
 
     room.authorities(&[(-3 * HOUR, -HOUR), (-2 * HOUR, -HOUR)]);
@@ -129,6 +156,22 @@ fn authorities_that_all_expired_do_not_replace_valid_ones() {
     let one_is_valid = room.look(&renewal, 1);
 
     assert_eq!((expired, one_is_valid), (REFUSED, CHANGED));
+}
+
+#[test]
+fn a_revocation_list_that_expired_does_not_replace_another() {
+    let room = Room::new();
+    room.certificate(-HOUR, 10 * HOUR);
+    room.authorities(&[(-HOUR, 10 * HOUR)]);
+    room.list(-HOUR, 10 * HOUR);
+    let renewal = room.watch(Some("authorities.pem"));
+
+    room.list(-3 * HOUR, -HOUR);
+    let old = room.look(&renewal, 0);
+    room.list(-HOUR, 20 * HOUR);
+    let new = room.look(&renewal, 1);
+
+    assert_eq!((old, new), (REFUSED, CHANGED));
 }
 
 #[test]
@@ -153,6 +196,7 @@ fn what_is_not_valid_is_named_with_its_file() {
     let room = Room::new();
     room.certificate(-2 * HOUR, -HOUR);
     room.authorities(&[(HOUR, 2 * HOUR)]);
+    room.list(-HOUR, 10 * HOUR);
     let renewal = room.watch(Some("authorities.pem"));
 
     let problems = renewal.watched[0].certificates.files.check().unwrap();
