@@ -2,7 +2,7 @@
 
 use pingora_http::RequestHeader;
 
-use crate::strict::{LineScan, LineVerdict, check_fields, check_raw_head, check_target};
+use crate::strict::{ChunkScan, LineScan, LineVerdict, check_fields, check_raw_head, check_target};
 
 /// Reads a request head as the gateway does, whole and in two pieces.
 ///
@@ -41,6 +41,56 @@ pub fn head(bytes: &[u8], cut: usize) {
         let text = length.to_str().expect("a length is text");
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             panic!("a length is digits: {text}");
+        }
+    }
+}
+
+/// Reads a chunked body as the gateway does, whole, in two pieces and byte by byte, and what is taken with the reader that
+/// Pingora has behind it.
+///
+/// # Panics
+///
+/// When the pieces matter, or both readers see another end.
+pub fn chunks(bytes: &[u8], cut: usize) {
+    let (first, second) = bytes.split_at(cut.min(bytes.len()));
+    let (mut whole, mut pieces) = (ChunkScan::default(), ChunkScan::default());
+    let read = whole.feed(bytes);
+    assert_eq!(read, pieces.feed(first).and_then(|()| pieces.feed(second)), "the pieces matter");
+    let mut slow = ChunkScan::default();
+    let mut end = None;
+    for (at, byte) in bytes.iter().enumerate() {
+        if slow.feed(std::slice::from_ref(byte)).is_err() {
+            return assert!(read.is_err(), "the pieces matter");
+        }
+        if slow.is_done() {
+            end = Some(at + 1);
+            break;
+        }
+    }
+    assert_eq!((read.is_ok(), whole.is_done()), (true, end.is_some()), "the pieces matter");
+    assert!(end.is_none() || end == end_of_chunked(bytes), "two readings of one body");
+}
+
+/// Where a chunked body ends for who takes more than the grammar.
+fn end_of_chunked(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(bytes.get(at..)?)
+        else {
+            return None;
+        };
+        at += line;
+        if size == 0 {
+            break;
+        }
+        at = at.checked_add(usize::try_from(size).ok()?)?.checked_add(2)?;
+    }
+    // Trailers end at the first empty line.
+    loop {
+        let length = bytes.get(at..)?.windows(2).position(|end| end == b"\r\n")?;
+        at += length + 2;
+        if length == 0 {
+            return Some(at);
         }
     }
 }
