@@ -27,11 +27,13 @@ crash-test: ## kills the gateway and its database under load, rolls log files; S
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
 	@target/trial/kyc-trials logs --gateway target/trial/failing-gateway
 
-abuse: ## thousands of slow callers, a million requests beside failures, testssl.sh
+abuse: ## thousands of slow callers, uploads beside calls, a million requests beside failures, testssl.sh
 	@tests/tools/install build abusers
 	@tests/tools/step "building" cargo build --locked --profile trial -p kyc-trials -p kyc-gateway
 	@tests/tools/step "TLS" tests/tools/tls target/trial/kyc-gateway
 	@target/trial/kyc-trials abuse --gateway target/trial/kyc-gateway
+	@target/trial/kyc-trials uploads --gateway target/trial/kyc-gateway
+	@target/trial/kyc-trials pressure --gateway target/trial/kyc-gateway
 	@target/trial/kyc-trials soak --gateway target/trial/kyc-gateway
 
 fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time

@@ -88,6 +88,36 @@ pub(crate) enum Trial {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Uploads over HTTP/2 beside the calls of another tenant; exits with 1 when one fails, or a connection is shared.
+    Uploads {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Uploads.
+        #[arg(long, default_value_t = 1000)]
+        uploads: u64,
+        /// Calls.
+        #[arg(long, default_value_t = 100_000)]
+        calls: u64,
+    },
+    /// Half heads and unsigned bodies that try to take all places; exits with 1 when a good request fails.
+    Pressure {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Good notifications in a second.
+        #[arg(long, default_value_t = 200)]
+        rate: u64,
+        /// Half heads at the admin listener.
+        #[arg(long, default_value_t = 1000)]
+        heads: usize,
+        /// MiB of unsigned bodies.
+        #[arg(long, default_value_t = 256)]
+        bodies: usize,
+        /// Seconds without the attacks, and beside them.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// The upstream of attacks, as a process of its own.
     #[command(hide = true)]
     Upstream,

@@ -9,9 +9,11 @@ pub mod gateway;
 pub mod isolation;
 pub mod logs;
 pub mod notification;
+pub mod pressure;
 pub mod rates;
 pub mod sender;
 pub mod soak;
+pub mod uploads;
 pub mod upstream;
 pub mod verdict;
 

@@ -14,9 +14,11 @@ use kyc_trials::crash::Crash;
 use kyc_trials::exports::Exports;
 use kyc_trials::isolation::Isolation;
 use kyc_trials::logs::Logs;
+use kyc_trials::pressure::Pressure;
 use kyc_trials::rates::{Measured, Rates};
 use kyc_trials::soak::Soak;
-use kyc_trials::{Failure, abuse, crash, exports, isolation, logs, rates, soak, upstream};
+use kyc_trials::uploads::Uploads;
+use kyc_trials::{Failure, abuse, crash, exports, isolation, logs, pressure, rates, soak, uploads, upstream};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -37,6 +39,14 @@ async fn main() -> ExitCode {
             let answer = Duration::from_millis(answer);
             suffer(&Abuse { binary: gateway, rate, answer, connections, pace, idle, seconds, only }).await
         }
+        Trial::Uploads { gateway, uploads, calls } => {
+            let found = uploads::run(&Uploads { binary: gateway, uploads, calls }).await;
+            found.map(|found| tell(&found, found.holds()))
+        }
+        Trial::Pressure { gateway, rate, heads, bodies, seconds } => {
+            let found = pressure::run(&Pressure { binary: gateway, rate, heads, bodies, seconds }).await;
+            found.map(|found| tell(&found, found.holds()))
+        }
         Trial::Upstream => upstream::run_apart().await.map(|()| true),
         Trial::Soak { gateway, requests, lanes } => {
             soak_all(&Soak { binary: gateway, requests, lanes }).await
@@ -54,6 +64,11 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn tell(found: &impl std::fmt::Display, holds: bool) -> bool {
+    println!("{found}");
+    holds
 }
 
 async fn kill(trial: &Crash) -> Result<bool, Failure> {
@@ -98,8 +113,7 @@ async fn suffer(trial: &Abuse) -> Result<bool, Failure> {
 
 async fn soak_all(trial: &Soak) -> Result<bool, Failure> {
     let found = soak::run(trial).await?;
-    println!("{found}");
-    Ok(found.holds())
+    Ok(tell(&found, found.holds()))
 }
 
 async fn write_logs(trial: &Logs) -> Result<bool, Failure> {
