@@ -8,6 +8,7 @@ use kyc_sandbox::portal::Mode;
 
 use crate::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::binary;
+use crate::support::soon;
 use crate::support::world::World;
 
 /// A small disk of its own; it goes with this.
@@ -80,7 +81,9 @@ async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
             break;
         }
     }
-    // Results find no room either now, so nothing is begun that could not be recorded.
+    // Results find no room either now, so nothing is begun that could not be recorded, and whoever asks is told.
+    let readiness = async || reqwest::get(world.gateway.admin("/readyz")).await.unwrap().status().as_u16();
+    soon(async || (readiness().await == 503).then_some(())).await;
     world.acme.set_mode(Mode::Ok);
     let during = world.notify("globex", &large(0)).await.status();
     disk.remount("size=64m");
@@ -99,6 +102,7 @@ async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
         accepted.insert(large(*number));
     }
     wait_for_all(&world.acme, &accepted).await;
+    soon(async || (readiness().await == 200).then_some(())).await;
 
     println!("{} of 20 KB accepted on 6 MiB, {} refused, all delivered", accepted.len(), refused.len());
     assert!(accepted.len() > 50 && refused.len() > 20, "{} {}", accepted.len(), refused.len());

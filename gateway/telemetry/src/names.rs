@@ -87,6 +87,8 @@ pub const EVENTS_PENDING: &str = "gateway_events_pending";
 pub const EVENTS_PARKED: &str = "gateway_events_parked";
 /// Seconds that the oldest due event is late, by tenant.
 pub const EVENTS_LATE: &str = "gateway_events_oldest_due_age_seconds";
+/// Results of deliveries that the event store has not taken yet; nothing is delivered while there are any.
+pub const RESULTS_UNRECORDED: &str = "gateway_delivery_results_unrecorded";
 /// Whether deliveries to a tenant's portal are held: 0 closed, 1 half open, 2 open.
 pub const DELIVERY_BREAKER: &str = "gateway_delivery_breaker_state";
 /// Seconds that a delivery took, login included, by dialect.

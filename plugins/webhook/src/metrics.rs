@@ -34,6 +34,8 @@ pub(crate) struct DispatchMetrics {
     pub(crate) late: IntGaugeVec,
     /// 0 closed, 1 half open, 2 open, by tenant.
     pub(crate) breaker: IntGaugeVec,
+    /// Results of deliveries that the store has not taken yet.
+    pub(crate) unrecorded: IntGauge,
     /// Bytes that events may still take; absent where a server has the disk.
     pub(crate) free: IntGaugeVec,
 }
@@ -84,6 +86,9 @@ impl DispatchMetrics {
                 &["tenant", "reason"],
             )?,
             late: gauge(names::EVENTS_LATE, "How late the oldest due event is.")?,
+            unrecorded: collectors
+                .gauge(names::RESULTS_UNRECORDED, "Results of deliveries that wait for the store.", &[])?
+                .with_label_values::<&str>(&[]),
             free: collectors.gauge(names::EVENT_STORE_FREE, "Bytes that events may still take.", &[])?,
             breaker: gauge(
                 names::DELIVERY_BREAKER,

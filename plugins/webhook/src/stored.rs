@@ -14,7 +14,7 @@ use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warn
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
-use crate::dispatch::{Dispatcher, Means, Tenants};
+use crate::dispatch::{Dispatcher, Means, Tenants, Unrecorded};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::origin::Origin;
@@ -41,6 +41,7 @@ pub(crate) struct Stored {
     keep_dead: Duration,
     keep_keys: Duration,
     metrics: DispatchMetrics,
+    unrecorded: Unrecorded,
 }
 
 // === impl Stored ===
@@ -73,7 +74,9 @@ impl Stored {
                 Engine::Sqlite(store.with_share(share))
             }
         };
+        let metrics = DispatchMetrics::new(build.collectors)?;
         Ok(Self {
+            unrecorded: Unrecorded::new(metrics.unrecorded.clone()),
             reader: Mutex::new(Box::new(NotOpen)),
             engine,
             keys: KeySource {
@@ -92,7 +95,7 @@ impl Stored {
             keep_delivered: store.keep_delivered,
             keep_dead: store.keep_dead,
             keep_keys: store.keep_keys,
-            metrics: DispatchMetrics::new(build.collectors)?,
+            metrics,
         })
     }
 
@@ -239,6 +242,10 @@ impl Background for Stored {
         self.open().await.map_err(|error| error.to_string())
     }
 
+    fn is_ready(&self) -> bool {
+        !self.unrecorded.is_stuck()
+    }
+
     async fn run(&self, surroundings: Surroundings) {
         let Surroundings { tenants, mut shutdown, drain } = surroundings;
         let Some(store) = self.engine.opened() else { return };
@@ -262,6 +269,7 @@ impl Background for Stored {
             keep_dead: self.keep_dead,
             keep_keys: self.keep_keys,
             inbox: self.inbox.clone(),
+            unrecorded: self.unrecorded.clone(),
             history: Arc::new(Mutex::new(store.reader())),
             keyring,
             portals: Arc::clone(&self.portals),

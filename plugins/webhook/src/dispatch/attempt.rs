@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,15 +30,10 @@ pub(super) struct Attempted {
 }
 
 /// Delivers and records; returns only when the store has taken the result.
-pub(super) async fn attempt(
-    means: Means,
-    tenant: Arc<Tenant>,
-    due: DueEvent,
-    unrecorded: Arc<AtomicUsize>,
-) -> Attempted {
+pub(super) async fn attempt(means: Means, tenant: Arc<Tenant>, due: DueEvent) -> Attempted {
     let (at, begun) = (now(), Instant::now());
     if !means.keyring.knows(due.body.key_id) {
-        return park(&means, due, at, &unrecorded).await;
+        return park(&means, due, at).await;
     }
     let event = means
         .keyring
@@ -69,11 +63,12 @@ pub(super) async fn attempt(
         status: answer.as_ref().map(|answer| answer.status).or_else(|| error.and_then(DeliveryError::status)),
         error: error.map(reason),
         answer: answer
-            .filter(|answer| !answer.head.is_empty())
+            // Of a success there is nothing to find out later.
+            .filter(|answer| error.is_some() && !answer.head.is_empty())
             .and_then(|answer| means.keyring.seal_answer(due.uid, &due.tenant, &answer.head).ok()),
     };
     let end = Finish { claim: due.claim, attempt: record, next };
-    record_result(&means, Change::Finish(end), &unrecorded).await;
+    record_result(&means, Change::Finish(end)).await;
     failpoint!("recorded");
     Attempted { claim: due.claim, tenant: due.tenant, outcome }
 }
@@ -108,14 +103,14 @@ async fn refusals(means: &Means, due: &DueEvent) -> u32 {
 }
 
 /// Puts an event aside whose key is not there. A gateway that has the key takes it up again.
-async fn park(means: &Means, due: DueEvent, at: Millis, unrecorded: &AtomicUsize) -> Attempted {
+async fn park(means: &Means, due: DueEvent, at: Millis) -> Attempted {
     let (event, reason) = (due.uid, ParkReason::UnknownKey);
     let key = format!("{:08x}", due.body.key_id);
     tracing::error!(%event, tenant = due.tenant, key, reason = reason.name(), "event parked");
     let error = Some(schedule::UNKNOWN_KEY.to_owned());
     let attempt = Attempt { at, took_ms: 0, status: None, error, answer: None };
     let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
-    record_result(means, Change::Finish(end), unrecorded).await;
+    record_result(means, Change::Finish(end)).await;
     Attempted { claim: due.claim, tenant: due.tenant, outcome: None }
 }
 
@@ -141,15 +136,15 @@ async fn deliver(
 }
 
 /// Records a result for as long as it takes.
-async fn record_result(means: &Means, change: Change, unrecorded: &AtomicUsize) {
+async fn record_result(means: &Means, change: Change) {
     let mut recorded = means.inbox.change(change.clone()).await;
     if recorded.is_err() {
-        unrecorded.fetch_add(1, Ordering::Relaxed);
+        means.unrecorded.begin();
         while recorded.is_err() {
             sleep(AGAIN).await;
             recorded = means.inbox.change(change.clone()).await;
         }
-        unrecorded.fetch_sub(1, Ordering::Relaxed);
+        means.unrecorded.end();
     }
     if matches!(recorded, Ok(Effect::Nothing)) {
         tracing::warn!("a delivery ended after its claim; its result is another one's to record");

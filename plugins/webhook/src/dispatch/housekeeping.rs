@@ -1,7 +1,7 @@
 //! What is done every few seconds beside the deliveries: old events are forgotten, and what waits is counted.
 
-use super::{Dispatcher, Means, schedule, tell};
-use crate::store::{Change, Effect, Sweep, now};
+use super::{Dispatcher, schedule, tell};
+use crate::store::{Change, Effect, Inbox, Sweep, now};
 
 impl Dispatcher {
     pub(super) async fn keep_house(&mut self) {
@@ -12,17 +12,10 @@ impl Dispatcher {
             delivered: now() - schedule::millis(self.means.keep_delivered),
             dead: Some(now() - schedule::millis(self.means.keep_dead)),
         };
-        // Each sweep takes a bounded bite, so that notifications come in between.
-        for _ in 0..SWEEPS {
-            match self.means.inbox.change(Change::Sweep(old)).await {
-                Ok(Effect::Done) => {}
-                swept => {
-                    tell(swept);
-                    break;
-                }
-            }
+        let unpark = Change::Unpark { keys: self.means.keyring.key_ids(), now: now() };
+        for change in [Change::Sweep(old), Change::Shrink, unpark] {
+            in_bites(&self.means.inbox, change).await;
         }
-        unpark(&self.means).await;
         match self.reader.parked().await {
             Ok(parked) => {
                 self.means.metrics.parked.reset();
@@ -53,19 +46,16 @@ impl Dispatcher {
     }
 }
 
-/// Takes up what was parked for want of a key that is there now, or that another gateway does not have.
-async fn unpark(means: &Means) {
-    for _ in 0..SWEEPS {
-        let change = Change::Unpark { keys: means.keyring.key_ids(), now: now() };
-        match means.inbox.change(change).await {
+/// Does a change again for as long as it finds something, but not without end. Each time it takes a bounded bite, so that
+/// notifications come in between.
+async fn in_bites(inbox: &Inbox, change: Change) {
+    for _ in 0..BITES {
+        match inbox.change(change.clone()).await {
             Ok(Effect::Done) => {}
-            unparked => {
-                tell(unparked);
-                break;
-            }
+            done => return tell(done),
         }
     }
 }
 
-/// Bites of one sweep.
-const SWEEPS: usize = 50;
+/// Bites of one change.
+const BITES: usize = 50;

@@ -6,10 +6,10 @@ mod clock;
 mod housekeeping;
 mod lane;
 mod schedule;
+mod unrecorded;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kyc_model::{Tenant, TenantTable};
@@ -24,6 +24,7 @@ use crate::store::{Change, Claim, DueEvent, Inbox, Keyring, Millis, Reader, Stor
 use attempt::{Attempted, attempt};
 use clock::Clock;
 use lane::Lane;
+pub(crate) use unrecorded::Unrecorded;
 
 /// The tenants as they are at the moment.
 pub(crate) type Tenants = Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>;
@@ -39,6 +40,7 @@ pub(crate) struct Means {
     /// How long notifications are known.
     pub(crate) keep_keys: Duration,
     pub(crate) inbox: Inbox,
+    pub(crate) unrecorded: Unrecorded,
     /// For the earlier tries of an event, of which only a refusal asks.
     pub(crate) history: Arc<Mutex<Box<dyn Reader>>>,
     pub(crate) keyring: Arc<Keyring>,
@@ -52,9 +54,6 @@ pub(crate) struct Dispatcher {
     means: Means,
     reader: Box<dyn Reader>,
     lanes: HashMap<String, Lane>,
-    /// Results that the store could not take yet; while there are any, nothing new is begun, since a crash would
-    /// deliver all of them again.
-    unrecorded: Arc<AtomicUsize>,
     finished: mpsc::Sender<Attempted>,
     results: mpsc::Receiver<Attempted>,
     tasks: JoinSet<()>,
@@ -67,16 +66,7 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(means: Means, reader: Box<dyn Reader>) -> Self {
         let (finished, results) = mpsc::channel(1024);
-        Self {
-            means,
-            reader,
-            lanes: HashMap::new(),
-            unrecorded: Arc::default(),
-            finished,
-            results,
-            tasks: JoinSet::new(),
-            turn: 0,
-        }
+        Self { means, reader, lanes: HashMap::new(), finished, results, tasks: JoinSet::new(), turn: 0 }
     }
 
     /// Delivers until `shutdown`; then begins nothing any more, and returns when what is under way has ended, or
@@ -124,7 +114,7 @@ impl Dispatcher {
     /// Begins what is due, and says how long nothing else will be.
     async fn begin_due(&mut self) -> Result<Duration, StoreError> {
         let Some(tenants) = (self.means.tenants)() else { return Ok(LOOK) };
-        if self.unrecorded.load(Ordering::Relaxed) > 0 {
+        if self.means.unrecorded.is_any() {
             return Ok(LOOK);
         }
         let (clock, instant) = (now(), Instant::now());
@@ -181,9 +171,8 @@ impl Dispatcher {
             self.means.metrics.breaker.with_label_values(&[tenant.name.as_str()]).set(lane.breaker.code());
         }
         let (means, tenant, finished) = (self.means.clone(), Arc::clone(tenant), self.finished.clone());
-        let unrecorded = Arc::clone(&self.unrecorded);
         self.tasks.spawn(async move {
-            let result = attempt(means, tenant, event, unrecorded).await;
+            let result = attempt(means, tenant, event).await;
             // The dispatcher outlives its attempts; without it nobody counts.
             let _ = finished.send(result).await;
         });

@@ -58,6 +58,8 @@ pub(crate) enum Change {
     Discard { filter: Filter, now: Millis, progress: Progress },
     /// Forgets what is old enough.
     Sweep(Sweep),
+    /// Forgets delivered events of tenants that have used most of their share.
+    Shrink,
     /// Gives claims back, so that another gateway need not wait for their end.
     Release(Vec<Claim>),
 }

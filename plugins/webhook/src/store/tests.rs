@@ -1,5 +1,6 @@
 //! What every engine promises, checked on each: the same operations against a model in memory.
 
+mod full;
 mod moving;
 mod parked;
 mod postgres;

@@ -5,7 +5,7 @@ use sqlx::{Postgres as Engine, QueryBuilder};
 
 use super::filter::push_time;
 use super::usage::add_up;
-use crate::store::Sweep;
+use crate::store::{Share, Sweep};
 
 /// Says whether there may be more to forget.
 pub(super) async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<bool, sqlx::Error> {
@@ -28,6 +28,27 @@ pub(super) async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<b
     is_more |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
     add_up(connection).await?;
     Ok(is_more)
+}
+
+/// Forgets the delivered ones among the oldest events of each tenant that uses more than this. Says whether there may be
+/// more.
+pub(super) async fn shrink(connection: &mut PgConnection, most: Share) -> Result<bool, sqlx::Error> {
+    // However many of its events wait, only so many are looked at.
+    let mut query = QueryBuilder::<Engine>::new(
+        "WITH large AS (SELECT tenant FROM event_use GROUP BY tenant HAVING sum(bytes) > ",
+    );
+    query.push_bind(most.bytes).push(" OR sum(events) > ").push_bind(most.events);
+    query.push(
+        " LIMIT 10), old AS (SELECT id, state FROM large, LATERAL (SELECT id, state FROM event \
+           WHERE event.tenant = large.tenant ORDER BY received LIMIT ",
+    );
+    query.push(SWEPT).push(
+        ") oldest), chosen AS (SELECT event.id FROM event JOIN old USING (id) WHERE old.state = 1 \
+           AND event.state = 1 FOR UPDATE OF event SKIP LOCKED) \
+         DELETE FROM event USING chosen WHERE event.id = chosen.id",
+    );
+    let done = query.build().execute(&mut *connection).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Rows that are forgotten at a time.

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::filter::push_filter;
 use super::insert::insert;
-use super::sweep::sweep;
+use super::sweep::{shrink, sweep};
 use super::usage::{Used, refused};
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    BITE, Change, Claim, Effect, Filter, Finish, Millis, ParkReason, Progress, StoreError, Writer, now,
+    BITE, Change, Claim, Effect, Filter, Finish, Millis, ParkReason, Progress, Share, StoreError, Writer, now,
 };
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
@@ -43,7 +43,7 @@ impl Writer for PostgresWriter {
             let mut connection = store.connection(connection).await?;
             let done = async {
                 let refused = refused(&mut connection, batch, store, usage).await?;
-                commit(&mut connection, batch, &refused, &mut effects).await
+                commit(&mut connection, batch, &refused, store.share, &mut effects).await
             };
             done.await.map_err(|error| engine(&error))?;
             Ok(connection)
@@ -64,6 +64,7 @@ async fn commit(
     connection: &mut PgConnection,
     batch: &[Change],
     refused: &HashSet<Uuid>,
+    share: Option<Share>,
     effects: &mut [Option<Effect>],
 ) -> Result<(), sqlx::Error> {
     let new = insert(connection, batch, refused).await?;
@@ -82,13 +83,17 @@ async fn commit(
     }
     for (change, slot) in batch.iter().zip(effects) {
         if slot.is_none() {
-            *slot = Some(apply(connection, change).await?);
+            *slot = Some(apply(connection, change, share).await?);
         }
     }
     Ok(())
 }
 
-async fn apply(connection: &mut PgConnection, change: &Change) -> Result<Effect, sqlx::Error> {
+async fn apply(
+    connection: &mut PgConnection,
+    change: &Change,
+    share: Option<Share>,
+) -> Result<Effect, sqlx::Error> {
     Ok(match change {
         Change::Replay { filter, step, progress, .. } => {
             Effect::Changed(replay(connection, filter, *step, *progress).await?)
@@ -105,6 +110,10 @@ async fn apply(connection: &mut PgConnection, change: &Change) -> Result<Effect,
         Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } => Effect::Nothing,
         Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
         Change::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
+        Change::Shrink => match share {
+            Some(share) => Effect::of(shrink(connection, share.most()).await?),
+            None => Effect::Nothing,
+        },
         Change::Sweep(old) => Effect::of(sweep(connection, *old).await?),
         Change::Release(claims) => Effect::of(release(connection, claims).await?),
     })

@@ -4,6 +4,7 @@ mod filter;
 mod insert;
 mod open;
 mod read;
+mod room;
 mod schema;
 mod sweep;
 mod write;

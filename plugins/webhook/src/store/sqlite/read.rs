@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
 use super::filter::push_filter;
-use super::write::used;
+use super::room::used;
 use super::{Sqlite, engine};
 use crate::store::{
     Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Parked, Reader, Record, Sealed, Seen, State,

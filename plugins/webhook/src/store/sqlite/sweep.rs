@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use crate::store::Sweep;
+use crate::store::{Share, Sweep};
 
 /// Says whether there may be more to forget.
 pub(super) async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Result<bool, sqlx::Error> {
@@ -27,6 +27,23 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Resu
             let done = sqlx::query(query).bind(before).bind(SWEPT).execute(&mut *connection).await?;
             is_more |= i64::try_from(done.rows_affected()).is_ok_and(|rows| rows >= SWEPT);
         }
+    }
+    Ok(is_more)
+}
+
+/// Forgets the delivered ones among the oldest events of each tenant that uses more than this. Says whether there may be
+/// more.
+pub(super) async fn shrink(connection: &mut SqliteConnection, most: Share) -> Result<bool, sqlx::Error> {
+    let query = "SELECT tenant FROM event_use WHERE bytes > ?1 OR events > ?2 LIMIT 10";
+    let tenants: Vec<String> =
+        sqlx::query_scalar(query).bind(most.bytes).bind(most.events).fetch_all(&mut *connection).await?;
+    let mut is_more = false;
+    for tenant in tenants {
+        // However many of its events wait, only so many are looked at.
+        let query = "DELETE FROM event WHERE state = 1 AND id IN \
+                     (SELECT id FROM event WHERE tenant = ?1 ORDER BY received_ms LIMIT ?2)";
+        let done = sqlx::query(query).bind(tenant).bind(SWEPT).execute(&mut *connection).await?;
+        is_more |= done.rows_affected() > 0;
     }
     Ok(is_more)
 }

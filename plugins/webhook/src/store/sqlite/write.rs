@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::filter::push_filter;
 use super::insert::insert;
-use super::sweep::sweep;
+use super::room::{Room, make_room};
+use super::sweep::{shrink, sweep};
 use super::{Sqlite, engine};
 
 use crate::store::share::{Ledger, Usage, tenants};
@@ -65,8 +66,8 @@ async fn commit(
     store: &Sqlite,
 ) -> Result<Vec<Effect>, sqlx::Error> {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let used = used(connection).await?;
-    let is_full = used >= store.max_bytes;
+    let (room, used) = make_room(connection, store, batch.len()).await?;
+    let is_full = room == Room::Full;
     let refused = if is_full { HashSet::new() } else { refused(connection, batch, store, used).await? };
     let new = if is_full { HashMap::new() } else { insert(connection, batch, &refused).await? };
     let mut effects = Vec::with_capacity(batch.len());
@@ -81,7 +82,7 @@ async fn commit(
             Change::Discard { filter, now, progress } => {
                 Effect::Changed(discard(connection, filter, *now, *progress).await?)
             }
-            other => Effect::of(apply(connection, other).await?),
+            other => Effect::of(apply(connection, other, room, store).await?),
         });
     }
     failpoint!("inserted");
@@ -112,19 +113,16 @@ async fn refused(
     Ok(Ledger::new(share, &mut usage).refused(batch))
 }
 
-/// The bytes that rows take; pages that were freed can be used again.
-pub(super) async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-    let query = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, \
-                 pragma_page_size";
-    let bytes: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
-    Ok(u64::try_from(bytes).unwrap_or_default())
-}
-
-async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<bool, sqlx::Error> {
+async fn apply(
+    connection: &mut SqliteConnection,
+    change: &Change,
+    room: Room,
+    store: &Sqlite,
+) -> Result<bool, sqlx::Error> {
     match change {
         // Claims are in memory.
         Change::Insert(_) | Change::Replay { .. } | Change::Discard { .. } | Change::Release(_) => Ok(false),
-        Change::Finish(end) => finish(connection, end).await,
+        Change::Finish(end) => finish(connection, end, room).await,
         Change::PullForward { tenant, now } => {
             let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND tenant = ?2 AND due_ms > ?1";
             let done = sqlx::query(query).bind(now).bind(tenant).execute(connection).await?;
@@ -140,11 +138,15 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<boo
             Ok(sqlx::query(query).bind(latest).execute(connection).await?.rows_affected() > 0)
         }
         Change::Unpark { keys, now } => unpark(connection, keys, *now).await,
+        Change::Shrink => match store.share {
+            Some(share) => shrink(connection, share.most()).await,
+            None => Ok(false),
+        },
         Change::Sweep(old) => sweep(connection, *old).await,
     }
 }
 
-async fn finish(connection: &mut SqliteConnection, end: &Finish) -> Result<bool, sqlx::Error> {
+async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> Result<bool, sqlx::Error> {
     let Finish { claim, attempt, next } = end;
     let query = "UPDATE event SET state = ?1, due_ms = coalesce(?2, due_ms), attempts = attempts + ?3, \
                  done_ms = ?4, dead_reason = ?5 WHERE id = ?6 AND state = 0";
@@ -160,6 +162,10 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish) -> Result<bool,
     if done.rows_affected() == 0 {
         return Ok(false);
     }
+    if room == Room::Full {
+        return Ok(true);
+    }
+    let answer = attempt.answer.as_ref().filter(|_| room == Room::Ample);
     let query = "INSERT INTO attempt(event, at_ms, took_ms, status, error, answer_key, answer) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     sqlx::query(query)
@@ -168,8 +174,8 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish) -> Result<bool,
         .bind(attempt.took_ms)
         .bind(attempt.status.map(i64::from))
         .bind(&attempt.error)
-        .bind(attempt.answer.as_ref().map(|answer| answer.key_id))
-        .bind(attempt.answer.as_ref().map(|answer| answer.bytes.as_slice()))
+        .bind(answer.map(|answer| answer.key_id))
+        .bind(answer.map(|answer| answer.bytes.as_slice()))
         .execute(connection)
         .await?;
     Ok(true)

@@ -107,3 +107,42 @@ async fn what_a_store_of_an_older_release_holds_counts() {
 
     assert_eq!(more, [Effect::OverShare]);
 }
+
+/// What a tenant had got delivered in a week counted against its share, and its new notifications were refused.
+async fn history_gives_way(store: &Engine) {
+    let mut writer = store.writer();
+    let (stored, again, _) = fill(&mut *writer, 10).await;
+    let due = store.reader().due("acme", now() + 1000, 100, true, &[]).await.unwrap();
+    written(&mut *writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
+
+    let shrunk = written(&mut *writer, &[Change::Shrink]).await.unwrap();
+    let nothing = written(&mut *writer, &[Change::Shrink]).await.unwrap();
+    let new = written(&mut *store.writer(), &[Change::Insert(event("acme", "new", 9))]).await.unwrap();
+    let known = store.reader().seen(&[], 9).await.unwrap();
+
+    assert_eq!((stored, again), (5, vec![Effect::OverShare]));
+    assert_eq!((shrunk, nothing, new), (vec![Effect::Done], vec![Effect::Nothing], vec![Effect::Done]));
+    assert_eq!(known.len(), 1);
+}
+
+#[tokio::test]
+async fn history_of_a_tenant_at_its_share_of_a_file_gives_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Sqlite::new(&folder.path().join("events.db"), SIZE).with_share(SHARE);
+    let store = Engine::Sqlite(file);
+    store.prepare().await;
+
+    history_gives_way(&store).await;
+}
+
+#[test]
+fn history_of_a_tenant_at_its_share_of_a_database_gives_way() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO).with_share(SHARE);
+        let store = Engine::Postgres(database);
+        store.prepare().await;
+
+        history_gives_way(&store).await;
+    });
+}
