@@ -21,6 +21,7 @@ mod collectors;
 mod confined;
 mod conformance;
 mod corpora;
+mod customers;
 mod disk;
 mod durable;
 mod egress;

@@ -98,3 +98,32 @@ async fn an_event_under_an_unknown_key_is_parked_until_its_key_is_given() {
     assert!(taken(&acme).values().all(|count| *count == 1));
     with.stop().await;
 }
+
+/// A previous key could never go: nothing sealed with it was ever sealed anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_previous_key_can_go_after_a_rekey() {
+    let keys = Keys::new();
+    let world = World::start(&keys.config()).await;
+    world.acme.set_mode(Mode::Status(422));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    let dead = wait_for(&world.gateway, "acme", "dead").await;
+    let World { acme, globex, gateway, onfido } = world;
+    keys.write("cc", &["aa"]);
+    let rotated = gateway.twin().await;
+    gateway.stop().await;
+
+    let would = json(&rotated, &["rekey", "--dry-run"]);
+    let done = json(&rotated, &["rekey"]);
+    let again = json(&rotated, &["rekey"]);
+    keys.write("cc", &["dd"]);
+    let alone = rotated.twin().await;
+    rotated.stop().await;
+    acme.set_mode(Mode::Ok);
+    let replayed = json(&alone, &["replay", "--uid", dead["uid"].as_str().unwrap()]);
+    wait_for_all(&acme, &BTreeSet::from([event(1)])).await;
+
+    assert_eq!([&would["would_change"], &done["changed"], &again["changed"]], [1, 1, 0]);
+    assert_eq!(replayed["changed"], 1);
+    alone.stop().await;
+    drop((globex, onfido));
+}

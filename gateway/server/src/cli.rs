@@ -34,9 +34,9 @@ enum Command {
     /// Tenants of a running gateway: list, reload.
     #[command(subcommand)]
     Tenants(TenantsCommand),
-    /// Stored events: list, show, replay and discard those of a running gateway; export or copy a store.
+    /// Stored events: list, show, replay, discard, reassign and rekey those of a running gateway; export or copy a store.
     #[command(subcommand)]
-    Events(Events),
+    Events(Box<Events>),
 }
 
 #[derive(clap::Args)]

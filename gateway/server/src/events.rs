@@ -46,6 +46,25 @@ pub(crate) enum Events {
         #[command(flatten)]
         change: Change,
     },
+    /// Gives events to the customer of another tenant: parked ones, or those of a state. They become due at once.
+    Reassign {
+        #[command(flatten)]
+        change: Change,
+        /// The tenant that gets them.
+        #[arg(long)]
+        to: String,
+        /// Why; it is kept with each event.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Seals events anew with the current key of the store, so that previous ones can go.
+    Rekey {
+        #[command(flatten)]
+        target: Target,
+        /// Prints how many events would change, and changes none.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Writes events with their bodies and the portals' answers, one JSON object a line. Reads the store itself, so
     /// it needs its key; the gateway may run or not.
     Export {
@@ -114,8 +133,14 @@ impl Events {
                 target.tell(false, "/events", &parameters, table)
             }
             Self::Show { target, uid } => target.tell(false, &format!("/events/{uid}"), &Vec::new(), details),
-            Self::Replay { change, rate } => change.ask("/events/replay", Some(("rate", rate.to_string()))),
-            Self::Discard { change } => change.ask("/events/discard", None),
+            Self::Replay { change, rate } => change.ask("/events/replay", vec![("rate", rate.to_string())]),
+            Self::Reassign { change, to, reason } => {
+                change.ask("/events/reassign", vec![("to", to), ("reason", reason)])
+            }
+            Self::Rekey { target, dry_run } => {
+                target.tell(true, "/events/rekey", &vec![("dry_run", dry_run.to_string())], changed)
+            }
+            Self::Discard { change } => change.ask("/events/discard", Vec::new()),
             Self::Export { file, filter } => {
                 offline(&file, registry, instruments, "export", &filter.parameters())
             }
@@ -127,7 +152,7 @@ impl Events {
 // === impl Change ===
 
 impl Change {
-    fn ask(self, path: &str, more: Option<(&'static str, String)>) -> ExitCode {
+    fn ask(self, path: &str, more: Parameters) -> ExitCode {
         let mut parameters = self.filter.parameters();
         parameters.push(("dry_run", self.dry_run.to_string()));
         parameters.extend(more);

@@ -147,7 +147,7 @@ fn line(keyring: &Keyring, record: &Record) -> (Value, usize) {
             Value::Null
         }
     };
-    let answer = |sealed: &Sealed| keyring.open_answer(listed.uid, &listed.tenant, sealed).ok();
+    let answer = |sealed: &Sealed| keyring.open_answer(listed.uid, &record.owner, sealed).ok();
     let tries: Vec<Value> = record
         .tries
         .iter()
@@ -160,7 +160,7 @@ fn line(keyring: &Keyring, record: &Record) -> (Value, usize) {
             shown
         })
         .collect();
-    let body = opened(keyring.open(listed.uid, &listed.tenant, &record.body).ok());
+    let body = opened(keyring.open(listed.uid, &record.owner, &record.body).ok());
     let mut value = event(listed);
     if let Some(members) = value.as_object_mut() {
         members.insert("body".to_owned(), body);

@@ -1,5 +1,7 @@
 //! The stored events for operators: look, send again, give up.
 
+mod reseal;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -67,6 +69,8 @@ impl Stored {
                 let change = |filter, progress| Change::Discard { filter, now, progress };
                 self.change("discard", Reads::Nothing, &mut query, change).await
             }
+            ("POST", "/rekey") => self.rekey(&mut query).await,
+            ("POST", "/reassign") => self.reassign(&mut query).await,
             ("GET", path) => match path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok()) {
                 Some(uid) => self.show(uid).await,
                 None => {
@@ -109,11 +113,7 @@ impl Stored {
         query: &mut BTreeMap<String, String>,
         change: impl Fn(Filter, Progress) -> Change,
     ) -> Result<Value, Refusal> {
-        let dry_run = match query.remove("dry_run").as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => return Err((StatusCode::BAD_REQUEST, "dry_run is true or false".to_owned())),
-        };
+        let dry_run = dry_run(query)?;
         let mut filter = filter(query)?;
         if filter == Filter::default() {
             return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
@@ -183,6 +183,14 @@ enum Reads {
     /// Their bodies, sooner or later.
     Bodies,
     Nothing,
+}
+
+fn dry_run(query: &mut BTreeMap<String, String>) -> Result<bool, Refusal> {
+    match query.remove("dry_run").as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err((StatusCode::BAD_REQUEST, "dry_run is true or false".to_owned())),
+    }
 }
 
 pub(crate) fn parameters(query: &str) -> BTreeMap<String, String> {

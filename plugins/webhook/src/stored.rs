@@ -1,17 +1,18 @@
 //! `delivery = "stored"`: a notification is durable before it is answered, and is delivered afterwards.
 
 mod engine;
+mod open;
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kyc_model::{SecretSource, Tenant, TenantTable};
+use kyc_model::{SecretSource, Tenant};
 use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warnings};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::dispatch::{Dispatcher, Means, Tenants, Unrecorded};
@@ -19,8 +20,8 @@ use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::origin::Origin;
 use crate::store::{
-    Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, OpenError, Postgres,
-    Reader, Sqlite, StoreError, check_address, in_use, listen, lock, now,
+    Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, Owner, Reader, Sqlite,
+    StoreError, check_address, listen, lock, now,
 };
 use crate::{Config, DispatchConfig, Event};
 pub(crate) use engine::{Engine, Opened};
@@ -41,6 +42,8 @@ pub(crate) struct Stored {
     keep_dead: Duration,
     keep_keys: Duration,
     metrics: DispatchMetrics,
+    /// For operators, who name one.
+    pub(crate) tenants: OnceLock<Tenants>,
     unrecorded: Unrecorded,
 }
 
@@ -96,6 +99,7 @@ impl Stored {
             keep_dead: store.keep_dead,
             keep_keys: store.keep_keys,
             metrics,
+            tenants: OnceLock::new(),
         })
     }
 
@@ -119,13 +123,13 @@ impl Stored {
             Problem::new(ProblemKind::Unavailable, "notification not stored").because(error)
         };
         let keyring = self.keyring.get().ok_or_else(|| unavailable(StoreError::Keyless))?;
-        let (uid, name) = (Uuid::now_v7(), tenant.name.as_str());
+        let (uid, name, owner) = (Uuid::now_v7(), tenant.name.as_str(), Owner::of(tenant));
         let sealed = keyring
-            .seal(uid, name, body)
+            .seal(uid, &owner, body)
             .map_err(|error| Problem::new(ProblemKind::Internal, "notification not sealed").because(error))?;
         let new = NewEvent {
             uid,
-            tenant: name.to_owned(),
+            owner,
             dedup: keyring.dedup(name, body),
             kind: event.map(|event| searchable(event.action())).unwrap_or_default(),
             resource: event.and_then(|event| event.resource().map(searchable)),
@@ -149,89 +153,6 @@ impl Stored {
     }
 }
 
-impl Stored {
-    /// Opens the store, or makes it.
-    pub(crate) async fn open(&self) -> Result<(), OpenError> {
-        if let Engine::Sqlite(store) = &self.engine {
-            let used = in_use(store.path()).map_err(|error| match error {
-                TryLockError::WouldBlock => OpenError::Moving { path: store.path().to_owned() },
-                TryLockError::Error(error) => {
-                    OpenError::Folder { path: store.path().to_owned(), reason: error.to_string() }
-                }
-            })?;
-            // Opened twice, the first one stays: both say the same.
-            let _ = self.used.set(used);
-        }
-        if let Engine::Sqlite(store) = &self.engine
-            && self.keys.may_begin(store.path())
-        {
-            store.draft().await?;
-        }
-        if !self.keys.is_in_document() {
-            self.take_keys(None)?;
-        }
-        match &self.engine {
-            Engine::Sqlite(store) => store.prepare().await?,
-            Engine::Postgres { source, lease, share, store } => {
-                let url = source.read().map_err(|error| OpenError::Database(error.to_string()))?;
-                let database = Postgres::new(url, *lease).with_share(*share);
-                database.prepare().await?;
-                // Prepared twice, the first address stays: it is the same.
-                let _ = store.set(database);
-            }
-        }
-        match self.keyring.get() {
-            Some(keyring) => self.name_unknown_keys(keyring).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Says which keys are missing. Events under them are parked when their time comes.
-    async fn name_unknown_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
-        let unknown = self.engine.unknown_keys(keyring).await?;
-        if !unknown.is_empty() {
-            let keys: Vec<String> = unknown.iter().map(|key| format!("{key:08x}")).collect();
-            tracing::error!(
-                keys = keys.join(" "),
-                "the event store holds events under keys that are not configured; they are kept, and not delivered \
-                 until their keys are given as previous keys"
-            );
-        }
-        Ok(())
-    }
-
-    fn take_keys(&self, tenants: Option<&TenantTable>) -> Result<(), OpenError> {
-        let keyring = self.keys.keyring(self.engine.path(), tenants)?;
-        let _ = self.keyring.set(Arc::new(keyring));
-        Ok(())
-    }
-
-    /// The keys, as soon as the tenant document has them. `None` when the shutdown comes first.
-    async fn keyring(&self, tenants: &Tenants, shutdown: &mut watch::Receiver<bool>) -> Option<Arc<Keyring>> {
-        while !*shutdown.borrow() {
-            if let Some(keyring) = self.keyring.get() {
-                return Some(Arc::clone(keyring));
-            }
-            if let Some(table) = tenants() {
-                let taken = match self.keys.keyring(self.engine.path(), Some(&*table)) {
-                    Ok(keyring) => self.name_unknown_keys(&keyring).await.map(|()| keyring),
-                    Err(error) => Err(error),
-                };
-                match taken {
-                    Ok(keyring) => drop(self.keyring.set(Arc::new(keyring))),
-                    Err(error) => {
-                        tracing::error!(%error, "notifications are refused until the store has its key");
-                        continue_after(KEY_AGAIN, shutdown).await;
-                    }
-                }
-            } else {
-                continue_after(AGAIN, shutdown).await;
-            }
-        }
-        None
-    }
-}
-
 #[async_trait]
 impl Background for Stored {
     fn name(&self) -> &'static str {
@@ -249,6 +170,7 @@ impl Background for Stored {
     async fn run(&self, surroundings: Surroundings) {
         let Surroundings { tenants, mut shutdown, drain } = surroundings;
         let Some(store) = self.engine.opened() else { return };
+        let _ = self.tenants.set(Arc::clone(&tenants));
         *self.reader.lock().await = store.reader();
         let Some(keyring) = self.keyring(&tenants, &mut shutdown).await else { return };
         // The writer stays until the process ends: requests that are under way still need it.
@@ -296,16 +218,5 @@ fn searchable(text: &str) -> String {
     text.chars().filter(|character| *character != '\0').take(200).collect()
 }
 
-/// Waits, but not longer than until the shutdown.
-async fn continue_after(time: Duration, shutdown: &mut watch::Receiver<bool>) {
-    tokio::select! {
-        () = tokio::time::sleep(time) => {}
-        _ = shutdown.changed() => {}
-    }
-}
-
-const AGAIN: Duration = Duration::from_millis(200);
 /// How long it may take to record a try.
 const RECORD: Duration = Duration::from_secs(30);
-/// How often a key that is not there is looked for.
-const KEY_AGAIN: Duration = Duration::from_secs(5);

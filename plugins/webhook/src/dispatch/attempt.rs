@@ -24,20 +24,31 @@ use crate::store::{
 #[derive(Debug)]
 pub(super) struct Attempted {
     pub(super) claim: Claim,
+    /// The lane.
     pub(super) tenant: String,
+    /// The tenant's name at receipt.
+    pub(super) received_for: String,
     /// None for an event that could not be read, which says nothing about the portal.
     pub(super) outcome: Option<Result<(), DeliveryError>>,
 }
 
-/// Delivers and records; returns only when the store has taken the result.
-pub(super) async fn attempt(means: Means, tenant: Arc<Tenant>, due: DueEvent) -> Attempted {
+/// Delivers and records; returns only when the store has taken the result. Without a recipient, the event is parked.
+pub(super) async fn attempt(
+    means: Means,
+    lane: String,
+    recipient: Option<Arc<Tenant>>,
+    due: DueEvent,
+) -> Attempted {
     let (at, begun) = (now(), Instant::now());
-    if !means.keyring.knows(due.body.key_id) {
-        return park(&means, due, at).await;
-    }
+    let is_known = means.keyring.knows(due.body.key_id);
+    let tenant = match recipient {
+        Some(tenant) if is_known => tenant,
+        Some(_) => return park(&means, lane, due, at, ParkReason::UnknownKey).await,
+        None => return park(&means, lane, due, at, ParkReason::UnknownCustomer).await,
+    };
     let event = means
         .keyring
-        .open(due.uid, &due.tenant, &due.body)
+        .open(due.uid, &due.owner, &due.body)
         .ok()
         .and_then(|body| Event::parse(&Bytes::from(body)).ok());
     failpoint!("claimed");
@@ -56,7 +67,7 @@ pub(super) async fn attempt(means: Means, tenant: Arc<Tenant>, due: DueEvent) ->
         None => (None, Next::Dead(DeadReason::Poison)),
     };
     let error = outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
-    tell(&means, &due, error, next);
+    tell(&means, &due, &lane, error, next);
     let record = Attempt {
         at,
         took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
@@ -65,12 +76,12 @@ pub(super) async fn attempt(means: Means, tenant: Arc<Tenant>, due: DueEvent) ->
         answer: answer
             // Of a success there is nothing to find out later.
             .filter(|answer| error.is_some() && !answer.head.is_empty())
-            .and_then(|answer| means.keyring.seal_answer(due.uid, &due.tenant, &answer.head).ok()),
+            .and_then(|answer| means.keyring.seal_answer(due.uid, &due.owner, &answer.head).ok()),
     };
     let end = Finish { claim: due.claim, attempt: record, next };
     record_result(&means, Change::Finish(end)).await;
     failpoint!("recorded");
-    Attempted { claim: due.claim, tenant: due.tenant, outcome }
+    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, outcome }
 }
 
 /// Decides what becomes of an event that the portal did not take.
@@ -96,22 +107,24 @@ async fn refusals(means: &Means, due: &DueEvent) -> u32 {
         Ok(tries) => schedule::refusals(&tries, due.attempts),
         Err(error) => {
             // One try more is better than an event that is given up too early.
-            tracing::error!(event = %due.uid, tenant = due.tenant, %error, "cannot look for earlier tries");
+            tracing::error!(event = %due.uid, tenant = due.owner.tenant, %error, "cannot look for earlier tries");
             0
         }
     }
 }
 
-/// Puts an event aside whose key is not there. A gateway that has the key takes it up again.
-async fn park(means: &Means, due: DueEvent, at: Millis) -> Attempted {
-    let (event, reason) = (due.uid, ParkReason::UnknownKey);
-    let key = format!("{:08x}", due.body.key_id);
-    tracing::error!(%event, tenant = due.tenant, key, reason = reason.name(), "event parked");
-    let error = Some(schedule::UNKNOWN_KEY.to_owned());
-    let attempt = Attempt { at, took_ms: 0, status: None, error, answer: None };
+/// Puts an event aside that must not be delivered, or cannot be. A gateway that has its key takes it up again.
+async fn park(means: &Means, lane: String, due: DueEvent, at: Millis, reason: ParkReason) -> Attempted {
+    let (event, key) = (due.uid, format!("{:08x}", due.body.key_id));
+    tracing::error!(%event, tenant = due.owner.tenant, key, reason = reason.name(), "event parked");
+    let error = match reason {
+        ParkReason::UnknownKey => schedule::UNKNOWN_KEY,
+        ParkReason::UnknownCustomer => "its customer is not in the tenant document",
+    };
+    let attempt = Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), answer: None };
     let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
     record_result(means, Change::Finish(end)).await;
-    Attempted { claim: due.claim, tenant: due.tenant, outcome: None }
+    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, outcome: None }
 }
 
 async fn deliver(
@@ -175,9 +188,9 @@ fn along(due: &DueEvent) -> HeaderMap {
     headers
 }
 
-fn tell(means: &Means, due: &DueEvent, error: Option<&DeliveryError>, next: Next) {
+fn tell(means: &Means, due: &DueEvent, tenant: &str, error: Option<&DeliveryError>, next: Next) {
     let Origin { request_id, .. } = Origin::parse(&due.trace);
-    let (event, tenant) = (due.uid, due.tenant.as_str());
+    let event = due.uid;
     let attempt = due.attempts + 1;
     let class = error.map_or("delivered", |error| error.class().name());
     let error = error.map(ToString::to_string).unwrap_or_default();

@@ -16,6 +16,7 @@ impl Dispatcher {
         for change in [Change::Sweep(old), Change::Shrink, unpark] {
             in_bites(&self.means.inbox, change).await;
         }
+        self.former_names.forget();
         match self.reader.parked().await {
             Ok(parked) => {
                 self.means.metrics.parked.reset();

@@ -44,10 +44,6 @@ impl Lane {
         self.under_way.remove(&claim);
     }
 
-    pub(super) fn ids(&self) -> Vec<i64> {
-        self.under_way.keys().map(|claim| claim.id).collect()
-    }
-
     pub(super) fn claims(&self) -> impl Iterator<Item = Claim> {
         self.under_way.keys().copied()
     }

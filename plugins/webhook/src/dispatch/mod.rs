@@ -3,12 +3,13 @@
 mod attempt;
 mod breaker;
 mod clock;
+mod customers;
 mod housekeeping;
 mod lane;
 mod schedule;
 mod unrecorded;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::DispatchConfig;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
-use crate::store::{Change, Claim, DueEvent, Inbox, Keyring, Millis, Reader, StoreError, now};
+use crate::store::{Change, Claim, DueEvent, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now};
 use attempt::{Attempted, attempt};
 use clock::Clock;
+use customers::FormerNames;
 use lane::Lane;
 pub(crate) use unrecorded::Unrecorded;
 
@@ -54,6 +56,9 @@ pub(crate) struct Dispatcher {
     means: Means,
     reader: Box<dyn Reader>,
     lanes: HashMap<String, Lane>,
+    /// What is under way, by the tenants' names at receipt, as the store knows it.
+    under_way: HashMap<String, HashSet<Claim>>,
+    former_names: FormerNames,
     finished: mpsc::Sender<Attempted>,
     results: mpsc::Receiver<Attempted>,
     tasks: JoinSet<()>,
@@ -66,7 +71,17 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(means: Means, reader: Box<dyn Reader>) -> Self {
         let (finished, results) = mpsc::channel(1024);
-        Self { means, reader, lanes: HashMap::new(), finished, results, tasks: JoinSet::new(), turn: 0 }
+        Self {
+            means,
+            reader,
+            lanes: HashMap::new(),
+            under_way: HashMap::new(),
+            former_names: FormerNames::default(),
+            finished,
+            results,
+            tasks: JoinSet::new(),
+            turn: 0,
+        }
     }
 
     /// Delivers until `shutdown`; then begins nothing any more, and returns when what is under way has ended, or
@@ -117,6 +132,7 @@ impl Dispatcher {
         if self.means.unrecorded.is_any() {
             return Ok(LOOK);
         }
+        self.bind_customers(&tenants).await?;
         let (clock, instant) = (now(), Instant::now());
         let mut waiting = self.reader.waiting().await?;
         let mut pause = LOOK;
@@ -125,23 +141,24 @@ impl Dispatcher {
             waiting.rotate_left(self.turn);
         }
         for lane in waiting {
-            // Events of a tenant that is gone stay where they are, and are never sent elsewhere.
-            let Some(tenant) = tenants.by_name(&lane.tenant) else { continue };
+            // Events of a customer that is gone stay where they are, and are never sent elsewhere.
+            let Some(tenant) = self.lane_tenant(&tenants, &lane.tenant).await? else { continue };
             if lane.first_due > clock {
                 let wait = u64::try_from(lane.first_due - clock).unwrap_or_default();
                 pause = pause.min(Duration::from_millis(wait));
                 continue;
             }
-            self.begin_lane(tenant, clock, instant).await?;
+            self.begin_lane(&tenants, &tenant, &lane.tenant, (clock, instant)).await?;
         }
         Ok(pause)
     }
 
     async fn begin_lane(
         &mut self,
+        tenants: &TenantTable,
         tenant: &Arc<Tenant>,
-        clock: Millis,
-        instant: Instant,
+        name: &str,
+        (clock, instant): (Millis, Instant),
     ) -> Result<(), StoreError> {
         let config = &self.means.config;
         let room = config.total_in_flight.saturating_sub(self.in_flight());
@@ -154,25 +171,30 @@ impl Dispatcher {
         if room == 0 {
             return Ok(());
         }
-        let except = lane.ids();
+        let except: Vec<i64> = self.under_way.get(name).into_iter().flatten().map(|claim| claim.id).collect();
         // Whatever is found is begun: where it was claimed, nobody else would.
         let retries = retry_room > 0;
         let room = if retries { room.min(retry_room) } else { room };
-        let due = self.reader.due(tenant.name.as_str(), clock, room, retries, &except).await?;
-        for event in due {
-            self.begin(tenant, event);
+        for event in self.reader.due(name, clock, room, retries, &except).await? {
+            self.begin(tenants, tenant, event);
         }
         Ok(())
     }
 
-    fn begin(&mut self, tenant: &Arc<Tenant>, event: DueEvent) {
-        if let Some(lane) = self.lanes.get_mut(tenant.name.as_str()) {
-            lane.begin(event.claim, event.attempts > 0);
-            self.means.metrics.breaker.with_label_values(&[tenant.name.as_str()]).set(lane.breaker.code());
-        }
-        let (means, tenant, finished) = (self.means.clone(), Arc::clone(tenant), self.finished.clone());
+    /// Sends an event to its customer's portal, on the lane of that tenant.
+    fn begin(&mut self, tenants: &TenantTable, lane: &Arc<Tenant>, event: DueEvent) {
+        let (lane, recipient) = match event.owner.recipient(tenants) {
+            Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
+            Recipient::Absent | Recipient::Another => (Arc::clone(lane), None),
+        };
+        let name = lane.name.as_str().to_owned();
+        self.under_way.entry(event.owner.tenant.clone()).or_default().insert(event.claim);
+        let lane = self.lanes.entry(name.clone()).or_insert_with(Lane::new);
+        lane.begin(event.claim, event.attempts > 0);
+        self.means.metrics.breaker.with_label_values(&[name.as_str()]).set(lane.breaker.code());
+        let (means, finished) = (self.means.clone(), self.finished.clone());
         self.tasks.spawn(async move {
-            let result = attempt(means, tenant, event).await;
+            let result = attempt(means, name, recipient, event).await;
             // The dispatcher outlives its attempts; without it nobody counts.
             let _ = finished.send(result).await;
         });
@@ -188,6 +210,9 @@ impl Dispatcher {
     }
 
     async fn settle(&mut self, result: Attempted) {
+        if let Some(claims) = self.under_way.get_mut(&result.received_for) {
+            claims.remove(&result.claim);
+        }
         let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
         lane.end(result.claim);
         let now_instant = Instant::now();

@@ -1,6 +1,6 @@
 //! What is done to a store, and what came of it.
 
-use super::{DeadReason, Filter, Millis, NewEvent, ParkReason, Sealed, State};
+use super::{Customer, DeadReason, Filter, Millis, NewEvent, Owner, ParkReason, Sealed, State};
 
 /// One finished try.
 #[derive(Clone, Debug)]
@@ -60,6 +60,10 @@ pub(crate) enum Change {
     Sweep(Sweep),
     /// Forgets delivered events of tenants that have used most of their share.
     Shrink,
+    /// Says whose events of older releases are.
+    Bind(Vec<Bound>),
+    /// Seals events anew.
+    Reseal(Vec<Reseal>),
     /// Gives claims back, so that another gateway need not wait for their end.
     Release(Vec<Claim>),
 }
@@ -79,6 +83,28 @@ pub(crate) struct Progress {
 pub(crate) struct Claim {
     pub(crate) id: i64,
     pub(crate) epoch: i64,
+}
+
+/// Whose an event of an older release is; nobody's that is known is parked.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) id: i64,
+    pub(crate) customer: Option<Customer>,
+}
+
+/// An event that is sealed anew: with another key, or for another customer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reseal {
+    pub(crate) id: i64,
+    /// What it was before; if it is not that any more, nothing is changed.
+    pub(crate) before: Vec<u8>,
+    pub(crate) body: Sealed,
+    pub(crate) owner: Owner,
+    /// What the portals said, before and after.
+    pub(crate) answers: Vec<(Vec<u8>, Sealed)>,
+    /// Why an operator gives it to another customer, who gets it at once.
+    pub(crate) reassigned: Option<String>,
+    pub(crate) now: Millis,
 }
 
 /// What is forgotten: everything before these times.

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Parked, Record, Seen, StoreError,
-    Waiting,
+    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record, Seen,
+    StoreError, Waiting,
 };
 
 /// The writing side of an engine: one for each process.
@@ -32,6 +32,12 @@ pub(crate) trait Reader: Send {
         retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
+
+    /// Whose the first of a tenant's waiting events is.
+    async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError>;
+
+    /// The first `limit` events of older releases that are nobody's yet, with their tenants' names.
+    async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError>;
 
     /// The newest `limit` events that fit.
     async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError>;
@@ -99,6 +105,14 @@ impl Reader for NotOpen {
         _: bool,
         _: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn owner(&mut self, _: &str) -> Result<Option<Owner>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn unbound(&mut self, _: usize) -> Result<Vec<(i64, String)>, StoreError> {
         Err(StoreError::Away)
     }
 

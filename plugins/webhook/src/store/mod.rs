@@ -10,6 +10,7 @@ mod error;
 mod inbox;
 mod key;
 mod lock;
+mod owner;
 mod place;
 mod postgres;
 mod seal;
@@ -18,12 +19,13 @@ mod sqlite;
 
 use uuid::Uuid;
 
-pub(crate) use change::{Attempt, Change, Claim, Effect, Finish, Next, Progress, Sweep};
+pub(crate) use change::{Attempt, Bound, Change, Claim, Effect, Finish, Next, Progress, Reseal, Sweep};
 pub(crate) use engine::{Extent, NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::{KeyPlace, KeySource};
 pub(crate) use lock::{alone, in_use, lock};
+pub(crate) use owner::{Binding, Customer, Owner, Recipient};
 pub(crate) use place::{MOVED, beside, sync_name};
 pub(crate) use postgres::{Postgres, check_address, listen};
 pub(crate) use seal::{Keyring, Sealed};
@@ -37,8 +39,8 @@ pub(crate) type Millis = i64;
 #[derive(Clone, Debug)]
 pub(crate) struct NewEvent {
     pub(crate) uid: Uuid,
-    /// The tenant's `Name`: fixed at receipt, looked up anew for each delivery.
-    pub(crate) tenant: String,
+    /// Fixed at receipt; who it is now is looked up for each delivery.
+    pub(crate) owner: Owner,
     /// Two with the same key are one event.
     pub(crate) dedup: Dedup,
     /// `payload.action`; empty for a body that has none.
@@ -76,7 +78,7 @@ pub(crate) struct DueEvent {
     /// The latest one alone may end the try.
     pub(crate) claim: Claim,
     pub(crate) uid: Uuid,
-    pub(crate) tenant: String,
+    pub(crate) owner: Owner,
     pub(crate) body: Sealed,
     /// Finished attempts so far.
     pub(crate) attempts: u32,
@@ -148,6 +150,7 @@ pub(crate) struct Listed {
 pub(crate) struct Record {
     pub(crate) id: i64,
     pub(crate) listed: Listed,
+    pub(crate) owner: Owner,
     pub(crate) dedup: Option<Vec<u8>>,
     pub(crate) body: Sealed,
     /// Its age counts from here.
@@ -169,6 +172,8 @@ pub(crate) enum State {
 pub(crate) enum ParkReason {
     /// It is sealed with a key that is not configured.
     UnknownKey,
+    /// Its customer's name is another one's now, or cannot be told.
+    UnknownCustomer,
 }
 
 /// Why an event is not tried any more.
@@ -230,6 +235,7 @@ impl ParkReason {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::UnknownKey => "unknown_key",
+            Self::UnknownCustomer => "unknown_customer",
         }
     }
 }

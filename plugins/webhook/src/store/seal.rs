@@ -9,7 +9,7 @@ use kyc_model::Secret;
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::Dedup;
+use super::{Binding, Dedup, Owner};
 
 /// A sealed body and the key it was sealed with.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,39 +67,43 @@ impl Keyring {
         std::iter::once(&self.current).chain(&self.previous).map(|key| key.id).collect()
     }
 
-    /// Seals a body for one event of one tenant.
-    pub(crate) fn seal(&self, uid: Uuid, tenant: &str, body: &[u8]) -> Result<Sealed, Unsealable> {
+    /// Seals a body for one event of one customer.
+    pub(crate) fn seal(&self, uid: Uuid, owner: &Owner, body: &[u8]) -> Result<Sealed, Unsealable> {
+        self.seal_for(&bound_to(uid, owner, Content::Body)?, body)
+    }
+
+    fn seal_for(&self, aad: &[u8], body: &[u8]) -> Result<Sealed, Unsealable> {
         let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
-        let aad = bound_to(uid, tenant);
-        let sealed = self.current.cipher.encrypt(&nonce, Payload { msg: body, aad: &aad });
+        let sealed = self.current.cipher.encrypt(&nonce, Payload { msg: body, aad });
         let mut bytes = nonce.to_vec();
         bytes.extend_from_slice(&sealed.map_err(|_| Unsealable)?);
         Ok(Sealed { key_id: self.current.id, bytes })
     }
 
-    /// Opens what was sealed for the same event and tenant.
-    pub(crate) fn open(&self, uid: Uuid, tenant: &str, sealed: &Sealed) -> Result<Vec<u8>, Unsealable> {
-        let key = self.key(sealed.key_id).ok_or(Unsealable)?;
-        let (nonce, body) = sealed.bytes.split_at_checked(NONCE).ok_or(Unsealable)?;
-        let aad = bound_to(uid, tenant);
-        key.cipher
-            .decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad: &aad })
-            .map_err(|_| Unsealable)
+    /// Opens what was sealed for the same event and customer.
+    pub(crate) fn open(&self, uid: Uuid, owner: &Owner, sealed: &Sealed) -> Result<Vec<u8>, Unsealable> {
+        self.open_for(&bound_to(uid, owner, Content::Body)?, sealed)
     }
 
-    /// Seals what a portal said to one event of one tenant; it does not open as the event's body.
-    pub(crate) fn seal_answer(&self, uid: Uuid, tenant: &str, answer: &[u8]) -> Result<Sealed, Unsealable> {
-        self.seal(uid, &format!("{tenant}\0answer"), answer)
+    fn open_for(&self, aad: &[u8], sealed: &Sealed) -> Result<Vec<u8>, Unsealable> {
+        let key = self.key(sealed.key_id).ok_or(Unsealable)?;
+        let (nonce, body) = sealed.bytes.split_at_checked(NONCE).ok_or(Unsealable)?;
+        key.cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad }).map_err(|_| Unsealable)
+    }
+
+    /// Seals what a portal said to one event of one customer; it does not open as the event's body.
+    pub(crate) fn seal_answer(&self, uid: Uuid, owner: &Owner, answer: &[u8]) -> Result<Sealed, Unsealable> {
+        self.seal_for(&bound_to(uid, owner, Content::Answer)?, answer)
     }
 
     /// Opens what a portal said.
     pub(crate) fn open_answer(
         &self,
         uid: Uuid,
-        tenant: &str,
+        owner: &Owner,
         answer: &Sealed,
     ) -> Result<Vec<u8>, Unsealable> {
-        self.open(uid, &format!("{tenant}\0answer"), answer)
+        self.open_for(&bound_to(uid, owner, Content::Answer)?, answer)
     }
 
     /// By what the same body for the same tenant is one event. Says nothing about the body to who does not have the
@@ -161,9 +165,31 @@ impl Key {
     }
 }
 
-/// What a body belongs to: moved to another row, it does not open.
-fn bound_to(uid: Uuid, tenant: &str) -> Vec<u8> {
-    [uid.as_bytes().as_slice(), tenant.as_bytes()].concat()
+/// What is sealed.
+#[derive(Clone, Copy)]
+enum Content {
+    Body,
+    Answer,
+}
+
+/// What sealed bytes belong to: moved to another row, or given to another customer, they do not open.
+fn bound_to(uid: Uuid, owner: &Owner, content: Content) -> Result<Vec<u8>, Unsealable> {
+    let mut bytes = uid.as_bytes().to_vec();
+    match (owner.binding, &owner.customer, content) {
+        (Binding::Name, _, Content::Body) => bytes.extend(owner.tenant.as_bytes()),
+        (Binding::Name, _, Content::Answer) => bytes.extend(format!("{}\0answer", owner.tenant).as_bytes()),
+        (Binding::Customer, Some(customer), content) => {
+            // No name begins like this.
+            bytes.extend([0, if matches!(content, Content::Body) { 1 } else { 2 }]);
+            for part in [Some(&customer.subscription), customer.webhook.as_ref()] {
+                let length = part.map_or(u64::MAX, |part| part.len() as u64);
+                bytes.extend(length.to_be_bytes());
+                bytes.extend(part.map(String::as_bytes).unwrap_or_default());
+            }
+        }
+        (Binding::Customer, None, _) => return Err(Unsealable),
+    }
+    Ok(bytes)
 }
 
 const NONCE: usize = 24;
@@ -171,23 +197,50 @@ const DEDUP: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use super::super::Customer;
     use super::*;
 
+    fn owner(tenant: &str, subscription: &str, webhook: Option<&str>) -> Owner {
+        let customer =
+            Customer { subscription: subscription.to_owned(), webhook: webhook.map(str::to_owned) };
+        Owner { tenant: tenant.to_owned(), customer: Some(customer), binding: Binding::Customer }
+    }
+
     #[test]
-    fn a_body_opens_only_for_its_event_and_tenant() {
+    fn a_body_opens_only_for_its_customer() {
+        let keyring = Keyring::new(&Keyring::generate(), &[]).unwrap();
+        let uid = Uuid::now_v7();
+        let sealed = keyring.seal(uid, &owner("acme", "s", Some("w")), b"body").unwrap();
+        let answer = keyring.seal_answer(uid, &owner("acme", "s", Some("w")), b"body").unwrap();
+
+        assert_eq!(keyring.open(uid, &owner("renamed", "s", Some("w")), &sealed).unwrap(), b"body");
+        assert_eq!(keyring.open_answer(uid, &owner("renamed", "s", Some("w")), &answer).unwrap(), b"body");
+        let nobody = Owner { customer: None, ..owner("acme", "s", None) };
+        let old = Owner { binding: Binding::Name, ..owner("acme", "s", Some("w")) };
+        let others =
+            [owner("acme", "sw", None), owner("acme", "s", None), owner("acme", "s", Some("x")), nobody, old];
+        for other in others {
+            assert_eq!(keyring.open(uid, &other, &sealed), Err(Unsealable), "{other:?}");
+        }
+        assert_eq!(keyring.open(uid, &owner("acme", "s", Some("w")), &answer), Err(Unsealable));
+    }
+
+    #[test]
+    fn a_body_of_an_older_release_opens_only_for_its_event_and_tenant() {
         let (first, second) = (Keyring::generate(), Keyring::generate());
         let keyring = Keyring::new(&first, &[]).unwrap();
         let rotated = Keyring::new(&second, &[first]).unwrap();
         let other = Keyring::new(&second, &[]).unwrap();
         let uid = Uuid::now_v7();
+        let named = |name: &str| Owner { binding: Binding::Name, customer: None, ..owner(name, "", None) };
 
-        let sealed = keyring.seal(uid, "acme", b"body").unwrap();
+        let sealed = keyring.seal(uid, &named("acme"), b"body").unwrap();
 
-        assert_eq!(keyring.open(uid, "acme", &sealed).unwrap(), b"body");
-        assert_eq!(rotated.open(uid, "acme", &sealed).unwrap(), b"body");
-        assert_eq!(other.open(uid, "acme", &sealed), Err(Unsealable));
-        assert_eq!(keyring.open(uid, "globex", &sealed), Err(Unsealable));
-        assert_eq!(keyring.open(Uuid::now_v7(), "acme", &sealed), Err(Unsealable));
+        assert_eq!(keyring.open(uid, &named("acme"), &sealed).unwrap(), b"body");
+        assert_eq!(rotated.open(uid, &named("acme"), &sealed).unwrap(), b"body");
+        assert_eq!(other.open(uid, &named("acme"), &sealed), Err(Unsealable));
+        assert_eq!(keyring.open(uid, &named("globex"), &sealed), Err(Unsealable));
+        assert_eq!(keyring.open(Uuid::now_v7(), &named("acme"), &sealed), Err(Unsealable));
         assert!(!sealed.bytes.windows(4).any(|bytes| bytes == b"body"));
     }
 

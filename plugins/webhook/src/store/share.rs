@@ -62,7 +62,7 @@ impl<'a> Ledger<'a> {
     }
 
     fn admit(&mut self, event: &NewEvent) -> bool {
-        let used = self.used.entry(event.tenant.clone()).or_default();
+        let used = self.used.entry(event.owner.tenant.clone()).or_default();
         let bytes = used.bytes.saturating_add(signed(event.body.bytes.len() as u64)).saturating_add(EVENT);
         let admitted = bytes <= self.share.bytes && used.events < self.share.events;
         if admitted {
@@ -77,7 +77,7 @@ pub(crate) fn tenants(batch: &[Change]) -> HashSet<&str> {
     batch
         .iter()
         .filter_map(|change| match change {
-            Change::Insert(event) => Some(event.tenant.as_str()),
+            Change::Insert(event) => Some(event.owner.tenant.as_str()),
             _ => None,
         })
         .collect()

@@ -1,5 +1,6 @@
 //! What every engine promises, checked on each: the same operations against a model in memory.
 
+mod customers;
 mod full;
 mod moving;
 mod parked;
@@ -68,15 +69,21 @@ async fn store(folder: &Path) -> Sqlite {
     store
 }
 
+fn owner(tenant: &str) -> Owner {
+    let webhook = (tenant != "globex").then(|| format!("hook-{tenant}"));
+    let customer = Customer { subscription: format!("sub-{tenant}"), webhook };
+    Owner { tenant: tenant.to_owned(), customer: Some(customer), binding: Binding::Customer }
+}
+
 fn event(tenant: &str, body: &str, received: Millis) -> NewEvent {
     let (keyring, uid) = (keyring(), Uuid::now_v7());
     NewEvent {
         uid,
-        tenant: tenant.to_owned(),
+        body: keyring.seal(uid, &owner(tenant), body.as_bytes()).unwrap(),
+        owner: owner(tenant),
         dedup: keyring.dedup(tenant, body.as_bytes()),
         kind: "report.completed".to_owned(),
         resource: Some("r".to_owned()),
-        body: keyring.seal(uid, tenant, body.as_bytes()).unwrap(),
         received,
         trace: "t".to_owned(),
         dead: None,
@@ -84,7 +91,7 @@ fn event(tenant: &str, body: &str, received: Millis) -> NewEvent {
 }
 
 fn finish(due: &DueEvent, next: Next) -> Change {
-    let answer = keyring().seal_answer(due.uid, &due.tenant, b"come back later").ok();
+    let answer = keyring().seal_answer(due.uid, &due.owner, b"come back later").ok();
     let attempt = Attempt { at: 1, took_ms: 2, status: Some(503), error: Some("busy".to_owned()), answer };
     Change::Finish(Finish { claim: due.claim, attempt, next })
 }
@@ -248,7 +255,7 @@ async fn agree(reader: &mut dyn Reader, model: &BTreeMap<Uuid, Known>, has_model
         let found: BTreeMap<Uuid, (String, u32)> = due
             .into_iter()
             .map(|due| {
-                let body = keyring().open(due.uid, &due.tenant, &due.body).unwrap();
+                let body = keyring().open(due.uid, &due.owner, &due.body).unwrap();
                 (due.uid, (String::from_utf8(body).unwrap(), due.attempts))
             })
             .collect();

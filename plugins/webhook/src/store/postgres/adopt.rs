@@ -88,29 +88,13 @@ fn parts(records: &[Record]) -> Vec<&[Record]> {
 /// One statement, so that an event never comes without its tries.
 fn statement(records: &[Record]) -> QueryBuilder<Engine> {
     let mut query = QueryBuilder::new(
-        "WITH event_given(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, attempts, trace, due, \
-         received, since, done) AS (",
+        "WITH event_given(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, attempts, trace, \
+         subscription, webhook, seal, due, received, since, done) AS (",
     );
-    query.push_values(records, |mut row, record| {
-        let event = &record.listed;
-        row.push_bind(event.uid)
-            .push_bind(event.tenant.clone())
-            .push_bind(record.dedup.clone())
-            .push_bind(event.kind.clone())
-            .push_bind(event.resource.clone())
-            .push_bind(record.body.key_id)
-            .push_bind(record.body.bytes.clone())
-            .push_bind(event.state.code())
-            .push_bind(event.reason.clone())
-            .push_bind(i32::try_from(event.attempts).unwrap_or(i32::MAX))
-            .push_bind(event.trace.clone());
-        for time in [Some(event.due), Some(event.received), Some(record.since), event.done] {
-            push_instant(&mut row, time);
-        }
-    });
+    query.push_values(records, push_event);
     query.push(
         "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, \
-           attempts, trace, due, received, since, done, leased_until) \
+           attempts, trace, subscription, webhook, seal, due, received, since, done, leased_until) \
          SELECT given.*, CASE WHEN given.state = 0 THEN 'infinity'::timestamptz END FROM event_given given \
          WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = given.dedup AND event.uid <> given.uid) \
            AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.dedup = given.dedup) \
@@ -148,6 +132,27 @@ fn statement(records: &[Record]) -> QueryBuilder<Engine> {
     query
 }
 
+fn push_event(mut row: sqlx::query_builder::Separated<'_, Engine, &'static str>, record: &Record) {
+    let (event, customer) = (&record.listed, record.owner.customer.as_ref());
+    row.push_bind(event.uid)
+        .push_bind(event.tenant.clone())
+        .push_bind(record.dedup.clone())
+        .push_bind(event.kind.clone())
+        .push_bind(event.resource.clone())
+        .push_bind(record.body.key_id)
+        .push_bind(record.body.bytes.clone())
+        .push_bind(event.state.code())
+        .push_bind(event.reason.clone())
+        .push_bind(i32::try_from(event.attempts).unwrap_or(i32::MAX))
+        .push_bind(event.trace.clone())
+        .push_bind(customer.map(|customer| customer.subscription.clone()))
+        .push_bind(customer.and_then(|customer| customer.webhook.clone()))
+        .push_bind(record.owner.binding.code());
+    for time in [Some(event.due), Some(event.received), Some(record.since), event.done] {
+        push_instant(&mut row, time);
+    }
+}
+
 fn push_instant(row: &mut sqlx::query_builder::Separated<'_, Engine, &'static str>, time: Option<Millis>) {
     match time {
         Some(time) => {
@@ -162,7 +167,7 @@ fn push_instant(row: &mut sqlx::query_builder::Separated<'_, Engine, &'static st
 }
 
 /// Values of an event and of a try.
-const EVENT_VALUES: usize = 15;
+const EVENT_VALUES: usize = 18;
 const TRY_VALUES: usize = 7;
 /// What one statement holds at most, well below the limit.
 const VALUES: usize = 30_000;

@@ -30,12 +30,13 @@ pub(super) async fn insert(
     // In one order everywhere, so that two gateways with the same events wait for each other only one way.
     events.sort_by(|a, b| a.dedup.current.cmp(&b.dedup.current));
     let mut query = QueryBuilder::<Engine>::new(
-        "WITH given(uid, tenant, dedup, keys, kind, resource, key_id, body, state, dead_reason, trace) AS (",
+        "WITH given(uid, tenant, dedup, keys, kind, resource, key_id, body, state, dead_reason, trace, \
+         subscription, webhook, seal) AS (",
     );
     query.push_values(events, |mut row, event| {
         let state = if event.dead.is_some() { State::Dead } else { State::Waiting };
         row.push_bind(event.uid)
-            .push_bind(&event.tenant)
+            .push_bind(&event.owner.tenant)
             .push_bind(&event.dedup.current)
             .push_bind(event.dedup.all().cloned().collect::<Vec<_>>())
             .push_bind(&event.kind)
@@ -44,13 +45,16 @@ pub(super) async fn insert(
             .push_bind(&event.body.bytes)
             .push_bind(state.code())
             .push_bind(event.dead.map(|reason| reason.name()))
-            .push_bind(&event.trace);
+            .push_bind(&event.trace)
+            .push_bind(event.owner.customer.as_ref().map(|customer| &customer.subscription))
+            .push_bind(event.owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
+            .push_bind(event.owner.binding.code());
     });
     query.push(
         "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due, received, since, \
-           done, dead_reason, trace) \
+           done, dead_reason, trace, subscription, webhook, seal) \
          SELECT uid, tenant, dedup, kind, resource, key_id, body, state, now(), now(), now(), \
-           CASE WHEN state = 0 THEN NULL ELSE now() END, dead_reason, trace FROM given \
+           CASE WHEN state = 0 THEN NULL ELSE now() END, dead_reason, trace, subscription, webhook, seal FROM given \
          WHERE NOT EXISTS (SELECT 1 FROM seen WHERE seen.dedup = ANY(given.keys)) \
            AND NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = ANY(given.keys)) \
          ON CONFLICT DO NOTHING RETURNING uid), \

@@ -8,6 +8,7 @@ mod insert;
 mod listen;
 mod open;
 mod read;
+mod reseal;
 mod schema;
 mod sweep;
 mod usage;

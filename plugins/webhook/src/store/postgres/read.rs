@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::filter::{millis, push_filter, shown};
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Parked, Reader, Record, Sealed, Seen, State,
-    StoreError, Waiting, now,
+    Attempt, Backlog, Binding, Claim, Customer, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader,
+    Record, Sealed, Seen, State, StoreError, Waiting, now,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -87,6 +87,7 @@ impl Reader for PostgresReader {
             .push_bind(lease)
             .push(" * interval '1 millisecond' FROM free WHERE event.id = free.id RETURNING ");
         query.push("event.id, uid, tenant, key_id, body, attempts, trace, epoch, ").push(millis("since"));
+        query.push(", subscription, webhook, seal");
         let clock = now();
         let read = |row: &PgRow| {
             let attempts: i32 = row.try_get(5)?;
@@ -94,13 +95,31 @@ impl Reader for PostgresReader {
             Ok(DueEvent {
                 claim: Claim { id: row.try_get(0)?, epoch: row.try_get(7)? },
                 uid: row.try_get(1)?,
-                tenant: row.try_get(2)?,
+                owner: owner(row, 2, 9)?,
                 body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
                 attempts: u32::try_from(attempts).unwrap_or_default(),
                 received: clock + age,
                 trace: row.try_get(6)?,
             })
         };
+        self.rows(query, read).await
+    }
+
+    async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT tenant, subscription, webhook, seal FROM event WHERE state = 0 AND tenant = ",
+        );
+        query.push_bind(tenant.to_owned()).push(" ORDER BY due LIMIT 1");
+        let read = |row: &PgRow| owner(row, 0, 1);
+        Ok(self.rows(query, read).await?.into_iter().next())
+    }
+
+    async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT id, tenant FROM event WHERE subscription IS NULL AND state IN (0, 2) ORDER BY id LIMIT ",
+        );
+        query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let read = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
         self.rows(query, read).await
     }
 
@@ -157,7 +176,7 @@ impl Reader for PostgresReader {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
         let mut query = QueryBuilder::new(format!(
-            "SELECT {}, id, dedup, key_id, body, {} FROM event WHERE id > ",
+            "SELECT {}, id, dedup, key_id, body, {}, subscription, webhook, seal FROM event WHERE id > ",
             listed_columns(),
             millis("since")
         ));
@@ -168,6 +187,7 @@ impl Reader for PostgresReader {
         let read = |row: &PgRow| {
             Ok(Record {
                 listed: listed(row)?,
+                owner: owner(row, 1, 16)?,
                 id: row.try_get(11)?,
                 dedup: row.try_get(12)?,
                 body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
@@ -216,6 +236,17 @@ fn listed(row: &PgRow) -> Result<Listed, sqlx::Error> {
         due: row.try_get(8)?,
         done: row.try_get(9)?,
         trace: row.try_get(10)?,
+    })
+}
+
+/// The owner: the name from one column on, and the rest from another.
+fn owner(row: &PgRow, name: usize, rest: usize) -> Result<Owner, sqlx::Error> {
+    let subscription: Option<String> = row.try_get(rest)?;
+    let webhook = row.try_get(rest + 1)?;
+    Ok(Owner {
+        tenant: row.try_get(name)?,
+        customer: subscription.map(|subscription| Customer { subscription, webhook }),
+        binding: Binding::from_code(row.try_get(rest + 2)?),
     })
 }
 

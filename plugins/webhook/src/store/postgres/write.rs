@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::filter::push_filter;
 use super::insert::insert;
+use super::reseal::{bind, reseal};
 use super::sweep::{shrink, sweep};
 use super::usage::{Used, refused};
 use super::{Postgres, engine, in_time};
@@ -110,6 +111,8 @@ async fn apply(
         Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } => Effect::Nothing,
         Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
         Change::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
+        Change::Bind(events) => Effect::of(bind(connection, events).await?),
+        Change::Reseal(events) => Effect::of(reseal(connection, events).await?),
         Change::Shrink => match share {
             Some(share) => Effect::of(shrink(connection, share.most()).await?),
             None => Effect::Nothing,

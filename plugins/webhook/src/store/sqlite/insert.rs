@@ -43,11 +43,11 @@ pub(super) async fn insert(
     for events in new.chunks(ROWS) {
         let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due_ms, received_ms, since_ms, \
-             done_ms, dead_reason, trace) ",
+             done_ms, dead_reason, trace, subscription, webhook, seal) ",
         );
         query.push_values(events, |mut row, event| {
             row.push_bind(event.uid.as_bytes().to_vec())
-                .push_bind(&event.tenant)
+                .push_bind(&event.owner.tenant)
                 .push_bind(&event.dedup.current)
                 .push_bind(&event.kind)
                 .push_bind(&event.resource)
@@ -59,7 +59,10 @@ pub(super) async fn insert(
                 .push_bind(event.received)
                 .push_bind(event.dead.map(|_| event.received))
                 .push_bind(event.dead.map(|reason| reason.name()))
-                .push_bind(&event.trace);
+                .push_bind(&event.trace)
+                .push_bind(event.owner.customer.as_ref().map(|customer| &customer.subscription))
+                .push_bind(event.owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
+                .push_bind(event.owner.binding.code());
         });
         query.push(" ON CONFLICT DO NOTHING RETURNING uid");
         for row in query.build().fetch_all(&mut *connection).await? {
@@ -111,5 +114,5 @@ async fn revive(connection: &mut SqliteConnection, key: &[u8], at: Millis) -> Re
     sqlx::query(query).bind(at).bind(key).execute(connection).await.map(drop)
 }
 
-/// Rows of one statement: 14 values each, and SQLite takes 32,766 in one statement.
+/// Rows of one statement: 17 values each, and SQLite takes 32,766 in one statement.
 const ROWS: usize = 512;

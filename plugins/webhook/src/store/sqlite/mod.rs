@@ -4,6 +4,7 @@ mod filter;
 mod insert;
 mod open;
 mod read;
+mod reseal;
 mod room;
 mod schema;
 mod sweep;

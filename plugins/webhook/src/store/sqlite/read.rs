@@ -9,8 +9,8 @@ use super::filter::push_filter;
 use super::room::used;
 use super::{Sqlite, engine};
 use crate::store::{
-    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Parked, Reader, Record, Sealed, Seen, State,
-    StoreError, Waiting,
+    Attempt, Backlog, Binding, Claim, Customer, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader,
+    Record, Sealed, Seen, State, StoreError, Waiting,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -66,7 +66,7 @@ impl Reader for SqliteReader {
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
         let mut query = QueryBuilder::new(
-            "SELECT id, uid, tenant, key_id, body, attempts, since_ms, trace FROM event \
+            "SELECT id, uid, tenant, key_id, body, attempts, since_ms, trace, subscription, webhook, seal FROM event \
              WHERE state = 0 AND tenant = ",
         );
         query.push_bind(tenant.to_owned()).push(" AND due_ms <= ").push_bind(now);
@@ -82,6 +82,25 @@ impl Reader for SqliteReader {
         }
         query.push(" ORDER BY due_ms LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(query).await?.iter().map(due).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+
+    async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT tenant, subscription, webhook, seal FROM event WHERE state = 0 AND tenant = ",
+        );
+        query.push_bind(tenant.to_owned()).push(" ORDER BY due_ms LIMIT 1");
+        let read = |row: &SqliteRow| owner(row, 0, 1);
+        let rows = self.rows(query).await?;
+        rows.first().map(read).transpose().map_err(|error| engine(&error))
+    }
+
+    async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT id, tenant FROM event WHERE subscription IS NULL AND state IN (0, 2) ORDER BY id LIMIT ",
+        );
+        query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let read = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError> {
@@ -138,7 +157,8 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
         let mut query = QueryBuilder::new(format!(
-            "SELECT {LISTED}, id, dedup, key_id, body, since_ms FROM event WHERE id > "
+            "SELECT {LISTED}, id, dedup, key_id, body, since_ms, subscription, webhook, seal \
+             FROM event WHERE id > "
         ));
         query.push_bind(after).push(" AND ");
         push_filter(&mut query, filter);
@@ -146,6 +166,7 @@ impl Reader for SqliteReader {
         let read = |row: &SqliteRow| -> Result<Record, sqlx::Error> {
             Ok(Record {
                 listed: listed(row)?,
+                owner: owner(row, 1, 16)?,
                 id: row.try_get(11)?,
                 dedup: row.try_get(12)?,
                 body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
@@ -197,6 +218,17 @@ fn listed(row: &SqliteRow) -> Result<Listed, sqlx::Error> {
     })
 }
 
+/// The owner: the name from one column on, and the rest from another.
+fn owner(row: &SqliteRow, name: usize, rest: usize) -> Result<Owner, sqlx::Error> {
+    let subscription: Option<String> = row.try_get(rest)?;
+    let webhook = row.try_get(rest + 1)?;
+    Ok(Owner {
+        tenant: row.try_get(name)?,
+        customer: subscription.map(|subscription| Customer { subscription, webhook }),
+        binding: Binding::from_code(row.try_get(rest + 2)?),
+    })
+}
+
 fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
     let (key, bytes): (Option<i64>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
     Ok(Attempt {
@@ -217,7 +249,7 @@ fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
         // This process alone delivers.
         claim: Claim { id: row.try_get(0)?, epoch: 0 },
         uid: uid(row.try_get(1)?)?,
-        tenant: row.try_get(2)?,
+        owner: owner(row, 2, 8)?,
         body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
         attempts: row.try_get(5)?,
         received: row.try_get(6)?,

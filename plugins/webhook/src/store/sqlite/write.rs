@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::filter::push_filter;
 use super::insert::insert;
+use super::reseal::{bind, reseal};
 use super::room::{Room, make_room};
 use super::sweep::{shrink, sweep};
 use super::{Sqlite, engine};
@@ -138,6 +139,8 @@ async fn apply(
             Ok(sqlx::query(query).bind(latest).execute(connection).await?.rows_affected() > 0)
         }
         Change::Unpark { keys, now } => unpark(connection, keys, *now).await,
+        Change::Bind(events) => bind(connection, events).await,
+        Change::Reseal(events) => reseal(connection, events).await,
         Change::Shrink => match store.share {
             Some(share) => shrink(connection, share.most()).await,
             None => Ok(false),

@@ -10,7 +10,7 @@ async fn all_records(reader: &mut dyn Reader) -> Vec<Record> {
 fn essence(record: &Record) -> (Uuid, String, Vec<u8>, Option<Vec<u8>>, Vec<String>) {
     let tries = record.tries.iter().map(|attempt| {
         let sealed = attempt.answer.as_ref().unwrap();
-        let answer = keyring().open_answer(record.listed.uid, &record.listed.tenant, sealed).unwrap();
+        let answer = keyring().open_answer(record.listed.uid, &record.owner, sealed).unwrap();
         format!(
             "{:?} {:?} {} {}",
             attempt.status,

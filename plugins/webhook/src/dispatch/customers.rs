@@ -1,0 +1,88 @@
+//! Which tenant the events under a name belong to: an event belongs to a customer, and names change hands.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kyc_model::{Tenant, TenantTable};
+
+use super::Dispatcher;
+use crate::store::{Bound, Change, Customer, Recipient, StoreError};
+
+/// What is known of names that no tenant has any more.
+#[derive(Default)]
+pub(super) struct FormerNames {
+    /// The document that it is known from.
+    tenants: Option<Arc<TenantTable>>,
+    now: HashMap<String, Option<Arc<Tenant>>>,
+    /// Whether the events of older releases have their customers.
+    are_bound: bool,
+}
+
+// === impl FormerNames ===
+
+impl FormerNames {
+    /// Asks the store again, since events come and go.
+    pub(super) fn forget(&mut self) {
+        self.now.clear();
+    }
+}
+
+// === impl Dispatcher ===
+
+impl Dispatcher {
+    /// The tenant that has this name, or whose customer had it.
+    pub(super) async fn lane_tenant(
+        &mut self,
+        tenants: &Arc<TenantTable>,
+        name: &str,
+    ) -> Result<Option<Arc<Tenant>>, StoreError> {
+        if let Some(tenant) = tenants.by_name(name) {
+            return Ok(Some(Arc::clone(tenant)));
+        }
+        let former = &mut self.former_names;
+        if !former.tenants.as_ref().is_some_and(|known| Arc::ptr_eq(known, tenants)) {
+            former.now.clear();
+            former.tenants = Some(Arc::clone(tenants));
+        }
+        if let Some(known) = former.now.get(name) {
+            return Ok(known.clone());
+        }
+        let owner = self.reader.owner(name).await?;
+        let tenant = match owner.map(|owner| owner.recipient(tenants)) {
+            Some(Recipient::Tenant(tenant)) => Some(tenant),
+            Some(Recipient::Absent | Recipient::Another) | None => None,
+        };
+        if let Some(tenant) = &tenant {
+            tracing::info!(former = name, tenant = %tenant.name, "events under a former name go to the same customer");
+        }
+        self.former_names.now.insert(name.to_owned(), tenant.clone());
+        Ok(tenant)
+    }
+
+    /// Gives the events of older releases, which know a name only, the customer that has it in the first document. What
+    /// is under another name belongs to nobody known, and is parked.
+    pub(super) async fn bind_customers(&mut self, tenants: &TenantTable) -> Result<(), StoreError> {
+        while !self.former_names.are_bound {
+            let unbound = self.reader.unbound(BITE).await?;
+            if unbound.is_empty() {
+                self.former_names.are_bound = true;
+                break;
+            }
+            let bound = unbound.into_iter().map(|(id, name)| {
+                let tenant = tenants.by_name(&name);
+                if tenant.is_none() {
+                    tracing::warn!(
+                        tenant = name,
+                        "event of an older release is of no tenant of the document"
+                    );
+                }
+                Bound { id, customer: tenant.map(|tenant| Customer::of(tenant)) }
+            });
+            self.means.inbox.change(Change::Bind(bound.collect())).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Events that are bound at a time.
+const BITE: usize = 1000;

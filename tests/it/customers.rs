@@ -1,0 +1,101 @@
+//! Events belong to customers, not to the names that they have at the moment.
+
+use std::collections::BTreeSet;
+
+use kyc_sandbox::portal::{Account, Mode, Portal, Settings};
+
+use serde_json::Value;
+
+use crate::durable::{event, stored, taken, wait_for_all};
+use crate::operate::{events, json, said, wait_for};
+use crate::support::gateway::tenant;
+use crate::support::soon;
+use crate::support::world::{World, with};
+
+async fn other_portal() -> Portal {
+    let account = Account {
+        tenant: "acme".to_owned(),
+        username: "user-acme".to_owned(),
+        password: "password-acme".to_owned(),
+        client_id: Some("client-acme".to_owned()),
+    };
+    Portal::start(Settings::new(vec![account])).await.unwrap()
+}
+
+/// Replaces the document, and waits until the gateway has it.
+async fn change_tenants(world: &World, tenants: &[Value]) {
+    let changes = || world.gateway.log().matches("tenants changed").count();
+    let before = changes();
+    world.gateway.write_tenants(world.onfido.address(), tenants);
+    soon(async || (changes() > before).then_some(())).await;
+}
+
+/// A world in which `acme` has one event that waits.
+async fn waiting() -> World {
+    let world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(500));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    world.acme.calls().wait_for_count(2).await.unwrap();
+    world
+}
+
+/// Another customer got a name, and the events that waited for the former one went to its portal.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_never_goes_to_another_customer_that_has_got_the_name() {
+    let world = waiting().await;
+    let other = other_portal().await;
+    let newcomer = with(tenant("acme", &other.url()), "subscriptionId", "sub-newcomer");
+    let newcomer = with(newcomer, "webhookId", "hook-newcomer");
+
+    change_tenants(&world, &[newcomer]).await;
+    let parked = async || {
+        let found = json(&world.gateway, &["list", "--tenant", "acme", "--state", "parked"]);
+        (found["events"].as_array().is_some_and(|found| found.len() == 1) || !other.deliveries().is_empty())
+            .then_some(())
+    };
+    soon(parked).await;
+    let wrongly_delivered = taken(&other);
+    let listed = wait_for(&world.gateway, "acme", "parked").await;
+    let without_reason = said(&events(&world.gateway, &["reassign", "--tenant", "acme", "--to", "acme"]));
+    let arguments = ["reassign", "--tenant", "acme", "--to", "acme", "--reason", "the same customer, moved"];
+    let reassigned = json(&world.gateway, &arguments);
+    wait_for_all(&other, &BTreeSet::from([event(1)])).await;
+    let shown = said(&events(&world.gateway, &["show", listed["uid"].as_str().unwrap()]));
+
+    assert!(wrongly_delivered.is_empty(), "{wrongly_delivered:?}");
+    assert_eq!(listed["reason"], "unknown_customer");
+    assert!(without_reason.contains("--reason"), "{without_reason}");
+    assert_eq!(reassigned["changed"], 1);
+    assert!(shown.contains("the same customer, moved"), "{shown}");
+    world.gateway.stop().await;
+}
+
+/// The events of a tenant that was renamed waited for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_a_renamed_tenant_are_delivered() {
+    let world = waiting().await;
+
+    let renamed = with(tenant("acme", &world.acme.url()), "Name", "acme-ag");
+    change_tenants(&world, &[renamed]).await;
+    world.acme.set_mode(Mode::Ok);
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+
+    world.gateway.stop().await;
+}
+
+/// A former customer's name was given to another, and both are in the document.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_change_places_change_no_event() {
+    let world = waiting().await;
+    let other = other_portal().await;
+    let renamed = with(tenant("acme", &world.acme.url()), "Name", "acme-ag");
+    let newcomer = with(tenant("acme", &other.url()), "subscriptionId", "sub-newcomer");
+    let newcomer = with(newcomer, "webhookId", "hook-newcomer");
+
+    change_tenants(&world, &[renamed, newcomer]).await;
+    world.acme.set_mode(Mode::Ok);
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+
+    assert!(other.deliveries().is_empty());
+    world.gateway.stop().await;
+}
