@@ -12,8 +12,11 @@ use crate::support::world::World;
 pub(crate) fn events(gateway: &Gateway, arguments: &[&str]) -> Output {
     let (command, rest) = arguments.split_first().unwrap();
     let admin = gateway.admin("");
+    let reason: &[&str] =
+        if ["replay", "discard", "rekey"].contains(command) { &["--reason", "a test, ü"] } else { &[] };
     Command::new(binary("kyc-gateway"))
         .args(["events", command, "--admin", &admin])
+        .args(reason)
         .args(rest)
         .output()
         .unwrap()
@@ -97,14 +100,23 @@ async fn what_is_not_meant_is_not_done() {
     let post = |path: &str| client.post(world.gateway.admin(path));
 
     let no_intent = post("/events/replay?state=dead").send().await.unwrap().status();
-    let misspelt =
-        post("/events/replay?tenat=acme").header("x-admin-intent", "x").send().await.unwrap().status();
+    let misspelt = post("/events/replay?tenat=acme")
+        .header("x-admin-intent", "x")
+        .header("x-admin-reason", "x")
+        .send()
+        .await
+        .unwrap()
+        .status();
+    let no_reason = post("/events/replay?state=dead").header("x-admin-intent", "x").send().await.unwrap();
+    let no_reason = (no_reason.status().as_u16(), no_reason.text().await.unwrap());
     let all = events(&world.gateway, &["replay"]);
     let everything = events(&world.gateway, &["discard"]);
     let state = events(&world.gateway, &["list", "--state", "lost"]);
     let unknown = events(&world.gateway, &["show", "01a20d84-0bfd-7761-9786-af83d77243ab"]);
 
     assert_eq!((no_intent.as_u16(), misspelt.as_u16()), (403, 400));
+    assert_eq!(no_reason.0, 400);
+    assert!(no_reason.1.contains("say why in the header x-admin-reason"), "{no_reason:?}");
     assert_eq!(said(&everything), "say which events: a filter is needed\n");
     let said = [&all, &state, &unknown].map(said);
     assert!([&all, &state, &unknown].iter().all(|output| output.status.code() == Some(1)), "{said:?}");

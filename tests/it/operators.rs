@@ -27,8 +27,10 @@ const PATHS: [(&str, &str); 8] = [
 
 pub(crate) async fn ask(world: &World, method: &str, path: &str, fields: &[(&str, &str)]) -> u16 {
     let method: Method = method.parse().unwrap();
-    let mut request =
-        Client::new().request(method, world.gateway.admin(path)).header("x-admin-intent", "test");
+    let mut request = Client::new()
+        .request(method, world.gateway.admin(path))
+        .header("x-admin-intent", "test")
+        .header("x-admin-reason", "test");
     for (name, value) in fields {
         request = request.header(*name, *value);
     }

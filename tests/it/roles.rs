@@ -43,7 +43,7 @@ async fn the_command_line_sends_the_token_of_a_file_or_variable() {
     let nobody = command("list", &[], None);
     let by_file = command("list", &["--token-file", file.to_str().unwrap()], None);
     let by_variable = command("list", &[], Some(&file));
-    let reload = command("reload", &[], Some(&file));
+    let reload = command("reload", &["--reason", "test"], Some(&file));
     let clear = command("list", &["--admin", "http://gateway.test:1"], Some(&file));
     let allowed = command("list", &["--admin", "http://gateway.test:1", "--allow-http"], Some(&file));
 
@@ -115,7 +115,10 @@ impl Desk {
 }
 
 async fn ask_at(client: &Client, token: Option<&str>, method: &str, url: &str) -> u16 {
-    let mut request = client.request(method.parse().unwrap(), url).header("x-admin-intent", "test");
+    let mut request = client
+        .request(method.parse().unwrap(), url)
+        .header("x-admin-intent", "test")
+        .header("x-admin-reason", "test");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }

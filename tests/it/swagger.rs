@@ -69,7 +69,8 @@ async fn the_description_is_valid_and_its_own_paths_are_answered() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(_, value)| value.is_object()) {
             let request = reqwest::Client::new()
                 .request(method.to_uppercase().parse().unwrap(), world.gateway.admin(&path))
-                .header("x-admin-intent", "test");
+                .header("x-admin-intent", "test")
+                .header("x-admin-reason", "test");
             let status = request.send().await.unwrap().status().as_str().to_owned();
             assert!(operation["responses"].get(&status).is_some(), "{method} {path} answered {status}");
             answered += 1;

@@ -246,7 +246,7 @@ async fn operators_can_have_the_document_looked_at_at_once_and_see_what_is_serve
     wait_for_log(&gateway, "tenants changed", 2).await;
     let two = table(&gateway).await;
     write(&bao, &onfido, &["acme", "globex", "initech"]).await;
-    let asked = said(&command(&["tenants", "reload", "--admin", &gateway.admin("")]));
+    let asked = said(&command(&["tenants", "reload", "--reason", "test", "--admin", &gateway.admin("")]));
     wait_for_log(&gateway, "tenants changed", 3).await;
     let three = table(&gateway).await;
     // A deleted secret is an outage, not an empty table.

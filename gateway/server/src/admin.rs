@@ -4,6 +4,7 @@ mod access;
 mod desk;
 mod hosts;
 mod readiness;
+mod reason;
 mod roles;
 mod socket;
 
@@ -18,6 +19,7 @@ pub(crate) use access::{Access, Login, Proof};
 pub(crate) use desk::Desk;
 pub(crate) use hosts::{HostName, Hosts, Scheme};
 pub(crate) use readiness::Readiness;
+pub(crate) use reason::{REASON, Reason};
 pub(crate) use roles::Role;
 pub(crate) use socket::{AtSocket, Draft};
 

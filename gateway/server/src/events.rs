@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
-use crate::remote::{Parameters, Target};
+use crate::remote::{Parameters, Target, Why};
 use crate::{config, terminal};
 
 /// What to do with stored events.
@@ -53,14 +53,13 @@ pub(crate) enum Events {
         /// The tenant that gets them.
         #[arg(long)]
         to: String,
-        /// Why; it is kept with each event.
-        #[arg(long)]
-        reason: String,
     },
     /// Seals events anew with the current key of the store, so that previous ones can go.
     Rekey {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        why: Why,
         /// Prints how many events would change, and changes none.
         #[arg(long)]
         dry_run: bool,
@@ -90,7 +89,9 @@ pub(crate) struct Change {
     target: Target,
     #[command(flatten)]
     filter: Filter,
-    /// Only says how many it would be.
+    #[command(flatten)]
+    why: Why,
+    /// Prints how many events would change, and changes none.
     #[arg(long)]
     dry_run: bool,
 }
@@ -130,15 +131,17 @@ impl Events {
             Self::List { target, filter, limit } => {
                 let mut parameters = filter.parameters();
                 parameters.push(("limit", limit.to_string()));
-                target.tell(false, "/events", &parameters, table)
+                target.tell(None, "/events", &parameters, table)
             }
-            Self::Show { target, uid } => target.tell(false, &format!("/events/{uid}"), &Vec::new(), details),
+            Self::Show { target, uid } => target.tell(None, &format!("/events/{uid}"), &Vec::new(), details),
             Self::Replay { change, rate } => change.ask("/events/replay", vec![("rate", rate.to_string())]),
-            Self::Reassign { change, to, reason } => {
+            Self::Reassign { change, to } => {
+                let reason = change.why.text().to_owned();
                 change.ask("/events/reassign", vec![("to", to), ("reason", reason)])
             }
-            Self::Rekey { target, dry_run } => {
-                target.tell(true, "/events/rekey", &vec![("dry_run", dry_run.to_string())], changed)
+            Self::Rekey { target, why, dry_run } => {
+                let parameters = vec![("dry_run", dry_run.to_string())];
+                target.tell(Some(&why), "/events/rekey", &parameters, changed)
             }
             Self::Discard { change } => change.ask("/events/discard", Vec::new()),
             Self::Export { file, filter } => {
@@ -156,7 +159,7 @@ impl Change {
         let mut parameters = self.filter.parameters();
         parameters.push(("dry_run", self.dry_run.to_string()));
         parameters.extend(more);
-        self.target.tell(true, path, &parameters, changed)
+        self.target.tell(Some(&self.why), path, &parameters, changed)
     }
 }
 

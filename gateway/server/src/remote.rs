@@ -10,7 +10,7 @@ use kyc_model::{SecretSource, is_exposed};
 use serde_json::Value;
 use url::Url;
 
-use crate::admin::INTENT;
+use crate::admin::{INTENT, REASON, Reason};
 use crate::terminal;
 
 /// Which gateway.
@@ -36,20 +36,28 @@ pub(crate) struct Target {
     json: bool,
 }
 
+/// Why something is changed.
+#[derive(Args)]
+pub(crate) struct Why {
+    /// Why: the audit record of the change says it.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
 pub(crate) type Parameters = Vec<(&'static str, String)>;
 
 // === impl Target ===
 
 impl Target {
-    /// Asks, and prints the answer for a person, or as it is.
+    /// Asks, and prints the answer for a person, or as it is. With a reason it is a change.
     pub(crate) fn tell(
         &self,
-        changes: bool,
+        why: Option<&Why>,
         path: &str,
         parameters: &Parameters,
         human: fn(&Value) -> String,
     ) -> ExitCode {
-        let answer = self.call(changes, path, parameters);
+        let answer = self.call(why, path, parameters);
         let shown = answer.map(|answer| match self.json {
             true => terminal::escaped_json(&answer.to_string()),
             false => human(&terminal::printable(answer)),
@@ -57,14 +65,18 @@ impl Target {
         terminal::tell(shown.map_err(|reason| terminal::escaped(&reason)))
     }
 
-    fn call(&self, changes: bool, path: &str, parameters: &Parameters) -> Result<Value, String> {
+    fn call(&self, why: Option<&Why>, path: &str, parameters: &Parameters) -> Result<Value, String> {
         let base = self.base()?;
         let url = Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/')))
             .map_err(|error| format!("--admin: {error}"))?;
         let client = self.client(&base)?;
         let token = self.token(&base)?;
+        let reason = why.map(Why::field).transpose()?;
         terminal::wait_for(async {
-            let request = if changes { client.post(url) } else { client.get(url) };
+            let request = match reason {
+                Some(reason) => client.post(url).header(REASON, reason),
+                None => client.get(url),
+            };
             let request = match token {
                 Some(token) => request.header(http::header::AUTHORIZATION, token),
                 None => request,
@@ -129,6 +141,20 @@ impl Target {
             .header_value("Bearer ")
             .ok_or("--token-file: the token has characters that no field may carry")?;
         Ok(Some(value))
+    }
+}
+
+// === impl Why ===
+
+impl Why {
+    pub(crate) fn text(&self) -> &str {
+        &self.reason
+    }
+
+    fn field(&self) -> Result<http::HeaderValue, String> {
+        let reason = Reason::parse(&self.reason).map_err(|error| format!("--reason: {error}"))?;
+        http::HeaderValue::from_bytes(reason.as_str().as_bytes())
+            .map_err(|error| format!("--reason: {error}"))
     }
 }
 

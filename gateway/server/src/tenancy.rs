@@ -12,7 +12,7 @@ use kyc_tenants::{Document, OnfidoHosts, Reload, Source, Tenants, causes};
 use serde_json::{Value, json};
 
 use crate::config::{BindingRoute, unbound};
-use crate::remote::Target;
+use crate::remote::{Target, Why};
 use crate::terminal;
 
 /// `/admin/tenants` and `/admin/reload`.
@@ -33,6 +33,8 @@ pub(crate) enum TenantsCommand {
     Reload {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -87,8 +89,8 @@ impl TenantsCommand {
     /// Asks and prints.
     pub(crate) fn execute(self) -> ExitCode {
         match self {
-            Self::List { target } => target.tell(false, "/admin/tenants", &Vec::new(), table),
-            Self::Reload { target } => target.tell(true, "/admin/reload", &Vec::new(), |_| {
+            Self::List { target } => target.tell(None, "/admin/tenants", &Vec::new(), table),
+            Self::Reload { target, why } => target.tell(Some(&why), "/admin/reload", &Vec::new(), |_| {
                 "the gateway looks at its tenant document".to_owned()
             }),
         }

@@ -91,6 +91,7 @@ fn is_foreign(name: &HeaderName) -> bool {
                         | "x-request-id"
                         | "x-gateway-secret"
                         | "x-admin-intent"
+                        | "x-admin-reason"
                 )
         }
         Some(_) | None => false,

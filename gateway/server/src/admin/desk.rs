@@ -7,6 +7,7 @@ use kyc_plugin_api::Operations;
 use pingora::protocols::http::ServerSession;
 
 use super::access::Access;
+use super::reason::Reason;
 use super::roles::{Effect, Operation};
 use super::{INTENT, refused};
 
@@ -65,8 +66,24 @@ impl Desk {
         if operation.effect == Effect::Change && !head.headers.contains_key(INTENT) {
             return refused((StatusCode::FORBIDDEN, "x-admin-intent is missing"));
         }
+        let reason = match operation.effect {
+            Effect::Look => None,
+            Effect::Change => match Reason::of(&head.headers) {
+                Ok(reason) => Some(reason),
+                Err(error) => return refused((StatusCode::BAD_REQUEST, &error.to_string())),
+            },
+        };
         let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
         let mut response = operations.answer(method, rest, head.uri.query().unwrap_or_default()).await;
+        if let Some(reason) = reason {
+            tracing::info!(
+                operator = caller.name,
+                operation = operation.name,
+                reason = reason.as_str(),
+                status = response.status().as_u16(),
+                "an operator made a change"
+            );
+        }
         let length = response.body().len();
         response.headers_mut().insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
         if head.method == Method::HEAD {
