@@ -12,6 +12,7 @@
 //! Request phases run in the order of the route's list, response phases in reverse. A decision is a
 //! [`Flow`], a failure is a [`Problem`]; a plugin that guards something fails closed by returning `Err`.
 
+mod audit;
 mod background;
 mod caller;
 mod collectors;
@@ -25,6 +26,7 @@ mod plugin;
 pub mod testkit;
 mod wait;
 
+pub use audit::{AuditEntry, AuditError, AuditLog, Changed};
 pub use background::{Background, Surroundings};
 pub use caller::Caller;
 pub use collectors::Collectors;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{Background, Ctx, Operations, Phases, Problem, RouteApi};
+use crate::{AuditLog, Background, Ctx, Operations, Phases, Problem, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -140,6 +140,11 @@ pub trait Plugin: Send + Sync + 'static {
 
     /// What operators can ask this instance for, if anything.
     fn operations(&self) -> Option<Arc<dyn Operations>> {
+        None
+    }
+
+    /// Where this instance can keep the records of what operators change, if it has a durable store.
+    fn audit(&self) -> Option<Arc<dyn AuditLog>> {
         None
     }
 

@@ -15,8 +15,10 @@ use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use serde_json::json;
 
+use crate::audit::Peer;
+
 pub(crate) use access::{Access, Login, Proof};
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, Services};
 pub(crate) use hosts::{HostName, Hosts, Scheme};
 pub(crate) use readiness::Readiness;
 pub(crate) use reason::{REASON, Reason};
@@ -82,25 +84,34 @@ impl Admin {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let mut response = self.respond(session).await;
+        let address = session.client_addr().and_then(|address| address.as_inet());
+        self.answer_to(address.map_or(Peer::Unknown, |address| Peer::Address(*address)), session).await
+    }
+}
+
+impl Admin {
+    /// Answers a request that came from there.
+    async fn answer_to(&self, peer: Peer, session: &ServerSession) -> Response<Vec<u8>> {
+        let mut response = self.respond(peer, session).await;
         for (name, value) in FOR_BROWSERS {
             response.headers_mut().insert(name, http::HeaderValue::from_static(value));
         }
         response
     }
-}
 
-impl Admin {
-    async fn respond(&self, session: &ServerSession) -> Response<Vec<u8>> {
+    async fn respond(&self, peer: Peer, session: &ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
-        if let Some(foreign) = self.hosts.as_ref().and_then(|hosts| hosts.refusal(head)) {
-            return refused(foreign.answer());
-        }
         let path = head.uri.path();
-        if let Some(desk) = &self.desk
-            && let Some((operations, rest)) = desk.find(path)
-        {
-            return desk.respond(session, operations, rest).await;
+        let asked = self.desk.as_ref().and_then(|desk| Some((desk, desk.find(path)?)));
+        if let Some(foreign) = self.hosts.as_ref().and_then(|hosts| hosts.refusal(head)) {
+            let answer = foreign.answer();
+            if let Some((desk, _)) = asked {
+                desk.deny(head, peer, answer.0).await;
+            }
+            return refused(answer);
+        }
+        if let Some((desk, (operations, rest))) = asked {
+            return desk.respond(session, peer, operations, rest).await;
         }
         self.probe(&head.method, path)
     }

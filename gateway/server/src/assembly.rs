@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_plugin_api::{Background, Operations};
+use kyc_plugin_api::{AuditLog, Background};
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
@@ -14,9 +14,10 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
 
-use crate::admin::Readiness;
+use crate::admin::{Readiness, Services};
 use crate::announcement::{Announcement, Serving};
-use crate::config::{DescribedRoute, LogSettings, Settings, TenantSource};
+use crate::audit::{Audit, AuditFile, AuditPages};
+use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
 use crate::description::ApiPage;
 use crate::endpoints::{self, AdminSide, Proxied};
 use crate::hardening;
@@ -87,7 +88,7 @@ pub(crate) enum StartError {
 /// # Errors
 ///
 /// [`StartError`]; nothing was served then.
-pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
+pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
     let (program, mut inherited) = (program::path(), Inherited::from_env());
     let sinks = settings.log.sinks.clone();
     let log = begin(settings.log, &instruments)?;
@@ -134,9 +135,9 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
         &mut renewal,
     )?;
     let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
-    let operations = operations(settings.offers.operations, settings.offers.described, &tenants, &reload);
+    let services = services(&mut settings.offers, &settings.admin, &tenants, &reload);
     let own = (sockets.admin, sockets.operations);
-    let admin = endpoints::admin(settings.admin, own, (&metrics, &readiness), &operations, &mut renewal)?;
+    let admin = endpoints::admin(settings.admin, own, (&metrics, &readiness), &services, &mut renewal)?;
     let listeners = endpoints.len() + admin.endpoints.len();
     let announcement = Announcement::new(predecessor, readiness, serving.clone(), listeners, log.clone());
     listen(&mut server, endpoints, admin, announcement, replaced, &serving);
@@ -154,16 +155,23 @@ pub(crate) fn serve(settings: Settings, instruments: Instruments) -> Result<Infa
     std::process::exit(0)
 }
 
-/// What operators may ask for: the plugins' pages, the tenants, and the page that describes the others.
-fn operations(
-    mut operations: Vec<Arc<dyn Operations>>,
-    described: Vec<DescribedRoute>,
-    tenants: &Tenants,
-    reload: &Reload,
-) -> Arc<[Arc<dyn Operations>]> {
+/// Where audit records are: in the store of a route, else in a file of their own.
+fn records(offers: &Offers, admin: &AdminSettings) -> Arc<dyn AuditLog> {
+    match offers.audits.first() {
+        Some(store) => Arc::clone(store),
+        None => Arc::new(AuditFile::new(admin.audit_file.clone())),
+    }
+}
+
+/// What operators may ask for: the plugins' pages, the tenants, the audit records, and the page that describes the others.
+fn services(offers: &mut Offers, admin: &AdminSettings, tenants: &Tenants, reload: &Reload) -> Services {
+    let records = records(offers, admin);
+    let (mut operations, described) =
+        (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
+    operations.push(Arc::new(AuditPages::new(Arc::clone(&records))));
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     operations.push(Arc::new(ApiPage::new(described, &operations, tenants.clone())));
-    operations.into()
+    Services::new(operations, Audit::new(records))
 }
 
 /// The log, and what protects the process.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_model::RequestId;
-use kyc_plugin_api::{Connection, Ctx, Operations};
+use kyc_plugin_api::{Connection, Ctx};
 use kyc_proxy::{Entry, Guarded, Guards, Proxy, ProxySettings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
@@ -14,7 +14,7 @@ use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 
-use crate::admin::{Access, Admin, AtSocket, Desk, Draft, Hosts, Readiness, Scheme};
+use crate::admin::{Access, Admin, AtSocket, Desk, Draft, Hosts, Readiness, Scheme, Services};
 use crate::assembly::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
 use crate::listeners::{
@@ -98,10 +98,10 @@ pub(crate) fn admin(
     settings: AdminSettings,
     (probes, own): (BoundSocket, Option<BoundSocket>),
     (metrics, readiness): (&Metrics, &Readiness),
-    operations: &Arc<[Arc<dyn Operations>]>,
+    services: &Services,
     renewal: &mut Renewal,
 ) -> Result<AdminSide, StartError> {
-    let desk = |access| Desk::new(Arc::clone(operations), access);
+    let desk = |access| Desk::new(services.clone(), access);
     let by_login = match settings.logins.is_empty() {
         true => Access::Open("loopback"),
         false => Access::Logins(settings.logins.into()),

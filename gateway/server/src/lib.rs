@@ -12,6 +12,7 @@
 mod admin;
 mod announcement;
 mod assembly;
+mod audit;
 mod cli;
 mod config;
 mod decoding;

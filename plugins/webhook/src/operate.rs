@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
-use kyc_plugin_api::Operations;
+use kyc_plugin_api::{Changed, Operations};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -32,8 +32,10 @@ impl Operations for Stored {
             Ok(value) => (StatusCode::OK, value),
             Err((status, reason)) => (status, json!({ "error": reason })),
         };
+        let changed = value.get("changed").and_then(Value::as_u64).map(Changed);
         let mut response = Response::new(format!("{value}\n").into_bytes());
         *response.status_mut() = status;
+        changed.and_then(|changed| response.extensions_mut().insert(changed));
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem, ProblemKind,
-    Result, RouteApi,
+    AuditLog, Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem,
+    ProblemKind, Result, RouteApi,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -27,7 +27,7 @@ use crate::origin::Origin;
 use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::store::Accepted;
-use crate::stored::Stored;
+use crate::stored::{Stored, StoredAudit};
 use crate::{Config, Delivery, PortalConfig, SignaturePolicy};
 
 /// One webhook route.
@@ -213,6 +213,11 @@ impl Plugin for Notifications {
             Way::Direct(_) => None,
             Way::Stored(stored) => Some(Arc::clone(stored) as Arc<dyn Operations>),
         }
+    }
+
+    fn audit(&self) -> Option<Arc<dyn AuditLog>> {
+        let Way::Stored(stored) = &self.delivery else { return None };
+        Some(Arc::new(StoredAudit::new(stored)))
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

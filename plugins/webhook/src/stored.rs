@@ -1,5 +1,6 @@
 //! `delivery = "stored"`: a notification is durable before it is answered, and is delivered afterwards.
 
+mod audit;
 mod engine;
 mod open;
 
@@ -24,6 +25,7 @@ use crate::store::{
     StoreError, check_address, listen, lock, now,
 };
 use crate::{Config, DispatchConfig, Event};
+pub(crate) use audit::StoredAudit;
 pub(crate) use engine::{Engine, Opened};
 
 /// The store of one route and what is needed to deliver from it.

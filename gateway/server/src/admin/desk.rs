@@ -1,94 +1,207 @@
 //! What operators may ask for: who asks, whether he may, and only then the plugin that answers.
+//!
+//! A change is recorded before it is made. So each record "begun" has one that says how it ended, or the process ended on
+//! the way, and the change may have been made in part.
 
 use std::sync::Arc;
 
 use http::{Method, Response, StatusCode, header};
-use kyc_plugin_api::Operations;
+use kyc_plugin_api::{AuditError, Changed, Operations};
 use pingora::protocols::http::ServerSession;
+use pingora_http::RequestHeader;
 
-use super::access::Access;
-use super::reason::Reason;
+use super::access::{Access, Caller};
+use super::reason::{Reason, ReasonError};
 use super::roles::{Effect, Operation};
 use super::{INTENT, refused};
+use crate::audit::{Attempt, Audit, FilterError, Peer, filter};
 
 /// The operations of the gateway and its plugins, as one listener offers them.
 #[derive(Clone)]
 pub(crate) struct Desk {
-    operations: Arc<[Arc<dyn Operations>]>,
+    services: Services,
     access: Access,
+}
+
+/// What every listener for operators offers: the operations, and the record of what they change.
+#[derive(Clone)]
+pub(crate) struct Services {
+    operations: Arc<[Arc<dyn Operations>]>,
+    audit: Arc<Audit>,
+}
+
+/// Why an operator gets no answer of a plugin.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("log in: a token or a certificate is needed")]
+    Unknown,
+    #[error("the role {role} may not do {operation}")]
+    Role { role: &'static str, operation: &'static str },
+    // A page in somebody's browser can send a POST anywhere, but not with a header of its own.
+    #[error("{INTENT} is missing")]
+    Intent,
+    #[error(transparent)]
+    Reason(#[from] ReasonError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error("nothing was changed, because a change needs its audit record: {0}")]
+    Audit(#[from] AuditError),
+}
+
+// === impl Services ===
+
+impl Services {
+    pub(crate) fn new(operations: Vec<Arc<dyn Operations>>, audit: Audit) -> Self {
+        Self { operations: operations.into(), audit: Arc::new(audit) }
+    }
 }
 
 // === impl Desk ===
 
 impl Desk {
-    pub(crate) fn new(operations: Arc<[Arc<dyn Operations>]>, access: Access) -> Self {
-        Self { operations, access }
+    pub(crate) fn new(services: Services, access: Access) -> Self {
+        Self { services, access }
     }
 
     /// The plugin that a path belongs to, and what follows its name.
-    pub(super) fn find<'a>(&self, path: &'a str) -> Option<(&dyn Operations, &'a str)> {
-        self.operations.iter().find_map(|operations| {
+    pub(super) fn find<'a>(&self, path: &'a str) -> Option<(&Arc<dyn Operations>, &'a str)> {
+        self.services.operations.iter().find_map(|operations| {
             let rest = path.strip_prefix('/')?.strip_prefix(operations.name())?;
-            (rest.is_empty() || rest.starts_with('/')).then_some((operations.as_ref(), rest))
+            (rest.is_empty() || rest.starts_with('/')).then_some((operations, rest))
         })
     }
 
     pub(super) async fn respond(
         &self,
         session: &ServerSession,
-        operations: &dyn Operations,
+        peer: Peer,
+        operations: &Arc<dyn Operations>,
         rest: &str,
     ) -> Response<Vec<u8>> {
         let head = session.req_header();
-        let Some(caller) = self.access.caller(session) else {
-            let peer = session.client_addr().map(tracing::field::display);
-            tracing::warn!(peer, "an operator is not known");
-            let mut response =
-                refused((StatusCode::UNAUTHORIZED, "log in: a token or a certificate is needed"));
-            let challenge = http::HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            return response;
-        };
         let operation = Operation::of(&head.method, head.uri.path());
-        if !caller.may(operation) {
-            let (name, role) = (operation.name.as_str(), caller.role());
-            tracing::warn!(
-                operator = caller.name,
-                role,
-                way = caller.way,
-                operation = name,
-                "an operator may not"
-            );
-            let reason = format!("the role {role} may not do {name}");
-            return refused((StatusCode::FORBIDDEN, &reason));
-        }
-        // A page in somebody's browser can send a POST anywhere, but not with a header of its own.
-        if operation.effect == Effect::Change && !head.headers.contains_key(INTENT) {
-            return refused((StatusCode::FORBIDDEN, "x-admin-intent is missing"));
-        }
-        let reason = match operation.effect {
-            Effect::Look => None,
-            Effect::Change => match Reason::of(&head.headers) {
-                Ok(reason) => Some(reason),
-                Err(error) => return refused((StatusCode::BAD_REQUEST, &error.to_string())),
-            },
+        let caller = self.access.caller(session);
+        let mut response = match self.ask(head, peer, caller.as_ref(), operation, (operations, rest)).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                self.note(head, peer, caller.as_ref(), operation, &refusal).await;
+                return refusal.answer();
+            }
         };
-        let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
-        let mut response = operations.answer(method, rest, head.uri.query().unwrap_or_default()).await;
-        if let Some(reason) = reason {
-            tracing::info!(
-                operator = caller.name,
-                operation = operation.name,
-                reason = reason.as_str(),
-                status = response.status().as_u16(),
-                "an operator made a change"
-            );
-        }
         let length = response.body().len();
         response.headers_mut().insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
         if head.method == Method::HEAD {
             response.body_mut().clear();
         }
         response
+    }
+
+    /// Records that a page, or somebody who is not known, was refused before anybody looked at who he is.
+    pub(super) async fn deny(&self, head: &RequestHeader, peer: Peer, status: StatusCode) {
+        let operation = Operation::of(&head.method, head.uri.path());
+        if operation.effect == Effect::Change {
+            self.services.audit.deny(&attempt(head, peer, None, operation), status).await;
+        }
+    }
+
+    async fn ask(
+        &self,
+        head: &RequestHeader,
+        peer: Peer,
+        caller: Option<&Caller>,
+        operation: &'static Operation,
+        (operations, rest): (&Arc<dyn Operations>, &str),
+    ) -> Result<Response<Vec<u8>>, Refusal> {
+        let caller = caller.ok_or(Refusal::Unknown)?;
+        if !caller.may(operation) {
+            return Err(Refusal::Role { role: caller.role(), operation: operation.name.as_str() });
+        }
+        let query = head.uri.query().unwrap_or_default();
+        if operation.effect == Effect::Look {
+            let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
+            return Ok(operations.answer(method, rest, query).await);
+        }
+        if !head.headers.contains_key(INTENT) {
+            return Err(Refusal::Intent);
+        }
+        let reason = Reason::of(&head.headers)?;
+        let attempt = Attempt {
+            filter: filter(query)?,
+            reason: Some(reason.as_str().to_owned()),
+            ..attempt(head, peer, Some(caller), operation)
+        };
+        let begun = self.services.audit.begin(&attempt).await?;
+        let (method, rest, query) = (head.method.clone(), rest.to_owned(), query.to_owned());
+        let (operations, audit) = (Arc::clone(operations), Arc::clone(&self.services.audit));
+        // Whoever does not wait for the answer must not keep the end of his change from being recorded.
+        let changed = tokio::spawn(async move {
+            let response = operations.answer(&method, &rest, &query).await;
+            let count = response.extensions().get::<Changed>().map(|changed| changed.0);
+            audit.end(&attempt, begun, response.status(), count).await;
+            response
+        });
+        changed.await.map_err(|_| AuditError::Failed("the change broke off".to_owned()).into())
+    }
+
+    /// Logs a refusal, and records it where something was to be changed.
+    async fn note(
+        &self,
+        head: &RequestHeader,
+        peer: Peer,
+        caller: Option<&Caller>,
+        operation: &Operation,
+        refusal: &Refusal,
+    ) {
+        let operator = caller.map(|caller| caller.name.as_str());
+        let (peer_text, name) = (peer.to_string(), operation.name.as_str());
+        match refusal {
+            Refusal::Audit(error) => {
+                tracing::error!(operator, operation = name, %error, "no change without its audit record");
+            }
+            refusal => {
+                tracing::warn!(operator, peer = peer_text, operation = name, reason = %refusal, "an operator was refused");
+            }
+        }
+        if operation.effect == Effect::Change
+            && matches!(refusal, Refusal::Unknown | Refusal::Role { .. } | Refusal::Intent)
+        {
+            self.services.audit.deny(&attempt(head, peer, caller, operation), refusal.status()).await;
+        }
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unknown => StatusCode::UNAUTHORIZED,
+            Self::Role { .. } | Self::Intent => StatusCode::FORBIDDEN,
+            Self::Reason(_) | Self::Filter(_) => StatusCode::BAD_REQUEST,
+            Self::Audit(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn answer(&self) -> Response<Vec<u8>> {
+        let mut response = refused((self.status(), &self.to_string()));
+        if matches!(self, Self::Unknown) {
+            let challenge = http::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// What is known of an attempt, but for its reason; of a query that cannot be carried out, nothing is.
+fn attempt(head: &RequestHeader, peer: Peer, caller: Option<&Caller>, operation: &Operation) -> Attempt {
+    Attempt {
+        operator: caller.map(|caller| caller.name.clone()),
+        subject: None,
+        way: caller.map(|caller| caller.way),
+        role: caller.map(Caller::role),
+        from: peer,
+        operation: operation.name.clone(),
+        filter: filter(head.uri.query().unwrap_or_default()).unwrap_or_default(),
+        reason: None,
     }
 }

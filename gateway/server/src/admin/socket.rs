@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::Response;
 use pingora::apps::ServerApp;
-use pingora::apps::http_app::HttpServer;
+use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::stream::Stream;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
@@ -21,6 +23,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::Semaphore;
 
 use super::Admin;
+use crate::audit::Peer;
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]
@@ -33,7 +36,13 @@ pub(crate) struct Draft {
 /// Serves operators at a Unix socket until the process ends.
 pub(crate) struct AtSocket {
     socket: Option<Draft>,
-    app: Arc<HttpServer<Admin>>,
+    admin: Arc<Admin>,
+}
+
+/// The admin side for one connection, whose other end is known to the system.
+struct AtPeer {
+    admin: Arc<Admin>,
+    peer: Peer,
 }
 
 // === impl Draft ===
@@ -72,7 +81,7 @@ impl Draft {
 
 impl AtSocket {
     pub(crate) fn new(socket: Draft, admin: Admin) -> Self {
-        Self { socket: Some(socket), app: Arc::new(HttpServer::new_app(admin)) }
+        Self { socket: Some(socket), admin: Arc::new(admin) }
     }
 }
 
@@ -93,7 +102,10 @@ impl Service for AtSocket {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let (app, stop) = (Arc::clone(&self.app), shutdown.clone());
+                    let peer =
+                        stream.peer_cred().map_or(Peer::Unknown, |peer| Peer::Socket { uid: peer.uid() });
+                    let admin = AtPeer { admin: Arc::clone(&self.admin), peer };
+                    let (app, stop) = (Arc::new(HttpServer::new_app(admin)), shutdown.clone());
                     current_handle().spawn(async move {
                         let _place = place;
                         app.process_new(Box::new(Stream::from(stream)), &stop).await;
@@ -113,6 +125,13 @@ impl Service for AtSocket {
 
     fn threads(&self) -> Option<usize> {
         Some(1)
+    }
+}
+
+#[async_trait]
+impl ServeHttp for AtPeer {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        self.admin.answer_to(self.peer, session).await
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct AdminSettings {
     pub(crate) address: SocketAddr,
     /// Names besides its own that are answered to.
     pub(crate) hosts: Vec<HostName>,
+    /// Where audit records are, when no route has a store for them.
+    pub(crate) audit_file: PathBuf,
     pub(crate) operations: Place,
     pub(crate) socket: Option<(PathBuf, u32)>,
     pub(crate) logins: Vec<Login>,
@@ -74,7 +76,8 @@ pub(super) fn check(
     }
     let socket =
         operations.socket.as_deref().map(|path| (folder.resolve(path), operations.socket_mode.bits()));
-    Some(AdminSettings { address: address?, hosts, operations: place?, socket, logins })
+    let audit_file = folder.resolve(&raw.audit_file);
+    Some(AdminSettings { address: address?, hosts, audit_file, operations: place?, socket, logins })
 }
 
 fn place(

@@ -87,6 +87,7 @@ pub(crate) enum ClientCertificate {
 pub(crate) struct Admin {
     pub(crate) address: String,
     pub(crate) hosts: Vec<String>,
+    pub(crate) audit_file: PathBuf,
     pub(crate) operations: RawOperations,
 }
 
@@ -221,7 +222,12 @@ impl Default for Server {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: "127.0.0.1:9464".to_owned(), hosts: Vec::new(), operations: RawOperations::default() }
+        Self {
+            address: "127.0.0.1:9464".to_owned(),
+            hosts: Vec::new(),
+            audit_file: PathBuf::from("data/audit.jsonl"),
+            operations: RawOperations::default(),
+        }
     }
 }
 

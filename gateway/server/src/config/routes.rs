@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use kyc_plugin_api::{Background, Build, Operations, Plugin, Role};
+use kyc_plugin_api::{AuditLog, Background, Build, Operations, Plugin, Role};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
@@ -28,6 +28,8 @@ pub(crate) struct Reach {
 pub(crate) struct Offers {
     pub(crate) backgrounds: Vec<Arc<dyn Background>>,
     pub(crate) operations: Vec<Arc<dyn Operations>>,
+    /// Stores that can keep the audit records; the first one does.
+    pub(crate) audits: Vec<Arc<dyn AuditLog>>,
     /// What the routes can say of themselves.
     pub(crate) described: Vec<DescribedRoute>,
     /// The routes where tenants must name their callers.
@@ -97,6 +99,7 @@ pub(crate) fn check(
         }
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
         offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.operations()));
+        offers.audits.extend(plugins.iter().filter_map(|(_, plugin)| plugin.audit()));
         offers.described.extend(route.paths.first().map(|pattern| DescribedRoute {
             pattern: pattern.clone(),
             methods: methods.clone(),

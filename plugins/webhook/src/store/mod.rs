@@ -4,6 +4,7 @@
 //! deliver is *parked*, with a reason, until an operator or a change of the configuration helps. Engines keep it in one table and
 //! change it in batches, one commit for each (`write`); what is in flight is known to the one dispatcher alone.
 
+mod audit;
 mod change;
 mod engine;
 mod error;
@@ -19,6 +20,7 @@ mod sqlite;
 
 use uuid::Uuid;
 
+pub(crate) use audit::Records;
 pub(crate) use change::{Attempt, Bound, Change, Claim, Effect, Finish, Next, Progress, Reseal, Sweep};
 pub(crate) use engine::{Extent, NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};
@@ -27,10 +29,10 @@ pub(crate) use key::{KeyPlace, KeySource};
 pub(crate) use lock::{alone, in_use, lock};
 pub(crate) use owner::{Binding, Customer, Owner, Recipient};
 pub(crate) use place::{MOVED, beside, sync_name};
-pub(crate) use postgres::{Postgres, check_address, listen};
+pub(crate) use postgres::{Postgres, PostgresRecords, check_address, listen};
 pub(crate) use seal::{Keyring, Sealed};
 pub(crate) use share::Share;
-pub(crate) use sqlite::Sqlite;
+pub(crate) use sqlite::{Sqlite, SqliteRecords};
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub(crate) type Millis = i64;

@@ -3,6 +3,7 @@
 
 mod address;
 mod adopt;
+mod audit;
 mod filter;
 mod insert;
 mod listen;
@@ -22,6 +23,7 @@ use sqlx::postgres::PgConnection;
 
 use super::{Extent, Keyring, OpenError, Share, StoreError};
 pub(crate) use address::check as check_address;
+pub(crate) use audit::PostgresRecords;
 pub(crate) use listen::listen;
 pub(crate) use read::PostgresReader;
 pub(crate) use write::PostgresWriter;

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: the default, with no set-up.
 
+mod audit;
 mod filter;
 mod insert;
 mod open;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnection;
 
 use super::{Extent, Keyring, OpenError, Share, StoreError};
+pub(crate) use audit::SqliteRecords;
 pub(crate) use read::SqliteReader;
 pub(crate) use write::SqliteWriter;
 

@@ -1,0 +1,73 @@
+//! Where the record of each change that an operator makes is kept.
+//!
+//! The records are one chain: each entry holds the hash of the one before, so that a removed, changed or inserted entry
+//! shows. The gateway builds the chain; a plugin that has a durable store keeps it there, because a chain in a database
+//! that several gateways share is one chain for all of them. [`AuditLog::append`] makes that possible without a
+//! transaction: an entry is added only when its number is the next one.
+
+use async_trait::async_trait;
+
+/// One entry of the chain, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number: 1 for the first, and one more than the entry before.
+    pub seq: i64,
+    /// The hash of the entry before, in hexadecimal; 64 zeros in the first.
+    pub previous: String,
+    /// The record: a JSON object as text. The hash is over this text as it is stored.
+    pub record: String,
+    /// SHA-256 over `previous` and `record`, one after the other, in hexadecimal.
+    pub hash: String,
+}
+
+/// Why the chain cannot be read or added to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The store is not open, or does not answer in time.
+    #[error("the audit store does not answer")]
+    Away,
+    /// The store has no room.
+    #[error("the audit store is full")]
+    Full,
+    /// The store fails in another way; the text holds no secret.
+    #[error("the audit store failed: {0}")]
+    Failed(String),
+}
+
+/// A durable place for one chain of records.
+#[async_trait]
+pub trait AuditLog: Send + Sync + 'static {
+    /// Opens the store without a gateway, for a command line that reads it; it must be there already.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    async fn open(&self) -> Result<(), AuditError>;
+
+    /// The newest entry; `None` while there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`].
+    async fn newest(&self) -> Result<Option<AuditEntry>, AuditError>;
+
+    /// Adds an entry if its number is the next one, and returns when it is durable. `false`: another gateway has added
+    /// one in the meantime, and nothing was changed.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`]; whether the entry was added is not known then.
+    async fn append(&self, entry: &AuditEntry) -> Result<bool, AuditError>;
+
+    /// The first `limit` entries with a higher number than `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`].
+    async fn read(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, AuditError>;
+}
+
+/// How many things a change has changed: a plugin puts it into the extensions of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed(pub u64);

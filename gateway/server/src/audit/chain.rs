@@ -1,0 +1,41 @@
+//! The chain: how an entry follows from the one before.
+
+use kyc_plugin_api::AuditEntry;
+use sha2::{Digest, Sha256};
+
+/// The entry that comes behind another one, or the first.
+pub(super) fn next(newest: Option<&AuditEntry>, record: String) -> AuditEntry {
+    let (seq, previous) = match newest {
+        Some(entry) => (entry.seq.saturating_add(1), entry.hash.clone()),
+        None => (1, FIRST.to_owned()),
+    };
+    let hash = hash(&previous, &record);
+    AuditEntry { seq, previous, record, hash }
+}
+
+/// SHA-256 over what an entry holds, as it is stored.
+pub(super) fn hash(previous: &str, record: &str) -> String {
+    let mut digest = Sha256::new();
+    digest.update(previous);
+    digest.update(record);
+    hex::encode(digest.finalize())
+}
+
+/// What the first entry follows on.
+pub(super) const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_over_the_texts_as_they_are() {
+        let first = next(None, "{\"number\":1}".to_owned());
+        let second = next(Some(&first), "{ }".to_owned());
+
+        // printf %s "$(printf '0%.0s' $(seq 64)){\"number\":1}" | sha256sum
+        assert_eq!(first.hash, "71954ae62f8018da104c86cc9b478bbbcae873cc3063f62aea6b4d1083aab8c4");
+        assert_eq!((first.seq, second.seq, &second.previous), (1, 2, &first.hash));
+        assert_eq!(second.hash, hash(&first.hash, "{ }"));
+    }
+}

@@ -1,0 +1,243 @@
+//! The chain in a file of its own: one JSON object a line, for a gateway that stores no events.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use kyc_plugin_api::{AuditEntry, AuditError, AuditLog};
+use serde::{Deserialize, Serialize};
+
+/// A file to which lines are added, by one process at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditFile(PathBuf);
+
+/// An entry as a line.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    seq: i64,
+    previous: String,
+    record: String,
+    hash: String,
+}
+
+// === impl AuditFile ===
+
+impl AuditFile {
+    /// Names the file; it is made with the first record.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, AuditError> {
+        let path = self.0.clone();
+        let failed = |error: io::Error, path: &Path| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AuditError::Full,
+            _ => AuditError::Failed(format!("{}: {error}", path.display())),
+        };
+        let done = tokio::task::spawn_blocking(move || work(&path).map_err(|error| failed(error, &path)));
+        done.await.unwrap_or(Err(AuditError::Away))
+    }
+}
+
+#[async_trait]
+impl AuditLog for AuditFile {
+    async fn open(&self) -> Result<(), AuditError> {
+        self.work(|path| File::open(path).map(drop)).await
+    }
+
+    async fn newest(&self) -> Result<Option<AuditEntry>, AuditError> {
+        self.work(|path| match File::open(path) {
+            Ok(mut file) => {
+                file.lock_shared()?;
+                last(&mut file)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn append(&self, entry: &AuditEntry) -> Result<bool, AuditError> {
+        let entry = entry.clone();
+        self.work(move |path| append(path, &entry)).await
+    }
+
+    async fn read(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, AuditError> {
+        self.work(move |path| {
+            let file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            file.lock_shared()?;
+            read(file, after, limit)
+        })
+        .await
+    }
+}
+
+fn append(path: &Path, entry: &AuditEntry) -> io::Result<bool> {
+    let mut file = open(path)?;
+    // The system frees it with the file.
+    file.lock()?;
+    cut_off(&file)?;
+    if last(&mut file)?.map_or(0, |newest| newest.seq) != entry.seq - 1 {
+        return Ok(false);
+    }
+    let line = Line {
+        seq: entry.seq,
+        previous: entry.previous.clone(),
+        record: entry.record.clone(),
+        hash: entry.hash.clone(),
+    };
+    let line = format!("{}\n", serde_json::to_string(&line).map_err(io::Error::other)?);
+    file.write_all(line.as_bytes())?;
+    file.sync_all()?;
+    Ok(true)
+}
+
+/// Opens the file, or makes it together with its folder.
+fn open(path: &Path) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)?;
+    }
+    let is_new = !path.exists();
+    let file = File::options().read(true).append(true).create(true).mode(0o600).open(path)?;
+    if is_new {
+        // The name, too, has to outlive a loss of power.
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(file)
+}
+
+/// Cuts off a line that a process did not finish: nobody was told that it is stored.
+fn cut_off(file: &File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let whole = start_of_last_line(file, length)?;
+    if whole < length && !ends_line(file, length)? {
+        tracing::warn!(bytes = length - whole, "an unfinished audit record is cut off");
+        file.set_len(whole)?;
+    }
+    Ok(())
+}
+
+/// The last whole entry.
+fn last(file: &mut File) -> io::Result<Option<AuditEntry>> {
+    let mut length = file.metadata()?.len();
+    if length > 0 && !ends_line(file, length)? {
+        length = start_of_last_line(file, length)?;
+    }
+    let Some(end) = length.checked_sub(1) else { return Ok(None) };
+    let start = start_of_last_line(file, end)?;
+    let mut line = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    Read::by_ref(file).take(end - start).read_to_end(&mut line)?;
+    parse(&line).map(Some)
+}
+
+/// Where what comes behind the last line end before `end` begins.
+fn start_of_last_line(file: &File, end: u64) -> io::Result<u64> {
+    let mut until = end;
+    let mut block = vec![0; BLOCK];
+    while until > 0 {
+        let from = until.saturating_sub(BLOCK as u64);
+        let part = block.get_mut(..usize::try_from(until - from).unwrap_or(BLOCK)).unwrap_or_default();
+        file.read_exact_at(part, from)?;
+        if let Some(place) = part.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(from + place as u64 + 1);
+        }
+        until = from;
+    }
+    Ok(0)
+}
+
+fn ends_line(file: &File, length: u64) -> io::Result<bool> {
+    let mut byte = [0];
+    match length.checked_sub(1) {
+        Some(place) => file.read_exact_at(&mut byte, place).map(|()| byte == *b"\n"),
+        None => Ok(true),
+    }
+}
+
+fn read(file: File, after: i64, limit: usize) -> io::Result<Vec<AuditEntry>> {
+    let mut lines = BufReader::new(file);
+    let mut entries = Vec::new();
+    let mut line = Vec::new();
+    while entries.len() < limit {
+        line.clear();
+        lines.read_until(b'\n', &mut line)?;
+        // What does not end is not finished.
+        let Some(whole) = line.strip_suffix(b"\n") else { break };
+        let entry = parse(whole)?;
+        if entry.seq > after {
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
+fn parse(line: &[u8]) -> io::Result<AuditEntry> {
+    let Line { seq, previous, record, hash } = serde_json::from_slice(line).map_err(|error| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("a line is no entry: {error}"))
+    })?;
+    Ok(AuditEntry { seq, previous, record, hash })
+}
+
+const BLOCK: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::audit::chain::next;
+
+    #[tokio::test]
+    async fn entries_are_added_in_turn_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/audit.jsonl");
+        let file = AuditFile::new(path.clone());
+        assert!(file.newest().await.unwrap().is_none() && file.read(0, 9).await.unwrap().is_empty());
+
+        let mut entries: Vec<AuditEntry> = Vec::new();
+        for number in 0..5 {
+            // Longer than a block, once.
+            entries.push(next(entries.last(), format!("{number} {}", "x".repeat(number * 5000))));
+            assert!(file.append(entries.last().unwrap()).await.unwrap());
+            assert!(!file.append(entries.last().unwrap()).await.unwrap(), "it is there already");
+            assert_eq!(file.newest().await.unwrap().as_ref(), entries.last());
+        }
+
+        assert_eq!(file.read(0, 9).await.unwrap(), entries);
+        assert_eq!(file.read(2, 2).await.unwrap(), entries[2..4]);
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_was_not_finished_is_no_entry_and_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = AuditFile::new(path.clone());
+        let first = next(None, "one".to_owned());
+        let second = next(Some(&first), "two".to_owned());
+
+        for torn in ["{", "{\"seq\":1,\"prev"] {
+            std::fs::write(&path, torn).unwrap();
+            assert_eq!(file.newest().await.unwrap(), None);
+            assert!(file.append(&first).await.unwrap());
+            let mut half = std::fs::read(&path).unwrap();
+            half.extend_from_slice(torn.as_bytes());
+            std::fs::write(&path, half).unwrap();
+            assert_eq!(file.newest().await.unwrap(), Some(first.clone()));
+            assert!(file.append(&second).await.unwrap());
+            assert_eq!(file.read(0, 9).await.unwrap(), [first.clone(), second.clone()]);
+        }
+    }
+}

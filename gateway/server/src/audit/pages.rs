@@ -1,0 +1,232 @@
+//! The records for operators: the newest first, from the cursor on.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode, header};
+use kyc_plugin_api::{AuditEntry, AuditError, AuditLog, Operations};
+use serde_json::{Map, Value, json};
+
+use super::record::{self, time};
+
+/// `/audit`.
+pub(crate) struct AuditPages {
+    log: Arc<dyn AuditLog>,
+}
+
+/// Which records are meant; what is absent means all.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    /// Members of the record that must have these values.
+    members: Vec<(&'static str, String)>,
+    /// At or after this time.
+    since: Option<String>,
+    /// Before this time.
+    until: Option<String>,
+    /// Before this record.
+    before: Option<i64>,
+    limit: usize,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error("{0}")]
+    Parameter(String),
+    #[error(transparent)]
+    Store(#[from] AuditError),
+    #[error("no such path")]
+    Path,
+    #[error("GET to look; records are never changed")]
+    Method,
+}
+
+// === impl AuditPages ===
+
+impl AuditPages {
+    pub(crate) fn new(log: Arc<dyn AuditLog>) -> Self {
+        Self { log }
+    }
+
+    async fn list(&self, query: &str) -> Result<Value, PageError> {
+        let wanted = Wanted::parse(query)?;
+        let mut end = match wanted.before {
+            Some(before) => before,
+            None => self.log.newest().await?.map_or(1, |newest| newest.seq.saturating_add(1)),
+        };
+        let mut found = Vec::new();
+        let mut looked = 0;
+        while end > 1 && looked < MOST_LOOKED_AT {
+            let start = (end - 1 - PAGE).max(0);
+            let page = self.log.read(start, usize::try_from(end - 1 - start).unwrap_or_default()).await?;
+            looked += PAGE;
+            for entry in page.iter().rev().filter(|entry| entry.seq < end) {
+                let record = parse(entry);
+                if wanted.has(&record) {
+                    if found.len() == wanted.limit {
+                        return Ok(json!({ "records": found, "before": entry.seq + 1 }));
+                    }
+                    found.push(shown(entry, record));
+                }
+            }
+            end = start + 1;
+        }
+        Ok(json!({ "records": found, "before": (end > 1).then_some(end) }))
+    }
+}
+
+#[async_trait]
+impl Operations for AuditPages {
+    fn name(&self) -> &'static str {
+        "audit"
+    }
+
+    async fn answer(&self, method: &Method, path: &str, query: &str) -> Response<Vec<u8>> {
+        let answer = match (method, path) {
+            (&Method::GET, "") => self.list(query).await,
+            (_, "") => Err(PageError::Method),
+            _ => Err(PageError::Path),
+        };
+        let (status, value) = match answer {
+            Ok(value) => (StatusCode::OK, value),
+            Err(error) => (error.status(), json!({ "error": error.to_string() })),
+        };
+        let mut response = Response::new(format!("{value}\n").into_bytes());
+        *response.status_mut() = status;
+        let json = http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+
+    fn describe(&self) -> Value {
+        // It is part of this program; a test reads it.
+        serde_json::from_str(include_str!("audit.openapi.json")).unwrap_or_default()
+    }
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    fn parse(query: &str) -> Result<Self, PageError> {
+        let wrong = |reason: String| PageError::Parameter(reason);
+        let mut wanted = Self { limit: DEFAULT_LIMIT, ..Self::default() };
+        let parameters = record::filter(query).map_err(|error| wrong(error.to_string()))?;
+        for (name, value) in parameters {
+            let text = value.as_str().unwrap_or_default().to_owned();
+            if let Some(member) = MEMBERS.into_iter().find(|member| *member == name) {
+                wanted.members.push((member, text));
+                continue;
+            }
+            match name.as_str() {
+                "since" => wanted.since = Some(instant(&name, &text)?),
+                "until" => wanted.until = Some(instant(&name, &text)?),
+                "before" => {
+                    let before = text.parse().ok().filter(|before: &i64| *before > 0);
+                    wanted.before =
+                        Some(before.ok_or_else(|| wrong("before is the number of a record".to_owned()))?);
+                }
+                "limit" => {
+                    let limit: usize = text.parse().map_err(|_| wrong("limit is a number".to_owned()))?;
+                    wanted.limit = limit.clamp(1, LARGEST_LIMIT);
+                }
+                _ => return Err(wrong(format!("`{name}` is no parameter of this"))),
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn has(&self, record: &Map<String, Value>) -> bool {
+        let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default();
+        self.members.iter().all(|(member, wanted)| text(member) == wanted)
+            && self.since.as_deref().is_none_or(|since| text("at") >= since)
+            && self.until.as_deref().is_none_or(|until| text("at") < until)
+    }
+}
+
+// === impl PageError ===
+
+impl PageError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Parameter(_) => StatusCode::BAD_REQUEST,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Path => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+}
+
+/// What a record says; nothing when somebody made it unreadable, which `verify` finds.
+fn parse(entry: &AuditEntry) -> Map<String, Value> {
+    serde_json::from_str(&entry.record).unwrap_or_default()
+}
+
+fn shown(entry: &AuditEntry, record: Map<String, Value>) -> Value {
+    let mut shown = Map::new();
+    shown.insert("seq".to_owned(), entry.seq.into());
+    shown.extend(record);
+    shown.insert("hash".to_owned(), entry.hash.clone().into());
+    Value::Object(shown)
+}
+
+/// A time, or how long ago it was, as records have times.
+fn instant(name: &str, text: &str) -> Result<String, PageError> {
+    let at = match humantime::parse_duration(text) {
+        Ok(ago) => SystemTime::now().checked_sub(ago),
+        Err(_) => humantime::parse_rfc3339_weak(text).ok(),
+    };
+    // What is before the year 1970 or behind 9999 has no such text.
+    let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    match at.filter(|at| (SystemTime::UNIX_EPOCH..=latest).contains(at)) {
+        Some(at) => Ok(time(at)),
+        None => Err(PageError::Parameter(format!(
+            "{name} is a time such as 2026-11-24T10:00:00Z, or 2h for two hours ago"
+        ))),
+    }
+}
+
+const MEMBERS: [&str; 3] = ["operator", "operation", "outcome"];
+const DEFAULT_LIMIT: usize = 50;
+const LARGEST_LIMIT: usize = 1000;
+/// Entries that are read at a time.
+const PAGE: i64 = 500;
+/// Entries that one request looks at; the answer says where to go on.
+const MOST_LOOKED_AT: i64 = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::AuditFile;
+    use crate::audit::chain::next;
+
+    async fn numbers(pages: &AuditPages, query: &str) -> (Vec<i64>, Option<i64>) {
+        let answer = pages.list(query).await.unwrap();
+        let records = answer["records"].as_array().unwrap().iter();
+        (records.map(|record| record["seq"].as_i64().unwrap()).collect(), answer["before"].as_i64())
+    }
+
+    #[tokio::test]
+    async fn records_are_listed_from_the_newest_on_behind_a_cursor() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
+        let mut newest = None;
+        for number in 1..=7 {
+            let operator = if number % 2 == 0 { "even" } else { "odd" };
+            let at = time(SystemTime::UNIX_EPOCH + Duration::from_secs(number));
+            newest = Some(next(newest.as_ref(), json!({ "at": at, "operator": operator }).to_string()));
+            assert!(log.append(newest.as_ref().unwrap()).await.unwrap());
+        }
+        let pages = AuditPages::new(log);
+
+        assert_eq!(numbers(&pages, "").await, (vec![7, 6, 5, 4, 3, 2, 1], None));
+        assert_eq!(numbers(&pages, "limit=3").await, (vec![7, 6, 5], Some(5)));
+        assert_eq!(numbers(&pages, "limit=3&before=5").await, (vec![4, 3, 2], Some(2)));
+        assert_eq!(numbers(&pages, "operator=even").await, (vec![6, 4, 2], None));
+        let range = "since=1970-01-01T00:00:03Z&until=1970-01-01T00:00:05Z";
+        assert_eq!(numbers(&pages, range).await, (vec![4, 3], None));
+        for wrong in ["limit=x", "before=0", "since=never", "operater=even", "limit=1&limit=2"] {
+            assert!(matches!(pages.list(wrong).await, Err(PageError::Parameter(_))), "{wrong}");
+        }
+    }
+}

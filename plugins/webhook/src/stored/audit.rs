@@ -1,0 +1,73 @@
+//! The gateway's audit records, kept in the store of this route.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kyc_plugin_api::{AuditEntry, AuditError, AuditLog};
+use tokio::sync::Mutex;
+
+use super::{Engine, Opened, Stored};
+use crate::store::{Postgres, PostgresRecords, Records, SqliteRecords, StoreError};
+
+/// The audit records of a store.
+pub(crate) struct StoredAudit {
+    stored: Arc<Stored>,
+    records: Mutex<Option<Box<dyn Records>>>,
+}
+
+// === impl StoredAudit ===
+
+impl StoredAudit {
+    pub(crate) fn new(stored: &Arc<Stored>) -> Self {
+        Self { stored: Arc::clone(stored), records: Mutex::new(None) }
+    }
+}
+
+/// The records, which can be reached as soon as the engine is open.
+fn records<'a>(
+    engine: &Engine,
+    records: &'a mut Option<Box<dyn Records>>,
+) -> Result<&'a mut dyn Records, StoreError> {
+    if records.is_none() {
+        *records = match engine.opened() {
+            Some(Opened::Sqlite(store)) => Some(Box::new(SqliteRecords::new(store))),
+            Some(Opened::Postgres(store)) => Some(Box::new(PostgresRecords::new(store))),
+            None => None,
+        };
+    }
+    records.as_deref_mut().ok_or(StoreError::Away).map(|records| records as &mut dyn Records)
+}
+
+#[async_trait]
+impl AuditLog for StoredAudit {
+    async fn open(&self) -> Result<(), AuditError> {
+        match &self.stored.engine {
+            Engine::Sqlite(store) if store.path().exists() => {}
+            Engine::Sqlite(store) => {
+                return Err(AuditError::Failed(format!("there is no store at {}", store.path().display())));
+            }
+            Engine::Postgres { source, lease, share, store } => {
+                let url = source.read().map_err(|error| AuditError::Failed(error.to_string()))?;
+                // Opened twice, the first address stays: it is the same.
+                let _ = store.set(Postgres::new(url, *lease).with_share(*share));
+            }
+        }
+        Ok(())
+    }
+
+    async fn newest(&self) -> Result<Option<AuditEntry>, AuditError> {
+        let mut guard = self.records.lock().await;
+        Ok(records(&self.stored.engine, &mut guard)?.read(None, 1).await?.pop())
+    }
+
+    async fn append(&self, entry: &AuditEntry) -> Result<bool, AuditError> {
+        let mut guard = self.records.lock().await;
+        Ok(records(&self.stored.engine, &mut guard)?.append(entry).await?)
+    }
+
+    async fn read(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, AuditError> {
+        let mut guard = self.records.lock().await;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        Ok(records(&self.stored.engine, &mut guard)?.read(Some(after), limit).await?)
+    }
+}

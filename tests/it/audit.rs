@@ -1,0 +1,141 @@
+//! The audit records: what they say, and that no change is made without one.
+
+use std::path::Path;
+use std::process::Command;
+
+use kyc_sandbox::portal::Mode;
+use reqwest::Client;
+use serde_json::Value;
+
+use crate::durable::{event, stored};
+use crate::support::gateway::Gateway;
+use crate::support::world::{DIRECT, World, routes};
+
+/// Sends a change with an intent; the answer's status.
+async fn change(gateway: &Gateway, path: &str, reason: Option<&str>) -> u16 {
+    let request = Client::new().post(gateway.admin(path)).header("x-admin-intent", "test");
+    let request =
+        reason.into_iter().fold(request, |request, reason| request.header("x-admin-reason", reason));
+    request.send().await.unwrap().status().as_u16()
+}
+
+async fn records(gateway: &Gateway, query: &str) -> Vec<Value> {
+    let text = reqwest::get(gateway.admin(&format!("/audit{query}"))).await.unwrap().text().await.unwrap();
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    answer["records"].as_array().unwrap_or_else(|| panic!("{text}")).clone()
+}
+
+/// Does something to a store file from outside.
+fn sql(store: &Path, script: &str) {
+    let program =
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.executescript(sys.argv[2]); db.close()";
+    let done = Command::new("python3").args(["-c", program]).arg(store).arg(script).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A world with one notification that waits.
+async fn waiting() -> World {
+    let world = World::start(&stored()).await;
+    world.globex.set_mode(Mode::Status(500));
+    assert_eq!(world.notify("globex", &event(1)).await.status(), 200);
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_recorded_before_and_after_it_is_made() {
+    let world = waiting().await;
+
+    assert_eq!(change(&world.gateway, "/events/discard?tenant=globex", Some("sent twice, ü")).await, 200);
+    assert_eq!(change(&world.gateway, "/events/replay?tenat=globex", Some("misspelt")).await, 400);
+    assert_eq!(change(&world.gateway, "/admin/reload", Some("new tenant")).await, 202);
+    assert_eq!(change(&world.gateway, "/admin/reload", None).await, 400);
+
+    let found = records(&world.gateway, "").await;
+    let column = |name: &str| found.iter().map(|record| record[name].clone()).collect::<Vec<_>>();
+    assert_eq!(column("seq"), [6, 5, 4, 3, 2, 1].map(Value::from));
+    assert_eq!(column("outcome"), ["done", "begun", "failed", "begun", "done", "begun"].map(Value::from));
+    assert_eq!(
+        column("operation"),
+        [
+            "tenants.reload",
+            "tenants.reload",
+            "events.replay",
+            "events.replay",
+            "events.discard",
+            "events.discard"
+        ]
+        .map(Value::from)
+    );
+    let done = &found[4];
+    assert_eq!(
+        (&done["operator"], &done["way"], &done["role"]),
+        (&"loopback".into(), &"loopback".into(), &"all".into())
+    );
+    assert_eq!((&done["reason"], &done["filter"]["tenant"]), (&"sent twice, ü".into(), &"globex".into()));
+    assert_eq!((&done["begun"], &done["count"], &done["status"]), (&1.into(), &1.into(), &200.into()));
+    assert!(done["from"].as_str().unwrap().starts_with("127.0.0.1:"), "{done}");
+    assert_eq!(records(&world.gateway, "?operation=tenants.reload&outcome=done").await, [found[0].clone()]);
+    let log = world.gateway.stop().await;
+    for record in &found {
+        assert!(log.contains(record["hash"].as_str().unwrap()), "the head of {record} is not logged");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_changed_when_the_record_cannot_be_stored() {
+    let world = waiting().await;
+    let store = world.gateway.folder().join("store/events.db");
+    assert_eq!(change(&world.gateway, "/admin/reload", Some("makes the table")).await, 202);
+    sql(&store, "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END");
+
+    let refused = change(&world.gateway, "/events/discard?tenant=globex", Some("in vain")).await;
+    let waits =
+        reqwest::get(world.gateway.admin("/events?state=waiting")).await.unwrap().text().await.unwrap();
+    sql(&store, "DROP TRIGGER full");
+    let done = change(&world.gateway, "/events/discard?tenant=globex", Some("again")).await;
+
+    assert_eq!((refused, done), (503, 200));
+    assert!(waits.contains("\"globex\""), "{waits}");
+    assert!(world.gateway.stop().await.contains("no change without its audit record"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_stored_the_records_are_in_a_file() {
+    let world = World::start(&routes(DIRECT)).await;
+    let file = world.gateway.folder().join("data/audit.jsonl");
+
+    assert_eq!(change(&world.gateway, "/admin/reload", Some("first")).await, 202);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let listed = records(&world.gateway, "").await;
+    // Nobody can write to a folder.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let refused = change(&world.gateway, "/admin/reload", Some("second")).await;
+
+    assert_eq!((text.lines().count(), listed.len(), refused), (2, 2, 503), "{text}");
+    assert!(world.gateway.stop().await.contains("no change without its audit record"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denied_attempts_are_recorded_and_bounded() {
+    let world = waiting().await;
+    let post = || Client::new().post(world.gateway.admin("/events/discard?tenant=globex"));
+
+    for number in 0..40 {
+        let request = if number % 2 == 0 { post() } else { post().header("host", "evil.example") };
+        assert!([403, 421].contains(&request.send().await.unwrap().status().as_u16()));
+    }
+    assert_eq!(Client::new().get(world.gateway.admin("/events")).send().await.unwrap().status(), 200);
+
+    let denied = records(&world.gateway, "?outcome=denied&limit=100").await;
+    // Thirty at once of those who are not known, and of those who are.
+    assert_eq!(denied.len(), 40);
+    for _ in 0..40 {
+        post().send().await.unwrap();
+    }
+    assert_eq!(records(&world.gateway, "?outcome=denied&limit=100").await.len(), 50);
+    let known = denied.iter().find(|record| record["operator"] == "loopback").unwrap();
+    assert_eq!((&known["status"], &known["operation"]), (&403.into(), &"events.discard".into()));
+    assert!(denied.iter().any(|record| record["status"] == 421 && record["operator"].is_null()));
+    world.gateway.stop().await;
+}
