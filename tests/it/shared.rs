@@ -9,7 +9,7 @@ use crate::durable::{event, stored, taken, wait_for_all};
 use crate::support::world::World;
 
 /// Everything at a hundredth of its time, and in a database.
-fn config(server: &Postgres, folder: &std::path::Path) -> String {
+pub(crate) fn config(server: &Postgres, folder: &std::path::Path) -> String {
     let (url, key) = (folder.join("url"), folder.join("key"));
     std::fs::write(&url, server.url()).unwrap();
     std::fs::write(&key, "5e".repeat(32)).unwrap();

@@ -66,8 +66,28 @@ pub trait AuditLog: Send + Sync + 'static {
     ///
     /// [`AuditError`].
     async fn read(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, AuditError>;
+
+    /// Hands over all entries in the order in which they are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`].
+    async fn scan(&self, take: &mut (dyn FnMut(AuditEntry) + Send)) -> Result<(), AuditError> {
+        let mut after = 0;
+        loop {
+            let page = self.read(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.seq;
+            for entry in page {
+                take(entry);
+            }
+        }
+    }
 }
 
 /// How many things a change has changed: a plugin puts it into the extensions of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed(pub u64);
+
+/// Entries that are read at a time.
+const PAGE: usize = 500;

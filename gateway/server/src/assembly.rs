@@ -156,7 +156,7 @@ pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<
 }
 
 /// Where audit records are: in the store of a route, else in a file of their own.
-fn records(offers: &Offers, admin: &AdminSettings) -> Arc<dyn AuditLog> {
+pub(crate) fn records(offers: &Offers, admin: &AdminSettings) -> Arc<dyn AuditLog> {
     match offers.audits.first() {
         Some(store) => Arc::clone(store),
         None => Arc::new(AuditFile::new(admin.audit_file.clone())),

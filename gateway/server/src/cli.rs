@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::audit::AuditCommand;
 use crate::events::Events;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -37,6 +38,9 @@ enum Command {
     /// Stored events: list, show, replay, discard, reassign and rekey those of a running gateway; export or copy a store.
     #[command(subcommand)]
     Events(Box<Events>),
+    /// What operators changed: list the records of a running gateway; verify their chain.
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 #[derive(clap::Args)]
@@ -58,6 +62,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
     }
     match arguments.command {
         Command::Events(events) => events.execute(registry, &instruments),
+        Command::Audit(audit) => audit.execute(registry, &instruments),
         Command::Run(file) => match config::load(&file.config, registry, &instruments) {
             Ok(settings) => match assembly::serve(settings, instruments) {
                 Ok(never) => match never {},

@@ -67,13 +67,24 @@ impl Postgres {
     ///
     /// The server does not answer.
     pub fn terminate_connections(&self) -> io::Result<()> {
-        let statement =
+        let of_gateways =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kyc-gateway'";
+        self.query(of_gateways).map(drop)
+    }
+
+    /// Runs a statement, and gives what it answers: a line for each row, without padding.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub fn query(&self, statement: &str) -> io::Result<String> {
         let done = Command::new(self.programs.join("psql"))
-            .args(["-q", "-d", &self.url(), "-c", statement])
-            .stdout(Stdio::null())
-            .status()?;
-        if done.success() { Ok(()) } else { Err(io::Error::other("psql failed")) }
+            .args(["-qAt", "-d", &self.url(), "-c", statement])
+            .output()?;
+        match done.status.success() {
+            true => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
+            false => Err(io::Error::other(String::from_utf8_lossy(&done.stderr).into_owned())),
+        }
     }
 
     fn stop(&mut self) {

@@ -76,9 +76,29 @@ impl AuditLog for AuditFile {
                 Err(error) => return Err(error),
             };
             file.lock_shared()?;
-            read(file, after, limit)
+            let mut entries = Vec::new();
+            each(file, |entry| {
+                if entry.seq > after {
+                    entries.push(entry);
+                }
+                entries.len() < limit
+            })?;
+            Ok(entries)
         })
         .await
+    }
+
+    // Nothing keeps the lines of a file in order, so they are all looked at in one go.
+    async fn scan(&self, take: &mut (dyn FnMut(AuditEntry) + Send)) -> Result<(), AuditError> {
+        let mut scan = || {
+            let file = File::open(&self.0)?;
+            file.lock_shared()?;
+            each(file, |entry| {
+                take(entry);
+                true
+            })
+        };
+        scan().map_err(|error: io::Error| AuditError::Failed(format!("{}: {error}", self.0.display())))
     }
 }
 
@@ -166,21 +186,19 @@ fn ends_line(file: &File, length: u64) -> io::Result<bool> {
     }
 }
 
-fn read(file: File, after: i64, limit: usize) -> io::Result<Vec<AuditEntry>> {
+/// Hands over the entries from the first on, until enough are taken.
+fn each(file: File, mut take: impl FnMut(AuditEntry) -> bool) -> io::Result<()> {
     let mut lines = BufReader::new(file);
-    let mut entries = Vec::new();
     let mut line = Vec::new();
-    while entries.len() < limit {
+    loop {
         line.clear();
         lines.read_until(b'\n', &mut line)?;
         // What does not end is not finished.
-        let Some(whole) = line.strip_suffix(b"\n") else { break };
-        let entry = parse(whole)?;
-        if entry.seq > after {
-            entries.push(entry);
+        let Some(whole) = line.strip_suffix(b"\n") else { return Ok(()) };
+        if !take(parse(whole)?) {
+            return Ok(());
         }
     }
-    Ok(entries)
 }
 
 fn parse(line: &[u8]) -> io::Result<AuditEntry> {

@@ -5,9 +5,11 @@
 //! are missing at its end; so the number and the hash of each are logged, where a collector of logs keeps them.
 
 mod chain;
+mod command;
 mod file;
 mod pages;
 mod record;
+mod verify;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use http::StatusCode;
 use kyc_plugin_api::{AuditError, AuditLog};
 use tokio::sync::Mutex;
 
+pub(crate) use command::AuditCommand;
 pub(crate) use file::AuditFile;
 pub(crate) use pages::AuditPages;
 use record::Record;

@@ -1,0 +1,159 @@
+//! `kyc-gateway audit`: lists the records of a running gateway, and verifies the chain without one.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::verify::{Fault, Head, Verifier};
+use crate::cli::ConfigFile;
+use crate::instruments::Instruments;
+use crate::registry::Registry;
+use crate::remote::{Parameters, Target};
+use crate::{assembly, config, terminal};
+
+/// What to do with audit records.
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Lists the records of a running gateway, the newest first.
+    List {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        wanted: Wanted,
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: u16,
+    },
+    /// Verifies the chain in the store of a configuration, whether a gateway runs or not. Exits with 1 and names what was
+    /// removed, changed or inserted. Records that are missing at the end show only with --head.
+    Verify {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// A number and a hash that the log has ("audit record stored"): the chain must contain them. May be repeated.
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Vec<Head>,
+        /// Prints one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which records.
+#[derive(Args)]
+pub(crate) struct Wanted {
+    /// The name of a login.
+    #[arg(long)]
+    operator: Option<String>,
+    /// What was done, such as events.replay.
+    #[arg(long)]
+    operation: Option<String>,
+    /// begun, done, failed or denied.
+    #[arg(long)]
+    outcome: Option<String>,
+    /// At or after this time, or this long ago: 2026-11-24T10:00:00Z, 2h.
+    #[arg(long)]
+    since: Option<String>,
+    /// Before this time, or this long ago.
+    #[arg(long)]
+    until: Option<String>,
+    /// Goes on where a list ended: before this record.
+    #[arg(long, value_name = "SEQ")]
+    before: Option<i64>,
+}
+
+// === impl AuditCommand ===
+
+impl AuditCommand {
+    /// Does it and prints.
+    pub(crate) fn execute(self, registry: &Registry, instruments: &Instruments) -> ExitCode {
+        match self {
+            Self::List { target, wanted, limit } => {
+                let mut parameters = wanted.parameters();
+                parameters.push(("limit", limit.to_string()));
+                target.tell(None, "/audit", &parameters, table)
+            }
+            Self::Verify { file, head, json } => match config::load(&file.config, registry, instruments) {
+                Ok(settings) => {
+                    let records = assembly::records(&settings.offers, &settings.admin);
+                    let mut verifier = Verifier::new(head);
+                    let scanned = terminal::wait_for(async {
+                        records.open().await.map_err(|error| error.to_string())?;
+                        let scanned = records.scan(&mut |entry| verifier.take(&entry)).await;
+                        scanned.map_err(|error| error.to_string())
+                    });
+                    match scanned {
+                        Ok(()) => verdict(verifier.finish(), json),
+                        Err(reason) => terminal::fail(&terminal::escaped(&reason)),
+                    }
+                }
+                Err(problems) => terminal::fail(&problems),
+            },
+        }
+    }
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    fn parameters(self) -> Parameters {
+        let fields = [
+            ("operator", self.operator),
+            ("operation", self.operation),
+            ("outcome", self.outcome),
+            ("since", self.since),
+            ("until", self.until),
+            ("before", self.before.map(|before| before.to_string())),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+fn verdict(found: Result<(u64, Head), Vec<Fault>>, json: bool) -> ExitCode {
+    match found {
+        Ok((records, head)) => {
+            let whole = json!({ "whole": true, "records": records, "head": head.to_string() });
+            terminal::say(&match (json, records) {
+                (true, _) => whole.to_string(),
+                (false, 0) => "0 records, chain whole".to_owned(),
+                (false, _) => format!("{records} records, chain whole; the head is {head}"),
+            });
+            ExitCode::SUCCESS
+        }
+        Err(faults) => {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            if json {
+                terminal::say(&json!({ "whole": false, "faults": faults }).to_string());
+                return ExitCode::FAILURE;
+            }
+            terminal::fail(&faults.join("\n"))
+        }
+    }
+}
+
+fn table(answer: &Value) -> String {
+    let mut text = format!(
+        "{:<7}{:<26}{:<8}{:<16}{:<16}{:>6}  REASON\n",
+        "SEQ", "AT", "OUTCOME", "OPERATOR", "OPERATION", "COUNT"
+    );
+    for record in answer["records"].as_array().into_iter().flatten() {
+        let word = |member: &str| record[member].as_str().unwrap_or("-");
+        let number = |member: &str| {
+            record[member].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string())
+        };
+        text.push_str(&format!(
+            "{:<7}{:<26}{:<8}{:<16}{:<16}{:>6}  {}\n",
+            number("seq"),
+            word("at"),
+            word("outcome"),
+            word("operator"),
+            word("operation"),
+            number("count"),
+            word("reason")
+        ));
+    }
+    if let Some(before) = answer["before"].as_i64() {
+        text.push_str(&format!("… go on with --before {before}\n"));
+    }
+    text
+}

@@ -1,0 +1,133 @@
+//! What shows that a chain is not as it was written.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use kyc_plugin_api::AuditEntry;
+
+use super::chain::{FIRST, hash};
+
+/// A number and a hash that were seen once, for example in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: i64,
+    pub(crate) hash: String,
+}
+
+/// What is wrong with a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The records from the first to the last number are missing.
+    Removed { first: i64, last: i64 },
+    /// The text of the record is another one than its hash was made of.
+    Changed { seq: i64 },
+    /// The records from the first to the last number are not in the chain that the others make.
+    Inserted { first: i64, last: i64 },
+    /// The record follows on another one than the one before it.
+    Unlinked { seq: i64 },
+    /// The chain does not have this head.
+    OtherHead { seq: i64 },
+}
+
+/// Looks over a chain, entry by entry.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    /// The numbers by hash, to find where the chain goes on behind inserted entries.
+    known: HashMap<String, i64>,
+    newest: Head,
+    heads: Vec<Head>,
+    count: u64,
+    faults: Vec<Fault>,
+}
+
+// === impl Head ===
+
+impl std::str::FromStr for Head {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "a head is SEQ:HASH as the log has it, a number and 64 hexadecimal digits";
+        let (seq, hash) = text.split_once(':').ok_or(wrong)?;
+        let seq = seq.parse().ok().filter(|seq| *seq > 0).ok_or(wrong)?;
+        if hash.len() != FIRST.len() || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(wrong);
+        }
+        Ok(Self { seq, hash: hash.to_ascii_lowercase() })
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.seq, self.hash)
+    }
+}
+
+// === impl Verifier ===
+
+impl Verifier {
+    /// Begins before the first entry; the chain must contain `heads`.
+    pub(crate) fn new(heads: Vec<Head>) -> Self {
+        let newest = Head { seq: 0, hash: FIRST.to_owned() };
+        let known = HashMap::from([(newest.hash.clone(), 0)]);
+        Self { known, newest, heads, count: 0, faults: Vec::new() }
+    }
+
+    /// Takes the next entry.
+    pub(crate) fn take(&mut self, entry: &AuditEntry) {
+        self.count += 1;
+        let is_changed = hash(&entry.previous, &entry.record) != entry.hash;
+        if entry.seq <= self.newest.seq {
+            self.faults.push(Fault::Inserted { first: entry.seq, last: entry.seq });
+            return;
+        }
+        if entry.seq > self.newest.seq + 1 {
+            self.faults.push(Fault::Removed { first: self.newest.seq + 1, last: entry.seq - 1 });
+        } else if entry.previous != self.newest.hash {
+            self.faults.push(match self.known.get(&entry.previous) {
+                // It goes on behind an earlier one.
+                Some(earlier) => Fault::Inserted { first: earlier + 1, last: entry.seq - 1 },
+                None => Fault::Unlinked { seq: entry.seq },
+            });
+        }
+        if is_changed {
+            self.faults.push(Fault::Changed { seq: entry.seq });
+        }
+        if self.heads.iter().any(|head| head.seq == entry.seq && head.hash != entry.hash) {
+            self.faults.push(Fault::OtherHead { seq: entry.seq });
+        }
+        self.known.insert(entry.hash.clone(), entry.seq);
+        self.newest = Head { seq: entry.seq, hash: entry.hash.clone() };
+    }
+
+    /// How many entries there are and the last one, or all that is wrong.
+    pub(crate) fn finish(mut self) -> Result<(u64, Head), Vec<Fault>> {
+        if let Some(last) = self.heads.iter().map(|head| head.seq).filter(|seq| *seq > self.newest.seq).max()
+        {
+            self.faults.push(Fault::Removed { first: self.newest.seq + 1, last });
+        }
+        if self.faults.is_empty() { Ok((self.count, self.newest)) } else { Err(self.faults) }
+    }
+}
+
+// === impl Fault ===
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Removed { first, last } if first == last => write!(f, "record {first} was removed"),
+            Self::Removed { first, last } => write!(f, "records {first} to {last} were removed"),
+            Self::Changed { seq } => write!(f, "record {seq} was changed"),
+            Self::Inserted { first, last } if first == last => write!(f, "record {first} was inserted"),
+            Self::Inserted { first, last } => write!(f, "records {first} to {last} were inserted"),
+            Self::Unlinked { seq } => write!(
+                f,
+                "record {seq} does not follow on record {}: that one was changed, or one between them was removed",
+                seq - 1
+            ),
+            Self::OtherHead { seq } => write!(f, "record {seq} has another hash than the given head"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
