@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each room may import of ours.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("gateway/model", &[]),
     ("gateway/http-client", &["kyc-model"]),
     ("gateway/plugin-api", &["kyc-model"]),
     ("gateway/telemetry", &["kyc-model", "kyc-http-client"]),
     ("gateway/tenants", &["kyc-model", "kyc-http-client", "kyc-telemetry"]),
+    ("gateway/tokens", &["kyc-model", "kyc-http-client"]),
     ("gateway/proxy", &["kyc-model", "kyc-plugin-api", "kyc-telemetry"]),
     ("tests/sandbox", &[]),
 ];
-const PLUGINS_MAY_IMPORT: [&str; 4] = ["kyc-model", "kyc-http-client", "kyc-plugin-api", "kyc-telemetry"];
+const PLUGINS_MAY_IMPORT: [&str; 5] =
+    ["kyc-model", "kyc-http-client", "kyc-plugin-api", "kyc-telemetry", "kyc-tokens"];
 
 /// The files that may call `Secret::reveal`, each because it writes the secret to its one destination.
 const MAY_REVEAL: [&str; 13] = [

@@ -23,12 +23,12 @@ mod config;
 mod forwarded;
 mod plugin;
 mod secrets;
-mod token;
 mod work;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{Config, ForwardedConfig, ForwardedHeader, Require, SecretConfig, TokenConfig, TokenKind};
+pub use config::{Config, ForwardedConfig, ForwardedHeader, Require, SecretConfig};
+pub use kyc_tokens::{TokenConfig, TokenKind};
 pub use plugin::Gatekeeper;
 
 /// The factory of this kind.

@@ -9,6 +9,7 @@ use kyc_plugin_api::{
     Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
+use kyc_tokens::{Demand, Keys, Tokens, Verdict};
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
 use serde_json::json;
@@ -17,7 +18,6 @@ use crate::certificates::{self, Certificates};
 use crate::config::{Config, Require};
 use crate::forwarded::Forwarded;
 use crate::secrets::Secrets;
-use crate::token::{self, Demand, Keys, Tokens, Verdict};
 use crate::work::Work;
 
 /// Lets in who shows what is asked for. Whatever is wrong, the answer is the same; metrics and the log say more.
@@ -120,11 +120,11 @@ impl Gatekeeper {
             shown.iter().flatten().for_each(|name| caller.add(name.kind(), name.value()));
             (Reason::Certificate, shown.is_some())
         });
-        let verdict = self.tokens.as_ref().map(|(tokens, _)| tokens.verdict(head));
+        let verdict = self.tokens.as_ref().map(|(tokens, _)| tokens.verdict(&head.headers));
         let is_undecided = verdict == Some(Verdict::Undecided);
         let token = verdict.map(|verdict| match verdict {
             Verdict::Valid(claims) => {
-                token::names(&claims).for_each(|(kind, value)| caller.add(kind, value));
+                kyc_tokens::names(&claims).for_each(|(kind, value)| caller.add(kind, value));
                 caller.set_claims(claims);
                 (Reason::Token, true)
             }

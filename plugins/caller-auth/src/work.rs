@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kyc_plugin_api::{Background, Surroundings};
+use kyc_tokens::Keys;
 
 use crate::secrets::Secrets;
-use crate::token::Keys;
 
 /// The work of one instance.
 pub(crate) struct Work {

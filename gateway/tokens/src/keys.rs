@@ -20,7 +20,7 @@ use url::Url;
 use crate::config::TokenConfig;
 
 /// The keys that tokens are signed with.
-pub(crate) struct Keys {
+pub struct Keys {
     client: Client,
     cleartext: Cleartext,
     source: Source,
@@ -33,7 +33,7 @@ pub(crate) struct Keys {
 
 /// Whether callers can be let in without keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Demand {
+pub enum Demand {
     /// Nobody can, so that the gateway is not ready before there are some.
     Needed,
     /// Whoever has something else than a token can.
@@ -79,8 +79,12 @@ enum FetchError {
 // === impl Keys ===
 
 impl Keys {
-    /// Prepares a client; asks nothing yet.
-    pub(crate) fn new(config: &TokenConfig, folder: &Path, demand: Demand) -> Result<Arc<Self>, String> {
+    /// Prepares a client; asks nothing yet. Relative paths count from `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Which setting cannot be used, as `token.key: reason`.
+    pub fn new(config: &TokenConfig, folder: &Path, demand: Demand) -> Result<Arc<Self>, String> {
         let cleartext = Cleartext::from_setting(config.allow_http);
         let source = match &config.keys_url {
             Some(url) => {
@@ -107,12 +111,12 @@ impl Keys {
     }
 
     /// Says whether there ever were any.
-    pub(crate) fn are_known(&self) -> bool {
+    pub fn are_known(&self) -> bool {
         !self.current.load().is_empty()
     }
 
     /// Says whether callers can be let in.
-    pub(crate) fn are_enough(&self) -> bool {
+    pub fn are_enough(&self) -> bool {
         match self.demand {
             Demand::Needed => self.are_known(),
             Demand::Optional => true,
@@ -120,7 +124,7 @@ impl Keys {
     }
 
     /// The key of that id; without one the only key there is.
-    pub(crate) fn find(&self, id: Option<&str>) -> Option<DecodingKey> {
+    pub fn find(&self, id: Option<&str>) -> Option<DecodingKey> {
         let keys = self.current.load();
         let found = match (id, keys.as_slice()) {
             (Some(id), keys) => keys.iter().find(|(known, _)| known.as_deref() == Some(id)),
@@ -171,7 +175,7 @@ impl Keys {
 
 impl Keys {
     /// Fetches them again and again until the shutdown begins.
-    pub(crate) async fn watch(&self, mut shutdown: watch::Receiver<bool>) {
+    pub async fn watch(&self, mut shutdown: watch::Receiver<bool>) {
         while !*shutdown.borrow() {
             let asked = Instant::now();
             let fetched = tokio::select! {

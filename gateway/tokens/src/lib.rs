@@ -1,23 +1,24 @@
 //! Bearer tokens of an OpenID Connect provider, such as Microsoft Entra.
 
+mod config;
 mod keys;
 mod kind;
 mod verify;
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, TokenData, Validation, decode, decode_header};
-use kyc_plugin_api::CallerKind;
-use pingora_http::RequestHeader;
+use kyc_model::CallerKind;
 use serde_json::{Map, Value};
 
-use crate::config::{TokenConfig, TokenKind};
-pub(crate) use keys::{Demand, Keys};
+pub use config::{TokenConfig, TokenKind};
+pub use keys::{Demand, Keys};
 
 /// Knows the tokens of one provider that are meant for the gateway.
 #[derive(Clone, Debug)]
-pub(crate) struct Tokens {
+pub struct Tokens {
     keys: Arc<Keys>,
     kind: TokenKind,
     rsa: Validation,
@@ -28,7 +29,7 @@ pub(crate) struct Tokens {
 
 /// What the token of a request is worth.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It lets in, and says this.
     Valid(Map<String, Value>),
     /// It does not, or there is none.
@@ -41,7 +42,11 @@ pub(crate) enum Verdict {
 
 impl Tokens {
     /// Prepares everything but the keys.
-    pub(crate) fn new(config: TokenConfig, keys: Arc<Keys>) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// Which setting lets in too many, as `token.key: reason`.
+    pub fn new(config: TokenConfig, keys: Arc<Keys>) -> Result<Self, String> {
         if config.issuer.is_empty() {
             return Err("token.issuer: must not be empty".to_owned());
         }
@@ -67,8 +72,8 @@ impl Tokens {
 
     /// Says whether a request carries one token, and that is valid. A token by an unknown key lets the keys be asked
     /// for anew.
-    pub(crate) fn verdict(&self, head: &RequestHeader) -> Verdict {
-        bearer(head).map_or(Verdict::Invalid, |token| self.judge(token))
+    pub fn verdict(&self, fields: &HeaderMap) -> Verdict {
+        bearer(fields).map_or(Verdict::Invalid, |token| self.judge(token))
     }
 
     fn judge(&self, token: &str) -> Verdict {
@@ -116,7 +121,7 @@ impl std::fmt::Debug for Verdict {
 }
 
 /// Who a valid token names.
-pub(crate) fn names(claims: &Map<String, Value>) -> impl Iterator<Item = (CallerKind, &str)> {
+pub fn names(claims: &Map<String, Value>) -> impl Iterator<Item = (CallerKind, &str)> {
     let kinds = [
         (CallerKind::Subject, "sub"),
         (CallerKind::AuthorizedParty, "azp"),
@@ -139,8 +144,8 @@ fn says(name: &str, said: &Value, values: &[String]) -> bool {
 }
 
 /// The token of the one `Authorization` field (RFC 6750, section 2.1).
-fn bearer(head: &RequestHeader) -> Option<&str> {
-    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+fn bearer(fields: &HeaderMap) -> Option<&str> {
+    let mut values = fields.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
