@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use reqwest::Client;
+use serde_json::{Value, json};
 
 use crate::durable::stored;
 use crate::operators::ask;
 use crate::support::gateway::binary;
+use crate::support::provider::Provider;
+use crate::support::soon;
 use crate::support::tls::Authority;
 use crate::support::world::{World, routes};
 
@@ -55,9 +58,10 @@ async fn the_command_line_sends_the_token_of_a_file_or_variable() {
     world.gateway.stop().await;
 }
 
-/// Operations at an address and a socket of their own, with a token and a certificate for each role.
+/// Operations at an address and a socket of their own, with a token, a certificate and a provider's claim for each role.
 struct Desk {
     world: World,
+    provider: Provider,
     authority: Authority,
     tokens: tempfile::TempDir,
 }
@@ -67,6 +71,7 @@ struct Desk {
 impl Desk {
     async fn open() -> Self {
         let (authority, tokens) = (Authority::new(), tempfile::tempdir().unwrap());
+        let provider = Provider::start().await;
         let clients = format!(
             ", client_ca_file = \"{}/authority.pem\", client_certificate = \"optional\"",
             authority.folder().display()
@@ -81,13 +86,28 @@ impl Desk {
             std::fs::write(&file, format!("token-of-the-{role}\n")).unwrap();
             let file = format!("token_file = \"{}\"", file.display());
             let certificate = format!("certificate = \"DNS:{role}.example\"");
-            for (way, proof) in [("token", file), ("certificate", certificate)] {
+            let claims = format!(
+                "token = {{ issuer = \"{}\", audience = [\"kyc-operators\"], claims = {{ roles = [\"{role}\"] }} }}",
+                provider.issuer
+            );
+            for (way, proof) in [("token", file), ("certificate", certificate), ("provider", claims)] {
                 config.push_str(&format!(
                     "[[admin.operations.logins]]\nname = \"{role}-{way}\"\nrole = \"{role}\"\n{proof}\n"
                 ));
             }
         }
-        Self { world: World::start(&format!("{config}{}", stored())).await, authority, tokens }
+        let world = World::start(&format!("{config}{}", stored())).await;
+        let desk = Self { world, provider, authority, tokens };
+        // Keys are fetched beside requests.
+        let (plain, token) = (desk.client(None), desk.token_of("viewer"));
+        soon(async || (desk.ask(&plain, Some(&token), "GET", "/events").await == 200).then_some(())).await;
+        desk
+    }
+
+    /// A token of the provider for somebody with a role.
+    fn token_of(&self, role: &str) -> String {
+        self.provider
+            .token("kyc-operators", &json!({ "sub": format!("ana-{role}"), "roles": ["other", role] }))
     }
 
     /// A client that trusts the gateway, and has the certificate of a role.
@@ -123,6 +143,11 @@ async fn ask_at(client: &Client, token: Option<&str>, method: &str, url: &str) -
         request = request.header("authorization", format!("Bearer {token}"));
     }
     request.send().await.unwrap().status().as_u16()
+}
+
+async fn records(client: &Client, url: &str) -> Vec<Value> {
+    let text = client.get(url).send().await.unwrap().text().await.unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["records"].as_array().unwrap().clone()
 }
 
 const ROLES: [&str; 3] = ["viewer", "operator", "privacy"];
@@ -161,6 +186,7 @@ async fn each_role_does_what_the_table_says_by_each_way_of_login() {
     let (plain, stranger) = (desk.client(None), desk.client(Some("stranger")));
     let certified = ROLES.map(|role| (role, desk.client(Some(role))));
     let at_socket = Client::builder().unix_socket(desk.socket()).build().unwrap();
+    let local = World::start(&stored()).await;
     let mut asked = 0;
 
     for Operation { name, method, target, roles } in table() {
@@ -168,7 +194,8 @@ async fn each_role_does_what_the_table_says_by_each_way_of_login() {
             let may = roles.iter().any(|allowed| allowed == role);
             let token = desk.ask(&plain, Some(&format!("token-of-the-{role}")), &method, &target).await;
             let certificate = desk.ask(client, None, &method, &target).await;
-            for status in [token, certificate] {
+            let provider = desk.ask(&plain, Some(&desk.token_of(role)), &method, &target).await;
+            for status in [token, certificate, provider] {
                 assert_eq!((status == 403, status == 401), (!may, false), "{name} {role} {status}");
                 asked += 1;
             }
@@ -178,13 +205,32 @@ async fn each_role_does_what_the_table_says_by_each_way_of_login() {
         let unknown = desk.ask(&stranger, None, &method, &target).await;
         // A certificate does not help who shows a wrong token.
         let mixed = desk.ask(&certified[1].1, Some("wrong"), &method, &target).await;
+        let of_no_role = desk.ask(&plain, Some(&desk.token_of("nobody")), &method, &target).await;
+        let for_callers = desk.provider.token("kyc-gateway", &json!({ "roles": ["operator"] }));
+        let for_callers = desk.ask(&plain, Some(&for_callers), &method, &target).await;
+        let loopback = ask(&local, &method, &target, &[]).await;
         let socket = ask_at(&at_socket, None, &method, &format!("http://localhost{target}")).await;
-        assert_eq!([nobody, guessed, unknown, mixed], [401; 4], "{name}");
-        assert!(![401, 403].contains(&socket), "{name} {socket}");
-        asked += 5;
+        assert_eq!([nobody, guessed, unknown, mixed, of_no_role, for_callers], [401; 6], "{name}");
+        assert!(
+            ![401, 403].contains(&socket) && ![401, 403].contains(&loopback),
+            "{name} {socket} {loopback}"
+        );
+        asked += 8;
     }
 
     println!("{asked} requests over role, operation and way of login");
+    let mut by = Vec::new();
+    for record in records(&at_socket, "http://localhost/audit?outcome=done&operation=tenants.reload").await {
+        let text = |member: &str| record[member].as_str().unwrap_or_default().to_owned();
+        by.push([text("operator"), text("subject"), text("way"), text("role")]);
+    }
+    let expected = [
+        ["socket", "", "socket", "all"],
+        ["operator-provider", "sub:ana-operator", "provider", "operator"],
+        ["operator-certificate", "", "certificate", "operator"],
+        ["operator-token", "", "token", "operator"],
+    ];
+    assert_eq!(by, expected.map(|row| row.map(str::to_owned)));
     // What no row names is the operator's alone.
     let mut found = Vec::new();
     for role in ["viewer", "privacy", "operator"] {
@@ -192,6 +238,7 @@ async fn each_role_does_what_the_table_says_by_each_way_of_login() {
     }
     assert_eq!(found, [403, 403, 405]);
     desk.world.gateway.stop().await;
+    local.gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

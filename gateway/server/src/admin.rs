@@ -3,6 +3,7 @@
 mod access;
 mod desk;
 mod hosts;
+mod keys;
 mod readiness;
 mod reason;
 mod roles;
@@ -20,6 +21,7 @@ use crate::audit::Peer;
 pub(crate) use access::{Access, Login, Proof};
 pub(crate) use desk::{Desk, Services};
 pub(crate) use hosts::{HostName, Hosts, Scheme};
+pub(crate) use keys::OperatorKeys;
 pub(crate) use readiness::Readiness;
 pub(crate) use reason::{REASON, Reason};
 pub(crate) use roles::Role;

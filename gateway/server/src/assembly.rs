@@ -14,7 +14,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
 
-use crate::admin::{Readiness, Services};
+use crate::admin::{OperatorKeys, Readiness, Services};
 use crate::announcement::{Announcement, Serving};
 use crate::audit::{Audit, AuditFile, AuditPages};
 use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
@@ -170,6 +170,9 @@ fn services(offers: &mut Offers, admin: &AdminSettings, tenants: &Tenants, reloa
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
     operations.push(Arc::new(AuditPages::new(Arc::clone(&records))));
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
+    if !admin.keys.is_empty() {
+        offers.backgrounds.push(Arc::new(OperatorKeys(admin.keys.clone())));
+    }
     operations.push(Arc::new(ApiPage::new(described, &operations, tenants.clone())));
     Services::new(operations, Audit::new(records))
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Bearer tokens (RFC 6750) that an OpenID Connect provider signs, such as Microsoft Entra.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// Who signs them, as their `iss` says, such as `https://login.microsoftonline.com/{tenant}/v2.0`.
@@ -34,7 +34,7 @@ pub struct TokenConfig {
 }
 
 /// What a token must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum TokenKind {
     /// An access token, as far as providers let that be seen: Microsoft Entra, Keycloak, RFC 9068 and others.
     #[default]

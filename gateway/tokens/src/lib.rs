@@ -144,7 +144,7 @@ fn says(name: &str, said: &Value, values: &[String]) -> bool {
 }
 
 /// The token of the one `Authorization` field (RFC 6750, section 2.1).
-fn bearer(fields: &HeaderMap) -> Option<&str> {
+pub fn bearer(fields: &HeaderMap) -> Option<&str> {
     let mut values = fields.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;

@@ -6,6 +6,7 @@ pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod methods;
 mod process;
+pub(crate) mod provider;
 pub(crate) mod raw;
 pub(crate) mod tls;
 pub(crate) mod upstream;

@@ -1,13 +1,14 @@
-//! Who an operator is: by a bearer token from a file, or by a client certificate.
+//! Who an operator is: by a bearer token from a file or of an OpenID Connect provider, or by a client certificate.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use kyc_model::SecretSource;
+use kyc_model::{CallerName, SecretSource};
 use kyc_plugin_api::ClientCertificate;
+use kyc_tokens::{Tokens, Verdict};
 use pingora::protocols::http::ServerSession;
-use pingora_http::RequestHeader;
 
 use super::roles::{Operation, Role};
 
@@ -26,6 +27,8 @@ pub(crate) enum Proof {
     Token(PathBuf),
     /// A certificate's subject, or one of its alternative names.
     Certificate(String),
+    /// A token of a provider that says enough.
+    Provider(Box<Tokens>),
 }
 
 /// Who may ask.
@@ -41,6 +44,8 @@ pub(crate) enum Access {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) name: String,
+    /// Whom a provider's token names; many may share a login.
+    pub(crate) subject: Option<String>,
     /// None: all of them.
     role: Option<Role>,
     /// How he logged in.
@@ -53,23 +58,31 @@ impl Access {
     /// Says who asks, if he may be known.
     pub(crate) fn caller(&self, session: &ServerSession) -> Option<Caller> {
         let logins = match self {
-            Self::Open(way) => return Some(Caller { name: (*way).to_owned(), role: None, way }),
+            Self::Open(way) => {
+                return Some(Caller { name: (*way).to_owned(), subject: None, role: None, way });
+            }
             Self::Logins(logins) => logins,
         };
-        let head = session.req_header();
-        let (login, way) = if head.headers.contains_key(AUTHORIZATION) {
-            (by_token(logins, bearer(head)?)?, "token")
-        } else {
+        let fields = &session.req_header().headers;
+        if !fields.contains_key(AUTHORIZATION) {
             let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref())?;
-            (by_certificate(logins, tls.extension.get::<Arc<ClientCertificate>>()?)?, "certificate")
-        };
-        Some(Caller { name: login.name.clone(), role: Some(login.role), way })
+            let login = by_certificate(logins, tls.extension.get::<Arc<ClientCertificate>>()?)?;
+            return Some(Caller::new(login, "certificate", None));
+        }
+        match by_token(logins, kyc_tokens::bearer(fields)?) {
+            Some(login) => Some(Caller::new(login, "token", None)),
+            None => by_provider(logins, fields),
+        }
     }
 }
 
 // === impl Caller ===
 
 impl Caller {
+    fn new(login: &Login, way: &'static str, subject: Option<String>) -> Self {
+        Self { name: login.name.clone(), subject, role: Some(login.role), way }
+    }
+
     pub(crate) fn may(&self, operation: &Operation) -> bool {
         self.role.is_none_or(|role| operation.is_allowed(role))
     }
@@ -95,17 +108,35 @@ fn by_token<'a>(logins: &'a [Login], given: &str) -> Option<&'a Login> {
 
 fn by_certificate<'a>(logins: &'a [Login], certificate: &ClientCertificate) -> Option<&'a Login> {
     logins.iter().find(|login| match &login.proof {
-        Proof::Token(_) => false,
+        Proof::Token(_) | Proof::Provider(_) => false,
         Proof::Certificate(name) => {
             certificate.subject == *name || certificate.names.iter().any(|own| own == name)
         }
     })
 }
 
-/// The token of the one `Authorization` field (RFC 6750, section 2.1).
-fn bearer(head: &RequestHeader) -> Option<&str> {
-    let mut values = head.headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+/// The first login whose provider has signed the token, and whose claims it has.
+fn by_provider(logins: &[Login], fields: &HeaderMap) -> Option<Caller> {
+    logins.iter().find_map(|login| {
+        let Proof::Provider(tokens) = &login.proof else { return None };
+        match tokens.verdict(fields) {
+            Verdict::Valid(claims) => {
+                let name = kyc_tokens::names(&claims).next();
+                let subject = name.map(|(kind, value)| CallerName::new(kind, value).to_string());
+                let subject = subject.map(|subject| subject.chars().take(LONGEST_SUBJECT).collect());
+                Some(Caller::new(login, "provider", subject))
+            }
+            Verdict::Invalid => None,
+            Verdict::Undecided => {
+                tracing::warn!(
+                    login = login.name,
+                    "a token cannot be verified, since its keys were never fetched"
+                );
+                None
+            }
+        }
+    })
 }
+
+/// What a record has of a name in a token.
+const LONGEST_SUBJECT: usize = 200;

@@ -196,7 +196,7 @@ impl Refusal {
 fn attempt(head: &RequestHeader, peer: Peer, caller: Option<&Caller>, operation: &Operation) -> Attempt {
     Attempt {
         operator: caller.map(|caller| caller.name.clone()),
-        subject: None,
+        subject: caller.and_then(|caller| caller.subject.clone()),
         way: caller.map(|caller| caller.way),
         role: caller.map(Caller::role),
         from: peer,

@@ -1,15 +1,18 @@
 //! The admin side: probes and metrics, and where operations are.
 
+mod logins;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use kyc_model::SecretSource;
 use kyc_plugin_api::Warnings;
+use kyc_tokens::Keys;
 
 use super::listeners::{self, Unrouted};
-use super::raw::{Admin, RawLogin, RawOperations, SocketMode};
+use super::raw::{Admin, RawOperations, SocketMode};
 use super::{Folder, tls};
-use crate::admin::{HostName, Login, Proof};
+use crate::admin::{HostName, Login};
 use crate::decoding::Problems;
 use crate::listeners::TlsFiles;
 
@@ -23,6 +26,8 @@ pub(crate) struct AdminSettings {
     pub(crate) operations: Place,
     pub(crate) socket: Option<(PathBuf, u32)>,
     pub(crate) logins: Vec<Login>,
+    /// Of the providers that logins are verified with.
+    pub(crate) keys: Vec<Arc<Keys>>,
 }
 
 /// Where operations are, besides a socket.
@@ -68,7 +73,7 @@ pub(super) fn check(
         }
     }
     let operations = &raw.operations;
-    let logins = logins(operations, folder, problems);
+    let (logins, keys) = logins::check(operations, folder, problems);
     let place = place(operations, address, folder, others, warnings, problems);
     if matches!(place, Some(Place::Off)) && !logins.is_empty() {
         let reason = "nobody can use them: set admin.operations.address, or keep admin.address on loopback";
@@ -77,7 +82,7 @@ pub(super) fn check(
     let socket =
         operations.socket.as_deref().map(|path| (folder.resolve(path), operations.socket_mode.bits()));
     let audit_file = folder.resolve(&raw.audit_file);
-    Some(AdminSettings { address: address?, hosts, audit_file, operations: place?, socket, logins })
+    Some(AdminSettings { address: address?, hosts, audit_file, operations: place?, socket, logins, keys })
 }
 
 fn place(
@@ -123,47 +128,6 @@ fn place(
         }
     }
     Some(Place::At(address, tls))
-}
-
-fn logins(raw: &RawOperations, folder: &Folder, problems: &mut Problems) -> Vec<Login> {
-    let mut checked: Vec<Login> = Vec::with_capacity(raw.logins.len());
-    for (place, login) in raw.logins.iter().enumerate() {
-        let path = format!("admin.operations.logins[{place}]");
-        let is_name = |character: char| character.is_ascii_alphanumeric() || "-_.@".contains(character);
-        if login.name.is_empty() || !login.name.chars().all(is_name) {
-            problems.add(format!("{path}.name"), "must be a name of letters, digits and -_.@");
-        }
-        if checked.iter().any(|other| other.name == login.name) {
-            problems.add(format!("{path}.name"), format!("`{}` is taken by another login", login.name));
-        }
-        match proof(login, raw, folder) {
-            Ok(proof) => checked.push(Login { name: login.name.clone(), role: login.role, proof }),
-            Err((key, reason)) => problems.add(format!("{path}{key}"), reason),
-        }
-    }
-    checked
-}
-
-fn proof(login: &RawLogin, raw: &RawOperations, folder: &Folder) -> Result<Proof, (&'static str, String)> {
-    match (&login.token_file, &login.certificate) {
-        (Some(file), None) => {
-            let file = folder.resolve(file);
-            match SecretSource::File(file.clone()).read() {
-                Ok(_) => Ok(Proof::Token(file)),
-                Err(error) => Err((".token_file", error.to_string())),
-            }
-        }
-        (None, Some(name)) if name.is_empty() => Err((".certificate", "must not be empty".to_owned())),
-        (None, Some(name)) => {
-            if raw.tls.as_ref().is_none_or(|tls| tls.client_ca_file.is_none()) {
-                let reason = "needs admin.operations.tls with client_ca_file, or no certificate is asked for";
-                return Err((".certificate", reason.to_owned()));
-            }
-            Ok(Proof::Certificate(name.clone()))
-        }
-        (None, None) => Err(("", "needs token_file or certificate".to_owned())),
-        (Some(_), Some(_)) => Err(("", "takes only one of token_file and certificate".to_owned())),
-    }
 }
 
 // === impl SocketMode ===

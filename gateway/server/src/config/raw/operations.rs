@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use kyc_tokens::TokenConfig;
 use serde::{Deserialize, Serialize};
 
 use super::RawTls;
@@ -26,6 +27,7 @@ pub(crate) struct RawLogin {
     pub(crate) role: Role,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) certificate: Option<String>,
+    pub(crate) token: Option<TokenConfig>,
 }
 
 /// Who may open the socket.

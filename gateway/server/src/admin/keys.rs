@@ -1,0 +1,26 @@
+//! The keys of the providers that operators log in with, kept up to date beside requests.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use kyc_plugin_api::{Background, Surroundings};
+use kyc_tokens::Keys;
+
+/// The keys of all providers.
+pub(crate) struct OperatorKeys(pub(crate) Vec<Arc<Keys>>);
+
+#[async_trait]
+impl Background for OperatorKeys {
+    fn name(&self) -> &'static str {
+        "operators' token keys"
+    }
+
+    async fn prepare(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn run(&self, surroundings: Surroundings) {
+        join_all(self.0.iter().map(|keys| keys.watch(surroundings.shutdown.clone()))).await;
+    }
+}

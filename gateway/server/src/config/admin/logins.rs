@@ -1,0 +1,85 @@
+//! The ways in which operators log in.
+
+use std::sync::Arc;
+
+use kyc_model::SecretSource;
+use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
+
+use crate::admin::{Login, Proof};
+use crate::config::Folder;
+use crate::config::raw::{RawLogin, RawOperations};
+use crate::decoding::Problems;
+
+/// Checks them; the keys of providers must be kept up to date.
+pub(super) fn check(
+    raw: &RawOperations,
+    folder: &Folder,
+    problems: &mut Problems,
+) -> (Vec<Login>, Vec<Arc<Keys>>) {
+    let mut checked: Vec<Login> = Vec::with_capacity(raw.logins.len());
+    let mut keys = Vec::new();
+    for (place, login) in raw.logins.iter().enumerate() {
+        let path = format!("admin.operations.logins[{place}]");
+        let is_name = |character: char| character.is_ascii_alphanumeric() || "-_.@".contains(character);
+        if login.name.is_empty() || !login.name.chars().all(is_name) {
+            problems.add(format!("{path}.name"), "must be a name of letters, digits and -_.@");
+        }
+        if checked.iter().any(|other| other.name == login.name) {
+            problems.add(format!("{path}.name"), format!("`{}` is taken by another login", login.name));
+        }
+        match proof(login, raw, folder, &mut keys) {
+            Ok(proof) => checked.push(Login { name: login.name.clone(), role: login.role, proof }),
+            Err((key, reason)) => problems.add(format!("{path}{key}"), reason),
+        }
+    }
+    (checked, keys)
+}
+
+fn proof(
+    login: &RawLogin,
+    raw: &RawOperations,
+    folder: &Folder,
+    keys: &mut Vec<Arc<Keys>>,
+) -> Result<Proof, (String, String)> {
+    match (&login.token_file, &login.certificate, &login.token) {
+        (Some(file), None, None) => {
+            let file = folder.resolve(file);
+            match SecretSource::File(file.clone()).read() {
+                Ok(_) => Ok(Proof::Token(file)),
+                Err(error) => Err((".token_file".to_owned(), error.to_string())),
+            }
+        }
+        (None, Some(name), None) => {
+            let wrong = |reason: &str| Err((".certificate".to_owned(), reason.to_owned()));
+            if name.is_empty() {
+                return wrong("must not be empty");
+            }
+            if raw.tls.as_ref().is_none_or(|tls| tls.client_ca_file.is_none()) {
+                return wrong(
+                    "needs admin.operations.tls with client_ca_file, or no certificate is asked for",
+                );
+            }
+            Ok(Proof::Certificate(name.clone()))
+        }
+        (None, None, Some(token)) => provider(token, folder, keys),
+        (None, None, None) => Err((String::new(), "needs token_file, certificate or token".to_owned())),
+        _ => Err((String::new(), "takes only one of token_file, certificate and token".to_owned())),
+    }
+}
+
+fn provider(
+    token: &TokenConfig,
+    folder: &Folder,
+    keys: &mut Vec<Arc<Keys>>,
+) -> Result<Proof, (String, String)> {
+    // It says which key is wrong.
+    let split = |problem: String| match problem.split_once(": ") {
+        Some((key, reason)) => (format!(".{key}"), reason.to_owned()),
+        None => (".token".to_owned(), problem),
+    };
+    // A provider that is away keeps nobody out who has another login, nor the gateway from being ready.
+    let own = Keys::new(token, folder.path(), Demand::Optional).map_err(split)?;
+    let tokens = Tokens::new(token.clone(), Arc::clone(&own)).map_err(split)?;
+    keys.push(own);
+    Ok(Proof::Provider(Box::new(tokens)))
+}
