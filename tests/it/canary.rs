@@ -102,7 +102,9 @@ async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    for page in ["/metrics", "/livez", "/readyz", "/", "/admin/tenants"] {
+    texts.push(changes(&world).await);
+    texts.push(std::fs::read_to_string(world.gateway.folder().join("data/audit.jsonl")).unwrap());
+    for page in ["/metrics", "/livez", "/readyz", "/", "/admin/tenants", "/audit"] {
         texts.push(client.get(world.gateway.admin(page)).send().await.unwrap().text().await.unwrap());
     }
     assert!(world.gateway.metrics().await.contains("gateway_tenants_refused 3"));
@@ -112,6 +114,7 @@ async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
     let found: Vec<_> =
         SECRETS.iter().chain(&["canary-path"]).filter(|secret| everything.contains(**secret)).collect();
     assert!(everything.contains("gateway_requests_total"), "nothing was gathered");
+    assert!(everything.contains("audit record stored") && everything.contains("a canary was here"));
     assert_eq!(found, Vec::<&&str>::new(), "{}", excerpt(&everything, &found));
 }
 
@@ -145,6 +148,7 @@ async fn no_secret_is_in_the_store_its_log_or_what_operators_see() {
         texts.push(reqwest::get(page).await.unwrap().text().await.unwrap());
     }
     texts.push(list);
+    texts.push(changes(&world).await);
     texts.push(world.gateway.metrics().await);
     for file in std::fs::read_dir(world.gateway.folder().join("store")).unwrap() {
         texts.push(String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned());
@@ -155,7 +159,28 @@ async fn no_secret_is_in_the_store_its_log_or_what_operators_see() {
     let found: Vec<_> =
         SECRETS.iter().chain(&["portal-says"]).filter(|secret| everything.contains(**secret)).collect();
     assert!(everything.contains("report.completed") && everything.contains("event delivered"));
+    assert!(everything.contains("a canary was here"));
     assert_eq!(found, Vec::<&&str>::new(), "{}", excerpt(&everything, &found));
+}
+
+/// Changes that are made, fail and are refused, with secrets in all that is not recorded; and what the records say.
+async fn changes(world: &World) -> String {
+    let client = reqwest::Client::new();
+    let mut answers = Vec::new();
+    for (path, intent) in
+        [("/admin/reload", true), ("/events/replay?tenat=x", true), ("/admin/reload", false)]
+    {
+        let request = client
+            .post(world.gateway.admin(path))
+            .header("x-admin-reason", "a canary was here")
+            .header("authorization", "Bearer canary-header")
+            .header("cookie", "session=canary-header")
+            .body("canary-body");
+        let request = if intent { request.header("x-admin-intent", "canary-header") } else { request };
+        answers.push(request.send().await.unwrap().text().await.unwrap());
+    }
+    let records = reqwest::get(world.gateway.admin("/audit")).await.unwrap();
+    format!("{}{}", answers.concat(), records.text().await.unwrap())
 }
 
 fn excerpt(text: &str, found: &[&&str]) -> String {
