@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::world::{EVENT, World};
+use crate::support::world::{DIRECT, EVENT, World, routes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_has_nothing_to_say_about_the_metrics() {
@@ -36,6 +36,34 @@ async fn promtool_has_nothing_to_say_about_the_metrics() {
     assert!(verdict.status.success() && said.is_empty(), "{said}");
     assert!(metrics.contains("gateway_portal_logins_total"), "{metrics}");
     world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_may_need_a_token_and_probes_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "token-of-the-scraper\n").unwrap();
+    let admin =
+        format!("[admin]\naddress = \"127.0.0.1:0\"\nmetrics_token_file = {file:?}\n{}", routes(DIRECT));
+    let world = World::start(&admin).await;
+    let ask = async |path: &str, token: Option<&str>| {
+        let request = reqwest::Client::new().get(world.gateway.admin(path));
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        request.send().await.unwrap().status().as_u16()
+    };
+
+    let found = [
+        ask("/metrics", None).await,
+        ask("/metrics", Some("token-of-the-scrape")).await,
+        ask("/metrics", Some("token-of-the-scraper")).await,
+        ask("/livez", None).await,
+        ask("/readyz", None).await,
+    ];
+    std::fs::write(&file, "another-token-of-the-scraper").unwrap();
+    let replaced = ask("/metrics", Some("another-token-of-the-scraper")).await;
+
+    assert_eq!((found, replaced), ([401, 401, 200, 200, 200], 200));
+    assert!(!world.gateway.stop().await.contains("token-of-the-scraper"));
 }
 
 #[test]

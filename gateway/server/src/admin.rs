@@ -9,6 +9,8 @@ mod reason;
 mod roles;
 mod socket;
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
 use kyc_telemetry::Metrics;
@@ -31,6 +33,8 @@ pub(crate) use socket::{AtSocket, Draft};
 pub(crate) struct Admin {
     /// None: operations only.
     probes: Option<(Metrics, Readiness)>,
+    /// What scrapers must have; none: nothing.
+    metrics_token: Option<PathBuf>,
     /// None: probes only.
     desk: Option<Desk>,
     /// None: no page can reach it.
@@ -40,14 +44,19 @@ pub(crate) struct Admin {
 // === impl Admin ===
 
 impl Admin {
-    /// Probes and metrics, which nobody has to log in for.
-    pub(crate) fn probes(metrics: Metrics, readiness: Readiness, hosts: Hosts) -> Self {
-        Self { probes: Some((metrics, readiness)), desk: None, hosts: Some(hosts) }
+    /// Probes and metrics, which nobody has to log in for; metrics may need the token of a file.
+    pub(crate) fn probes(
+        metrics: Metrics,
+        readiness: Readiness,
+        metrics_token: Option<PathBuf>,
+        hosts: Hosts,
+    ) -> Self {
+        Self { probes: Some((metrics, readiness)), metrics_token, desk: None, hosts: Some(hosts) }
     }
 
     /// Operations; without hosts where no browser comes.
     pub(crate) fn operations(desk: Desk, hosts: Option<Hosts>) -> Self {
-        Self { probes: None, desk: Some(desk), hosts }
+        Self { probes: None, metrics_token: None, desk: Some(desk), hosts }
     }
 
     /// Adds operations.
@@ -115,6 +124,12 @@ impl Admin {
         if let Some((desk, (operations, rest))) = asked {
             return desk.respond(session, peer, operations, rest).await;
         }
+        if path == "/metrics"
+            && let Some(file) = &self.metrics_token
+            && !access::has_token(file, &head.headers)
+        {
+            return challenged("metrics need the token of admin.metrics_token_file");
+        }
         self.probe(&head.method, path)
     }
 
@@ -141,6 +156,13 @@ fn refused((status, reason): (StatusCode, &str)) -> Response<Vec<u8>> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+    response
+}
+
+/// Asks for a bearer token (RFC 6750, section 3).
+fn challenged(reason: &str) -> Response<Vec<u8>> {
+    let mut response = refused((StatusCode::UNAUTHORIZED, reason));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
     response
 }
 
@@ -172,7 +194,7 @@ mod tests {
         let readiness = Readiness::new(tenants.clone(), metrics.clone(), Some(Duration::from_secs(60)), &[]);
         metrics.tenants_refreshed.set(i64::MAX);
         let hosts = Hosts::new(([127, 0, 0, 1], 9464).into(), Vec::new(), Scheme::Http);
-        (Admin::probes(metrics, readiness.clone(), hosts), tenants, readiness)
+        (Admin::probes(metrics, readiness.clone(), None, hosts), tenants, readiness)
     }
 
     fn status(admin: &Admin, method: &Method, path: &str) -> u16 {

@@ -107,7 +107,7 @@ pub(crate) fn admin(
         false => Access::Logins(settings.logins.into()),
     };
     let hosts = Hosts::new(probes.address(), settings.hosts.clone(), Scheme::Http);
-    let mut first = Admin::probes(metrics.clone(), readiness.clone(), hosts);
+    let mut first = Admin::probes(metrics.clone(), readiness.clone(), settings.metrics_token, hosts);
     let mut endpoints = Vec::with_capacity(2);
     match (settings.operations, own) {
         (Place::WithProbes, _) => first = first.with(desk(by_login)),

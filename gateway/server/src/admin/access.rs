@@ -1,6 +1,6 @@
 //! Who an operator is: by a bearer token from a file or of an OpenID Connect provider, or by a client certificate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -113,6 +113,18 @@ fn by_certificate<'a>(logins: &'a [Login], certificate: &ClientCertificate) -> O
             certificate.subject == *name || certificate.names.iter().any(|own| own == name)
         }
     })
+}
+
+/// Says whether a request carries the token of a file, which is read again for each.
+pub(super) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
+    match (SecretSource::File(file.to_owned()).read(), kyc_tokens::bearer(fields)) {
+        (Ok(token), Some(given)) => token.matches(given.as_bytes()),
+        (Ok(_), None) => false,
+        (Err(error), _) => {
+            tracing::error!(%error, "the token for metrics cannot be read");
+            false
+        }
+    }
 }
 
 /// The first login whose provider has signed the token, and whose claims it has.

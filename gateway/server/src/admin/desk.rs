@@ -13,7 +13,7 @@ use pingora_http::RequestHeader;
 use super::access::{Access, Caller};
 use super::reason::{Reason, ReasonError};
 use super::roles::{Effect, Operation};
-use super::{INTENT, refused};
+use super::{INTENT, challenged, refused};
 use crate::audit::{Attempt, Audit, FilterError, Peer, filter};
 
 /// The operations of the gateway and its plugins, as one listener offers them.
@@ -183,12 +183,10 @@ impl Refusal {
     }
 
     fn answer(&self) -> Response<Vec<u8>> {
-        let mut response = refused((self.status(), &self.to_string()));
-        if matches!(self, Self::Unknown) {
-            let challenge = http::HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        match self {
+            Self::Unknown => challenged(&self.to_string()),
+            refusal => refused((refusal.status(), &refusal.to_string())),
         }
-        response
     }
 }
 

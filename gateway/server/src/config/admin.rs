@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use kyc_model::SecretSource;
 use kyc_plugin_api::Warnings;
 use kyc_tokens::Keys;
 
@@ -23,6 +24,8 @@ pub(crate) struct AdminSettings {
     pub(crate) hosts: Vec<HostName>,
     /// Where audit records are, when no route has a store for them.
     pub(crate) audit_file: PathBuf,
+    /// The token that scrapers must have.
+    pub(crate) metrics_token: Option<PathBuf>,
     pub(crate) operations: Place,
     pub(crate) socket: Option<(PathBuf, u32)>,
     pub(crate) logins: Vec<Login>,
@@ -81,8 +84,23 @@ pub(super) fn check(
     }
     let socket =
         operations.socket.as_deref().map(|path| (folder.resolve(path), operations.socket_mode.bits()));
+    let metrics_token = raw.metrics_token_file.as_deref().map(|file| folder.resolve(file));
+    if let Some(file) = &metrics_token
+        && let Err(error) = SecretSource::File(file.clone()).read()
+    {
+        problems.add("admin.metrics_token_file", error.to_string());
+    }
     let audit_file = folder.resolve(&raw.audit_file);
-    Some(AdminSettings { address: address?, hosts, audit_file, operations: place?, socket, logins, keys })
+    Some(AdminSettings {
+        address: address?,
+        hosts,
+        audit_file,
+        metrics_token,
+        operations: place?,
+        socket,
+        logins,
+        keys,
+    })
 }
 
 fn place(

@@ -88,6 +88,8 @@ pub(crate) struct Admin {
     pub(crate) address: String,
     pub(crate) hosts: Vec<String>,
     pub(crate) audit_file: PathBuf,
+    /// Left out: metrics are for whoever can reach them.
+    pub(crate) metrics_token_file: Option<PathBuf>,
     pub(crate) operations: RawOperations,
 }
 
@@ -226,6 +228,7 @@ impl Default for Admin {
             address: "127.0.0.1:9464".to_owned(),
             hosts: Vec::new(),
             audit_file: PathBuf::from("data/audit.jsonl"),
+            metrics_token_file: None,
             operations: RawOperations::default(),
         }
     }

@@ -88,6 +88,7 @@ fn every_key_without_a_default_is_shown_commented_out() {
         "namespace",
         "ca_file",
         "token_file",
+        "metrics_token_file",
         "role_id",
         "secret_id_env",
         "auth_mount",
