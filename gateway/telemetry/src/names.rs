@@ -69,6 +69,8 @@ pub const WEBHOOK_ACKNOWLEDGE_DURATION: &str = "gateway_webhook_acknowledge_dura
 pub const EVENT_STORE_COMMIT_DURATION: &str = "gateway_event_store_commit_duration_seconds";
 /// Changes of a commit of the event store.
 pub const EVENT_STORE_BATCH: &str = "gateway_event_store_batch_changes";
+/// Batches that the event store did not commit.
+pub const EVENT_STORE_FAILURES: &str = "gateway_event_store_commit_failures_total";
 /// Changes that wait for a commit of the event store.
 pub const EVENT_STORE_QUEUE: &str = "gateway_event_store_queue_changes";
 /// Notifications that the event store did not take, by tenant and reason: `full`, `share`, `busy`, `keyless`, `away`,

@@ -2,7 +2,7 @@
 
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
-use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// Storing: from a notification to its commit.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct StoreMetrics {
     pub(crate) batch: Histogram,
     /// Notifications that were not stored, by tenant and reason.
     pub(crate) refused: IntCounterVec,
+    /// Batches that were not committed.
+    pub(crate) failed: IntCounter,
     /// Changes that wait for the writer.
     pub(crate) queue: IntGauge,
 }
@@ -60,6 +62,9 @@ impl StoreMetrics {
                 "Notifications that were not stored.",
                 &["tenant", "reason"],
             )?,
+            failed: collectors
+                .counter(names::EVENT_STORE_FAILURES, "Batches that were not committed.", &[])?
+                .with_label_values::<&str>(&[]),
             queue: collectors
                 .gauge(names::EVENT_STORE_QUEUE, "Changes that wait for a commit.", &[])?
                 .with_label_values::<&str>(&[]),

@@ -176,7 +176,7 @@ impl Background for Stored {
         *self.reader.lock().await = store.reader();
         let Some(keyring) = self.keyring(&tenants, &mut shutdown).await else { return };
         // The writer stays until the process ends: requests that are under way still need it.
-        tokio::spawn(self.inbox.serve(store.writer()));
+        tokio::spawn(self.inbox.serve(store.writers()));
         let _only = match &store {
             Opened::Sqlite(store) => match lock(store.path(), &mut shutdown).await {
                 Some(only) => Some(only),

@@ -1,8 +1,10 @@
 //! The way into the store: many callers, one writer, one commit for all that waits.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -54,8 +56,12 @@ impl Inbox {
         }))
     }
 
-    /// Writes out what comes in, for as long as the returned future is polled.
-    pub(crate) fn serve(&self, writer: Box<dyn Writer>) -> impl Future<Output = ()> + Send + use<> {
+    /// Writes out what comes in, for as long as the returned future is polled. A writer that panics is replaced by another
+    /// one: without it every notification would be answered 503 until the process is started again.
+    pub(crate) fn serve<W>(&self, writer: W) -> impl Future<Output = ()> + Send + use<W>
+    where
+        W: Fn() -> Box<dyn Writer> + Send,
+    {
         let (sender, receiver) = mpsc::channel(CHANGES);
         // Served twice it would be written by two; the second one gets nothing.
         let _ = self.0.sender.set(sender);
@@ -126,10 +132,11 @@ impl Inbox {
 /// Whatever came in while the last commit was under way is the next batch: no timer, and no commit for one event
 /// where many wait.
 async fn write_out(
-    mut writer: Box<dyn Writer>,
+    new_writer: impl Fn() -> Box<dyn Writer>,
     mut receiver: mpsc::Receiver<Waiting>,
     metrics: StoreMetrics,
 ) {
+    let mut writer = new_writer();
     let mut waiting = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         let mut answers = Vec::with_capacity(waiting.len());
@@ -141,13 +148,19 @@ async fn write_out(
             rooms.push(entry._room);
         }
         let begun = Instant::now();
-        let written = writer.write(&batch).await;
+        // Whether the batch was committed is unknown then, as after a loss of the connection.
+        let written = AssertUnwindSafe(writer.write(&batch)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("the event store's writer failed, another one takes its place");
+            writer = new_writer();
+            vec![Err(StoreError::Away); batch.len()]
+        });
         metrics.commit.observe(begun.elapsed().as_secs_f64());
         metrics.batch.observe(batch.len() as f64);
         metrics.queue.set(i64::try_from(receiver.len()).unwrap_or(i64::MAX));
         failpoint!("committed");
         if let Some(Err(error)) = written.iter().find(|effect| effect.is_err()) {
             let changes = written.iter().filter(|effect| effect.is_err()).count();
+            metrics.failed.inc();
             tracing::error!(%error, changes, "the event store did not commit");
         }
         for (answer, effect) in answers.into_iter().zip(written) {
@@ -165,3 +178,41 @@ const CHANGES: usize = 8192;
 const BYTES: usize = 64 * 1024 * 1024;
 /// How long a notification waits for its commit; Onfido waits 10 s for its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use kyc_plugin_api::testkit::with_build;
+
+    use super::*;
+
+    /// Panics at its first batch.
+    struct Fragile(bool);
+
+    #[async_trait]
+    impl Writer for Fragile {
+        async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
+            assert!(!std::mem::take(&mut self.0), "the first batch");
+            vec![Ok(Effect::Done); batch.len()]
+        }
+    }
+
+    /// Nobody watched the writer: after its panic every notification was answered 503, and /readyz was 200.
+    #[tokio::test]
+    async fn a_writer_that_panics_is_replaced() {
+        let metrics = with_build(|build| StoreMetrics::new(build.collectors)).unwrap();
+        let inbox = Inbox::new(metrics.clone());
+        let writers = std::sync::atomic::AtomicUsize::new(0);
+        let new_writer = move || -> Box<dyn Writer> {
+            Box::new(Fragile(writers.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0))
+        };
+        tokio::spawn(inbox.serve(new_writer));
+
+        let first = inbox.change(Change::Shrink).await;
+        let second = inbox.change(Change::Shrink).await;
+
+        assert!(matches!(first, Err(StoreError::Away)), "{first:?}");
+        assert!(matches!(second, Ok(Effect::Done)), "{second:?}");
+        assert_eq!(metrics.failed.get(), 1);
+    }
+}

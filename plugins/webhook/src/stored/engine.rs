@@ -60,10 +60,17 @@ impl Opened<'_> {
         }
     }
 
-    pub(super) fn writer(&self) -> Box<dyn Writer> {
-        match self {
-            Self::Sqlite(store) => Box::new(store.writer()),
-            Self::Postgres(store) => Box::new(store.writer()),
+    /// Makes writers: one at a time.
+    pub(super) fn writers(&self) -> Box<dyn Fn() -> Box<dyn Writer> + Send> {
+        match *self {
+            Self::Sqlite(store) => {
+                let store = store.clone();
+                Box::new(move || Box::new(store.writer()))
+            }
+            Self::Postgres(store) => {
+                let store = store.clone();
+                Box::new(move || Box::new(store.writer()))
+            }
         }
     }
 }
