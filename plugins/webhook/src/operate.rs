@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use crate::description;
 use crate::origin::Origin;
-use crate::store::{Attempt, Change, Effect, Filter, Listed, Millis, Progress, State, StoreError, now};
+use crate::store::{
+    Attempt, Change, Effect, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
+};
 use crate::stored::Stored;
 
 /// A request that cannot be answered, with its status.
@@ -261,6 +263,7 @@ pub(crate) fn attempt(attempt: &Attempt) -> Value {
         "took_ms": attempt.took_ms,
         "status": attempt.status,
         "error": attempt.error,
+        "class": attempt.failure.map(Failure::name),
     })
 }
 

@@ -194,7 +194,6 @@ impl Background for Stored {
             keep_keys: self.keep_keys,
             inbox: self.inbox.clone(),
             unrecorded: self.unrecorded.clone(),
-            history: Arc::new(Mutex::new(store.reader())),
             keyring,
             portals: Arc::clone(&self.portals),
             tenants,

@@ -17,7 +17,7 @@ use crate::Event;
 use crate::fintechos::{Answer, DeliveryClass, DeliveryError};
 use crate::origin::Origin;
 use crate::store::{
-    Attempt, Change, Claim, DeadReason, DueEvent, Effect, Finish, Millis, Next, ParkReason, now,
+    Attempt, Change, Claim, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, now,
 };
 
 /// What a try has shown, once it is recorded.
@@ -60,7 +60,7 @@ pub(super) async fn attempt(
             failpoint!("answered");
             let next = match &outcome {
                 Ok(()) => Next::Delivered,
-                Err(error) => after_failure(&means, &due, error).await,
+                Err(error) => after_failure(&means, &due, error),
             };
             (Some(outcome), next)
         }
@@ -73,6 +73,7 @@ pub(super) async fn attempt(
         took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
         status: answer.as_ref().map(|answer| answer.status).or_else(|| error.and_then(DeliveryError::status)),
         error: error.map(reason),
+        failure: error.map(|error| failure(error.class())),
         answer: answer
             // Of a success there is nothing to find out later.
             .filter(|answer| error.is_some() && !answer.head.is_empty())
@@ -85,31 +86,20 @@ pub(super) async fn attempt(
 }
 
 /// Decides what becomes of an event that the portal did not take.
-async fn after_failure(means: &Means, due: &DueEvent, error: &DeliveryError) -> Next {
-    let refusals = match error.class() {
-        DeliveryClass::Event => refusals(means, due).await,
-        DeliveryClass::Transient
-        | DeliveryClass::Login
-        | DeliveryClass::Session
-        | DeliveryClass::Endpoint => 0,
-    };
-    let age = Age { attempts: due.attempts, refusals, received: due.received, now: now() };
+fn after_failure(means: &Means, due: &DueEvent, error: &DeliveryError) -> Next {
+    let age = Age { attempts: due.attempts, refusals: due.refusals, received: due.received, now: now() };
     schedule::after(error, age, &means.config, rand::rng().random())
 }
 
-/// How often the portal has refused the event as such, as far as the store says.
-async fn refusals(means: &Means, due: &DueEvent) -> u32 {
-    if due.attempts == 0 {
-        return 0;
-    }
-    let tries = means.history.lock().await.attempts(due.uid).await;
-    match tries {
-        Ok(tries) => schedule::refusals(&tries, due.attempts),
-        Err(error) => {
-            // One try more is better than an event that is given up too early.
-            tracing::error!(event = %due.uid, tenant = due.owner.tenant, %error, "cannot look for earlier tries");
-            0
-        }
+/// What the store keeps of the kind of a failure.
+fn failure(class: DeliveryClass) -> Failure {
+    match class {
+        DeliveryClass::Transient => Failure::Transient,
+        DeliveryClass::Login => Failure::Login,
+        DeliveryClass::Session => Failure::Session,
+        DeliveryClass::Endpoint => Failure::Endpoint,
+        DeliveryClass::Event => Failure::Event,
+        DeliveryClass::Refused => Failure::Refused,
     }
 }
 
@@ -118,10 +108,11 @@ async fn park(means: &Means, lane: String, due: DueEvent, at: Millis, reason: Pa
     let (event, key) = (due.uid, format!("{:08x}", due.body.key_id));
     tracing::error!(%event, tenant = due.owner.tenant, key, reason = reason.name(), "event parked");
     let error = match reason {
-        ParkReason::UnknownKey => schedule::UNKNOWN_KEY,
+        ParkReason::UnknownKey => "it is sealed with a key that is not configured",
         ParkReason::UnknownCustomer => "its customer is not in the tenant document",
     };
-    let attempt = Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), answer: None };
+    let attempt =
+        Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), failure: None, answer: None };
     let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
     record_result(means, Change::Finish(end)).await;
     Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, outcome: None }

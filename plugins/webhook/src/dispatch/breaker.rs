@@ -83,19 +83,14 @@ impl Breaker {
         }
     }
 
-    /// Notes a failure of some class.
-    pub(super) fn failed(&mut self, class: DeliveryClass, now: Instant, config: &DispatchConfig) {
+    /// Notes a failure of some class; says whether it shows that the portal is back.
+    pub(super) fn failed(&mut self, class: DeliveryClass, now: Instant, config: &DispatchConfig) -> bool {
         if let State::Open(_) = self.state {
-            return;
+            return false;
         }
         let (first, longest, limit) = match class {
             // The portal has answered: it is this one event that it does not want.
-            DeliveryClass::Event => {
-                if self.state == State::HalfOpen {
-                    *self = Self::new();
-                }
-                return;
-            }
+            DeliveryClass::Event | DeliveryClass::Refused => return self.succeeded(now),
             DeliveryClass::Login => (config.login_probe, LONGEST_LOGIN, 1),
             DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Endpoint => {
                 (config.breaker_open, config.breaker_longest, FAILURES)
@@ -110,6 +105,7 @@ impl Breaker {
             self.failures = 0;
             self.window = Window::new(now);
         }
+        false
     }
 
     /// Notes a try that says nothing about the portal.
@@ -226,13 +222,20 @@ mod tests {
         assert!(matches!(enough, Allowed::NotBefore(_)), "{enough:?}");
     }
 
+    /// Failures in an envelope opened the breaker, and the probe took the same event again: good ones waited for ever.
     #[test]
     fn an_event_that_is_refused_says_nothing_against_the_portal() {
-        let (mut breaker, now) = (Breaker::new(), Instant::now());
+        for class in [DeliveryClass::Event, DeliveryClass::Refused] {
+            let (mut breaker, now) = (Breaker::new(), Instant::now());
 
-        fail(&mut breaker, 50, DeliveryClass::Event, now);
+            fail(&mut breaker, 50, class, now);
+            let after_many = breaker.allows(now);
+            fail(&mut breaker, 5, DeliveryClass::Transient, now);
+            breaker.probe();
+            let is_back = breaker.failed(class, now, &DispatchConfig::default());
 
-        assert_eq!(breaker.allows(now), Allowed::All);
+            assert_eq!((after_many, is_back, breaker.allows(now)), (Allowed::All, true, Allowed::All));
+        }
     }
 
     #[test]

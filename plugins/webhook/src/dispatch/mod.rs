@@ -14,14 +14,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_model::{Tenant, TenantTable};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::DispatchConfig;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
-use crate::store::{Change, Claim, DueEvent, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now};
+use crate::store::{
+    Change, Claim, DueEvent, Effect, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now,
+};
 use attempt::{Attempted, attempt};
 use clock::Clock;
 use customers::FormerNames;
@@ -43,8 +45,6 @@ pub(crate) struct Means {
     pub(crate) keep_keys: Duration,
     pub(crate) inbox: Inbox,
     pub(crate) unrecorded: Unrecorded,
-    /// For the earlier tries of an event, of which only a refusal asks.
-    pub(crate) history: Arc<Mutex<Box<dyn Reader>>>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) portals: Arc<Portals>,
     pub(crate) tenants: Tenants,
@@ -221,7 +221,7 @@ impl Dispatcher {
             None => lane.breaker.inconclusive(now_instant),
             Some(Ok(())) => is_back = lane.breaker.succeeded(now_instant),
             Some(Err(error)) => {
-                lane.breaker.failed(error.class(), now_instant, &self.means.config);
+                is_back = lane.breaker.failed(error.class(), now_instant, &self.means.config);
                 if let Some(wait) = error.retry_after() {
                     lane.breaker.hold(now_instant + wait);
                 }
@@ -231,14 +231,23 @@ impl Dispatcher {
         if is_back {
             tracing::info!(tenant = result.tenant, "the portal takes events again");
             // Nobody waits four hours for a portal that has been back for one.
-            let change = Change::PullForward { tenant: result.tenant, now: now() };
-            let pulled = self.means.inbox.change(change).await;
-            tell(pulled);
+            let change = Change::PullForward { tenant: result.received_for, now: now() };
+            self.tasks.spawn(pull_forward(self.means.inbox.clone(), change));
         }
     }
 
     fn in_flight(&self) -> usize {
         self.lanes.values().map(Lane::in_flight).sum()
+    }
+}
+
+/// Makes events due, some at a time, so that notifications and deliveries go on meanwhile.
+async fn pull_forward(inbox: Inbox, change: Change) {
+    loop {
+        match inbox.change(change.clone()).await {
+            Ok(Effect::Done) => inbox.wake(),
+            done => return tell(done),
+        }
     }
 }
 

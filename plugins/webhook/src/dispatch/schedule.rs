@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::DispatchConfig;
 use crate::fintechos::{DeliveryClass, DeliveryError};
-use crate::store::{Attempt, DeadReason, Millis, Next};
+use crate::store::{DeadReason, Millis, Next};
 
 /// What is known of an event when a try has failed.
 #[derive(Clone, Copy, Debug)]
@@ -36,36 +36,13 @@ pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, ji
         DeliveryClass::Event => step(steps, age.refusals * EVENT_STRIDE),
         // Address or role is wrong, and people need time to mend it.
         DeliveryClass::Endpoint => step(steps, age.attempts.max(ENDPOINT_STEP)),
-        DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Login => step(steps, age.attempts),
+        DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Login | DeliveryClass::Refused => {
+            step(steps, age.attempts)
+        }
     };
     let told = error.retry_after().unwrap_or_default();
     let wait = step.max(told).max(SHORTEST).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
     Next::Waiting { due: age.now + millis(wait), counted: true }
-}
-
-/// In how many of an event's last `attempts` tries the portal refused it as such. What was tried before a replay does
-/// not count, since the number of attempts begins anew there.
-pub(super) fn refusals(tries: &[Attempt], attempts: u32) -> u32 {
-    let last = usize::try_from(attempts).unwrap_or(usize::MAX);
-    let counted = tries.iter().filter(|attempt| is_counted(attempt));
-    let refused = counted.rev().take(last).filter(|attempt| is_refusal(attempt)).count();
-    u32::try_from(refused).unwrap_or(u32::MAX)
-}
-
-/// Logins that are refused, and events whose key is not there, are written down but count as no attempt.
-fn is_counted(attempt: &Attempt) -> bool {
-    let is_login = tells_of(attempt, DeliveryError::LoginStatus, DeliveryClass::Login);
-    !is_login && attempt.error.as_deref() != Some(UNKNOWN_KEY)
-}
-
-fn is_refusal(attempt: &Attempt) -> bool {
-    tells_of(attempt, DeliveryError::Status, DeliveryClass::Event)
-}
-
-/// A login and a delivery can be answered with the same status, so the text has to fit as well.
-fn tells_of(attempt: &Attempt, error: fn(u16) -> DeliveryError, class: DeliveryClass) -> bool {
-    let error = attempt.status.map(error).filter(|error| error.class() == class);
-    error.is_some_and(|error| attempt.error == Some(error.to_string()))
 }
 
 /// The longest that any event may have to wait.
@@ -90,8 +67,6 @@ const EVENT_TRIES: u32 = 5;
 const EVENT_STRIDE: u32 = 3;
 /// Where the schedule begins for a wrong address: at a minute of the default one.
 const ENDPOINT_STEP: u32 = 4;
-/// What is written down for an event that cannot be opened yet.
-pub(super) const UNKNOWN_KEY: &str = "sealed with an unknown key";
 /// Waits are up to a fifth longer than planned.
 const JITTER: f64 = 0.2;
 /// What a portal can ask for at most.
@@ -164,31 +139,6 @@ mod tests {
 
         assert_eq!(refused(0), Next::Waiting { due: 2_000, counted: true });
         assert_eq!(refused(4), Next::Dead(DeadReason::Rejected));
-    }
-
-    #[test]
-    fn only_refusals_of_the_event_since_it_is_tried_are_counted() {
-        let failures = [
-            DeliveryError::Status(422),
-            DeliveryError::LoginStatus(400),
-            DeliveryError::Status(503),
-            DeliveryError::Status(409),
-            DeliveryError::Status(404),
-            DeliveryError::Deadline,
-            DeliveryError::Status(400),
-            DeliveryError::LoginStatus(401),
-            DeliveryError::LoginStatus(423),
-        ];
-        let texts = failures.map(|error| (error.status(), error.to_string()));
-        let tries: Vec<_> = texts
-            .into_iter()
-            .chain([(None, UNKNOWN_KEY.to_owned())])
-            .map(|(status, error)| Attempt { at: 0, took_ms: 0, status, error: Some(error), answer: None })
-            .collect();
-
-        let counted = [0, 3, 7, 100].map(|attempts| refusals(&tries, attempts));
-
-        assert_eq!(counted, [0, 1, 3, 3]);
     }
 
     #[test]

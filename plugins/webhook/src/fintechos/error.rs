@@ -77,6 +77,9 @@ pub enum DeliveryClass {
     Endpoint,
     /// The portal does not want this very event.
     Event,
+    /// The portal reports a failure of its own for this event, in an answer that is a success by its status. It is
+    /// there, and may take other events.
+    Refused,
 }
 
 // === impl DeliveryError ===
@@ -85,11 +88,10 @@ impl DeliveryError {
     /// What the failure says about the next delivery.
     pub fn class(&self) -> DeliveryClass {
         match self {
-            Self::Transport { .. }
-            | Self::Deadline
-            | Self::LoginAbandoned
-            | Self::Refused(_)
-            | Self::Busy { .. } => DeliveryClass::Transient,
+            Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned | Self::Busy { .. } => {
+                DeliveryClass::Transient
+            }
+            Self::Refused(_) => DeliveryClass::Refused,
             Self::LoginStatus(400 | 401 | 403) | Self::LoginAnswer => DeliveryClass::Login,
             Self::Status(401) | Self::SessionEnded => DeliveryClass::Session,
             Self::Status(400 | 409 | 413 | 415 | 422) => DeliveryClass::Event,
@@ -153,6 +155,7 @@ impl DeliveryClass {
             Self::Session => "session",
             Self::Endpoint => "endpoint",
             Self::Event => "event",
+            Self::Refused => "refused",
         }
     }
 }

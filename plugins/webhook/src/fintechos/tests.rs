@@ -117,8 +117,8 @@ async fn keycloak_gets_the_event_as_it_came_with_a_bearer_token() {
 #[tokio::test]
 async fn failed_deliveries_are_not_sent_again_and_say_what_may_help() {
     for (status, answer, class) in [
-        (200, r#"{"isSuccess":false,"Message":"no such action"}"#, DeliveryClass::Transient),
-        (200, r#"{"IsSuccess":true,"ErrorCode":12}"#, DeliveryClass::Transient),
+        (200, r#"{"isSuccess":false,"Message":"no such action"}"#, DeliveryClass::Refused),
+        (200, r#"{"IsSuccess":true,"ErrorCode":12}"#, DeliveryClass::Refused),
         (500, "", DeliveryClass::Transient),
         (429, "", DeliveryClass::Transient),
         (302, "", DeliveryClass::Endpoint),

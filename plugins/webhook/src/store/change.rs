@@ -11,8 +11,23 @@ pub(crate) struct Attempt {
     pub(crate) status: Option<u16>,
     /// What went wrong; absent for a success. Holds nothing that the portal said.
     pub(crate) error: Option<String>,
+    /// The kind of that, by which the event waits.
+    pub(crate) failure: Option<Failure>,
     /// What the portal said, as far as it is kept.
     pub(crate) answer: Option<Sealed>,
+}
+
+/// What a failed try says about the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Transient,
+    Login,
+    Session,
+    Endpoint,
+    /// The portal does not want this event.
+    Event,
+    /// The portal fails with this event.
+    Refused,
 }
 
 /// What becomes of an event after a try.
@@ -44,7 +59,7 @@ pub(crate) enum Change {
     Insert(NewEvent),
     /// Ends a try.
     Finish(Finish),
-    /// Makes all waiting events of a tenant due: its portal is back.
+    /// Makes events of a tenant due that wait because of its portal: that is back. Others keep their time.
     PullForward { tenant: String, now: Millis },
     /// Moves all due times: the system's clock has jumped.
     Shift { by: Millis },
@@ -132,6 +147,38 @@ pub(crate) enum Effect {
     Full,
     /// An insert found the tenant's share of the store used up.
     OverShare,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    const ALL: [Self; 6] =
+        [Self::Transient, Self::Login, Self::Session, Self::Endpoint, Self::Event, Self::Refused];
+
+    /// The name in the store.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Login => "login",
+            Self::Session => "session",
+            Self::Endpoint => "endpoint",
+            Self::Event => "event",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The failure of a name in the store.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|failure| failure.name() == name)
+    }
+
+    /// Says whether the event waits because of its portal, and so no longer than that is away.
+    pub(crate) fn is_the_portals(self) -> bool {
+        match self {
+            Self::Transient | Self::Login | Self::Session | Self::Endpoint => true,
+            Self::Event | Self::Refused => false,
+        }
+    }
 }
 
 // === impl Next ===

@@ -21,7 +21,9 @@ mod sqlite;
 use uuid::Uuid;
 
 pub(crate) use audit::Records;
-pub(crate) use change::{Attempt, Bound, Change, Claim, Effect, Finish, Next, Progress, Reseal, Sweep};
+pub(crate) use change::{
+    Attempt, Bound, Change, Claim, Effect, Failure, Finish, Next, Progress, Reseal, Sweep,
+};
 pub(crate) use engine::{Extent, NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
@@ -84,6 +86,8 @@ pub(crate) struct DueEvent {
     pub(crate) body: Sealed,
     /// Finished attempts so far.
     pub(crate) attempts: u32,
+    /// Those among them in which the portal did not want this event.
+    pub(crate) refusals: u32,
     /// When it was received, or last replayed: from then on it is tried until it is too old.
     pub(crate) received: Millis,
     pub(crate) trace: String,

@@ -2,6 +2,7 @@
 
 mod customers;
 mod full;
+mod held;
 mod moving;
 mod parked;
 mod postgres;
@@ -92,7 +93,14 @@ fn event(tenant: &str, body: &str, received: Millis) -> NewEvent {
 
 fn finish(due: &DueEvent, next: Next) -> Change {
     let answer = keyring().seal_answer(due.uid, &due.owner, b"come back later").ok();
-    let attempt = Attempt { at: 1, took_ms: 2, status: Some(503), error: Some("busy".to_owned()), answer };
+    let attempt = Attempt {
+        at: 1,
+        took_ms: 2,
+        status: Some(503),
+        error: Some("busy".to_owned()),
+        failure: Some(Failure::Transient),
+        answer,
+    };
     Change::Finish(Finish { claim: due.claim, attempt, next })
 }
 

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Postgres, engine, open};
-use crate::store::{Millis, Record, Seen, StoreError, now};
+use crate::store::{Failure, Millis, Record, Seen, StoreError, now};
 
 impl Postgres {
     /// Stores events with their states and tries; what waits can be claimed only after [`Postgres::release_adopted`].
@@ -94,8 +94,9 @@ fn statement(records: &[Record]) -> QueryBuilder<Engine> {
     query.push_values(records, push_event);
     query.push(
         "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, \
-           attempts, trace, subscription, webhook, seal, due, received, since, done, leased_until) \
-         SELECT given.*, CASE WHEN given.state = 0 THEN 'infinity'::timestamptz END FROM event_given given \
+           attempts, trace, subscription, webhook, seal, due, received, since, done, leased_until, held) \
+         SELECT given.*, CASE WHEN given.state = 0 THEN 'infinity'::timestamptz END, \
+           CASE WHEN given.state = 0 AND given.attempts > 0 THEN 1 ELSE 0 END FROM event_given given \
          WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = given.dedup AND event.uid <> given.uid) \
            AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.dedup = given.dedup) \
          ON CONFLICT (uid) DO UPDATE SET state = excluded.state, dead_reason = excluded.dead_reason, \
@@ -111,7 +112,7 @@ fn statement(records: &[Record]) -> QueryBuilder<Engine> {
         .flat_map(|record| record.tries.iter().map(|attempt| (record.listed.uid, attempt)))
         .collect();
     if !tries.is_empty() {
-        query.push(", given(uid, took, status, error, answer_key, answer, at) AS (");
+        query.push(", given(uid, took, status, error, answer_key, answer, class, at) AS (");
         query.push_values(tries, |mut row, (uid, attempt)| {
             let answer = attempt.answer.as_ref();
             row.push_bind(uid)
@@ -119,12 +120,13 @@ fn statement(records: &[Record]) -> QueryBuilder<Engine> {
                 .push_bind(attempt.status.map(i32::from))
                 .push_bind(attempt.error.clone())
                 .push_bind(answer.map(|answer| answer.key_id))
-                .push_bind(answer.map(|answer| answer.bytes.clone()));
+                .push_bind(answer.map(|answer| answer.bytes.clone()))
+                .push_bind(attempt.failure.map(Failure::name));
             push_instant(&mut row, Some(attempt.at));
         });
         query.push(
-            "), noted AS (INSERT INTO attempt(event, took_ms, status, error, answer_key, answer, at) \
-             SELECT stored.id, took, status, error, answer_key, answer, at FROM given JOIN stored USING (uid) \
+            "), noted AS (INSERT INTO attempt(event, took_ms, status, error, answer_key, answer, class, at) \
+             SELECT stored.id, took, status, error, answer_key, answer, class, at FROM given JOIN stored USING (uid) \
              ORDER BY at)",
         );
     }
@@ -168,7 +170,7 @@ fn push_instant(row: &mut sqlx::query_builder::Separated<'_, Engine, &'static st
 
 /// Values of an event and of a try.
 const EVENT_VALUES: usize = 18;
-const TRY_VALUES: usize = 7;
+const TRY_VALUES: usize = 8;
 /// What one statement holds at most, well below the limit.
 const VALUES: usize = 30_000;
 const BYTES: usize = 16 * 1024 * 1024;

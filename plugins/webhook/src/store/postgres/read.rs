@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::filter::{millis, push_filter, shown};
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    Attempt, Backlog, Binding, Claim, Customer, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader,
-    Record, Sealed, Seen, State, StoreError, Waiting, now,
+    Attempt, Backlog, Binding, Claim, Customer, DueEvent, Failure, Filter, Listed, Millis, Owner, Parked,
+    Reader, Record, Sealed, Seen, State, StoreError, Waiting, now,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -87,12 +87,13 @@ impl Reader for PostgresReader {
             .push_bind(lease)
             .push(" * interval '1 millisecond' FROM free WHERE event.id = free.id RETURNING ");
         query.push("event.id, uid, tenant, key_id, body, attempts, trace, epoch, ").push(millis("since"));
-        query.push(", subscription, webhook, seal");
+        query.push(", subscription, webhook, seal, refusals");
         let clock = now();
         let read = |row: &PgRow| {
             let attempts: i32 = row.try_get(5)?;
-            let age: i64 = row.try_get(8)?;
+            let (age, refusals): (i64, i32) = (row.try_get(8)?, row.try_get(12)?);
             Ok(DueEvent {
+                refusals: u32::try_from(refusals).unwrap_or_default(),
                 claim: Claim { id: row.try_get(0)?, epoch: row.try_get(7)? },
                 uid: row.try_get(1)?,
                 owner: owner(row, 2, 9)?,
@@ -138,7 +139,7 @@ impl Reader for PostgresReader {
 
     async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError> {
         let mut query = QueryBuilder::new(format!(
-            "SELECT {}, took_ms, status, error, answer_key, answer FROM attempt \
+            "SELECT {}, took_ms, status, error, answer_key, answer, class FROM attempt \
              WHERE event = (SELECT id FROM event WHERE uid = ",
             shown("at")
         ));
@@ -250,6 +251,11 @@ fn owner(row: &PgRow, name: usize, rest: usize) -> Result<Owner, sqlx::Error> {
     })
 }
 
+fn failure(row: &PgRow, column: usize) -> Result<Option<Failure>, sqlx::Error> {
+    let name: Option<String> = row.try_get(column)?;
+    Ok(name.as_deref().and_then(Failure::named))
+}
+
 fn attempt(row: &PgRow) -> Result<Attempt, sqlx::Error> {
     let status: Option<i32> = row.try_get(2)?;
     let (key, bytes): (Option<i64>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
@@ -258,6 +264,7 @@ fn attempt(row: &PgRow) -> Result<Attempt, sqlx::Error> {
         took_ms: row.try_get(1)?,
         status: status.and_then(|status| u16::try_from(status).ok()),
         error: row.try_get(3)?,
+        failure: failure(row, 6)?,
         answer: key.zip(bytes).map(|(key_id, bytes)| Sealed { key_id, bytes }),
     })
 }

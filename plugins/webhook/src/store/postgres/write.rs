@@ -15,7 +15,8 @@ use super::sweep::{shrink, sweep};
 use super::usage::{Used, refused};
 use super::{Postgres, engine, in_time};
 use crate::store::{
-    BITE, Change, Claim, Effect, Filter, Finish, Millis, ParkReason, Progress, Share, StoreError, Writer, now,
+    BITE, Change, Claim, Effect, Failure, Filter, Finish, Millis, ParkReason, Progress, Share, StoreError,
+    Writer, now,
 };
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
@@ -103,8 +104,9 @@ async fn apply(
             Effect::Changed(discard(connection, filter, *progress).await?)
         }
         Change::PullForward { tenant, .. } => {
-            let query = "UPDATE event SET due = now() WHERE state = 0 AND tenant = $1 AND due > now()";
-            let done = sqlx::query(query).bind(tenant).execute(connection).await?;
+            let query = "UPDATE event SET due = now(), held = 0 WHERE id IN (SELECT id FROM event WHERE state = 0 \
+                         AND held = 1 AND tenant = $1 AND due > now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED)";
+            let done = sqlx::query(query).bind(tenant).bind(BITE).execute(connection).await?;
             Effect::of(done.rows_affected() > 0)
         }
         // The database's clock alone counts here, and the clocks of gateways may jump as they like.
@@ -137,7 +139,8 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
     }
     let clock = now();
     let mut query = QueryBuilder::<Engine>::new(
-        "WITH given(id, epoch, state, wait, counted, reason, ago, took, status, error, answer_key, answer) AS (",
+        "WITH given(id, epoch, state, wait, counted, reason, ago, took, status, error, answer_key, answer, class, \
+         refusals, held) AS (",
     );
     query.push_values(finishes, |mut row, finish| {
         let next = finish.next;
@@ -153,18 +156,22 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
             .push_bind(finish.attempt.status.map(i32::from))
             .push_bind(finish.attempt.error.clone())
             .push_bind(answer.map(|answer| answer.key_id))
-            .push_bind(answer.map(|answer| answer.bytes.clone()));
+            .push_bind(answer.map(|answer| answer.bytes.clone()))
+            .push_bind(finish.attempt.failure.map(Failure::name))
+            .push_bind(i32::from(finish.attempt.failure == Some(Failure::Event)))
+            .push_bind(i32::from(finish.attempt.failure.is_some_and(Failure::is_the_portals)));
     });
     query.push(
         "), ended AS (UPDATE event SET state = given.state, \
            due = CASE WHEN given.wait IS NULL THEN due ELSE now() + given.wait * interval '1 millisecond' END, \
-           attempts = attempts + given.counted, leased_until = NULL, dead_reason = given.reason, \
+           attempts = attempts + given.counted, refusals = event.refusals + given.refusals, held = given.held, \
+           leased_until = NULL, dead_reason = given.reason, \
            done = CASE WHEN given.state = 0 THEN NULL ELSE now() END \
            FROM given WHERE event.id = given.id AND event.epoch = given.epoch AND event.state = 0 \
            RETURNING event.id, event.epoch), \
-         noted AS (INSERT INTO attempt(event, at, took_ms, status, error, answer_key, answer) \
+         noted AS (INSERT INTO attempt(event, at, took_ms, status, error, answer_key, answer, class) \
            SELECT given.id, now() - given.ago * interval '1 millisecond', given.took, given.status, given.error, \
-           given.answer_key, given.answer FROM given JOIN ended USING (id, epoch)) \
+           given.answer_key, given.answer, given.class FROM given JOIN ended USING (id, epoch)) \
          SELECT id, epoch FROM ended",
     );
     for row in query.build().fetch_all(connection).await? {
@@ -182,7 +189,7 @@ async fn replay(
     let mut query = QueryBuilder::<Engine>::new("WITH picked AS (SELECT id FROM event WHERE id > ");
     push_bite(&mut query, filter, progress);
     query.push(
-        "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM picked) UPDATE event SET state = 0, attempts = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
+        "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM picked) UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
          dead_reason = NULL, since = now(), due = now() + (",
     );
     query.push_bind(progress.changed * step).push(" + place * ").push_bind(step);

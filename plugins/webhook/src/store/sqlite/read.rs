@@ -9,8 +9,8 @@ use super::filter::push_filter;
 use super::room::used;
 use super::{Sqlite, engine};
 use crate::store::{
-    Attempt, Backlog, Binding, Claim, Customer, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader,
-    Record, Sealed, Seen, State, StoreError, Waiting,
+    Attempt, Backlog, Binding, Claim, Customer, DueEvent, Failure, Filter, Listed, Millis, Owner, Parked,
+    Reader, Record, Sealed, Seen, State, StoreError, Waiting,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -66,7 +66,7 @@ impl Reader for SqliteReader {
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
         let mut query = QueryBuilder::new(
-            "SELECT id, uid, tenant, key_id, body, attempts, since_ms, trace, subscription, webhook, seal FROM event \
+            "SELECT id, uid, tenant, key_id, body, attempts, since_ms, trace, subscription, webhook, seal, refusals FROM event \
              WHERE state = 0 AND tenant = ",
         );
         query.push_bind(tenant.to_owned()).push(" AND due_ms <= ").push_bind(now);
@@ -229,6 +229,11 @@ fn owner(row: &SqliteRow, name: usize, rest: usize) -> Result<Owner, sqlx::Error
     })
 }
 
+fn failure(row: &SqliteRow, column: usize) -> Result<Option<Failure>, sqlx::Error> {
+    let name: Option<String> = row.try_get(column)?;
+    Ok(name.as_deref().and_then(Failure::named))
+}
+
 fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
     let (key, bytes): (Option<i64>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
     Ok(Attempt {
@@ -236,6 +241,7 @@ fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
         took_ms: row.try_get(1)?,
         status: row.try_get(2)?,
         error: row.try_get(3)?,
+        failure: failure(row, 6)?,
         answer: key.zip(bytes).map(|(key_id, bytes)| Sealed { key_id, bytes }),
     })
 }
@@ -254,6 +260,7 @@ fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
         attempts: row.try_get(5)?,
         received: row.try_get(6)?,
         trace: row.try_get(7)?,
+        refusals: row.try_get(11)?,
     })
 }
 
@@ -261,4 +268,4 @@ fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
 const LISTED: &str =
     "uid, tenant, kind, resource, state, dead_reason, attempts, received_ms, due_ms, done_ms, trace";
 /// The columns that [`attempt`] reads.
-const ATTEMPT: &str = "at_ms, took_ms, status, error, answer_key, answer";
+const ATTEMPT: &str = "at_ms, took_ms, status, error, answer_key, answer, class";

@@ -16,7 +16,8 @@ use super::{Sqlite, engine};
 
 use crate::store::share::{Ledger, Usage, tenants};
 use crate::store::{
-    BITE, Change, Effect, Filter, Finish, Millis, ParkReason, Progress, State, StoreError, Writer, now,
+    BITE, Change, Effect, Failure, Filter, Finish, Millis, ParkReason, Progress, State, StoreError, Writer,
+    now,
 };
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
@@ -125,8 +126,10 @@ async fn apply(
         Change::Insert(_) | Change::Replay { .. } | Change::Discard { .. } | Change::Release(_) => Ok(false),
         Change::Finish(end) => finish(connection, end, room).await,
         Change::PullForward { tenant, now } => {
-            let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND tenant = ?2 AND due_ms > ?1";
-            let done = sqlx::query(query).bind(now).bind(tenant).execute(connection).await?;
+            // Those that are due first come first: all are due in the end.
+            let query = "UPDATE event SET due_ms = ?1, held = 0 WHERE id IN (SELECT id FROM event WHERE state = 0 \
+                         AND held = 1 AND tenant = ?2 AND due_ms > ?1 ORDER BY due_ms LIMIT ?3)";
+            let done = sqlx::query(query).bind(now).bind(tenant).bind(BITE).execute(connection).await?;
             Ok(done.rows_affected() > 0)
         }
         Change::Shift { by } => {
@@ -152,7 +155,7 @@ async fn apply(
 async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> Result<bool, sqlx::Error> {
     let Finish { claim, attempt, next } = end;
     let query = "UPDATE event SET state = ?1, due_ms = coalesce(?2, due_ms), attempts = attempts + ?3, \
-                 done_ms = ?4, dead_reason = ?5 WHERE id = ?6 AND state = 0";
+                 done_ms = ?4, dead_reason = ?5, refusals = refusals + ?7, held = ?8 WHERE id = ?6 AND state = 0";
     let done = sqlx::query(query)
         .bind(next.state().code())
         .bind(next.due())
@@ -160,6 +163,8 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> 
         .bind((next.state() != State::Waiting).then(now))
         .bind(next.reason())
         .bind(claim.id)
+        .bind(i64::from(attempt.failure == Some(Failure::Event)))
+        .bind(i64::from(attempt.failure.is_some_and(Failure::is_the_portals)))
         .execute(&mut *connection)
         .await?;
     if done.rows_affected() == 0 {
@@ -169,8 +174,8 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> 
         return Ok(true);
     }
     let answer = attempt.answer.as_ref().filter(|_| room == Room::Ample);
-    let query = "INSERT INTO attempt(event, at_ms, took_ms, status, error, answer_key, answer) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let query = "INSERT INTO attempt(event, at_ms, took_ms, status, error, answer_key, answer, class) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     sqlx::query(query)
         .bind(claim.id)
         .bind(attempt.at)
@@ -179,6 +184,7 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> 
         .bind(&attempt.error)
         .bind(answer.map(|answer| answer.key_id))
         .bind(answer.map(|answer| answer.bytes.as_slice()))
+        .bind(attempt.failure.map(Failure::name))
         .execute(connection)
         .await?;
     Ok(true)
@@ -195,7 +201,8 @@ async fn replay(
         "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE id > ",
     );
     push_bite(&mut query, filter, progress);
-    query.push(") UPDATE event SET state = 0, attempts = 0, done_ms = NULL, dead_reason = NULL, since_ms = ");
+    query.push(") UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, done_ms = NULL, dead_reason = NULL, \
+         since_ms = ");
     query.push_bind(now).push(", due_ms = ").push_bind(now + progress.changed * step);
     query
         .push(" + place * ")

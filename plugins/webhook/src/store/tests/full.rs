@@ -17,7 +17,7 @@ fn long_event(number: i64) -> NewEvent {
 /// A result with the longest answer that is kept of a portal.
 fn end(due: &DueEvent, next: Next) -> Change {
     let answer = keyring().seal_answer(due.uid, &due.owner, &[b'a'; 4096]).ok();
-    let attempt = Attempt { at: 1, took_ms: 2, status: Some(200), error: None, answer };
+    let attempt = Attempt { at: 1, took_ms: 2, status: Some(200), error: None, failure: None, answer };
     Change::Finish(Finish { claim: due.claim, attempt, next })
 }
 

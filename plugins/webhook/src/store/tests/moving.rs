@@ -191,7 +191,14 @@ fn what_a_database_has_taken_is_known_although_the_rest_of_its_batch_fails() {
         written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
         let due = all_due(&mut store.reader(), "acme").await;
         // No database takes a NUL in a text.
-        let bad = Attempt { at: 0, took_ms: 0, status: None, error: Some("\0".to_owned()), answer: None };
+        let bad = Attempt {
+            at: 0,
+            took_ms: 0,
+            status: None,
+            error: Some("\0".to_owned()),
+            failure: None,
+            answer: None,
+        };
         let bad = Finish { claim: due[0].claim, attempt: bad, next: Next::Delivered };
 
         let effects = writer.write(&[Change::Insert(event("acme", "b", 0)), Change::Finish(bad)]).await;

@@ -1,0 +1,79 @@
+//! What an event waits for: its portal, or its own time.
+
+use super::*;
+
+/// Two events wait for an hour: one that the portal did not want, and one that found it away.
+async fn wait_apart(store: &Engine) {
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    let new = ["refused", "held"].map(|body| Change::Insert(event("acme", body, now())));
+    written(&mut *writer, &new).await.unwrap();
+    let due = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
+    let later = Next::Waiting { due: now() + 3_600_000, counted: true };
+    let end = |due: &DueEvent, failure| {
+        let error = Some("409".to_owned());
+        let attempt =
+            Attempt { at: 1, took_ms: 2, status: None, error, failure: Some(failure), answer: None };
+        Change::Finish(Finish { claim: due.claim, attempt, next: later })
+    };
+    let ends = [end(&due[0], Failure::Event), end(&due[1], Failure::Endpoint)];
+    written(&mut *writer, &ends).await.unwrap();
+
+    let pull = || [Change::PullForward { tenant: "acme".to_owned(), now: now() }];
+    let first = written(&mut *writer, &pull()).await.unwrap();
+    let second = written(&mut *writer, &pull()).await.unwrap();
+    let pulled = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
+    let everything = Change::Replay {
+        filter: Filter { state: Some(State::Waiting), ..Filter::default() },
+        now: now(),
+        step: 0,
+        progress: Progress::default(),
+    };
+    let tries = reader.attempts(due[0].uid).await.unwrap();
+    written(&mut *writer, &[everything]).await.unwrap();
+    let anew = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
+
+    assert_eq!((first, second), (vec![Effect::Done], vec![Effect::Nothing]));
+    assert_eq!(pulled.iter().map(|due| due.uid).collect::<Vec<_>>(), [due[1].uid], "only what was held");
+    assert_eq!((pulled[0].refusals, tries[0].failure), (0, Some(Failure::Event)));
+    assert!(anew.iter().all(|due| due.refusals == 0 && due.attempts == 0));
+}
+
+/// A 409 was dead in 28 s instead of an hour: each time its portal came back, the refused event was tried at once.
+#[tokio::test]
+async fn what_a_portal_refused_keeps_its_time_in_a_file_when_the_portal_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+
+    wait_apart(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn what_a_portal_refused_keeps_its_time_in_a_database_when_the_portal_is_back() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
+        store.prepare().await;
+
+        wait_apart(&store).await;
+    });
+}
+
+#[tokio::test]
+async fn refusals_are_counted_in_the_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let mut writer = store.writer();
+    written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+
+    let mut counted = Vec::new();
+    for failure in [Failure::Event, Failure::Transient, Failure::Event, Failure::Refused] {
+        let due = all_due(&mut store.reader(), "acme").await.remove(0);
+        counted.push((due.attempts, due.refusals));
+        let attempt =
+            Attempt { at: 1, took_ms: 2, status: None, error: None, failure: Some(failure), answer: None };
+        let next = Next::Waiting { due: 0, counted: true };
+        let end = Change::Finish(Finish { claim: due.claim, attempt, next });
+        written(&mut writer, &[end]).await.unwrap();
+    }
+
+    assert_eq!(counted, [(0, 0), (1, 1), (2, 1), (3, 2)]);
+}
