@@ -6,13 +6,13 @@ use std::sync::Arc;
 use kyc_model::{Tenant, TenantTable};
 
 use super::Dispatcher;
-use crate::store::{Bound, Change, Customer, Recipient, StoreError};
+use crate::store::{Bound, Change, Customer, Directory, Recipient, StoreError};
 
 /// What is known of names that no tenant has any more.
 #[derive(Default)]
 pub(super) struct FormerNames {
     /// The document that it is known from.
-    tenants: Option<Arc<TenantTable>>,
+    directory: Option<Arc<Directory>>,
     now: HashMap<String, Option<Arc<Tenant>>>,
     /// Whether the events of older releases have their customers.
     are_bound: bool,
@@ -21,6 +21,19 @@ pub(super) struct FormerNames {
 // === impl FormerNames ===
 
 impl FormerNames {
+    /// The directory of a document; what is known from another one is forgotten.
+    pub(super) fn directory(&mut self, tenants: &Arc<TenantTable>) -> Arc<Directory> {
+        match &self.directory {
+            Some(directory) if directory.is_of(tenants) => Arc::clone(directory),
+            Some(_) | None => {
+                let directory = Arc::new(Directory::new(tenants));
+                self.now.clear();
+                self.directory = Some(Arc::clone(&directory));
+                directory
+            }
+        }
+    }
+
     /// Asks the store again, since events come and go.
     pub(super) fn forget(&mut self) {
         self.now.clear();
@@ -33,22 +46,17 @@ impl Dispatcher {
     /// The tenant that has this name, or whose customer had it.
     pub(super) async fn lane_tenant(
         &mut self,
-        tenants: &Arc<TenantTable>,
+        directory: &Directory,
         name: &str,
     ) -> Result<Option<Arc<Tenant>>, StoreError> {
-        if let Some(tenant) = tenants.by_name(name) {
+        if let Some(tenant) = directory.by_name(name) {
             return Ok(Some(Arc::clone(tenant)));
         }
-        let former = &mut self.former_names;
-        if !former.tenants.as_ref().is_some_and(|known| Arc::ptr_eq(known, tenants)) {
-            former.now.clear();
-            former.tenants = Some(Arc::clone(tenants));
-        }
-        if let Some(known) = former.now.get(name) {
+        if let Some(known) = self.former_names.now.get(name) {
             return Ok(known.clone());
         }
         let owner = self.reader.owner(name).await?;
-        let tenant = match owner.map(|owner| owner.recipient(tenants)) {
+        let tenant = match owner.map(|owner| owner.recipient(directory)) {
             Some(Recipient::Tenant(tenant)) => Some(tenant),
             Some(Recipient::Absent | Recipient::Another) | None => None,
         };
@@ -61,7 +69,7 @@ impl Dispatcher {
 
     /// Gives the events of older releases, which know a name only, the customer that has it in the first document. What
     /// is under another name belongs to nobody known, and is parked.
-    pub(super) async fn bind_customers(&mut self, tenants: &TenantTable) -> Result<(), StoreError> {
+    pub(super) async fn bind_customers(&mut self, directory: &Directory) -> Result<(), StoreError> {
         while !self.former_names.are_bound {
             let unbound = self.reader.unbound(BITE).await?;
             if unbound.is_empty() {
@@ -69,7 +77,7 @@ impl Dispatcher {
                 break;
             }
             let bound = unbound.into_iter().map(|(id, name)| {
-                let tenant = tenants.by_name(&name);
+                let tenant = directory.by_name(&name);
                 if tenant.is_none() {
                     tracing::warn!(
                         tenant = name,

@@ -22,7 +22,7 @@ use crate::DispatchConfig;
 use crate::fintechos::Portals;
 use crate::metrics::DispatchMetrics;
 use crate::store::{
-    Change, Claim, DueEvent, Effect, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now,
+    Change, Claim, Directory, DueEvent, Effect, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now,
 };
 use attempt::{Attempted, attempt};
 use clock::Clock;
@@ -132,7 +132,8 @@ impl Dispatcher {
         if self.means.unrecorded.is_any() {
             return Ok(LOOK);
         }
-        self.bind_customers(&tenants).await?;
+        let directory = self.former_names.directory(&tenants);
+        self.bind_customers(&directory).await?;
         let (clock, instant) = (now(), Instant::now());
         let mut waiting = self.reader.waiting().await?;
         let mut pause = LOOK;
@@ -142,20 +143,20 @@ impl Dispatcher {
         }
         for lane in waiting {
             // Events of a customer that is gone stay where they are, and are never sent elsewhere.
-            let Some(tenant) = self.lane_tenant(&tenants, &lane.tenant).await? else { continue };
+            let Some(tenant) = self.lane_tenant(&directory, &lane.tenant).await? else { continue };
             if lane.first_due > clock {
                 let wait = u64::try_from(lane.first_due - clock).unwrap_or_default();
                 pause = pause.min(Duration::from_millis(wait));
                 continue;
             }
-            self.begin_lane(&tenants, &tenant, &lane.tenant, (clock, instant)).await?;
+            self.begin_lane(&directory, &tenant, &lane.tenant, (clock, instant)).await?;
         }
         Ok(pause)
     }
 
     async fn begin_lane(
         &mut self,
-        tenants: &TenantTable,
+        directory: &Directory,
         tenant: &Arc<Tenant>,
         name: &str,
         (clock, instant): (Millis, Instant),
@@ -176,14 +177,14 @@ impl Dispatcher {
         let retries = retry_room > 0;
         let room = if retries { room.min(retry_room) } else { room };
         for event in self.reader.due(name, clock, room, retries, &except).await? {
-            self.begin(tenants, tenant, event);
+            self.begin(directory, tenant, event);
         }
         Ok(())
     }
 
     /// Sends an event to its customer's portal, on the lane of that tenant.
-    fn begin(&mut self, tenants: &TenantTable, lane: &Arc<Tenant>, event: DueEvent) {
-        let (lane, recipient) = match event.owner.recipient(tenants) {
+    fn begin(&mut self, directory: &Directory, lane: &Arc<Tenant>, event: DueEvent) {
+        let (lane, recipient) = match event.owner.recipient(directory) {
             Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
             Recipient::Absent | Recipient::Another => (Arc::clone(lane), None),
         };

@@ -29,7 +29,7 @@ pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::{KeyPlace, KeySource};
 pub(crate) use lock::{alone, in_use, lock};
-pub(crate) use owner::{Binding, Customer, Owner, Recipient};
+pub(crate) use owner::{Binding, Customer, Directory, Owner, Recipient};
 pub(crate) use place::{MOVED, beside, sync_name};
 pub(crate) use postgres::{Postgres, PostgresRecords, check_address, listen};
 pub(crate) use seal::{Keyring, Sealed};

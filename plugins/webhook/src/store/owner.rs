@@ -1,12 +1,15 @@
 //! Whose an event is, by what stays when a tenant is renamed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kyc_model::{Tenant, TenantTable};
+use sha2::{Digest, Sha256};
 
 /// A customer, as the tenant's entry named it when the event was received.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Customer {
+    /// A digest: whoever has the id itself can call Onfido in the tenant's name, so it is in no store.
     pub(crate) subscription: String,
     pub(crate) webhook: Option<String>,
 }
@@ -19,6 +22,13 @@ pub(crate) struct Owner {
     /// Absent for events of older releases.
     pub(crate) customer: Option<Customer>,
     pub(crate) binding: Binding,
+}
+
+/// The tenants of one document, by what their events are known by.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    tenants: Arc<TenantTable>,
+    by_subscription: HashMap<String, Arc<Tenant>>,
 }
 
 /// What a sealed body is bound to besides its event.
@@ -43,14 +53,14 @@ pub(crate) enum Recipient {
 
 impl Customer {
     pub(crate) fn of(tenant: &Tenant) -> Self {
-        Self { subscription: tenant.subscription_id.as_str().to_owned(), webhook: tenant.webhook_id.clone() }
+        Self { subscription: digest(tenant.subscription_id.as_str()), webhook: tenant.webhook_id.clone() }
     }
 
     /// Says whether a tenant is this customer: one of name, subscription id and webhook id may have changed. Without a
     /// webhook id the subscription id decides.
     fn is(&self, name: &str, tenant: &Tenant) -> bool {
         let same_name = tenant.name.as_str() == name;
-        let same_subscription = tenant.subscription_id.as_str() == self.subscription;
+        let same_subscription = digest(tenant.subscription_id.as_str()) == self.subscription;
         match &self.webhook {
             None => same_subscription,
             webhook => {
@@ -74,12 +84,12 @@ impl Owner {
     }
 
     /// Finds who gets the event. Two tenants that both could be the customer are none.
-    pub(crate) fn recipient(&self, tenants: &TenantTable) -> Recipient {
-        let by_name = tenants.by_name(&self.tenant);
+    pub(crate) fn recipient(&self, directory: &Directory) -> Recipient {
+        let by_name = directory.by_name(&self.tenant);
         let Some(customer) = &self.customer else {
             return by_name.map_or(Recipient::Absent, |tenant| Recipient::Tenant(Arc::clone(tenant)));
         };
-        let by_subscription = tenants.by_subscription(&customer.subscription);
+        let by_subscription = directory.by_subscription.get(&customer.subscription);
         let is_customer = |tenant: &&Arc<Tenant>| customer.is(&self.tenant, tenant);
         match (by_name.filter(is_customer), by_subscription.filter(is_customer)) {
             (Some(one), Some(other)) if !Arc::ptr_eq(one, other) => Recipient::Another,
@@ -88,6 +98,33 @@ impl Owner {
             (None, None) => Recipient::Another,
         }
     }
+}
+
+// === impl Directory ===
+
+impl Directory {
+    pub(crate) fn new(tenants: &Arc<TenantTable>) -> Self {
+        let digests =
+            tenants.iter().map(|tenant| (digest(tenant.subscription_id.as_str()), Arc::clone(tenant)));
+        Self { by_subscription: digests.collect(), tenants: Arc::clone(tenants) }
+    }
+
+    /// Says whether it is of this document.
+    pub(crate) fn is_of(&self, tenants: &Arc<TenantTable>) -> bool {
+        Arc::ptr_eq(&self.tenants, tenants)
+    }
+
+    /// Finds the tenant that has this name now.
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Tenant>> {
+        self.tenants.by_name(name)
+    }
+}
+
+fn digest(subscription: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"kyc-gateway event store: subscription id");
+    hash.update(subscription);
+    hex::encode(hash.finalize().iter().take(16).copied().collect::<Vec<u8>>())
 }
 
 // === impl Binding ===

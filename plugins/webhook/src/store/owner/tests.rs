@@ -24,7 +24,7 @@ fn goes_to(owner: &Owner, document: &[Entry]) -> String {
     for (name, subscription, webhook) in document {
         table.insert(Arc::new(entry(name, subscription, webhook))).unwrap();
     }
-    match owner.recipient(&table) {
+    match owner.recipient(&Directory::new(&Arc::new(table))) {
         Recipient::Tenant(tenant) => tenant.name.to_string(),
         Recipient::Absent => "absent".to_owned(),
         Recipient::Another => "another".to_owned(),
