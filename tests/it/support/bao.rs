@@ -158,6 +158,13 @@ impl OpenBao {
     pub(crate) async fn mount_kv(&self, version: &str) {
         let options = json!({ "type": "kv", "options": { "version": version } });
         self.call("POST", "sys/mounts/kv", options).await;
+        // Version 2 makes itself ready behind that answer.
+        let config = format!("{}/v1/kv/config", self.address);
+        let is_ready = async || {
+            let answer = self.client.get(&config).header("X-Vault-Token", &self.root).send().await.ok()?;
+            (version == "1" || answer.status().is_success()).then_some(())
+        };
+        super::soon(is_ready).await;
         let rule = "path \"kv/data/dcs/*\" { capabilities = [\"read\"] } path \"kv/dcs/*\" { capabilities = [\"read\"] } \
                     path \"kv/metadata/dcs/*\" { capabilities = [\"read\"] }";
         self.call("POST", "sys/policies/acl/kyc", json!({ "policy": rule })).await;

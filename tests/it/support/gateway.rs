@@ -284,6 +284,7 @@ impl Gateway {
         let mut child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
         let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
         assert!(status.success(), "the gateway ended with {status}: {}", self.log());
+        super::written_out(&self.log, !self.successors.is_empty()).await;
         self.log()
     }
 }
@@ -291,7 +292,6 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         for pid in self.successors.drain(..) {
-            // Gone already, most of the time.
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
         }
         let _ = self.child.kill();
