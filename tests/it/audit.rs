@@ -14,14 +14,14 @@ use crate::support::gateway::Gateway;
 use crate::support::world::{DIRECT, World, routes};
 
 /// Sends a change with an intent; the answer's status.
-async fn change(gateway: &Gateway, path: &str, reason: Option<&str>) -> u16 {
+pub(crate) async fn change(gateway: &Gateway, path: &str, reason: Option<&str>) -> u16 {
     let request = Client::new().post(gateway.admin(path)).header("x-admin-intent", "test");
     let request =
         reason.into_iter().fold(request, |request, reason| request.header("x-admin-reason", reason));
     request.send().await.unwrap().status().as_u16()
 }
 
-async fn records(gateway: &Gateway, query: &str) -> Vec<Value> {
+pub(crate) async fn records(gateway: &Gateway, query: &str) -> Vec<Value> {
     let text = reqwest::get(gateway.admin(&format!("/audit{query}"))).await.unwrap().text().await.unwrap();
     let answer: Value = serde_json::from_str(&text).unwrap();
     answer["records"].as_array().unwrap_or_else(|| panic!("{text}")).clone()

@@ -6,6 +6,7 @@ use kyc_sandbox::portal::Mode;
 use kyc_sandbox::postgres::Postgres;
 use serde_json::{Value, json};
 
+use crate::audit::{change, records};
 use crate::durable::{event, stored, wait_for_all};
 use crate::support::gateway::{Gateway, Setup, binary, document, tenant};
 use crate::support::soon;
@@ -88,6 +89,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     let moved = moved.spawn().await;
     let live = store.join("events.db").to_string_lossy().into_owned();
     let while_running = events(&moved, &["copy", "--from", &live]);
+    assert_eq!(change(&gateway, "/admin/reload", Some("before the move")).await, 202);
     // Stopping takes the folder along.
     gateway.signal("-STOP");
     for name in ["events.db", "events.db-wal"] {
@@ -105,6 +107,12 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     assert!(text(&copied.stdout).starts_with("20 events copied, 0 were there"), "{copied:?}");
     assert!(text(&again.stderr).contains("there is no store at"), "{again:?}");
     assert!(!file.exists() && kept.path().join("events.db.copied").exists());
+    // The chain goes on where it was.
+    assert_eq!(change(&moved, "/admin/reload", Some("after the move")).await, 202);
+    let audit = records(&moved, "").await;
+    let reasons = audit.iter().map(|record| record["reason"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(reasons, ["after the move", "after the move", "before the move", "before the move"]);
+    assert_eq!(audit[0]["seq"], 4);
     moved.stop().await;
 }
 

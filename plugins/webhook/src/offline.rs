@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::operate::{attempt, event, filter, parameters};
 use crate::store::{
-    Filter, Keyring, MOVED, Postgres, Reader, Record, Sealed, Sqlite, StoreError, alone, beside, sync_name,
+    Filter, Keyring, MOVED, Postgres, PostgresRecords, Reader, Record, Sealed, Sqlite, SqliteRecords,
+    StoreError, alone, beside, copy_chain, sync_name,
 };
 use crate::stored::{Engine, Opened, Stored};
 
@@ -94,12 +95,17 @@ impl Stored {
             known += records.len() - new;
         }
         copy_seen(&mut reader, database).await.map_err(|error| error.to_string())?;
-        drop(reader);
+        let (mut chain, mut other) = (SqliteRecords::new(&source), PostgresRecords::new(database));
+        let is_whole = copy_chain(&mut chain, &mut other).await.map_err(|error| error.to_string())?;
+        drop((reader, chain));
         source.close().await.map_err(|error| error.to_string())?;
         database.release_adopted().await.map_err(|error| error.to_string())?;
         let aside =
             put_aside(from).map_err(|error| format!("{} cannot be renamed: {error}", from.display()))?;
-        writeln!(out, "{copied} events copied, {known} were there; the file is {} now", aside.display())
+        let audit =
+            if is_whole { "" } else { "; its audit records stay there, since the database has its own" };
+        let aside = aside.display();
+        writeln!(out, "{copied} events copied, {known} were there; the file is {aside} now{audit}")
             .map_err(|error| error.to_string())
     }
 

@@ -15,6 +15,28 @@ pub(crate) trait Records: Send {
     async fn append(&mut self, entry: &AuditEntry) -> Result<bool, StoreError>;
 }
 
+/// Copies the chain of one store into another, also where an earlier copy was broken off. `false`: the other one has a chain
+/// of its own, and nothing was copied.
+pub(crate) async fn copy_chain(from: &mut dyn Records, to: &mut dyn Records) -> Result<bool, StoreError> {
+    let mut after = 0;
+    if let Some(newest) = to.read(None, 1).await?.pop() {
+        if from.read(Some(newest.seq - 1), 1).await?.pop().as_ref() != Some(&newest) {
+            return Ok(from.read(None, 1).await?.is_empty());
+        }
+        after = newest.seq;
+    }
+    loop {
+        let entries = from.read(Some(after), PAGE).await?;
+        let Some(last) = entries.last() else { return Ok(true) };
+        after = last.seq;
+        for entry in &entries {
+            if !to.append(entry).await? {
+                return Ok(false);
+            }
+        }
+    }
+}
+
 impl From<StoreError> for AuditError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -24,3 +46,6 @@ impl From<StoreError> for AuditError {
         }
     }
 }
+
+/// Entries that are copied at a time.
+const PAGE: i64 = 500;

@@ -20,7 +20,7 @@ mod sqlite;
 
 use uuid::Uuid;
 
-pub(crate) use audit::Records;
+pub(crate) use audit::{Records, copy_chain};
 pub(crate) use change::{
     Attempt, Bound, Change, Claim, Effect, Failure, Finish, Next, Progress, Reseal, Sweep,
 };
