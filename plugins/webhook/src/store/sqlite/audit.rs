@@ -66,7 +66,6 @@ impl Records for SqliteRecords {
             .execute(&mut connection)
             .await
             .map_err(|error| engine(&error))?;
-        failpoint!("recorded");
         self.connection = Some(connection);
         Ok(done.rows_affected() > 0)
     }
