@@ -10,7 +10,7 @@ use reqwest::Client;
 use serde_json::Value;
 
 use crate::durable::{event, stored};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, binary};
 use crate::support::world::{DIRECT, World, routes};
 
 /// Sends a change with an intent; the answer's status.
@@ -80,6 +80,36 @@ async fn a_change_is_recorded_before_and_after_it_is_made() {
     for record in &found {
         assert!(log.contains(record["hash"].as_str().unwrap()), "the head of {record} is not logged");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_lists_records_behind_a_cursor() {
+    let world = World::start(&routes(DIRECT)).await;
+    for reason in ["first", "second"] {
+        assert_eq!(change(&world.gateway, "/admin/reload", Some(reason)).await, 202);
+    }
+    let list = |arguments: &[&str]| {
+        let mut command = Command::new(binary("kyc-gateway"));
+        command.args(["audit", "list", "--admin", &world.gateway.admin("")]).args(arguments);
+        let output = command.output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+
+    let newest = list(&["--outcome", "done", "--limit", "1"]);
+    let rest = list(&["--outcome", "done", "--before", "4", "--since", "1h"]);
+    let json: Value = serde_json::from_str(&list(&["--json", "--operation", "tenants.reload"])).unwrap();
+    let wrong = list(&["--since", "never"]);
+
+    let lines: Vec<&str> = newest.lines().collect();
+    assert!(
+        lines[0].starts_with("SEQ ") && lines[1].starts_with("4 ") && lines[1].ends_with(" second"),
+        "{newest}"
+    );
+    assert_eq!(lines[2], "… go on with --before 3");
+    assert!(rest.lines().count() == 2 && rest.contains(" first"), "{rest}");
+    assert_eq!(json["records"].as_array().unwrap().len(), 4);
+    assert!(wrong.starts_with("since is a time such as"), "{wrong}");
+    world.gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

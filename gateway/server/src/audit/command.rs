@@ -133,7 +133,7 @@ fn verdict(found: Result<(u64, Head), Vec<Fault>>, json: bool) -> ExitCode {
 
 fn table(answer: &Value) -> String {
     let mut text = format!(
-        "{:<7}{:<26}{:<8}{:<16}{:<16}{:>6}  REASON\n",
+        "{:<7}{:<26}{:<8}{:<16} {:<16}{:>6}  REASON\n",
         "SEQ", "AT", "OUTCOME", "OPERATOR", "OPERATION", "COUNT"
     );
     for record in answer["records"].as_array().into_iter().flatten() {
@@ -141,12 +141,16 @@ fn table(answer: &Value) -> String {
         let number = |member: &str| {
             record[member].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string())
         };
+        // Many may share a login.
+        let operator = match record["subject"].as_str() {
+            Some(subject) => format!("{} ({subject})", word("operator")),
+            None => word("operator").to_owned(),
+        };
         text.push_str(&format!(
-            "{:<7}{:<26}{:<8}{:<16}{:<16}{:>6}  {}\n",
+            "{:<7}{:<26}{:<8}{operator:<16} {:<16}{:>6}  {}\n",
             number("seq"),
             word("at"),
             word("outcome"),
-            word("operator"),
             word("operation"),
             number("count"),
             word("reason")
