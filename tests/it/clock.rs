@@ -1,7 +1,7 @@
 //! The system's clock jumps under a running gateway.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use kyc_sandbox::portal::Mode;
@@ -18,10 +18,9 @@ fn library() -> PathBuf {
     found.expect("Debian's package faketime is installed by `make test`")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = folder.path().join("clock");
+/// A gateway whose clock can be set through the returned file.
+async fn world(folder: &Path, config: &str) -> (World, PathBuf) {
+    let clock = folder.join("clock");
     std::fs::write(&clock, "+0").unwrap();
     let preload = library().to_string_lossy().into_owned();
     let environment = [
@@ -31,8 +30,14 @@ async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ("DONT_FAKE_MONOTONIC", "1"),
     ];
+    (World::start_in(config, &environment).await, clock)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
+    let folder = tempfile::tempdir().unwrap();
     let one_step = stored().replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["1s"]"#);
-    let world = World::start_in(&one_step, &environment).await;
+    let (world, clock) = world(folder.path(), &one_step).await;
 
     let mut waits = Vec::new();
     for (number, offset) in ["+3600", "+0", "-3600", "+0", "+3600", "-3600"].into_iter().enumerate() {
@@ -56,4 +61,32 @@ async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
     // A step, the second after which the dispatcher looks at the latest, and a busy machine.
     assert!(waits.iter().all(|wait| *wait < 1_200 + 1_000 + 3_000), "{waits:?}");
     assert!(taken(&world.acme).values().all(|count| *count == 1));
+}
+
+/// A clock step of eight days killed what was in flight: 8 of 10 events were given up as too old.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        stored().replace("dispatch.breaker_open", "dispatch.attempt = \"1s\"\ndispatch.breaker_open");
+    let (world, clock) = world(folder.path(), &config).await;
+    world.acme.set_mode(Mode::Hang);
+    let bodies: BTreeSet<String> = (0..4).map(event).collect();
+    for body in &bodies {
+        assert_eq!(world.notify("acme", body).await.status(), 200);
+    }
+    // Set when the first try begins.
+    let begun = r#"gateway_delivery_breaker_state{tenant="acme"}"#;
+    soon(async || world.gateway.metrics().await.contains(begun).then_some(())).await;
+
+    std::fs::write(&clock, "+691200").unwrap();
+    let failed = r#"gateway_delivery_attempts_total{class="transient",tenant="acme"}"#;
+    soon(async || world.gateway.metrics().await.contains(failed).then_some(())).await;
+    world.acme.set_mode(Mode::Ok);
+    wait_for_all(&world.acme, &bodies).await;
+
+    let metrics = world.gateway.metrics().await;
+    assert!(!metrics.contains("gateway_events_dead_total{"), "{metrics}");
+    let log = world.gateway.stop().await;
+    assert!(log.contains("the system's clock has jumped"), "{log}");
 }

@@ -16,7 +16,7 @@ use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warn
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::dispatch::{Dispatcher, Means, Tenants, Unrecorded};
+use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Tenants, Unrecorded};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::origin::Origin;
@@ -171,6 +171,13 @@ impl Background for Stored {
 
     async fn run(&self, surroundings: Surroundings) {
         let Surroundings { tenants, mut shutdown, drain } = surroundings;
+        if drain < self.dispatch.attempt + GIVING_BACK {
+            tracing::warn!(
+                drain_s = drain.as_secs(),
+                attempt_s = self.dispatch.attempt.as_secs(),
+                "server.drain is shorter than dispatch.attempt and 5 s: a restart may deliver events twice"
+            );
+        }
         let Some(store) = self.engine.opened() else { return };
         let _ = self.tenants.set(Arc::clone(&tenants));
         *self.reader.lock().await = store.reader();

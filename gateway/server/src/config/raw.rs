@@ -214,7 +214,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             threads: 0,
-            drain: Duration::from_secs(10),
+            drain: Duration::from_secs(40),
             drain_delay: Duration::ZERO,
             certificate_poll: Duration::from_secs(10),
             upstream_ca_file: None,

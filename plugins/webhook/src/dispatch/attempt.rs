@@ -32,12 +32,20 @@ pub(super) struct Attempted {
     pub(super) outcome: Option<Result<(), DeliveryError>>,
 }
 
+/// When an event was claimed, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimed {
+    pub(super) wall: Millis,
+    pub(super) at: Instant,
+}
+
 /// Delivers and records; returns only when the store has taken the result. Without a recipient, the event is parked.
 pub(super) async fn attempt(
     means: Means,
     lane: String,
     recipient: Option<Arc<Tenant>>,
     due: DueEvent,
+    claimed: Claimed,
 ) -> Attempted {
     let (at, begun) = (now(), Instant::now());
     let is_known = means.keyring.knows(due.body.key_id);
@@ -60,7 +68,7 @@ pub(super) async fn attempt(
             failpoint!("answered");
             let next = match &outcome {
                 Ok(()) => Next::Delivered,
-                Err(error) => after_failure(&means, &due, error),
+                Err(error) => after_failure(&means, &due, claimed, error),
             };
             (Some(outcome), next)
         }
@@ -86,8 +94,11 @@ pub(super) async fn attempt(
 }
 
 /// Decides what becomes of an event that the portal did not take.
-fn after_failure(means: &Means, due: &DueEvent, error: &DeliveryError) -> Next {
-    let age = Age { attempts: due.attempts, refusals: due.refusals, received: due.received, now: now() };
+fn after_failure(means: &Means, due: &DueEvent, claimed: Claimed, error: &DeliveryError) -> Next {
+    let Claimed { wall, at } = claimed;
+    // The system's clock may have jumped since; what is in flight must not die of that.
+    let age = wall.saturating_sub(due.received).saturating_add(schedule::millis(at.elapsed()));
+    let age = Age { attempts: due.attempts, refusals: due.refusals, age, now: now() };
     schedule::after(error, age, &means.config, rand::rng().random())
 }
 

@@ -1,19 +1,26 @@
 //! What is done every few seconds beside the deliveries: old events are forgotten, and what waits is counted.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{Dispatcher, schedule, tell};
-use crate::store::{Change, Effect, Inbox, Sweep, now};
+use crate::store::{Change, Effect, Inbox, Millis, Progress, Sweep, now};
 
 impl Dispatcher {
     pub(super) async fn keep_house(&mut self) {
-        let latest = now() + schedule::millis(schedule::longest(&self.means.config));
-        tell(self.means.inbox.change(Change::Clamp { latest }).await);
+        if self.clamped.is_none_or(|at| at.elapsed() >= CLAMP) {
+            self.clamp().await;
+        }
         let old = Sweep {
             keys: now() - schedule::millis(self.means.keep_keys),
             delivered: now() - schedule::millis(self.means.keep_delivered),
             dead: Some(now() - schedule::millis(self.means.keep_dead)),
         };
         let unpark = Change::Unpark { keys: self.means.keyring.key_ids(), now: now() };
-        for change in [Change::Sweep(old), Change::Shrink, unpark] {
+        // After a jump of the clock everything may look old.
+        let sweep = self.is_settled.then_some(Change::Sweep(old));
+        for change in sweep.into_iter().chain([Change::Shrink, unpark]) {
             in_bites(&self.means.inbox, change).await;
         }
         self.former_names.forget();
@@ -47,6 +54,28 @@ impl Dispatcher {
     }
 }
 
+impl Dispatcher {
+    /// Moves the events along with the system's clock, some at a time. Nothing is claimed meanwhile, since its age would be
+    /// wrong.
+    pub(super) async fn shift(&mut self, by: Millis, now: Millis) {
+        let mut progress = Progress::default();
+        loop {
+            match self.means.inbox.change(Change::Shift { by, now, progress }).await {
+                Ok(Effect::Changed(next)) if next.changed > progress.changed => progress = next,
+                done => break tell(done),
+            }
+        }
+        self.clamp().await;
+    }
+
+    /// Brings due times back that lie too far ahead.
+    async fn clamp(&mut self) {
+        let latest = now() + schedule::millis(schedule::longest(&self.means.config));
+        in_bites(&self.means.inbox, Change::Clamp { latest }).await;
+        self.clamped = Some(Instant::now());
+    }
+}
+
 /// Does a change again for as long as it finds something, but not without end. Each time it takes a bounded bite, so that
 /// notifications come in between.
 async fn in_bites(inbox: &Inbox, change: Change) {
@@ -60,3 +89,5 @@ async fn in_bites(inbox: &Inbox, change: Change) {
 
 /// Bites of one change.
 const BITES: usize = 50;
+/// How often due times are looked over: a database may have gone over to a machine with another clock.
+const CLAMP: Duration = Duration::from_secs(3600);

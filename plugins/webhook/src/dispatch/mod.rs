@@ -24,7 +24,7 @@ use crate::metrics::DispatchMetrics;
 use crate::store::{
     Change, Claim, Directory, DueEvent, Effect, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now,
 };
-use attempt::{Attempted, attempt};
+use attempt::{Attempted, Claimed, attempt};
 use clock::Clock;
 use customers::FormerNames;
 use lane::Lane;
@@ -59,6 +59,10 @@ pub(crate) struct Dispatcher {
     /// What is under way, by the tenants' names at receipt, as the store knows it.
     under_way: HashMap<String, HashSet<Claim>>,
     former_names: FormerNames,
+    /// Whether the system's clock can be believed when it says that something is old.
+    is_settled: bool,
+    /// When due times were looked over last.
+    clamped: Option<Instant>,
     finished: mpsc::Sender<Attempted>,
     results: mpsc::Receiver<Attempted>,
     tasks: JoinSet<()>,
@@ -77,6 +81,8 @@ impl Dispatcher {
             lanes: HashMap::new(),
             under_way: HashMap::new(),
             former_names: FormerNames::default(),
+            is_settled: true,
+            clamped: None,
             finished,
             results,
             tasks: JoinSet::new(),
@@ -91,11 +97,13 @@ impl Dispatcher {
         let mut clock = Clock::start(now());
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         while !*shutdown.borrow() {
-            if let Some(by) = clock.jump(now()) {
+            let wall = now();
+            if let Some(by) = clock.jump(wall) {
                 tracing::warn!(milliseconds = by, "the system's clock has jumped, due times move along");
-                tell(inbox.change(Change::Shift { by }).await);
+                self.shift(by, wall).await;
             }
-            let pause = match self.begin_due().await {
+            self.is_settled = clock.is_settled();
+            let pause = match self.begin_due(wall).await {
                 Ok(pause) => pause.min(LOOK),
                 Err(error) => {
                     tracing::error!(%error, "cannot look for events that are due");
@@ -110,7 +118,7 @@ impl Dispatcher {
                 _ = shutdown.changed() => {}
             }
         }
-        if timeout(drain.mul_f64(PATIENCE), self.finish()).await.is_err() {
+        if timeout(time_for_tries(drain), self.finish()).await.is_err() {
             // Nothing is sent any more when others may send it.
             self.tasks.shutdown().await;
             let claims: Vec<Claim> = self.lanes.values().flat_map(Lane::claims).collect();
@@ -127,14 +135,14 @@ impl Dispatcher {
     }
 
     /// Begins what is due, and says how long nothing else will be.
-    async fn begin_due(&mut self) -> Result<Duration, StoreError> {
+    async fn begin_due(&mut self, clock: Millis) -> Result<Duration, StoreError> {
         let Some(tenants) = (self.means.tenants)() else { return Ok(LOOK) };
         if self.means.unrecorded.is_any() {
             return Ok(LOOK);
         }
         let directory = self.former_names.directory(&tenants);
         self.bind_customers(&directory).await?;
-        let (clock, instant) = (now(), Instant::now());
+        let instant = Instant::now();
         let mut waiting = self.reader.waiting().await?;
         let mut pause = LOOK;
         if !waiting.is_empty() {
@@ -176,14 +184,15 @@ impl Dispatcher {
         // Whatever is found is begun: where it was claimed, nobody else would.
         let retries = retry_room > 0;
         let room = if retries { room.min(retry_room) } else { room };
+        let claimed = Claimed { wall: clock, at: instant };
         for event in self.reader.due(name, clock, room, retries, &except).await? {
-            self.begin(directory, tenant, event);
+            self.begin(directory, tenant, event, claimed);
         }
         Ok(())
     }
 
     /// Sends an event to its customer's portal, on the lane of that tenant.
-    fn begin(&mut self, directory: &Directory, lane: &Arc<Tenant>, event: DueEvent) {
+    fn begin(&mut self, directory: &Directory, lane: &Arc<Tenant>, event: DueEvent, claimed: Claimed) {
         let (lane, recipient) = match event.owner.recipient(directory) {
             Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
             Recipient::Absent | Recipient::Another => (Arc::clone(lane), None),
@@ -195,7 +204,7 @@ impl Dispatcher {
         self.means.metrics.breaker.with_label_values(&[name.as_str()]).set(lane.breaker.code());
         let (means, finished) = (self.means.clone(), self.finished.clone());
         self.tasks.spawn(async move {
-            let result = attempt(means, name, recipient, event).await;
+            let result = attempt(means, name, recipient, event, claimed).await;
             // The dispatcher outlives its attempts; without it nobody counts.
             let _ = finished.send(result).await;
         });
@@ -252,6 +261,11 @@ async fn pull_forward(inbox: Inbox, change: Change) {
     }
 }
 
+/// How long deliveries may go on in a drain.
+fn time_for_tries(drain: Duration) -> Duration {
+    drain.mul_f64(PATIENCE).max(drain.saturating_sub(GIVING_BACK))
+}
+
 fn tell<T>(done: Result<T, StoreError>) {
     if let Err(error) = done {
         tracing::error!(%error, "the event store cannot be kept in order");
@@ -260,6 +274,22 @@ fn tell<T>(done: Result<T, StoreError>) {
 
 /// How long the dispatcher sleeps at most: what was due and not seen is seen then.
 const LOOK: Duration = Duration::from_secs(1);
-/// The part of the drain time that deliveries may take; the rest is for giving them back.
+/// The part of a short drain time that deliveries may take; the rest is for giving them back.
 const PATIENCE: f64 = 0.8;
+/// What is left of a longer one for that.
+pub(crate) const GIVING_BACK: Duration = Duration::from_secs(5);
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A restart with a portal that takes longer than 8 s delivered twice: a try may take 30 s.
+    #[test]
+    fn a_try_fits_into_the_default_drain() {
+        let seconds = [10, 40].map(|drain| time_for_tries(Duration::from_secs(drain)).as_secs());
+
+        assert_eq!(seconds, [8, 35]);
+        assert!(Duration::from_secs(35) >= DispatchConfig::default().attempt);
+    }
+}

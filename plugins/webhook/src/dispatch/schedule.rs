@@ -13,7 +13,8 @@ pub(super) struct Age {
     pub(super) attempts: u32,
     /// Those among them in which the portal refused the event as such; needed only after another such refusal.
     pub(super) refusals: u32,
-    pub(super) received: Millis,
+    /// How long it has been tried, by a clock that does not jump.
+    pub(super) age: Millis,
     pub(super) now: Millis,
 }
 
@@ -24,7 +25,7 @@ pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, ji
     if class == DeliveryClass::Event && age.refusals + 1 >= EVENT_TRIES {
         return Next::Dead(DeadReason::Rejected);
     }
-    if age.now - age.received >= millis(config.give_up) {
+    if age.age >= millis(config.give_up) {
         return Next::Dead(DeadReason::Exhausted);
     }
     if class == DeliveryClass::Login {
@@ -81,7 +82,7 @@ mod tests {
     const DAY: Millis = 24 * 3600 * 1000;
 
     fn after_status(status: u16, attempts: u32, age: Millis) -> Next {
-        let age = Age { attempts, refusals: attempts, received: 0, now: age };
+        let age = Age { attempts, refusals: attempts, age, now: age };
         after(&DeliveryError::Status(status), age, &DispatchConfig::default(), 0.0)
     }
 
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn jitter_only_delays_and_by_a_fifth_at_most() {
-        let age = Age { attempts: 4, refusals: 0, received: 0, now: 0 };
+        let age = Age { attempts: 4, refusals: 0, age: 0, now: 0 };
 
         let next = after(&DeliveryError::Status(503), age, &DispatchConfig::default(), 1.0);
 
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_the_portal_asks_for_is_kept_but_for_no_longer_than_an_hour() {
-        let age = Age { attempts: 0, refusals: 0, received: 0, now: 0 };
+        let age = Age { attempts: 0, refusals: 0, age: 0, now: 0 };
         let told = |seconds| {
             let error = DeliveryError::Busy { status: 429, retry_after: Duration::from_secs(seconds) };
             after(&error, age, &DispatchConfig::default(), 0.0)
@@ -133,7 +134,7 @@ mod tests {
     #[test]
     fn tries_that_failed_for_another_reason_do_not_count_against_an_event() {
         let refused = |refusals| {
-            let age = Age { attempts: 40, refusals, received: 0, now: 0 };
+            let age = Age { attempts: 40, refusals, age: 0, now: 0 };
             after(&DeliveryError::Status(409), age, &DispatchConfig::default(), 0.0)
         };
 
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_login_that_is_refused_costs_no_attempt() {
-        let age = Age { attempts: 3, refusals: 0, received: 0, now: 500 };
+        let age = Age { attempts: 3, refusals: 0, age: 0, now: 500 };
 
         let next = after(&DeliveryError::LoginStatus(401), age, &DispatchConfig::default(), 0.0);
 

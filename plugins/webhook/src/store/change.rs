@@ -61,8 +61,8 @@ pub(crate) enum Change {
     Finish(Finish),
     /// Makes events of a tenant due that wait because of its portal: that is back. Others keep their time.
     PullForward { tenant: String, now: Millis },
-    /// Moves all due times: the system's clock has jumped.
-    Shift { by: Millis },
+    /// Moves ages and due times, some at a time: the system's clock has jumped.
+    Shift { by: Millis, now: Millis, progress: Progress },
     /// Brings due times that lie too far ahead back to `latest`.
     Clamp { latest: Millis },
     /// Makes events waiting again, `step` milliseconds apart, as if they had just been received.

@@ -206,7 +206,8 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                 }
             }
             Step::Shift { by } => {
-                written(&mut *writer, &[Change::Shift { by: by.into() }]).await.unwrap();
+                let change = Change::Shift { by: by.into(), now: clock, progress: Progress::default() };
+                written(&mut *writer, &[change]).await.unwrap();
                 // Forward, everything is due the earlier; the age moves along either way.
                 model.values_mut().for_each(|known| known.due += i64::from(by.min(0)));
             }

@@ -240,7 +240,7 @@ async fn release(connection: &mut PgConnection, claims: &[Claim]) -> Result<bool
 /// The database may have gone over to another machine, whose clock is behind.
 async fn clamp(connection: &mut PgConnection, latest: Millis) -> Result<bool, sqlx::Error> {
     let ahead = latest.saturating_sub(now());
-    let query = "UPDATE event SET due = now() + $1 * interval '1 millisecond' \
-                 WHERE state = 0 AND due > now() + $1 * interval '1 millisecond'";
-    Ok(sqlx::query(query).bind(ahead).execute(connection).await?.rows_affected() > 0)
+    let query = "UPDATE event SET due = now() + $1 * interval '1 millisecond' WHERE id IN (SELECT id FROM event \
+                 WHERE state = 0 AND due > now() + $1 * interval '1 millisecond' LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    Ok(sqlx::query(query).bind(ahead).bind(BITE).execute(connection).await?.rows_affected() > 0)
 }

@@ -8,6 +8,7 @@ mod read;
 mod reseal;
 mod room;
 mod schema;
+mod shift;
 mod sweep;
 mod write;
 

@@ -11,6 +11,7 @@ use super::filter::push_filter;
 use super::insert::insert;
 use super::reseal::{bind, reseal};
 use super::room::{Room, make_room};
+use super::shift::shift;
 use super::sweep::{shrink, sweep};
 use super::{Sqlite, engine};
 
@@ -84,6 +85,9 @@ async fn commit(
             Change::Discard { filter, now, progress } => {
                 Effect::Changed(discard(connection, filter, *now, *progress).await?)
             }
+            Change::Shift { by, now, progress } => {
+                Effect::Changed(shift(connection, *by, *now, *progress).await?)
+            }
             other => Effect::of(apply(connection, other, room, store).await?),
         });
     }
@@ -123,7 +127,11 @@ async fn apply(
 ) -> Result<bool, sqlx::Error> {
     match change {
         // Claims are in memory.
-        Change::Insert(_) | Change::Replay { .. } | Change::Discard { .. } | Change::Release(_) => Ok(false),
+        Change::Insert(_)
+        | Change::Replay { .. }
+        | Change::Discard { .. }
+        | Change::Shift { .. }
+        | Change::Release(_) => Ok(false),
         Change::Finish(end) => finish(connection, end, room).await,
         Change::PullForward { tenant, now } => {
             // Those that are due first come first: all are due in the end.
@@ -132,14 +140,10 @@ async fn apply(
             let done = sqlx::query(query).bind(now).bind(tenant).bind(BITE).execute(connection).await?;
             Ok(done.rows_affected() > 0)
         }
-        Change::Shift { by } => {
-            let query =
-                "UPDATE event SET due_ms = due_ms + min(?1, 0), since_ms = since_ms + ?1 WHERE state = 0";
-            Ok(sqlx::query(query).bind(by).execute(connection).await?.rows_affected() > 0)
-        }
         Change::Clamp { latest } => {
-            let query = "UPDATE event SET due_ms = ?1 WHERE state = 0 AND due_ms > ?1";
-            Ok(sqlx::query(query).bind(latest).execute(connection).await?.rows_affected() > 0)
+            let query = "UPDATE event SET due_ms = ?1 WHERE id IN \
+                         (SELECT id FROM event WHERE state = 0 AND due_ms > ?1 LIMIT ?2)";
+            Ok(sqlx::query(query).bind(latest).bind(BITE).execute(connection).await?.rows_affected() > 0)
         }
         Change::Unpark { keys, now } => unpark(connection, keys, *now).await,
         Change::Bind(events) => bind(connection, events).await,

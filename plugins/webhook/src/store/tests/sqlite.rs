@@ -88,3 +88,35 @@ async fn neither_file_holds_a_body() {
     }
     drop(writer);
 }
+
+/// A jump of a week moves a waiting event's age along, whichever way, and leaves what came after the jump alone.
+#[tokio::test]
+async fn ages_move_with_the_clock_in_bounded_steps() {
+    const WEEK: Millis = 7 * 24 * 3600 * 1000;
+    for by in [WEEK, -WEEK] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let mut writer = store.writer();
+        let (before, after) = (2 * WEEK, 2 * WEEK + by);
+        let old: Vec<Change> =
+            (0..6000).map(|n| Change::Insert(event("acme", &n.to_string(), before - 1000))).collect();
+        written(&mut writer, &old).await.unwrap();
+        written(&mut writer, &[Change::Insert(event("acme", "new", after))]).await.unwrap();
+
+        let mut progress = Progress::default();
+        let mut steps = 0;
+        loop {
+            let shift = Change::Shift { by, now: after, progress };
+            match written(&mut writer, &[shift]).await.unwrap()[0] {
+                Effect::Changed(next) if next.changed > progress.changed => progress = next,
+                _ => break,
+            }
+            steps += 1;
+        }
+        let due = store.reader().due("acme", i64::MAX, 10_000, true, &[]).await.unwrap();
+        let ages: std::collections::BTreeSet<Millis> = due.iter().map(|due| after - due.received).collect();
+
+        assert_eq!((due.len(), steps), (6001, 2));
+        assert_eq!(ages.into_iter().collect::<Vec<_>>(), [0, 1000], "by {by}");
+    }
+}
