@@ -198,3 +198,28 @@ async fn tokens_that_expire_in_a_burst_cost_a_login_each_and_no_event() {
     }
     world.gateway.stop().await;
 }
+
+/// Portals that hung took all places, and a healthy tenant waited until their tries ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_that_hangs_takes_no_place_of_another() {
+    let config =
+        stored().replace("dispatch.breaker_open", "dispatch.total_in_flight = 2\ndispatch.breaker_open");
+    let world = World::start(&config).await;
+    world.acme.set_mode(Mode::Hang);
+    for number in 0..4 {
+        assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
+    }
+    // Set when the first try begins.
+    let begun = r#"gateway_delivery_breaker_state{tenant="acme"}"#;
+    soon(async || world.gateway.metrics().await.contains(begun).then_some(())).await;
+
+    let sent = std::time::Instant::now();
+    for number in 0..3 {
+        assert_eq!(world.notify("globex", &event(number)).await.status(), 200);
+    }
+    wait_for_all(&world.globex, &(0..3).map(event).collect()).await;
+    let waited = sent.elapsed();
+
+    println!("three events beside a portal that hangs: {waited:?}; a try takes 30 s");
+    assert!(waited < Duration::from_secs(15), "{waited:?}");
+}

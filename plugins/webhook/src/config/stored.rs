@@ -66,9 +66,10 @@ pub struct DispatchConfig {
     /// In PostgreSQL: how long an event belongs to the gateway that sends it; absent: a try and 30 s for its record.
     #[serde(with = "humantime_serde")]
     pub lease: Option<Duration>,
-    /// Events of one tenant that are sent at a time; default 8.
+    /// Events of one tenant that are sent at a time; default 8. Two while its portal has not answered for a minute.
     pub in_flight: usize,
-    /// Events of all tenants that are sent at a time; default 64. Half of the places are for first tries.
+    /// Events of all tenants that are sent at a time; default 512. Half of the places are for first tries. A tenant that
+    /// has nothing under way may begin one event in any case.
     pub total_in_flight: usize,
     /// How long a portal is left alone after five failures in a row, doubling; default 5 s.
     #[serde(with = "humantime_serde")]
@@ -185,7 +186,7 @@ impl Default for DispatchConfig {
             attempt: Duration::from_secs(30),
             lease: None,
             in_flight: 8,
-            total_in_flight: 64,
+            total_in_flight: 512,
             breaker_open: Duration::from_secs(5),
             breaker_longest: Duration::from_secs(300),
             login_probe: Duration::from_secs(60),

@@ -1,6 +1,7 @@
 //! What is under way for one tenant.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,22 +14,41 @@ pub(super) struct Lane {
     pub(super) breaker: Breaker,
     /// Events under way, and whether each is a retry.
     under_way: HashMap<Claim, bool>,
+    /// When its portal has answered to an event last.
+    answered: Option<Instant>,
 }
 
 // === impl Lane ===
 
 impl Lane {
     pub(super) fn new() -> Self {
-        Self { breaker: Breaker::new(), under_way: HashMap::new() }
+        Self { breaker: Breaker::new(), under_way: HashMap::new(), answered: None }
     }
 
-    /// How many more may begin now.
-    pub(super) fn room(&self, limit: usize, now: Instant) -> usize {
-        match self.breaker.allows(now) {
+    /// How many more may begin now, of `limit` for each tenant and `free` for all. A portal that has not answered lately
+    /// may hang, and gets few places; and no lane waits for others to begin at all.
+    pub(super) fn room(&self, limit: usize, free: usize, now: Instant) -> usize {
+        let limit = if self.answers(now) { limit } else { limit.min(UNPROVEN) };
+        let room = match self.breaker.allows(now) {
             Allowed::All => limit.saturating_sub(self.under_way.len()),
             Allowed::Probe => 1,
             Allowed::NotBefore(_) | Allowed::Nothing => 0,
-        }
+        };
+        room.min(free.max(self.reserved()))
+    }
+
+    /// The places that it has whatever others have: one while it has nothing under way.
+    pub(super) fn reserved(&self) -> usize {
+        usize::from(self.under_way.is_empty())
+    }
+
+    /// Notes that the portal has answered, whether it took the event or not.
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.answered = Some(now);
+    }
+
+    fn answers(&self, now: Instant) -> bool {
+        self.answered.is_some_and(|answered| now.saturating_duration_since(answered) < LATELY)
     }
 
     /// Notes that an event is sent.
@@ -54,5 +74,35 @@ impl Lane {
 
     pub(super) fn retries(&self) -> usize {
         self.under_way.values().filter(|is_retry| **is_retry).count()
+    }
+}
+
+/// Places of a portal that has not answered lately.
+const UNPROVEN: usize = 2;
+const LATELY: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_under_way(count: i64) -> Lane {
+        let mut lane = Lane::new();
+        for id in 0..count {
+            lane.begin(Claim { id, epoch: 0 }, false);
+        }
+        lane
+    }
+
+    /// Eight hanging portals took all 64 places, and a healthy tenant waited for half a minute.
+    #[tokio::test(start_paused = true)]
+    async fn a_portal_that_does_not_answer_has_few_places_and_others_have_one_always() {
+        let now = Instant::now();
+        let mut proven = with_under_way(2);
+        proven.answered(now);
+
+        assert_eq!([0, 1, 2, 3].map(|count| with_under_way(count).room(8, 100, now)), [2, 1, 0, 0]);
+        assert_eq!([0, 1].map(|count| with_under_way(count).room(8, 0, now)), [1, 0], "all places are taken");
+        assert_eq!((proven.room(8, 100, now), proven.room(8, 3, now)), (6, 3));
+        assert_eq!(proven.room(8, 100, now + Duration::from_secs(61)), 0, "it has not answered for a minute");
     }
 }

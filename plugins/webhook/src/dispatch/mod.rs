@@ -4,6 +4,7 @@ mod attempt;
 mod breaker;
 mod clock;
 mod customers;
+mod drain;
 mod housekeeping;
 mod lane;
 mod schedule;
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::DispatchConfig;
-use crate::fintechos::Portals;
+use crate::fintechos::{DeliveryClass, Portals};
 use crate::metrics::DispatchMetrics;
 use crate::store::{
     Change, Claim, Directory, DueEvent, Effect, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now,
@@ -27,6 +28,8 @@ use crate::store::{
 use attempt::{Attempted, Claimed, attempt};
 use clock::Clock;
 use customers::FormerNames;
+pub(crate) use drain::GIVING_BACK;
+use drain::time_for_tries;
 use lane::Lane;
 pub(crate) use unrecorded::Unrecorded;
 
@@ -170,17 +173,18 @@ impl Dispatcher {
         (clock, instant): (Millis, Instant),
     ) -> Result<(), StoreError> {
         let config = &self.means.config;
-        let room = config.total_in_flight.saturating_sub(self.in_flight());
+        let free = config.total_in_flight.saturating_sub(self.in_flight());
         let retries = self.lanes.values().map(Lane::retries).sum::<usize>();
         // Half of the places are for events that were never tried: retries of many dead portals must not take
         // everything.
         let retry_room = (config.total_in_flight / 2).max(1).saturating_sub(retries);
         let lane = self.lanes.entry(tenant.name.as_str().to_owned()).or_insert_with(Lane::new);
-        let room = room.min(lane.room(config.in_flight, instant));
+        let room = lane.room(config.in_flight, free, instant);
         if room == 0 {
             return Ok(());
         }
         let except: Vec<i64> = self.under_way.get(name).into_iter().flatten().map(|claim| claim.id).collect();
+        let retry_room = retry_room.max(lane.reserved());
         // Whatever is found is begun: where it was claimed, nobody else would.
         let retries = retry_room > 0;
         let room = if retries { room.min(retry_room) } else { room };
@@ -229,8 +233,14 @@ impl Dispatcher {
         let mut is_back = false;
         match &result.outcome {
             None => lane.breaker.inconclusive(now_instant),
-            Some(Ok(())) => is_back = lane.breaker.succeeded(now_instant),
+            Some(Ok(())) => {
+                lane.answered(now_instant);
+                is_back = lane.breaker.succeeded(now_instant);
+            }
             Some(Err(error)) => {
+                if matches!(error.class(), DeliveryClass::Event | DeliveryClass::Refused) {
+                    lane.answered(now_instant);
+                }
                 is_back = lane.breaker.failed(error.class(), now_instant, &self.means.config);
                 if let Some(wait) = error.retry_after() {
                     lane.breaker.hold(now_instant + wait);
@@ -261,11 +271,6 @@ async fn pull_forward(inbox: Inbox, change: Change) {
     }
 }
 
-/// How long deliveries may go on in a drain.
-fn time_for_tries(drain: Duration) -> Duration {
-    drain.mul_f64(PATIENCE).max(drain.saturating_sub(GIVING_BACK))
-}
-
 fn tell<T>(done: Result<T, StoreError>) {
     if let Err(error) = done {
         tracing::error!(%error, "the event store cannot be kept in order");
@@ -274,22 +279,4 @@ fn tell<T>(done: Result<T, StoreError>) {
 
 /// How long the dispatcher sleeps at most: what was due and not seen is seen then.
 const LOOK: Duration = Duration::from_secs(1);
-/// The part of a short drain time that deliveries may take; the rest is for giving them back.
-const PATIENCE: f64 = 0.8;
-/// What is left of a longer one for that.
-pub(crate) const GIVING_BACK: Duration = Duration::from_secs(5);
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A restart with a portal that takes longer than 8 s delivered twice: a try may take 30 s.
-    #[test]
-    fn a_try_fits_into_the_default_drain() {
-        let seconds = [10, 40].map(|drain| time_for_tries(Duration::from_secs(drain)).as_secs());
-
-        assert_eq!(seconds, [8, 35]);
-        assert!(Duration::from_secs(35) >= DispatchConfig::default().attempt);
-    }
-}
