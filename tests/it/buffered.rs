@@ -25,23 +25,29 @@ fn notification(tenant: &str, signature: &str, length: usize) -> String {
     )
 }
 
+/// As a proxy in front sends it on.
+fn forwarded(request: &str, caller: &str) -> String {
+    request.replacen("Host: g\r\n", &format!("Host: g\r\nX-Forwarded-For: {caller}\r\n"), 1)
+}
+
 async fn good(gateway: &Gateway, tenant: &str, source: &str) -> u16 {
+    good_for(gateway, tenant, source, "127.0.0.9").await
+}
+
+async fn good_for(gateway: &Gateway, tenant: &str, source: &str, caller: &str) -> u16 {
     let signature = sign(&format!("sign-{tenant}"), EVENT.as_bytes());
     let request = format!("{}{EVENT}", notification(tenant, &signature, EVENT.len()));
+    let request = forwarded(&request, caller);
     status(&exchange(&mut from(source, gateway.address()).await, request.as_bytes()).await)
 }
 
-/// 262 connections of one address held all the memory for bodies, and good notifications were answered 503.
-#[tokio::test(flavor = "multi_thread")]
-async fn unsigned_bodies_of_one_address_take_no_memory_from_others() {
-    let limits = "[downstream]\nbuffered_bodies = \"4MiB\"\nbody_grace = \"60s\"\n";
-    let world = World::start(limits).await;
-    let address = world.gateway.address();
-    let head = notification("acme", &"00".repeat(32), 32 * 1024);
+/// Bodies that lack their last byte, of one address, until one is refused.
+async fn flood(gateway: &Gateway) -> Vec<TcpStream> {
+    let head = forwarded(&notification("acme", &"00".repeat(32), 32 * 1024), "192.0.2.1");
     let mut flood = Vec::new();
     for _ in 0..300 {
-        let mut stream = from("127.0.0.2", address).await;
-        // All but the last byte. Some are refused before they have sent it.
+        let mut stream = from("127.0.0.2", gateway.address()).await;
+        // Some are refused before they have sent it.
         let _ = stream.write_all(format!("{head}{}", "x".repeat(32 * 1024 - 1)).as_bytes()).await;
         flood.push(stream);
     }
@@ -49,16 +55,40 @@ async fn unsigned_bodies_of_one_address_take_no_memory_from_others() {
     let mut refused = [0; 12];
     let mut last = flood.pop().unwrap();
     tokio::time::timeout(Duration::from_secs(30), last.read_exact(&mut refused)).await.unwrap().unwrap();
+    assert_eq!(&refused, b"HTTP/1.1 503");
+    flood
+}
+
+/// 262 connections of one address held all the memory for bodies, and good notifications were answered 503.
+#[tokio::test(flavor = "multi_thread")]
+async fn unsigned_bodies_of_one_address_take_no_memory_from_others() {
+    let world = World::start(LIMITS).await;
+    let flood = flood(&world.gateway).await;
 
     let same_tenant = good(&world.gateway, "acme", "127.0.0.3").await;
     let other_tenant = good(&world.gateway, "globex", "127.0.0.4").await;
     let same_source = good(&world.gateway, "globex", "127.0.0.2").await;
 
-    assert_eq!(&refused, b"HTTP/1.1 503");
     assert_eq!((same_tenant, other_tenant, same_source), (200, 200, 503));
     drop(flood);
     let log = world.gateway.stop().await;
     assert!(log.contains("other request bodies of this address take its share of the memory"), "{log}");
+}
+
+/// Behind a proxy all callers have its address, so that one of them took the share of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_trusted_proxy_the_address_that_it_names_has_the_share() {
+    let trusted = "forwarded = { header = \"X-Forwarded-For\", trusted = [\"127.0.0.2/32\"] }\n";
+    let world = World::start(&format!("{LIMITS}{trusted}")).await;
+    let flood = flood(&world.gateway).await;
+
+    let other_caller = good_for(&world.gateway, "globex", "127.0.0.2", "192.0.2.2").await;
+    let same_caller = good_for(&world.gateway, "globex", "127.0.0.2", "192.0.2.1").await;
+    let claimed = good_for(&world.gateway, "globex", "127.0.0.3", "192.0.2.1").await;
+
+    assert_eq!((other_caller, same_caller, claimed), (200, 503, 200));
+    drop(flood);
+    world.gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,3 +121,5 @@ async fn a_body_that_is_read_whole_and_comes_too_slowly_is_answered_408() {
     assert_eq!(status(&String::from_utf8_lossy(&answer)), 408);
     gateway.stop().await;
 }
+
+const LIMITS: &str = "[downstream]\nbuffered_bodies = \"4MiB\"\nbody_grace = \"60s\"\n";

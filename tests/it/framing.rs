@@ -127,15 +127,23 @@ async fn a_request_hidden_in_a_chunked_body_is_never_served() {
     let upstream = Strict::start(ANSWER, false).await.unwrap();
     let gateway = start(Setup::default().onfido(upstream.address())).await;
 
-    for (name, body) in &bodies {
-        let head = "POST /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let rows = ["1.1", "1.0"].into_iter().flat_map(|version| bodies.iter().map(move |row| (version, row)));
+    for (version, (name, body)) in rows {
+        let head = format!(
+            "POST /dcs/kyc2/applicants HTTP/{version}\r\nHost: g\r\nConnection: keep-alive\r\nSubscriptionId: sub-acme\r\n\
+             Transfer-Encoding: chunked\r\n\r\n"
+        );
         let request = format!("{head}{body}");
         let cuts: Vec<usize> = (head.len() - 2..request.len()).collect();
         let answers = cuts.iter().map(|cut| in_two(gateway.address(), request.as_bytes(), *cut));
         let answers = futures::future::join_all(answers).await;
         for (cut, answer) in cuts.iter().zip(answers) {
-            assert_eq!(status(&answer), 400, "{name}, cut at {cut}: {answer}");
-            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{name}, cut at {cut}: {answer}");
+            assert_eq!(status(&answer), 400, "{name}, HTTP/{version}, cut at {cut}: {answer}");
+            assert_eq!(
+                answer.matches("HTTP/1.1 ").count(),
+                1,
+                "{name}, HTTP/{version}, cut at {cut}: {answer}"
+            );
         }
     }
 

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A list of networks that is not empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Vec<IpNet>", into = "Vec<IpNet>")]
 pub struct Networks(Vec<IpNet>);
 
 /// A list that cannot be used.
@@ -39,6 +41,12 @@ impl TryFrom<Vec<IpNet>> for Networks {
             return Err(InvalidNetworks::Empty);
         }
         networks.into_iter().map(canonical).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<Networks> for Vec<IpNet> {
+    fn from(networks: Networks) -> Self {
+        networks.0
     }
 }
 

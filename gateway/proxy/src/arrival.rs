@@ -115,6 +115,7 @@ mod tests {
             buffered_bodies: 0,
             buffered_bodies_per_source: None,
             buffered_bodies_per_tenant: None,
+            forwarded: None,
         }
     }
 

@@ -1,13 +1,14 @@
 //! Reads a request body whole, within a size, a time and a rate, and what others leave of the memory.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Version, header};
 use kyc_model::{Problem, ProblemKind};
-use kyc_plugin_api::{BodyWish, Ctx};
+use kyc_plugin_api::{BodyWish, Ctx, Forwarded};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +25,7 @@ pub(crate) struct Buffers {
     deadline: Duration,
     rate: u64,
     grace: Duration,
+    forwarded: Option<Arc<Forwarded>>,
 }
 
 /// A body that was read whole; its memory counts until `room` is dropped.
@@ -54,7 +56,15 @@ impl Buffers {
             deadline: settings.body,
             rate: settings.body_min_rate,
             grace: settings.body_grace,
+            forwarded: settings.forwarded.clone(),
         }
+    }
+
+    /// Where a request comes from.
+    fn source(&self, session: &Session, cx: &Ctx) -> Option<IpAddr> {
+        let peer = cx.connection().peer?.ip();
+        let headers = &session.req_header().headers;
+        Some(self.forwarded.as_ref().map_or(peer, |proxies| proxies.caller(peer, headers)))
     }
 
     /// Reads the whole body of a request for `route`.
@@ -79,7 +89,7 @@ impl Buffers {
             return Err(too_large(wish.limit));
         }
         let unknown = || refuse(ProblemKind::Internal, "the route has no memory for bodies");
-        let room = self.pools.get(route).ok_or_else(unknown)?.enter(cx);
+        let room = self.pools.get(route).ok_or_else(unknown)?.enter(self.source(session, cx), cx);
         session.enable_retry_buffering();
         answer_expectation(session).await?;
         let whole = wish.within.map_or(self.deadline, |within| within.min(self.deadline));

@@ -70,9 +70,9 @@ impl Pool {
         })
     }
 
-    /// Begins a body of whoever sends this request.
-    pub(crate) fn enter(self: &Arc<Self>, cx: &Ctx) -> Room {
-        let source = cx.connection().peer.map(|peer| Holder::Source(network(peer.ip())));
+    /// Begins a body of whoever sends this request, from an address.
+    pub(crate) fn enter(self: &Arc<Self>, source: Option<IpAddr>, cx: &Ctx) -> Room {
+        let source = source.map(|source| Holder::Source(network(source)));
         let tenant = cx.tenant().map(|tenant| Holder::Tenant(tenant.name.clone()));
         self.begin(source.into_iter().chain(tenant).collect())
     }

@@ -1,9 +1,12 @@
 //! What the listener side of the proxy can be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use kyc_plugin_api::Forwarded;
+
 /// How long the proxy waits for downstream, and how large its bodies may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ProxySettings {
     /// How long a connection may stay idle between two requests.
     pub keepalive: Duration,
@@ -26,6 +29,9 @@ pub struct ProxySettings {
     /// Bytes that all bodies may take together which are read before they go on; each route that reads bodies has
     /// an equal part.
     pub buffered_bodies: usize,
+    /// The proxies in front whose word is taken for where a request comes from, for the shares of addresses; `None`: the
+    /// peer counts.
+    pub forwarded: Option<Arc<Forwarded>>,
     /// What one address may take of a route's part (one network of 64 bits in IPv6); `None`: an eighth of it.
     pub buffered_bodies_per_source: Option<usize>,
     /// What one tenant may take of a route's part; `None`: half of it.

@@ -74,6 +74,10 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         Command::Check { file, live } => match config::load(&file.config, registry, &instruments) {
             Ok(settings) => {
                 terminal::say(&format!("{} is valid", file.config.display()));
+                settings
+                    .listening
+                    .iter()
+                    .for_each(|listener| terminal::say(&format!("  listener {listener}")));
                 settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
                 instruments
                     .warnings

@@ -64,7 +64,7 @@ fn proxied(
         let connection = Connection { listener: Arc::clone(&name), ..Connection::default() };
         Ctx::new(RequestId::new(), connection, snapshot.load())
     };
-    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), listener.proxy, guards);
+    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), listener.proxy.clone(), guards);
     let mut application = http_proxy(conf, proxy);
     application.server_options = Some(server_options(&listener.proxy, listener.http));
     application.h2_options = Some(h2_options(listener.http));
@@ -210,4 +210,5 @@ const ADMIN: ProxySettings = ProxySettings {
     buffered_bodies: 0,
     buffered_bodies_per_source: None,
     buffered_bodies_per_tenant: None,
+    forwarded: None,
 };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use kyc_plugin_api::Forwarded;
 use kyc_tokens::TokenConfig;
 use serde::Deserialize;
 
@@ -33,33 +34,13 @@ pub struct Config {
     /// Left out: none is asked for.
     pub allow: Option<Vec<IpNet>>,
     /// The proxies in front that say in a header where the caller connects from. Left out: none is believed.
-    pub forwarded: Option<ForwardedConfig>,
+    pub forwarded: Option<Forwarded>,
     /// The client certificates that callers show, each by its subject, such as `O=FintechOS, CN=processor`, or by an
     /// alternative name, such as `DNS:processor.example`; `*` is every one that the listener lets in. Left out: none is
     /// asked for.
     pub certificates: Option<Vec<String>>,
     /// The tokens that callers carry. Left out: none is asked for.
     pub token: Option<TokenConfig>,
-}
-
-/// Whose word is taken for where a caller connects from.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ForwardedConfig {
-    /// The header that each of them adds the address to that it was called from.
-    pub header: ForwardedHeader,
-    /// Their networks; the rightmost address outside them is the caller's.
-    pub trusted: Vec<IpNet>,
-}
-
-/// A header with addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum ForwardedHeader {
-    /// RFC 7239.
-    Forwarded,
-    /// Addresses alone.
-    #[serde(rename = "X-Forwarded-For")]
-    XForwardedFor,
 }
 
 /// One secret of a caller.

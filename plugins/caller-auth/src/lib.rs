@@ -20,14 +20,13 @@
 
 mod certificates;
 mod config;
-mod forwarded;
 mod plugin;
 mod secrets;
 mod work;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{Config, ForwardedConfig, ForwardedHeader, Require, SecretConfig};
+pub use config::{Config, Require, SecretConfig};
 pub use kyc_tokens::{TokenConfig, TokenKind};
 pub use plugin::Gatekeeper;
 

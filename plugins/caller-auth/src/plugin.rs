@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 use kyc_plugin_api::{
-    Background, Build, Caller, CallerKind, CallerName, Ctx, Flow, Phases, Plugin, Problem, ProblemKind,
-    Result, Role, RouteApi,
+    Background, Build, Caller, CallerKind, CallerName, Ctx, Flow, Forwarded, Phases, Plugin, Problem,
+    ProblemKind, Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
 use kyc_tokens::{Demand, Keys, Tokens, Verdict};
@@ -16,7 +16,6 @@ use serde_json::json;
 
 use crate::certificates::{self, Certificates};
 use crate::config::{Config, Require};
-use crate::forwarded::Forwarded;
 use crate::secrets::Secrets;
 use crate::work::Work;
 
@@ -78,7 +77,7 @@ impl Gatekeeper {
         if config.forwarded.is_some() && config.allow.is_none() {
             return Err("forwarded: is of no use without allow".to_owned());
         }
-        let forwarded = config.forwarded.map(Forwarded::try_from).transpose()?;
+        let forwarded = config.forwarded;
         let networks = config.allow.unwrap_or_default().into_iter();
         let allow: Vec<IpNet> = networks.map(canonical).collect::<Result<_, _>>()?;
         let asks_for_more = !secrets.is_empty() || !allow.is_empty() || !certificates.is_empty();

@@ -1,6 +1,7 @@
 //! Listeners: where, for which routes, and within which limits.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytesize::ByteSize;
 use kyc_model::Networks;
@@ -56,6 +57,25 @@ impl Unrouted {
     /// Says whether requests for a route may come in here.
     pub(super) fn serves(&self, route: &str) -> bool {
         self.routes.as_ref().is_none_or(|routes| routes.iter().any(|name| name == route))
+    }
+
+    /// `name: address, where callers connect from`, for the summary of `check`.
+    pub(super) fn describe(&self) -> String {
+        let (name, address) = (&self.name, self.address);
+        let sources = match (&self.balancers, &self.downstream.forwarded) {
+            (Some(_), _) => {
+                "limits of an address and `allow` see the callers that proxy_protocol names".to_owned()
+            }
+            (None, Some(forwarded)) => format!(
+                "shares of an address see the callers that {} names, max_connections_per_source the proxies",
+                forwarded.header.name()
+            ),
+            (None, None) => {
+                "limits of an address and `allow` see who connects: behind a balancer, the balancer"
+                    .to_owned()
+            }
+        };
+        format!("{name}: {address}; {sources}")
     }
 
     /// Says whether callers may show a certificate here.
@@ -232,6 +252,7 @@ fn proxy(raw: &Downstream) -> ProxySettings {
         buffered_bodies: bytes(raw.buffered_bodies),
         buffered_bodies_per_source: raw.buffered_bodies_per_source.map(bytes),
         buffered_bodies_per_tenant: raw.buffered_bodies_per_tenant.map(bytes),
+        forwarded: raw.forwarded.clone().map(Arc::new),
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) offers: Offers,
     /// For the summary of `check`: each route's name and plugins.
     pub(crate) summary: Vec<String>,
+    /// Each listener, and whose address counts there.
+    pub(crate) listening: Vec<String>,
 }
 
 /// Where the tenant document comes from.
@@ -115,6 +117,7 @@ impl Settings {
         let tenants = tenants?;
         binding::check_document(&offers.binding, &tenants, &watch.hosts, &instruments.warnings, problems);
         watch.callers_are_needed = !offers.binding.is_empty();
+        let listening = listeners.iter().map(listeners::Unrouted::describe).collect();
         let listeners = listeners::route(listeners, &routes, problems);
         Some(Self {
             threads: threads(raw.server.threads),
@@ -130,6 +133,7 @@ impl Settings {
             tenants,
             offers,
             summary,
+            listening,
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use kyc_plugin_api::Forwarded;
 use serde::{Deserialize, Serialize, Serializer};
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -36,6 +37,7 @@ pub(crate) struct Downstream {
     pub(crate) buffered_bodies_per_source: Option<ByteSize>,
     #[serde(serialize_with = "exactly_or_none")]
     pub(crate) buffered_bodies_per_tenant: Option<ByteSize>,
+    pub(crate) forwarded: Option<Forwarded>,
 }
 
 // === defaults ===
@@ -60,6 +62,7 @@ impl Default for Downstream {
             buffered_bodies: ByteSize::mib(256),
             buffered_bodies_per_source: None,
             buffered_bodies_per_tenant: None,
+            forwarded: None,
         }
     }
 }

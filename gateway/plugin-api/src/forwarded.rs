@@ -8,21 +8,33 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use kyc_model::Networks;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ForwardedConfig, ForwardedHeader};
+/// Whose word is taken for where a caller connects from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forwarded {
+    /// The header that each of them adds the address to that it was called from.
+    pub header: ForwardedHeader,
+    /// Their networks; the rightmost address outside them is the caller's.
+    pub trusted: Networks,
+}
 
-/// Whose word is taken, and where it stands.
-#[derive(Clone, Debug)]
-pub(crate) struct Forwarded {
-    header: ForwardedHeader,
-    trusted: Networks,
+/// A header with addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum ForwardedHeader {
+    /// RFC 7239.
+    Forwarded,
+    /// Addresses alone.
+    #[serde(rename = "X-Forwarded-For")]
+    XForwardedFor,
 }
 
 // === impl Forwarded ===
 
 impl Forwarded {
     /// The caller behind a peer.
-    pub(crate) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.trusted.contains(peer) {
             return peer;
         }
@@ -41,20 +53,11 @@ impl Forwarded {
     }
 }
 
-impl TryFrom<ForwardedConfig> for Forwarded {
-    type Error = String;
-
-    fn try_from(config: ForwardedConfig) -> Result<Self, Self::Error> {
-        let trusted = Networks::try_from(config.trusted);
-        let trusted = trusted.map_err(|error| format!("forwarded.trusted: {error}"))?;
-        Ok(Self { header: config.header, trusted })
-    }
-}
-
 // === impl ForwardedHeader ===
 
 impl ForwardedHeader {
-    fn name(self) -> &'static str {
+    /// Its name, in lower case.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
             Self::XForwardedFor => "x-forwarded-for",
