@@ -11,6 +11,7 @@ pub struct TenantTable {
     by_name: HashMap<TenantName, Arc<Tenant>>,
     by_subscription: HashMap<SubscriptionId, Arc<Tenant>>,
     values: HashMap<String, Secret>,
+    is_sole: bool,
 }
 
 /// Which of its keys a tenant shares with one that is already in the table.
@@ -40,6 +41,16 @@ impl TenantTable {
         self.by_subscription.insert(tenant.subscription_id.clone(), Arc::clone(&tenant));
         self.by_name.insert(tenant.name.clone(), tenant);
         Ok(())
+    }
+
+    /// Notes that the document has one entry and no other, not even one that is refused.
+    pub fn set_sole(&mut self) {
+        self.is_sole = true;
+    }
+
+    /// Says whether there is one tenant, in a document that names no other: then no caller can get at another's.
+    pub fn is_sole(&self) -> bool {
+        self.is_sole && self.by_name.len() == 1
     }
 
     /// Finds the tenant with exactly this `Name`.

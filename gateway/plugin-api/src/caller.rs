@@ -13,6 +13,7 @@ use crate::Ctx;
 pub struct Caller {
     names: Vec<CallerName>,
     claims: Map<String, Value>,
+    has_token: bool,
 }
 
 // === impl Caller ===
@@ -26,17 +27,18 @@ impl Caller {
     /// Keeps what a verified token says.
     pub fn set_claims(&mut self, claims: Map<String, Value>) {
         self.claims = claims;
+        self.has_token = true;
     }
 
     /// Puts the caller into the context, beside what another plugin recorded before.
     pub fn record(mut self, cx: &mut Ctx) {
         if let Some(known) = cx.extensions_mut().remove::<Self>() {
             self.names.extend(known.names);
-            if self.claims.is_empty() {
-                self.claims = known.claims;
+            if !self.has_token {
+                (self.claims, self.has_token) = (known.claims, known.has_token);
             }
         }
-        if !self.names.is_empty() {
+        if !self.names.is_empty() || self.has_token {
             cx.extensions_mut().insert(self);
         }
     }
@@ -51,9 +53,10 @@ impl Caller {
         self.names.iter().any(|name| names.contains(name))
     }
 
-    /// Says whether a certificate or a token tells this caller from others, and not a secret that many may share.
+    /// Says whether a certificate or a token tells this caller from others, and not a secret that many may share. A token
+    /// does, whatever it says.
     pub fn is_individual(&self) -> bool {
-        self.names.iter().any(|name| name.kind() != CallerKind::Secret)
+        self.has_token || self.names.iter().any(|name| name.kind() != CallerKind::Secret)
     }
 
     /// The values of the names of one kind.
@@ -172,5 +175,22 @@ mod tests {
         assert_eq!((found.claim("tenant"), found.claim("n"), found.claim("x")), (Some("acme"), None, None));
         assert!(found.is_individual() && !caller(&[(CallerKind::Secret, "a")]).is_individual());
         assert!(!format!("{cx:?}").contains("acme"));
+    }
+
+    #[test]
+    fn a_token_without_names_is_an_individual_beside_a_secret() {
+        let mut cx = Ctx::new(RequestId::new(), Connection::default(), None);
+        let mut nameless = caller(&[(CallerKind::Secret, "apim")]);
+        nameless.set_claims(Map::new());
+
+        nameless.record(&mut cx);
+        caller(&[(CallerKind::Secret, "other")]).record(&mut cx);
+        let mut alone = Caller::default();
+        alone.set_claims(json!({ "tenant": "acme" }).as_object().unwrap().clone());
+        let mut second = Ctx::new(RequestId::new(), Connection::default(), None);
+        alone.record(&mut second);
+
+        assert!(Caller::of(&cx).unwrap().is_individual());
+        assert_eq!(Caller::of(&second).unwrap().claim("tenant"), Some("acme"));
     }
 }

@@ -131,7 +131,11 @@ impl Document {
         refuse_shared(&mut entries, "subscriptionId", |entry| {
             entry.subscription_id.as_ref().map(SubscriptionId::as_str)
         });
+        let is_sole = entries.len() == 1;
         let mut document = Self::collect(entries, previous);
+        if is_sole {
+            document.tenants.set_sole();
+        }
         for (name, text) in
             object.texts().filter(|(name, _)| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
         {

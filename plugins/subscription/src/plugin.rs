@@ -86,11 +86,12 @@ impl BySubscription {
     }
 
     /// Says whether a tenant that names no caller may be served: the caller's credential named it, its callers share
-    /// a secret or a network, or the operator wants it.
+    /// a secret or a network, there is no other tenant, or the operator wants it.
     fn is_bound_otherwise(&self, caller: Option<&Caller>, cx: &Ctx) -> bool {
         let is_individual =
             caller.is_some_and(Caller::is_individual) || cx.connection().certificate.is_some();
-        self.any_tenant || self.from != TenantFrom::Header || !is_individual
+        let is_sole = cx.tenants().is_ok_and(|tenants| tenants.is_sole());
+        self.any_tenant || self.from != TenantFrom::Header || !is_individual || is_sole
     }
 }
 

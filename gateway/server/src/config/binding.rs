@@ -2,7 +2,7 @@
 //!
 //! A certificate or a token tells callers from each other, so that one of them must not get at another's tenant by
 //! writing its `SubscriptionId`. Tenants say in the document who may act for them (`callers`). While the gateway runs, a
-//! tenant that names nobody is refused to such callers. What can be known before is said here: a document in a file is
+//! tenant that names nobody is refused to such callers, unless the document has no other. What can be known before is said here: a document in a file is
 //! looked into, one in Vault is not (`check --live` reads it), and its tenants are warned of when they are loaded.
 
 use std::sync::Arc;
@@ -77,6 +77,9 @@ pub(crate) fn unbound<'a>(
     binding: &'a [BindingRoute],
     tenants: &TenantTable,
 ) -> Vec<(&'a BindingRoute, String)> {
+    if tenants.is_sole() {
+        return Vec::new();
+    }
     let mut names: Vec<&str> =
         tenants.iter().filter(|tenant| tenant.callers.is_none()).map(|tenant| tenant.name.as_str()).collect();
     names.sort_unstable();

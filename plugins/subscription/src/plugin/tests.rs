@@ -1,3 +1,4 @@
+use kyc_model::TenantTable;
 use kyc_plugin_api::{CallerKind, CallerName, ClientCertificate, Connection, testkit};
 
 use super::*;
@@ -116,6 +117,40 @@ fn only_its_callers_act_for_a_tenant() {
 
         assert_eq!(found.is_ok(), expected, "{names:?}, any_tenant: {any_tenant}, {subscription}");
         assert_eq!(cx.tenant().is_some(), expected, "a refused caller has no tenant");
+    }
+}
+
+#[test]
+fn a_token_that_names_nobody_is_bound_to_no_tenant() {
+    let mut cx = bound_and_unbound();
+    let mut nameless = caller(&[(CallerKind::Secret, "apim")]);
+    nameless.set_claims(serde_json::Map::new());
+    nameless.record(&mut cx);
+    let head = testkit::head("GET", "/", &[("SubscriptionId", "sub-globex")]);
+
+    let refused = build("", false).request_filter(&head, &mut cx).unwrap_err();
+
+    assert_eq!(refused.kind(), ProblemKind::Unauthenticated);
+}
+
+#[test]
+fn where_there_is_no_other_tenant_every_caller_of_the_route_acts_for_it() {
+    for (others, expected) in [(0, true), (1, false)] {
+        let mut table = TenantTable::default();
+        let only = testkit::tenant("acme", "https://o.example", "https://p.example");
+        table.insert(Arc::new(only)).unwrap();
+        if others == 0 {
+            table.set_sole();
+        }
+        let mut cx = Ctx::new(kyc_model::RequestId::new(), Connection::default(), Some(Arc::new(table)));
+        caller(&[(CallerKind::Dns, "a.example")]).record(&mut cx);
+        let head = testkit::head("GET", "/", &[("SubscriptionId", "sub-acme")]);
+
+        assert_eq!(
+            build("", false).request_filter(&head, &mut cx).is_ok(),
+            expected,
+            "{others} refused entries"
+        );
     }
 }
 
