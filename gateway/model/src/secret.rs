@@ -11,6 +11,13 @@ use subtle::ConstantTimeEq;
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
+/// A secret that could be guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the secret has {bytes} bytes and needs at least {LEAST_BYTES}; `openssl rand -hex 32` makes one")]
+pub struct ShortSecret {
+    bytes: usize,
+}
+
 // === impl Secret ===
 
 impl Secret {
@@ -27,6 +34,19 @@ impl Secret {
     /// How many bytes it has.
     pub fn len(&self) -> usize {
         self.0.expose_secret().len()
+    }
+
+    /// Says whether it is too short to keep out somebody who guesses at the rate of requests (NIST SP 800-63B, section 5.1.1:
+    /// 112 bits).
+    ///
+    /// # Errors
+    ///
+    /// [`ShortSecret`] under 16 bytes.
+    pub fn check_length(&self) -> Result<(), ShortSecret> {
+        match self.len() {
+            bytes if bytes < LEAST_BYTES => Err(ShortSecret { bytes }),
+            _ => Ok(()),
+        }
     }
 
     /// Says whether another secret is the same, in time that depends on the lengths alone.
@@ -56,6 +76,8 @@ impl Secret {
         self.0.expose_secret()
     }
 }
+
+const LEAST_BYTES: usize = 16;
 
 impl From<String> for Secret {
     fn from(value: String) -> Self {

@@ -108,7 +108,7 @@ impl Secrets {
             let outcome = entry.source.read().map_err(|error| error.to_string()).and_then(|secret| {
                 let is_anothers =
                     |other: &&Entry| other.name != entry.name && other.current.load().is_same(&secret);
-                match long_enough(&secret) {
+                match secret.check_length().map_err(|error| error.to_string()) {
                     Ok(()) if entry.current.load().is_same(&secret) => Ok(false),
                     Ok(()) if self.entries.iter().any(|other| is_anothers(&other)) => {
                         Err("is the same secret as one of another name".to_owned())
@@ -159,7 +159,7 @@ impl Entry {
             (Some(_), Some(_)) => return Err("takes only one of file and env".to_owned()),
         };
         let secret = source.read().map_err(|error| error.to_string())?;
-        long_enough(&secret)?;
+        secret.check_length().map_err(|error| error.to_string())?;
         let current = ArcSwap::from_pointee(secret);
         let (name, key) = (config.name.as_str().into(), key.to_owned());
         Ok(Self { name, key, source, current, told: Mutex::default() })
@@ -178,17 +178,6 @@ fn single(key: &str, file: Option<&Path>, env: Option<&str>) -> Option<(String, 
     is_asked_for.then(|| (key.to_owned(), SecretConfig { name: SHARED.to_owned(), file, env }))
 }
 
-fn long_enough(secret: &Secret) -> Result<(), String> {
-    match secret.len() {
-        bytes if bytes < LEAST_BYTES => Err(format!(
-            "the secret has {bytes} bytes and needs at least {LEAST_BYTES}; `openssl rand -hex 32` makes one"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// What is guessed at the rate of requests must be long (NIST SP 800-63B, section 5.1.1: 112 bits).
-const LEAST_BYTES: usize = 16;
 /// The name of the secret of `secret_file`, `secret_env` and their predecessors.
 const SHARED: &str = "shared";
 const SHORTEST_POLL: Duration = Duration::from_millis(10);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use kyc_model::{CallerName, SecretSource};
+use kyc_model::{CallerName, Secret, SecretSource, SecretSourceError, ShortSecret};
 use kyc_plugin_api::ClientCertificate;
 use kyc_tokens::{Tokens, Verdict};
 use pingora::protocols::http::ServerSession;
@@ -38,6 +38,15 @@ pub(crate) enum Access {
     Open(&'static str),
     /// Those who log in.
     Logins(Arc<[Login]>),
+}
+
+/// A token that nobody can log in with.
+#[derive(Debug, thiserror::Error)]
+enum TokenFileError {
+    #[error(transparent)]
+    Unreadable(#[from] SecretSourceError),
+    #[error(transparent)]
+    Short(#[from] ShortSecret),
 }
 
 /// Somebody who asks.
@@ -97,10 +106,10 @@ fn by_token<'a>(logins: &'a [Login], given: &str) -> Option<&'a Login> {
     let mut found = None;
     for login in logins {
         let Proof::Token(file) = &login.proof else { continue };
-        match SecretSource::File(file.clone()).read() {
+        match token_of(file) {
             Ok(token) if token.matches(given.as_bytes()) => found = found.or(Some(login)),
             Ok(_) => {}
-            Err(error) => tracing::error!(login = login.name, %error, "an admin token cannot be read"),
+            Err(error) => tracing::error!(login = login.name, %error, "an admin token cannot be used"),
         }
     }
     found
@@ -117,14 +126,21 @@ fn by_certificate<'a>(logins: &'a [Login], certificate: &ClientCertificate) -> O
 
 /// Says whether a request carries the token of a file, which is read again for each.
 pub(super) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
-    match (SecretSource::File(file.to_owned()).read(), kyc_tokens::bearer(fields)) {
+    match (token_of(file), kyc_tokens::bearer(fields)) {
         (Ok(token), Some(given)) => token.matches(given.as_bytes()),
         (Ok(_), None) => false,
         (Err(error), _) => {
-            tracing::error!(%error, "the token for metrics cannot be read");
+            tracing::error!(%error, "the token for metrics cannot be used");
             false
         }
     }
+}
+
+/// The token as it is now, which may have been replaced by one that can be guessed.
+fn token_of(file: &Path) -> Result<Secret, TokenFileError> {
+    let token = SecretSource::File(file.to_owned()).read()?;
+    token.check_length()?;
+    Ok(token)
 }
 
 /// The first login whose provider has signed the token, and whose claims it has.

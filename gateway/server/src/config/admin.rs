@@ -3,7 +3,7 @@
 mod logins;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kyc_model::SecretSource;
@@ -86,9 +86,9 @@ pub(super) fn check(
         operations.socket.as_deref().map(|path| (folder.resolve(path), operations.socket_mode.bits()));
     let metrics_token = raw.metrics_token_file.as_deref().map(|file| folder.resolve(file));
     if let Some(file) = &metrics_token
-        && let Err(error) = SecretSource::File(file.clone()).read()
+        && let Err(reason) = usable_token(file)
     {
-        problems.add("admin.metrics_token_file", error.to_string());
+        problems.add("admin.metrics_token_file", reason);
     }
     let audit_file = folder.resolve(&raw.audit_file);
     Some(AdminSettings {
@@ -101,6 +101,12 @@ pub(super) fn check(
         logins,
         keys,
     })
+}
+
+/// Says whether a file holds a token that nobody guesses.
+fn usable_token(file: &Path) -> Result<(), String> {
+    let token = SecretSource::File(file.to_owned()).read().map_err(|error| error.to_string())?;
+    token.check_length().map_err(|error| error.to_string())
 }
 
 fn place(

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kyc_model::SecretSource;
 use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
 
 use crate::admin::{Login, Proof};
@@ -44,10 +43,9 @@ fn proof(
     match (&login.token_file, &login.certificate, &login.token) {
         (Some(file), None, None) => {
             let file = folder.resolve(file);
-            match SecretSource::File(file.clone()).read() {
-                Ok(_) => Ok(Proof::Token(file)),
-                Err(error) => Err((".token_file".to_owned(), error.to_string())),
-            }
+            let unusable = |reason| (".token_file".to_owned(), reason);
+            super::usable_token(&file).map_err(unusable)?;
+            Ok(Proof::Token(file))
         }
         (None, Some(name), None) => {
             let wrong = |reason: &str| Err((".certificate".to_owned(), reason.to_owned()));
@@ -72,6 +70,11 @@ fn provider(
     folder: &Folder,
     keys: &mut Vec<Arc<Keys>>,
 ) -> Result<Proof, (String, String)> {
+    // Whoever gets a token for the same audience would be an operator.
+    if token.claims.is_empty() {
+        let reason = "must name what tells operators from other callers of this audience, such as roles";
+        return Err((".token.claims".to_owned(), reason.to_owned()));
+    }
     // It says which key is wrong.
     let split = |problem: String| match problem.split_once(": ") {
         Some((key, reason)) => (format!(".{key}"), reason.to_owned()),
