@@ -203,6 +203,7 @@ impl ProxyHttp for Proxy {
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         if head.status.is_informational() {
+            strip_hop_by_hop(head);
             return check_switch(head).map_err(to_pingora);
         }
         let status = head.status.as_u16();

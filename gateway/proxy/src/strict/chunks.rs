@@ -56,6 +56,8 @@ enum State {
     Trailers,
     /// The body is over.
     Done,
+    /// What was read was malformed; nothing behind it is read.
+    Malformed(MalformedBody),
 }
 
 // === impl ChunkScan ===
@@ -67,10 +69,15 @@ impl ChunkScan {
     ///
     /// The first [`MalformedBody`].
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
+        self.read(bytes).inspect_err(|malformed| self.state = State::Malformed(*malformed))
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
         let mut rest = bytes;
         while let Some((&byte, next)) = rest.split_first() {
             match self.state {
                 State::Done => return Ok(()),
+                State::Malformed(malformed) => return Err(malformed),
                 State::Data(left) => {
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                     rest = rest.get(here..).unwrap_or_default();
@@ -131,7 +138,7 @@ fn step(state: State, byte: u8) -> Result<State, MalformedBody> {
         State::DataReturn if byte == b'\r' => Ok(State::DataFeed),
         State::DataFeed if byte == b'\n' => Ok(State::Begin),
         State::DataReturn | State::DataFeed => Err(MalformedBody::ChunkEnd),
-        State::Data(_) | State::Trailers | State::Done => Ok(state),
+        State::Data(_) | State::Trailers | State::Done | State::Malformed(_) => Ok(state),
     }
 }
 
