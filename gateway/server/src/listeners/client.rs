@@ -37,20 +37,20 @@ fn read(der: &[u8]) -> Option<ClientCertificate> {
 }
 
 /// In the certificate's order; a value's own separators are escaped (RFC 4514, section 2.4), so that none passes for
-/// several.
+/// several. Empty where a value cannot be read, so that it passes for no other.
 fn subject(certificate: &X509Certificate<'_>) -> String {
     let attributes = certificate.subject().iter_attributes();
     let written = attributes.map(|attribute| {
         let kind = oid2abbrev(attribute.attr_type(), oid_registry()).map(str::to_owned);
         let kind = kind.unwrap_or_else(|_| attribute.attr_type().to_id_string());
-        let value = attribute.as_str().unwrap_or_default();
+        let value = attribute.as_str().ok()?;
         let escaped: String = value
             .chars()
             .flat_map(|letter| ESCAPED.contains(&letter).then_some('\\').into_iter().chain([letter]))
             .collect();
-        format!("{kind}={escaped}")
+        Some(format!("{kind}={escaped}"))
     });
-    written.collect::<Vec<_>>().join(", ")
+    written.collect::<Option<Vec<_>>>().unwrap_or_default().join(", ")
 }
 
 const ESCAPED: [char; 9] = [',', '+', '"', '\\', '<', '>', ';', '=', '#'];

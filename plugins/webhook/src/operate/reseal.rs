@@ -53,7 +53,7 @@ impl Stored {
         let reason = query.remove("reason").filter(|reason| !reason.trim().is_empty());
         let reason = reason.ok_or_else(|| bad("say why: reason is missing"))?;
         if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
-            return Err(bad("reason is one line of at most 200 characters"));
+            return Err(bad("reason is one line of at most 500 characters"));
         }
         let is_dry = dry_run(query)?;
         let mut filter = filter(query)?;
@@ -140,4 +140,4 @@ fn sealed_anew(keyring: &Keyring, record: &Record, anew: Anew) -> Option<Reseal>
 
 /// Events that are sealed anew at a time.
 const PAGE: usize = 200;
-const LONGEST_REASON: usize = 200;
+const LONGEST_REASON: usize = 500;
