@@ -18,7 +18,12 @@ pub(crate) async fn change(gateway: &Gateway, path: &str, reason: Option<&str>) 
     let request = Client::new().post(gateway.admin(path)).header("x-admin-intent", "test");
     let request =
         reason.into_iter().fold(request, |request, reason| request.header("x-admin-reason", reason));
-    request.send().await.unwrap().status().as_u16()
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    if status >= 500 {
+        println!("{path}: {}", answer.text().await.unwrap());
+    }
+    status
 }
 
 pub(crate) async fn records(gateway: &Gateway, query: &str) -> Vec<Value> {

@@ -23,12 +23,21 @@ impl SqliteRecords {
     pub(crate) fn new(store: &Sqlite) -> Self {
         Self { store: store.clone(), connection: None, is_made: false }
     }
+
+    async fn connection(&mut self) -> Result<SqliteConnection, StoreError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let mut connection = self.store.connection(None).await?;
+        sqlx::raw_sql(PATIENCE).execute(&mut connection).await.map_err(|error| engine(&error))?;
+        Ok(connection)
+    }
 }
 
 #[async_trait]
 impl Records for SqliteRecords {
     async fn read(&mut self, after: Option<i64>, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
-        let mut connection = self.store.connection(self.connection.take()).await?;
+        let mut connection = self.connection().await?;
         if !self.is_made {
             let there: i64 = query_scalar("SELECT count(*) FROM sqlite_master WHERE name = 'audit'")
                 .fetch_one(&mut connection)
@@ -53,7 +62,7 @@ impl Records for SqliteRecords {
     }
 
     async fn append(&mut self, entry: &AuditEntry) -> Result<bool, StoreError> {
-        let mut connection = self.store.connection(self.connection.take()).await?;
+        let mut connection = self.connection().await?;
         if !self.is_made {
             sqlx::raw_sql(TABLE).execute(&mut connection).await.map_err(|error| engine(&error))?;
             self.is_made = true;
@@ -80,6 +89,8 @@ fn entry(row: &SqliteRow) -> Result<AuditEntry, sqlx::Error> {
     })
 }
 
+/// The writer of events takes the lock again and again, and on a slow disk holds it for long; SQLite lets nobody queue.
+const PATIENCE: &str = "PRAGMA busy_timeout = 15000";
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit(seq INTEGER PRIMARY KEY, previous TEXT NOT NULL, \
                      record TEXT NOT NULL, hash TEXT NOT NULL) STRICT";
 const READ: &str = "SELECT seq, previous, record, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
