@@ -28,6 +28,8 @@ pub(super) struct Attempted {
     pub(super) tenant: String,
     /// The tenant's name at receipt.
     pub(super) received_for: String,
+    /// When it is due again, if it is.
+    pub(super) due: Option<Millis>,
     /// None for an event that could not be read, which says nothing about the portal.
     pub(super) outcome: Option<Result<(), DeliveryError>>,
 }
@@ -90,7 +92,7 @@ pub(super) async fn attempt(
     let end = Finish { claim: due.claim, attempt: record, next };
     record_result(&means, Change::Finish(end)).await;
     failpoint!("recorded");
-    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, outcome }
+    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: next.due(), outcome }
 }
 
 /// Decides what becomes of an event that the portal did not take.
@@ -126,7 +128,7 @@ async fn park(means: &Means, lane: String, due: DueEvent, at: Millis, reason: Pa
         Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), failure: None, answer: None };
     let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
     record_result(means, Change::Finish(end)).await;
-    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, outcome: None }
+    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: None, outcome: None }
 }
 
 async fn deliver(

@@ -1,5 +1,6 @@
 //! Brings stored events to their portals, each tenant on a lane of its own.
 
+mod agenda;
 mod attempt;
 mod breaker;
 mod clock;
@@ -25,6 +26,7 @@ use crate::metrics::DispatchMetrics;
 use crate::store::{
     Change, Claim, Directory, DueEvent, Effect, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now,
 };
+use agenda::{Agenda, LOOK};
 use attempt::{Attempted, Claimed, attempt};
 use clock::Clock;
 use customers::FormerNames;
@@ -62,6 +64,7 @@ pub(crate) struct Dispatcher {
     /// What is under way, by the tenants' names at receipt, as the store knows it.
     under_way: HashMap<String, HashSet<Claim>>,
     former_names: FormerNames,
+    agenda: Agenda,
     /// Whether the system's clock can be believed when it says that something is old.
     is_settled: bool,
     /// When due times were looked over last.
@@ -84,6 +87,7 @@ impl Dispatcher {
             lanes: HashMap::new(),
             under_way: HashMap::new(),
             former_names: FormerNames::default(),
+            agenda: Agenda::default(),
             is_settled: true,
             clamped: None,
             finished,
@@ -104,6 +108,7 @@ impl Dispatcher {
             if let Some(by) = clock.jump(wall) {
                 tracing::warn!(milliseconds = by, "the system's clock has jumped, due times move along");
                 self.shift(by, wall).await;
+                self.agenda.outdate();
             }
             self.is_settled = clock.is_settled();
             let pause = match self.begin_due(wall).await {
@@ -146,23 +151,23 @@ impl Dispatcher {
         let directory = self.former_names.directory(&tenants);
         self.bind_customers(&directory).await?;
         let instant = Instant::now();
-        let mut waiting = self.reader.waiting().await?;
-        let mut pause = LOOK;
-        if !waiting.is_empty() {
-            self.turn = (self.turn + 1) % waiting.len();
-            waiting.rotate_left(self.turn);
+        let news = self.means.inbox.take_news();
+        news.tenants.iter().for_each(|name| self.agenda.note(name, clock));
+        if news.is_more {
+            self.agenda.outdate();
         }
-        for lane in waiting {
+        if self.agenda.good_for(instant).is_zero() {
+            let waiting = self.reader.waiting().await?;
+            self.agenda.refresh(waiting, instant);
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let (due, pause) = self.agenda.due(clock, self.turn);
+        for name in due {
             // Events of a customer that is gone stay where they are, and are never sent elsewhere.
-            let Some(tenant) = self.lane_tenant(&directory, &lane.tenant).await? else { continue };
-            if lane.first_due > clock {
-                let wait = u64::try_from(lane.first_due - clock).unwrap_or_default();
-                pause = pause.min(Duration::from_millis(wait));
-                continue;
-            }
-            self.begin_lane(&directory, &tenant, &lane.tenant, (clock, instant)).await?;
+            let Some(tenant) = self.lane_tenant(&directory, &name).await? else { continue };
+            self.begin_lane(&directory, &tenant, &name, (clock, instant)).await?;
         }
-        Ok(pause)
+        Ok(pause.min(self.agenda.good_for(instant)))
     }
 
     async fn begin_lane(
@@ -189,7 +194,11 @@ impl Dispatcher {
         let retries = retry_room > 0;
         let room = if retries { room.min(retry_room) } else { room };
         let claimed = Claimed { wall: clock, at: instant };
-        for event in self.reader.due(name, clock, room, retries, &except).await? {
+        let due = self.reader.due(name, clock, room, retries, &except).await?;
+        if due.len() < room {
+            self.agenda.is_done(name, clock);
+        }
+        for event in due {
             self.begin(directory, tenant, event, claimed);
         }
         Ok(())
@@ -226,6 +235,9 @@ impl Dispatcher {
     async fn settle(&mut self, result: Attempted) {
         if let Some(claims) = self.under_way.get_mut(&result.received_for) {
             claims.remove(&result.claim);
+        }
+        if let Some(due) = result.due {
+            self.agenda.note(&result.received_for, due);
         }
         let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
         lane.end(result.claim);
@@ -277,6 +289,4 @@ fn tell<T>(done: Result<T, StoreError>) {
     }
 }
 
-/// How long the dispatcher sleeps at most: what was due and not seen is seen then.
-const LOOK: Duration = Duration::from_secs(1);
 const HOUSEKEEPING: Duration = Duration::from_secs(10);

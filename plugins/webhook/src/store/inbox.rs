@@ -1,7 +1,8 @@
 //! The way into the store: many callers, one writer, one commit for all that waits.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -21,7 +22,17 @@ struct Shared {
     sender: OnceLock<mpsc::Sender<Waiting>>,
     bytes: Arc<Semaphore>,
     arrivals: Notify,
+    news: Mutex<News>,
     metrics: StoreMetrics,
+}
+
+/// What has come in since the dispatcher asked last.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// The tenants whose events were stored here.
+    pub(crate) tenants: HashSet<String>,
+    /// Whether anything else has changed.
+    pub(crate) is_more: bool,
 }
 
 /// What became of an event.
@@ -52,6 +63,7 @@ impl Inbox {
             sender: OnceLock::new(),
             bytes: Arc::new(Semaphore::new(BYTES)),
             arrivals: Notify::new(),
+            news: Mutex::default(),
             metrics,
         }))
     }
@@ -79,6 +91,7 @@ impl Inbox {
         let room = Arc::clone(&self.0.bytes).try_acquire_many_owned(size).map_err(|_| StoreError::Busy)?;
         let sender = self.0.sender.get().ok_or(StoreError::Away)?;
         let (answer, answered) = oneshot::channel();
+        let tenant = event.owner.tenant.clone();
         let waiting = Waiting { change: Change::Insert(event), answer, _room: Some(room) };
         sender.try_send(waiting).map_err(|_| StoreError::Busy)?;
         let effect = timeout(PATIENCE, answered)
@@ -88,11 +101,11 @@ impl Inbox {
         self.0.metrics.accepted.observe(begun.elapsed().as_secs_f64());
         match effect {
             Effect::Done | Effect::Changed(_) => {
-                self.0.arrivals.notify_one();
+                self.announce(tenant);
                 Ok(Accepted::Stored)
             }
             Effect::Revived => {
-                self.0.arrivals.notify_one();
+                self.announce(tenant);
                 Ok(Accepted::Revived)
             }
             Effect::Nothing => Ok(Accepted::Duplicate),
@@ -118,8 +131,23 @@ impl Inbox {
         self.0.metrics.refused.with_label_values(&[tenant, error.name()]).inc();
     }
 
-    /// Tells the dispatcher to look again.
+    fn announce(&self, tenant: String) {
+        self.news().tenants.insert(tenant);
+        self.0.arrivals.notify_one();
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has come in since the last call.
+    pub(crate) fn take_news(&self) -> News {
+        std::mem::take(&mut self.news())
+    }
+
+    /// Tells the dispatcher to look into the store again.
     pub(crate) fn wake(&self) {
+        self.news().is_more = true;
         self.0.arrivals.notify_one();
     }
 
