@@ -117,6 +117,9 @@ pub(crate) struct Filter {
     /// Received before this time, or this long ago.
     #[arg(long)]
     until: Option<String>,
+    /// Dead or parked for this reason: rejected, exhausted, poison, discarded, unknown_key, unknown_customer.
+    #[arg(long = "for", value_name = "REASON")]
+    died_of: Option<String>,
     /// One event.
     #[arg(long)]
     uid: Option<String>,
@@ -201,6 +204,7 @@ impl Filter {
             ("resource", self.resource),
             ("since", self.since),
             ("until", self.until),
+            ("for", self.died_of),
             ("uid", self.uid),
         ];
         fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

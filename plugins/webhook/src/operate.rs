@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::description;
 use crate::origin::Origin;
 use crate::store::{
-    Attempt, Change, Effect, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
+    Attempt, Change, DISCARDED, Effect, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
 };
 use crate::stored::Stored;
 
@@ -63,9 +63,9 @@ impl Stored {
             }
             ("POST", "/replay") => {
                 let rate = number(&mut query, "rate")?.unwrap_or(DEFAULT_RATE).max(1);
-                let step = i64::try_from(1000 / rate).unwrap_or_default();
+                let per_second = i64::try_from(rate).unwrap_or(i64::MAX);
                 let now = now();
-                let change = |filter, progress| Change::Replay { filter, now, step, progress };
+                let change = |filter, progress| Change::Replay { filter, now, per_second, progress };
                 self.change("replay", Reads::Bodies, &mut query, change).await
             }
             ("POST", "/discard") => {
@@ -136,6 +136,10 @@ impl Stored {
         }
         // What comes in from now on was not meant.
         filter.until = Some(filter.until.map_or(now(), |until| until.min(now())));
+        // Somebody did not want them; whoever does names them, or their reason.
+        if filter.uid.is_none() && filter.reason.is_none() {
+            filter.not_reason = Some(DISCARDED);
+        }
         let unknown_key = match reads {
             Reads::Bodies => self.without_unknown_keys(&mut filter).await?,
             Reads::Nothing => 0,
@@ -231,6 +235,8 @@ pub(crate) fn filter(query: &mut BTreeMap<String, String>) -> Result<Filter, Ref
         tenant: query.remove("tenant"),
         kind: query.remove("kind"),
         resource: query.remove("resource"),
+        reason: query.remove("for"),
+        not_reason: None,
         under: None,
         not_under: None,
     })

@@ -65,8 +65,8 @@ pub(crate) enum Change {
     Shift { by: Millis, now: Millis, progress: Progress },
     /// Brings due times that lie too far ahead back to `latest`.
     Clamp { latest: Millis },
-    /// Makes events waiting again, `step` milliseconds apart, as if they had just been received.
-    Replay { filter: Filter, now: Millis, step: Millis, progress: Progress },
+    /// Makes events waiting again, so many of them due in a second, as if they had just been received.
+    Replay { filter: Filter, now: Millis, per_second: i64, progress: Progress },
     /// Makes events waiting again that were parked for want of one of these keys, as if they had just been received.
     Unpark { keys: Vec<i64>, now: Millis },
     /// Gives waiting and parked events up.

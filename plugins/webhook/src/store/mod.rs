@@ -129,6 +129,10 @@ pub(crate) struct Filter {
     pub(crate) since: Option<Millis>,
     /// Received before.
     pub(crate) until: Option<Millis>,
+    /// Dead or parked for this reason.
+    pub(crate) reason: Option<String>,
+    /// Not for this one.
+    pub(crate) not_reason: Option<&'static str>,
     /// Sealed with one of these keys.
     pub(crate) under: Option<Vec<i64>>,
     /// Sealed with none of these keys.
@@ -258,6 +262,9 @@ impl DeadReason {
         }
     }
 }
+
+/// The reason of an event that an operator has given up.
+pub(crate) const DISCARDED: &str = "discarded";
 
 /// Which dead events a notification that comes again makes waiting: neither those that an operator has discarded nor
 /// those that cannot be read.

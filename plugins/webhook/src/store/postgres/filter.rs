@@ -26,6 +26,12 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     if let Some(keys) = &filter.not_under {
         query.push(" AND key_id <> ALL(").push_bind(keys.clone()).push(")");
     }
+    if let Some(reason) = &filter.reason {
+        query.push(" AND dead_reason = ").push_bind(reason.clone());
+    }
+    if let Some(reason) = filter.not_reason {
+        query.push(" AND coalesce(dead_reason, '') <> ").push_bind(reason);
+    }
     if let Some(since) = filter.since {
         push_time(query.push(" AND received >= "), since);
     }

@@ -97,8 +97,8 @@ async fn apply(
     share: Option<Share>,
 ) -> Result<Effect, sqlx::Error> {
     Ok(match change {
-        Change::Replay { filter, step, progress, .. } => {
-            Effect::Changed(replay(connection, filter, *step, *progress).await?)
+        Change::Replay { filter, per_second, progress, .. } => {
+            Effect::Changed(replay(connection, filter, *per_second, *progress).await?)
         }
         Change::Discard { filter, progress, .. } => {
             Effect::Changed(discard(connection, filter, *progress).await?)
@@ -183,7 +183,7 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
 async fn replay(
     connection: &mut PgConnection,
     filter: &Filter,
-    step: Millis,
+    per_second: i64,
     progress: Progress,
 ) -> Result<Progress, sqlx::Error> {
     let mut query = QueryBuilder::<Engine>::new("WITH picked AS (SELECT id FROM event WHERE id > ");
@@ -192,7 +192,7 @@ async fn replay(
         "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM picked) UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
          dead_reason = NULL, since = now(), due = now() + (",
     );
-    query.push_bind(progress.changed * step).push(" + place * ").push_bind(step);
+    query.push("(place + ").push_bind(progress.changed).push(") * 1000 / ").push_bind(per_second.max(1));
     query.push(") * interval '1 millisecond' FROM chosen WHERE event.id = chosen.id RETURNING event.id");
     Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
 }

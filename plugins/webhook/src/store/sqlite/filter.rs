@@ -22,6 +22,12 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     }
     push_keys(query, " AND key_id IN (", filter.under.as_deref());
     push_keys(query, " AND key_id NOT IN (", filter.not_under.as_deref());
+    if let Some(reason) = &filter.reason {
+        query.push(" AND dead_reason = ").push_bind(reason.clone());
+    }
+    if let Some(reason) = filter.not_reason {
+        query.push(" AND coalesce(dead_reason, '') <> ").push_bind(reason);
+    }
     if let Some(since) = filter.since {
         query.push(" AND received_ms >= ").push_bind(since);
     }

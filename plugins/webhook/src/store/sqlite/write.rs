@@ -79,8 +79,8 @@ async fn commit(
             Change::Insert(_) if is_full => Effect::Full,
             Change::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
             Change::Insert(event) => new.get(&event.uid).copied().unwrap_or(Effect::Nothing),
-            Change::Replay { filter, now, step, progress } => {
-                Effect::Changed(replay(connection, filter, *now, *step, *progress).await?)
+            Change::Replay { filter, now, per_second, progress } => {
+                Effect::Changed(replay(connection, filter, *now, *per_second, *progress).await?)
             }
             Change::Discard { filter, now, progress } => {
                 Effect::Changed(discard(connection, filter, *now, *progress).await?)
@@ -198,7 +198,7 @@ async fn replay(
     connection: &mut SqliteConnection,
     filter: &Filter,
     now: Millis,
-    step: Millis,
+    per_second: i64,
     progress: Progress,
 ) -> Result<Progress, sqlx::Error> {
     let mut query = QueryBuilder::<Engine>::new(
@@ -207,11 +207,9 @@ async fn replay(
     push_bite(&mut query, filter, progress);
     query.push(") UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, done_ms = NULL, dead_reason = NULL, \
          since_ms = ");
-    query.push_bind(now).push(", due_ms = ").push_bind(now + progress.changed * step);
-    query
-        .push(" + place * ")
-        .push_bind(step)
-        .push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
+    query.push_bind(now).push(", due_ms = ").push_bind(now).push(" + (place + ").push_bind(progress.changed);
+    query.push(") * 1000 / ").push_bind(per_second.max(1));
+    query.push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
     Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
 }
 

@@ -25,7 +25,7 @@ async fn wait_apart(store: &Engine) {
     let everything = Change::Replay {
         filter: Filter { state: Some(State::Waiting), ..Filter::default() },
         now: now(),
-        step: 0,
+        per_second: i64::MAX,
         progress: Progress::default(),
     };
     let tries = reader.attempts(due[0].uid).await.unwrap();
@@ -76,4 +76,55 @@ async fn refusals_are_counted_in_the_event() {
     }
 
     assert_eq!(counted, [(0, 0), (1, 1), (2, 1), (3, 2)]);
+}
+
+/// A rate of 600 a second was 1,000, since the time between two events was rounded to milliseconds; and what an operator
+/// had discarded was sent again with all that was dead.
+async fn replay_some(store: &Engine) {
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    let new: Vec<Change> =
+        (0..601).map(|n| Change::Insert(event("acme", &n.to_string(), now() - 1000))).collect();
+    for batch in new.chunks(300) {
+        written(&mut *writer, batch).await.unwrap();
+    }
+    let one = reader.list(&Filter::default(), 1).await.unwrap().remove(0);
+    let discarded = Filter { uid: Some(one.uid), ..Filter::default() };
+    let discard = Change::Discard { filter: discarded, now: now(), progress: Progress::default() };
+    written(&mut *writer, &[discard]).await.unwrap();
+
+    let begun = now();
+    let filter = Filter { not_reason: Some(DISCARDED), ..Filter::default() };
+    let replay = Change::Replay { filter, now: begun, per_second: 600, progress: Progress::default() };
+    written(&mut *writer, &[replay]).await.unwrap();
+    let mut due: Vec<Millis> = reader
+        .list(&Filter::default(), 1000)
+        .await
+        .unwrap()
+        .iter()
+        .filter(|one| one.state == State::Waiting)
+        .map(|one| one.due)
+        .collect();
+    due.sort_unstable();
+    let named = Filter { reason: Some(DISCARDED.to_owned()), ..Filter::default() };
+
+    assert_eq!((due.len(), reader.count(&named).await.unwrap()), (600, 1));
+    assert_eq!(due[599] - due[0], 599 * 1000 / 600);
+}
+
+#[tokio::test]
+async fn a_replay_from_a_file_keeps_its_rate_and_leaves_out_what_was_discarded() {
+    let folder = tempfile::tempdir().unwrap();
+
+    replay_some(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn a_replay_from_a_database_keeps_its_rate_and_leaves_out_what_was_discarded() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
+        store.prepare().await;
+
+        replay_some(&store).await;
+    });
 }

@@ -123,7 +123,7 @@ async fn bites(store: &Engine) {
             // The last round gives everything up, the others send it again, a second apart.
             let change = match (state, seen.len()) {
                 (State::Waiting, _) if bites == 3 => {
-                    Change::Replay { filter: filter.clone(), now: now(), step: 1000, progress }
+                    Change::Replay { filter: filter.clone(), now: now(), per_second: 1, progress }
                 }
                 _ => Change::Discard { filter: filter.clone(), now: now(), progress },
             };

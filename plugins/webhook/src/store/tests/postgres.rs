@@ -20,8 +20,12 @@ fn postgres_does_what_the_model_does() {
 
     let done = runner.run(&steps(), |steps| {
         runtime.block_on(async {
-            let everything =
-                Change::Replay { filter: Filter::default(), now: 0, step: 0, progress: Progress::default() };
+            let everything = Change::Replay {
+                filter: Filter::default(),
+                now: 0,
+                per_second: i64::MAX,
+                progress: Progress::default(),
+            };
             let later = now() + 60_000;
             let mut writer = store.writer();
             written(&mut *writer, &[everything]).await.unwrap();
