@@ -142,3 +142,45 @@ async fn the_stores_key_may_come_with_the_tenants() {
     let log = world.gateway.stop().await;
     assert!(log.contains("the event store has no key yet"), "{log}");
 }
+
+/// A copy of `events.db` as the README had it lacked all 25 events: they were in the write-ahead log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_running_gateway_has_every_event_that_was_acknowledged() {
+    let world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(500));
+    for number in 0..25 {
+        assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
+    }
+    let kept = tempfile::tempdir().unwrap();
+    let copy = kept.path().join("copy.db").to_string_lossy().into_owned();
+
+    let saved = events(&world.gateway, &["backup", &copy]);
+    let again = events(&world.gateway, &["backup", &copy]);
+    let whole = events(&world.gateway, &["verify", &copy]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
+    let torn = kept.path().join("torn.db");
+    let mut bytes = std::fs::read(&copy).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(&torn, bytes).unwrap();
+    let damaged = events(&world.gateway, &["verify", torn.to_str().unwrap()]);
+    let folder = world.gateway.folder().to_owned();
+    let World { acme, globex, gateway, onfido } = world;
+    // It is lost, with all that lies beside it but the key.
+    gateway.signal("-STOP");
+    for name in ["events.db", "events.db-wal", "events.db-shm"] {
+        let _ = std::fs::remove_file(folder.join("store").join(name));
+    }
+    std::fs::copy(&copy, folder.join("store/events.db")).unwrap();
+    gateway.signal("-KILL");
+    acme.set_mode(Mode::Ok);
+    let restored = gateway.twin().await;
+    wait_for_all(&acme, &(0..25).map(event).collect()).await;
+
+    assert!(saved.status.success(), "{}", text(&saved.stderr));
+    assert!(text(&again.stderr).contains("File exists"), "{again:?}");
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(text(&whole.stdout).contains("is whole: 25 waiting, 0 delivered, 0 dead, 0 parked"), "{whole:?}");
+    assert!(!damaged.status.success(), "{damaged:?}");
+    restored.stop().await;
+    drop((globex, onfido));
+}

@@ -72,6 +72,20 @@ pub(crate) enum Events {
         #[command(flatten)]
         filter: Filter,
     },
+    /// Writes the whole SQLite store into a new file, also while a gateway uses it. Keep the store's key with it.
+    Backup {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The new file.
+        to: String,
+    },
+    /// Checks that a copy of a store is whole, and that everything in it opens with the configured keys.
+    Verify {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The copy.
+        copy: String,
+    },
     /// Moves a SQLite store into the PostgreSQL database of a configuration, while no gateway uses the file.
     Copy {
         #[command(flatten)]
@@ -149,6 +163,10 @@ impl Events {
             Self::Discard { change } => change.ask("/events/discard", Vec::new()),
             Self::Export { file, filter } => {
                 offline(&file, registry, instruments, "export", &filter.parameters())
+            }
+            Self::Backup { file, to } => offline(&file, registry, instruments, "backup", &vec![("to", to)]),
+            Self::Verify { file, copy } => {
+                offline(&file, registry, instruments, "verify", &vec![("file", copy)])
             }
             Self::Copy { file, from } => offline(&file, registry, instruments, "copy", &vec![("from", from)]),
         }

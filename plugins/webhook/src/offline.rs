@@ -1,5 +1,7 @@
 //! The store without a gateway: what an admin listener must not show, and moving from one store to another.
 
+mod backup;
+
 use std::fs::TryLockError;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,6 +39,14 @@ impl Stored {
             "copy" => {
                 let from = parameters.remove("from").ok_or("say which file to copy from")?;
                 self.copy(Path::new(&from), out).await
+            }
+            "backup" => {
+                let to = parameters.remove("to").ok_or("say into which file")?;
+                self.backup(Path::new(&to), out).await
+            }
+            "verify" => {
+                let file = parameters.remove("file").ok_or("say which file")?;
+                self.verify(Path::new(&file), out).await
             }
             _ => Err(format!("`{command}` is nothing that can be done with stored events")),
         }

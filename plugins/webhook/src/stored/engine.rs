@@ -25,7 +25,7 @@ pub(crate) enum Opened<'a> {
 }
 
 impl Engine {
-    pub(super) fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(store) => Some(store.path()),
             Self::Postgres { .. } => None,

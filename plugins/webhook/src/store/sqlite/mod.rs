@@ -96,6 +96,24 @@ impl Sqlite {
         open::close(&self.path, self.max_bytes).await
     }
 
+    /// Writes all of it into an empty file, as it is at one moment; others may read and write meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Damaged`], with what the engine says.
+    pub(crate) async fn backup(&self, to: &Path) -> Result<(), OpenError> {
+        open::backup(&self.path, self.max_bytes, to).await
+    }
+
+    /// Makes sure that it is a whole store of this release, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: what it is instead.
+    pub(crate) async fn inspect(&self) -> Result<(), OpenError> {
+        open::inspect(&self.path, self.max_bytes).await
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -90,6 +90,37 @@ pub(super) async fn close(path: &Path, max_bytes: u64) -> Result<(), OpenError> 
     connection.close().await.map_err(damaged)
 }
 
+/// Writes a consistent copy of the whole file.
+pub(super) async fn backup(path: &Path, max_bytes: u64, to: &Path) -> Result<(), OpenError> {
+    let damaged =
+        |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let mut connection = connect(path, max_bytes, false).await?;
+    let target = to.to_string_lossy().into_owned();
+    sqlx::query("VACUUM INTO ?1").bind(target).execute(&mut connection).await.map_err(damaged)?;
+    connection.close().await.map_err(damaged)
+}
+
+/// Looks a file over that is no store in use.
+pub(super) async fn inspect(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
+    let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+    let mut connection = connect(path, max_bytes, false).await?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| damaged(error.to_string()))?;
+    let verdict: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| damaged(error.to_string()))?;
+    if verdict != "ok" {
+        return Err(damaged(verdict));
+    }
+    if usize::try_from(found) != Ok(VERSIONS.len()) {
+        return Err(damaged(format!("it has version {found}, and this release {}", VERSIONS.len())));
+    }
+    connection.close().await.map_err(|error| damaged(error.to_string()))
+}
+
 async fn migrate(
     path: &Path,
     connection: &mut SqliteConnection,
