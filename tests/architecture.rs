@@ -184,6 +184,23 @@ fn every_crate_is_under_the_workspace_lints() {
 }
 
 /// The normal dependencies of a room that are ours.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let model = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let code: String = sources().iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let named: BTreeSet<&str> = model
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|text| text.rsplit_once("::").or_else(|| text.split_once(": ")))
+        .map(|(_, function)| function)
+        .collect();
+
+    let missing: Vec<_> = named.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(named.len() > 60, "{} tests are named", named.len());
+    assert_eq!(missing, Vec::<&&str>::new());
+}
+
 fn imports(room: &str) -> BTreeSet<String> {
     let manifest = fs::read_to_string(root().join(room).join("Cargo.toml")).unwrap();
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();
