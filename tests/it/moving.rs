@@ -184,3 +184,23 @@ async fn a_backup_of_a_running_gateway_has_every_event_that_was_acknowledged() {
     restored.stop().await;
     drop((globex, onfido));
 }
+
+/// After SIGTERM all events were in the write-ahead log, so that `events.db` alone was empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_exit_leaves_a_store_that_is_one_file() {
+    let kept = tempfile::tempdir().unwrap();
+    let path = kept.path().join("events.db");
+    let world = World::start(&stored().replace("\"store/events.db\"", &format!("{path:?}"))).await;
+    world.acme.set_mode(Mode::Status(500));
+    for number in 0..5 {
+        assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
+    }
+
+    let log_before = std::fs::metadata(kept.path().join("events.db-wal")).unwrap().len();
+    let World { gateway, .. } = world;
+    gateway.stop().await;
+    let log_after = std::fs::metadata(kept.path().join("events.db-wal")).map_or(0, |log| log.len());
+
+    assert!(log_before > 0);
+    assert_eq!(log_after, 0, "everything is in the file");
+}

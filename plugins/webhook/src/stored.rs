@@ -207,6 +207,11 @@ impl Background for Stored {
             metrics: self.metrics.clone(),
         };
         Dispatcher::new(means, store.reader()).run(shutdown, drain).await;
+        if let Opened::Sqlite(store) = &store
+            && let Err(error) = store.close().await
+        {
+            tracing::warn!(%error, "the write-ahead log stays beside the store; it belongs to it");
+        }
     }
 }
 
