@@ -87,6 +87,8 @@ pub const EVENTS_DEAD: &str = "gateway_events_dead_total";
 pub const EVENTS_PENDING: &str = "gateway_events_pending";
 /// Stored events that are kept and not tried, by tenant and reason: `unknown_key`.
 pub const EVENTS_PARKED: &str = "gateway_events_parked";
+/// Seconds since the oldest waiting event was received, by tenant.
+pub const EVENTS_OLDEST: &str = "gateway_events_oldest_age_seconds";
 /// Seconds that the oldest due event is late, by tenant.
 pub const EVENTS_LATE: &str = "gateway_events_oldest_due_age_seconds";
 /// Results of deliveries that the event store has not taken yet; nothing is delivered while there are any.

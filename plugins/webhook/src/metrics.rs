@@ -34,6 +34,8 @@ pub(crate) struct DispatchMetrics {
     pub(crate) parked: IntGaugeVec,
     /// Seconds that the oldest due event of a tenant is late.
     pub(crate) late: IntGaugeVec,
+    /// Seconds since the oldest waiting event of a tenant was received.
+    pub(crate) oldest: IntGaugeVec,
     /// 0 closed, 1 half open, 2 open, by tenant.
     pub(crate) breaker: IntGaugeVec,
     /// Results of deliveries that the store has not taken yet.
@@ -90,6 +92,7 @@ impl DispatchMetrics {
                 "Events that are kept and not tried.",
                 &["tenant", "reason"],
             )?,
+            oldest: gauge(names::EVENTS_OLDEST, "Age of the oldest event that waits, since its receipt.")?,
             late: gauge(names::EVENTS_LATE, "How late the oldest due event is.")?,
             unrecorded: collectors
                 .gauge(names::RESULTS_UNRECORDED, "Results of deliveries that wait for the store.", &[])?

@@ -38,11 +38,14 @@ impl Dispatcher {
             Ok(backlog) => {
                 self.means.metrics.pending.reset();
                 self.means.metrics.late.reset();
+                self.means.metrics.oldest.reset();
                 for lane in backlog {
                     let tenant = [lane.tenant.as_str()];
                     self.means.metrics.pending.with_label_values(&tenant).set(lane.events);
                     let late = (now() - lane.first_due).max(0) / 1000;
                     self.means.metrics.late.with_label_values(&tenant).set(late);
+                    let age = (now() - lane.oldest).max(0) / 1000;
+                    self.means.metrics.oldest.with_label_values(&tenant).set(age);
                 }
             }
             Err(error) => tracing::error!(%error, "cannot count the waiting events"),

@@ -107,6 +107,8 @@ pub(crate) struct Backlog {
     pub(crate) tenant: String,
     pub(crate) events: i64,
     pub(crate) first_due: Millis,
+    /// When the oldest of them was received.
+    pub(crate) oldest: Millis,
 }
 
 /// How many events of a tenant are parked for a reason, for the metrics.

@@ -149,13 +149,19 @@ impl Reader for PostgresReader {
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
         let query = QueryBuilder::new(format!(
-            "SELECT tenant, count(*), {} FROM event WHERE state = 0 GROUP BY tenant",
-            millis("min(due)")
+            "SELECT tenant, count(*), {}, {} FROM event WHERE state = 0 GROUP BY tenant",
+            millis("min(due)"),
+            millis("min(received)")
         ));
         let clock = now();
         let read = |row: &PgRow| {
-            let first_due = clock + row.try_get::<i64, _>(2)?;
-            Ok(Backlog { tenant: row.try_get(0)?, events: row.try_get(1)?, first_due })
+            let (due, oldest): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
+            Ok(Backlog {
+                tenant: row.try_get(0)?,
+                events: row.try_get(1)?,
+                first_due: clock + due,
+                oldest: clock + oldest,
+            })
         };
         self.rows(query, read).await
     }

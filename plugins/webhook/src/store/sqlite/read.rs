@@ -127,10 +127,15 @@ impl Reader for SqliteReader {
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
         let query = QueryBuilder::new(
-            "SELECT tenant, count(*), min(due_ms) FROM event WHERE state = 0 GROUP BY tenant",
+            "SELECT tenant, count(*), min(due_ms), min(received_ms) FROM event WHERE state = 0 GROUP BY tenant",
         );
         let read = |row: SqliteRow| {
-            Ok(Backlog { tenant: row.try_get(0)?, events: row.try_get(1)?, first_due: row.try_get(2)? })
+            Ok(Backlog {
+                tenant: row.try_get(0)?,
+                events: row.try_get(1)?,
+                first_due: row.try_get(2)?,
+                oldest: row.try_get(3)?,
+            })
         };
         self.rows(query)
             .await?

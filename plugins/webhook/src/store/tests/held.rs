@@ -29,6 +29,8 @@ async fn wait_apart(store: &Engine) {
         progress: Progress::default(),
     };
     let tries = reader.attempts(due[0].uid).await.unwrap();
+    let backlog = reader.backlog().await.unwrap();
+    assert!((now() - backlog[0].oldest).abs() < 60_000 && backlog[0].events == 2, "{backlog:?}");
     written(&mut *writer, &[everything]).await.unwrap();
     let anew = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
 
