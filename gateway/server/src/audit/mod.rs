@@ -43,6 +43,13 @@ struct Bounded {
     left_out: AtomicU64,
 }
 
+/// Whether a record may be stored already, because a try before failed without saying whether it stored the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Try {
+    First,
+    Again,
+}
+
 // === impl Audit ===
 
 impl Audit {
@@ -59,17 +66,36 @@ impl Audit {
         self.add(&Record::begun(attempt)).await
     }
 
-    /// Records what became of a change.
-    pub(crate) async fn end(&self, attempt: &Attempt, begun: i64, status: StatusCode, count: Option<u64>) {
-        let record = Record::ended(attempt, begun, status, count);
-        for _ in 0..TRIES_OF_AN_END {
-            match self.add(&record).await {
-                Ok(_) => return,
-                Err(error) => {
-                    tracing::error!(%error, begun, status = status.as_u16(), count, "the end of a change is not recorded");
+    /// Records what became of a change. A store that fails, as during the failover of a database, is tried again for
+    /// [`PAUSES_OF_AN_END`] in a task of its own: the answer to the operator does not wait for it.
+    pub(crate) async fn end(
+        self: &Arc<Self>,
+        attempt: &Attempt,
+        begun: i64,
+        status: StatusCode,
+        count: Option<u64>,
+    ) {
+        let text = match Record::ended(attempt, begun, status, count).to_text() {
+            Ok(text) => text,
+            Err(error) => {
+                tracing::error!(%error, begun, status = status.as_u16(), count, "the end of a change is not recorded");
+                return;
+            }
+        };
+        let Err(error) = self.store(&text, Try::First).await else { return };
+        let audit = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut error = error;
+            for pause in PAUSES_OF_AN_END {
+                tracing::warn!(%error, begun, "the end of a change is not recorded yet");
+                tokio::time::sleep(pause).await;
+                match audit.store(&text, Try::Again).await {
+                    Ok(_) => return,
+                    Err(latest) => error = latest,
                 }
             }
-        }
+            tracing::error!(%error, begun, status = status.as_u16(), count, "the end of a change is not recorded");
+        });
     }
 
     /// Records that somebody was refused, unless too many were.
@@ -83,10 +109,18 @@ impl Audit {
 
     async fn add(&self, record: &Record<'_>) -> Result<i64, AuditError> {
         let text = record.to_text().map_err(|error| AuditError::Failed(error.to_string()))?;
+        self.store(&text, Try::First).await
+    }
+
+    async fn store(&self, text: &str, attempt: Try) -> Result<i64, AuditError> {
         let _turn = self.turn.lock().await;
         for _ in 0..TRIES {
             let newest = self.log.newest().await?;
-            let entry = chain::next(newest.as_ref(), text.clone());
+            let is_there = newest.as_ref().filter(|newest| attempt == Try::Again && newest.record == text);
+            if let Some(entry) = is_there {
+                return Ok(entry.seq);
+            }
+            let entry = chain::next(newest.as_ref(), text.to_owned());
             if self.log.append(&entry).await? {
                 tracing::info!(seq = entry.seq, hash = entry.hash, "audit record stored");
                 return Ok(entry.seq);
@@ -117,7 +151,20 @@ impl Bounded {
 
 /// How often another gateway may be faster.
 const TRIES: usize = 100;
-const TRIES_OF_AN_END: usize = 3;
+/// How long a record "done" or "failed" waits before it is tried again: 47 seconds together.
+const PAUSES_OF_AN_END: [Duration; 8] = [
+    Duration::from_millis(500),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(8),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
 /// Denied attempts that are recorded: so many at once, and one more in this time. A year of them is less than 500 MB.
 const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
 const ONE_EVERY: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;
