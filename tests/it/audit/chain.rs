@@ -192,6 +192,17 @@ async fn the_file_is_verified_in_the_same_way() {
     let write = |lines: &[&str]| std::fs::write(&file, format!("{}\n", lines.join("\n"))).unwrap();
 
     assert!(by_gateway(&world.gateway, &[]).0 && by_script(&file, &[]).0);
+    // The process ended within the third change.
+    write(&lines[..5]);
+    let unended = "record 5: tenants.reload began and has no end";
+    let (is_whole, said) = by_gateway(&world.gateway, &[]);
+    assert!(
+        is_whole && said.starts_with("5 records, chain whole") && said.lines().nth(1) == Some(unended),
+        "{said}"
+    );
+    assert!(by_script(&file, &[]).1.starts_with(unended));
+    let json: Value = serde_json::from_str(&by_gateway(&world.gateway, &["--json"]).1).unwrap();
+    assert_eq!(json["unended"], serde_json::json!([{ "seq": 5, "operation": "tenants.reload" }]));
     write(&[&lines[..2], &lines[3..]].concat());
     assert!(by_gateway(&world.gateway, &[]).1.contains("record 3 was removed"));
     assert!(by_script(&file, &[]).1.contains("records 3 to 3 were removed"));

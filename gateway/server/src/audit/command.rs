@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::verify::{Fault, Head, Verifier};
+use super::verify::{Fault, Head, Unended, Verifier};
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -26,7 +26,8 @@ pub(crate) enum AuditCommand {
         limit: u16,
     },
     /// Verifies the chain in the store of a configuration, whether a gateway runs or not. Exits with 1 and names what was
-    /// removed, changed or inserted. Records that are missing at the end show only with --head.
+    /// removed, changed or inserted. Records that are missing at the end show only with --head. Also lists the changes that
+    /// began and have no end, which is not an error.
     Verify {
         #[command(flatten)]
         file: ConfigFile,
@@ -83,7 +84,7 @@ impl AuditCommand {
                         scanned.map_err(|error| error.to_string())
                     });
                     match scanned {
-                        Ok(()) => verdict(verifier.finish(), json),
+                        Ok(()) => verdict(&verifier.unended(), verifier.finish(), json),
                         Err(reason) => terminal::fail(&terminal::escaped(&reason)),
                     }
                 }
@@ -109,23 +110,34 @@ impl Wanted {
     }
 }
 
-fn verdict(found: Result<(u64, Head), Vec<Fault>>, json: bool) -> ExitCode {
+fn verdict(unended: &[Unended], found: Result<(u64, Head), Vec<Fault>>, json: bool) -> ExitCode {
+    let listed: Vec<Value> =
+        unended.iter().map(|one| json!({ "seq": one.seq, "operation": one.operation })).collect();
+    // Whoever can write to the store chose the name of an operation.
+    let lines = unended.iter().map(|one| terminal::escaped(&one.to_string()));
     match found {
         Ok((records, head)) => {
-            let whole = json!({ "whole": true, "records": records, "head": head.to_string() });
-            terminal::say(&match (json, records) {
-                (true, _) => whole.to_string(),
-                (false, 0) => "0 records, chain whole".to_owned(),
-                (false, _) => format!("{records} records, chain whole; the head is {head}"),
+            if json {
+                let whole =
+                    json!({ "whole": true, "records": records, "head": head.to_string(), "unended": listed });
+                terminal::say(&terminal::escaped_json(&whole.to_string()));
+                return ExitCode::SUCCESS;
+            }
+            terminal::say(&match records {
+                0 => "0 records, chain whole".to_owned(),
+                _ => format!("{records} records, chain whole; the head is {head}"),
             });
+            lines.for_each(|line| terminal::say(&line));
             ExitCode::SUCCESS
         }
         Err(faults) => {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             if json {
-                terminal::say(&json!({ "whole": false, "faults": faults }).to_string());
+                let broken = json!({ "whole": false, "faults": faults, "unended": listed });
+                terminal::say(&terminal::escaped_json(&broken.to_string()));
                 return ExitCode::FAILURE;
             }
+            lines.for_each(|line| terminal::say(&line));
             terminal::fail(&faults.join("\n"))
         }
     }

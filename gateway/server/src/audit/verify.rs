@@ -1,9 +1,10 @@
 //! What shows that a chain is not as it was written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use kyc_plugin_api::AuditEntry;
+use serde::Deserialize;
 
 use super::chain::{FIRST, hash};
 
@@ -29,6 +30,23 @@ pub(crate) enum Fault {
     OtherHead { seq: i64 },
 }
 
+/// A change that began, and of which no record says how it ended: its process ended on the way, its end could not be
+/// stored, or it is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unended {
+    pub(crate) seq: i64,
+    pub(crate) operation: String,
+}
+
+/// What of a record tells beginnings and ends apart; a record that cannot be read is neither.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    outcome: String,
+    operation: String,
+    begun: Option<i64>,
+}
+
 /// Looks over a chain, entry by entry.
 #[derive(Debug)]
 pub(crate) struct Verifier {
@@ -38,6 +56,8 @@ pub(crate) struct Verifier {
     heads: Vec<Head>,
     count: u64,
     faults: Vec<Fault>,
+    /// Operations that have no end yet, by the number of their beginning.
+    begun: BTreeMap<i64, String>,
 }
 
 // === impl Head ===
@@ -69,7 +89,7 @@ impl Verifier {
     pub(crate) fn new(heads: Vec<Head>) -> Self {
         let newest = Head { seq: 0, hash: FIRST.to_owned() };
         let known = HashMap::from([(newest.hash.clone(), 0)]);
-        Self { known, newest, heads, count: 0, faults: Vec::new() }
+        Self { known, newest, heads, count: 0, faults: Vec::new(), begun: BTreeMap::new() }
     }
 
     /// Takes the next entry.
@@ -95,8 +115,23 @@ impl Verifier {
         if self.heads.iter().any(|head| head.seq == entry.seq && head.hash != entry.hash) {
             self.faults.push(Fault::OtherHead { seq: entry.seq });
         }
+        let said: Said = serde_json::from_str(&entry.record).unwrap_or_default();
+        if said.outcome == "begun" {
+            self.begun.insert(entry.seq, said.operation);
+        }
+        if let Some(begun) = said.begun {
+            self.begun.remove(&begun);
+        }
         self.known.insert(entry.hash.clone(), entry.seq);
         self.newest = Head { seq: entry.seq, hash: entry.hash.clone() };
+    }
+
+    /// The changes without an end, in order. That is no fault of the chain.
+    pub(crate) fn unended(&self) -> Vec<Unended> {
+        self.begun
+            .iter()
+            .map(|(seq, operation)| Unended { seq: *seq, operation: operation.clone() })
+            .collect()
     }
 
     /// How many entries there are and the last one, or all that is wrong.
@@ -106,6 +141,14 @@ impl Verifier {
             self.faults.push(Fault::Removed { first: self.newest.seq + 1, last });
         }
         if self.faults.is_empty() { Ok((self.count, self.newest)) } else { Err(self.faults) }
+    }
+}
+
+// === impl Unended ===
+
+impl fmt::Display for Unended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {}: {} began and has no end", self.seq, self.operation)
     }
 }
 

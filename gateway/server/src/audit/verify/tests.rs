@@ -83,3 +83,29 @@ fn a_head_that_was_seen_shows_what_is_missing_at_the_end() {
         assert!(wrong.parse::<Head>().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_change_without_an_end_is_reported_and_is_no_fault() {
+    let records = [
+        r#"{"outcome":"begun","operation":"events.replay"}"#,
+        r#"{"outcome":"denied","operation":"events.replay"}"#,
+        r#"{"outcome":"begun","operation":"events.discard"}"#,
+        r#"{"outcome":"done","begun":1,"operation":"events.replay"}"#,
+        "unreadable",
+        r#"{"outcome":"begun","operation":"tenants.reload"}"#,
+        r#"{"outcome":"failed","begun":6,"operation":"tenants.reload"}"#,
+    ];
+    let mut verifier = Verifier::new(Vec::new());
+    let mut newest = None;
+    for record in records {
+        let entry = next(newest.as_ref(), record.to_owned());
+        verifier.take(&entry);
+        newest = Some(entry);
+    }
+
+    let unended = verifier.unended();
+
+    assert_eq!(unended, [Unended { seq: 3, operation: "events.discard".to_owned() }]);
+    assert_eq!(unended[0].to_string(), "record 3: events.discard began and has no end");
+    assert_eq!(verifier.finish().map(|(count, _)| count), Ok(7));
+}
