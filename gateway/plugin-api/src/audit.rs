@@ -83,6 +83,34 @@ pub trait AuditLog: Send + Sync + 'static {
             }
         }
     }
+
+    /// Hands over the entries with lower numbers than `before`, or all of them, from the newest one on, until `take`
+    /// says that it has enough by `false`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`].
+    async fn scan_back(
+        &self,
+        before: Option<i64>,
+        take: &mut (dyn FnMut(AuditEntry) -> bool + Send),
+    ) -> Result<(), AuditError> {
+        let mut end = match before {
+            Some(before) => before,
+            None => self.newest().await?.map_or(1, |newest| newest.seq.saturating_add(1)),
+        };
+        while end > 1 {
+            let after = (end - 1 - i64::try_from(PAGE).unwrap_or_default()).max(0);
+            let page = self.read(after, usize::try_from(end - 1 - after).unwrap_or(PAGE)).await?;
+            for entry in page.into_iter().rev().filter(|entry| entry.seq < end) {
+                if !take(entry) {
+                    return Ok(());
+                }
+            }
+            end = after + 1;
+        }
+        Ok(())
+    }
 }
 
 /// How many things a change has changed: a plugin puts it into the extensions of its answer.

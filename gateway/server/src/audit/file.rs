@@ -100,6 +100,35 @@ impl AuditLog for AuditFile {
         };
         scan().map_err(|error: io::Error| AuditError::Failed(format!("{}: {error}", self.0.display())))
     }
+
+    // From the end of the file on, once: a record's place cannot be known from its number.
+    async fn scan_back(
+        &self,
+        before: Option<i64>,
+        take: &mut (dyn FnMut(AuditEntry) -> bool + Send),
+    ) -> Result<(), AuditError> {
+        let (sender, mut entries) = tokio::sync::mpsc::channel(ENTRIES_AHEAD);
+        let reading = self.work(move |path| {
+            let file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            file.lock_shared()?;
+            each_back(&file, |entry| {
+                before.is_some_and(|before| entry.seq >= before) || sender.blocking_send(entry).is_ok()
+            })
+        });
+        let taking = async {
+            while let Some(entry) = entries.recv().await {
+                if !take(entry) {
+                    // The reader finds the channel closed, and ends; what it has read already is dropped.
+                    return entries.close();
+                }
+            }
+        };
+        tokio::join!(reading, taking).0
+    }
 }
 
 fn append(path: &Path, entry: &AuditEntry) -> io::Result<bool> {
@@ -201,6 +230,37 @@ fn each(file: File, mut take: impl FnMut(AuditEntry) -> bool) -> io::Result<()> 
     }
 }
 
+/// Hands over the entries from the last on, until enough are taken.
+fn each_back(file: &File, mut take: impl FnMut(AuditEntry) -> bool) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    // What does not end is not finished.
+    let mut from = if ends_line(file, length)? { length } else { start_of_last_line(file, length)? };
+    let mut bytes = Vec::new();
+    loop {
+        // All lines of which the beginning is in these bytes.
+        while let Some(whole) = bytes.strip_suffix(b"\n") {
+            let start = match whole.iter().rposition(|byte| *byte == b'\n') {
+                Some(place) => place + 1,
+                None if from == 0 => 0,
+                None => break,
+            };
+            if !take(parse(whole.get(start..).unwrap_or_default())?) {
+                return Ok(());
+            }
+            bytes.truncate(start);
+        }
+        if from == 0 {
+            return Ok(());
+        }
+        let size = from.min(BLOCK as u64);
+        from -= size;
+        let mut earlier = vec![0; usize::try_from(size).unwrap_or(BLOCK)];
+        file.read_exact_at(&mut earlier, from)?;
+        earlier.extend_from_slice(&bytes);
+        bytes = earlier;
+    }
+}
+
 fn parse(line: &[u8]) -> io::Result<AuditEntry> {
     let Line { seq, previous, record, hash } = serde_json::from_slice(line).map_err(|error| {
         io::Error::new(io::ErrorKind::InvalidData, format!("a line is no entry: {error}"))
@@ -209,53 +269,8 @@ fn parse(line: &[u8]) -> io::Result<AuditEntry> {
 }
 
 const BLOCK: usize = 8192;
+/// Entries that are read before somebody takes them.
+const ENTRIES_AHEAD: usize = 256;
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-    use crate::audit::chain::next;
-
-    #[tokio::test]
-    async fn entries_are_added_in_turn_and_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("data/audit.jsonl");
-        let file = AuditFile::new(path.clone());
-        assert!(file.newest().await.unwrap().is_none() && file.read(0, 9).await.unwrap().is_empty());
-
-        let mut entries: Vec<AuditEntry> = Vec::new();
-        for number in 0..5 {
-            // Longer than a block, once.
-            entries.push(next(entries.last(), format!("{number} {}", "x".repeat(number * 5000))));
-            assert!(file.append(entries.last().unwrap()).await.unwrap());
-            assert!(!file.append(entries.last().unwrap()).await.unwrap(), "it is there already");
-            assert_eq!(file.newest().await.unwrap().as_ref(), entries.last());
-        }
-
-        assert_eq!(file.read(0, 9).await.unwrap(), entries);
-        assert_eq!(file.read(2, 2).await.unwrap(), entries[2..4]);
-        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[tokio::test]
-    async fn a_line_that_was_not_finished_is_no_entry_and_is_cut_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let file = AuditFile::new(path.clone());
-        let first = next(None, "one".to_owned());
-        let second = next(Some(&first), "two".to_owned());
-
-        for torn in ["{", "{\"seq\":1,\"prev"] {
-            std::fs::write(&path, torn).unwrap();
-            assert_eq!(file.newest().await.unwrap(), None);
-            assert!(file.append(&first).await.unwrap());
-            let mut half = std::fs::read(&path).unwrap();
-            half.extend_from_slice(torn.as_bytes());
-            std::fs::write(&path, half).unwrap();
-            assert_eq!(file.newest().await.unwrap(), Some(first.clone()));
-            assert!(file.append(&second).await.unwrap());
-            assert_eq!(file.read(0, 9).await.unwrap(), [first.clone(), second.clone()]);
-        }
-    }
-}
+mod tests;
