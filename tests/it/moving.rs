@@ -39,7 +39,7 @@ async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
     // Beside a running gateway, and once it has recorded the fifth refusal.
     let mut lines: Vec<Value> = Vec::new();
     for _ in 0..2000 {
-        let exported = events(&world.gateway, &["export", "--tenant", "acme"]);
+        let exported = events(&world.gateway, &["export", "--tenant", "acme", "--reason", "ticket 7"]);
         assert!(exported.status.success(), "{}", text(&exported.stderr));
         lines = text(&exported.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         if lines[0]["state"] == "dead" {
@@ -52,7 +52,9 @@ async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
         world.gateway.folder().join("store/kept"),
     )
     .unwrap();
-    let without_key = events(&world.gateway, &["export"]);
+    let without_key = events(&world.gateway, &["export", "--reason", "without a key"]);
+    let without_reason = events(&world.gateway, &["export"]);
+    let unprintable = events(&world.gateway, &["export", "--reason", "a\nb"]);
 
     assert_eq!((lines.len(), &lines[0]["body"]), (1, &json!(event(1))));
     let tries = lines[0]["tries"].as_array().unwrap();
@@ -60,6 +62,21 @@ async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
     assert!(tries.iter().all(|one| one["status"] == 422 && one["answer"] == "portal-says: no"), "{tries:?}");
     assert_eq!((without_key.status.code(), text(&without_key.stdout).as_str()), (Some(1), ""));
     assert!(text(&without_key.stderr).contains("restore the key"), "{}", text(&without_key.stderr));
+    for (refused, said) in [(without_reason, "--reason"), (unprintable, "cannot be printed")] {
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
+        assert!(text(&refused.stderr).contains(said), "{refused:?}");
+    }
+    // The running gateway lists what the command recorded.
+    let audit = records(&world.gateway, "?operation=events.export").await;
+    let outcomes = audit.iter().take(4).map(|record| record["outcome"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(outcomes, ["failed", "begun", "done", "begun"], "{audit:?}");
+    let uid = text(&Command::new("id").arg("-u").output().unwrap().stdout).trim().to_owned();
+    let done = &audit[2];
+    assert_eq!(
+        ["operator", "way", "role", "from", "reason"].map(|name| done[name].clone()),
+        [&format!("uid {uid}"), "file", "file", &format!("file, uid {uid}"), "ticket 7"].map(Value::from)
+    );
+    assert_eq!((&done["filter"], &done["begun"]), (&json!({ "tenant": "acme" }), &audit[3]["seq"]));
     world.gateway.stop().await;
 }
 
@@ -88,7 +105,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     let moved = Setup::default().config(&stored().replace("store.path = \"store/events.db\"\n", &settings));
     let moved = moved.spawn().await;
     let live = store.join("events.db").to_string_lossy().into_owned();
-    let while_running = events(&moved, &["copy", "--from", &live]);
+    let while_running = events(&moved, &["copy", "--from", &live, "--reason", "to PostgreSQL"]);
     assert_eq!(change(&gateway, "/admin/reload", Some("before the move")).await, 202);
     // Stopping takes the folder along.
     gateway.signal("-STOP");
@@ -97,8 +114,8 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     }
     drop(gateway);
     let from = file.to_string_lossy().into_owned();
-    let copied = events(&moved, &["copy", "--from", &from]);
-    let again = events(&moved, &["copy", "--from", &from]);
+    let copied = events(&moved, &["copy", "--from", &from, "--reason", "to PostgreSQL"]);
+    let again = events(&moved, &["copy", "--from", &from, "--reason", "to PostgreSQL"]);
     std::fs::write(moved.folder().join("tenants.json"), tenants).unwrap();
     acme.set_mode(Mode::Ok);
     wait_for_all(&acme, &bodies).await;
@@ -111,8 +128,9 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     assert_eq!(change(&moved, "/admin/reload", Some("after the move")).await, 202);
     let audit = records(&moved, "").await;
     let reasons = audit.iter().map(|record| record["reason"].as_str().unwrap()).collect::<Vec<_>>();
-    assert_eq!(reasons, ["after the move", "after the move", "before the move", "before the move"]);
-    assert_eq!(audit[0]["seq"], 4);
+    let expected = ["after the move", "to PostgreSQL", "before the move"];
+    assert_eq!(reasons, expected.map(|reason| [reason; 2]).concat());
+    assert_eq!((&audit[0]["seq"], &audit[2]["operation"]), (&6.into(), &"events.copy".into()));
     moved.stop().await;
 }
 

@@ -25,7 +25,7 @@ pub trait Operations: Send + Sync + 'static {
     }
 
     /// Does a command on the gateway's command line, where no gateway need run and whoever can read the files
-    /// may see what is in them. Parameters come as a query.
+    /// may see what is in them. Parameters come as a query. The command line has an audit record made before.
     ///
     /// # Errors
     ///

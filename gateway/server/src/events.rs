@@ -1,17 +1,18 @@
 //! `kyc-gateway events`: asks the admin listener of a running gateway about stored events.
 
+mod offline;
+
 use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use url::form_urlencoded;
 
+use self::offline::{Command, offline, unrecorded};
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 use crate::remote::{Parameters, Target, Why};
-use crate::{config, terminal};
 
 /// What to do with stored events.
 #[derive(Subcommand)]
@@ -71,6 +72,8 @@ pub(crate) enum Events {
         file: ConfigFile,
         #[command(flatten)]
         filter: Filter,
+        #[command(flatten)]
+        why: Why,
     },
     /// Writes the whole SQLite store into a new file, also while a gateway uses it. Keep the store's key with it.
     Backup {
@@ -93,6 +96,8 @@ pub(crate) enum Events {
         /// The SQLite file; it is renamed to FILE.copied afterwards.
         #[arg(long, value_name = "FILE")]
         from: String,
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -161,14 +166,18 @@ impl Events {
                 target.tell(Some(&why), "/events/rekey", &parameters, changed)
             }
             Self::Discard { change } => change.ask("/events/discard", Vec::new()),
-            Self::Export { file, filter } => {
-                offline(&file, registry, instruments, "export", &filter.parameters())
+            Self::Export { file, filter, why } => {
+                offline(&file, registry, instruments, (Command::Export, &why), &filter.parameters())
             }
-            Self::Backup { file, to } => offline(&file, registry, instruments, "backup", &vec![("to", to)]),
+            Self::Copy { file, from, why } => {
+                offline(&file, registry, instruments, (Command::Copy, &why), &vec![("from", from)])
+            }
+            Self::Backup { file, to } => {
+                unrecorded(&file, registry, instruments, "backup", &vec![("to", to)])
+            }
             Self::Verify { file, copy } => {
-                offline(&file, registry, instruments, "verify", &vec![("file", copy)])
+                unrecorded(&file, registry, instruments, "verify", &vec![("file", copy)])
             }
-            Self::Copy { file, from } => offline(&file, registry, instruments, "copy", &vec![("from", from)]),
         }
     }
 }
@@ -181,33 +190,6 @@ impl Change {
         parameters.push(("dry_run", self.dry_run.to_string()));
         parameters.extend(more);
         self.target.tell(Some(&self.why), path, &parameters, changed)
-    }
-}
-
-/// Lets the plugin that keeps events do a command on its store.
-fn offline(
-    file: &ConfigFile,
-    registry: &Registry,
-    instruments: &Instruments,
-    command: &str,
-    parameters: &Parameters,
-) -> ExitCode {
-    let settings = match config::load(&file.config, registry, instruments) {
-        Ok(settings) => settings,
-        Err(problems) => return terminal::fail(&problems),
-    };
-    let Some(events) = settings.offers.operations.iter().find(|operations| operations.name() == "events")
-    else {
-        return terminal::fail(&"no route of this configuration stores events");
-    };
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-    let mut out = terminal::JsonLines::new(std::io::BufWriter::new(std::io::stdout()));
-    let done = terminal::wait_for(events.offline(command, &query, &mut out));
-    // What was written is shown, also when it is not all.
-    let flushed = std::io::Write::flush(&mut out).map_err(|error| error.to_string());
-    match done.and(flushed) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => terminal::fail(&reason),
     }
 }
 

@@ -151,8 +151,17 @@ impl Why {
         &self.reason
     }
 
+    /// The text, when it is a reason.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub(crate) fn reason(&self) -> Result<Reason, String> {
+        Reason::parse(&self.reason).map_err(|error| format!("--reason: {error}"))
+    }
+
     fn field(&self) -> Result<http::HeaderValue, String> {
-        let reason = Reason::parse(&self.reason).map_err(|error| format!("--reason: {error}"))?;
+        let reason = self.reason()?;
         http::HeaderValue::from_bytes(reason.as_str().as_bytes())
             .map_err(|error| format!("--reason: {error}"))
     }

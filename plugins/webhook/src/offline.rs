@@ -18,6 +18,14 @@ use crate::store::{
 };
 use crate::stored::{Engine, Opened, Stored};
 
+/// How much of a store is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// The audit records alone, so that the record of the copy itself follows on them.
+    AuditRecords,
+    All,
+}
+
 impl Stored {
     /// Does `command` with its parameters, written as a query.
     ///
@@ -36,9 +44,10 @@ impl Stored {
                 let filter = filter(&mut parameters).map_err(|(_, reason)| reason)?;
                 self.export(&filter, out).await
             }
-            "copy" => {
+            "copy" | "copy-audit" => {
                 let from = parameters.remove("from").ok_or("say which file to copy from")?;
-                self.copy(Path::new(&from), out).await
+                let extent = if command == "copy" { Extent::All } else { Extent::AuditRecords };
+                self.copy(Path::new(&from), extent, out).await
             }
             "backup" => {
                 let to = parameters.remove("to").ok_or("say into which file")?;
@@ -75,7 +84,7 @@ impl Stored {
     }
 
     /// Moves all events of a SQLite file into the configured database, and then puts the file aside.
-    async fn copy(&self, from: &Path, out: &mut (dyn Write + Send)) -> Result<(), String> {
+    async fn copy(&self, from: &Path, extent: Extent, out: &mut (dyn Write + Send)) -> Result<(), String> {
         let Engine::Postgres { .. } = &self.engine else {
             return Err("the configuration names no PostgreSQL database to copy into".to_owned());
         };
@@ -93,6 +102,12 @@ impl Stored {
         let source = Sqlite::new(from, u64::MAX / 2);
         source.prepare().await.map_err(|error| error.to_string())?;
         source.check_keys(&keyring).await.map_err(|error| error.to_string())?;
+        let (mut chain, mut other) = (SqliteRecords::new(&source), PostgresRecords::new(database));
+        let is_whole = copy_chain(&mut chain, &mut other).await.map_err(|error| error.to_string())?;
+        drop(chain);
+        if extent == Extent::AuditRecords {
+            return source.close().await.map_err(|error| error.to_string());
+        }
         let mut reader = source.reader();
         let (mut after, mut copied, mut known) = (0, 0, 0);
         loop {
@@ -105,9 +120,7 @@ impl Stored {
             known += records.len() - new;
         }
         copy_seen(&mut reader, database).await.map_err(|error| error.to_string())?;
-        let (mut chain, mut other) = (SqliteRecords::new(&source), PostgresRecords::new(database));
-        let is_whole = copy_chain(&mut chain, &mut other).await.map_err(|error| error.to_string())?;
-        drop((reader, chain));
+        drop(reader);
         source.close().await.map_err(|error| error.to_string())?;
         database.release_adopted().await.map_err(|error| error.to_string())?;
         let aside =

@@ -137,7 +137,7 @@ impl Desk {
         let changed = tokio::spawn(async move {
             let response = operations.answer(&method, &rest, &query).await;
             let count = response.extensions().get::<Changed>().map(|changed| changed.0);
-            audit.end(&attempt, begun, response.status(), count).await;
+            let _tries_again = audit.end(&attempt, begun, response.status(), count).await;
             response
         });
         changed.await.map_err(|_| AuditError::Failed("the change broke off".to_owned()).into())

@@ -20,6 +20,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::StatusCode;
 use kyc_plugin_api::{AuditError, AuditLog};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 pub(crate) use command::AuditCommand;
 pub(crate) use file::AuditFile;
@@ -67,35 +68,37 @@ impl Audit {
     }
 
     /// Records what became of a change. A store that fails, as during the failover of a database, is tried again for
-    /// [`PAUSES_OF_AN_END`] in a task of its own: the answer to the operator does not wait for it.
+    /// [`PAUSES_OF_AN_END`] in a task of its own, which is given back: the answer to an operator does not wait for it, but a
+    /// process that ends must.
     pub(crate) async fn end(
         self: &Arc<Self>,
         attempt: &Attempt,
         begun: i64,
         status: StatusCode,
         count: Option<u64>,
-    ) {
+    ) -> Option<JoinHandle<Result<i64, AuditError>>> {
         let text = match Record::ended(attempt, begun, status, count).to_text() {
             Ok(text) => text,
             Err(error) => {
                 tracing::error!(%error, begun, status = status.as_u16(), count, "the end of a change is not recorded");
-                return;
+                return None;
             }
         };
-        let Err(error) = self.store(&text, Try::First).await else { return };
+        let Err(error) = self.store(&text, Try::First).await else { return None };
         let audit = Arc::clone(self);
-        tokio::spawn(async move {
+        Some(tokio::spawn(async move {
             let mut error = error;
             for pause in PAUSES_OF_AN_END {
                 tracing::warn!(%error, begun, "the end of a change is not recorded yet");
                 tokio::time::sleep(pause).await;
                 match audit.store(&text, Try::Again).await {
-                    Ok(_) => return,
+                    Ok(seq) => return Ok(seq),
                     Err(latest) => error = latest,
                 }
             }
             tracing::error!(%error, begun, status = status.as_u16(), count, "the end of a change is not recorded");
-        });
+            Err(error)
+        }))
     }
 
     /// Records that somebody was refused, unless too many were.

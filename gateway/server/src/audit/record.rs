@@ -17,6 +17,10 @@ pub(crate) enum Peer {
     Socket {
         uid: u32,
     },
+    /// A command that opened the store itself, and the user who ran it.
+    File {
+        uid: u32,
+    },
     Unknown,
 }
 
@@ -118,6 +122,7 @@ impl fmt::Display for Peer {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Socket { uid } => write!(f, "socket, uid {uid}"),
+            Self::File { uid } => write!(f, "file, uid {uid}"),
             Self::Unknown => f.write_str("unknown"),
         }
     }

@@ -76,7 +76,7 @@ async fn ended_on(log: Failing) -> (Duration, Vec<String>) {
     let begun = audit.begin(&attempt()).await.unwrap();
 
     let asked = Instant::now();
-    audit.end(&attempt(), begun, StatusCode::OK, Some(1)).await;
+    let _tries_again = audit.end(&attempt(), begun, StatusCode::OK, Some(1)).await;
     let waited = asked.elapsed();
 
     // The clock is paused: it moves on as soon as all tasks wait for it.

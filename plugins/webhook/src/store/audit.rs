@@ -18,10 +18,15 @@ pub(crate) trait Records: Send {
 /// Copies the chain of one store into another, also where an earlier copy was broken off. `false`: the other one has a chain
 /// of its own, and nothing was copied.
 pub(crate) async fn copy_chain(from: &mut dyn Records, to: &mut dyn Records) -> Result<bool, StoreError> {
+    let Some(last) = from.read(None, 1).await?.pop() else { return Ok(true) };
+    if to.read(Some(last.seq - 1), 1).await?.pop().as_ref() == Some(&last) {
+        // An earlier copy has all of it, and the other chain went on.
+        return Ok(true);
+    }
     let mut after = 0;
     if let Some(newest) = to.read(None, 1).await?.pop() {
         if from.read(Some(newest.seq - 1), 1).await?.pop().as_ref() != Some(&newest) {
-            return Ok(from.read(None, 1).await?.is_empty());
+            return Ok(false);
         }
         after = newest.seq;
     }
