@@ -52,29 +52,44 @@ pub(crate) struct Certificates {
     pub(super) metrics: ConnectionMetrics,
 }
 
-/// The files as they are: the chain, the key, the authorities, and the revocation lists.
+/// Files as they are.
 #[derive(PartialEq, Eq)]
-pub(super) struct Contents([Zeroizing<Vec<u8>>; 3], Vec<Zeroizing<Vec<u8>>>);
+pub(super) struct Contents(Vec<Zeroizing<Vec<u8>>>);
 
-/// What was made of them.
-pub(super) struct Usable {
+/// What is read and judged apart from the other part: a certificate that cannot be used must not keep a new revocation list
+/// from being used, nor the other way round.
+pub(super) trait Part: Sized {
+    /// What the log calls the files.
+    const FILES: &'static str;
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// All that cannot be read.
+    fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>>;
+
+    /// Makes it of what the files hold.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    fn decode(files: &TlsFiles, contents: &Contents) -> Result<Self, Vec<TlsProblem>>;
+
+    /// Says what is not valid at a time.
+    fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem>;
+}
+
+/// What the gateway proves itself with.
+pub(super) struct Server {
     key: Arc<CertifiedKey>,
-    verifier: Option<Arc<dyn ClientCertVerifier>>,
-    pub(super) times: Times,
+    pub(super) leaf: Validity,
 }
 
 /// What checks the certificates of callers.
-struct Verifier {
-    verifier: Arc<dyn ClientCertVerifier>,
-    authorities: Vec<Validity>,
-    lists: Vec<(PathBuf, Validity)>,
-}
-
-/// When it can be used.
-#[derive(Clone, Debug)]
-pub(super) struct Times {
-    pub(super) leaf: Validity,
+pub(super) struct Callers {
     /// None: no certificate is asked for.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
     authorities: Vec<Validity>,
     lists: Vec<(PathBuf, Validity)>,
 }
@@ -88,95 +103,88 @@ impl TlsFiles {
     ///
     /// Everything that is wrong.
     pub(crate) fn check(&self) -> Result<Vec<TlsProblem>, Vec<TlsProblem>> {
-        let usable = self.read().and_then(|contents| self.decode(&contents))?;
-        Ok(usable.times.problems(self, SystemTime::now()))
+        let ((_, server), (_, callers)) = both(self.load::<Server>(), self.load::<Callers>())?;
+        let now = SystemTime::now();
+        Ok([server.problems(self, now), callers.problems(self, now)].concat())
     }
 
-    pub(super) fn read(&self) -> Result<Contents, Vec<TlsProblem>> {
-        let mut problems = Vec::new();
-        let mut read = |key, path: Option<&Path>| {
-            let bytes = path.map_or(Ok(Vec::new()), std::fs::read).unwrap_or_else(|error| {
-                let path = path.map(|path| path.display().to_string()).unwrap_or_default();
-                problems.push(TlsProblem { key, reason: format!("{path}: {error}") });
-                Vec::new()
-            });
-            Zeroizing::new(bytes)
-        };
-        let files = [
-            read(CERTIFICATE, Some(&self.certificate)),
-            read(KEY, Some(&self.key)),
-            read(CLIENT_CA, self.client_ca.as_deref()),
-        ];
-        let lists = self.client_crls.iter().map(|path| read(CLIENT_CRLS, Some(path))).collect();
-        let contents = Contents(files, lists);
-        if problems.is_empty() { Ok(contents) } else { Err(problems) }
-    }
-
-    pub(super) fn decode(&self, contents: &Contents) -> Result<Usable, Vec<TlsProblem>> {
-        let Contents([certificate, key, authorities], lists) = contents;
-        let chain = chain(&self.certificate, certificate);
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| TlsProblem { key: KEY, reason: format!("{}: {error}", self.key.display()) });
-        let files = self.client_crls.iter().map(PathBuf::as_path);
-        let verifier =
-            Revocation::read(files.zip(lists.iter().map(|bytes| bytes.as_slice()))).and_then(|revocation| {
-                match &self.client_ca {
-                    Some(path) => verifier(path, authorities, self.client_optional, revocation).map(Some),
-                    None => Ok(None),
-                }
-            });
-        match (chain, key, verifier) {
-            (Ok((chain, leaf)), Ok(key), Ok(verifier)) => {
-                let key = fit(chain, key).map_err(|problem| vec![problem])?;
-                let mut times = Times { leaf, authorities: Vec::new(), lists: Vec::new() };
-                let verifier = verifier.map(|verifier| {
-                    (times.authorities, times.lists) = (verifier.authorities, verifier.lists);
-                    verifier.verifier
-                });
-                Ok(Usable { key: Arc::new(key), verifier, times })
-            }
-            (chain, key, verifier) => {
-                Err([chain.err(), key.err(), verifier.err()].into_iter().flatten().collect())
-            }
-        }
+    /// Reads and decodes one part.
+    pub(super) fn load<P: Part>(&self) -> Result<(Contents, P), Vec<TlsProblem>> {
+        let contents = P::read(self)?;
+        let part = P::decode(self, &contents)?;
+        Ok((contents, part))
     }
 }
 
-// === impl Usable ===
-
-impl Usable {
-    pub(super) fn acceptor(self) -> Result<Acceptor, Vec<TlsProblem>> {
-        let mut settings = TlsSettings::with_callbacks(Box::new(Names))
-            .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
-        settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(self.key)));
-        let asks_callers = self.verifier.is_some();
-        if let Some(verifier) = self.verifier {
-            settings.set_client_cert_verifier(verifier);
-        }
-        settings.enable_h2();
-        let mut made = settings.build();
-        let mut config = made.acceptor.config().as_ref().clone();
-        // The strongest suite that both know, and not the one that a caller likes best.
-        config.ignore_client_order = true;
-        if asks_callers {
-            // A session that is resumed would not be asked again, however long its certificate has expired.
-            config.session_storage = Arc::new(NoServerSessionStorage {});
-            config.send_tls13_tickets = 0;
-        }
-        made.acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(made)
+/// Both parts, or all that is wrong with either.
+pub(super) fn both<A, B>(
+    one: Result<A, Vec<TlsProblem>>,
+    other: Result<B, Vec<TlsProblem>>,
+) -> Result<(A, B), Vec<TlsProblem>> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (one, other) => Err([one.err(), other.err()].into_iter().flatten().flatten().collect()),
     }
 }
 
-// === impl Times ===
+// === impl Server ===
 
-impl Times {
-    /// Says what is not valid at a time: the certificate, or all of the authorities.
-    pub(super) fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem> {
-        let leaf = self.leaf.problem(now).map(|problem| TlsProblem {
+impl Part for Server {
+    const FILES: &'static str = "certificate files";
+
+    fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>> {
+        read([(CERTIFICATE, files.certificate.as_path()), (KEY, files.key.as_path())])
+    }
+
+    fn decode(files: &TlsFiles, contents: &Contents) -> Result<Self, Vec<TlsProblem>> {
+        let chain = chain(&files.certificate, contents.file(0)).map_err(|problem| vec![problem]);
+        let key = PrivateKeyDer::from_pem_slice(contents.file(1)).map_err(|error| {
+            vec![TlsProblem { key: KEY, reason: format!("{}: {error}", files.key.display()) }]
+        });
+        let ((chain, leaf), key) = both(chain, key)?;
+        let key = fit(chain, key).map_err(|problem| vec![problem])?;
+        Ok(Self { key: Arc::new(key), leaf })
+    }
+
+    fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem> {
+        let problem = self.leaf.problem(now).map(|problem| TlsProblem {
             key: CERTIFICATE,
             reason: format!("{}: the certificate {problem}", files.certificate.display()),
         });
+        problem.into_iter().collect()
+    }
+}
+
+// === impl Callers ===
+
+impl Callers {
+    /// When the first revocation list should have been replaced, in Unix seconds.
+    pub(super) fn next_list(&self) -> Option<i64> {
+        self.lists.iter().map(|(_, list)| list.until).min()
+    }
+}
+
+impl Part for Callers {
+    const FILES: &'static str = "client authority and revocation files";
+
+    fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>> {
+        let authorities = files.client_ca.iter().map(|path| (CLIENT_CA, path.as_path()));
+        read(authorities.chain(files.client_crls.iter().map(|path| (CLIENT_CRLS, path.as_path()))))
+    }
+
+    fn decode(files: &TlsFiles, contents: &Contents) -> Result<Self, Vec<TlsProblem>> {
+        let lists = contents.0.iter().skip(usize::from(files.client_ca.is_some()));
+        let paths = files.client_crls.iter().map(PathBuf::as_path);
+        let revocation = Revocation::read(paths.zip(lists.map(|bytes| bytes.as_slice())));
+        let callers = revocation.and_then(|revocation| match &files.client_ca {
+            Some(path) => callers(path, contents.file(0), files.client_optional, revocation),
+            None => Ok(Self { verifier: None, authorities: Vec::new(), lists: Vec::new() }),
+        });
+        callers.map_err(|problem| vec![problem])
+    }
+
+    /// Authorities are a problem when none of them is valid.
+    fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem> {
         let authorities: Option<Vec<String>> =
             self.authorities.iter().map(|authority| authority.problem(now)).collect();
         let authorities = authorities.filter(|problems| !problems.is_empty()).map(|problems| {
@@ -191,13 +199,38 @@ impl Times {
             let reason = format!("{}: the revocation list {problem}", path.display());
             Some(TlsProblem { key: CLIENT_CRLS, reason })
         });
-        leaf.into_iter().chain(authorities).chain(lists).collect()
+        authorities.into_iter().chain(lists).collect()
     }
+}
 
-    /// When the first revocation list should have been replaced, in Unix seconds.
-    pub(super) fn next_list(&self) -> Option<i64> {
-        self.lists.iter().map(|(_, list)| list.until).min()
+// === impl Contents ===
+
+impl Contents {
+    fn file(&self, place: usize) -> &[u8] {
+        self.0.get(place).map(|bytes| bytes.as_slice()).unwrap_or_default()
     }
+}
+
+/// What new connections are set up with.
+pub(super) fn acceptor(server: &Server, callers: &Callers) -> Result<Acceptor, Vec<TlsProblem>> {
+    let mut settings = TlsSettings::with_callbacks(Box::new(Names))
+        .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
+    settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&server.key))));
+    if let Some(verifier) = &callers.verifier {
+        settings.set_client_cert_verifier(Arc::clone(verifier));
+    }
+    settings.enable_h2();
+    let mut made = settings.build();
+    let mut config = made.acceptor.config().as_ref().clone();
+    // The strongest suite that both know, and not the one that a caller likes best.
+    config.ignore_client_order = true;
+    if callers.verifier.is_some() {
+        // A session that is resumed would not be asked again, however long its certificate has expired.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    made.acceptor = TlsAcceptor::from(Arc::new(config));
+    Ok(made)
 }
 
 // === impl Certificates ===
@@ -207,6 +240,19 @@ impl Certificates {
     pub(super) fn acceptor(&self) -> Arc<Acceptor> {
         self.acceptor.load_full()
     }
+}
+
+fn read<'a>(files: impl IntoIterator<Item = (&'static str, &'a Path)>) -> Result<Contents, Vec<TlsProblem>> {
+    let mut problems = Vec::new();
+    let mut read = |(key, path): (&'static str, &Path)| {
+        let bytes = std::fs::read(path).unwrap_or_else(|error| {
+            problems.push(TlsProblem { key, reason: format!("{}: {error}", path.display()) });
+            Vec::new()
+        });
+        Zeroizing::new(bytes)
+    };
+    let contents = Contents(files.into_iter().map(&mut read).collect());
+    if problems.is_empty() { Ok(contents) } else { Err(problems) }
 }
 
 /// The chain as it is sent; only its leaf's time is checked: an old root behind it harms nobody.
@@ -231,7 +277,7 @@ fn fit(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Resu
     CertifiedKey::from_der(chain, key, provider).map_err(problem)
 }
 
-fn verifier(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> Result<Verifier, TlsProblem> {
+fn callers(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> Result<Callers, TlsProblem> {
     let problem =
         |reason: String| TlsProblem { key: CLIENT_CA, reason: format!("{}: {reason}", path.display()) };
     let mut roots = RootCertStore::empty();
@@ -243,7 +289,7 @@ fn verifier(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> 
     let builder = WebPkiClientVerifier::builder(Arc::new(roots)).with_crls(revocation.lists);
     let builder = if optional { builder.allow_unauthenticated() } else { builder };
     let built = builder.build().map_err(|error| problem(error.to_string()))?;
-    Ok(Verifier { verifier: built, authorities: validities, lists: revocation.validities })
+    Ok(Callers { verifier: Some(built), authorities: validities, lists: revocation.validities })
 }
 
 pub(super) const CERTIFICATE: &str = "certificate_file";

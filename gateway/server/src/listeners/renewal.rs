@@ -1,7 +1,8 @@
 //! Reads certificate files again when they change.
 //!
 //! What is in use stays until the files hold something better: files that cannot be used, or that are not valid now, do not
-//! replace what is. A file that is valid from later on is taken then.
+//! replace what is. A file that is valid from later on is taken then. The gateway's own certificate and what checks those of
+//! callers are judged apart: a broken certificate must not let a revoked caller go on.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,9 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::certificates::{Certificates, Contents, Times, TlsFiles, TlsProblem};
+use super::certificates::{
+    Callers, Certificates, Contents, Part, Server, TlsFiles, TlsProblem, acceptor, both,
+};
 
 /// Looks at the files of all listeners from time to time.
 pub(crate) struct Renewal {
@@ -27,14 +30,32 @@ struct Watched {
 }
 
 struct State {
+    server: Used<Server>,
+    callers: Used<Callers>,
+    /// Whether the acceptor is not of the parts that are used.
+    is_stale: bool,
+}
+
+/// A part that is in use, and its files.
+struct Used<P> {
+    part: P,
     /// What the files held when they were looked at last.
     seen: Contents,
     /// Whether that cannot be used.
     is_refused: bool,
     /// Whether that is valid at another time than now.
     is_waiting: bool,
-    /// When what is in use is valid.
-    times: Times,
+}
+
+/// What a look at the files of a part has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// What is in use.
+    Same,
+    /// Something better, which is in use now.
+    New,
+    /// Something that is not used.
+    Refused,
 }
 
 // === impl Renewal ===
@@ -56,16 +77,15 @@ impl Renewal {
         files: TlsFiles,
         metrics: &Metrics,
     ) -> Result<Arc<Certificates>, Vec<TlsProblem>> {
-        let seen = files.read()?;
-        let usable = files.decode(&seen)?;
+        let (server, callers) = both(Used::<Server>::load(&files), Used::<Callers>::load(&files))?;
+        let made = acceptor(&server.part, &callers.part)?;
         let metrics = metrics.listener(listener);
-        metrics.certificate_expires(usable.times.leaf.until);
+        metrics.certificate_expires(server.part.leaf.until);
         metrics.certificate_files_refused(false);
-        metrics.revocation_lists_expire(usable.times.next_list());
-        let times = usable.times.clone();
-        let acceptor = ArcSwap::from_pointee(usable.acceptor()?);
+        metrics.revocation_lists_expire(callers.part.next_list());
+        let acceptor = ArcSwap::from_pointee(made);
         let certificates = Arc::new(Certificates { listener: listener.to_owned(), files, acceptor, metrics });
-        let state = Mutex::new(State { seen, is_refused: false, is_waiting: false, times });
+        let state = Mutex::new(State { server, callers, is_stale: false });
         self.watched.push(Watched { certificates: Arc::clone(&certificates), state });
         Ok(certificates)
     }
@@ -93,59 +113,83 @@ impl BackgroundService for Renewal {
 // === impl Watched ===
 
 impl Watched {
-    /// Takes what changed. What is refused is logged once, and what was used before stays.
+    /// Takes what changed.
     fn look(&self, now: SystemTime) {
-        let Certificates { listener, files, acceptor, metrics } = &*self.certificates;
+        let Certificates { listener, files, acceptor: used, metrics } = &*self.certificates;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let contents = match files.read() {
-            Ok(contents) => contents,
-            // Files that are replaced are gone for a moment.
-            Err(problems) => {
-                metrics.certificate_files_refused(true);
-                return refuse(listener, "cannot be read", &problems);
+        let server = state.server.look(listener, files, now);
+        let callers = state.callers.look(listener, files, now);
+        state.is_stale |= server == Found::New || callers == Found::New;
+        let mut is_refused = server == Found::Refused || callers == Found::Refused;
+        if state.is_stale {
+            match acceptor(&state.server.part, &state.callers.part) {
+                Ok(made) => {
+                    used.store(Arc::new(made));
+                    state.is_stale = false;
+                    let expires = state.server.part.leaf.until;
+                    metrics.certificate_expires(expires);
+                    metrics.revocation_lists_expire(state.callers.part.next_list());
+                    tracing::info!(listener, expires, ?server, ?callers, "certificates changed");
+                }
+                Err(problems) => {
+                    is_refused = true;
+                    refuse(listener, Server::FILES, "cannot be used", &problems);
+                }
             }
-        };
-        let is_new = contents != state.seen;
-        if !is_new && !state.is_waiting {
-            metrics.certificate_files_refused(state.is_refused);
-            return;
         }
-        let decoded = files.decode(&contents);
-        state.seen = contents;
-        (state.is_refused, state.is_waiting) = (false, false);
-        let made = decoded.and_then(|usable| {
-            let times = usable.times.clone();
-            Ok((times, usable.acceptor()?))
-        });
-        let (times, made) = match made {
-            Ok(made) => made,
-            Err(problems) => {
-                state.is_refused = true;
-                metrics.certificate_files_refused(true);
-                return refuse(listener, "cannot be used", &problems);
-            }
-        };
-        let problems = times.problems(files, now);
-        if !problems.is_empty() && state.times.problems(files, now).is_empty() {
-            state.is_waiting = true;
-            metrics.certificate_files_refused(true);
-            if is_new {
-                refuse(listener, "are not valid now", &problems);
-            }
-            return;
-        }
-        metrics.certificate_expires(times.leaf.until);
-        metrics.certificate_files_refused(false);
-        metrics.revocation_lists_expire(times.next_list());
-        acceptor.store(Arc::new(made));
-        tracing::info!(listener, expires = times.leaf.until, "certificates changed");
-        state.times = times;
+        metrics.certificate_files_refused(is_refused);
     }
 }
 
-fn refuse(listener: &str, what: &str, problems: &[TlsProblem]) {
+// === impl Used ===
+
+impl<P: Part> Used<P> {
+    fn load(files: &TlsFiles) -> Result<Self, Vec<TlsProblem>> {
+        let (seen, part) = files.load()?;
+        Ok(Self { part, seen, is_refused: false, is_waiting: false })
+    }
+
+    /// Takes what changed. What is refused is logged once, and what was used before stays.
+    fn look(&mut self, listener: &str, files: &TlsFiles, now: SystemTime) -> Found {
+        let contents = match P::read(files) {
+            Ok(contents) => contents,
+            // Files that are replaced are gone for a moment.
+            Err(problems) => {
+                refuse(listener, P::FILES, "cannot be read", &problems);
+                return Found::Refused;
+            }
+        };
+        let is_new = contents != self.seen;
+        if !is_new && !self.is_waiting {
+            return if self.is_refused { Found::Refused } else { Found::Same };
+        }
+        let decoded = P::decode(files, &contents);
+        self.seen = contents;
+        (self.is_refused, self.is_waiting) = (false, false);
+        let part = match decoded {
+            Ok(part) => part,
+            Err(problems) => {
+                self.is_refused = true;
+                refuse(listener, P::FILES, "cannot be used", &problems);
+                return Found::Refused;
+            }
+        };
+        let problems = part.problems(files, now);
+        if !problems.is_empty() && self.part.problems(files, now).is_empty() {
+            self.is_waiting = true;
+            if is_new {
+                refuse(listener, P::FILES, "are not valid now", &problems);
+            }
+            return Found::Refused;
+        }
+        self.part = part;
+        Found::New
+    }
+}
+
+fn refuse(listener: &str, files: &str, what: &str, problems: &[TlsProblem]) {
     let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    tracing::error!(listener, problems, "certificate files {what}, those before stay in use");
+    tracing::error!(listener, problems, "{files} {what}, those before stay in use");
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use super::*;
 
 const HOUR: i64 = 3600;
 
+type Damage = fn(&Room);
+
 struct Room {
     folder: tempfile::TempDir,
     metrics: Metrics,
@@ -172,6 +174,51 @@ fn a_revocation_list_that_expired_does_not_replace_another() {
     let new = room.look(&renewal, 1);
 
     assert_eq!((old, new), (REFUSED, CHANGED));
+}
+
+/// A certificate file that could not be used kept a new revocation list from being used: a revoked caller went on.
+#[test]
+fn a_certificate_that_is_refused_keeps_no_list_from_being_used_and_the_other_way_round() {
+    let in_use_but_something_is_refused = (true, true);
+    let rows: [(&str, &str, Damage); 4] = [
+        ("certificate unreadable", "server", |room| {
+            std::fs::remove_file(room.path("certificate.pem")).unwrap();
+        }),
+        ("certificate expired", "server", |room| room.certificate(-2 * HOUR, -HOUR)),
+        ("key broken", "server", |room| std::fs::write(room.path("key.pem"), "half a k").unwrap()),
+        ("list broken", "callers", |room| std::fs::write(room.path("revoked.pem"), "half a l").unwrap()),
+    ];
+
+    for (what, part, damage) in rows {
+        let room = Room::new();
+        room.certificate(-HOUR, 10 * HOUR);
+        room.authorities(&[(-HOUR, 10 * HOUR)]);
+        room.list(-HOUR, 10 * HOUR);
+        let renewal = room.watch(Some("authorities.pem"));
+
+        damage(&room);
+        let damaged = room.look(&renewal, 0);
+        match part {
+            "server" => room.list(-HOUR, 20 * HOUR),
+            _ => room.certificate(-HOUR, 20 * HOUR),
+        }
+        let other = [room.look(&renewal, 1), room.look(&renewal, 2)];
+        room.certificate(-HOUR, 30 * HOUR);
+        room.list(-HOUR, 30 * HOUR);
+        let repaired = [room.look(&renewal, 3), room.look(&renewal, 4)];
+
+        assert_eq!(
+            (damaged, other, repaired),
+            (REFUSED, [in_use_but_something_is_refused, REFUSED], [CHANGED, SAME]),
+            "{what}"
+        );
+        let expires = format!(
+            "gateway_listener_revocation_lists_expire_timestamp_seconds{{listener=\"main\"}} {}",
+            room.now + 30 * HOUR
+        );
+        let metrics = String::from_utf8(room.metrics.encode().unwrap()).unwrap();
+        assert!(metrics.contains(&expires), "{what}: {metrics}");
+    }
 }
 
 #[test]
