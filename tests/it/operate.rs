@@ -1,10 +1,14 @@
 //! Stored events in the hands of operators: the admin paths and the command line.
 
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 
 use kyc_sandbox::portal::Mode;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
+use crate::audit::records;
 use crate::durable::{event, stored};
 use crate::support::gateway::{Gateway, binary};
 use crate::support::world::World;
@@ -128,5 +132,40 @@ async fn what_is_not_meant_is_not_done() {
             "there is no such event\n"
         ]
     );
+    world.gateway.stop().await;
+}
+
+/// The reader of chunks behind the admin listeners takes what the strict one of the proxy refuses, so that a body could hide
+/// a request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_chunks_is_refused_and_ends_the_connection() {
+    let world = World::start(&stored()).await;
+    let admin: SocketAddr =
+        world.gateway.admin("").trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let hidden = format!("GET /livez HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+    let rows = [
+        ("GET", "/livez", "Transfer-Encoding: chunked", "0\r\n\r\n"),
+        ("POST", "/admin/reload", "Transfer-Encoding: chunked", "0;a\n\r\n\r\n"),
+        ("POST", "/admin/reload", "transfer-encoding: gzip, chunked", "5\r\nhello\r\n0\r\n\r\n"),
+    ];
+
+    for (method, path, field, body) in rows {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {admin}\r\nX-Admin-Intent: test\r\nX-Admin-Reason: test\r\n{field}\r\n\r\n\
+             {body}{hidden}"
+        );
+        let mut stream = TcpStream::connect(admin).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        // A reset tells the end of the connection, too.
+        let _ = stream.read_to_end(&mut bytes).await;
+        let text = String::from_utf8_lossy(&bytes);
+
+        assert!(text.starts_with("HTTP/1.1 400 "), "{method} {field}: {text}");
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{method} {field}: {text}");
+        assert!(text.to_ascii_lowercase().contains("connection: close"), "{method} {field}: {text}");
+    }
+
+    assert!(records(&world.gateway, "").await.is_empty(), "nothing was changed");
     world.gateway.stop().await;
 }

@@ -17,4 +17,4 @@ pub(crate) use gate::{Gate, GateLimits, WhenFull};
 pub(crate) use proxied::Balancers;
 pub(crate) use renewal::Renewal;
 pub(crate) use socket::BoundSocket;
-pub(crate) use turn::Turns;
+pub(crate) use turn::{Turns, refuse_chunks};

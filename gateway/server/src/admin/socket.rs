@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 
 use super::Admin;
 use crate::audit::Peer;
+use crate::listeners::refuse_chunks;
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]
@@ -131,6 +132,9 @@ impl Service for AtSocket {
 #[async_trait]
 impl ServeHttp for AtPeer {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        if let Some(refusal) = refuse_chunks(session) {
+            return refusal;
+        }
         self.admin.answer_to(self.peer, session).await
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::Response;
+use http::{HeaderValue, Response, StatusCode, header};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 
@@ -80,6 +80,25 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for Turns<A> {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         kyc_proxy::head_is_whole(session);
         let _works = Works::begin();
+        if let Some(refusal) = refuse_chunks(session) {
+            return refusal;
+        }
         self.inner.response(session).await
     }
+}
+
+/// Refuses a body in chunks, which Pingora's lax reader would have to find the end of: no page of an admin listener takes a
+/// body. The connection ends, so that nothing of the body is read as the next request.
+pub(crate) fn refuse_chunks(session: &mut ServerSession) -> Option<Response<Vec<u8>>> {
+    if !session.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    session.set_keepalive(None);
+    let body = b"{\"error\":\"requests have no body here, and no Transfer-Encoding\"}\n".to_vec();
+    let length = body.len();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Some(response)
 }
