@@ -126,6 +126,7 @@ pub(crate) struct Tenants {
     #[serde(with = "humantime_serde")]
     pub(crate) max_age: Option<Duration>,
     pub(crate) onfido_hosts: Vec<String>,
+    pub(crate) allow_http: bool,
     pub(crate) file: TenantFile,
     pub(crate) vault: Vault,
 }
@@ -253,6 +254,7 @@ impl Default for Tenants {
             poll: Duration::from_secs(10),
             max_age: None,
             onfido_hosts: ["eu", "us", "ca"].map(|region| format!("api.{region}.onfido.com")).to_vec(),
+            allow_http: false,
             file: TenantFile::default(),
             vault: Vault::default(),
         }

@@ -101,7 +101,7 @@ impl Settings {
             .iter()
             .map(|listener| listener.address.port())
             .chain(admin.iter().flat_map(AdminSettings::ports));
-        let hosts = tenants::hosts(&raw.tenants.onfido_hosts, problems).without_ports(own_ports.collect());
+        let hosts = tenants::hosts(&raw.tenants, problems).without_ports(own_ports.collect());
         let mut watch = WatchSettings { poll, hosts, callers_are_needed: false };
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();

@@ -33,8 +33,8 @@ pub(crate) fn check(
 }
 
 /// Where API tokens may go.
-pub(crate) fn hosts(raw: &[String], problems: &mut Problems) -> OnfidoHosts {
-    for (place, host) in raw.iter().enumerate() {
+pub(crate) fn hosts(raw: &Tenants, problems: &mut Problems) -> OnfidoHosts {
+    for (place, host) in raw.onfido_hosts.iter().enumerate() {
         let is_host =
             url::Host::parse(host).is_ok_and(|parsed| parsed.to_string().eq_ignore_ascii_case(host));
         if !is_host {
@@ -43,7 +43,7 @@ pub(crate) fn hosts(raw: &[String], problems: &mut Problems) -> OnfidoHosts {
             problems.add(format!("tenants.onfido_hosts[{place}]"), reason);
         }
     }
-    OnfidoHosts::new(raw.iter().cloned())
+    OnfidoHosts::new(raw.onfido_hosts.iter().cloned()).with_cleartext(Cleartext::from_setting(raw.allow_http))
 }
 
 fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Problems) -> Option<TenantSource> {

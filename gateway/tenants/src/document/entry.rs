@@ -12,7 +12,7 @@ use kyc_model::{
 use serde_json::value::RawValue;
 
 use super::BASE_URL;
-use super::hosts::{OnfidoHosts, is_onfido_in_clear};
+use super::hosts::OnfidoHosts;
 use super::object::{self, FieldProblem, Object};
 use super::rules;
 
@@ -57,8 +57,8 @@ impl Entry {
         let operations = reader.operations();
         let callers = reader.callers();
         let (own_base, needs_base) = reader.base(hosts);
-        if needs_base && base.is_some_and(|base| is_onfido_in_clear(base)) {
-            reader.problems.push(format!("{BASE_URL} {IN_CLEAR}"));
+        if needs_base && let Some(problem) = base.and_then(|base| hosts.in_clear(base)) {
+            reader.problems.push(format!("{BASE_URL} {problem}"));
         }
         let portal = reader.portal();
         let base = own_base.or_else(|| base.map(Arc::clone));
@@ -125,10 +125,10 @@ impl Reader<'_> {
         let known = self.problems.len();
         let own = self.optional("baseUrl", |text| {
             let base = UpstreamBase::parse(text).and_then(|base| hosts.admit(base));
-            match base {
-                Ok(base) if is_onfido_in_clear(&base) => Err(IN_CLEAR.to_owned()),
-                Ok(base) => Ok(base),
-                Err(error) => Err(error.to_string()),
+            let base = base.map_err(|error| error.to_string())?;
+            match hosts.in_clear(&base) {
+                Some(problem) => Err(problem.to_owned()),
+                None => Ok(base),
             }
         });
         let own = own.map(Arc::new);
@@ -206,8 +206,6 @@ fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 const CALLERS: &str = "callers";
-
-const IN_CLEAR: &str = "must begin with https://, or the API token could be read on the way";
 
 /// What FintechOS calls its endpoint.
 const DEFAULT_ACTION: &str = "FTOS_Onfido_WebHook";

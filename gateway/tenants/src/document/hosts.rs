@@ -1,5 +1,6 @@
 //! Where API tokens may go.
 
+use kyc_http_client::Cleartext;
 use kyc_model::{InvalidBaseUrl, UpstreamBase};
 
 /// The hosts that a tenant's Onfido may be at. Those on this machine always may, but for the gateway's own ports: a call
@@ -8,6 +9,7 @@ use kyc_model::{InvalidBaseUrl, UpstreamBase};
 pub struct OnfidoHosts {
     hosts: Vec<String>,
     own_ports: Vec<u16>,
+    cleartext: Cleartext,
 }
 
 // === impl OnfidoHosts ===
@@ -16,13 +18,31 @@ impl OnfidoHosts {
     /// These hosts, by their exact names.
     pub fn new(hosts: impl IntoIterator<Item = String>) -> Self {
         let plain = |host: String| host.trim_matches(['[', ']']).to_ascii_lowercase();
-        Self { hosts: hosts.into_iter().map(plain).collect(), own_ports: Vec::new() }
+        Self {
+            hosts: hosts.into_iter().map(plain).collect(),
+            own_ports: Vec::new(),
+            cleartext: Cleartext::Local,
+        }
     }
 
     /// The same without these ports of this machine.
     #[must_use]
     pub fn without_ports(self, own_ports: Vec<u16>) -> Self {
         Self { own_ports, ..self }
+    }
+
+    /// The same, where `http://` to other machines may be accepted; to Onfido itself it never is.
+    #[must_use]
+    pub fn with_cleartext(self, cleartext: Cleartext) -> Self {
+        Self { cleartext, ..self }
+    }
+
+    /// Why no token may go to a base without TLS, where everybody on the way could read it.
+    pub(super) fn in_clear(&self, base: &UpstreamBase) -> Option<&'static str> {
+        if !base.is_tls() && ONFIDO.contains(&base.host()) {
+            return Some(ONFIDO_IN_CLEAR);
+        }
+        self.cleartext.check(base.url()).is_err().then_some(IN_CLEAR)
     }
 
     /// Gives the base back if a token may go there.
@@ -40,13 +60,10 @@ impl Default for OnfidoHosts {
     }
 }
 
-/// Says whether a token would go to Onfido itself without TLS, where everybody on the way could read a live one. Other
-/// hosts are the operator's own choice.
-pub(super) fn is_onfido_in_clear(base: &UpstreamBase) -> bool {
-    !base.is_tls() && ONFIDO.contains(&base.host())
-}
-
 const ONFIDO: [&str; 3] = ["api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com"];
+
+const ONFIDO_IN_CLEAR: &str = "must begin with https://, or the API token could be read on the way";
+const IN_CLEAR: &str = "must begin with https://, or the API token could be read on the way; tenants.allow_http = true permits it";
 
 #[cfg(test)]
 mod tests {
@@ -73,18 +90,29 @@ mod tests {
         }
     }
 
+    /// A host of `tenants.onfido_hosts` besides Onfido's three got tokens without TLS, although nobody had allowed it.
     #[test]
-    fn onfidos_own_hosts_are_reached_with_tls_alone() {
-        for (url, in_clear) in [
-            ("https://api.eu.onfido.com/v3.6", false),
-            ("http://api.eu.onfido.com/v3.6", true),
-            ("HTTP://API.US.onfido.com:443", true),
-            ("http://api.ca.onfido.com", true),
-            ("http://localhost:8081", false),
-            ("http://127.0.0.1:8081", false),
-            ("http://onfido.example", false),
+    fn a_token_leaves_the_machine_without_tls_only_where_that_is_allowed() {
+        let (hosts, allowed) =
+            (OnfidoHosts::default(), OnfidoHosts::default().with_cleartext(Cleartext::Allowed));
+        for (url, refused, refused_when_allowed) in [
+            ("https://api.eu.onfido.com/v3.6", None, None),
+            ("http://api.eu.onfido.com/v3.6", Some(ONFIDO_IN_CLEAR), Some(ONFIDO_IN_CLEAR)),
+            ("HTTP://API.US.onfido.com:443", Some(ONFIDO_IN_CLEAR), Some(ONFIDO_IN_CLEAR)),
+            ("http://api.ca.onfido.com", Some(ONFIDO_IN_CLEAR), Some(ONFIDO_IN_CLEAR)),
+            ("http://localhost:8081", None, None),
+            ("http://127.0.0.1:8081", None, None),
+            ("http://[::1]:8081", None, None),
+            ("http://onfido.example", Some(IN_CLEAR), None),
+            ("http://192.0.2.7:8080", Some(IN_CLEAR), None),
+            ("https://onfido.example", None, None),
         ] {
-            assert_eq!(is_onfido_in_clear(&UpstreamBase::parse(url).unwrap()), in_clear, "{url}");
+            let base = UpstreamBase::parse(url).unwrap();
+            assert_eq!(
+                (hosts.in_clear(&base), allowed.in_clear(&base)),
+                (refused, refused_when_allowed),
+                "{url}"
+            );
         }
     }
 }

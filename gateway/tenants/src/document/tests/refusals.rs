@@ -110,9 +110,15 @@ fn the_documents_base_url_at_onfido_needs_tls_too() {
     let texts: Vec<String> = in_clear.refused.iter().map(Refusal::to_string).collect();
     assert_eq!(texts, [format!("tenant \"acme\" (entry 1): Onfido-{}", IN_CLEAR.replace("base", "Base"))]);
     assert!(in_clear.tenants.len() == 1 && in_clear.tenants.by_name("globex").is_some());
-    for base in ["http://localhost:8081/v3.6", "http://127.0.0.1:8081", "http://o.example/"] {
+    for base in ["http://localhost:8081/v3.6", "http://127.0.0.1:8081", "https://o.example/"] {
         assert_eq!(read(base).tenants.len(), 2, "{base}");
     }
+    let other = read("http://o.example/").refused;
+    let permits = "; tenants.allow_http = true permits it";
+    assert_eq!(other.iter().map(Refusal::to_string).collect::<Vec<_>>(), [format!("{}{permits}", texts[0])]);
+    let allowed = hosts.clone().with_cleartext(kyc_http_client::Cleartext::Allowed);
+    let read = Document::parse_within(text("http://o.example/").as_bytes(), None, &allowed).unwrap();
+    assert_eq!(read.tenants.len(), 2);
 }
 
 #[test]
