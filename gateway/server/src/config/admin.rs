@@ -90,6 +90,14 @@ pub(super) fn check(
     {
         problems.add("admin.metrics_token_file", reason);
     }
+    if metrics_token.is_some()
+        && let Some(address) = address.filter(|address| !address.ip().is_loopback())
+    {
+        warnings.add(format!(
+            "admin.metrics_token_file: `{address}` can be reached from other machines and has no TLS: everybody on the way \
+             can read the token and the metrics; keep it on loopback behind a proxy with TLS, or in a network of its own"
+        ));
+    }
     let audit_file = folder.resolve(&raw.audit_file);
     Some(AdminSettings {
         address: address?,

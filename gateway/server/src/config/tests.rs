@@ -41,3 +41,25 @@ fn load_with_ring(file: &Path) -> Result<super::Settings, Problems> {
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
+
+/// A scraper's token on an address that others can reach travels in the clear, and nothing said so.
+#[test]
+fn a_metrics_token_without_tls_is_warned_of_off_loopback() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "token-of-the-scraper").unwrap();
+    let file = folder.path().join("gateway.toml");
+
+    for (address, is_warned_of) in
+        [("127.0.0.1:9464", false), ("[::1]:9464", false), ("0.0.0.0:9464", true), ("10.0.0.1:9464", true)]
+    {
+        let text = format!("[admin]\naddress = \"{address}\"\nmetrics_token_file = \"token\"\n");
+        fs::write(&file, text).unwrap();
+        let instruments = Instruments::new().unwrap();
+        assert!(load(&file, &plugins::built_in(), &instruments).is_ok(), "{address}");
+
+        let warned = instruments.warnings.take();
+        let about = warned.iter().any(|text| text.starts_with("admin.metrics_token_file: "));
+        assert_eq!(about, is_warned_of, "{address}: {warned:?}");
+    }
+}
