@@ -211,7 +211,8 @@ const TENANTS: usize = 5;
 const BODY: usize = 64 * 1024;
 /// The numbers of the second round begin here, as a notification that comes again is none.
 const FIRST: u64 = 10_000_000;
-const PAUSE: Duration = Duration::from_millis(100);
+/// Attackers have machines of their own; here they take the gateway's time, so that they wait before they come again.
+const PAUSE: Duration = Duration::from_secs(5);
 const PROBE_EVERY: Duration = Duration::from_millis(50);
 /// A kubelet waits so long by default.
 const PATIENCE: Duration = Duration::from_secs(1);
