@@ -1,6 +1,7 @@
 //! Where the gateway listens: sockets, the gate in front of each, TLS, and the loop that accepts.
 
 mod accept;
+mod callers;
 mod certificates;
 mod client;
 mod gate;

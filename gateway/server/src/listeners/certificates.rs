@@ -7,18 +7,16 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use kyc_telemetry::ConnectionMetrics;
 use pingora::listeners::tls::{Acceptor, TlsSettings};
-use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
+use super::callers::Callers;
 use super::client::Names;
-use super::revocation::{CLIENT_CRLS, Revocation};
 use super::x509::{Validity, read_all};
 
 /// Where the certificates of a listener are.
@@ -54,7 +52,7 @@ pub(crate) struct Certificates {
 
 /// Files as they are.
 #[derive(PartialEq, Eq)]
-pub(super) struct Contents(Vec<Zeroizing<Vec<u8>>>);
+pub(super) struct Contents(pub(super) Vec<Zeroizing<Vec<u8>>>);
 
 /// What is read and judged apart from the other part: a certificate that cannot be used must not keep a new revocation list
 /// from being used, nor the other way round.
@@ -78,20 +76,17 @@ pub(super) trait Part: Sized {
 
     /// Says what is not valid at a time.
     fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem>;
+
+    /// Says what it would take back of the part in use.
+    fn takes_back(&self, _used: &Self) -> Vec<TlsProblem> {
+        Vec::new()
+    }
 }
 
 /// What the gateway proves itself with.
 pub(super) struct Server {
     key: Arc<CertifiedKey>,
     pub(super) leaf: Validity,
-}
-
-/// What checks the certificates of callers.
-pub(super) struct Callers {
-    /// None: no certificate is asked for.
-    verifier: Option<Arc<dyn ClientCertVerifier>>,
-    authorities: Vec<Validity>,
-    lists: Vec<(PathBuf, Validity)>,
 }
 
 // === impl TlsFiles ===
@@ -155,58 +150,10 @@ impl Part for Server {
     }
 }
 
-// === impl Callers ===
-
-impl Callers {
-    /// When the first revocation list should have been replaced, in Unix seconds.
-    pub(super) fn next_list(&self) -> Option<i64> {
-        self.lists.iter().map(|(_, list)| list.until).min()
-    }
-}
-
-impl Part for Callers {
-    const FILES: &'static str = "client authority and revocation files";
-
-    fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>> {
-        let authorities = files.client_ca.iter().map(|path| (CLIENT_CA, path.as_path()));
-        read(authorities.chain(files.client_crls.iter().map(|path| (CLIENT_CRLS, path.as_path()))))
-    }
-
-    fn decode(files: &TlsFiles, contents: &Contents) -> Result<Self, Vec<TlsProblem>> {
-        let lists = contents.0.iter().skip(usize::from(files.client_ca.is_some()));
-        let paths = files.client_crls.iter().map(PathBuf::as_path);
-        let revocation = Revocation::read(paths.zip(lists.map(|bytes| bytes.as_slice())));
-        let callers = revocation.and_then(|revocation| match &files.client_ca {
-            Some(path) => callers(path, contents.file(0), files.client_optional, revocation),
-            None => Ok(Self { verifier: None, authorities: Vec::new(), lists: Vec::new() }),
-        });
-        callers.map_err(|problem| vec![problem])
-    }
-
-    /// Authorities are a problem when none of them is valid.
-    fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem> {
-        let authorities: Option<Vec<String>> =
-            self.authorities.iter().map(|authority| authority.problem(now)).collect();
-        let authorities = authorities.filter(|problems| !problems.is_empty()).map(|problems| {
-            let path = files.client_ca.as_deref().unwrap_or(Path::new(CLIENT_CA)).display().to_string();
-            TlsProblem {
-                key: CLIENT_CA,
-                reason: format!("{path}: no authority is valid: {}", problems.join(", ")),
-            }
-        });
-        let lists = self.lists.iter().filter_map(|(path, list)| {
-            let problem = list.problem(now)?;
-            let reason = format!("{}: the revocation list {problem}", path.display());
-            Some(TlsProblem { key: CLIENT_CRLS, reason })
-        });
-        authorities.into_iter().chain(lists).collect()
-    }
-}
-
 // === impl Contents ===
 
 impl Contents {
-    fn file(&self, place: usize) -> &[u8] {
+    pub(super) fn file(&self, place: usize) -> &[u8] {
         self.0.get(place).map(|bytes| bytes.as_slice()).unwrap_or_default()
     }
 }
@@ -242,7 +189,9 @@ impl Certificates {
     }
 }
 
-fn read<'a>(files: impl IntoIterator<Item = (&'static str, &'a Path)>) -> Result<Contents, Vec<TlsProblem>> {
+pub(super) fn read<'a>(
+    files: impl IntoIterator<Item = (&'static str, &'a Path)>,
+) -> Result<Contents, Vec<TlsProblem>> {
     let mut problems = Vec::new();
     let mut read = |(key, path): (&'static str, &Path)| {
         let bytes = std::fs::read(path).unwrap_or_else(|error| {
@@ -277,21 +226,6 @@ fn fit(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Resu
     CertifiedKey::from_der(chain, key, provider).map_err(problem)
 }
 
-fn callers(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> Result<Callers, TlsProblem> {
-    let problem =
-        |reason: String| TlsProblem { key: CLIENT_CA, reason: format!("{}: {reason}", path.display()) };
-    let mut roots = RootCertStore::empty();
-    let mut validities = Vec::new();
-    for certificate in read_all(path, pem).map_err(|reason| TlsProblem { key: CLIENT_CA, reason })? {
-        validities.extend(Validity::of_authority(&certificate));
-        roots.add(certificate).map_err(|error| problem(error.to_string()))?;
-    }
-    let builder = WebPkiClientVerifier::builder(Arc::new(roots)).with_crls(revocation.lists);
-    let builder = if optional { builder.allow_unauthenticated() } else { builder };
-    let built = builder.build().map_err(|error| problem(error.to_string()))?;
-    Ok(Callers { verifier: Some(built), authorities: validities, lists: revocation.validities })
-}
-
 pub(super) const CERTIFICATE: &str = "certificate_file";
 const KEY: &str = "key_file";
-const CLIENT_CA: &str = "client_ca_file";
+pub(super) const CLIENT_CA: &str = "client_ca_file";

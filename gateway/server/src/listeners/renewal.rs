@@ -14,9 +14,8 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::certificates::{
-    Callers, Certificates, Contents, Part, Server, TlsFiles, TlsProblem, acceptor, both,
-};
+use super::callers::Callers;
+use super::certificates::{Certificates, Contents, Part, Server, TlsFiles, TlsProblem, acceptor, both};
 
 /// Looks at the files of all listeners from time to time.
 pub(crate) struct Renewal {
@@ -180,6 +179,12 @@ impl<P: Part> Used<P> {
             if is_new {
                 refuse(listener, P::FILES, "are not valid now", &problems);
             }
+            return Found::Refused;
+        }
+        let problems = part.takes_back(&self.part);
+        if !problems.is_empty() {
+            self.is_refused = true;
+            refuse(listener, P::FILES, "would take back what was revoked", &problems);
             return Found::Refused;
         }
         self.part = part;

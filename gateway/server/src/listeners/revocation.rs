@@ -2,13 +2,14 @@
 //!
 //! Every certificate of a chain must be of an authority whose list is here: one that no list is about is refused. A list that
 //! is past its next update still revokes what it names, and metrics and log say so: whoever keeps a new list from the gateway
-//! must not be able to stop all callers. But an expired list takes no other's place.
+//! must not be able to stop all callers. But no list takes the place of a newer one, whether it is expired or only older, and
+//! none is taken that its authority did not sign.
 
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
-use x509_parser::prelude::{CertificateRevocationList, FromDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use super::certificates::TlsProblem;
 use super::x509::Validity;
@@ -17,8 +18,27 @@ use super::x509::Validity;
 #[derive(Debug, Default)]
 pub(super) struct Revocation {
     pub(super) lists: Vec<CertificateRevocationListDer<'static>>,
-    /// When each of them is valid; one without a next update always is.
-    pub(super) validities: Vec<(PathBuf, Validity)>,
+    pub(super) known: Vec<List>,
+}
+
+/// What is known of a list.
+#[derive(Debug)]
+pub(super) struct List {
+    path: PathBuf,
+    der: CertificateRevocationListDer<'static>,
+    /// The name of its authority, as it is encoded.
+    pub(super) issuer: Vec<u8>,
+    /// One without a next update ends never.
+    pub(super) validity: Validity,
+}
+
+/// What is known of an authority.
+#[derive(Debug)]
+pub(super) struct Authority {
+    certificate: CertificateDer<'static>,
+    /// Its name, as it is encoded.
+    pub(super) subject: Vec<u8>,
+    pub(super) validity: Option<Validity>,
 }
 
 // === impl Revocation ===
@@ -32,16 +52,61 @@ impl Revocation {
     pub(super) fn read<'a>(files: impl Iterator<Item = (&'a Path, &'a [u8])>) -> Result<Self, TlsProblem> {
         let mut revocation = Self::default();
         for (path, bytes) in files {
-            for list in lists(path, bytes)? {
-                let (_, parsed) = CertificateRevocationList::from_der(&list)
+            for der in lists(path, bytes)? {
+                let (_, parsed) = CertificateRevocationList::from_der(&der)
                     .map_err(|_| problem(path, "holds a revocation list that cannot be read"))?;
                 let until = parsed.next_update().map_or(i64::MAX, |next| next.timestamp());
                 let validity = Validity { from: parsed.last_update().timestamp(), until };
-                revocation.validities.push((path.to_owned(), validity));
-                revocation.lists.push(list);
+                let issuer = parsed.issuer().as_raw().to_vec();
+                revocation.known.push(List { path: path.to_owned(), der: der.clone(), issuer, validity });
+                revocation.lists.push(der);
             }
         }
         Ok(revocation)
+    }
+}
+
+// === impl List ===
+
+impl List {
+    /// Checks that the authority whose name it has, where that is known, has signed it: rustls finds out when a caller
+    /// connects, and refuses all of them then.
+    ///
+    /// # Errors
+    ///
+    /// It has not.
+    pub(super) fn check_signature(&self, authorities: &[Authority]) -> Result<(), TlsProblem> {
+        let mut named = authorities.iter().filter(|authority| authority.subject == self.issuer).peekable();
+        let is_signed = |authority: &Authority| {
+            let list = CertificateRevocationList::from_der(&self.der).ok();
+            let authority = X509Certificate::from_der(&authority.certificate).ok();
+            list.zip(authority).is_some_and(|((_, list), (_, authority))| {
+                list.verify_signature(authority.public_key()).is_ok()
+            })
+        };
+        match named.peek().is_none() || named.any(is_signed) {
+            true => Ok(()),
+            false => Err(self.problem("the authority whose name this revocation list has did not sign it")),
+        }
+    }
+
+    /// Something that is wrong with it.
+    pub(super) fn problem(&self, reason: &str) -> TlsProblem {
+        problem(&self.path, reason)
+    }
+}
+
+// === impl Authority ===
+
+impl Authority {
+    pub(super) fn read(certificate: &CertificateDer<'static>) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let subject = parsed.subject().as_raw().to_vec();
+        Some(Self {
+            certificate: certificate.clone(),
+            subject,
+            validity: Validity::of_authority(certificate),
+        })
     }
 }
 

@@ -1,0 +1,101 @@
+//! What checks the certificates of callers: their authorities, and what those have revoked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+
+use super::certificates::{CLIENT_CA, Contents, Part, TlsFiles, TlsProblem, read};
+use super::revocation::{Authority, CLIENT_CRLS, List, Revocation};
+use super::x509::read_all;
+
+/// What checks the certificates of callers.
+pub(super) struct Callers {
+    /// None: no certificate is asked for.
+    pub(super) verifier: Option<Arc<dyn ClientCertVerifier>>,
+    authorities: Vec<Authority>,
+    lists: Vec<List>,
+}
+
+// === impl Callers ===
+
+impl Callers {
+    /// When the first revocation list should have been replaced, in Unix seconds.
+    pub(super) fn next_list(&self) -> Option<i64> {
+        self.lists.iter().map(|list| list.validity.until).min()
+    }
+}
+
+impl Part for Callers {
+    const FILES: &'static str = "client authority and revocation files";
+
+    fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>> {
+        let authorities = files.client_ca.iter().map(|path| (CLIENT_CA, path.as_path()));
+        read(authorities.chain(files.client_crls.iter().map(|path| (CLIENT_CRLS, path.as_path()))))
+    }
+
+    fn decode(files: &TlsFiles, contents: &Contents) -> Result<Self, Vec<TlsProblem>> {
+        let lists = contents.0.iter().skip(usize::from(files.client_ca.is_some()));
+        let paths = files.client_crls.iter().map(PathBuf::as_path);
+        let revocation = Revocation::read(paths.zip(lists.map(|bytes| bytes.as_slice())));
+        let callers = revocation.and_then(|revocation| match &files.client_ca {
+            Some(path) => callers(path, contents.file(0), files.client_optional, revocation),
+            None => Ok(Self { verifier: None, authorities: Vec::new(), lists: Vec::new() }),
+        });
+        callers.map_err(|problem| vec![problem])
+    }
+
+    /// Authorities are a problem when none of them is valid.
+    fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem> {
+        let authorities: Option<Vec<String>> =
+            self.authorities.iter().map(|authority| authority.validity?.problem(now)).collect();
+        let authorities = authorities.filter(|problems| !problems.is_empty()).map(|problems| {
+            let path = files.client_ca.as_deref().unwrap_or(Path::new(CLIENT_CA)).display().to_string();
+            TlsProblem {
+                key: CLIENT_CA,
+                reason: format!("{path}: no authority is valid: {}", problems.join(", ")),
+            }
+        });
+        let lists = self.lists.iter().filter_map(|list| {
+            let problem = list.validity.problem(now)?;
+            Some(list.problem(&format!("the revocation list {problem}")))
+        });
+        authorities.into_iter().chain(lists).collect()
+    }
+    /// A list must not become older, or go while its authority stays: what it revoked would be let in again, or everybody
+    /// refused.
+    fn takes_back(&self, used: &Self) -> Vec<TlsProblem> {
+        let newest = |lists: &[List], issuer: &[u8]| {
+            lists.iter().filter(|list| list.issuer == issuer).map(|list| list.validity.from).max()
+        };
+        let is_authority =
+            |issuer: &[u8]| self.authorities.iter().any(|authority| authority.subject == issuer);
+        let problem = |list: &List| match newest(&self.lists, &list.issuer) {
+            None if is_authority(&list.issuer) => Some(list.problem("the list of this authority is gone")),
+            Some(from) if from < list.validity.from => {
+                Some(list.problem("the list of this authority is older than the one in use"))
+            }
+            None | Some(_) => None,
+        };
+        used.lists.iter().filter_map(problem).collect()
+    }
+}
+
+fn callers(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> Result<Callers, TlsProblem> {
+    let problem =
+        |reason: String| TlsProblem { key: CLIENT_CA, reason: format!("{}: {reason}", path.display()) };
+    let mut roots = RootCertStore::empty();
+    let mut authorities = Vec::new();
+    for certificate in read_all(path, pem).map_err(|reason| TlsProblem { key: CLIENT_CA, reason })? {
+        authorities.extend(Authority::read(&certificate));
+        roots.add(certificate).map_err(|error| problem(error.to_string()))?;
+    }
+    revocation.known.iter().try_for_each(|list| list.check_signature(&authorities))?;
+    let builder = WebPkiClientVerifier::builder(Arc::new(roots)).with_crls(revocation.lists);
+    let builder = if optional { builder.allow_unauthenticated() } else { builder };
+    let built = builder.build().map_err(|error| problem(error.to_string()))?;
+    Ok(Callers { verifier: Some(built), authorities, lists: revocation.known })
+}
