@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kyc_sandbox::portal::{Account, Mode, Portal, Settings};
+use kyc_sandbox::signature::sign;
 
 use serde_json::Value;
 
@@ -97,5 +98,27 @@ async fn names_that_change_places_change_no_event() {
     wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
 
     assert!(other.deliveries().is_empty());
+    world.gateway.stop().await;
+}
+
+/// A captured notification was stored and delivered again after its tenant had got another name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_of_before_a_rename_is_known_after_it() {
+    let world = World::start(&stored()).await;
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+    let renamed = with(tenant("acme", &world.acme.url()), "Name", "acme-ag");
+
+    change_tenants(&world, &[renamed]).await;
+    for body in [event(1), event(2)] {
+        let signature = sign("sign-acme", body.as_bytes());
+        let taken = async || world.post("acme-ag", body.as_bytes(), &signature).await.status() == 200;
+        // Until the new name is known.
+        soon(async || taken().await.then_some(())).await;
+    }
+    wait_for_all(&world.acme, &BTreeSet::from([event(1), event(2)])).await;
+    let listed = json(&world.gateway, &["list"]);
+
+    assert_eq!(listed["events"].as_array().map(Vec::len), Some(2), "{listed}");
     world.gateway.stop().await;
 }

@@ -131,8 +131,8 @@ impl Stored {
             .map_err(|error| Problem::new(ProblemKind::Internal, "notification not sealed").because(error))?;
         let new = NewEvent {
             uid,
+            dedup: keyring.dedup(&owner, body),
             owner,
-            dedup: keyring.dedup(name, body),
             kind: event.map(|event| searchable(event.action())).unwrap_or_default(),
             resource: event.and_then(|event| event.resource().map(searchable)),
             body: sealed,

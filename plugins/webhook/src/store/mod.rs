@@ -62,9 +62,9 @@ pub(crate) struct NewEvent {
 /// By what a notification is known when it comes again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dedup {
-    /// Under the current key; the one that is kept.
+    /// By the customer, under the current key; the one that is kept.
     pub(crate) current: Vec<u8>,
-    /// Under each of the previous keys.
+    /// Under each of the previous keys, and by what else the customer was known by.
     pub(crate) previous: Vec<Vec<u8>>,
 }
 

@@ -106,13 +106,12 @@ impl Keyring {
         self.open_for(&bound_to(uid, owner, Content::Answer)?, answer)
     }
 
-    /// By what the same body for the same tenant is one event. Says nothing about the body to who does not have the
-    /// store's key.
-    pub(crate) fn dedup(&self, tenant: &str, body: &[u8]) -> Dedup {
-        Dedup {
-            current: self.current.dedup(tenant, body),
-            previous: self.previous.iter().map(|key| key.dedup(tenant, body)).collect(),
-        }
+    /// The keys by which the same body for the same customer is one event. They say nothing about the body to who does
+    /// not have the store's key.
+    pub(crate) fn dedup(&self, owner: &Owner, body: &[u8]) -> Dedup {
+        let keys = std::iter::once(&self.current).chain(&self.previous);
+        let mut all = keys.flat_map(|key| identities(owner).map(|identity| key.dedup(&identity, body)));
+        Dedup { current: all.next().unwrap_or_default(), previous: all.collect() }
     }
 
     fn key(&self, id: i64) -> Option<&Key> {
@@ -156,9 +155,9 @@ impl Key {
         })
     }
 
-    fn dedup(&self, tenant: &str, body: &[u8]) -> Vec<u8> {
+    fn dedup(&self, identity: &[u8], body: &[u8]) -> Vec<u8> {
         let mut mac = self.dedup.clone();
-        mac.update(tenant.as_bytes());
+        mac.update(identity);
         mac.update(&[0]);
         mac.update(body);
         mac.finalize().into_bytes().iter().take(DEDUP).copied().collect()
@@ -190,6 +189,23 @@ fn bound_to(uid: Uuid, owner: &Owner, content: Content) -> Result<Vec<u8>, Unsea
         (Binding::Customer, None, _) => return Err(Unsealable),
     }
     Ok(bytes)
+}
+
+/// What a customer is known by in keys of duplicates, the one that changes least first. The webhook survives a rename
+/// and a new subscription id; another webhook signs with another token, so old notifications do not come again under it.
+/// Releases before used the tenant's name.
+fn identities(owner: &Owner) -> impl Iterator<Item = Vec<u8>> {
+    let webhook = owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref());
+    let subscription = owner.customer.as_ref().map(|customer| &customer.subscription);
+    // No name begins like this.
+    let prefixed = |kind: u8, id: &String| [&[0, kind], id.as_bytes()].concat();
+    [
+        webhook.map(|id| prefixed(1, id)),
+        subscription.map(|id| prefixed(2, id)),
+        Some(owner.tenant.as_bytes().to_vec()),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 const NONCE: usize = 24;
@@ -245,23 +261,33 @@ mod tests {
     }
 
     #[test]
-    fn the_same_body_is_one_event_only_within_a_tenant() {
+    fn the_same_body_is_one_event_only_for_one_customer() {
         let keyring = Keyring::new(&Keyring::generate(), &[]).unwrap();
+        let key = |owner: &Owner, body| keyring.dedup(owner, body).current;
+        let acme = owner("acme", "s", Some("w"));
 
-        assert_eq!(keyring.dedup("a", b"x"), keyring.dedup("a", b"x"));
-        assert_ne!(keyring.dedup("a", b"x"), keyring.dedup("b", b"x"));
-        assert_ne!(keyring.dedup("a", b"x"), keyring.dedup("a", b"y"));
+        for same in [owner("renamed", "s", Some("w")), owner("acme", "other", Some("w"))] {
+            assert_eq!(key(&same, b"x"), key(&acme, b"x"), "{same:?}");
+        }
+        for other in [owner("acme", "s", Some("v")), owner("acme", "s", None)] {
+            assert_ne!(key(&other, b"x"), key(&acme, b"x"), "{other:?}");
+        }
+        assert_ne!(key(&acme, b"x"), key(&acme, b"y"));
     }
 
     #[test]
-    fn a_body_has_a_key_for_duplicates_under_each_key_of_the_store() {
+    fn a_body_has_keys_for_duplicates_of_before() {
         let (first, second) = (Keyring::generate(), Keyring::generate());
-        let before = Keyring::new(&first, &[]).unwrap().dedup("a", b"x");
+        let without_webhook = owner("acme", "s", None);
+        let older = Owner { customer: None, ..without_webhook.clone() };
+        let before = Keyring::new(&first, &[]).unwrap();
 
-        let after = Keyring::new(&second, &[first]).unwrap().dedup("a", b"x");
+        let after = Keyring::new(&second, &[first]).unwrap().dedup(&owner("acme", "s", Some("w")), b"x");
 
-        assert_ne!(after.current, before.current);
-        assert_eq!(after.previous, [before.current]);
+        for known in [older, without_webhook, owner("renamed", "s", Some("w"))] {
+            assert!(after.previous.contains(&before.dedup(&known, b"x").current), "{known:?}");
+        }
+        assert!(!after.all().any(|key| key.is_empty()));
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn event(tenant: &str, body: &str, received: Millis) -> NewEvent {
         uid,
         body: keyring.seal(uid, &owner(tenant), body.as_bytes()).unwrap(),
         owner: owner(tenant),
-        dedup: keyring.dedup(tenant, body.as_bytes()),
+        dedup: keyring.dedup(&owner(tenant), body.as_bytes()),
         kind: "report.completed".to_owned(),
         resource: Some("r".to_owned()),
         received,

@@ -172,7 +172,7 @@ async fn a_first_start_that_was_cut_short_is_no_damage() {
     store.prepare().await.unwrap();
     written(&mut store.writer(), &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
 
-    assert_eq!(first.dedup("acme", b"a"), second.dedup("acme", b"a"));
+    assert_eq!(first.dedup(&owner("acme"), b"a"), second.dedup(&owner("acme"), b"a"));
     assert!(path.exists() && !folder.path().join("events.db.new").exists());
     std::fs::remove_file(&path).unwrap();
     assert!(keys.keyring(Some(&path), None).is_err(), "a store that is lost is not begun anew");

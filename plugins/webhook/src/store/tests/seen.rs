@@ -7,10 +7,15 @@ fn rotated() -> Keyring {
     Keyring::new(&Secret::new("11".repeat(32)), &[before]).unwrap()
 }
 
+/// The owner of an event of a release that knew customers by their names alone.
+fn older(tenant: &str) -> Owner {
+    Owner { customer: None, binding: Binding::Name, ..owner(tenant) }
+}
+
 /// The same notification as [`event`] makes, with what it is known by after a rotation of the key.
 fn again(tenant: &str, body: &str) -> NewEvent {
     let event = event(tenant, body, 0);
-    NewEvent { dedup: rotated().dedup(tenant, body.as_bytes()), ..event }
+    NewEvent { dedup: rotated().dedup(&owner(tenant), body.as_bytes()), ..event }
 }
 
 async fn insert(writer: &mut dyn Writer, event: NewEvent) -> Effect {
@@ -146,7 +151,7 @@ fn a_copy_carries_what_was_seen() {
 async fn a_file_of_the_release_before_knows_its_notifications() {
     let folder = tempfile::tempdir().unwrap();
     let file = Sqlite::new(&folder.path().join("events.db"), SIZE);
-    let dedup = hex::encode(keyring().dedup("acme", b"a").current);
+    let dedup = hex::encode(keyring().dedup(&older("acme"), b"a").current);
     let script = format!(
         "INSERT INTO event(uid, tenant, dedup, kind, key_id, body, state, due_ms, received_ms, since_ms, done_ms, \
            trace) VALUES (randomblob(16), 'acme', x'{dedup}', '', 1, x'00', 1, 0, 0, 0, 0, '')"
@@ -166,7 +171,7 @@ fn a_database_of_the_release_before_knows_its_notifications() {
     let server = kyc_sandbox::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO);
-        let dedup = hex::encode(keyring().dedup("acme", b"a").current);
+        let dedup = hex::encode(keyring().dedup(&older("acme"), b"a").current);
         let script = format!(
             "INSERT INTO event(uid, tenant, dedup, kind, key_id, body, state, due, received, since, done, trace) \
              VALUES (gen_random_uuid(), 'acme', '\\x{dedup}', '', 1, '', 1, now(), now(), now(), now(), '')"
