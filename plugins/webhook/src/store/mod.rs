@@ -71,6 +71,8 @@ pub(crate) struct Dedup {
 /// A notification whose event is forgotten already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
+    /// The tenant's name at receipt.
+    pub(crate) tenant: String,
     pub(crate) dedup: Vec<u8>,
     /// When it was received.
     pub(crate) at: Millis,

@@ -13,7 +13,7 @@ pub(crate) struct Share {
     pub(crate) events: i64,
 }
 
-/// What one tenant's events take.
+/// What one tenant's events and the keys of its forgotten ones take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) events: i64,
@@ -33,6 +33,11 @@ impl Share {
     /// What is most of it: from there on, history goes.
     pub(crate) fn most(self) -> Self {
         Self { bytes: self.bytes / 5 * 4, events: self.events / 5 * 4 }
+    }
+
+    /// The most keys of forgotten notifications: they may take half of it.
+    pub(crate) fn keys(self) -> i64 {
+        self.bytes / 2 / KEY
     }
 
     /// The share while the store has little room left: nobody may take more than an equal part then, so that what is
@@ -87,5 +92,7 @@ fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
+/// What the key of a forgotten notification takes, with its places in indexes.
+pub(crate) const KEY: i64 = 128;
 /// What an event takes besides its body: its other columns, and its places in indexes. The stores count the same.
 const EVENT: i64 = 512;

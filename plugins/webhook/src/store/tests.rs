@@ -3,6 +3,7 @@
 mod customers;
 mod full;
 mod held;
+mod keys;
 mod moving;
 mod parked;
 mod postgres;

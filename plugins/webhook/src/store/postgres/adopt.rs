@@ -35,10 +35,11 @@ impl Postgres {
         let (dedups, ahead): (Vec<Vec<u8>>, Vec<Millis>) =
             keys.iter().map(|seen| (seen.dedup.clone(), seen.at.saturating_sub(clock))).unzip();
         let mut query = QueryBuilder::new(
-            "WITH given AS (INSERT INTO seen SELECT dedup, now() + ahead * interval '1 millisecond' FROM unnest(",
+            "WITH given AS (INSERT INTO seen SELECT dedup, now() + ahead * interval '1 millisecond', tenant FROM unnest(",
         );
-        query.push_bind(dedups).push(", ").push_bind(ahead);
-        query.push(") given(dedup, ahead) ON CONFLICT DO NOTHING) SELECT NULL::uuid WHERE false");
+        let tenants: Vec<String> = keys.iter().map(|seen| seen.tenant.clone()).collect();
+        query.push_bind(dedups).push(", ").push_bind(ahead).push(", ").push_bind(tenants);
+        query.push(") given(dedup, ahead, tenant) ON CONFLICT DO NOTHING) SELECT NULL::uuid WHERE false");
         self.run(query).await.map(drop)
     }
 

@@ -210,11 +210,15 @@ impl Reader for PostgresReader {
     }
 
     async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError> {
-        let mut query = QueryBuilder::new(format!("SELECT dedup, {} FROM seen WHERE dedup > ", millis("at")));
+        let mut query =
+            QueryBuilder::new(format!("SELECT dedup, {}, tenant FROM seen WHERE dedup > ", millis("at")));
         query.push_bind(after.to_vec()).push(" ORDER BY dedup LIMIT ");
         query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         let clock = now();
-        let read = |row: &PgRow| Ok(Seen { dedup: row.try_get(0)?, at: clock + row.try_get::<i64, _>(1)? });
+        let read = |row: &PgRow| {
+            let at = clock + row.try_get::<i64, _>(1)?;
+            Ok(Seen { dedup: row.try_get(0)?, at, tenant: row.try_get(2)? })
+        };
         self.rows(query, read).await
     }
 

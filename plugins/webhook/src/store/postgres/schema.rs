@@ -79,10 +79,24 @@ CREATE TRIGGER event_removed BEFORE DELETE ON event FOR EACH ROW EXECUTE FUNCTIO
 ",
     // The same as in a file.
     "
-CREATE TABLE seen(dedup bytea PRIMARY KEY, at timestamptz NOT NULL);
+CREATE TABLE seen(dedup bytea PRIMARY KEY, at timestamptz NOT NULL, tenant text NOT NULL);
 CREATE INDEX seen_at ON seen(at);
+CREATE INDEX seen_tenant ON seen(tenant, at);
+ALTER TABLE event_use ADD COLUMN keys bigint NOT NULL DEFAULT 0;
+CREATE FUNCTION seen_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO event_use SELECT tenant, 0, 0, count(*) FROM added GROUP BY tenant;
+  RETURN NULL;
+END $$;
+CREATE FUNCTION seen_removed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO event_use SELECT tenant, 0, 0, -count(*) FROM removed GROUP BY tenant;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER seen_added AFTER INSERT ON seen REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION seen_added();
+CREATE TRIGGER seen_removed AFTER DELETE ON seen REFERENCING OLD TABLE AS removed
+  FOR EACH STATEMENT EXECUTE FUNCTION seen_removed();
 CREATE FUNCTION event_seen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO seen SELECT dedup, received FROM removed WHERE dedup IS NOT NULL ON CONFLICT DO NOTHING;
+  INSERT INTO seen SELECT dedup, received, tenant FROM removed WHERE dedup IS NOT NULL ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$;
 CREATE TRIGGER event_seen AFTER DELETE ON event REFERENCING OLD TABLE AS removed

@@ -30,9 +30,10 @@ pub(super) async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<b
     Ok(is_more)
 }
 
-/// Forgets the delivered ones among the oldest events of each tenant that uses more than this. Says whether there may be
-/// more.
-pub(super) async fn shrink(connection: &mut PgConnection, most: Share) -> Result<bool, sqlx::Error> {
+/// Forgets the delivered ones among the oldest events of each tenant that uses most of its share, and its oldest keys
+/// where those take more than their part. Says whether there may be more.
+pub(super) async fn shrink(connection: &mut PgConnection, share: Share) -> Result<bool, sqlx::Error> {
+    let most = share.most();
     // However many of its events wait, only so many are looked at.
     let mut query = QueryBuilder::<Engine>::new(
         "WITH large AS (SELECT tenant FROM event_use GROUP BY tenant HAVING sum(bytes) > ",
@@ -47,8 +48,18 @@ pub(super) async fn shrink(connection: &mut PgConnection, most: Share) -> Result
            AND event.state = 1 FOR UPDATE OF event SKIP LOCKED) \
          DELETE FROM event USING chosen WHERE event.id = chosen.id",
     );
-    let done = query.build().execute(&mut *connection).await?;
-    Ok(done.rows_affected() > 0)
+    let events = query.build().execute(&mut *connection).await?.rows_affected();
+    let mut query = QueryBuilder::<Engine>::new(
+        "WITH large AS (SELECT tenant, sum(keys)::bigint AS keys FROM event_use GROUP BY tenant HAVING sum(keys) > ",
+    );
+    query.push_bind(share.keys()).push(
+        " LIMIT 10), old AS (SELECT dedup FROM large, LATERAL (SELECT dedup FROM seen \
+           WHERE seen.tenant = large.tenant ORDER BY at LIMIT least(",
+    );
+    query.push(SWEPT).push(", large.keys - ").push_bind(share.keys());
+    query.push(")) oldest) DELETE FROM seen USING old WHERE seen.dedup = old.dedup");
+    let keys = query.build().execute(&mut *connection).await?.rows_affected();
+    Ok(events > 0 || keys > 0)
 }
 
 /// Rows that are forgotten at a time.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use crate::store::Change;
-use crate::store::share::{Ledger, Usage, tenants};
+use crate::store::share::{KEY, Ledger, Usage, tenants};
 
 /// What the tenants' events took at the last look, and this gateway's own since.
 #[derive(Debug, Default)]
@@ -28,9 +28,9 @@ pub(super) async fn refused(
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
     let Some(share) = store.share.filter(|_| !tenants(batch).is_empty()) else { return Ok(HashSet::new()) };
     if used.at.is_none_or(|at| at.elapsed() >= USED_FOR) {
-        let query = "SELECT tenant, sum(events)::bigint, sum(bytes)::bigint FROM event_use GROUP BY tenant";
+        let query = "SELECT tenant, sum(events)::bigint, sum(bytes + keys * $1)::bigint FROM event_use GROUP BY tenant";
         used.by.clear();
-        for row in sqlx::query(query).fetch_all(connection).await? {
+        for row in sqlx::query(query).bind(KEY).fetch_all(connection).await? {
             used.by.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
         }
         used.at = Some(Instant::now());
@@ -40,9 +40,9 @@ pub(super) async fn refused(
 
 /// Makes one row of all that a tenant's events take.
 pub(super) async fn add_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let query = "WITH gone AS (DELETE FROM event_use RETURNING tenant, events, bytes) \
-                 INSERT INTO event_use SELECT tenant, sum(events), sum(bytes) FROM gone GROUP BY tenant \
-                 HAVING sum(events) <> 0 OR sum(bytes) <> 0";
+    let query = "WITH gone AS (DELETE FROM event_use RETURNING tenant, events, bytes, keys) \
+                 INSERT INTO event_use SELECT tenant, sum(events), sum(bytes), sum(keys) FROM gone GROUP BY tenant \
+                 HAVING sum(events) <> 0 OR sum(bytes) <> 0 OR sum(keys) <> 0";
     sqlx::query(query).execute(connection).await.map(drop)
 }
 

@@ -116,7 +116,7 @@ async fn apply(
         Change::Bind(events) => Effect::of(bind(connection, events).await?),
         Change::Reseal(events) => Effect::of(reseal(connection, events).await?),
         Change::Shrink => match share {
-            Some(share) => Effect::of(shrink(connection, share.most()).await?),
+            Some(share) => Effect::of(shrink(connection, share).await?),
             None => Effect::Nothing,
         },
         Change::Sweep(old) => Effect::of(sweep(connection, *old).await?),

@@ -189,10 +189,12 @@ impl Reader for SqliteReader {
     }
 
     async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError> {
-        let mut query = QueryBuilder::new("SELECT dedup, at_ms FROM seen WHERE dedup > ");
+        let mut query = QueryBuilder::new("SELECT dedup, at_ms, tenant FROM seen WHERE dedup > ");
         query.push_bind(after.to_vec()).push(" ORDER BY dedup LIMIT ");
         query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let read = |row: &SqliteRow| Ok(Seen { dedup: row.try_get(0)?, at: row.try_get(1)? });
+        let read = |row: &SqliteRow| {
+            Ok(Seen { dedup: row.try_get(0)?, at: row.try_get(1)?, tenant: row.try_get(2)? })
+        };
         self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 

@@ -30,7 +30,7 @@ impl Room {
 }
 
 /// Forgets delivered events, the oldest first, where a batch finds little room; their keys stay. In a store that is full
-/// of keys, the oldest ones go.
+/// of keys, the oldest ones of the tenant that has most go.
 pub(super) async fn make_room(
     connection: &mut SqliteConnection,
     store: &Sqlite,
@@ -49,11 +49,26 @@ pub(super) async fn make_room(
     if Room::of(bytes, store) != Room::Full {
         return Ok((Room::of(bytes, store), bytes));
     }
-    let query = "DELETE FROM seen WHERE dedup IN \
-                 (SELECT dedup FROM seen WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)";
-    sqlx::query(query).bind(now() - DAY).bind(limit * KEYS_OF_AN_EVENT).execute(&mut *connection).await?;
+    forget_keys(connection, limit * KEYS_OF_AN_EVENT).await?;
     let bytes = used(connection).await?;
     Ok((Room::of(bytes, store), bytes))
+}
+
+/// Forgets keys of the tenant that has most of them, its oldest ones first; where those are too young, the next one's.
+async fn forget_keys(connection: &mut SqliteConnection, mut limit: i64) -> Result<(), sqlx::Error> {
+    let query = "SELECT tenant FROM event_use WHERE keys > 0 ORDER BY keys DESC LIMIT 10";
+    let tenants: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut *connection).await?;
+    for tenant in tenants {
+        let query = "DELETE FROM seen WHERE dedup IN \
+                     (SELECT dedup FROM seen WHERE tenant = ?1 AND at_ms < ?2 ORDER BY at_ms LIMIT ?3)";
+        let done =
+            sqlx::query(query).bind(tenant).bind(now() - DAY).bind(limit).execute(&mut *connection).await?;
+        limit -= i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
+        if limit <= 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The bytes that rows take; pages that were freed can be used again.

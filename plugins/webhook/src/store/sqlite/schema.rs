@@ -65,14 +65,36 @@ CREATE TRIGGER event_removed BEFORE DELETE ON event BEGIN
   DELETE FROM event_use WHERE tenant = old.tenant AND events <= 0;
 END;
 ",
-    // Keys of notifications outlive their events. `subscription` and `webhook` say whose an event is, `seal` what its
+    // Keys of notifications outlive their events, and count as their tenants' too. `subscription` and `webhook` say whose an event is, `seal` what its
     // body is bound to; `refusals` counts the portal's refusals of this event, and `held` says that it waits because of
     // the portal. Due times come with the time of receipt, so that counting reads nothing but the index.
     "
-CREATE TABLE seen(dedup BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE seen(dedup BLOB PRIMARY KEY, at_ms INTEGER NOT NULL, tenant TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX seen_at ON seen(at_ms);
+CREATE INDEX seen_tenant ON seen(tenant, at_ms);
 CREATE TRIGGER event_seen AFTER DELETE ON event WHEN old.dedup IS NOT NULL BEGIN
-  INSERT OR IGNORE INTO seen VALUES (old.dedup, old.received_ms);
+  INSERT OR IGNORE INTO seen VALUES (old.dedup, old.received_ms, old.tenant);
+END;
+ALTER TABLE event_use ADD COLUMN keys INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX event_use_keys ON event_use(keys) WHERE keys > 0;
+DROP TRIGGER event_added;
+CREATE TRIGGER event_added AFTER INSERT ON event BEGIN
+  INSERT INTO event_use(tenant, events, bytes) VALUES (new.tenant, 1, length(new.body) + 512)
+    ON CONFLICT (tenant) DO UPDATE SET events = events + 1, bytes = bytes + excluded.bytes;
+END;
+DROP TRIGGER event_removed;
+CREATE TRIGGER event_removed BEFORE DELETE ON event BEGIN
+  UPDATE event_use SET events = events - 1, bytes = bytes - length(old.body) - 512 - (
+    SELECT coalesce(sum(128 + coalesce(length(answer), 0)), 0) FROM attempt WHERE event = old.id)
+    WHERE tenant = old.tenant;
+  DELETE FROM event_use WHERE tenant = old.tenant AND events <= 0 AND keys <= 0;
+END;
+CREATE TRIGGER seen_added AFTER INSERT ON seen BEGIN
+  INSERT INTO event_use VALUES (new.tenant, 0, 0, 1) ON CONFLICT (tenant) DO UPDATE SET keys = keys + 1;
+END;
+CREATE TRIGGER seen_removed AFTER DELETE ON seen BEGIN
+  UPDATE event_use SET keys = keys - 1 WHERE tenant = old.tenant;
+  DELETE FROM event_use WHERE tenant = old.tenant AND events <= 0 AND keys <= 0;
 END;
 DROP INDEX event_keys;
 ALTER TABLE event ADD COLUMN subscription TEXT;

@@ -1,5 +1,6 @@
 //! Forgets what is old.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::store::{Share, Sweep};
@@ -31,9 +32,10 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Resu
     Ok(is_more)
 }
 
-/// Forgets the delivered ones among the oldest events of each tenant that uses more than this. Says whether there may be
-/// more.
-pub(super) async fn shrink(connection: &mut SqliteConnection, most: Share) -> Result<bool, sqlx::Error> {
+/// Forgets the delivered ones among the oldest events of each tenant that uses most of its share, and its oldest keys
+/// where those take more than their part. Says whether there may be more.
+pub(super) async fn shrink(connection: &mut SqliteConnection, share: Share) -> Result<bool, sqlx::Error> {
+    let most = share.most();
     let query = "SELECT tenant FROM event_use WHERE bytes > ?1 OR events > ?2 LIMIT 10";
     let tenants: Vec<String> =
         sqlx::query_scalar(query).bind(most.bytes).bind(most.events).fetch_all(&mut *connection).await?;
@@ -43,6 +45,14 @@ pub(super) async fn shrink(connection: &mut SqliteConnection, most: Share) -> Re
         let query = "DELETE FROM event WHERE state = 1 AND id IN \
                      (SELECT id FROM event WHERE tenant = ?1 ORDER BY received_ms LIMIT ?2)";
         let done = sqlx::query(query).bind(tenant).bind(SWEPT).execute(&mut *connection).await?;
+        is_more |= done.rows_affected() > 0;
+    }
+    let query = "SELECT tenant, keys - ?1 FROM event_use WHERE keys > ?1 LIMIT 10";
+    for row in sqlx::query(query).bind(share.keys()).fetch_all(&mut *connection).await? {
+        let (tenant, excess): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let query = "DELETE FROM seen WHERE dedup IN \
+                     (SELECT dedup FROM seen WHERE tenant = ?1 ORDER BY at_ms LIMIT ?2)";
+        let done = sqlx::query(query).bind(tenant).bind(excess.min(SWEPT)).execute(&mut *connection).await?;
         is_more |= done.rows_affected() > 0;
     }
     Ok(is_more)

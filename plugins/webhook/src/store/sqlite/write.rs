@@ -15,7 +15,7 @@ use super::shift::shift;
 use super::sweep::{shrink, sweep};
 use super::{Sqlite, engine};
 
-use crate::store::share::{Ledger, Usage, tenants};
+use crate::store::share::{KEY, Ledger, Usage, tenants};
 use crate::store::{
     BITE, Change, Effect, Failure, Filter, Finish, Millis, ParkReason, Progress, State, StoreError, Writer,
     now,
@@ -106,14 +106,14 @@ async fn refused(
     let tenants = tenants(batch);
     let Some(mut share) = store.share.filter(|_| !tenants.is_empty()) else { return Ok(HashSet::new()) };
     if used >= store.max_bytes / 5 * 4 {
-        let query = sqlx::query_scalar("SELECT count(*) FROM event_use");
+        let query = sqlx::query_scalar("SELECT count(*) FROM event_use WHERE events > 0");
         share = share.when_scarce(store.max_bytes, query.fetch_one(&mut *connection).await?);
     }
     let names = serde_json::json!(tenants).to_string();
-    let query =
-        "SELECT tenant, events, bytes FROM event_use WHERE tenant IN (SELECT value FROM json_each(?1))";
+    let query = "SELECT tenant, events, bytes + keys * ?2 FROM event_use \
+                 WHERE tenant IN (SELECT value FROM json_each(?1))";
     let mut usage = HashMap::with_capacity(tenants.len());
-    for row in sqlx::query(query).bind(names).fetch_all(connection).await? {
+    for row in sqlx::query(query).bind(names).bind(KEY).fetch_all(connection).await? {
         usage.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
     }
     Ok(Ledger::new(share, &mut usage).refused(batch))
@@ -149,7 +149,7 @@ async fn apply(
         Change::Bind(events) => bind(connection, events).await,
         Change::Reseal(events) => reseal(connection, events).await,
         Change::Shrink => match store.share {
-            Some(share) => shrink(connection, share.most()).await,
+            Some(share) => shrink(connection, share).await,
             None => Ok(false),
         },
         Change::Sweep(old) => sweep(connection, *old).await,

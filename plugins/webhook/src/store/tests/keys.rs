@@ -1,0 +1,89 @@
+//! Keys of forgotten notifications count against their tenant, in each engine.
+
+use super::*;
+
+const SHARE: Share = Share { bytes: 45_000, events: 500 };
+const DAY: Millis = 24 * 3600 * 1000;
+
+/// Stores, delivers and forgets so many notifications of a tenant.
+async fn leave_keys(store: &Engine, tenant: &str, count: i64) {
+    let later = now() + 60_000;
+    for part in (0..count).collect::<Vec<_>>().chunks(10) {
+        // A writer of a database looks at the shares when it begins.
+        let mut writer = store.writer();
+        let new: Vec<Change> =
+            part.iter().map(|n| Change::Insert(event(tenant, &n.to_string(), now()))).collect();
+        written(&mut *writer, &new).await.unwrap();
+        let due = store.reader().due(tenant, later, 1000, true, &[]).await.unwrap();
+        let ends: Vec<Change> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
+        written(&mut *writer, &ends).await.unwrap();
+        let sweep = Sweep { keys: 0, delivered: later, dead: None };
+        written(&mut *writer, &[Change::Sweep(sweep)]).await.unwrap();
+    }
+}
+
+/// A tenant that can sign left a key for each event, for 90 days and in nobody's share.
+async fn keys_stay_within_the_share(store: &Engine) {
+    leave_keys(store, "globex", 1).await;
+    leave_keys(store, "acme", 300).await;
+    let mut writer = store.writer();
+
+    for _ in 0..3 {
+        written(&mut *writer, &[Change::Shrink]).await.unwrap();
+    }
+    let left = store.reader().seen(&[], 1000).await.unwrap().len();
+    let mut again = Vec::new();
+    for (tenant, body) in [("globex", "0"), ("acme", "299"), ("acme", "0")] {
+        again.extend(written(&mut *writer, &[Change::Insert(event(tenant, body, now()))]).await.unwrap());
+    }
+
+    assert!(left <= 176, "{left} keys of 128 bytes in a share of 45,000");
+    assert_eq!(again, [Effect::Nothing, Effect::Nothing, Effect::Done], "the oldest of that tenant go");
+}
+
+#[tokio::test]
+async fn keys_of_a_tenant_stay_within_its_share_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Sqlite::new(&folder.path().join("events.db"), SIZE).with_share(SHARE);
+    let store = Engine::Sqlite(file);
+    store.prepare().await;
+
+    keys_stay_within_the_share(&store).await;
+}
+
+#[test]
+fn keys_of_a_tenant_stay_within_its_share_of_a_database() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO).with_share(SHARE);
+        let store = Engine::Postgres(database);
+        store.prepare().await;
+
+        keys_stay_within_the_share(&store).await;
+    });
+}
+
+/// The oldest keys of all tenants went first, so one tenant's keys pushed out those of others.
+#[tokio::test]
+async fn a_file_that_is_full_of_keys_forgets_those_of_the_tenant_that_has_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Sqlite::new(&folder.path().join("events.db"), 2 << 20);
+    let known = keyring().dedup(&owner("globex"), b"a").current;
+    let old = now() - 10 * DAY;
+    let insert = "INSERT INTO event(uid, tenant, dedup, kind, key_id, body, state, due_ms, received_ms, since_ms, \
+                  done_ms, trace) SELECT randomblob(16)";
+    let script = format!(
+        "{insert}, 'globex', x'{}', '', 1, x'00', 1, 0, {old}, 0, 0, ''; \
+         WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 40000) \
+         {insert}, 'acme', randomblob(16), '', 1, x'00', 1, 0, {old} + n, 0, 0, '' FROM n; DELETE FROM event",
+        hex::encode(&known)
+    );
+    file.older(4, &script).await;
+
+    let effects = written(&mut file.writer(), &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+    let left = file.reader().seen(&[], 100_000).await.unwrap();
+
+    assert_eq!(effects, [Effect::Full]);
+    assert!(left.len() < 40_000, "{} keys", left.len());
+    assert!(left.iter().any(|seen| seen.dedup == known), "the other tenant's key stays");
+}
