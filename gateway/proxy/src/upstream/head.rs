@@ -78,16 +78,14 @@ fn is_foreign(name: &HeaderName) -> bool {
         Some(b'o') => name.starts_with("ocp-apim-"),
         Some(b'p') => name == "proxy-authorization",
         Some(b'x') => {
-            name.starts_with("x-forwarded-")
+            is_override(name)
+                || name.starts_with("x-forwarded-")
                 || matches!(
                     name,
                     "x-real-ip"
                         | "x-original-url"
                         | "x-original-host"
                         | "x-rewrite-url"
-                        | "x-http-method"
-                        | "x-http-method-override"
-                        | "x-method-override"
                         | "x-request-id"
                         | "x-gateway-secret"
                         | "x-admin-intent"
@@ -98,6 +96,18 @@ fn is_foreign(name: &HeaderName) -> bool {
     }
 }
 
+/// Says whether a name asks some server for another method, whatever signs stand between its words: servers that put fields
+/// into variables read `X_HTTP_METHOD_OVERRIDE` as well.
+fn is_override(name: &str) -> bool {
+    let letters: Vec<u8> = name.bytes().filter(u8::is_ascii_alphanumeric).take(LONGEST_OVERRIDE).collect();
+    matches!(
+        letters.as_slice(),
+        b"xhttpmethod" | b"xhttpmethodoverride" | b"xmethodoverride" | b"xoriginalmethod" | b"xmethod"
+    )
+}
+
+/// One more than the longest of them.
+const LONGEST_OVERRIDE: usize = 20;
 /// The header that carries the request's id, both ways.
 pub(crate) const REQUEST_ID_NAME: &str = "x-request-id";
 const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_NAME);
@@ -139,6 +149,9 @@ mod tests {
             "X-HTTP-Method-Override",
             "X-Rewrite-URL",
             "X-Gateway-Secret",
+            "X_HTTP_METHOD_OVERRIDE",
+            "X.HTTP.Method.Override",
+            "X-Original-Method",
         ];
         for name in sent {
             head.insert_header(name, "canary").unwrap();
