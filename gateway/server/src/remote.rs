@@ -93,7 +93,9 @@ impl Target {
             let status = answer.status();
             let body = read_whole(answer, ANSWER_LIMIT).await.map_err(|error| error.to_string())?;
             let value: Value = serde_json::from_slice(&body).map_err(|_| {
-                format!("{} answered {status}; does a route keep events there?", self.place())
+                // It says where operations are.
+                let text: String = String::from_utf8_lossy(&body).trim().chars().take(LONGEST_TEXT).collect();
+                format!("{} answered {status}: {text}", self.place())
             })?;
             match value.get("error").and_then(Value::as_str) {
                 Some(error) => Err(error.to_owned()),
@@ -171,6 +173,8 @@ impl Why {
 const TOKEN_FILE: &str = "KYC_GATEWAY_ADMIN_TOKEN_FILE";
 const EXPOSED: &str = "--admin is http:// to another machine, where everybody on the way can read and change what is said: use \
                        https://, or --allow-http";
+/// Letters of an answer that is no JSON.
+const LONGEST_TEXT: usize = 500;
 const CONNECT: Duration = Duration::from_secs(5);
 /// A replay of many events takes a while.
 const WHOLE: Duration = Duration::from_secs(600);
