@@ -1,17 +1,20 @@
 //! The way into the store: many callers, one writer, one commit for all that waits.
 
+mod room;
+
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{Change, Effect, NewEvent, StoreError, Writer};
 
 use crate::metrics::StoreMetrics;
+use room::{Place, Room};
 
 /// Takes changes from any task. Cloning gives another way into the same store.
 #[derive(Clone, Debug)]
@@ -20,7 +23,7 @@ pub(crate) struct Inbox(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     sender: OnceLock<mpsc::Sender<Waiting>>,
-    bytes: Arc<Semaphore>,
+    room: Arc<Room>,
     arrivals: Notify,
     news: Mutex<News>,
     metrics: StoreMetrics,
@@ -51,7 +54,7 @@ pub(crate) enum Accepted {
 struct Waiting {
     change: Change,
     answer: oneshot::Sender<Result<Effect, StoreError>>,
-    _room: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 // === impl Inbox ===
@@ -61,7 +64,7 @@ impl Inbox {
     pub(crate) fn new(metrics: StoreMetrics) -> Self {
         Self(Arc::new(Shared {
             sender: OnceLock::new(),
-            bytes: Arc::new(Semaphore::new(BYTES)),
+            room: Arc::default(),
             arrivals: Notify::new(),
             news: Mutex::default(),
             metrics,
@@ -87,12 +90,11 @@ impl Inbox {
     /// [`StoreError`]; the event may still become durable, and its next sending is a duplicate then.
     pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
         let begun = Instant::now();
-        let size = u32::try_from(event.body.bytes.len()).map_err(|_| StoreError::Busy)?;
-        let room = Arc::clone(&self.0.bytes).try_acquire_many_owned(size).map_err(|_| StoreError::Busy)?;
+        let place = self.0.room.place(&event.owner.tenant, event.body.bytes.len()).ok_or(StoreError::Busy)?;
         let sender = self.0.sender.get().ok_or(StoreError::Away)?;
         let (answer, answered) = oneshot::channel();
         let tenant = event.owner.tenant.clone();
-        let waiting = Waiting { change: Change::Insert(event), answer, _room: Some(room) };
+        let waiting = Waiting { change: Change::Insert(event), answer, _place: Some(place) };
         sender.try_send(waiting).map_err(|_| StoreError::Busy)?;
         let effect = timeout(PATIENCE, answered)
             .await
@@ -122,7 +124,7 @@ impl Inbox {
     pub(crate) async fn change(&self, change: Change) -> Result<Effect, StoreError> {
         let sender = self.0.sender.get().ok_or(StoreError::Away)?;
         let (answer, answered) = oneshot::channel();
-        sender.send(Waiting { change, answer, _room: None }).await.map_err(|_| StoreError::Away)?;
+        sender.send(Waiting { change, answer, _place: None }).await.map_err(|_| StoreError::Away)?;
         answered.await.unwrap_or(Err(StoreError::Away))
     }
 
@@ -168,12 +170,12 @@ async fn write_out(
     let mut waiting = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         let mut answers = Vec::with_capacity(waiting.len());
-        let mut rooms = Vec::with_capacity(waiting.len());
+        let mut places = Vec::with_capacity(waiting.len());
         let mut batch = Vec::with_capacity(waiting.len());
         for entry in waiting.drain(..) {
             batch.push(entry.change);
             answers.push(entry.answer);
-            rooms.push(entry._room);
+            places.push(entry._place);
         }
         let begun = Instant::now();
         // Whether the batch was committed is unknown then, as after a loss of the connection.
@@ -202,45 +204,8 @@ async fn write_out(
 const BATCH: usize = 512;
 /// Changes that may wait for the writer.
 const CHANGES: usize = 8192;
-/// Bytes of bodies that may wait for the writer.
-const BYTES: usize = 64 * 1024 * 1024;
 /// How long a notification waits for its commit; Onfido waits 10 s for its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-    use kyc_plugin_api::testkit::with_build;
-
-    use super::*;
-
-    /// Panics at its first batch.
-    struct Fragile(bool);
-
-    #[async_trait]
-    impl Writer for Fragile {
-        async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
-            assert!(!std::mem::take(&mut self.0), "the first batch");
-            vec![Ok(Effect::Done); batch.len()]
-        }
-    }
-
-    /// Nobody watched the writer: after its panic every notification was answered 503, and /readyz was 200.
-    #[tokio::test]
-    async fn a_writer_that_panics_is_replaced() {
-        let metrics = with_build(|build| StoreMetrics::new(build.collectors)).unwrap();
-        let inbox = Inbox::new(metrics.clone());
-        let writers = std::sync::atomic::AtomicUsize::new(0);
-        let new_writer = move || -> Box<dyn Writer> {
-            Box::new(Fragile(writers.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0))
-        };
-        tokio::spawn(inbox.serve(new_writer));
-
-        let first = inbox.change(Change::Shrink).await;
-        let second = inbox.change(Change::Shrink).await;
-
-        assert!(matches!(first, Err(StoreError::Away)), "{first:?}");
-        assert!(matches!(second, Ok(Effect::Done)), "{second:?}");
-        assert_eq!(metrics.failed.get(), 1);
-    }
-}
+mod tests;
