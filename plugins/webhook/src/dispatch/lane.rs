@@ -37,6 +37,11 @@ impl Lane {
         room.min(free.max(self.reserved()))
     }
 
+    /// Says whether what begins now is the breaker's probe.
+    pub(super) fn probes(&self, now: Instant) -> bool {
+        self.breaker.allows(now) == Allowed::Probe
+    }
+
     /// The places that it has whatever others have: one while it has nothing under way.
     pub(super) fn reserved(&self) -> usize {
         usize::from(self.under_way.is_empty())

@@ -189,12 +189,19 @@ impl Dispatcher {
             return Ok(());
         }
         let except: Vec<i64> = self.under_way.get(name).into_iter().flatten().map(|claim| claim.id).collect();
-        let retry_room = retry_room.max(lane.reserved());
+        let (retry_room, probes) = (retry_room.max(lane.reserved()), lane.probes(instant));
         // Whatever is found is begun: where it was claimed, nobody else would.
         let retries = retry_room > 0;
         let room = if retries { room.min(retry_room) } else { room };
         let claimed = Claimed { wall: clock, at: instant };
-        let due = self.reader.due(name, clock, room, retries, &except).await?;
+        // An event that has failed before mostly fails again, and would hold the new ones back.
+        let mut due = Vec::new();
+        if probes {
+            due = self.reader.newest_untried(name, clock, &except).await?;
+        }
+        if due.is_empty() {
+            due = self.reader.due(name, clock, room, retries, &except).await?;
+        }
         if due.len() < room {
             self.agenda.is_done(name, clock);
         }

@@ -33,6 +33,15 @@ pub(crate) trait Reader: Send {
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
 
+    /// The newest event of a tenant that is due and was never tried, claimed like those of [`Self::due`]; none when the
+    /// newest 1,000 have all been tried.
+    async fn newest_untried(
+        &mut self,
+        tenant: &str,
+        now: Millis,
+        except: &[i64],
+    ) -> Result<Vec<DueEvent>, StoreError>;
+
     /// Whose the first of a tenant's waiting events is.
     async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError>;
 
@@ -105,6 +114,10 @@ impl Reader for NotOpen {
         _: bool,
         _: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn newest_untried(&mut self, _: &str, _: Millis, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
         Err(StoreError::Away)
     }
 

@@ -277,6 +277,9 @@ const REVIVABLE: &str = "state = 2 AND dead_reason IN ('rejected', 'exhausted')"
 /// Events that one write changes at most, of those that a filter means.
 const BITE: i64 = 2000;
 
+/// Of how many of a tenant's events that are due a probe takes one.
+const NEWEST: i64 = 1000;
+
 /// The system's clock.
 pub(crate) fn now() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -7,6 +7,7 @@ mod keys;
 mod moving;
 mod parked;
 mod postgres;
+mod probe;
 mod seen;
 mod shares;
 mod sqlite;

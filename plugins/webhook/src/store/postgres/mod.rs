@@ -8,6 +8,7 @@ mod filter;
 mod insert;
 mod listen;
 mod open;
+mod probe;
 mod read;
 mod reseal;
 mod schema;

@@ -6,6 +6,7 @@ use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::filter::{millis, push_filter, shown};
+use super::probe::newest_untried;
 use super::{Postgres, engine, in_time};
 use crate::store::{
     Attempt, Backlog, Binding, Claim, Customer, DueEvent, Failure, Filter, Listed, Millis, Owner, Parked,
@@ -41,6 +42,33 @@ impl PostgresReader {
         self.connection = Some(connection);
         rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
+
+    /// Claims what `free` of the statement so far selects.
+    async fn claim(&mut self, mut query: QueryBuilder<Engine>) -> Result<Vec<DueEvent>, StoreError> {
+        let lease = i64::try_from(self.store.lease.as_millis()).unwrap_or(i64::MAX);
+        query.push(" UPDATE event SET epoch = epoch + 1, leased_until = now() + ");
+        query
+            .push_bind(lease)
+            .push(" * interval '1 millisecond' FROM free WHERE event.id = free.id RETURNING ");
+        query.push("event.id, uid, tenant, key_id, body, attempts, trace, epoch, ").push(millis("since"));
+        query.push(", subscription, webhook, seal, refusals");
+        let clock = now();
+        let read = |row: &PgRow| {
+            let attempts: i32 = row.try_get(5)?;
+            let (age, refusals): (i64, i32) = (row.try_get(8)?, row.try_get(12)?);
+            Ok(DueEvent {
+                refusals: u32::try_from(refusals).unwrap_or_default(),
+                claim: Claim { id: row.try_get(0)?, epoch: row.try_get(7)? },
+                uid: row.try_get(1)?,
+                owner: owner(row, 2, 9)?,
+                body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
+                attempts: u32::try_from(attempts).unwrap_or_default(),
+                received: clock + age,
+                trace: row.try_get(6)?,
+            })
+        };
+        self.rows(query, read).await
+    }
 }
 
 #[async_trait]
@@ -74,7 +102,6 @@ impl Reader for PostgresReader {
         retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
-        let lease = i64::try_from(self.store.lease.as_millis()).unwrap_or(i64::MAX);
         let mut query = QueryBuilder::new(
             "WITH free AS (SELECT id FROM event WHERE state = 0 AND due <= now() AND \
              (leased_until IS NULL OR leased_until < now()) AND tenant = ",
@@ -82,28 +109,17 @@ impl Reader for PostgresReader {
         query.push_bind(tenant.to_owned()).push(" AND NOT id = ANY(").push_bind(except.to_vec());
         query.push(if retries { ")" } else { ") AND attempts = 0" });
         query.push(" ORDER BY due LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        query.push(" FOR UPDATE SKIP LOCKED) UPDATE event SET epoch = epoch + 1, leased_until = now() + ");
-        query
-            .push_bind(lease)
-            .push(" * interval '1 millisecond' FROM free WHERE event.id = free.id RETURNING ");
-        query.push("event.id, uid, tenant, key_id, body, attempts, trace, epoch, ").push(millis("since"));
-        query.push(", subscription, webhook, seal, refusals");
-        let clock = now();
-        let read = |row: &PgRow| {
-            let attempts: i32 = row.try_get(5)?;
-            let (age, refusals): (i64, i32) = (row.try_get(8)?, row.try_get(12)?);
-            Ok(DueEvent {
-                refusals: u32::try_from(refusals).unwrap_or_default(),
-                claim: Claim { id: row.try_get(0)?, epoch: row.try_get(7)? },
-                uid: row.try_get(1)?,
-                owner: owner(row, 2, 9)?,
-                body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
-                attempts: u32::try_from(attempts).unwrap_or_default(),
-                received: clock + age,
-                trace: row.try_get(6)?,
-            })
-        };
-        self.rows(query, read).await
+        query.push(" FOR UPDATE SKIP LOCKED)");
+        self.claim(query).await
+    }
+
+    async fn newest_untried(
+        &mut self,
+        tenant: &str,
+        _now: Millis,
+        except: &[i64],
+    ) -> Result<Vec<DueEvent>, StoreError> {
+        self.claim(newest_untried(tenant, except)).await
     }
 
     async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError> {

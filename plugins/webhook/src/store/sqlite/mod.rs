@@ -4,6 +4,7 @@ mod audit;
 mod filter;
 mod insert;
 mod open;
+mod probe;
 mod read;
 mod reseal;
 mod room;

@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
 use super::filter::push_filter;
+use super::probe::newest_untried;
 use super::room::used;
 use super::{Sqlite, engine};
 use crate::store::{
@@ -65,10 +66,7 @@ impl Reader for SqliteReader {
         retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
-        let mut query = QueryBuilder::new(
-            "SELECT id, uid, tenant, key_id, body, attempts, since_ms, trace, subscription, webhook, seal, refusals FROM event \
-             WHERE state = 0 AND tenant = ",
-        );
+        let mut query = QueryBuilder::new(format!("SELECT {DUE} FROM event WHERE state = 0 AND tenant = "));
         query.push_bind(tenant.to_owned()).push(" AND due_ms <= ").push_bind(now);
         if !retries {
             query.push(" AND attempts = 0");
@@ -82,6 +80,16 @@ impl Reader for SqliteReader {
         }
         query.push(" ORDER BY due_ms LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(query).await?.iter().map(due).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+
+    async fn newest_untried(
+        &mut self,
+        tenant: &str,
+        now: Millis,
+        except: &[i64],
+    ) -> Result<Vec<DueEvent>, StoreError> {
+        let rows = self.rows(newest_untried(DUE, tenant, now, except)).await?;
+        rows.iter().map(due).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError> {
@@ -274,5 +282,8 @@ fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
 /// The columns that [`listed`] reads.
 const LISTED: &str =
     "uid, tenant, kind, resource, state, dead_reason, attempts, received_ms, due_ms, done_ms, trace";
+/// The columns that [`due`] reads.
+const DUE: &str =
+    "id, uid, tenant, key_id, body, attempts, since_ms, trace, subscription, webhook, seal, refusals";
 /// The columns that [`attempt`] reads.
 const ATTEMPT: &str = "at_ms, took_ms, status, error, answer_key, answer, class";
