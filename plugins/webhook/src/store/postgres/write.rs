@@ -124,7 +124,8 @@ async fn apply(
     })
 }
 
-/// Ends all tries of a batch, and says which of them still held their claim.
+/// Ends all tries of a batch, and says which of them were recorded: those that still held their claim, and those of events
+/// that were discarded meanwhile, which stay dead.
 async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<Claim>, sqlx::Error> {
     let mut ended = HashSet::new();
     let finishes: Vec<&Finish> = batch
@@ -169,10 +170,13 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
            done = CASE WHEN given.state = 0 THEN NULL ELSE now() END \
            FROM given WHERE event.id = given.id AND event.epoch = given.epoch AND event.state = 0 \
            RETURNING event.id, event.epoch), \
+         discarded AS (SELECT given.id, given.epoch FROM given JOIN event ON event.id = given.id \
+           WHERE event.state = 2 AND event.dead_reason = 'discarded' AND event.epoch = given.epoch + 1), \
+         recorded AS (SELECT id, epoch FROM ended UNION ALL SELECT id, epoch FROM discarded), \
          noted AS (INSERT INTO attempt(event, at, took_ms, status, error, answer_key, answer, class) \
            SELECT given.id, now() - given.ago * interval '1 millisecond', given.took, given.status, given.error, \
-           given.answer_key, given.answer, given.class FROM given JOIN ended USING (id, epoch)) \
-         SELECT id, epoch FROM ended",
+           given.answer_key, given.answer, given.class FROM given JOIN recorded USING (id, epoch)) \
+         SELECT id, epoch FROM recorded",
     );
     for row in query.build().fetch_all(connection).await? {
         ended.insert(Claim { id: row.try_get(0)?, epoch: row.try_get(1)? });

@@ -17,8 +17,8 @@ use super::{Sqlite, engine};
 
 use crate::store::share::{KEY, Ledger, Usage, tenants};
 use crate::store::{
-    BITE, Change, Effect, Failure, Filter, Finish, Millis, ParkReason, Progress, State, StoreError, Writer,
-    now,
+    BITE, Change, DISCARDED, Effect, Failure, Filter, Finish, Millis, ParkReason, Progress, State,
+    StoreError, Writer, now,
 };
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
@@ -171,7 +171,7 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> 
         .bind(i64::from(attempt.failure.is_some_and(Failure::is_the_portals)))
         .execute(&mut *connection)
         .await?;
-    if done.rows_affected() == 0 {
+    if done.rows_affected() == 0 && !was_discarded(connection, end).await? {
         return Ok(false);
     }
     if room == Room::Full {
@@ -192,6 +192,18 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> 
         .execute(connection)
         .await?;
     Ok(true)
+}
+
+/// Says whether the event was discarded while it was sent. It stays dead, and this try is recorded with it.
+async fn was_discarded(connection: &mut SqliteConnection, end: &Finish) -> Result<bool, sqlx::Error> {
+    let query = "SELECT EXISTS (SELECT 1 FROM event WHERE id = ?1 AND state = 2 AND dead_reason = ?2) \
+                 AND NOT EXISTS (SELECT 1 FROM attempt WHERE event = ?1 AND at_ms = ?3)";
+    sqlx::query_scalar(query)
+        .bind(end.claim.id)
+        .bind(DISCARDED)
+        .bind(end.attempt.at)
+        .fetch_one(connection)
+        .await
 }
 
 async fn replay(

@@ -130,3 +130,37 @@ fn a_replay_from_a_database_keeps_its_rate_and_leaves_out_what_was_discarded() {
         replay_some(&store).await;
     });
 }
+
+/// An event that was discarded while it was sent was shown dead, without the try that the portal may have taken.
+async fn a_discard_keeps_the_try(store: &Engine) {
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    written(&mut *writer, &[Change::Insert(event("acme", "a", now()))]).await.unwrap();
+    let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
+    let discard = Change::Discard { filter: Filter::default(), now: now(), progress: Progress::default() };
+    written(&mut *writer, &[discard]).await.unwrap();
+
+    let recorded = written(&mut *writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
+    let shown = reader.list(&Filter::default(), 1).await.unwrap().remove(0);
+    let tries = reader.attempts(due[0].uid).await.unwrap();
+
+    assert_eq!((recorded, tries.len()), (vec![Effect::Done], 1));
+    assert_eq!((shown.state, shown.reason.as_deref()), (State::Dead, Some(DISCARDED)));
+}
+
+#[tokio::test]
+async fn a_discard_in_flight_keeps_the_try_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+
+    a_discard_keeps_the_try(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn a_discard_in_flight_keeps_the_try_in_a_database() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
+        store.prepare().await;
+
+        a_discard_keeps_the_try(&store).await;
+    });
+}
