@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::{Client, Identity, Response};
 use serde_json::{Value, json};
 
-use crate::support::gateway::{Gateway, Setup, start, tenant};
+use crate::support::gateway::{Gateway, Setup, binary, start, tenant};
 use crate::support::soon;
 use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
@@ -177,6 +177,33 @@ async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
     assert_eq!(call(second, "sub-acme").await, 200);
     let log = gateway.stop().await;
     assert!(log.contains("\"caller\":\"secret:apim\"") && !log.contains("canary-"), "{log}");
+}
+
+/// One tenant without callers in a file kept the gateway from starting again, and its store from being saved, although it was
+/// served without that tenant before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_names_nobody_keeps_no_gateway_from_starting() {
+    let onfido = Echo::start().await;
+    let authority = Authority::new();
+    let tenants = vec![bound("acme", &["dns:acme.example"]), tenant("globex", NOWHERE)];
+    let config = config(&authority, "", "certificates = [\"*\"]", "");
+    let gateway = start(Setup::default().onfido(onfido.address).tenants(tenants).config(&config)).await;
+    let acme = client(&authority, &gateway, authority.caller("acme-processor", "acme.example", 2999));
+
+    let own = call(&acme, &gateway, "sub-acme").await.status();
+    let unbound = call(&acme, &gateway, "sub-globex").await.status();
+    let file = gateway.folder().join("gateway.toml");
+    let checked = std::process::Command::new(binary("kyc-gateway"))
+        .args(["check", "--config", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let log = gateway.stop().await;
+
+    assert_eq!((own.as_u16(), unbound.as_u16()), (200, 401));
+    assert!(!checked.status.success());
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(said.contains("nothing binds them to tenant globex"), "{said}");
+    assert!(log.contains("nothing binds them to tenant globex"), "{log}");
 }
 
 /// Story: a processor's key was stolen; its authority revoked the certificate, and the gateway went on to take it.

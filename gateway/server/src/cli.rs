@@ -63,43 +63,47 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
     match arguments.command {
         Command::Events(events) => events.execute(registry, &instruments),
         Command::Audit(audit) => audit.execute(registry, &instruments),
-        Command::Run(file) => match config::load(&file.config, registry, &instruments) {
-            Ok(settings) => match assembly::serve(settings, instruments) {
-                Ok(never) => match never {},
-                Err(error) => terminal::fail(&error),
-            },
-            Err(problems) => terminal::fail(&problems),
-        },
-        Command::Tenants(tenants) => tenants.execute(),
-        Command::Check { file, live } => match config::load(&file.config, registry, &instruments) {
-            Ok(settings) => {
-                terminal::say(&format!("{} is valid", file.config.display()));
-                settings
-                    .listening
-                    .iter()
-                    .for_each(|listener| terminal::say(&format!("  listener {listener}")));
-                settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
-                instruments
-                    .warnings
-                    .take()
-                    .iter()
-                    .for_each(|text| terminal::say(&format!("  warning: {text}")));
-                if !live {
-                    return ExitCode::SUCCESS;
-                }
-                if settings.tenants.is_used_up_by_a_login() {
-                    return terminal::fail(
-                        &"a wrapped secret id opens once, so it is left to `run`: no look was taken",
-                    );
-                }
-                match assembly::source(settings.tenants) {
-                    Ok(source) => {
-                        tenancy::check_live(source, &settings.watch.hosts, &settings.offers.binding)
-                    }
+        Command::Run(file) => {
+            match config::load(&file.config, registry, &instruments, config::Purpose::Use) {
+                Ok(settings) => match assembly::serve(settings, instruments) {
+                    Ok(never) => match never {},
                     Err(error) => terminal::fail(&error),
-                }
+                },
+                Err(problems) => terminal::fail(&problems),
             }
-            Err(problems) => terminal::fail(&problems),
-        },
+        }
+        Command::Tenants(tenants) => tenants.execute(),
+        Command::Check { file, live } => {
+            match config::load(&file.config, registry, &instruments, config::Purpose::Check) {
+                Ok(settings) => {
+                    terminal::say(&format!("{} is valid", file.config.display()));
+                    settings
+                        .listening
+                        .iter()
+                        .for_each(|listener| terminal::say(&format!("  listener {listener}")));
+                    settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
+                    instruments
+                        .warnings
+                        .take()
+                        .iter()
+                        .for_each(|text| terminal::say(&format!("  warning: {text}")));
+                    if !live {
+                        return ExitCode::SUCCESS;
+                    }
+                    if settings.tenants.is_used_up_by_a_login() {
+                        return terminal::fail(
+                            &"a wrapped secret id opens once, so it is left to `run`: no look was taken",
+                        );
+                    }
+                    match assembly::source(settings.tenants) {
+                        Ok(source) => {
+                            tenancy::check_live(source, &settings.watch.hosts, &settings.offers.binding)
+                        }
+                        Err(error) => terminal::fail(&error),
+                    }
+                }
+                Err(problems) => terminal::fail(&problems),
+            }
+        }
     }
 }

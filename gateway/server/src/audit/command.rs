@@ -74,22 +74,24 @@ impl AuditCommand {
                 parameters.push(("limit", limit.to_string()));
                 target.tell(None, "/audit", &parameters, table)
             }
-            Self::Verify { file, head, json } => match config::load(&file.config, registry, instruments) {
-                Ok(settings) => {
-                    let records = assembly::records(&settings.offers, &settings.admin);
-                    let mut verifier = Verifier::new(head);
-                    let scanned = terminal::wait_for(async {
-                        records.open().await.map_err(|error| error.to_string())?;
-                        let scanned = records.scan(&mut |entry| verifier.take(&entry)).await;
-                        scanned.map_err(|error| error.to_string())
-                    });
-                    match scanned {
-                        Ok(()) => verdict(&verifier.unended(), verifier.finish(), json),
-                        Err(reason) => terminal::fail(&terminal::escaped(&reason)),
+            Self::Verify { file, head, json } => {
+                match config::load(&file.config, registry, instruments, config::Purpose::Use) {
+                    Ok(settings) => {
+                        let records = assembly::records(&settings.offers, &settings.admin);
+                        let mut verifier = Verifier::new(head);
+                        let scanned = terminal::wait_for(async {
+                            records.open().await.map_err(|error| error.to_string())?;
+                            let scanned = records.scan(&mut |entry| verifier.take(&entry)).await;
+                            scanned.map_err(|error| error.to_string())
+                        });
+                        match scanned {
+                            Ok(()) => verdict(&verifier.unended(), verifier.finish(), json),
+                            Err(reason) => terminal::fail(&terminal::escaped(&reason)),
+                        }
                     }
+                    Err(problems) => terminal::fail(&problems),
                 }
-                Err(problems) => terminal::fail(&problems),
-            },
+            }
         }
     }
 }

@@ -11,9 +11,9 @@ use kyc_model::{SecretSource, TenantTable};
 use kyc_plugin_api::{Plugin, Role, Warnings};
 use kyc_tenants::{Document, OnfidoHosts};
 
-use super::TenantSource;
 use super::raw::RawRoute;
 use super::routes::{BindingRoute, Reach};
+use super::{Purpose, TenantSource};
 use crate::decoding::Problems;
 
 /// Notes a route where tenants must name their callers, or one whose plugins cannot find a tenant.
@@ -44,10 +44,9 @@ pub(super) fn check(
 /// Looks whether all tenants of a file name their callers.
 pub(super) fn check_document(
     binding: &[BindingRoute],
-    source: &TenantSource,
-    hosts: &OnfidoHosts,
+    (source, hosts): (&TenantSource, &OnfidoHosts),
     warnings: &Warnings,
-    problems: &mut Problems,
+    (purpose, problems): (Purpose, &mut Problems),
 ) {
     if binding.is_empty() {
         return;
@@ -58,7 +57,11 @@ pub(super) fn check_document(
             let read = SecretSource::File(path.clone()).read().ok();
             let document = read.and_then(|text| Document::read(&text, hosts).ok());
             for (route, reason) in document.iter().flat_map(|document| unbound(binding, &document.tenants)) {
-                problems.add(&route.path, reason);
+                match purpose {
+                    Purpose::Check => problems.add(&route.path, reason),
+                    // It is refused to such callers while the gateway runs.
+                    Purpose::Use => warnings.add(format!("{}: {reason}", route.path)),
+                }
             }
         }
         TenantSource::Vault(_) => {

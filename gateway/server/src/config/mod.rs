@@ -24,6 +24,16 @@ use crate::decoding::{Problems, decode};
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To say what is wrong with it, and with the tenants beside it.
+    Check,
+    /// To work with it. What is wrong with a tenant is that tenant's alone, and must keep nobody else from being served, and
+    /// no store from being saved.
+    Use,
+}
+
 /// Reads and checks a configuration file. After it succeeds nothing is checked again.
 ///
 /// # Errors
@@ -33,6 +43,7 @@ pub(crate) fn load(
     file: &Path,
     registry: &Registry,
     instruments: &Instruments,
+    purpose: Purpose,
 ) -> Result<Settings, Problems> {
     let mut problems = Problems::new(file);
     let text = match std::fs::read_to_string(file) {
@@ -42,7 +53,7 @@ pub(crate) fn load(
             return Err(problems);
         }
     };
-    check(&text, file, registry, instruments, problems)
+    check(&text, file, registry, instruments, (purpose, problems))
 }
 
 /// The same for a text that is at hand; `file` says which folder its paths count from.
@@ -53,7 +64,7 @@ pub(crate) fn load_text(
     registry: &Registry,
     instruments: &Instruments,
 ) -> Result<Settings, Problems> {
-    check(text, file, registry, instruments, Problems::new(file))
+    check(text, file, registry, instruments, (Purpose::Check, Problems::new(file)))
 }
 
 fn check(
@@ -61,10 +72,10 @@ fn check(
     file: &Path,
     registry: &Registry,
     instruments: &Instruments,
-    mut problems: Problems,
+    (purpose, mut problems): (Purpose, Problems),
 ) -> Result<Settings, Problems> {
     let raw = read(text, &mut problems);
-    let settings = Settings::check(raw, &Folder::of(file), registry, instruments, &mut problems);
+    let settings = Settings::check(raw, &Folder::of(file), registry, instruments, (purpose, &mut problems));
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),
         Some(_) | None => Err(problems),

@@ -9,7 +9,7 @@ use super::admin::AdminSettings;
 use super::listeners::Listener;
 use super::log::LogSettings;
 use super::raw::Raw;
-use super::{Folder, Offers, admin, binding, listeners, log, routes, tenants, tls};
+use super::{Folder, Offers, Purpose, admin, binding, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -73,7 +73,7 @@ impl Settings {
         folder: &Folder,
         registry: &Registry,
         instruments: &Instruments,
-        problems: &mut Problems,
+        (purpose, problems): (Purpose, &mut Problems),
     ) -> Option<Self> {
         let times = [
             ("server.drain", raw.server.drain),
@@ -115,7 +115,7 @@ impl Settings {
         let routes = routes::check(raw.routes, folder, registry, instruments, &reach, problems);
         let (routes, offers) = routes?;
         let tenants = tenants?;
-        binding::check_document(&offers.binding, &tenants, &watch.hosts, &instruments.warnings, problems);
+        binding::check_document(&offers.binding, (&tenants, &watch.hosts), warnings, (purpose, problems));
         watch.callers_are_needed = !offers.binding.is_empty();
         let listening = listeners.iter().map(listeners::Unrouted::describe).collect();
         let listeners = listeners::route(listeners, &routes, problems);

@@ -65,7 +65,7 @@ fn with_store(
     parameters: &Parameters,
     work: impl FnOnce(&Settings, &dyn Operations, &str, &mut (dyn Write + Send)) -> Result<(), String>,
 ) -> ExitCode {
-    let settings = match config::load(&file.config, registry, instruments) {
+    let settings = match config::load(&file.config, registry, instruments, config::Purpose::Use) {
         Ok(settings) => settings,
         Err(problems) => return terminal::fail(&problems),
     };
