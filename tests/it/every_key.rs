@@ -30,6 +30,8 @@ struct Changing {
 impl Changing {
     async fn start() -> Self {
         let world = World::start(&stored()).await;
+        // The start says so too, and its line may be read after the gateway listens.
+        soon(async || world.gateway.log().contains("tenants changed").then_some(())).await;
         let other_onfido = Onfido::start(onfido::Settings::default()).await.unwrap();
         for token in ["token-acme", "token-new"] {
             other_onfido.add_account(token, token);
