@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use ipnet::{IpNet, Ipv4Net};
+use kyc_model::Networks;
 use kyc_plugin_api::{
     Background, Build, Caller, CallerKind, CallerName, Ctx, Flow, Forwarded, Phases, Plugin, Problem,
     ProblemKind, Result, Role, RouteApi,
@@ -25,8 +25,8 @@ pub struct Gatekeeper {
     require: Require,
     header: HeaderName,
     secrets: Arc<Secrets>,
-    /// The networks that may call; empty: all.
-    allow: Vec<IpNet>,
+    /// The networks that may call; None: all.
+    allow: Option<Networks>,
     /// The proxies in front; None: the peer is the caller.
     forwarded: Option<Forwarded>,
     certificates: Certificates,
@@ -78,9 +78,9 @@ impl Gatekeeper {
             return Err("forwarded: is of no use without allow".to_owned());
         }
         let forwarded = config.forwarded;
-        let networks = config.allow.unwrap_or_default().into_iter();
-        let allow: Vec<IpNet> = networks.map(canonical).collect::<Result<_, _>>()?;
-        let asks_for_more = !secrets.is_empty() || !allow.is_empty() || !certificates.is_empty();
+        let allow = config.allow.map(Networks::try_from).transpose();
+        let allow = allow.map_err(|error| format!("allow: {error}"))?;
+        let asks_for_more = !secrets.is_empty() || allow.is_some() || !certificates.is_empty();
         let tokens = match config.token {
             Some(token) => {
                 let demand = match config.require {
@@ -113,7 +113,7 @@ impl Gatekeeper {
             name.iter().for_each(|name| caller.add(CallerKind::Secret, name));
             (Reason::Secret, name.is_some())
         });
-        let network = (!self.allow.is_empty()).then(|| (Reason::Network, self.is_allowed(head, cx)));
+        let network = self.allow.as_ref().map(|allow| (Reason::Network, self.is_within(allow, head, cx)));
         let certificate = (!self.certificates.is_empty()).then(|| {
             let shown = self.shown(cx);
             shown.iter().flatten().for_each(|name| caller.add(name.kind(), name.value()));
@@ -138,10 +138,10 @@ impl Gatekeeper {
         self.certificates.know(&names).then_some(names)
     }
 
-    fn is_allowed(&self, head: &RequestHeader, cx: &Ctx) -> bool {
+    fn is_within(&self, allow: &Networks, head: &RequestHeader, cx: &Ctx) -> bool {
         let Some(peer) = cx.connection().peer.map(|peer| peer.ip().to_canonical()) else { return false };
         let caller = self.forwarded.as_ref().map_or(peer, |proxies| proxies.caller(peer, &head.headers));
-        self.allow.iter().any(|network| network.contains(&caller))
+        allow.contains(caller)
     }
 
     /// The name of the one secret that is sent.
@@ -241,21 +241,6 @@ impl Plugin for Gatekeeper {
         Ok(())
     }
 }
-
-/// The network as peers are compared with it: peers with IPv4-mapped addresses (RFC 4291, section 2.5.5.2) count as
-/// IPv4, so a network of such addresses would hold nobody.
-fn canonical(network: IpNet) -> Result<IpNet, String> {
-    let IpNet::V6(written) = network else { return Ok(network) };
-    let Some(address) = written.addr().to_ipv4_mapped() else { return Ok(network) };
-    let length = written.prefix_len().checked_sub(MAPPED);
-    let network_of_peers = length.and_then(|length| Ipv4Net::new(address, length).ok());
-    network_of_peers.map(IpNet::V4).ok_or_else(|| {
-        format!("allow: `{network}` is IPv4 written as IPv6, so that it must be /{MAPPED} or more")
-    })
-}
-
-/// The bits in front of an IPv4 address that is written as IPv6.
-const MAPPED: u8 = 96;
 
 #[cfg(test)]
 mod tests;
