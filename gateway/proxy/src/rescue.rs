@@ -173,20 +173,21 @@ fn describe(error: &Error) -> String {
 }
 
 fn find_problem(error: &Error) -> Option<&Problem> {
-    let cause = error.cause.as_deref()?;
-    if let Some(problem) = cause.downcast_ref::<Problem>() {
-        return Some(problem);
-    }
-    find_problem(cause.downcast_ref::<Box<Error>>()?)
+    find_cause(error)
 }
 
 /// A body that the connection refused to read on.
 fn find_malformed(error: &Error) -> Option<MalformedBody> {
+    find_cause::<std::io::Error>(error)?.get_ref()?.downcast_ref().copied()
+}
+
+/// The first cause of a type, however often Pingora has wrapped it.
+fn find_cause<C: std::error::Error + 'static>(error: &Error) -> Option<&C> {
     let cause = error.cause.as_deref()?;
-    if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-        return io.get_ref()?.downcast_ref().copied();
+    if let Some(found) = cause.downcast_ref::<C>() {
+        return Some(found);
     }
-    find_malformed(cause.downcast_ref::<Box<Error>>()?)
+    find_cause(cause.downcast_ref::<Box<Error>>()?)
 }
 
 /// When a caller may try again what the gateway cannot do yet.
