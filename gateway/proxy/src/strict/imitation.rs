@@ -8,10 +8,16 @@ pub(super) fn imitates_framing(name: &[u8]) -> bool {
         Some(b't' | b'T') if name.len() >= TRANSFER_ENCODING.len() - 1 => TRANSFER_ENCODING,
         Some(_) | None => return false,
     };
-    let letters = |name: &[u8]| -> Vec<u8> {
-        name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
-    };
-    !name.eq_ignore_ascii_case(exact) && letters(name) == letters(exact)
+    !name.eq_ignore_ascii_case(exact) && reads_as(name, exact)
+}
+
+/// Says whether two names are the same but for case and the signs between their words.
+pub(crate) fn reads_as(name: &[u8], other: &[u8]) -> bool {
+    letters(name).eq(letters(other))
+}
+
+fn letters(name: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase)
 }
 
 const CONTENT_LENGTH: &[u8] = b"content-length";

@@ -18,6 +18,7 @@ use kyc_model::{Problem, ProblemKind};
 
 pub(crate) use chunks::{ChunkScan, MalformedBody};
 pub(crate) use head::{MAX_HEAD, check_fields, check_raw_head};
+pub(crate) use imitation::reads_as;
 pub(crate) use line::{LineScan, LineVerdict};
 pub(crate) use path::check_target;
 

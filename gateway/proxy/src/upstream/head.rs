@@ -7,6 +7,8 @@ use kyc_model::{Problem, ProblemKind, TraceContext};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
 
+use crate::strict::reads_as;
+
 /// Removes what belongs to the caller or the way here, and addresses the request to the target.
 ///
 /// # Errors
@@ -99,15 +101,11 @@ fn is_foreign(name: &HeaderName) -> bool {
 /// Says whether a name asks some server for another method, whatever signs stand between its words: servers that put fields
 /// into variables read `X_HTTP_METHOD_OVERRIDE` as well.
 fn is_override(name: &str) -> bool {
-    let letters: Vec<u8> = name.bytes().filter(u8::is_ascii_alphanumeric).take(LONGEST_OVERRIDE).collect();
-    matches!(
-        letters.as_slice(),
-        b"xhttpmethod" | b"xhttpmethodoverride" | b"xmethodoverride" | b"xoriginalmethod" | b"xmethod"
-    )
+    OVERRIDES.iter().any(|known| reads_as(name.as_bytes(), known.as_bytes()))
 }
 
-/// One more than the longest of them.
-const LONGEST_OVERRIDE: usize = 20;
+const OVERRIDES: [&str; 5] =
+    ["x-http-method", "x-http-method-override", "x-method-override", "x-original-method", "x-method"];
 /// The header that carries the request's id, both ways.
 pub(crate) const REQUEST_ID_NAME: &str = "x-request-id";
 const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_NAME);
