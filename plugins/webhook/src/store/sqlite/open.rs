@@ -36,18 +36,7 @@ pub(super) async fn prepare(path: &Path, max_bytes: u64) -> Result<(), OpenError
         begin(path, max_bytes).await?;
     }
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-    let mut connection = connect(path, max_bytes, false).await?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| damaged(error.to_string()))?;
-    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| damaged(error.to_string()))?;
-    if verdict != "ok" {
-        return Err(damaged(verdict));
-    }
+    let (mut connection, found) = checked(path, max_bytes, "PRAGMA quick_check(1)").await?;
     if found == 0 {
         return Err(damaged("it has no version".to_owned()));
     }
@@ -103,22 +92,33 @@ pub(super) async fn backup(path: &Path, max_bytes: u64, to: &Path) -> Result<(),
 /// Looks a file over that is no store in use.
 pub(super) async fn inspect(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+    let (connection, found) = checked(path, max_bytes, "PRAGMA integrity_check(1)").await?;
+    if usize::try_from(found) != Ok(VERSIONS.len()) {
+        return Err(damaged(format!("it has version {found}, and this release {}", VERSIONS.len())));
+    }
+    connection.close().await.map_err(|error| damaged(error.to_string()))
+}
+
+/// Opens a file that a check finds whole, and says which version it has.
+async fn checked(
+    path: &Path,
+    max_bytes: u64,
+    check: &'static str,
+) -> Result<(SqliteConnection, i64), OpenError> {
+    let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
     let mut connection = connect(path, max_bytes, false).await?;
     let found: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut connection)
         .await
         .map_err(|error| damaged(error.to_string()))?;
-    let verdict: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
+    let verdict: String = sqlx::query_scalar(check)
         .fetch_one(&mut connection)
         .await
         .map_err(|error| damaged(error.to_string()))?;
-    if verdict != "ok" {
-        return Err(damaged(verdict));
+    match verdict.as_str() {
+        "ok" => Ok((connection, found)),
+        _ => Err(damaged(verdict)),
     }
-    if usize::try_from(found) != Ok(VERSIONS.len()) {
-        return Err(damaged(format!("it has version {found}, and this release {}", VERSIONS.len())));
-    }
-    connection.close().await.map_err(|error| damaged(error.to_string()))
 }
 
 async fn migrate(
