@@ -6,6 +6,7 @@
 //! they arrived.
 
 mod chunks;
+mod connection;
 mod head;
 mod imitation;
 mod line;
