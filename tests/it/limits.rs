@@ -155,15 +155,22 @@ async fn an_answer_says_whether_its_connection_goes_on() {
         }
     });
     let get = b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
+    let part =
+        b"POST /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\nContent-Length: 9\r\n\r\npart";
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
 
-    let answer = exchange(&mut stream, get).await;
+    let whole = [exchange(&mut stream, get).await, exchange(&mut stream, get).await];
+    let unfinished = exchange(&mut stream, part).await;
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
 
-    // Pingora keeps no connection whose upstream failed.
-    assert_eq!(status(&answer), 502, "{answer}");
-    assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    for answer in whole {
+        assert_eq!(status(&answer), 502, "{answer}");
+        assert!(answer.to_ascii_lowercase().contains("\r\nconnection: keep-alive\r\n"), "{answer}");
+    }
+    // The rest of a body is read for nobody.
+    assert_eq!(status(&unfinished), 502, "{unfinished}");
+    assert!(unfinished.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{unfinished}");
     assert_eq!(rest, b"");
     gateway.stop().await;
 }

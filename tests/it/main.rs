@@ -11,6 +11,7 @@
 
 mod admin;
 mod advisories;
+mod answers;
 mod audit;
 mod balancers;
 mod buffered;

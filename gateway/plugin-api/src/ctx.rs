@@ -193,8 +193,6 @@ impl Ctx {
 
     /// Asks that the body be read whole and shown to [`crate::Plugin::request_body_filter`]. Of several wishes
     /// the smallest limits hold.
-    ///
-    /// A body that goes on to an upstream can have at most 64 KiB, the size of Pingora's replay buffer.
     pub fn want_body(&mut self, wish: BodyWish) {
         let BodyWish { limit, within } = wish;
         self.body = Some(self.body.map_or(wish, |known| BodyWish {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header;
 use kyc_plugin_api::{ClientCertificate, Connection};
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 
 use crate::downstream::{admit_chunks, admit_head};
 use crate::exchange::Exchange;
@@ -15,7 +15,7 @@ use crate::upstream::forget_spelling;
 
 /// Sets what Pingora leaves open, and refuses what has more than one reading.
 pub(crate) fn admit(
-    session: &mut Session,
+    session: &mut ServerSession,
     exchange: &mut Exchange,
     settings: &ProxySettings,
 ) -> Result<(), Violation> {

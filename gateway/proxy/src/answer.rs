@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use kyc_model::{Problem, ProblemKind};
-use pingora::proxy::{FailToProxy, Session};
-use pingora::{Error, ErrorType, OrErr, Result};
+use pingora::protocols::http::ServerSession;
+use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::exchange::Exchange;
@@ -17,7 +17,7 @@ use crate::upstream::REQUEST_ID_NAME;
 ///
 /// When the caller is gone, or the plugin's head is none.
 pub(crate) async fn respond(
-    session: &mut Session,
+    session: &mut ServerSession,
     exchange: &mut Exchange,
     response: http::Response<Bytes>,
 ) -> Result<()> {
@@ -35,7 +35,7 @@ pub(crate) async fn respond(
 
 /// Writes the answer for a problem; returns whether the connection may serve another request.
 pub(crate) async fn respond_problem(
-    session: &mut Session,
+    session: &mut ServerSession,
     exchange: &mut Exchange,
     error: &Error,
     kind: ProblemKind,
@@ -44,9 +44,8 @@ pub(crate) async fn respond_problem(
         return false;
     }
     // After a malformed request nobody knows where the next one begins, and an unread body would have to be
-    // read for nothing. And from there on where an upstream is chosen, Pingora keeps no connection after a failure, and
-    // asks nobody.
-    let keep = !exchange.upstream.is_wanted
+    // read for nothing.
+    let keep = (!exchange.upstream.is_wanted || exchange.arrival.is_whole())
         && !matches!(
             kind,
             ProblemKind::BadRequest
@@ -66,7 +65,7 @@ pub(crate) async fn respond_problem(
 }
 
 async fn write_problem(
-    session: &mut Session,
+    session: &mut ServerSession,
     exchange: &mut Exchange,
     error: &Error,
     kind: ProblemKind,
@@ -83,20 +82,6 @@ async fn write_problem(
         tracing::error!(request_id = %exchange.cx.request_id(), "a plugin failed on the gateway's own answer");
     }
     write(session, head, body).await
-}
-
-/// Ends an exchange whose answer was complete before its request. Its upstream may take the rest of the body for another
-/// request, so the connection is not used again: Pingora drops it with the error.
-pub(crate) fn ended_early() -> Box<Error> {
-    Error::explain(ErrorType::Custom("answered early"), "")
-}
-
-/// Reads the rest of a body whose answer is sent, since closing before would take the answer away from a caller that is
-/// still writing.
-pub(crate) async fn linger(session: &mut Session, exchange: &Exchange) -> FailToProxy {
-    // Bounded by the time that Pingora has for it, and by the end of the exchange; a caller that left is nothing new.
-    let _ = session.as_mut().drain_request_body().await;
-    FailToProxy { error_code: exchange.story.status.unwrap_or(0), can_reuse_downstream: false }
 }
 
 /// Runs the response phase and adds the request's id.
@@ -121,12 +106,12 @@ pub(crate) fn has_no_body(head: &ResponseHeader, method: &Method) -> bool {
         || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0")
 }
 
-async fn write(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
+async fn write(session: &mut ServerSession, head: ResponseHeader, body: Bytes) -> Result<()> {
     let empty = body.is_empty() || session.req_header().method == Method::HEAD;
     // HTTP/2 ends a stream only with a body, even one of no bytes.
-    session.write_response_header(Box::new(head), false).await?;
+    session.write_response_header(Box::new(head)).await.map_err(Error::into_down)?;
     let body = if empty { Bytes::new() } else { body };
-    session.write_response_body(Some(body), true).await.or_err(ErrorType::WriteError, "own answer")
+    session.write_response_body(body, true).await.map_err(Error::into_down)
 }
 
 /// Where a message ends is the gateway's business, not a plugin's.

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Version, header};
 use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::{BodyWish, Ctx, Forwarded};
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
 
@@ -61,15 +61,13 @@ impl Buffers {
     }
 
     /// Where a request comes from.
-    fn source(&self, session: &Session, cx: &Ctx) -> Option<IpAddr> {
+    fn source(&self, session: &ServerSession, cx: &Ctx) -> Option<IpAddr> {
         let peer = cx.connection().peer?.ip();
         let headers = &session.req_header().headers;
         Some(self.forwarded.as_ref().map_or(peer, |proxies| proxies.caller(peer, headers)))
     }
 
     /// Reads the whole body of a request for `route`.
-    ///
-    /// Pingora keeps a copy of up to 64 KiB while it is read, from which the body is replayed upstream.
     ///
     /// # Errors
     ///
@@ -78,7 +76,7 @@ impl Buffers {
     /// Pingora says of a body that breaks off.
     pub(crate) async fn read_whole(
         &self,
-        session: &mut Session,
+        session: &mut ServerSession,
         wish: BodyWish,
         route: &str,
         cx: &Ctx,
@@ -90,7 +88,6 @@ impl Buffers {
         }
         let unknown = || refuse(ProblemKind::Internal, "the route has no memory for bodies");
         let room = self.pools.get(route).ok_or_else(unknown)?.enter(self.source(session, cx), cx);
-        session.enable_retry_buffering();
         answer_expectation(session).await?;
         let whole = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
         let pace = Pace { begun: Instant::now(), whole, rate: self.rate, grace: self.grace };
@@ -113,25 +110,14 @@ impl Pace {
 
 /// Answers `Expect: 100-continue`, which Pingora does not by itself, when the body is going to be read. In HTTP/1.0 the
 /// field means nothing (RFC 9110 §10.1.1); over HTTP/2 Pingora sends no interim answers.
-pub(crate) async fn answer_expectation(session: &mut Session) -> Result<()> {
+pub(crate) async fn answer_expectation(session: &mut ServerSession) -> Result<()> {
     if session.req_header().version == Version::HTTP_11 && session.get_header(header::EXPECT).is_some() {
         session.write_continue_response().await?;
     }
     Ok(())
 }
 
-/// Lets the end of a body be written upstream once.
-///
-/// Pingora writes an empty piece as a chunk of no bytes, which ends a chunked body, and then the end itself: the second one
-/// would stand before the next request on the connection (cloudflare/pingora#935). An empty last DATA frame of HTTP/2 is
-/// such a piece.
-pub(crate) fn write_end_once(piece: &mut Option<Bytes>, is_end: bool) {
-    if is_end && piece.as_ref().is_some_and(Bytes::is_empty) {
-        *piece = None;
-    }
-}
-
-async fn read_chunks(session: &mut Session, limit: usize, pace: Pace, mut room: Room) -> Result<Whole> {
+async fn read_chunks(session: &mut ServerSession, limit: usize, pace: Pace, mut room: Room) -> Result<Whole> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
@@ -178,9 +164,6 @@ fn broken(mut error: Box<Error>) -> Box<Error> {
         _ => refuse(ProblemKind::BadRequest, "the body broke off or is framed wrongly"),
     }
 }
-
-/// The largest body that Pingora can replay upstream.
-pub(crate) const REPLAY_LIMIT: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! What Pingora carries for us from phase to phase: one request with its answer.
+//! One request with its answer, from phase to phase.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,6 @@ use prometheus::IntGauge;
 
 use crate::arrival::Arrival;
 use crate::buffers::Room;
-use crate::downstream::answer_is_complete;
 use crate::outcome;
 use crate::route::CompiledRoute;
 use crate::upstream::Pass;
@@ -24,7 +23,7 @@ pub(crate) struct InFlight(IntGauge);
 
 /// One request with its answer.
 #[derive(Debug)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     pub(crate) cx: Ctx,
     pub(crate) route: Arc<CompiledRoute>,
     pub(crate) started: Instant,
@@ -164,7 +163,6 @@ impl Exchange {
         // Who only reads slowly has the time that writes have.
         if !self.arrival.is_whole() {
             self.upstream.answered_early = true;
-            answer_is_complete();
         }
     }
 

@@ -1,7 +1,8 @@
-//! The reverse proxy: the one `impl ProxyHttp`, and the rooms around it.
+//! The reverse proxy: the loop of one exchange, and the rooms around it.
 //!
 //! | module | answers |
 //! |---|---|
+//! | `proxy` | the way of one request and its answer, from top to bottom |
 //! | `downstream` | how many connections there are, and how their bytes look |
 //! | `strict` | whether a request has only one reading |
 //! | `route`, `chain` | which plugins a request meets, in which phase |
@@ -20,6 +21,7 @@ mod downstream;
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod head_end;
 mod outcome;
 mod proxy;
 mod rescue;
@@ -32,7 +34,7 @@ mod upstream;
 
 pub use chain::Chains;
 pub use downstream::{Entry, Guarded, head_is_whole};
-pub use proxy::Proxy;
+pub use proxy::{ProtocolOptions, Proxy};
 pub use route::{Route, RouteMatch, RouteTable, RouteTableError};
 pub use settings::ProxySettings;
 pub use upstream::Guards;

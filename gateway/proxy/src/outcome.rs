@@ -4,13 +4,13 @@ use http::Method;
 use kyc_model::{ProblemKind, TraceContext};
 use kyc_plugin_api::{Caller, Outcome};
 use kyc_telemetry::AccessRecord;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 
 use crate::exchange::Exchange;
 use crate::spans;
 
 /// Counts and logs a finished request, and tells the plugins.
-pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
+pub(crate) fn record(session: &ServerSession, exchange: &mut Exchange) {
     let status = session
         .response_written()
         .filter(|head| !head.status.is_informational())
@@ -18,7 +18,7 @@ pub(crate) fn record(session: &Session, exchange: &mut Exchange) {
     let outcome = Outcome {
         status,
         code: exchange.problem.map(ProblemKind::code),
-        duration: exchange.started.elapsed(),
+        duration: exchange.story.took.unwrap_or_else(|| exchange.started.elapsed()),
         upstream_duration: exchange.upstream.duration,
         request_bytes: session.body_bytes_read() as u64,
         response_bytes: session.body_bytes_sent() as u64,

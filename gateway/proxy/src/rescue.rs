@@ -117,7 +117,11 @@ pub(crate) fn diagnose(error: &Error) -> Option<(ProblemKind, String)> {
         return Some((problem.kind(), problem.to_string()));
     }
     if let Some(malformed) = find_malformed(error) {
-        return Some((ProblemKind::BadRequest, malformed.to_string()));
+        let kind = match error.esource {
+            ErrorSource::Upstream => ProblemKind::UpstreamError,
+            ErrorSource::Downstream | ErrorSource::Internal | ErrorSource::Unset => ProblemKind::BadRequest,
+        };
+        return Some((kind, malformed.to_string()));
     }
     let kind = match error.esource {
         ErrorSource::Upstream => upstream_kind(&error.etype),

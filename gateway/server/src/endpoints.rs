@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use kyc_model::RequestId;
 use kyc_plugin_api::{Connection, Ctx};
-use kyc_proxy::{Entry, Guarded, Guards, Proxy, ProxySettings};
+use kyc_proxy::{Entry, Guarded, Guards, ProtocolOptions, Proxy, ProxySettings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::HttpServerOptions;
 use pingora::apps::http_app::HttpServer;
+use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 
 use crate::admin::{Access, Admin, AtSocket, Desk, Draft, Hosts, Readiness, Scheme, Services};
@@ -22,7 +22,7 @@ use crate::listeners::{
 };
 
 /// The proxy as a listener serves it.
-pub(crate) type Proxied = Guarded<Entry<HttpProxy<Proxy>>>;
+pub(crate) type Proxied = Guarded<Proxy>;
 
 /// The admin pages as a listener serves them.
 pub(crate) type Administered = Guarded<Entry<HttpServer<Turns<Admin>>>>;
@@ -64,21 +64,19 @@ fn proxied(
         let connection = Connection { listener: Arc::clone(&name), ..Connection::default() };
         Ctx::new(RequestId::new(), connection, snapshot.load())
     };
-    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), listener.proxy.clone(), guards);
-    let mut application = http_proxy(conf, proxy);
-    application.server_options = Some(server_options(&listener.proxy, listener.http));
-    application.h2_options = Some(h2_options(listener.http));
+    let protocol = ProtocolOptions {
+        server: server_options(&listener.proxy, listener.http),
+        http2: h2_options(listener.http),
+        upstream: ConnectorOptions::from_server_conf(conf),
+    };
+    let settings = listener.proxy.clone();
+    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), settings, protocol, guards);
     Ok(Endpoint {
         socket,
         gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
         balancers: listener.balancers,
         certificates,
-        app: Arc::new(Guarded::new(
-            Entry::new(application, &listener.proxy),
-            &listener.proxy,
-            &listener.name,
-            metrics,
-        )),
+        app: Arc::new(Guarded::new(proxy, &listener.proxy, &listener.name, metrics)),
     })
 }
 
@@ -145,7 +143,7 @@ fn admin_endpoint(
         gate: Arc::new(Gate::new(name, ADMIN_LIMITS, metrics)),
         balancers: None,
         certificates,
-        app: Arc::new(Guarded::new(Entry::new(application, &ADMIN), &ADMIN, name, metrics)),
+        app: Arc::new(Guarded::new(Entry::new(application), &ADMIN, name, metrics)),
     }
 }
 

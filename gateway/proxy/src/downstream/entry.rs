@@ -1,8 +1,7 @@
-//! The two wrappers around the proxy's application: one per connection, one per request.
+//! What stands around an application: one wrapper per connection, one per request.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
@@ -12,7 +11,6 @@ use pingora::protocols::http::v2::server::H2Options;
 use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
 
-use super::rest::bounded;
 use super::tap::{Tap, begin_request};
 use super::watch::Ledger;
 use crate::settings::ProxySettings;
@@ -24,12 +22,10 @@ pub struct Guarded<A> {
     ledger: Arc<Ledger>,
 }
 
-/// Tells the connection that a new request begins, then hands it to the proxy.
+/// Tells the connection that a new request begins, then hands it to an application that does not.
 #[derive(Debug)]
 pub struct Entry<A> {
     inner: Arc<A>,
-    /// For the rest of a body behind its answer, and for the last of the answer.
-    rest: Duration,
 }
 
 // === impl Guarded ===
@@ -61,10 +57,9 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
 // === impl Entry ===
 
 impl<A> Entry<A> {
-    /// Wraps Pingora's proxy application. A request whose body is not whole ends within [`ProxySettings::read`] and
-    /// [`ProxySettings::write`] of its complete answer.
-    pub fn new(inner: A, settings: &ProxySettings) -> Self {
-        Self { inner: Arc::new(inner), rest: settings.read + settings.write }
+    /// Wraps an application.
+    pub fn new(inner: A) -> Self {
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -81,7 +76,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
         Self: 'async_trait,
     {
         begin_request(session.stream());
-        Box::pin(bounded(self.rest, self.inner.process_new_http(session, shutdown)))
+        self.inner.process_new_http(session, shutdown)
     }
 
     fn h2_options(&self) -> Option<H2Options> {

@@ -12,7 +12,7 @@ use kyc_model::{ProblemKind, RequestId};
 use kyc_telemetry::{AccessRecord, ConnectionMetrics, Metrics, RouteMetrics};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::surplus::Surplus;
+use crate::head_end::HeadEnd;
 use crate::outcome::CLIENT_GONE;
 use crate::rescue;
 use crate::settings::ProxySettings;
@@ -22,8 +22,8 @@ use crate::strict::{ChunkScan, LineScan, LineVerdict, MAX_HEAD, MalformedBody};
 #[derive(Debug)]
 pub(super) struct Watch {
     scan: LineScan,
-    /// What came together with the current head.
-    surplus: Surplus,
+    /// Where the current head ends, and what came together with it.
+    head_end: HeadEnd,
     /// The current body, if it is chunked and not all of it came with its head.
     chunks: Option<ChunkScan>,
     /// Bytes of the current head so far.
@@ -72,7 +72,7 @@ impl Watch {
     pub(super) fn new(ledger: Arc<Ledger>, peer: Option<SocketAddr>) -> Self {
         Self {
             scan: LineScan::default(),
-            surplus: Surplus::default(),
+            head_end: HeadEnd::default(),
             chunks: None,
             seen: 0,
             timer: None,
@@ -103,7 +103,7 @@ impl Watch {
 
     /// Watches the chunked body of the admitted head, beginning with what came together with it.
     pub(super) fn admit_chunks(&self) -> Result<(), MalformedBody> {
-        ChunkScan::default().feed(self.surplus.bytes())?;
+        ChunkScan::default().feed(self.head_end.rest())?;
         self.signal.store(CHUNKED, Ordering::Relaxed);
         Ok(())
     }
@@ -117,7 +117,7 @@ impl Watch {
     pub(super) fn feed_body(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
         if *self.signal.get_mut() == CHUNKED {
             let mut scan = ChunkScan::default();
-            scan.feed(self.surplus.bytes())?;
+            scan.feed(self.head_end.rest())?;
             self.chunks = Some(scan);
             *self.signal.get_mut() = ADMITTED;
         }
@@ -133,7 +133,7 @@ impl Watch {
             self.start_over();
         }
         self.seen += bytes.len();
-        self.surplus.feed(bytes);
+        self.head_end.feed(bytes);
         if *self.signal.get_mut() == READING {
             self.scan = self.scan.feed(bytes);
             if let LineScan::Done(verdict) = self.scan {
@@ -149,7 +149,7 @@ impl Watch {
         // Where Pingora and the scan disagree about the end of a body, nobody knows where a request begins.
         let lost = self.chunks.take().is_some_and(|scan| !scan.is_done());
         *self.signal.get_mut() = if lost { LAX } else { READING };
-        self.surplus = Surplus::default();
+        self.head_end = HeadEnd::default();
         (self.scan, self.seen, self.until, self.rang) = (LineScan::default(), 0, None, false);
         (self.refusal, self.status) = (None, None);
     }

@@ -1,21 +1,33 @@
-//! The request phases, before an upstream is chosen.
+//! Admission and the request phases, before an upstream is chosen.
 
 use std::sync::Arc;
 
 use kyc_model::ProblemKind;
 use kyc_plugin_api::Flow;
 use pingora::Result;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 
 use super::Proxy;
+use crate::admission::admit;
 use crate::arrival::{check_announced, within};
-use crate::body::{REPLAY_LIMIT, Whole};
+use crate::body::Whole;
 use crate::exchange::Exchange;
 use crate::rescue::{refuse, to_pingora};
+use crate::spans;
 
 impl Proxy {
+    /// Sets the limits of the request and refuses one that has more than one reading.
+    pub(super) fn admit(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
+        let admitted = admit(session, exchange, &self.settings);
+        spans::begin(exchange, admitted.is_ok().then(|| &session.req_header().headers));
+        admitted.map_err(|violation| {
+            session.set_keepalive(None);
+            to_pingora(violation.into())
+        })
+    }
+
     /// Finds the route and runs its request phases.
-    pub(super) async fn filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Flow> {
+    pub(super) async fn filter(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<Flow> {
         let found = std::str::from_utf8(session.req_header().uri.path().as_bytes())
             .ok()
             .and_then(|path| self.routes.find(path))
@@ -38,15 +50,11 @@ impl Proxy {
         let Whole { mut bytes, room } =
             self.buffers.read_whole(session, wish, &route.name, &exchange.cx).await?;
         exchange.room = Some(room);
-        let read = bytes.len();
         let flow = route
             .chains
             .request_body_filter(session.req_header(), &mut bytes, &mut exchange.cx)
             .await
             .map_err(to_pingora)?;
-        if matches!(flow, Flow::Next) && read > REPLAY_LIMIT {
-            return Err(refuse(ProblemKind::BodyTooLarge, "a body over 64 KiB cannot be read and forwarded"));
-        }
         exchange.body = Some(bytes);
         Ok(flow)
     }

@@ -7,6 +7,7 @@ use kyc_model::{Problem, ProblemKind, TraceContext};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
 
+use super::response::{is_hop_by_hop, nominated};
 use crate::strict::reads_as;
 
 /// Removes what belongs to the caller or the way here, and addresses the request to the target.
@@ -23,14 +24,16 @@ pub(crate) fn rewrite(
     let internal = |what: &str| Problem::new(ProblemKind::Internal, format!("{what} cannot be set"));
     let mut parts = take(head);
     let fields = &mut parts.headers;
-    while let Some(name) = fields.keys().find(|name| is_foreign(name)).cloned() {
+    for name in nominated(fields) {
+        fields.remove(name);
+    }
+    while let Some(name) = fields.keys().find(|name| is_foreign(name) || ends_here(name)).cloned() {
         fields.remove(name);
     }
     fields.insert(header::HOST, target.base.authority().clone());
     fields.append(header::VIA, HeaderValue::from_static(VIA));
     fields.insert(REQUEST_ID, request_id);
     if let Some(body) = body {
-        fields.remove(header::TRANSFER_ENCODING);
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     parts.method = target.method.clone();
@@ -65,6 +68,13 @@ pub(crate) fn forget_spelling(head: &mut RequestHeader) {
 fn take(head: &mut RequestHeader) -> Parts {
     let (nothing, ()) = http::Request::new(()).into_parts();
     Parts::from(std::mem::replace(head, RequestHeader::from(nothing)))
+}
+
+/// Says whether a field is for this hop alone. The body is framed anew, and trailers are not passed on.
+fn ends_here(name: &HeaderName) -> bool {
+    is_hop_by_hop(name)
+        || matches!(*name, header::TRAILER | header::TRANSFER_ENCODING)
+        || name.as_str() == "http2-settings"
 }
 
 /// No credential of the caller, nothing that says who the caller is, and nothing that would ask for another method or

@@ -1,11 +1,14 @@
 //! What goes to an upstream, and at which address it is.
 
+mod connections;
 mod guard;
+mod guarded;
 mod head;
 mod peer;
 mod resolver;
 mod response;
 
+pub(crate) use connections::{Connected, Connections, final_head_is_read, interim_head_is_read};
 pub use guard::Guards;
 pub(crate) use guard::Pass;
 pub(crate) use head::{REQUEST_ID_NAME, attach, follow, forget_spelling, rewrite};

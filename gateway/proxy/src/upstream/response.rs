@@ -1,6 +1,6 @@
 //! What of an answer's head is for the gateway alone.
 
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use kyc_model::{Problem, ProblemKind};
 use pingora_http::ResponseHeader;
 
@@ -19,22 +19,29 @@ pub(crate) fn check_switch(head: &ResponseHeader) -> Result<(), Problem> {
 /// Removes the fields that end at this hop (RFC 9110 §7.6.1): the known ones, and those that `Connection` names. Pingora
 /// frames the message and writes a `Connection` of its own.
 pub(crate) fn strip_hop_by_hop(head: &mut ResponseHeader) {
-    let mut named = Vec::new();
-    for value in head.headers.get_all(header::CONNECTION) {
-        let options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        let known =
-            |option: &&[u8]| !OPTIONS.iter().any(|known| option.eq_ignore_ascii_case(known.as_bytes()));
-        named.extend(options.filter(known).filter_map(|option| header::HeaderName::from_bytes(option).ok()));
-    }
-    for name in named.iter().filter(|name| !FRAMING.contains(name)) {
-        head.remove_header(name);
+    for name in nominated(&head.headers) {
+        head.remove_header(&name);
     }
     while let Some(name) = head.headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
         head.remove_header(&name);
     }
 }
 
-fn is_hop_by_hop(name: &header::HeaderName) -> bool {
+/// The fields that `Connection` names, but for those that say where the message ends: nobody may take them away.
+pub(super) fn nominated(fields: &HeaderMap) -> Vec<header::HeaderName> {
+    let mut named = Vec::new();
+    for value in fields.get_all(header::CONNECTION) {
+        let options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let known =
+            |option: &&[u8]| !OPTIONS.iter().any(|known| option.eq_ignore_ascii_case(known.as_bytes()));
+        named.extend(options.filter(known).filter_map(|option| header::HeaderName::from_bytes(option).ok()));
+    }
+    named.retain(|name| !FRAMING.contains(name));
+    named
+}
+
+/// Says whether a field ends at this hop in requests and in answers.
+pub(super) fn is_hop_by_hop(name: &header::HeaderName) -> bool {
     let name = name.as_str();
     match name.as_bytes().first() {
         Some(b'c') => name == "connection",
@@ -48,7 +55,7 @@ fn is_hop_by_hop(name: &header::HeaderName) -> bool {
 
 /// What `Connection` says without naming a field.
 const OPTIONS: [&str; 2] = ["close", "keep-alive"];
-/// Nobody may take away where the message ends.
+/// Where a message ends.
 const FRAMING: [header::HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
 
 #[cfg(test)]

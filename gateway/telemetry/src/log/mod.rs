@@ -197,16 +197,14 @@ const OURS: [&str; 10] = [
 ];
 
 /// Libraries say what went wrong, but not what they handle. Some are silent: OpenTelemetry's would say of each batch of
-/// spans that it was not taken, `vaultrs` and `rustify` log a
-/// failed call with the secret's path, Pingora's proxy can quote a head; the gateway reports the same failures
-/// itself. Pingora's HTTP server, which the admin listener is, quotes a head that it cannot read. Access lines are always
-/// written.
-const LIBRARIES: [&str; 8] = [
+/// spans that it was not taken, `vaultrs` and `rustify` log a failed call with the secret's path; the gateway reports the
+/// same failures itself. Pingora's HTTP server, which the admin listener is, quotes a head that it cannot read. Access lines
+/// are always written.
+const LIBRARIES: [&str; 7] = [
     "warn",
     "access=info",
     "vaultrs=off",
     "rustify=off",
-    "pingora_proxy=off",
     "pingora_core::apps::http_app=off",
     "opentelemetry_sdk=off",
     "opentelemetry-otlp=off",

@@ -1,10 +1,10 @@
-//! What arrived together with a head, and is not part of it: the begin of the body.
+//! The end of a message head in the bytes as they arrive, and what came together with it: the begin of the body.
 
 use memchr::memmem;
 
 /// Finds the end of a head that arrives in pieces, and keeps the bytes behind it.
 #[derive(Debug, Default)]
-pub(super) struct Surplus {
+pub(crate) struct HeadEnd {
     /// How many bytes of the head's end came last; all of them once the head is over.
     matched: usize,
     /// Whether more than empty lines came, which may be sent before a request (RFC 9112 §2.2).
@@ -12,11 +12,11 @@ pub(super) struct Surplus {
     bytes: Vec<u8>,
 }
 
-// === impl Surplus ===
+// === impl HeadEnd ===
 
-impl Surplus {
+impl HeadEnd {
     /// Looks at bytes that arrived before the head was parsed. Only CRLF ends its lines; others are refused with it.
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
         if !self.begun {
             let first = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
             bytes = first.and_then(|first| bytes.get(first..)).unwrap_or_default();
@@ -47,8 +47,13 @@ impl Surplus {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Says whether the empty line that ends the head came.
+    pub(crate) fn is_found(&self) -> bool {
+        self.matched == END.len()
+    }
+
     /// The bytes behind the head.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn rest(&self) -> &[u8] {
         &self.bytes
     }
 }
@@ -73,11 +78,11 @@ mod tests {
         for (bytes, surplus) in rows {
             for first in 0..=bytes.len() {
                 for second in first..=bytes.len() {
-                    let mut found = Surplus::default();
+                    let mut found = HeadEnd::default();
                     found.feed(&bytes[..first]);
                     found.feed(&bytes[first..second]);
                     found.feed(&bytes[second..]);
-                    assert_eq!(found.bytes(), surplus, "{} {first} {second}", bytes.escape_ascii());
+                    assert_eq!(found.rest(), surplus, "{} {first} {second}", bytes.escape_ascii());
                 }
             }
         }

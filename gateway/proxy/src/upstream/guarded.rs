@@ -1,0 +1,222 @@
+//! A connection to an upstream whose chunked answers are read strictly.
+//!
+//! Pingora's client session reads chunk lines with httparse, which takes more than the grammar generates. What an
+//! intermediary in front of Onfido reads differently could put an answer of its own behind another one. The stream sees
+//! each byte before Pingora does and ends the reading at the first one that has two readings (RFC 9112 §7.1, §11.1).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::{SslDigest, TlsRef};
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::head_end::HeadEnd;
+use crate::strict::{ChunkScan, MalformedBody};
+
+/// A connection that knows where it is in an answer.
+#[derive(Debug)]
+pub(super) struct GuardedStream {
+    inner: Stream,
+    position: Mutex<Position>,
+}
+
+/// What is read next.
+#[derive(Debug)]
+enum Position {
+    /// A head, or what came together with it.
+    Head(HeadEnd),
+    /// A body whose end does not depend on what it contains, or none.
+    Opaque,
+    /// A chunked body.
+    Chunks(ChunkScan),
+}
+
+/// How the end of an answer's body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFraming {
+    /// By chunk lines.
+    Chunked,
+    /// By the head alone, or by the end of the connection.
+    Other,
+}
+
+// === impl GuardedStream ===
+
+impl GuardedStream {
+    /// Guards a new connection.
+    pub(super) fn new(inner: Stream) -> Self {
+        Self { inner, position: Mutex::new(Position::head()) }
+    }
+
+    /// Finds the guard of a connection to an upstream.
+    pub(super) fn of(stream: &Stream) -> Option<&Self> {
+        // `Box<dyn IO>` is itself `IO`: without the explicit dereference the box would be asked.
+        (**stream).as_any().downcast_ref::<Self>()
+    }
+
+    fn position(&self) -> std::sync::MutexGuard<'_, Position> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next byte begins the answer to a new request.
+    pub(super) fn begin_answer(&self) {
+        *self.position() = Position::head();
+    }
+
+    /// An interim head was read; the next one follows.
+    pub(super) fn begin_next_head(&self) {
+        let mut position = self.position();
+        if let Position::Head(head) = &*position {
+            let mut next = HeadEnd::default();
+            next.feed(head.rest());
+            *position = Position::Head(next);
+        }
+    }
+
+    /// The final head was read; its body follows.
+    ///
+    /// # Errors
+    ///
+    /// When what came together with the head is a malformed begin of a chunked body.
+    pub(super) fn begin_body(&self, framing: BodyFraming) -> Result<(), MalformedBody> {
+        let mut position = self.position();
+        let next = match (framing, &*position) {
+            (BodyFraming::Chunked, Position::Head(head)) if head.is_found() => {
+                let mut scan = ChunkScan::default();
+                scan.feed(head.rest())?;
+                Position::Chunks(scan)
+            }
+            // Pingora read the end of a head that has no strict one.
+            (BodyFraming::Chunked, _) => return Err(MalformedBody::ChunkLine),
+            (BodyFraming::Other, _) => Position::Opaque,
+        };
+        *position = next;
+        Ok(())
+    }
+
+    /// Says whether the answer that Pingora read to its end ends there for the strict reader too.
+    pub(super) fn is_at_end(&self) -> bool {
+        match &*self.position() {
+            Position::Chunks(scan) => scan.is_done(),
+            Position::Head(_) | Position::Opaque => true,
+        }
+    }
+}
+
+// === impl Position ===
+
+impl Position {
+    fn head() -> Self {
+        Self::Head(HeadEnd::default())
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
+        match self {
+            Self::Head(head) => head.feed(bytes),
+            Self::Opaque => {}
+            Self::Chunks(scan) => scan.feed(bytes)?,
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for GuardedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { inner, position } = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(inner).poll_read(context, buffer);
+        if matches!(read, Poll::Ready(Ok(()))) {
+            let position = position.get_mut().unwrap_or_else(PoisonError::into_inner);
+            if let Err(malformed) = position.feed(buffer.filled().get(before..).unwrap_or_default()) {
+                buffer.set_filled(before);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)));
+            }
+        }
+        read
+    }
+}
+
+impl AsyncWrite for GuardedStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+    }
+}
+
+#[async_trait]
+impl Shutdown for GuardedStream {
+    async fn shutdown(&mut self) {
+        self.inner.shutdown().await;
+    }
+}
+
+impl UniqueID for GuardedStream {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl Ssl for GuardedStream {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.inner.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.selected_alpn_proto()
+    }
+}
+
+impl GetTimingDigest for GuardedStream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for GuardedStream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for GuardedStream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+}
+
+impl Peek for GuardedStream {}
