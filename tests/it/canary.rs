@@ -1,5 +1,7 @@
 //! No secret of the document shows up in any text that leaves the gateway.
 
+mod callers;
+
 use std::collections::BTreeSet;
 
 use kyc_sandbox::portal::Mode;

@@ -19,7 +19,7 @@ pub use ids::{RequestId, SubscriptionId, TenantName};
 pub use networks::{InvalidNetworks, Networks};
 pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};
 pub use problem::{Problem, ProblemKind};
-pub use secret::{Secret, ShortSecret};
+pub use secret::{LEAST_SEARCHED, Secret, ShortSecret};
 pub use secret_source::{SecretSource, SecretSourceError};
 pub use table::{DuplicateKey, TenantTable};
 pub use tenant::{Dialect, Portal, Tenant};

@@ -59,6 +59,12 @@ impl Secret {
         self.0.expose_secret().as_bytes().ct_eq(candidate).into()
     }
 
+    /// Says whether `text` holds the secret somewhere. One under [`LEAST_SEARCHED`] bytes is not looked for: it could be part
+    /// of any word.
+    pub fn is_within(&self, text: &str) -> bool {
+        self.len() >= LEAST_SEARCHED && text.contains(self.0.expose_secret())
+    }
+
     /// Builds a header value `{prefix}{secret}` that `Debug` shows as `Sensitive`, and that HTTP/2 never
     /// puts into its compression table (RFC 7541 §7.1.3).
     ///
@@ -78,6 +84,8 @@ impl Secret {
 }
 
 const LEAST_BYTES: usize = 16;
+/// Secrets that are shorter are not looked for within texts.
+pub const LEAST_SEARCHED: usize = 8;
 
 impl From<String> for Secret {
     fn from(value: String) -> Self {
@@ -118,5 +126,18 @@ mod tests {
             [secret.matches(b"abc"), secret.matches(b"ab"), secret.matches(b"abcd"), secret.matches(b"abd")];
 
         assert_eq!(verdicts, [true, false, false, false]);
+    }
+
+    #[test]
+    fn a_secret_is_found_within_a_text_and_a_short_one_is_not_looked_for() {
+        let (secret, short) = (Secret::new("hunter2hunter2".to_owned()), Secret::new("on".to_owned()));
+
+        let found = [
+            secret.is_within("token hunter2hunter2, sorry"),
+            secret.is_within("hunter2"),
+            short.is_within("person on call"),
+        ];
+
+        assert_eq!(found, [true, false, false]);
     }
 }

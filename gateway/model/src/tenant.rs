@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use url::Url;
 
+use crate::secret::LEAST_SEARCHED;
 use crate::upstream::is_exposed;
 use crate::{CallerName, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase};
 
@@ -38,6 +39,16 @@ pub struct Tenant {
 // === impl Tenant ===
 
 impl Tenant {
+    /// Says whether a text holds one of this tenant's secrets, or its subscription id, which is the only credential where a
+    /// route is open.
+    pub fn has_secret_within(&self, text: &str) -> bool {
+        let api_token = self.authorization.to_str().ok().and_then(|value| value.strip_prefix("Token token="));
+        let plain = [api_token, Some(self.subscription_id.as_str())];
+        let secrets = [self.signing_token.as_ref(), Some(&self.portal.password)];
+        plain.into_iter().flatten().any(|value| value.len() >= LEAST_SEARCHED && text.contains(value))
+            || secrets.into_iter().flatten().any(|secret| secret.is_within(text))
+    }
+
     /// The fields whose address would carry this tenant's secrets in the clear.
     pub fn exposed(&self) -> impl Iterator<Item = &'static str> {
         let base = self.base.is_exposed().then_some("baseUrl");

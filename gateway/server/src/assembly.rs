@@ -14,7 +14,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
 
-use crate::admin::{OperatorKeys, Readiness, Services};
+use crate::admin::{KnownSecrets, OperatorKeys, Proof, Readiness, Services};
 use crate::announcement::{Announcement, Serving};
 use crate::audit::{Audit, AuditFile, AuditPages};
 use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
@@ -174,7 +174,12 @@ fn services(offers: &mut Offers, admin: &AdminSettings, tenants: &Tenants, reloa
         offers.backgrounds.push(Arc::new(OperatorKeys(admin.keys.clone())));
     }
     operations.push(Arc::new(ApiPage::new(described, &operations, tenants.clone())));
-    Services::new(operations, Audit::new(records))
+    let tokens = admin.logins.iter().filter_map(|login| match &login.proof {
+        Proof::Token(file) => Some(file.clone()),
+        Proof::Certificate(_) | Proof::Provider(_) => None,
+    });
+    let tokens = tokens.chain(admin.metrics_token.clone()).collect();
+    Services::new(operations, Audit::new(records), KnownSecrets::new(tenants.clone(), tokens))
 }
 
 /// The log, and what protects the process.

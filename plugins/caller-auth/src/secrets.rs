@@ -160,6 +160,11 @@ impl Entry {
         };
         let secret = source.read().map_err(|error| error.to_string())?;
         secret.check_length().map_err(|error| error.to_string())?;
+        if secret.matches(config.name.as_bytes()) {
+            return Err(
+                "its name is the secret itself: names are logged and stand in the tenant document".to_owned()
+            );
+        }
         let current = ArcSwap::from_pointee(secret);
         let (name, key) = (config.name.as_str().into(), key.to_owned());
         Ok(Self { name, key, source, current, told: Mutex::default() })
@@ -237,6 +242,10 @@ mod tests {
             ("secrets = [{ name = \"a\" }]", "secrets[0]: needs one of file and env"),
             ("secrets = [{ name = \"a\", file = \"a\", env = \"A\" }]", "secrets[0]: takes only one"),
             ("secrets = [{ name = \"a b\", file = \"a\" }]", "secrets[0]: needs a name"),
+            (
+                "secrets = [{ name = \"first-secret-of-16-and-more\", file = \"a\" }]",
+                "secrets[0]: its name is the secret itself",
+            ),
             (
                 "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"same\" }]",
                 "secrets[1]: is the same secret as secrets[0], of another name",

@@ -9,8 +9,10 @@ use http::{Method, Response, StatusCode, header};
 use kyc_plugin_api::{AuditError, Changed, Operations};
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
+use url::form_urlencoded;
 
 use super::access::{Access, Caller};
+use super::known_secrets::KnownSecrets;
 use super::reason::{Reason, ReasonError};
 use super::roles::{Effect, Operation};
 use super::{INTENT, challenged, refused};
@@ -28,6 +30,7 @@ pub(crate) struct Desk {
 pub(crate) struct Services {
     operations: Arc<[Arc<dyn Operations>]>,
     audit: Arc<Audit>,
+    secrets: KnownSecrets,
 }
 
 /// Why an operator gets no answer of a plugin.
@@ -44,6 +47,8 @@ enum Refusal {
     Reason(#[from] ReasonError),
     #[error(transparent)]
     Filter(#[from] FilterError),
+    #[error("the reason or a parameter holds a secret: nothing was changed, and the text is not recorded")]
+    Secret,
     #[error("nothing was changed, because a change needs its audit record: {0}")]
     Audit(#[from] AuditError),
 }
@@ -51,8 +56,8 @@ enum Refusal {
 // === impl Services ===
 
 impl Services {
-    pub(crate) fn new(operations: Vec<Arc<dyn Operations>>, audit: Audit) -> Self {
-        Self { operations: operations.into(), audit: Arc::new(audit) }
+    pub(crate) fn new(operations: Vec<Arc<dyn Operations>>, audit: Audit, secrets: KnownSecrets) -> Self {
+        Self { operations: operations.into(), audit: Arc::new(audit), secrets }
     }
 }
 
@@ -100,7 +105,7 @@ impl Desk {
     pub(super) async fn deny(&self, head: &RequestHeader, peer: Peer, status: StatusCode) {
         let operation = Operation::of(&head.method, head.uri.path());
         if operation.effect == Effect::Change {
-            self.services.audit.deny(&attempt(head, peer, None, operation), status).await;
+            self.services.audit.deny(&self.attempt(head, peer, None, operation), status).await;
         }
     }
 
@@ -125,10 +130,13 @@ impl Desk {
             return Err(Refusal::Intent);
         }
         let reason = Reason::of(&head.headers)?;
+        if self.holds_secret(head, reason.as_str()) {
+            return Err(Refusal::Secret);
+        }
         let attempt = Attempt {
             filter: filter(query)?,
             reason: Some(reason.as_str().to_owned()),
-            ..attempt(head, peer, Some(caller), operation)
+            ..self.attempt(head, peer, Some(caller), operation)
         };
         let begun = self.services.audit.begin(&attempt).await?;
         let (method, rest, query) = (head.method.clone(), rest.to_owned(), query.to_owned());
@@ -163,10 +171,40 @@ impl Desk {
             }
         }
         if operation.effect == Effect::Change
-            && matches!(refusal, Refusal::Unknown | Refusal::Role { .. } | Refusal::Intent)
+            && matches!(refusal, Refusal::Unknown | Refusal::Role { .. } | Refusal::Intent | Refusal::Secret)
         {
-            self.services.audit.deny(&attempt(head, peer, caller, operation), refusal.status()).await;
+            self.services.audit.deny(&self.attempt(head, peer, caller, operation), refusal.status()).await;
         }
+    }
+
+    /// What is known of an attempt, but for its reason; of a query that cannot be carried out, or holds a secret, nothing is.
+    fn attempt(
+        &self,
+        head: &RequestHeader,
+        peer: Peer,
+        caller: Option<&Caller>,
+        operation: &Operation,
+    ) -> Attempt {
+        let query = head.uri.query().unwrap_or_default();
+        let filter = if self.holds_secret(head, "") { Err(()) } else { filter(query).map_err(drop) };
+        Attempt {
+            operator: caller.map(|caller| caller.name.clone()),
+            subject: caller.and_then(|caller| caller.subject.clone()),
+            way: caller.map(|caller| caller.way),
+            role: caller.map(Caller::role),
+            from: peer,
+            operation: operation.name.clone(),
+            filter: filter.unwrap_or_default(),
+            reason: None,
+        }
+    }
+
+    /// Says whether a text, or a parameter of the request, holds a secret.
+    fn holds_secret(&self, head: &RequestHeader, text: &str) -> bool {
+        let parameters = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+        let parameters: Vec<_> = parameters.flat_map(|(name, value)| [name, value]).collect();
+        let texts = parameters.iter().map(AsRef::as_ref).chain([text]);
+        self.services.secrets.are_in(&head.headers, texts)
     }
 }
 
@@ -177,7 +215,7 @@ impl Refusal {
         match self {
             Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Role { .. } | Self::Intent => StatusCode::FORBIDDEN,
-            Self::Reason(_) | Self::Filter(_) => StatusCode::BAD_REQUEST,
+            Self::Reason(_) | Self::Filter(_) | Self::Secret => StatusCode::BAD_REQUEST,
             Self::Audit(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -187,19 +225,5 @@ impl Refusal {
             Self::Unknown => challenged(&self.to_string()),
             refusal => refused((refusal.status(), &refusal.to_string())),
         }
-    }
-}
-
-/// What is known of an attempt, but for its reason; of a query that cannot be carried out, nothing is.
-fn attempt(head: &RequestHeader, peer: Peer, caller: Option<&Caller>, operation: &Operation) -> Attempt {
-    Attempt {
-        operator: caller.map(|caller| caller.name.clone()),
-        subject: caller.and_then(|caller| caller.subject.clone()),
-        way: caller.map(|caller| caller.way),
-        role: caller.map(Caller::role),
-        from: peer,
-        operation: operation.name.clone(),
-        filter: filter(head.uri.query().unwrap_or_default()).unwrap_or_default(),
-        reason: None,
     }
 }

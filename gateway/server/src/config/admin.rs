@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kyc_model::SecretSource;
+use kyc_model::{Secret, SecretSource};
 use kyc_plugin_api::Warnings;
 use kyc_tokens::Keys;
 
@@ -112,9 +112,10 @@ pub(super) fn check(
 }
 
 /// Says whether a file holds a token that nobody guesses.
-fn usable_token(file: &Path) -> Result<(), String> {
+fn usable_token(file: &Path) -> Result<Secret, String> {
     let token = SecretSource::File(file.to_owned()).read().map_err(|error| error.to_string())?;
-    token.check_length().map_err(|error| error.to_string())
+    token.check_length().map_err(|error| error.to_string())?;
+    Ok(token)
 }
 
 fn place(

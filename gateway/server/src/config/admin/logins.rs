@@ -44,7 +44,13 @@ fn proof(
         (Some(file), None, None) => {
             let file = folder.resolve(file);
             let unusable = |reason| (".token_file".to_owned(), reason);
-            super::usable_token(&file).map_err(unusable)?;
+            let token = super::usable_token(&file).map_err(unusable)?;
+            if token.matches(login.name.as_bytes()) {
+                return Err((
+                    ".name".to_owned(),
+                    "is the token itself: names are logged and recorded".to_owned(),
+                ));
+            }
             Ok(Proof::Token(file))
         }
         (None, Some(name), None) => {
