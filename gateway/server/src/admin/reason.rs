@@ -1,6 +1,8 @@
 //! Why an operator makes a change, in his own words.
 
 use http::{HeaderMap, HeaderName};
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 
 use crate::terminal;
 
@@ -23,6 +25,9 @@ pub(crate) enum ReasonError {
     /// It is no UTF-8, or has characters that a log or a terminal must not be sent.
     #[error("x-admin-reason has characters that cannot be printed")]
     Unprintable,
+    /// It has nothing that can be seen.
+    #[error("x-admin-reason has no visible character")]
+    Invisible,
 }
 
 // === impl Reason ===
@@ -52,6 +57,9 @@ impl Reason {
         if text.chars().any(terminal::is_steering) {
             return Err(ReasonError::Unprintable);
         }
+        if text.chars().all(is_invisible) {
+            return Err(ReasonError::Invisible);
+        }
         Ok(Self(text.to_owned()))
     }
 
@@ -60,6 +68,16 @@ impl Reason {
     }
 }
 
+/// Says whether a character shows nothing: white space, what programs display as nothing (Unicode's
+/// `Default_Ignorable_Code_Point`, such as fillers, tags and variation selectors), and the blank Braille pattern.
+fn is_invisible(character: char) -> bool {
+    character.is_whitespace()
+        || character == BLANK_BRAILLE
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+}
+
+/// A symbol by its category, without a dot.
+const BLANK_BRAILLE: char = '\u{2800}';
 /// The header that says why.
 pub(crate) const REASON: HeaderName = HeaderName::from_static("x-admin-reason");
 const MAX_REASON: usize = 500;
@@ -86,6 +104,29 @@ mod tests {
         }
         assert_eq!(Reason::parse(&"ü".repeat(500)).map(drop), Ok(()));
         assert_eq!(Reason::parse(&"ü".repeat(501)), Err(ReasonError::TooLong));
+    }
+
+    /// A reason of Hangul fillers or tags was recorded as an empty column.
+    #[test]
+    fn a_reason_that_shows_nothing_is_refused() {
+        let invisible = [
+            "\u{3164}",
+            "\u{115f}\u{1160}",
+            "\u{ffa0} \u{3164}",
+            "\u{e0074}\u{e0069}\u{e007f}",
+            "\u{e0100}",
+            "\u{fe0f}",
+            "\u{034f}",
+            "\u{180e}",
+            "\u{2800}",
+        ];
+        let steering = ["\u{200b}", "\u{200d}\u{feff}", "\u{2060}", "\u{202e}\u{202c}", "\u{2066}", "\u{ad}"];
+
+        assert_eq!(invisible.map(Reason::parse), invisible.map(|_| Err(ReasonError::Invisible)));
+        assert_eq!(steering.map(Reason::parse), steering.map(|_| Err(ReasonError::Unprintable)));
+        for text in ["한글", "❤\u{fe0f}", "a\u{3164}", "क\u{94d}ष", "7"] {
+            assert_eq!(Reason::parse(text).map(drop), Ok(()), "{text}");
+        }
     }
 
     #[test]
