@@ -104,6 +104,8 @@ async fn the_command_line_lists_records_behind_a_cursor() {
     let rest = list(&["--outcome", "done", "--before", "4", "--since", "1h"]);
     let json: Value = serde_json::from_str(&list(&["--json", "--operation", "tenants.reload"])).unwrap();
     let wrong = list(&["--since", "never"]);
+    let misspelt = list(&["--operation", "events.reply"]);
+    let unknown = list(&["--outcome", "finished"]);
 
     let lines: Vec<&str> = newest.lines().collect();
     assert!(
@@ -114,7 +116,46 @@ async fn the_command_line_lists_records_behind_a_cursor() {
     assert!(rest.lines().count() == 2 && rest.contains(" first"), "{rest}");
     assert_eq!(json["records"].as_array().unwrap().len(), 4);
     assert!(wrong.starts_with("since is a time such as"), "{wrong}");
+    assert!(misspelt.starts_with("operation is one of tenants.reload, events.replay, "), "{misspelt}");
+    assert!(unknown.contains("possible values: begun, done, failed, denied"), "{unknown}");
     world.gateway.stop().await;
+}
+
+/// An operator who looked for the change of a colleague saw neither where it came from nor which events it meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_shows_where_a_change_came_from_and_what_it_meant() {
+    let local = World::start(&stored()).await;
+    let config = format!(
+        "[admin]\naddress = \"127.0.0.1:0\"\n[admin.operations]\nsocket = \"admin.sock\"\n{}",
+        stored()
+    );
+    let world = World::start(&config).await;
+    let socket = world.gateway.folder().join("admin.sock");
+    let command = |arguments: &[&str], place: [&str; 2]| {
+        let output = Command::new(binary("kyc-gateway")).args(arguments).args(place).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let at_socket = ["--socket", socket.to_str().unwrap()];
+    let discard = "/events/discard?tenant=globex&state=waiting";
+    assert_eq!(change(&local.gateway, discard, Some("sent twice")).await, 200);
+    command(&["tenants", "reload", "--reason", "new tenant"], at_socket);
+
+    let list = ["audit", "list", "--outcome", "done"];
+    let by_address = command(&list, ["--admin", &local.gateway.admin("")]);
+    let by_socket = command(&list, at_socket);
+
+    let titles: Vec<&str> = by_address.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(
+        titles,
+        ["SEQ", "AT", "OUTCOME", "OPERATOR", "FROM", "OPERATION", "FILTER", "COUNT", "REASON"]
+    );
+    assert!(by_address.contains("  127.0.0.1:") && by_address.contains(" (loopback)  "), "{by_address}");
+    assert!(by_address.contains("  tenant=globex state=waiting  0"), "{by_address}");
+    assert!(by_socket.contains("  socket, uid ") && !by_socket.contains("(socket)"), "{by_socket}");
+    assert!(by_socket.contains("  tenants.reload  -  "), "{by_socket}");
+    for gateway in [local.gateway, world.gateway] {
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

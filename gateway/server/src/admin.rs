@@ -28,7 +28,7 @@ pub(crate) use keys::OperatorKeys;
 pub(crate) use known_secrets::KnownSecrets;
 pub(crate) use readiness::Readiness;
 pub(crate) use reason::{REASON, Reason};
-pub(crate) use roles::Role;
+pub(crate) use roles::{Operation, Role};
 pub(crate) use socket::{AtSocket, Draft};
 
 /// What one admin listener serves.

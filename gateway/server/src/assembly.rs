@@ -14,7 +14,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
 
-use crate::admin::{KnownSecrets, OperatorKeys, Proof, Readiness, Services};
+use crate::admin::{KnownSecrets, Operation, OperatorKeys, Proof, Readiness, Services};
 use crate::announcement::{Announcement, Serving};
 use crate::audit::{Audit, AuditFile, AuditPages};
 use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
@@ -30,7 +30,7 @@ use crate::sockets::Sockets;
 use crate::tenancy::Tenancy;
 use crate::upgrade::Inherited;
 use crate::work::{UnderWay, Work};
-use crate::{program, runtime};
+use crate::{events, program, runtime};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -168,7 +168,8 @@ fn services(offers: &mut Offers, admin: &AdminSettings, tenants: &Tenants, reloa
     let records = records(offers, admin);
     let (mut operations, described) =
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
-    operations.push(Arc::new(AuditPages::new(Arc::clone(&records))));
+    let recorded = Operation::changes().chain(events::RECORDED).collect();
+    operations.push(Arc::new(AuditPages::new(Arc::clone(&records), recorded)));
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     if !admin.keys.is_empty() {
         offers.backgrounds.push(Arc::new(OperatorKeys(admin.keys.clone())));

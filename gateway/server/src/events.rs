@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+pub(crate) use self::offline::RECORDED;
 use self::offline::{Command, offline, unrecorded};
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;

@@ -98,6 +98,23 @@ pub(crate) fn is_steering(character: char) -> bool {
         || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Lines of columns, each as wide as its widest cell; the last one is not filled up.
+pub(crate) fn columns<const COUNT: usize>(lines: &[[String; COUNT]]) -> String {
+    let mut widths = [0; COUNT];
+    for line in lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for line in lines {
+        let cells: Vec<_> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 /// Says what came of a command.
 pub(crate) fn tell(done: Result<String, String>) -> ExitCode {
     match done {
@@ -131,6 +148,13 @@ mod tests {
 
         let expected = "r-1\\u{1b}[2J\\nSTATE\\u{9b}31m\\u{7f}\\u{202e}ü";
         assert_eq!(shown, json!({ "resource\\u{1b}": [expected, 7] }));
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let lines = [["A", "B"], ["ü1", ""], ["1", "two words"]].map(|line| line.map(str::to_owned));
+
+        assert_eq!(columns(&lines), "A   B\nü1\n1   two words\n");
     }
 
     #[test]

@@ -63,6 +63,12 @@ impl Operation {
         TABLE.operation.iter().find(is_meant).unwrap_or(unknown)
     }
 
+    /// The names of all that change something.
+    pub(crate) fn changes() -> impl Iterator<Item = &'static str> {
+        let all = TABLE.operation.iter().chain([&UNKNOWN.1]);
+        all.filter(|operation| operation.effect == Effect::Change).map(|operation| operation.name.as_str())
+    }
+
     pub(crate) fn is_allowed(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }

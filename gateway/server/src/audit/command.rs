@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::pages::OUTCOMES;
 use super::verify::{Fault, Head, Unended, Verifier};
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
@@ -22,7 +23,7 @@ pub(crate) enum AuditCommand {
         #[command(flatten)]
         wanted: Wanted,
         /// How many at most.
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
     /// Verifies the chain in the store of a configuration, whether a gateway runs or not. Exits with 1 and names what was
@@ -49,8 +50,8 @@ pub(crate) struct Wanted {
     /// What was done, such as events.replay.
     #[arg(long)]
     operation: Option<String>,
-    /// begun, done, failed or denied.
-    #[arg(long)]
+    /// How far it came.
+    #[arg(long, value_parser = OUTCOMES)]
     outcome: Option<String>,
     /// At or after this time, or this long ago: 2026-11-24T10:00:00Z, 2h.
     #[arg(long)]
@@ -145,33 +146,52 @@ fn verdict(unended: &[Unended], found: Result<(u64, Head), Vec<Fault>>, json: bo
     }
 }
 
+/// One line for each record. The reason is last, since it is longest.
 fn table(answer: &Value) -> String {
-    let mut text = format!(
-        "{:<7}{:<26}{:<8}{:<16} {:<16}{:>6}  REASON\n",
-        "SEQ", "AT", "OUTCOME", "OPERATOR", "OPERATION", "COUNT"
-    );
-    for record in answer["records"].as_array().into_iter().flatten() {
-        let word = |member: &str| record[member].as_str().unwrap_or("-");
-        let number = |member: &str| {
-            record[member].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string())
-        };
-        // Many may share a login.
-        let operator = match record["subject"].as_str() {
-            Some(subject) => format!("{} ({subject})", word("operator")),
-            None => word("operator").to_owned(),
-        };
-        text.push_str(&format!(
-            "{:<7}{:<26}{:<8}{operator:<16} {:<16}{:>6}  {}\n",
-            number("seq"),
-            word("at"),
-            word("outcome"),
-            word("operation"),
-            number("count"),
-            word("reason")
-        ));
-    }
+    let titles = ["SEQ", "AT", "OUTCOME", "OPERATOR", "FROM", "OPERATION", "FILTER", "COUNT", "REASON"];
+    let mut lines = vec![titles.map(str::to_owned)];
+    lines.extend(answer["records"].as_array().into_iter().flatten().map(row));
+    let mut text = terminal::columns(&lines);
     if let Some(before) = answer["before"].as_i64() {
         text.push_str(&format!("… go on with --before {before}\n"));
     }
     text
+}
+
+fn row(record: &Value) -> [String; 9] {
+    let word = |member: &str| record[member].as_str().unwrap_or("-").to_owned();
+    let number =
+        |member: &str| record[member].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string());
+    // Many may share a login.
+    let operator = match record["subject"].as_str() {
+        Some(subject) => format!("{} ({subject})", word("operator")),
+        None => word("operator"),
+    };
+    // The socket and a file say by themselves how somebody came in.
+    let from = match (record["from"].as_str(), record["way"].as_str()) {
+        (Some(from), Some(way)) if !from.starts_with(way) => format!("{from} ({way})"),
+        _ => word("from"),
+    };
+    [
+        number("seq"),
+        word("at"),
+        word("outcome"),
+        operator,
+        from,
+        word("operation"),
+        filter(&record["filter"]),
+        number("count"),
+        word("reason"),
+    ]
+}
+
+/// What was selected, as parameters that the command line takes.
+fn filter(selected: &Value) -> String {
+    let parameters = selected.as_object().into_iter().flatten().map(|(name, value)| match value.as_str() {
+        Some(text) if text.contains(char::is_whitespace) => format!("{name}={text:?}"),
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
+    });
+    let parameters: Vec<_> = parameters.collect();
+    if parameters.is_empty() { "-".to_owned() } else { parameters.join(" ") }
 }

@@ -13,6 +13,8 @@ use super::record::{self, time};
 /// `/audit`.
 pub(crate) struct AuditPages {
     log: Arc<dyn AuditLog>,
+    /// What records can be of; no other operation is looked for.
+    operations: Vec<&'static str>,
 }
 
 /// Which records are meant; what is absent means all.
@@ -45,12 +47,13 @@ enum PageError {
 // === impl AuditPages ===
 
 impl AuditPages {
-    pub(crate) fn new(log: Arc<dyn AuditLog>) -> Self {
-        Self { log }
+    /// `operations`: the names of those that are recorded.
+    pub(crate) fn new(log: Arc<dyn AuditLog>, operations: Vec<&'static str>) -> Self {
+        Self { log, operations }
     }
 
     async fn list(&self, query: &str) -> Result<Value, PageError> {
-        let wanted = Wanted::parse(query)?;
+        let wanted = Wanted::parse(query, &self.operations)?;
         let (mut found, mut looked, mut next) = (Vec::new(), 0, None);
         let mut take = |entry: AuditEntry| {
             if looked == MOST_LOOKED_AT {
@@ -106,17 +109,30 @@ impl Operations for AuditPages {
 // === impl Wanted ===
 
 impl Wanted {
-    fn parse(query: &str) -> Result<Self, PageError> {
+    /// Reads a query. What could match no record is an error: an empty list would be read as "nothing was done".
+    fn parse(query: &str, operations: &[&str]) -> Result<Self, PageError> {
         let wrong = |reason: String| PageError::Parameter(reason);
         let mut wanted = Self { limit: DEFAULT_LIMIT, ..Self::default() };
         let parameters = record::filter(query).map_err(|error| wrong(error.to_string()))?;
         for (name, value) in parameters {
             let text = value.as_str().unwrap_or_default().to_owned();
-            if let Some(member) = MEMBERS.into_iter().find(|member| *member == name) {
-                wanted.members.push((member, text));
-                continue;
-            }
+            let one_of = |known: &[&str]| {
+                let is_known = known.contains(&text.as_str());
+                if is_known { Ok(()) } else { Err(wrong(format!("{name} is one of {}", known.join(", ")))) }
+            };
             match name.as_str() {
+                "operator" if text.trim().is_empty() => {
+                    return Err(wrong("operator is the name of a login".to_owned()));
+                }
+                "operator" => wanted.members.push(("operator", text)),
+                "operation" => {
+                    one_of(operations)?;
+                    wanted.members.push(("operation", text));
+                }
+                "outcome" => {
+                    one_of(&OUTCOMES)?;
+                    wanted.members.push(("outcome", text));
+                }
                 "since" => wanted.since = Some(instant(&name, &text)?),
                 "until" => wanted.until = Some(instant(&name, &text)?),
                 "before" => {
@@ -125,11 +141,17 @@ impl Wanted {
                         Some(before.ok_or_else(|| wrong("before is the number of a record".to_owned()))?);
                 }
                 "limit" => {
-                    let limit: usize = text.parse().map_err(|_| wrong("limit is a number".to_owned()))?;
-                    wanted.limit = limit.clamp(1, LARGEST_LIMIT);
+                    let limit = text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+                    wanted.limit =
+                        limit.ok_or_else(|| wrong(format!("limit is a number from 1 to {LARGEST_LIMIT}")))?;
                 }
                 _ => return Err(wrong(format!("`{name}` is no parameter of this"))),
             }
+        }
+        if let (Some(since), Some(until)) = (&wanted.since, &wanted.until)
+            && since >= until
+        {
+            return Err(wrong(format!("since ({since}) is not before until ({until})")));
         }
         Ok(wanted)
     }
@@ -184,7 +206,8 @@ fn instant(name: &str, text: &str) -> Result<String, PageError> {
     }
 }
 
-const MEMBERS: [&str; 3] = ["operator", "operation", "outcome"];
+/// Those of [`record::Outcome`].
+pub(super) const OUTCOMES: [&str; 4] = ["begun", "done", "failed", "denied"];
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;
 /// Entries that one request looks at; the answer says where to go on.

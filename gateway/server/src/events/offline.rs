@@ -122,7 +122,7 @@ fn attempt(command: Command, why: &Why, parameters: &Parameters) -> Result<Attem
         way: Some(BY_FILE),
         role: Some(BY_FILE),
         from: Peer::File { uid },
-        operation: format!("events.{}", command.name()),
+        operation: command.operation().to_owned(),
         filter,
         reason: Some(why.reason()?.as_str().to_owned()),
     })
@@ -137,7 +137,18 @@ impl Command {
             Self::Copy => "copy",
         }
     }
+
+    /// What it is called in a record.
+    fn operation(self) -> &'static str {
+        let [export, copy] = RECORDED;
+        match self {
+            Self::Export => export,
+            Self::Copy => copy,
+        }
+    }
 }
 
+/// The operations of these commands in audit records.
+pub(crate) const RECORDED: [&str; 2] = ["events.export", "events.copy"];
 /// Login and role of whoever can open the store.
 const BY_FILE: &str = "file";

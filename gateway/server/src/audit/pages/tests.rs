@@ -21,7 +21,7 @@ async fn records_are_listed_from_the_newest_on_behind_a_cursor() {
         newest = Some(next(newest.as_ref(), json!({ "at": at, "operator": operator }).to_string()));
         assert!(log.append(newest.as_ref().unwrap()).await.unwrap());
     }
-    let pages = AuditPages::new(log);
+    let pages = AuditPages::new(log, vec!["events.replay"]);
 
     assert_eq!(numbers(&pages, "").await, (vec![7, 6, 5, 4, 3, 2, 1], None));
     assert_eq!(numbers(&pages, "limit=3").await, (vec![7, 6, 5], Some(5)));
@@ -29,8 +29,39 @@ async fn records_are_listed_from_the_newest_on_behind_a_cursor() {
     assert_eq!(numbers(&pages, "operator=even").await, (vec![6, 4, 2], None));
     let range = "since=1970-01-01T00:00:03Z&until=1970-01-01T00:00:05Z";
     assert_eq!(numbers(&pages, range).await, (vec![4, 3], None));
-    for wrong in ["limit=x", "before=0", "since=never", "operater=even", "limit=1&limit=2"] {
-        assert!(matches!(pages.list(wrong).await, Err(PageError::Parameter(_))), "{wrong}");
+}
+
+/// A misspelt filter matched nothing, and the empty list looked as if nothing had been done.
+#[tokio::test]
+async fn filters_that_can_match_nothing_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
+    let pages = AuditPages::new(log, vec!["events.replay", "other"]);
+
+    let rows = [
+        ("limit=x", "limit is a number from 1 to 1000"),
+        ("limit=0", "limit is a number from 1 to 1000"),
+        ("limit=1001", "limit is a number from 1 to 1000"),
+        ("before=0", "before is the number of a record"),
+        ("since=never", "since is a time such as 2026-11-24T10:00:00Z, or 2h for two hours ago"),
+        ("since=1h&until=2h", "is not before until"),
+        ("operater=even", "`operater` is no parameter of this"),
+        ("limit=1&limit=2", "`limit` is there more than once"),
+        ("outcome=Done", "outcome is one of begun, done, failed, denied"),
+        ("outcome=", "outcome is one of begun, done, failed, denied"),
+        ("operation=events.reply", "operation is one of events.replay, other"),
+        ("operator=%20", "operator is the name of a login"),
+    ];
+
+    for (query, expected) in rows {
+        let refused = pages.list(query).await.unwrap_err();
+        assert!(matches!(refused, PageError::Parameter(_)), "{query}");
+        assert!(refused.to_string().contains(expected), "{query}: {refused}");
+    }
+    for query in
+        ["operator=anybody", "operation=events.replay", "outcome=denied", "since=2h&until=1h", "limit=1000"]
+    {
+        assert_eq!(numbers(&pages, query).await, (vec![], None), "{query}");
     }
 }
 
@@ -90,7 +121,7 @@ async fn a_request_goes_through_the_file_once() {
     text.push_str("{\"seq\":1701");
     std::fs::write(&path, text).unwrap();
     let log = Arc::new(Counted { file: AuditFile::new(path), scans: AtomicUsize::new(0) });
-    let pages = AuditPages::new(Arc::<Counted>::clone(&log));
+    let pages = AuditPages::new(Arc::<Counted>::clone(&log), Vec::new());
 
     let early = numbers(&pages, "operator=early").await;
     let scans = log.scans.load(Ordering::Relaxed);
