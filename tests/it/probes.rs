@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{exchange, status};
@@ -82,4 +82,42 @@ async fn a_connection_to_the_admin_listener_serves_several_requests() {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\n\r\n");
         assert_eq!(status(&exchange(&mut kept, request.as_bytes()).await), 200, "{path}");
     }
+}
+
+/// Story: 64 half heads took all places of the admin socket, and the command line waited for as long as their sender liked.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_heads_do_not_keep_operators_from_the_socket() {
+    let config = "[admin]\naddress = \"127.0.0.1:0\"\n[admin.operations]\nsocket = \"admin.sock\"\n";
+    let gateway = start(Setup::default().config(config)).await;
+    let path = gateway.folder().join("admin.sock");
+    let connect = async || {
+        let mut stream = UnixStream::connect(&path).await.unwrap();
+        // Who was displaced already is told by an error.
+        let _ = stream.write_all(b"GET /admin/tenants HTTP/1.1\r\nHost: a\r\nX: ").await;
+        stream
+    };
+    let client =
+        reqwest::Client::builder().unix_socket(path.clone()).pool_max_idle_per_host(0).build().unwrap();
+    let begun = Instant::now();
+    let mut oldest = connect().await;
+    let mut half = Vec::new();
+
+    for round in 0..200 {
+        half.push(connect().await);
+        if round % 20 == 19 {
+            let asked = client.get("http://localhost/admin/tenants").send();
+            let answer = tokio::time::timeout(Duration::from_secs(5), asked).await;
+            assert_eq!(answer.expect("the socket answers").unwrap().status(), 200, "round {round}");
+        }
+    }
+    let (mut displaced, mut late) = (Vec::new(), Vec::new());
+    let _ = oldest.read_to_end(&mut displaced).await;
+    let took = begun.elapsed();
+    half.pop().unwrap().read_to_end(&mut late).await.unwrap();
+
+    assert!(displaced.is_empty() && took < Duration::from_secs(5), "the oldest gives way: {took:?}");
+    assert!(late.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&late));
+    let metrics = gateway.metrics().await;
+    assert!(metrics.contains(r#"refused_total{listener="socket",reason="displaced"}"#), "{metrics}");
+    gateway.stop().await;
 }

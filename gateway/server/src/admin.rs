@@ -29,7 +29,7 @@ pub(crate) use known_secrets::KnownSecrets;
 pub(crate) use readiness::Readiness;
 pub(crate) use reason::{REASON, Reason};
 pub(crate) use roles::{Operation, Role};
-pub(crate) use socket::{AtSocket, Draft};
+pub(crate) use socket::{AtSocket, Draft, LISTENER};
 
 /// What one admin listener serves.
 pub(crate) struct Admin {

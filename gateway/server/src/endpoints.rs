@@ -14,7 +14,9 @@ use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::configuration::ServerConf;
 
-use crate::admin::{Access, Admin, AtSocket, Desk, Draft, Hosts, Readiness, Scheme, Services};
+use crate::admin::{
+    Access, Admin, AtSocket, Desk, Draft, Hosts, LISTENER as SOCKET, Readiness, Scheme, Services,
+};
 use crate::assembly::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
 use crate::listeners::{
@@ -123,7 +125,9 @@ pub(crate) fn admin(
         Some((path, mode)) => {
             let failed = |source| StartError::AdminSocket { path: path.clone(), source };
             let draft = Draft::make(&path, mode).map_err(failed)?;
-            Some(AtSocket::new(draft, Admin::operations(desk(Access::Open("socket")), None)))
+            let admin = Admin::operations(desk(Access::Open("socket")), None);
+            let gate = Gate::new(SOCKET, SOCKET_LIMITS, metrics);
+            Some(AtSocket::new(draft, admin, gate, &ADMIN, metrics))
         }
         None => None,
     };
@@ -185,19 +189,25 @@ fn h2_options(limits: HttpLimits) -> H2Options {
 /// As much as a head of HTTP/1 may have.
 const MAX_HEAD: u32 = 32 * 1024;
 
+/// The whole time for a head, or for a TLS handshake.
+const ADMIN_HEAD: Duration = Duration::from_secs(5);
+
 /// Probes, scrapers and operators, none of whom can keep the others out: probes and scrapers send their head at once, so
 /// that a place for them is always found among connections that send nothing.
 const ADMIN_LIMITS: GateLimits = GateLimits {
     connections: 256,
     per_source: Some(64),
-    handshake: ADMIN.head,
+    handshake: ADMIN_HEAD,
     when_full: WhenFull::CloseWaiting,
 };
 
+/// Operators at the admin socket: everybody there is the same source.
+const SOCKET_LIMITS: GateLimits = GateLimits { connections: 64, per_source: None, ..ADMIN_LIMITS };
+
 /// How long the admin listener waits; what it does not read or keep is zero.
-const ADMIN: ProxySettings = ProxySettings {
+static ADMIN: ProxySettings = ProxySettings {
     keepalive: Duration::from_secs(60),
-    head: Duration::from_secs(5),
+    head: ADMIN_HEAD,
     read: Duration::from_secs(10),
     write: Duration::from_secs(10),
     body: Duration::ZERO,

@@ -18,4 +18,4 @@ pub(crate) use gate::{Gate, GateLimits, WhenFull};
 pub(crate) use proxied::Balancers;
 pub(crate) use renewal::Renewal;
 pub(crate) use socket::BoundSocket;
-pub(crate) use turn::{Turns, refuse_chunks};
+pub(crate) use turn::Turns;

@@ -2,6 +2,10 @@
 //!
 //! The socket is made beside its place with its mode, and is moved there when this process begins to serve. So nobody
 //! connects before the mode is set, and a process that takes over replaces the one before in one step.
+//!
+//! Connections have the same guards as at the admin listener: a head has a deadline, and when all places are taken a new
+//! connection gets the place of the one that has waited longest. Otherwise whoever may open the socket could keep its
+//! operators out with connections that send nothing.
 
 use std::fs::Permissions;
 use std::io;
@@ -12,6 +16,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::Response;
+use kyc_proxy::{Entry, Guarded, ProxySettings};
+use kyc_telemetry::Metrics;
 use pingora::apps::ServerApp;
 use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
@@ -20,11 +26,11 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use pingora_runtime::current_handle;
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::sync::Semaphore;
+use tokio::net::UnixStream;
 
 use super::Admin;
 use crate::audit::Peer;
-use crate::listeners::refuse_chunks;
+use crate::listeners::{Gate, Turns};
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]
@@ -38,6 +44,9 @@ pub(crate) struct Draft {
 pub(crate) struct AtSocket {
     socket: Option<Draft>,
     admin: Arc<Admin>,
+    gate: Gate,
+    settings: &'static ProxySettings,
+    metrics: Metrics,
 }
 
 /// The admin side for one connection, whose other end is known to the system.
@@ -81,8 +90,27 @@ impl Draft {
 // === impl AtSocket ===
 
 impl AtSocket {
-    pub(crate) fn new(socket: Draft, admin: Admin) -> Self {
-        Self { socket: Some(socket), admin: Arc::new(admin) }
+    pub(crate) fn new(
+        socket: Draft,
+        admin: Admin,
+        gate: Gate,
+        settings: &'static ProxySettings,
+        metrics: &Metrics,
+    ) -> Self {
+        Self { socket: Some(socket), admin: Arc::new(admin), gate, settings, metrics: metrics.clone() }
+    }
+
+    /// Lets a connection in and serves it, until its place is taken away.
+    fn serve(&self, stream: UnixStream, shutdown: &ShutdownWatch) {
+        let Some(admitted) = self.gate.admit(None) else { return };
+        let peer = stream.peer_cred().map_or(Peer::Unknown, |peer| Peer::Socket { uid: peer.uid() });
+        let at_peer = AtPeer { admin: Arc::clone(&self.admin), peer };
+        let entry = Entry::new(HttpServer::new_app(Turns::new(at_peer)));
+        let app = Arc::new(Guarded::new(entry, self.settings, LISTENER, &self.metrics));
+        let stop = shutdown.clone();
+        current_handle().spawn(async move {
+            admitted.serve(app.process_new(Box::new(Stream::from(stream)), &stop)).await;
+        });
     }
 }
 
@@ -97,21 +125,9 @@ impl Service for AtSocket {
                 std::process::abort();
             }
         };
-        let places = Arc::new(Semaphore::new(MOST));
         loop {
-            // Who may open the socket waits for a place; nobody is refused.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    let peer =
-                        stream.peer_cred().map_or(Peer::Unknown, |peer| Peer::Socket { uid: peer.uid() });
-                    let admin = AtPeer { admin: Arc::clone(&self.admin), peer };
-                    let (app, stop) = (Arc::new(HttpServer::new_app(admin)), shutdown.clone());
-                    current_handle().spawn(async move {
-                        let _place = place;
-                        app.process_new(Box::new(Stream::from(stream)), &stop).await;
-                    });
-                }
+                Ok((stream, _)) => self.serve(stream, &shutdown),
                 Err(error) => {
                     tracing::error!(%error, "no connection can be accepted at the admin socket");
                     tokio::time::sleep(AFTER_AN_ERROR).await;
@@ -132,14 +148,11 @@ impl Service for AtSocket {
 #[async_trait]
 impl ServeHttp for AtPeer {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        if let Some(refusal) = refuse_chunks(session) {
-            return refusal;
-        }
         self.admin.answer_to(self.peer, session).await
     }
 }
 
 const BACKLOG: i32 = 128;
-/// Connections that are open at a time.
-const MOST: usize = 64;
+/// The name in metrics and access lines.
+pub(crate) const LISTENER: &str = "socket";
 const AFTER_AN_ERROR: std::time::Duration = std::time::Duration::from_millis(100);

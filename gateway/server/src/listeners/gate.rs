@@ -71,7 +71,7 @@ pub(super) enum State {
 
 /// A connection that was let in; its place is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Admitted {
+pub(crate) struct Admitted {
     number: u64,
     taken_away: Arc<Notify>,
     places: Places,
@@ -92,7 +92,7 @@ impl Gate {
     }
 
     /// Lets a connection in, or counts why not.
-    pub(super) fn admit(&self, peer: Option<IpAddr>) -> Option<Admitted> {
+    pub(crate) fn admit(&self, peer: Option<IpAddr>) -> Option<Admitted> {
         let mut places = lock(&self.places);
         let source = peer.map(network);
         if !places.has_room_for(source, self.limits, &self.metrics) {
@@ -199,7 +199,7 @@ impl Admitted {
     }
 
     /// Serves the connection until its end, or until its place is taken away.
-    pub(super) async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
         if self.limits.when_full == WhenFull::Refuse {
             return Some(serving.await);
         }

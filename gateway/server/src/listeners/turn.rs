@@ -89,7 +89,7 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for Turns<A> {
 
 /// Refuses a body in chunks, which Pingora's lax reader would have to find the end of: no page of an admin listener takes a
 /// body. The connection ends, so that nothing of the body is read as the next request.
-pub(crate) fn refuse_chunks(session: &mut ServerSession) -> Option<Response<Vec<u8>>> {
+fn refuse_chunks(session: &mut ServerSession) -> Option<Response<Vec<u8>>> {
     if !session.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
         return None;
     }
