@@ -43,8 +43,11 @@ pub struct OperationConfig {
     pub deny: Vec<String>,
     /// What happens to operations that the description does not have; default `pass`.
     pub unknown: Unknown,
-    /// Whether what would be refused is logged, counted and passed; default `false`.
+    /// Whether what `allow` and `deny` would refuse is logged, counted and passed; default `false`. What a tenant's own
+    /// `operations` do not have is refused all the same.
     pub report_only: bool,
+    /// Whether what a tenant's own `operations` would refuse is logged, counted and passed; default `false`.
+    pub report_only_tenants: bool,
 }
 
 /// What happens to operations that the description does not have.
@@ -122,7 +125,13 @@ impl Default for Config {
 
 impl Default for OperationConfig {
     fn default() -> Self {
-        Self { allow: vec!["*".to_owned()], deny: Vec::new(), unknown: Unknown::Pass, report_only: false }
+        Self {
+            allow: vec!["*".to_owned()],
+            deny: Vec::new(),
+            unknown: Unknown::Pass,
+            report_only: false,
+            report_only_tenants: false,
+        }
     }
 }
 

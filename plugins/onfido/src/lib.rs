@@ -7,7 +7,7 @@
 //! webhook_ids = "inject"
 //! max_checks_body = "64KiB"
 //! strip_version = true
-//! operations = { allow = ["*"], deny = ["delete_applicant"], unknown = "pass", report_only = false }
+//! operations = { allow = ["*"], deny = ["delete_applicant"], unknown = "pass", report_only = false, report_only_tenants = false }
 //! timeouts = { connect = "5s", read = "60s", write = "30s", idle = "30s", synchronous_check = "4m" }
 //! aliases = { CreateApplicant = "POST /applicants" }
 //! ```

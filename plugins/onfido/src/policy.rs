@@ -4,6 +4,9 @@
 //! more: the document is changed by whoever sets tenants up, and a slip there must not hand out what the operator of the
 //! gateway closed. What the gateway holds to keep tenants apart, API tokens and the tokens that sign notifications, is
 //! therefore open only on a route whose `allow` names it.
+//!
+//! A rule can be tried first: `report_only` for the route's own, `report_only_tenants` for those of tenants. They are two
+//! settings, because whoever tries a new rule on a route must not switch off the rules that tenants rely on.
 
 use kyc_model::{OperationSet, Tenant};
 use kyc_plugin_api::{Build, Problem, ProblemKind, Result};
@@ -18,6 +21,7 @@ use crate::config::{OperationConfig, Unknown};
 pub(crate) struct Policy {
     allowed: OperationSet,
     report_only: bool,
+    report_only_tenants: bool,
     route: String,
     refused: IntCounterVec,
 }
@@ -39,7 +43,15 @@ impl Policy {
                 build.route
             ));
         }
-        Ok(Self { allowed, report_only: config.report_only, route: build.route.to_owned(), refused })
+        if config.report_only_tenants {
+            build.warnings.add(format!(
+                "route {}: operations.report_only_tenants is true: calls that a tenant's own operations refuse are counted \
+                 and pass",
+                build.route
+            ));
+        }
+        let OperationConfig { report_only, report_only_tenants, .. } = *config;
+        Ok(Self { allowed, report_only, report_only_tenants, route: build.route.to_owned(), refused })
     }
 
     /// Says whether the route lets it pass for some tenant.
@@ -53,12 +65,17 @@ impl Policy {
     ///
     /// [`ProblemKind::Forbidden`].
     pub(crate) fn admit(&self, found: &Found, tenant: &Tenant) -> Result<()> {
-        if self.allowed.intersection(tenant.operations).covers(found.needs) {
+        let by_route = !self.allowed.covers(found.needs);
+        let by_tenant = !tenant.operations.covers(found.needs);
+        if !by_route && !by_tenant {
             return Ok(());
         }
-        let by = if self.allowed.covers(found.needs) { "the tenant's operations" } else { "the route" };
+        let is_refused = (by_route && !self.report_only) || (by_tenant && !self.report_only_tenants);
+        // Of two rules that refuse, the one that is in force is named.
+        let is_routes = by_route && !(self.report_only && by_tenant && is_refused);
+        let by = if is_routes { "the route" } else { "the tenant's operations" };
         let (name, Found { id, group, .. }) = (tenant.name.as_str(), *found);
-        if self.report_only {
+        if !is_refused {
             self.counter(name, id, "reported").inc();
             tracing::info!(
                 route = self.route,

@@ -145,12 +145,36 @@ fn a_rule_can_be_tried_before_it_holds() {
         testkit::build::<Onfido>(r#"operations = { deny = ["checks"], report_only = true }"#).unwrap();
 
     let tried = [("GET", "webhooks"), ("POST", "checks"), ("GET", "ping"), ("GET", "new")]
-        .map(|(method, path)| try_call(&plugin, names("!ping"), method, path).is_ok());
+        .map(|(method, path)| try_call(&plugin, OperationSet::ALL, method, path).is_ok());
 
     assert_eq!(tried, [true; 4]);
     let count = |operation| plugin.policy.count("acme", operation, "reported");
-    assert_eq!(["list_webhooks", "create_check", "ping", "unlisted"].map(count), [1, 1, 1, 0]);
-    assert_eq!(plugin.policy.count("acme", "ping", "refused"), 0);
+    assert_eq!(["list_webhooks", "create_check", "ping", "unlisted"].map(count), [1, 1, 0, 0]);
+}
+
+/// `report_only` of a route switched the tenants' own `operations` off, too.
+#[test]
+fn a_tenants_own_operations_hold_while_a_rule_of_the_route_is_tried() {
+    let rule = |more: &str| {
+        let settings = format!(r#"operations = {{ deny = ["checks"], {more} }}"#);
+        testkit::build::<Onfido>(&settings).unwrap()
+    };
+    let calls = [("GET", "ping"), ("POST", "checks"), ("GET", "webhooks"), ("GET", "applicants")];
+    let rows = [
+        ("report_only = true", [false, false, true, true]),
+        ("report_only_tenants = true", [true, false, false, true]),
+        ("report_only = true, report_only_tenants = true", [true; 4]),
+        ("report_only = false", [false, false, false, true]),
+    ];
+
+    for (settings, expected) in rows {
+        let plugin = rule(settings);
+        let passed = calls
+            .map(|(method, path)| try_call(&plugin, names("!ping, !create_check"), method, path).is_ok());
+        assert_eq!(passed, expected, "{settings}");
+        let refused = plugin.policy.count("acme", "ping", "refused");
+        assert_eq!(refused, u64::from(!expected[0]), "{settings}");
+    }
 }
 
 #[test]
