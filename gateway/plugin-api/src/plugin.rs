@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{AuditLog, Background, Ctx, Operations, Phases, Problem, RouteApi};
+use crate::{AuditLog, Background, Ctx, Needs, Operations, Phases, Problem, Proofs, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -131,6 +131,16 @@ pub trait Plugin: Send + Sync + 'static {
     /// What it means for who may call the route.
     fn role(&self) -> Role {
         Role::Other
+    }
+
+    /// What it needs before it can work.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// What it verifies of callers, and records as their names.
+    fn proves(&self) -> Proofs {
+        Proofs::default()
     }
 
     /// The work that this instance does beside requests, if any.

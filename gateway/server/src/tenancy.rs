@@ -115,6 +115,9 @@ pub(crate) fn check_live(
     };
     terminal::say(&format!("{name} can be read"));
     terminal::say(table(&json!({ "tenants": rows(&document.tenants) })).trim_end());
+    for misspelt in &document.misspelt {
+        terminal::say(&terminal::escaped(&format!("warning: {misspelt}")));
+    }
     let refused = document.refused.iter().map(ToString::to_string);
     let unbound = unbound(binding, &document.tenants).into_iter();
     let problems: Vec<String> =

@@ -25,6 +25,23 @@ pub struct Document {
     pub refused: Vec<Refusal>,
     /// The running tenants that stay as they were although their entries are refused; they are among `tenants`.
     pub kept: Vec<TenantName>,
+    /// Fields of entries that are none, and look like one; they are ignored.
+    pub misspelt: Vec<Misspelt>,
+}
+
+/// A field that an entry does not have, and that is called almost like one.
+///
+/// `Display`: `tenant "acme" (entry 3): webhookTokn is no field; did you mean webhookToken?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misspelt {
+    /// The entry's place in the array, counted from 1.
+    pub index: usize,
+    /// The entry's `Name`, when it has one that keeps the rules.
+    pub name: Option<String>,
+    /// What is written.
+    pub field: String,
+    /// What is probably meant.
+    pub meant: &'static str,
 }
 
 /// One entry of `Onfido-ApiTokens` that is not served.
@@ -149,6 +166,13 @@ impl Document {
         let kept = previous.map(|running| keep(&entries, running)).unwrap_or_default();
         for (index, entry) in (1..).zip(entries) {
             let name = entry.name.as_ref().map(|name| name.as_str().to_owned());
+            let misspelt = entry.misspelt.into_iter();
+            document.misspelt.extend(misspelt.map(|(field, meant)| Misspelt {
+                index,
+                name: name.clone(),
+                field,
+                meant,
+            }));
             let mut problems = entry.problems;
             if let Some(tenant) = entry.tenant.filter(|_| problems.is_empty()) {
                 let unchanged = previous
@@ -174,10 +198,23 @@ impl Document {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "tenant {name:?} (entry {}): {}", self.index, self.reason),
-            None => write!(f, "tenant without a name (entry {}): {}", self.index, self.reason),
-        }
+        write!(f, "{}: {}", whose(self.name.as_deref(), self.index), self.reason)
+    }
+}
+
+// === impl Misspelt ===
+
+impl fmt::Display for Misspelt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = whose(self.name.as_deref(), self.index);
+        write!(f, "{whose}: {} is no field; did you mean {}?", self.field, self.meant)
+    }
+}
+
+fn whose(name: Option<&str>, index: usize) -> String {
+    match name {
+        Some(name) => format!("tenant {name:?} (entry {index})"),
+        None => format!("tenant without a name (entry {index})"),
     }
 }
 

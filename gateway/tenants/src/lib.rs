@@ -4,7 +4,7 @@ mod document;
 mod source;
 mod watch;
 
-pub use document::{Document, DocumentError, OnfidoHosts, Refusal};
+pub use document::{Document, DocumentError, Misspelt, OnfidoHosts, Refusal};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
 pub use source::{Source, SourceError, causes};

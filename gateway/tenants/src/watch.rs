@@ -185,6 +185,9 @@ impl Watcher {
         for refusal in &document.refused {
             warn!(error = %refusal, "tenant refused");
         }
+        for misspelt in &document.misspelt {
+            warn!(error = %misspelt, "a field of a tenant is ignored");
+        }
         for name in &document.kept {
             warn!(tenant = %name, "this tenant stays as it was, since its entry is refused");
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::HeaderName;
 use kyc_model::Networks;
 use kyc_plugin_api::{
-    Background, Build, Caller, CallerKind, CallerName, Ctx, Flow, Forwarded, Phases, Plugin, Problem,
-    ProblemKind, Result, Role, RouteApi,
+    Background, Build, Caller, CallerKind, CallerName, CertificateUse, Ctx, Flow, Forwarded, Needs, Phases,
+    Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
 use kyc_tokens::{Demand, Keys, Tokens, Verdict};
@@ -170,6 +170,23 @@ impl Plugin for Gatekeeper {
         match (self.certificates.is_empty(), &self.tokens) {
             (true, None) => Role::ChecksCallers,
             (false, _) | (_, Some(_)) => Role::IdentifiesCallers,
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        let certificate = match (self.certificates.is_empty(), self.require) {
+            (true, _) => CertificateUse::Unused,
+            (false, Require::All) => CertificateUse::Needed,
+            (false, Require::Any) => CertificateUse::Accepted,
+        };
+        Needs { certificate, ..Needs::default() }
+    }
+
+    fn proves(&self) -> Proofs {
+        Proofs {
+            secrets: !self.secrets.is_empty(),
+            certificates: !self.certificates.is_empty(),
+            tokens: self.tokens.is_some(),
         }
     }
 

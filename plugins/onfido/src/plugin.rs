@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
-    BodyWish, Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi, Target,
+    BodyWish, Build, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi, Target,
     Timeouts, UpstreamLimits,
 };
 use kyc_telemetry::names;
@@ -138,6 +138,10 @@ impl Plugin for OnfidoApi {
 
     fn describe(&self, api: &mut RouteApi) {
         describe(&self.aliases, &self.catalog, &self.policy, api);
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { tenant: true, ..Needs::default() }
     }
 
     fn phases(&self) -> Phases {

@@ -11,7 +11,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use kyc_model::TenantName;
-use kyc_plugin_api::{Build, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
+use kyc_plugin_api::{Build, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
@@ -77,6 +77,10 @@ where
     fn describe(&self, api: &mut RouteApi) {
         api.refusals
             .push((429, "The tenant's requests of this minute are used up; Retry-After says for how long."));
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { tenant: true, ..Needs::default() }
     }
 
     fn phases(&self) -> Phases {

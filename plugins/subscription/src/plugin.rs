@@ -6,7 +6,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    Build, Caller, Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi,
+    Build, Caller, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -101,6 +101,15 @@ impl Plugin for BySubscription {
             TenantFrom::Header => Role::TakesTenantFromRequest,
             TenantFrom::Claim(_) | TenantFrom::Certificate(_) => Role::TakesTenantFromCaller,
         }
+    }
+
+    fn needs(&self) -> Needs {
+        let proofs = match self.from {
+            TenantFrom::Header => Proofs::default(),
+            TenantFrom::Claim(_) => Proofs { tokens: true, ..Proofs::default() },
+            TenantFrom::Certificate(_) => Proofs { certificates: true, ..Proofs::default() },
+        };
+        Needs { proofs, ..Needs::default() }
     }
 
     fn describe(&self, api: &mut RouteApi) {

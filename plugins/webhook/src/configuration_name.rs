@@ -51,7 +51,8 @@ fn hex_digit(byte: u8) -> Option<u8> {
 /// Says what is wrong, in the log.
 pub(crate) const UNKNOWN: &str = "notification names an unknown tenant";
 
-const PARAMETER: &str = "configurationName";
+/// What the route's paths have in braces.
+pub(crate) const PARAMETER: &str = "configurationName";
 const MAX_CHARS: usize = 128;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    AuditLog, Background, BodyWish, Build, Ctx, Flow, Operations, Outcome, Phases, Plugin, Problem,
+    AuditLog, Background, BodyWish, Build, Ctx, Flow, Needs, Operations, Outcome, Phases, Plugin, Problem,
     ProblemKind, Result, RouteApi,
 };
 use kyc_telemetry::names;
@@ -195,6 +195,10 @@ impl Notifications {
 impl Plugin for Notifications {
     fn describe(&self, api: &mut RouteApi) {
         description::notify(api);
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { parameters: &[configuration_name::PARAMETER], ..Needs::default() }
     }
 
     fn phases(&self) -> Phases {

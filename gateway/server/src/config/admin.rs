@@ -10,9 +10,9 @@ use kyc_model::{Secret, SecretSource};
 use kyc_plugin_api::Warnings;
 use kyc_tokens::Keys;
 
-use super::listeners::{self, Unrouted};
+use super::listeners::Unrouted;
 use super::raw::{Admin, RawOperations, SocketMode};
-use super::{Folder, tls};
+use super::{Folder, addresses, tls};
 use crate::admin::{HostName, Login};
 use crate::decoding::Problems;
 use crate::listeners::TlsFiles;
@@ -64,7 +64,7 @@ pub(super) fn check(
     warnings: &Warnings,
     problems: &mut Problems,
 ) -> Option<AdminSettings> {
-    let address = listeners::address("admin.address", &raw.address, others, problems);
+    let address = addresses::read("admin.address", &raw.address, others, problems);
     let mut hosts = Vec::with_capacity(raw.hosts.len());
     for (place, text) in raw.hosts.iter().enumerate() {
         match HostName::parse(text) {
@@ -138,9 +138,9 @@ fn place(
         return Some(if is_local { Place::WithProbes } else { Place::Off });
     };
     let path = "admin.operations.address";
-    let address = listeners::address(path, text, others, problems)?;
-    if probes.is_some_and(|probes| probes == address && probes.port() != 0) {
-        problems.add(path, format!("`{text}` is taken by admin.address"));
+    let address = addresses::read(path, text, others, problems)?;
+    if let Some(probes) = probes.filter(|probes| addresses::overlap(*probes, address)) {
+        problems.add(path, addresses::taken(text, "admin.address", probes));
     }
     let tls =
         raw.tls.as_ref().map(|tls| tls::of_listener(tls, "admin.operations.tls", folder, warnings, problems));

@@ -7,38 +7,54 @@
 
 use std::sync::Arc;
 
-use kyc_model::{SecretSource, TenantTable};
+use kyc_model::{SecretSource, Tenant, TenantTable};
 use kyc_plugin_api::{Plugin, Role, Warnings};
 use kyc_tenants::{Document, OnfidoHosts};
 
+use super::order;
 use super::raw::RawRoute;
-use super::routes::{BindingRoute, Reach};
+use super::routes::Reach;
 use super::{Purpose, TenantSource};
 use crate::decoding::Problems;
 
-/// Notes a route where tenants must name their callers, or one whose plugins cannot find a tenant.
-pub(super) fn check(
+/// A route on which it matters whether tenants name their callers.
+pub(crate) struct BindingRoute {
+    /// Its path in the configuration.
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) binding: Binding,
+}
+
+/// What `callers` mean on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Binding {
+    /// Callers are told from each other, and each could name any tenant: all tenants must name theirs.
+    Needed,
+    /// Nothing verifies who calls: a tenant that names callers is never served.
+    Impossible,
+}
+
+/// Notes a route where tenants must name their callers, or where they must not.
+pub(super) fn note(
     route: &RawRoute,
     path: &str,
     plugins: &[(String, Arc<dyn Plugin>)],
-    reach: Reach,
-    binding: &mut Vec<BindingRoute>,
-    problems: &mut Problems,
+    reach: &Reach,
+    routes: &mut Vec<BindingRoute>,
 ) {
-    let place = |wanted: Role| plugins.iter().position(|(_, plugin)| plugin.role() == wanted);
-    let identifies = place(Role::IdentifiesCallers);
-    if let Some(place) = place(Role::TakesTenantFromCaller)
-        && identifies.is_none_or(|before| before > place)
-    {
-        problems.add(
-            format!("{path}.plugins[{place}].tenant_from"),
-            "nothing before it verifies a certificate or a token: put `caller-auth` with `certificates` or `token` first",
-        );
+    let roles = || plugins.iter().map(|(_, plugin)| plugin.role());
+    let identifies = roles().any(|role| role == Role::IdentifiesCallers);
+    if !roles().any(|role| role == Role::TakesTenantFromRequest) {
+        return;
     }
-    let takes_any = place(Role::TakesTenantFromRequest).is_some() && !route.any_tenant;
-    if takes_any && (identifies.is_some() || reach.shows_certificates) {
-        binding.push(BindingRoute { path: path.to_owned(), name: route.name.clone() });
-    }
+    let binding = if order::proofs(plugins).is_empty() {
+        Binding::Impossible
+    } else if !route.any_tenant && (identifies || reach.shows_certificates) {
+        Binding::Needed
+    } else {
+        return;
+    };
+    routes.push(BindingRoute { path: path.to_owned(), name: route.name.clone(), binding });
 }
 
 /// Looks whether all tenants of a file name their callers.
@@ -48,14 +64,14 @@ pub(super) fn check_document(
     warnings: &Warnings,
     (purpose, problems): (Purpose, &mut Problems),
 ) {
-    if binding.is_empty() {
-        return;
-    }
     match source {
         // What cannot be read yet may still come, and a document that cannot be used serves nobody.
         TenantSource::File(path) => {
             let read = SecretSource::File(path.clone()).read().ok();
             let document = read.and_then(|text| Document::read(&text, hosts).ok());
+            for misspelt in document.iter().flat_map(|document| &document.misspelt) {
+                warnings.add(format!("{}: {misspelt}", path.display()));
+            }
             for (route, reason) in document.iter().flat_map(|document| unbound(binding, &document.tenants)) {
                 match purpose {
                     Purpose::Check => problems.add(&route.path, reason),
@@ -65,7 +81,11 @@ pub(super) fn check_document(
             }
         }
         TenantSource::Vault(_) => {
-            let names: Vec<&str> = binding.iter().map(|route| route.name.as_str()).collect();
+            let needed = binding.iter().filter(|route| route.binding == Binding::Needed);
+            let names: Vec<&str> = needed.map(|route| route.name.as_str()).collect();
+            if names.is_empty() {
+                return;
+            }
             warnings.add(format!(
                 "routes {}: tenants without `callers` are refused to certificates and tokens, and the document is not \
                  looked into; `check --live` reads it",
@@ -75,33 +95,48 @@ pub(super) fn check_document(
     }
 }
 
-/// What is wrong with each of the routes, when tenants name no caller.
+/// What is wrong with each of the routes, when tenants name no caller, or name callers in vain.
 pub(crate) fn unbound<'a>(
     binding: &'a [BindingRoute],
     tenants: &TenantTable,
 ) -> Vec<(&'a BindingRoute, String)> {
-    if tenants.is_sole() {
-        return Vec::new();
+    let nobody = names(tenants, |tenant| !tenants.is_sole() && tenant.callers.is_none());
+    let somebody = names(tenants, |tenant| tenant.callers.is_some());
+    let reason = |route: &BindingRoute| {
+        match route.binding {
+        Binding::Needed => nobody.as_ref().map(|names| {
+            format!(
+                "route `{}` lets in callers with certificates or tokens, and nothing binds them to tenant {names}: give each \
+                 tenant its `callers` in the document, take the tenant from the caller (`tenant_from` of `subscription`), or \
+                 write `any_tenant = true` where every caller may act for every tenant",
+                route.name,
+            )
+        }),
+        Binding::Impossible => somebody.as_ref().map(|names| {
+            format!(
+                "route `{}` verifies nobody, so that every call for tenant {names} is refused, which names `callers`: put \
+                 `caller-auth` with `secrets`, `certificates` or `token` before `subscription`, or take `callers` out of the \
+                 document",
+                route.name,
+            )
+        }),
     }
-    let mut names: Vec<&str> =
-        tenants.iter().filter(|tenant| tenant.callers.is_none()).map(|tenant| tenant.name.as_str()).collect();
-    names.sort_unstable();
+    };
+    binding.iter().filter_map(|route| Some((route, reason(route)?))).collect()
+}
+
+/// The first tenants of some kind by name, and how many more there are; `None` without one.
+fn names(tenants: &TenantTable, is_meant: impl Fn(&Tenant) -> bool) -> Option<String> {
+    let meant = tenants.iter().filter(|tenant| is_meant(tenant));
+    let mut names: Vec<&str> = meant.map(|tenant| tenant.name.as_str()).collect();
     if names.is_empty() {
-        return Vec::new();
+        return None;
     }
+    names.sort_unstable();
     let more = names.len().saturating_sub(MOST_NAMES);
     names.truncate(MOST_NAMES);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    let reason = |route: &BindingRoute| {
-        format!(
-            "route `{}` lets in callers with certificates or tokens, and nothing binds them to tenant {}{more}: give each \
-             tenant its `callers` in the document, take the tenant from the caller (`tenant_from` of `subscription`), or \
-             write `any_tenant = true` where every caller may act for every tenant",
-            route.name,
-            names.join(", "),
-        )
-    };
-    binding.iter().map(|route| (route, reason(route))).collect()
+    Some(format!("{}{more}", names.join(", ")))
 }
 
 /// Enough to find the document that is meant.

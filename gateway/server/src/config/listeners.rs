@@ -10,6 +10,7 @@ use kyc_proxy::{ProxySettings, RouteTable};
 use toml::{Table, Value};
 
 use super::Folder;
+use super::addresses;
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
 use crate::decoding::{Problems, decode};
@@ -40,7 +41,7 @@ pub(crate) struct HttpLimits {
 
 /// A listener that does not know its routes yet.
 pub(super) struct Unrouted {
-    name: String,
+    pub(super) name: String,
     pub(super) address: SocketAddr,
     tls: Option<TlsFiles>,
     balancers: Option<Balancers>,
@@ -123,7 +124,9 @@ pub(super) fn check(
         let tls =
             listener.tls.as_ref().map(|raw| tls(raw, &format!("{path}.tls"), folder, warnings, problems));
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
-        let Some(address) = address(&format!("{path}.address"), &listener.address, &checked, problems) else {
+        let Some(address) =
+            addresses::read(&format!("{path}.address"), &listener.address, &checked, problems)
+        else {
             continue;
         };
         checked.push(Unrouted {
@@ -165,23 +168,6 @@ pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut P
         }
     }
     routed
-}
-
-/// Reads an address that no other listener has.
-pub(super) fn address(
-    path: &str,
-    text: &str,
-    others: &[Unrouted],
-    problems: &mut Problems,
-) -> Option<SocketAddr> {
-    let Ok(address) = text.parse::<SocketAddr>() else {
-        problems.add(path, format!("`{text}` is no address such as 127.0.0.1:8080 or [::]:8080"));
-        return None;
-    };
-    if let Some(other) = others.iter().find(|other| other.address == address && address.port() != 0) {
-        problems.add(path, format!("`{text}` is taken by listener `{}`", other.name));
-    }
-    Some(address)
 }
 
 /// The common limits with those of one listener laid over them.

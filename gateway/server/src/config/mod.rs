@@ -1,9 +1,11 @@
 //! The configuration: TOML in, checked settings out, or every problem at once.
 
+mod addresses;
 mod admin;
 mod binding;
 mod listeners;
 mod log;
+mod order;
 mod raw;
 mod routes;
 mod settings;
@@ -13,11 +15,11 @@ mod tls;
 use std::path::{Path, PathBuf};
 
 pub(crate) use admin::{AdminSettings, Place};
-pub(crate) use binding::unbound;
+pub(crate) use binding::{BindingRoute, unbound};
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::{LogSettings, SinkSettings};
 use raw::Raw;
-pub(crate) use routes::{BindingRoute, DescribedRoute, Offers};
+pub(crate) use routes::{DescribedRoute, Offers};
 pub(crate) use settings::{Settings, TenantSource};
 
 use crate::decoding::{Problems, decode};

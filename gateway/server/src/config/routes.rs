@@ -8,19 +8,22 @@ use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
 use super::Folder;
-use super::binding;
+use super::binding::{self, BindingRoute};
+use super::order;
 use super::raw::RawRoute;
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 
 /// Who can reach a route.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reach {
     /// Some listener that serves it takes connections from elsewhere than this machine.
     pub(crate) is_public: bool,
     /// Some listener that serves it asks for client certificates.
     pub(crate) shows_certificates: bool,
+    /// The names of those that ask for none.
+    pub(crate) without_certificates: Vec<String>,
 }
 
 /// What plugins offer beside their phases.
@@ -32,15 +35,8 @@ pub(crate) struct Offers {
     pub(crate) audits: Vec<Arc<dyn AuditLog>>,
     /// What the routes can say of themselves.
     pub(crate) described: Vec<DescribedRoute>,
-    /// The routes where tenants must name their callers.
+    /// The routes where it matters whether tenants name their callers.
     pub(crate) binding: Vec<BindingRoute>,
-}
-
-/// A route where callers are told from each other, and each could name any tenant.
-pub(crate) struct BindingRoute {
-    /// Its path in the configuration.
-    pub(crate) path: String,
-    pub(crate) name: String,
 }
 
 /// A route and who can describe it.
@@ -85,7 +81,8 @@ pub(crate) fn check(
         let is_whole = plugins.len() == route.plugins.len();
         let reach = reach(&route.name);
         if is_whole {
-            binding::check(&route, &path, &plugins, reach, &mut offers.binding, problems);
+            order::check(&route, &path, &plugins, &reach, problems);
+            binding::note(&route, &path, &plugins, &reach, &mut offers.binding);
         }
         if !route.open && reach.is_public && is_whole && is_unguarded(&plugins) {
             problems.add(

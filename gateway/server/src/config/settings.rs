@@ -6,6 +6,7 @@ use std::time::Duration;
 use kyc_tenants::{VaultAuth, VaultSettings, WatchSettings};
 
 use super::admin::AdminSettings;
+use super::binding::Binding;
 use super::listeners::Listener;
 use super::log::LogSettings;
 use super::raw::Raw;
@@ -110,13 +111,17 @@ impl Settings {
             routes::Reach {
                 is_public: serving().any(|listener| !listener.address.ip().is_loopback()),
                 shows_certificates: serving().any(listeners::Unrouted::asks_for_certificates),
+                without_certificates: serving()
+                    .filter(|listener| !listener.asks_for_certificates())
+                    .map(|listener| listener.name.clone())
+                    .collect(),
             }
         };
         let routes = routes::check(raw.routes, folder, registry, instruments, &reach, problems);
         let (routes, offers) = routes?;
         let tenants = tenants?;
         binding::check_document(&offers.binding, (&tenants, &watch.hosts), warnings, (purpose, problems));
-        watch.callers_are_needed = !offers.binding.is_empty();
+        watch.callers_are_needed = offers.binding.iter().any(|route| route.binding == Binding::Needed);
         let listening = listeners.iter().map(listeners::Unrouted::describe).collect();
         let listeners = listeners::route(listeners, &routes, problems);
         Some(Self {

@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) needs_base: bool,
     /// All that is wrong; holds no values.
     pub(super) problems: Vec<String>,
+    /// Fields that are none, with those that they look like.
+    pub(super) misspelt: Vec<(String, &'static str)>,
     /// Another entry has one of its keys.
     pub(super) is_shared: bool,
     /// There when nothing is wrong.
@@ -81,7 +83,9 @@ impl Entry {
             }
             _ => None,
         };
-        Self { name, subscription_id, needs_base, problems: reader.problems, is_shared: false, tenant }
+        let misspelt = reader.object.unknown(&FIELDS);
+        let problems = reader.problems;
+        Self { name, subscription_id, needs_base, problems, misspelt, is_shared: false, tenant }
     }
 }
 
@@ -206,6 +210,23 @@ fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 const CALLERS: &str = "callers";
+/// All fields that are read; the document may have others, for other programs.
+const FIELDS: [&str; 14] = [
+    "Name",
+    "subscriptionId",
+    "apiToken",
+    "webhookId",
+    "webhookToken",
+    "operations",
+    CALLERS,
+    "baseUrl",
+    "ftosEndpoint",
+    "ftosClientId",
+    "ftosUsername",
+    "ftosPassword",
+    "ftosAction",
+    "ftosAuth",
+];
 
 /// What FintechOS calls its endpoint.
 const DEFAULT_ACTION: &str = "FTOS_Onfido_WebHook";

@@ -44,6 +44,13 @@ impl<'a> Object<'a> {
         self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value).ok().flatten()?)))
     }
 
+    /// The fields that are none of `known`, with the one that each looks like, if there is one.
+    pub(super) fn unknown(&self, known: &[&'static str]) -> Vec<(String, &'static str)> {
+        let keys = self.0.iter().map(|(key, _)| key);
+        let keys = keys.filter(|key| !known.iter().any(|name| name.eq_ignore_ascii_case(key)));
+        keys.filter_map(|key| Some((key.clone(), look_alike(key, known)?))).collect()
+    }
+
     /// The trimmed text of a field; `None` when it is absent, null or blank.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, FieldProblem> {
         self.value(&[name])?.map_or(Ok(None), text)
@@ -76,6 +83,20 @@ impl FieldProblem {
         }
     }
 }
+
+/// The name that a key is probably meant for: but for case, dashes, underscores and blanks, it is at most two slips of the
+/// pen away, or one where the name is short.
+fn look_alike(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    let plain = |text: &str| text.replace(['-', '_', ' '], "").to_ascii_lowercase();
+    let key = plain(key);
+    let distance = |name: &str| strsim::damerau_levenshtein(&key, &plain(name));
+    let closest = known.iter().map(|name| (distance(name), *name)).min()?;
+    let most = if closest.1.len() < LONG { 1 } else { 2 };
+    (closest.0 <= most).then_some(closest.1)
+}
+
+/// Letters of a name in which two may be wrong.
+const LONG: usize = 8;
 
 /// The trimmed text of a value. Numbers and booleans count as they are written, so that a long number keeps
 /// all its digits.

@@ -201,6 +201,35 @@ fn operations_may_be_written_in_each_form_of_a_list() {
     }
 }
 
+/// `webhookTokn` was ignored, and the gateway went on to fetch the token that was meant to be in the document.
+#[test]
+fn fields_that_look_misspelt_are_named_and_others_are_not() {
+    let rows = [
+        ("webhookTokn", Some("webhookToken")),
+        ("webhook_token", Some("webhookToken")),
+        ("WebhookId ", Some("webhookId")),
+        ("ftosEndpiont", Some("ftosEndpoint")),
+        ("ftos-Password", Some("ftosPassword")),
+        ("subscriptonID", Some("subscriptionId")),
+        ("caller", Some("callers")),
+        ("operation", Some("operations")),
+        ("Nme", Some("Name")),
+        ("webhookUrl", None),
+        ("ftosTenant", None),
+        ("environment", None),
+        ("note", None),
+        ("WEBHOOKTOKEN", None),
+    ];
+
+    for (field, meant) in rows {
+        let bytes = document(&[entry("globex"), with(field, json!("text"))]);
+        let found = Document::parse(&bytes, None).unwrap().misspelt;
+        let expected = meant
+            .map(|meant| format!("tenant \"acme\" (entry 2): {field} is no field; did you mean {meant}?"));
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::from_iter(expected));
+    }
+}
+
 fn document(entries: &[Value]) -> Vec<u8> {
     json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": json!(entries).to_string()}).to_string().into_bytes()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kyc_model::Secret;
 use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
 
 use crate::admin::{Login, Proof};
@@ -17,6 +18,7 @@ pub(super) fn check(
 ) -> (Vec<Login>, Vec<Arc<Keys>>) {
     let mut checked: Vec<Login> = Vec::with_capacity(raw.logins.len());
     let mut keys = Vec::new();
+    let mut tokens: Vec<(String, Secret)> = Vec::new();
     for (place, login) in raw.logins.iter().enumerate() {
         let path = format!("admin.operations.logins[{place}]");
         let is_name = |character: char| character.is_ascii_alphanumeric() || "-_.@".contains(character);
@@ -26,7 +28,7 @@ pub(super) fn check(
         if checked.iter().any(|other| other.name == login.name) {
             problems.add(format!("{path}.name"), format!("`{}` is taken by another login", login.name));
         }
-        match proof(login, raw, folder, &mut keys) {
+        match proof(login, raw, folder, &mut keys, &mut tokens) {
             Ok(proof) => checked.push(Login { name: login.name.clone(), role: login.role, proof }),
             Err((key, reason)) => problems.add(format!("{path}{key}"), reason),
         }
@@ -39,6 +41,7 @@ fn proof(
     raw: &RawOperations,
     folder: &Folder,
     keys: &mut Vec<Arc<Keys>>,
+    tokens: &mut Vec<(String, Secret)>,
 ) -> Result<Proof, (String, String)> {
     match (&login.token_file, &login.certificate, &login.token) {
         (Some(file), None, None) => {
@@ -51,6 +54,13 @@ fn proof(
                     "is the token itself: names are logged and recorded".to_owned(),
                 ));
             }
+            if let Some((other, _)) = tokens.iter().find(|(_, other)| other.is_same(&token)) {
+                return Err(unusable(format!(
+                    "is the same token as that of login `{other}`, so that no record could say who it was: give each login \
+                     a token of its own"
+                )));
+            }
+            tokens.push((login.name.clone(), token));
             Ok(Proof::Token(file))
         }
         (None, Some(name), None) => {
