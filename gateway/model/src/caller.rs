@@ -6,8 +6,14 @@ use std::sync::Arc;
 /// One verified name of a caller, such as `dns:processor.example`.
 ///
 /// Compared exactly, never case-folded: two names that a provider or an authority tells apart are two callers.
+///
+/// Two providers may give the same `sub` to two callers, and two authorities the same subject. So a name may say who
+/// vouches for it, before a slash: `entra/sub:1`, `partners/dns:processor.example`. The configuration gives providers and
+/// authorities these names (`token.name` of `caller-auth`, `client_ca_name` of a listener's `tls`).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct CallerName {
+    /// Who vouches for it; absent: anybody in a document, somebody without a name for a caller.
+    issuer: Option<Arc<str>>,
     kind: CallerKind,
     value: Arc<str>,
 }
@@ -55,6 +61,12 @@ pub enum CallerNameError {
     /// It is too long, or holds what no name holds.
     #[error("has a name over 1024 bytes or with control characters")]
     Unusable,
+    /// What stands before the slash is no name of a provider or an authority.
+    #[error(
+        "has a name with an issuer that none can have (NAME/sub: with up to 64 letters, digits, dashes, dots and \
+         underscores; secret: has none)"
+    )]
+    Issuer,
 }
 
 // === impl CallerName ===
@@ -62,25 +74,50 @@ pub enum CallerNameError {
 impl CallerName {
     /// A name as a credential has it.
     pub fn new(kind: CallerKind, value: impl Into<Arc<str>>) -> Self {
-        Self { kind, value: value.into() }
+        Self { issuer: None, kind, value: value.into() }
     }
 
-    /// Reads `prefix:value`. The prefix is matched exactly, the value stays as it is.
+    /// The same name, for which somebody vouches.
+    #[must_use]
+    pub fn issued_by(self, issuer: Option<Arc<str>>) -> Self {
+        Self { issuer, ..self }
+    }
+
+    /// Reads `prefix:value` or `issuer/prefix:value`. The prefix is matched exactly, the value stays as it is.
     ///
     /// # Errors
     ///
     /// [`CallerNameError`].
     pub fn parse(text: &str) -> Result<Self, CallerNameError> {
-        let (prefix, value) = text.split_once(':').ok_or(CallerNameError::Form)?;
+        let (before, value) = text.split_once(':').ok_or(CallerNameError::Form)?;
+        let (issuer, prefix) = match before.split_once('/') {
+            Some((issuer, prefix)) => (Some(issuer), prefix),
+            None => (None, before),
+        };
         let kind = CallerKind::ALL.into_iter().find(|kind| kind.prefix() == prefix);
         let kind = kind.ok_or(CallerNameError::Form)?;
+        if issuer.is_some_and(|issuer| kind == CallerKind::Secret || !is_issuer_name(issuer)) {
+            return Err(CallerNameError::Issuer);
+        }
         if value.trim().is_empty() {
             return Err(CallerNameError::Empty);
         }
         if value.len() > MAX_BYTES || value.contains(char::is_control) {
             return Err(CallerNameError::Unusable);
         }
-        Ok(Self::new(kind, value))
+        Ok(Self::new(kind, value).issued_by(issuer.map(Arc::from)))
+    }
+
+    /// Who vouches for it.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// Says whether a document that has `written` means the caller of this name. Without an issuer it means every caller
+    /// who is called so, whoever vouches for him.
+    pub fn is_meant_by(&self, written: &Self) -> bool {
+        let is_issuer = written.issuer.is_none() || written.issuer == self.issuer;
+        is_issuer && self.kind == written.kind && self.value == written.value
     }
 
     /// Where the name comes from.
@@ -96,8 +133,17 @@ impl CallerName {
 
 impl fmt::Display for CallerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(issuer) = &self.issuer {
+            write!(f, "{issuer}/")?;
+        }
         write!(f, "{}:{}", self.kind.prefix(), self.value)
     }
+}
+
+/// Says whether a provider of tokens or an authority may be called this.
+pub fn is_issuer_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=MAX_ISSUER).contains(&name.len()) && name.bytes().all(is_letter)
 }
 
 // === impl CallerKind ===
@@ -116,6 +162,21 @@ impl CallerKind {
         Self::ClientId,
         Self::Secret,
     ];
+
+    /// Says whether a certificate has names of this kind.
+    pub fn is_of_certificate(self) -> bool {
+        match self {
+            Self::CertificateSubject | Self::CommonName | Self::Dns | Self::Uri | Self::Email | Self::Ip => {
+                true
+            }
+            Self::Subject | Self::AuthorizedParty | Self::AppId | Self::ClientId | Self::Secret => false,
+        }
+    }
+
+    /// Says whether a token has names of this kind.
+    pub fn is_of_token(self) -> bool {
+        !self.is_of_certificate() && self != Self::Secret
+    }
 
     /// What stands before the colon.
     pub fn prefix(self) -> &'static str {
@@ -137,6 +198,7 @@ impl CallerKind {
 
 /// Subjects of certificates and tokens are far shorter.
 const MAX_BYTES: usize = 1024;
+const MAX_ISSUER: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -156,6 +218,8 @@ mod tests {
             "appid:1",
             "client_id:1",
             "secret:apim",
+            "entra/sub:a/b:c",
+            "partners_2.eu/cert-subject:O=a/b, CN=c",
         ] {
             assert_eq!(CallerName::parse(text).unwrap().to_string(), text);
         }
@@ -171,6 +235,11 @@ mod tests {
             (" dns:processor.example", CallerNameError::Form),
             ("sub:", CallerNameError::Empty),
             ("sub: ", CallerNameError::Empty),
+            ("/sub:a", CallerNameError::Issuer),
+            ("a b/sub:a", CallerNameError::Issuer),
+            ("a/b/sub:a", CallerNameError::Form),
+            ("a/secret:apim", CallerNameError::Issuer),
+            ("https://login.example/sub:a", CallerNameError::Form),
             ("sub:a\nb", CallerNameError::Unusable),
             (&long, CallerNameError::Unusable),
         ] {
@@ -185,5 +254,22 @@ mod tests {
         assert_eq!(name("dns:a.example"), name("dns:a.example"));
         assert_ne!(name("dns:a.example"), name("dns:A.example"));
         assert_ne!(name("sub:a"), name("azp:a"));
+    }
+
+    #[test]
+    fn a_name_with_an_issuer_means_that_issuers_caller_alone() {
+        let name = |text| CallerName::parse(text).unwrap();
+        let rows = [
+            ("entra/sub:a", "entra/sub:a", true),
+            ("entra/sub:a", "sub:a", true),
+            ("entra/sub:a", "other/sub:a", false),
+            ("sub:a", "entra/sub:a", false),
+            ("sub:a", "sub:a", true),
+            ("entra/sub:a", "entra/azp:a", false),
+        ];
+
+        for (caller, written, expected) in rows {
+            assert_eq!(name(caller).is_meant_by(&name(written)), expected, "{caller} {written}");
+        }
     }
 }

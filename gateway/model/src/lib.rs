@@ -14,7 +14,7 @@ mod tenant;
 mod trace;
 mod upstream;
 
-pub use caller::{CallerKind, CallerName, CallerNameError};
+pub use caller::{CallerKind, CallerName, CallerNameError, is_issuer_name};
 pub use ids::{RequestId, SubscriptionId, TenantName};
 pub use networks::{InvalidNetworks, Networks};
 pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};

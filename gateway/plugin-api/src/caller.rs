@@ -21,7 +21,12 @@ pub struct Caller {
 impl Caller {
     /// Adds a name that a credential proves.
     pub fn add(&mut self, kind: CallerKind, value: &str) {
-        self.names.push(CallerName::new(kind, value));
+        self.add_name(CallerName::new(kind, value));
+    }
+
+    /// The same for a name of which it may be known who vouches for it.
+    pub fn add_name(&mut self, name: CallerName) {
+        self.names.push(name);
     }
 
     /// Keeps what a verified token says.
@@ -48,9 +53,9 @@ impl Caller {
         cx.extensions().get()
     }
 
-    /// Says whether the caller has one of the names.
+    /// Says whether the caller is meant by one of the names, as a document has them.
     pub fn is_one_of(&self, names: &[CallerName]) -> bool {
-        self.names.iter().any(|name| names.contains(name))
+        self.names.iter().any(|name| names.iter().any(|written| name.is_meant_by(written)))
     }
 
     /// Says whether a certificate or a token tells this caller from others, and not a secret that many may share. A token

@@ -40,7 +40,7 @@ pub struct Connection {
 }
 
 /// Who a verified client certificate names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The subject, in the certificate's order, such as `O=FintechOS, CN=processor`.
     pub subject: String,
@@ -48,6 +48,8 @@ pub struct ClientCertificate {
     pub common_names: Vec<String>,
     /// The alternative names as OpenSSL writes them, such as `DNS:processor.example` (RFC 5280, section 4.2.1.6).
     pub names: Vec<String>,
+    /// What the configuration calls the authorities that vouch for it; absent: nothing.
+    pub issuer: Option<Arc<str>>,
 }
 
 /// The values of the placeholders in the route's path, as they stand in the request: not percent-decoded.

@@ -37,7 +37,7 @@ pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};
 pub use kyc_model::{CallerKind, CallerName, Problem, ProblemKind};
-pub use needs::{CertificateUse, Needs, Proofs};
+pub use needs::{CertificateUse, Issuer, Needs, Proofs};
 pub use operations::Operations;
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result, Role};

@@ -1,5 +1,7 @@
 //! What a plugin needs before it can work, so that `check` refuses a route on which it never could.
 
+use std::sync::Arc;
+
 /// Credentials of callers, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proofs {
@@ -60,4 +62,13 @@ impl Proofs {
             tokens: self.tokens || other.tokens,
         }
     }
+}
+
+/// Who signs the tokens that a plugin takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// As tokens say it (`iss`).
+    pub url: String,
+    /// What the configuration calls it, in the names of callers.
+    pub name: Option<Arc<str>>,
 }

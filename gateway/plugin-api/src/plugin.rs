@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{AuditLog, Background, Ctx, Needs, Operations, Phases, Problem, Proofs, RouteApi};
+use crate::{AuditLog, Background, Ctx, Issuer, Needs, Operations, Phases, Problem, Proofs, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -141,6 +141,11 @@ pub trait Plugin: Send + Sync + 'static {
     /// What it verifies of callers, and records as their names.
     fn proves(&self) -> Proofs {
         Proofs::default()
+    }
+
+    /// Whose tokens it takes.
+    fn issuer(&self) -> Option<Issuer> {
+        None
     }
 
     /// The work that this instance does beside requests, if any.

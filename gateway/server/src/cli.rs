@@ -97,7 +97,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     }
                     match assembly::source(settings.tenants) {
                         Ok(source) => {
-                            tenancy::check_live(source, &settings.watch.hosts, &settings.offers.binding)
+                            tenancy::check_live(source, &settings.watch.hosts, &settings.offers.bindings)
                         }
                         Err(error) => terminal::fail(&error),
                     }

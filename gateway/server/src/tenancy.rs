@@ -11,7 +11,7 @@ use kyc_plugin_api::Operations;
 use kyc_tenants::{Document, OnfidoHosts, Reload, Source, Tenants, causes};
 use serde_json::{Value, json};
 
-use crate::config::{BindingRoute, unbound};
+use crate::config::{Bindings, unbound};
 use crate::remote::{Target, Why};
 use crate::terminal;
 
@@ -98,11 +98,7 @@ impl TenantsCommand {
 }
 
 /// Reads a source once and says what would be served; succeeds only when everything would be.
-pub(crate) fn check_live(
-    mut source: Box<dyn Source>,
-    hosts: &OnfidoHosts,
-    binding: &[BindingRoute],
-) -> ExitCode {
+pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindings: &Bindings) -> ExitCode {
     let name = source.describe();
     let read = async { source.read().await.map_err(|error| format!("{name}: {}", causes(&error))) };
     let text = match terminal::wait_for(read) {
@@ -119,9 +115,9 @@ pub(crate) fn check_live(
         terminal::say(&terminal::escaped(&format!("warning: {misspelt}")));
     }
     let refused = document.refused.iter().map(ToString::to_string);
-    let unbound = unbound(binding, &document.tenants).into_iter();
+    let unbound = unbound(bindings, &document.tenants).into_iter();
     let problems: Vec<String> =
-        refused.chain(unbound.map(|(route, reason)| format!("{}: {reason}", route.path))).collect();
+        refused.chain(unbound.map(|(path, reason)| format!("{path}: {reason}"))).collect();
     if problems.is_empty() {
         return ExitCode::SUCCESS;
     }

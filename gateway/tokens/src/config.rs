@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct TokenConfig {
     /// Who signs them, as their `iss` says, such as `https://login.microsoftonline.com/{tenant}/v2.0`.
     pub issuer: String,
+    /// What the issuer is called in the names of callers (`NAME/sub:1`): letters, digits, dashes, dots and underscores.
+    /// Needed where tokens of several issuers are taken. Left out: it has no name.
+    pub name: Option<String>,
     /// Whom they are for: one of these is their `aud`.
     pub audience: Vec<String>,
     /// Where the keys are (RFC 7517); default: as the issuer's OpenID configuration says.

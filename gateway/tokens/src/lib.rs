@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, TokenData, Validation, decode, decode_header};
-use kyc_model::CallerKind;
+use kyc_model::{CallerKind, is_issuer_name};
 use serde_json::{Map, Value};
 
 pub use config::{TokenConfig, TokenKind};
@@ -49,6 +49,11 @@ impl Tokens {
     pub fn new(config: TokenConfig, keys: Arc<Keys>) -> Result<Self, String> {
         if config.issuer.is_empty() {
             return Err("token.issuer: must not be empty".to_owned());
+        }
+        if config.name.as_deref().is_some_and(|name| !is_issuer_name(name)) {
+            return Err(
+                "token.name: must be up to 64 letters, digits, dashes, dots and underscores".to_owned()
+            );
         }
         if config.audience.is_empty() || config.audience.iter().any(String::is_empty) {
             return Err("token.audience: must name whom the tokens are for".to_owned());

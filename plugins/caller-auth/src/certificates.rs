@@ -51,7 +51,7 @@ impl Certificates {
     pub(crate) fn know(&self, names: &[CallerName]) -> bool {
         self.0.iter().any(|known| match known {
             Known::Any => true,
-            Known::Name(name) => names.contains(name),
+            Known::Name(written) => names.iter().any(|name| name.is_meant_by(written)),
         })
     }
 }
@@ -69,10 +69,7 @@ impl Known {
             return (!value.trim().is_empty()).then(|| Self::Name(CallerName::new(kind, value)));
         }
         if let Ok(name) = CallerName::parse(text) {
-            use CallerKind::{CertificateSubject, CommonName, Dns, Email, Ip, Uri};
-            let is_of_a_certificate =
-                matches!(name.kind(), CertificateSubject | CommonName | Dns | Email | Ip | Uri);
-            return is_of_a_certificate.then_some(Self::Name(name));
+            return name.kind().is_of_certificate().then_some(Self::Name(name));
         }
         let (attribute, _) = text.split_once('=')?;
         let is_attribute = !attribute.is_empty()
@@ -102,7 +99,8 @@ pub(crate) fn names(certificate: &ClientCertificate) -> Vec<CallerName> {
         let (prefix, value) = name.split_once(':')?;
         Some(CallerName::new(kind(prefix)?, value))
     });
-    subject.into_iter().chain(common).chain(alternative).collect()
+    let all = subject.into_iter().chain(common).chain(alternative);
+    all.map(|name| name.issued_by(certificate.issuer.clone())).collect()
 }
 
 /// What a peer showed that is no caller's, for the operator.
@@ -111,8 +109,39 @@ pub(crate) fn shown(certificate: Option<&ClientCertificate>) -> String {
         None => "the peer shows no certificate".to_owned(),
         Some(certificate) => {
             let mut caller = Caller::default();
-            names(certificate).iter().for_each(|name| caller.add(name.kind(), name.value()));
+            names(certificate).into_iter().for_each(|name| caller.add_name(name));
             format!("the peer shows a certificate that is no caller's: {}", caller.all_names())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_known_by_its_authorities_name_where_that_is_written() {
+        let shown = |issuer: Option<&str>| {
+            names(&ClientCertificate {
+                subject: "CN=processor".to_owned(),
+                common_names: Vec::new(),
+                names: vec!["DNS:a.example".to_owned()],
+                issuer: issuer.map(Arc::from),
+            })
+        };
+        let rows = [
+            ("dns:a.example", Some("partners"), true),
+            ("partners/dns:a.example", Some("partners"), true),
+            ("partners/dns:a.example", Some("others"), false),
+            ("partners/dns:a.example", None, false),
+            ("partners/cert-subject:CN=processor", Some("partners"), true),
+        ];
+
+        for (written, issuer, expected) in rows {
+            let known = Certificates::new(Some(&[written.to_owned()])).unwrap();
+            assert_eq!(known.know(&shown(issuer)), expected, "{written} {issuer:?}");
         }
     }
 }

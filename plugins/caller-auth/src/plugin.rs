@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::HeaderName;
 use kyc_model::Networks;
 use kyc_plugin_api::{
-    Background, Build, Caller, CallerKind, CallerName, CertificateUse, Ctx, Flow, Forwarded, Needs, Phases,
-    Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
+    Background, Build, Caller, CallerKind, CallerName, CertificateUse, Ctx, Flow, Forwarded, Issuer, Needs,
+    Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
 use kyc_tokens::{Demand, Keys, Tokens, Verdict};
@@ -31,6 +31,7 @@ pub struct Gatekeeper {
     forwarded: Option<Forwarded>,
     certificates: Certificates,
     tokens: Option<(Tokens, Arc<Keys>)>,
+    issuer: Option<Issuer>,
     refused: IntCounterVec,
     route: String,
 }
@@ -81,6 +82,10 @@ impl Gatekeeper {
         let allow = config.allow.map(Networks::try_from).transpose();
         let allow = allow.map_err(|error| format!("allow: {error}"))?;
         let asks_for_more = !secrets.is_empty() || allow.is_some() || !certificates.is_empty();
+        let issuer = config
+            .token
+            .as_ref()
+            .map(|token| Issuer { url: token.issuer.clone(), name: token.name.as_deref().map(Arc::from) });
         let tokens = match config.token {
             Some(token) => {
                 let demand = match config.require {
@@ -102,7 +107,7 @@ impl Gatekeeper {
             &["route", "reason"],
         )?;
         let (require, route) = (config.require, build.route.to_owned());
-        Ok(Self { require, header, secrets, allow, forwarded, certificates, tokens, refused, route })
+        Ok(Self { require, header, secrets, allow, forwarded, certificates, tokens, issuer, refused, route })
     }
 
     /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
@@ -116,14 +121,17 @@ impl Gatekeeper {
         let network = self.allow.as_ref().map(|allow| (Reason::Network, self.is_within(allow, head, cx)));
         let certificate = (!self.certificates.is_empty()).then(|| {
             let shown = self.shown(cx);
-            shown.iter().flatten().for_each(|name| caller.add(name.kind(), name.value()));
+            shown.iter().flatten().for_each(|name| caller.add_name(name.clone()));
             (Reason::Certificate, shown.is_some())
         });
         let verdict = self.tokens.as_ref().map(|(tokens, _)| tokens.verdict(&head.headers));
         let is_undecided = verdict == Some(Verdict::Undecided);
         let token = verdict.map(|verdict| match verdict {
             Verdict::Valid(claims) => {
-                kyc_tokens::names(&claims).for_each(|(kind, value)| caller.add(kind, value));
+                let issuer = self.issuer.as_ref().and_then(|issuer| issuer.name.clone());
+                kyc_tokens::names(&claims).for_each(|(kind, value)| {
+                    caller.add_name(CallerName::new(kind, value).issued_by(issuer.clone()));
+                });
                 caller.set_claims(claims);
                 (Reason::Token, true)
             }
@@ -188,6 +196,10 @@ impl Plugin for Gatekeeper {
             certificates: !self.certificates.is_empty(),
             tokens: self.tokens.is_some(),
         }
+    }
+
+    fn issuer(&self) -> Option<Issuer> {
+        self.issuer.clone()
     }
 
     fn describe(&self, api: &mut RouteApi) {

@@ -11,11 +11,19 @@ use kyc_model::{SecretSource, Tenant, TenantTable};
 use kyc_plugin_api::{Plugin, Role, Warnings};
 use kyc_tenants::{Document, OnfidoHosts};
 
+use super::issuers::Issuers;
 use super::order;
 use super::raw::RawRoute;
 use super::routes::Reach;
 use super::{Purpose, TenantSource};
 use crate::decoding::Problems;
+
+/// What is known of routes before a document is looked into.
+#[derive(Default)]
+pub(crate) struct Bindings {
+    pub(crate) routes: Vec<BindingRoute>,
+    pub(crate) issuers: Issuers,
+}
 
 /// A route on which it matters whether tenants name their callers.
 pub(crate) struct BindingRoute {
@@ -40,26 +48,37 @@ pub(super) fn note(
     path: &str,
     plugins: &[(String, Arc<dyn Plugin>)],
     reach: &Reach,
-    routes: &mut Vec<BindingRoute>,
+    bindings: &mut Bindings,
+    problems: &mut Problems,
 ) {
     let roles = || plugins.iter().map(|(_, plugin)| plugin.role());
     let identifies = roles().any(|role| role == Role::IdentifiesCallers);
     if !roles().any(|role| role == Role::TakesTenantFromRequest) {
         return;
     }
-    let binding = if order::proofs(plugins).is_empty() {
+    for (place, (_, plugin)) in plugins.iter().enumerate() {
+        if let Some(issuer) = plugin.issuer() {
+            let path = format!("{path}.plugins[{place}].token.name");
+            bindings.issuers.add_provider(&issuer.url, issuer.name, path, problems);
+        }
+    }
+    let proofs = order::proofs(plugins);
+    for authority in reach.authorities.iter().filter(|_| proofs.certificates) {
+        bindings.issuers.add_authority(authority, problems);
+    }
+    let binding = if proofs.is_empty() {
         Binding::Impossible
     } else if !route.any_tenant && (identifies || reach.shows_certificates) {
         Binding::Needed
     } else {
         return;
     };
-    routes.push(BindingRoute { path: path.to_owned(), name: route.name.clone(), binding });
+    bindings.routes.push(BindingRoute { path: path.to_owned(), name: route.name.clone(), binding });
 }
 
 /// Looks whether all tenants of a file name their callers.
 pub(super) fn check_document(
-    binding: &[BindingRoute],
+    bindings: &Bindings,
     (source, hosts): (&TenantSource, &OnfidoHosts),
     warnings: &Warnings,
     (purpose, problems): (Purpose, &mut Problems),
@@ -72,16 +91,16 @@ pub(super) fn check_document(
             for misspelt in document.iter().flat_map(|document| &document.misspelt) {
                 warnings.add(format!("{}: {misspelt}", path.display()));
             }
-            for (route, reason) in document.iter().flat_map(|document| unbound(binding, &document.tenants)) {
+            for (path, reason) in document.iter().flat_map(|document| unbound(bindings, &document.tenants)) {
                 match purpose {
-                    Purpose::Check => problems.add(&route.path, reason),
+                    Purpose::Check => problems.add(path, reason),
                     // It is refused to such callers while the gateway runs.
-                    Purpose::Use => warnings.add(format!("{}: {reason}", route.path)),
+                    Purpose::Use => warnings.add(format!("{path}: {reason}")),
                 }
             }
         }
         TenantSource::Vault(_) => {
-            let needed = binding.iter().filter(|route| route.binding == Binding::Needed);
+            let needed = bindings.routes.iter().filter(|route| route.binding == Binding::Needed);
             let names: Vec<&str> = needed.map(|route| route.name.as_str()).collect();
             if names.is_empty() {
                 return;
@@ -95,11 +114,8 @@ pub(super) fn check_document(
     }
 }
 
-/// What is wrong with each of the routes, when tenants name no caller, or name callers in vain.
-pub(crate) fn unbound<'a>(
-    binding: &'a [BindingRoute],
-    tenants: &TenantTable,
-) -> Vec<(&'a BindingRoute, String)> {
+/// What is wrong, each with its path, when tenants name no caller, or name callers in vain or in doubt.
+pub(crate) fn unbound(bindings: &Bindings, tenants: &TenantTable) -> Vec<(String, String)> {
     let nobody = names(tenants, |tenant| !tenants.is_sole() && tenant.callers.is_none());
     let somebody = names(tenants, |tenant| tenant.callers.is_some());
     let reason = |route: &BindingRoute| {
@@ -122,7 +138,9 @@ pub(crate) fn unbound<'a>(
         }),
     }
     };
-    binding.iter().filter_map(|route| Some((route, reason(route)?))).collect()
+    let routes = bindings.routes.iter().filter_map(|route| Some((route.path.clone(), reason(route)?)));
+    let doubts = bindings.issuers.doubts(tenants).into_iter().map(|reason| (DOCUMENT.to_owned(), reason));
+    routes.chain(doubts).collect()
 }
 
 /// The first tenants of some kind by name, and how many more there are; `None` without one.
@@ -139,5 +157,7 @@ fn names(tenants: &TenantTable, is_meant: impl Fn(&Tenant) -> bool) -> Option<St
     Some(format!("{}{more}", names.join(", ")))
 }
 
+/// The section that says where the document is.
+const DOCUMENT: &str = "tenants";
 /// Enough to find the document that is meant.
 const MOST_NAMES: usize = 5;

@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::Folder;
 use super::addresses;
+use super::issuers::Authority;
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
 use crate::decoding::{Problems, decode};
@@ -77,6 +78,13 @@ impl Unrouted {
             }
         };
         format!("{name}: {address}; {sources}")
+    }
+
+    /// Whose certificates callers show here.
+    pub(super) fn authority(&self) -> Option<Authority> {
+        let tls = self.tls.as_ref()?;
+        let path = format!("listeners[{}].tls.client_ca_name", self.place);
+        Some(Authority { file: tls.client_ca.clone()?, name: tls.client_ca_name.clone(), path })
     }
 
     /// Says whether callers may show a certificate here.

@@ -3,6 +3,7 @@
 mod addresses;
 mod admin;
 mod binding;
+mod issuers;
 mod listeners;
 mod log;
 mod order;
@@ -15,7 +16,7 @@ mod tls;
 use std::path::{Path, PathBuf};
 
 pub(crate) use admin::{AdminSettings, Place};
-pub(crate) use binding::{BindingRoute, unbound};
+pub(crate) use binding::{Bindings, unbound};
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::{LogSettings, SinkSettings};
 use raw::Raw;

@@ -62,6 +62,8 @@ pub(crate) struct RawTls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
     pub(crate) client_ca_file: Option<PathBuf>,
+    /// Left out: its authorities have no name.
+    pub(crate) client_ca_name: Option<String>,
     #[serde(default)]
     pub(crate) client_crl_files: Vec<PathBuf>,
     /// Left out: required, where there is somebody to have signed it.

@@ -8,7 +8,8 @@ use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
 use super::Folder;
-use super::binding::{self, BindingRoute};
+use super::binding::{self, Bindings};
+use super::issuers::Authority;
 use super::order;
 use super::raw::RawRoute;
 use crate::decoding::Problems;
@@ -24,6 +25,8 @@ pub(crate) struct Reach {
     pub(crate) shows_certificates: bool,
     /// The names of those that ask for none.
     pub(crate) without_certificates: Vec<String>,
+    /// Whose certificates those that ask for one take.
+    pub(crate) authorities: Vec<Authority>,
 }
 
 /// What plugins offer beside their phases.
@@ -35,8 +38,8 @@ pub(crate) struct Offers {
     pub(crate) audits: Vec<Arc<dyn AuditLog>>,
     /// What the routes can say of themselves.
     pub(crate) described: Vec<DescribedRoute>,
-    /// The routes where it matters whether tenants name their callers.
-    pub(crate) binding: Vec<BindingRoute>,
+    /// Where it matters whether tenants name their callers, and how.
+    pub(crate) bindings: Bindings,
 }
 
 /// A route and who can describe it.
@@ -82,7 +85,7 @@ pub(crate) fn check(
         let reach = reach(&route.name);
         if is_whole {
             order::check(&route, &path, &plugins, &reach, problems);
-            binding::note(&route, &path, &plugins, &reach, &mut offers.binding);
+            binding::note(&route, &path, &plugins, &reach, &mut offers.bindings, problems);
         }
         if !route.open && reach.is_public && is_whole && is_unguarded(&plugins) {
             problems.add(

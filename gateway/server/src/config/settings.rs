@@ -8,6 +8,7 @@ use kyc_tenants::{VaultAuth, VaultSettings, WatchSettings};
 use super::admin::AdminSettings;
 use super::binding::Binding;
 use super::listeners::Listener;
+use super::listeners::Unrouted;
 use super::log::LogSettings;
 use super::raw::Raw;
 use super::{Folder, Offers, Purpose, admin, binding, listeners, log, routes, tenants, tls};
@@ -106,23 +107,14 @@ impl Settings {
         let mut watch = WatchSettings { poll, hosts, callers_are_needed: false };
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
-        let reach = |route: &str| {
-            let serving = || listeners.iter().filter(|listener| listener.serves(route));
-            routes::Reach {
-                is_public: serving().any(|listener| !listener.address.ip().is_loopback()),
-                shows_certificates: serving().any(listeners::Unrouted::asks_for_certificates),
-                without_certificates: serving()
-                    .filter(|listener| !listener.asks_for_certificates())
-                    .map(|listener| listener.name.clone())
-                    .collect(),
-            }
-        };
+        let reach = |route: &str| reach(&listeners, route);
         let routes = routes::check(raw.routes, folder, registry, instruments, &reach, problems);
         let (routes, offers) = routes?;
         let tenants = tenants?;
-        binding::check_document(&offers.binding, (&tenants, &watch.hosts), warnings, (purpose, problems));
-        watch.callers_are_needed = offers.binding.iter().any(|route| route.binding == Binding::Needed);
-        let listening = listeners.iter().map(listeners::Unrouted::describe).collect();
+        binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
+        watch.callers_are_needed =
+            offers.bindings.routes.iter().any(|route| route.binding == Binding::Needed);
+        let listening = listeners.iter().map(Unrouted::describe).collect();
         let listeners = listeners::route(listeners, &routes, problems);
         Some(Self {
             threads: threads(raw.server.threads),
@@ -140,6 +132,20 @@ impl Settings {
             summary,
             listening,
         })
+    }
+}
+
+/// Who can reach a route, over which of the listeners.
+fn reach(listeners: &[Unrouted], route: &str) -> routes::Reach {
+    let serving = || listeners.iter().filter(|listener| listener.serves(route));
+    routes::Reach {
+        is_public: serving().any(|listener| !listener.address.ip().is_loopback()),
+        shows_certificates: serving().any(Unrouted::asks_for_certificates),
+        without_certificates: serving()
+            .filter(|listener| !listener.asks_for_certificates())
+            .map(|listener| listener.name.clone())
+            .collect(),
+        authorities: serving().filter_map(Unrouted::authority).collect(),
     }
 }
 

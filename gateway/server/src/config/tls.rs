@@ -2,7 +2,9 @@
 //! file.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use kyc_model::is_issuer_name;
 use kyc_plugin_api::Warnings;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -25,6 +27,7 @@ pub(super) fn of_listener(
         certificate: folder.resolve(&raw.certificate_file),
         key: folder.resolve(&raw.key_file),
         client_ca: raw.client_ca_file.as_deref().map(|file| folder.resolve(file)),
+        client_ca_name: raw.client_ca_name.as_deref().map(Arc::from),
         client_optional: raw.client_certificate == Some(ClientCertificate::Optional),
         client_crls: raw.client_crl_files.iter().map(|file| folder.resolve(file)).collect(),
     };
@@ -43,6 +46,15 @@ pub(super) fn of_listener(
     if raw.client_certificate.is_some() && raw.client_ca_file.is_none() {
         let reason = "asks for no certificate without client_ca_file";
         problems.add(format!("{path}.client_certificate"), reason);
+    }
+    if let Some(name) = &raw.client_ca_name {
+        if raw.client_ca_file.is_none() {
+            problems.add(format!("{path}.client_ca_name"), "names nobody without client_ca_file");
+        }
+        if !is_issuer_name(name) {
+            let reason = "must be up to 64 letters, digits, dashes, dots and underscores";
+            problems.add(format!("{path}.client_ca_name"), reason);
+        }
     }
     if !raw.client_crl_files.is_empty() && raw.client_ca_file.is_none() {
         let reason = "revokes nothing without client_ca_file, as no certificate is asked for";

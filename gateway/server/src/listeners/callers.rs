@@ -16,6 +16,8 @@ use super::x509::read_all;
 pub(super) struct Callers {
     /// None: no certificate is asked for.
     pub(super) verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// What the authorities are called.
+    pub(super) issuer: Option<Arc<str>>,
     authorities: Vec<Authority>,
     lists: Vec<List>,
 }
@@ -42,8 +44,8 @@ impl Part for Callers {
         let paths = files.client_crls.iter().map(PathBuf::as_path);
         let revocation = Revocation::read(paths.zip(lists.map(|bytes| bytes.as_slice())));
         let callers = revocation.and_then(|revocation| match &files.client_ca {
-            Some(path) => callers(path, contents.file(0), files.client_optional, revocation),
-            None => Ok(Self { verifier: None, authorities: Vec::new(), lists: Vec::new() }),
+            Some(path) => callers(path, contents.file(0), files, revocation),
+            None => Ok(Self { verifier: None, issuer: None, authorities: Vec::new(), lists: Vec::new() }),
         });
         callers.map_err(|problem| vec![problem])
     }
@@ -84,7 +86,7 @@ impl Part for Callers {
     }
 }
 
-fn callers(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> Result<Callers, TlsProblem> {
+fn callers(path: &Path, pem: &[u8], files: &TlsFiles, revocation: Revocation) -> Result<Callers, TlsProblem> {
     let problem =
         |reason: String| TlsProblem { key: CLIENT_CA, reason: format!("{}: {reason}", path.display()) };
     let mut roots = RootCertStore::empty();
@@ -95,7 +97,8 @@ fn callers(path: &Path, pem: &[u8], optional: bool, revocation: Revocation) -> R
     }
     revocation.known.iter().try_for_each(|list| list.check_signature(&authorities))?;
     let builder = WebPkiClientVerifier::builder(Arc::new(roots)).with_crls(revocation.lists);
-    let builder = if optional { builder.allow_unauthenticated() } else { builder };
+    let builder = if files.client_optional { builder.allow_unauthenticated() } else { builder };
     let built = builder.build().map_err(|error| problem(error.to_string()))?;
-    Ok(Callers { verifier: Some(built), authorities, lists: revocation.known })
+    let issuer = files.client_ca_name.clone();
+    Ok(Callers { verifier: Some(built), issuer, authorities, lists: revocation.known })
 }

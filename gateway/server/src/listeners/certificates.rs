@@ -27,6 +27,8 @@ pub(crate) struct TlsFiles {
     pub(crate) key: PathBuf,
     /// Who signs the certificates of callers; left out: none is asked for.
     pub(crate) client_ca: Option<PathBuf>,
+    /// What those are called in the names of callers.
+    pub(crate) client_ca_name: Option<Arc<str>>,
     /// Whether a caller may come without one.
     pub(crate) client_optional: bool,
     /// What those who sign have revoked; none: nothing is looked up.
@@ -160,7 +162,7 @@ impl Contents {
 
 /// What new connections are set up with.
 pub(super) fn acceptor(server: &Server, callers: &Callers) -> Result<Acceptor, Vec<TlsProblem>> {
-    let mut settings = TlsSettings::with_callbacks(Box::new(Names))
+    let mut settings = TlsSettings::with_callbacks(Box::new(Names { issuer: callers.issuer.clone() }))
         .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
     settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&server.key))));
     if let Some(verifier) = &callers.verifier {

@@ -13,18 +13,21 @@ use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Keeps with each TLS connection who its verified certificate names.
-pub(super) struct Names;
+pub(super) struct Names {
+    /// What the configuration calls the authorities.
+    pub(super) issuer: Option<Arc<str>>,
+}
 
 #[async_trait]
 impl TlsAccept for Names {
     async fn handshake_complete_callback(&self, tls: &TlsRef) -> Option<Arc<dyn Any + Send + Sync>> {
-        let certificate = Arc::new(read(tls.peer_certificate_der()?)?);
+        let certificate = Arc::new(read(tls.peer_certificate_der()?, self.issuer.clone())?);
         Some(Arc::new(certificate))
     }
 }
 
 /// `None` for what is no certificate, which no handshake lets through.
-fn read(der: &[u8]) -> Option<ClientCertificate> {
+fn read(der: &[u8], issuer: Option<Arc<str>>) -> Option<ClientCertificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let alternatives = certificate.subject_alternative_name().ok().flatten();
     let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
@@ -33,6 +36,7 @@ fn read(der: &[u8]) -> Option<ClientCertificate> {
         subject: subject(&certificate),
         common_names: common_names.map(str::to_owned).collect(),
         names: names.filter_map(text).collect(),
+        issuer,
     })
 }
 
@@ -88,7 +92,7 @@ mod tests {
         params.subject_alt_names.push(SanType::IpAddress([192, 0, 2, 1].into()));
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
 
-        let read = read(certificate.der()).unwrap();
+        let read = read(certificate.der(), None).unwrap();
 
         assert!(
             read.subject.contains("CN=processor") && read.subject.contains("O=FintechOS\\, CN\\=x"),

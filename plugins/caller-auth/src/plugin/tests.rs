@@ -179,6 +179,7 @@ fn a_certificate_is_known_by_its_subject_or_one_of_its_names() {
         subject: "O=FintechOS, CN=processor".to_owned(),
         common_names: vec!["processor".to_owned()],
         names: vec!["DNS:processor.example".to_owned(), "URI:spiffe://example/processor".to_owned()],
+        issuer: None,
     };
     let rows = [
         (r#"["O=FintechOS, CN=processor"]"#, true, true),
@@ -224,8 +225,8 @@ fn what_was_shown_is_named_where_it_is_no_callers() {
     };
     let other = ClientCertificate {
         subject: "CN=other".to_owned(),
-        common_names: Vec::new(),
         names: vec!["DNS:other.example\u{1b}[2J".to_owned()],
+        ..ClientCertificate::default()
     };
 
     assert_eq!(refusal(None), (ProblemKind::Unauthenticated, "the peer shows no certificate".to_owned()));
@@ -244,7 +245,7 @@ fn what_was_verified_names_the_caller_and_what_was_not_does_not() {
         CallerAuth::build(config, &Build { folder: folder.path(), ..*build }).unwrap()
     });
     let label = |subject: &str, headers: Headers<'_>| {
-        let shown = ClientCertificate { subject: subject.to_owned(), common_names: vec![], names: vec![] };
+        let shown = ClientCertificate { subject: subject.to_owned(), ..ClientCertificate::default() };
         let mut cx = testkit::ctx([]);
         let peer = Some("10.1.2.3:1".parse().unwrap());
         cx.set_connection(Connection { peer, certificate: Some(Arc::new(shown)), ..Connection::default() });

@@ -157,7 +157,8 @@ fn where_there_is_no_other_tenant_every_caller_of_the_route_acts_for_it() {
 #[test]
 fn a_certificate_that_only_the_listener_asks_for_is_bound_to_no_tenant_either() {
     let mut cx = bound_and_unbound();
-    let shown = ClientCertificate { subject: "CN=a".to_owned(), common_names: vec![], names: vec![] };
+    let shown =
+        ClientCertificate { subject: "CN=a".to_owned(), common_names: vec![], names: vec![], issuer: None };
     let connection = Connection { certificate: Some(Arc::new(shown)), ..Connection::default() };
     cx.set_connection(connection);
     let head = testkit::head("GET", "/", &[("SubscriptionId", "sub-globex")]);

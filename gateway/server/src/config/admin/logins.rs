@@ -91,6 +91,10 @@ fn provider(
         let reason = "must name what tells operators from other callers of this audience, such as roles";
         return Err((".token.claims".to_owned(), reason.to_owned()));
     }
+    if token.name.is_some() {
+        let reason = "is for callers of tenants; a login has a name of its own";
+        return Err((".token.name".to_owned(), reason.to_owned()));
+    }
     // It says which key is wrong.
     let split = |problem: String| match problem.split_once(": ") {
         Some((key, reason)) => (format!(".{key}"), reason.to_owned()),

@@ -94,6 +94,7 @@ impl Room {
             certificate: self.path("certificate.pem"),
             key: self.path("key.pem"),
             client_ca: client_ca.map(|name| self.path(name)),
+            client_ca_name: None,
             client_optional: false,
             client_crls: client_ca.iter().map(|_| self.path("revoked.pem")).collect(),
         };
