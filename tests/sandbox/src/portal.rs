@@ -20,7 +20,7 @@ use http::HeaderMap;
 pub use ledger::Entry;
 use ledger::Ledger;
 pub use ledger::read as read_ledger;
-pub use mode::Mode;
+pub use mode::{Mode, Refusal, Refuses};
 use sessions::Sessions;
 
 use crate::journal::Journal;
@@ -106,10 +106,10 @@ pub struct Call {
     pub traceparent: Option<String>,
 }
 
-#[derive(Debug)]
 struct Shared {
     settings: Settings,
     mode: Mutex<Mode>,
+    refuses: Mutex<Option<Refuses>>,
     sessions: Sessions,
     calls: Journal<Call>,
     deliveries: Journal<Delivery>,
@@ -130,6 +130,7 @@ impl Portal {
         let shared = Arc::new(Shared {
             sessions: Sessions::new(settings.token_lifetime),
             mode: Mutex::new(Mode::Ok),
+            refuses: Mutex::new(None),
             calls: Journal::new(),
             deliveries: Journal::new(),
             ledger,
@@ -153,6 +154,11 @@ impl Portal {
     /// Behaves like this from now on.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.set_mode(mode);
+    }
+
+    /// Refuses single events from now on; `None` ends that.
+    pub fn refuse(&self, refuses: Option<Refuses>) {
+        *self.shared.refuses.lock().unwrap_or_else(PoisonError::into_inner) = refuses;
     }
 
     /// Ends all logins.
@@ -198,6 +204,12 @@ impl Settings {
 
 // === impl Shared ===
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     fn mode(&self) -> Mode {
         self.mode.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -205,6 +217,12 @@ impl Shared {
 
     fn set_mode(&self, mode: Mode) {
         *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+    }
+
+    /// Says how an event is refused, if it is.
+    fn refusal(&self, event: &[u8]) -> Option<Refusal> {
+        let refuses = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        refuses.and_then(|refuses| refuses(event))
     }
 
     /// The tenant of these credentials, which are checked as FintechOS does: all that the dialect has.

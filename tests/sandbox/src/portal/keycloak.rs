@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Delivery, Dialect, Shared};
+use super::{Delivery, Dialect, Shared, legacy};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +55,9 @@ pub(super) async fn act(
     };
     if action != shared.settings.action {
         return StatusCode::NOT_FOUND.into_response();
+    }
+    if let Some(refusal) = shared.refusal(&body) {
+        return legacy::refused(refusal);
     }
     let delivery =
         Delivery { tenant, dialect: Dialect::Keycloak, action, event: body, headers, at: SystemTime::now() };

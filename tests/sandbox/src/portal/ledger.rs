@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -19,6 +20,10 @@ pub struct Entry {
     pub action: String,
     /// The event, as sent.
     pub event: String,
+    /// The gateway's id of the event.
+    pub event_id: Option<String>,
+    /// When it was taken, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
 }
 
 /// Writes entries; those that come together are synced together.
@@ -44,10 +49,14 @@ pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
 
 impl From<&Delivery> for Entry {
     fn from(delivery: &Delivery) -> Self {
+        let event_id = delivery.headers.get("x-event-id").and_then(|id| id.to_str().ok());
+        let at = delivery.at.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             tenant: delivery.tenant.clone(),
             action: delivery.action.clone(),
             event: String::from_utf8_lossy(&delivery.event).into_owned(),
+            event_id: event_id.map(str::to_owned),
+            at_ms: at.as_millis().try_into().unwrap_or(u64::MAX),
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Delivery, Dialect, Shared};
+use super::{Delivery, Dialect, Refusal, Shared};
 
 #[derive(Deserialize)]
 pub(super) struct GetToken {
@@ -76,6 +76,9 @@ pub(super) async fn call_action(
     if request.action_name != shared.settings.action {
         return envelope(Err("The action was not found.")).into_response();
     }
+    if let Some(refusal) = shared.refusal(request.data.get().as_bytes()) {
+        return refused(refusal);
+    }
     let delivery = Delivery {
         tenant,
         dialect: Dialect::Legacy,
@@ -98,6 +101,17 @@ pub(super) fn expired() -> Response {
 /// What a portal says when the endpoint's script failed.
 pub(super) fn failed() -> Response {
     envelope(Err("The automation script failed.")).into_response()
+}
+
+/// The answer to an event that the portal refuses for itself.
+pub(super) fn refused(refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Status(status) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, "portal-says: not this event").into_response()
+        }
+        Refusal::Envelope => failed().into_response(),
+    }
 }
 
 fn envelope(result: Result<(), &str>) -> Json<serde_json::Value> {

@@ -1,5 +1,6 @@
 //! Failures on demand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -31,6 +32,18 @@ pub enum Mode {
         /// The value of `Retry-After`.
         retry_after: u64,
     },
+}
+
+/// Which events the portal refuses for themselves, and how; it takes the others.
+pub type Refuses = Arc<dyn Fn(&[u8]) -> Option<Refusal> + Send + Sync>;
+
+/// How the portal refuses one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// With this status.
+    Status(u16),
+    /// With 200 and `IsSuccess: false`.
+    Envelope,
 }
 
 /// How `POST /_sandbox/mode` names a mode: `{"mode":"status","status":500}`.

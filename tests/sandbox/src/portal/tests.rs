@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Account, Mode, Portal, Settings, read_ledger};
+use super::{Account, Mode, Portal, Refusal, Settings, read_ledger};
 
 /// Talks to a portal as the gateway would.
 struct Caller {
@@ -174,4 +175,24 @@ async fn ledger_holds_what_was_taken() {
     let entries = read_ledger(&file).unwrap();
     assert_eq!(entries.len(), 20);
     assert!(entries.iter().all(|entry| entry.tenant == "acme" && entry.event == EVENT));
+}
+
+#[tokio::test]
+async fn single_events_are_refused_and_others_taken() {
+    let caller = Caller::start(settings()).await;
+    let token = caller.legacy_token().await;
+
+    caller.portal.refuse(Some(Arc::new(|event: &[u8]| {
+        let is = |text: &[u8]| event.windows(text.len()).any(|part| part == text);
+        if is(b"bad-status") {
+            return Some(Refusal::Status(422));
+        }
+        is(b"bad-envelope").then_some(Refusal::Envelope)
+    })));
+    let (status, _) = caller.call_action(&token, r#"{"id":"bad-status"}"#).await;
+    let (_, envelope) = caller.call_action(&token, r#"{"id":"bad-envelope"}"#).await;
+    let (_, other) = caller.call_action(&token, r#"{"id":"good"}"#).await;
+
+    assert_eq!((status.as_u16(), &envelope["IsSuccess"]), (422, &json!(false)));
+    assert_eq!((&other["IsSuccess"], caller.portal.deliveries().len()), (&json!(true), 1));
 }
