@@ -31,12 +31,12 @@ pub(crate) enum Trial {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Times of tenants beside one whose portal hangs.
+    /// Times of tenants beside others whose portals hang or are gone; exits with 1 when they are too long.
     Isolation {
         /// The gateway.
         #[arg(long)]
         gateway: PathBuf,
-        /// Events behind the portal that hangs.
+        /// Events for a portal that hangs, and for one that is gone.
         #[arg(long, default_value_t = 100_000)]
         backlog: u64,
         /// Rounds.

@@ -1,6 +1,7 @@
-//! One portal that hangs, with a backlog behind it, beside others that work.
+//! Tenants whose portals work, beside others whose portals hang or are gone, with events that wait for them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +17,13 @@ use crate::{Failure, progress};
 pub struct Isolation {
     /// `kyc-gateway`.
     pub binary: PathBuf,
-    /// Events of the tenant whose portal hangs.
+    /// Events of a tenant whose portal hangs, and of one whose portal is gone.
     pub backlog: u64,
-    /// Notifications in a second for the others together.
+    /// Notifications in a second for the tenants whose portals work, together.
     pub rate: u64,
     /// Seconds of a round.
     pub seconds: u64,
-    /// Rounds; each one measures with and without the backlog.
+    /// Rounds; each one measures all cases.
     pub rounds: u64,
 }
 
@@ -33,53 +34,113 @@ pub struct Times {
     pub p50: f64,
     /// All but one of a hundred.
     pub p99: f64,
+    /// The longest.
+    pub longest: f64,
 }
 
-/// A round: without the backlog, and with it.
-pub type Round = (Times, Times);
+/// What is beside the tenants whose portals work.
+#[derive(Clone, Copy, Debug)]
+struct Neighbours {
+    name: &'static str,
+    portals: usize,
+    fault: Fault,
+    events: Events,
+    limit: Limit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    Hangs,
+    /// Its connections are refused.
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Events {
+    Each(u64),
+    Backlog,
+}
+
+/// What must hold.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    None,
+    /// No event takes longer than a try.
+    Attempt,
+    /// The p99 is not larger than so many times that of tenants alone.
+    Times(f64),
+}
+
+/// A case with its measurements, one for each round.
+#[derive(Clone, Debug)]
+pub struct Case {
+    neighbours: Neighbours,
+    rounds: Vec<Times>,
+}
+
+/// All cases.
+#[derive(Clone, Debug)]
+pub struct Found {
+    cases: Vec<Case>,
+}
 
 /// Measures.
 ///
 /// # Errors
 ///
 /// What could not be run, and events that were lost.
-pub async fn run(isolation: &Isolation) -> Result<Vec<Round>, Failure> {
+pub async fn run(isolation: &Isolation) -> Result<Found, Failure> {
+    let mut fleets = Vec::new();
+    for neighbours in CASES {
+        fleets.push(start(isolation, neighbours).await?);
+    }
+    let mut cases: Vec<Case> =
+        CASES.iter().map(|neighbours| Case { neighbours: *neighbours, rounds: Vec::new() }).collect();
+    for round in 0..isolation.rounds {
+        for (case, fleet) in cases.iter_mut().zip(&fleets) {
+            let first = (round + 1) * FIRST;
+            let events = isolation.rate * isolation.seconds;
+            let load = load(fleet, case.neighbours.portals, HEALTHY, isolation.rate, events, first);
+            let sending = Sender::start(load).wait().await?;
+            let times = times(fleet, &sending).await?;
+            progress(&format!("round {}: {}: p99 {:.1} ms", round + 1, case.neighbours.name, times.p99));
+            case.rounds.push(times);
+        }
+    }
+    Ok(Found { cases })
+}
+
+/// Starts the tenants whose portals work, and beside them those whose portals do not, with events that wait.
+async fn start(isolation: &Isolation, neighbours: Neighbours) -> Result<Fleet, Failure> {
     let plan = Plan {
         binary: isolation.binary.clone(),
         gateways: 1,
-        tenants: TENANTS,
+        tenants: neighbours.portals + HEALTHY,
         database: None,
         settings: String::new(),
         keep: true,
     };
-    let (calm, loaded) = (Fleet::start(&plan).await?, Fleet::start(&plan).await?);
-    if let Some(dead) = loaded.portals.first() {
-        dead.set_mode(Mode::Hang);
-    }
-    progress(&format!("{} events for a portal that hangs", isolation.backlog));
-    let filled = Sender::start(load(&loaded, 0, 1, 4_000, isolation.backlog, 0)).wait().await?;
-    progress(&format!("{} stored, {} refused", filled.accepted.len(), filled.refused));
-    let mut rounds = Vec::new();
-    for round in 0..isolation.rounds {
-        let mut measured = Vec::new();
-        for fleet in [&calm, &loaded] {
-            let events = isolation.rate * isolation.seconds;
-            let first = (round + 1) * FIRST;
-            let load = load(fleet, 1, TENANTS - 1, isolation.rate, events, first);
-            let sending = Sender::start(load).wait().await?;
-            measured.push(times(fleet, &sending).await?);
+    let mut fleet = Fleet::start(&plan).await?;
+    match neighbours.fault {
+        Fault::None => return Ok(fleet),
+        Fault::Hangs => {
+            fleet.portals.iter().take(neighbours.portals).for_each(|portal| portal.set_mode(Mode::Hang));
         }
-        if let [without, with] = measured[..] {
-            progress(&format!(
-                "round {}: p99 {:.1} ms, with the backlog {:.1} ms",
-                round + 1,
-                without.p99,
-                with.p99
-            ));
-            rounds.push((without, with));
-        }
+        Fault::Gone => drop(fleet.portals.drain(..neighbours.portals)),
     }
-    Ok(rounds)
+    let events = match neighbours.events {
+        Events::Each(events) => events * neighbours.portals as u64,
+        Events::Backlog => isolation.backlog,
+    };
+    let filled = Sender::start(load(&fleet, 0, neighbours.portals, 4_000, events, 0)).wait().await?;
+    progress(&format!(
+        "{}: {} events wait, {} were refused",
+        neighbours.name,
+        filled.accepted.len(),
+        filled.refused
+    ));
+    Ok(fleet)
 }
 
 fn load(fleet: &Fleet, base: usize, tenants: usize, rate: u64, limit: u64, first: u64) -> Load {
@@ -94,7 +155,7 @@ async fn times(fleet: &Fleet, sending: &Sending) -> Result<Times, Failure> {
         if tokio::time::Instant::now() > deadline {
             return Err(Failure("an event of a tenant whose portal works is not delivered".to_owned()));
         }
-        for portal in fleet.portals.iter().skip(1) {
+        for portal in &fleet.portals {
             for delivery in portal.deliveries().all() {
                 if let Some((_, number)) = parse(&String::from_utf8_lossy(&delivery.event)) {
                     arrivals.entry(number).or_insert(delivery.at);
@@ -110,10 +171,118 @@ async fn times(fleet: &Fleet, sending: &Sending) -> Result<Times, Failure> {
         .filter_map(|sent| arrivals.get(&sent.number)?.duration_since(sent.at).ok())
         .collect();
     times.sort_unstable();
-    Ok(Times { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) })
+    let part = |part| percentile(&times, part);
+    Ok(Times { p50: part(0.5), p99: part(0.99), longest: part(1.0) })
 }
 
-const TENANTS: usize = 5;
+// === impl Neighbours ===
+
+impl Neighbours {
+    const fn new(name: &'static str, (portals, fault): (usize, Fault), events: Events, limit: Limit) -> Self {
+        Self { name, portals, fault, events, limit }
+    }
+}
+
+// === impl Case ===
+
+impl Case {
+    /// The median, the smallest and the largest of a figure.
+    fn spread(&self, figure: impl Fn(&Times) -> f64) -> [f64; 3] {
+        let mut figures: Vec<f64> = self.rounds.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        let at = |place: usize| figures.get(place).copied().unwrap_or_default();
+        [at(figures.len() / 2), at(0), at(figures.len().saturating_sub(1))]
+    }
+
+    /// Its p99 against that of the tenants alone in the same round.
+    fn ratios(&self, alone: &Self) -> Self {
+        let ratio = |(own, alone): (&Times, &Times)| Times {
+            p50: own.p50 / alone.p50,
+            p99: own.p99 / alone.p99,
+            longest: own.longest / alone.longest,
+        };
+        let rounds = self.rounds.iter().zip(&alone.rounds).map(ratio).collect();
+        Self { neighbours: self.neighbours, rounds }
+    }
+
+    fn holds(&self, alone: &Self) -> bool {
+        match self.neighbours.limit {
+            Limit::None => true,
+            Limit::Attempt => self.rounds.iter().all(|times| times.longest <= ATTEMPT.as_secs_f64() * 1000.0),
+            Limit::Times(most) => {
+                let [median, ..] = self.ratios(alone).spread(|times| times.p99);
+                median <= most
+            }
+        }
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    /// Says whether every limit was kept.
+    pub fn holds(&self) -> bool {
+        self.cases.first().is_none_or(|alone| self.cases.iter().all(|case| case.holds(alone)))
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(alone) = self.cases.first() else { return Ok(()) };
+        writeln!(
+            f,
+            "{:<46}{:>20}{:>24}{:>24}{:>20}  limit",
+            "beside", "p50", "p99", "longest", "p99 / alone"
+        )?;
+        for case in &self.cases {
+            let shown = |[median, least, most]: [f64; 3]| format!("{median:.2} ({least:.2}–{most:.2})");
+            let limit = match case.neighbours.limit {
+                Limit::None => "none".to_owned(),
+                Limit::Attempt => format!("longest at most a try, {} s", ATTEMPT.as_secs()),
+                Limit::Times(most) => format!("p99 at most {most} times"),
+            };
+            writeln!(
+                f,
+                "{:<46}{:>20}{:>24}{:>24}{:>20}  {limit}: {}",
+                case.neighbours.name,
+                shown(case.spread(|times| times.p50)),
+                shown(case.spread(|times| times.p99)),
+                shown(case.spread(|times| times.longest)),
+                shown(case.ratios(alone).spread(|times| times.p99)),
+                if case.holds(alone) { "kept" } else { "BROKEN" }
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The first one is what the others are compared with, the second one says how much noise there is.
+const CASES: [Neighbours; 6] = [
+    Neighbours::new("nothing", (0, Fault::None), Events::Each(0), Limit::None),
+    Neighbours::new("nothing, once more", (0, Fault::None), Events::Each(0), Limit::None),
+    Neighbours::new(
+        "8 portals that hang, 100 events each",
+        (8, Fault::Hangs),
+        Events::Each(100),
+        Limit::Attempt,
+    ),
+    Neighbours::new(
+        "50 portals that hang, 100 events each",
+        (50, Fault::Hangs),
+        Events::Each(100),
+        Limit::Attempt,
+    ),
+    Neighbours::new("a portal that hangs with a backlog", (1, Fault::Hangs), Events::Backlog, Limit::Attempt),
+    Neighbours::new(
+        "a portal that is gone with a backlog",
+        (1, Fault::Gone),
+        Events::Backlog,
+        Limit::Times(1.5),
+    ),
+];
+const HEALTHY: usize = 4;
+/// `dispatch.attempt`, which is the default here.
+const ATTEMPT: Duration = Duration::from_secs(30);
 /// Where the numbers of a round begin.
 const FIRST: u64 = 1_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);

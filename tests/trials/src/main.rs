@@ -123,19 +123,13 @@ async fn write_logs(trial: &Logs) -> Result<bool, Failure> {
 }
 
 async fn measure_isolation(trial: &Isolation) -> Result<bool, Failure> {
-    let rounds = isolation::run(trial).await?;
+    let found = isolation::run(trial).await?;
     println!(
-        "\nreceipt to delivery at {}/s, ms, {} rounds of {} s, median (smallest–largest)\n",
-        trial.rate, trial.rounds, trial.seconds
+        "\nreceipt to delivery at {}/s over four tenants, ms, {} rounds of {} s, median (smallest–largest); a backlog is \
+         {} events\n",
+        trial.rate, trial.rounds, trial.seconds, trial.backlog
     );
-    let row =
-        |name: &str, figure: fn(&isolation::Round) -> f64| print_spread(name, rounds.iter().map(figure));
-    row("p50", |(without, _)| without.p50);
-    row("p99", |(without, _)| without.p99);
-    row("p50, beside a portal that hangs with its backlog", |(_, with)| with.p50);
-    row("p99, beside a portal that hangs with its backlog", |(_, with)| with.p99);
-    row("ratio of p99", |(without, with)| with.p99 / without.p99);
-    Ok(true)
+    Ok(tell(&found, found.holds()))
 }
 
 async fn measure_rates(gateway: &Path, sqlite: &[String], postgres: &[String]) -> Result<bool, Failure> {
