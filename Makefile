@@ -20,11 +20,12 @@ test: ## fresh machine to all tests passed
 	@tests/tools/step "tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
 	@tests/tools/step "dependencies" tests/tools/dependencies
 
-crash-test: ## kills the gateway and its database under load, rolls log files; SEED=2 for other moments
+crash-test: ## kills the gateway and its database under load, backs it up, rolls log files; SEED=2 for other moments
 	@tests/tools/install build servers
 	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1)
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
+	@target/trial/kyc-trials backups --gateway target/trial/failing-gateway
 	@target/trial/kyc-trials logs --gateway target/trial/failing-gateway
 
 abuse: ## thousands of slow callers, uploads beside calls, a million requests beside failures, testssl.sh

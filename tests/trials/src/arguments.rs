@@ -31,6 +31,19 @@ pub(crate) enum Trial {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Backups of a running gateway, each restored and verified; exits with 1 when an event is missing that was
+    /// acknowledged before.
+    Backups {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Notifications in a second.
+        #[arg(long, default_value_t = 2000)]
+        rate: u64,
+        /// Backups.
+        #[arg(long, default_value_t = 20)]
+        rounds: usize,
+    },
     /// Times of tenants beside others whose portals hang or are gone; exits with 1 when they are too long.
     Isolation {
         /// The gateway.

@@ -80,6 +80,11 @@ impl Fleet {
         self.gateways.iter().map(|gateway| gateway.address).collect()
     }
 
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A gateway's place.
     ///
     /// # Errors

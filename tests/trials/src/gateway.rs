@@ -47,6 +47,11 @@ impl Gateway {
         self.admin
     }
 
+    /// Its configuration.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// What it writes goes here.
     pub(crate) fn log(&self) -> &Path {
         &self.log

@@ -2,6 +2,7 @@
 //! that are killed, portals that note durably what they took, and a verdict over all three.
 
 pub mod abuse;
+pub mod backups;
 pub mod crash;
 pub mod exports;
 pub mod fleet;

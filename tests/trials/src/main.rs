@@ -10,6 +10,7 @@ use std::time::Duration;
 use arguments::{Arguments, Trial};
 use clap::Parser;
 use kyc_trials::abuse::Abuse;
+use kyc_trials::backups::Backups;
 use kyc_trials::crash::Crash;
 use kyc_trials::exports::Exports;
 use kyc_trials::isolation::Isolation;
@@ -18,7 +19,9 @@ use kyc_trials::pressure::Pressure;
 use kyc_trials::rates::{Measured, Rates};
 use kyc_trials::soak::Soak;
 use kyc_trials::uploads::Uploads;
-use kyc_trials::{Failure, abuse, crash, exports, isolation, logs, pressure, rates, soak, uploads, upstream};
+use kyc_trials::{
+    Failure, abuse, backups, crash, exports, isolation, logs, pressure, rates, soak, uploads, upstream,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,6 +34,10 @@ async fn main() -> ExitCode {
         },
         Trial::Isolation { gateway, backlog, rounds, seconds } => {
             measure_isolation(&Isolation { binary: gateway, backlog, rate: 400, seconds, rounds }).await
+        }
+        Trial::Backups { gateway, rate, rounds } => {
+            let found = backups::run(&Backups { binary: gateway, rate, rounds }).await;
+            found.map(|found| tell(&found, found.holds()))
         }
         Trial::Exports { gateway, rate, rounds, seconds } => {
             measure_exports(&Exports { binary: gateway, rate, seconds, rounds }).await

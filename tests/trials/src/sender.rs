@@ -2,8 +2,8 @@
 //! it is answered 200.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use kyc_sandbox::signature::sign;
@@ -72,7 +72,7 @@ struct Shared {
     load: Load,
     begun: Instant,
     stopped: AtomicBool,
-    accepted: AtomicU64,
+    acknowledged: Mutex<Vec<u64>>,
     refused: AtomicU64,
     broken: AtomicU64,
     other: AtomicU64,
@@ -87,7 +87,7 @@ impl Sender {
             load,
             begun: Instant::now(),
             stopped: AtomicBool::new(false),
-            accepted: AtomicU64::new(0),
+            acknowledged: Mutex::default(),
             refused: AtomicU64::new(0),
             broken: AtomicU64::new(0),
             other: AtomicU64::new(0),
@@ -100,8 +100,13 @@ impl Sender {
     }
 
     /// How many were answered 200 so far.
-    pub fn accepted(&self) -> u64 {
-        self.shared.accepted.load(Ordering::Relaxed)
+    pub fn accepted(&self) -> usize {
+        self.shared.acknowledged().len()
+    }
+
+    /// The numbers of those that were answered 200 so far.
+    pub fn acknowledged(&self) -> Vec<u64> {
+        self.shared.acknowledged().clone()
     }
 
     /// Ends what is under way, and says what became of all.
@@ -170,10 +175,14 @@ impl Shared {
             let tenant = base + usize::try_from(number % tenants as u64).unwrap_or_default();
             let request = request(tenant, number);
             self.send(&mut connection, lane, &request).await;
-            self.accepted.fetch_add(1, Ordering::Relaxed);
+            self.acknowledged().push(number);
             accepted.push(Sent { number, at, took: begun.elapsed() });
         }
         accepted
+    }
+
+    fn acknowledged(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends until it is answered 200.
