@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash-test abuse fuzz release sbom bench lint fmt
+.PHONY: help demo test crash-test week abuse fuzz release sbom bench lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -27,6 +27,11 @@ crash-test: ## kills the gateway and its database under load, backs it up, rolls
 	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
 	@target/trial/kyc-trials backups --gateway target/trial/failing-gateway
 	@target/trial/kyc-trials logs --gateway target/trial/failing-gateway
+
+week: ## a week of faults in twenty minutes: portals, keys, clock, disk, restarts; SEED=2 for others
+	@tests/tools/install build servers
+	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
+	@target/trial/kyc-trials week --gateway target/trial/failing-gateway --seed $(or $(SEED),1)
 
 abuse: ## thousands of slow callers, uploads beside calls, a million requests beside failures, testssl.sh
 	@tests/tools/install build abusers

@@ -44,6 +44,22 @@ pub(crate) enum Trial {
         #[arg(long, default_value_t = 20)]
         rounds: usize,
     },
+    /// A week in twenty minutes, with faults of every kind; exits with 1 when an event is lost, misplaced, delivered again
+    /// without a fault, or late without a reason in the log.
+    Week {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// The seed of the faults.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Minutes; fewer have fewer faults.
+        #[arg(long, default_value_t = 20)]
+        minutes: u64,
+        /// The form of a quarter of a minute, as `make test` has it.
+        #[arg(long)]
+        short: bool,
+    },
     /// Times of tenants beside others whose portals hang or are gone; exits with 1 when they are too long.
     Isolation {
         /// The gateway.

@@ -23,6 +23,8 @@ pub struct Gateway {
     pub address: SocketAddr,
     admin: SocketAddr,
     child: Option<Child>,
+    /// Variables that each process is started with.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 // === impl Gateway ===
@@ -39,12 +41,25 @@ impl Gateway {
         );
         fs::write(&config, text)?;
         let log = folder.join(format!("gateway-{number}.log"));
-        Ok(Self { binary: plan.binary.clone(), config, log, address, admin, child: None })
+        Ok(Self {
+            binary: plan.binary.clone(),
+            config,
+            log,
+            address,
+            admin,
+            child: None,
+            environment: Vec::new(),
+        })
     }
 
     /// Where operators ask.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The program.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// Its configuration.
@@ -66,7 +81,7 @@ impl Gateway {
     pub async fn start(&mut self, point: Option<(&str, u32)>) -> Result<bool, Failure> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.binary);
-        command.args(["run", "--config"]).arg(&self.config);
+        command.args(["run", "--config"]).arg(&self.config).envs(self.environment.iter().cloned());
         if let Some((name, count)) = point {
             command.env(POINT, format!("{name}:{count}"));
         }

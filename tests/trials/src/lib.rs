@@ -17,6 +17,7 @@ pub mod soak;
 pub mod uploads;
 pub mod upstream;
 pub mod verdict;
+pub mod week;
 
 use std::fmt;
 

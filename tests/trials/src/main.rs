@@ -19,8 +19,9 @@ use kyc_trials::pressure::Pressure;
 use kyc_trials::rates::{Measured, Rates};
 use kyc_trials::soak::Soak;
 use kyc_trials::uploads::Uploads;
+use kyc_trials::week::Week;
 use kyc_trials::{
-    Failure, abuse, backups, crash, exports, isolation, logs, pressure, rates, soak, uploads, upstream,
+    Failure, abuse, backups, crash, exports, isolation, logs, pressure, rates, soak, uploads, upstream, week,
 };
 
 #[tokio::main]
@@ -39,6 +40,11 @@ async fn main() -> ExitCode {
             let found = backups::run(&Backups { binary: gateway, rate, rounds }).await;
             found.map(|found| tell(&found, found.holds()))
         }
+        Trial::Week { gateway, seed, minutes, short: false } => {
+            let lasts = Duration::from_secs(minutes * 60);
+            live(&Week { lasts, ..Week::long(gateway, seed) }).await
+        }
+        Trial::Week { gateway, seed, short: true, .. } => live(&Week::short(gateway, seed)).await,
         Trial::Exports { gateway, rate, rounds, seconds } => {
             measure_exports(&Exports { binary: gateway, rate, seconds, rounds }).await
         }
@@ -83,6 +89,18 @@ async fn kill(trial: &Crash) -> Result<bool, Failure> {
     let store = if trial.gateways > 1 { "PostgreSQL" } else { "SQLite" };
     println!("{store}, {} gateway(s), {}/s: {verdict}", trial.gateways, trial.rate);
     Ok(verdict.holds())
+}
+
+async fn live(trial: &Week) -> Result<bool, Failure> {
+    let verdict = week::run(trial).await?;
+    println!(
+        "seed {}, {} tenants, {}/s, {} s\n",
+        trial.seed,
+        trial.tenants,
+        trial.rate,
+        trial.lasts.as_secs()
+    );
+    Ok(tell(&verdict, verdict.holds()))
 }
 
 async fn measure_exports(trial: &Exports) -> Result<bool, Failure> {
