@@ -7,7 +7,7 @@ use std::process::Command;
 use kyc_sandbox::portal::Mode;
 
 use crate::durable::{event, stored, taken, wait_for_all};
-use crate::support::gateway::binary;
+use crate::support::gateway::{binary, wait_for_end};
 use crate::support::soon;
 use crate::support::world::World;
 
@@ -112,6 +112,51 @@ async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
     let counts = taken(&world.acme);
     assert!(counts.keys().all(|event| accepted.contains(event)));
     world.gateway.stop().await;
+}
+
+/// The check of the whole file was made before the start: 16 s for 791 MiB. Now it runs beside the work.
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_found_beside_the_work_and_notifications_are_refused_from_then_on() {
+    let mut world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(500));
+    for number in 0..200 {
+        assert_eq!(world.notify("acme", &large(number)).await.status(), 200);
+    }
+    let checked = || world.gateway.log().contains("the event store was checked and is not damaged");
+    soon(async || checked().then_some(())).await;
+    world.gateway.signal("-TERM");
+    wait_for_end(world.gateway.pid()).await;
+    let store = world.gateway.folder().join("store/events.db");
+    let mut bytes = std::fs::read(&store).unwrap();
+    // The rest of a long body: nothing of a start reads it.
+    let page = bytes.chunks_mut(4096).skip(500).find(|page| page[0] == 0).unwrap();
+    page.fill(0xA5);
+    std::fs::write(&store, &bytes).unwrap();
+
+    let second = world.gateway.again().await;
+    let first = std::mem::replace(&mut world.gateway, second);
+    let readiness = async || reqwest::get(world.gateway.admin("/readyz")).await.unwrap().status().as_u16();
+    let found = || world.gateway.log().contains("the event store is damaged");
+    soon(async || found().then_some(())).await;
+    let (ready, refused) = (readiness().await, world.notify("globex", &event(1)).await);
+    let metrics = world.gateway.metrics().await;
+    world.gateway.stop().await;
+    let third = Command::new(binary("kyc-gateway"))
+        .args(["run", "--config"])
+        .arg(first.folder().join("gateway.toml"))
+        .output()
+        .unwrap();
+
+    let said = String::from_utf8_lossy(&third.stderr).into_owned();
+    println!("{said}");
+    assert_eq!(
+        (ready, refused.status().as_u16(), refused.headers().contains_key("retry-after")),
+        (503, 503, true)
+    );
+    let refusals = r#"gateway_event_store_refusals_total{reason="damaged",tenant="globex"} 1"#;
+    assert!(metrics.contains("gateway_event_store_damaged 1") && metrics.contains(refusals), "{metrics}");
+    assert_eq!(third.status.code(), Some(1));
+    assert!(said.contains("is damaged or no event store"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

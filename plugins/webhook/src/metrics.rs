@@ -19,6 +19,8 @@ pub(crate) struct StoreMetrics {
     pub(crate) failed: IntCounter,
     /// Changes that wait for the writer.
     pub(crate) queue: IntGauge,
+    /// 1 once the store was found damaged.
+    pub(crate) damaged: IntGauge,
 }
 
 /// Dispatching: from the store to the portals.
@@ -66,6 +68,9 @@ impl StoreMetrics {
             )?,
             failed: collectors
                 .counter(names::EVENT_STORE_FAILURES, "Batches that were not committed.", &[])?
+                .with_label_values::<&str>(&[]),
+            damaged: collectors
+                .gauge(names::EVENT_STORE_DAMAGED, "Whether the event store was found damaged.", &[])?
                 .with_label_values::<&str>(&[]),
             queue: collectors
                 .gauge(names::EVENT_STORE_QUEUE, "Changes that wait for a commit.", &[])?

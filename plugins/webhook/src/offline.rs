@@ -101,6 +101,7 @@ impl Stored {
         };
         let source = Sqlite::new(from, u64::MAX / 2);
         source.prepare().await.map_err(|error| error.to_string())?;
+        source.inspect().await.map_err(|error| error.to_string())?;
         source.check_keys(&keyring).await.map_err(|error| error.to_string())?;
         let (mut chain, mut other) = (SqliteRecords::new(&source), PostgresRecords::new(database));
         let is_whole = copy_chain(&mut chain, &mut other).await.map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! `delivery = "stored"`: a notification is durable before it is answered, and is delivered afterwards.
 
 mod audit;
+mod check;
 mod engine;
 mod open;
 
@@ -166,7 +167,7 @@ impl Background for Stored {
     }
 
     fn is_ready(&self) -> bool {
-        !self.unrecorded.is_stuck()
+        !self.unrecorded.is_stuck() && !self.inbox.is_damaged()
     }
 
     async fn run(&self, surroundings: Surroundings) {
@@ -179,6 +180,12 @@ impl Background for Stored {
             );
         }
         let Some(store) = self.engine.opened() else { return };
+        let check = match &store {
+            Opened::Sqlite(store) => {
+                Some(tokio::spawn(check::check((*store).clone(), self.inbox.clone(), shutdown.clone())))
+            }
+            Opened::Postgres(_) => None,
+        };
         let _ = self.tenants.set(Arc::clone(&tenants));
         *self.reader.lock().await = store.reader();
         let Some(keyring) = self.keyring(&tenants, &mut shutdown).await else { return };
@@ -207,6 +214,10 @@ impl Background for Stored {
             metrics: self.metrics.clone(),
         };
         Dispatcher::new(means, store.reader()).run(shutdown, drain).await;
+        if let Some(check) = check {
+            // The file can be closed only when nobody reads it; the shutdown ends the check.
+            let _ = check.await;
+        }
         if let Opened::Sqlite(store) = &store
             && let Err(error) = store.close().await
         {

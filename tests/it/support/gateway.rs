@@ -259,12 +259,17 @@ impl Gateway {
 
     /// Starts another process over the same files.
     pub(crate) async fn twin(&self) -> Self {
+        let twin = self.again().await;
+        twin.wait_until_ready().await;
+        twin
+    }
+
+    /// The same, whether it becomes ready or not.
+    pub(crate) async fn again(&self) -> Self {
         let log = Arc::new(Mutex::new(String::new()));
         let (child, addresses) = self.launch.run(&log).await;
         let launch = Arc::clone(&self.launch);
-        let twin = Self { child, successors: Vec::new(), addresses, log, launch };
-        twin.wait_until_ready().await;
-        twin
+        Self { child, successors: Vec::new(), addresses, log, launch }
     }
 
     /// Stops or continues the process, as a machine does that is out of memory or moved.

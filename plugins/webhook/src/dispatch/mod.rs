@@ -114,6 +114,7 @@ impl Dispatcher {
             let pause = match self.begin_due(wall).await {
                 Ok(pause) => pause.min(LOOK),
                 Err(error) => {
+                    inbox.notice(&error);
                     tracing::error!(%error, "cannot look for events that are due");
                     LOOK
                 }

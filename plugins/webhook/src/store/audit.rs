@@ -46,8 +46,8 @@ impl From<StoreError> for AuditError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full | StoreError::Share => Self::Full,
-            StoreError::Away | StoreError::Busy | StoreError::Keyless => Self::Away,
-            StoreError::Engine(reason) => Self::Failed(reason),
+            StoreError::Away | StoreError::Busy | StoreError::Keyless | StoreError::Interrupted => Self::Away,
+            StoreError::Engine(reason) | StoreError::Damaged(reason) => Self::Failed(reason),
         }
     }
 }

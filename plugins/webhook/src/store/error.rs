@@ -17,6 +17,12 @@ pub(crate) enum StoreError {
     /// The tenant document, which has its key, was not loaded yet, or lacks it.
     #[error("the event store has no key yet")]
     Keyless,
+    /// The file was found damaged.
+    #[error("the event store is damaged: {0}")]
+    Damaged(String),
+    /// A look that was given up before its end.
+    #[error("the event store was not read to the end")]
+    Interrupted,
     /// Not open yet, or not in time.
     #[error("the event store does not answer")]
     Away,
@@ -35,6 +41,8 @@ impl StoreError {
             Self::Share => "share",
             Self::Busy => "busy",
             Self::Keyless => "keyless",
+            Self::Damaged(_) => "damaged",
+            Self::Interrupted => "interrupted",
             Self::Away => "away",
             Self::Engine(_) => "engine",
         }

@@ -1,5 +1,6 @@
 //! The way into the store: many callers, one writer, one commit for all that waits.
 
+mod damage;
 mod room;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use super::{Change, Effect, NewEvent, StoreError, Writer};
 
 use crate::metrics::StoreMetrics;
+use damage::Damage;
 use room::{Place, Room};
 
 /// Takes changes from any task. Cloning gives another way into the same store.
@@ -26,6 +28,7 @@ struct Shared {
     room: Arc<Room>,
     arrivals: Notify,
     news: Mutex<News>,
+    damage: Damage,
     metrics: StoreMetrics,
 }
 
@@ -67,6 +70,7 @@ impl Inbox {
             room: Arc::default(),
             arrivals: Notify::new(),
             news: Mutex::default(),
+            damage: Damage::new(metrics.damaged.clone()),
             metrics,
         }))
     }
@@ -80,7 +84,7 @@ impl Inbox {
         let (sender, receiver) = mpsc::channel(CHANGES);
         // Served twice it would be written by two; the second one gets nothing.
         let _ = self.0.sender.set(sender);
-        write_out(writer, receiver, self.0.metrics.clone())
+        write_out(writer, receiver, self.0.metrics.clone(), self.0.damage.clone())
     }
 
     /// Makes an event durable, within 5 s.
@@ -89,6 +93,9 @@ impl Inbox {
     ///
     /// [`StoreError`]; the event may still become durable, and its next sending is a duplicate then.
     pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
+        if let Some(reason) = self.0.damage.reason() {
+            return Err(StoreError::Damaged(reason));
+        }
         let begun = Instant::now();
         let place = self.0.room.place(&event.owner.tenant, event.body.bytes.len()).ok_or(StoreError::Busy)?;
         let sender = self.0.sender.get().ok_or(StoreError::Away)?;
@@ -128,6 +135,21 @@ impl Inbox {
         answered.await.unwrap_or(Err(StoreError::Away))
     }
 
+    /// Refuses new events from now on, since the store is damaged. Results are still recorded.
+    pub(crate) fn refuse_damaged(&self, reason: &str) {
+        self.0.damage.note(reason);
+    }
+
+    /// The same, where an error shows that.
+    pub(crate) fn notice(&self, error: &StoreError) {
+        self.0.damage.notice(error);
+    }
+
+    /// Says whether the store is known to be damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.0.damage.reason().is_some()
+    }
+
     /// Counts a notification that was not stored.
     pub(crate) fn count_refused(&self, tenant: &str, error: &StoreError) {
         self.0.metrics.refused.with_label_values(&[tenant, error.name()]).inc();
@@ -165,6 +187,7 @@ async fn write_out(
     new_writer: impl Fn() -> Box<dyn Writer>,
     mut receiver: mpsc::Receiver<Waiting>,
     metrics: StoreMetrics,
+    damage: Damage,
 ) {
     let mut writer = new_writer();
     let mut waiting = Vec::with_capacity(BATCH);
@@ -191,6 +214,7 @@ async fn write_out(
         if let Some(Err(error)) = written.iter().find(|effect| effect.is_err()) {
             let changes = written.iter().filter(|effect| effect.is_err()).count();
             metrics.failed.inc();
+            damage.notice(error);
             tracing::error!(%error, changes, "the event store did not commit");
         }
         for (answer, effect) in answers.into_iter().zip(written) {

@@ -34,7 +34,7 @@ pub(crate) use place::{MOVED, beside, sync_name};
 pub(crate) use postgres::{Postgres, PostgresRecords, check_address, listen};
 pub(crate) use seal::{Keyring, Sealed};
 pub(crate) use share::Share;
-pub(crate) use sqlite::{Sqlite, SqliteRecords};
+pub(crate) use sqlite::{Integrity, Sqlite, SqliteRecords};
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub(crate) type Millis = i64;

@@ -25,6 +25,15 @@ fn folder(file: &Path) -> Option<&Path> {
     file.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
+/// The length of a file; 0 when there is none.
+pub(crate) fn length(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |file| file.len())
+}
+
+/// SQLite's write-ahead log.
+pub(crate) const WAL: &str = "-wal";
+/// Says that a store was found damaged, and why.
+pub(crate) const DAMAGED: &str = ".damaged";
 /// Where a new store is made.
 pub(crate) const DRAFT: &str = ".new";
 /// The key that is made together with a store.

@@ -99,7 +99,7 @@ impl Stored {
 }
 
 /// Waits, but not longer than until the shutdown.
-async fn continue_after(time: Duration, shutdown: &mut watch::Receiver<bool>) {
+pub(super) async fn continue_after(time: Duration, shutdown: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = tokio::time::sleep(time) => {}
         _ = shutdown.changed() => {}

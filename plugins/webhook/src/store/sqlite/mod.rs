@@ -1,6 +1,7 @@
 //! The store in one SQLite file: the default, with no set-up.
 
 mod audit;
+mod check;
 mod filter;
 mod insert;
 mod open;
@@ -19,6 +20,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{Extent, Keyring, OpenError, Share, StoreError};
 pub(crate) use audit::SqliteRecords;
+pub(crate) use check::Integrity;
 pub(crate) use read::SqliteReader;
 pub(crate) use write::SqliteWriter;
 
@@ -52,7 +54,8 @@ impl Sqlite {
         open::draft(&self.path, self.max_bytes).await
     }
 
-    /// Makes the file if there is none, brings it to the newest version and looks it over.
+    /// Makes the file if there is none, and brings it to the newest version. Its pages are read only where it was found
+    /// damaged before; [`Sqlite::check`] does that beside the work, however large the file is.
     ///
     /// # Errors
     ///
@@ -147,10 +150,15 @@ impl Sqlite {
     }
 }
 
-/// `SQLITE_FULL` is its own kind: the file system or the store's size is exhausted.
+/// `SQLITE_FULL` is its own kind: the file system or the store's size is exhausted. So are `SQLITE_CORRUPT` and
+/// `SQLITE_NOTADB`: what the file holds is not to be trusted.
 fn engine(error: &sqlx::Error) -> StoreError {
-    match error.as_database_error().and_then(|error| error.code()) {
-        Some(code) if code == "13" => StoreError::Full,
+    let code = error.as_database_error().and_then(|error| error.code());
+    // The lowest byte is the kind, the rest says more of it.
+    match code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+        Some(9) => StoreError::Interrupted,
+        Some(11 | 26) => StoreError::Damaged(error.to_string()),
+        Some(13) => StoreError::Full,
         _ => StoreError::Engine(error.to_string()),
     }
 }

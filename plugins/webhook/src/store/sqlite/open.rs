@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
+use super::check::{is_marked, unmark};
 use super::schema::VERSIONS;
 use crate::store::lock::trace_of;
 use crate::store::place::{DRAFT, beside, make_folder, sync_name};
@@ -36,7 +37,12 @@ pub(super) async fn prepare(path: &Path, max_bytes: u64) -> Result<(), OpenError
         begin(path, max_bytes).await?;
     }
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-    let (mut connection, found) = checked(path, max_bytes, "PRAGMA quick_check(1)").await?;
+    let was_damaged = is_marked(path);
+    let (mut connection, found) = opened(path, max_bytes).await?;
+    if was_damaged {
+        verify(path, &mut connection, "PRAGMA quick_check(1)").await?;
+        unmark(path)?;
+    }
     if found == 0 {
         return Err(damaged("it has no version".to_owned()));
     }
@@ -92,32 +98,35 @@ pub(super) async fn backup(path: &Path, max_bytes: u64, to: &Path) -> Result<(),
 /// Looks a file over that is no store in use.
 pub(super) async fn inspect(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-    let (connection, found) = checked(path, max_bytes, "PRAGMA integrity_check(1)").await?;
+    let (mut connection, found) = opened(path, max_bytes).await?;
+    verify(path, &mut connection, "PRAGMA integrity_check(1)").await?;
     if usize::try_from(found) != Ok(VERSIONS.len()) {
         return Err(damaged(format!("it has version {found}, and this release {}", VERSIONS.len())));
     }
     connection.close().await.map_err(|error| damaged(error.to_string()))
 }
 
-/// Opens a file that a check finds whole, and says which version it has.
-async fn checked(
-    path: &Path,
-    max_bytes: u64,
-    check: &'static str,
-) -> Result<(SqliteConnection, i64), OpenError> {
-    let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+/// Opens a file, and says which version it has.
+async fn opened(path: &Path, max_bytes: u64) -> Result<(SqliteConnection, i64), OpenError> {
     let mut connection = connect(path, max_bytes, false).await?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| damaged(error.to_string()))?;
-    let verdict: String = sqlx::query_scalar(check)
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| damaged(error.to_string()))?;
-    match verdict.as_str() {
-        "ok" => Ok((connection, found)),
-        _ => Err(damaged(verdict)),
+    let found = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await;
+    match found {
+        Ok(found) => Ok((connection, found)),
+        Err(error) => Err(OpenError::Damaged { path: path.to_owned(), reason: error.to_string() }),
+    }
+}
+
+/// Makes sure that a check finds the file whole.
+async fn verify(
+    path: &Path,
+    connection: &mut SqliteConnection,
+    check: &'static str,
+) -> Result<(), OpenError> {
+    let verdict: Result<String, sqlx::Error> = sqlx::query_scalar(check).fetch_one(connection).await;
+    match verdict {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(reason) => Err(OpenError::Damaged { path: path.to_owned(), reason }),
+        Err(error) => Err(OpenError::Damaged { path: path.to_owned(), reason: error.to_string() }),
     }
 }
 

@@ -47,7 +47,11 @@ impl SqliteWriter {
             Err(error) => {
                 // Dropping the connection rolls back as well; this only frees the lock at once.
                 let _ = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
-                Err(engine(&error))
+                let error = engine(&error);
+                if let StoreError::Damaged(reason) = &error {
+                    self.store.mark_damaged(reason);
+                }
+                Err(error)
             }
         }
     }
