@@ -81,7 +81,7 @@ pub const EVENT_STORE_DAMAGED: &str = "gateway_event_store_damaged";
 /// Bytes that events may still take in the event store.
 pub const EVENT_STORE_FREE: &str = "gateway_event_store_free_bytes";
 /// Tries to deliver a stored event by tenant and class: `delivered`, `transient`, `login`, `session`,
-/// `endpoint`, `event`.
+/// `endpoint`, `event`, `refused`, `internal` (the gateway panicked).
 pub const DELIVERY_ATTEMPTS: &str = "gateway_delivery_attempts_total";
 /// Stored events given up by tenant and reason: `rejected`, `exhausted`, `poison`.
 pub const EVENTS_DEAD: &str = "gateway_events_dead_total";

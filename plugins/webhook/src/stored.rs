@@ -208,8 +208,9 @@ impl Background for Stored {
             keep_keys: self.keep_keys,
             inbox: self.inbox.clone(),
             unrecorded: self.unrecorded.clone(),
+            readers: store.readers(),
             keyring,
-            portals: Arc::clone(&self.portals),
+            portals: Arc::<Portals>::clone(&self.portals),
             tenants,
             metrics: self.metrics.clone(),
         };

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use kyc_model::Tenant;
 use rand::RngExt;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Means;
@@ -96,7 +95,7 @@ pub(super) async fn attempt(
 }
 
 /// Decides what becomes of an event that the portal did not take.
-fn after_failure(means: &Means, due: &DueEvent, claimed: Claimed, error: &DeliveryError) -> Next {
+pub(super) fn after_failure(means: &Means, due: &DueEvent, claimed: Claimed, error: &DeliveryError) -> Next {
     let Claimed { wall, at } = claimed;
     // The system's clock may have jumped since; what is in flight must not die of that.
     let age = wall.saturating_sub(due.received).saturating_add(schedule::millis(at.elapsed()));
@@ -138,22 +137,14 @@ async fn deliver(
     due: &DueEvent,
     begun: Instant,
 ) -> (Result<(), DeliveryError>, Option<Answer>) {
-    let headers = along(due);
-    let (portals, tenant, event) = (Arc::clone(&means.portals), Arc::clone(tenant), event.clone());
+    let mut answer = None;
     let deadline = begun + means.config.attempt;
-    // On a task of its own, so that a panic costs one try and not the dispatcher.
-    // One that ends with this task, should that be cut off.
-    let mut sending = JoinSet::new();
-    sending.spawn(async move {
-        let mut answer = None;
-        let delivered = portals.deliver_and_note(&tenant, &event, &headers, deadline, &mut answer).await;
-        (delivered, answer)
-    });
-    sending.join_next().await.and_then(Result::ok).unwrap_or((Err(DeliveryError::Deadline), None))
+    let delivered = means.portals.deliver(tenant, event, &along(due), deadline, &mut answer).await;
+    (delivered, answer)
 }
 
 /// Records a result for as long as it takes.
-async fn record_result(means: &Means, change: Change) {
+pub(super) async fn record_result(means: &Means, change: Change) {
     let mut recorded = means.inbox.change(change.clone()).await;
     if recorded.is_err() {
         means.unrecorded.begin();

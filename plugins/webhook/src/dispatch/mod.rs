@@ -8,6 +8,8 @@ mod customers;
 mod drain;
 mod housekeeping;
 mod lane;
+mod means;
+mod panicked;
 mod schedule;
 mod unrecorded;
 
@@ -15,46 +17,25 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_model::{Tenant, TenantTable};
+use kyc_model::Tenant;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::DispatchConfig;
-use crate::fintechos::{DeliveryClass, Portals};
-use crate::metrics::DispatchMetrics;
+use crate::fintechos::DeliveryClass;
 use crate::store::{
-    Change, Claim, Directory, DueEvent, Effect, Inbox, Keyring, Millis, Reader, Recipient, StoreError, now,
+    Change, Claim, Directory, DueEvent, Effect, Inbox, Millis, Reader, Recipient, StoreError, now,
 };
 use agenda::{Agenda, LOOK};
-use attempt::{Attempted, Claimed, attempt};
+use attempt::{Attempted, Claimed};
 use clock::Clock;
 use customers::FormerNames;
 pub(crate) use drain::GIVING_BACK;
 use drain::time_for_tries;
 use lane::Lane;
+pub(crate) use means::{Means, Tenants};
+use panicked::attempt_or_note;
 pub(crate) use unrecorded::Unrecorded;
-
-/// The tenants as they are at the moment.
-pub(crate) type Tenants = Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>;
-
-/// What a dispatcher works with.
-#[derive(Clone)]
-pub(crate) struct Means {
-    pub(crate) config: DispatchConfig,
-    /// How long delivered events are kept.
-    pub(crate) keep_delivered: Duration,
-    /// How long dead events are kept.
-    pub(crate) keep_dead: Duration,
-    /// How long notifications are known.
-    pub(crate) keep_keys: Duration,
-    pub(crate) inbox: Inbox,
-    pub(crate) unrecorded: Unrecorded,
-    pub(crate) keyring: Arc<Keyring>,
-    pub(crate) portals: Arc<Portals>,
-    pub(crate) tenants: Tenants,
-    pub(crate) metrics: DispatchMetrics,
-}
 
 /// The one process that delivers from a store.
 pub(crate) struct Dispatcher {
@@ -225,7 +206,7 @@ impl Dispatcher {
         self.means.metrics.breaker.with_label_values(&[name.as_str()]).set(lane.breaker.code());
         let (means, finished) = (self.means.clone(), self.finished.clone());
         self.tasks.spawn(async move {
-            let result = attempt(means, name, recipient, event, claimed).await;
+            let result = attempt_or_note(means, name, recipient, event, claimed).await;
             // The dispatcher outlives its attempts; without it nobody counts.
             let _ = finished.send(result).await;
         });
@@ -298,3 +279,6 @@ fn tell<T>(done: Result<T, StoreError>) {
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

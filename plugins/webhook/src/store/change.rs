@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Event,
     /// The portal fails with this event.
     Refused,
+    /// The gateway itself has failed: the try panicked.
+    Internal,
 }
 
 /// What becomes of an event after a try.
@@ -152,8 +154,15 @@ pub(crate) enum Effect {
 // === impl Failure ===
 
 impl Failure {
-    const ALL: [Self; 6] =
-        [Self::Transient, Self::Login, Self::Session, Self::Endpoint, Self::Event, Self::Refused];
+    const ALL: [Self; 7] = [
+        Self::Transient,
+        Self::Login,
+        Self::Session,
+        Self::Endpoint,
+        Self::Event,
+        Self::Refused,
+        Self::Internal,
+    ];
 
     /// The name in the store.
     pub(crate) fn name(self) -> &'static str {
@@ -164,6 +173,7 @@ impl Failure {
             Self::Endpoint => "endpoint",
             Self::Event => "event",
             Self::Refused => "refused",
+            Self::Internal => "internal",
         }
     }
 
@@ -176,7 +186,7 @@ impl Failure {
     pub(crate) fn is_the_portals(self) -> bool {
         match self {
             Self::Transient | Self::Login | Self::Session | Self::Endpoint => true,
-            Self::Event | Self::Refused => false,
+            Self::Event | Self::Refused | Self::Internal => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The engine that a route stores its events with.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kyc_model::SecretSource;
@@ -57,6 +57,20 @@ impl Opened<'_> {
         match self {
             Self::Sqlite(store) => Box::new(store.reader()),
             Self::Postgres(store) => Box::new(store.reader()),
+        }
+    }
+
+    /// Makes readers, as many as are asked for.
+    pub(super) fn readers(&self) -> Arc<dyn Fn() -> Box<dyn Reader> + Send + Sync> {
+        match *self {
+            Self::Sqlite(store) => {
+                let store = store.clone();
+                Arc::new(move || Box::new(store.reader()))
+            }
+            Self::Postgres(store) => {
+                let store = store.clone();
+                Arc::new(move || Box::new(store.reader()))
+            }
         }
     }
 

@@ -1,0 +1,155 @@
+//! The dispatcher over a file, with clients that do what a test needs.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+use kyc_model::{Secret, TenantTable};
+use kyc_plugin_api::testkit::{tenant, with_build};
+use uuid::Uuid;
+
+use super::means::Client;
+use super::*;
+use crate::fintechos::{Answer, DeliveryError};
+use crate::metrics::{DispatchMetrics, StoreMetrics};
+use crate::store::{Failure, Filter, Keyring, Listed, NewEvent, Owner, Sqlite, State};
+use crate::{DispatchConfig, Event};
+
+/// Panics with events that say so, and takes the others.
+#[derive(Default)]
+struct Fragile(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Client for Fragile {
+    async fn deliver(
+        &self,
+        _: &Tenant,
+        event: &Event,
+        _: &HeaderMap,
+        _: Instant,
+        _: &mut Option<Answer>,
+    ) -> Result<(), DeliveryError> {
+        let resource = event.resource().unwrap_or_default().to_owned();
+        assert!(!resource.contains("panic"), "a mistake of the client's");
+        self.0.lock().unwrap().push(resource);
+        Ok(())
+    }
+}
+
+/// A running dispatcher and its store.
+struct Running {
+    _folder: tempfile::TempDir,
+    store: Sqlite,
+    inbox: Inbox,
+    means: Means,
+    shutdown: watch::Sender<bool>,
+    dispatcher: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(client: Arc<dyn Client>, config: DispatchConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::new(&folder.path().join("events.db"), 1 << 30);
+        store.prepare().await.unwrap();
+        let (metrics, dispatch) = with_build(|build| {
+            (StoreMetrics::new(build.collectors).unwrap(), DispatchMetrics::new(build.collectors).unwrap())
+        });
+        let inbox = Inbox::new(metrics);
+        let (writers, readers) = (store.clone(), store.clone());
+        tokio::spawn(inbox.serve(move || Box::new(writers.writer())));
+        let mut table = TenantTable::default();
+        table.insert(Arc::new(acme())).unwrap();
+        let table = Arc::new(table);
+        let day = Duration::from_secs(24 * 3600);
+        let means = Means {
+            config,
+            keep_delivered: day,
+            keep_dead: day,
+            keep_keys: day,
+            inbox: inbox.clone(),
+            unrecorded: Unrecorded::new(dispatch.unrecorded.clone()),
+            readers: Arc::new(move || Box::new(readers.reader())),
+            keyring: Arc::new(keyring()),
+            portals: client,
+            tenants: Arc::new(move || Some(Arc::clone(&table))),
+            metrics: dispatch,
+        };
+        let (shutdown, seen) = watch::channel(false);
+        let dispatcher = Dispatcher::new(means.clone(), Box::new(store.reader()));
+        let dispatcher = tokio::spawn(dispatcher.run(seen, Duration::from_secs(10)));
+        Self { _folder: folder, store, inbox, means, shutdown, dispatcher }
+    }
+
+    async fn accept(&self, resource: &str) {
+        let body = format!(
+            r#"{{"payload":{{"resource_type":"report","action":"report.completed","object":{{"id":"{resource}"}}}}}}"#
+        );
+        let (uid, owner) = (Uuid::now_v7(), Owner::of(&acme()));
+        let new = NewEvent {
+            uid,
+            body: keyring().seal(uid, &owner, body.as_bytes()).unwrap(),
+            dedup: keyring().dedup(&owner, body.as_bytes()),
+            owner,
+            kind: "report.completed".to_owned(),
+            resource: Some(resource.to_owned()),
+            received: now(),
+            trace: String::new(),
+            dead: None,
+        };
+        self.inbox.accept(new).await.unwrap();
+    }
+
+    /// Waits until none waits any more, and says what became of all.
+    async fn ended(&self) -> Vec<Listed> {
+        let mut reader = self.store.reader();
+        loop {
+            let listed = reader.list(&Filter::default(), 1000).await.unwrap();
+            if listed.iter().all(|one| one.state != State::Waiting) {
+                return listed;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn stop(self) {
+        self.shutdown.send(true).unwrap();
+        self.dispatcher.await.unwrap();
+    }
+}
+
+fn acme() -> Tenant {
+    tenant("acme", "http://127.0.0.1:9/v3.6", "http://127.0.0.1:9/portal")
+}
+
+fn keyring() -> Keyring {
+    Keyring::new(&Secret::new("00".repeat(32)), &[]).unwrap()
+}
+
+fn quick() -> DispatchConfig {
+    DispatchConfig { schedule: vec![Duration::from_millis(10)], in_flight: 2, ..DispatchConfig::default() }
+}
+
+/// A try that panicked kept its place for ever: two of them, and a tenant whose portal was not proven had none left.
+#[tokio::test]
+async fn a_try_that_panics_gives_its_place_back_and_the_third_one_ends_the_event() {
+    let client = Arc::new(Fragile::default());
+    let running = Running::start(Arc::<Fragile>::clone(&client), quick()).await;
+    for resource in ["panic-1", "panic-2", "panic-3", "good-1", "good-2"] {
+        running.accept(resource).await;
+    }
+
+    let ended = running.ended().await;
+
+    let mut taken = client.0.lock().unwrap().clone();
+    taken.sort_unstable();
+    assert_eq!(taken, ["good-1", "good-2"]);
+    let dead: Vec<_> = ended.iter().filter(|one| one.state == State::Dead).collect();
+    assert!(dead.iter().all(|one| one.reason.as_deref() == Some("poison") && one.attempts == 3), "{dead:?}");
+    assert_eq!(dead.len(), 3);
+    let tries = running.store.reader().attempts(dead[0].uid).await.unwrap();
+    assert!(tries.iter().all(|one| one.failure == Some(Failure::Internal)), "{tries:?}");
+    let metrics = &running.means.metrics;
+    assert_eq!(metrics.attempts.with_label_values(&["acme", "internal"]).get(), 9);
+    assert_eq!(metrics.dead.with_label_values(&["acme", "poison"]).get(), 3);
+    running.stop().await;
+}
