@@ -150,9 +150,9 @@ impl Stored {
         }
         let mut progress = Progress::default();
         loop {
-            let bite = self.inbox.change(change(filter.clone(), progress)).await;
-            match bite.map_err(|error| away(&error))? {
-                Effect::Changed(next) if next.changed > progress.changed => progress = next,
+            let page = self.inbox.change(change(filter.clone(), progress)).await;
+            match page.map_err(|error| away(&error))? {
+                Effect::Changed(next) if next.after > progress.after => progress = next,
                 _ => break,
             }
         }

@@ -64,7 +64,7 @@ impl Dispatcher {
         let mut progress = Progress::default();
         loop {
             match self.means.inbox.change(Change::Shift { by, now, progress }).await {
-                Ok(Effect::Changed(next)) if next.changed > progress.changed => progress = next,
+                Ok(Effect::Changed(next)) if next.after > progress.after => progress = next,
                 done => break tell(done),
             }
         }

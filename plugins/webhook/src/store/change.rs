@@ -85,11 +85,11 @@ pub(crate) enum Change {
     Release(Vec<Claim>),
 }
 
-/// How far a change of many events has come. Each write takes a bounded bite, so that notifications come in
+/// How far a change of many events has come. Each write takes the next page of them, so that notifications come in
 /// between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The last event that was changed.
+    /// The last event that was looked at.
     pub(crate) after: i64,
     /// Events changed so far.
     pub(crate) changed: i64,
@@ -143,7 +143,7 @@ pub(crate) enum Effect {
     Revived,
     /// An insert found its key taken, or a finish found the event not waiting any more.
     Nothing,
-    /// A bite of the events was changed; the next one goes on from here. It was the last one when it changed none.
+    /// A page of the events was looked at; the next one goes on from here. It was the last one when that is where it began.
     Changed(Progress),
     /// An insert found the store at its size. Other changes still have room.
     Full,
@@ -230,10 +230,9 @@ impl Next {
 // === impl Progress ===
 
 impl Progress {
-    /// Behind these events, too.
-    pub(crate) fn past(self, changed: &[i64]) -> Self {
-        let after = changed.iter().copied().fold(self.after, i64::max);
-        Self { after, changed: self.changed + i64::try_from(changed.len()).unwrap_or(i64::MAX) }
+    /// Behind this event, with so many more changed.
+    pub(crate) fn at(self, last: i64, changed: u64) -> Self {
+        Self { after: last, changed: self.changed + i64::try_from(changed).unwrap_or(i64::MAX) }
     }
 }
 

@@ -274,8 +274,8 @@ pub(crate) const DISCARDED: &str = "discarded";
 /// those that cannot be read.
 const REVIVABLE: &str = "state = 2 AND dead_reason IN ('rejected', 'exhausted')";
 
-/// Events that one write changes at most, of those that a filter means.
-const BITE: i64 = 2000;
+/// Events that one write looks at and changes at most.
+const PAGE: i64 = 1000;
 
 /// Of how many of a tenant's events that are due a probe takes one.
 const NEWEST: i64 = 1000;

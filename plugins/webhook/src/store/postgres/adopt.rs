@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::{Postgres as Engine, QueryBuilder, Row};
+use sqlx::{Decode, Postgres as Engine, QueryBuilder, Row, Type};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Postgres, engine, open};
-use crate::store::{Failure, Millis, Record, Seen, StoreError, now};
+use crate::store::{Failure, Millis, PAGE, Record, Seen, StoreError, now};
 
 impl Postgres {
     /// Stores events with their states and tries; what waits can be claimed only after [`Postgres::release_adopted`].
@@ -20,7 +20,7 @@ impl Postgres {
     pub(crate) async fn adopt(&self, records: &[Record]) -> Result<usize, StoreError> {
         let mut adopted = 0;
         for part in parts(records) {
-            adopted += self.run(statement(part)).await?.len();
+            adopted += self.run::<Uuid>(statement(part)).await?.len();
         }
         Ok(adopted)
     }
@@ -40,7 +40,7 @@ impl Postgres {
         let tenants: Vec<String> = keys.iter().map(|seen| seen.tenant.clone()).collect();
         query.push_bind(dedups).push(", ").push_bind(ahead).push(", ").push_bind(tenants);
         query.push(") given(dedup, ahead, tenant) ON CONFLICT DO NOTHING) SELECT NULL::uuid WHERE false");
-        self.run(query).await.map(drop)
+        self.run::<Uuid>(query).await.map(drop)
     }
 
     /// Lets gateways claim what was adopted.
@@ -49,17 +49,30 @@ impl Postgres {
     ///
     /// [`StoreError`].
     pub(crate) async fn release_adopted(&self) -> Result<(), StoreError> {
-        let query = "UPDATE event SET leased_until = NULL WHERE state = 0 AND leased_until = 'infinity' RETURNING uid";
-        self.run(QueryBuilder::new(query)).await.map(drop)
+        let mut after = 0;
+        loop {
+            let mut query = QueryBuilder::new("WITH page AS (SELECT id FROM event WHERE id > ");
+            query.push_bind(after).push(" ORDER BY id LIMIT ").push(PAGE).push(
+                "), released AS (UPDATE event SET leased_until = NULL FROM page WHERE event.id = page.id \
+                 AND state = 0 AND leased_until = 'infinity') SELECT id FROM page ORDER BY id DESC LIMIT 1",
+            );
+            match self.run::<i64>(query).await?.first() {
+                Some(last) => after = *last,
+                None => return Ok(()),
+            }
+        }
     }
 
-    async fn run(&self, mut query: QueryBuilder<Engine>) -> Result<Vec<Uuid>, StoreError> {
+    async fn run<T>(&self, mut query: QueryBuilder<Engine>) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> Decode<'r, Engine> + Type<Engine>,
+    {
         let work = async {
             let mut connection = open::connect(&self.url).await?;
             // Nobody waits for an answer meanwhile.
             sqlx::raw_sql("SET statement_timeout = '10min'").execute(&mut connection).await?;
             let rows = query.build().fetch_all(&mut connection).await?;
-            rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, sqlx::Error>>()
+            rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<T>, sqlx::Error>>()
         };
         match timeout(PATIENCE, work).await {
             Ok(done) => done.map_err(|error: sqlx::Error| engine(&error)),

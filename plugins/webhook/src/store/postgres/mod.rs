@@ -4,6 +4,7 @@
 mod address;
 mod adopt;
 mod audit;
+mod bulk;
 mod filter;
 mod insert;
 mod listen;

@@ -1,7 +1,7 @@
 //! The tables of a database, version by version.
 
 /// What each version adds.
-pub(super) const VERSIONS: [&str; 4] = [
+pub(super) const VERSIONS: [&str; 5] = [
     "
 CREATE TABLE event(
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -113,5 +113,9 @@ CREATE INDEX event_due ON event(tenant, due, received) WHERE state = 0;
 CREATE INDEX event_held ON event(tenant, due) WHERE state = 0 AND held = 1;
 CREATE INDEX event_parked ON event(id) WHERE state = 3;
 CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN (0, 2);
+",
+    "
+CREATE INDEX event_ended ON event(done) WHERE state = 2;
+CREATE INDEX event_unknown_key ON event(key_id) WHERE state = 3 AND dead_reason = 'unknown_key';
 ",
 ];

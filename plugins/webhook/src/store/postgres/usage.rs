@@ -38,9 +38,10 @@ pub(super) async fn refused(
     Ok(Ledger::new(share, &mut used.by).refused(batch))
 }
 
-/// Makes one row of all that a tenant's events take.
+/// Makes fewer rows of all that the tenants' events take.
 pub(super) async fn add_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let query = "WITH gone AS (DELETE FROM event_use RETURNING tenant, events, bytes, keys) \
+    let query = "WITH gone AS (DELETE FROM event_use WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_use LIMIT 5000)) \
+                   RETURNING tenant, events, bytes, keys) \
                  INSERT INTO event_use SELECT tenant, sum(events), sum(bytes), sum(keys) FROM gone GROUP BY tenant \
                  HAVING sum(events) <> 0 OR sum(bytes) <> 0 OR sum(keys) <> 0";
     sqlx::query(query).execute(connection).await.map(drop)

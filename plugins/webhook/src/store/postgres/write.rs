@@ -8,16 +8,13 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
-use super::filter::push_filter;
+use super::bulk::{clamp, discard, pull_forward, replay, unpark};
 use super::insert::insert;
 use super::reseal::{bind, reseal};
 use super::sweep::{shrink, sweep};
 use super::usage::{Used, refused};
 use super::{Postgres, engine, in_time};
-use crate::store::{
-    BITE, Change, Claim, Effect, Failure, Filter, Finish, Millis, ParkReason, Progress, Share, StoreError,
-    Writer, now,
-};
+use crate::store::{Change, Claim, Effect, Failure, Finish, Share, StoreError, Writer, now};
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
 #[derive(Debug)]
@@ -103,12 +100,7 @@ async fn apply(
         Change::Discard { filter, progress, .. } => {
             Effect::Changed(discard(connection, filter, *progress).await?)
         }
-        Change::PullForward { tenant, .. } => {
-            let query = "UPDATE event SET due = now(), held = 0 WHERE id IN (SELECT id FROM event WHERE state = 0 \
-                         AND held = 1 AND tenant = $1 AND due > now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED)";
-            let done = sqlx::query(query).bind(tenant).bind(BITE).execute(connection).await?;
-            Effect::of(done.rows_affected() > 0)
-        }
+        Change::PullForward { tenant, .. } => Effect::of(pull_forward(connection, tenant).await?),
         // The database's clock alone counts here, and the clocks of gateways may jump as they like.
         Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } => Effect::Nothing,
         Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
@@ -184,67 +176,9 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
     Ok(ended)
 }
 
-async fn replay(
-    connection: &mut PgConnection,
-    filter: &Filter,
-    per_second: i64,
-    progress: Progress,
-) -> Result<Progress, sqlx::Error> {
-    let mut query = QueryBuilder::<Engine>::new("WITH picked AS (SELECT id FROM event WHERE id > ");
-    push_bite(&mut query, filter, progress);
-    query.push(
-        "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM picked) UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
-         dead_reason = NULL, since = now(), due = now() + (",
-    );
-    query.push("(place + ").push_bind(progress.changed).push(") * 1000 / ").push_bind(per_second.max(1));
-    query.push(") * interval '1 millisecond' FROM chosen WHERE event.id = chosen.id RETURNING event.id");
-    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
-}
-
-async fn discard(
-    connection: &mut PgConnection,
-    filter: &Filter,
-    progress: Progress,
-) -> Result<Progress, sqlx::Error> {
-    let mut query =
-        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state IN (0, 3) AND id > ");
-    push_bite(&mut query, filter, progress);
-    query.push(
-        ") UPDATE event SET state = 2, epoch = epoch + 1, dead_reason = 'discarded', done = now() \
-         FROM chosen WHERE event.id = chosen.id AND event.state IN (0, 3) RETURNING event.id",
-    );
-    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
-}
-
-/// Takes a bite, and says whether it found any.
-async fn unpark(connection: &mut PgConnection, keys: &[i64]) -> Result<bool, sqlx::Error> {
-    let query = "UPDATE event SET state = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, dead_reason = NULL, \
-                 since = now(), due = now() WHERE id IN (SELECT id FROM event WHERE state = 3 AND dead_reason = $1 \
-                 AND key_id = ANY($2) LIMIT $3 FOR UPDATE SKIP LOCKED)";
-    let reason = ParkReason::UnknownKey.name();
-    let done = sqlx::query(query).bind(reason).bind(keys).bind(BITE).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
-}
-
-/// Goes on with the next events that fit.
-fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progress) {
-    query.push_bind(progress.after).push(" AND ");
-    push_filter(query, filter);
-    // Locked, so that they still fit when they are changed.
-    query.push(" ORDER BY id LIMIT ").push(BITE).push(" FOR UPDATE");
-}
-
 async fn release(connection: &mut PgConnection, claims: &[Claim]) -> Result<bool, sqlx::Error> {
     let (ids, epochs): (Vec<i64>, Vec<i64>) = claims.iter().map(|claim| (claim.id, claim.epoch)).unzip();
     let query = "UPDATE event SET leased_until = NULL FROM unnest($1::bigint[], $2::bigint[]) given(id, epoch) \
                  WHERE event.id = given.id AND event.epoch = given.epoch AND event.state = 0";
     Ok(sqlx::query(query).bind(ids).bind(epochs).execute(connection).await?.rows_affected() > 0)
-}
-
-/// The database may have gone over to another machine, whose clock is behind.
-async fn clamp(connection: &mut PgConnection, latest: Millis) -> Result<bool, sqlx::Error> {
-    let ahead = latest.saturating_sub(now());
-    let query = "UPDATE event SET due = now() + $1 * interval '1 millisecond' WHERE id IN (SELECT id FROM event \
-                 WHERE state = 0 AND due > now() + $1 * interval '1 millisecond' LIMIT $2 FOR UPDATE SKIP LOCKED)";
-    Ok(sqlx::query(query).bind(ahead).bind(BITE).execute(connection).await?.rows_affected() > 0)
 }

@@ -1,6 +1,7 @@
 //! The store in one SQLite file: the default, with no set-up.
 
 mod audit;
+mod bulk;
 mod check;
 mod filter;
 mod insert;
@@ -162,3 +163,6 @@ fn engine(error: &sqlx::Error) -> StoreError {
         _ => StoreError::Engine(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

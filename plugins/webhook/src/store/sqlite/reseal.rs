@@ -7,11 +7,7 @@ use crate::store::{Bound, ParkReason, Reseal};
 /// Says whose events of older releases are.
 pub(super) async fn bind(connection: &mut SqliteConnection, events: &[Bound]) -> Result<bool, sqlx::Error> {
     for Bound { id, customer } in events {
-        let query = "UPDATE event SET subscription = coalesce(?1, ''), webhook = ?2, \
-                     state = CASE WHEN ?1 IS NULL AND state = 0 THEN 3 ELSE state END, \
-                     dead_reason = CASE WHEN ?1 IS NULL AND state = 0 THEN ?3 ELSE dead_reason END \
-                     WHERE id = ?4 AND subscription IS NULL";
-        sqlx::query(query)
+        sqlx::query(BIND)
             .bind(customer.as_ref().map(|customer| &customer.subscription))
             .bind(customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
             .bind(ParkReason::UnknownCustomer.name())
@@ -36,9 +32,7 @@ pub(super) async fn reseal(
 
 async fn reseal_one(connection: &mut SqliteConnection, event: &Reseal) -> Result<bool, sqlx::Error> {
     let customer = event.owner.customer.as_ref();
-    let query = "UPDATE event SET key_id = ?1, body = ?2, subscription = ?3, webhook = ?4, seal = ?5 \
-                 WHERE id = ?6 AND body = ?7";
-    let done = sqlx::query(query)
+    let done = sqlx::query(RESEAL)
         .bind(event.body.key_id)
         .bind(event.body.bytes.as_slice())
         .bind(customer.map(|customer| &customer.subscription))
@@ -52,8 +46,7 @@ async fn reseal_one(connection: &mut SqliteConnection, event: &Reseal) -> Result
         return Ok(false);
     }
     for (before, answer) in &event.answers {
-        let query = "UPDATE attempt SET answer_key = ?1, answer = ?2 WHERE event = ?3 AND answer = ?4";
-        sqlx::query(query)
+        sqlx::query(RESEAL_ANSWER)
             .bind(answer.key_id)
             .bind(answer.bytes.as_slice())
             .bind(event.id)
@@ -70,3 +63,12 @@ async fn reseal_one(connection: &mut SqliteConnection, event: &Reseal) -> Result
     }
     Ok(true)
 }
+
+pub(super) const BIND: &str = "UPDATE event SET subscription = coalesce(?1, ''), webhook = ?2, \
+     state = CASE WHEN ?1 IS NULL AND state = 0 THEN 3 ELSE state END, \
+     dead_reason = CASE WHEN ?1 IS NULL AND state = 0 THEN ?3 ELSE dead_reason END \
+     WHERE id = ?4 AND subscription IS NULL";
+pub(super) const RESEAL: &str = "UPDATE event SET key_id = ?1, body = ?2, subscription = ?3, webhook = ?4, seal = ?5 \
+     WHERE id = ?6 AND body = ?7";
+pub(super) const RESEAL_ANSWER: &str =
+    "UPDATE attempt SET answer_key = ?1, answer = ?2 WHERE event = ?3 AND answer = ?4";

@@ -42,9 +42,7 @@ pub(super) async fn make_room(
     }
     // More than comes in, and not so many that the batch takes long.
     let limit = i64::try_from(batch).unwrap_or(i64::MAX).saturating_mul(2).max(AT_LEAST);
-    let query =
-        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 ORDER BY done_ms LIMIT ?1)";
-    sqlx::query(query).bind(limit).execute(&mut *connection).await?;
+    sqlx::query(OLDEST_DELIVERED).bind(limit).execute(&mut *connection).await?;
     let bytes = used(connection).await?;
     if Room::of(bytes, store) != Room::Full {
         return Ok((Room::of(bytes, store), bytes));
@@ -59,10 +57,12 @@ async fn forget_keys(connection: &mut SqliteConnection, mut limit: i64) -> Resul
     let query = "SELECT tenant FROM event_use WHERE keys > 0 ORDER BY keys DESC LIMIT 10";
     let tenants: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut *connection).await?;
     for tenant in tenants {
-        let query = "DELETE FROM seen WHERE dedup IN \
-                     (SELECT dedup FROM seen WHERE tenant = ?1 AND at_ms < ?2 ORDER BY at_ms LIMIT ?3)";
-        let done =
-            sqlx::query(query).bind(tenant).bind(now() - DAY).bind(limit).execute(&mut *connection).await?;
+        let done = sqlx::query(OLD_KEYS)
+            .bind(tenant)
+            .bind(now() - DAY)
+            .bind(limit)
+            .execute(&mut *connection)
+            .await?;
         limit -= i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
         if limit <= 0 {
             break;
@@ -79,6 +79,10 @@ pub(super) async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx:
     Ok(u64::try_from(bytes).unwrap_or_default())
 }
 
+pub(super) const OLDEST_DELIVERED: &str =
+    "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 ORDER BY done_ms LIMIT ?1)";
+pub(super) const OLD_KEYS: &str = "DELETE FROM seen WHERE dedup IN \
+     (SELECT dedup FROM seen WHERE tenant = ?1 AND at_ms < ?2 ORDER BY at_ms LIMIT ?3)";
 /// Rows that a batch forgets where room is scarce, however few events it has.
 const AT_LEAST: i64 = 64;
 /// So many keys take about as much room as one event.

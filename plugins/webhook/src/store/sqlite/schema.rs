@@ -1,7 +1,7 @@
 //! The tables of a store file, version by version.
 
 /// What each version adds; the file's `user_version` says how many were applied.
-pub(super) const VERSIONS: [&str; 4] = [
+pub(super) const VERSIONS: [&str; 5] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -108,5 +108,10 @@ CREATE INDEX event_due ON event(tenant, due_ms, received_ms) WHERE state = 0;
 CREATE INDEX event_held ON event(tenant, due_ms) WHERE state = 0 AND held = 1;
 CREATE INDEX event_parked ON event(id) WHERE state = 3;
 CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN (0, 2);
+",
+    // So that nothing that is looked for again and again needs a look at all events.
+    "
+CREATE INDEX event_ended ON event(done_ms) WHERE state = 2;
+CREATE INDEX event_unknown_key ON event(key_id) WHERE state = 3 AND dead_reason = 'unknown_key';
 ",
 ];

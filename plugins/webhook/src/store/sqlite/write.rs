@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
-use super::filter::push_filter;
+use super::bulk::{CLAMP, PULL_FORWARD, UNPARK, discard, replay};
 use super::insert::insert;
 use super::reseal::{bind, reseal};
 use super::room::{Room, make_room};
@@ -16,10 +16,7 @@ use super::sweep::{shrink, sweep};
 use super::{Sqlite, engine};
 
 use crate::store::share::{KEY, Ledger, Usage, tenants};
-use crate::store::{
-    BITE, Change, DISCARDED, Effect, Failure, Filter, Finish, Millis, ParkReason, Progress, State,
-    StoreError, Writer, now,
-};
+use crate::store::{Change, DISCARDED, Effect, Failure, Finish, PAGE, State, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
 /// unusable; the next batch opens another.
@@ -138,18 +135,18 @@ async fn apply(
         | Change::Release(_) => Ok(false),
         Change::Finish(end) => finish(connection, end, room).await,
         Change::PullForward { tenant, now } => {
-            // Those that are due first come first: all are due in the end.
-            let query = "UPDATE event SET due_ms = ?1, held = 0 WHERE id IN (SELECT id FROM event WHERE state = 0 \
-                         AND held = 1 AND tenant = ?2 AND due_ms > ?1 ORDER BY due_ms LIMIT ?3)";
-            let done = sqlx::query(query).bind(now).bind(tenant).bind(BITE).execute(connection).await?;
+            let query = sqlx::query(PULL_FORWARD).bind(now).bind(tenant).bind(PAGE);
+            let done = query.execute(connection).await?;
             Ok(done.rows_affected() > 0)
         }
         Change::Clamp { latest } => {
-            let query = "UPDATE event SET due_ms = ?1 WHERE id IN \
-                         (SELECT id FROM event WHERE state = 0 AND due_ms > ?1 LIMIT ?2)";
-            Ok(sqlx::query(query).bind(latest).bind(BITE).execute(connection).await?.rows_affected() > 0)
+            Ok(sqlx::query(CLAMP).bind(latest).bind(PAGE).execute(connection).await?.rows_affected() > 0)
         }
-        Change::Unpark { keys, now } => unpark(connection, keys, *now).await,
+        Change::Unpark { keys, now } => {
+            let keys = serde_json::json!(keys).to_string();
+            let query = sqlx::query(UNPARK).bind(now).bind(keys).bind(PAGE);
+            Ok(query.execute(connection).await?.rows_affected() > 0)
+        }
         Change::Bind(events) => bind(connection, events).await,
         Change::Reseal(events) => reseal(connection, events).await,
         Change::Shrink => match store.share {
@@ -208,55 +205,4 @@ async fn was_discarded(connection: &mut SqliteConnection, end: &Finish) -> Resul
         .bind(end.attempt.at)
         .fetch_one(connection)
         .await
-}
-
-async fn replay(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-    now: Millis,
-    per_second: i64,
-    progress: Progress,
-) -> Result<Progress, sqlx::Error> {
-    let mut query = QueryBuilder::<Engine>::new(
-        "WITH chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM event WHERE id > ",
-    );
-    push_bite(&mut query, filter, progress);
-    query.push(") UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, done_ms = NULL, dead_reason = NULL, \
-         since_ms = ");
-    query.push_bind(now).push(", due_ms = ").push_bind(now).push(" + (place + ").push_bind(progress.changed);
-    query.push(") * 1000 / ").push_bind(per_second.max(1));
-    query.push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
-    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
-}
-
-async fn discard(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-    now: Millis,
-    progress: Progress,
-) -> Result<Progress, sqlx::Error> {
-    let mut query =
-        QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state IN (0, 3) AND id > ");
-    push_bite(&mut query, filter, progress);
-    query.push(") UPDATE event SET state = 2, dead_reason = 'discarded', done_ms = ").push_bind(now);
-    query.push(" FROM chosen WHERE event.id = chosen.id RETURNING event.id");
-    Ok(progress.past(&query.build_query_scalar().fetch_all(connection).await?))
-}
-
-/// Takes a bite, and says whether it found any.
-async fn unpark(connection: &mut SqliteConnection, keys: &[i64], now: Millis) -> Result<bool, sqlx::Error> {
-    let query = "UPDATE event SET state = 0, done_ms = NULL, dead_reason = NULL, since_ms = ?1, due_ms = ?1 \
-                 WHERE id IN (SELECT id FROM event WHERE state = 3 AND dead_reason = ?2 AND key_id IN \
-                 (SELECT value FROM json_each(?3)) LIMIT ?4)";
-    let keys = serde_json::json!(keys).to_string();
-    let reason = ParkReason::UnknownKey.name();
-    let done = sqlx::query(query).bind(now).bind(reason).bind(keys).bind(BITE).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
-}
-
-/// Goes on with the next events that fit.
-fn push_bite(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progress) {
-    query.push_bind(progress.after).push(" AND ");
-    push_filter(query, filter);
-    query.push(" ORDER BY id LIMIT ").push(BITE);
 }

@@ -108,7 +108,7 @@ fn events_with_many_tries_fit_into_a_database_too() {
 
 /// Replays and discards in as many bites as it takes.
 async fn bites(store: &Engine) {
-    const EVENTS: i64 = BITE * 2 + 7;
+    const EVENTS: i64 = PAGE * 2 + 7;
     let (mut writer, mut reader) = (store.writer(), store.reader());
     let new: Vec<Change> =
         (0..EVENTS).map(|n| Change::Insert(event("acme", &n.to_string(), now()))).collect();
@@ -128,7 +128,7 @@ async fn bites(store: &Engine) {
                 _ => Change::Discard { filter: filter.clone(), now: now(), progress },
             };
             match written(&mut *writer, &[change]).await.unwrap()[..] {
-                [Effect::Changed(next)] if next.changed > progress.changed => {
+                [Effect::Changed(next)] if next.after > progress.after => {
                     seen.push(next.changed - progress.changed);
                     progress = next;
                 }
