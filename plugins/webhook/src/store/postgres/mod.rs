@@ -12,6 +12,7 @@ mod open;
 mod probe;
 mod read;
 mod reseal;
+mod rows;
 mod schema;
 mod sweep;
 mod usage;

@@ -10,6 +10,7 @@ mod probe;
 mod read;
 mod reseal;
 mod room;
+mod rows;
 mod schema;
 mod shift;
 mod sweep;
