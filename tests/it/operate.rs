@@ -97,6 +97,46 @@ async fn a_waiting_event_can_be_given_up() {
     world.gateway.stop().await;
 }
 
+/// "Since when does an event wait, and which one?" had no answer: lists had the newest first, without age and resource.
+#[tokio::test(flavor = "multi_thread")]
+async fn undelivered_events_are_listed_by_age_page_by_page() {
+    let world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(500));
+    for number in 0..3 {
+        assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
+    }
+    assert_eq!(world.notify("globex", &event(7)).await.status(), 200);
+    wait_for(&world.gateway, "globex", "delivered").await;
+
+    let first = json(&world.gateway, &["list", "--oldest", "--limit", "2"]);
+    let next = first["next"].as_str().unwrap();
+    let rest = json(&world.gateway, &["list", "--oldest", "--limit", "2", "--after", next]);
+    let shown = said(&events(&world.gateway, &["list", "--oldest", "--limit", "2"]));
+    let refused = [
+        said(&events(&world.gateway, &["list", "--oldest", "--after", "yesterday"])),
+        said(&events(&world.gateway, &["list", "--oldest", "--state", "dead"])),
+    ];
+
+    let resources = |page: &Value| {
+        let events = page["events"].as_array().unwrap().iter();
+        events.map(|event| event["resource"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!([resources(&first), resources(&rest)].concat(), ["r-0", "r-1", "r-2"]);
+    assert_eq!((&first["more"], &rest["more"], &rest["next"]), (&true.into(), &false.into(), &Value::Null));
+    assert!(first["events"][0]["age_s"].as_i64().is_some_and(|age| age < 600), "{first}");
+    let header: Vec<&str> = shown.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(header, ["AGE", "DUE", "TENANT", "RESOURCE", "KIND", "STATE", "TRIES", "UID"]);
+    assert!(shown.contains(&format!("… and more: --after {next}")), "{shown}");
+    assert_eq!(
+        refused,
+        [
+            "after is the `next` of an earlier list\n",
+            "oldest lists undelivered events: those that are waiting or parked\n"
+        ]
+    );
+    world.gateway.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_meant_is_not_done() {
     let world = World::start(&stored()).await;

@@ -1,6 +1,7 @@
 //! `kyc-gateway events`: asks the admin listener of a running gateway about stored events.
 
 mod offline;
+mod tables;
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::offline::RECORDED;
 use self::offline::{Command, offline, unrecorded};
+use self::tables::by_age;
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -24,6 +26,12 @@ pub(crate) enum Events {
         target: Target,
         #[command(flatten)]
         filter: Filter,
+        /// Undelivered events alone (waiting or parked), the oldest by receipt first, with their age.
+        #[arg(long)]
+        oldest: bool,
+        /// Goes on behind this cursor, which the end of a list with --oldest names.
+        #[arg(long, value_name = "CURSOR", requires = "oldest")]
+        after: Option<String>,
         /// How many at most.
         #[arg(long, default_value_t = 50)]
         limit: u16,
@@ -151,10 +159,14 @@ impl Events {
     /// Does it and prints.
     pub(crate) fn execute(self, registry: &Registry, instruments: &Instruments) -> ExitCode {
         match self {
-            Self::List { target, filter, limit } => {
+            Self::List { target, filter, oldest, after, limit } => {
                 let mut parameters = filter.parameters();
                 parameters.push(("limit", limit.to_string()));
-                target.tell(None, "/events", &parameters, table)
+                if oldest {
+                    parameters.push(("oldest", "true".to_owned()));
+                }
+                parameters.extend(after.map(|cursor| ("after", cursor)));
+                target.tell(None, "/events", &parameters, if oldest { by_age } else { table })
             }
             Self::Show { target, uid } => target.tell(None, &format!("/events/{uid}"), &Vec::new(), details),
             Self::Replay { change, rate } => change.ask("/events/replay", vec![("rate", rate.to_string())]),

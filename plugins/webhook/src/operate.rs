@@ -1,5 +1,6 @@
 //! The stored events for operators: look, send again, give up.
 
+mod look;
 mod reseal;
 
 use std::collections::BTreeMap;
@@ -59,7 +60,10 @@ impl Stored {
         let answer = match (method.as_str(), path) {
             ("GET", "") => {
                 let limit = number(&mut query, "limit")?.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT);
-                self.list(filter(&mut query)?, limit).await
+                match flag(&mut query, "oldest")? {
+                    true => self.oldest(&mut query, limit).await,
+                    false => self.list(filter(&mut query)?, limit).await,
+                }
             }
             ("POST", "/replay") => {
                 let rate = number(&mut query, "rate")?.unwrap_or(DEFAULT_RATE).max(1);
@@ -89,26 +93,6 @@ impl Stored {
         }
     }
 
-    async fn list(&self, filter: Filter, limit: usize) -> Result<Value, Refusal> {
-        let events = self.reader.lock().await.list(&filter, limit + 1).await.map_err(|error| away(&error))?;
-        let shown: Vec<Value> = events.iter().take(limit).map(event).collect();
-        Ok(json!({ "events": shown, "more": events.len() > limit }))
-    }
-
-    async fn show(&self, uid: Uuid) -> Result<Value, Refusal> {
-        let mut reader = self.reader.lock().await;
-        let filter = Filter { uid: Some(uid), ..Filter::default() };
-        let events = reader.list(&filter, 1).await.map_err(|error| away(&error))?;
-        let found = events.first().ok_or((StatusCode::NOT_FOUND, "there is no such event".to_owned()))?;
-        let attempts = reader.attempts(uid).await.map_err(|error| away(&error))?;
-        let tries: Vec<Value> = attempts.iter().map(attempt).collect();
-        let mut shown = event(found);
-        if let Some(members) = shown.as_object_mut() {
-            members.insert("tries".to_owned(), Value::Array(tries));
-        }
-        Ok(shown)
-    }
-
     /// Changes all events that fit, or with `dry_run` says how many would be.
     async fn change(
         &self,
@@ -117,7 +101,7 @@ impl Stored {
         query: &mut BTreeMap<String, String>,
         change: impl Fn(Filter, Progress) -> Change,
     ) -> Result<Value, Refusal> {
-        let dry_run = dry_run(query)?;
+        let dry_run = flag(query, "dry_run")?;
         let mut filter = filter(query)?;
         if filter == Filter::default() {
             return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
@@ -193,11 +177,12 @@ enum Reads {
     Nothing,
 }
 
-fn dry_run(query: &mut BTreeMap<String, String>) -> Result<bool, Refusal> {
-    match query.remove("dry_run").as_deref() {
+/// A parameter that is true or false; false where it is absent.
+fn flag(query: &mut BTreeMap<String, String>, key: &str) -> Result<bool, Refusal> {
+    match query.remove(key).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err((StatusCode::BAD_REQUEST, "dry_run is true or false".to_owned())),
+        Some(_) => Err((StatusCode::BAD_REQUEST, format!("{key} is true or false"))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Refusal, away, dry_run, filter};
+use super::{Refusal, away, filter, flag};
 use crate::store::{
     Binding, Change, Customer, Effect, Filter, Keyring, Owner, Record, Reseal, Sealed, State, StoreError, now,
 };
@@ -21,7 +21,7 @@ struct Anew {
 impl Stored {
     /// Seals all events with the current key that are sealed with a previous one, so that the previous one can go.
     pub(super) async fn rekey(&self, query: &mut BTreeMap<String, String>) -> Result<Value, Refusal> {
-        let is_dry = dry_run(query)?;
+        let is_dry = flag(query, "dry_run")?;
         if !query.is_empty() {
             return Ok(Value::Null);
         }
@@ -55,7 +55,7 @@ impl Stored {
         if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
             return Err(bad("reason is one line of at most 500 characters"));
         }
-        let is_dry = dry_run(query)?;
+        let is_dry = flag(query, "dry_run")?;
         let mut filter = filter(query)?;
         if filter.tenant.is_none() && filter.uid.is_none() {
             return Err(bad("say whose events: tenant or uid is missing"));

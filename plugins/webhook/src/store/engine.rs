@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Backlog, Change, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record, Seen,
-    StoreError, Waiting,
+    Attempt, Backlog, Change, Cursor, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record, Seen,
+    StoreError, Undelivered, Waiting,
 };
 
 /// The writing side of an engine: one for each process.
@@ -50,6 +50,15 @@ pub(crate) trait Reader: Send {
 
     /// The newest `limit` events that fit.
     async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError>;
+
+    /// The first `limit` undelivered events that fit, behind `after`, by the time of their receipt. Of the states only
+    /// waiting and parked may be asked for.
+    async fn undelivered(
+        &mut self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, StoreError>;
 
     /// How many events fit.
     async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError>;
@@ -130,6 +139,15 @@ impl Reader for NotOpen {
     }
 
     async fn list(&mut self, _: &Filter, _: usize) -> Result<Vec<Listed>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn undelivered(
+        &mut self,
+        _: &Filter,
+        _: Option<Cursor>,
+        _: usize,
+    ) -> Result<Vec<Undelivered>, StoreError> {
         Err(StoreError::Away)
     }
 

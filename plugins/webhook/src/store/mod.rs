@@ -17,6 +17,7 @@ mod postgres;
 mod seal;
 mod share;
 mod sqlite;
+mod view;
 
 use uuid::Uuid;
 
@@ -35,6 +36,7 @@ pub(crate) use postgres::{Postgres, PostgresRecords, check_address, listen};
 pub(crate) use seal::{Keyring, Sealed};
 pub(crate) use share::Share;
 pub(crate) use sqlite::{Integrity, Sqlite, SqliteRecords};
+pub(crate) use view::{Cursor, Undelivered};
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub(crate) type Millis = i64;

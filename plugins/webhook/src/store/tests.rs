@@ -5,6 +5,7 @@ mod full;
 mod held;
 mod keys;
 mod moving;
+mod oldest;
 mod parked;
 mod postgres;
 mod probe;

@@ -15,6 +15,7 @@ mod reseal;
 mod rows;
 mod schema;
 mod sweep;
+mod undelivered;
 mod usage;
 mod write;
 

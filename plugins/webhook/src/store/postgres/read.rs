@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::filter::{millis, push_filter, shown};
 use super::probe::newest_untried;
 use super::rows::{attempt, listed, listed_columns, owner};
-use super::{Postgres, engine, in_time};
+use super::{Postgres, engine, in_time, undelivered};
 use crate::store::{
-    Attempt, Backlog, Claim, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed, Seen,
-    StoreError, Waiting, now,
+    Attempt, Backlog, Claim, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
+    Seen, StoreError, Undelivered, Waiting, now,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -146,6 +146,15 @@ impl Reader for PostgresReader {
         push_filter(&mut query, filter);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(query, listed).await
+    }
+
+    async fn undelivered(
+        &mut self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, StoreError> {
+        self.rows(undelivered::undelivered(filter, after, limit), undelivered::read).await
     }
 
     async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError> {

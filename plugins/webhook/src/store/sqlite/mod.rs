@@ -14,6 +14,7 @@ mod rows;
 mod schema;
 mod shift;
 mod sweep;
+mod undelivered;
 mod write;
 
 use std::path::{Path, PathBuf};

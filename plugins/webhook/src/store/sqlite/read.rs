@@ -9,10 +9,10 @@ use super::filter::push_filter;
 use super::probe::newest_untried;
 use super::room::used;
 use super::rows::{ATTEMPT, DUE, LISTED, attempt, due, listed, owner};
-use super::{Sqlite, engine};
+use super::{Sqlite, engine, undelivered};
 use crate::store::{
-    Attempt, Backlog, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed, Seen,
-    StoreError, Waiting,
+    Attempt, Backlog, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed, Seen,
+    StoreError, Undelivered, Waiting,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -117,6 +117,16 @@ impl Reader for SqliteReader {
         push_filter(&mut query, filter);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(query).await?.iter().map(listed).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+
+    async fn undelivered(
+        &mut self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>, StoreError> {
+        let rows = self.rows(undelivered::undelivered(filter, after, limit)).await?;
+        rows.iter().map(undelivered::read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError> {

@@ -1,0 +1,79 @@
+//! Tables of what waits, for people.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::word;
+
+/// Undelivered events, the oldest first.
+pub(super) fn by_age(answer: &Value) -> String {
+    let mut rows =
+        vec![["AGE", "DUE", "TENANT", "RESOURCE", "KIND", "STATE", "TRIES", "UID"].map(str::to_owned)];
+    for event in answer["events"].as_array().into_iter().flatten() {
+        let state = match event["reason"].as_str() {
+            Some(reason) => format!("{} ({reason})", word(&event["state"])),
+            None => word(&event["state"]).to_owned(),
+        };
+        let [due, tenant, resource, kind, uid] =
+            ["due", "tenant", "resource", "kind", "uid"].map(|field| word(&event[field]).to_owned());
+        let tries = event["attempts"].to_string();
+        rows.push([age(&event["age_s"]), due, tenant, resource, kind, state, tries, uid]);
+    }
+    let mut text = columns(&rows);
+    if let Some(next) = answer["next"].as_str() {
+        text.push_str(&format!("… and more: --after {next}\n"));
+    }
+    text
+}
+
+/// Rows with columns as wide as what stands in them.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, field) in widths.iter_mut().zip(row) {
+            *width = field.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let fields = row.iter().zip(widths).map(|(field, width)| format!("{field:<width$}"));
+        text.push_str(fields.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Seconds, in the two largest units.
+fn age(seconds: &Value) -> String {
+    let Some(seconds) = seconds.as_i64() else { return "-".to_owned() };
+    let age =
+        humantime::format_duration(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).to_string();
+    age.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_content() {
+        let event = json!({
+            "uid": "01a2", "tenant": "a-tenant-with-a-long-name", "kind": "report.completed", "resource": "r-1",
+            "state": "parked", "reason": "unknown_key", "attempts": 3, "due": null, "age_s": 3725,
+        });
+        let short = json!({ "uid": "01a3", "tenant": "b", "state": "waiting", "attempts": 0, "age_s": 0 });
+
+        let shown = by_age(&json!({ "events": [event, short], "more": true, "next": "17-4" }));
+
+        let expected = "\
+AGE    DUE  TENANT                     RESOURCE  KIND              STATE                 TRIES  UID
+1h 2m  -    a-tenant-with-a-long-name  r-1       report.completed  parked (unknown_key)  3      01a2
+0s     -    b                          -         -                 waiting               0      01a3
+… and more: --after 17-4
+";
+        assert_eq!(shown, expected);
+    }
+}

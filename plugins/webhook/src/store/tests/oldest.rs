@@ -1,0 +1,77 @@
+//! Undelivered events by their age, in each engine.
+
+use super::*;
+
+/// Which event has waited longest had no answer: lists had the newest first, and no age.
+async fn by_age(store: &Engine) {
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    let begin = now() - 600_000;
+    let mut rows = [
+        ("acme", "e", 0),
+        ("globex", "a", 1000),
+        ("acme", "b", 2000),
+        ("acme", "c", 3000),
+        ("acme", "d", 3000),
+    ];
+    if store.has_models_clock() {
+        // Stored in another order than received; a database notes its own time.
+        rows.swap(0, 2);
+    }
+    for (tenant, body, at) in rows {
+        let new = NewEvent { resource: Some(body.to_owned()), ..event(tenant, body, begin + at) };
+        written(&mut *writer, &[Change::Insert(new)]).await.unwrap();
+    }
+    let due = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
+    let of = |body: &str| {
+        let found =
+            |due: &&DueEvent| keyring().open(due.uid, &due.owner, &due.body).unwrap() == body.as_bytes();
+        due.iter().find(found).unwrap()
+    };
+    let ends = [
+        finish(of("b"), Next::Parked(ParkReason::UnknownKey)),
+        finish(of("c"), Next::Waiting { due: now() + 60_000, counted: true }),
+        finish(of("e"), Next::Delivered),
+    ];
+    written(&mut *writer, &ends).await.unwrap();
+
+    let mut pages = Vec::new();
+    let mut after = None;
+    loop {
+        let page = reader.undelivered(&Filter::default(), after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(Cursor::parse(&last.cursor.to_string()).unwrap());
+        pages.push(page);
+    }
+    let parked = Filter { state: Some(State::Parked), ..Filter::default() };
+    let parked = reader.undelivered(&parked, None, 9).await.unwrap();
+    let globex = Filter { tenant: Some("globex".to_owned()), ..Filter::default() };
+    let globex = reader.undelivered(&globex, None, 9).await.unwrap();
+
+    let resources = |page: &[Undelivered]| -> Vec<String> {
+        page.iter().map(|one| one.listed.resource.clone().unwrap()).collect()
+    };
+    assert_eq!(pages.iter().map(|page| resources(page)).collect::<Vec<_>>(), [["a", "b"], ["c", "d"]]);
+    assert_eq!([resources(&parked), resources(&globex)], [["b"], ["a"]]);
+    let ages = pages.concat().iter().map(|one| one.age / 1000).collect::<Vec<_>>();
+    let oldest = if store.has_models_clock() { 590 } else { 0 };
+    assert!((oldest..660).contains(&ages[0]) && ages.is_sorted_by(|one, next| one >= next), "{ages:?}");
+    assert_eq!(pages[1][0].listed.attempts, 1);
+}
+
+#[tokio::test]
+async fn undelivered_events_of_a_file_are_listed_by_age() {
+    let folder = tempfile::tempdir().unwrap();
+
+    by_age(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn undelivered_events_of_a_database_are_listed_by_age() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
+        store.prepare().await;
+
+        by_age(&store).await;
+    });
+}
