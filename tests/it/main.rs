@@ -32,6 +32,7 @@ mod expectations;
 mod floods;
 mod framing;
 mod heads;
+mod held;
 mod limits;
 mod listeners;
 mod logging;

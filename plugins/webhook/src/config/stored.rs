@@ -71,13 +71,14 @@ pub struct DispatchConfig {
     /// Events of all tenants that are sent at a time; default 512. Half of the places are for first tries. A tenant that
     /// has nothing under way may begin one event in any case.
     pub total_in_flight: usize,
-    /// How long a portal is left alone after five failures in a row, doubling; default 5 s.
+    /// How long after five failures in a row a portal is asked again, by one login or one event, doubling; default 2 s.
     #[serde(with = "humantime_serde")]
     pub breaker_open: Duration,
-    /// The longest that it is left alone; default 5 min.
+    /// The longest that it is left alone, in which a portal that is back is not noticed; default 15 s.
     #[serde(with = "humantime_serde")]
     pub breaker_longest: Duration,
-    /// How long an account that is refused is left alone, doubling up to 15 min; default 1 min.
+    /// How long after a refused login the same account and password are tried again, doubling up to 15 min, so that no
+    /// directory locks the account; default 1 min. A changed entry of the tenant document is tried at once.
     #[serde(with = "humantime_serde")]
     pub login_probe: Duration,
 }
@@ -187,8 +188,8 @@ impl Default for DispatchConfig {
             lease: None,
             in_flight: 8,
             total_in_flight: 512,
-            breaker_open: Duration::from_secs(5),
-            breaker_longest: Duration::from_secs(300),
+            breaker_open: Duration::from_secs(2),
+            breaker_longest: Duration::from_secs(15),
             login_probe: Duration::from_secs(60),
         }
     }

@@ -57,6 +57,11 @@ impl Agenda {
         }
     }
 
+    /// Says whether a lane has anything that waits, as far as is known.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.lanes.contains_key(name)
+    }
+
     /// Notes that nothing of a lane is due that is not under way.
     pub(super) fn is_done(&mut self, name: &str, clock: Millis) {
         if let Some(known) = self.lanes.get_mut(name) {

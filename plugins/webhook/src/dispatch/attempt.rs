@@ -38,6 +38,8 @@ pub(super) struct Attempted {
 pub(super) struct Claimed {
     pub(super) wall: Millis,
     pub(super) at: Instant,
+    /// Whether the try is to show that a held portal is back.
+    pub(super) is_probe: bool,
 }
 
 /// Delivers and records; returns only when the store has taken the result. Without a recipient, the event is parked.
@@ -84,8 +86,10 @@ pub(super) async fn attempt(
         error: error.map(reason),
         failure: error.map(|error| failure(error.class())),
         answer: answer
-            // Of a success there is nothing to find out later.
-            .filter(|answer| error.is_some() && !answer.head.is_empty())
+            // Of a success there is nothing to find out later, and each probe of a long outage says the same.
+            .filter(|answer| {
+                !answer.head.is_empty() && error.is_some_and(|error| !claimed.is_probe || error.is_of_event())
+            })
             .and_then(|answer| means.keyring.seal_answer(due.uid, &due.owner, &answer.head).ok()),
     };
     let end = Finish { claim: due.claim, attempt: record, next };
@@ -96,7 +100,7 @@ pub(super) async fn attempt(
 
 /// Decides what becomes of an event that the portal did not take.
 pub(super) fn after_failure(means: &Means, due: &DueEvent, claimed: Claimed, error: &DeliveryError) -> Next {
-    let Claimed { wall, at } = claimed;
+    let Claimed { wall, at, .. } = claimed;
     // The system's clock may have jumped since; what is in flight must not die of that.
     let age = wall.saturating_sub(due.received).saturating_add(schedule::millis(at.elapsed()));
     let age = Age { attempts: due.attempts, refusals: due.refusals, age, now: now() };

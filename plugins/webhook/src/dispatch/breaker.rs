@@ -1,21 +1,48 @@
-//! One breaker per tenant: a portal that is down is asked rarely, and one that is back at once.
+//! One breaker per tenant: a portal that is down is asked by cheap probes, and one that is back is noticed in seconds.
+//!
+//! What is asked while deliveries are held depends on the cause. A portal that cannot be reached, or whose login fails, gets
+//! a *login probe*: a login without an event, which costs no try, is bounded by [`super::probe`] and comes every few seconds
+//! (`dispatch.breaker_open`, doubling up to `dispatch.breaker_longest`); when it works, one event is tried. Where the portal
+//! answers and fails at deliveries, a login would show nothing, and one event is tried at the same times.
+//!
+//! A login that was *refused* is another matter: directories lock an account after five to ten wrong passwords within
+//! 10 to 30 minutes, and a locked account would turn a typing mistake into an outage of the portal's other users. So the
+//! same password is tried again only at `dispatch.login_probe`, doubling up to 15 minutes. Where the password was mended in the tenant document, the changed entry ends the hold at once.
+//!
+//! Waits are up to a fifth shorter than planned, so that the probes of many tenants of one portal do not come together.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::DispatchConfig;
-use crate::fintechos::DeliveryClass;
+use crate::fintechos::{DeliveryClass, DeliveryError};
 
 /// Whether deliveries may be tried.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Breaker {
     state: State,
+    cause: Cause,
+    /// A login has worked since it opened last: now a try must show the rest.
+    login_works: bool,
     /// Failures in a row.
     failures: u32,
-    /// How often it opened in a row.
+    /// How often it opened in a row for the same cause.
     trips: u32,
     window: Window,
+}
+
+/// Why deliveries are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// There is no answer, or the portal fails at the login.
+    Unreachable,
+    /// The portal lets the account in, and fails at deliveries.
+    Failing,
+    /// The account is not let in.
+    LoginRefused,
+    /// The portal asks for time.
+    RetryAfter,
 }
 
 /// Successes and failures since some moment, not long ago.
@@ -30,7 +57,7 @@ struct Window {
 enum State {
     Closed,
     Open(Instant),
-    /// One try is under way.
+    /// One try or one login is under way.
     HalfOpen,
 }
 
@@ -38,7 +65,9 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Allowed {
     All,
-    /// One try, to see whether the portal is back.
+    /// One login, to see whether the portal is back.
+    Login,
+    /// One try, for the same.
     Probe,
     /// Nothing before then.
     NotBefore(Instant),
@@ -46,19 +75,68 @@ pub(super) enum Allowed {
     Nothing,
 }
 
+// === impl Cause ===
+
+impl Cause {
+    /// The name in metrics, in the log and for operators.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Failing => "failing",
+            Self::LoginRefused => "login_refused",
+            Self::RetryAfter => "retry_after",
+        }
+    }
+
+    fn of(error: &DeliveryError) -> Self {
+        match error.class() {
+            DeliveryClass::Login => Self::LoginRefused,
+            DeliveryClass::Transient | DeliveryClass::Endpoint if error.is_seen_by_login() => {
+                Self::Unreachable
+            }
+            DeliveryClass::Transient
+            | DeliveryClass::Session
+            | DeliveryClass::Endpoint
+            | DeliveryClass::Event
+            | DeliveryClass::Refused => Self::Failing,
+        }
+    }
+}
+
 // === impl Breaker ===
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        Self { state: State::Closed, failures: 0, trips: 0, window: Window::new(Instant::now()) }
+        Self {
+            state: State::Closed,
+            cause: Cause::Failing,
+            login_works: false,
+            failures: 0,
+            trips: 0,
+            window: Window::new(Instant::now()),
+        }
     }
 
     pub(super) fn allows(&self, now: Instant) -> Allowed {
         match self.state {
             State::Closed => Allowed::All,
-            State::Open(until) if now >= until => Allowed::Probe,
-            State::Open(until) => Allowed::NotBefore(until),
+            State::Open(until) if now < until => Allowed::NotBefore(until),
+            State::Open(_) => match self.cause {
+                Cause::Unreachable | Cause::LoginRefused if !self.login_works => Allowed::Login,
+                Cause::Unreachable | Cause::LoginRefused | Cause::Failing | Cause::RetryAfter => {
+                    Allowed::Probe
+                }
+            },
             State::HalfOpen => Allowed::Nothing,
+        }
+    }
+
+    /// Why deliveries are held, and until when, if they are; without a time while a probe is under way.
+    pub(super) fn held(&self) -> Option<(Cause, Option<Instant>)> {
+        match self.state {
+            State::Closed => None,
+            State::Open(until) => Some((self.cause, Some(until))),
+            State::HalfOpen => Some((self.cause, None)),
         }
     }
 
@@ -83,29 +161,82 @@ impl Breaker {
         }
     }
 
-    /// Notes a failure of some class; says whether it shows that the portal is back.
-    pub(super) fn failed(&mut self, class: DeliveryClass, now: Instant, config: &DispatchConfig) -> bool {
+    /// Notes a failed try; says whether it shows that the portal is back. `jitter` is 0 to 1 and shortens the wait.
+    pub(super) fn failed(
+        &mut self,
+        error: &DeliveryError,
+        now: Instant,
+        config: &DispatchConfig,
+        jitter: f64,
+    ) -> bool {
         if let State::Open(_) = self.state {
             return false;
         }
-        let (first, longest, limit) = match class {
-            // The portal has answered: it is this one event that it does not want.
-            DeliveryClass::Event | DeliveryClass::Refused => return self.succeeded(now),
-            DeliveryClass::Login => (config.login_probe, LONGEST_LOGIN, 1),
-            DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Endpoint => {
-                (config.breaker_open, config.breaker_longest, FAILURES)
-            }
-        };
+        // The portal has answered: it is this one event that it does not want.
+        if error.is_of_event() {
+            return self.succeeded(now);
+        }
+        let cause = Cause::of(error);
         self.failures += 1;
         self.window.note(now, true);
-        if self.state == State::HalfOpen || self.failures >= limit || self.window.is_bad() {
-            let wait = first.saturating_mul(1 << self.trips.min(16)).min(longest.max(first));
-            self.state = State::Open(now + wait);
-            self.trips += 1;
-            self.failures = 0;
-            self.window = Window::new(now);
+        let is_enough = cause == Cause::LoginRefused || self.failures >= FAILURES || self.window.is_bad();
+        if self.state == State::HalfOpen || is_enough {
+            self.open(cause, now, config, jitter);
         }
         false
+    }
+
+    /// Notes that a login probe has worked: one event may be tried at once.
+    pub(super) fn login_worked(&mut self, now: Instant) {
+        if self.state != State::Closed {
+            (self.state, self.login_works) = (State::Open(now), true);
+        }
+    }
+
+    /// Notes that a login probe, which began then, has failed.
+    pub(super) fn login_failed(
+        &mut self,
+        error: &DeliveryError,
+        begun: Instant,
+        config: &DispatchConfig,
+        jitter: f64,
+    ) {
+        if self.state == State::HalfOpen {
+            // Whatever else goes wrong, the next login shows whether it still does.
+            let cause = if Cause::of(error) == Cause::LoginRefused {
+                Cause::LoginRefused
+            } else {
+                Cause::Unreachable
+            };
+            self.open(cause, begun, config, jitter);
+        }
+    }
+
+    fn open(&mut self, cause: Cause, now: Instant, config: &DispatchConfig, jitter: f64) {
+        // The two have other times.
+        if (self.cause == Cause::LoginRefused) != (cause == Cause::LoginRefused) {
+            self.trips = 0;
+        }
+        let (first, longest) = match cause {
+            Cause::LoginRefused => (config.login_probe, LONGEST_LOGIN),
+            Cause::Unreachable | Cause::Failing | Cause::RetryAfter => {
+                (config.breaker_open, config.breaker_longest)
+            }
+        };
+        let wait = first.saturating_mul(1 << self.trips.min(16)).min(longest.max(first));
+        let wait = wait.mul_f64(1.0 - JITTER * jitter.clamp(0.0, 1.0));
+        (self.state, self.cause, self.login_works) = (State::Open(now + wait), cause, false);
+        self.trips += 1;
+        self.failures = 0;
+        self.window = Window::new(now);
+    }
+
+    /// Ends a hold: a login shows at once whether the changed entry of the tenant helps.
+    pub(super) fn entry_changed(&mut self, now: Instant) {
+        self.failures = 0;
+        if self.state != State::Closed {
+            *self = Self { state: State::Open(now), cause: Cause::Unreachable, ..Self::new() };
+        }
     }
 
     /// Notes a try that says nothing about the portal.
@@ -118,7 +249,7 @@ impl Breaker {
     /// Holds everything until the portal's own time is over.
     pub(super) fn hold(&mut self, until: Instant) {
         if !matches!(self.state, State::Open(later) if later > until) {
-            self.state = State::Open(until);
+            (self.state, self.cause) = (State::Open(until), Cause::RetryAfter);
         }
     }
 
@@ -160,97 +291,8 @@ const ENOUGH: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(30);
 /// A refused account is tried at least this often.
 const LONGEST_LOGIN: Duration = Duration::from_secs(15 * 60);
+/// Waits are up to a fifth shorter than planned.
+const JITTER: f64 = 0.2;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fail(breaker: &mut Breaker, times: u32, class: DeliveryClass, now: Instant) {
-        for _ in 0..times {
-            breaker.failed(class, now, &DispatchConfig::default());
-        }
-    }
-
-    #[test]
-    fn it_opens_after_five_failures_and_doubles_up_to_five_minutes() {
-        let (mut breaker, now) = (Breaker::new(), Instant::now());
-        fail(&mut breaker, 4, DeliveryClass::Transient, now);
-        assert_eq!(breaker.allows(now), Allowed::All);
-
-        let mut waits = Vec::new();
-        fail(&mut breaker, 1, DeliveryClass::Transient, now);
-        for _ in 0..9 {
-            let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
-            waits.push((until - now).as_secs());
-            assert_eq!(breaker.allows(until), Allowed::Probe);
-            breaker.probe();
-            assert_eq!(breaker.allows(until), Allowed::Nothing);
-            fail(&mut breaker, 1, DeliveryClass::Transient, now);
-        }
-
-        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
-    }
-
-    #[test]
-    fn a_success_closes_it_and_says_that_it_was_held() {
-        let (mut breaker, now) = (Breaker::new(), Instant::now());
-        assert!(!breaker.succeeded(now));
-
-        fail(&mut breaker, 5, DeliveryClass::Endpoint, now);
-        breaker.probe();
-
-        assert!(breaker.succeeded(now));
-        assert_eq!((breaker.allows(now), breaker.code()), (Allowed::All, 0));
-    }
-
-    #[test]
-    fn it_opens_when_half_of_twenty_tries_fail_within_half_a_minute() {
-        let (mut breaker, now) = (Breaker::new(), Instant::now());
-
-        let mut alternate = |times: u32, now| {
-            for _ in 0..times {
-                breaker.succeeded(now);
-                fail(&mut breaker, 1, DeliveryClass::Transient, now);
-            }
-            breaker.allows(now)
-        };
-        let few = alternate(9, now);
-        let later = alternate(9, now + WINDOW + Duration::from_secs(1));
-        let enough = alternate(1, now + WINDOW + Duration::from_secs(2));
-
-        assert_eq!([few, later], [Allowed::All; 2]);
-        assert!(matches!(enough, Allowed::NotBefore(_)), "{enough:?}");
-    }
-
-    /// Failures in an envelope opened the breaker, and the probe took the same event again: good ones waited for ever.
-    #[test]
-    fn an_event_that_is_refused_says_nothing_against_the_portal() {
-        for class in [DeliveryClass::Event, DeliveryClass::Refused] {
-            let (mut breaker, now) = (Breaker::new(), Instant::now());
-
-            fail(&mut breaker, 50, class, now);
-            let after_many = breaker.allows(now);
-            fail(&mut breaker, 5, DeliveryClass::Transient, now);
-            breaker.probe();
-            let is_back = breaker.failed(class, now, &DispatchConfig::default());
-
-            assert_eq!((after_many, is_back, breaker.allows(now)), (Allowed::All, true, Allowed::All));
-        }
-    }
-
-    #[test]
-    fn one_refused_login_holds_the_tenant_for_a_minute_and_longer() {
-        let (mut breaker, now) = (Breaker::new(), Instant::now());
-
-        let waits = [(); 6].map(|()| {
-            // The others that wait for the same login fail together with it.
-            fail(&mut breaker, 8, DeliveryClass::Login, now);
-            let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
-            assert!(!breaker.succeeded(now), "what began before says nothing");
-            breaker.probe();
-            (until - now).as_secs()
-        });
-
-        assert_eq!(waits, [60, 120, 240, 480, 900, 900]);
-    }
-}
+mod tests;

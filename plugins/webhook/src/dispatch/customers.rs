@@ -21,15 +21,15 @@ pub(super) struct FormerNames {
 // === impl FormerNames ===
 
 impl FormerNames {
-    /// The directory of a document; what is known from another one is forgotten.
-    pub(super) fn directory(&mut self, tenants: &Arc<TenantTable>) -> Arc<Directory> {
+    /// The directory of a document, and whether it is a new one; what is known from another one is forgotten.
+    pub(super) fn directory(&mut self, tenants: &Arc<TenantTable>) -> (Arc<Directory>, bool) {
         match &self.directory {
-            Some(directory) if directory.is_of(tenants) => Arc::clone(directory),
+            Some(directory) if directory.is_of(tenants) => (Arc::clone(directory), false),
             Some(_) | None => {
                 let directory = Arc::new(Directory::new(tenants));
                 self.now.clear();
                 self.directory = Some(Arc::clone(&directory));
-                directory
+                (directory, true)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is under way for one tenant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,13 +16,26 @@ pub(super) struct Lane {
     under_way: HashMap<Claim, bool>,
     /// When its portal has answered to an event last.
     answered: Option<Instant>,
+    /// The names that its events were received for.
+    pub(super) names: HashSet<String>,
+    /// The tenant's entry, as its fingerprint tells it from others.
+    entry: Option<u64>,
+    /// What was held by the portal is due since the breaker opened last.
+    is_pulled: bool,
 }
 
 // === impl Lane ===
 
 impl Lane {
     pub(super) fn new() -> Self {
-        Self { breaker: Breaker::new(), under_way: HashMap::new(), answered: None }
+        Self {
+            breaker: Breaker::new(),
+            under_way: HashMap::new(),
+            answered: None,
+            names: HashSet::new(),
+            entry: None,
+            is_pulled: false,
+        }
     }
 
     /// How many more may begin now, of `limit` for each tenant and `free` for all. A portal that has not answered lately
@@ -32,7 +45,7 @@ impl Lane {
         let room = match self.breaker.allows(now) {
             Allowed::All => limit.saturating_sub(self.under_way.len()),
             Allowed::Probe => 1,
-            Allowed::NotBefore(_) | Allowed::Nothing => 0,
+            Allowed::Login | Allowed::NotBefore(_) | Allowed::Nothing => 0,
         };
         room.min(free.max(self.reserved()))
     }
@@ -47,9 +60,31 @@ impl Lane {
         usize::from(self.under_way.is_empty())
     }
 
-    /// Notes that the portal has answered, whether it took the event or not.
-    pub(super) fn answered(&mut self, now: Instant) {
-        self.answered = Some(now);
+    /// Notes that the portal has answered, whether it took the event or not; says whether it is the first time.
+    pub(super) fn answered(&mut self, now: Instant) -> bool {
+        self.answered.replace(now).is_none()
+    }
+
+    /// Notes which entry the tenant has; says whether it is another one than before.
+    pub(super) fn has_entry(&mut self, fingerprint: u64) -> bool {
+        self.entry.replace(fingerprint).is_some_and(|before| before != fingerprint)
+    }
+
+    /// Says whether the tenant still has this entry.
+    pub(super) fn is_of_entry(&self, fingerprint: u64) -> bool {
+        self.entry == Some(fingerprint)
+    }
+
+    /// Says, once for each time that the breaker opens, that what the portal holds must be made due, so that there is an
+    /// event to ask it by.
+    pub(super) fn wants_events(&mut self, now: Instant) -> bool {
+        let wants = self.probes(now);
+        wants && !std::mem::replace(&mut self.is_pulled, wants)
+    }
+
+    /// Notes that the breaker may have opened again.
+    pub(super) fn may_be_held(&mut self) {
+        self.is_pulled = false;
     }
 
     fn answers(&self, now: Instant) -> bool {

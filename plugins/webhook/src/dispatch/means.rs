@@ -49,6 +49,9 @@ pub(crate) trait Client: Send + Sync {
         deadline: Instant,
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError>;
+
+    /// Logs the tenant in anew, and keeps the session for the next delivery.
+    async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError>;
 }
 
 #[async_trait]
@@ -62,5 +65,9 @@ impl Client for Portals {
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
         self.deliver_and_note(tenant, event, headers, deadline, answer).await
+    }
+
+    async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError> {
+        Portals::log_in(self, tenant, deadline).await
     }
 }

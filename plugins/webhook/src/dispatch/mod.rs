@@ -10,7 +10,9 @@ mod housekeeping;
 mod lane;
 mod means;
 mod panicked;
+mod probe;
 mod schedule;
+mod settle;
 mod unrecorded;
 
 use std::collections::{HashMap, HashSet};
@@ -22,10 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::fintechos::DeliveryClass;
-use crate::store::{
-    Change, Claim, Directory, DueEvent, Effect, Inbox, Millis, Reader, Recipient, StoreError, now,
-};
+use crate::store::{Change, Claim, Directory, DueEvent, Millis, Reader, Recipient, StoreError, now};
 use agenda::{Agenda, LOOK};
 use attempt::{Attempted, Claimed};
 use clock::Clock;
@@ -35,6 +34,7 @@ use drain::time_for_tries;
 use lane::Lane;
 pub(crate) use means::{Means, Tenants};
 use panicked::attempt_or_note;
+use probe::Probed;
 pub(crate) use unrecorded::Unrecorded;
 
 /// The one process that delivers from a store.
@@ -52,6 +52,8 @@ pub(crate) struct Dispatcher {
     clamped: Option<Instant>,
     finished: mpsc::Sender<Attempted>,
     results: mpsc::Receiver<Attempted>,
+    /// The ends of login probes.
+    probed: (mpsc::Sender<Probed>, mpsc::Receiver<Probed>),
     tasks: JoinSet<()>,
     /// Which tenant is asked first, so that none is always last.
     turn: usize,
@@ -73,6 +75,7 @@ impl Dispatcher {
             clamped: None,
             finished,
             results,
+            probed: mpsc::channel(1024),
             tasks: JoinSet::new(),
             turn: 0,
         }
@@ -102,6 +105,7 @@ impl Dispatcher {
             };
             tokio::select! {
                 Some(result) = self.results.recv() => self.settle_all(result).await,
+                Some(probed) = self.probed.1.recv() => self.settle_probe(&probed),
                 () = inbox.arrival() => {}
                 () = sleep(pause) => {}
                 _ = housekeeping.tick() => self.keep_house().await,
@@ -130,9 +134,12 @@ impl Dispatcher {
         if self.means.unrecorded.is_any() {
             return Ok(LOOK);
         }
-        let directory = self.former_names.directory(&tenants);
-        self.bind_customers(&directory).await?;
+        let (directory, is_new) = self.former_names.directory(&tenants);
         let instant = Instant::now();
+        if is_new {
+            self.heed_changed_entries(&directory, instant);
+        }
+        self.bind_customers(&directory).await?;
         let news = self.means.inbox.take_news();
         news.tenants.iter().for_each(|name| self.agenda.note(name, clock));
         if news.is_more {
@@ -149,7 +156,8 @@ impl Dispatcher {
             let Some(tenant) = self.lane_tenant(&directory, &name).await? else { continue };
             self.begin_lane(&directory, &tenant, &name, (clock, instant)).await?;
         }
-        Ok(pause.min(self.agenda.good_for(instant)))
+        let until_probe = self.ask_held_portals(&directory, instant);
+        Ok(pause.min(self.agenda.good_for(instant)).min(until_probe))
     }
 
     async fn begin_lane(
@@ -175,7 +183,7 @@ impl Dispatcher {
         // Whatever is found is begun: where it was claimed, nobody else would.
         let retries = retry_room > 0;
         let room = if retries { room.min(retry_room) } else { room };
-        let claimed = Claimed { wall: clock, at: instant };
+        let claimed = Claimed { wall: clock, at: instant, is_probe: probes };
         // An event that has failed before mostly fails again, and would hold the new ones back.
         let mut due = Vec::new();
         if probes {
@@ -199,11 +207,13 @@ impl Dispatcher {
             Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
             Recipient::Absent | Recipient::Another => (Arc::clone(lane), None),
         };
-        let name = lane.name.as_str().to_owned();
+        let (name, entry) = (lane.name.as_str().to_owned(), lane.fingerprint);
         self.under_way.entry(event.owner.tenant.clone()).or_default().insert(event.claim);
         let lane = self.lanes.entry(name.clone()).or_insert_with(Lane::new);
         lane.begin(event.claim, event.attempts > 0);
-        self.means.metrics.breaker.with_label_values(&[name.as_str()]).set(lane.breaker.code());
+        lane.names.insert(event.owner.tenant.clone());
+        lane.has_entry(entry);
+        self.show(&name);
         let (means, finished) = (self.means.clone(), self.finished.clone());
         self.tasks.spawn(async move {
             let result = attempt_or_note(means, name, recipient, event, claimed).await;
@@ -221,54 +231,8 @@ impl Dispatcher {
         }
     }
 
-    async fn settle(&mut self, result: Attempted) {
-        if let Some(claims) = self.under_way.get_mut(&result.received_for) {
-            claims.remove(&result.claim);
-        }
-        if let Some(due) = result.due {
-            self.agenda.note(&result.received_for, due);
-        }
-        let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
-        lane.end(result.claim);
-        let now_instant = Instant::now();
-        let mut is_back = false;
-        match &result.outcome {
-            None => lane.breaker.inconclusive(now_instant),
-            Some(Ok(())) => {
-                lane.answered(now_instant);
-                is_back = lane.breaker.succeeded(now_instant);
-            }
-            Some(Err(error)) => {
-                if matches!(error.class(), DeliveryClass::Event | DeliveryClass::Refused) {
-                    lane.answered(now_instant);
-                }
-                is_back = lane.breaker.failed(error.class(), now_instant, &self.means.config);
-                if let Some(wait) = error.retry_after() {
-                    lane.breaker.hold(now_instant + wait);
-                }
-            }
-        }
-        self.means.metrics.breaker.with_label_values(&[result.tenant.as_str()]).set(lane.breaker.code());
-        if is_back {
-            tracing::info!(tenant = result.tenant, "the portal takes events again");
-            // Nobody waits four hours for a portal that has been back for one.
-            let change = Change::PullForward { tenant: result.received_for, now: now() };
-            self.tasks.spawn(pull_forward(self.means.inbox.clone(), change));
-        }
-    }
-
     fn in_flight(&self) -> usize {
         self.lanes.values().map(Lane::in_flight).sum()
-    }
-}
-
-/// Makes events due, some at a time, so that notifications and deliveries go on meanwhile.
-async fn pull_forward(inbox: Inbox, change: Change) {
-    loop {
-        match inbox.change(change.clone()).await {
-            Ok(Effect::Done) => inbox.wake(),
-            done => return tell(done),
-        }
     }
 }
 

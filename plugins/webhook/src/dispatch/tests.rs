@@ -12,7 +12,7 @@ use super::means::Client;
 use super::*;
 use crate::fintechos::{Answer, DeliveryError};
 use crate::metrics::{DispatchMetrics, StoreMetrics};
-use crate::store::{Failure, Filter, Keyring, Listed, NewEvent, Owner, Sqlite, State};
+use crate::store::{Failure, Filter, Inbox, Keyring, Listed, NewEvent, Owner, Sqlite, State};
 use crate::{DispatchConfig, Event};
 
 /// Panics with events that say so, and takes the others.
@@ -32,6 +32,10 @@ impl Client for Fragile {
         let resource = event.resource().unwrap_or_default().to_owned();
         assert!(!resource.contains("panic"), "a mistake of the client's");
         self.0.lock().unwrap().push(resource);
+        Ok(())
+    }
+
+    async fn log_in(&self, _: &Tenant, _: Instant) -> Result<(), DeliveryError> {
         Ok(())
     }
 }

@@ -118,6 +118,20 @@ impl DeliveryError {
         }
     }
 
+    /// Says whether a login shows when it is over: the portal did not answer, or fails at logins.
+    pub(crate) fn is_seen_by_login(&self) -> bool {
+        match self {
+            Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned => true,
+            Self::LoginStatus(_) | Self::LoginAnswer => true,
+            Self::Status(_) | Self::Busy { .. } | Self::SessionEnded | Self::Refused(_) | Self::Page => false,
+        }
+    }
+
+    /// Says whether the portal has answered, and does not take this very event.
+    pub(crate) fn is_of_event(&self) -> bool {
+        matches!(self.class(), DeliveryClass::Event | DeliveryClass::Refused)
+    }
+
     /// Says whether a new login may help at once.
     pub(super) fn ends_session(&self) -> bool {
         matches!(self, Self::Status(401 | 403) | Self::SessionEnded)

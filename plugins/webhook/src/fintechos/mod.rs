@@ -130,6 +130,22 @@ impl Portals {
         delivered
     }
 
+    /// Logs in, to see whether the portal is there and lets the account in. The next delivery has the session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Portals::deliver`].
+    pub(crate) async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError> {
+        self.check_address(tenant)?;
+        timeout_at(deadline, self.sessions.renew(tenant)).await.unwrap_or(Err(DeliveryError::Deadline))
+    }
+
+    fn check_address(&self, tenant: &Tenant) -> Result<(), DeliveryError> {
+        let url = &tenant.portal.url;
+        self.addresses.check(url).map_err(|refused| DeliveryError::transport(Step::Login, refused))?;
+        self.cleartext.check(url).map_err(|exposed| DeliveryError::transport(Step::Login, exposed))
+    }
+
     async fn attempt(
         &self,
         tenant: &Tenant,
@@ -137,9 +153,7 @@ impl Portals {
         headers: &HeaderMap,
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
-        let url = &tenant.portal.url;
-        self.addresses.check(url).map_err(|refused| DeliveryError::transport(Step::Login, refused))?;
-        self.cleartext.check(url).map_err(|exposed| DeliveryError::transport(Step::Login, exposed))?;
+        self.check_address(tenant)?;
         let session = self.sessions.session(tenant, headers).await?;
         match self.send(&tenant.portal, event, headers, &session, answer).await {
             Err(error) if error.ends_session() => {}

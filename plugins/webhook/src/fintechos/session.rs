@@ -77,6 +77,15 @@ impl Sessions {
         self.sessions.value(tenant, Session::is_usable, self.login(tenant, headers)).await
     }
 
+    /// Logs in whatever session there is, which the new one replaces.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sessions::session`].
+    pub(super) async fn renew(&self, tenant: &Tenant) -> Result<(), DeliveryError> {
+        self.sessions.value(tenant, |_| false, self.login(tenant, &HeaderMap::new())).await.map(drop)
+    }
+
     /// Drops a session that the portal no longer knows.
     pub(super) async fn forget(&self, tenant: &Tenant, session: &Arc<Session>) {
         self.sessions.forget(tenant, session).await;

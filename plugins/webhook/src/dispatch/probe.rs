@@ -1,0 +1,100 @@
+//! Login probes: whether a portal that did not answer, or refused the account, lets it in again.
+//!
+//! A probe is no try: it sends no event, costs an event nothing, and takes no place of a delivery. It ends after
+//! [`LONGEST`], while a try may take `dispatch.attempt`. Its session is used by the delivery that follows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::Dispatcher;
+use super::agenda::LOOK;
+use super::breaker::Allowed;
+use crate::fintechos::DeliveryError;
+use crate::store::Directory;
+
+/// What a login probe has shown.
+#[derive(Debug)]
+pub(super) struct Probed {
+    lane: String,
+    /// The entry that it was made with.
+    entry: u64,
+    begun: Instant,
+    outcome: Result<(), DeliveryError>,
+}
+
+// === impl Dispatcher ===
+
+impl Dispatcher {
+    /// Begins the login probes that are due, and has events made due where only an event can show whether the portal is back.
+    /// Says how long no other probe is due.
+    pub(super) fn ask_held_portals(&mut self, directory: &Directory, now: Instant) -> Duration {
+        let mut pause = LOOK;
+        let mut wanting = Vec::new();
+        for (name, lane) in &mut self.lanes {
+            // A probe for events that were discarded meanwhile would have no end.
+            if !lane.names.iter().any(|name| self.agenda.has(name)) {
+                continue;
+            }
+            match lane.breaker.allows(now) {
+                Allowed::NotBefore(until) => pause = pause.min(until.saturating_duration_since(now)),
+                Allowed::Login => {
+                    let Some(tenant) = directory.by_name(name) else { continue };
+                    lane.breaker.probe();
+                    let (tenant, portals) = (Arc::clone(tenant), Arc::clone(&self.means.portals));
+                    let (lane, ended) = (name.clone(), self.probed.0.clone());
+                    let deadline = now + self.means.config.attempt.min(LONGEST);
+                    self.tasks.spawn(async move {
+                        let outcome = portals.log_in(&tenant, deadline).await;
+                        let probed = Probed { lane, entry: tenant.fingerprint, begun: now, outcome };
+                        // The dispatcher outlives its probes; without it nobody counts.
+                        let _ = ended.send(probed).await;
+                    });
+                }
+                Allowed::Probe if lane.wants_events(now) => wanting.push(name.clone()),
+                Allowed::All | Allowed::Probe | Allowed::Nothing => {}
+            }
+        }
+        for name in wanting {
+            self.make_due(&name);
+        }
+        pause
+    }
+
+    pub(super) fn settle_probe(&mut self, probed: &Probed) {
+        let Some(lane) = self.lanes.get_mut(&probed.lane) else { return };
+        if lane.is_of_entry(probed.entry) {
+            match &probed.outcome {
+                Ok(()) => lane.breaker.login_worked(Instant::now()),
+                Err(error) => {
+                    let jitter = rand::rng().random();
+                    lane.breaker.login_failed(error, probed.begun, &self.means.config, jitter);
+                }
+            }
+            lane.may_be_held();
+        }
+        self.show(&probed.lane);
+    }
+
+    /// Ends the holds of tenants whose entries have changed: the new password or address may help.
+    pub(super) fn heed_changed_entries(&mut self, directory: &Directory, now: Instant) {
+        let mut changed = Vec::new();
+        for (name, lane) in &mut self.lanes {
+            let Some(tenant) = directory.by_name(name) else { continue };
+            if lane.has_entry(tenant.fingerprint) {
+                lane.breaker.entry_changed(now);
+                lane.may_be_held();
+                changed.push(name.clone());
+            }
+        }
+        for name in changed {
+            self.make_due(&name);
+            self.show(&name);
+        }
+    }
+}
+
+/// How long a login probe may take. A portal whose logins take longer is one that nothing can be delivered to in time.
+const LONGEST: Duration = Duration::from_secs(10);

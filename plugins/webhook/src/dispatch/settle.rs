@@ -1,0 +1,80 @@
+//! What the end of a try says about its portal.
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::attempt::Attempted;
+use super::{Dispatcher, tell};
+use crate::store::{Change, Effect, Inbox, now};
+
+impl Dispatcher {
+    pub(super) async fn settle(&mut self, result: Attempted) {
+        if let Some(claims) = self.under_way.get_mut(&result.received_for) {
+            claims.remove(&result.claim);
+        }
+        if let Some(due) = result.due {
+            self.agenda.note(&result.received_for, due);
+        }
+        let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
+        lane.end(result.claim);
+        let instant = Instant::now();
+        let was_held = lane.breaker.held().is_some();
+        let mut is_back = false;
+        match &result.outcome {
+            None => lane.breaker.inconclusive(instant),
+            Some(Ok(())) => {
+                // Before this process began, others may have noted that events wait for this portal.
+                let is_first = lane.answered(instant);
+                is_back = lane.breaker.succeeded(instant) || is_first;
+            }
+            Some(Err(error)) => {
+                if error.is_of_event() {
+                    lane.answered(instant);
+                }
+                is_back = lane.breaker.failed(error, instant, &self.means.config, rand::rng().random());
+                if let Some(wait) = error.retry_after() {
+                    lane.breaker.hold(instant + wait);
+                }
+                lane.may_be_held();
+            }
+        }
+        match lane.breaker.held() {
+            Some((cause, _)) if !was_held => {
+                let error = result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+                let error = error.map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(tenant = result.tenant, reason = cause.name(), error, "deliveries are held");
+            }
+            None if was_held => tracing::info!(tenant = result.tenant, "the portal takes events again"),
+            Some(_) | None => {}
+        }
+        self.show(&result.tenant);
+        if is_back {
+            // Nobody waits four hours for a portal that has been back for one.
+            self.make_due(&result.tenant);
+        }
+    }
+
+    /// Makes everything of a lane due that waits because of its portal.
+    pub(super) fn make_due(&mut self, lane: &str) {
+        for tenant in self.lanes.get(lane).into_iter().flat_map(|lane| lane.names.iter()) {
+            let change = Change::PullForward { tenant: tenant.clone(), now: now() };
+            self.tasks.spawn(pull_forward(self.means.inbox.clone(), change));
+        }
+    }
+
+    /// Shows how a lane stands.
+    pub(super) fn show(&self, name: &str) {
+        let Some(lane) = self.lanes.get(name) else { return };
+        self.means.metrics.breaker.with_label_values(&[name]).set(lane.breaker.code());
+    }
+}
+
+/// Makes events due, some at a time, so that notifications and deliveries go on meanwhile.
+async fn pull_forward(inbox: Inbox, change: Change) {
+    loop {
+        match inbox.change(change.clone()).await {
+            Ok(Effect::Done) => inbox.wake(),
+            done => return tell(done),
+        }
+    }
+}

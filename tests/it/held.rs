@@ -1,0 +1,69 @@
+//! Portals that are mended: noticed within seconds, by probes that cost their events nothing.
+
+use std::collections::BTreeSet;
+
+use kyc_sandbox::portal::Mode;
+
+use crate::durable::{event, stored, taken, wait_for_all};
+use crate::support::gateway::tenant;
+use crate::support::soon;
+use crate::support::world::{World, with};
+
+/// Five tries at once, and the next one in an hour.
+fn patient() -> String {
+    stored().replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["20ms", "20ms", "20ms", "20ms", "1h"]"#)
+}
+
+async fn wait_until_held(world: &World, tenant: &str) {
+    let held = format!(r#"gateway_delivery_breaker_state{{tenant="{tenant}"}} 2"#);
+    soon(async || world.gateway.metrics().await.contains(&held).then_some(())).await;
+}
+
+/// A portal was back, and its events came 3 min 52 s later: the breaker asked it only when an event was due by its own
+/// schedule.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mended_portal_is_noticed_although_its_events_are_due_in_an_hour() {
+    let world = World::start(&patient()).await;
+    world.acme.set_mode(Mode::LoginDown);
+    world.globex.set_mode(Mode::Status(500));
+    for name in ["acme", "globex"] {
+        assert_eq!(world.notify(name, &event(1)).await.status(), 200);
+        wait_until_held(&world, name).await;
+    }
+    // Probes that fail, and tries that are none.
+    world.acme.calls().wait_for_count(3).await.unwrap();
+
+    world.acme.set_mode(Mode::Ok);
+    world.globex.set_mode(Mode::Ok);
+    for portal in [&world.acme, &world.globex] {
+        wait_for_all(portal, &BTreeSet::from([event(1)])).await;
+    }
+
+    let attempt =
+        world.acme.deliveries().look(|taken| taken[0].headers["x-attempt"].to_str().unwrap().to_owned());
+    assert_eq!(attempt, "6", "probes are no tries");
+    assert!(taken(&world.acme).values().chain(taken(&world.globex).values()).all(|count| *count == 1));
+    let log = world.gateway.stop().await;
+    for said in [r#""reason":"unreachable""#, r#""reason":"failing""#, "the portal takes events again"] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+}
+
+/// A mended password waited for the breaker for up to a quarter of an hour, and the wrong one was tried meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_tried_again_only_when_it_has_changed() {
+    let config = patient().replace(r#"dispatch.login_probe = "100ms""#, r#"dispatch.login_probe = "1h""#);
+    let world = World::start_with(&config, |entry| with(entry, "ftosPassword", "wrong")).await;
+    for number in 0..4 {
+        assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
+    }
+    wait_until_held(&world, "acme").await;
+
+    world.gateway.write_tenants(world.onfido.address(), &[tenant("acme", &world.acme.url())]);
+    wait_for_all(&world.acme, &(0..4).map(event).collect()).await;
+
+    let refused = world.acme.calls().look(|calls| calls.iter().filter(|call| call.status != 200).count());
+    assert_eq!(refused, 1, "logins with the password that was refused");
+    let log = world.gateway.stop().await;
+    assert!(log.contains(r#""reason":"login_refused""#), "{log}");
+}
