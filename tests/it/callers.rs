@@ -1,12 +1,13 @@
 //! A caller acts for the tenants that name it, and for nobody else.
 
+mod issuers;
+
 use std::collections::BTreeMap;
 
 use reqwest::{Client, Identity, Response};
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, Setup, binary, start, tenant};
-use crate::support::provider::Provider;
 use crate::support::soon;
 use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
@@ -174,7 +175,20 @@ async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
     write("old", "too short");
     soon(async || gateway.log().contains("the one before stays valid").then_some(())).await;
 
+    let metric =
+        |value: u8| format!("gateway_caller_secrets_unusable{{route=\"onfido\",secret=\"apim\"}} {value}");
+    let unusable = gateway.metrics().await.contains(&metric(1));
+    let ready = reqwest::get(gateway.admin("/readyz")).await.unwrap();
+    let ready = (ready.status().as_u16(), ready.text().await.unwrap());
+    write("old", second);
+    soon(async || gateway.metrics().await.contains(&metric(0)).then_some(())).await;
+
     assert_eq!((overlap, after), ([200, 200], [200, 401]));
+    assert!(unusable && ready.0 == 200, "{ready:?}");
+    assert_eq!(
+        ready.1,
+        "ok\nroute onfido: secrets[0] cannot be used any more, the secret before stays valid\n"
+    );
     assert_eq!(call(second, "sub-acme").await, 200);
     let log = gateway.stop().await;
     assert!(log.contains("\"caller\":\"secret:apim\"") && !log.contains("canary-"), "{log}");
@@ -242,48 +256,4 @@ async fn a_revoked_certificate_is_refused_as_soon_as_the_list_says_so() {
         "{metrics}"
     );
     gateway.stop().await;
-}
-
-/// Story: two providers gave the same `sub` to two callers, and each of them could act for the other's tenant.
-#[tokio::test(flavor = "multi_thread")]
-async fn callers_of_the_same_name_by_two_issuers_are_two_callers() {
-    let onfido = Echo::start().await;
-    let (entra, partners) = (Provider::start().await, Provider::start().await);
-    let route = |name: &str, provider: &Provider| {
-        format!(
-            "[[routes]]\nname = \"{name}\"\npaths = [\"/{name}/{{*path}}\"]\n[[routes.plugins]]\nplugin = \"caller-auth\"\n\
-             token = {{ issuer = \"{}\", name = \"{name}\", audience = [\"kyc\"] }}\n\
-             [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n",
-            provider.issuer
-        )
-    };
-    let config = format!("{}{}", route("entra", &entra), route("partners", &partners));
-    let tenants = vec![bound("acme", &["entra/sub:1"]), bound("globex", &["partners/sub:1"])];
-    let setup = Setup::default().onfido(onfido.address).tenants(tenants).config(&config);
-    let gateway = start(setup).await;
-    let call = async |name: &str, provider: &Provider, subscription: &str| {
-        let token = provider.token("kyc", &json!({ "sub": "1" }));
-        let request = Client::new().get(gateway.url(&format!("/{name}/applicants"))).bearer_auth(token);
-        request.header("SubscriptionId", subscription).send().await.unwrap().status().as_u16()
-    };
-    let check = || {
-        let mut command = std::process::Command::new(binary("kyc-gateway"));
-        let output = command.arg("check").arg("--config").arg(gateway.folder().join("gateway.toml")).output();
-        String::from_utf8_lossy(&output.unwrap().stderr).into_owned()
-    };
-
-    soon(async || (call("entra", &entra, "sub-acme").await == 200).then_some(())).await;
-    soon(async || (call("partners", &partners, "sub-globex").await == 200).then_some(())).await;
-    let crossed = [call("entra", &entra, "sub-globex").await, call("partners", &partners, "sub-acme").await];
-    let whole = check();
-    gateway.write_tenants(onfido.address, &[bound("acme", &["sub:1"]), bound("globex", &["partner/sub:1"])]);
-    let doubtful = check();
-
-    assert_eq!((crossed, whole.as_str()), ([401, 401], ""));
-    assert!(
-        doubtful.contains("tenants: `callers` of tenant acme could be callers of any of 2 providers"),
-        "{doubtful}"
-    );
-    assert!(doubtful.contains("`callers` of tenant globex (`partner/`): no provider"), "{doubtful}");
-    assert!(gateway.stop().await.contains("\"caller\":\"entra/sub:1\""));
 }

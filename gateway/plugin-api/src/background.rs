@@ -28,6 +28,11 @@ pub trait Background: Send + Sync + 'static {
         true
     }
 
+    /// What an operator should mend although requests are served; `/readyz` says it, and stays 200. Holds no secret.
+    fn complaints(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Works until the shutdown begins, and returns when nothing is under way any more. The process waits for it
     /// as long as for requests.
     async fn run(&self, surroundings: Surroundings);

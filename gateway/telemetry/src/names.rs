@@ -14,6 +14,8 @@ pub const REFUSALS: &str = "gateway_refusals_total";
 /// Callers that were not let in, by route and reason: `secret`, `network`, `certificate`, `token`, and `tenant` for those
 /// that may not act for the tenant they name.
 pub const CALLERS_REFUSED: &str = "gateway_callers_refused_total";
+/// 1 while a secret of callers cannot be read or used any more and the one before stays valid, by route and secret.
+pub const CALLER_SECRETS_UNUSABLE: &str = "gateway_caller_secrets_unusable";
 /// Answers 401 and 403 of an upstream to our own credential, by tenant.
 pub const UPSTREAM_DENIALS: &str = "gateway_upstream_denials_total";
 /// Calls that were not sent on, by tenant and reason: `in_flight` or `breaker`.

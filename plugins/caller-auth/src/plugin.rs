@@ -60,7 +60,7 @@ impl Gatekeeper {
     pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, String> {
         let header = HeaderName::try_from(config.header.as_str())
             .map_err(|_| format!("header: `{}` is no header name", config.header))?;
-        let secrets = Secrets::new(&config, build.folder);
+        let secrets = Secrets::new(&config, build);
         let certificates = Certificates::new(config.certificates.as_deref());
         let (secrets, certificates) = match (secrets, certificates) {
             (Ok(secrets), Ok(certificates)) => (secrets, certificates),

@@ -2,6 +2,10 @@
 //!
 //! A secret is rotated without a restart and without a moment in which callers are refused: two secrets of one name are
 //! the same caller, so the new one is added, callers change over, and the old one's file gets the new secret too.
+//!
+//! A file that is deleted, emptied or unreadable takes no secret away (ADR 21): a volume that is not mounted for a moment must
+//! not lock out every caller. It is logged as an error, counted in a metric, and said by `/readyz`; `check` and the next
+//! start refuse it. To withdraw a secret, another one is written into its file.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +13,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kyc_model::{Secret, SecretSource};
+use kyc_plugin_api::Build;
+use kyc_telemetry::names;
+use prometheus::IntGaugeVec;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -19,6 +26,8 @@ use crate::config::{Config, SecretConfig};
 pub(crate) struct Secrets {
     entries: Vec<Entry>,
     poll: Duration,
+    route: String,
+    unusable: IntGaugeVec,
 }
 
 /// One secret, and where it is.
@@ -41,7 +50,8 @@ impl Secrets {
     /// # Errors
     ///
     /// Each one that cannot be read, is too short or is another one's too.
-    pub(crate) fn new(config: &Config, folder: &Path) -> Result<Arc<Self>, String> {
+    pub(crate) fn new(config: &Config, build: &Build<'_>) -> Result<Arc<Self>, String> {
+        let folder = build.folder;
         let mut problems = Vec::new();
         let mut entries: Vec<Entry> = Vec::new();
         if !(SHORTEST_POLL..=LONGEST_POLL).contains(&config.secret_poll) {
@@ -67,7 +77,14 @@ impl Secrets {
             }
         }
         if problems.is_empty() {
-            Ok(Arc::new(Self { entries, poll: config.secret_poll }))
+            let unusable = build.collectors.gauge(
+                names::CALLER_SECRETS_UNUSABLE,
+                "1 while a secret cannot be used any more and the one before stays valid.",
+                &["route", "secret"],
+            )?;
+            let secrets = Self { entries, poll: config.secret_poll, route: build.route.to_owned(), unusable };
+            secrets.measure();
+            Ok(Arc::new(secrets))
         } else {
             Err(problems.join("; "))
         }
@@ -99,6 +116,28 @@ impl Secrets {
                 _ = look.tick() => self.look(),
                 _ = shutdown.wait_for(|stop| *stop) => return,
             }
+        }
+    }
+
+    /// The keys of secrets that cannot be used any more.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let broken = self.entries.iter().filter(|entry| entry.is_unusable());
+        let text = |entry: &Entry| {
+            format!(
+                "route {}: {} cannot be used any more, the secret before stays valid",
+                self.route, entry.key
+            )
+        };
+        broken.map(text).collect()
+    }
+
+    /// Secrets of one name count together.
+    fn measure(&self) {
+        for entry in &self.entries {
+            let own = self.entries.iter().filter(|other| other.name == entry.name);
+            let unusable = own.filter(|other| other.is_unusable()).count();
+            let gauge = self.unusable.with_label_values(&[self.route.as_str(), &*entry.name]);
+            gauge.set(i64::from(unusable > 0));
         }
     }
 
@@ -140,6 +179,7 @@ impl Secrets {
                 }
             }
         }
+        self.measure();
     }
 }
 
@@ -170,6 +210,11 @@ impl Entry {
         Ok(Self { name, key, source, current, told: Mutex::default() })
     }
 
+    /// Says whether its source could not be used when it was looked at last.
+    fn is_unusable(&self) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Says whether nobody could tell which of the two callers has sent their secret.
     fn collides(&self, other: &Self) -> bool {
         self.name != other.name && self.current.load().is_same(&other.current.load())
@@ -189,75 +234,4 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIRST: &str = "first-secret-of-16-and-more";
-    const SECOND: &str = "second-secret-of-16-and-more";
-
-    fn secrets(folder: &Path, settings: &str) -> Result<Arc<Secrets>, String> {
-        Secrets::new(&toml::from_str(settings).unwrap(), folder)
-    }
-
-    #[test]
-    fn a_secret_that_changes_is_taken_and_one_that_cannot_be_used_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a");
-        std::fs::write(&file, FIRST).unwrap();
-        std::fs::write(folder.path().join("b"), "the-secret-of-somebody-else").unwrap();
-        let both = "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"b\" }]";
-        let secrets = secrets(folder.path(), both).unwrap();
-        let known = |text: &str| secrets.name_of(text.as_bytes()).map(|name| name.to_string());
-
-        std::fs::write(&file, format!("{SECOND}\n")).unwrap();
-        secrets.look();
-        let changed = (known(FIRST), known(SECOND));
-        for bad in ["short", "", "the-secret-of-somebody-else"] {
-            std::fs::write(&file, bad).unwrap();
-            secrets.look();
-            assert_eq!(known(SECOND).as_deref(), Some("a"), "{bad:?} takes nobody's secret away");
-        }
-        std::fs::remove_file(&file).unwrap();
-        secrets.look();
-
-        assert_eq!(changed, (None, Some("a".to_owned())));
-        assert_eq!((known(SECOND).as_deref(), known("short")), (Some("a"), None));
-        assert_eq!(known("the-secret-of-somebody-else").as_deref(), Some("b"));
-    }
-
-    #[test]
-    fn what_could_be_guessed_or_confused_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        for (file, text) in [("a", FIRST), ("same", FIRST), ("short", "nine-char"), ("empty", " \n")] {
-            std::fs::write(folder.path().join(file), text).unwrap();
-        }
-        let rows = [
-            ("secret_file = \"short\"", "secret: the secret has 9 bytes and needs at least 16"),
-            (
-                "secret_file = \"a\"\nprevious_secret_file = \"short\"",
-                "previous_secret: the secret has 9 bytes",
-            ),
-            ("secret_file = \"empty\"", "secret: the secret is empty"),
-            ("previous_secret_file = \"a\"", "previous_secret: is of no use without a secret"),
-            ("secrets = [{ name = \"a\" }]", "secrets[0]: needs one of file and env"),
-            ("secrets = [{ name = \"a\", file = \"a\", env = \"A\" }]", "secrets[0]: takes only one"),
-            ("secrets = [{ name = \"a b\", file = \"a\" }]", "secrets[0]: needs a name"),
-            (
-                "secrets = [{ name = \"first-secret-of-16-and-more\", file = \"a\" }]",
-                "secrets[0]: its name is the secret itself",
-            ),
-            (
-                "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"same\" }]",
-                "secrets[1]: is the same secret as secrets[0], of another name",
-            ),
-            ("secret_file = \"a\"\nsecret_poll = \"1ms\"", "secret_poll: must be from"),
-        ];
-
-        for (settings, expected) in rows {
-            let refused = secrets(folder.path(), settings).unwrap_err();
-            assert!(refused.starts_with(expected), "{settings}: {refused}");
-        }
-        let overlapping = "secrets = [{ name = \"a\", file = \"a\" }, { name = \"a\", file = \"same\" }]";
-        assert!(secrets(folder.path(), overlapping).is_ok(), "the end of a rotation");
-    }
-}
+mod tests;

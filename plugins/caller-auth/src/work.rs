@@ -30,6 +30,10 @@ impl Background for Work {
         self.keys.as_ref().is_none_or(|keys| keys.are_enough())
     }
 
+    fn complaints(&self) -> Vec<String> {
+        self.secrets.as_ref().map(|secrets| secrets.complaints()).unwrap_or_default()
+    }
+
     async fn run(&self, surroundings: Surroundings) {
         let secrets = async {
             if let Some(secrets) = &self.secrets {

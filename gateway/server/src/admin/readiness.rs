@@ -52,6 +52,14 @@ impl Readiness {
         Ok(())
     }
 
+    /// What should be mended although requests are served, one line each.
+    pub(crate) fn complaints(&self) -> String {
+        self.backgrounds
+            .iter()
+            .flat_map(|background| background.complaints())
+            .fold(String::new(), |lines, complaint| format!("{lines}{complaint}\n"))
+    }
+
     /// How long ago the source was looked at with success.
     fn age(&self) -> Duration {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,0 +1,77 @@
+use kyc_plugin_api::testkit;
+
+use super::*;
+
+const FIRST: &str = "first-secret-of-16-and-more";
+const SECOND: &str = "second-secret-of-16-and-more";
+
+fn secrets(folder: &Path, settings: &str) -> Result<Arc<Secrets>, String> {
+    testkit::with_build(|build| Secrets::new(&toml::from_str(settings).unwrap(), &Build { folder, ..*build }))
+}
+
+#[test]
+fn a_secret_that_changes_is_taken_and_one_that_cannot_be_used_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a");
+    std::fs::write(&file, FIRST).unwrap();
+    std::fs::write(folder.path().join("b"), "the-secret-of-somebody-else").unwrap();
+    let both = "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"b\" }]";
+    let secrets = secrets(folder.path(), both).unwrap();
+    let known = |text: &str| secrets.name_of(text.as_bytes()).map(|name| name.to_string());
+
+    std::fs::write(&file, format!("{SECOND}\n")).unwrap();
+    secrets.look();
+    let changed = (known(FIRST), known(SECOND));
+    let state = || (secrets.unusable.with_label_values(&["test", "a"]).get(), secrets.complaints());
+    assert_eq!(state(), (0, Vec::new()));
+    for bad in ["short", "", "the-secret-of-somebody-else"] {
+        std::fs::write(&file, bad).unwrap();
+        secrets.look();
+        assert_eq!(known(SECOND).as_deref(), Some("a"), "{bad:?} takes nobody's secret away");
+        assert_eq!(state().0, 1, "{bad:?}");
+    }
+    std::fs::write(&file, SECOND).unwrap();
+    secrets.look();
+    assert_eq!(state(), (0, Vec::new()), "mended");
+    std::fs::remove_file(&file).unwrap();
+    secrets.look();
+    let complaint = "route test: secrets[0] cannot be used any more, the secret before stays valid";
+    assert_eq!(state(), (1, vec![complaint.to_owned()]));
+
+    assert_eq!(changed, (None, Some("a".to_owned())));
+    assert_eq!((known(SECOND).as_deref(), known("short")), (Some("a"), None));
+    assert_eq!(known("the-secret-of-somebody-else").as_deref(), Some("b"));
+}
+
+#[test]
+fn what_could_be_guessed_or_confused_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, text) in [("a", FIRST), ("same", FIRST), ("short", "nine-char"), ("empty", " \n")] {
+        std::fs::write(folder.path().join(file), text).unwrap();
+    }
+    let rows = [
+        ("secret_file = \"short\"", "secret: the secret has 9 bytes and needs at least 16"),
+        ("secret_file = \"a\"\nprevious_secret_file = \"short\"", "previous_secret: the secret has 9 bytes"),
+        ("secret_file = \"empty\"", "secret: the secret is empty"),
+        ("previous_secret_file = \"a\"", "previous_secret: is of no use without a secret"),
+        ("secrets = [{ name = \"a\" }]", "secrets[0]: needs one of file and env"),
+        ("secrets = [{ name = \"a\", file = \"a\", env = \"A\" }]", "secrets[0]: takes only one"),
+        ("secrets = [{ name = \"a b\", file = \"a\" }]", "secrets[0]: needs a name"),
+        (
+            "secrets = [{ name = \"first-secret-of-16-and-more\", file = \"a\" }]",
+            "secrets[0]: its name is the secret itself",
+        ),
+        (
+            "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"same\" }]",
+            "secrets[1]: is the same secret as secrets[0], of another name",
+        ),
+        ("secret_file = \"a\"\nsecret_poll = \"1ms\"", "secret_poll: must be from"),
+    ];
+
+    for (settings, expected) in rows {
+        let refused = secrets(folder.path(), settings).unwrap_err();
+        assert!(refused.starts_with(expected), "{settings}: {refused}");
+    }
+    let overlapping = "secrets = [{ name = \"a\", file = \"a\" }, { name = \"a\", file = \"same\" }]";
+    assert!(secrets(folder.path(), overlapping).is_ok(), "the end of a rotation");
+}
