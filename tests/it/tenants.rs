@@ -1,14 +1,17 @@
 //! Tenants live in a real Vault API server and change under load.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::audit::records;
 use crate::support::bao::OpenBao;
-use crate::support::gateway::{Gateway, Setup, document, start, tenant};
+use crate::support::gateway::{Gateway, Setup, binary, document, start, tenant};
 use crate::support::upstream::Echo;
 
 const NOWHERE: &str = "http://127.0.0.1:9/portal";
@@ -238,4 +241,48 @@ async fn wait_for_failed_poll(gateway: &Gateway) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("no look at the source failed: {}", gateway.log());
+}
+
+/// Story: an operator reloaded a document with a slip of the pen, was told "the gateway looks at it" with exit code 0, and
+/// went home.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_says_what_came_of_it_and_fails_when_something_is_refused() {
+    let source = "[tenants]\nsource = \"file\"\npoll = \"1h\"\n";
+    let gateway = start(Setup::default().source(source)).await;
+    let reload = || {
+        let mut command = Command::new(binary("kyc-gateway"));
+        command.args(["tenants", "reload", "--reason", "test", "--admin", &gateway.admin("")]);
+        let output = command.output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    let onfido = SocketAddr::from(([127, 0, 0, 1], 9));
+    let nowhere = "http://127.0.0.1:9/portal";
+    let same = reload();
+
+    gateway.write_tenants(onfido, &[tenant("acme", "http://127.0.0.1:9/other"), tenant("initech", nowhere)]);
+    let changed = reload();
+    let mut bad = tenant("initech", nowhere);
+    bad.as_object_mut().unwrap().remove("apiToken");
+    gateway.write_tenants(onfido, &[tenant("acme", "http://127.0.0.1:9/other"), bad]);
+    let refused = reload();
+    std::fs::write(gateway.folder().join("tenants.json"), "{ canary").unwrap();
+    let broken = reload();
+    std::fs::remove_file(gateway.folder().join("tenants.json")).unwrap();
+    let away = reload();
+
+    assert!(same.0 == 0 && same.1.ends_with("2 tenants are served\nnothing changed\n"), "{same:?}");
+    let expected = "was read: 2 tenants are served\nadded: initech\nchanged: acme\nremoved: globex\n";
+    assert!(changed.0 == 0 && changed.1.ends_with(expected), "{changed:?}");
+    let expected = "refused: tenant \"initech\" (entry 2): apiToken is missing\nkept as it was: initech\n";
+    assert!(refused.0 == 1 && refused.1.ends_with(expected), "{refused:?}");
+    assert!(
+        broken.0 == 1 && broken.1.contains("is not a JSON object") && !broken.1.contains("canary"),
+        "{broken:?}"
+    );
+    assert!(away.0 == 1 && away.1.contains("No such file"), "{away:?}");
+    let outcomes = records(&gateway, "?operation=tenants.reload").await;
+    let outcomes: Vec<_> = outcomes.iter().map(|record| record["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "failed").count(), 2, "{outcomes:?}");
+    gateway.stop().await;
 }

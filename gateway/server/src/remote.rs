@@ -57,12 +57,28 @@ impl Target {
         parameters: &Parameters,
         human: fn(&Value) -> String,
     ) -> ExitCode {
+        self.conclude(why, path, parameters, human, |_| true)
+    }
+
+    /// The same for an answer that may be a failure, too.
+    pub(crate) fn conclude(
+        &self,
+        why: Option<&Why>,
+        path: &str,
+        parameters: &Parameters,
+        human: fn(&Value) -> String,
+        is_success: fn(&Value) -> bool,
+    ) -> ExitCode {
         let answer = self.call(why, path, parameters);
+        let is_failure = answer.as_ref().is_ok_and(|answer| !is_success(answer));
         let shown = answer.map(|answer| match self.json {
             true => terminal::escaped_json(&answer.to_string()),
             false => human(&terminal::printable(answer)),
         });
-        terminal::tell(shown.map_err(|reason| terminal::escaped(&reason)))
+        match terminal::tell(shown.map_err(|reason| terminal::escaped(&reason))) {
+            _ if is_failure => ExitCode::FAILURE,
+            code => code,
+        }
     }
 
     fn call(&self, why: Option<&Why>, path: &str, parameters: &Parameters) -> Result<Value, String> {

@@ -2,14 +2,16 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::Subcommand;
 use http::{Method, Response, StatusCode, header};
 use kyc_model::{Dialect, Tenant, TenantTable};
 use kyc_plugin_api::Operations;
-use kyc_tenants::{Document, OnfidoHosts, Reload, Source, Tenants, causes};
+use kyc_tenants::{Document, Failure, Look, OnfidoHosts, Outcome, Reload, Source, Tenants, causes};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::config::{Bindings, unbound};
 use crate::remote::{Target, Why};
@@ -29,7 +31,8 @@ pub(crate) enum TenantsCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Makes a running gateway look at the tenant document at once, as SIGHUP does.
+    /// Makes a running gateway look at the tenant document at once, as SIGHUP does, and prints what came of it. Exits with 1
+    /// when the source could not be read, or the document or an entry of it was refused.
     Reload {
         #[command(flatten)]
         target: Target,
@@ -65,10 +68,14 @@ impl Operations for Tenancy {
                     (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "no tenant document was loaded yet" }))
                 }
             },
-            ("POST", "/reload") => {
-                self.reload.ask();
-                (StatusCode::ACCEPTED, json!({ "reload": "asked" }))
-            }
+            ("POST", "/reload") => match timeout(LONGEST_LOOK, self.reload.outcome()).await {
+                Ok(Some(outcome)) => reloaded(outcome),
+                Ok(None) => (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "the gateway is draining" })),
+                Err(_) => {
+                    let reason = "the source does not answer yet; the log and /metrics say what comes of it";
+                    (StatusCode::GATEWAY_TIMEOUT, json!({ "error": reason }))
+                }
+            },
             (_, "/tenants" | "/reload") => {
                 let reason = "GET /admin/tenants to look, POST /admin/reload to look anew";
                 (StatusCode::METHOD_NOT_ALLOWED, json!({ "error": reason }))
@@ -90,11 +97,58 @@ impl TenantsCommand {
     pub(crate) fn execute(self) -> ExitCode {
         match self {
             Self::List { target } => target.tell(None, "/admin/tenants", &Vec::new(), table),
-            Self::Reload { target, why } => target.tell(Some(&why), "/admin/reload", &Vec::new(), |_| {
-                "the gateway looks at its tenant document".to_owned()
-            }),
+            Self::Reload { target, why } => {
+                target.conclude(Some(&why), "/admin/reload", &Vec::new(), summary, is_whole)
+            }
         }
     }
+}
+
+/// What is answered to whoever asked for a look.
+fn reloaded(outcome: Outcome) -> (StatusCode, Value) {
+    match outcome {
+        Ok(look) => {
+            let Look { source, version, tenants, added, changed, removed, refused, kept } = look;
+            let value = json!({
+                "source": source, "version": version, "tenants": tenants, "added": added, "changed": changed,
+                "removed": removed, "refused": refused, "kept": kept,
+            });
+            (StatusCode::OK, value)
+        }
+        Err(Failure::Source(reason)) => (StatusCode::BAD_GATEWAY, json!({ "error": reason })),
+        Err(Failure::Document(reason)) => (StatusCode::UNPROCESSABLE_ENTITY, json!({ "error": reason })),
+    }
+}
+
+/// The same for a person.
+fn summary(answer: &Value) -> String {
+    let version =
+        answer["version"].as_u64().map(|version| format!(" (version {version})")).unwrap_or_default();
+    let source = answer["source"].as_str().unwrap_or("the source");
+    let mut text = format!("{source}{version} was read: {} tenants are served\n", answer["tenants"]);
+    let mut is_same = true;
+    for (title, member) in [
+        ("added", "added"),
+        ("changed", "changed"),
+        ("removed", "removed"),
+        ("refused", "refused"),
+        ("kept as it was", "kept"),
+    ] {
+        for line in answer[member].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            is_same = false;
+            // Writing into a string does not fail.
+            let _ = writeln!(text, "{title}: {line}");
+        }
+    }
+    if is_same {
+        text.push_str("nothing changed\n");
+    }
+    text
+}
+
+/// Says whether every entry of the document is served.
+fn is_whole(answer: &Value) -> bool {
+    answer["refused"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// Reads a source once and says what would be served; succeeds only when everything would be.
@@ -180,4 +234,6 @@ fn table(answer: &Value) -> String {
     text
 }
 
+/// A login at Vault and a read that is tried again take a while.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
 const DESCRIPTION: &str = include_str!("tenancy.openapi.json");

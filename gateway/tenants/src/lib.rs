@@ -8,4 +8,4 @@ pub use document::{Document, DocumentError, Misspelt, OnfidoHosts, Refusal};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
 pub use source::{Source, SourceError, causes};
-pub use watch::{Reload, Tenants, WatchSettings, watch};
+pub use watch::{Failure, Look, Outcome, Reload, Tenants, WatchSettings, watch};

@@ -40,6 +40,11 @@ pub trait Source: Send {
         None
     }
 
+    /// The number of what was read last, where the place counts.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+
     /// Names the place for the operator, as in `vault secret kv/dcs/kyc-onfido`; holds no secret.
     fn describe(&self) -> String;
 }

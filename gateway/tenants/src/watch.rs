@@ -1,5 +1,7 @@
 //! The running tenants, and the task that keeps them up to date.
 
+mod reload;
+
 use std::collections::hash_map::RandomState;
 use std::future::Future;
 use std::hash::BuildHasher;
@@ -8,15 +10,16 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use kyc_model::TenantTable;
+use kyc_model::{Tenant, TenantTable};
 use kyc_telemetry::Metrics;
 
 use crate::document::{Document, DocumentError, OnfidoHosts};
 use crate::source::{Source, SourceError, causes};
+
+pub use reload::{Failure, Look, Outcome, Reload};
 
 /// The running tenants: one table, swapped as a whole. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +37,9 @@ struct Watcher {
     running: Option<u64>,
     /// Of the document that was read last.
     seen: Option<u64>,
+    /// What the running document holds.
+    found: Look,
 }
-
-/// Asks the watch to look at once. Clones ask the same one.
-#[derive(Clone, Debug, Default)]
-pub struct Reload(Arc<Notify>);
 
 /// Why a look did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +48,6 @@ enum LookError {
     Source(#[from] SourceError),
     #[error("cannot use the tenant document")]
     Document(#[from] DocumentError),
-}
-
-// === impl Reload ===
-
-impl Reload {
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.notify_one();
-    }
 }
 
 // === impl Tenants ===
@@ -98,8 +90,17 @@ pub async fn watch(
     on_first_load: impl FnOnce(),
 ) {
     let hashes = RandomState::new();
-    let mut watcher =
-        Watcher { source, tenants, metrics, settings, hashes, reload, running: None, seen: None };
+    let mut watcher = Watcher {
+        source,
+        tenants,
+        metrics,
+        settings,
+        hashes,
+        reload,
+        running: None,
+        seen: None,
+        found: Look::default(),
+    };
     tokio::select! {
         biased;
         _ = shutdown => {}
@@ -114,7 +115,18 @@ impl Watcher {
         let mut on_first_load = Some(on_first_load);
         let mut retries = self.retries();
         loop {
-            let pause = match self.look().await {
+            let waiting = self.reload.take_waiting();
+            if !waiting.is_empty() {
+                // Whoever waits wants it to be read.
+                self.seen = None;
+            }
+            let looked = self.look().await;
+            let outcome = self.outcome(&looked);
+            for waiting in waiting {
+                // Whoever went away does not hear it.
+                let _ = waiting.send(outcome.clone());
+            }
+            let pause = match looked {
                 Ok(()) => {
                     if let Some(first) = on_first_load.take() {
                         first();
@@ -133,7 +145,7 @@ impl Watcher {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.reload.0.notified() => {
+                () = self.reload.asked() => {
                     info!("looking at the tenant document, as asked");
                     // Whoever asks wants it to be read.
                     self.seen = None;
@@ -156,11 +168,31 @@ impl Watcher {
         Ok(())
     }
 
+    /// The same for whoever asked for the look.
+    fn outcome(&self, looked: &Result<(), LookError>) -> Outcome {
+        match looked {
+            Ok(()) => Ok(Look {
+                source: self.source.describe(),
+                version: self.source.version(),
+                ..self.found.clone()
+            }),
+            Err(error) => {
+                let text = format!("{}: {}", self.source.describe(), causes(error));
+                Err(match error {
+                    LookError::Source(_) => Failure::Source(text),
+                    LookError::Document(_) => Failure::Document(text),
+                })
+            }
+        }
+    }
+
     async fn read(&mut self) -> Result<&'static str, LookError> {
         let text = self.source.read().await?;
         let hash = self.hashes.hash_one(text.reveal());
         self.seen = Some(hash);
         if self.running == Some(hash) {
+            self.found =
+                Look { added: Vec::new(), changed: Vec::new(), removed: Vec::new(), ..self.found.clone() };
             return Ok("unchanged");
         }
         let previous = self.tenants.load();
@@ -171,7 +203,7 @@ impl Watcher {
         Ok("changed")
     }
 
-    fn apply(&self, document: Document) {
+    fn apply(&mut self, document: Document) {
         for tenant in document.tenants.iter() {
             if self.settings.callers_are_needed && tenant.callers.is_none() {
                 warn!(tenant = %tenant.name, "this tenant names no callers, so that certificates and tokens are refused");
@@ -191,6 +223,7 @@ impl Watcher {
         for name in &document.kept {
             warn!(tenant = %name, "this tenant stays as it was, since its entry is refused");
         }
+        self.found = compare(self.tenants.load().as_deref(), &document);
         self.tenants.replace(Arc::new(document.tenants));
         self.metrics.tenants.set(gauge(tenants));
         self.metrics.tenants_refused.set(gauge(refused));
@@ -204,6 +237,30 @@ impl Watcher {
             .with_jitter()
             .without_max_times()
             .build()
+    }
+}
+
+/// What a document changes.
+fn compare(before: Option<&TenantTable>, document: &Document) -> Look {
+    let names = |table: &TenantTable, is_meant: &dyn Fn(&Tenant) -> bool| {
+        let meant = table.iter().filter(|tenant| is_meant(tenant));
+        let mut names: Vec<String> = meant.map(|tenant| tenant.name.as_str().to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    let known = |name: &str| before.and_then(|table| table.by_name(name));
+    let is_other = |tenant: &Tenant| {
+        known(tenant.name.as_str()).is_some_and(|other| other.fingerprint != tenant.fingerprint)
+    };
+    let is_gone = |tenant: &Tenant| document.tenants.by_name(tenant.name.as_str()).is_none();
+    Look {
+        tenants: document.tenants.len(),
+        added: names(&document.tenants, &|tenant| known(tenant.name.as_str()).is_none()),
+        changed: names(&document.tenants, &is_other),
+        removed: before.map(|table| names(table, &is_gone)).unwrap_or_default(),
+        refused: document.refused.iter().map(ToString::to_string).collect(),
+        kept: document.kept.iter().map(ToString::to_string).collect(),
+        ..Look::default()
     }
 }
 

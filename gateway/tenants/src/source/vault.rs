@@ -174,6 +174,10 @@ impl Source for VaultSource {
         Ok(result?)
     }
 
+    fn version(&self) -> Option<u64> {
+        self.read.as_ref().map(|(number, _)| *number)
+    }
+
     async fn is_unchanged(&mut self) -> Result<bool, SourceError> {
         if self.read.is_none() || self.blind {
             return Ok(false);

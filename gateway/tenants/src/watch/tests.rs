@@ -123,12 +123,47 @@ async fn log_names_source_cause_and_tenant_and_no_secret() {
     assert!(!text.contains("canary"), "{text}");
 }
 
+/// `tenants reload` said that the gateway looks, and never what it found.
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_a_look_hears_what_came_of_it() {
+    let named =
+        |names: &[String]| names.iter().map(|name| name.replace("acme-", "")).collect::<Vec<_>>().concat();
+    let mut changed: serde_json::Value = serde_json::from_str(&document(&["b", "c"])).unwrap();
+    changed["Onfido-ApiTokens"][0]["apiToken"] = "other".into();
+    let run = Run::start([
+        Ok(document(&["a", "b"])),
+        Ok(changed.to_string()),
+        Ok(changed.to_string()),
+        Ok(document(&["d", "d", "c"])),
+        Err("away"),
+        Ok("{ not json".to_owned()),
+    ]);
+    run.looks(1).await;
+
+    let second = run.reload.outcome().await.unwrap().unwrap();
+    let same = run.reload.outcome().await.unwrap().unwrap();
+    let refused = run.reload.outcome().await.unwrap().unwrap();
+    let away = run.reload.outcome().await.unwrap().unwrap_err();
+    let broken = run.reload.outcome().await.unwrap().unwrap_err();
+
+    assert_eq!((second.source.as_str(), second.version, second.tenants), ("a script", None, 2));
+    assert_eq!([&second.added, &second.changed, &second.removed].map(|names| named(names)), ["c", "b", "a"]);
+    assert_eq!([&same.added, &same.changed, &same.removed].map(|names| named(names)), ["", "", ""]);
+    assert_eq!((named(&refused.removed), refused.refused.len()), ("b".to_owned(), 2), "{refused:?}");
+    assert!(matches!(&away, Failure::Source(text) if text.ends_with("cannot read script: away")), "{away}");
+    assert!(matches!(&broken, Failure::Document(text) if text.contains("is not a JSON object")), "{broken}");
+    for text in [format!("{refused:?}"), away.to_string(), broken.to_string()] {
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
+
 /// A watch under way.
 struct Run {
     tenants: Tenants,
     metrics: Metrics,
     looks: Arc<AtomicUsize>,
     first_loads: Arc<AtomicUsize>,
+    reload: Reload,
     shutdown: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -138,6 +173,7 @@ impl Run {
         let (tenants, metrics) = (Tenants::default(), Metrics::new().unwrap());
         let (looks, first_loads) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (shutdown, stopped) = oneshot::channel();
+        let reload = Reload::default();
         let source = Script { answers: script.into_iter().collect(), looks: Arc::clone(&looks) };
         let on_first_load = {
             let first_loads = Arc::clone(&first_loads);
@@ -150,11 +186,11 @@ impl Run {
             tenants.clone(),
             metrics.clone(),
             WatchSettings { poll: POLL, hosts: OnfidoHosts::default(), callers_are_needed: false },
-            Reload::default(),
+            reload.clone(),
             stopped,
             on_first_load,
         );
-        Self { tenants, metrics, looks, first_loads, shutdown, task: tokio::spawn(watch) }
+        Self { tenants, metrics, looks, first_loads, reload, shutdown, task: tokio::spawn(watch) }
     }
 
     /// Lets the time pass until the source was looked at so often, and the look was worked off.
