@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::description;
 use crate::origin::Origin;
 use crate::store::{
-    Attempt, Change, DISCARDED, Effect, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
+    Attempt, Change, DISCARDED, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
 };
 use crate::stored::Stored;
 
@@ -132,26 +132,13 @@ impl Stored {
             let events = self.reader.lock().await.count(&filter).await.map_err(|error| away(&error))?;
             return Ok(json!({ "would_change": events, "unknown_key": unknown_key }));
         }
-        let mut progress = Progress::default();
-        loop {
-            let page = self.inbox.change(change(filter.clone(), progress)).await;
-            match page.map_err(|error| away(&error))? {
-                Effect::Changed(next) if next.after > progress.after => progress = next,
-                _ => break,
-            }
-        }
+        let pages = self.inbox.change_all(|progress| change(filter.clone(), progress));
+        let events = pages.await.map_err(|error| away(&error))?.changed;
         let (tenant, state) = (filter.tenant.as_deref(), filter.state.map(State::name));
         let uid = filter.uid.map(|uid| uid.to_string());
-        tracing::info!(
-            action,
-            tenant,
-            state,
-            uid,
-            events = progress.changed,
-            "events changed by an operator"
-        );
+        tracing::info!(action, tenant, state, uid, events, "events changed by an operator");
         self.inbox.wake();
-        Ok(json!({ "changed": progress.changed, "unknown_key": unknown_key }))
+        Ok(json!({ "changed": events, "unknown_key": unknown_key }))
     }
 
     /// Leaves out what cannot be opened, and says how many events that are; one that was named is refused.

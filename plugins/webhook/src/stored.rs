@@ -17,7 +17,7 @@ use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warn
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Tenants, Unrecorded};
+use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Tenants, Unrecorded, supervised};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::origin::Origin;
@@ -197,7 +197,9 @@ impl Background for Stored {
                 None => return,
             },
             Opened::Postgres(store) => {
-                tokio::spawn(listen((*store).clone(), self.inbox.clone(), shutdown.clone()));
+                let (store, inbox, seen) = ((*store).clone(), self.inbox.clone(), shutdown.clone());
+                let work = move || listen(store.clone(), inbox.clone(), seen.clone());
+                tokio::spawn(supervised("announcements", shutdown.clone(), work));
                 None
             }
         };

@@ -1,16 +1,49 @@
-//! What is done every few seconds beside the deliveries: old events are forgotten, and what waits is counted.
+//! What is done every few seconds beside the deliveries, on a task of its own: old events are forgotten, and what waits is
+//! counted.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, sleep};
 
-use super::{Dispatcher, schedule, tell};
-use crate::store::{Change, Effect, Inbox, Millis, Progress, Sweep, now};
+use super::{Means, schedule, tell};
+use crate::store::{Change, Effect, Inbox, Reader, Sweep, now};
 
-impl Dispatcher {
-    pub(super) async fn keep_house(&mut self) {
+/// Keeps the store in order while a dispatcher delivers from it.
+pub(super) struct Housekeeping {
+    means: Means,
+    reader: Box<dyn Reader>,
+    /// Whether the system's clock can be believed when it says that something is old.
+    is_settled: Arc<AtomicBool>,
+    /// When due times were looked over last.
+    clamped: Option<Instant>,
+}
+
+// === impl Housekeeping ===
+
+impl Housekeeping {
+    pub(super) fn new(means: Means, is_settled: Arc<AtomicBool>) -> Self {
+        Self { reader: (means.readers)(), means, is_settled, clamped: None }
+    }
+
+    /// Goes on until the shutdown.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let mut interval = tokio::time::interval(INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !*shutdown.borrow() {
+            tokio::select! {
+                _ = interval.tick() => self.keep_house().await,
+                _ = shutdown.changed() => {}
+            }
+        }
+    }
+
+    async fn keep_house(&mut self) {
         if self.clamped.is_none_or(|at| at.elapsed() >= CLAMP) {
-            self.clamp().await;
+            clamp(&self.means).await;
+            self.clamped = Some(Instant::now());
         }
         let old = Sweep {
             keys: now() - schedule::millis(self.means.keep_keys),
@@ -19,11 +52,10 @@ impl Dispatcher {
         };
         let unpark = Change::Unpark { keys: self.means.keyring.key_ids(), now: now() };
         // After a jump of the clock everything may look old.
-        let sweep = self.is_settled.then_some(Change::Sweep(old));
+        let sweep = self.is_settled.load(Ordering::Relaxed).then_some(Change::Sweep(old));
         for change in sweep.into_iter().chain([Change::Shrink, unpark]) {
-            in_bites(&self.means.inbox, change).await;
+            in_pages(&self.means.inbox, change).await;
         }
-        self.former_names.forget();
         match self.reader.parked().await {
             Ok(parked) => {
                 self.means.metrics.parked.reset();
@@ -57,40 +89,40 @@ impl Dispatcher {
     }
 }
 
-impl Dispatcher {
-    /// Moves the events along with the system's clock, some at a time. Nothing is claimed meanwhile, since its age would be
-    /// wrong.
-    pub(super) async fn shift(&mut self, by: Millis, now: Millis) {
-        let mut progress = Progress::default();
-        loop {
-            match self.means.inbox.change(Change::Shift { by, now, progress }).await {
-                Ok(Effect::Changed(next)) if next.after > progress.after => progress = next,
-                done => break tell(done),
-            }
-        }
-        self.clamp().await;
-    }
-
-    /// Brings due times back that lie too far ahead.
-    async fn clamp(&mut self) {
-        let latest = now() + schedule::millis(schedule::longest(&self.means.config));
-        in_bites(&self.means.inbox, Change::Clamp { latest }).await;
-        self.clamped = Some(Instant::now());
-    }
+/// Brings due times back that lie too far ahead.
+pub(super) async fn clamp(means: &Means) {
+    let latest = now() + schedule::millis(schedule::longest(&means.config));
+    in_pages(&means.inbox, Change::Clamp { latest }).await;
 }
 
-/// Does a change again for as long as it finds something, but not without end. Each time it takes a bounded bite, so that
-/// notifications come in between.
-async fn in_bites(inbox: &Inbox, change: Change) {
-    for _ in 0..BITES {
+/// Does a change again for as long as it finds something, but not without end. Each time it takes one page, and leaves the
+/// writer to others for as long as that took.
+async fn in_pages(inbox: &Inbox, change: Change) {
+    for _ in 0..PAGES {
+        let begun = Instant::now();
         match inbox.change(change.clone()).await {
-            Ok(Effect::Done) => {}
+            Ok(Effect::Done) => sleep(begun.elapsed()).await,
             done => return tell(done),
         }
     }
 }
 
-/// Bites of one change.
-const BITES: usize = 50;
+/// Makes events of a tenant due whose portal is back, page by page like the others, but to the end.
+pub(super) async fn pull_forward(inbox: Inbox, change: Change) {
+    loop {
+        let begun = Instant::now();
+        match inbox.change(change.clone()).await {
+            Ok(Effect::Done) => {
+                inbox.wake();
+                sleep(begun.elapsed()).await;
+            }
+            done => return tell(done),
+        }
+    }
+}
+
+const INTERVAL: Duration = Duration::from_secs(10);
+/// Pages of one change between two looks at everything.
+const PAGES: usize = 100;
 /// How often due times are looked over: a database may have gone over to a machine with another clock.
 const CLAMP: Duration = Duration::from_secs(3600);

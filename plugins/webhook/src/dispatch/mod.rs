@@ -13,15 +13,18 @@ mod panicked;
 mod probe;
 mod schedule;
 mod settle;
+mod shift;
+mod supervised;
 mod unrecorded;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kyc_model::Tenant;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::store::{Change, Claim, Directory, DueEvent, Millis, Reader, Recipient, StoreError, now};
@@ -31,10 +34,12 @@ use clock::Clock;
 use customers::FormerNames;
 pub(crate) use drain::GIVING_BACK;
 use drain::time_for_tries;
+use housekeeping::Housekeeping;
 use lane::Lane;
 pub(crate) use means::{Means, Tenants};
 use panicked::attempt_or_note;
 use probe::Probed;
+pub(crate) use supervised::supervised;
 pub(crate) use unrecorded::Unrecorded;
 
 /// The one process that delivers from a store.
@@ -47,9 +52,7 @@ pub(crate) struct Dispatcher {
     former_names: FormerNames,
     agenda: Agenda,
     /// Whether the system's clock can be believed when it says that something is old.
-    is_settled: bool,
-    /// When due times were looked over last.
-    clamped: Option<Instant>,
+    is_settled: Arc<AtomicBool>,
     finished: mpsc::Sender<Attempted>,
     results: mpsc::Receiver<Attempted>,
     /// The ends of login probes.
@@ -71,8 +74,7 @@ impl Dispatcher {
             under_way: HashMap::new(),
             former_names: FormerNames::default(),
             agenda: Agenda::default(),
-            is_settled: true,
-            clamped: None,
+            is_settled: Arc::new(AtomicBool::new(true)),
             finished,
             results,
             probed: mpsc::channel(1024),
@@ -86,7 +88,8 @@ impl Dispatcher {
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
         let inbox = self.means.inbox.clone();
         let mut clock = Clock::start(now());
-        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        let housekeeping = self.keep_house(&shutdown);
+        let mut forgetting = tokio::time::interval(FORGETTING);
         while !*shutdown.borrow() {
             let wall = now();
             if let Some(by) = clock.jump(wall) {
@@ -94,7 +97,7 @@ impl Dispatcher {
                 self.shift(by, wall).await;
                 self.agenda.outdate();
             }
-            self.is_settled = clock.is_settled();
+            self.is_settled.store(clock.is_settled(), Ordering::Relaxed);
             let pause = match self.begin_due(wall).await {
                 Ok(pause) => pause.min(LOOK),
                 Err(error) => {
@@ -108,10 +111,12 @@ impl Dispatcher {
                 Some(probed) = self.probed.1.recv() => self.settle_probe(&probed),
                 () = inbox.arrival() => {}
                 () = sleep(pause) => {}
-                _ = housekeeping.tick() => self.keep_house().await,
+                _ = forgetting.tick() => self.former_names.forget(),
                 _ = shutdown.changed() => {}
             }
         }
+        // What it has begun is whole or not done at all.
+        housekeeping.abort();
         if timeout(time_for_tries(drain), self.finish()).await.is_err() {
             // Nothing is sent any more when others may send it.
             self.tasks.shutdown().await;
@@ -119,6 +124,13 @@ impl Dispatcher {
             tracing::warn!(events = claims.len(), "deliveries are cut off, they will be tried again");
             tell(inbox.change(Change::Release(claims)).await);
         }
+    }
+
+    /// Begins the housekeeping, on a task of its own: deliveries and notifications do not wait for it.
+    fn keep_house(&self, shutdown: &watch::Receiver<bool>) -> JoinHandle<()> {
+        let (means, is_settled, seen) = (self.means.clone(), Arc::clone(&self.is_settled), shutdown.clone());
+        let work = move || Housekeeping::new(means.clone(), Arc::clone(&is_settled)).run(seen.clone());
+        tokio::spawn(supervised("housekeeping", shutdown.clone(), work))
     }
 
     async fn finish(&mut self) {
@@ -242,7 +254,8 @@ fn tell<T>(done: Result<T, StoreError>) {
     }
 }
 
-const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// How long a tenant that a former name belongs to stays known.
+const FORGETTING: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

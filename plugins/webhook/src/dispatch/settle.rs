@@ -3,9 +3,10 @@
 use rand::RngExt;
 use tokio::time::Instant;
 
+use super::Dispatcher;
 use super::attempt::Attempted;
-use super::{Dispatcher, tell};
-use crate::store::{Change, Effect, Inbox, now};
+use super::housekeeping::pull_forward;
+use crate::store::{Change, now};
 
 impl Dispatcher {
     pub(super) async fn settle(&mut self, result: Attempted) {
@@ -66,15 +67,5 @@ impl Dispatcher {
     pub(super) fn show(&self, name: &str) {
         let Some(lane) = self.lanes.get(name) else { return };
         self.means.metrics.breaker.with_label_values(&[name]).set(lane.breaker.code());
-    }
-}
-
-/// Makes events due, some at a time, so that notifications and deliveries go on meanwhile.
-async fn pull_forward(inbox: Inbox, change: Change) {
-    loop {
-        match inbox.change(change.clone()).await {
-            Ok(Effect::Done) => inbox.wake(),
-            done => return tell(done),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The dispatcher over a file, with clients that do what a test needs.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use http::HeaderMap;
@@ -47,11 +48,20 @@ struct Running {
     inbox: Inbox,
     means: Means,
     shutdown: watch::Sender<bool>,
-    dispatcher: tokio::task::JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
 }
 
 impl Running {
     async fn start(client: Arc<dyn Client>, config: DispatchConfig) -> Self {
+        Self::start_with(client, config, |store| Box::new(store.reader())).await
+    }
+
+    /// The same, with other readers for what goes on beside the dispatcher.
+    async fn start_with(
+        client: Arc<dyn Client>,
+        config: DispatchConfig,
+        reader: impl Fn(&Sqlite) -> Box<dyn Reader> + Send + Sync + 'static,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Sqlite::new(&folder.path().join("events.db"), 1 << 30);
         store.prepare().await.unwrap();
@@ -72,7 +82,7 @@ impl Running {
             keep_keys: day,
             inbox: inbox.clone(),
             unrecorded: Unrecorded::new(dispatch.unrecorded.clone()),
-            readers: Arc::new(move || Box::new(readers.reader())),
+            readers: Arc::new(move || reader(&readers)),
             keyring: Arc::new(keyring()),
             portals: client,
             tenants: Arc::new(move || Some(Arc::clone(&table))),
@@ -155,5 +165,27 @@ async fn a_try_that_panics_gives_its_place_back_and_the_third_one_ends_the_event
     let metrics = &running.means.metrics;
     assert_eq!(metrics.attempts.with_label_values(&["acme", "internal"]).get(), 9);
     assert_eq!(metrics.dead.with_label_values(&["acme", "poison"]).get(), 3);
+    running.stop().await;
+}
+
+/// Housekeeping was a part of the dispatcher's loop: its mistakes ended the process, and its work held deliveries up.
+#[tokio::test]
+async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
+    let client = Arc::new(Fragile::default());
+    let readers = AtomicUsize::new(0);
+    let reader = move |store: &Sqlite| -> Box<dyn Reader> {
+        assert!(readers.fetch_add(1, Ordering::Relaxed) > 0, "the first reader is a mistake");
+        Box::new(store.reader())
+    };
+    let running = Running::start_with(Arc::<Fragile>::clone(&client), quick(), reader).await;
+    running.accept("good").await;
+
+    running.ended().await;
+    // Measured by the housekeeping alone.
+    while running.means.metrics.free.with_label_values::<&str>(&[]).get() == 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+
+    assert_eq!(*client.0.lock().unwrap(), ["good"]);
     running.stop().await;
 }

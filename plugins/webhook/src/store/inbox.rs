@@ -1,6 +1,7 @@
 //! The way into the store: many callers, one writer, one commit for all that waits.
 
 mod damage;
+mod paged;
 mod room;
 
 use std::collections::HashSet;
