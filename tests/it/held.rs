@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use kyc_sandbox::portal::Mode;
+use kyc_sandbox::postgres::Postgres;
+use serde_json::Value;
 
 use crate::durable::{event, stored, taken, wait_for_all};
+use crate::operate::{events, json, said};
 use crate::support::gateway::tenant;
 use crate::support::soon;
 use crate::support::world::{World, with};
@@ -66,4 +69,68 @@ async fn a_password_is_tried_again_only_when_it_has_changed() {
     assert_eq!(refused, 1, "logins with the password that was refused");
     let log = world.gateway.stop().await;
     assert!(log.contains(r#""reason":"login_refused""#), "{log}");
+}
+
+/// How a tenant stands, once the summary says that its deliveries are held for a reason.
+async fn held(world: &World, tenant: &str, reason: &str) -> Value {
+    soon(async || {
+        let summary = json(&world.gateway, &["summary"]);
+        let tenants = summary["tenants"].as_array().unwrap();
+        let found = tenants.iter().find(|one| one["tenant"] == tenant && one["held"]["reason"] == reason);
+        found.cloned()
+    })
+    .await
+}
+
+/// "What waits, since when, for what and until when?" could not be asked.
+async fn summarised(config: &str) {
+    let config = config.replace(r#"dispatch.login_probe = "100ms""#, r#"dispatch.login_probe = "1h""#);
+    let wrong =
+        |entry: Value| if entry["Name"] == "acme" { with(entry, "ftosPassword", "wrong") } else { entry };
+    let world = World::start_with(&config, wrong).await;
+    world.globex.set_mode(Mode::TooManyRequests { retry_after: 600 });
+    assert_eq!(world.notify("globex", &event(0)).await.status(), 200);
+    for number in 0..3 {
+        assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
+    }
+
+    let acme = held(&world, "acme", "login_refused").await;
+    let globex = held(&world, "globex", "retry_after").await;
+    let shown = said(&events(&world.gateway, &["summary"]));
+    let metrics = world.gateway.metrics().await;
+    world.gateway.write_tenants(world.onfido.address(), &[tenant("acme", &world.acme.url())]);
+    wait_for_all(&world.acme, &(0..3).map(event).collect()).await;
+    let gone = held(&world, "globex", "not_in_document").await;
+
+    let counts = |tenant: &Value| {
+        ["waiting", "parked", "dead", "delivered"].map(|state| tenant[state].as_i64().unwrap())
+    };
+    assert_eq!([counts(&acme), counts(&globex), counts(&gone)], [[3, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]);
+    assert_eq!(acme["held"]["error"], "portal answered 401 to the login");
+    for tenant in [&acme, &globex] {
+        assert!(tenant["oldest_age_s"].as_i64().is_some_and(|age| age < 600), "{tenant}");
+        assert!(["since", "until"].iter().all(|time| tenant["held"][time].is_string()), "{tenant}");
+        assert!(tenant["next_due"].is_string(), "{tenant}");
+    }
+    assert!(shown.starts_with("deliveries: running\nTENANT "), "{shown}");
+    assert!(shown.contains("login_refused until 2") && shown.contains("retry_after until 2"), "{shown}");
+    assert!(
+        metrics.contains(r#"gateway_delivery_held{reason="login_refused",tenant="acme"} 1"#),
+        "{metrics}"
+    );
+    assert!(metrics.contains(r#"gateway_delivery_dispatcher_heartbeat_timestamp_seconds{route="webhook"} "#));
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_summary_of_a_file_says_what_waits_for_what_and_until_when() {
+    summarised(&patient()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_summary_of_a_database_says_what_waits_for_what_and_until_when() {
+    let (server, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
+    let config = crate::shared::config(&server, folder.path());
+
+    summarised(&config.replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["20ms", "1h"]"#)).await;
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::offline::RECORDED;
 use self::offline::{Command, offline, unrecorded};
-use self::tables::by_age;
+use self::tables::{by_age, summary};
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -35,6 +35,12 @@ pub(crate) enum Events {
         /// How many at most.
         #[arg(long, default_value_t = 50)]
         limit: u16,
+    },
+    /// Counts the events of each tenant by state, with the age of the oldest undelivered one, when the next one is due, and
+    /// what holds deliveries until when.
+    Summary {
+        #[command(flatten)]
+        target: Target,
     },
     /// Shows one event and every try to deliver it.
     Show {
@@ -168,6 +174,7 @@ impl Events {
                 parameters.extend(after.map(|cursor| ("after", cursor)));
                 target.tell(None, "/events", &parameters, if oldest { by_age } else { table })
             }
+            Self::Summary { target } => target.tell(None, "/events/summary", &Vec::new(), summary),
             Self::Show { target, uid } => target.tell(None, &format!("/events/{uid}"), &Vec::new(), details),
             Self::Replay { change, rate } => change.ask("/events/replay", vec![("rate", rate.to_string())]),
             Self::Reassign { change, to } => {

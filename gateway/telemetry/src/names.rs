@@ -89,16 +89,24 @@ pub const DELIVERY_ATTEMPTS: &str = "gateway_delivery_attempts_total";
 pub const EVENTS_DEAD: &str = "gateway_events_dead_total";
 /// Stored events that wait, by tenant.
 pub const EVENTS_PENDING: &str = "gateway_events_pending";
-/// Stored events that are kept and not tried, by tenant and reason: `unknown_key`.
+/// Stored events that are kept and not tried, by tenant and reason: `unknown_key`, `unknown_customer`.
 pub const EVENTS_PARKED: &str = "gateway_events_parked";
 /// Seconds since the oldest waiting event was received, by tenant.
 pub const EVENTS_OLDEST: &str = "gateway_events_oldest_age_seconds";
 /// Seconds that the oldest due event is late, by tenant.
 pub const EVENTS_LATE: &str = "gateway_events_oldest_due_age_seconds";
+/// When the next waiting event of a tenant is due, by its own schedule, in Unix seconds.
+pub const EVENTS_NEXT_DUE: &str = "gateway_events_next_due_timestamp_seconds";
 /// Results of deliveries that the event store has not taken yet; nothing is delivered while there are any.
 pub const RESULTS_UNRECORDED: &str = "gateway_delivery_results_unrecorded";
 /// Whether deliveries to a tenant's portal are held: 0 closed, 1 half open, 2 open.
 pub const DELIVERY_BREAKER: &str = "gateway_delivery_breaker_state";
+/// 1 while deliveries to a tenant's portal are held, by tenant and reason: `unreachable`, `failing`, `login_refused`,
+/// `retry_after`.
+pub const DELIVERY_HELD: &str = "gateway_delivery_held";
+/// When the dispatcher of a route has looked into its event store last, in Unix seconds; absent where another process
+/// delivers.
+pub const DISPATCHER_HEARTBEAT: &str = "gateway_delivery_dispatcher_heartbeat_timestamp_seconds";
 /// Seconds that a delivery took, login included, by dialect.
 pub const WEBHOOK_DELIVERY_DURATION: &str = "gateway_webhook_delivery_duration_seconds";
 /// Logins at portals by tenant and result.

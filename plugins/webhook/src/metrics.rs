@@ -2,7 +2,10 @@
 
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use crate::dispatch::{Counted, Status};
+use crate::store::Backlog;
 
 /// Storing: from a notification to its commit.
 #[derive(Clone, Debug)]
@@ -30,20 +33,8 @@ pub(crate) struct DispatchMetrics {
     pub(crate) attempts: IntCounterVec,
     /// Events given up by tenant and reason.
     pub(crate) dead: IntCounterVec,
-    /// Waiting events by tenant.
-    pub(crate) pending: IntGaugeVec,
-    /// Parked events by tenant and reason.
-    pub(crate) parked: IntGaugeVec,
-    /// Seconds that the oldest due event of a tenant is late.
-    pub(crate) late: IntGaugeVec,
-    /// Seconds since the oldest waiting event of a tenant was received.
-    pub(crate) oldest: IntGaugeVec,
-    /// 0 closed, 1 half open, 2 open, by tenant.
-    pub(crate) breaker: IntGaugeVec,
     /// Results of deliveries that the store has not taken yet.
     pub(crate) unrecorded: IntGauge,
-    /// Bytes that events may still take; absent where a server has the disk.
-    pub(crate) free: IntGaugeVec,
 }
 
 // === impl StoreMetrics ===
@@ -82,8 +73,10 @@ impl StoreMetrics {
 // === impl DispatchMetrics ===
 
 impl DispatchMetrics {
-    pub(crate) fn new(collectors: &Collectors) -> Result<Self, String> {
-        let gauge = |name, help| collectors.gauge(name, help, &["tenant"]);
+    /// Makes them, and those that are computed from `status` at each scrape.
+    pub(crate) fn new(collectors: &Collectors, route: &str, status: &Status) -> Result<Self, String> {
+        counted(collectors, status)?;
+        held(collectors, route, status)?;
         Ok(Self {
             attempts: collectors.counter(
                 names::DELIVERY_ATTEMPTS,
@@ -91,24 +84,80 @@ impl DispatchMetrics {
                 &["tenant", "class"],
             )?,
             dead: collectors.counter(names::EVENTS_DEAD, "Events given up.", &["tenant", "reason"])?,
-            pending: gauge(names::EVENTS_PENDING, "Events that wait.")?,
-            parked: collectors.gauge(
-                names::EVENTS_PARKED,
-                "Events that are kept and not tried.",
-                &["tenant", "reason"],
-            )?,
-            oldest: gauge(names::EVENTS_OLDEST, "Age of the oldest event that waits, since its receipt.")?,
-            late: gauge(names::EVENTS_LATE, "How late the oldest due event is.")?,
             unrecorded: collectors
                 .gauge(names::RESULTS_UNRECORDED, "Results of deliveries that wait for the store.", &[])?
                 .with_label_values::<&str>(&[]),
-            free: collectors.gauge(names::EVENT_STORE_FREE, "Bytes that events may still take.", &[])?,
-            breaker: gauge(
-                names::DELIVERY_BREAKER,
-                "Whether deliveries are held: 0 closed, 1 half open, 2 open.",
-            )?,
         })
     }
+}
+
+/// What is counted in the store every few seconds: absent when that is long ago.
+fn counted(collectors: &Collectors, status: &Status) -> Result<(), String> {
+    let of_lanes = |name, help, value: fn(&Backlog, &Counted) -> i64| {
+        let status = status.clone();
+        collectors.computed_gauge(name, help, &["tenant"], move |gauges| {
+            let Some(counted) = status.fresh_count() else { return };
+            for lane in &counted.backlog {
+                gauges.with_label_values(&[lane.tenant.as_str()]).set(value(lane, &counted));
+            }
+        })
+    };
+    of_lanes(names::EVENTS_PENDING, "Events that wait.", |lane, _| lane.events)?;
+    of_lanes(
+        names::EVENTS_OLDEST,
+        "Age of the oldest event that waits, since its receipt.",
+        |lane, counted| counted.seconds_since(lane.oldest),
+    )?;
+    of_lanes(names::EVENTS_LATE, "How late the oldest due event is.", |lane, counted| {
+        // What was not late when it was counted may be delivered by now.
+        if lane.first_due < counted.clock { counted.seconds_since(lane.first_due) } else { 0 }
+    })?;
+    of_lanes(names::EVENTS_NEXT_DUE, "When the next event is due.", |lane, _| lane.first_due / 1000)?;
+    let parked = status.clone();
+    let help = "Events that are kept and not tried.";
+    collectors.computed_gauge(names::EVENTS_PARKED, help, &["tenant", "reason"], move |gauges| {
+        for parked in parked.fresh_count().into_iter().flat_map(|counted| counted.parked) {
+            gauges.with_label_values(&[&parked.tenant, &parked.reason]).set(parked.events);
+        }
+    })?;
+    let free = status.clone();
+    collectors.computed_gauge(
+        names::EVENT_STORE_FREE,
+        "Bytes that events may still take.",
+        &[],
+        move |gauges| {
+            if let Some(bytes) = free.fresh_count().and_then(|counted| counted.free) {
+                gauges.with_label_values::<&str>(&[]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+        },
+    )
+}
+
+/// Whether there are deliveries.
+fn held(collectors: &Collectors, route: &str, status: &Status) -> Result<(), String> {
+    let breakers = status.clone();
+    let help = "Whether deliveries are held: 0 closed, 1 half open, 2 open.";
+    collectors.computed_gauge(names::DELIVERY_BREAKER, help, &["tenant"], move |gauges| {
+        for (tenant, breaker, _) in breakers.lanes() {
+            gauges.with_label_values(&[&tenant]).set(breaker);
+        }
+    })?;
+    let holds = status.clone();
+    let help = "1 while deliveries are held.";
+    collectors.computed_gauge(names::DELIVERY_HELD, help, &["tenant", "reason"], move |gauges| {
+        for (tenant, _, cause) in holds.lanes() {
+            if let Some(cause) = cause {
+                gauges.with_label_values(&[tenant.as_str(), cause.name()]).set(1);
+            }
+        }
+    })?;
+    let (beats, route) = (status.clone(), route.to_owned());
+    let help = "When the dispatcher has looked into the store last.";
+    collectors.computed_gauge(names::DISPATCHER_HEARTBEAT, help, &["route"], move |gauges| {
+        if let Some((at, _)) = beats.heartbeat() {
+            gauges.with_label_values(&[&route]).set(at / 1000);
+        }
+    })
 }
 
 const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];

@@ -2,6 +2,7 @@
 
 mod look;
 mod reseal;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -65,6 +66,7 @@ impl Stored {
                     false => self.list(filter(&mut query)?, limit).await,
                 }
             }
+            ("GET", "/summary") => self.summary().await,
             ("POST", "/replay") => {
                 let rate = number(&mut query, "rate")?.unwrap_or(DEFAULT_RATE).max(1);
                 let per_second = i64::try_from(rate).unwrap_or(i64::MAX);

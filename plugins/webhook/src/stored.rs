@@ -17,7 +17,7 @@ use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warn
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Tenants, Unrecorded, supervised};
+use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Status, Tenants, Unrecorded, supervised};
 use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::origin::Origin;
@@ -47,7 +47,9 @@ pub(crate) struct Stored {
     metrics: DispatchMetrics,
     /// For operators, who name one.
     pub(crate) tenants: OnceLock<Tenants>,
-    unrecorded: Unrecorded,
+    pub(crate) unrecorded: Unrecorded,
+    /// How deliveries stand.
+    pub(crate) status: Status,
 }
 
 // === impl Stored ===
@@ -80,9 +82,11 @@ impl Stored {
                 Engine::Sqlite(store.with_share(share))
             }
         };
-        let metrics = DispatchMetrics::new(build.collectors)?;
+        let status = Status::default();
+        let metrics = DispatchMetrics::new(build.collectors, build.route, &status)?;
         Ok(Self {
             unrecorded: Unrecorded::new(metrics.unrecorded.clone()),
+            status,
             reader: Mutex::new(Box::new(NotOpen)),
             engine,
             keys: KeySource {
@@ -211,6 +215,7 @@ impl Background for Stored {
             inbox: self.inbox.clone(),
             unrecorded: self.unrecorded.clone(),
             readers: store.readers(),
+            status: self.status.clone(),
             keyring,
             portals: Arc::<Portals>::clone(&self.portals),
             tenants,

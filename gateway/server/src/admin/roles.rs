@@ -105,6 +105,7 @@ mod tests {
         let rows = [
             (Method::GET, "/events", "events.list", [true, true, true]),
             (Method::HEAD, "/events", "events.list", [true, true, true]),
+            (Method::GET, "/events/summary", "events.summary", [true, true, true]),
             (Method::GET, "/events/0", "events.show", [true, true, true]),
             (Method::POST, "/events/replay", "events.replay", [false, true, false]),
             (Method::GET, "/swagger/", "api.content", [true, true, true]),

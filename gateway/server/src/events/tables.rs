@@ -27,6 +27,37 @@ pub(super) fn by_age(answer: &Value) -> String {
     text
 }
 
+/// How the events of each tenant stand.
+pub(super) fn summary(answer: &Value) -> String {
+    let names = ["TENANT", "WAITING", "PARKED", "DEAD", "DELIVERED", "OLDEST", "NEXT DUE", "HELD"];
+    let mut rows = vec![names.map(str::to_owned)];
+    for tenant in answer["tenants"].as_array().into_iter().flatten() {
+        let [waiting, parked, dead, delivered] =
+            ["waiting", "parked", "dead", "delivered"].map(|state| tenant[state].to_string());
+        let [name, due] = ["tenant", "next_due"].map(|field| word(&tenant[field]).to_owned());
+        rows.push([name, waiting, parked, dead, delivered, age(&tenant["oldest_age_s"]), due, holds(tenant)]);
+    }
+    let dispatcher = &answer["dispatcher"];
+    let reason = dispatcher["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("deliveries: {}{reason}\n{}", word(&dispatcher["state"]), columns(&rows))
+}
+
+/// What keeps a tenant's events from being delivered.
+fn holds(tenant: &Value) -> String {
+    let parked = tenant["parked_for"].as_object().into_iter().flatten();
+    let parked = parked.map(|(reason, events)| format!("{events} parked: {reason}"));
+    let all: Vec<String> = held(&tenant["held"]).into_iter().chain(parked).collect();
+    if all.is_empty() { "-".to_owned() } else { all.join("; ") }
+}
+
+/// Why and until when deliveries are held.
+fn held(held: &Value) -> Option<String> {
+    let reason = held["reason"].as_str()?;
+    let until = held["until"].as_str().map(|until| format!(" until {until}")).unwrap_or_default();
+    let error = held["error"].as_str().map(|error| format!(" ({error})")).unwrap_or_default();
+    Some(format!("{reason}{until}{error}"))
+}
+
 /// Rows with columns as wide as what stands in them.
 fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
@@ -73,6 +104,29 @@ AGE    DUE  TENANT                     RESOURCE  KIND              STATE        
 1h 2m  -    a-tenant-with-a-long-name  r-1       report.completed  parked (unknown_key)  3      01a2
 0s     -    b                          -         -                 waiting               0      01a3
 … and more: --after 17-4
+";
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_summary_says_what_holds_a_tenant_and_until_when() {
+        let held = json!({
+            "reason": "login_refused", "until": "2026-11-24T10:00:00Z", "error": "portal answered 401 to the login",
+        });
+        let acme = json!({
+            "tenant": "acme", "waiting": 12, "parked": 1, "dead": 0, "delivered": 7, "oldest_age_s": 93_784,
+            "next_due": "2026-11-24T09:59:00Z", "held": held, "parked_for": { "unknown_key": 1 },
+        });
+        let globex = json!({ "tenant": "globex", "waiting": 0, "parked": 0, "dead": 3, "delivered": 40 });
+
+        let shown = summary(&json!({ "dispatcher": { "state": "running" }, "tenants": [acme, globex] }));
+
+        let expected = "\
+deliveries: running
+TENANT  WAITING  PARKED  DEAD  DELIVERED  OLDEST   NEXT DUE              HELD
+acme    12       1       0     7          1day 2h  2026-11-24T09:59:00Z  \
+login_refused until 2026-11-24T10:00:00Z (portal answered 401 to the login); 1 parked: unknown_key
+globex  0        0       3     40         -        -                     -
 ";
         assert_eq!(shown, expected);
     }

@@ -11,12 +11,15 @@
 //!
 //! Waits are up to a fifth shorter than planned, so that the probes of many tenants of one portal do not come together.
 
+mod window;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::DispatchConfig;
 use crate::fintechos::{DeliveryClass, DeliveryError};
+use window::Window;
 
 /// Whether deliveries may be tried.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +46,6 @@ pub(crate) enum Cause {
     LoginRefused,
     /// The portal asks for time.
     RetryAfter,
-}
-
-/// Successes and failures since some moment, not long ago.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    since: Instant,
-    all: u32,
-    failed: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,32 +258,8 @@ impl Breaker {
     }
 }
 
-// === impl Window ===
-
-impl Window {
-    fn new(since: Instant) -> Self {
-        Self { since, all: 0, failed: 0 }
-    }
-
-    fn note(&mut self, now: Instant, is_failure: bool) {
-        if now.duration_since(self.since) > WINDOW {
-            *self = Self::new(now);
-        }
-        self.all += 1;
-        self.failed += u32::from(is_failure);
-    }
-
-    /// Says whether at least half of enough tries have failed.
-    fn is_bad(&self) -> bool {
-        self.all >= ENOUGH && self.failed * 2 >= self.all
-    }
-}
-
 /// So many failures in a row open it.
 const FAILURES: u32 = 5;
-/// So many tries within [`WINDOW`], half of them failed, open it too.
-const ENOUGH: u32 = 20;
-const WINDOW: Duration = Duration::from_secs(30);
 /// A refused account is tried at least this often.
 const LONGEST_LOGIN: Duration = Duration::from_secs(15 * 60);
 /// Waits are up to a fifth shorter than planned.

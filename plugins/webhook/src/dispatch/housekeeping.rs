@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 
+use super::status::Counted;
 use super::{Means, schedule, tell};
-use crate::store::{Change, Effect, Inbox, Reader, Sweep, now};
+use crate::store::{Change, Effect, Inbox, Reader, StoreError, Sweep, now};
 
 /// Keeps the store in order while a dispatcher delivers from it.
 pub(super) struct Housekeeping {
@@ -56,36 +57,21 @@ impl Housekeeping {
         for change in sweep.into_iter().chain([Change::Shrink, unpark]) {
             in_pages(&self.means.inbox, change).await;
         }
-        match self.reader.parked().await {
-            Ok(parked) => {
-                self.means.metrics.parked.reset();
-                for parked in parked {
-                    let labels = [parked.tenant.as_str(), parked.reason.as_str()];
-                    self.means.metrics.parked.with_label_values(&labels).set(parked.events);
-                }
-            }
-            Err(error) => tracing::error!(%error, "cannot count the parked events"),
+        match self.count().await {
+            Ok(counted) => self.means.status.counted(counted),
+            Err(error) => tracing::error!(%error, "cannot count the waiting and parked events"),
         }
-        match self.reader.backlog().await {
-            Ok(backlog) => {
-                self.means.metrics.pending.reset();
-                self.means.metrics.late.reset();
-                self.means.metrics.oldest.reset();
-                for lane in backlog {
-                    let tenant = [lane.tenant.as_str()];
-                    self.means.metrics.pending.with_label_values(&tenant).set(lane.events);
-                    let late = (now() - lane.first_due).max(0) / 1000;
-                    self.means.metrics.late.with_label_values(&tenant).set(late);
-                    let age = (now() - lane.oldest).max(0) / 1000;
-                    self.means.metrics.oldest.with_label_values(&tenant).set(age);
-                }
-            }
-            Err(error) => tracing::error!(%error, "cannot count the waiting events"),
-        }
-        if let Ok(Some(free)) = self.reader.free().await {
-            let free = i64::try_from(free).unwrap_or(i64::MAX);
-            self.means.metrics.free.with_label_values::<&str>(&[]).set(free);
-        }
+    }
+
+    async fn count(&mut self) -> Result<Counted, StoreError> {
+        let (at, clock) = (Instant::now(), now());
+        Ok(Counted {
+            at,
+            clock,
+            parked: self.reader.parked().await?,
+            backlog: self.reader.backlog().await?,
+            free: self.reader.free().await?,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use kyc_model::{Tenant, TenantTable};
 use tokio::time::Instant;
 
-use super::Unrecorded;
+use super::{Status, Unrecorded};
 use crate::fintechos::{Answer, DeliveryError, Portals};
 use crate::metrics::DispatchMetrics;
 use crate::store::{Inbox, Keyring, Reader};
@@ -29,6 +29,8 @@ pub(crate) struct Means {
     pub(crate) keep_keys: Duration,
     pub(crate) inbox: Inbox,
     pub(crate) unrecorded: Unrecorded,
+    /// Where the dispatcher says how it stands.
+    pub(crate) status: Status,
     /// Makes readers, for what goes on beside the dispatcher.
     pub(crate) readers: Arc<dyn Fn() -> Box<dyn Reader> + Send + Sync>,
     pub(crate) keyring: Arc<Keyring>,

@@ -14,6 +14,7 @@ mod probe;
 mod schedule;
 mod settle;
 mod shift;
+mod status;
 mod supervised;
 mod unrecorded;
 
@@ -39,6 +40,7 @@ use lane::Lane;
 pub(crate) use means::{Means, Tenants};
 use panicked::attempt_or_note;
 use probe::Probed;
+pub(crate) use status::{Counted, Hold, Liveness, Status};
 pub(crate) use supervised::supervised;
 pub(crate) use unrecorded::Unrecorded;
 
@@ -98,7 +100,9 @@ impl Dispatcher {
                 self.agenda.outdate();
             }
             self.is_settled.store(clock.is_settled(), Ordering::Relaxed);
-            let pause = match self.begin_due(wall).await {
+            let begun = self.begin_due(wall).await;
+            self.means.status.looked(begun.as_ref().err().map(ToString::to_string));
+            let pause = match begun {
                 Ok(pause) => pause.min(LOOK),
                 Err(error) => {
                     inbox.notice(&error);

@@ -76,6 +76,9 @@ impl Dispatcher {
             lane.may_be_held();
         }
         self.show(&probed.lane);
+        if let Err(error) = &probed.outcome {
+            self.means.status.failed(&probed.lane, error.to_string());
+        }
     }
 
     /// Ends the holds of tenants whose entries have changed: the new password or address may help.

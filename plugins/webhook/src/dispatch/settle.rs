@@ -39,16 +39,28 @@ impl Dispatcher {
                 lane.may_be_held();
             }
         }
-        match lane.breaker.held() {
-            Some((cause, _)) if !was_held => {
-                let error = result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
-                let error = error.map(ToString::to_string).unwrap_or_default();
-                tracing::warn!(tenant = result.tenant, reason = cause.name(), error, "deliveries are held");
+        let held = lane.breaker.held();
+        self.show(&result.tenant);
+        let error =
+            result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).map(ToString::to_string);
+        match held {
+            Some((cause, _)) => {
+                let error = error.unwrap_or_default();
+                if !was_held {
+                    tracing::warn!(
+                        tenant = result.tenant,
+                        reason = cause.name(),
+                        error,
+                        "deliveries are held"
+                    );
+                }
+                if !error.is_empty() {
+                    self.means.status.failed(&result.tenant, error);
+                }
             }
             None if was_held => tracing::info!(tenant = result.tenant, "the portal takes events again"),
-            Some(_) | None => {}
+            None => {}
         }
-        self.show(&result.tenant);
         if is_back {
             // Nobody waits four hours for a portal that has been back for one.
             self.make_due(&result.tenant);
@@ -66,6 +78,6 @@ impl Dispatcher {
     /// Shows how a lane stands.
     pub(super) fn show(&self, name: &str) {
         let Some(lane) = self.lanes.get(name) else { return };
-        self.means.metrics.breaker.with_label_values(&[name]).set(lane.breaker.code());
+        self.means.status.show(name, lane.breaker.code(), lane.breaker.held());
     }
 }

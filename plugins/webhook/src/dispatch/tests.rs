@@ -65,8 +65,10 @@ impl Running {
         let folder = tempfile::tempdir().unwrap();
         let store = Sqlite::new(&folder.path().join("events.db"), 1 << 30);
         store.prepare().await.unwrap();
+        let status = Status::default();
         let (metrics, dispatch) = with_build(|build| {
-            (StoreMetrics::new(build.collectors).unwrap(), DispatchMetrics::new(build.collectors).unwrap())
+            let dispatch = DispatchMetrics::new(build.collectors, build.route, &status);
+            (StoreMetrics::new(build.collectors).unwrap(), dispatch.unwrap())
         });
         let inbox = Inbox::new(metrics);
         let (writers, readers) = (store.clone(), store.clone());
@@ -82,6 +84,7 @@ impl Running {
             keep_keys: day,
             inbox: inbox.clone(),
             unrecorded: Unrecorded::new(dispatch.unrecorded.clone()),
+            status,
             readers: Arc::new(move || reader(&readers)),
             keyring: Arc::new(keyring()),
             portals: client,
@@ -181,8 +184,8 @@ async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
     running.accept("good").await;
 
     running.ended().await;
-    // Measured by the housekeeping alone.
-    while running.means.metrics.free.with_label_values::<&str>(&[]).get() == 0 {
+    // Counted by the housekeeping alone.
+    while running.means.status.fresh_count().is_none() {
         sleep(Duration::from_millis(5)).await;
     }
 

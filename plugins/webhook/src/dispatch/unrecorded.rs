@@ -46,7 +46,7 @@ impl Unrecorded {
     }
 
     /// Says whether there are any.
-    pub(super) fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         self.change(|waiting| waiting.results) > 0
     }
 

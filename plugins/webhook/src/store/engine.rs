@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Attempt, Backlog, Change, Cursor, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record, Seen,
-    StoreError, Undelivered, Waiting,
+    Standing, StoreError, Undelivered, Waiting,
 };
 
 /// The writing side of an engine: one for each process.
@@ -65,6 +65,9 @@ pub(crate) trait Reader: Send {
 
     /// The finished tries of an event, in order.
     async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError>;
+
+    /// How the events of each tenant stand.
+    async fn standing(&mut self) -> Result<Vec<Standing>, StoreError>;
 
     /// How much waits.
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
@@ -156,6 +159,10 @@ impl Reader for NotOpen {
     }
 
     async fn attempts(&mut self, _: Uuid) -> Result<Vec<Attempt>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn standing(&mut self) -> Result<Vec<Standing>, StoreError> {
         Err(StoreError::Away)
     }
 

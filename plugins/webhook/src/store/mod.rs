@@ -36,7 +36,7 @@ pub(crate) use postgres::{Postgres, PostgresRecords, check_address, listen};
 pub(crate) use seal::{Keyring, Sealed};
 pub(crate) use share::Share;
 pub(crate) use sqlite::{Integrity, Sqlite, SqliteRecords};
-pub(crate) use view::{Cursor, Undelivered};
+pub(crate) use view::{Cursor, Standing, Undelivered};
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub(crate) type Millis = i64;

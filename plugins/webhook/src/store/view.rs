@@ -21,6 +21,36 @@ pub(crate) struct Undelivered {
     pub(crate) age: Millis,
 }
 
+/// How the events of one tenant stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Its name at receipt.
+    pub(crate) tenant: String,
+    pub(crate) waiting: i64,
+    pub(crate) parked: i64,
+    pub(crate) dead: i64,
+    pub(crate) delivered: i64,
+    /// Of the oldest that waits or is parked, since its receipt.
+    pub(crate) oldest_age: Option<Millis>,
+    /// When the next one is due by its own schedule.
+    pub(crate) next_due: Option<Millis>,
+}
+
+// === impl Standing ===
+
+impl Standing {
+    /// From the counts of all, waiting, parked and dead events.
+    pub(super) fn new(
+        tenant: String,
+        [all, waiting, parked, dead]: [i64; 4],
+        oldest_age: Option<Millis>,
+        next_due: Option<Millis>,
+    ) -> Self {
+        let delivered = all.saturating_sub(waiting).saturating_sub(parked).saturating_sub(dead).max(0);
+        Self { tenant, waiting, parked, dead, delivered, oldest_age, next_due }
+    }
+}
+
 // === impl Filter ===
 
 impl Filter {

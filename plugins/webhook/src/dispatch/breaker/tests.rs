@@ -1,3 +1,4 @@
+use super::window::WINDOW;
 use super::*;
 
 fn fail(breaker: &mut Breaker, times: u32, error: &DeliveryError, now: Instant) {

@@ -14,6 +14,7 @@ mod read;
 mod reseal;
 mod rows;
 mod schema;
+mod standing;
 mod sweep;
 mod undelivered;
 mod usage;

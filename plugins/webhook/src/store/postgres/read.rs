@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::filter::{millis, push_filter, shown};
 use super::probe::newest_untried;
 use super::rows::{attempt, listed, listed_columns, owner};
-use super::{Postgres, engine, in_time, undelivered};
+use super::{Postgres, engine, in_time, standing, undelivered};
 use crate::store::{
     Attempt, Backlog, Claim, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
-    Seen, StoreError, Undelivered, Waiting, now,
+    Seen, Standing, StoreError, Undelivered, Waiting, now,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -171,6 +171,10 @@ impl Reader for PostgresReader {
         ));
         query.push_bind(uid).push(") ORDER BY id");
         self.rows(query, attempt).await
+    }
+
+    async fn standing(&mut self) -> Result<Vec<Standing>, StoreError> {
+        self.rows(standing::standing(), standing::read).await
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {

@@ -13,6 +13,7 @@ mod room;
 mod rows;
 mod schema;
 mod shift;
+mod standing;
 mod sweep;
 mod undelivered;
 mod write;

@@ -9,10 +9,10 @@ use super::filter::push_filter;
 use super::probe::newest_untried;
 use super::room::used;
 use super::rows::{ATTEMPT, DUE, LISTED, attempt, due, listed, owner};
-use super::{Sqlite, engine, undelivered};
+use super::{Sqlite, engine, standing, undelivered};
 use crate::store::{
     Attempt, Backlog, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed, Seen,
-    StoreError, Undelivered, Waiting,
+    Standing, StoreError, Undelivered, Waiting,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -142,6 +142,11 @@ impl Reader for SqliteReader {
         ));
         query.push_bind(uid.as_bytes().to_vec()).push(") ORDER BY rowid");
         self.rows(query).await?.iter().map(attempt).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+
+    async fn standing(&mut self) -> Result<Vec<Standing>, StoreError> {
+        let rows = self.rows(standing::standing()).await?;
+        rows.iter().map(standing::read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {

@@ -47,6 +47,8 @@ async fn by_age(store: &Engine) {
     let globex = Filter { tenant: Some("globex".to_owned()), ..Filter::default() };
     let globex = reader.undelivered(&globex, None, 9).await.unwrap();
 
+    let standing = reader.standing().await.unwrap();
+
     let resources = |page: &[Undelivered]| -> Vec<String> {
         page.iter().map(|one| one.listed.resource.clone().unwrap()).collect()
     };
@@ -56,6 +58,14 @@ async fn by_age(store: &Engine) {
     let oldest = if store.has_models_clock() { 590 } else { 0 };
     assert!((oldest..660).contains(&ages[0]) && ages.is_sorted_by(|one, next| one >= next), "{ages:?}");
     assert_eq!(pages[1][0].listed.attempts, 1);
+    let counts = standing.iter().map(|one| {
+        let counts = [one.waiting, one.parked, one.dead, one.delivered];
+        (one.tenant.as_str(), counts, one.next_due.is_some_and(|due| (due - now()).abs() < 600_000 + 5_000))
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [("acme", [2, 1, 0, 1], true), ("globex", [1, 0, 0, 0], true)]);
+    // The oldest one of acme that is not delivered is the parked one.
+    let age = standing[0].oldest_age.unwrap();
+    assert!((age - pages[0][1].age).abs() < 5_000, "{age} {:?}", pages[0][1]);
 }
 
 #[tokio::test]
