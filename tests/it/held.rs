@@ -134,3 +134,52 @@ async fn a_summary_of_a_database_says_what_waits_for_what_and_until_when() {
 
     summarised(&config.replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["20ms", "1h"]"#)).await;
 }
+
+/// A replay of a waiting event did not shorten its wait, and did not say why: its tenant was held.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_tries_waiting_events_now_or_says_what_holds_them() {
+    let hour = r#"dispatch.breaker_open = "1h""#;
+    let config = patient().replace(r#"dispatch.breaker_open = "50ms""#, hour);
+    let world = World::start(&config).await;
+    world.acme.set_mode(Mode::LoginDown);
+    world.globex.set_mode(Mode::TooManyRequests { retry_after: 600 });
+    for name in ["acme", "globex"] {
+        assert_eq!(world.notify(name, &event(1)).await.status(), 200);
+    }
+    held(&world, "acme", "unreachable").await;
+    held(&world, "globex", "retry_after").await;
+    world.acme.set_mode(Mode::Ok);
+    world.globex.set_mode(Mode::Ok);
+
+    let unreachable = json(&world.gateway, &["replay", "--tenant", "acme", "--state", "waiting"]);
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+    let told = said(&events(&world.gateway, &["replay", "--tenant", "globex", "--state", "waiting"]));
+
+    let hold = &unreachable["held"][0];
+    assert_eq!((&unreachable["changed"], &hold["tenant"]), (&1.into(), &"acme".into()));
+    assert_eq!((&hold["reason"], &hold["asked_now"]), (&"unreachable".into(), &true.into()));
+    assert!(hold["until"].is_string(), "{unreachable}");
+    assert!(told.starts_with("1 event changed\nglobex is held: retry_after until 2"), "{told}");
+    assert!(!told.contains("asked now"), "the portal itself has asked for time: {told}");
+    assert!(world.globex.deliveries().is_empty());
+    world.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_an_event_that_nothing_holds_goes_past_its_schedule() {
+    let world = World::start(&stored().replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["1h"]"#)).await;
+    world.acme.set_mode(Mode::Status(500));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    let tried = async || {
+        let list = json(&world.gateway, &["list", "--state", "waiting"]);
+        (list["events"][0]["attempts"] == 1).then(|| list["events"][0]["uid"].as_str().unwrap().to_owned())
+    };
+    let uid = soon(tried).await;
+    world.acme.set_mode(Mode::Ok);
+
+    let replayed = json(&world.gateway, &["replay", "--uid", &uid]);
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+
+    assert_eq!((&replayed["changed"], &replayed["held"]), (&1.into(), &serde_json::json!([])));
+    world.gateway.stop().await;
+}

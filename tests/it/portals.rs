@@ -106,7 +106,8 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
         // The document is in use once the old portal gets nothing any more.
         wait_until_loaded(&world, number * 2 + 1).await;
         assert_eq!(world.notify("acme", &event(number)).await.status(), 200, "{name}");
-        let noted = soon(async || Some(tries(&world).await).filter(|tries| tries.len() >= 2)).await;
+        // When several faults have followed each other, logins alone ask the portal after the first try.
+        let noted = soon(async || Some(tries(&world).await).filter(|tries| !tries.is_empty())).await;
         world.gateway.write_tenants(world.onfido.address(), &entries(&world.acme.url()));
         wait_until_loaded(&world, number * 2 + 2).await;
         wait_for_all(&world.acme, &BTreeSet::from([event(number)])).await;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::offline::RECORDED;
 use self::offline::{Command, offline, unrecorded};
-use self::tables::{by_age, summary};
+use self::tables::{by_age, changed, summary};
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -49,7 +49,8 @@ pub(crate) enum Events {
         /// The event's id.
         uid: String,
     },
-    /// Makes events due again, as if they had just been received; also delivered ones.
+    /// Makes events due again, as if they had just been received; also delivered ones. Waiting ones are tried at once,
+    /// whatever their schedule says; where deliveries are held, says why and until when.
     Replay {
         #[command(flatten)]
         change: Change,
@@ -264,18 +265,6 @@ fn details(event: &Value) -> String {
         let error = attempt["error"].as_str().unwrap_or("delivered");
         let (at, took) = (word(&attempt["at"]), &attempt["took_ms"]);
         let _ = writeln!(text, "  {at}  {took:>6} ms  {status:>3}  {error}");
-    }
-    text
-}
-
-fn changed(answer: &Value) -> String {
-    let mut text = match (&answer["would_change"], &answer["changed"]) {
-        (Value::Number(count), _) => format!("{count} events would be changed"),
-        (_, Value::Number(count)) if count.as_i64() == Some(1) => "1 event changed".to_owned(),
-        (_, count) => format!("{count} events changed"),
-    };
-    if let Some(count) = answer["unknown_key"].as_i64().filter(|count| *count > 0) {
-        let _ = write!(text, "; {count} are sealed with a key that is not configured");
     }
     text
 }

@@ -139,8 +139,16 @@ impl Stored {
         let (tenant, state) = (filter.tenant.as_deref(), filter.state.map(State::name));
         let uid = filter.uid.map(|uid| uid.to_string());
         tracing::info!(action, tenant, state, uid, events, "events changed by an operator");
+        let mut answer = json!({ "changed": events, "unknown_key": unknown_key });
+        if action == "replay"
+            && events > 0
+            && let Some(members) = answer.as_object_mut()
+        {
+            let held = self.ask_now(&filter).await.map_err(|error| away(&error))?;
+            members.insert("held".to_owned(), held);
+        }
         self.inbox.wake();
-        Ok(json!({ "changed": events, "unknown_key": unknown_key }))
+        Ok(answer)
     }
 
     /// Leaves out what cannot be opened, and says how many events that are; one that was named is refused.

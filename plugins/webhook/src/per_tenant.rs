@@ -70,7 +70,20 @@ where
         }
     }
 
-    /// The same, but what `make` gives runs on a task of its own, so that callers who leave at once cannot keep the
+    /// Makes the tenant's value anew, also right after a failure: only for whoever asks rarely.
+    ///
+    /// # Errors
+    ///
+    /// The failure of `make`.
+    pub(crate) async fn value_anew(
+        &self,
+        tenant: &Tenant,
+        make: impl Future<Output = Result<V, E>>,
+    ) -> Result<Arc<V>, E> {
+        fill(self.place(tenant).slot.lock_owned().await, make).await
+    }
+
+    /// As [`PerTenant::value`], but what `make` gives runs on a task of its own, so that callers who leave at once cannot keep the
     /// value from ever being made. It has to end by itself.
     ///
     /// # Errors
@@ -96,15 +109,18 @@ where
 
     /// Waits for whoever is making the value.
     async fn find(&self, tenant: &Tenant, usable: impl Fn(&V) -> bool) -> Result<Found<V, E>, E> {
-        let is_of_another = |place: &Place<V, E>| place.fingerprint != tenant.fingerprint;
-        let place = self.slots.entry_by_ref(&tenant.name);
-        let place = place.or_insert_with_if(|| Place::new(tenant.fingerprint), is_of_another).into_value();
-        let slot = place.slot.lock_owned().await;
+        let slot = self.place(tenant).slot.lock_owned().await;
         if let Some(value) = slot.value.as_ref().filter(|value| usable(value)) {
             return Ok(Found::Value(Arc::clone(value)));
         }
         slot.check_pause()?;
         Ok(Found::Nothing(slot))
+    }
+
+    fn place(&self, tenant: &Tenant) -> Place<V, E> {
+        let is_of_another = |place: &Place<V, E>| place.fingerprint != tenant.fingerprint;
+        let place = self.slots.entry_by_ref(&tenant.name);
+        place.or_insert_with_if(|| Place::new(tenant.fingerprint), is_of_another).into_value()
     }
 
     /// Drops `stale`, unless another request has replaced it already.

@@ -1,5 +1,6 @@
 //! Tables of what waits, for people.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -56,6 +57,24 @@ fn held(held: &Value) -> Option<String> {
     let until = held["until"].as_str().map(|until| format!(" until {until}")).unwrap_or_default();
     let error = held["error"].as_str().map(|error| format!(" ({error})")).unwrap_or_default();
     Some(format!("{reason}{until}{error}"))
+}
+
+/// How many events were changed, and what holds them.
+pub(super) fn changed(answer: &Value) -> String {
+    let mut text = match (&answer["would_change"], &answer["changed"]) {
+        (Value::Number(count), _) => format!("{count} events would be changed"),
+        (_, Value::Number(count)) if count.as_i64() == Some(1) => "1 event changed".to_owned(),
+        (_, count) => format!("{count} events changed"),
+    };
+    if let Some(count) = answer["unknown_key"].as_i64().filter(|count| *count > 0) {
+        let _ = write!(text, "; {count} are sealed with a key that is not configured");
+    }
+    for hold in answer["held"].as_array().into_iter().flatten() {
+        let asked = if hold["asked_now"] == true { ", its portal is asked now" } else { "" };
+        let _ =
+            write!(text, "\n{} is held: {}{asked}", word(&hold["tenant"]), held(hold).unwrap_or_default());
+    }
+    text
 }
 
 /// Rows with columns as wide as what stands in them.

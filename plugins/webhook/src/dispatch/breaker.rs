@@ -7,7 +7,8 @@
 //!
 //! A login that was *refused* is another matter: directories lock an account after five to ten wrong passwords within
 //! 10 to 30 minutes, and a locked account would turn a typing mistake into an outage of the portal's other users. So the
-//! same password is tried again only at `dispatch.login_probe`, doubling up to 15 minutes. Where the password was mended in the tenant document, the changed entry ends the hold at once.
+//! same password is tried again only at `dispatch.login_probe`, doubling up to 15 minutes, or when an operator asks for it
+//! by a replay. Where the password was mended in the tenant document, the changed entry ends the hold at once.
 //!
 //! Waits are up to a fifth shorter than planned, so that the probes of many tenants of one portal do not come together.
 
@@ -231,6 +232,13 @@ impl Breaker {
         self.failures = 0;
         if self.state != State::Closed {
             *self = Self { state: State::Open(now), cause: Cause::Unreachable, ..Self::new() };
+        }
+    }
+
+    /// Makes the next probe due at once, unless the portal itself has asked for time.
+    pub(super) fn ask_now(&mut self, now: Instant) {
+        if matches!(self.state, State::Open(until) if until > now) && self.cause != Cause::RetryAfter {
+            self.state = State::Open(now);
         }
     }
 

@@ -31,6 +31,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::store::{Change, Claim, Directory, DueEvent, Millis, Reader, Recipient, StoreError, now};
 use agenda::{Agenda, LOOK};
 use attempt::{Attempted, Claimed};
+pub(crate) use breaker::Cause;
 use clock::Clock;
 use customers::FormerNames;
 pub(crate) use drain::GIVING_BACK;
@@ -155,6 +156,7 @@ impl Dispatcher {
         if is_new {
             self.heed_changed_entries(&directory, instant);
         }
+        self.heed_operators(instant);
         self.bind_customers(&directory).await?;
         let news = self.means.inbox.take_news();
         news.tenants.iter().for_each(|name| self.agenda.note(name, clock));

@@ -81,6 +81,16 @@ impl Dispatcher {
         }
     }
 
+    /// Asks the portals at once that an operator wants to be asked.
+    pub(super) fn heed_operators(&mut self, now: Instant) {
+        for name in self.means.status.take_wanted() {
+            if let Some(lane) = self.lanes.get_mut(&name) {
+                lane.breaker.ask_now(now);
+                self.show(&name);
+            }
+        }
+    }
+
     /// Ends the holds of tenants whose entries have changed: the new password or address may help.
     pub(super) fn heed_changed_entries(&mut self, directory: &Directory, now: Instant) {
         let mut changed = Vec::new();

@@ -2,7 +2,7 @@
 //! kept as an age, so that it is right at the moment it is read, and what the dispatcher has not renewed for
 //! [`FRESH`] is not shown at all: a number that stands still would hide that nobody counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ struct Shown {
     /// Why its last look has failed.
     unreadable: Option<String>,
     lanes: BTreeMap<String, Lane>,
+    /// Lanes whose portals an operator wants to be asked now.
+    wanted: HashSet<String>,
     counted: Option<Counted>,
 }
 
@@ -97,6 +99,16 @@ impl Status {
     /// Notes what was counted.
     pub(super) fn counted(&self, counted: Counted) {
         self.shown().counted = Some(counted);
+    }
+
+    /// Asks for the next probe of a lane to come at once.
+    pub(crate) fn want(&self, lane: String) {
+        self.shown().wanted.insert(lane);
+    }
+
+    /// The lanes that are to be asked at once.
+    pub(super) fn take_wanted(&self) -> HashSet<String> {
+        std::mem::take(&mut self.shown().wanted)
     }
 
     /// Why a tenant's deliveries are held, if they are.

@@ -77,13 +77,13 @@ impl Sessions {
         self.sessions.value(tenant, Session::is_usable, self.login(tenant, headers)).await
     }
 
-    /// Logs in whatever session there is, which the new one replaces.
+    /// Logs in whatever session there is, which the new one replaces, and however short ago a login has failed.
     ///
     /// # Errors
     ///
-    /// As [`Sessions::session`].
+    /// [`DeliveryError`] of the login.
     pub(super) async fn renew(&self, tenant: &Tenant) -> Result<(), DeliveryError> {
-        self.sessions.value(tenant, |_| false, self.login(tenant, &HeaderMap::new())).await.map(drop)
+        self.sessions.value_anew(tenant, self.login(tenant, &HeaderMap::new())).await.map(drop)
     }
 
     /// Drops a session that the portal no longer knows.

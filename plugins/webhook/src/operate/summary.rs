@@ -1,13 +1,13 @@
 //! How the events of each tenant stand, and what holds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Refusal, away, time};
-use crate::dispatch::{Hold, Liveness};
-use crate::store::{Directory, Parked, Reader, Recipient, Standing, StoreError, now};
+use crate::dispatch::{Cause, Hold, Liveness};
+use crate::store::{Directory, Filter, Parked, Reader, Recipient, Standing, StoreError, now};
 use crate::stored::Stored;
 
 /// Finds on whose lane the events under a name are.
@@ -18,7 +18,8 @@ struct Lanes {
 
 /// What a tenant's waiting events wait for besides their time.
 enum Waits {
-    Held(Hold),
+    /// The lane, and what holds it.
+    Held(String, Hold),
     /// Their customer is not in the tenant document.
     NotInDocument,
 }
@@ -48,9 +49,40 @@ impl Stored {
         name: &str,
     ) -> Result<Option<Waits>, StoreError> {
         Ok(match lanes.of(reader, name).await? {
-            Some(lane) => self.status.hold(&lane).map(Waits::Held),
+            Some(lane) => self.status.hold(&lane).map(|hold| Waits::Held(lane, hold)),
             None => Some(Waits::NotInDocument),
         })
+    }
+
+    /// Says what holds replayed events, and has their portals asked at once, unless they have asked for time themselves.
+    pub(super) async fn ask_now(&self, replayed: &Filter) -> Result<Value, StoreError> {
+        let (lanes, mut reader) = (Lanes::new(self), self.reader.lock().await);
+        let names: BTreeSet<String> = match (&replayed.tenant, replayed.uid) {
+            (Some(tenant), _) => BTreeSet::from([tenant.clone()]),
+            (None, Some(uid)) => {
+                let one = Filter { uid: Some(uid), ..Filter::default() };
+                reader.list(&one, 1).await?.into_iter().map(|listed| listed.tenant).collect()
+            }
+            (None, None) => reader.waiting().await?.into_iter().map(|lane| lane.tenant).collect(),
+        };
+        let mut holds = Vec::new();
+        for name in names {
+            let Some(waits) = self.waits(&lanes, &mut **reader, &name).await? else { continue };
+            let mut shown = held(&waits);
+            let mut asked = false;
+            if let Waits::Held(lane, hold) = waits
+                && hold.cause != Cause::RetryAfter
+            {
+                self.status.want(lane);
+                asked = true;
+            }
+            if let Some(members) = shown.as_object_mut() {
+                members.insert("tenant".to_owned(), name.into());
+                members.insert("asked_now".to_owned(), asked.into());
+            }
+            holds.push(shown);
+        }
+        Ok(holds.into())
     }
 
     /// Whether this process delivers.
@@ -120,7 +152,7 @@ fn held(waits: &Waits) -> Value {
         Waits::NotInDocument => {
             return json!({ "reason": "not_in_document", "since": null, "until": null, "error": null });
         }
-        Waits::Held(hold) => hold,
+        Waits::Held(_, hold) => hold,
     };
     let (clock, instant) = (now(), Instant::now());
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);

@@ -151,17 +151,22 @@ fn a_password_that_was_refused_is_tried_again_at_long_intervals_only() {
 
 /// A mended password waited for the breaker, up to a quarter of an hour.
 #[test]
-fn a_changed_entry_ends_every_hold() {
+fn a_changed_entry_or_an_operator_ends_a_hold_but_not_the_portals_own() {
     let (mut refused, now) = (Breaker::new(), Instant::now());
     fail(&mut refused, 1, &REFUSED, now);
-    let (mut told, mut closed) = (refused, Breaker::new());
+    let (mut asked, mut told) = (refused, refused);
     told.hold(now + Duration::from_secs(3600));
-    assert_eq!((told.held().map(|held| held.0), wait(&told, now).as_secs()), (Some(Cause::RetryAfter), 3600));
+    let mut changed = told;
+    let mut closed = Breaker::new();
 
-    for breaker in [&mut refused, &mut told, &mut closed] {
+    for breaker in [&mut asked, &mut told] {
+        breaker.ask_now(now);
+    }
+    for breaker in [&mut refused, &mut changed, &mut closed] {
         breaker.entry_changed(now);
     }
 
-    assert_eq!([refused, told].map(|breaker| breaker.allows(now)), [Allowed::Login; 2]);
+    assert_eq!([refused, changed, asked].map(|breaker| breaker.allows(now)), [Allowed::Login; 3]);
+    assert_eq!((told.held().map(|held| held.0), wait(&told, now).as_secs()), (Some(Cause::RetryAfter), 3600));
     assert_eq!(closed.allows(now), Allowed::All);
 }
