@@ -1,90 +1,11 @@
 //! What an upstream's answers may contain, and what becomes of connections with those that have two readings.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::status;
-
-/// Answers a request for `/NAME/CUT/VERSION` with the scripted body of that name, in two segments; counts the requests of
-/// each connection.
-struct Scripted {
-    address: SocketAddr,
-    requests: Arc<Mutex<BTreeMap<SocketAddr, usize>>>,
-}
-
-// === impl Scripted ===
-
-impl Scripted {
-    async fn start(bodies: Vec<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let requests = Arc::new(Mutex::new(BTreeMap::new()));
-        let seen = Arc::clone(&requests);
-        let bodies = Arc::new(bodies);
-        tokio::spawn(async move {
-            while let Ok((stream, peer)) = listener.accept().await {
-                let (seen, bodies) = (Arc::clone(&seen), Arc::clone(&bodies));
-                tokio::spawn(async move { Self::serve(stream, peer, &seen, &bodies).await });
-            }
-        });
-        Self { address, requests }
-    }
-
-    async fn serve(
-        mut stream: TcpStream,
-        peer: SocketAddr,
-        seen: &Mutex<BTreeMap<SocketAddr, usize>>,
-        bodies: &[String],
-    ) -> Option<()> {
-        stream.set_nodelay(true).ok()?;
-        let mut head = Vec::new();
-        loop {
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.ok()?);
-            }
-            *seen.lock().unwrap().entry(peer).or_default() += 1;
-            let text = String::from_utf8_lossy(&head).into_owned();
-            head.clear();
-            let mut path = text.split(' ').nth(1)?.rsplit('/');
-            let (version, cut, row) = (path.next()?, path.next()?, path.next()?);
-            let answer = answer(version, bodies.get(row.parse::<usize>().ok()?)?);
-            let (first, second) = answer.split_at(cut.parse().ok()?);
-            stream.write_all(first.as_bytes()).await.ok()?;
-            // Not a wait for anything: the gateway may have read the first segment or not, and must refuse in either case.
-            tokio::time::sleep(Duration::from_millis(3)).await;
-            stream.write_all(second.as_bytes()).await.ok()?;
-        }
-    }
-
-    /// The most requests that any connection served.
-    fn most_on_one_connection(&self) -> usize {
-        self.requests.lock().unwrap().values().copied().max().unwrap_or_default()
-    }
-}
-
-fn answer(version: &str, body: &str) -> String {
-    format!("HTTP/{version} 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
-}
-
-/// All that comes for one call, until the connection ends.
-async fn call(gateway: SocketAddr, row: usize, cut: usize, version: &str) -> String {
-    let mut stream = TcpStream::connect(gateway).await.unwrap();
-    let request = format!(
-        "GET /dcs/kyc2/{row}/{cut}/{version} HTTP/1.1\r\nHost: g\r\nConnection: close\r\nSubscriptionId: sub-acme\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-    assert!(ended.is_ok(), "the connection does not end: {request}{}", String::from_utf8_lossy(&answer));
-    String::from_utf8_lossy(&answer).into_owned()
-}
+use crate::support::scripted::{Scripted, call, chunked, routes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_hidden_in_a_chunked_answer_is_never_passed_on() {
@@ -101,15 +22,12 @@ async fn an_answer_hidden_in_a_chunked_answer_is_never_passed_on() {
         ("trailer that frames", format!("0\r\nContent-Length: 6\r\n\r\n{HIDDEN}")),
         ("trailer with a line feed", format!("0\r\nx: a\nb: c\r\n\r\n{HIDDEN}")),
     ];
-    let upstream = Scripted::start(rows.iter().map(|(_, body)| body.clone()).collect()).await;
-    // No failure may open the circuit breaker: each answer is to be read.
-    let routes = "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n[[routes.plugins]]\nplugin = \"subscription\"\n\
-                  [[routes.plugins]]\nplugin = \"onfido\"\nlimits = { failures = 1000000, open = \"1s\" }\n";
-    let gateway = start(Setup::default().onfido(upstream.address).config(routes)).await;
+    let upstream = Scripted::start(rows.iter().map(|(_, body)| chunked(body)).collect()).await;
+    let gateway = start(Setup::default().onfido(upstream.address).config(&routes(""))).await;
 
     for version in ["1.1", "1.0"] {
         for (row, (name, body)) in rows.iter().enumerate() {
-            let whole = answer(version, body).len();
+            let whole = chunked(body).replace("VERSION", version).len();
             let head = whole - body.len();
             let cuts: Vec<usize> = (head - 2..whole).collect();
             let calls = cuts.iter().map(|cut| call(gateway.address(), row, *cut, version));
@@ -129,9 +47,9 @@ async fn an_answer_hidden_in_a_chunked_answer_is_never_passed_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunked_answer_of_the_grammar_is_passed_on_and_its_connection_kept() {
     let body = "5;a=\"b c\"\r\nhello\r\na\r\n, everyone\r\n0;end\r\nX-Checksum: a\r\n\r\n";
-    let upstream = Scripted::start(vec![body.to_owned()]).await;
+    let upstream = Scripted::start(vec![chunked(body)]).await;
     let gateway = start(Setup::default().onfido(upstream.address)).await;
-    let whole = answer("1.1", body).len();
+    let whole = chunked(body).replace("VERSION", "1.1").len();
 
     for cut in 1..whole {
         let answer = call(gateway.address(), 0, cut, "1.1").await;
@@ -143,5 +61,83 @@ async fn a_chunked_answer_of_the_grammar_is_passed_on_and_its_connection_kept() 
     }
 
     assert_eq!(upstream.most_on_one_connection(), whole - 1, "one connection for all");
+    gateway.stop().await;
+}
+
+/// Pingora reads such heads, and not always as others do.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_whose_head_has_two_readings_is_a_502_and_ends_its_connection() {
+    const HIDDEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden";
+    let ended = format!("5\r\nhello\r\n0\r\n\r\n{HIDDEN}");
+    let head = |fields: &str| format!("HTTP/VERSION 200 OK\r\n{fields}\r\n{ended}");
+    let rows = [
+        head("Transfer-Encoding: chunked, identity\r\n"),
+        head("Transfer-Encoding: xchunked\r\n"),
+        head("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"),
+        head("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"),
+        head("Content-Length: 3\r\nTransfer-Encoding : chunked\r\n"),
+        head("Transfer-Encoding:\r\n chunked\r\n"),
+        head("Content-Length: 5\r\nContent-Length: 5\r\n"),
+        head("Content-Length: 5, 5\r\n"),
+        // The end of the head is elsewhere for whoever looks for CRLF alone.
+        "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n10\r\nab\r\n\r\n0\r\n\r\nX123456\r\n0 \r\n\r\n"
+            .to_owned(),
+        "HTTP/1.1 103 Early\nLink: a\n\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0 \r\n\r\n"
+            .to_owned(),
+        format!("HTTP/1.1 100 Continue\r\nContent-Length: 44\r\n\r\n{HIDDEN}"),
+    ];
+    let upstream = Scripted::start(rows.to_vec()).await;
+    let gateway = start(Setup::default().onfido(upstream.address).config(&routes(""))).await;
+
+    for (row, script) in rows.iter().enumerate() {
+        for cut in [0, script.len() / 2, script.len() - 8] {
+            let answer = call(gateway.address(), row, cut, "1.1").await;
+            assert!(answer.contains("\"upstream_error\""), "{script:?}, cut at {cut}: {answer}");
+        }
+    }
+    // A coding in HTTP/1.0, and a length of a body that is none.
+    let old = call(gateway.address(), 0, 0, "1.0").await;
+
+    assert!(old.contains("\"upstream_error\""), "{old}");
+    assert_eq!(upstream.most_on_one_connection(), 1, "a connection was used after a malformed answer");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_a_body_that_announces_one_ends_its_connection() {
+    let announced = ["Content-Length: 44\r\n", "Transfer-Encoding: chunked\r\n"];
+    let rows = announced.map(|field| format!("HTTP/VERSION 204 No Content\r\n{field}\r\n"));
+    let upstream = Scripted::start(rows.to_vec()).await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+
+    for row in [0, 1, 0, 1] {
+        let answer = call(gateway.address(), row, 1, "1.1").await;
+        assert_eq!(status(&answer), 204, "{answer}");
+        let fields = answer.to_ascii_lowercase();
+        assert!(!fields.contains("content-length") && !fields.contains("transfer-encoding"), "{answer}");
+    }
+
+    assert_eq!(upstream.most_on_one_connection(), 1, "what came behind would be the next answer");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_of_http_1_0_gets_no_chunks_and_no_interim_answers() {
+    let body = "5\r\nhello\r\na\r\n, everyone\r\n0\r\n\r\n";
+    let script = format!("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n{}", chunked(body));
+    let upstream = Scripted::start(vec![script]).await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+
+    stream
+        .write_all(b"GET /dcs/kyc2/0/1/1.1 HTTP/1.0\r\nHost: g\r\nConnection: keep-alive\r\nSubscriptionId: sub-acme\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!((status(head), body), (200, "hello, everyone"), "{answer}");
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{answer}");
     gateway.stop().await;
 }

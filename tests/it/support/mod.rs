@@ -8,6 +8,7 @@ pub(crate) mod methods;
 mod process;
 pub(crate) mod provider;
 pub(crate) mod raw;
+pub(crate) mod scripted;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod wayward;

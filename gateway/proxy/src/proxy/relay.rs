@@ -11,26 +11,21 @@
 //! | an upstream, or a caller, that does not read | the write timeout of its session |
 //! | the rest of a body behind its answer | `Proxy::linger` |
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures::FutureExt;
 use http::{Method, StatusCode, Version, header};
 use kyc_model::ProblemKind;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::protocols::http::{HttpTask, ServerSession};
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::unconstrained;
-use tokio::time::timeout;
 
 use super::Proxy;
 use crate::body::answer_expectation;
 use crate::exchange::Exchange;
 use crate::rescue::{refuse, to_pingora};
-use crate::upstream::{
-    attach, check_switch, final_head_is_read, follow, interim_head_is_read, rewrite, strip_hop_by_hop,
-};
+use crate::upstream::{attach, check_answer, check_switch, follow, rewrite, strip_hop_by_hop};
 use crate::{answer, outcome};
 
 /// What becomes of a connection whose answer was passed on.
@@ -69,7 +64,7 @@ impl Proxy {
             answer_expectation(session).await?;
         }
         upstream.write_request_header(Box::new(head)).await.map_err(Error::into_up)?;
-        let mut sending = begin_body(session, exchange, upstream).await;
+        let mut sending = self.begin_body(session, exchange, upstream).await?;
         loop {
             tokio::select! {
                 // An answer ends the exchange, so that nothing is sent that nobody reads.
@@ -89,16 +84,16 @@ impl Proxy {
                     }
                 }
                 // With nothing more to come, this waits for the caller to leave.
-                read = session.read_body_or_idle(matches!(sending, Sending::Done)),
-                    if !matches!(sending, Sending::Failed(_)) =>
-                {
+                read = session.read_body_or_idle(exchange.arrival.is_whole()) => {
                     let piece = read.map_err(Error::into_down)?;
                     let is_end = piece.is_none() || session.is_body_done();
                     if let Some(piece) = &piece {
                         exchange.arrival.add(piece.len(), exchange.route.max_body, &self.settings)?;
                     }
                     exchange.arrival.end(is_end);
-                    sending = send(upstream, piece.as_ref(), is_end).await;
+                    if !matches!(sending, Sending::Failed(_)) {
+                        sending = send(upstream, piece.as_ref(), is_end).await;
+                    }
                 }
             }
         }
@@ -107,6 +102,33 @@ impl Proxy {
             Sending::Done => AfterAnswer::Keep,
             Sending::Body | Sending::Failed(_) => AfterAnswer::Close,
         })
+    }
+
+    /// Sends what is there of the body: all of one that was read whole, and of one that is sent again what the caller sent.
+    async fn begin_body(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        upstream: &mut HttpSession,
+    ) -> Result<Sending> {
+        if let Some(body) = &exchange.body {
+            return Ok(send(upstream, Some(body), true).await);
+        }
+        if session.is_body_empty() {
+            return Ok(send(upstream, None, true).await);
+        }
+        if exchange.upstream.tries > 1
+            && let Some(sent) = session.get_retry_buffer()
+        {
+            let is_end = session.is_body_done();
+            exchange.arrival.add(sent.len(), exchange.route.max_body, &self.settings)?;
+            exchange.arrival.end(is_end);
+            return Ok(send(upstream, Some(&sent), is_end).await);
+        }
+        if exchange.cx.target().is_some_and(|target| target.method.is_idempotent()) {
+            session.enable_retry_buffering();
+        }
+        Ok(Sending::Body)
     }
 
     /// Passes a part of the answer on; returns whether it was the last one.
@@ -121,8 +143,12 @@ impl Proxy {
         let is_end = match task {
             HttpTask::Header(mut head, _) if head.status.is_informational() => {
                 check_switch(&head).map_err(to_pingora)?;
-                interim_head_is_read(upstream);
+                check_answer(upstream, &mut head, false).map_err(to_pingora)?;
                 strip_hop_by_hop(&mut head);
+                // A caller of HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
+                if session.req_header().version == Version::HTTP_10 {
+                    return Ok(false);
+                }
                 tasks.push(HttpTask::Header(head, false));
                 false
             }
@@ -161,22 +187,25 @@ impl Proxy {
         head: &mut ResponseHeader,
         is_end: bool,
     ) -> Result<()> {
-        let method = &session.req_header().method;
+        let method = exchange.cx.target().map_or(&Method::GET, |target| &target.method);
         let has_body = !is_end
             && *method != Method::HEAD
             && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        final_head_is_read(upstream, head, has_body)
-            .map_err(|malformed| refuse(ProblemKind::UpstreamError, &malformed.to_string()))?;
-        if has_body
-            && !head.headers.contains_key(header::TRANSFER_ENCODING)
-            && !head.headers.contains_key(header::CONTENT_LENGTH)
-        {
-            // A body that ends with the upstream's connection need not end the caller's.
-            head.set_version(Version::HTTP_11);
-            head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+        check_answer(upstream, head, has_body).map_err(to_pingora)?;
+        head.set_version(Version::HTTP_11);
+        if has_body && !head.headers.contains_key(header::CONTENT_LENGTH) {
+            if session.req_header().version == Version::HTTP_10 {
+                // Such a caller knows no chunks: the end of its connection is the end of the body (RFC 9112 §6.3).
+                head.remove_header(&header::TRANSFER_ENCODING);
+                session.set_keepalive(None);
+            } else {
+                // A body that ends with the upstream's connection need not end the caller's.
+                head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+            }
         }
         let status = head.status.as_u16();
-        exchange.answered(status, answer::has_no_body(head, method));
+        let is_complete = is_end || answer::has_no_body(head, &session.req_header().method);
+        exchange.answered(status, is_complete);
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
             outcome::log_denied(exchange, status);
@@ -228,31 +257,6 @@ fn upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> Result
     Ok(head)
 }
 
-/// Sends what is there of the body: all of one that was read whole, and of one that is sent again what the caller sent.
-async fn begin_body(
-    session: &mut ServerSession,
-    exchange: &mut Exchange,
-    upstream: &mut HttpSession,
-) -> Sending {
-    if let Some(body) = &exchange.body {
-        return send(upstream, Some(body), true).await;
-    }
-    if session.is_body_empty() {
-        return send(upstream, None, true).await;
-    }
-    if exchange.upstream.tries > 1
-        && let Some(sent) = session.get_retry_buffer()
-    {
-        let is_end = session.is_body_done();
-        exchange.arrival.end(is_end);
-        return send(upstream, Some(&sent), is_end).await;
-    }
-    if exchange.cx.target().is_some_and(|target| target.method.is_idempotent()) {
-        session.enable_retry_buffering();
-    }
-    Sending::Body
-}
-
 /// Sends a piece of the body. The end is written once, with the last piece or alone: an empty piece would be a chunk that
 /// ends the body, and a second end would stand before the next request on the connection (cloudflare/pingora#935).
 async fn send(upstream: &mut HttpSession, piece: Option<&Bytes>, is_end: bool) -> Sending {
@@ -261,10 +265,7 @@ async fn send(upstream: &mut HttpSession, piece: Option<&Bytes>, is_end: bool) -
             upstream.write_body(piece).await?;
         }
         if is_end {
-            let limit = upstream.write_timeout.unwrap_or(Duration::MAX);
-            timeout(limit, upstream.finish_body())
-                .await
-                .map_err(|_| Error::explain(ErrorType::WriteTimedout, "the end of a body"))??;
+            upstream.finish_body().await?;
         }
         Ok::<(), Box<Error>>(())
     };

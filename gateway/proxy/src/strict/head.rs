@@ -17,23 +17,28 @@ pub(crate) fn check_raw_head(head: &[u8]) -> Result<(), Violation> {
     if head.len() > MAX_HEAD {
         return Err(Violation::HeaderTooLarge);
     }
+    scan(head)?.of_request()
+}
+
+/// Checks the lines of a header block, its first line included, and says how they frame the message.
+pub(super) fn scan(head: &[u8]) -> Result<Framing, Violation> {
     check_bytes(head)?;
     let mut framing = Framing::default();
     let mut rest = head;
-    let mut request_line_seen = false;
+    let mut first_line_seen = false;
     while let Some(end) = memchr(b'\n', rest) {
         let (line, next) = rest.split_at(end);
         rest = next.get(1..).unwrap_or_default();
         let line = line.strip_suffix(b"\r").ok_or(Violation::LineEnding)?;
-        if !request_line_seen {
-            request_line_seen = !line.is_empty();
+        if !first_line_seen {
+            first_line_seen = !line.is_empty();
         } else if line.is_empty() {
             break;
         } else {
             framing.add(line)?;
         }
     }
-    framing.verdict()
+    Ok(framing)
 }
 
 /// Looks at every byte in one pass without a branch, which the compiler does 32 bytes at a time: control bytes
@@ -125,10 +130,10 @@ fn is_refused(method: &Method) -> bool {
 }
 
 /// The fields that say where a message ends and whom it is for.
-#[derive(Default)]
-struct Framing {
-    length: bool,
-    coding: bool,
+#[derive(Clone, Copy, Default)]
+pub(super) struct Framing {
+    pub(super) length: bool,
+    pub(super) coding: bool,
     host: bool,
 }
 
@@ -173,11 +178,13 @@ impl Framing {
         Ok(())
     }
 
-    fn verdict(&self) -> Result<(), Violation> {
-        if self.length && self.coding {
-            return Err(Violation::FramingTwice);
-        }
-        if self.host { Ok(()) } else { Err(Violation::HostMissing) }
+    /// One way to say where the message ends, at most.
+    pub(super) fn once(self) -> Result<Self, Violation> {
+        if self.length && self.coding { Err(Violation::FramingTwice) } else { Ok(self) }
+    }
+
+    fn of_request(self) -> Result<(), Violation> {
+        if self.once()?.host { Ok(()) } else { Err(Violation::HostMissing) }
     }
 }
 

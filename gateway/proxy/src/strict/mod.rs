@@ -5,6 +5,7 @@
 //! differently are how requests are smuggled, so whatever has two readings is refused here, on the bytes as
 //! they arrived.
 
+mod answer;
 mod chunks;
 mod connection;
 mod head;
@@ -17,6 +18,7 @@ use std::fmt;
 
 use kyc_model::{Problem, ProblemKind};
 
+pub(crate) use answer::{AnswerFraming, check_answer_head};
 pub(crate) use chunks::{ChunkScan, MalformedBody};
 pub(crate) use head::{MAX_HEAD, check_fields, check_raw_head};
 pub(crate) use imitation::reads_as;

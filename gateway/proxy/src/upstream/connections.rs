@@ -1,15 +1,19 @@
 //! The connections to upstreams: kept between requests, and guarded.
 
+use std::time::Duration;
+
 use http::header;
+use kyc_model::{Problem, ProblemKind};
 use pingora::Result;
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::protocols::Stream;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora_http::ResponseHeader;
+use tokio::time::timeout;
 
-use super::guarded::{BodyFraming, GuardedStream};
-use crate::strict::MalformedBody;
+use super::guarded::GuardedStream;
+use crate::strict::{AnswerFraming, check_answer_head};
 
 /// Makes connections to upstreams and keeps those that can serve another request of the same tenant.
 pub(crate) struct Connections {
@@ -51,7 +55,9 @@ impl Connections {
         if !GuardedStream::of(upstream.stream()).is_some_and(GuardedStream::is_at_end) {
             return;
         }
-        if let Some(stream) = upstream.reuse().await {
+        let limit = upstream.write_timeout.unwrap_or(Duration::MAX);
+        // A connection that is not kept is shut down, which may wait for the upstream to read.
+        if let Ok(Some(stream)) = timeout(limit, upstream.reuse()).await {
             self.connector.release_stream(stream, peer.reuse_hash(), peer.idle_timeout());
         }
     }
@@ -63,28 +69,34 @@ impl std::fmt::Debug for Connections {
     }
 }
 
-/// Tells the connection that an interim answer was read.
-pub(crate) fn interim_head_is_read(upstream: &HttpSession) {
-    if let Some(guard) = GuardedStream::of(upstream.stream()) {
-        guard.begin_next_head();
-    }
-}
-
-/// Tells the connection that the final head of an answer was read.
+/// Checks the head that was read, and tells the connection what follows.
 ///
 /// # Errors
 ///
-/// [`MalformedBody`] when what came with the head has more than one reading.
-pub(crate) fn final_head_is_read(
+/// [`ProblemKind::UpstreamError`] when the head, or what came together with it of a chunked body, has more than one reading.
+pub(crate) fn check_answer(
     upstream: &HttpSession,
-    head: &ResponseHeader,
+    head: &mut ResponseHeader,
     has_body: bool,
-) -> Result<(), MalformedBody> {
-    let framing = match has_body && head.headers.contains_key(header::TRANSFER_ENCODING) {
-        true => BodyFraming::Chunked,
-        false => BodyFraming::Other,
+) -> Result<(), Problem> {
+    let refused =
+        |reason: String| Problem::new(ProblemKind::UpstreamError, format!("an answer with {reason}"));
+    let framing = check_answer_head(&upstream.get_headers_raw_bytes(), head.status, head.version)
+        .map_err(|violation| refused(violation.to_string()))?;
+    let framing = match framing {
+        AnswerFraming::Chunked if !has_body => AnswerFraming::Other,
+        framing => framing,
     };
-    GuardedStream::of(upstream.stream()).map_or(Ok(()), |guard| guard.begin_body(framing))
+    if framing == AnswerFraming::Contradictory {
+        head.remove_header(&header::CONTENT_LENGTH);
+        head.remove_header(&header::TRANSFER_ENCODING);
+    }
+    let Some(guard) = GuardedStream::of(upstream.stream()) else { return Ok(()) };
+    if head.status.is_informational() {
+        guard.begin_next_head();
+        return Ok(());
+    }
+    guard.begin_body(framing).map_err(|malformed| refused(malformed.to_string()))
 }
 
 fn guarded(stream: Stream) -> Stream {

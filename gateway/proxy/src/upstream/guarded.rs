@@ -19,7 +19,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::head_end::HeadEnd;
-use crate::strict::{ChunkScan, MalformedBody};
+use crate::strict::{AnswerFraming, ChunkScan, MalformedBody};
 
 /// A connection that knows where it is in an answer.
 #[derive(Debug)]
@@ -37,15 +37,8 @@ enum Position {
     Opaque,
     /// A chunked body.
     Chunks(ChunkScan),
-}
-
-/// How the end of an answer's body is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyFraming {
-    /// By chunk lines.
-    Chunked,
-    /// By the head alone, or by the end of the connection.
-    Other,
+    /// Nobody knows whether what follows belongs to this answer.
+    Unknown,
 }
 
 // === impl GuardedStream ===
@@ -86,17 +79,18 @@ impl GuardedStream {
     /// # Errors
     ///
     /// When what came together with the head is a malformed begin of a chunked body.
-    pub(super) fn begin_body(&self, framing: BodyFraming) -> Result<(), MalformedBody> {
+    pub(super) fn begin_body(&self, framing: AnswerFraming) -> Result<(), MalformedBody> {
         let mut position = self.position();
         let next = match (framing, &*position) {
-            (BodyFraming::Chunked, Position::Head(head)) if head.is_found() => {
+            (AnswerFraming::Chunked, Position::Head(head)) if head.is_found() => {
                 let mut scan = ChunkScan::default();
                 scan.feed(head.rest())?;
                 Position::Chunks(scan)
             }
             // Pingora read the end of a head that has no strict one.
-            (BodyFraming::Chunked, _) => return Err(MalformedBody::ChunkLine),
-            (BodyFraming::Other, _) => Position::Opaque,
+            (AnswerFraming::Chunked, _) => return Err(MalformedBody::ChunkLine),
+            (AnswerFraming::Other, _) => Position::Opaque,
+            (AnswerFraming::Contradictory, _) => Position::Unknown,
         };
         *position = next;
         Ok(())
@@ -107,6 +101,7 @@ impl GuardedStream {
         match &*self.position() {
             Position::Chunks(scan) => scan.is_done(),
             Position::Head(_) | Position::Opaque => true,
+            Position::Unknown => false,
         }
     }
 }
@@ -121,7 +116,7 @@ impl Position {
     fn feed(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
         match self {
             Self::Head(head) => head.feed(bytes),
-            Self::Opaque => {}
+            Self::Opaque | Self::Unknown => {}
             Self::Chunks(scan) => scan.feed(bytes)?,
         }
         Ok(())

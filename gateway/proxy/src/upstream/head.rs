@@ -70,11 +70,9 @@ fn take(head: &mut RequestHeader) -> Parts {
     Parts::from(std::mem::replace(head, RequestHeader::from(nothing)))
 }
 
-/// Says whether a field is for this hop alone. The body is framed anew, and trailers are not passed on.
+/// Says whether a field is for this hop alone. The body is framed anew.
 fn ends_here(name: &HeaderName) -> bool {
-    is_hop_by_hop(name)
-        || matches!(*name, header::TRAILER | header::TRANSFER_ENCODING)
-        || name.as_str() == "http2-settings"
+    is_hop_by_hop(name) || *name == header::TRANSFER_ENCODING || name.as_str() == "http2-settings"
 }
 
 /// No credential of the caller, nothing that says who the caller is, and nothing that would ask for another method or

@@ -8,7 +8,7 @@ mod peer;
 mod resolver;
 mod response;
 
-pub(crate) use connections::{Connected, Connections, final_head_is_read, interim_head_is_read};
+pub(crate) use connections::{Connected, Connections, check_answer};
 pub use guard::Guards;
 pub(crate) use guard::Pass;
 pub(crate) use head::{REQUEST_ID_NAME, attach, follow, forget_spelling, rewrite};

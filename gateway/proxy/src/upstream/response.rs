@@ -47,7 +47,7 @@ pub(super) fn is_hop_by_hop(name: &header::HeaderName) -> bool {
         Some(b'c') => name == "connection",
         Some(b'k') => name == "keep-alive",
         Some(b'p') => name.starts_with("proxy-"),
-        Some(b't') => name == "te",
+        Some(b't') => matches!(name, "te" | "trailer"),
         Some(b'u') => name == "upgrade",
         Some(_) | None => false,
     }

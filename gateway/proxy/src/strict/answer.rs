@@ -1,0 +1,93 @@
+//! The rules for the heads of an upstream's answers.
+//!
+//! Pingora takes bare line feeds, folded lines, space before a colon, two lengths, and a length beside a transfer coding, and
+//! reads any other transfer coding than `chunked` to the end of the connection. An intermediary in front of Onfido that
+//! reads such a head differently sees another end of the answer, and what it takes for the next one was not written by
+//! Onfido (RFC 9112 §6.3, §11.1).
+
+use http::{StatusCode, Version};
+
+use super::Violation;
+use super::head::scan;
+
+/// Where an answer's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerFraming {
+    /// With the last chunk.
+    Chunked,
+    /// After so many bytes, with the end of the connection, or with the head.
+    Other,
+    /// The head announces a body for an answer that has none (RFC 9110 §8.6): whoever expects it waits for bytes that belong to
+    /// the next answer.
+    Contradictory,
+}
+
+/// Checks the bytes of an answer's head as they arrived.
+///
+/// # Errors
+///
+/// The first [`Violation`].
+pub(crate) fn check_answer_head(
+    head: &[u8],
+    status: StatusCode,
+    version: Version,
+) -> Result<AnswerFraming, Violation> {
+    let framing = scan(head)?.once()?;
+    // A server of HTTP/1.0 knows no transfer coding (RFC 9112 §6.1).
+    if framing.coding && version != Version::HTTP_11 {
+        return Err(Violation::TransferEncoding);
+    }
+    let announces = framing.coding || framing.length;
+    match (framing.coding, status.as_u16()) {
+        (_, 100..=199) if announces => Err(Violation::FramingTwice),
+        (true, 204) => Ok(AnswerFraming::Contradictory),
+        (false, 204) if announces => Ok(AnswerFraming::Contradictory),
+        (true, _) => Ok(AnswerFraming::Chunked),
+        (false, _) => Ok(AnswerFraming::Other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_head_has_one_reading_or_none() {
+        use AnswerFraming::{Chunked, Contradictory, Other};
+        let rows = [
+            (200, "Content-Length: 3\r\n", Ok(Other)),
+            (200, "", Ok(Other)),
+            (200, "transfer-encoding: Chunked\r\n", Ok(Chunked)),
+            (304, "Content-Length: 3\r\n", Ok(Other)),
+            (204, "", Ok(Other)),
+            (204, "Content-Length: 3\r\n", Ok(Contradictory)),
+            (204, "Transfer-Encoding: chunked\r\n", Ok(Contradictory)),
+            (103, "Link: <a>\r\n", Ok(Other)),
+            (103, "Content-Length: 3\r\n", Err(Violation::FramingTwice)),
+            (200, "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", Err(Violation::FramingTwice)),
+            (200, "Content-Length: 3\r\nContent-Length: 3\r\n", Err(Violation::ContentLength)),
+            (200, "Content-Length: 3, 3\r\n", Err(Violation::ContentLength)),
+            (200, "Transfer-Encoding: chunked, identity\r\n", Err(Violation::TransferEncoding)),
+            (200, "Transfer-Encoding: xchunked\r\n", Err(Violation::TransferEncoding)),
+            (
+                200,
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+                Err(Violation::TransferEncoding),
+            ),
+            (200, "Transfer-Encoding : chunked\r\n", Err(Violation::FieldName)),
+            (200, "Transfer-Encoding:\r\n chunked\r\n", Err(Violation::TransferEncoding)),
+            (200, "X: a\r\n b\r\n", Err(Violation::FoldedField)),
+            (200, "X: a\n", Err(Violation::LineEnding)),
+            (200, "X: a\rb\r\n", Err(Violation::FieldValue)),
+        ];
+
+        for (status, fields, verdict) in rows {
+            let head = format!("HTTP/1.1 {status} X\r\n{fields}\r\n");
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(check_answer_head(head.as_bytes(), status, Version::HTTP_11), verdict, "{head}");
+        }
+        let old = b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let verdict = check_answer_head(old, StatusCode::OK, Version::HTTP_10);
+        assert_eq!(verdict, Err(Violation::TransferEncoding));
+    }
+}
