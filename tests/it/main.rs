@@ -43,6 +43,7 @@ mod operators;
 mod outbound;
 mod portals;
 mod probes;
+mod relay;
 mod repeated;
 mod roles;
 mod rotated;

@@ -10,6 +10,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use crate::exchange::Exchange;
 use crate::rescue;
 use crate::upstream::REQUEST_ID_NAME;
+use crate::write::write_within;
 
 /// Writes a plugin's answer, and keeps the connection.
 ///
@@ -40,7 +41,9 @@ pub(crate) async fn respond_problem(
     error: &Error,
     kind: ProblemKind,
 ) -> bool {
-    if session.response_written().is_some_and(|head| !head.status.is_informational()) {
+    let does_not_read = error.etype == pingora::ErrorType::WriteTimedout
+        && *error.esource() == pingora::ErrorSource::Downstream;
+    if does_not_read || session.response_written().is_some_and(|head| !head.status.is_informational()) {
         return false;
     }
     // After a malformed request nobody knows where the next one begins, and an unread body would have to be
@@ -109,9 +112,13 @@ pub(crate) fn has_no_body(head: &ResponseHeader, method: &Method) -> bool {
 async fn write(session: &mut ServerSession, head: ResponseHeader, body: Bytes) -> Result<()> {
     let empty = body.is_empty() || session.req_header().method == Method::HEAD;
     // HTTP/2 ends a stream only with a body, even one of no bytes.
-    session.write_response_header(Box::new(head)).await.map_err(Error::into_down)?;
+    let limit = session.get_write_timeout();
     let body = if empty { Bytes::new() } else { body };
-    session.write_response_body(body, true).await.map_err(Error::into_down)
+    let written = async {
+        session.write_response_header(Box::new(head)).await?;
+        session.write_response_body(body, true).await
+    };
+    write_within(limit, written).await.map_err(Error::into_down)
 }
 
 /// Where a message ends is the gateway's business, not a plugin's.

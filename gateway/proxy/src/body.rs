@@ -17,6 +17,7 @@ use crate::buffers::{NoRoom, Pool, Room};
 use crate::rescue::{refuse, to_pingora};
 use crate::route::RouteTable;
 use crate::settings::ProxySettings;
+use crate::write::write_within;
 
 /// The memory that bodies may take which are read whole: each route has its own.
 #[derive(Debug)]
@@ -112,7 +113,8 @@ impl Pace {
 /// field means nothing (RFC 9110 §10.1.1); over HTTP/2 Pingora sends no interim answers.
 pub(crate) async fn answer_expectation(session: &mut ServerSession) -> Result<()> {
     if session.req_header().version == Version::HTTP_11 && session.get_header(header::EXPECT).is_some() {
-        session.write_continue_response().await?;
+        let limit = session.get_write_timeout();
+        write_within(limit, session.write_continue_response()).await.map_err(Error::into_down)?;
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ mod settings;
 mod spans;
 mod strict;
 mod upstream;
+mod write;
 
 pub use chain::Chains;
 pub use downstream::{Entry, Guarded, head_is_whole};

@@ -14,6 +14,7 @@ mod relay;
 mod request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
@@ -138,7 +139,9 @@ impl HttpServerApp for Proxy {
             return None;
         }
         let settings = HttpPersistentSettings::for_session(&session);
-        let stream = session.finish().await.ok().flatten()?;
+        // The rest of a body that nobody asked for is read first.
+        let limit = self.settings.read + self.settings.write;
+        let stream = timeout(limit, session.finish()).await.ok()?.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(stream, settings))
     }
 
@@ -167,17 +170,22 @@ impl std::fmt::Debug for ProtocolOptions {
 /// connection.
 async fn read_head(session: &mut ServerSession) -> bool {
     let refusal = match session.read_request().await {
-        Ok(true) if session.req_header().method == Method::CONNECT => 405,
+        Ok(true) if session.req_header().method == Method::CONNECT => Some(405),
         Ok(is_there) => return is_there,
-        Err(error) if matches!(error.etype, ErrorType::InvalidHTTPHeader) => 400,
+        Err(error) if matches!(error.etype, ErrorType::InvalidHTTPHeader) => Some(400),
         // The connection broke, or the request is refused on it already.
-        Err(_) => {
-            session.shutdown().await;
-            return false;
-        }
+        Err(_) => None,
     };
     // Whoever left does not miss it.
-    let _ = session.respond_error(refusal).await;
-    session.shutdown().await;
+    let _ = timeout(LAST_WRITE, async {
+        if let Some(status) = refusal {
+            let _ = session.respond_error(status).await;
+        }
+        session.shutdown().await;
+    })
+    .await;
     false
 }
+
+/// For the answer to a head that was refused before its connection's limits were set.
+const LAST_WRITE: Duration = Duration::from_secs(10);

@@ -126,7 +126,10 @@ pub(crate) fn diagnose(error: &Error) -> Option<(ProblemKind, String)> {
     let kind = match error.esource {
         ErrorSource::Upstream => upstream_kind(&error.etype),
         ErrorSource::Downstream => match error.etype {
-            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed => return None,
+            ErrorType::WriteError
+            | ErrorType::ReadError
+            | ErrorType::ConnectionClosed
+            | ErrorType::H2Error => return None,
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => ProblemKind::RequestTimeout,
             _ => ProblemKind::BadRequest,
         },

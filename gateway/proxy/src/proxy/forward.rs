@@ -24,13 +24,15 @@ impl Proxy {
     /// What the last try failed with.
     pub(super) async fn forward(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
         exchange.upstream.is_wanted = true;
+        // A body that was read whole comes from memory.
+        let is_whole = session.is_body_empty() || exchange.body.is_some();
+        exchange.arrival = Arrival::new(is_whole);
         exchange.upstream.pass = self.guards.enter(&exchange.cx).map_err(to_pingora)?;
         loop {
             exchange.upstream.tries += 1;
             exchange.upstream.started = Some(Instant::now());
             exchange.upstream.span = Span::client("upstream", || exchange.span.context());
-            // A body that was read whole comes from memory.
-            exchange.arrival = Arrival::new(session.is_body_empty() || exchange.body.is_some());
+            exchange.arrival = Arrival::new(is_whole);
             match self.attempt(session, exchange).await {
                 Err(error) if error.retry() => tracing::warn!(
                     request_id = %exchange.cx.request_id(), tenant = exchange.tenant(),

@@ -26,6 +26,7 @@ use crate::body::answer_expectation;
 use crate::exchange::Exchange;
 use crate::rescue::{refuse, to_pingora};
 use crate::upstream::{attach, check_answer, check_switch, follow, rewrite, strip_hop_by_hop};
+use crate::write::write_within;
 use crate::{answer, outcome};
 
 /// What becomes of a connection whose answer was passed on.
@@ -63,7 +64,8 @@ impl Proxy {
         if exchange.body.is_none() {
             answer_expectation(session).await?;
         }
-        upstream.write_request_header(Box::new(head)).await.map_err(Error::into_up)?;
+        let limit = upstream.write_timeout;
+        write_within(limit, upstream.write_request_header(Box::new(head))).await.map_err(Error::into_up)?;
         let mut sending = self.begin_body(session, exchange, upstream).await?;
         loop {
             tokio::select! {
@@ -174,7 +176,8 @@ impl Proxy {
                 is_end
             }
         };
-        session.response_duplex_vec(tasks).await.map_err(Error::into_down)?;
+        let limit = Some(self.settings.write);
+        write_within(limit, session.response_duplex_vec(tasks)).await.map_err(Error::into_down)?;
         Ok(is_end)
     }
 
@@ -265,7 +268,7 @@ async fn send(upstream: &mut HttpSession, piece: Option<&Bytes>, is_end: bool) -
             upstream.write_body(piece).await?;
         }
         if is_end {
-            upstream.finish_body().await?;
+            write_within(upstream.write_timeout, upstream.finish_body()).await?;
         }
         Ok::<(), Box<Error>>(())
     };

@@ -1,0 +1,96 @@
+//! Limits of an exchange while request and answer are under way.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use crate::support::gateway::{Setup, start};
+use crate::support::raw::{exchange, status};
+use crate::support::scripted::{Scripted, call, routes};
+
+/// Pingora's sessions bound the writes of a body, and no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_reads_nothing_holds_no_place_of_its_tenant() {
+    let fields: String = (0..40).map(|number| format!("X-F{number}: {}\r\n", "a".repeat(700))).collect();
+    let script = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 5\r\n\r\nhello");
+    let cut = script.len() - 5;
+    let upstream = Scripted::start(vec![script]).await;
+    let config =
+        format!("[downstream]\nwrite = \"1s\"\n{}", routes("").replace("open = ", "in_flight = 2, open = "));
+    let gateway = start(Setup::default().onfido(upstream.address).config(&config)).await;
+    let mut deaf = Vec::new();
+    for _ in 0..2 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(gateway.address()).await.unwrap();
+        let request =
+            format!("GET /dcs/kyc2/0/{cut}/1.1 HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n");
+        // One after the other: a connection serves one request at a time, and what it writes is never read.
+        let (_, mut writer) = stream.into_split();
+        deaf.push(tokio::spawn(async move {
+            while writer.write_all(request.as_bytes()).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(15)).await;
+            }
+        }));
+    }
+
+    // Both connections fill what the kernel keeps for them, stall, and are ended.
+    for end in deaf {
+        timeout(Duration::from_secs(60), end).await.expect("the connection is ended").unwrap();
+    }
+
+    let answer = call(gateway.address(), 0, cut, "1.1").await;
+    assert_eq!(status(&answer), 200, "{answer}");
+    gateway.stop().await;
+}
+
+/// A body that is sent again counts from its first byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_does_not_raise_the_limit_of_a_body() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&received);
+    tokio::spawn(async move {
+        let mut first = true;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let log = Arc::clone(&log);
+            let closes = std::mem::take(&mut first);
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 64 * 1024];
+                let mut count = 0;
+                while let Ok(read @ 1..) = stream.read(&mut bytes).await {
+                    if bytes.starts_with(b"GET") {
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+                        continue;
+                    }
+                    count += read;
+                    // A kept connection that ends under a request lets it be sent again.
+                    if closes && count > 50_000 {
+                        break;
+                    }
+                }
+                log.lock().unwrap().push(count);
+            });
+        }
+    });
+    let config = routes("max_body = \"100KiB\"\n");
+    let gateway = start(Setup::default().onfido(address).config(&config)).await;
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+    let fields = "Host: g\r\nSubscriptionId: sub-acme\r\n";
+    let kept = exchange(&mut stream, format!("GET /dcs/kyc2/x HTTP/1.1\r\n{fields}\r\n").as_bytes()).await;
+
+    let piece = format!("7530\r\n{}\r\n", "a".repeat(30_000));
+    let head = format!("PUT /dcs/kyc2/applicants/x HTTP/1.1\r\n{fields}Transfer-Encoding: chunked\r\n\r\n");
+    stream.write_all(format!("{head}{piece}{piece}").as_bytes()).await.unwrap();
+    while received.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let answer = exchange(&mut stream, format!("{piece}{piece}{piece}0\r\n\r\n").as_bytes()).await;
+
+    assert_eq!((status(&kept), status(&answer)), (200, 413), "{answer}");
+    gateway.stop().await;
+}
