@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, sleep};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::status::Counted;
 use super::{Means, schedule, tell};
@@ -81,13 +81,11 @@ pub(super) async fn clamp(means: &Means) {
     in_pages(&means.inbox, Change::Clamp { latest }).await;
 }
 
-/// Does a change again for as long as it finds something, but not without end. Each time it takes one page, and leaves the
-/// writer to others for as long as that took.
+/// Does a change again for as long as it finds something, but not without end.
 async fn in_pages(inbox: &Inbox, change: Change) {
     for _ in 0..PAGES {
-        let begun = Instant::now();
-        match inbox.change(change.clone()).await {
-            Ok(Effect::Done) => sleep(begun.elapsed()).await,
+        match inbox.page(change.clone()).await {
+            Ok(Effect::Done) => {}
             done => return tell(done),
         }
     }
@@ -96,12 +94,8 @@ async fn in_pages(inbox: &Inbox, change: Change) {
 /// Makes events of a tenant due whose portal is back, page by page like the others, but to the end.
 pub(super) async fn pull_forward(inbox: Inbox, change: Change) {
     loop {
-        let begun = Instant::now();
-        match inbox.change(change.clone()).await {
-            Ok(Effect::Done) => {
-                inbox.wake();
-                sleep(begun.elapsed()).await;
-            }
+        match inbox.page(change.clone()).await {
+            Ok(Effect::Done) => inbox.wake(),
             done => return tell(done),
         }
     }

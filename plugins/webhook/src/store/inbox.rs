@@ -30,6 +30,8 @@ struct Shared {
     arrivals: Notify,
     news: Mutex<News>,
     damage: Damage,
+    /// Held by whoever changes many events.
+    bulk: tokio::sync::Mutex<()>,
     metrics: StoreMetrics,
 }
 
@@ -71,6 +73,7 @@ impl Inbox {
             room: Arc::default(),
             arrivals: Notify::new(),
             news: Mutex::default(),
+            bulk: tokio::sync::Mutex::default(),
             damage: Damage::new(metrics.damaged.clone()),
             metrics,
         }))

@@ -6,7 +6,21 @@ use super::Inbox;
 use crate::store::{Change, Effect, Progress, StoreError};
 
 impl Inbox {
-    /// Does a change of many events to its end. Between two pages the writer is left to others for as long as a page took.
+    /// Makes one page of a change of many events durable. Of all such changes one page is written at a time, and then the
+    /// writer is left to others for as long as that took: no commit is longer because many tenants' portals are back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub(crate) async fn page(&self, change: Change) -> Result<Effect, StoreError> {
+        let _turn = self.0.bulk.lock().await;
+        let begun = Instant::now();
+        let effect = self.change(change).await;
+        sleep(begun.elapsed()).await;
+        effect
+    }
+
+    /// Does a change of many events to its end.
     ///
     /// # Errors
     ///
@@ -17,12 +31,10 @@ impl Inbox {
     ) -> Result<Progress, StoreError> {
         let mut progress = Progress::default();
         loop {
-            let begun = Instant::now();
-            match self.change(change(progress)).await? {
+            match self.page(change(progress)).await? {
                 Effect::Changed(next) if next.after > progress.after => progress = next,
                 _ => return Ok(progress),
             }
-            sleep(begun.elapsed()).await;
         }
     }
 }
