@@ -81,6 +81,15 @@ fn promtool_has_nothing_to_say_about_the_alerts() {
     }
 }
 
+#[test]
+fn alerts_come_with_what_they_are_for_and_go_with_it() {
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/alerts.yml");
+
+    let verdict = Command::new("promtool").args(["test", "rules", rules]).output().unwrap();
+
+    assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stderr));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_is_one_line_that_says_nothing_of_its_content() {
     let world = World::start("").await;

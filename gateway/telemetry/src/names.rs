@@ -76,10 +76,12 @@ pub const EVENT_STORE_FAILURES: &str = "gateway_event_store_commit_failures_tota
 /// Changes that wait for a commit of the event store.
 pub const EVENT_STORE_QUEUE: &str = "gateway_event_store_queue_changes";
 /// Notifications that the event store did not take, by tenant and reason: `full`, `share`, `busy`, `keyless`, `away`,
-/// `engine`, `damaged`.
+/// `engine`, `damaged`, `wal`.
 pub const EVENT_STORE_REFUSALS: &str = "gateway_event_store_refusals_total";
 /// 1 once the event store was found damaged; new notifications are refused then.
 pub const EVENT_STORE_DAMAGED: &str = "gateway_event_store_damaged";
+/// Bytes of the write-ahead log of an event store in SQLite.
+pub const EVENT_STORE_WAL: &str = "gateway_event_store_wal_bytes";
 /// Bytes that events may still take in the event store.
 pub const EVENT_STORE_FREE: &str = "gateway_event_store_free_bytes";
 /// Tries to deliver a stored event by tenant and class: `delivered`, `transient`, `login`, `session`,

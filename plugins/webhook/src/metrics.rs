@@ -2,7 +2,7 @@
 
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::dispatch::{Counted, Status};
 use crate::store::Backlog;
@@ -24,6 +24,8 @@ pub(crate) struct StoreMetrics {
     pub(crate) queue: IntGauge,
     /// 1 once the store was found damaged.
     pub(crate) damaged: IntGauge,
+    /// Bytes of SQLite's write-ahead log; absent where a server has the store.
+    pub(crate) wal: IntGaugeVec,
 }
 
 /// Dispatching: from the store to the portals.
@@ -60,6 +62,7 @@ impl StoreMetrics {
             failed: collectors
                 .counter(names::EVENT_STORE_FAILURES, "Batches that were not committed.", &[])?
                 .with_label_values::<&str>(&[]),
+            wal: collectors.gauge(names::EVENT_STORE_WAL, "Bytes of the write-ahead log.", &[])?,
             damaged: collectors
                 .gauge(names::EVENT_STORE_DAMAGED, "Whether the event store was found damaged.", &[])?
                 .with_label_values::<&str>(&[]),

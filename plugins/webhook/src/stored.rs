@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod engine;
 mod open;
+mod wal;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -14,7 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kyc_model::{SecretSource, Tenant};
 use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warnings};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Status, Tenants, Unrecorded, supervised};
@@ -67,7 +69,7 @@ impl Stored {
             Some(source) => Some(KeyPlace::Source(source)),
             None => document.clone().map(KeyPlace::Document),
         };
-        let share = store.share();
+        let (share, max_wal) = (store.share(), store.max_wal_size.as_u64());
         let engine = match source(&store.postgres_file, &store.postgres_env) {
             Some(source) => {
                 let key =
@@ -79,7 +81,7 @@ impl Stored {
             }
             None => {
                 let store = Sqlite::new(&build.folder.join(&store.path), store.max_size.as_u64());
-                Engine::Sqlite(store.with_share(share))
+                Engine::Sqlite(store.with_share(share).with_max_wal(max_wal))
             }
         };
         let status = Status::default();
@@ -184,11 +186,9 @@ impl Background for Stored {
             );
         }
         let Some(store) = self.engine.opened() else { return };
-        let check = match &store {
-            Opened::Sqlite(store) => {
-                Some(tokio::spawn(check::check((*store).clone(), self.inbox.clone(), shutdown.clone())))
-            }
-            Opened::Postgres(_) => None,
+        let mut beside = match &store {
+            Opened::Sqlite(store) => self.watch_file(store, &shutdown),
+            Opened::Postgres(_) => JoinSet::new(),
         };
         let _ = self.tenants.set(Arc::clone(&tenants));
         *self.reader.lock().await = store.reader();
@@ -222,15 +222,26 @@ impl Background for Stored {
             metrics: self.metrics.clone(),
         };
         Dispatcher::new(means, store.reader()).run(shutdown, drain).await;
-        if let Some(check) = check {
-            // The file can be closed only when nobody reads it; the shutdown ends the check.
-            let _ = check.await;
-        }
+        // The file can be closed only when nobody reads it; the shutdown ends what does.
+        while beside.join_next().await.is_some() {}
         if let Opened::Sqlite(store) = &store
             && let Err(error) = store.close().await
         {
             tracing::warn!(%error, "the write-ahead log stays beside the store; it belongs to it");
         }
+    }
+}
+
+impl Stored {
+    /// Begins what looks after a file beside the work.
+    fn watch_file(&self, store: &Sqlite, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
+        let (inbox, seen) = (self.inbox.clone(), shutdown.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(check::check(store.clone(), inbox.clone(), seen.clone()));
+        let store = store.clone();
+        let work = move || wal::keep_short(store.clone(), inbox.clone(), seen.clone());
+        tasks.spawn(supervised("write-ahead log", shutdown.clone(), work));
+        tasks
     }
 }
 

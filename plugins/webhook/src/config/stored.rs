@@ -25,6 +25,9 @@ pub struct StoreConfig {
     pub max_size_per_tenant: Option<ByteSize>,
     /// How many events of one tenant it may hold; default 5,000,000.
     pub max_events_per_tenant: u64,
+    /// How long SQLite's write-ahead log, which a long read such as a backup lets grow, may become before notifications are
+    /// answered 503; default 2 GiB. Results of deliveries are recorded in any case.
+    pub max_wal_size: ByteSize,
     /// How long delivered events are kept; default 7 days.
     #[serde(with = "humantime_serde")]
     pub keep_delivered: Duration,
@@ -102,6 +105,7 @@ impl StoreConfig {
                 self.max_size_per_tenant.is_some_and(|share| share < ByteSize::kib(64)),
                 "store.max_size_per_tenant: must be at least 64 KiB",
             ),
+            (self.max_wal_size < ByteSize::mib(64), "store.max_wal_size: must be at least 64 MiB"),
             (self.max_events_per_tenant == 0, "store.max_events_per_tenant: must be greater than zero"),
             (self.keep_dead.is_zero(), "store.keep_dead: must be longer than zero"),
             (self.keep_delivered.is_zero(), "store.keep_delivered: must be longer than zero"),
@@ -165,6 +169,7 @@ impl Default for StoreConfig {
             max_size: ByteSize::gib(10),
             max_size_per_tenant: None,
             max_events_per_tenant: 5_000_000,
+            max_wal_size: ByteSize::gib(2),
             keep_delivered: Duration::from_secs(7 * 24 * 3600),
             keep_dead: Duration::from_secs(90 * 24 * 3600),
             keep_keys: Duration::from_secs(90 * 24 * 3600),

@@ -45,7 +45,7 @@ pub(crate) async fn copy_chain(from: &mut dyn Records, to: &mut dyn Records) -> 
 impl From<StoreError> for AuditError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full | StoreError::Share => Self::Full,
+            StoreError::Full | StoreError::LogFull | StoreError::Share => Self::Full,
             StoreError::Away | StoreError::Busy | StoreError::Keyless | StoreError::Interrupted => Self::Away,
             StoreError::Engine(reason) | StoreError::Damaged(reason) => Self::Failed(reason),
         }

@@ -147,6 +147,8 @@ pub(crate) enum Effect {
     Changed(Progress),
     /// An insert found the store at its size. Other changes still have room.
     Full,
+    /// An insert found SQLite's write-ahead log at its limit. Other changes are made.
+    LogFull,
     /// An insert found the tenant's share of the store used up.
     OverShare,
 }

@@ -8,6 +8,9 @@ pub(crate) enum StoreError {
     /// No room on the disk, or the store has reached its size.
     #[error("the event store is full")]
     Full,
+    /// SQLite's write-ahead log has reached its limit.
+    #[error("the event store's write-ahead log is at its limit")]
+    LogFull,
     /// The tenant's events take all that one tenant may take of the store.
     #[error("the tenant's events take its whole share of the event store")]
     Share,
@@ -38,6 +41,7 @@ impl StoreError {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Full => "full",
+            Self::LogFull => "wal",
             Self::Share => "share",
             Self::Busy => "busy",
             Self::Keyless => "keyless",

@@ -123,6 +123,7 @@ impl Inbox {
             }
             Effect::Nothing => Ok(Accepted::Duplicate),
             Effect::Full => Err(StoreError::Full),
+            Effect::LogFull => Err(StoreError::LogFull),
             Effect::OverShare => Err(StoreError::Share),
         }
     }
@@ -152,6 +153,12 @@ impl Inbox {
     /// Says whether the store is known to be damaged.
     pub(crate) fn is_damaged(&self) -> bool {
         self.0.damage.reason().is_some()
+    }
+
+    /// Notes how long the write-ahead log is.
+    pub(crate) fn measure_wal(&self, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.0.metrics.wal.with_label_values::<&str>(&[]).set(bytes);
     }
 
     /// Counts a notification that was not stored.

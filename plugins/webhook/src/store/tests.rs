@@ -12,6 +12,7 @@ mod probe;
 mod seen;
 mod shares;
 mod sqlite;
+mod wal;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -16,6 +16,7 @@ mod shift;
 mod standing;
 mod sweep;
 mod undelivered;
+mod wal;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub(crate) use write::SqliteWriter;
 pub(crate) struct Sqlite {
     path: PathBuf,
     max_bytes: u64,
+    max_wal: u64,
     share: Option<Share>,
 }
 
@@ -41,7 +43,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Names the file; nothing is opened.
     pub(crate) fn new(path: &Path, max_bytes: u64) -> Self {
-        Self { path: path.to_owned(), max_bytes, share: None }
+        Self { path: path.to_owned(), max_bytes, max_wal: u64::MAX, share: None }
     }
 
     /// The same, where one tenant's events may take only so much.

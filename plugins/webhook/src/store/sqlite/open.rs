@@ -195,14 +195,15 @@ pub(super) async fn connect(
         sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut connection).await.map_err(damaged)?;
     // The store is full for events before it is for results: those must be recorded.
     let pages = max_bytes / u64::try_from(page).unwrap_or(4096).max(512) / 10 * 11 + RESULTS;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
-        .execute(&mut connection)
-        .await
-        .map_err(damaged)?;
+    // A log that was long for a while is cut when it begins anew.
+    let limits = format!("PRAGMA max_page_count = {pages}; PRAGMA journal_size_limit = {KEPT_LOG}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limits)).execute(&mut connection).await.map_err(damaged)?;
     Ok(connection)
 }
 
 const SYNCHRONOUS_FULL: i64 = 2;
+/// Bytes of the write-ahead log that stay when it begins anew.
+const KEPT_LOG: u64 = 16 * 1024 * 1024;
 /// Pages that only results may take.
 const RESULTS: u64 = 256;
 /// How long a statement waits for another process's lock, during a hot upgrade.

@@ -71,12 +71,15 @@ async fn commit(
 ) -> Result<Vec<Effect>, sqlx::Error> {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     let (room, used) = make_room(connection, store, batch.len()).await?;
-    let is_full = room == Room::Full;
+    // Results are recorded in any case.
+    let is_log_full = store.is_wal_full();
+    let is_full = room == Room::Full || is_log_full;
     let refused = if is_full { HashSet::new() } else { refused(connection, batch, store, used).await? };
     let new = if is_full { HashMap::new() } else { insert(connection, batch, &refused).await? };
     let mut effects = Vec::with_capacity(batch.len());
     for change in batch {
         effects.push(match change {
+            Change::Insert(_) if is_log_full => Effect::LogFull,
             Change::Insert(_) if is_full => Effect::Full,
             Change::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
             Change::Insert(event) => new.get(&event.uid).copied().unwrap_or(Effect::Nothing),
