@@ -7,6 +7,7 @@ use std::time::Instant;
 use kyc_sandbox::portal::Mode;
 
 use crate::durable::{event, stored, taken, wait_for_all};
+use crate::support::gateway::wait_for_end;
 use crate::support::soon;
 use crate::support::world::World;
 
@@ -89,4 +90,51 @@ async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
     assert!(!metrics.contains("gateway_events_dead_total{"), "{metrics}");
     let log = world.gateway.stop().await;
     assert!(log.contains("the system's clock has jumped"), "{log}");
+}
+
+/// What was waiting waited for the rest of a week, was too old at its next failure, or came twice since it was forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing() {
+    let mut logs = Vec::new();
+    for offset in ["+3600", "-3600", "+691200", "-691200"] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = stored().replace(
+            "dispatch.breaker_open",
+            "store.keep_delivered = \"1h\"\nstore.keep_keys = \"24h\"\ndispatch.breaker_open",
+        );
+        let (mut world, clock) = world(folder.path(), &config).await;
+        assert_eq!(world.notify("acme", &event(0)).await.status(), 200);
+        wait_for_all(&world.acme, &BTreeSet::from([event(0)])).await;
+        let delivered = r#"gateway_delivery_attempts_total{class="delivered",tenant="acme"} 1"#;
+        soon(async || world.gateway.metrics().await.contains(delivered).then_some(())).await;
+        world.acme.set_mode(Mode::Status(503));
+        let calls = world.acme.calls().len();
+        assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+        world.acme.calls().wait_for_count(calls + 1).await.unwrap();
+        world.gateway.signal("-TERM");
+        wait_for_end(world.gateway.pid()).await;
+
+        std::fs::write(&clock, offset).unwrap();
+        let calls = world.acme.calls().len();
+        let second = world.gateway.again().await;
+        let _first = std::mem::replace(&mut world.gateway, second);
+        world.gateway.wait_until_ready().await;
+        // One more failure, by which an event that is too old is given up.
+        world.acme.calls().wait_for_count(calls + 1).await.unwrap();
+        world.acme.set_mode(Mode::Ok);
+        let begun = Instant::now();
+        wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+        let waited = begun.elapsed();
+        // Delivered before the jump, and sent once more by Onfido.
+        assert_eq!(world.notify("acme", &event(0)).await.status(), 200);
+        assert_eq!(world.notify("acme", &event(2)).await.status(), 200);
+        wait_for_all(&world.acme, &BTreeSet::from([event(2)])).await;
+
+        let metrics = world.gateway.metrics().await;
+        logs.push(world.gateway.stop().await);
+        println!("{offset}: delivered {} ms after the portal was back", waited.as_millis());
+        assert!(!metrics.contains("gateway_events_dead_total{"), "{offset}: {metrics}");
+        assert!(taken(&world.acme).values().all(|count| *count == 1), "{offset}: {:?}", taken(&world.acme));
+    }
+    assert!(logs.iter().all(|log| log.contains("due times and ages move along")), "{logs:?}");
 }

@@ -4,22 +4,44 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::store::Millis;
+use super::schedule::millis;
+use crate::store::{Alive, Millis};
 
 /// Compares both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     wall: Millis,
     monotonic: Instant,
-    /// When it has jumped far for the last time.
-    jumped: Option<Instant>,
+    /// Until then nothing is forgotten by its age.
+    settles: Option<Instant>,
 }
 
 // === impl Clock ===
 
 impl Clock {
     pub(super) fn start(wall: Millis) -> Self {
-        Self { wall, monotonic: Instant::now(), jumped: None }
+        Self { wall, monotonic: Instant::now(), settles: None }
+    }
+
+    /// Goes on from when the gateway was last there, and says by how much events move along. Nobody can tell a jump of the
+    /// clock from time that passed meanwhile, but in neither case was anything tried.
+    pub(super) fn resume(wall: Millis, alive: Alive) -> (Self, Option<Millis>) {
+        let by = wall.saturating_sub(alive.at);
+        // One that is stopped each night would never forget anything if each start began anew.
+        let unsettled = match alive.unsettled {
+            0 if by.saturating_abs() >= millis(FAR) => millis(SETTLES),
+            left => left.clamp(0, millis(SETTLES)),
+        };
+        let unsettled = Duration::from_millis(u64::try_from(unsettled).unwrap_or_default());
+        let settles = (!unsettled.is_zero()).then(|| Instant::now() + unsettled);
+        let is_jump = by <= -millis(TOLERANCE) || by >= millis(ABSENCE);
+        (Self { settles, ..Self::start(wall) }, is_jump.then_some(by))
+    }
+
+    /// What the next start goes on from.
+    pub(super) fn alive(&self) -> Alive {
+        let left = self.settles.map(|settles| settles.saturating_duration_since(Instant::now()));
+        Alive { at: self.wall, unsettled: millis(left.unwrap_or_default()) }
     }
 
     /// By how many milliseconds the system's clock has jumped since the last look; slow corrections are none.
@@ -29,14 +51,14 @@ impl Clock {
         let by = wall.saturating_sub(self.wall).saturating_sub(passed);
         (self.wall, self.monotonic) = (wall, now);
         if by.unsigned_abs() >= FAR.as_millis().try_into().unwrap_or(u64::MAX) {
-            self.jumped = Some(now);
+            self.settles = Some(now + SETTLES);
         }
         (by.unsigned_abs() >= TOLERANCE.as_millis().try_into().unwrap_or(u64::MAX)).then_some(by)
     }
 
     /// Says whether the clock has gone on for long enough since it has jumped far.
     pub(super) fn is_settled(&self) -> bool {
-        self.jumped.is_none_or(|jumped| jumped.elapsed() >= SETTLES)
+        self.settles.is_none_or(|settles| Instant::now() >= settles)
     }
 }
 
@@ -44,6 +66,8 @@ impl Clock {
 const FAR: Duration = Duration::from_secs(3600);
 const SETTLES: Duration = Duration::from_secs(24 * 3600);
 const TOLERANCE: Duration = Duration::from_secs(2);
+/// Absences that are shorter make no difference to ages.
+const ABSENCE: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
@@ -65,5 +89,34 @@ mod tests {
 
         assert_eq!((jumped, clock.is_settled()), (false, true));
         assert_eq!([passed, forward, backward, slewed], [None, Some(3_600_000), Some(-3_600_000), None]);
+    }
+
+    const HOUR: Millis = 3_600_000;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happened_to_the_clock_while_the_gateway_was_stopped_is_seen_at_the_start() {
+        let at = 1_000 * HOUR;
+        let resume = |wall, unsettled| Clock::resume(wall, Alive { at, unsettled });
+        let by = [at + 5_000, at + HOUR, at - HOUR, at + 168 * HOUR, at - 168 * HOUR]
+            .map(|wall| resume(wall, 0).1);
+
+        assert_eq!(by, [None, Some(HOUR), Some(-HOUR), Some(168 * HOUR), Some(-168 * HOUR)]);
+        assert!(resume(at + 5_000, 0).0.is_settled() && !resume(at - HOUR, 0).0.is_settled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_is_stopped_each_night_still_forgets() {
+        let (mut clock, _) = Clock::resume(100 * HOUR, Alive { at: 84 * HOUR, unsettled: 0 });
+        let mut days = 0;
+        while !clock.is_settled() {
+            tokio::time::advance(Duration::from_secs(8 * 3600)).await;
+            days += 1;
+            let alive = clock.alive();
+            if alive.unsettled > 0 {
+                (clock, _) = Clock::resume(alive.at + 16 * HOUR, alive);
+            }
+        }
+
+        assert_eq!(days, 3);
     }
 }

@@ -32,7 +32,6 @@ use crate::store::{Change, Claim, Directory, DueEvent, Millis, Reader, Recipient
 use agenda::{Agenda, LOOK};
 use attempt::{Attempted, Claimed};
 pub(crate) use breaker::Cause;
-use clock::Clock;
 use customers::FormerNames;
 pub(crate) use drain::GIVING_BACK;
 use drain::time_for_tries;
@@ -90,7 +89,8 @@ impl Dispatcher {
     /// when `drain` is nearly over: others may have what is left then.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
         let inbox = self.means.inbox.clone();
-        let mut clock = Clock::start(now());
+        let mut clock = self.resume_clock().await;
+        let mut beaten: Option<Instant> = None;
         let housekeeping = self.keep_house(&shutdown);
         let mut forgetting = tokio::time::interval(FORGETTING);
         while !*shutdown.borrow() {
@@ -99,6 +99,10 @@ impl Dispatcher {
                 tracing::warn!(milliseconds = by, "the system's clock has jumped, due times move along");
                 self.shift(by, wall).await;
                 self.agenda.outdate();
+            }
+            if beaten.is_none_or(|at| at.elapsed() >= BEAT) {
+                self.beat(&clock);
+                beaten = Some(Instant::now());
             }
             self.is_settled.store(clock.is_settled(), Ordering::Relaxed);
             let begun = self.begin_due(wall).await;
@@ -119,6 +123,10 @@ impl Dispatcher {
                 _ = forgetting.tick() => self.former_names.forget(),
                 _ = shutdown.changed() => {}
             }
+        }
+        if clock.jump(now()).is_none() {
+            // Not on a task: those end with the dispatcher, and the next start would count this one's events as younger.
+            tell(inbox.change(Change::Alive(clock.alive())).await);
         }
         // What it has begun is whole or not done at all.
         housekeeping.abort();
@@ -260,6 +268,8 @@ fn tell<T>(done: Result<T, StoreError>) {
     }
 }
 
+/// How often the gateway notes that it is there.
+const BEAT: Duration = Duration::from_secs(5);
 /// How long a tenant that a former name belongs to stays known.
 const FORGETTING: Duration = Duration::from_secs(10);
 

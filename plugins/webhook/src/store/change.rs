@@ -81,6 +81,8 @@ pub(crate) enum Change {
     Bind(Vec<Bound>),
     /// Seals events anew.
     Reseal(Vec<Reseal>),
+    /// Notes when the gateway was last there.
+    Alive(Alive),
     /// Gives claims back, so that another gateway need not wait for their end.
     Release(Vec<Claim>),
 }
@@ -93,6 +95,15 @@ pub(crate) struct Progress {
     pub(crate) after: i64,
     /// Events changed so far.
     pub(crate) changed: i64,
+}
+
+/// When the gateway was last there, for the next start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Alive {
+    /// By the system's clock.
+    pub(crate) at: Millis,
+    /// How long nothing is to be forgotten by its age, in milliseconds during which the gateway runs.
+    pub(crate) unsettled: Millis,
 }
 
 /// An event that this gateway has claimed.

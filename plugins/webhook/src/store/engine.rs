@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Backlog, Change, Cursor, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record, Seen,
-    Standing, StoreError, Undelivered, Waiting,
+    Alive, Attempt, Backlog, Change, Cursor, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record,
+    Seen, Standing, StoreError, Undelivered, Waiting,
 };
 
 /// The writing side of an engine: one for each process.
@@ -71,6 +71,11 @@ pub(crate) trait Reader: Send {
 
     /// How much waits.
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
+
+    /// When the gateway was last there; unknown where a database's clock alone counts.
+    async fn alive(&mut self) -> Result<Option<Alive>, StoreError> {
+        Ok(None)
+    }
 
     /// How much is parked.
     async fn parked(&mut self) -> Result<Vec<Parked>, StoreError>;

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub(crate) use audit::{Records, copy_chain};
 pub(crate) use change::{
-    Attempt, Bound, Change, Claim, Effect, Failure, Finish, Next, Progress, Reseal, Sweep,
+    Alive, Attempt, Bound, Change, Claim, Effect, Failure, Finish, Next, Progress, Reseal, Sweep,
 };
 pub(crate) use engine::{Extent, NotOpen, Reader, Writer};
 pub(crate) use error::{OpenError, StoreError};

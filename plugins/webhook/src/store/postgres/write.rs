@@ -102,7 +102,7 @@ async fn apply(
         }
         Change::PullForward { tenant, .. } => Effect::of(pull_forward(connection, tenant).await?),
         // The database's clock alone counts here, and the clocks of gateways may jump as they like.
-        Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } => Effect::Nothing,
+        Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } | Change::Alive(_) => Effect::Nothing,
         Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
         Change::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
         Change::Bind(events) => Effect::of(bind(connection, events).await?),

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: the default, with no set-up.
 
+mod alive;
 mod audit;
 mod bulk;
 mod check;

@@ -11,8 +11,8 @@ use super::room::used;
 use super::rows::{ATTEMPT, DUE, LISTED, attempt, due, listed, owner};
 use super::{Sqlite, engine, standing, undelivered};
 use crate::store::{
-    Attempt, Backlog, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed, Seen,
-    Standing, StoreError, Undelivered, Waiting,
+    Alive, Attempt, Backlog, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
+    Seen, Standing, StoreError, Undelivered, Waiting,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -220,6 +220,13 @@ impl Reader for SqliteReader {
             Ok(Seen { dedup: row.try_get(0)?, at: row.try_get(1)?, tenant: row.try_get(2)? })
         };
         self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
+    }
+
+    async fn alive(&mut self) -> Result<Option<Alive>, StoreError> {
+        let mut connection = self.store.connection(self.connection.take()).await?;
+        let alive = super::alive::read(&mut connection).await.map_err(|error| engine(&error))?;
+        self.connection = Some(connection);
+        Ok(alive)
     }
 
     async fn free(&mut self) -> Result<Option<u64>, StoreError> {

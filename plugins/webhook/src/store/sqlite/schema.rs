@@ -1,7 +1,7 @@
 //! The tables of a store file, version by version.
 
 /// What each version adds; the file's `user_version` says how many were applied.
-pub(super) const VERSIONS: [&str; 5] = [
+pub(super) const VERSIONS: [&str; 6] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -113,5 +113,13 @@ CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN 
     "
 CREATE INDEX event_ended ON event(done_ms) WHERE state = 2;
 CREATE INDEX event_unknown_key ON event(key_id) WHERE state = 3 AND dead_reason = 'unknown_key';
+",
+    // When the gateway was last there, by the system's clock.
+    "
+CREATE TABLE alive(
+  id INTEGER PRIMARY KEY CHECK (id = 0),
+  at_ms INTEGER NOT NULL,
+  unsettled_ms INTEGER NOT NULL
+) STRICT;
 ",
 ];

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
+use super::alive::note;
 use super::bulk::{CLAMP, PULL_FORWARD, UNPARK, discard, replay};
 use super::insert::insert;
 use super::reseal::{bind, reseal};
@@ -156,6 +157,7 @@ async fn apply(
             Some(share) => shrink(connection, share).await,
             None => Ok(false),
         },
+        Change::Alive(alive) => note(connection, *alive).await.map(|()| true),
         Change::Sweep(old) => sweep(connection, *old).await,
     }
 }
