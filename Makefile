@@ -61,6 +61,7 @@ bench: ## ratios against peers, side by side; times of stored notifications
 	@cargo bench --locked -p kyc-gateway-tests
 	@target/release/kyc-bench $(ROUNDS) $(SECONDS_EACH)
 	@target/trial/kyc-trials rates --gateway target/release/kyc-gateway
+	@target/trial/kyc-trials bulk --gateway target/release/kyc-gateway
 	@target/trial/kyc-trials isolation --gateway target/release/kyc-gateway
 	@target/trial/kyc-trials exports --gateway target/release/kyc-gateway
 

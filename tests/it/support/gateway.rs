@@ -220,13 +220,6 @@ impl Gateway {
         self.log.lock().unwrap().clone()
     }
 
-    /// The most memory that the process ever had, in KiB.
-    pub(crate) fn peak_memory(&self) -> u64 {
-        let status = self.kernel("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches("kB").trim().parse().unwrap()
-    }
-
     /// What the kernel says of the process: `status`, `limits`…
     pub(crate) fn kernel(&self, what: &str) -> String {
         std::fs::read_to_string(format!("/proc/{}/{what}", self.pid())).unwrap()

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::gateway::Gateway;
+
 /// Finds a binary of the workspace beside this test.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
@@ -71,4 +73,13 @@ pub(super) fn confine(folder: &Path, program: &Path) -> Command {
     );
     command.arg(folder).arg(own);
     command
+}
+
+impl Gateway {
+    /// The most memory that the process ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = self.kernel("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    }
 }

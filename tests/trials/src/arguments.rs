@@ -180,11 +180,26 @@ pub(crate) enum Trial {
         /// The gateway.
         #[arg(long)]
         gateway: PathBuf,
-        /// `RATE:SECONDS` for SQLite.
-        #[arg(long, default_values = ["1000:20", "5000:60", "10000:10"])]
+        /// `RATE:SECONDS` or `RATE:SECONDS:TENANTS` for SQLite; 8 tenants unless it says another number.
+        #[arg(long, default_values = ["1000:20", "5000:60", "10000:10", "5000:20:8", "5000:20:1000"])]
         sqlite: Vec<String>,
-        /// `RATE:SECONDS` for PostgreSQL.
-        #[arg(long, default_values = ["1000:20", "5000:20", "10000:10"])]
+        /// The same for PostgreSQL.
+        #[arg(long, default_values = ["1000:20", "5000:20", "10000:10", "5000:20:8", "5000:20:1000"])]
         postgres: Vec<String>,
+    },
+    /// Times to acknowledge while many waiting events are changed, and the time of a start with all of them.
+    Bulk {
+        /// The gateway.
+        #[arg(long)]
+        gateway: PathBuf,
+        /// Waiting events.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        /// Notifications in a second.
+        #[arg(long, default_value_t = 1000)]
+        rate: u64,
+        /// Whether they are in PostgreSQL.
+        #[arg(long)]
+        postgres: bool,
     },
 }

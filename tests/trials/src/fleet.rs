@@ -9,9 +9,9 @@ use kyc_sandbox::portal::{Account, Mode, Portal, Settings};
 use kyc_sandbox::tenants::{Entry, write};
 use tokio::time::{Instant, sleep};
 
-use crate::Failure;
 use crate::gateway::Gateway;
 use crate::notification::{signing_token, tenant_name};
+use crate::{Failure, progress};
 
 /// What a fleet is made of.
 #[derive(Clone, Debug)]
@@ -141,6 +141,27 @@ impl Fleet {
             number.parse().ok()
         };
         Ok(events.iter().filter_map(number).collect())
+    }
+
+    /// Changes stored events as an operator does.
+    ///
+    /// # Errors
+    ///
+    /// The gateway does not do it.
+    pub(crate) async fn change(&self, command: &str) -> Result<String, Failure> {
+        let gateway = self.gateways.first().ok_or_else(|| Failure("there is no gateway".to_owned()))?;
+        let url = format!("http://{}/events/{command}", gateway.admin());
+        let sent = reqwest::Client::new()
+            .post(url)
+            .header("x-admin-reason", "trial")
+            .header("x-admin-intent", "command")
+            .send()
+            .await;
+        let answer = sent.and_then(reqwest::Response::error_for_status);
+        let answer = answer.map_err(|error| Failure::from(("events", error)))?;
+        let text = answer.text().await.map_err(|error| Failure::from(("events", error)))?;
+        progress(&format!("{command}: {}", text.trim()));
+        Ok(text)
     }
 
     async fn list(&self, state: &str, limit: usize) -> Result<Vec<serde_json::Value>, Failure> {

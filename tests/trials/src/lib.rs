@@ -3,6 +3,7 @@
 
 pub mod abuse;
 pub mod backups;
+pub mod bulk;
 pub mod crash;
 pub mod exports;
 pub mod fleet;

@@ -11,6 +11,7 @@ use arguments::{Arguments, Trial};
 use clap::Parser;
 use kyc_trials::abuse::Abuse;
 use kyc_trials::backups::Backups;
+use kyc_trials::bulk::Bulk;
 use kyc_trials::crash::Crash;
 use kyc_trials::exports::Exports;
 use kyc_trials::isolation::Isolation;
@@ -21,7 +22,8 @@ use kyc_trials::soak::Soak;
 use kyc_trials::uploads::Uploads;
 use kyc_trials::week::Week;
 use kyc_trials::{
-    Failure, abuse, backups, crash, exports, isolation, logs, pressure, rates, soak, uploads, upstream, week,
+    Failure, abuse, backups, bulk, crash, exports, isolation, logs, pressure, rates, soak, uploads, upstream,
+    week,
 };
 
 #[tokio::main]
@@ -66,6 +68,10 @@ async fn main() -> ExitCode {
         }
         Trial::Logs { gateway, rate, seconds } => {
             write_logs(&Logs { binary: gateway, rate, seconds, roll_size: 4 << 20 }).await
+        }
+        Trial::Bulk { gateway, events, rate, postgres } => {
+            let phases = bulk::run(&Bulk { binary: gateway, events, rate, postgres }).await;
+            phases.map(|phases| phases.iter().for_each(|phase| println!("{phase}"))).map(|()| true)
         }
         Trial::Rates { gateway, sqlite, postgres } => measure_rates(&gateway, &sqlite, &postgres).await,
     };
@@ -161,17 +167,20 @@ async fn measure_rates(gateway: &Path, sqlite: &[String], postgres: &[String]) -
     let mut rows = Vec::new();
     for (is_postgres, wanted) in [(false, sqlite), (true, postgres)] {
         for text in wanted {
-            let numbers = text
-                .split_once(':')
-                .and_then(|(rate, seconds)| Some((rate.parse::<u64>().ok()?, seconds.parse::<u64>().ok()?)));
-            let (rate, seconds) = numbers.ok_or_else(|| Failure(format!("{text} is no RATE:SECONDS")))?;
-            let trial = Rates { binary: gateway.to_owned(), postgres: is_postgres, rate, seconds };
+            let numbers: Option<Vec<u64>> = text.split(':').map(|number| number.parse().ok()).collect();
+            let (rate, seconds, tenants) = match numbers.as_deref() {
+                Some([rate, seconds]) => (*rate, *seconds, 8),
+                Some([rate, seconds, tenants]) => (*rate, *seconds, usize::try_from(*tenants).unwrap_or(8)),
+                _ => return Err(Failure(format!("{text} is no RATE:SECONDS[:TENANTS]"))),
+            };
+            let trial = Rates { binary: gateway.to_owned(), postgres: is_postgres, tenants, rate, seconds };
             rows.push((trial.clone(), rates::run(&trial).await?));
         }
     }
     println!(
-        "\n{:<12}{:>10}{:>5}{:>10}{:>9}{:>9}{:>9}{:>9}{:>6}{:>9}{:>11}{:>12}",
+        "\n{:<12}{:>8}{:>10}{:>5}{:>10}{:>9}{:>9}{:>9}{:>9}{:>6}{:>9}{:>11}{:>12}",
         "store",
+        "tenants",
         "offered/s",
         "s",
         "taken/s",
@@ -192,8 +201,9 @@ async fn measure_rates(gateway: &Path, sqlite: &[String], postgres: &[String]) -
 
 fn print_rate(trial: &Rates, measured: &Measured) {
     println!(
-        "{:<12}{:>10}{:>5}{:>10.0}{:>9.2}{:>9.2}{:>9.1}{:>9}{:>6}{:>9}{:>11.0}{:>12}",
+        "{:<12}{:>8}{:>10}{:>5}{:>10.0}{:>9.2}{:>9.2}{:>9.1}{:>9}{:>6}{:>9}{:>11.0}{:>12}",
         if trial.postgres { "PostgreSQL" } else { "SQLite" },
+        trial.tenants,
         trial.rate,
         trial.seconds,
         measured.accepted,

@@ -19,6 +19,8 @@ pub struct Rates {
     pub binary: PathBuf,
     /// Whether events are in PostgreSQL.
     pub postgres: bool,
+    /// Tenants, each with a portal.
+    pub tenants: usize,
     /// Notifications in a second.
     pub rate: u64,
     /// How many seconds long.
@@ -56,7 +58,7 @@ pub async fn run(rates: &Rates) -> Result<Measured, Failure> {
     let plan = Plan {
         binary: rates.binary.clone(),
         gateways: 1,
-        tenants: TENANTS,
+        tenants: rates.tenants,
         database: database.as_ref().map(Postgres::url),
         settings: SETTINGS.to_owned(),
         keep: false,
@@ -66,7 +68,7 @@ pub async fn run(rates: &Rates) -> Result<Measured, Failure> {
     let limit = rates.rate * rates.seconds;
     let load = Load {
         rate: rates.rate,
-        tenants: TENANTS,
+        tenants: rates.tenants,
         base: 0,
         lanes: LANES,
         limit,
@@ -101,7 +103,6 @@ pub async fn run(rates: &Rates) -> Result<Measured, Failure> {
     Ok(measured)
 }
 
-const TENANTS: usize = 8;
 const LANES: usize = 128;
 /// A portal that is back is noticed within a second, so that delivering is what is measured.
 const SETTINGS: &str = "dispatch.breaker_open = \"500ms\"\ndispatch.breaker_longest = \"1s\"\n";
