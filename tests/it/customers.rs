@@ -84,6 +84,32 @@ async fn the_events_of_a_renamed_tenant_are_delivered() {
     world.gateway.stop().await;
 }
 
+/// Parked events stayed where they were until an operator reassigned them, although their customer was there again.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_go_on_by_themselves_when_their_customer_is_in_the_document_again() {
+    let world = waiting().await;
+    let other = other_portal().await;
+    let newcomer = with(tenant("acme", &other.url()), "subscriptionId", "sub-newcomer");
+    let newcomer = with(newcomer, "webhookId", "hook-newcomer");
+
+    change_tenants(&world, &[newcomer]).await;
+    wait_for(&world.gateway, "acme", "parked").await;
+    world.acme.set_mode(Mode::Ok);
+    change_tenants(&world, &[tenant("acme", &world.acme.url())]).await;
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+    let parked = taken(&other);
+    // Without any tenant of that name or customer events wait, and need not be parked.
+    world.acme.set_mode(Mode::Status(500));
+    assert_eq!(world.notify("acme", &event(2)).await.status(), 200);
+    change_tenants(&world, &[tenant("globex", &world.globex.url())]).await;
+    world.acme.set_mode(Mode::Ok);
+    change_tenants(&world, &[tenant("acme", &world.acme.url())]).await;
+    wait_for_all(&world.acme, &BTreeSet::from([event(1), event(2)])).await;
+
+    assert!(parked.is_empty(), "{parked:?}");
+    world.gateway.stop().await;
+}
+
 /// A former customer's name was given to another, and both are in the document.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_change_places_change_no_event() {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use kyc_model::{Tenant, TenantTable};
 
 use super::Dispatcher;
-use crate::store::{Bound, Change, Customer, Directory, Recipient, StoreError};
+use super::housekeeping::until_done;
+use crate::store::{Bound, Change, Customer, Directory, Recipient, StoreError, now};
 
 /// What is known of names that no tenant has any more.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(super) struct FormerNames {
     now: HashMap<String, Option<Arc<Tenant>>>,
     /// Whether the events of older releases have their customers.
     are_bound: bool,
+    /// Whether the parked events of customers that this document has are taken up.
+    are_taken_up: bool,
 }
 
 // === impl FormerNames ===
@@ -28,6 +31,7 @@ impl FormerNames {
             Some(_) | None => {
                 let directory = Arc::new(Directory::new(tenants));
                 self.now.clear();
+                self.are_taken_up = false;
                 self.directory = Some(Arc::clone(&directory));
                 (directory, true)
             }
@@ -65,6 +69,22 @@ impl Dispatcher {
         }
         self.former_names.now.insert(name.to_owned(), tenant.clone());
         Ok(tenant)
+    }
+
+    /// Takes events up that were parked because their customers were not in the document, when they are there again.
+    pub(super) async fn take_up_parked(&mut self, directory: &Directory) -> Result<(), StoreError> {
+        if self.former_names.are_taken_up {
+            return Ok(());
+        }
+        for owner in self.reader.parked_owners().await? {
+            if let Recipient::Tenant(tenant) = owner.recipient(directory) {
+                tracing::info!(former = owner.tenant, tenant = %tenant.name, "parked events have their customer again");
+                let change = Change::UnparkCustomer { owner, now: now() };
+                self.tasks.spawn(until_done(self.means.inbox.clone(), change));
+            }
+        }
+        self.former_names.are_taken_up = true;
+        Ok(())
     }
 
     /// Gives the events of older releases, which know a name only, the customer that has it in the first document. What

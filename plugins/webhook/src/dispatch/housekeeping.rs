@@ -91,8 +91,8 @@ async fn in_pages(inbox: &Inbox, change: Change) {
     }
 }
 
-/// Makes events of a tenant due whose portal is back, page by page like the others, but to the end.
-pub(super) async fn pull_forward(inbox: Inbox, change: Change) {
+/// Does a change of many events to its end, page by page, so that notifications and deliveries go on meanwhile.
+pub(super) async fn until_done(inbox: Inbox, change: Change) {
     loop {
         match inbox.page(change.clone()).await {
             Ok(Effect::Done) => inbox.wake(),

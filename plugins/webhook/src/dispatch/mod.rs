@@ -166,6 +166,7 @@ impl Dispatcher {
         }
         self.heed_operators(instant);
         self.bind_customers(&directory).await?;
+        self.take_up_parked(&directory).await?;
         let news = self.means.inbox.take_news();
         news.tenants.iter().for_each(|name| self.agenda.note(name, clock));
         if news.is_more {

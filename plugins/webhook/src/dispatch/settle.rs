@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::Dispatcher;
 use super::attempt::Attempted;
-use super::housekeeping::pull_forward;
+use super::housekeeping::until_done;
 use crate::store::{Change, now};
 
 impl Dispatcher {
@@ -71,7 +71,7 @@ impl Dispatcher {
     pub(super) fn make_due(&mut self, lane: &str) {
         for tenant in self.lanes.get(lane).into_iter().flat_map(|lane| lane.names.iter()) {
             let change = Change::PullForward { tenant: tenant.clone(), now: now() };
-            self.tasks.spawn(pull_forward(self.means.inbox.clone(), change));
+            self.tasks.spawn(until_done(self.means.inbox.clone(), change));
         }
     }
 

@@ -71,6 +71,9 @@ pub(crate) enum Change {
     Replay { filter: Filter, now: Millis, per_second: i64, progress: Progress },
     /// Makes events waiting again that were parked for want of one of these keys, as if they had just been received.
     Unpark { keys: Vec<i64>, now: Millis },
+    /// Makes events of a customer waiting again that were parked because he was not in the document, as if they had just been
+    /// received.
+    UnparkCustomer { owner: Owner, now: Millis },
     /// Gives waiting and parked events up.
     Discard { filter: Filter, now: Millis, progress: Progress },
     /// Forgets what is old enough.

@@ -45,6 +45,9 @@ pub(crate) trait Reader: Send {
     /// Whose the first of a tenant's waiting events is.
     async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError>;
 
+    /// Whose the events are that are parked because their customers were not in the document.
+    async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError>;
+
     /// The first `limit` events of older releases that are nobody's yet, with their tenants' names.
     async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError>;
 
@@ -139,6 +142,10 @@ impl Reader for NotOpen {
     }
 
     async fn owner(&mut self, _: &str) -> Result<Option<Owner>, StoreError> {
+        Err(StoreError::Away)
+    }
+
+    async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError> {
         Err(StoreError::Away)
     }
 

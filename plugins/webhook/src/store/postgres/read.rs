@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::filter::{millis, push_filter, shown};
 use super::probe::newest_untried;
+use super::reseal::parked_owners;
 use super::rows::{attempt, listed, listed_columns, owner};
 use super::{Postgres, engine, in_time, standing, undelivered};
 use crate::store::{
@@ -130,6 +131,10 @@ impl Reader for PostgresReader {
         query.push_bind(tenant.to_owned()).push(" ORDER BY due LIMIT 1");
         let read = |row: &PgRow| owner(row, 0, 1);
         Ok(self.rows(query, read).await?.into_iter().next())
+    }
+
+    async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError> {
+        self.rows(parked_owners(), |row| owner(row, 0, 1)).await
     }
 
     async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError> {

@@ -1,8 +1,9 @@
 //! Whose events are, and what they are sealed with, changed afterwards.
 
 use sqlx::postgres::PgConnection;
+use sqlx::{Postgres as Engine, QueryBuilder};
 
-use crate::store::{Bound, ParkReason, Reseal};
+use crate::store::{Bound, Owner, PAGE, ParkReason, Reseal};
 
 /// Says whose events of older releases are.
 pub(super) async fn bind(connection: &mut PgConnection, events: &[Bound]) -> Result<bool, sqlx::Error> {
@@ -27,6 +28,35 @@ pub(super) async fn bind(connection: &mut PgConnection, events: &[Bound]) -> Res
         .execute(connection)
         .await?;
     Ok(!events.is_empty())
+}
+
+/// Selects whose the events are that are parked because their customers were not in the document.
+pub(super) fn parked_owners() -> QueryBuilder<Engine> {
+    QueryBuilder::new(
+        "SELECT DISTINCT tenant, subscription, webhook, seal FROM event \
+         WHERE state = 3 AND dead_reason = 'unknown_customer'",
+    )
+}
+
+/// Takes a page of a customer's parked events up, and says whether it found any.
+pub(super) async fn unpark_customer(
+    connection: &mut PgConnection,
+    owner: &Owner,
+) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE event SET state = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, dead_reason = NULL, \
+                 since = now(), due = now() WHERE id IN (SELECT id FROM event WHERE state = 3 AND dead_reason = $1 \
+                 AND tenant = $2 AND subscription IS NOT DISTINCT FROM $3 AND webhook IS NOT DISTINCT FROM $4 \
+                 LIMIT $5 FOR UPDATE SKIP LOCKED)";
+    let customer = owner.customer.as_ref();
+    let done = sqlx::query(query)
+        .bind(ParkReason::UnknownCustomer.name())
+        .bind(&owner.tenant)
+        .bind(customer.map(|customer| &customer.subscription))
+        .bind(customer.and_then(|customer| customer.webhook.as_ref()))
+        .bind(PAGE)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Seals events anew, and says whether any was still what it had been.

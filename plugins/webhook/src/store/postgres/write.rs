@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::bulk::{clamp, discard, pull_forward, replay, unpark};
 use super::insert::insert;
-use super::reseal::{bind, reseal};
+use super::reseal::{bind, reseal, unpark_customer};
 use super::sweep::{shrink, sweep};
 use super::usage::{Used, refused};
 use super::{Postgres, engine, in_time};
@@ -105,6 +105,7 @@ async fn apply(
         Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } | Change::Alive(_) => Effect::Nothing,
         Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
         Change::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
+        Change::UnparkCustomer { owner, .. } => Effect::of(unpark_customer(connection, owner).await?),
         Change::Bind(events) => Effect::of(bind(connection, events).await?),
         Change::Reseal(events) => Effect::of(reseal(connection, events).await?),
         Change::Shrink => match share {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::filter::push_filter;
 use super::probe::newest_untried;
+use super::reseal::parked_owners;
 use super::room::used;
 use super::rows::{ATTEMPT, DUE, LISTED, attempt, due, listed, owner};
 use super::{Sqlite, engine, standing, undelivered};
@@ -101,6 +102,11 @@ impl Reader for SqliteReader {
         let read = |row: &SqliteRow| owner(row, 0, 1);
         let rows = self.rows(query).await?;
         rows.first().map(read).transpose().map_err(|error| engine(&error))
+    }
+
+    async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError> {
+        let rows = self.rows(parked_owners()).await?;
+        rows.iter().map(|row| owner(row, 0, 1)).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
     async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError> {

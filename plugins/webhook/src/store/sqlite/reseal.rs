@@ -1,8 +1,9 @@
 //! Whose events are, and what they are sealed with, changed afterwards.
 
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite as Engine};
 
-use crate::store::{Bound, ParkReason, Reseal};
+use crate::store::{Bound, Millis, Owner, PAGE, ParkReason, Reseal};
 
 /// Says whose events of older releases are.
 pub(super) async fn bind(connection: &mut SqliteConnection, events: &[Bound]) -> Result<bool, sqlx::Error> {
@@ -16,6 +17,36 @@ pub(super) async fn bind(connection: &mut SqliteConnection, events: &[Bound]) ->
             .await?;
     }
     Ok(!events.is_empty())
+}
+
+/// Selects whose the events are that are parked because their customers were not in the document.
+pub(super) fn parked_owners() -> QueryBuilder<Engine> {
+    QueryBuilder::new(
+        "SELECT DISTINCT tenant, subscription, webhook, seal FROM event \
+         WHERE state = 3 AND dead_reason = 'unknown_customer'",
+    )
+}
+
+/// Takes a page of a customer's parked events up, and says whether it found any.
+pub(super) async fn unpark_customer(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    now: Millis,
+) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE event SET state = 0, done_ms = NULL, dead_reason = NULL, since_ms = ?1, due_ms = ?1 \
+                 WHERE id IN (SELECT id FROM event WHERE state = 3 AND dead_reason = ?2 AND tenant = ?3 \
+                 AND subscription IS ?4 AND webhook IS ?5 LIMIT ?6)";
+    let customer = owner.customer.as_ref();
+    let done = sqlx::query(query)
+        .bind(now)
+        .bind(ParkReason::UnknownCustomer.name())
+        .bind(&owner.tenant)
+        .bind(customer.map(|customer| &customer.subscription))
+        .bind(customer.and_then(|customer| customer.webhook.as_ref()))
+        .bind(PAGE)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Seals events anew, and says whether any was still what it had been.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::alive::note;
 use super::bulk::{CLAMP, PULL_FORWARD, UNPARK, discard, replay};
 use super::insert::insert;
-use super::reseal::{bind, reseal};
+use super::reseal::{bind, reseal, unpark_customer};
 use super::room::{Room, make_room};
 use super::shift::shift;
 use super::sweep::{shrink, sweep};
@@ -151,6 +151,7 @@ async fn apply(
             let query = sqlx::query(UNPARK).bind(now).bind(keys).bind(PAGE);
             Ok(query.execute(connection).await?.rows_affected() > 0)
         }
+        Change::UnparkCustomer { owner, now } => unpark_customer(connection, owner, *now).await,
         Change::Bind(events) => bind(connection, events).await,
         Change::Reseal(events) => reseal(connection, events).await,
         Change::Shrink => match store.share {

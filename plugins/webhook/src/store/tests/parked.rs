@@ -24,6 +24,51 @@ async fn park_and_take_up(store: &Engine) {
     assert_eq!((still, again.len(), again[0].attempts), (0, 1, 0), "parking is no try");
 }
 
+/// Parks the events of two customers that had the same name, and takes those of one up.
+async fn park_and_take_up_a_customer(store: &Engine) {
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    let other = Owner { customer: owner("globex").customer, ..owner("acme") };
+    let foreign = NewEvent { owner: other.clone(), ..event("acme", "b", now()) };
+    written(&mut *writer, &[Change::Insert(event("acme", "a", now())), Change::Insert(foreign)])
+        .await
+        .unwrap();
+    let due = all_due_now(&mut *reader).await;
+    let parked: Vec<Change> =
+        due.iter().map(|due| finish(due, Next::Parked(ParkReason::UnknownCustomer))).collect();
+    written(&mut *writer, &parked).await.unwrap();
+
+    let mut owners = reader.parked_owners().await.unwrap();
+    let unpark = |owner: Owner| [Change::UnparkCustomer { owner, now: now() }];
+    let first = written(&mut *writer, &unpark(other.clone())).await.unwrap();
+    let again = written(&mut *writer, &unpark(other.clone())).await.unwrap();
+    let taken_up = all_due_now(&mut *reader).await;
+    let left = reader.parked_owners().await.unwrap();
+
+    owners.sort_by_key(|owner| owner.customer.as_ref().map(|customer| customer.subscription.clone()));
+    assert_eq!(owners, [owner("acme"), other.clone()]);
+    assert_eq!((first, again), (vec![Effect::Done], vec![Effect::Nothing]));
+    assert_eq!(taken_up.iter().map(|due| due.owner.clone()).collect::<Vec<_>>(), [other]);
+    assert_eq!(left, [owner("acme")]);
+}
+
+#[tokio::test]
+async fn what_is_parked_in_a_file_waits_for_its_customer() {
+    let folder = tempfile::tempdir().unwrap();
+
+    park_and_take_up_a_customer(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn what_is_parked_in_a_database_waits_for_its_customer() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
+        store.prepare().await;
+
+        park_and_take_up_a_customer(&store).await;
+    });
+}
+
 async fn all_due_now(reader: &mut dyn Reader) -> Vec<DueEvent> {
     reader.due("acme", now() + 1000, 10, true, &[]).await.unwrap()
 }
