@@ -5,7 +5,7 @@ use kyc_telemetry::names;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::dispatch::{Counted, Status};
-use crate::store::Backlog;
+use crate::store::{Backlog, Inbox};
 
 /// Storing: from a notification to its commit.
 #[derive(Clone, Debug)]
@@ -20,8 +20,6 @@ pub(crate) struct StoreMetrics {
     pub(crate) refused: IntCounterVec,
     /// Batches that were not committed.
     pub(crate) failed: IntCounter,
-    /// Changes that wait for the writer.
-    pub(crate) queue: IntGauge,
     /// 1 once the store was found damaged.
     pub(crate) damaged: IntGauge,
     /// Bytes of SQLite's write-ahead log; absent where a server has the store.
@@ -66,9 +64,6 @@ impl StoreMetrics {
             damaged: collectors
                 .gauge(names::EVENT_STORE_DAMAGED, "Whether the event store was found damaged.", &[])?
                 .with_label_values::<&str>(&[]),
-            queue: collectors
-                .gauge(names::EVENT_STORE_QUEUE, "Changes that wait for a commit.", &[])?
-                .with_label_values::<&str>(&[]),
         })
     }
 }
@@ -92,6 +87,15 @@ impl DispatchMetrics {
                 .with_label_values::<&str>(&[]),
         })
     }
+}
+
+/// Shows how many changes wait for the writer, also when that does not come back.
+pub(crate) fn queue(collectors: &Collectors, inbox: &Inbox) -> Result<(), String> {
+    let inbox = inbox.clone();
+    let help = "Changes that wait for a commit.";
+    collectors.computed_gauge(names::EVENT_STORE_QUEUE, help, &[], move |gauges| {
+        gauges.with_label_values::<&str>(&[]).set(i64::try_from(inbox.waiting()).unwrap_or(i64::MAX));
+    })
 }
 
 /// What is counted in the store every few seconds: absent when that is long ago.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Status, Tenants, Unrecorded, supervised};
 use crate::fintechos::Portals;
-use crate::metrics::{DispatchMetrics, StoreMetrics};
+use crate::metrics::{DispatchMetrics, StoreMetrics, queue};
 use crate::origin::Origin;
 use crate::store::{
     Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, Owner, Reader, Sqlite,
@@ -86,6 +86,8 @@ impl Stored {
         };
         let status = Status::default();
         let metrics = DispatchMetrics::new(build.collectors, build.route, &status)?;
+        let inbox = Inbox::new(StoreMetrics::new(build.collectors)?);
+        queue(build.collectors, &inbox)?;
         Ok(Self {
             unrecorded: Unrecorded::new(metrics.unrecorded.clone()),
             status,
@@ -101,7 +103,7 @@ impl Stored {
             },
             keyring: OnceLock::new(),
             used: OnceLock::new(),
-            inbox: Inbox::new(StoreMetrics::new(build.collectors)?),
+            inbox,
             portals,
             dispatch: config.dispatch.clone(),
             keep_delivered: store.keep_delivered,

@@ -161,6 +161,11 @@ impl Inbox {
         self.0.metrics.wal.with_label_values::<&str>(&[]).set(bytes);
     }
 
+    /// How many changes the writer has not begun with.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.sender.get().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()))
+    }
+
     /// Counts a notification that was not stored.
     pub(crate) fn count_refused(&self, tenant: &str, error: &StoreError) {
         self.0.metrics.refused.with_label_values(&[tenant, error.name()]).inc();
@@ -220,7 +225,6 @@ async fn write_out(
         });
         metrics.commit.observe(begun.elapsed().as_secs_f64());
         metrics.batch.observe(batch.len() as f64);
-        metrics.queue.set(i64::try_from(receiver.len()).unwrap_or(i64::MAX));
         failpoint!("committed");
         if let Some(Err(error)) = written.iter().find(|effect| effect.is_err()) {
             let changes = written.iter().filter(|effect| effect.is_err()).count();
