@@ -51,6 +51,8 @@ pub(crate) struct Dispatcher {
     lanes: HashMap<String, Lane>,
     /// What is under way, by the tenants' names at receipt, as the store knows it.
     under_way: HashMap<String, HashSet<Claim>>,
+    /// The lanes that are held; of a thousand tenants they are few.
+    held: HashSet<String>,
     former_names: FormerNames,
     agenda: Agenda,
     /// Whether the system's clock can be believed when it says that something is old.
@@ -74,6 +76,7 @@ impl Dispatcher {
             reader,
             lanes: HashMap::new(),
             under_way: HashMap::new(),
+            held: HashSet::new(),
             former_names: FormerNames::default(),
             agenda: Agenda::default(),
             is_settled: Arc::new(AtomicBool::new(true)),

@@ -33,7 +33,8 @@ impl Dispatcher {
     pub(super) fn ask_held_portals(&mut self, directory: &Directory, now: Instant) -> Duration {
         let mut pause = LOOK;
         let mut wanting = Vec::new();
-        for (name, lane) in &mut self.lanes {
+        for name in &self.held {
+            let Some(lane) = self.lanes.get_mut(name) else { continue };
             // A probe for events that were discarded meanwhile would have no end.
             if !lane.names.iter().any(|name| self.agenda.has(name)) {
                 continue;

@@ -76,8 +76,13 @@ impl Dispatcher {
     }
 
     /// Shows how a lane stands.
-    pub(super) fn show(&self, name: &str) {
+    pub(super) fn show(&mut self, name: &str) {
         let Some(lane) = self.lanes.get(name) else { return };
+        if lane.breaker.held().is_none() {
+            self.held.remove(name);
+        } else if !self.held.contains(name) {
+            self.held.insert(name.to_owned());
+        }
         self.means.status.show(name, lane.breaker.code(), lane.breaker.held());
     }
 }

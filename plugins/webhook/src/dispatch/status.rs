@@ -80,13 +80,17 @@ impl Status {
     /// Notes how a lane stands.
     pub(super) fn show(&self, lane: &str, breaker: i64, held: Option<(Cause, Option<Instant>)>) {
         let mut shown = self.shown();
-        let before = shown.lanes.remove(lane).and_then(|lane| lane.hold);
-        let hold = held.map(|(cause, until)| {
+        if !shown.lanes.contains_key(lane) {
+            shown.lanes.insert(lane.to_owned(), Lane { breaker, hold: None });
+        }
+        let Some(known) = shown.lanes.get_mut(lane) else { return };
+        known.breaker = breaker;
+        let before = known.hold.take();
+        known.hold = held.map(|(cause, until)| {
             let (since, error) =
                 before.map_or((Instant::now(), String::new()), |hold| (hold.since, hold.error));
             Hold { cause, since, until, error }
         });
-        shown.lanes.insert(lane.to_owned(), Lane { breaker, hold });
     }
 
     /// Notes what has failed last for a lane that is held.
