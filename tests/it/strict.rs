@@ -1,7 +1,9 @@
 //! What has more than one reading is refused before anything goes upstream.
 
+use crate::support::frames::{END_HEADERS, END_STREAM, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{Recorder, send, status};
+use crate::support::tls::Authority;
 
 /// A request with the usual fields, and `extra` ones.
 fn request(line: &str, extra: &str) -> Vec<u8> {
@@ -187,5 +189,54 @@ async fn a_second_request_on_the_connection_is_read_as_strictly() {
     assert_eq!((status(&first), status(&second)), (200, 400));
     let seen = String::from_utf8_lossy(&upstream.bytes()).into_owned();
     assert_eq!(seen.matches("HTTP/1.1\r\n").count(), 1, "{seen}");
+    gateway.stop().await;
+}
+
+/// Bytes in `:path` that HTTP/1 answers with 400. What the library finds malformed it resets itself; a fragment it drops, so that
+/// the gateway and the upstream have one reading, which has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_over_http2_are_read_as_strictly_and_a_fragment_goes_nowhere() {
+    let (authority, upstream) = (Authority::new(), Recorder::start().await);
+    let listener =
+        format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
+    let gateway = start(Setup::default().onfido(upstream.address).config(&listener)).await;
+    let ask = async |path: &str| {
+        let mut connection = Frames::connect(&authority, gateway.address()).await;
+        let request = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":path", path),
+            (":authority", "gateway.test"),
+            ("subscriptionid", "sub-acme"),
+        ];
+        connection.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&request))).await;
+        connection.status(1).await
+    };
+
+    let refused = [
+        "/dcs/kyc2/app\0licants",
+        "/dcs/kyc2/app\rlicants",
+        "/dcs/kyc2/app licants",
+        "/dcs/kyc2/app\x01licants",
+        "/dcs/kyc2/app\x7flicants",
+        "/dcs/kyc2/applic\u{e4}nts",
+        "/dcs/kyc2/applicants\\admin",
+        "/dcs/kyc2/applicants/../../admin",
+        "/dcs/kyc2/%2e%2e/admin",
+        "/dcs/kyc2/applicants%2fadmin",
+        "/dcs/kyc2/applicants%00",
+        "/dcs/kyc2/%c0%ae%c0%ae/admin",
+        "https://onfido/dcs/kyc2/applicants",
+        "dcs/kyc2/applicants",
+    ];
+    for path in refused {
+        assert!(matches!(ask(path).await, None | Some(400 | 404)), "{path:?}");
+    }
+    assert_eq!(String::from_utf8_lossy(&upstream.bytes()), "", "the upstream saw something");
+    assert_eq!(ask("/dcs/kyc2/applicants?a=1#/../../admin").await, Some(200));
+    assert_eq!(ask("/dcs/kyc2/webhooks#applicants").await, None, "403 is not in the static table");
+    let seen = String::from_utf8_lossy(&upstream.bytes()).into_owned();
+    assert!(seen.starts_with("GET /v3.6/applicants?a=1 HTTP/1.1\r\n"), "{seen}");
+    assert!(!seen.contains('#') && !seen.contains("admin") && !seen.contains("webhooks"), "{seen}");
     gateway.stop().await;
 }

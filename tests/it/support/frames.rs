@@ -104,6 +104,31 @@ impl Frames {
         timeout(Duration::from_secs(30), read).await.expect("the connection does not end")
     }
 
+    /// Reads until a stream has an answer: its status, when it is one of the static table (RFC 7541, appendix A); `None` when
+    /// the stream or the connection ends before.
+    pub(crate) async fn status(&mut self, of: u32) -> Option<u16> {
+        let read = async {
+            loop {
+                let mut head = [0; 9];
+                self.stream.read_exact(&mut head).await.ok()?;
+                let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+                self.stream.read_exact(&mut payload).await.ok()?;
+                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                match (head[3], stream == of) {
+                    (GOAWAY, _) | (RST_STREAM, true) => return None,
+                    (HEADERS, true) => {
+                        // Behind changes of the table's size (section 6.3).
+                        let first = payload.into_iter().find(|byte| byte & 0xe0 != 0x20)?;
+                        let place = usize::from(first & 0x7f).checked_sub(8)?;
+                        return [200, 204, 206, 304, 400, 404, 500].get(place).copied();
+                    }
+                    _ => {}
+                }
+            }
+        };
+        timeout(Duration::from_secs(30), read).await.expect("there is no answer")
+    }
+
     /// Reads until a stream or the connection ends.
     pub(crate) async fn end(&mut self, of: u32) -> End {
         let read = async {
