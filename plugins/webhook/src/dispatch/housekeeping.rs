@@ -103,6 +103,6 @@ pub(super) async fn until_done(inbox: Inbox, change: Change) {
 
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Pages of one change between two looks at everything.
-const PAGES: usize = 100;
+const PAGES: usize = 500;
 /// How often due times are looked over: a database may have gone over to a machine with another clock.
 const CLAMP: Duration = Duration::from_secs(3600);

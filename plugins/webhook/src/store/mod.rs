@@ -277,7 +277,7 @@ pub(crate) const DISCARDED: &str = "discarded";
 const REVIVABLE: &str = "state = 2 AND dead_reason IN ('rejected', 'exhausted')";
 
 /// Events that one write looks at and changes at most.
-const PAGE: i64 = 1000;
+const PAGE: i64 = 200;
 
 /// Of how many of a tenant's events that are due a probe takes one.
 const NEWEST: i64 = 1000;

@@ -63,4 +63,4 @@ pub(super) async fn shrink(connection: &mut PgConnection, share: Share) -> Resul
 }
 
 /// Rows that are forgotten at a time.
-const SWEPT: u64 = 500;
+const SWEPT: u64 = 250;

@@ -58,4 +58,4 @@ pub(super) const OLDEST_KEYS: &str =
     "DELETE FROM seen WHERE dedup IN (SELECT dedup FROM seen WHERE tenant = ?1 ORDER BY at_ms LIMIT ?2)";
 
 /// Rows that are forgotten at a time.
-const SWEPT: i64 = 500;
+const SWEPT: i64 = 100;

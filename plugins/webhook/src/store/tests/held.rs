@@ -96,8 +96,14 @@ async fn replay_some(store: &Engine) {
 
     let begun = now();
     let filter = Filter { not_reason: Some(DISCARDED), ..Filter::default() };
-    let replay = Change::Replay { filter, now: begun, per_second: 600, progress: Progress::default() };
-    written(&mut *writer, &[replay]).await.unwrap();
+    let mut progress = Progress::default();
+    loop {
+        let replay = Change::Replay { filter: filter.clone(), now: begun, per_second: 600, progress };
+        match written(&mut *writer, &[replay]).await.unwrap()[..] {
+            [Effect::Changed(next)] if next.after > progress.after => progress = next,
+            _ => break,
+        }
+    }
     let mut due: Vec<Millis> = reader
         .list(&Filter::default(), 1000)
         .await
@@ -110,7 +116,9 @@ async fn replay_some(store: &Engine) {
     let named = Filter { reason: Some(DISCARDED.to_owned()), ..Filter::default() };
 
     assert_eq!((due.len(), reader.count(&named).await.unwrap()), (600, 1));
-    assert_eq!(due[599] - due[0], 599 * 1000 / 600);
+    let (took, exact) = (due[599] - due[0], 599 * 1000 / 600);
+    // A database goes on from its own time at each page, which is later and never sooner.
+    assert!(took == exact || took > exact && !store.has_models_clock(), "{took} ms");
 }
 
 #[tokio::test]
