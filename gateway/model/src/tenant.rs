@@ -40,13 +40,19 @@ pub struct Tenant {
 
 impl Tenant {
     /// Says whether a text holds one of this tenant's secrets, or its subscription id, which is the only credential where a
-    /// route is open.
+    /// route is open. What could be meant for something else does not count: a value that is part of the tenant's name, and
+    /// a subscription id under 16 bytes.
     pub fn has_secret_within(&self, text: &str) -> bool {
+        let subscription_id =
+            Some(self.subscription_id.as_str()).filter(|id| id.len() >= LEAST_SUBSCRIPTION_ID);
         let api_token = self.authorization.to_str().ok().and_then(|value| value.strip_prefix("Token token="));
-        let plain = [api_token, Some(self.subscription_id.as_str())];
+        let is_within = |value: &str| {
+            value.len() >= LEAST_SEARCHED && text.contains(value) && !self.name.as_str().contains(value)
+        };
+        let is_name = |secret: &Secret| secret.is_within(self.name.as_str());
         let secrets = [self.signing_token.as_ref(), Some(&self.portal.password)];
-        plain.into_iter().flatten().any(|value| value.len() >= LEAST_SEARCHED && text.contains(value))
-            || secrets.into_iter().flatten().any(|secret| secret.is_within(text))
+        [subscription_id, api_token].into_iter().flatten().any(is_within)
+            || secrets.into_iter().flatten().any(|secret| secret.is_within(text) && !is_name(secret))
     }
 
     /// The fields whose address would carry this tenant's secrets in the clear.
@@ -55,6 +61,9 @@ impl Tenant {
         base.into_iter().chain(is_exposed(&self.portal.url).then_some("ftosEndpoint"))
     }
 }
+
+/// Shorter subscription ids are words such as names of tenants.
+const LEAST_SUBSCRIPTION_ID: usize = 16;
 
 /// A FintechOS portal and the account on it.
 #[derive(Clone, Debug)]

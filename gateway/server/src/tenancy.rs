@@ -122,6 +122,9 @@ fn reloaded(outcome: Outcome) -> (StatusCode, Value) {
 
 /// The same for a person.
 fn summary(answer: &Value) -> String {
+    if answer["tenants"].is_null() {
+        return "the gateway looks at its tenant document; it is too old to say what comes of it".to_owned();
+    }
     let version =
         answer["version"].as_u64().map(|version| format!(" (version {version})")).unwrap_or_default();
     let source = answer["source"].as_str().unwrap_or("the source");

@@ -54,6 +54,7 @@ async fn change(gateway: &Gateway, token: &str, path: &str, reason: &str) -> (u1
 
 /// Story: an operator pasted his token where the reason belongs; it stood in the audit records, which nobody can change, and
 /// in front of every viewer.
+#[expect(clippy::too_many_lines, reason = "every wrong place, one after the other")]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_credential_is_in_a_callers_name_a_reason_or_a_record() {
     let (onfido, authority, provider) = (Echo::start().await, Authority::new(), Provider::start().await);
