@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use kyc_sandbox::portal::Mode;
 
+use crate::disk::{Disk, NOT_RUN, on};
 use crate::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::wait_for_end;
 use crate::support::soon;
@@ -62,6 +63,49 @@ async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
     // A step, the second after which the dispatcher looks at the latest, and a busy machine.
     assert!(waits.iter().all(|wait| *wait < 1_200 + 1_000 + 3_000), "{waits:?}");
     assert!(taken(&world.acme).values().all(|count| *count == 1));
+}
+
+/// A result that could not be recorded before the clock went back was due by the clock of before, and due times that could not
+/// be moved never were: the events waited for as long as the clock had jumped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
+    let Some(disk) = Disk::mount("8m") else { return println!("{NOT_RUN}") };
+    let folder = tempfile::tempdir().unwrap();
+    // One try at a time: that one's result finds no room, and the other events wait in the store.
+    let config =
+        on(&disk).replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, "[\"2s\"]\ndispatch.in_flight = 1");
+    let (world, clock) = world(folder.path(), &config).await;
+    world.acme.set_mode(Mode::Status(409));
+    let bodies: BTreeSet<String> = (0..4).map(event).collect();
+    for body in &bodies {
+        assert_eq!(world.notify("acme", body).await.status(), 200);
+    }
+    let is_tried_once = async || {
+        let listed = reqwest::get(world.gateway.admin("/events?state=waiting")).await.unwrap();
+        let listed: serde_json::Value = listed.json().await.unwrap();
+        let events = listed["events"].as_array().unwrap();
+        events.iter().all(|event| event["attempts"] == 1).then_some(())
+    };
+    soon(is_tried_once).await;
+    disk.fill();
+    let unrecorded = async || {
+        let metrics = world.gateway.metrics().await;
+        let line = metrics.lines().find(|line| line.starts_with("gateway_delivery_results_unrecorded "));
+        line.is_some_and(|line| !line.ends_with(" 0")).then_some(())
+    };
+    soon(unrecorded).await;
+
+    std::fs::write(&clock, "-3600").unwrap();
+    let logged = async |text: &str| world.gateway.log().contains(text).then_some(());
+    soon(async || logged("the system's clock has jumped").await).await;
+    soon(async || logged("the event store cannot be kept in order").await).await;
+    disk.free();
+    world.acme.set_mode(Mode::Ok);
+    let freed = Instant::now();
+    wait_for_all(&world.acme, &bodies).await;
+
+    println!("delivered {} ms after there was room", freed.elapsed().as_millis());
+    world.gateway.stop().await;
 }
 
 /// A clock step of eight days killed what was in flight: 8 of 10 events were given up as too old.

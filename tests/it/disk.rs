@@ -1,6 +1,7 @@
 //! The event store on a disk that is full, or cannot be written to.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,11 +13,11 @@ use crate::support::soon;
 use crate::support::world::World;
 
 /// A small disk of its own; it goes with this.
-struct Disk(tempfile::TempDir);
+pub(crate) struct Disk(tempfile::TempDir);
 
 impl Disk {
     /// None where the machine lets nobody mount, as some containers do.
-    fn mount(size: &str) -> Option<Self> {
+    pub(crate) fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let disk = Self(folder);
         run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], disk.path()).then_some(disk)
@@ -28,6 +29,17 @@ impl Disk {
 
     fn remount(&self, option: &str) {
         assert!(run("mount", &["-o", &format!("remount,{option}")], self.path()), "cannot remount {option}");
+    }
+
+    /// Takes all room that is left.
+    pub(crate) fn fill(&self) {
+        let mut file = std::fs::File::create(self.path().join("filler")).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    /// Gives it back.
+    pub(crate) fn free(&self) {
+        std::fs::remove_file(self.path().join("filler")).unwrap();
     }
 
     fn store(&self) -> PathBuf {
@@ -52,7 +64,7 @@ fn run(program: &str, arguments: &[&str], last: &Path) -> bool {
     done(as_root)
 }
 
-fn on(disk: &Disk) -> String {
+pub(crate) fn on(disk: &Disk) -> String {
     stored().replace("\"store/events.db\"", &format!("{:?}", disk.store()))
 }
 
@@ -60,7 +72,7 @@ fn large(number: usize) -> String {
     event(number).replace("\"n\":1.0", &format!("\"n\":1.0,\"padding\":\"{}\"", "x".repeat(20_000)))
 }
 
-const NOT_RUN: &str = "NOT RUN: this machine lets nobody mount a disk";
+pub(crate) const NOT_RUN: &str = "NOT RUN: this machine lets nobody mount a disk";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {

@@ -93,7 +93,7 @@ pub(super) async fn attempt(
             .and_then(|answer| means.keyring.seal_answer(due.uid, &due.owner, &answer.head).ok()),
     };
     let end = Finish { claim: due.claim, attempt: record, next };
-    record_result(&means, Change::Finish(end)).await;
+    let next = record_result(&means, end).await;
     failpoint!("recorded");
     Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: next.due(), outcome }
 }
@@ -130,7 +130,7 @@ async fn park(means: &Means, lane: String, due: DueEvent, at: Millis, reason: Pa
     let attempt =
         Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), failure: None, answer: None };
     let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
-    record_result(means, Change::Finish(end)).await;
+    record_result(means, end).await;
     Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: None, outcome: None }
 }
 
@@ -147,20 +147,25 @@ async fn deliver(
     (delivered, answer)
 }
 
-/// Records a result for as long as it takes.
-pub(super) async fn record_result(means: &Means, change: Change) {
-    let mut recorded = means.inbox.change(change.clone()).await;
+/// Records a result for as long as it takes, and says what became of the event.
+pub(super) async fn record_result(means: &Means, mut end: Finish) -> Next {
+    let (decided, wall, at) = (end.next, now(), Instant::now());
+    let mut recorded = means.inbox.change(Change::Finish(end.clone())).await;
     if recorded.is_err() {
         means.unrecorded.begin();
         while recorded.is_err() {
             sleep(AGAIN).await;
-            recorded = means.inbox.change(change.clone()).await;
+            // The system's clock may have jumped meanwhile, and what is not in the store has not moved along.
+            let jumped = now().saturating_sub(wall).saturating_sub(schedule::millis(at.elapsed()));
+            end.next = schedule::moved(decided, jumped);
+            recorded = means.inbox.change(Change::Finish(end.clone())).await;
         }
         means.unrecorded.end();
     }
     if matches!(recorded, Ok(Effect::Nothing)) {
         tracing::warn!("a delivery ended after its claim; its result is another one's to record");
     }
+    end.next
 }
 
 /// What happened, and what was at the bottom of it; neither says anything of the portal's.

@@ -92,7 +92,7 @@ impl Dispatcher {
     /// when `drain` is nearly over: others may have what is left then.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
         let inbox = self.means.inbox.clone();
-        let mut clock = self.resume_clock().await;
+        let mut clock = self.resume_clock(&mut shutdown).await;
         let mut beaten: Option<Instant> = None;
         let housekeeping = self.keep_house(&shutdown);
         let mut forgetting = tokio::time::interval(FORGETTING);
@@ -100,7 +100,7 @@ impl Dispatcher {
             let wall = now();
             if let Some(by) = clock.jump(wall) {
                 tracing::warn!(milliseconds = by, "the system's clock has jumped, due times move along");
-                self.shift(by, wall).await;
+                self.shift(by, &mut shutdown).await;
                 self.agenda.outdate();
             }
             if beaten.is_none_or(|at| at.elapsed() >= BEAT) {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::Means;
 use super::attempt::{Attempted, Claimed, after_failure, attempt, record_result};
 use crate::fintechos::DeliveryError;
-use crate::store::{Attempt, Change, DeadReason, DueEvent, Failure, Finish, Millis, Next, now};
+use crate::store::{Attempt, DeadReason, DueEvent, Failure, Finish, Millis, Next, now};
 
 /// Delivers and records, as [`attempt`] does. A panic is a failed try of its own class.
 pub(super) async fn attempt_or_note(
@@ -76,8 +76,7 @@ async fn note(
         failure: Some(Failure::Internal),
         answer: None,
     };
-    record_result(means, Change::Finish(Finish { claim: due.claim, attempt, next })).await;
-    next
+    record_result(means, Finish { claim: due.claim, attempt, next }).await
 }
 
 /// The panic with which an event is given up.

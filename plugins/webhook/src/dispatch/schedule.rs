@@ -46,6 +46,14 @@ pub(super) fn after(error: &DeliveryError, age: Age, config: &DispatchConfig, ji
     Next::Waiting { due: age.now + millis(wait), counted: true }
 }
 
+/// The same decision after the system's clock has jumped.
+pub(super) fn moved(next: Next, jumped: Millis) -> Next {
+    match next {
+        Next::Waiting { due, counted } => Next::Waiting { due: due.saturating_add(jumped), counted },
+        Next::Delivered | Next::Dead(_) | Next::Parked(_) => next,
+    }
+}
+
 /// The longest that any event may have to wait.
 pub(super) fn longest(config: &DispatchConfig) -> Duration {
     let step = config.schedule.iter().max().copied().unwrap_or_default();
@@ -98,6 +106,15 @@ mod tests {
         let waits: Vec<Millis> = (0..14).map(|attempts| waits(503, attempts)).collect();
 
         assert_eq!(waits, [2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 14400, 14400]);
+    }
+
+    #[test]
+    fn a_decision_moves_along_with_the_clock() {
+        let waiting = |due| Next::Waiting { due, counted: true };
+        let dead = Next::Dead(DeadReason::Rejected);
+
+        assert_eq!(moved(waiting(10_000), -3_600_000), waiting(-3_590_000));
+        assert_eq!([moved(Next::Delivered, 5), moved(dead, 5)], [Next::Delivered, dead]);
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! The events move along when the system's clock jumps, also while the gateway is stopped.
 
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
 use super::clock::Clock;
 use super::housekeeping::clamp;
 use super::{Dispatcher, tell};
@@ -7,7 +12,7 @@ use crate::store::{Change, Effect, Millis, Progress, now};
 
 impl Dispatcher {
     /// The clock, as it goes on from when the gateway was last there.
-    pub(super) async fn resume_clock(&mut self) -> Clock {
+    pub(super) async fn resume_clock(&mut self, shutdown: &mut watch::Receiver<bool>) -> Clock {
         let alive = self.reader.alive().await.unwrap_or_else(|error| {
             tracing::error!(%error, "cannot read when the gateway was last there");
             None
@@ -20,7 +25,7 @@ impl Dispatcher {
                 milliseconds = by,
                 "so long was no gateway there by the system's clock: due times and ages move along"
             );
-            self.shift(by, wall).await;
+            self.shift(by, shutdown).await;
         }
         clock
     }
@@ -31,16 +36,26 @@ impl Dispatcher {
         self.tasks.spawn(async move { tell(inbox.change(change).await) });
     }
 
-    /// Moves the events along with the system's clock, some at a time. Nothing is claimed meanwhile, since its age would be
-    /// wrong.
-    pub(super) async fn shift(&mut self, by: Millis, now: Millis) {
+    /// Moves the events along with the system's clock, page by page, for as long as it takes: those that are not moved wait
+    /// for as long as the clock has gone back. Nothing is claimed meanwhile, since its age would be wrong.
+    pub(super) async fn shift(&mut self, by: Millis, shutdown: &mut watch::Receiver<bool>) {
         let mut progress = Progress::default();
-        loop {
-            match self.means.inbox.change(Change::Shift { by, now, progress }).await {
+        while !*shutdown.borrow() {
+            match self.means.inbox.change(Change::Shift { by, now: now(), progress }).await {
                 Ok(Effect::Changed(next)) if next.after > progress.after => progress = next,
-                done => break tell(done),
+                Ok(_) => break,
+                Err(error) => {
+                    tell::<()>(Err(error));
+                    tokio::select! {
+                        () = sleep(AGAIN) => {}
+                        _ = shutdown.changed() => {}
+                    }
+                }
             }
         }
         clamp(&self.means).await;
     }
 }
+
+/// When a page is tried again that the store has not taken.
+const AGAIN: Duration = Duration::from_millis(500);
