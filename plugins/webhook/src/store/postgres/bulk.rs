@@ -27,6 +27,7 @@ async fn page_end(
 }
 
 /// Makes the events of the next page waiting that fit.
+/// A try that is under way goes on, and its result stands: another one beside it would deliver the event twice.
 pub(super) async fn replay(
     connection: &mut PgConnection,
     filter: &Filter,
@@ -38,8 +39,9 @@ pub(super) async fn replay(
     push_picked(&mut query, filter, progress, last);
     query.push(
         "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM picked) UPDATE event SET state = 0, \
-         attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, \
-         dead_reason = NULL, since = now(), due = now() + (",
+         attempts = 0, refusals = 0, held = 0, done = NULL, dead_reason = NULL, since = now(), \
+         epoch = epoch + CASE WHEN state = 0 AND leased_until > now() THEN 0 ELSE 1 END, \
+         leased_until = CASE WHEN state = 0 AND leased_until > now() THEN leased_until END, due = now() + (",
     );
     query.push("(place + ").push_bind(progress.changed).push(") * 1000 / ").push_bind(per_second.max(1));
     query.push(") * interval '1 millisecond' FROM chosen WHERE event.id = chosen.id");

@@ -172,3 +172,37 @@ fn a_discard_in_flight_keeps_the_try_in_a_database() {
         a_discard_keeps_the_try(&store).await;
     });
 }
+
+/// PostgreSQL took the claim away from the try that was under way, and the event was delivered once more.
+async fn a_replay_keeps_the_try(store: &Engine) {
+    let (mut writer, mut reader) = (store.writer(), store.reader());
+    written(&mut *writer, &[Change::Insert(event("acme", "a", now()))]).await.unwrap();
+    let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
+    let progress = Progress::default();
+    let replay = Change::Replay { filter: Filter::default(), now: now(), per_second: 1000, progress };
+    written(&mut *writer, &[replay]).await.unwrap();
+
+    let recorded = written(&mut *writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
+    let left = reader.due("acme", now() + 60_000, 9, true, &[]).await.unwrap();
+
+    assert_eq!((recorded, left.len()), (vec![Effect::Done], 0), "it is delivered, and not due any more");
+}
+
+#[tokio::test]
+async fn a_replay_in_flight_keeps_the_try_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+
+    a_replay_keeps_the_try(&Engine::Sqlite(store(folder.path()).await)).await;
+}
+
+#[test]
+fn a_replay_in_flight_keeps_the_try_in_a_database() {
+    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store =
+            Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60)));
+        store.prepare().await;
+
+        a_replay_keeps_the_try(&store).await;
+    });
+}
