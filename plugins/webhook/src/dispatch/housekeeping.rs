@@ -22,6 +22,10 @@ pub(super) struct Housekeeping {
     clamped: Option<Instant>,
 }
 
+/// A change of many events that the store has not taken to its end; why is logged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NotDone;
+
 // === impl Housekeeping ===
 
 impl Housekeeping {
@@ -43,8 +47,8 @@ impl Housekeeping {
 
     async fn keep_house(&mut self) {
         if self.clamped.is_none_or(|at| at.elapsed() >= CLAMP) {
-            clamp(&self.means).await;
-            self.clamped = Some(Instant::now());
+            // Where the store did not take it, the next look does it again.
+            self.clamped = clamp(&self.means).await.ok().map(|()| Instant::now());
         }
         let old = Sweep {
             keys: now() - schedule::millis(self.means.keep_keys),
@@ -55,7 +59,8 @@ impl Housekeeping {
         // After a jump of the clock everything may look old.
         let sweep = self.is_settled.load(Ordering::Relaxed).then_some(Change::Sweep(old));
         for change in sweep.into_iter().chain([Change::Shrink, unpark]) {
-            in_pages(&self.means.inbox, change).await;
+            // The next look goes on where this one ends.
+            let _ = in_pages(&self.means.inbox, change).await;
         }
         match self.count().await {
             Ok(counted) => self.means.status.counted(counted),
@@ -76,19 +81,28 @@ impl Housekeeping {
 }
 
 /// Brings due times back that lie too far ahead.
-pub(super) async fn clamp(means: &Means) {
+///
+/// # Errors
+///
+/// Those of the store; they are logged.
+pub(super) async fn clamp(means: &Means) -> Result<(), NotDone> {
     let latest = now() + schedule::millis(schedule::longest(&means.config));
-    in_pages(&means.inbox, Change::Clamp { latest }).await;
+    in_pages(&means.inbox, Change::Clamp { latest }).await
 }
 
 /// Does a change again for as long as it finds something, but not without end.
-async fn in_pages(inbox: &Inbox, change: Change) {
+async fn in_pages(inbox: &Inbox, change: Change) -> Result<(), NotDone> {
     for _ in 0..PAGES {
         match inbox.page(change.clone()).await {
             Ok(Effect::Done) => {}
-            done => return tell(done),
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                tell::<()>(Err(error));
+                return Err(NotDone);
+            }
         }
     }
+    Ok(())
 }
 
 /// Does a change of many events to its end, page by page, so that notifications and deliveries go on meanwhile.

@@ -53,7 +53,8 @@ impl Dispatcher {
                 }
             }
         }
-        clamp(&self.means).await;
+        // Housekeeping does it again.
+        let _ = clamp(&self.means).await;
     }
 }
 
