@@ -22,6 +22,7 @@ mod exchange;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod head_end;
+mod io;
 mod outcome;
 mod proxy;
 mod rescue;

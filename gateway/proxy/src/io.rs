@@ -1,0 +1,76 @@
+//! What a stream around another one passes on unchanged.
+
+pub(crate) use async_trait::async_trait;
+pub(crate) use pingora::protocols::raw_connect::ProxyDigest;
+pub(crate) use pingora::protocols::tls::{SslDigest, TlsRef};
+pub(crate) use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+
+/// Makes a type with a field `inner` of Pingora's `Stream` one that Pingora's sessions take, but for reading and writing.
+macro_rules! delegate_io {
+    ($stream:ty) => {
+        #[$crate::io::async_trait]
+        impl $crate::io::Shutdown for $stream {
+            async fn shutdown(&mut self) {
+                self.inner.shutdown().await;
+            }
+        }
+
+        impl $crate::io::UniqueID for $stream {
+            fn id(&self) -> $crate::io::UniqueIDType {
+                self.inner.id()
+            }
+        }
+
+        impl $crate::io::Ssl for $stream {
+            fn get_ssl(&self) -> Option<&$crate::io::TlsRef> {
+                self.inner.get_ssl()
+            }
+
+            fn get_ssl_digest(&self) -> Option<std::sync::Arc<$crate::io::SslDigest>> {
+                self.inner.get_ssl_digest()
+            }
+
+            fn selected_alpn_proto(&self) -> Option<$crate::io::ALPN> {
+                self.inner.selected_alpn_proto()
+            }
+        }
+
+        impl $crate::io::GetTimingDigest for $stream {
+            fn get_timing_digest(&self) -> Vec<Option<$crate::io::TimingDigest>> {
+                self.inner.get_timing_digest()
+            }
+
+            fn get_read_pending_time(&self) -> std::time::Duration {
+                self.inner.get_read_pending_time()
+            }
+
+            fn get_write_pending_time(&self) -> std::time::Duration {
+                self.inner.get_write_pending_time()
+            }
+        }
+
+        impl $crate::io::GetProxyDigest for $stream {
+            fn get_proxy_digest(&self) -> Option<std::sync::Arc<$crate::io::ProxyDigest>> {
+                self.inner.get_proxy_digest()
+            }
+        }
+
+        impl $crate::io::GetSocketDigest for $stream {
+            fn get_socket_digest(&self) -> Option<std::sync::Arc<$crate::io::SocketDigest>> {
+                self.inner.get_socket_digest()
+            }
+        }
+
+        #[$crate::io::async_trait]
+        impl $crate::io::Peek for $stream {
+            async fn try_peek(&mut self, buffer: &mut [u8]) -> std::io::Result<bool> {
+                self.inner.try_peek(buffer).await
+            }
+        }
+    };
+}
+
+pub(crate) use delegate_io;
