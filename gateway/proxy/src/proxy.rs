@@ -77,7 +77,31 @@ impl Proxy {
         Self { routes, begin, metrics, settings, protocol, peers, connections, guards, buffers }
     }
 
-    /// Serves a request whose head was read. An error is what the caller is still to be told.
+    /// Serves a request whose head was read; returns the connection where it can serve another one.
+    async fn exchange(&self, mut session: ServerSession) -> Option<ReusedHttpStream> {
+        let in_flight = InFlight::new(&self.metrics);
+        let mut exchange = Exchange::new((self.begin)(), Arc::clone(self.routes.unrouted()), in_flight);
+        let is_reusable = match self.serve(&mut session, &mut exchange).await {
+            Ok(()) if exchange.upstream.answered_early => {
+                self.linger(&mut session).await;
+                false
+            }
+            Ok(()) => true,
+            Err(error) => self.fail(&mut session, &mut exchange, &error).await,
+        };
+        outcome::record(&session, &mut exchange);
+        drop(exchange);
+        if !is_reusable {
+            return None;
+        }
+        let settings = HttpPersistentSettings::for_session(&session);
+        // The rest of a body that nobody asked for is read first.
+        let limit = self.settings.read + self.settings.write;
+        let stream = timeout(limit, session.finish()).await.ok()?.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+    }
+
+    /// Runs the phases. An error is what the caller is still to be told.
     async fn serve(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
         self.admit(session, exchange)?;
         match self.filter(session, exchange).await? {
@@ -121,28 +145,8 @@ impl HttpServerApp for Proxy {
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
-        // Boxed, since it is moved and borrowed through every phase.
-        let in_flight = InFlight::new(&self.metrics);
-        let mut exchange =
-            Box::new(Exchange::new((self.begin)(), Arc::clone(self.routes.unrouted()), in_flight));
-        let is_reusable = match self.serve(&mut session, &mut exchange).await {
-            Ok(()) if exchange.upstream.answered_early => {
-                self.linger(&mut session).await;
-                false
-            }
-            Ok(()) => true,
-            Err(error) => self.fail(&mut session, &mut exchange, &error).await,
-        };
-        outcome::record(&session, &mut exchange);
-        drop(exchange);
-        if !is_reusable {
-            return None;
-        }
-        let settings = HttpPersistentSettings::for_session(&session);
-        // The rest of a body that nobody asked for is read first.
-        let limit = self.settings.read + self.settings.write;
-        let stream = timeout(limit, session.finish()).await.ok()?.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+        // A connection that waits for its next request, as most do, holds none of the memory of an exchange.
+        Box::pin(self.exchange(session)).await
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
