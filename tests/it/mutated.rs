@@ -105,9 +105,16 @@ async fn damaged_requests_harm_nobody() {
 
     println!("{wanted} damaged requests, answers by status (0: closed without one): {answers:?}");
     assert_eq!(status(&good), 200, "{good}");
-    let seen = String::from_utf8_lossy(&upstream.bytes()).into_owned();
-    let went_on = seen.to_ascii_lowercase().find("\nsubscriptionid:");
-    let around = went_on.and_then(|place| seen.get(place.saturating_sub(600)..(place + 200).min(seen.len())));
+    let seen = String::from_utf8_lossy(&upstream.bytes()).to_ascii_lowercase();
+    // Damage may put the field's text into a body, which goes on as it came.
+    let is_in_head = |place: usize| {
+        let before = &seen[..place];
+        let line = before.rfind(" http/1.1\r\n").unwrap_or_default();
+        !before[line..].contains("\r\n\r\n") && !before.ends_with("\r\n\r")
+    };
+    let went_on = seen.match_indices("\nsubscriptionid:").find(|(place, _)| is_in_head(*place));
+    let around =
+        went_on.and_then(|(place, _)| seen.get(place.saturating_sub(600)..(place + 200).min(seen.len())));
     assert!(went_on.is_none(), "the field went on: {around:?}");
     let known = [0, 100, 200, 400, 401, 403, 404, 405, 408, 413, 415, 417, 431, 502, 503, 504];
     assert!(answers.keys().all(|status| known.contains(status)), "{answers:?}");
