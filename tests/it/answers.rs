@@ -4,24 +4,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start};
-use crate::support::raw::status;
+use crate::support::raw::{malformed_chunks, status};
 use crate::support::scripted::{Scripted, call, chunked, routes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_hidden_in_a_chunked_answer_is_never_passed_on() {
     const HIDDEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden";
-    let size = format!("{:x}", HIDDEN.len() + 5);
-    let rows = [
-        ("line feed in an extension", format!("3;\nxx\r\n{size}\r\n0\r\n\r\n{HIDDEN}\r\n0\r\n\r\n")),
-        ("line feed behind a size", format!("2\nxx\r\n0\r\n\r\n{HIDDEN}")),
-        ("empty size", format!("\r\n\r\n{HIDDEN}")),
-        ("extension without size", format!(";a\r\n\r\n{HIDDEN}")),
-        ("space behind the size", format!("0 \r\n\r\n{HIDDEN}")),
-        ("control byte in an extension", format!("0;a\u{1}\r\n\r\n{HIDDEN}")),
-        ("trailer without colon", format!("0\r\nno colon\r\n\r\n{HIDDEN}")),
-        ("trailer that frames", format!("0\r\nContent-Length: 6\r\n\r\n{HIDDEN}")),
-        ("trailer with a line feed", format!("0\r\nx: a\nb: c\r\n\r\n{HIDDEN}")),
-    ];
+    let rows = malformed_chunks(HIDDEN);
     let upstream = Scripted::start(rows.iter().map(|(_, body)| chunked(body)).collect()).await;
     let gateway = start(Setup::default().onfido(upstream.address).config(&routes(""))).await;
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::support::frames::{DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
-use crate::support::raw::{exchange, status};
+use crate::support::raw::{exchange, malformed_chunks, status};
 use crate::support::tls::Authority;
 
 fn head(path: &str, stream: u32, flags: u8, length: Option<usize>) -> Vec<u8> {
@@ -112,18 +112,7 @@ async fn in_two(gateway: SocketAddr, request: &[u8], cut: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_hidden_in_a_chunked_body_is_never_served() {
     const HIDDEN: &str = "GET /dcs/kyc2/hidden HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-globex\r\n\r\n";
-    let size = format!("{:x}", HIDDEN.len() + 5);
-    let bodies = [
-        ("line feed in an extension", format!("3;\nxx\r\n{size}\r\n0\r\n\r\n{HIDDEN}")),
-        ("line feed behind a size", format!("2\nxx\r\n0\r\n\r\n{HIDDEN}")),
-        ("empty size", format!("\r\n\r\n{HIDDEN}")),
-        ("extension without size", format!(";a\r\n\r\n{HIDDEN}")),
-        ("space behind the size", format!("0 \r\n\r\n{HIDDEN}")),
-        ("control byte in an extension", format!("0;a\u{1}\r\n\r\n{HIDDEN}")),
-        ("trailer without colon", format!("0\r\nno colon\r\n\r\n{HIDDEN}")),
-        ("trailer that frames", format!("0\r\nContent-Length: 5\r\n\r\n{HIDDEN}")),
-        ("trailer with a line feed", format!("0\r\nx: a\nb: c\r\n\r\n{HIDDEN}")),
-    ];
+    let bodies = malformed_chunks(HIDDEN);
     let upstream = Strict::start(ANSWER, false).await.unwrap();
     let gateway = start(Setup::default().onfido(upstream.address())).await;
 

@@ -75,3 +75,19 @@ fn is_complete(answer: &[u8]) -> bool {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
     body.len() >= length.unwrap_or(usize::MAX)
 }
+
+/// Chunked bodies that lax readers end elsewhere than strict ones, with a message hidden behind each.
+pub(crate) fn malformed_chunks(hidden: &str) -> [(&'static str, String); 9] {
+    let size = format!("{:x}", hidden.len() + 5);
+    [
+        ("line feed in an extension", format!("3;\nxx\r\n{size}\r\n0\r\n\r\n{hidden}\r\n0\r\n\r\n")),
+        ("line feed behind a size", format!("2\nxx\r\n0\r\n\r\n{hidden}")),
+        ("empty size", format!("\r\n\r\n{hidden}")),
+        ("extension without size", format!(";a\r\n\r\n{hidden}")),
+        ("space behind the size", format!("0 \r\n\r\n{hidden}")),
+        ("control byte in an extension", format!("0;a\u{1}\r\n\r\n{hidden}")),
+        ("trailer without colon", format!("0\r\nno colon\r\n\r\n{hidden}")),
+        ("trailer that frames", format!("0\r\nContent-Length: 6\r\n\r\n{hidden}")),
+        ("trailer with a line feed", format!("0\r\nx: a\nb: c\r\n\r\n{hidden}")),
+    ]
+}
