@@ -96,8 +96,7 @@ impl Proxy {
         }
         let settings = HttpPersistentSettings::for_session(&session);
         // The rest of a body that nobody asked for is read first.
-        let limit = self.settings.read + self.settings.write;
-        let stream = timeout(limit, session.finish()).await.ok()?.ok().flatten()?;
+        let stream = timeout(self.settings.lingering(), session.finish()).await.ok()?.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(stream, settings))
     }
 
@@ -125,9 +124,8 @@ impl Proxy {
     /// Reads the rest of a body whose answer is sent: closing before would take the answer away from a caller that is still
     /// writing (nginx's `lingering_close`).
     async fn linger(&self, session: &mut ServerSession) {
-        let limit = self.settings.read + self.settings.write;
         // A caller that left, or goes on for too long, is told nothing new.
-        let _ = timeout(limit, session.drain_request_body()).await;
+        let _ = timeout(self.settings.lingering(), session.drain_request_body()).await;
     }
 }
 

@@ -37,3 +37,12 @@ pub struct ProxySettings {
     /// What one tenant may take of a route's part; `None`: half of it.
     pub buffered_bodies_per_tenant: Option<usize>,
 }
+
+// === impl ProxySettings ===
+
+impl ProxySettings {
+    /// How long the rest of a body may take whose answer is there already: a read and a write.
+    pub(crate) fn lingering(&self) -> Duration {
+        self.read + self.write
+    }
+}

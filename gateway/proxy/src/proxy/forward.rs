@@ -32,7 +32,6 @@ impl Proxy {
             exchange.upstream.tries += 1;
             exchange.upstream.started = Some(Instant::now());
             exchange.upstream.span = Span::client("upstream", || exchange.span.context());
-            exchange.arrival = Arrival::new(is_whole);
             match self.attempt(session, exchange).await {
                 Err(error) if error.retry() => tracing::warn!(
                     request_id = %exchange.cx.request_id(), tenant = exchange.tenant(),
@@ -40,6 +39,7 @@ impl Proxy {
                 ),
                 done => return done,
             }
+            exchange.arrival = Arrival::new(is_whole);
         }
     }
 

@@ -99,7 +99,7 @@ impl Proxy {
                 }
             }
         }
-        // Of an answer that came early the caller has read all; so has nobody of the request.
+        // An upstream that answered before it had the whole request may take the rest of it for the next one.
         Ok(match sending {
             Sending::Done => AfterAnswer::Keep,
             Sending::Body | Sending::Failed(_) => AfterAnswer::Close,
@@ -191,12 +191,10 @@ impl Proxy {
         is_end: bool,
     ) -> Result<()> {
         let method = exchange.cx.target().map_or(&Method::GET, |target| &target.method);
-        let has_body = !is_end
-            && *method != Method::HEAD
-            && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        check_answer(upstream, head, has_body).map_err(to_pingora)?;
+        let is_complete = is_end || answer::has_no_body(head, method);
+        check_answer(upstream, head, !is_complete).map_err(to_pingora)?;
         head.set_version(Version::HTTP_11);
-        if has_body && !head.headers.contains_key(header::CONTENT_LENGTH) {
+        if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
             if session.req_header().version == Version::HTTP_10 {
                 // Such a caller knows no chunks: the end of its connection is the end of the body (RFC 9112 §6.3).
                 head.remove_header(&header::TRANSFER_ENCODING);
@@ -207,7 +205,6 @@ impl Proxy {
             }
         }
         let status = head.status.as_u16();
-        let is_complete = is_end || answer::has_no_body(head, &session.req_header().method);
         exchange.answered(status, is_complete);
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
