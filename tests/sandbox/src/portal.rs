@@ -48,8 +48,11 @@ pub struct Settings {
     pub action: String,
     /// How long a login lasts; default 20 minutes, as FintechOS has it.
     pub token_lifetime: Duration,
-    /// A file to which each event is written, and synced, before it is answered; default none.
+    /// A file to which each event is written before it is answered; default none.
     pub ledger: Option<PathBuf>,
+    /// Whether the ledger is synced to disk before the answer; default yes. A thousand portals of one machine would
+    /// measure its disk.
+    pub sync: bool,
     /// Whether deliveries and calls are kept in memory; default yes. A long run has its ledger.
     pub keep: bool,
 }
@@ -126,7 +129,8 @@ impl Portal {
     /// The port is taken, or the ledger cannot be opened.
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let socket = Socket::bind(settings.port).await?;
-        let ledger = settings.ledger.as_deref().map(Ledger::open).transpose()?;
+        let open = |path| Ledger::open(path, settings.sync);
+        let ledger = settings.ledger.as_deref().map(open).transpose()?;
         let shared = Arc::new(Shared {
             sessions: Sessions::new(settings.token_lifetime),
             mode: Mutex::new(Mode::Ok),
@@ -197,6 +201,7 @@ impl Settings {
             action: "FTOS_Onfido_WebHook".to_owned(),
             token_lifetime: Duration::from_secs(20 * 60),
             ledger: None,
+            sync: true,
             keep: true,
         }
     }

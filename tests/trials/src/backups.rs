@@ -75,6 +75,7 @@ pub async fn run(backups: &Backups) -> Result<Found, Failure> {
         database: None,
         settings: String::new(),
         keep: false,
+        sync: true,
     };
     let mut fleet = Fleet::start(&plan).await?;
     let begun = Instant::now();

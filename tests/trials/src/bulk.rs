@@ -68,6 +68,7 @@ pub async fn run(bulk: &Bulk) -> Result<Vec<Phase>, Failure> {
         database: url.clone(),
         settings: SETTINGS.to_owned(),
         keep: false,
+        sync: true,
     };
     let mut fleet = Fleet::start(&plan).await?;
     fleet.set_mode(&Mode::Status(503));

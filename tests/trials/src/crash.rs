@@ -59,6 +59,7 @@ pub async fn run(crash: &Crash) -> Result<Verdict, Failure> {
         database: database.as_ref().map(Postgres::url),
         settings: SETTINGS.to_owned(),
         keep: false,
+        sync: true,
     };
     let mut fleet = Fleet::start(&plan).await?;
     let sender = Sender::start(Load {

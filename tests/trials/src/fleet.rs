@@ -28,6 +28,8 @@ pub struct Plan {
     pub settings: String,
     /// Whether portals keep deliveries in memory, with their times.
     pub keep: bool,
+    /// Whether portals sync what they take to disk before they answer.
+    pub sync: bool,
 }
 
 /// Portals and gateways.
@@ -38,6 +40,7 @@ pub struct Fleet {
     pub portals: Vec<Portal>,
     /// All of them, running or not.
     pub gateways: Vec<Gateway>,
+    entries: Vec<Entry>,
 }
 
 // === impl Fleet ===
@@ -52,11 +55,11 @@ impl Fleet {
         let folder = tempfile::tempdir()?;
         let (mut portals, mut entries) = (Vec::new(), Vec::new());
         for tenant in 0..plan.tenants {
-            let (portal, entry) = portal(folder.path(), tenant, plan.keep).await?;
+            let (portal, entry) = portal(folder.path(), tenant, plan).await?;
             portals.push(portal);
             entries.push(entry);
         }
-        write(&folder.path().join("tenants.json"), "http://127.0.0.1:9/v3.6", &entries)?;
+        write(&folder.path().join(TENANTS), UPSTREAM, &entries)?;
         let store = match &plan.database {
             Some(url) => {
                 fs::write(folder.path().join("database"), url)?;
@@ -72,7 +75,7 @@ impl Fleet {
             gateway.start(None).await?;
             gateways.push(gateway);
         }
-        Ok(Self { folder, portals, gateways })
+        Ok(Self { folder, portals, gateways, entries })
     }
 
     /// Where notifications go.
@@ -97,6 +100,20 @@ impl Fleet {
     /// Sets all portals to a mode.
     pub fn set_mode(&self, mode: &Mode) {
         self.portals.iter().for_each(|portal| portal.set_mode(mode.clone()));
+    }
+
+    /// Changes the tenants' entries, which ends all holds, and returns when the gateways have them.
+    ///
+    /// # Errors
+    ///
+    /// A gateway does not take them.
+    pub async fn renew_entries(&mut self) -> Result<(), Failure> {
+        self.entries.iter_mut().for_each(|entry| entry.api_token.push('n'));
+        write(&self.folder.path().join(TENANTS), UPSTREAM, &self.entries)?;
+        for gateway in &self.gateways {
+            post(gateway, "admin/reload").await?;
+        }
+        Ok(())
     }
 
     /// What the portals have noted durably.
@@ -150,16 +167,7 @@ impl Fleet {
     /// The gateway does not do it.
     pub(crate) async fn change(&self, command: &str) -> Result<String, Failure> {
         let gateway = self.gateways.first().ok_or_else(|| Failure("there is no gateway".to_owned()))?;
-        let url = format!("http://{}/events/{command}", gateway.admin());
-        let sent = reqwest::Client::new()
-            .post(url)
-            .header("x-admin-reason", "trial")
-            .header("x-admin-intent", "command")
-            .send()
-            .await;
-        let answer = sent.and_then(reqwest::Response::error_for_status);
-        let answer = answer.map_err(|error| Failure::from(("events", error)))?;
-        let text = answer.text().await.map_err(|error| Failure::from(("events", error)))?;
+        let text = post(gateway, &format!("events/{command}")).await?;
         progress(&format!("{command}: {}", text.trim()));
         Ok(text)
     }
@@ -192,7 +200,7 @@ impl Fleet {
     }
 }
 
-async fn portal(folder: &Path, tenant: usize, keep: bool) -> Result<(Portal, Entry), Failure> {
+async fn portal(folder: &Path, tenant: usize, plan: &Plan) -> Result<(Portal, Entry), Failure> {
     let name = tenant_name(tenant);
     let (username, password) = (format!("user-{tenant}"), format!("password-{tenant}"));
     let client_id = tenant.is_multiple_of(2).then(|| "client".to_owned());
@@ -202,7 +210,12 @@ async fn portal(folder: &Path, tenant: usize, keep: bool) -> Result<(Portal, Ent
         password: password.clone(),
         client_id: client_id.clone(),
     };
-    let settings = Settings { ledger: Some(ledger(folder, tenant)), keep, ..Settings::new(vec![account]) };
+    let settings = Settings {
+        ledger: Some(ledger(folder, tenant)),
+        keep: plan.keep,
+        sync: plan.sync,
+        ..Settings::new(vec![account])
+    };
     let portal = Portal::start(settings).await?;
     let entry = Entry {
         subscription_id: format!("sub-{tenant}"),
@@ -218,9 +231,24 @@ async fn portal(folder: &Path, tenant: usize, keep: bool) -> Result<(Portal, Ent
     Ok((portal, entry))
 }
 
+/// Asks a gateway for a change as an operator does.
+async fn post(gateway: &Gateway, path: &str) -> Result<String, Failure> {
+    let sent = reqwest::Client::new()
+        .post(format!("http://{}/{path}", gateway.admin()))
+        .header("x-admin-reason", "trial")
+        .header("x-admin-intent", "command")
+        .send()
+        .await;
+    let answer = sent.and_then(reqwest::Response::error_for_status);
+    let answer = answer.map_err(|error| Failure::from(("admin", error)))?;
+    answer.text().await.map_err(|error| Failure::from(("admin", error)))
+}
+
 fn ledger(folder: &Path, tenant: usize) -> PathBuf {
     folder.join(format!("portal-{tenant}.jsonl"))
 }
 
+const TENANTS: &str = "tenants.json";
+const UPSTREAM: &str = "http://127.0.0.1:9/v3.6";
 const DRAIN: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(100);

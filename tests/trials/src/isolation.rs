@@ -120,6 +120,7 @@ async fn start(isolation: &Isolation, neighbours: Neighbours) -> Result<Fleet, F
         database: None,
         settings: String::new(),
         keep: true,
+        sync: true,
     };
     let mut fleet = Fleet::start(&plan).await?;
     match neighbours.fault {

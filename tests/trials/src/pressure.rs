@@ -104,6 +104,7 @@ pub async fn run(trial: &Pressure) -> Result<Found, Failure> {
         database: None,
         settings: String::new(),
         keep: false,
+        sync: true,
     };
     let fleet = Fleet::start(&plan).await?;
     let gateway = fleet.gateways.first().ok_or_else(|| Failure("there is no gateway".to_owned()))?;

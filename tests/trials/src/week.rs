@@ -163,6 +163,7 @@ async fn start(week: &Week, folder: &Path) -> Result<World, Failure> {
         database: None,
         settings: String::new(),
         keep: false,
+        sync: true,
     };
     let settings = format!("store.path = \"store/events.db\"\n{}{SETTINGS}", Keys::SETTINGS);
     let mut gateway = Gateway::place(folder, 0, &plan, &settings)?;

@@ -1,9 +1,10 @@
-//! A file that proves which events were taken: each is synced to disk before the portal answers.
+//! A file that proves which events were taken: each is written, and synced to disk where that is wanted, before the
+//! portal answers.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -26,11 +27,16 @@ pub struct Entry {
     pub at_ms: u64,
 }
 
-/// Writes entries; those that come together are synced together.
+/// Writes entries.
 #[derive(Debug)]
-pub(super) struct Ledger(mpsc::Sender<Waiting>);
+pub(super) enum Ledger {
+    /// Those that come together are synced together.
+    Synced(mpsc::Sender<Waiting>),
+    /// Survives the end of the process, as it is, and not the end of the machine.
+    Written(Mutex<File>),
+}
 
-struct Waiting {
+pub(super) struct Waiting {
     line: Vec<u8>,
     done: oneshot::Sender<io::Result<()>>,
 }
@@ -65,20 +71,28 @@ impl From<&Delivery> for Entry {
 
 impl Ledger {
     /// Appends to the file at `path`.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, is_synced: bool) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
+        if !is_synced {
+            return Ok(Self::Written(Mutex::new(file)));
+        }
         let (sender, waiting) = mpsc::channel();
         std::thread::Builder::new().name("ledger".to_owned()).spawn(move || write_all(file, &waiting))?;
-        Ok(Self(sender))
+        Ok(Self::Synced(sender))
     }
 
-    /// Returns when the entry is on disk.
+    /// Returns when the entry is written, and on disk where it is synced.
     pub(super) async fn write(&self, entry: Entry) -> io::Result<()> {
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
-        let (done, written) = oneshot::channel();
-        self.0.send(Waiting { line, done }).map_err(io::Error::other)?;
-        written.await.map_err(io::Error::other)?
+        match self {
+            Self::Synced(sender) => {
+                let (done, written) = oneshot::channel();
+                sender.send(Waiting { line, done }).map_err(io::Error::other)?;
+                written.await.map_err(io::Error::other)?
+            }
+            Self::Written(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line),
+        }
     }
 }
 
