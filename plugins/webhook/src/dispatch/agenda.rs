@@ -1,8 +1,13 @@
 //! Which lanes have something to do, kept in memory: a look at all of them costs a step of the store for each tenant, so
 //! with a thousand tenants nothing else would be done. What is stored and what ends here is noted; the store is asked for
 //! the rest once a second, and soon after another gateway or an operator has changed something.
+//!
+//! Nor may each event cost a walk over all lanes. A lane is looked at when something of it has changed: an event came,
+//! one became due, a try ended. Lanes that could begin more, and for which there was no place, wait in a queue for places;
+//! the one that has waited longest is first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,10 +17,34 @@ use crate::store::{Millis, Waiting};
 /// The lanes with the times at which something of them is due, as far as is known.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    lanes: HashMap<String, BTreeSet<Millis>>,
+    lanes: HashMap<Arc<str>, Known>,
+    /// The lanes by the first of their times, but those that are in a queue or have been looked at since.
+    ahead: BTreeSet<(Millis, Arc<str>)>,
+    /// Lanes of which something has changed.
+    changed: VecDeque<Arc<str>>,
+    /// Lanes that want a place.
+    starved: VecDeque<Arc<str>>,
     looked: Option<Instant>,
     /// Somebody else has changed something.
     is_outdated: bool,
+}
+
+/// What is known of a lane.
+#[derive(Debug, Default)]
+struct Known {
+    due: BTreeSet<Millis>,
+    place: Place,
+}
+
+/// Where a lane stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// In no queue: it was looked at, and what it needs to go on will be noted.
+    #[default]
+    Seen,
+    Ahead(Millis),
+    Changed,
+    Starved,
 }
 
 // === impl Agenda ===
@@ -24,10 +53,21 @@ impl Agenda {
     /// Takes what the store says.
     pub(super) fn refresh(&mut self, waiting: Vec<Waiting>, now: Instant) {
         let mut known = std::mem::take(&mut self.lanes);
+        self.ahead.clear();
+        self.changed.clear();
+        // Those that want a place keep their order, and stand in the queue once.
+        let mut seen = HashSet::new();
+        let starves = |name: &Arc<str>| known.get(name).is_some_and(|lane| lane.place == Place::Starved);
+        self.starved.retain(|name| starves(name) && seen.insert(Arc::clone(name)));
         for lane in waiting {
-            let mut due = known.remove(&lane.tenant).unwrap_or_default();
-            due.insert(lane.first_due);
-            self.lanes.insert(lane.tenant, due);
+            let name: Arc<str> = lane.tenant.into();
+            let mut before = known.remove(&name).unwrap_or_default();
+            before.due.insert(lane.first_due);
+            if before.place != Place::Starved {
+                before.place = Place::Seen;
+            }
+            self.lanes.insert(Arc::clone(&name), before);
+            self.plan(&name);
         }
         (self.looked, self.is_outdated) = (Some(now), false);
     }
@@ -35,6 +75,11 @@ impl Agenda {
     /// Notes that something else than this dispatcher has changed the store.
     pub(super) fn outdate(&mut self) {
         self.is_outdated = true;
+    }
+
+    /// Notes that what is known may be wrong.
+    pub(super) fn distrust(&mut self) {
+        self.looked = None;
     }
 
     /// How long the store need not be asked.
@@ -47,13 +92,23 @@ impl Agenda {
     /// Notes that an event of a lane is due at some time.
     pub(super) fn note(&mut self, name: &str, due: Millis) {
         if !self.lanes.contains_key(name) {
-            self.lanes.insert(name.to_owned(), BTreeSet::new());
+            self.lanes.insert(name.into(), Known::default());
         }
         if let Some(known) = self.lanes.get_mut(name) {
-            known.insert(due);
-            if known.len() > KNOWN {
-                known.pop_last();
+            known.due.insert(due);
+            if known.due.len() > KNOWN {
+                known.due.pop_last();
             }
+        }
+        self.plan(name);
+    }
+
+    /// Notes that a lane may be able to begin more, if anything of it is due.
+    pub(super) fn wake(&mut self, name: &str, clock: Millis) {
+        let Some((name, known)) = self.lanes.get_key_value(name) else { return };
+        if known.due.first().is_some_and(|due| *due <= clock) {
+            let name = Arc::clone(name);
+            self.put(&name, Place::Changed);
         }
     }
 
@@ -62,37 +117,98 @@ impl Agenda {
         self.lanes.contains_key(name)
     }
 
+    /// Notes that a lane could begin more if there were a place for it.
+    pub(super) fn wants_place(&mut self, name: &Arc<str>) {
+        self.put(name, Place::Starved);
+    }
+
     /// Notes that nothing of a lane is due that is not under way.
     pub(super) fn is_done(&mut self, name: &str, clock: Millis) {
-        if let Some(known) = self.lanes.get_mut(name) {
-            known.retain(|due| *due > clock);
-            if known.is_empty() {
-                self.lanes.remove(name);
+        let Some(known) = self.lanes.get_mut(name) else { return };
+        known.due.retain(|due| *due > clock);
+        if known.due.is_empty() {
+            if let Place::Ahead(at) = known.place {
+                self.ahead.remove(&(at, name.into()));
+            }
+            self.lanes.remove(name);
+        } else {
+            self.plan(name);
+        }
+    }
+
+    /// Brings the lanes up of which something is due now.
+    pub(super) fn advance(&mut self, clock: Millis) {
+        while self.ahead.first().is_some_and(|(due, _)| *due <= clock) {
+            let Some((_, name)) = self.ahead.pop_first() else { return };
+            if let Some(known) = self.lanes.get_mut(&name) {
+                known.place = Place::Changed;
+                self.changed.push_back(name);
             }
         }
     }
 
-    /// The lanes that are due, another one first at each turn, and how long no other one is.
-    pub(super) fn due(&self, clock: Millis, turn: usize) -> (Vec<String>, Duration) {
-        let first = |known: &BTreeSet<Millis>| known.first().copied().unwrap_or(Millis::MAX);
-        let ahead = self
-            .lanes
-            .values()
-            .map(|known| first(known).saturating_sub(clock))
-            .filter(|ahead| *ahead > 0)
-            .min();
-        let pause = ahead.and_then(|ahead| u64::try_from(ahead).ok()).map_or(LOOK, Duration::from_millis);
-        let mut due: Vec<String> = self
-            .lanes
-            .iter()
-            .filter(|(_, known)| first(known) <= clock)
-            .map(|(name, _)| name.clone())
-            .collect();
-        if !due.is_empty() {
-            let first = turn % due.len();
-            due.rotate_left(first);
+    /// How long nothing becomes due.
+    pub(super) fn pause(&self, clock: Millis) -> Duration {
+        let ahead = self.ahead.first().map(|(due, _)| due.saturating_sub(clock));
+        ahead.map_or(LOOK, |ahead| Duration::from_millis(u64::try_from(ahead).unwrap_or_default()))
+    }
+
+    /// The next lane of which something has changed.
+    pub(super) fn next_changed(&mut self) -> Option<Arc<str>> {
+        Self::next(&mut self.changed, &mut self.lanes, Place::Changed)
+    }
+
+    /// The lane that has waited longest for a place.
+    pub(super) fn next_starved(&mut self) -> Option<Arc<str>> {
+        Self::next(&mut self.starved, &mut self.lanes, Place::Starved)
+    }
+
+    /// Takes the first one that still stands there.
+    fn next(
+        queue: &mut VecDeque<Arc<str>>,
+        lanes: &mut HashMap<Arc<str>, Known>,
+        place: Place,
+    ) -> Option<Arc<str>> {
+        loop {
+            let name = queue.pop_front()?;
+            if let Some(known) = lanes.get_mut(&name)
+                && known.place == place
+            {
+                known.place = Place::Seen;
+                return Some(name);
+            }
         }
-        (due, pause)
+    }
+
+    /// Sees to it that a lane is looked at when the first of its times has come.
+    fn plan(&mut self, name: &str) {
+        let Some((name, known)) = self.lanes.get_key_value(name) else { return };
+        let Some(first) = known.due.first().copied() else { return };
+        match known.place {
+            Place::Changed | Place::Starved => {}
+            Place::Ahead(at) if at == first => {}
+            Place::Ahead(_) | Place::Seen => {
+                let name = Arc::clone(name);
+                self.put(&name, Place::Ahead(first));
+            }
+        }
+    }
+
+    fn put(&mut self, name: &Arc<str>, place: Place) {
+        let Some(known) = self.lanes.get_mut(name) else { return };
+        let before = std::mem::replace(&mut known.place, place);
+        if before == place {
+            return;
+        }
+        if let Place::Ahead(at) = before {
+            self.ahead.remove(&(at, Arc::clone(name)));
+        }
+        match place {
+            Place::Seen => {}
+            Place::Ahead(at) => drop(self.ahead.insert((at, Arc::clone(name)))),
+            Place::Changed => self.changed.push_back(Arc::clone(name)),
+            Place::Starved => self.starved.push_back(Arc::clone(name)),
+        }
     }
 }
 
@@ -104,58 +220,4 @@ const SOON: Duration = Duration::from_millis(100);
 const KNOWN: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lane(tenant: &str, first_due: Millis) -> Waiting {
-        Waiting { tenant: tenant.to_owned(), first_due }
-    }
-
-    /// All lanes were looked at after each event: 1,000 waiting tenants brought a database down to 8 events a second.
-    #[tokio::test(start_paused = true)]
-    async fn the_store_is_asked_once_a_second_however_many_events_end() {
-        let mut agenda = Agenda::default();
-        let begin = Instant::now();
-        let mut looks = 0;
-
-        for event in 0..5000_u64 {
-            let now = begin + Duration::from_millis(event);
-            if agenda.good_for(now).is_zero() {
-                agenda.refresh((0..1000).map(|n| lane(&format!("t{n}"), 0)).collect(), now);
-                looks += 1;
-            }
-            agenda.note("t1", 10_000);
-        }
-
-        assert_eq!(looks, 5);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_others_have_stored_is_seen_soon() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        agenda.refresh(Vec::new(), now);
-
-        let quiet = agenda.good_for(now);
-        agenda.outdate();
-
-        assert_eq!((quiet, agenda.good_for(now)), (LOOK, SOON));
-        assert_eq!(agenda.good_for(now + SOON), Duration::ZERO);
-    }
-
-    #[test]
-    fn lanes_take_turns_and_tell_when_the_next_one_is_due() {
-        let mut agenda = Agenda::default();
-        for (name, due) in [("a", 5), ("b", 10), ("a", 200), ("later", 300)] {
-            agenda.note(name, due);
-        }
-
-        let (first, pause) = agenda.due(10, 0);
-        let (second, _) = agenda.due(10, 1);
-        agenda.is_done("a", 10);
-        let (rest, until_next) = agenda.due(10, 0);
-
-        assert_eq!((first.len(), pause), (2, Duration::from_millis(290)));
-        assert_eq!(second.first(), first.last());
-        assert_eq!((rest, until_next), (vec!["b".to_owned()], Duration::from_millis(190)));
-    }
-}
+mod tests;

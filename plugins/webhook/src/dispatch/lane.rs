@@ -99,21 +99,13 @@ impl Lane {
         self.under_way.insert(claim, is_retry);
     }
 
-    /// Notes that it has ended.
-    pub(super) fn end(&mut self, claim: Claim) {
-        self.under_way.remove(&claim);
+    /// Notes that it has ended; says whether it was a retry, and nothing if it was not under way.
+    pub(super) fn end(&mut self, claim: Claim) -> Option<bool> {
+        self.under_way.remove(&claim)
     }
 
     pub(super) fn claims(&self) -> impl Iterator<Item = Claim> {
         self.under_way.keys().copied()
-    }
-
-    pub(super) fn in_flight(&self) -> usize {
-        self.under_way.len()
-    }
-
-    pub(super) fn retries(&self) -> usize {
-        self.under_way.values().filter(|is_retry| **is_retry).count()
     }
 }
 

@@ -10,10 +10,9 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use super::Dispatcher;
-use super::agenda::LOOK;
 use super::breaker::Allowed;
 use crate::fintechos::DeliveryError;
-use crate::store::Directory;
+use crate::store::{Directory, Millis};
 
 /// What a login probe has shown.
 #[derive(Debug)]
@@ -29,20 +28,16 @@ pub(super) struct Probed {
 
 impl Dispatcher {
     /// Begins the login probes that are due, and has events made due where only an event can show whether the portal is back.
-    /// Says how long no other probe is due.
-    pub(super) fn ask_held_portals(&mut self, directory: &Directory, now: Instant) -> Duration {
-        let mut pause = LOOK;
-        let mut wanting = Vec::new();
-        for name in &self.held {
-            let Some(lane) = self.lanes.get_mut(name) else { continue };
+    pub(super) fn ask_held_portals(&mut self, directory: &Directory, clock: Millis, now: Instant) {
+        for name in self.held.due(now) {
+            let Some(lane) = self.lanes.get_mut(&name) else { continue };
             // A probe for events that were discarded meanwhile would have no end.
             if !lane.names.iter().any(|name| self.agenda.has(name)) {
                 continue;
             }
             match lane.breaker.allows(now) {
-                Allowed::NotBefore(until) => pause = pause.min(until.saturating_duration_since(now)),
                 Allowed::Login => {
-                    let Some(tenant) = directory.by_name(name) else { continue };
+                    let Some(tenant) = directory.by_name(&name) else { continue };
                     lane.breaker.probe();
                     let (tenant, portals) = (Arc::clone(tenant), Arc::clone(&self.means.portals));
                     let (lane, ended) = (name.clone(), self.probed.0.clone());
@@ -54,14 +49,15 @@ impl Dispatcher {
                         let _ = ended.send(probed).await;
                     });
                 }
-                Allowed::Probe if lane.wants_events(now) => wanting.push(name.clone()),
-                Allowed::All | Allowed::Probe | Allowed::Nothing => {}
+                Allowed::Probe => {
+                    if lane.wants_events(now) {
+                        self.make_due(&name);
+                    }
+                    self.wake(&name, clock);
+                }
+                Allowed::All | Allowed::NotBefore(_) | Allowed::Nothing => {}
             }
         }
-        for name in wanting {
-            self.make_due(&name);
-        }
-        pause
     }
 
     pub(super) fn settle_probe(&mut self, probed: &Probed) {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::Dispatcher;
 use super::attempt::Attempted;
 use super::housekeeping::until_done;
-use crate::store::{Change, now};
+use crate::store::{Change, Millis, now};
 
 impl Dispatcher {
     pub(super) async fn settle(&mut self, result: Attempted) {
@@ -17,7 +17,9 @@ impl Dispatcher {
             self.agenda.note(&result.received_for, due);
         }
         let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
-        lane.end(result.claim);
+        if let Some(is_retry) = lane.end(result.claim) {
+            self.places.end(is_retry);
+        }
         let instant = Instant::now();
         let was_held = lane.breaker.held().is_some();
         let mut is_back = false;
@@ -41,6 +43,7 @@ impl Dispatcher {
         }
         let held = lane.breaker.held();
         self.show(&result.tenant);
+        self.wake(&result.tenant, now());
         let error =
             result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).map(ToString::to_string);
         match held {
@@ -75,14 +78,21 @@ impl Dispatcher {
         }
     }
 
+    /// Looks at a lane again: it may be able to begin more.
+    pub(super) fn wake(&mut self, lane: &str, clock: Millis) {
+        for name in self.lanes.get(lane).into_iter().flat_map(|lane| lane.names.iter()) {
+            self.agenda.wake(name, clock);
+        }
+    }
+
     /// Shows how a lane stands.
     pub(super) fn show(&mut self, name: &str) {
         let Some(lane) = self.lanes.get(name) else { return };
-        if lane.breaker.held().is_none() {
-            self.held.remove(name);
-        } else if !self.held.contains(name) {
-            self.held.insert(name.to_owned());
+        let held = lane.breaker.held();
+        match held {
+            Some((_, until)) => self.held.hold(name, until),
+            None => self.held.release(name),
         }
-        self.means.status.show(name, lane.breaker.code(), lane.breaker.held());
+        self.means.status.show(name, lane.breaker.code(), held);
     }
 }

@@ -5,8 +5,10 @@ use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use kyc_model::{Secret, TenantTable};
+use kyc_model::{Secret, Tenant, TenantTable};
 use kyc_plugin_api::testkit::{tenant, with_build};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use uuid::Uuid;
 
 use super::means::Client;
@@ -43,7 +45,7 @@ impl Client for Fragile {
 
 /// A running dispatcher and its store.
 struct Running {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     store: Sqlite,
     inbox: Inbox,
     means: Means,
@@ -74,7 +76,9 @@ impl Running {
         let (writers, readers) = (store.clone(), store.clone());
         tokio::spawn(inbox.serve(move || Box::new(writers.writer())));
         let mut table = TenantTable::default();
-        table.insert(Arc::new(acme())).unwrap();
+        for tenant in [acme(), globex()] {
+            table.insert(Arc::new(tenant)).unwrap();
+        }
         let table = Arc::new(table);
         let day = Duration::from_secs(24 * 3600);
         let means = Means {
@@ -94,14 +98,18 @@ impl Running {
         let (shutdown, seen) = watch::channel(false);
         let dispatcher = Dispatcher::new(means.clone(), Box::new(store.reader()));
         let dispatcher = tokio::spawn(dispatcher.run(seen, Duration::from_secs(10)));
-        Self { _folder: folder, store, inbox, means, shutdown, dispatcher }
+        Self { folder, store, inbox, means, shutdown, dispatcher }
     }
 
     async fn accept(&self, resource: &str) {
+        self.accept_for(&acme(), resource).await;
+    }
+
+    async fn accept_for(&self, tenant: &Tenant, resource: &str) {
         let body = format!(
             r#"{{"payload":{{"resource_type":"report","action":"report.completed","object":{{"id":"{resource}"}}}}}}"#
         );
-        let (uid, owner) = (Uuid::now_v7(), Owner::of(&acme()));
+        let (uid, owner) = (Uuid::now_v7(), Owner::of(tenant));
         let new = NewEvent {
             uid,
             body: keyring().seal(uid, &owner, body.as_bytes()).unwrap(),
@@ -136,6 +144,10 @@ impl Running {
 
 fn acme() -> Tenant {
     tenant("acme", "http://127.0.0.1:9/v3.6", "http://127.0.0.1:9/portal")
+}
+
+fn globex() -> Tenant {
+    tenant("globex", "http://127.0.0.1:9/v3.6", "http://127.0.0.1:9/portal")
 }
 
 fn keyring() -> Keyring {
@@ -190,5 +202,30 @@ async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
     }
 
     assert_eq!(*client.0.lock().unwrap(), ["good"]);
+    running.stop().await;
+}
+
+/// A row that could not be read ended the round, and the tenants that came behind waited with it.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_keeps_no_other_tenants_events_back() {
+    let client = Arc::new(Fragile::default());
+    let running = Running::start(Arc::<Fragile>::clone(&client), quick()).await;
+    let options = SqliteConnectOptions::new().filename(running.folder.path().join("events.db"));
+    let mut connection = options.connect().await.unwrap();
+    let damaged = "INSERT INTO event(uid, tenant, kind, key_id, body, state, due_ms, received_ms, since_ms, trace) \
+                   VALUES (x'00', 'acme', '', 0, x'', 0, 0, 0, 0, '')";
+    sqlx::query(damaged).execute(&mut connection).await.unwrap();
+    running.inbox.wake();
+    while running.means.status.unreadable().is_none() {
+        sleep(Duration::from_millis(5)).await;
+    }
+
+    for resource in ["good-1", "good-2", "good-3"] {
+        running.accept_for(&globex(), resource).await;
+    }
+    while client.0.lock().unwrap().len() < 3 {
+        sleep(Duration::from_millis(5)).await;
+    }
+
     running.stop().await;
 }

@@ -5,8 +5,26 @@ use uuid::Uuid;
 
 use super::{
     Alive, Attempt, Backlog, Change, Cursor, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record,
-    Seen, Standing, StoreError, Undelivered, Waiting,
+    Seen, Standing, StoreError, Undelivered,
 };
+
+/// A tenant that has waiting events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) tenant: String,
+    /// When the first of them is due.
+    pub(crate) first_due: Millis,
+}
+
+/// What is wanted of a tenant's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) tenant: String,
+    /// The most events.
+    pub(crate) limit: usize,
+    /// Whether those count that were tried before.
+    pub(crate) retries: bool,
+}
 
 /// The writing side of an engine: one for each process.
 #[async_trait]
@@ -21,19 +39,16 @@ pub(crate) trait Reader: Send {
     /// The tenants that have waiting events.
     async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError>;
 
-    /// The first `limit` events of a tenant that are due, but those in `except`, and without
-    /// `retries` only those that were never tried. Where several gateways share a
-    /// store, they are claimed for this one.
-    async fn due(
+    /// The first events that are due of each of some tenants, but those in `except`, in one step however many tenants
+    /// they are. Where several gateways share a store, they are claimed for this one.
+    async fn due_of(
         &mut self,
-        tenant: &str,
+        wanted: &[Wanted],
         now: Millis,
-        limit: usize,
-        retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
 
-    /// The newest event of a tenant that is due and was never tried, claimed like those of [`Self::due`]; none when the
+    /// The newest event of a tenant that is due and was never tried, claimed like those of [`Self::due_of`]; none when the
     /// newest 1,000 have all been tried.
     async fn newest_untried(
         &mut self,
@@ -126,14 +141,7 @@ impl Reader for NotOpen {
         Err(StoreError::Away)
     }
 
-    async fn due(
-        &mut self,
-        _: &str,
-        _: Millis,
-        _: usize,
-        _: bool,
-        _: &[i64],
-    ) -> Result<Vec<DueEvent>, StoreError> {
+    async fn due_of(&mut self, _: &[Wanted], _: Millis, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
         Err(StoreError::Away)
     }
 

@@ -25,7 +25,7 @@ pub(crate) use audit::{Records, copy_chain};
 pub(crate) use change::{
     Alive, Attempt, Bound, Change, Claim, Effect, Failure, Finish, Next, Progress, Reseal, Sweep,
 };
-pub(crate) use engine::{Extent, NotOpen, Reader, Writer};
+pub(crate) use engine::{Extent, NotOpen, Reader, Waiting, Wanted, Writer};
 pub(crate) use error::{OpenError, StoreError};
 pub(crate) use inbox::{Accepted, Inbox};
 pub(crate) use key::{KeyPlace, KeySource};
@@ -95,14 +95,6 @@ pub(crate) struct DueEvent {
     /// When it was received, or last replayed: from then on it is tried until it is too old.
     pub(crate) received: Millis,
     pub(crate) trace: String,
-}
-
-/// A tenant that has waiting events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Waiting {
-    pub(crate) tenant: String,
-    /// When the first of them is due.
-    pub(crate) first_due: Millis,
 }
 
 /// How many events of a tenant wait, for the metrics.

@@ -1,6 +1,7 @@
 //! What every engine promises, checked on each: the same operations against a model in memory.
 
 mod customers;
+mod due;
 mod full;
 mod held;
 mod keys;
@@ -8,7 +9,6 @@ mod moving;
 mod oldest;
 mod parked;
 mod postgres;
-mod probe;
 mod seen;
 mod shares;
 mod sqlite;
@@ -22,6 +22,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use due::OneTenant;
 
 const SIZE: u64 = 1 << 30;
 

@@ -5,14 +5,14 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
+use super::due::{due_of, newest_untried};
 use super::filter::{millis, push_filter, shown};
-use super::probe::newest_untried;
 use super::reseal::parked_owners;
 use super::rows::{attempt, listed, listed_columns, owner};
 use super::{Postgres, engine, in_time, standing, undelivered};
 use crate::store::{
     Attempt, Backlog, Claim, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
-    Seen, Standing, StoreError, Undelivered, Waiting, now,
+    Seen, Standing, StoreError, Undelivered, Waiting, Wanted, now,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -96,23 +96,13 @@ impl Reader for PostgresReader {
         self.rows(query, read).await
     }
 
-    async fn due(
+    async fn due_of(
         &mut self,
-        tenant: &str,
+        wanted: &[Wanted],
         _now: Millis,
-        limit: usize,
-        retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
-        let mut query = QueryBuilder::new(
-            "WITH free AS (SELECT id FROM event WHERE state = 0 AND due <= now() AND \
-             (leased_until IS NULL OR leased_until < now()) AND tenant = ",
-        );
-        query.push_bind(tenant.to_owned()).push(" AND NOT id = ANY(").push_bind(except.to_vec());
-        query.push(if retries { ")" } else { ") AND attempts = 0" });
-        query.push(" ORDER BY due LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        query.push(" FOR UPDATE SKIP LOCKED)");
-        self.claim(query).await
+        self.claim(due_of(wanted, except)).await
     }
 
     async fn newest_untried(

@@ -1,19 +1,21 @@
 //! The reading side: one connection that never writes.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
+use super::due::{due_of, newest_untried};
 use super::filter::push_filter;
-use super::probe::newest_untried;
 use super::reseal::parked_owners;
 use super::room::used;
 use super::rows::{ATTEMPT, DUE, LISTED, attempt, due, listed, owner};
 use super::{Sqlite, engine, standing, undelivered};
 use crate::store::{
     Alive, Attempt, Backlog, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
-    Seen, Standing, StoreError, Undelivered, Waiting,
+    Seen, Standing, StoreError, Undelivered, Waiting, Wanted,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -60,28 +62,26 @@ impl Reader for SqliteReader {
             .map_err(|error| engine(&error))
     }
 
-    async fn due(
+    async fn due_of(
         &mut self,
-        tenant: &str,
+        wanted: &[Wanted],
         now: Millis,
-        limit: usize,
-        retries: bool,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
-        let mut query = QueryBuilder::new(format!("SELECT {DUE} FROM event WHERE state = 0 AND tenant = "));
-        query.push_bind(tenant.to_owned()).push(" AND due_ms <= ").push_bind(now);
-        if !retries {
-            query.push(" AND attempts = 0");
+        // A limit cannot come from a row: those with the same one are asked for together.
+        let mut alike: HashMap<(usize, bool), Vec<&str>> = HashMap::new();
+        for one in wanted {
+            alike.entry((one.limit, one.retries)).or_default().push(&one.tenant);
         }
-        if !except.is_empty() {
-            let mut list = query.push(" AND id NOT IN (").separated(", ");
-            for id in except {
-                list.push_bind(*id);
+        let except = serde_json::json!(except).to_string();
+        let mut found = Vec::new();
+        for ((limit, retries), tenants) in alike {
+            let rows = self.rows(due_of(&tenants, now, limit, retries, &except)).await?;
+            for row in &rows {
+                found.push(due(row).map_err(|error| engine(&error))?);
             }
-            query.push(")");
         }
-        query.push(" ORDER BY due_ms LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        self.rows(query).await?.iter().map(due).collect::<Result<_, _>>().map_err(|error| engine(&error))
+        Ok(found)
     }
 
     async fn newest_untried(
