@@ -102,6 +102,14 @@ impl Postgres {
             None => open::connect(&self.url).await.map_err(|error| engine(&error)),
         }
     }
+
+    /// The same, for claims.
+    async fn connection_for_claims(&self, kept: Option<PgConnection>) -> Result<PgConnection, StoreError> {
+        match kept {
+            Some(connection) => Ok(connection),
+            None => open::connect_for_claims(&self.url).await.map_err(|error| engine(&error)),
+        }
+    }
 }
 
 /// Ends what a server that is gone would never answer; its connection is dropped with it.

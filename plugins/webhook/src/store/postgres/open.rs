@@ -74,5 +74,11 @@ pub(super) async fn connect(url: &Secret) -> Result<PgConnection, sqlx::Error> {
     options(url)?.connect().await
 }
 
+/// Connects for claims, which a crash of the server may lose: the worst that follows is that an event is sent again, and
+/// with a thousand tenants a wait for the disk before each try would be the slowest part of it.
+pub(super) async fn connect_for_claims(url: &Secret) -> Result<PgConnection, sqlx::Error> {
+    options(url)?.options([("synchronous_commit", "off")]).connect().await
+}
+
 /// A plan that was made while the tables were empty reads all of them later.
 const PLAN: (&str, &str) = ("plan_cache_mode", "force_custom_plan");

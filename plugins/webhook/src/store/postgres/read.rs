@@ -36,7 +36,7 @@ impl PostgresReader {
     ) -> Result<Vec<T>, StoreError> {
         let (store, connection) = (&self.store, self.connection.take());
         let (connection, rows) = in_time(async {
-            let mut connection = store.connection(connection).await?;
+            let mut connection = store.connection_for_claims(connection).await?;
             let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
             Ok((connection, rows))
         })
