@@ -71,6 +71,42 @@ async fn a_password_is_tried_again_only_when_it_has_changed() {
     assert!(log.contains(r#""reason":"login_refused""#), "{log}");
 }
 
+/// The first line of the log with this message about acme.
+async fn logged(world: &World, message: &str) -> Value {
+    soon(async || {
+        let log = world.gateway.log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["message"] == message && line["tenant"] == "acme")
+    })
+    .await
+}
+
+/// Probes left no line: after the first seconds of an outage, the log did not say that it goes on, or why.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_why_and_until_when_deliveries_are_held_and_whether_a_changed_entry_helps() {
+    let config = patient().replace(r#"dispatch.login_probe = "100ms""#, r#"dispatch.login_probe = "1h""#);
+    let world = World::start_with(&config, |entry| with(entry, "ftosPassword", "wrong")).await;
+    let (onfido, entry) = (world.onfido.address(), tenant("acme", &world.acme.url()));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+
+    let held = logged(&world, "deliveries are held").await;
+    world.gateway.write_tenants(onfido, &[with(entry.clone(), "ftosPassword", "another wrong one")]);
+    let still_held = logged(&world, "deliveries are still held").await;
+    world.gateway.write_tenants(onfido, &[entry]);
+    let released = logged(&world, "the portal takes events again").await;
+
+    for line in [&held, &still_held] {
+        assert_eq!((&line["level"], &line["reason"]), (&"WARN".into(), &"login_refused".into()), "{line}");
+        assert_eq!(line["error"], "portal answered 401 to the login", "{line}");
+        assert!(line["until"].is_string() && line["held_tenants"] == 1, "{line}");
+    }
+    for line in [&still_held, &released] {
+        assert!(line["failed_probes"] == 1 && line["held_s"].is_u64(), "{line}");
+    }
+    assert_eq!(released["held_tenants"], 0, "{released}");
+    world.gateway.stop().await;
+}
+
 /// How a tenant stands, once the summary says that its deliveries are held for a reason.
 async fn held(world: &World, tenant: &str, reason: &str) -> Value {
     soon(async || {

@@ -169,7 +169,7 @@ pub(super) async fn record_result(means: &Means, mut end: Finish) -> Next {
 }
 
 /// What happened, and what was at the bottom of it; neither says anything of the portal's.
-fn reason(error: &DeliveryError) -> String {
+pub(super) fn reason(error: &DeliveryError) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(Error::source) {
         cause = Some(deeper);

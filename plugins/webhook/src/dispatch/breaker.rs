@@ -256,6 +256,11 @@ impl Breaker {
         }
     }
 
+    /// Says whether a probe is under way.
+    pub(super) fn is_half_open(&self) -> bool {
+        self.state == State::HalfOpen
+    }
+
     /// 0 closed, 1 half open, 2 open.
     pub(super) fn code(&self) -> i64 {
         match self.state {

@@ -32,6 +32,11 @@ impl Held {
         }
     }
 
+    /// How many lanes are held.
+    pub(super) fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// Looks at a held lane again at once.
     pub(super) fn look_at(&mut self, lane: &str, now: Instant) {
         if self.lanes.contains_key(lane) {

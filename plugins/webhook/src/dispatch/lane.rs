@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::breaker::{Allowed, Breaker};
+use super::hold_log::HoldLog;
 use crate::store::Claim;
 
 /// The deliveries of one tenant, and its breaker.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) breaker: Breaker,
+    pub(super) hold_log: HoldLog,
     /// Events under way, and whether each is a retry.
     under_way: HashMap<Claim, bool>,
     /// When its portal has answered to an event last.
@@ -30,6 +32,7 @@ impl Lane {
     pub(super) fn new() -> Self {
         Self {
             breaker: Breaker::new(),
+            hold_log: HoldLog::default(),
             under_way: HashMap::new(),
             answered: None,
             names: HashSet::new(),

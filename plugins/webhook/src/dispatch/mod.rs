@@ -8,6 +8,7 @@ mod clock;
 mod customers;
 mod drain;
 mod held;
+mod hold_log;
 mod housekeeping;
 mod lane;
 mod means;

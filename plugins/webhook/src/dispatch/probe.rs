@@ -10,7 +10,9 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use super::Dispatcher;
+use super::attempt::reason;
 use super::breaker::Allowed;
+use super::hold_log::News;
 use crate::fintechos::DeliveryError;
 use crate::store::{Directory, Millis};
 
@@ -62,7 +64,8 @@ impl Dispatcher {
 
     pub(super) fn settle_probe(&mut self, probed: &Probed) {
         let Some(lane) = self.lanes.get_mut(&probed.lane) else { return };
-        if lane.is_of_entry(probed.entry) {
+        let is_of_entry = lane.is_of_entry(probed.entry);
+        if is_of_entry {
             match &probed.outcome {
                 Ok(()) => lane.breaker.login_worked(Instant::now()),
                 Err(error) => {
@@ -75,6 +78,9 @@ impl Dispatcher {
         self.show(&probed.lane);
         if let Err(error) = &probed.outcome {
             self.means.status.failed(&probed.lane, error.to_string());
+            if is_of_entry {
+                self.log_hold(&probed.lane, News::ProbeFailed, &reason(error));
+            }
         }
     }
 
@@ -83,6 +89,7 @@ impl Dispatcher {
         for name in self.means.status.take_wanted() {
             if let Some(lane) = self.lanes.get_mut(&name) {
                 lane.breaker.ask_now(now);
+                lane.hold_log.want_line();
                 self.show(&name);
             }
         }
@@ -95,6 +102,7 @@ impl Dispatcher {
             let Some(tenant) = directory.by_name(name) else { continue };
             if lane.has_entry(tenant.fingerprint) {
                 lane.breaker.entry_changed(now);
+                lane.hold_log.want_line();
                 lane.may_be_held();
                 changed.push(name.clone());
             }

@@ -4,7 +4,8 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use super::Dispatcher;
-use super::attempt::Attempted;
+use super::attempt::{Attempted, reason};
+use super::hold_log::News;
 use super::housekeeping::until_done;
 use crate::store::{Change, Millis, now};
 
@@ -21,7 +22,7 @@ impl Dispatcher {
             self.places.end(is_retry);
         }
         let instant = Instant::now();
-        let was_held = lane.breaker.held().is_some();
+        let was_probing = lane.breaker.is_half_open();
         let mut is_back = false;
         match &result.outcome {
             None => lane.breaker.inconclusive(instant),
@@ -41,28 +42,14 @@ impl Dispatcher {
                 lane.may_be_held();
             }
         }
-        let held = lane.breaker.held();
+        let is_held = lane.breaker.held().is_some();
         self.show(&result.tenant);
         self.wake(&result.tenant, now());
-        let error =
-            result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).map(ToString::to_string);
-        match held {
-            Some((cause, _)) => {
-                let error = error.unwrap_or_default();
-                if !was_held {
-                    tracing::warn!(
-                        tenant = result.tenant,
-                        reason = cause.name(),
-                        error,
-                        "deliveries are held"
-                    );
-                }
-                if !error.is_empty() {
-                    self.means.status.failed(&result.tenant, error);
-                }
-            }
-            None if was_held => tracing::info!(tenant = result.tenant, "the portal takes events again"),
-            None => {}
+        let error = result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+        let news = if was_probing && error.is_some() { News::ProbeFailed } else { News::Other };
+        self.log_hold(&result.tenant, news, &error.map(reason).unwrap_or_default());
+        if let Some(error) = error.filter(|_| is_held) {
+            self.means.status.failed(&result.tenant, error.to_string());
         }
         if is_back {
             // Nobody waits four hours for a portal that has been back for one.
