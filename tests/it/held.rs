@@ -107,6 +107,29 @@ async fn the_log_says_why_and_until_when_deliveries_are_held_and_whether_a_chang
     world.gateway.stop().await;
 }
 
+/// A tenant was renamed while its portal was down: the hold under its former name stayed in the metrics until the next
+/// start, so that the alert `PortalHeld` named a tenant that was gone, and its events waited by their own schedule.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_ends_when_no_tenant_has_the_name_any_more() {
+    let never = patient().replace(r#""50ms""#, r#""1h""#).replace(r#""300ms""#, r#""1h""#);
+    let world = World::start(&never).await;
+    world.acme.set_mode(Mode::LoginDown);
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    wait_until_held(&world, "acme").await;
+    world.acme.set_mode(Mode::Ok);
+
+    let renamed = with(tenant("acme", &world.acme.url()), "Name", "initech");
+    world.gateway.write_tenants(world.onfido.address(), &[renamed]);
+    let line = logged(&world, "deliveries are no longer held").await;
+    wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
+
+    assert_eq!(line["reason"], "not_in_document", "{line}");
+    let metrics = world.gateway.metrics().await;
+    assert!(!metrics.contains(r#"gateway_delivery_breaker_state{tenant="acme"}"#), "{metrics}");
+    assert!(!metrics.contains("gateway_delivery_held{"), "{metrics}");
+    world.gateway.stop().await;
+}
+
 /// How a tenant stands, once the summary says that its deliveries are held for a reason.
 async fn held(world: &World, tenant: &str, reason: &str) -> Value {
     soon(async || {

@@ -60,7 +60,12 @@ impl Lane {
 
     /// The places that it has whatever others have: one while it has nothing under way.
     pub(super) fn reserved(&self) -> usize {
-        usize::from(self.under_way.is_empty())
+        usize::from(self.is_idle())
+    }
+
+    /// Says whether it has nothing under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
     }
 
     /// Notes that the portal has answered, whether it took the event or not; says whether it is the first time.

@@ -33,13 +33,18 @@ impl Dispatcher {
     pub(super) fn ask_held_portals(&mut self, directory: &Directory, clock: Millis, now: Instant) {
         for name in self.held.due(now) {
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
+            let Some(tenant) = directory.by_name(&name) else {
+                if lane.is_idle() {
+                    self.end_hold_of_gone(&name);
+                }
+                continue;
+            };
             // A probe for events that were discarded meanwhile would have no end.
             if !lane.names.iter().any(|name| self.agenda.has(name)) {
                 continue;
             }
             match lane.breaker.allows(now) {
                 Allowed::Login => {
-                    let Some(tenant) = directory.by_name(&name) else { continue };
                     lane.breaker.probe();
                     let (tenant, portals) = (Arc::clone(tenant), Arc::clone(&self.means.portals));
                     let (lane, ended) = (name.clone(), self.probed.0.clone());
@@ -60,6 +65,16 @@ impl Dispatcher {
                 Allowed::All | Allowed::NotBefore(_) | Allowed::Nothing => {}
             }
         }
+    }
+
+    /// Ends a hold that no probe can end, since no tenant has this name any more: its metric, and the alert on it, would
+    /// stay until the next start. A customer that was renamed gets what waited for its portal at once.
+    fn end_hold_of_gone(&mut self, name: &str) {
+        self.make_due(name);
+        self.lanes.remove(name);
+        self.held.release(name);
+        self.means.status.forget(name);
+        tracing::info!(tenant = name, reason = "not_in_document", "deliveries are no longer held");
     }
 
     pub(super) fn settle_probe(&mut self, probed: &Probed) {
@@ -99,7 +114,10 @@ impl Dispatcher {
     pub(super) fn heed_changed_entries(&mut self, directory: &Directory, now: Instant) {
         let mut changed = Vec::new();
         for (name, lane) in &mut self.lanes {
-            let Some(tenant) = directory.by_name(name) else { continue };
+            let Some(tenant) = directory.by_name(name) else {
+                self.held.look_at(name, now);
+                continue;
+            };
             if lane.has_entry(tenant.fingerprint) {
                 lane.breaker.entry_changed(now);
                 lane.hold_log.want_line();

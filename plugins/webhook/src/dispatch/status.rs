@@ -93,6 +93,11 @@ impl Status {
         });
     }
 
+    /// Forgets a lane whose tenant is gone.
+    pub(super) fn forget(&self, lane: &str) {
+        self.shown().lanes.remove(lane);
+    }
+
     /// Notes what has failed last for a lane that is held.
     pub(super) fn failed(&self, lane: &str, error: String) {
         if let Some(hold) = self.shown().lanes.get_mut(lane).and_then(|lane| lane.hold.as_mut()) {
