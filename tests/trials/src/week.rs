@@ -10,6 +10,7 @@
 mod customers;
 mod explanation;
 mod faults;
+mod holds;
 mod load;
 mod log;
 mod plan;

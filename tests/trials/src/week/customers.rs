@@ -65,6 +65,14 @@ impl Known {
         self.history.iter().rev().find(has).map(|(_, customer, _)| *customer)
     }
 
+    /// When a customer lost the name that it had at some time, if it did.
+    pub(super) fn renamed(&self, customer: usize, after: u64) -> Option<u64> {
+        let mut later = self.history.iter().filter(|(since, one, _)| *one == customer && *since > after);
+        let is_gone = matches!(self.current.get(customer), Some(None));
+        let gone = self.changed.get(customer).copied().filter(|at| is_gone && *at > after);
+        later.next().map(|(since, ..)| *since).or(gone)
+    }
+
     fn set(&mut self, customer: usize, name: Option<&str>) {
         let at = now_ms();
         if customer >= self.current.len() {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::customers::Names;
+use super::holds::holds;
 use super::log::{Line, Says};
 use super::stalls::{Span, Stalls};
 
@@ -12,6 +13,8 @@ pub(super) struct Explanations {
     everybody: Vec<Span>,
     /// By customer: when, what, and which event.
     tenants: HashMap<usize, Vec<(u64, Says, String)>>,
+    /// By customer: when its deliveries were held.
+    holds: HashMap<usize, Vec<Span>>,
     /// How long an event may wait without a reason, in milliseconds.
     gap: u64,
 }
@@ -29,11 +32,11 @@ impl Explanations {
     ) -> Self {
         let known = names.look();
         let everybody = stalls.spans().map(|(from, to)| (from, to + AFTER)).collect();
-        let mut explanations = Self { everybody, tenants: HashMap::new(), gap };
+        let mut explanations = Self { everybody, tenants: HashMap::new(), holds: holds(lines, &known), gap };
         for line in lines {
             let owner = owners.get(&line.event).copied().or_else(|| known.customer(&line.tenant, line.at));
             match (line.says, owner) {
-                (Says::Everybody, _) => {
+                (Says::Everybody | Says::Started, _) => {
                     explanations.everybody.push((line.at.saturating_sub(BEFORE), line.at + AFTER));
                 }
                 (says, Some(customer)) => {
@@ -65,12 +68,14 @@ impl Explanations {
 
     fn spans(&self, customer: usize, event: &str) -> Vec<Span> {
         let mut spans = self.everybody.clone();
+        let holds = self.holds.get(&customer).map(Vec::as_slice).unwrap_or_default();
+        // Afterwards everything comes at once.
+        spans.extend(holds.iter().map(|(from, to)| (*from, to.saturating_add(self.gap))));
         let lines = self.tenants.get(&customer).map(Vec::as_slice).unwrap_or_default();
         for (place, (at, says, own)) in lines.iter().enumerate() {
             let pause = match says {
                 Says::Failed | Says::Ended => LONGEST_PAUSE,
-                Says::LoginFailed => LONGEST_LOGIN,
-                Says::Delivered | Says::Everybody => continue,
+                Says::Delivered | Says::Held | Says::Released | Says::Started | Says::Everybody => continue,
             };
             // Another event's failure explains the wait until the portal takes events again.
             let rest = lines.get(place..).unwrap_or_default();
@@ -86,8 +91,6 @@ impl Explanations {
 
 /// The longest step of the schedule, a fifth more, and what the machine takes.
 const LONGEST_PAUSE: u64 = 37_000;
-/// The pause after a refused login doubles, so it can be as long as the account was refused.
-const LONGEST_LOGIN: u64 = 120_000;
 const ATTEMPT: u64 = 3_500;
 /// A process that was killed wrote nothing; the next one's first line stands for both.
 const BEFORE: u64 = 10_000;
@@ -99,7 +102,13 @@ mod tests {
 
     fn explanations(lines: &[(u64, Says, &str)]) -> Explanations {
         let lines = lines.iter().map(|(at, says, event)| (*at, *says, (*event).to_owned())).collect();
-        Explanations { everybody: vec![(490_000, 505_000)], tenants: HashMap::from([(1, lines)]), gap: 1_000 }
+        let holds = HashMap::from([(1, vec![(600_000, 700_000)])]);
+        Explanations {
+            everybody: vec![(490_000, 505_000)],
+            tenants: HashMap::from([(1, lines)]),
+            holds,
+            gap: 1_000,
+        }
     }
 
     #[test]
@@ -117,5 +126,16 @@ mod tests {
         assert_eq!(silence(199_000, 236_000), 0, "its own try failed");
         assert_eq!(silence(300_000, 302_000), 2_000, "nobody says why");
         assert_eq!(silence(495_000, 504_000), 0, "the process was started");
+    }
+    #[test]
+    fn a_hold_explains_the_wait_of_its_own_tenant_until_the_portal_takes_events_again() {
+        let explanations = explanations(&[]);
+
+        let held = explanations.longest_silence(1, "own", 600_500, 700_900);
+        let after = explanations.longest_silence(1, "own", 650_000, 705_000);
+        let before = explanations.longest_silence(1, "own", 590_000, 650_000);
+        let of_another = explanations.longest_silence(2, "own", 650_000, 660_000);
+
+        assert_eq!([held, after, before, of_another], [0, 4_000, 10_000, 10_000]);
     }
 }

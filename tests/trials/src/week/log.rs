@@ -30,13 +30,17 @@ pub(super) struct Line {
 pub(super) enum Says {
     /// An event was delivered.
     Delivered,
-    /// A try has failed,
+    /// A try has failed.
     Failed,
-    /// because the account is refused.
-    LoginFailed,
     /// An event was given up or parked.
     Ended,
-    /// Something that concerns all events: a start, an end, a jump of the clock, a store that cannot be written to.
+    /// A tenant's deliveries are held from now on.
+    Held,
+    /// They are no longer.
+    Released,
+    /// A process has started.
+    Started,
+    /// Something else that concerns all events: an end, a jump of the clock, a store that cannot be written to.
     Everybody,
 }
 
@@ -89,17 +93,18 @@ fn parse(text: &[u8], at: u64) -> Option<Line> {
     let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let says = match field("message").as_str() {
         "event delivered" => Says::Delivered,
-        "event not delivered yet" if field("class") == "login" => Says::LoginFailed,
         "event not delivered yet" => Says::Failed,
         "event given up" | "event parked" => Says::Ended,
+        "deliveries are held" => Says::Held,
+        "the portal takes events again" | "deliveries are no longer held" => Says::Released,
+        message if message.starts_with("listening") => Says::Started,
         message if EVERYBODY.iter().any(|known| message.starts_with(known)) => Says::Everybody,
         _ => return None,
     };
     Some(Line { at, says, tenant: field("tenant"), event: field("event") })
 }
 
-const EVERYBODY: [&str; 8] = [
-    "listening",
+const EVERYBODY: [&str; 7] = [
     "draining",
     "drained",
     "the system's clock has jumped",
