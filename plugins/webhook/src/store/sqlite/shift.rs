@@ -3,17 +3,32 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::bulk::Pages;
-use crate::store::{Millis, Progress};
+use crate::store::{Change, Millis, Progress};
 
-/// Moves the next rows by a jump, and says how far that is. What was received after the jump has its age already.
+/// The newest row before a batch with a jump: the batch's own events are inserted first, and those that were received
+/// after `now` look as if the clock had not jumped yet when they came.
+pub(super) async fn newest(
+    connection: &mut SqliteConnection,
+    batch: &[Change],
+) -> Result<Option<i64>, sqlx::Error> {
+    if !batch.iter().any(|change| matches!(change, Change::Shift { .. })) {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT max(id) FROM event").fetch_one(connection).await
+}
+
+/// Moves the next rows, up to the newest one, by a jump, and says how far that is. What was received after the jump has
+/// its age already.
 pub(super) async fn shift(
     connection: &mut SqliteConnection,
     by: Millis,
     now: Millis,
     progress: Progress,
+    newest: Option<i64>,
 ) -> Result<Progress, sqlx::Error> {
     // Rows of all states, so that however few of them wait, a step is bounded.
-    let Some(last) = Pages::All.end(connection, progress.after).await? else { return Ok(progress) };
+    let last = Pages::All.end(connection, progress.after).await?.min(newest);
+    let Some(last) = last.filter(|last| *last > progress.after) else { return Ok(progress) };
     let query = sqlx::query(SHIFT).bind(by).bind(now).bind(progress.after).bind(last);
     let done = query.execute(connection).await?;
     Ok(progress.at(last, done.rows_affected()))

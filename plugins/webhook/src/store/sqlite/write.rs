@@ -12,7 +12,7 @@ use super::bulk::{CLAMP, PULL_FORWARD, UNPARK, discard, replay};
 use super::insert::insert;
 use super::reseal::{bind, reseal, unpark_customer};
 use super::room::{Room, make_room};
-use super::shift::shift;
+use super::shift::{newest, shift};
 use super::sweep::{shrink, sweep};
 use super::{Sqlite, engine};
 
@@ -76,6 +76,7 @@ async fn commit(
     let is_log_full = store.is_wal_full();
     let is_full = room == Room::Full || is_log_full;
     let refused = if is_full { HashSet::new() } else { refused(connection, batch, store, used).await? };
+    let newest = newest(connection, batch).await?;
     let new = if is_full { HashMap::new() } else { insert(connection, batch, &refused).await? };
     let mut effects = Vec::with_capacity(batch.len());
     for change in batch {
@@ -91,7 +92,7 @@ async fn commit(
                 Effect::Changed(discard(connection, filter, *now, *progress).await?)
             }
             Change::Shift { by, now, progress } => {
-                Effect::Changed(shift(connection, *by, *now, *progress).await?)
+                Effect::Changed(shift(connection, *by, *now, *progress, newest).await?)
             }
             other => Effect::of(apply(connection, other, room, store).await?),
         });

@@ -146,3 +146,30 @@ async fn ages_move_with_the_clock_in_bounded_steps() {
         assert_eq!(ages.into_iter().collect::<Vec<_>>(), [0, 1000], "by {by}");
     }
 }
+
+/// The clock went back by a week, and what was received before the next commit was a week old: its first failed try was its
+/// last. A batch's new events are inserted before its other changes.
+#[tokio::test]
+async fn what_comes_in_with_the_jump_keeps_its_age() {
+    const WEEK: Millis = 7 * 24 * 3600 * 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path()).await;
+    let mut writer = store.writer();
+    let (before, after) = (3 * WEEK, 2 * WEEK);
+    written(&mut writer, &[Change::Insert(event("acme", "old", before - 1000))]).await.unwrap();
+
+    let mut progress = Progress::default();
+    for (name, now) in [("first", after), ("second", after + 10)] {
+        // It was received while the change was on its way to the writer.
+        let new = Change::Insert(event("acme", name, now + 5));
+        let shift = Change::Shift { by: -WEEK, now, progress };
+        if let Effect::Changed(next) = written(&mut writer, &[shift, new]).await.unwrap()[0] {
+            progress = next;
+        }
+    }
+    let due = store.reader().due("acme", i64::MAX, 10, true, &[]).await.unwrap();
+    let mut received: Vec<Millis> = due.iter().map(|due| due.received).collect();
+    received.sort_unstable();
+
+    assert_eq!(received, [after - 1000, after + 5, after + 15]);
+}
