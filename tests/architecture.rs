@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each room may import of ours.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("gateway/model", &[]),
     ("gateway/http-client", &["kyc-model"]),
     ("gateway/plugin-api", &["kyc-model"]),
@@ -16,7 +16,8 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("gateway/tenants", &["kyc-model", "kyc-http-client", "kyc-telemetry"]),
     ("gateway/tokens", &["kyc-model", "kyc-http-client"]),
     ("gateway/proxy", &["kyc-model", "kyc-plugin-api", "kyc-telemetry"]),
-    ("tests/sandbox", &[]),
+    ("tests/harness", &[]),
+    ("tests/sandbox", &["kyc-harness"]),
 ];
 const PLUGINS_MAY_IMPORT: [&str; 5] =
     ["kyc-model", "kyc-http-client", "kyc-plugin-api", "kyc-telemetry", "kyc-tokens"];
@@ -162,6 +163,7 @@ fn the_gateway_links_one_tls_stack_and_no_sandbox() {
         "openssl-sys",
         "native-tls",
         "boring",
+        "kyc-harness",
         "kyc-sandbox",
         "httpmock",
     ]

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output};
 
+use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
-use kyc_sandbox::postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::audit::{change, records};

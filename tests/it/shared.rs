@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
-use kyc_sandbox::postgres::Postgres;
 
 use crate::durable::{event, stored, taken, wait_for_all};
 use crate::support::world::World;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
-use kyc_sandbox::postgres::Postgres;
 use serde_json::Value;
 
 use super::{change, sql};

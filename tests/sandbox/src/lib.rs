@@ -18,9 +18,10 @@ pub mod gateway;
 pub mod journal;
 pub mod onfido;
 pub mod portal;
-pub mod postgres;
 mod serving;
 pub mod signature;
 pub mod strict;
 pub mod tenants;
 mod time;
+
+pub use kyc_harness::postgres;

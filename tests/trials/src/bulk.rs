@@ -5,8 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
-use kyc_sandbox::postgres::Postgres;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 

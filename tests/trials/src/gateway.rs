@@ -1,11 +1,12 @@
 //! A gateway as a process that comes and goes at one place.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use kyc_harness::ports::free_address;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -167,10 +168,6 @@ impl Gateway {
         };
         (field("VmRSS:"), field("VmHWM:"))
     }
-}
-
-fn free_address() -> Result<SocketAddr, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 async fn is_ready(admin: SocketAddr) -> bool {

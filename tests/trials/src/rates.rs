@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
-use kyc_sandbox::postgres::Postgres;
 use tokio::time::{Instant, sleep};
 
 use crate::fleet::{Fleet, Plan};

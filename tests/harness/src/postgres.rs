@@ -1,12 +1,13 @@
 //! A PostgreSQL server of its own, from Debian's packages.
 
 use std::io;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::ports::free_address;
 
 /// A running server with one empty database; it ends, without asking anybody, when this is dropped.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Postgres {
         if !made.success() {
             return Err(io::Error::other("initdb failed"));
         }
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_address()?.port();
         let server = serve(&programs, folder.path(), port)?;
         let postgres = Self { folder, programs, port, server };
         postgres.wait_until_ready()?;

@@ -1,0 +1,4 @@
+//! Starts what tests, trials and benchmarks need as processes or servers.
+
+pub mod ports;
+pub mod postgres;
