@@ -1,13 +1,14 @@
 //! Every advisory published for Pingora, and for the HTTP/2 library under it, played against the gateway.
 //! (RustSec's database of August 2026: pingora-core, pingora-cache, h2.)
 
+use kyc_harness::certificates::Authority;
+
 use crate::support::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frames, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     fields, frame,
 };
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::raw::{Recorder, send, status};
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 const HIDDEN: &str = "GET /dcs/kyc2/hidden HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-globex\r\n\r\n";

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use kyc_harness::certificates::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::raw::{exchange, status};
 use crate::support::soon;
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 const GET: &str =

@@ -4,12 +4,12 @@ mod issuers;
 
 use std::collections::BTreeMap;
 
+use kyc_harness::certificates::Authority;
 use reqwest::{Client, Identity, Response};
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, Setup, binary, start, tenant};
 use crate::support::soon;
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 const NOWHERE: &str = "http://127.0.0.1:9/portal";

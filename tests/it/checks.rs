@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use kyc_harness::certificates::Authority;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{self, status};
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 const BODY: &str = r#"{"applicant_id":"1","n":1.10}"#;

@@ -8,12 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kyc_harness::certificates::Authority;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start, tools};
-use crate::support::tls::Authority;
 
 /// Operation by name → `{"result": …}` or `{"error": …}`.
 type Outcomes = BTreeMap<String, Value>;

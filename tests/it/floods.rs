@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use kyc_harness::certificates::Authority;
 
 use crate::support::frames::{
     DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, PING, PRIORITY, SETTINGS, WINDOW_UPDATE, fields,
     frame,
 };
 use crate::support::gateway::{Gateway, Setup, start};
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 /// The default of `http2_control_frames`, a request's share, and what some seconds earn.

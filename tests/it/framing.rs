@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use kyc_harness::certificates::Authority;
 use kyc_sandbox::strict::Strict;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +14,6 @@ use tokio::time::timeout;
 use crate::support::frames::{DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{exchange, malformed_chunks, status};
-use crate::support::tls::Authority;
 
 fn head(path: &str, stream: u32, flags: u8, length: Option<usize>) -> Vec<u8> {
     let length = length.map(|length| length.to_string());

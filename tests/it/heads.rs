@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use http::Method;
+use kyc_harness::certificates::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::raw::{exchange, send, status};
-use crate::support::tls::Authority;
 
 const SHORT: &str = "[downstream]\nhead = \"200ms\"\n";
 

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use kyc_harness::certificates::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::frames::{END_HEADERS, End, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::raw::{exchange, send, status};
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 fn routes(before: &str, onfido: &str) -> String {

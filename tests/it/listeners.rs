@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use kyc_harness::certificates::Authority;
 use reqwest::{Client, Identity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::raw::{exchange, send, status};
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 const GET: &[u8] = b"GET /dcs/kyc2/applicants HTTP/1.1\r\nHost: gateway\r\nSubscriptionId: sub-acme\r\n\r\n";

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use kyc_harness::certificates::Authority;
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -13,7 +14,6 @@ use crate::operators::ask;
 use crate::support::gateway::binary;
 use crate::support::provider::Provider;
 use crate::support::soon;
-use crate::support::tls::Authority;
 use crate::support::world::{World, routes};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,10 @@
 //! Each way to reach another tenant than one's own, tried.
 
+use kyc_harness::certificates::Authority;
+
 use crate::support::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{Recorder, send, status};
-use crate::support::tls::Authority;
 
 /// What is tried, the lines behind the request line, and the answer; where that is 200, it goes on as `acme`.
 const ROWS: [(&str, &str, u16); 29] = [

@@ -1,9 +1,10 @@
 //! What has more than one reading is refused before anything goes upstream.
 
+use kyc_harness::certificates::Authority;
+
 use crate::support::frames::{END_HEADERS, END_STREAM, Frames, HEADERS, fields, frame};
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{Recorder, send, status};
-use crate::support::tls::Authority;
 
 /// A request with the usual fields, and `extra` ones.
 fn request(line: &str, extra: &str) -> Vec<u8> {

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use kyc_harness::certificates::Authority;
 use kyc_sandbox::strict::Strict;
 
 use crate::support::gateway::{Setup, start, tools};
-use crate::support::tls::Authority;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_over_http2_is_one_request_upstream_whoever_sends_it() {

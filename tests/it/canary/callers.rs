@@ -1,12 +1,12 @@
 //! What callers and operators show, and what they show in a wrong place, is in no name, record or line.
 
+use kyc_harness::certificates::Authority;
 use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::provider::Provider;
 use crate::support::soon;
-use crate::support::tls::Authority;
 use crate::support::upstream::Echo;
 
 const SECRET: &str = "canary-secret-of-the-caller";

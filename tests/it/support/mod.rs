@@ -9,16 +9,11 @@ mod process;
 pub(crate) mod provider;
 pub(crate) mod raw;
 pub(crate) mod scripted;
-pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod wayward;
 pub(crate) mod world;
 
-/// Installs rustls' ring provider; every test that builds a client begins with it.
-pub(crate) fn install_ring() {
-    // A second installation fails, and the first one is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
+pub(crate) use kyc_harness::certificates::install_ring;
 
 /// Asks again and again until there is something, for a minute at most.
 pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {

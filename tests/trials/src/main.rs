@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arguments::{Arguments, Trial};
 use clap::Parser;
+use kyc_harness::certificates::install_ring;
 use kyc_trials::abuse::Abuse;
 use kyc_trials::backups::Backups;
 use kyc_trials::bulk::Bulk;
@@ -28,8 +29,7 @@ use kyc_trials::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // A second installation fails, and means that there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_ring();
     let done = match Arguments::parse().trial {
         Trial::Crash { gateways, rate, faults, at_points, seed } => match beside("failing-gateway") {
             Ok(binary) => kill(&Crash { binary, gateways, rate, faults, at_points, seed }).await,

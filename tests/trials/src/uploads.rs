@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kyc_harness::certificates::Authority;
 use kyc_sandbox::gateway::Gateway;
 use kyc_sandbox::strict::Strict;
-use reqwest::{Body, Certificate, Client};
+use reqwest::{Body, Client};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -97,11 +98,13 @@ impl fmt::Display for Found {
 pub async fn run(trial: &Uploads) -> Result<Found, Failure> {
     let upstream = Strict::start(ANSWER, false).await?;
     let folder = tempfile::tempdir()?;
-    let certificate = write(folder.path(), upstream.address())?;
+    let authority = Authority::new();
+    write(folder.path(), upstream.address(), &authority)?;
     let started = Gateway::start_with_file(&trial.binary, &folder.path().join("gateway.toml"), &[]).await;
     let gateway = started.map_err(|error| Failure(error.to_string()))?;
     let tls = gateway.listener("tls").await;
-    let client = Client::builder().tls_certs_only([certificate]).resolve("gateway.test", tls).build();
+    let client =
+        Client::builder().tls_certs_only([authority.certificate()]).resolve("gateway.test", tls).build();
     let client = client.map_err(|error| Failure(error.to_string()))?;
     let begun = Instant::now();
     let calls = Sender::start(Load {
@@ -140,13 +143,8 @@ pub async fn run(trial: &Uploads) -> Result<Found, Failure> {
     Ok(found)
 }
 
-/// Writes configuration, tenants and a certificate for `gateway.test`, and says which.
-fn write(folder: &Path, upstream: SocketAddr) -> Result<Certificate, Failure> {
-    let unusable = |error: &dyn fmt::Display| Failure(error.to_string());
-    let made = rcgen::generate_simple_self_signed(["gateway.test".to_owned()]);
-    let made = made.map_err(|error| unusable(&error))?;
-    fs::write(folder.join("gateway.pem"), made.cert.pem())?;
-    fs::write(folder.join("gateway.key"), made.signing_key.serialize_pem())?;
+/// Writes configuration and tenants.
+fn write(folder: &Path, upstream: SocketAddr, authority: &Authority) -> Result<(), Failure> {
     let tenant = |name: &str| {
         json!({
             "Name": name, "subscriptionId": format!("sub-{name}"), "apiToken": format!("token-{name}"),
@@ -159,8 +157,8 @@ fn write(folder: &Path, upstream: SocketAddr) -> Result<Certificate, Failure> {
         "serilog-logLevel": "Error",
     });
     fs::write(folder.join("tenants.json"), document.to_string())?;
-    fs::write(folder.join("gateway.toml"), CONFIG)?;
-    Certificate::from_pem(made.cert.pem().as_bytes()).map_err(|error| unusable(&error))
+    let config = format!("{LISTENERS}{}{TENANTS_AND_ROUTES}", authority.listener_tls());
+    Ok(fs::write(folder.join("gateway.toml"), config)?)
 }
 
 /// Each body is a stream, whose length nobody knows: its end is an empty DATA frame.
@@ -178,9 +176,8 @@ async fn upload_all(client: Client, url: String, uploads: u64, next: Arc<AtomicU
 const UPLOAD_LANES: usize = 4;
 const CALLS_IN_A_SECOND: u64 = 4000;
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-const CONFIG: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n\
-                      [[listeners]]\nname = \"tls\"\naddress = \"127.0.0.1:0\"\n\
-                      tls = { certificate_file = \"gateway.pem\", key_file = \"gateway.key\" }\n\
-                      [tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
-                      [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
-                      [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";
+const LISTENERS: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n\
+                         [[listeners]]\nname = \"tls\"\naddress = \"127.0.0.1:0\"\n";
+const TENANTS_AND_ROUTES: &str = "[tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
+                                  [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
+                                  [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";

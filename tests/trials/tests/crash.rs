@@ -5,11 +5,12 @@
     reason = "a test stops at the first failure and says what it saw"
 )]
 
+use kyc_harness::certificates::install_ring;
 use kyc_trials::crash::{Crash, run};
 use kyc_trials::verdict::Verdict;
 
 async fn trial(gateways: usize, faults: usize) -> Verdict {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_ring();
     let binary = env!("CARGO_BIN_EXE_failing-gateway").into();
     let verdict = run(&Crash { binary, gateways, rate: 400, faults, at_points: 1, seed: 7 }).await.unwrap();
     println!("{gateways} gateway(s): {verdict}");

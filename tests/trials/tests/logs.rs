@@ -1,11 +1,12 @@
 //! The trial of log files, in a short form.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
+use kyc_harness::certificates::install_ring;
 use kyc_trials::logs::{Logs, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_files_are_as_serilog_leaves_them() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_ring();
     let binary = kyc_sandbox::gateway::binary();
 
     let found = run(&Logs { binary, rate: 2000, seconds: 9, roll_size: 512 * 1024 }).await.unwrap();

@@ -5,11 +5,12 @@
     reason = "a test stops at the first failure and says what it saw"
 )]
 
+use kyc_harness::certificates::install_ring;
 use kyc_trials::week::{Week, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_event_is_accounted_for_whatever_fails() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_ring();
     let binary = env!("CARGO_BIN_EXE_failing-gateway").into();
 
     let verdict = run(&Week::short(binary, 1)).await.unwrap();

@@ -1,4 +1,5 @@
 //! A certificate for `gateway.test`, in files, and certificates of callers, by one authority.
+#![expect(clippy::unwrap_used, reason = "a test cannot go on without its certificates")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +14,15 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+/// Installs rustls' ring provider, which everything that builds a TLS client needs.
+pub fn install_ring() {
+    // A second installation fails, and the first one is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// An authority with a certificate for `gateway.test` and its key in files.
-pub(crate) struct Authority {
+#[derive(Debug)]
+pub struct Authority {
     folder: tempfile::TempDir,
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -23,8 +31,10 @@ pub(crate) struct Authority {
 // === impl Authority ===
 
 impl Authority {
-    pub(crate) fn new() -> Self {
-        super::install_ring();
+    /// Makes both, with new keys.
+    #[expect(clippy::new_without_default, reason = "each one is another authority, and writes files")]
+    pub fn new() -> Self {
+        install_ring();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -39,7 +49,7 @@ impl Authority {
     }
 
     /// Replaces the certificate of `gateway.test` and its key, each in one step.
-    pub(crate) fn renew(&self) {
+    pub fn renew(&self) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["gateway.test".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
@@ -51,22 +61,22 @@ impl Authority {
     }
 
     /// What a caller trusts.
-    pub(crate) fn certificate(&self) -> Certificate {
+    pub fn certificate(&self) -> Certificate {
         Certificate::from_pem(self.certificate.as_bytes()).unwrap()
     }
 
     /// Where the files are: `authority.pem`, `certificate.pem`, `key.pem`.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// The `tls` key of a listener.
-    pub(crate) fn listener_tls(&self) -> String {
+    pub fn listener_tls(&self) -> String {
         self.listener_tls_with("")
     }
 
     /// The same with more keys.
-    pub(crate) fn listener_tls_with(&self, more: &str) -> String {
+    pub fn listener_tls_with(&self, more: &str) -> String {
         let folder = self.folder.path().display();
         format!(
             "tls = {{ certificate_file = \"{folder}/certificate.pem\", key_file = \"{folder}/key.pem\"{more} }}\n"
@@ -74,7 +84,7 @@ impl Authority {
     }
 
     /// A caller's certificate with its key, valid until the end of a year; its serial number is the begin of the name.
-    pub(crate) fn caller(&self, common_name: &str, dns: &str, until: i32) -> Identity {
+    pub fn caller(&self, common_name: &str, dns: &str, until: i32) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.serial_number = Some(serial(common_name));
@@ -87,7 +97,7 @@ impl Authority {
     }
 
     /// Writes `revoked.pem`: the list that revokes the certificates of these callers.
-    pub(crate) fn revoke(&self, common_names: &[&str]) {
+    pub fn revoke(&self, common_names: &[&str]) {
         let revoked = common_names.iter().map(|name| RevokedCertParams {
             serial_number: serial(name),
             revocation_time: date_time_ymd(2026, 1, 1),
@@ -108,17 +118,17 @@ impl Authority {
     }
 
     /// A connection with TLS that speaks `protocol`.
-    pub(crate) async fn connect(
-        &self,
-        gateway: std::net::SocketAddr,
-        protocol: &[u8],
-    ) -> TlsStream<TcpStream> {
+    pub async fn connect(&self, gateway: std::net::SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(gateway).await.unwrap();
         self.handshake(stream, &[protocol]).await.unwrap()
     }
 
-    /// The same over a connection that is there, without a protocol; an error where there is no TLS.
-    pub(crate) async fn wrap(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    /// The same over a connection that is there, without a protocol.
+    ///
+    /// # Errors
+    ///
+    /// There is no TLS.
+    pub async fn wrap(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         self.handshake(stream, &[]).await
     }
 
