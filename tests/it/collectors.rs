@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use kyc_harness::collectors::{Collector, Event, Span};
 use serde_json::{Value, json};
 
 use crate::durable::stored;
 use crate::logging::set;
-use crate::support::collector::{Collector, Event, Span};
 use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes};
 use kyc_sandbox::signature::sign;

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use httpmock::MockServer;
+use kyc_harness::collectors::Collector;
 use kyc_sandbox::onfido::{self, Onfido};
 use kyc_sandbox::portal::{Account, Portal, Settings};
 use kyc_sandbox::signature::sign;
 use serde_json::{Value, json};
 
-use crate::support::collector::Collector;
 use crate::support::gateway::{Gateway, Setup, binary, document, start, tenant};
 use crate::support::soon;
 use crate::support::wayward::{Fault, Trap, Wayward};

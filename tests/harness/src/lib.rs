@@ -2,5 +2,7 @@
 
 #[cfg(feature = "certificates")]
 pub mod certificates;
+#[cfg(feature = "collectors")]
+pub mod collectors;
 pub mod ports;
 pub mod postgres;

@@ -1,7 +1,6 @@
 //! What the tests share: peers of all kinds, and the ring provider.
 
 pub(crate) mod bao;
-pub(crate) mod collector;
 pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod methods;

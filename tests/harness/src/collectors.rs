@@ -1,4 +1,10 @@
 //! A collector that checks what it is sent: Seq's format, and OpenTelemetry's logs and spans in protobuf.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is sent in another format fails the test"
+)]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,12 +21,13 @@ use prost::Message;
 use serde_json::Value;
 
 /// Takes events and spans, or is down.
-pub(crate) struct Collector {
+#[derive(Debug)]
+pub struct Collector {
     address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shared {
     is_down: bool,
     events: Vec<Event>,
@@ -30,25 +37,35 @@ struct Shared {
 
 /// A log event in either format.
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) message: String,
-    pub(crate) request_id: String,
-    pub(crate) trace_id: String,
+pub struct Event {
+    /// Its text.
+    pub message: String,
+    /// The field `request_id`, or nothing.
+    pub request_id: String,
+    /// The trace, in hexadecimal.
+    pub trace_id: String,
 }
 
+/// A span.
 #[derive(Clone, Debug)]
-pub(crate) struct Span {
-    pub(crate) name: String,
-    pub(crate) trace_id: String,
-    pub(crate) id: String,
-    pub(crate) parent: String,
-    pub(crate) attributes: Vec<(String, String)>,
+pub struct Span {
+    /// Its name.
+    pub name: String,
+    /// The trace, in hexadecimal.
+    pub trace_id: String,
+    /// Its id, in hexadecimal.
+    pub id: String,
+    /// The id of the span above it, in hexadecimal.
+    pub parent: String,
+    /// Names and values.
+    pub attributes: Vec<(String, String)>,
 }
 
 // === impl Collector ===
 
 impl Collector {
-    pub(crate) async fn start() -> Self {
+    /// Listens on a free port.
+    pub async fn start() -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let router = Router::new().fallback(take).with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -57,25 +74,28 @@ impl Collector {
         Self { address, shared }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// `http://…`, without a slash at the end.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Answers 503 from now on, or takes everything again.
-    pub(crate) fn set_down(&self, is_down: bool) {
+    pub fn set_down(&self, is_down: bool) {
         self.shared.lock().unwrap().is_down = is_down;
     }
 
-    pub(crate) fn events(&self) -> Vec<Event> {
+    /// The log events so far.
+    pub fn events(&self) -> Vec<Event> {
         self.shared.lock().unwrap().events.clone()
     }
 
-    pub(crate) fn spans(&self) -> Vec<Span> {
+    /// The spans so far.
+    pub fn spans(&self) -> Vec<Span> {
         self.shared.lock().unwrap().spans.clone()
     }
 
     /// The keys that requests came with.
-    pub(crate) fn keys(&self) -> Vec<String> {
+    pub fn keys(&self) -> Vec<String> {
         self.shared.lock().unwrap().keys.clone()
     }
 }
