@@ -4,5 +4,7 @@
 pub mod certificates;
 #[cfg(feature = "collectors")]
 pub mod collectors;
+pub mod gateway;
 pub mod ports;
 pub mod postgres;
+pub mod process;

@@ -1,4 +1,4 @@
-//! A simulated Onfido and a simulated FintechOS portal, and the gateway between them as a process.
+//! A simulated Onfido and a simulated FintechOS portal.
 //!
 //! Everything listens on 127.0.0.1, records what it sees, and lets a test wait for an event instead of
 //! sleeping:
@@ -14,7 +14,6 @@
 //! # }
 //! ```
 
-pub mod gateway;
 pub mod journal;
 pub mod onfido;
 pub mod portal;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use kyc_sandbox::gateway::Gateway;
+use kyc_harness::gateway::{Gateway, Launch};
+use kyc_harness::process::memory;
 use reqwest::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
@@ -114,7 +115,7 @@ pub async fn run(abuse: &Abuse) -> Result<Vec<Part>, Failure> {
     fs::write(folder.path().join("tenants.json"), document.to_string())?;
     let config = folder.path().join("gateway.toml");
     fs::write(&config, CONFIG)?;
-    let started = Gateway::start_with_file(&abuse.binary, &config, &[]).await;
+    let started = Gateway::start(Launch::new(&abuse.binary, config)).await;
     let gateway = started.map_err(|error| Failure(error.to_string()))?;
     let mut parts = Vec::new();
     let field = Field { abuse, gateway: &gateway, upstream };
@@ -186,11 +187,7 @@ impl Field<'_> {
 
     /// The most that the gateway took so far, in MiB.
     fn memory(&self) -> u64 {
-        let pid = self.gateway.pid().unwrap_or_default();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        peak.unwrap_or_default() / 1024
+        memory(self.gateway.pid()).peak / 1024
     }
 }
 

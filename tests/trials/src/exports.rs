@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kyc_sandbox::gateway::Gateway;
+use kyc_harness::gateway::{Gateway, Launch};
 use kyc_sandbox::onfido::{self, Onfido, Recording};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -115,7 +115,8 @@ async fn start(
     fs::write(folder.join("tenants.json"), document.to_string())?;
     let config = folder.join("gateway.toml");
     fs::write(&config, CONFIG)?;
-    let started = Gateway::start_with_file(&exports.binary, &config, environment).await;
+    let started =
+        Gateway::start(Launch::new(&exports.binary, config).environment(environment.iter().copied())).await;
     started.map_err(|error| Failure(error.to_string()))
 }
 

@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
+use kyc_harness::gateway::{Launch, Start, until_ready};
 use kyc_harness::ports::free_address;
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use kyc_harness::process::{Process, memory};
+use tokio::time::timeout;
 
 use crate::Failure;
 use crate::fleet::Plan;
@@ -23,7 +23,7 @@ pub struct Gateway {
     /// Where notifications go.
     pub address: SocketAddr,
     admin: SocketAddr,
-    child: Option<Child>,
+    process: Option<Process>,
     /// Variables that each process is started with.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -48,7 +48,7 @@ impl Gateway {
             log,
             address,
             admin,
-            child: None,
+            process: None,
             environment: Vec::new(),
         })
     }
@@ -81,28 +81,19 @@ impl Gateway {
     /// It does not become ready.
     pub async fn start(&mut self, point: Option<(&str, u32)>) -> Result<bool, Failure> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(&self.binary);
-        command.args(["run", "--config"]).arg(&self.config).envs(self.environment.iter().cloned());
-        if let Some((name, count)) = point {
-            command.env(POINT, format!("{name}:{count}"));
-        }
         let errors = log.try_clone()?;
-        let mut child = command.stdin(Stdio::null()).stdout(log).stderr(errors).kill_on_drop(true).spawn()?;
-        let deadline = Instant::now() + READY;
-        while Instant::now() < deadline {
-            if child.try_wait()?.is_some() {
-                return match point {
-                    Some(_) => Ok(false),
-                    None => Err(Failure(format!("the gateway ended:\n{}", tail(&self.log)))),
-                };
+        let launch = Launch::new(&self.binary, &self.config).environment(self.environment.iter().cloned());
+        let launch = launch.environment(point.map(|(name, count)| (POINT, format!("{name}:{count}"))));
+        let mut process = launch.spawn(log.into(), errors.into())?;
+        match until_ready(&mut process, self.admin).await? {
+            Start::Ready => {
+                self.process = Some(process);
+                Ok(true)
             }
-            if is_ready(self.admin).await {
-                self.child = Some(child);
-                return Ok(true);
-            }
-            sleep(Duration::from_millis(2)).await;
+            Start::Ended(_) if point.is_some() => Ok(false),
+            Start::Ended(_) => Err(Failure(format!("the gateway ended:\n{}", tail(&self.log)))),
+            Start::Late => Err(Failure(format!("the gateway does not become ready:\n{}", tail(&self.log)))),
         }
-        Err(Failure(format!("the gateway does not become ready:\n{}", tail(&self.log))))
     }
 
     /// Kills the process as it stands.
@@ -111,8 +102,8 @@ impl Gateway {
     ///
     /// It cannot be waited for.
     pub async fn kill(&mut self) -> Result<(), Failure> {
-        if let Some(mut child) = self.child.take() {
-            child.kill().await?;
+        if let Some(mut process) = self.process.take() {
+            process.kill().await?;
         }
         Ok(())
     }
@@ -123,11 +114,11 @@ impl Gateway {
     ///
     /// It cannot be waited for.
     pub async fn ended(&mut self, patience: Duration) -> Result<bool, Failure> {
-        let Some(mut child) = self.child.take() else { return Ok(true) };
-        if timeout(patience, child.wait()).await.is_ok() {
+        let Some(mut process) = self.process.take() else { return Ok(true) };
+        if timeout(patience, process.wait()).await.is_ok() {
             return Ok(true);
         }
-        child.kill().await?;
+        process.kill().await?;
         Ok(false)
     }
 
@@ -138,8 +129,8 @@ impl Gateway {
     /// It cannot be waited for.
     pub async fn stop(&mut self) -> Result<Option<ExitStatus>, Failure> {
         self.signal("-TERM").await?;
-        match self.child.take() {
-            Some(mut child) => Ok(Some(child.wait().await?)),
+        match self.process.take() {
+            Some(mut process) => Ok(Some(process.wait().await?)),
             None => Ok(None),
         }
     }
@@ -148,34 +139,16 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// `kill` cannot be run.
+    /// It runs no more.
     pub async fn signal(&self, name: &str) -> Result<(), Failure> {
-        if let Some(pid) = self.child.as_ref().and_then(Child::id) {
-            Command::new("kill").args([name, &pid.to_string()]).status().await?;
-        }
-        Ok(())
+        self.process.as_ref().map_or(Ok(()), |process| process.signal(name)).map_err(Failure::from)
     }
 
     /// Memory of the process now and at its peak, in MiB.
     pub fn memory(&self) -> (u64, u64) {
-        let pid = self.child.as_ref().and_then(Child::id).unwrap_or_default();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib: u64 =
-                line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
-            kib / 1024
-        };
-        (field("VmRSS:"), field("VmHWM:"))
+        let memory = self.process.as_ref().map(|process| memory(process.pid())).unwrap_or_default();
+        (memory.now / 1024, memory.peak / 1024)
     }
-}
-
-async fn is_ready(admin: SocketAddr) -> bool {
-    // It listens before it is ready, and answers from then on.
-    if TcpStream::connect(admin).await.is_err() {
-        return false;
-    }
-    reqwest::get(format!("http://{admin}/readyz")).await.is_ok_and(|answer| answer.status() == 200)
 }
 
 fn tail(log: &Path) -> String {
@@ -186,4 +159,3 @@ fn tail(log: &Path) -> String {
 
 /// The variable that names a point of `failing-gateway`.
 pub const POINT: &str = "FAIL_AT";
-const READY: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kyc_sandbox::gateway::Gateway;
+use kyc_harness::gateway::{Gateway, Launch};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -73,8 +73,8 @@ pub async fn run(logs: &Logs) -> Result<Found, Failure> {
     let files = folder.path().join("logs");
     document(folder.path(), logs.roll_size, None)?;
     let clock = clock(logs.seconds / 3)?;
-    let environment = clock.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let start = || Gateway::start_with_file(&logs.binary, &config, &environment);
+    let launch = Launch::new(&logs.binary, &config).environment(clock);
+    let start = || Gateway::start(launch.clone());
 
     let first = start().await.map_err(|error| Failure(error.to_string()))?;
     begun(&first).await?;
@@ -95,8 +95,7 @@ pub async fn run(logs: &Logs) -> Result<Found, Failure> {
     sleep(SETTLED).await;
     let found = sizes(&files)?;
     let text = texts(&files, &found)?;
-    printed.push('\n');
-    printed.push_str(&second.log());
+    printed.push_str(&second.log().text());
 
     // Fewer are kept from now on, once the next file begins.
     document(folder.path(), logs.roll_size, Some(KEPT))?;
@@ -150,7 +149,7 @@ fn clock(midnight: u64) -> Result<[(&'static str, String); 3], Failure> {
 }
 
 async fn begun(gateway: &Gateway) -> Result<(), Failure> {
-    let line = gateway.wait_for_log(BEGIN).await;
+    let line = gateway.log().wait_for(BEGIN).await;
     line.map(|_| ()).map_err(|_| Failure("the log files do not begin".to_owned()))
 }
 

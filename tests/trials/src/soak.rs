@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use kyc_sandbox::gateway::Gateway;
+use kyc_harness::gateway::{Gateway, Launch};
+use kyc_harness::process::memory;
 use kyc_sandbox::portal::{self, Account, Mode, Portal};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -122,7 +123,7 @@ pub async fn run(soak: &Soak) -> Result<Found, Failure> {
     document(folder.path(), upstream, &portal.url(), 0)?;
     let config = folder.path().join("gateway.toml");
     fs::write(&config, CONFIG)?;
-    let started = Gateway::start_with_file(&soak.binary, &config, &[]).await;
+    let started = Gateway::start(Launch::new(&soak.binary, config)).await;
     let gateway = started.map_err(|error| Failure(error.to_string()))?;
     let (next, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let trouble = tokio::spawn(trouble(folder.path().to_owned(), upstream, portal, Arc::clone(&done)));
@@ -131,7 +132,7 @@ pub async fn run(soak: &Soak) -> Result<Found, Failure> {
     for _ in 0..soak.lanes {
         lanes.spawn(lane(gateway.address(), Arc::clone(&next), soak.requests));
     }
-    let pid = gateway.pid().unwrap_or_default();
+    let pid = gateway.pid();
     let mut samples = Vec::new();
     while samples.len() < 100 {
         let wanted = soak.requests * (samples.len() as u64 + 1) / 100;
@@ -209,11 +210,8 @@ async fn lane(gateway: SocketAddr, next: Arc<AtomicU64>, requests: u64) -> (u64,
 }
 
 fn sample(pid: u32) -> (u64, u64) {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    let memory = line.trim().trim_end_matches(" kB").parse().unwrap_or(0);
     let files = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-    (memory, u64::try_from(files).unwrap_or(0))
+    (memory(pid).now, u64::try_from(files).unwrap_or(0))
 }
 
 fn document(folder: &Path, upstream: SocketAddr, portal: &str, generation: u64) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kyc_harness::certificates::Authority;
-use kyc_sandbox::gateway::Gateway;
+use kyc_harness::gateway::{Gateway, Launch};
 use kyc_sandbox::strict::Strict;
 use reqwest::{Body, Client};
 use serde_json::json;
@@ -100,9 +100,9 @@ pub async fn run(trial: &Uploads) -> Result<Found, Failure> {
     let folder = tempfile::tempdir()?;
     let authority = Authority::new();
     write(folder.path(), upstream.address(), &authority)?;
-    let started = Gateway::start_with_file(&trial.binary, &folder.path().join("gateway.toml"), &[]).await;
+    let started = Gateway::start(Launch::new(&trial.binary, folder.path().join("gateway.toml"))).await;
     let gateway = started.map_err(|error| Failure(error.to_string()))?;
-    let tls = gateway.listener("tls").await;
+    let tls = gateway.log().listener("tls").await;
     let client =
         Client::builder().tls_certs_only([authority.certificate()]).resolve("gateway.test", tls).build();
     let client = client.map_err(|error| Failure(error.to_string()))?;

@@ -7,7 +7,7 @@ use kyc_trials::logs::{Logs, run};
 #[tokio::test(flavor = "multi_thread")]
 async fn log_files_are_as_serilog_leaves_them() {
     install_ring();
-    let binary = kyc_sandbox::gateway::binary();
+    let binary = kyc_harness::gateway::binary("kyc-gateway");
 
     let found = run(&Logs { binary, rate: 2000, seconds: 9, roll_size: 512 * 1024 }).await.unwrap();
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use http::StatusCode;
-use kyc_sandbox::gateway::binary;
+use kyc_harness::gateway::binary;
 use kyc_sandbox::portal::Mode;
 use serde_json::Value;
 
@@ -61,7 +61,11 @@ pub(crate) async fn is_outlived(stage: &mut Stage, narrator: &mut Narrator) -> R
 fn events(stage: &Stage, narrator: &Narrator, arguments: &[&str]) -> Result<(), Failure> {
     let admin = format!("http://{}", stage.gateway.admin());
     narrator.note(&format!("$ target/debug/kyc-gateway events {} --admin {admin}", arguments.join(" ")));
-    let output = Command::new(binary()).arg("events").args(arguments).args(["--admin", &admin]).output()?;
+    let output = Command::new(binary("kyc-gateway"))
+        .arg("events")
+        .args(arguments)
+        .args(["--admin", &admin])
+        .output()?;
     String::from_utf8_lossy(&output.stdout).lines().for_each(|line| narrator.note(line));
     if output.status.success() {
         return Ok(());

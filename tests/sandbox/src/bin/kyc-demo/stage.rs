@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use kyc_sandbox::gateway::{Gateway, binary};
+use kyc_harness::gateway::{Gateway, Launch, binary};
 use kyc_sandbox::onfido::{self, Onfido, Webhook};
 use kyc_sandbox::portal::{self, Dialect, Portal};
 use kyc_sandbox::tenants;
@@ -59,7 +59,7 @@ impl Stage {
         let file = folder.join("gateway.toml");
         std::fs::write(&file, configuration(free_or_any(8080)?, free_or_any(9464)?))?;
         std::fs::write(folder.join(PASSPORT), passport())?;
-        let gateway = Gateway::start_with_file(&binary(), &file, &[]).await?;
+        let gateway = Gateway::start(Launch::new(binary("kyc-gateway"), file)).await?;
         for tenant in &cast {
             onfido.point_webhook(tenant.name, &tenant.webhook.id, &tenant.notify_url(&gateway));
         }
@@ -95,14 +95,14 @@ impl Stage {
 
     /// Kills the gateway as it stands and starts it again; says both process ids.
     pub(crate) async fn crash(&mut self) -> Result<(u32, u32), Failure> {
-        let old = self.gateway.pid().unwrap_or_default();
+        let old = self.gateway.pid();
         self.gateway.crash().await?;
-        Ok((old, self.gateway.pid().unwrap_or_default()))
+        Ok((old, self.gateway.pid()))
     }
 
     /// Writes the gateway's log so far next to its configuration.
     pub(crate) fn keep_log(&self) -> Result<(), Failure> {
-        Ok(std::fs::write(self.folder.join("gateway.log"), self.gateway.log())?)
+        Ok(std::fs::write(self.folder.join("gateway.log"), self.gateway.log().text())?)
     }
 
     pub(crate) async fn until_told_to_stop(&self) -> Result<(), Failure> {

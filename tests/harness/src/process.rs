@@ -1,0 +1,108 @@
+//! Child processes that do not outlive their test.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+/// A running process; it is killed and waited for when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+/// What a process takes, in KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Resident now.
+    pub now: u64,
+    /// The most that was resident so far.
+    pub peak: u64,
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        Ok(Self { child: command.spawn()? })
+    }
+
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, such as `-TERM`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such process any more.
+    pub fn signal(&self, name: &str) -> io::Result<()> {
+        signal(self.pid(), name)
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be waited for.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Kills it without any warning (SIGKILL), and waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be waited for.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.wait().await.map(drop)
+    }
+
+    /// The child with its streams.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and there is nothing more to do about it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to any process.
+///
+/// # Errors
+///
+/// There is no such process.
+pub fn signal(pid: u32, name: &str) -> io::Result<()> {
+    match Command::new("kill").args([name, &pid.to_string()]).status()?.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("kill {name} {pid} failed"))),
+    }
+}
+
+/// The memory of a process, or nothing when it has ended.
+pub fn memory(pid: u32) -> Memory {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+    };
+    Memory { now: field("VmRSS:"), peak: field("VmHWM:") }
+}
+
+pub(crate) const POLL: Duration = Duration::from_millis(2);
