@@ -89,9 +89,10 @@ impl Drop for Process {
 ///
 /// There is no such process.
 pub fn signal(pid: u32, name: &str) -> io::Result<()> {
-    match Command::new("kill").args([name, &pid.to_string()]).status()?.success() {
+    let done = Command::new("kill").args([name, &pid.to_string()]).output()?;
+    match done.status.success() {
         true => Ok(()),
-        false => Err(io::Error::other(format!("kill {name} {pid} failed"))),
+        false => Err(io::Error::other(String::from_utf8_lossy(&done.stderr).into_owned())),
     }
 }
 

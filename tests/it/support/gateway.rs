@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+pub(crate) use kyc_harness::gateway::binary;
+use kyc_harness::gateway::{Launch, Log, becomes_ready};
+use kyc_harness::process::{Process, signal};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
-pub(crate) use super::process::{binary, tools, wait_for_end};
-use super::process::{confine, follow};
+use super::process::confined;
+pub(crate) use super::process::{tools, wait_for_end};
 
 /// What a gateway is started with.
 pub(crate) struct Setup {
@@ -25,20 +26,19 @@ pub(crate) struct Setup {
 
 /// A running gateway; it is killed when dropped.
 pub(crate) struct Gateway {
-    child: Child,
+    process: Process,
     /// The processes that took over, one after the other.
     pub(crate) successors: Vec<u32>,
     addresses: HashMap<String, SocketAddr>,
-    log: Arc<Mutex<String>>,
-    launch: Arc<Launch>,
+    log: Arc<Log>,
+    place: Arc<Place>,
 }
 
 /// What a process is started from, and can be started from again.
-struct Launch {
+struct Place {
     folder: tempfile::TempDir,
-    binary: &'static str,
-    environment: Vec<(String, String)>,
-    confined: bool,
+    launch: Launch,
+    listeners: usize,
 }
 
 /// Starts a gateway and waits until it is ready.
@@ -148,46 +148,15 @@ impl Setup {
         };
         let admin = if self.config.contains("[admin]") { "" } else { "[admin]\naddress = \"127.0.0.1:0\"\n" };
         let config = format!("{admin}{}{listeners}{}", self.source, self.config);
-        std::fs::write(folder.path().join("gateway.toml"), config).unwrap();
-        let launch = Arc::new(Launch {
-            folder,
-            binary: self.binary,
-            environment: self.environment,
-            confined: self.confined,
-        });
-        let log = Arc::new(Mutex::new(String::new()));
-        let (child, addresses) = launch.run(&log).await;
-        Gateway { child, successors: Vec::new(), addresses, log, launch }
-    }
-}
-
-// === impl Launch ===
-
-impl Launch {
-    /// Starts the process and waits until it says where it listens.
-    async fn run(&self, log: &Arc<Mutex<String>>) -> (Child, HashMap<String, SocketAddr>) {
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, &config).unwrap();
         let program = binary(self.binary);
-        let mut command =
-            if self.confined { confine(self.folder.path(), &program) } else { Command::new(program) };
-        let mut child = command
-            .args(["run", "--config"])
-            .arg(self.folder.path().join("gateway.toml"))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (found, mut wanted) = watch::channel(HashMap::new());
-        follow(child.stdout.take().unwrap(), Arc::clone(log), Some(found));
-        follow(child.stderr.take().unwrap(), Arc::clone(log), None);
-        let config = std::fs::read_to_string(self.folder.path().join("gateway.toml")).unwrap();
+        let launch = if self.confined { confined(&program, &file) } else { Launch::new(program, file) };
         let own = ["[[listeners]]", "[admin.operations]\naddress"].map(|one| config.matches(one).count());
-        let addresses = match wanted.wait_for(|addresses| addresses.len() > own.iter().sum::<usize>()).await {
-            Ok(addresses) => addresses.clone(),
-            Err(_) => panic!("the gateway ended: {}", log.lock().unwrap()),
-        };
-        (child, addresses)
+        // And the one for probes and metrics.
+        let listeners = own.iter().sum::<usize>() + 1;
+        Gateway::spawn(Arc::new(Place { folder, launch: launch.environment(self.environment), listeners }))
+            .await
     }
 }
 
@@ -217,7 +186,7 @@ impl Gateway {
 
     /// Everything the process wrote so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text()
     }
 
     /// What the kernel says of the process: `status`, `limits`…
@@ -227,27 +196,23 @@ impl Gateway {
 
     /// Replaces the tenant file in one step.
     pub(crate) fn write_tenants(&self, onfido: SocketAddr, tenants: &[Value]) {
-        let draft = self.launch.folder.path().join("draft.json");
+        let draft = self.place.folder.path().join("draft.json");
         let text = document(&format!("http://{onfido}/v3.6"), tenants).to_string();
         std::fs::write(&draft, text).unwrap();
-        std::fs::rename(draft, self.launch.folder.path().join("tenants.json")).unwrap();
+        std::fs::rename(draft, self.place.folder.path().join("tenants.json")).unwrap();
     }
 
     pub(crate) async fn wait_until_ready(&self) {
-        for _ in 0..2000 {
-            if let Ok(answer) = reqwest::get(self.admin("/readyz")).await
-                && answer.status() == 200
-            {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        panic!("the gateway does not become ready: {}", self.log());
+        assert!(
+            becomes_ready(self.listener("admin")).await,
+            "the gateway does not become ready: {}",
+            self.log()
+        );
     }
 
     /// Where its files are.
     pub(crate) fn folder(&self) -> &Path {
-        self.launch.folder.path()
+        self.place.folder.path()
     }
 
     /// Starts another process over the same files.
@@ -259,30 +224,37 @@ impl Gateway {
 
     /// The same, whether it becomes ready or not.
     pub(crate) async fn again(&self) -> Self {
-        let log = Arc::new(Mutex::new(String::new()));
-        let (child, addresses) = self.launch.run(&log).await;
-        let launch = Arc::clone(&self.launch);
-        Self { child, successors: Vec::new(), addresses, log, launch }
+        Self::spawn(Arc::clone(&self.place)).await
+    }
+
+    /// Starts the process and waits until it says where it listens.
+    async fn spawn(place: Arc<Place>) -> Self {
+        let (process, log) = place.launch.spawn_logged().unwrap();
+        let Some(addresses) = log.listeners(place.listeners).await else {
+            panic!("the gateway ended: {}", log.text())
+        };
+        Self { process, successors: Vec::new(), addresses: addresses.into_iter().collect(), log, place }
     }
 
     /// Stops or continues the process, as a machine does that is out of memory or moved.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        signal(self.pid(), name).unwrap();
     }
 
     /// The process that serves.
     pub(crate) fn pid(&self) -> u32 {
-        self.successors.last().copied().unwrap_or_else(|| self.child.id())
+        self.successors.last().copied().unwrap_or_else(|| self.process.pid())
     }
 
     /// Ends the process by SIGTERM and returns everything it wrote.
     pub(crate) async fn stop(mut self) -> String {
         self.signal("-TERM");
-        let mut child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
-        let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+        let status = self.process.wait().await.unwrap();
         assert!(status.success(), "the gateway ended with {status}: {}", self.log());
-        super::written_out(&self.log, !self.successors.is_empty()).await;
+        // A successor writes on.
+        if self.successors.is_empty() {
+            self.log.ended().await;
+        }
         self.log()
     }
 }
@@ -290,9 +262,8 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         for pid in self.successors.drain(..) {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+            // It may have ended.
+            let _ = signal(pid, "-KILL");
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -26,8 +26,3 @@ pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     };
     tokio::time::timeout(std::time::Duration::from_secs(60), asking).await.expect("not seen within a minute")
 }
-
-/// Waits until the last who writes what is shared has let go of it; a successor writes on, so then nobody waits.
-pub(crate) async fn written_out<T>(shared: &std::sync::Arc<T>, goes_on: bool) {
-    soon(async || (goes_on || std::sync::Arc::strong_count(shared) == 1).then_some(())).await;
-}
