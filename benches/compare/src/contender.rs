@@ -1,42 +1,18 @@
 //! The proxies that are compared, and the upstream they all have.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use kyc_harness::gateway::Launch;
+use kyc_harness::process::Process;
 
 /// A running proxy; it ends when this is dropped.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) url: String,
-    process: Running,
-}
-
-/// A child process that is killed when dropped.
-pub(crate) struct Running(Child);
-
-// === impl Running ===
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // An already ended child cannot be killed, and nothing more is to be done about it.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    /// Moves the process to another core.
-    pub(crate) fn move_to(&self, core: &str) -> Result<(), String> {
-        let pid = self.0.id().to_string();
-        let moved = Command::new("taskset").args(["-pc", core, &pid]).stdout(Stdio::null()).status();
-        if moved.is_ok_and(|status| status.success()) {
-            Ok(())
-        } else {
-            Err(format!("cannot move to core {core}"))
-        }
-    }
+    process: Process,
 }
 
 // === impl Contender ===
@@ -76,8 +52,10 @@ impl Contender {
                  [tenants.file]\npath = \"tenants.json\"\n"
             ),
         )?;
-        let config = config.to_string_lossy();
-        let process = pinned(&binaries.join("kyc-gateway"), &["run", "--config", &config])?;
+        let gateway = Launch::new(binaries.join("kyc-gateway"), config).through(PINNED);
+        let process = gateway
+            .spawn(Stdio::null(), Stdio::inherit())
+            .map_err(|error| format!("cannot start kyc-gateway: {error}"))?;
         Self::ready("kyc-gateway", &address, process)
     }
 
@@ -106,14 +84,14 @@ impl Contender {
 
     /// The CPU time that the process has used so far, in seconds (`/proc/PID/stat`, user and system).
     pub(crate) fn cpu_seconds(&self) -> Result<f64, String> {
-        let path = format!("/proc/{}/stat", self.process.0.id());
+        let path = format!("/proc/{}/stat", self.process.pid());
         let stat = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
         Ok(ticks / TICKS_PER_SECOND)
     }
 
-    fn ready(name: &'static str, address: &str, process: Running) -> Result<Self, String> {
+    fn ready(name: &'static str, address: &str, process: Process) -> Result<Self, String> {
         wait_for(address)?;
         let url = format!("http://{address}/dcs/kyc2/applicants/1030303-123123-123123");
         Ok(Self { name, url, process })
@@ -121,7 +99,7 @@ impl Contender {
 }
 
 /// nginx answering a small JSON document, on the other core.
-pub(crate) fn start_upstream(folder: &Path) -> Result<Running, String> {
+pub(crate) fn start_upstream(folder: &Path) -> Result<Process, String> {
     let config = format!(
         "worker_processes 1;\ndaemon off;\nmaster_process off;\npid {folder}/upstream.pid;\nerror_log stderr crit;\n\
          events {{ worker_connections 1024; }}\n\
@@ -151,20 +129,16 @@ fn tenant(number: usize) -> serde_json::Value {
 }
 
 /// Proxies share one core, so that none of them gains from parallelism; load and upstream have the other.
-fn pinned(program: &Path, arguments: &[&str]) -> Result<Running, String> {
+fn pinned(program: &Path, arguments: &[&str]) -> Result<Process, String> {
     let program = program.to_string_lossy();
+    let [taskset, option, core] = PINNED;
     let arguments: Vec<&str> =
-        ["-c", PROXY_CORE, program.as_ref()].into_iter().chain(arguments.iter().copied()).collect();
-    spawn("taskset", &arguments)
+        [option, core, program.as_ref()].into_iter().chain(arguments.iter().copied()).collect();
+    spawn(taskset, &arguments)
 }
 
-fn spawn(program: &str, arguments: &[&str]) -> Result<Running, String> {
-    Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .map(Running)
+fn spawn(program: &str, arguments: &[&str]) -> Result<Process, String> {
+    Process::spawn(Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()))
         .map_err(|error| format!("cannot start {program}: {error}"))
 }
 
@@ -173,8 +147,8 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 }
 
 fn free_address() -> Result<String, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
-    listener.local_addr().map(|address| address.to_string()).map_err(|error| error.to_string())
+    let address = kyc_harness::ports::free_address().map_err(|error| format!("no free port: {error}"))?;
+    Ok(address.to_string())
 }
 
 /// Waits until something listens.
@@ -191,6 +165,7 @@ fn wait_for(address: &str) -> Result<(), String> {
 
 const UPSTREAM: &str = "127.0.0.1:18999";
 pub(crate) const PROXY_CORE: &str = "0";
+const PINNED: [&str; 3] = ["taskset", "-c", PROXY_CORE];
 pub(crate) const LOAD_CORE: &str = "1";
 /// `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;

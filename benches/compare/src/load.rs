@@ -1,8 +1,10 @@
 //! One run of `wrk` against one contender.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::contender::{Contender, LOAD_CORE, PROXY_CORE, Running};
+use kyc_harness::process::Process;
+
+use crate::contender::{Contender, LOAD_CORE, PROXY_CORE};
 
 /// What one round measured.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +33,10 @@ struct Run {
 ///
 /// Across cores the slower proxy pays more for each request than its own work: its peers fall asleep while they
 /// wait for it, and waking a core that sleeps is charged to who wakes it. On one core nobody is asleep.
-pub(crate) fn run(contender: &Contender, upstream: &Running, seconds: u32) -> Result<Sample, String> {
-    upstream.move_to(PROXY_CORE)?;
+pub(crate) fn run(contender: &Contender, upstream: &Process, seconds: u32) -> Result<Sample, String> {
+    move_to(upstream, PROXY_CORE)?;
     let one_core = wrk(contender, seconds, PROXY_CORE)?;
-    upstream.move_to(LOAD_CORE)?;
+    move_to(upstream, LOAD_CORE)?;
     let own_core = wrk(contender, seconds, LOAD_CORE)?;
     Ok(Sample {
         cpu_one_core: one_core.cpu,
@@ -43,6 +45,17 @@ pub(crate) fn run(contender: &Contender, upstream: &Running, seconds: u32) -> Re
         p50: own_core.p50,
         p99: own_core.p99,
     })
+}
+
+/// Moves a process to another core.
+fn move_to(process: &Process, core: &str) -> Result<(), String> {
+    let pid = process.pid().to_string();
+    let moved = Command::new("taskset").args(["-pc", core, &pid]).stdout(Stdio::null()).status();
+    if moved.is_ok_and(|status| status.success()) {
+        Ok(())
+    } else {
+        Err(format!("cannot move to core {core}"))
+    }
 }
 
 fn wrk(contender: &Contender, seconds: u32, core: &str) -> Result<Run, String> {
