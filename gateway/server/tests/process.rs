@@ -4,14 +4,18 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+
+use kyc_harness::gateway::{Launch, Log};
+use kyc_harness::process::Process;
+use tokio::time::timeout;
 
 /// A gateway in a folder of its own; it is killed when dropped.
 struct Gateway {
-    child: Child,
-    log: mpsc::Receiver<String>,
+    process: Process,
+    log: Arc<Log>,
     proxy: SocketAddr,
     admin: SocketAddr,
 }
@@ -20,12 +24,12 @@ struct Gateway {
 
 impl Gateway {
     /// Starts it with one tenant, and waits until that is loaded. Only a drain that ends early ends in time.
-    fn start(name: &str, upstream: SocketAddr) -> Self {
-        Self::start_with(name, upstream, "")
+    async fn start(name: &str, upstream: SocketAddr) -> Self {
+        Self::start_with(name, upstream, "").await
     }
 
     /// The same, with more keys of its section `server`.
-    fn start_with(name: &str, upstream: SocketAddr, keys: &str) -> Self {
+    async fn start_with(name: &str, upstream: SocketAddr, keys: &str) -> Self {
         let folder = folder(name);
         let tenants = format!(
             r#"{{"Onfido-BaseUrl":"http://{upstream}/v3.6","Onfido-ApiTokens":[{{"Name":"acme",
@@ -39,74 +43,58 @@ impl Gateway {
         );
         let file = folder.join("gateway.toml");
         std::fs::write(&file, config).unwrap();
-        let mut child = gateway("run", &file).stdout(Stdio::piped()).spawn().unwrap();
-        let log = lines(child.stdout.take().unwrap());
-        let proxy = address(&wait_for(&log, r#""listener":"main""#));
-        let admin = address(&wait_for(&log, r#""listener":"admin""#));
-        Self { child, log, proxy, admin }
+        let (process, log) = Launch::new(PROGRAM, file).spawn_logged().unwrap();
+        assert!(log.listeners(2).await.is_some(), "the gateway ended: {}", log.text());
+        let (proxy, admin) = (log.listener("main").await, log.listener("admin").await);
+        Self { process, log, proxy, admin }
     }
 
     /// The same, and a call that its upstream has and does not answer.
-    fn busy(name: &str) -> (Self, TcpStream, mpsc::Sender<()>) {
+    async fn busy(name: &str) -> (Self, TcpStream, mpsc::Sender<()>) {
         let (upstream, arrived, release) = upstream();
-        let gateway = Self::start(name, upstream);
-        wait_for(&gateway.log, "tenants changed");
+        let gateway = Self::start(name, upstream).await;
+        gateway.log.wait_for("tenants changed").await.unwrap();
         let call = ask(gateway.proxy, "/dcs/kyc2/ping");
         arrived.recv_timeout(LONG).unwrap();
         (gateway, call, release)
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        self.process.signal(name).unwrap();
     }
 
-    /// The exit code; the log ends with the process.
-    fn end(&mut self) -> Option<i32> {
-        let latest = Instant::now() + LONG;
-        loop {
-            // A gateway that cannot end may have a lot to say.
-            match self.log.recv_timeout(latest.saturating_duration_since(Instant::now())) {
-                Ok(_) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
-                Err(mpsc::RecvTimeoutError::Timeout) => panic!("the gateway does not end"),
-            }
-        }
+    /// The exit code.
+    async fn end(&mut self) -> Option<i32> {
+        let ended = timeout(LONG, self.process.wait()).await;
+        ended.unwrap_or_else(|_| panic!("the gateway does not end")).unwrap().code()
     }
 }
 
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-fn sigterm_finishes_what_is_in_flight_and_then_exits_at_once() {
-    let (mut gateway, mut call, release) = Gateway::busy("drain");
+#[tokio::test]
+async fn sigterm_finishes_what_is_in_flight_and_then_exits_at_once() {
+    let (mut gateway, mut call, release) = Gateway::busy("drain").await;
 
     gateway.signal("-TERM");
-    wait_for(&gateway.log, r#""message":"draining""#);
+    gateway.log.wait_for(r#""message":"draining""#).await.unwrap();
     // The listener closes a moment after that line; a connection made before is not accepted any more.
     while TcpStream::connect(gateway.proxy).is_ok() {}
     let ready = answer(&mut ask(gateway.admin, "/readyz"));
     let live = answer(&mut ask(gateway.admin, "/livez"));
     release.send(()).unwrap();
     let answered = answer(&mut call);
-    wait_for(&gateway.log, r#""message":"drained""#);
+    gateway.log.wait_for(r#""message":"drained""#).await.unwrap();
 
     assert!(ready.starts_with("HTTP/1.1 503 ") && ready.ends_with("draining\n"), "{ready}");
     assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
     assert!(answered.starts_with("HTTP/1.1 200 ") && answered.ends_with("pong"), "{answered}");
-    assert_eq!(gateway.end(), Some(0));
+    assert_eq!(gateway.end().await, Some(0));
 }
 
-#[test]
-fn requests_are_taken_until_a_balancer_has_noticed() {
+#[tokio::test]
+async fn requests_are_taken_until_a_balancer_has_noticed() {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
-    let mut gateway = Gateway::start_with("delay", nowhere, "drain_delay = \"1h\"\n");
-    wait_for(&gateway.log, "tenants changed");
+    let mut gateway = Gateway::start_with("delay", nowhere, "drain_delay = \"1h\"\n").await;
+    gateway.log.wait_for("tenants changed").await.unwrap();
 
     gateway.signal("-TERM");
     let begun = Instant::now();
@@ -119,41 +107,41 @@ fn requests_are_taken_until_a_balancer_has_noticed() {
 
     assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
     assert!(answered.starts_with("HTTP/1.1 404 "), "{answered}");
-    assert_eq!(gateway.end(), Some(0));
+    assert_eq!(gateway.end().await, Some(0));
 }
 
-#[test]
-fn sigint_ends_a_drain() {
-    let (mut gateway, _call, _release) = Gateway::busy("interrupt");
+#[tokio::test]
+async fn sigint_ends_a_drain() {
+    let (mut gateway, _call, _release) = Gateway::busy("interrupt").await;
 
     gateway.signal("-TERM");
-    wait_for(&gateway.log, r#""message":"draining""#);
+    gateway.log.wait_for(r#""message":"draining""#).await.unwrap();
     gateway.signal("-INT");
-    let line = wait_for(&gateway.log, "interrupted");
+    let line = gateway.log.wait_for("interrupted").await.unwrap();
 
     assert!(line.contains(r#""requests":1"#), "{line}");
-    assert_eq!(gateway.end(), Some(0));
+    assert_eq!(gateway.end().await, Some(0));
 }
 
-#[test]
-fn sigint_alone_does_not_wait() {
-    let (mut gateway, _call, _release) = Gateway::busy("fast");
+#[tokio::test]
+async fn sigint_alone_does_not_wait() {
+    let (mut gateway, _call, _release) = Gateway::busy("fast").await;
 
     gateway.signal("-INT");
 
-    assert_eq!(gateway.end(), Some(0));
+    assert_eq!(gateway.end().await, Some(0));
 }
 
-#[test]
-fn no_signal_is_lost_while_the_gateway_starts() {
+#[tokio::test]
+async fn no_signal_is_lost_while_the_gateway_starts() {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
     for signal in ["-INT", "-TERM"].repeat(5) {
-        let mut gateway = Gateway::start("early", nowhere);
+        let mut gateway = Gateway::start("early", nowhere).await;
 
         gateway.signal("-HUP");
         gateway.signal(signal);
 
-        assert_eq!(gateway.end(), Some(0), "{signal}");
+        assert_eq!(gateway.end().await, Some(0), "{signal}");
     }
 }
 
@@ -214,7 +202,7 @@ fn taken_port_is_told_by_listener_and_address() {
 }
 
 fn gateway(command: &str, file: &std::path::Path) -> Command {
-    let mut gateway = Command::new(env!("CARGO_BIN_EXE_kyc-gateway"));
+    let mut gateway = Command::new(PROGRAM);
     gateway.args([command, "--config"]).arg(file).stdin(Stdio::null());
     gateway
 }
@@ -258,31 +246,6 @@ fn answer(stream: &mut TcpStream) -> String {
     text
 }
 
-/// The lines of a log, read as they come, so that no writer waits.
-fn lines(log: ChildStdout) -> mpsc::Receiver<String> {
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        BufReader::new(log).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
-    });
-    told
-}
-
-/// Reads the log up to the first line that holds `text`.
-fn wait_for(log: &mpsc::Receiver<String>, text: &str) -> String {
-    let latest = Instant::now() + LONG;
-    loop {
-        match log.recv_timeout(latest.saturating_duration_since(Instant::now())) {
-            Ok(line) if line.contains(text) => return line,
-            Ok(_) => {}
-            Err(error) => panic!("the log has no {text}: {error}"),
-        }
-    }
-}
-
-fn address(line: &str) -> SocketAddr {
-    let (_, rest) = line.split_once(r#""address":""#).unwrap();
-    rest.split('"').next().unwrap().parse().unwrap()
-}
-
 /// Longer than anything here takes on a busy machine; what takes longer hangs.
 const LONG: Duration = Duration::from_secs(60);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kyc-gateway");

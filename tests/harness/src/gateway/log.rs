@@ -3,10 +3,11 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
+
+use super::launch::PATIENCE;
 
 /// Everything that a gateway wrote so far.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// None does for half a minute.
+    /// None does for a minute.
     pub async fn wait_for(&self, wanted: &str) -> io::Result<String> {
         let mut grown = self.grown.subscribe();
         let mut seen = 0;
@@ -142,5 +143,3 @@ fn listening(line: &str) -> Option<(String, SocketAddr)> {
     let address = event.get("address")?.as_str()?.parse().ok()?;
     Some((event.get("listener")?.as_str()?.to_owned(), address))
 }
-
-const PATIENCE: Duration = Duration::from_secs(30);
