@@ -22,5 +22,3 @@ pub mod signature;
 pub mod strict;
 pub mod tenants;
 mod time;
-
-pub use kyc_harness::postgres;

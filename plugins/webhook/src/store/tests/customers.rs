@@ -42,7 +42,7 @@ async fn events_in_a_file_of_the_release_before_get_their_customers() {
 
 #[test]
 fn events_in_a_database_of_the_release_before_get_their_customers() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO);
         let insert = |tenant: &str, state: u8| {
@@ -99,7 +99,7 @@ async fn an_event_in_a_file_is_sealed_anew_with_its_answers() {
 
 #[test]
 fn an_event_in_a_database_is_sealed_anew_with_its_answers() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;

@@ -110,7 +110,7 @@ fn a_probe_takes_the_newest_untried_event_of_a_database() {
 }
 
 fn in_a_database<F: Future<Output = ()>>(lease: Duration, check: impl FnOnce(Engine) -> F) {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), lease));
         store.prepare().await;

@@ -50,7 +50,7 @@ async fn what_a_portal_refused_keeps_its_time_in_a_file_when_the_portal_is_back(
 
 #[test]
 fn what_a_portal_refused_keeps_its_time_in_a_database_when_the_portal_is_back() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;
@@ -130,7 +130,7 @@ async fn a_replay_from_a_file_keeps_its_rate_and_leaves_out_what_was_discarded()
 
 #[test]
 fn a_replay_from_a_database_keeps_its_rate_and_leaves_out_what_was_discarded() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;
@@ -164,7 +164,7 @@ async fn a_discard_in_flight_keeps_the_try_in_a_file() {
 
 #[test]
 fn a_discard_in_flight_keeps_the_try_in_a_database() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;
@@ -197,7 +197,7 @@ async fn a_replay_in_flight_keeps_the_try_in_a_file() {
 
 #[test]
 fn a_replay_in_flight_keeps_the_try_in_a_database() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store =
             Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60)));

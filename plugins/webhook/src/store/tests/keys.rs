@@ -53,7 +53,7 @@ async fn keys_of_a_tenant_stay_within_its_share_of_a_file() {
 
 #[test]
 fn keys_of_a_tenant_stay_within_its_share_of_a_database() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO).with_share(SHARE);
         let store = Engine::Postgres(database);

@@ -26,7 +26,7 @@ fn essence(record: &Record) -> (Uuid, String, Vec<u8>, Option<Vec<u8>>, Vec<Stri
 
 #[test]
 fn what_a_file_has_a_database_takes_in_as_it_stands_and_only_once() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let file = store(folder.path()).await;
@@ -80,7 +80,7 @@ fn what_a_file_has_a_database_takes_in_as_it_stands_and_only_once() {
 
 #[test]
 fn events_with_many_tries_fit_into_a_database_too() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let file = store(folder.path()).await;
@@ -144,7 +144,7 @@ async fn bites(store: &Engine) {
 
 #[test]
 fn a_replay_of_many_events_keeps_its_pace_over_all_bites() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         bites(&Engine::Sqlite(store(folder.path()).await)).await;
@@ -183,7 +183,7 @@ async fn a_first_start_that_was_cut_short_is_no_damage() {
 
 #[test]
 fn what_a_database_has_taken_is_known_although_the_rest_of_its_batch_fails() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
         store.prepare().await.unwrap();

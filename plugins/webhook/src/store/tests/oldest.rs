@@ -77,7 +77,7 @@ async fn undelivered_events_of_a_file_are_listed_by_age() {
 
 #[test]
 fn undelivered_events_of_a_database_are_listed_by_age() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;

@@ -60,7 +60,7 @@ async fn what_is_parked_in_a_file_waits_for_its_customer() {
 
 #[test]
 fn what_is_parked_in_a_database_waits_for_its_customer() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;
@@ -82,7 +82,7 @@ async fn what_is_parked_in_a_file_waits_for_its_key() {
 
 #[test]
 fn what_is_parked_in_a_database_waits_for_its_key() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;

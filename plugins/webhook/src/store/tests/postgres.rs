@@ -3,13 +3,13 @@
 use super::*;
 
 /// A claim that is over at once: what is due can be looked at again and again.
-fn at_once(server: &kyc_sandbox::postgres::Postgres) -> Postgres {
+fn at_once(server: &kyc_harness::postgres::Postgres) -> Postgres {
     Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO)
 }
 
 #[test]
 fn postgres_does_what_the_model_does() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     let runtime = runtime();
     let store = Engine::Postgres(at_once(&server));
     runtime.block_on(store.prepare());
@@ -51,7 +51,7 @@ fn postgres_does_what_the_model_does() {
 
 #[test]
 fn a_claim_that_has_run_out_is_fenced() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let (hasty, patient) =
             (at_once(&server), Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60)));
@@ -73,7 +73,7 @@ fn a_claim_that_has_run_out_is_fenced() {
 
 #[test]
 fn a_database_that_is_killed_is_found_again() {
-    let mut server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let mut server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
         store.prepare().await.unwrap();

@@ -97,7 +97,7 @@ async fn a_notification_that_comes_again_revives_its_dead_event_in_a_file() {
 
 #[test]
 fn a_notification_that_comes_again_revives_its_dead_event_in_a_database() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;
@@ -115,7 +115,7 @@ async fn a_notification_is_known_to_a_file_after_its_event_is_forgotten() {
 
 #[test]
 fn a_notification_is_known_to_a_database_after_its_event_is_forgotten() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
         store.prepare().await;
@@ -126,7 +126,7 @@ fn a_notification_is_known_to_a_database_after_its_event_is_forgotten() {
 
 #[test]
 fn a_copy_carries_what_was_seen() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let file = Engine::Sqlite(store(folder.path()).await);
@@ -168,7 +168,7 @@ async fn a_file_of_the_release_before_knows_its_notifications() {
 
 #[test]
 fn a_database_of_the_release_before_knows_its_notifications() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO);
         let dedup = hex::encode(keyring().dedup(&older("acme"), b"a").current);

@@ -75,7 +75,7 @@ async fn the_last_fifth_of_a_file_is_for_tenants_with_less_than_an_equal_part() 
 
 #[test]
 fn a_tenant_at_its_share_of_a_database_is_refused_and_others_are_stored() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO).with_share(SHARE);
         let store = Engine::Postgres(database);
@@ -137,7 +137,7 @@ async fn history_of_a_tenant_at_its_share_of_a_file_gives_way() {
 
 #[test]
 fn history_of_a_tenant_at_its_share_of_a_database_gives_way() {
-    let server = kyc_sandbox::postgres::Postgres::start().unwrap();
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO).with_share(SHARE);
         let store = Engine::Postgres(database);
