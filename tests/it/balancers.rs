@@ -1,10 +1,12 @@
 //! Balancers in front of a listener, who say by the PROXY protocol who calls.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use kyc_harness::certificates::Authority;
+use kyc_harness::ports::free_address;
+use kyc_harness::process::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -116,7 +118,7 @@ async fn the_header_comes_before_tls_and_limits_count_the_caller() {
 
 /// A running HAProxy; it is killed when dropped.
 struct HaProxy {
-    child: Child,
+    _process: Process,
     address: SocketAddr,
     _folder: tempfile::TempDir,
 }
@@ -124,8 +126,7 @@ struct HaProxy {
 impl HaProxy {
     /// Sends each connection on from `source`, with a header of version 2.
     async fn start(to: SocketAddr, source: Ipv4Addr) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
+        let address = free_address().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("haproxy.cfg");
         let config = format!(
@@ -133,24 +134,12 @@ impl HaProxy {
              listen front\n  bind {address}\n  source {source}\n  server gateway {to} send-proxy-v2\n"
         );
         std::fs::write(&file, config).unwrap();
-        drop(free);
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
-        let child = Command::new("haproxy")
-            .env("PATH", path)
-            .args(["-db", "-f"])
-            .arg(&file)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("haproxy is there: `tests/tools/install servers`");
+        let mut command = Command::new("haproxy");
+        command.env("PATH", path).args(["-db", "-f"]).arg(&file).stderr(Stdio::null());
+        let process = Process::spawn(&mut command).expect("haproxy is there: `tests/tools/install servers`");
         soon(async || TcpStream::connect(address).await.ok()).await;
-        Self { child, address, _folder: folder }
-    }
-}
-
-impl Drop for HaProxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Self { _process: process, address, _folder: folder }
     }
 }
 

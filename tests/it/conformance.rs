@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kyc_harness::certificates::Authority;
+use kyc_harness::ports::free_address;
+use kyc_harness::process::Process;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -117,7 +119,7 @@ fn conformance(file: &str) -> std::path::PathBuf {
 
 /// A mock of Onfido by its description that refuses what the description does not allow; killed when dropped.
 struct Prism {
-    child: Child,
+    _process: Process,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
 }
@@ -128,17 +130,17 @@ impl Prism {
     async fn start() -> Self {
         // It cannot take port 0: another test may be quicker, so try again.
         for _ in 0..20 {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let mut child = Command::new(tools().join("node/node_modules/.bin/prism"))
+            let address = free_address().unwrap();
+            let mut command = Command::new(tools().join("node/node_modules/.bin/prism"));
+            command
                 .arg("mock")
                 .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/onfido/openapi-v3.6.json"))
                 .args(["--errors", "--host", "127.0.0.1", "--port", &address.port().to_string()])
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+                .stderr(Stdio::null());
+            let mut process = Process::spawn(&mut command).unwrap();
+            let mut lines = BufReader::new(process.take_output().unwrap()).lines();
             let log = Arc::new(Mutex::new(String::new()));
             let record = Arc::clone(&log);
             let started = tokio::task::spawn_blocking(move || {
@@ -154,9 +156,8 @@ impl Prism {
                 started
             });
             if started.await.unwrap() {
-                return Self { child, address, log };
+                return Self { _process: process, address, log };
             }
-            let _ = child.wait();
         }
         panic!("Prism does not start");
     }
@@ -184,13 +185,6 @@ impl Prism {
 
     fn count(&self, part: &str) -> usize {
         self.log.lock().unwrap().matches(part).count()
-    }
-}
-
-impl Drop for Prism {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use kyc_harness::ports::free_address;
+use kyc_harness::process::Process;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -102,7 +104,7 @@ async fn is_refused(case: &Case, through: SocketAddr, upstream: &Recorder) -> (b
 
 /// nginx as a proxy, with nothing set that says what it refuses.
 struct Nginx {
-    process: Child,
+    _process: Process,
     address: SocketAddr,
     _folder: TempDir,
 }
@@ -113,7 +115,7 @@ impl Nginx {
     async fn start(upstream: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // It takes no port 0.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address().unwrap();
         let path = folder.path().display();
         let config = format!(
             "daemon off; master_process off; pid {path}/pid; error_log stderr crit; events {{ }}\nhttp {{ access_log off; \
@@ -126,21 +128,14 @@ impl Nginx {
         let mut command = Command::new("nginx");
         // Debian has it where only root looks.
         let paths = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-        let mut process = command.env("PATH", paths).arg("-c").arg(&file).spawn().unwrap();
+        let mut process = Process::spawn(command.env("PATH", paths).arg("-c").arg(&file)).unwrap();
         let began = Instant::now();
         while TcpStream::connect(address).await.is_err() {
             assert!(began.elapsed() < Duration::from_secs(30), "nginx does not listen");
-            assert!(process.try_wait().unwrap().is_none(), "nginx ended");
+            assert!(process.ended().unwrap().is_none(), "nginx ended");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Self { process, address, _folder: folder }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        Self { _process: process, address, _folder: folder }
     }
 }
 

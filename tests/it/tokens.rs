@@ -79,7 +79,7 @@ async fn tokens_of_a_provider_let_in_while_its_keys_change_and_while_it_is_away(
     bao.call("POST", "identity/oidc/key/kyc/rotate", json!({ "verification_ttl": "1h" })).await;
     let second = token(&bao, &login).await;
     let rotated = wait_until_accepted(&gateway, &format!("Authorization: Bearer {second}\r\n")).await;
-    bao.kill();
+    bao.kill().await;
     let away = call(&gateway, &format!("Authorization: Bearer {second}\r\n")).await;
     let other = call(&elsewhere, &bearer).await;
 

@@ -197,7 +197,7 @@ async fn a_vault_that_is_killed_or_sealed_fails_no_call() {
 
     // Away for a minute, which is longer than the login lives.
     let back = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
-    bao.kill();
+    bao.kill().await;
     wait_for_log(&gateway, "tenants not refreshed", 8).await;
     tokio::time::sleep_until(back).await;
     let ready = reqwest::get(gateway.admin("/readyz")).await.unwrap().status();

@@ -1,7 +1,7 @@
 //! Child processes that do not outlive their test.
 
 use std::io;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::time::Duration;
 
 /// A running process; it is killed and waited for when dropped.
@@ -36,6 +36,20 @@ impl Process {
         self.child.id()
     }
 
+    /// Its standard output, where that is a pipe and nobody has taken it.
+    pub fn take_output(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Says how it ended, when it has.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be waited for.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
     /// Sends a signal, such as `-TERM`.
     ///
     /// # Errors
@@ -52,7 +66,7 @@ impl Process {
     /// It cannot be waited for.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.ended()? {
                 return Ok(status);
             }
             tokio::time::sleep(POLL).await;
@@ -69,9 +83,9 @@ impl Process {
         self.wait().await.map(drop)
     }
 
-    /// The child with its streams.
-    pub(crate) fn child(&mut self) -> &mut Child {
-        &mut self.child
+    /// Its standard error, likewise.
+    pub(crate) fn take_errors(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 }
 

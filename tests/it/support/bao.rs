@@ -1,17 +1,18 @@
 //! OpenBao, a real server of Vault's API, in development mode.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
+use kyc_harness::ports::{free_address, free_addresses};
+use kyc_harness::process::Process;
 use serde_json::{Value, json};
 
 use super::gateway::tools;
 
 /// A running OpenBao; it is killed when dropped.
 pub(crate) struct OpenBao {
-    child: Child,
+    process: Process,
     pub(crate) address: String,
     client: reqwest::Client,
     home: tempfile::TempDir,
@@ -46,23 +47,21 @@ impl OpenBao {
     pub(crate) async fn start_kept() -> Self {
         super::install_ring();
         let home = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (data, cluster) = (home.path().join("data"), TcpListener::bind("127.0.0.1:0").unwrap());
+        let [port, cluster] = free_addresses().unwrap().map(|address| address.port());
+        let data = home.path().join("data");
         std::fs::create_dir(&data).unwrap();
         let config = format!(
             "storage \"raft\" {{\n path = \"{}\"\n node_id = \"one\"\n}}\n\
-             listener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n cluster_address = \"{cluster}\"\n \
+             listener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n cluster_address = \"127.0.0.1:{cluster}\"\n \
              tls_disable = true\n}}\napi_addr = \"http://127.0.0.1:{port}\"\n\
-             cluster_addr = \"https://{cluster}\"\n",
-            data.display(),
-            cluster = cluster.local_addr().unwrap()
+             cluster_addr = \"https://127.0.0.1:{cluster}\"\n",
+            data.display()
         );
-        drop(cluster);
         std::fs::write(home.path().join("config.hcl"), config).unwrap();
         let address = format!("http://127.0.0.1:{port}");
         let client = reqwest::Client::new();
-        let child = serve(home.path());
-        let mut bao = Self { child, address, client, home, root: String::new(), unseal_key: None };
+        let process = serve(home.path());
+        let mut bao = Self { process, address, client, home, root: String::new(), unseal_key: None };
         bao.wait_until_it_answers().await;
         let made = bao.call("POST", "sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
         bao.root = made["root_token"].as_str().unwrap().to_owned();
@@ -72,14 +71,13 @@ impl OpenBao {
     }
 
     /// Kills the server as it stands.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await.unwrap();
     }
 
     /// Starts it again; it is sealed then.
     pub(crate) async fn restart(&mut self) {
-        self.child = serve(self.home.path());
+        self.process = serve(self.home.path());
         self.wait_until_it_answers().await;
     }
 
@@ -116,18 +114,18 @@ impl OpenBao {
         let tls_options = ["-dev-tls".to_owned(), format!("-dev-tls-cert-dir={}", home.path().display())];
         // It cannot take port 0, and takes the next port as well: another test may be quicker, so try again.
         for _ in 0..20 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut child = Command::new(binary())
+            let address = free_address().unwrap();
+            let mut command = Command::new(binary());
+            command
                 .args(["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"])
-                .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+                .arg(format!("-dev-listen-address={address}"))
                 .args(if tls { tls_options.as_slice() } else { &[] })
                 .env("HOME", home.path())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+                .stderr(Stdio::null());
+            let mut process = Process::spawn(&mut command).unwrap();
+            let mut lines = BufReader::new(process.take_output().unwrap()).lines();
             let started = tokio::task::spawn_blocking(move || {
                 let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("Root Token:"));
                 // Whoever stops reading a pipe stops its writer.
@@ -135,11 +133,10 @@ impl OpenBao {
                 started
             });
             if started.await.unwrap() {
-                let address = format!("http://127.0.0.1:{port}");
+                let address = format!("http://{address}");
                 let (client, root) = (reqwest::Client::new(), "root".to_owned());
-                return Self { child, address, client, home, root, unseal_key: None };
+                return Self { process, address, client, home, root, unseal_key: None };
             }
-            let _ = child.wait();
         }
         panic!("OpenBao does not start");
     }
@@ -217,22 +214,15 @@ impl OpenBao {
     }
 }
 
-impl Drop for OpenBao {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn serve(home: &Path) -> Child {
-    Command::new(binary())
+fn serve(home: &Path) -> Process {
+    let mut command = Command::new(binary());
+    command
         .args(["server", "-config"])
         .arg(home.join("config.hcl"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    Process::spawn(&mut command).unwrap()
 }
 
 /// The native program inside the Python package; the script beside it would not pass a kill on.

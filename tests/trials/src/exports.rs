@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kyc_harness::gateway::{Gateway, Launch};
+use kyc_harness::ports::free_address;
 use kyc_sandbox::onfido::{self, Onfido, Recording};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -41,7 +42,7 @@ pub async fn run(exports: &Exports) -> Result<Vec<Round>, Failure> {
     onfido.add_account("acme", TOKEN);
     // One collector takes connections and says nothing, the other one is not there.
     let silent = TcpListener::bind("127.0.0.1:0").await?;
-    let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let gone = free_address()?;
     let seq = format!("http://{}", silent.local_addr()?);
     let holding = tokio::spawn(async move {
         let mut held = Vec::new();

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use kyc_harness::gateway::{Launch, Start, until_ready};
-use kyc_harness::ports::free_address;
+use kyc_harness::ports::free_addresses;
 use kyc_harness::process::{Process, memory};
 use tokio::time::timeout;
 
@@ -32,7 +32,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub(crate) fn place(folder: &Path, number: usize, plan: &Plan, webhook: &str) -> Result<Self, Failure> {
-        let (address, admin) = (free_address()?, free_address()?);
+        let [address, admin] = free_addresses()?;
         let config = folder.join(format!("gateway-{number}.toml"));
         let text = format!(
             "[downstream]\nmax_connections = 4096\n[[listeners]]\nname = \"main\"\naddress = \"{address}\"\n\

@@ -83,8 +83,8 @@ impl Launch {
     pub fn spawn_logged(&self) -> io::Result<(Process, Arc<Log>)> {
         let mut process = self.spawn(Stdio::piped(), Stdio::piped())?;
         let log = Log::new();
-        log.follow(process.child().stdout.take());
-        log.follow(process.child().stderr.take());
+        log.follow(process.take_output());
+        log.follow(process.take_errors());
         Ok((process, log))
     }
 }
