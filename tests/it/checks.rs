@@ -119,8 +119,10 @@ async fn a_check_is_sent_again_only_when_nothing_was_sent_before() {
     let counter = Arc::clone(&seen);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut buffer = [0; 4096];
-            if stream.read(&mut buffer).await.unwrap_or(0) > 0 {
+            // Hanging up on bytes that nobody has read would reset the connection.
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") && stream.read_buf(&mut request).await.unwrap_or(0) > 0 {}
+            if !request.is_empty() {
                 counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             }
         }
