@@ -1,5 +1,5 @@
 //! Checks the house against its plan: which floor may import which, the shape of plugins, the size of files,
-//! who may reveal a secret, who builds HTTP clients, and that there is one TLS stack.
+//! who may reveal a secret, who builds HTTP clients, that there is one TLS stack, and how long the README is.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,7 @@ const MAY_REVEAL: [&str; 13] = [
 ];
 
 const LONGEST_FILE: usize = 300;
+const LONGEST_README: usize = 120;
 
 #[test]
 fn every_room_imports_only_from_below() {
@@ -105,6 +106,14 @@ fn no_file_is_longer_than_a_reader_can_hold() {
         .collect();
 
     assert_eq!(long, [], "files over {LONGEST_FILE} lines are probably two rooms");
+}
+
+/// What does not fit is a page of docs.
+#[test]
+fn the_readme_is_read_in_a_few_minutes() {
+    let lines = fs::read_to_string(root().join("README.md")).unwrap().lines().count();
+
+    assert!(lines <= LONGEST_README, "README.md has {lines} lines, more than {LONGEST_README}");
 }
 
 #[test]
@@ -185,10 +194,9 @@ fn every_crate_is_under_the_workspace_lints() {
     assert_eq!(without, Vec::<String>::new());
 }
 
-/// The normal dependencies of a room that are ours.
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
-    let model = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let model = fs::read_to_string(root().join("docs/reference/threat-model.md")).unwrap();
     let code: String = sources().iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     let named: BTreeSet<&str> = model
         .split('`')
@@ -203,6 +211,7 @@ fn every_test_that_the_threat_model_names_is_there() {
     assert_eq!(missing, Vec::<&&str>::new());
 }
 
+/// The normal dependencies of a room that are ours.
 fn imports(room: &str) -> BTreeSet<String> {
     let manifest = fs::read_to_string(root().join(room).join("Cargo.toml")).unwrap();
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();

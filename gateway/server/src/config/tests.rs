@@ -1,4 +1,5 @@
 mod documentation;
+mod pages;
 mod reading;
 
 use std::fs;

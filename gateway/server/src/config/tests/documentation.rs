@@ -211,34 +211,6 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
     names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// A page whose configuration is refused teaches a mistake.
-#[test]
-fn configurations_in_the_pages_are_read() {
-    let mut read_ones = 0;
-    for page in fs::read_dir(repository().join("docs")).unwrap() {
-        let page = page.unwrap().path();
-        if page.extension().is_none_or(|extension| extension != "md") {
-            continue;
-        }
-        let text = fs::read_to_string(&page).unwrap();
-        for block in text.split("```toml\n").skip(1) {
-            let code = block.split("```").next().unwrap();
-            let mut problems = Problems::new(&page);
-            let raw = read(code, &mut problems);
-            assert!(problems.is_empty(), "{problems}");
-            for plugin in raw.routes.iter().flat_map(|route| &route.plugins) {
-                let kind = plugin["plugin"].as_str().unwrap();
-                let known = accepted_settings(kind, None);
-                let unknown: Vec<_> =
-                    plugin.keys().filter(|key| *key != "plugin" && !known.contains(key)).collect();
-                assert!(unknown.is_empty(), "{}: {kind} {unknown:?}", page.display());
-            }
-            read_ones += 1;
-        }
-    }
-    assert!(read_ones >= 4, "only {read_ones} configurations were found");
-}
-
 fn is_code(line: &str) -> bool {
     let before = line.split('=').next().unwrap_or_default().trim();
     line.starts_with("[[")
