@@ -107,3 +107,6 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
