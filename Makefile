@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash-test week abuse fuzz release sbom bench lint fmt
+.PHONY: help demo test docs crash-test week abuse fuzz release sbom bench lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -19,6 +19,11 @@ test: ## fresh machine to all tests passed
 	@tests/tools/step "building" cargo build --locked --workspace --bins
 	@tests/tools/step "tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
 	@tests/tools/step "dependencies" tests/tools/dependencies
+
+docs: ## builds the documentation as a book, in target/book, and checks its links
+	@tests/tools/install build docs
+	@tests/tools/step "links and generated pages" cargo test --locked --quiet --workspace --test documents
+	@PATH=$$PWD/.tools/cargo/bin:$$PATH tests/tools/step "building the book" mdbook build docs
 
 crash-test: ## kills the gateway and its database under load, backs it up, rolls log files; SEED=2 for other moments
 	@tests/tools/install build servers

@@ -35,6 +35,14 @@ async fn promtool_has_nothing_to_say_about_the_metrics() {
     let said = [verdict.stdout, verdict.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     assert!(verdict.status.success() && said.is_empty(), "{said}");
     assert!(metrics.contains("gateway_portal_logins_total"), "{metrics}");
+    let page = include_str!("../../docs/reference/metrics.md");
+    for kind in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = kind.split_once(' ').unwrap();
+        assert!(
+            page.contains(&format!("| `{name}` | {kind} | ")),
+            "the page of metrics has no {kind} {name}"
+        );
+    }
     world.gateway.stop().await;
 }
 
