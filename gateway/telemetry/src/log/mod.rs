@@ -183,8 +183,9 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
 }
 
 /// Targets of our own crates.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "kyc_gateway",
+    "kyc_http_client",
     "kyc_plugin_api",
     "kyc_plugin_caller_auth",
     "kyc_plugin_onfido",
@@ -194,6 +195,7 @@ const OURS: [&str; 10] = [
     "kyc_proxy",
     "kyc_telemetry",
     "kyc_tenants",
+    "kyc_tokens",
 ];
 
 /// Libraries say what went wrong, but not what they handle. Some are silent: OpenTelemetry's would say of each batch of
