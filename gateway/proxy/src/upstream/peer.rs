@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kyc_model::{Problem, Tenant, UpstreamBase};
 use kyc_plugin_api::Target;
-use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora::upstreams::peer::HttpPeer;
 
 use super::resolver::Resolver;
 
@@ -43,7 +43,6 @@ impl Peers {
         peer.options.read_timeout = Some(timeouts.read);
         peer.options.write_timeout = Some(timeouts.write);
         peer.options.idle_timeout = Some(timeouts.idle);
-        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
         Ok(Box::new(peer))
     }
 
