@@ -27,7 +27,7 @@ pub enum ProblemKind {
     Forbidden,
     /// No route, or no operation of that name.
     RouteNotFound,
-    /// The webhook names no tenant.
+    /// The webhook names no tenant, and signatures are not asked for: else that is answered like a wrong one.
     TenantNotFound,
     /// The route does not take this method.
     MethodNotAllowed,
