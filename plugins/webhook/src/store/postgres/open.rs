@@ -57,7 +57,8 @@ async fn migrate(connection: &mut PgConnection, versions: &[&str]) -> Result<(),
 /// What every connection is made with.
 pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
     let options = address::options(url).map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
-    let limits = [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on"), PLAN];
+    let limits =
+        [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on"), PLAN, JIT];
     Ok(options.application_name("kyc-gateway").options(limits).disable_statement_logging())
 }
 
@@ -74,11 +75,13 @@ pub(super) async fn connect(url: &Secret) -> Result<PgConnection, sqlx::Error> {
     options(url)?.connect().await
 }
 
-/// Connects for claims, which a crash of the server may lose: the worst that follows is that an event is sent again, and
-/// with a thousand tenants a wait for the disk before each try would be the slowest part of it.
+/// Connects for claims, which a crash of the server may lose: the event is sent again then, as after other crashes. With a
+/// thousand tenants a wait for the disk before each try would be the slowest part of it.
 pub(super) async fn connect_for_claims(url: &Secret) -> Result<PgConnection, sqlx::Error> {
     options(url)?.options([("synchronous_commit", "off")]).connect().await
 }
 
 /// A plan that was made while the tables were empty reads all of them later.
 const PLAN: (&str, &str) = ("plan_cache_mode", "force_custom_plan");
+/// To compile a statement takes longer than any of ours may run.
+const JIT: (&str, &str) = ("jit", "off");

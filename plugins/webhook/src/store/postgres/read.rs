@@ -102,7 +102,14 @@ impl Reader for PostgresReader {
         _now: Millis,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
-        self.claim(due_of(wanted, except)).await
+        let mut found = Vec::new();
+        for retries in [true, false] {
+            let alike: Vec<&Wanted> = wanted.iter().filter(|one| one.retries == retries).collect();
+            if !alike.is_empty() {
+                found.extend(self.claim(due_of(&alike, retries, except)).await?);
+            }
+        }
+        Ok(found)
     }
 
     async fn newest_untried(

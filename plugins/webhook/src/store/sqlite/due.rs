@@ -16,11 +16,24 @@ pub(super) fn due_of(
 ) -> QueryBuilder<Engine> {
     let mut query = QueryBuilder::new(format!("SELECT {DUE} FROM (SELECT value AS name FROM json_each("));
     query.push_bind(serde_json::json!(tenants).to_string());
-    query.push(
-        ")) AS wanted CROSS JOIN event ON event.id IN (SELECT id FROM event AS due INDEXED BY event_due \
-         WHERE due.state = 0 AND due.tenant = wanted.name AND due.due_ms <= ",
-    );
-    query.push_bind(now).push(if retries { "" } else { " AND due.attempts = 0" });
+    query.push(")) AS wanted CROSS JOIN event ON event.id IN (SELECT id FROM ");
+    if retries {
+        query.push(
+            "event AS due INDEXED BY event_due WHERE due.state = 0 AND due.tenant = wanted.name AND due.due_ms <= ",
+        );
+        query.push_bind(now);
+    } else {
+        // New events are due last, and the others are not all looked at for them.
+        query.push(
+            "(SELECT id, attempts, due_ms FROM event INDEXED BY event_due WHERE state = 0 AND tenant = wanted.name \
+             AND due_ms <= ",
+        );
+        query
+            .push_bind(now)
+            .push(" ORDER BY due_ms DESC LIMIT ")
+            .push(NEWEST)
+            .push(") AS due WHERE due.attempts = 0");
+    }
     query.push(" AND due.id NOT IN (SELECT value FROM json_each(").push_bind(except.to_owned());
     query.push(")) ORDER BY due.due_ms LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     query.push(") ORDER BY due_ms");
