@@ -48,7 +48,12 @@ impl PostgresReader {
     /// Claims what `free` of the statement so far selects.
     async fn claim(&mut self, mut query: QueryBuilder<Engine>) -> Result<Vec<DueEvent>, StoreError> {
         let lease = i64::try_from(self.store.lease.as_millis()).unwrap_or(i64::MAX);
-        query.push(" UPDATE event SET epoch = epoch + 1, leased_until = now() + ");
+        // A claim that a crash of the server loses must not come again with the same epoch: a late result would end another
+        // gateway's.
+        query.push(
+            " UPDATE event SET epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), \
+             leased_until = now() + ",
+        );
         query
             .push_bind(lease)
             .push(" * interval '1 millisecond' FROM free WHERE event.id = free.id RETURNING ");
