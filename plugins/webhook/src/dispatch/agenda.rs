@@ -3,10 +3,11 @@
 //! the rest once a second, and soon after another gateway or an operator has changed something.
 //!
 //! Nor may each event cost a walk over all lanes. A lane is looked at when something of it has changed: an event came,
-//! one became due, a try ended. Lanes that could begin more, and for which there was no place, wait in a queue for places;
-//! the one that has waited longest is first.
+//! one became due, a try ended. Lanes that could begin more, and for which there was no place, wait in a queue for places,
+//! and those that have only retries due in another one for places of retries; the one that has waited longest is first.
+//! What is lost from the queues all the same comes back with the next look.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,10 @@ pub(super) struct Agenda {
     ahead: BTreeSet<(Millis, Arc<str>)>,
     /// Lanes of which something has changed.
     changed: VecDeque<Arc<str>>,
-    /// Lanes that want a place.
+    /// Lanes that wait for a place.
     starved: VecDeque<Arc<str>>,
+    /// Lanes that wait for a place of retries.
+    retrying: VecDeque<Arc<str>>,
     looked: Option<Instant>,
     /// Somebody else has changed something.
     is_outdated: bool,
@@ -33,40 +36,49 @@ pub(super) struct Agenda {
 #[derive(Debug, Default)]
 struct Known {
     due: BTreeSet<Millis>,
-    place: Place,
+    queue: Queue,
 }
 
-/// Where a lane stands.
+/// In which queue a lane is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
-    /// In no queue: it was looked at, and what it needs to go on will be noted.
+enum Queue {
+    /// In none: it was looked at, and what it needs to go on will be noted.
     #[default]
-    Seen,
+    None,
     Ahead(Millis),
     Changed,
     Starved,
+    Retrying,
 }
 
 // === impl Agenda ===
 
 impl Agenda {
-    /// Takes what the store says.
+    /// Takes what the store says. All lanes of which something is due are looked at again, those that wait for a place
+    /// first and in their order.
     pub(super) fn refresh(&mut self, waiting: Vec<Waiting>, now: Instant) {
         let mut known = std::mem::take(&mut self.lanes);
         self.ahead.clear();
         self.changed.clear();
-        // Those that want a place keep their order, and stand in the queue once.
-        let mut seen = HashSet::new();
-        let starves = |name: &Arc<str>| known.get(name).is_some_and(|lane| lane.place == Place::Starved);
-        self.starved.retain(|name| starves(name) && seen.insert(Arc::clone(name)));
+        let starved = std::mem::take(&mut self.starved).into_iter().map(|name| (name, Queue::Starved));
+        let retrying = std::mem::take(&mut self.retrying).into_iter().map(|name| (name, Queue::Retrying));
+        let waited: Vec<Arc<str>> = starved
+            .chain(retrying)
+            .filter(|(name, queue)| known.get(name).is_some_and(|lane| lane.queue == *queue))
+            .map(|(name, _)| name)
+            .collect();
         for lane in waiting {
             let name: Arc<str> = lane.tenant.into();
             let mut before = known.remove(&name).unwrap_or_default();
             before.due.insert(lane.first_due);
-            if before.place != Place::Starved {
-                before.place = Place::Seen;
-            }
-            self.lanes.insert(Arc::clone(&name), before);
+            before.queue = Queue::None;
+            self.lanes.insert(name, before);
+        }
+        for name in waited {
+            self.put(&name, Queue::Changed);
+        }
+        let names: Vec<Arc<str>> = self.lanes.keys().cloned().collect();
+        for name in names {
             self.plan(&name);
         }
         (self.looked, self.is_outdated) = (Some(now), false);
@@ -75,11 +87,6 @@ impl Agenda {
     /// Notes that something else than this dispatcher has changed the store.
     pub(super) fn outdate(&mut self) {
         self.is_outdated = true;
-    }
-
-    /// Notes that what is known may be wrong.
-    pub(super) fn distrust(&mut self) {
-        self.looked = None;
     }
 
     /// How long the store need not be asked.
@@ -108,7 +115,7 @@ impl Agenda {
         let Some((name, known)) = self.lanes.get_key_value(name) else { return };
         if known.due.first().is_some_and(|due| *due <= clock) {
             let name = Arc::clone(name);
-            self.put(&name, Place::Changed);
+            self.put(&name, Queue::Changed);
         }
     }
 
@@ -117,17 +124,33 @@ impl Agenda {
         self.lanes.contains_key(name)
     }
 
+    /// Has a lane looked at in the next round.
+    pub(super) fn look_again(&mut self, name: &Arc<str>) {
+        self.put(name, Queue::Changed);
+    }
+
+    /// Has a lane looked at in a second: it could not be read.
+    pub(super) fn postpone(&mut self, name: &Arc<str>, clock: Millis) {
+        let second = i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX);
+        self.put(name, Queue::Ahead(clock.saturating_add(second)));
+    }
+
     /// Notes that a lane could begin more if there were a place for it.
     pub(super) fn wants_place(&mut self, name: &Arc<str>) {
-        self.put(name, Place::Starved);
+        self.put(name, Queue::Starved);
+    }
+
+    /// Notes that a lane may have more due if it had a place for retries.
+    pub(super) fn wants_retry_place(&mut self, name: &Arc<str>) {
+        self.put(name, Queue::Retrying);
     }
 
     /// Notes that nothing of a lane is due that is not under way.
-    pub(super) fn is_done(&mut self, name: &str, clock: Millis) {
+    pub(super) fn note_done(&mut self, name: &str, clock: Millis) {
         let Some(known) = self.lanes.get_mut(name) else { return };
         known.due.retain(|due| *due > clock);
         if known.due.is_empty() {
-            if let Place::Ahead(at) = known.place {
+            if let Queue::Ahead(at) = known.queue {
                 self.ahead.remove(&(at, name.into()));
             }
             self.lanes.remove(name);
@@ -141,7 +164,7 @@ impl Agenda {
         while self.ahead.first().is_some_and(|(due, _)| *due <= clock) {
             let Some((_, name)) = self.ahead.pop_first() else { return };
             if let Some(known) = self.lanes.get_mut(&name) {
-                known.place = Place::Changed;
+                known.queue = Queue::Changed;
                 self.changed.push_back(name);
             }
         }
@@ -155,59 +178,62 @@ impl Agenda {
 
     /// The next lane of which something has changed.
     pub(super) fn next_changed(&mut self) -> Option<Arc<str>> {
-        Self::next(&mut self.changed, &mut self.lanes, Place::Changed)
+        next(&mut self.changed, &mut self.lanes, Queue::Changed)
     }
 
     /// The lane that has waited longest for a place.
     pub(super) fn next_starved(&mut self) -> Option<Arc<str>> {
-        Self::next(&mut self.starved, &mut self.lanes, Place::Starved)
+        next(&mut self.starved, &mut self.lanes, Queue::Starved)
     }
 
-    /// Takes the first one that still stands there.
-    fn next(
-        queue: &mut VecDeque<Arc<str>>,
-        lanes: &mut HashMap<Arc<str>, Known>,
-        place: Place,
-    ) -> Option<Arc<str>> {
-        loop {
-            let name = queue.pop_front()?;
-            if let Some(known) = lanes.get_mut(&name)
-                && known.place == place
-            {
-                known.place = Place::Seen;
-                return Some(name);
-            }
-        }
+    /// The lane that has waited longest for a place of retries.
+    pub(super) fn next_retrying(&mut self) -> Option<Arc<str>> {
+        next(&mut self.retrying, &mut self.lanes, Queue::Retrying)
     }
 
-    /// Sees to it that a lane is looked at when the first of its times has come.
+    /// Has a lane looked at when the first of its times has come.
     fn plan(&mut self, name: &str) {
         let Some((name, known)) = self.lanes.get_key_value(name) else { return };
         let Some(first) = known.due.first().copied() else { return };
-        match known.place {
-            Place::Changed | Place::Starved => {}
-            Place::Ahead(at) if at == first => {}
-            Place::Ahead(_) | Place::Seen => {
-                let name = Arc::clone(name);
-                self.put(&name, Place::Ahead(first));
-            }
+        if matches!(known.queue, Queue::None | Queue::Ahead(_)) {
+            let name = Arc::clone(name);
+            self.put(&name, Queue::Ahead(first));
         }
     }
 
-    fn put(&mut self, name: &Arc<str>, place: Place) {
+    fn put(&mut self, name: &Arc<str>, queue: Queue) {
         let Some(known) = self.lanes.get_mut(name) else { return };
-        let before = std::mem::replace(&mut known.place, place);
-        if before == place {
+        let before = std::mem::replace(&mut known.queue, queue);
+        if before == queue {
             return;
         }
-        if let Place::Ahead(at) = before {
+        if let Queue::Ahead(at) = before {
             self.ahead.remove(&(at, Arc::clone(name)));
         }
-        match place {
-            Place::Seen => {}
-            Place::Ahead(at) => drop(self.ahead.insert((at, Arc::clone(name)))),
-            Place::Changed => self.changed.push_back(Arc::clone(name)),
-            Place::Starved => self.starved.push_back(Arc::clone(name)),
+        let name = Arc::clone(name);
+        match queue {
+            Queue::None => {}
+            Queue::Ahead(at) => drop(self.ahead.insert((at, name))),
+            Queue::Changed => self.changed.push_back(name),
+            Queue::Starved => self.starved.push_back(name),
+            Queue::Retrying => self.retrying.push_back(name),
+        }
+    }
+}
+
+/// Takes the first lane that is still in this queue; it may have got into another one since.
+fn next(
+    names: &mut VecDeque<Arc<str>>,
+    lanes: &mut HashMap<Arc<str>, Known>,
+    queue: Queue,
+) -> Option<Arc<str>> {
+    loop {
+        let name = names.pop_front()?;
+        if let Some(known) = lanes.get_mut(&name)
+            && known.queue == queue
+        {
+            known.queue = Queue::None;
+            return Some(name);
         }
     }
 }

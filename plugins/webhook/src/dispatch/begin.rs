@@ -5,30 +5,25 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_model::Tenant;
 use tokio::time::Instant;
 
 use super::Dispatcher;
 use super::agenda::LOOK;
+use super::allot::{Allotted, Due};
 use super::attempt::Claimed;
-use super::breaker::Allowed;
 use super::lane::Lane;
 use super::panicked::attempt_or_note;
 use crate::store::{Directory, DueEvent, Millis, Recipient, StoreError, Wanted};
 
-/// A name with events that are due, and the tenant on whose lane they go.
-struct Due {
-    name: Arc<str>,
-    tenant: Arc<Tenant>,
-}
-
-/// What may begin.
+/// What was taken from the store.
 #[derive(Default)]
-struct Allotted {
-    /// Lanes, with what each may take.
-    lanes: Vec<(Due, Wanted)>,
-    /// Held lanes that may try one event.
-    probes: Vec<Due>,
+struct Taken {
+    /// By the names that they were received for.
+    events: HashMap<String, Vec<DueEvent>>,
+    /// Names whose events could not be read.
+    unread: HashSet<String>,
+    /// Why not.
+    error: Option<StoreError>,
 }
 
 // === impl Dispatcher ===
@@ -60,15 +55,12 @@ impl Dispatcher {
         self.agenda.advance(clock);
         self.ask_held_portals(&directory, clock, instant);
         let begun = self.begin_lanes(&directory, clock, instant).await;
-        if begun.is_err() {
-            // Lanes that were taken up and not begun are found by the next look.
-            self.agenda.distrust();
-        }
         let pause = self.agenda.pause(clock).min(self.agenda.good_for(instant)).min(self.held.pause(instant));
         begun.map(|()| pause)
     }
 
-    /// Gives places to lanes until there are none left, or nothing is due any more.
+    /// Gives places to lanes until there are none left, or nothing is due any more. A lane that cannot be read keeps no
+    /// other one from its events, and is looked at again in a second.
     async fn begin_lanes(
         &mut self,
         directory: &Directory,
@@ -78,120 +70,77 @@ impl Dispatcher {
         let mut failed = Ok(());
         let claimed = Claimed { wall: clock, at: instant, is_probe: false };
         loop {
-            let Allotted { lanes, probes } = self.allot(directory, instant).await?;
+            let mut allotted = Allotted::default();
+            self.allot(directory, claimed, &mut allotted).await;
+            let Allotted { lanes, probes, error } = allotted;
+            failed = error.map_or(failed, Err);
             if lanes.is_empty() && probes.is_empty() {
                 return failed;
             }
-            for due in probes {
-                self.begin_probe(directory, &due, claimed).await?;
-            }
             let (lanes, wanted): (Vec<Due>, Vec<Wanted>) = lanes.into_iter().unzip();
-            let (mut found, error) = self.take(&wanted, clock).await;
-            if let Some(error) = error {
-                failed = Err(error);
-            }
+            let Taken { mut events, unread, error } = self.take(&wanted, clock).await;
+            failed = error.map_or(failed, Err);
             for (due, wanted) in lanes.iter().zip(&wanted) {
-                let events = found.remove(&*due.name).unwrap_or_default();
-                let is_all = events.len() < wanted.limit;
-                for event in events {
-                    self.begin(directory, &due.tenant, event, claimed);
+                if unread.contains(&*due.name) {
+                    self.agenda.postpone(&due.name, clock);
+                    continue;
                 }
-                if is_all {
-                    self.agenda.is_done(&due.name, clock);
-                } else if self.has_room(&due.tenant, instant) {
+                let events = events.remove(&*due.name).unwrap_or_default();
+                let is_all = events.len() < wanted.limit;
+                self.elsewhere.remove(&*due.name);
+                for event in events {
+                    self.begin(directory, due, event, claimed);
+                }
+                if is_all && wanted.retries {
+                    self.agenda.note_done(&due.name, clock);
+                } else if is_all {
+                    self.agenda.wants_retry_place(&due.name);
+                } else if self.could_begin(due, instant) {
                     self.agenda.wants_place(&due.name);
                 }
             }
+            for due in probes {
+                if let Err(error) = self.begin_probe(directory, &due, claimed).await {
+                    failed = Err(error);
+                    self.agenda.postpone(&due.name, clock);
+                }
+            }
         }
     }
 
-    /// Decides which of the lanes of which something has changed may begin how much.
-    async fn allot(&mut self, directory: &Directory, instant: Instant) -> Result<Allotted, StoreError> {
-        let mut allotted = Allotted::default();
-        let mut places = self.places;
-        let (mut seen, mut again) = (HashSet::new(), Vec::new());
-        loop {
-            let free = places.free(&self.means.config);
-            let starved = if free > 0 { self.agenda.next_starved() } else { None };
-            let Some(name) = starved.or_else(|| self.agenda.next_changed()) else { break };
-            // Events of a customer that is gone stay where they are, and are never sent elsewhere.
-            let Some(tenant) = self.lane_tenant(directory, &name).await? else { continue };
-            if !seen.insert(tenant.name.clone()) {
-                // The lane has events under a former name, too, which come behind the others.
-                again.push(name);
-                continue;
-            }
-            let config = &self.means.config;
-            let lane = self.lanes.entry(tenant.name.as_str().to_owned()).or_insert_with(Lane::new);
-            let room = lane.room(config.in_flight, free, instant);
-            match lane.breaker.allows(instant) {
-                Allowed::All if room > 0 => {
-                    let retry_room = places.free_for_retries(config).max(lane.reserved());
-                    let retries = retry_room > 0;
-                    let limit = if retries { room.min(retry_room) } else { room };
-                    places.begin(limit, retries);
-                    let wanted = Wanted { tenant: (*name).to_owned(), limit, retries };
-                    allotted.lanes.push((Due { name, tenant }, wanted));
-                }
-                Allowed::All if lane.room(config.in_flight, usize::MAX, instant) > 0 => again.push(name),
-                Allowed::Probe if room > 0 => {
-                    places.begin(1, true);
-                    allotted.probes.push(Due { name, tenant });
-                }
-                Allowed::Login => self.held.look_at(tenant.name.as_str(), instant),
-                Allowed::All | Allowed::Probe | Allowed::NotBefore(_) | Allowed::Nothing => {}
-            }
-        }
-        for name in again {
-            self.agenda.wants_place(&name);
-        }
-        Ok(allotted)
-    }
-
-    /// Takes the first events that are due, by the names they were received for, and says what has failed. A lane that
-    /// cannot be read must not keep the others from theirs.
-    async fn take(
-        &mut self,
-        wanted: &[Wanted],
-        clock: Millis,
-    ) -> (HashMap<String, Vec<DueEvent>>, Option<StoreError>) {
-        let mut found: HashMap<String, Vec<DueEvent>> = HashMap::new();
+    /// Takes the first events that are due from the store. Where one of the lanes has a row that cannot be read, each is
+    /// asked for alone; of a store that is away nothing can be.
+    async fn take(&mut self, wanted: &[Wanted], clock: Millis) -> Taken {
+        let mut taken = Taken::default();
         if wanted.is_empty() {
-            return (found, None);
+            return taken;
         }
-        let mut note = |events: Vec<DueEvent>| {
-            for event in events {
-                found.entry(event.owner.tenant.clone()).or_default().push(event);
-            }
-        };
         let except = self.except(wanted);
-        let mut failed = match self.reader.due_of(wanted, clock, &except).await {
+        match self.reader.due_of(wanted, clock, &except).await {
             Ok(events) => {
-                note(events);
-                None
+                taken.note(events);
+                return taken;
             }
-            Err(error) => Some(error),
-        };
-        let is_readable = !matches!(failed, Some(StoreError::Away));
-        if failed.is_some() && wanted.len() > 1 && is_readable {
-            let mut failures = 0;
-            for one in wanted.chunks(1) {
-                match self.reader.due_of(one, clock, &except).await {
-                    Ok(events) => {
-                        failures = 0;
-                        note(events);
-                    }
-                    Err(error) => {
-                        failures += 1;
-                        failed = Some(error);
-                    }
-                }
-                if failures == FAILURES {
-                    break;
-                }
-            }
+            Err(error) => taken.error = Some(error),
         }
-        (found, failed)
+        for one in wanted {
+            let is_hopeless = wanted.len() == 1 || matches!(taken.error, Some(StoreError::Away));
+            let found = if is_hopeless {
+                None
+            } else {
+                Some(self.reader.due_of(std::slice::from_ref(one), clock, &except).await)
+            };
+            match found {
+                Some(Ok(events)) => {
+                    taken.note(events);
+                    continue;
+                }
+                Some(Err(error)) => taken.error = Some(error),
+                None => {}
+            }
+            taken.unread.insert(one.tenant.clone());
+        }
+        taken
     }
 
     /// Tries one event of a lane that is held, a new one if there is any: one that has failed before mostly fails again.
@@ -208,10 +157,10 @@ impl Dispatcher {
             events = self.reader.due_of(&wanted, claimed.wall, &except).await?;
         }
         if events.is_empty() {
-            self.agenda.is_done(&due.name, claimed.wall);
+            self.agenda.note_done(&due.name, claimed.wall);
         }
         for event in events {
-            self.begin(directory, &due.tenant, event, Claimed { is_probe: true, ..claimed });
+            self.begin(directory, due, event, Claimed { is_probe: true, ..claimed });
         }
         Ok(())
     }
@@ -222,24 +171,22 @@ impl Dispatcher {
         under_way.flatten().map(|claim| claim.id).collect()
     }
 
-    fn has_room(&self, tenant: &Tenant, instant: Instant) -> bool {
-        let lane = self.lanes.get(tenant.name.as_str());
-        lane.is_some_and(|lane| lane.room(self.means.config.in_flight, usize::MAX, instant) > 0)
-    }
-
     /// Sends an event to its customer's portal, on the lane of that tenant.
-    fn begin(&mut self, directory: &Directory, lane: &Arc<Tenant>, event: DueEvent, claimed: Claimed) {
+    fn begin(&mut self, directory: &Directory, due: &Due, event: DueEvent, claimed: Claimed) {
         let (lane, recipient) = match event.owner.recipient(directory) {
             Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
-            Recipient::Absent | Recipient::Another => (Arc::clone(lane), None),
+            Recipient::Absent | Recipient::Another => (Arc::clone(&due.tenant), None),
         };
         let (name, entry) = (lane.name.as_str().to_owned(), lane.fingerprint);
+        if lane.name != due.tenant.name {
+            self.elsewhere.insert(Arc::clone(&due.name), name.clone());
+        }
         self.under_way.entry(event.owner.tenant.clone()).or_default().insert(event.claim);
         let lane = self.lanes.entry(name.clone()).or_insert_with(Lane::new);
         let is_retry = event.attempts > 0;
         lane.begin(event.claim, is_retry);
         self.places.begin(1, is_retry);
-        lane.names.insert(event.owner.tenant.clone());
+        lane.has_name(&due.name);
         lane.has_entry(entry);
         self.show(&name);
         let (means, finished) = (self.means.clone(), self.finished.clone());
@@ -251,5 +198,12 @@ impl Dispatcher {
     }
 }
 
-/// A store that answers so many lanes in a row with errors is not asked for the others.
-const FAILURES: u32 = 3;
+// === impl Taken ===
+
+impl Taken {
+    fn note(&mut self, events: Vec<DueEvent>) {
+        for event in events {
+            self.events.entry(event.owner.tenant.clone()).or_default().push(event);
+        }
+    }
+}

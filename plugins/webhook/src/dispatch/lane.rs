@@ -1,6 +1,7 @@
 //! What is under way for one tenant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,8 +19,8 @@ pub(super) struct Lane {
     under_way: HashMap<Claim, bool>,
     /// When its portal has answered to an event last.
     answered: Option<Instant>,
-    /// The names that its events were received for.
-    pub(super) names: HashSet<String>,
+    /// The names that its events were received for; the first one has its turn.
+    names: Vec<Arc<str>>,
     /// The tenant's entry, as its fingerprint tells it from others.
     entry: Option<u64>,
     /// What was held by the portal is due since the breaker opened last.
@@ -35,7 +36,7 @@ impl Lane {
             hold_log: HoldLog::default(),
             under_way: HashMap::new(),
             answered: None,
-            names: HashSet::new(),
+            names: Vec::new(),
             entry: None,
             is_pulled: false,
         }
@@ -71,6 +72,25 @@ impl Lane {
     /// Notes that the portal has answered, whether it took the event or not; says whether it is the first time.
     pub(super) fn answered(&mut self, now: Instant) -> bool {
         self.answered.replace(now).is_none()
+    }
+
+    /// Notes that it has events that were received for a name.
+    pub(super) fn has_name(&mut self, name: &Arc<str>) {
+        if !self.names.contains(name) {
+            self.names.push(Arc::clone(name));
+        }
+    }
+
+    pub(super) fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// The names, another one first at each turn.
+    pub(super) fn take_turn(&mut self) -> Vec<Arc<str>> {
+        if !self.names.is_empty() {
+            self.names.rotate_left(1);
+        }
+        self.names.clone()
     }
 
     /// Notes which entry the tenant has; says whether it is another one than before.

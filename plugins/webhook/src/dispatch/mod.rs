@@ -1,6 +1,7 @@
 //! Brings stored events to their portals, each tenant on a lane of its own.
 
 mod agenda;
+mod allot;
 mod attempt;
 mod begin;
 mod breaker;
@@ -58,6 +59,8 @@ pub(crate) struct Dispatcher {
     held: Held,
     places: Places,
     former_names: FormerNames,
+    /// The lanes of names whose last events belonged to a customer that has another name now.
+    elsewhere: HashMap<Arc<str>, String>,
     agenda: Agenda,
     /// Whether the system's clock can be believed when it says that something is old.
     is_settled: Arc<AtomicBool>,
@@ -81,6 +84,7 @@ impl Dispatcher {
             held: Held::default(),
             places: Places::default(),
             former_names: FormerNames::default(),
+            elsewhere: HashMap::new(),
             agenda: Agenda::default(),
             is_settled: Arc::new(AtomicBool::new(true)),
             finished,

@@ -3,13 +3,16 @@
 //! A probe is no try: it sends no event, costs an event nothing, and takes no place of a delivery. It ends after
 //! [`LONGEST`], while a try may take `dispatch.attempt`. Its session is used by the delivery that follows.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use rand::RngExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Dispatcher;
+use super::agenda::LOOK;
 use super::attempt::reason;
 use super::breaker::Allowed;
 use super::hold_log::News;
@@ -23,7 +26,8 @@ pub(super) struct Probed {
     /// The entry that it was made with.
     entry: u64,
     begun: Instant,
-    outcome: Result<(), DeliveryError>,
+    /// None for one that panicked, which says nothing about the portal.
+    outcome: Option<Result<(), DeliveryError>>,
 }
 
 // === impl Dispatcher ===
@@ -40,7 +44,7 @@ impl Dispatcher {
                 continue;
             };
             // A probe for events that were discarded meanwhile would have no end.
-            if !lane.names.iter().any(|name| self.agenda.has(name)) {
+            if !lane.names().iter().any(|name| self.agenda.has(name)) {
                 continue;
             }
             match lane.breaker.allows(now) {
@@ -50,7 +54,13 @@ impl Dispatcher {
                     let (lane, ended) = (name.clone(), self.probed.0.clone());
                     let deadline = now + self.means.config.attempt.min(LONGEST);
                     self.tasks.spawn(async move {
-                        let outcome = portals.log_in(&tenant, deadline).await;
+                        let asked = AssertUnwindSafe(portals.log_in(&tenant, deadline)).catch_unwind();
+                        let outcome = asked.await.ok();
+                        if outcome.is_none() {
+                            tracing::error!(tenant = lane, "a login probe panicked");
+                            // The next one is due at once.
+                            sleep(LOOK).await;
+                        }
                         let probed = Probed { lane, entry: tenant.fingerprint, begun: now, outcome };
                         // The dispatcher outlives its probes; without it nobody counts.
                         let _ = ended.send(probed).await;
@@ -82,8 +92,9 @@ impl Dispatcher {
         let is_of_entry = lane.is_of_entry(probed.entry);
         if is_of_entry {
             match &probed.outcome {
-                Ok(()) => lane.breaker.login_worked(Instant::now()),
-                Err(error) => {
+                None => lane.breaker.inconclusive(Instant::now()),
+                Some(Ok(())) => lane.breaker.login_worked(Instant::now()),
+                Some(Err(error)) => {
                     let jitter = rand::rng().random();
                     lane.breaker.login_failed(error, probed.begun, &self.means.config, jitter);
                 }
@@ -91,7 +102,7 @@ impl Dispatcher {
             lane.may_be_held();
         }
         self.show(&probed.lane);
-        if let Err(error) = &probed.outcome {
+        if let Some(Err(error)) = &probed.outcome {
             self.means.status.failed(&probed.lane, error.to_string());
             if is_of_entry {
                 self.log_hold(&probed.lane, News::ProbeFailed, &reason(error));

@@ -7,6 +7,7 @@ use super::Dispatcher;
 use super::attempt::{Attempted, reason};
 use super::hold_log::News;
 use super::housekeeping::until_done;
+use super::lane::Lane;
 use crate::store::{Change, Millis, now};
 
 impl Dispatcher {
@@ -59,16 +60,16 @@ impl Dispatcher {
 
     /// Makes everything of a lane due that waits because of its portal.
     pub(super) fn make_due(&mut self, lane: &str) {
-        for tenant in self.lanes.get(lane).into_iter().flat_map(|lane| lane.names.iter()) {
-            let change = Change::PullForward { tenant: tenant.clone(), now: now() };
+        for tenant in self.lanes.get(lane).into_iter().flat_map(Lane::names) {
+            let change = Change::PullForward { tenant: (**tenant).to_owned(), now: now() };
             self.tasks.spawn(until_done(self.means.inbox.clone(), change));
         }
     }
 
     /// Looks at a lane again: it may be able to begin more.
     pub(super) fn wake(&mut self, lane: &str, clock: Millis) {
-        for name in self.lanes.get(lane).into_iter().flat_map(|lane| lane.names.iter()) {
-            self.agenda.wake(name, clock);
+        for name in self.lanes.get_mut(lane).map(Lane::take_turn).unwrap_or_default() {
+            self.agenda.wake(&name, clock);
         }
     }
 

@@ -9,6 +9,7 @@ use kyc_model::{Secret, Tenant, TenantTable};
 use kyc_plugin_api::testkit::{tenant, with_build};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::means::Client;
@@ -18,12 +19,24 @@ use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::store::{Failure, Filter, Inbox, Keyring, Listed, NewEvent, Owner, Sqlite, State};
 use crate::{DispatchConfig, Event};
 
-/// Panics with events that say so, and takes the others.
-#[derive(Default)]
-struct Fragile(Mutex<Vec<String>>);
+/// Takes events once it may, but those that say that they are refused; panics with those that say so.
+struct Portal {
+    taken: Mutex<Vec<String>>,
+    gate: Semaphore,
+}
+
+impl Portal {
+    fn new(permits: usize) -> Arc<Self> {
+        Arc::new(Self { taken: Mutex::default(), gate: Semaphore::new(permits) })
+    }
+
+    fn taken(&self) -> Vec<String> {
+        self.taken.lock().unwrap().clone()
+    }
+}
 
 #[async_trait]
-impl Client for Fragile {
+impl Client for Portal {
     async fn deliver(
         &self,
         _: &Tenant,
@@ -32,9 +45,13 @@ impl Client for Fragile {
         _: Instant,
         _: &mut Option<Answer>,
     ) -> Result<(), DeliveryError> {
+        let _permit = self.gate.acquire().await.unwrap();
         let resource = event.resource().unwrap_or_default().to_owned();
         assert!(!resource.contains("panic"), "a mistake of the client's");
-        self.0.lock().unwrap().push(resource);
+        if resource.starts_with("refused") {
+            return Err(DeliveryError::Status(503));
+        }
+        self.taken.lock().unwrap().push(resource);
         Ok(())
     }
 
@@ -106,10 +123,14 @@ impl Running {
     }
 
     async fn accept_for(&self, tenant: &Tenant, resource: &str) {
+        self.accept_of(Owner::of(tenant), resource).await;
+    }
+
+    async fn accept_of(&self, owner: Owner, resource: &str) {
         let body = format!(
             r#"{{"payload":{{"resource_type":"report","action":"report.completed","object":{{"id":"{resource}"}}}}}}"#
         );
-        let (uid, owner) = (Uuid::now_v7(), Owner::of(tenant));
+        let uid = Uuid::now_v7();
         let new = NewEvent {
             uid,
             body: keyring().seal(uid, &owner, body.as_bytes()).unwrap(),
@@ -161,15 +182,15 @@ fn quick() -> DispatchConfig {
 /// A try that panicked kept its place for ever: two of them, and a tenant whose portal was not proven had none left.
 #[tokio::test]
 async fn a_try_that_panics_gives_its_place_back_and_the_third_one_ends_the_event() {
-    let client = Arc::new(Fragile::default());
-    let running = Running::start(Arc::<Fragile>::clone(&client), quick()).await;
+    let client = Portal::new(1);
+    let running = Running::start(Arc::<Portal>::clone(&client), quick()).await;
     for resource in ["panic-1", "panic-2", "panic-3", "good-1", "good-2"] {
         running.accept(resource).await;
     }
 
     let ended = running.ended().await;
 
-    let mut taken = client.0.lock().unwrap().clone();
+    let mut taken = client.taken();
     taken.sort_unstable();
     assert_eq!(taken, ["good-1", "good-2"]);
     let dead: Vec<_> = ended.iter().filter(|one| one.state == State::Dead).collect();
@@ -186,13 +207,13 @@ async fn a_try_that_panics_gives_its_place_back_and_the_third_one_ends_the_event
 /// Housekeeping was a part of the dispatcher's loop: its mistakes ended the process, and its work held deliveries up.
 #[tokio::test]
 async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
-    let client = Arc::new(Fragile::default());
+    let client = Portal::new(1);
     let readers = AtomicUsize::new(0);
     let reader = move |store: &Sqlite| -> Box<dyn Reader> {
         assert!(readers.fetch_add(1, Ordering::Relaxed) > 0, "the first reader is a mistake");
         Box::new(store.reader())
     };
-    let running = Running::start_with(Arc::<Fragile>::clone(&client), quick(), reader).await;
+    let running = Running::start_with(Arc::<Portal>::clone(&client), quick(), reader).await;
     running.accept("good").await;
 
     running.ended().await;
@@ -201,15 +222,12 @@ async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
         sleep(Duration::from_millis(5)).await;
     }
 
-    assert_eq!(*client.0.lock().unwrap(), ["good"]);
+    assert_eq!(client.taken(), ["good"]);
     running.stop().await;
 }
 
-/// A row that could not be read ended the round, and the tenants that came behind waited with it.
-#[tokio::test]
-async fn a_row_that_cannot_be_read_keeps_no_other_tenants_events_back() {
-    let client = Arc::new(Fragile::default());
-    let running = Running::start(Arc::<Fragile>::clone(&client), quick()).await;
+/// Puts an event of a tenant's into the store that nobody can read.
+async fn damage(running: &Running) {
     let options = SqliteConnectOptions::new().filename(running.folder.path().join("events.db"));
     let mut connection = options.connect().await.unwrap();
     let damaged = "INSERT INTO event(uid, tenant, kind, key_id, body, state, due_ms, received_ms, since_ms, trace) \
@@ -219,13 +237,55 @@ async fn a_row_that_cannot_be_read_keeps_no_other_tenants_events_back() {
     while running.means.status.unreadable().is_none() {
         sleep(Duration::from_millis(5)).await;
     }
+}
 
-    for resource in ["good-1", "good-2", "good-3"] {
-        running.accept_for(&globex(), resource).await;
+/// A row that could not be read ended the round, and the tenants that came behind waited with it; while the portal was
+/// held, and the row was to show whether it is back, for ever.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_keeps_no_other_tenants_events_back() {
+    for is_held in [false, true] {
+        let client = Portal::new(1);
+        let config = DispatchConfig { breaker_open: Duration::from_millis(50), ..quick() };
+        let running = Running::start(Arc::<Portal>::clone(&client), config).await;
+        if is_held {
+            for number in 0..5 {
+                running.accept(&format!("refused-{number}")).await;
+            }
+            while running.means.status.hold("acme").is_none() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
+        damage(&running).await;
+
+        for resource in ["good-1", "good-2", "good-3"] {
+            running.accept_for(&globex(), resource).await;
+        }
+        while client.taken().len() < 3 {
+            sleep(Duration::from_millis(5)).await;
+        }
+
+        running.stop().await;
     }
-    while client.0.lock().unwrap().len() < 3 {
-        sleep(Duration::from_millis(5)).await;
+}
+
+/// The events under one of a tenant's two names were left alone for as long as the other one had any.
+#[tokio::test]
+async fn events_under_a_former_name_take_turns_with_those_under_the_new_one() {
+    let client = Portal::new(0);
+    let running = Running::start(Arc::<Portal>::clone(&client), quick()).await;
+    for number in 0..100 {
+        running.accept(&format!("new-{number}")).await;
+    }
+    for number in 0..3 {
+        let former = Owner { tenant: "former".to_owned(), ..Owner::of(&acme()) };
+        running.accept_of(former, &format!("former-{number}")).await;
     }
 
+    client.gate.add_permits(1);
+    running.ended().await;
+
+    let taken = client.taken();
+    let last = taken.iter().rposition(|resource| resource.starts_with("former"));
+    assert!(last.is_some_and(|last| last < 50), "{taken:?}");
     running.stop().await;
 }
