@@ -37,6 +37,10 @@ pub(super) struct Agenda {
 struct Known {
     due: BTreeSet<Millis>,
     queue: Queue,
+    /// It could not be read, and is left alone until then.
+    not_before: Option<Millis>,
+    /// Everything that is due of it was tried before.
+    has_only_retries: bool,
 }
 
 /// In which queue a lane is.
@@ -72,10 +76,13 @@ impl Agenda {
             let mut before = known.remove(&name).unwrap_or_default();
             before.due.insert(lane.first_due);
             before.queue = Queue::None;
+            before.has_only_retries &= !self.is_outdated;
             self.lanes.insert(name, before);
         }
         for name in waited {
-            self.put(&name, Queue::Changed);
+            if self.lanes.get(&name).is_some_and(|known| known.not_before.is_none()) {
+                self.put(&name, Queue::Changed);
+            }
         }
         let names: Vec<Arc<str>> = self.lanes.keys().cloned().collect();
         for name in names {
@@ -110,13 +117,31 @@ impl Agenda {
         self.plan(name);
     }
 
+    /// Notes that a new event has come.
+    pub(super) fn note_arrival(&mut self, name: &str, clock: Millis) {
+        self.note(name, clock);
+        let Some((name, known)) = self.lanes.get_key_value(name) else { return };
+        let (name, is_retrying) = (Arc::clone(name), known.queue == Queue::Retrying);
+        if let Some(known) = self.lanes.get_mut(&name) {
+            known.has_only_retries = false;
+        }
+        if is_retrying {
+            self.put(&name, Queue::Changed);
+        }
+    }
+
     /// Notes that a lane may be able to begin more, if anything of it is due.
     pub(super) fn wake(&mut self, name: &str, clock: Millis) {
         let Some((name, known)) = self.lanes.get_key_value(name) else { return };
-        if known.due.first().is_some_and(|due| *due <= clock) {
+        if known.not_before.is_none() && known.due.first().is_some_and(|due| *due <= clock) {
             let name = Arc::clone(name);
             self.put(&name, Queue::Changed);
         }
+    }
+
+    /// Says whether everything that is due of a lane was tried before, as far as is known.
+    pub(super) fn has_only_retries(&self, name: &str) -> bool {
+        self.lanes.get(name).is_some_and(|known| known.has_only_retries)
     }
 
     /// Says whether a lane has anything that waits, as far as is known.
@@ -131,8 +156,11 @@ impl Agenda {
 
     /// Has a lane looked at in a second: it could not be read.
     pub(super) fn postpone(&mut self, name: &Arc<str>, clock: Millis) {
-        let second = i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX);
-        self.put(name, Queue::Ahead(clock.saturating_add(second)));
+        let until = clock.saturating_add(i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX));
+        if let Some(known) = self.lanes.get_mut(name) {
+            known.not_before = Some(until);
+        }
+        self.put(name, Queue::Ahead(until));
     }
 
     /// Notes that a lane could begin more if there were a place for it.
@@ -142,6 +170,9 @@ impl Agenda {
 
     /// Notes that a lane may have more due if it had a place for retries.
     pub(super) fn wants_retry_place(&mut self, name: &Arc<str>) {
+        if let Some(known) = self.lanes.get_mut(name) {
+            known.has_only_retries = true;
+        }
         self.put(name, Queue::Retrying);
     }
 
@@ -149,6 +180,7 @@ impl Agenda {
     pub(super) fn note_done(&mut self, name: &str, clock: Millis) {
         let Some(known) = self.lanes.get_mut(name) else { return };
         known.due.retain(|due| *due > clock);
+        known.has_only_retries = false;
         if known.due.is_empty() {
             if let Queue::Ahead(at) = known.queue {
                 self.ahead.remove(&(at, name.into()));
@@ -164,7 +196,7 @@ impl Agenda {
         while self.ahead.first().is_some_and(|(due, _)| *due <= clock) {
             let Some((_, name)) = self.ahead.pop_first() else { return };
             if let Some(known) = self.lanes.get_mut(&name) {
-                known.queue = Queue::Changed;
+                (known.queue, known.not_before) = (Queue::Changed, None);
                 self.changed.push_back(name);
             }
         }
@@ -194,7 +226,7 @@ impl Agenda {
     /// Has a lane looked at when the first of its times has come.
     fn plan(&mut self, name: &str) {
         let Some((name, known)) = self.lanes.get_key_value(name) else { return };
-        let Some(first) = known.due.first().copied() else { return };
+        let Some(first) = known.due.first().copied().max(known.not_before) else { return };
         if matches!(known.queue, Queue::None | Queue::Ahead(_)) {
             let name = Arc::clone(name);
             self.put(&name, Queue::Ahead(first));

@@ -57,12 +57,17 @@ impl Dispatcher {
             let lane = self.lanes.entry(tenant.name.as_str().to_owned()).or_insert_with(Lane::new);
             lane.has_name(&name);
             let (allowed, reserved) = (lane.breaker.allows(instant), lane.reserved());
+            let config = &self.means.config;
+            let room = lane.room(config.in_flight, places.free(config), instant);
             let due = Due { name, tenant };
-            let room = self.room(&due, places.free(&self.means.config), instant);
             match allowed {
                 Allowed::All if room > 0 => {
-                    let retry_room = places.free_for_retries(&self.means.config).max(reserved);
+                    let retry_room = places.free_for_retries(config).max(reserved);
                     let retries = retry_room > 0;
+                    if !retries && self.agenda.has_only_retries(&due.name) {
+                        self.agenda.wants_retry_place(&due.name);
+                        continue;
+                    }
                     let limit = if retries { room.min(retry_room) } else { room };
                     places.begin(limit, retries);
                     let wanted = Wanted { tenant: (*due.name).to_owned(), limit, retries };
@@ -91,24 +96,19 @@ impl Dispatcher {
         waited.or_else(|| self.agenda.next_changed())
     }
 
-    /// How many events of a name may begin now, of `free` for all. Where the last ones belonged to a customer with another
-    /// name now, its lane must have room as well; one at a time goes on in any case, so that it blocks nobody.
-    fn room(&self, due: &Due, free: usize, instant: Instant) -> usize {
-        let (own, elsewhere) = self.rooms(due, free, instant);
-        own.min(elsewhere.max(1))
-    }
-
     /// Says whether more events of a name could begin if there were places for them.
     pub(super) fn could_begin(&self, due: &Due, instant: Instant) -> bool {
-        let (own, elsewhere) = self.rooms(due, usize::MAX, instant);
-        own.min(elsewhere) > 0
+        let is_searched =
+            self.passed_over.get(&due.name).is_some_and(|events| events.len() >= MAX_PASSED_OVER);
+        !is_searched && self.has_room(&due.tenant, instant)
     }
 
-    /// The rooms of the lane of a name, and of the one that its last events went on.
-    fn rooms(&self, due: &Due, free: usize, instant: Instant) -> (usize, usize) {
-        let room = |lane: &Lane| lane.room(self.means.config.in_flight, free, instant);
-        let own = self.lanes.get(due.tenant.name.as_str()).map_or(0, room);
-        let elsewhere = self.elsewhere.get(&*due.name).and_then(|lane| self.lanes.get(lane));
-        (own, elsewhere.map_or(usize::MAX, room))
+    /// Says whether a lane has room, whatever others have.
+    pub(super) fn has_room(&self, tenant: &Tenant, instant: Instant) -> bool {
+        let lane = self.lanes.get(tenant.name.as_str());
+        lane.is_none_or(|lane| lane.room(self.means.config.in_flight, usize::MAX, instant) > 0)
     }
 }
+
+/// Events under one name that may be passed over; those behind them wait with them.
+const MAX_PASSED_OVER: usize = 200;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Dispatcher;
 use super::agenda::LOOK;
 use super::allot::{Allotted, Due};
 use super::attempt::Claimed;
 use super::lane::Lane;
 use super::panicked::attempt_or_note;
-use crate::store::{Directory, DueEvent, Millis, Recipient, StoreError, Wanted};
+use super::{Dispatcher, tell};
+use crate::store::{Change, Directory, DueEvent, Millis, Recipient, StoreError, Wanted};
 
 /// What was taken from the store.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Dispatcher {
         self.bind_customers(&directory).await?;
         self.take_up_parked(&directory).await?;
         let news = self.means.inbox.take_news();
-        news.tenants.iter().for_each(|name| self.agenda.note(name, clock));
+        news.tenants.iter().for_each(|name| self.agenda.note_arrival(name, clock));
         if news.is_more {
             self.agenda.outdate();
         }
@@ -87,11 +87,13 @@ impl Dispatcher {
                 }
                 let events = events.remove(&*due.name).unwrap_or_default();
                 let is_all = events.len() < wanted.limit;
-                self.elsewhere.remove(&*due.name);
+                self.had_turn(due, !events.is_empty());
                 for event in events {
                     self.begin(directory, due, event, claimed);
                 }
-                if is_all && wanted.retries {
+                if is_all && self.passed_over.contains_key(&due.name) {
+                    // They are still due: the lanes that have no room for them bring them up.
+                } else if is_all && wanted.retries {
                     self.agenda.note_done(&due.name, clock);
                 } else if is_all {
                     self.agenda.wants_retry_place(&due.name);
@@ -109,7 +111,7 @@ impl Dispatcher {
     }
 
     /// Takes the first events that are due from the store. Where one of the lanes has a row that cannot be read, each is
-    /// asked for alone; of a store that is away nothing can be.
+    /// asked for alone; a store that is away, or answers slowly, is not asked for all of them.
     async fn take(&mut self, wanted: &[Wanted], clock: Millis) -> Taken {
         let mut taken = Taken::default();
         if wanted.is_empty() {
@@ -123,8 +125,10 @@ impl Dispatcher {
             }
             Err(error) => taken.error = Some(error),
         }
+        let begun = Instant::now();
         for one in wanted {
-            let is_hopeless = wanted.len() == 1 || matches!(taken.error, Some(StoreError::Away));
+            let is_away = matches!(taken.error, Some(StoreError::Away)) || begun.elapsed() > MAX_SEARCH;
+            let is_hopeless = wanted.len() == 1 || is_away;
             let found = if is_hopeless {
                 None
             } else {
@@ -168,18 +172,32 @@ impl Dispatcher {
     /// What is under way of these lanes, and still due as the store knows it.
     fn except(&self, wanted: &[Wanted]) -> Vec<i64> {
         let under_way = wanted.iter().filter_map(|wanted| self.under_way.get(&wanted.tenant));
-        under_way.flatten().map(|claim| claim.id).collect()
+        let passed_over = wanted.iter().filter_map(|wanted| self.passed_over.get(wanted.tenant.as_str()));
+        under_way.chain(passed_over).flatten().map(|claim| claim.id).collect()
     }
 
-    /// Sends an event to its customer's portal, on the lane of that tenant.
+    /// Lets the other names of a tenant be first, where events of one have had their turn.
+    fn had_turn(&mut self, due: &Due, has_begun: bool) {
+        if has_begun && let Some(lane) = self.lanes.get_mut(due.tenant.name.as_str()) {
+            lane.had_turn(&due.name);
+        }
+    }
+
+    /// Sends an event to its customer's portal, on the lane of that tenant. An event of a customer that has another name now
+    /// is passed over while his lane has no room, so that neither his limit nor a hold of his portal is gone around, and those
+    /// behind it are not blocked.
     fn begin(&mut self, directory: &Directory, due: &Due, event: DueEvent, claimed: Claimed) {
         let (lane, recipient) = match event.owner.recipient(directory) {
             Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
             Recipient::Absent | Recipient::Another => (Arc::clone(&due.tenant), None),
         };
         let (name, entry) = (lane.name.as_str().to_owned(), lane.fingerprint);
-        if lane.name != due.tenant.name {
-            self.elsewhere.insert(Arc::clone(&due.name), name.clone());
+        if lane.name != due.tenant.name && !self.has_room(&lane, claimed.at) {
+            self.lanes.entry(name).or_insert_with(Lane::new).has_name(&due.name);
+            self.passed_over.entry(Arc::clone(&due.name)).or_default().insert(event.claim);
+            let (inbox, release) = (self.means.inbox.clone(), Change::Release(vec![event.claim]));
+            self.tasks.spawn(async move { tell(inbox.change(release).await) });
+            return;
         }
         self.under_way.entry(event.owner.tenant.clone()).or_default().insert(event.claim);
         let lane = self.lanes.entry(name.clone()).or_insert_with(Lane::new);
@@ -207,3 +225,6 @@ impl Taken {
         }
     }
 }
+
+/// How long lanes are asked for one by one where asking for all of them has failed.
+const MAX_SEARCH: Duration = Duration::from_secs(2);

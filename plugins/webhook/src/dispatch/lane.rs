@@ -85,12 +85,13 @@ impl Lane {
         &self.names
     }
 
-    /// The names, another one first at each turn.
-    pub(super) fn take_turn(&mut self) -> Vec<Arc<str>> {
-        if !self.names.is_empty() {
-            self.names.rotate_left(1);
+    /// Notes that events of a name had their turn: the others are first now.
+    pub(super) fn had_turn(&mut self, name: &Arc<str>) {
+        if let Some(place) = self.names.iter().position(|known| known == name)
+            && let Some(names) = self.names.get_mut(place..)
+        {
+            names.rotate_left(1);
         }
-        self.names.clone()
     }
 
     /// Notes which entry the tenant has; says whether it is another one than before.

@@ -59,8 +59,8 @@ pub(crate) struct Dispatcher {
     held: Held,
     places: Places,
     former_names: FormerNames,
-    /// The lanes of names whose last events belonged to a customer that has another name now.
-    elsewhere: HashMap<Arc<str>, String>,
+    /// Events by the names they were received for, of customers with another name now, for which their lanes have no room.
+    passed_over: HashMap<Arc<str>, HashSet<Claim>>,
     agenda: Agenda,
     /// Whether the system's clock can be believed when it says that something is old.
     is_settled: Arc<AtomicBool>,
@@ -84,7 +84,7 @@ impl Dispatcher {
             held: Held::default(),
             places: Places::default(),
             former_names: FormerNames::default(),
-            elsewhere: HashMap::new(),
+            passed_over: HashMap::new(),
             agenda: Agenda::default(),
             is_settled: Arc::new(AtomicBool::new(true)),
             finished,
@@ -129,7 +129,10 @@ impl Dispatcher {
                 Some(probed) = self.probed.1.recv() => self.settle_probe(&probed),
                 () = inbox.arrival() => {}
                 () = sleep(pause) => {}
-                _ = forgetting.tick() => self.former_names.forget(),
+                _ = forgetting.tick() => {
+                    self.former_names.forget();
+                    self.passed_over.clear();
+                }
                 _ = shutdown.changed() => {}
             }
         }

@@ -68,8 +68,9 @@ impl Dispatcher {
 
     /// Looks at a lane again: it may be able to begin more.
     pub(super) fn wake(&mut self, lane: &str, clock: Millis) {
-        for name in self.lanes.get_mut(lane).map(Lane::take_turn).unwrap_or_default() {
-            self.agenda.wake(&name, clock);
+        for name in self.lanes.get(lane).into_iter().flat_map(Lane::names) {
+            self.passed_over.remove(name);
+            self.agenda.wake(name, clock);
         }
     }
 

@@ -1,64 +1,21 @@
-//! The dispatcher over a file, with clients that do what a test needs.
+//! The dispatcher over a file, with a client that does what a test needs.
 
-use std::sync::Mutex;
+mod portal;
+
 use std::sync::atomic::AtomicUsize;
 
-use async_trait::async_trait;
-use http::HeaderMap;
 use kyc_model::{Secret, Tenant, TenantTable};
 use kyc_plugin_api::testkit::{tenant, with_build};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::means::Client;
 use super::*;
-use crate::fintechos::{Answer, DeliveryError};
+use crate::DispatchConfig;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::store::{Failure, Filter, Inbox, Keyring, Listed, NewEvent, Owner, Sqlite, State};
-use crate::{DispatchConfig, Event};
-
-/// Takes events once it may, but those that say that they are refused; panics with those that say so.
-struct Portal {
-    taken: Mutex<Vec<String>>,
-    gate: Semaphore,
-}
-
-impl Portal {
-    fn new(permits: usize) -> Arc<Self> {
-        Arc::new(Self { taken: Mutex::default(), gate: Semaphore::new(permits) })
-    }
-
-    fn taken(&self) -> Vec<String> {
-        self.taken.lock().unwrap().clone()
-    }
-}
-
-#[async_trait]
-impl Client for Portal {
-    async fn deliver(
-        &self,
-        _: &Tenant,
-        event: &Event,
-        _: &HeaderMap,
-        _: Instant,
-        _: &mut Option<Answer>,
-    ) -> Result<(), DeliveryError> {
-        let _permit = self.gate.acquire().await.unwrap();
-        let resource = event.resource().unwrap_or_default().to_owned();
-        assert!(!resource.contains("panic"), "a mistake of the client's");
-        if resource.starts_with("refused") {
-            return Err(DeliveryError::Status(503));
-        }
-        self.taken.lock().unwrap().push(resource);
-        Ok(())
-    }
-
-    async fn log_in(&self, _: &Tenant, _: Instant) -> Result<(), DeliveryError> {
-        Ok(())
-    }
-}
+use portal::Portal;
 
 /// A running dispatcher and its store.
 struct Running {
@@ -287,5 +244,29 @@ async fn events_under_a_former_name_take_turns_with_those_under_the_new_one() {
     let taken = client.taken();
     let last = taken.iter().rposition(|resource| resource.starts_with("former"));
     assert!(last.is_some_and(|last| last < 50), "{taken:?}");
+    running.stop().await;
+}
+
+/// The events under a name that another customer had before went past the limit of his portal and a hold of it.
+#[tokio::test]
+async fn a_name_that_has_changed_hands_brings_no_portal_more_than_its_limit() {
+    let client = Portal::new(0);
+    let running = Running::start(Arc::<Portal>::clone(&client), quick()).await;
+    for number in 0..20 {
+        let former = Owner { tenant: "acme".to_owned(), ..Owner::of(&globex()) };
+        running.accept_of(former, &format!("globex-{number}")).await;
+    }
+    for number in 0..5 {
+        running.accept(&format!("acme-{number}")).await;
+    }
+    while client.under_way.lock().unwrap().len() < 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+
+    client.gate.add_permits(1);
+    running.ended().await;
+
+    let most: Vec<usize> = client.under_way.lock().unwrap().values().map(|(_, most)| *most).collect();
+    assert_eq!((client.taken().len(), most), (25, vec![2, 2]));
     running.stop().await;
 }

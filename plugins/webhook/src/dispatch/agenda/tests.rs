@@ -114,17 +114,43 @@ async fn a_look_brings_every_lane_up_that_has_something_due_and_first_those_that
     assert_eq!(agenda.pause(1), Duration::from_millis(8));
 }
 
-#[test]
-fn a_lane_that_cannot_be_read_comes_up_after_a_second() {
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_cannot_be_read_comes_up_after_a_second_whatever_comes_in_meanwhile() {
     let mut agenda = Agenda::default();
     agenda.note("acme", 1);
     agenda.advance(5);
     let name = agenda.next_changed().unwrap();
 
     agenda.postpone(&name, 5);
+    agenda.note_arrival("acme", 6);
+    agenda.wake("acme", 6);
+    agenda.refresh(vec![lane("acme", 1)], Instant::now());
     agenda.advance(1004);
     let early = agenda.next_changed();
     agenda.advance(1005);
 
     assert_eq!((early, agenda.next_changed()), (None, Some(name)));
+}
+
+/// A lane that waited for a place of retries was looked at only a second after a new event had come.
+#[tokio::test(start_paused = true)]
+async fn a_lane_with_nothing_but_retries_is_not_searched_for_new_events_until_one_comes() {
+    let mut agenda = Agenda::default();
+    agenda.note("acme", 1);
+    agenda.advance(5);
+    let name = agenda.next_changed().unwrap();
+    agenda.wants_retry_place(&name);
+    agenda.refresh(vec![lane("acme", 1)], Instant::now());
+    agenda.advance(5);
+    let after_a_look = (agenda.has_only_retries("acme"), changed(&mut agenda).len());
+    agenda.wants_retry_place(&name);
+
+    agenda.note_arrival("acme", 6);
+
+    assert_eq!(after_a_look, (true, 1));
+    assert_eq!((agenda.has_only_retries("acme"), changed(&mut agenda)), (false, vec![name.clone()]));
+    agenda.wants_retry_place(&name);
+    agenda.outdate();
+    agenda.refresh(vec![lane("acme", 1)], Instant::now());
+    assert!(!agenda.has_only_retries("acme"), "others may have stored some");
 }

@@ -110,8 +110,14 @@ impl Reader for PostgresReader {
         let mut found = Vec::new();
         for retries in [true, false] {
             let alike: Vec<&Wanted> = wanted.iter().filter(|one| one.retries == retries).collect();
-            if !alike.is_empty() {
-                found.extend(self.claim(due_of(&alike, retries, except)).await?);
+            if alike.is_empty() {
+                continue;
+            }
+            match self.claim(due_of(&alike, retries, except)).await {
+                Ok(events) => found.extend(events),
+                Err(error) if found.is_empty() => return Err(error),
+                // What is claimed already must not wait for the end of its lease.
+                Err(_) => break,
             }
         }
         Ok(found)
