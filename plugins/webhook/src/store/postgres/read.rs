@@ -29,15 +29,27 @@ impl PostgresReader {
         Self { store, connection: None }
     }
 
+    /// Planned anew each time: the plan of a statement without parameters is kept whatever `plan_cache_mode` says, and one
+    /// that was made while the tables were empty reads all of them later.
     async fn rows<T>(
         &mut self,
+        query: QueryBuilder<Engine>,
+        read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.fetch(query, false, read).await
+    }
+
+    async fn fetch<T>(
+        &mut self,
         mut query: QueryBuilder<Engine>,
+        is_kept: bool,
         read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreError> {
         let (store, connection) = (&self.store, self.connection.take());
         let (connection, rows) = in_time(async {
             let mut connection = store.connection_for_claims(connection).await?;
-            let rows = query.build().fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
+            let query = query.build().persistent(is_kept);
+            let rows = query.fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
             Ok((connection, rows))
         })
         .await?;
@@ -74,7 +86,7 @@ impl PostgresReader {
                 trace: row.try_get(6)?,
             })
         };
-        self.rows(query, read).await
+        self.fetch(query, true, read).await
     }
 }
 

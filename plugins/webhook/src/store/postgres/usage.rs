@@ -44,7 +44,8 @@ pub(super) async fn add_up(connection: &mut PgConnection) -> Result<(), sqlx::Er
                    RETURNING tenant, events, bytes, keys) \
                  INSERT INTO event_use SELECT tenant, sum(events), sum(bytes), sum(keys) FROM gone GROUP BY tenant \
                  HAVING sum(events) <> 0 OR sum(bytes) <> 0 OR sum(keys) <> 0";
-    sqlx::query(query).execute(connection).await.map(drop)
+    // Without parameters, its plan would be the one that was made for an empty table.
+    sqlx::query(query).persistent(false).execute(connection).await.map(drop)
 }
 
 /// How long a look at what tenants use holds.
