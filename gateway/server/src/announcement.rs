@@ -81,7 +81,7 @@ impl Announcement {
     }
 
     async fn can_serve(&self) {
-        let mut look = interval(LOOK);
+        let mut look = interval(POLL_INTERVAL);
         while self.readiness.verdict().is_err() {
             look.tick().await;
         }
@@ -118,4 +118,4 @@ impl BackgroundService for Announcement {
     }
 }
 
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);

@@ -184,7 +184,7 @@ impl Drain {
     /// Returns when nothing is in flight, and either no connection is open or none had a request for a moment: whoever
     /// is about to send one on a connection that it keeps, or has just made, is answered, and told to close it.
     async fn idle(&self) {
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(POLL_INTERVAL);
         let mut quiet_since = Instant::now();
         loop {
             if self.metrics.in_flight.get() > 0 || !self.under_way.is_over() {
@@ -206,7 +206,7 @@ impl BackgroundService for Drain {
             }
         }
         // A request whose head is still being read counts as soon as it has one.
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let Hurry { interrupt, terminate } = &mut *self.hurry.lock().await;
         let time = async {
             if *self.replace.borrow() {
@@ -241,7 +241,7 @@ pub(crate) fn leave(log: &Log, code: i32) -> ! {
 }
 
 /// How often the number of requests in flight is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long connections have to send a request.
 const QUIET: Duration = Duration::from_secs(2);
 /// Longer than a call to Onfido may take by default.

@@ -79,7 +79,7 @@ impl BackgroundService for Logging {
                 known = Some(table);
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 _ = shutdown.changed() => {}
             }
         }
@@ -87,4 +87,4 @@ impl BackgroundService for Logging {
 }
 
 /// How soon a new document's keys are in force.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);

@@ -99,7 +99,7 @@ impl Agenda {
     /// How long the store need not be asked.
     pub(super) fn good_for(&self, now: Instant) -> Duration {
         let Some(looked) = self.looked else { return Duration::ZERO };
-        let interval = if self.is_outdated { SOON } else { LOOK };
+        let interval = if self.is_outdated { OUTDATED_POLL_INTERVAL } else { POLL_INTERVAL };
         (looked + interval).saturating_duration_since(now)
     }
 
@@ -110,7 +110,7 @@ impl Agenda {
         }
         if let Some(known) = self.lanes.get_mut(name) {
             known.due.insert(due);
-            if known.due.len() > KNOWN {
+            if known.due.len() > MAX_KNOWN_TIMES {
                 known.due.pop_last();
             }
         }
@@ -156,7 +156,7 @@ impl Agenda {
 
     /// Has a lane looked at in a second: it could not be read.
     pub(super) fn postpone(&mut self, name: &Arc<str>, clock: Millis) {
-        let until = clock.saturating_add(i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX));
+        let until = clock.saturating_add(i64::try_from(POLL_INTERVAL.as_millis()).unwrap_or(i64::MAX));
         if let Some(known) = self.lanes.get_mut(name) {
             known.not_before = Some(until);
         }
@@ -205,7 +205,7 @@ impl Agenda {
     /// How long nothing becomes due.
     pub(super) fn pause(&self, clock: Millis) -> Duration {
         let ahead = self.ahead.first().map(|(due, _)| due.saturating_sub(clock));
-        ahead.map_or(LOOK, |ahead| Duration::from_millis(u64::try_from(ahead).unwrap_or_default()))
+        ahead.map_or(POLL_INTERVAL, |ahead| Duration::from_millis(u64::try_from(ahead).unwrap_or_default()))
     }
 
     /// The next lane of which something has changed.
@@ -271,11 +271,11 @@ fn next(
 }
 
 /// How long the dispatcher goes by what it knows: what was due and not seen is seen then.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The same, when it knows that something has changed.
-const SOON: Duration = Duration::from_millis(100);
+const OUTDATED_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Times of a lane that are known at most; the later ones come with a look.
-const KNOWN: usize = 64;
+const MAX_KNOWN_TIMES: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -154,7 +154,7 @@ pub(super) async fn record_result(means: &Means, mut end: Finish) -> Next {
     if recorded.is_err() {
         means.unrecorded.begin();
         while recorded.is_err() {
-            sleep(AGAIN).await;
+            sleep(RETRY_INTERVAL).await;
             // The system's clock may have jumped meanwhile, and what is not in the store has not moved along.
             let jumped = now().saturating_sub(wall).saturating_sub(schedule::millis(at.elapsed()));
             end.next = schedule::moved(decided, jumped);
@@ -216,4 +216,4 @@ fn tell(means: &Means, due: &DueEvent, tenant: &str, error: Option<&DeliveryErro
 }
 
 /// How long a result that the store did not take waits.
-const AGAIN: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);

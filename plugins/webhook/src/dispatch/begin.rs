@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::agenda::LOOK;
+use super::agenda::POLL_INTERVAL;
 use super::allot::{Allotted, Due};
 use super::attempt::Claimed;
 use super::lane::Lane;
@@ -31,9 +31,9 @@ struct Taken {
 impl Dispatcher {
     /// Begins what is due, and says how long nothing else will be.
     pub(super) async fn begin_due(&mut self, clock: Millis) -> Result<Duration, StoreError> {
-        let Some(tenants) = (self.means.tenants)() else { return Ok(LOOK) };
+        let Some(tenants) = (self.means.tenants)() else { return Ok(POLL_INTERVAL) };
         if self.means.unrecorded.is_any() {
-            return Ok(LOOK);
+            return Ok(POLL_INTERVAL);
         }
         let (directory, is_new) = self.former_names.directory(&tenants);
         let instant = Instant::now();

@@ -91,7 +91,7 @@ impl Dispatcher {
     /// is under another name belongs to nobody known, and is parked.
     pub(super) async fn bind_customers(&mut self, directory: &Directory) -> Result<(), StoreError> {
         while !self.former_names.are_bound {
-            let unbound = self.reader.unbound(BITE).await?;
+            let unbound = self.reader.unbound(MAX_ROWS_PER_UPDATE).await?;
             if unbound.is_empty() {
                 self.former_names.are_bound = true;
                 break;
@@ -113,4 +113,4 @@ impl Dispatcher {
 }
 
 /// Events that are bound at a time.
-const BITE: usize = 1000;
+const MAX_ROWS_PER_UPDATE: usize = 1000;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// How long deliveries may go on in a drain.
 pub(super) fn time_for_tries(drain: Duration) -> Duration {
-    drain.mul_f64(PATIENCE).max(drain.saturating_sub(GIVING_BACK))
+    drain.mul_f64(DRAIN_SHARE).max(drain.saturating_sub(GIVING_BACK))
 }
 
 /// The part of a short drain time that deliveries may take; the rest is for giving them back.
-const PATIENCE: f64 = 0.8;
+const DRAIN_SHARE: f64 = 0.8;
 /// What is left of a longer one for that.
 pub(crate) const GIVING_BACK: Duration = Duration::from_secs(5);
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::agenda::LOOK;
+use super::agenda::POLL_INTERVAL;
 
 /// Lanes whose deliveries are held.
 #[derive(Debug, Default)]
@@ -51,14 +51,16 @@ impl Held {
             due.extend(self.by_time.pop_first().map(|(_, lane)| lane));
         }
         for lane in &due {
-            self.hold(lane, Some(now + LOOK));
+            self.hold(lane, Some(now + POLL_INTERVAL));
         }
         due
     }
 
     /// How long no portal is to be asked.
     pub(super) fn pause(&self, now: Instant) -> Duration {
-        self.by_time.first().map_or(LOOK, |(until, _)| until.saturating_duration_since(now).min(LOOK))
+        self.by_time
+            .first()
+            .map_or(POLL_INTERVAL, |(until, _)| until.saturating_duration_since(now).min(POLL_INTERVAL))
     }
 }
 

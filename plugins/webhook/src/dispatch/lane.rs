@@ -45,7 +45,7 @@ impl Lane {
     /// How many more may begin now, of `limit` for each tenant and `free` for all. A portal that has not answered lately
     /// may hang, and gets few places; and no lane waits for others to begin at all.
     pub(super) fn room(&self, limit: usize, free: usize, now: Instant) -> usize {
-        let limit = if self.answers(now) { limit } else { limit.min(UNPROVEN) };
+        let limit = if self.answers(now) { limit } else { limit.min(MAX_UNPROVEN) };
         let room = match self.breaker.allows(now) {
             Allowed::All => limit.saturating_sub(self.under_way.len()),
             Allowed::Probe => 1,
@@ -117,7 +117,7 @@ impl Lane {
     }
 
     fn answers(&self, now: Instant) -> bool {
-        self.answered.is_some_and(|answered| now.saturating_duration_since(answered) < LATELY)
+        self.answered.is_some_and(|answered| now.saturating_duration_since(answered) < PROVEN_FOR)
     }
 
     /// Notes that an event is sent.
@@ -139,8 +139,8 @@ impl Lane {
 }
 
 /// Places of a portal that has not answered lately.
-const UNPROVEN: usize = 2;
-const LATELY: Duration = Duration::from_secs(60);
+const MAX_UNPROVEN: usize = 2;
+const PROVEN_FOR: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -33,7 +33,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::store::{Change, Claim, Reader, StoreError, now};
-use agenda::{Agenda, LOOK};
+use agenda::{Agenda, POLL_INTERVAL};
 use attempt::Attempted;
 pub(crate) use breaker::Cause;
 use customers::FormerNames;
@@ -101,7 +101,7 @@ impl Dispatcher {
         let mut clock = self.resume_clock(&mut shutdown).await;
         let mut beaten: Option<Instant> = None;
         let housekeeping = self.keep_house(&shutdown);
-        let mut forgetting = tokio::time::interval(FORGETTING);
+        let mut forgetting = tokio::time::interval(FORMER_NAMES_INTERVAL);
         while !*shutdown.borrow() {
             let wall = now();
             if let Some(by) = clock.jump(wall) {
@@ -109,7 +109,7 @@ impl Dispatcher {
                 self.shift(by, &mut shutdown).await;
                 self.agenda.outdate();
             }
-            if beaten.is_none_or(|at| at.elapsed() >= BEAT) {
+            if beaten.is_none_or(|at| at.elapsed() >= HEARTBEAT_INTERVAL) {
                 self.beat(&clock);
                 beaten = Some(Instant::now());
             }
@@ -117,11 +117,11 @@ impl Dispatcher {
             let begun = self.begin_due(wall).await;
             self.means.status.looked(begun.as_ref().err().map(ToString::to_string));
             let pause = match begun {
-                Ok(pause) => pause.min(LOOK),
+                Ok(pause) => pause.min(POLL_INTERVAL),
                 Err(error) => {
                     inbox.notice(&error);
                     tracing::error!(%error, "cannot look for events that are due");
-                    LOOK
+                    POLL_INTERVAL
                 }
             };
             tokio::select! {
@@ -182,9 +182,9 @@ fn tell<T>(done: Result<T, StoreError>) {
 }
 
 /// How often the gateway notes that it is there.
-const BEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a tenant that a former name belongs to stays known.
-const FORGETTING: Duration = Duration::from_secs(10);
+const FORMER_NAMES_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
 use super::Dispatcher;
-use super::agenda::LOOK;
+use super::agenda::POLL_INTERVAL;
 use super::attempt::reason;
 use super::breaker::Allowed;
 use super::hold_log::News;
@@ -59,7 +59,7 @@ impl Dispatcher {
                         if outcome.is_none() {
                             tracing::error!(tenant = lane, "a login probe panicked");
                             // The next one is due at once.
-                            sleep(LOOK).await;
+                            sleep(POLL_INTERVAL).await;
                         }
                         let probed = Probed { lane, entry: tenant.fingerprint, begun: now, outcome };
                         // The dispatcher outlives its probes; without it nobody counts.

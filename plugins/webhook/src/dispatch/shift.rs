@@ -47,7 +47,7 @@ impl Dispatcher {
                 Err(error) => {
                     tell::<()>(Err(error));
                     tokio::select! {
-                        () = sleep(AGAIN) => {}
+                        () = sleep(RETRY_INTERVAL) => {}
                         _ = shutdown.changed() => {}
                     }
                 }
@@ -59,4 +59,4 @@ impl Dispatcher {
 }
 
 /// When a page is tried again that the store has not taken.
-const AGAIN: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);

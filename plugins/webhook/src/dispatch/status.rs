@@ -1,6 +1,6 @@
 //! How deliveries stand, for operators and for metrics: written by the dispatcher, read at any time. Nothing of it is
 //! kept as an age, so that it is right at the moment it is read, and what the dispatcher has not renewed for
-//! [`FRESH`] is not shown at all: a number that stands still would hide that nobody counts.
+//! [`MAX_AGE`] is not shown at all: a number that stands still would hide that nobody counts.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,7 +128,7 @@ impl Status {
     /// When the dispatcher has looked into the store last, by the system's clock, and whether that is long ago.
     pub(crate) fn heartbeat(&self) -> Option<(Millis, Liveness)> {
         let (at, clock) = self.shown().heartbeat?;
-        Some((clock, if at.elapsed() > FRESH { Liveness::Stalled } else { Liveness::Live }))
+        Some((clock, if at.elapsed() > MAX_AGE { Liveness::Stalled } else { Liveness::Live }))
     }
 
     /// Why the store could not be looked into at last.
@@ -138,7 +138,7 @@ impl Status {
 
     /// What was counted, unless it is old.
     pub(crate) fn fresh_count(&self) -> Option<Counted> {
-        self.shown().counted.clone().filter(|counted| counted.at.elapsed() <= FRESH)
+        self.shown().counted.clone().filter(|counted| counted.at.elapsed() <= MAX_AGE)
     }
 
     /// The tenants with their breakers' states and why they are held, while the dispatcher lives.
@@ -166,7 +166,7 @@ pub(crate) enum Liveness {
 }
 
 /// Counts and heartbeats older than this say nothing any more.
-const FRESH: Duration = Duration::from_secs(60);
+const MAX_AGE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -74,7 +74,7 @@ pub(crate) enum Change {
     /// Makes events of a customer waiting again that were parked because he was not in the document, as if they had just been
     /// received.
     UnparkCustomer { owner: Owner, now: Millis },
-    /// Gives waiting and parked events up.
+    /// Discards waiting and parked events.
     Discard { filter: Filter, now: Millis, progress: Progress },
     /// Forgets what is old enough.
     Sweep(Sweep),

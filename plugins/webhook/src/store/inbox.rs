@@ -107,7 +107,7 @@ impl Inbox {
         let tenant = event.owner.tenant.clone();
         let waiting = Waiting { change: Change::Insert(event), answer, _place: Some(place) };
         sender.try_send(waiting).map_err(|_| StoreError::Busy)?;
-        let effect = timeout(PATIENCE, answered)
+        let effect = timeout(COMMIT_TIMEOUT, answered)
             .await
             .map_err(|_| StoreError::Away)?
             .unwrap_or(Err(StoreError::Away))?;
@@ -244,7 +244,7 @@ const BATCH: usize = 512;
 /// Changes that may wait for the writer.
 const CHANGES: usize = 8192;
 /// How long a notification waits for its commit; Onfido waits 10 s for its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub(crate) async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> 
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
+            () = tokio::time::sleep(RETRY_INTERVAL) => {}
             _ = shutdown.changed() => {}
         }
     }
@@ -83,7 +83,7 @@ fn open(path: &Path) -> std::io::Result<File> {
 const DISPATCH: &str = ".lock";
 /// Held together by all processes that have the store open.
 const USE: &str = ".use";
-const AGAIN: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -27,9 +27,9 @@ pub(super) async fn check(store: Sqlite, inbox: Inbox, mut shutdown: watch::Rece
             }
             Err(error) => tracing::error!(%error, "the event store cannot be checked"),
         }
-        continue_after(AGAIN, &mut shutdown).await;
+        continue_after(RETRY_INTERVAL, &mut shutdown).await;
     }
 }
 
 /// When a check that came to no end begins again.
-const AGAIN: Duration = Duration::from_secs(600);
+const RETRY_INTERVAL: Duration = Duration::from_secs(600);

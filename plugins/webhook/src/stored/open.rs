@@ -91,7 +91,7 @@ impl Stored {
                     }
                 }
             } else {
-                continue_after(AGAIN, shutdown).await;
+                continue_after(RETRY_INTERVAL, shutdown).await;
             }
         }
         None
@@ -106,6 +106,6 @@ pub(super) async fn continue_after(time: Duration, shutdown: &mut watch::Receive
     }
 }
 
-const AGAIN: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// How often a key that is not there is looked for.
 const KEY_AGAIN: Duration = Duration::from_secs(5);

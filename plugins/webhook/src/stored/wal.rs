@@ -15,7 +15,7 @@ pub(super) async fn keep_short(store: Sqlite, inbox: Inbox, mut shutdown: watch:
     while !*shutdown.borrow() {
         let bytes = store.wal_bytes();
         inbox.measure_wal(bytes);
-        let is_short = bytes < LONG || store.checkpoint().await.unwrap_or_else(|error| {
+        let is_short = bytes < CHECKPOINT_FROM || store.checkpoint().await.unwrap_or_else(|error| {
             tracing::error!(%error, "the write-ahead log of the event store cannot be taken into the file");
             false
         });
@@ -23,7 +23,7 @@ pub(super) async fn keep_short(store: Sqlite, inbox: Inbox, mut shutdown: watch:
             long_since = None;
         } else {
             let since = *long_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= PATIENCE && told.is_none_or(|at| at.elapsed() >= QUIET) {
+            if since.elapsed() >= WARN_AFTER && told.is_none_or(|at| at.elapsed() >= WARN_INTERVAL) {
                 let readers = store.wal_readers().join(", ");
                 tracing::warn!(
                     bytes,
@@ -34,13 +34,13 @@ pub(super) async fn keep_short(store: Sqlite, inbox: Inbox, mut shutdown: watch:
                 told = Some(Instant::now());
             }
         }
-        continue_after(LOOK, &mut shutdown).await;
+        continue_after(POLL_INTERVAL, &mut shutdown).await;
     }
 }
 
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The engine itself takes the log into the file from 4 MiB on, when nobody reads and the writer has time.
-const LONG: u64 = 32 * 1024 * 1024;
+const CHECKPOINT_FROM: u64 = 32 * 1024 * 1024;
 /// How long it may be long before the log says so, and how often.
-const PATIENCE: Duration = Duration::from_secs(5);
-const QUIET: Duration = Duration::from_secs(60);
+const WARN_AFTER: Duration = Duration::from_secs(5);
+const WARN_INTERVAL: Duration = Duration::from_secs(60);

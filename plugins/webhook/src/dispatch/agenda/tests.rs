@@ -39,8 +39,8 @@ async fn what_others_have_stored_is_seen_soon() {
     let quiet = agenda.good_for(now);
     agenda.outdate();
 
-    assert_eq!((quiet, agenda.good_for(now)), (LOOK, SOON));
-    assert_eq!(agenda.good_for(now + SOON), Duration::ZERO);
+    assert_eq!((quiet, agenda.good_for(now)), (POLL_INTERVAL, OUTDATED_POLL_INTERVAL));
+    assert_eq!(agenda.good_for(now + OUTDATED_POLL_INTERVAL), Duration::ZERO);
 }
 
 #[test]

@@ -29,10 +29,10 @@ impl Window {
 
     /// Says whether at least half of enough tries have failed.
     pub(super) fn is_bad(&self) -> bool {
-        self.all >= ENOUGH && self.failed * 2 >= self.all
+        self.all >= MIN_TRIES && self.failed * 2 >= self.all
     }
 }
 
 /// So many tries within [`WINDOW`], half of them failed, open it too.
-const ENOUGH: u32 = 20;
+const MIN_TRIES: u32 = 20;
 pub(super) const WINDOW: Duration = Duration::from_secs(30);

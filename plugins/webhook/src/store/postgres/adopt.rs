@@ -74,7 +74,7 @@ impl Postgres {
             let rows = query.build().fetch_all(&mut connection).await?;
             rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<T>, sqlx::Error>>()
         };
-        match timeout(PATIENCE, work).await {
+        match timeout(MAX_WAIT, work).await {
             Ok(done) => done.map_err(|error: sqlx::Error| engine(&error)),
             Err(_) => Err(StoreError::Away),
         }
@@ -188,4 +188,4 @@ const TRY_VALUES: usize = 8;
 /// What one statement holds at most, well below the limit.
 const VALUES: usize = 30_000;
 const BYTES: usize = 16 * 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(11 * 60);
+const MAX_WAIT: Duration = Duration::from_secs(11 * 60);

@@ -20,7 +20,7 @@ pub(crate) async fn listen(store: Postgres, inbox: Inbox, mut shutdown: watch::R
                     inbox.wake();
                 }
             }
-            sleep(AGAIN).await;
+            sleep(RECONNECT_INTERVAL).await;
         }
     };
     tokio::select! {
@@ -40,4 +40,4 @@ async fn connect(store: &Postgres) -> Result<PgListener, sqlx::Error> {
 
 /// What stored events are announced on.
 pub(super) const CHANNEL: &str = "kyc_gateway_events";
-const AGAIN: Duration = Duration::from_secs(5);
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(5);

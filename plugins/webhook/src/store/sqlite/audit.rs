@@ -29,7 +29,7 @@ impl SqliteRecords {
             return Ok(connection);
         }
         let mut connection = self.store.connection(None).await?;
-        sqlx::raw_sql(PATIENCE).execute(&mut connection).await.map_err(|error| engine(&error))?;
+        sqlx::raw_sql(BUSY_TIMEOUT).execute(&mut connection).await.map_err(|error| engine(&error))?;
         Ok(connection)
     }
 }
@@ -90,7 +90,7 @@ fn entry(row: &SqliteRow) -> Result<AuditEntry, sqlx::Error> {
 }
 
 /// The writer of events takes the lock again and again, and on a slow disk holds it for long; SQLite lets nobody queue.
-const PATIENCE: &str = "PRAGMA busy_timeout = 15000";
+const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 15000";
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit(seq INTEGER PRIMARY KEY, previous TEXT NOT NULL, \
                      record TEXT NOT NULL, hash TEXT NOT NULL) STRICT";
 const READ: &str = "SELECT seq, previous, record, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";

@@ -41,7 +41,7 @@ pub(super) async fn make_room(
         return Ok((Room::Ample, bytes));
     }
     // More than comes in, and not so many that the batch takes long.
-    let limit = i64::try_from(batch).unwrap_or(i64::MAX).saturating_mul(2).max(AT_LEAST);
+    let limit = i64::try_from(batch).unwrap_or(i64::MAX).saturating_mul(2).max(MIN_ROWS);
     sqlx::query(OLDEST_DELIVERED).bind(limit).execute(&mut *connection).await?;
     let bytes = used(connection).await?;
     if Room::of(bytes, store) != Room::Full {
@@ -84,7 +84,7 @@ pub(super) const OLDEST_DELIVERED: &str =
 pub(super) const OLD_KEYS: &str = "DELETE FROM seen WHERE dedup IN \
      (SELECT dedup FROM seen WHERE tenant = ?1 AND at_ms < ?2 ORDER BY at_ms LIMIT ?3)";
 /// Rows that a batch forgets where room is scarce, however few events it has.
-const AT_LEAST: i64 = 64;
+const MIN_ROWS: i64 = 64;
 /// So many keys take about as much room as one event.
 const KEYS_OF_AN_EVENT: i64 = 16;
 /// Keys that are younger stay, since Onfido may still send their notifications again.
