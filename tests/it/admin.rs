@@ -34,7 +34,7 @@ async fn promtool_has_nothing_to_say_about_the_metrics() {
 
     let said = [verdict.stdout, verdict.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     assert!(verdict.status.success() && said.is_empty(), "{said}");
-    assert!(metrics.contains("gateway_portal_logins_total"), "{metrics}");
+    assert!(metrics.contains("kyc_gateway_portal_logins_total"), "{metrics}");
     let page = include_str!("../../docs/reference/metrics.md");
     for kind in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = kind.split_once(' ').unwrap();
@@ -86,7 +86,7 @@ fn promtool_has_nothing_to_say_about_the_alerts() {
     let text = [text.as_str(), tested].concat();
     let named = text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
     let names = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/gateway/telemetry/src/names.rs"));
-    for name in named.filter(|word| word.starts_with("gateway_")) {
+    for name in named.filter(|word| word.starts_with("kyc_gateway_")) {
         assert!(names.contains(&format!("\"{name}\"")), "{name} is no metric of the gateway");
     }
 }

@@ -82,7 +82,7 @@ async fn a_certificate_of_another_tenants_caller_is_answered_as_an_unknown_tenan
     assert!(own.text().await.unwrap().contains("Token token=token-acme"));
     let metrics = gateway.metrics().await;
     assert!(
-        metrics.contains("gateway_callers_refused_total{reason=\"tenant\",route=\"onfido\"} 2"),
+        metrics.contains("kyc_gateway_callers_refused_total{reason=\"tenant\",route=\"onfido\"} 2"),
         "{metrics}"
     );
     let log = gateway.stop().await;
@@ -175,8 +175,9 @@ async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
     write("old", "too short");
     soon(async || gateway.log().contains("the one before stays valid").then_some(())).await;
 
-    let metric =
-        |value: u8| format!("gateway_caller_secrets_unusable{{route=\"onfido\",secret=\"apim\"}} {value}");
+    let metric = |value: u8| {
+        format!("kyc_gateway_caller_secrets_unusable{{route=\"onfido\",secret=\"apim\"}} {value}")
+    };
     let unusable = gateway.metrics().await.contains(&metric(1));
     let ready = reqwest::get(gateway.admin("/readyz")).await.unwrap();
     let ready = (ready.status().as_u16(), ready.text().await.unwrap());
@@ -252,7 +253,8 @@ async fn a_revoked_certificate_is_refused_as_soon_as_the_list_says_so() {
     assert!(asks(&other).await);
     let metrics = gateway.metrics().await;
     assert!(
-        metrics.contains("gateway_listener_revocation_lists_expire_timestamp_seconds{listener=\"main\"} 32"),
+        metrics
+            .contains("kyc_gateway_listener_revocation_lists_expire_timestamp_seconds{listener=\"main\"} 32"),
         "{metrics}"
     );
     gateway.stop().await;

@@ -99,7 +99,7 @@ async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
         .map(|(name, portal)| crate::support::gateway::tenant(name, portal));
     world.gateway.write_tenants(world.onfido.address(), &[bad, twice[0].clone(), twice[1].clone()]);
     for _ in 0..500 {
-        if world.gateway.metrics().await.contains("gateway_tenants_refused 3") {
+        if world.gateway.metrics().await.contains("kyc_gateway_tenants_refused 3") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -109,13 +109,13 @@ async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
     for page in ["/metrics", "/livez", "/readyz", "/", "/admin/tenants", "/audit"] {
         texts.push(client.get(world.gateway.admin(page)).send().await.unwrap().text().await.unwrap());
     }
-    assert!(world.gateway.metrics().await.contains("gateway_tenants_refused 3"));
+    assert!(world.gateway.metrics().await.contains("kyc_gateway_tenants_refused 3"));
     texts.push(world.gateway.stop().await);
 
     let everything = texts.join("\n");
     let found: Vec<_> =
         SECRETS.iter().chain(&["canary-path"]).filter(|secret| everything.contains(**secret)).collect();
-    assert!(everything.contains("gateway_requests_total"), "nothing was gathered");
+    assert!(everything.contains("kyc_gateway_requests_total"), "nothing was gathered");
     assert!(everything.contains("audit record stored") && everything.contains("a canary was here"));
     assert_eq!(found, Vec::<&&str>::new(), "{}", excerpt(&everything, &found));
 }

@@ -90,7 +90,7 @@ async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
     disk.fill();
     let unrecorded = async || {
         let metrics = world.gateway.metrics().await;
-        let line = metrics.lines().find(|line| line.starts_with("gateway_delivery_results_unrecorded "));
+        let line = metrics.lines().find(|line| line.starts_with("kyc_gateway_delivery_results_unrecorded "));
         line.is_some_and(|line| !line.ends_with(" 0")).then_some(())
     };
     soon(unrecorded).await;
@@ -121,17 +121,17 @@ async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
         assert_eq!(world.notify("acme", body).await.status(), 200);
     }
     // Set when the first try begins.
-    let begun = r#"gateway_delivery_breaker_state{tenant="acme"}"#;
+    let begun = r#"kyc_gateway_delivery_breaker_state{tenant="acme"}"#;
     soon(async || world.gateway.metrics().await.contains(begun).then_some(())).await;
 
     std::fs::write(&clock, "+691200").unwrap();
-    let failed = r#"gateway_delivery_attempts_total{class="transient",tenant="acme"}"#;
+    let failed = r#"kyc_gateway_delivery_attempts_total{class="transient",tenant="acme"}"#;
     soon(async || world.gateway.metrics().await.contains(failed).then_some(())).await;
     world.acme.set_mode(Mode::Ok);
     wait_for_all(&world.acme, &bodies).await;
 
     let metrics = world.gateway.metrics().await;
-    assert!(!metrics.contains("gateway_events_dead_total{"), "{metrics}");
+    assert!(!metrics.contains("kyc_gateway_events_dead_total{"), "{metrics}");
     let log = world.gateway.stop().await;
     assert!(log.contains("the system's clock has jumped"), "{log}");
 }
@@ -149,7 +149,7 @@ async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing
         let (mut world, clock) = world(folder.path(), &config).await;
         assert_eq!(world.notify("acme", &event(0)).await.status(), 200);
         wait_for_all(&world.acme, &BTreeSet::from([event(0)])).await;
-        let delivered = r#"gateway_delivery_attempts_total{class="delivered",tenant="acme"} 1"#;
+        let delivered = r#"kyc_gateway_delivery_attempts_total{class="delivered",tenant="acme"} 1"#;
         soon(async || world.gateway.metrics().await.contains(delivered).then_some(())).await;
         world.acme.set_mode(Mode::Status(503));
         let calls = world.acme.calls().len();
@@ -177,7 +177,7 @@ async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing
         let metrics = world.gateway.metrics().await;
         logs.push(world.gateway.stop().await);
         println!("{offset}: delivered {} ms after the portal was back", waited.as_millis());
-        assert!(!metrics.contains("gateway_events_dead_total{"), "{offset}: {metrics}");
+        assert!(!metrics.contains("kyc_gateway_events_dead_total{"), "{offset}: {metrics}");
         assert!(taken(&world.acme).values().all(|count| *count == 1), "{offset}: {:?}", taken(&world.acme));
     }
     assert!(logs.iter().all(|log| log.contains("due times and ages move along")), "{logs:?}");

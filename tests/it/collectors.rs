@@ -61,8 +61,9 @@ fn metric(metrics: &str, line: &str) -> usize {
 async fn settled(world: &World, collector: &str) -> (usize, usize) {
     soon(async || {
         let metrics = world.gateway.metrics().await;
-        let of =
-            |name: &str| metric(&metrics, &format!("gateway_log_events_{name}{{collector=\"{collector}\"}}"));
+        let of = |name: &str| {
+            metric(&metrics, &format!("kyc_gateway_log_events_{name}{{collector=\"{collector}\"}}"))
+        };
         (of("waiting") == 0).then(|| (of("exported_total"), of("dropped_total")))
     })
     .await
@@ -197,10 +198,10 @@ async fn a_trace_goes_through_to_onfido_and_through_the_store_to_the_portal() {
     assert!(events.iter().any(|event| event.message == "request" && event.trace_id == CALLER[3..35]));
     assert!(!format!("{spans:?}").contains("applicants") && !format!("{spans:?}").contains("sub-acme"));
     let metrics = world.gateway.metrics().await;
-    assert_eq!(metric(&metrics, "gateway_spans_total{result=\"failed\"}"), 0);
+    assert_eq!(metric(&metrics, "kyc_gateway_spans_total{result=\"failed\"}"), 0);
     assert_eq!(
-        metric(&metrics, "gateway_spans_total{result=\"ended\"}"),
-        metric(&metrics, "gateway_spans_total{result=\"exported\"}")
+        metric(&metrics, "kyc_gateway_spans_total{result=\"ended\"}"),
+        metric(&metrics, "kyc_gateway_spans_total{result=\"exported\"}")
     );
 }
 
@@ -214,5 +215,5 @@ async fn without_a_collector_the_callers_trace_passes_through() {
     assert_eq!(world.onfido.requests().all()[0].headers["traceparent"], CALLER);
     world.acme.deliveries().look(|taken| assert_eq!(taken[0].headers["traceparent"], CALLER));
     assert!(world.acme.calls().all().iter().all(|call| call.traceparent.as_deref() == Some(CALLER)));
-    assert!(!world.gateway.metrics().await.contains("gateway_spans_total"));
+    assert!(!world.gateway.metrics().await.contains("kyc_gateway_spans_total"));
 }

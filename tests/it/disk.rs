@@ -165,8 +165,8 @@ async fn damage_is_found_beside_the_work_and_notifications_are_refused_from_then
         (ready, refused.status().as_u16(), refused.headers().contains_key("retry-after")),
         (503, 503, true)
     );
-    let refusals = r#"gateway_event_store_refusals_total{reason="damaged",tenant="globex"} 1"#;
-    assert!(metrics.contains("gateway_event_store_damaged 1") && metrics.contains(refusals), "{metrics}");
+    let refusals = r#"kyc_gateway_event_store_refusals_total{reason="damaged",tenant="globex"} 1"#;
+    assert!(metrics.contains("kyc_gateway_event_store_damaged 1") && metrics.contains(refusals), "{metrics}");
     assert_eq!(third.status.code(), Some(1));
     assert!(said.contains("is damaged or no event store"), "{said}");
 }

@@ -65,7 +65,7 @@ async fn an_event_is_durable_when_it_is_answered_and_delivered_once() {
     });
     let metrics = world.gateway.metrics().await;
     for result in ["stored", "duplicate"] {
-        let line = format!(r#"gateway_webhook_events_total{{result="{result}",tenant="acme"}} 1"#);
+        let line = format!(r#"kyc_gateway_webhook_events_total{{result="{result}",tenant="acme"}} 1"#);
         assert!(metrics.contains(&line), "{metrics}");
     }
     world.gateway.stop().await;
@@ -80,7 +80,10 @@ async fn what_is_signed_and_unusable_is_kept_as_dead() {
 
     assert_eq!(status, 200);
     let metrics = world.gateway.metrics().await;
-    assert!(metrics.contains(r#"gateway_events_dead_total{reason="poison",tenant="acme"} 1"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"kyc_gateway_events_dead_total{reason="poison",tenant="acme"} 1"#),
+        "{metrics}"
+    );
     world.gateway.stop().await;
 }
 

@@ -68,7 +68,7 @@ async fn a_flood_ends_its_connection_with_enhance_your_calm() {
     }
     let metrics = gateway.metrics().await;
     let counted = format!(
-        r#"gateway_downstream_connections_ended_total{{listener="main",reason="control_frames"}} {}"#,
+        r#"kyc_gateway_downstream_connections_ended_total{{listener="main",reason="control_frames"}} {}"#,
         floods.len() - 1
     );
     assert!(metrics.contains(&counted), "{metrics}");
@@ -131,5 +131,5 @@ async fn busy_callers_are_not_told_to_calm_down() {
 
     assert_eq!((received, uploaded.status().as_u16(), answered), (64 << 20, 200, 2000));
     let metrics = gateway.metrics().await;
-    assert!(!metrics.contains("gateway_downstream_connections_ended_total{"), "{metrics}");
+    assert!(!metrics.contains("kyc_gateway_downstream_connections_ended_total{"), "{metrics}");
 }

@@ -41,7 +41,10 @@ async fn a_head_without_end_is_cut_off_at_32_kib() {
 
     assert_eq!([&first, &before, &second].map(|answer| status(answer)), [431, 404, 431]);
     let metrics = gateway.metrics().await;
-    assert!(metrics.contains(r#"gateway_refusals_total{code="header_too_large",route=""} 2"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"kyc_gateway_refusals_total{code="header_too_large",route=""} 2"#),
+        "{metrics}"
+    );
     assert_eq!(access(&gateway.stop().await)[&(431, "header_too_large".to_owned())], 2);
 }
 
@@ -79,7 +82,10 @@ async fn what_pingora_refuses_by_itself_is_counted_and_logged() {
 
     assert_eq!([tunnel, garbage].map(|answer| status(&answer)), [405, 400]);
     let metrics = gateway.metrics().await;
-    assert!(metrics.contains(r#"gateway_refusals_total{code="method_not_allowed",route=""} 1"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"kyc_gateway_refusals_total{code="method_not_allowed",route=""} 1"#),
+        "{metrics}"
+    );
     let expected = [((400, "bad_request".to_owned()), 1), ((405, "method_not_allowed".to_owned()), 1)]
         .into_iter()
         .collect();

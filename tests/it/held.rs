@@ -18,7 +18,7 @@ fn patient() -> String {
 }
 
 async fn wait_until_held(world: &World, tenant: &str) {
-    let held = format!(r#"gateway_delivery_breaker_state{{tenant="{tenant}"}} 2"#);
+    let held = format!(r#"kyc_gateway_delivery_breaker_state{{tenant="{tenant}"}} 2"#);
     soon(async || world.gateway.metrics().await.contains(&held).then_some(())).await;
 }
 
@@ -125,8 +125,8 @@ async fn a_hold_ends_when_no_tenant_has_the_name_any_more() {
 
     assert_eq!(line["reason"], "not_in_document", "{line}");
     let metrics = world.gateway.metrics().await;
-    assert!(!metrics.contains(r#"gateway_delivery_breaker_state{tenant="acme"}"#), "{metrics}");
-    assert!(!metrics.contains("gateway_delivery_held{"), "{metrics}");
+    assert!(!metrics.contains(r#"kyc_gateway_delivery_breaker_state{tenant="acme"}"#), "{metrics}");
+    assert!(!metrics.contains("kyc_gateway_delivery_held{"), "{metrics}");
     world.gateway.stop().await;
 }
 
@@ -174,10 +174,12 @@ async fn summarised(config: &str) {
     assert!(shown.starts_with("deliveries: running\nTENANT "), "{shown}");
     assert!(shown.contains("login_refused until 2") && shown.contains("retry_after until 2"), "{shown}");
     assert!(
-        metrics.contains(r#"gateway_delivery_held{reason="login_refused",tenant="acme"} 1"#),
+        metrics.contains(r#"kyc_gateway_delivery_held{reason="login_refused",tenant="acme"} 1"#),
         "{metrics}"
     );
-    assert!(metrics.contains(r#"gateway_delivery_dispatcher_heartbeat_timestamp_seconds{route="webhook"} "#));
+    assert!(
+        metrics.contains(r#"kyc_gateway_delivery_dispatcher_heartbeat_timestamp_seconds{route="webhook"} "#)
+    );
     world.gateway.stop().await;
 }
 

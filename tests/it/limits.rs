@@ -26,7 +26,7 @@ async fn call(gateway: &Gateway, tenant: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_that_fails_is_left_alone_until_one_call_finds_it_well() {
+async fn the_circuit_breaker_of_a_failing_upstream_opens_until_a_call_succeeds() {
     // A port that nobody else gets meanwhile.
     let held = tokio::net::TcpSocket::new_v4().unwrap();
     held.set_reuseaddr(true).unwrap();
@@ -54,9 +54,9 @@ async fn an_upstream_that_fails_is_left_alone_until_one_call_finds_it_well() {
         }
     });
     let began = Instant::now();
-    let mut held_back = 0;
+    let mut rejected = 0;
     while status(&call(&gateway, "acme").await) != 200 {
-        held_back += 1;
+        rejected += 1;
         assert!(began.elapsed() < Duration::from_secs(30), "it is left alone for ever");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -67,14 +67,14 @@ async fn an_upstream_that_fails_is_left_alone_until_one_call_finds_it_well() {
     let waits = |answer: &str| answer.to_ascii_lowercase().contains("\r\nretry-after: 1\r\n");
     assert_eq!(failed.iter().map(|answer| waits(answer)).collect::<Vec<_>>(), [false, false, false, true]);
     assert!(!waits(&other), "the other tenant has failures of its own");
-    assert!(status(&again) == 200 && held_back > 0, "{again} {held_back}");
+    assert!(status(&again) == 200 && rejected > 0, "{again} {rejected}");
     let metrics = gateway.metrics().await;
-    let open = format!("gateway_upstream_breaker_open{{tenant=\"acme\",upstream=\"{address}\"}} 0");
-    let counted = "gateway_upstream_calls_held_back_total{reason=\"breaker\",tenant=\"acme\"} ";
+    let open = format!("kyc_gateway_upstream_breaker_open{{tenant=\"acme\",upstream=\"{address}\"}} 0");
+    let counted = "kyc_gateway_upstream_calls_rejected_total{reason=\"breaker\",tenant=\"acme\"} ";
     assert!(metrics.contains(&open) && metrics.contains(counted), "{metrics}");
     let log = gateway.stop().await;
     assert!(
-        log.contains("the upstream fails, it is left alone") && log.contains("the upstream answers again")
+        log.contains("the upstream fails, the circuit breaker opened") && log.contains("the upstream answers again")
     );
 }
 
@@ -137,7 +137,9 @@ async fn calls_over_the_rate_wait_for_their_turn_or_are_told_when_it_comes() {
     assert!(!refused.is_empty() && refused.len() < 6, "{told:?}");
     assert!(refused.iter().all(|answer| answer.to_ascii_lowercase().contains("retry-after: 1")));
     let usage = |result: &str| {
-        format!("gateway_rate_limit_requests_total{{result=\"{result}\",route=\"onfido\",tenant=\"acme\"}} ")
+        format!(
+            "kyc_gateway_rate_limit_requests_total{{result=\"{result}\",route=\"onfido\",tenant=\"acme\"}} "
+        )
     };
     let metrics = waiting.metrics().await;
     assert!(metrics.contains(&format!("{}1", usage("passed"))), "{metrics}");

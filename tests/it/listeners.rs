@@ -96,7 +96,7 @@ async fn connections_above_the_limits_are_closed_at_once_and_counted() {
     assert_eq!((third.as_str(), full.as_str()), ("", ""));
     let metrics = gateway.metrics().await;
     let refused = |reason: &str| {
-        format!("gateway_downstream_connections_refused_total{{listener=\"main\",reason=\"{reason}\"}}")
+        format!("kyc_gateway_downstream_connections_refused_total{{listener=\"main\",reason=\"{reason}\"}}")
     };
     assert!(metrics.contains(&format!("{} 1", refused("source_full"))), "{metrics}");
     assert!(metrics.contains(&refused("listener_full")), "{metrics}");
@@ -200,7 +200,7 @@ async fn only_a_valid_certificate_of_the_right_authority_calls() {
     assert_eq!(onfido.requests(), 2);
     let metrics = gateway.metrics().await;
     assert!(metrics.contains("listener=\"main\",reason=\"tls\"} 3"), "{metrics}");
-    assert!(metrics.contains("gateway_callers_refused_total{reason=\"certificate\",route=\"onfido\"} 1"));
+    assert!(metrics.contains("kyc_gateway_callers_refused_total{reason=\"certificate\",route=\"onfido\"} 1"));
     gateway.stop().await;
 }
 
@@ -255,7 +255,7 @@ async fn certificates_rotate_under_load_and_nothing_is_dropped() {
         gateway
             .metrics()
             .await
-            .contains("gateway_listener_certificate_expires_timestamp_seconds{listener=\"main\"} ")
+            .contains("kyc_gateway_listener_certificate_expires_timestamp_seconds{listener=\"main\"} ")
     );
     let log = gateway.stop().await;
     assert!(!log.contains("no TLS with a peer"), "{log}");

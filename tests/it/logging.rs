@@ -13,7 +13,7 @@ pub(crate) async fn set(world: &World, keys: Value) {
         let metrics = world.gateway.metrics().await;
         let line = metrics
             .lines()
-            .find_map(|line| line.strip_prefix("gateway_tenant_polls_total{result=\"changed\"} "));
+            .find_map(|line| line.strip_prefix("kyc_gateway_tenant_polls_total{result=\"changed\"} "));
         line.map_or(0, |count| count.parse::<usize>().unwrap())
     };
     let seen = changes().await;

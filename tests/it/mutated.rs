@@ -118,7 +118,7 @@ async fn damaged_requests_harm_nobody() {
     assert!(went_on.is_none(), "the field went on: {around:?}");
     let known = [0, 100, 200, 400, 401, 403, 404, 405, 408, 413, 415, 417, 431, 502, 503, 504];
     assert!(answers.keys().all(|status| known.contains(status)), "{answers:?}");
-    assert!(gateway.metrics().await.contains("gateway_panics_total 0"), "something panicked");
+    assert!(gateway.metrics().await.contains("kyc_gateway_panics_total 0"), "something panicked");
     let log = gateway.stop().await;
     assert!(!log.contains("panicked"), "{log}");
 }

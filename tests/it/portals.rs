@@ -120,7 +120,7 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
     assert!(taken(&world.acme).values().all(|count| *count == 1));
     assert_eq!(certificate.address().port(), certificate.port());
     let metrics = world.gateway.metrics().await;
-    assert!(metrics.contains(r#"gateway_delivery_attempts_total{class="transient",tenant="acme"}"#));
+    assert!(metrics.contains(r#"kyc_gateway_delivery_attempts_total{class="transient",tenant="acme"}"#));
     world.gateway.stop().await;
 }
 
@@ -139,7 +139,7 @@ async fn a_storm_of_failures_is_answered_with_few_calls() {
     for event in &events {
         assert_eq!(world.notify("acme", event).await.status(), 200);
     }
-    let held = r#"gateway_delivery_breaker_state{tenant="acme"} 2"#;
+    let held = r#"kyc_gateway_delivery_breaker_state{tenant="acme"} 2"#;
     soon(async || world.gateway.metrics().await.contains(held).then_some(())).await;
     let calls = world.acme.calls().len();
     world.acme.set_mode(Mode::Ok);
@@ -211,7 +211,7 @@ async fn a_portal_that_hangs_takes_no_place_of_another() {
         assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
     }
     // Set when the first try begins.
-    let begun = r#"gateway_delivery_breaker_state{tenant="acme"}"#;
+    let begun = r#"kyc_gateway_delivery_breaker_state{tenant="acme"}"#;
     soon(async || world.gateway.metrics().await.contains(begun).then_some(())).await;
 
     let sent = std::time::Instant::now();

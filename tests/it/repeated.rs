@@ -50,7 +50,7 @@ async fn a_notification_is_known_after_the_stores_key_was_rotated() {
     assert_eq!((again, new), (200, 200));
     let metrics = twin.metrics().await;
     assert!(
-        metrics.contains(r#"gateway_webhook_events_total{result="duplicate",tenant="acme"} 1"#),
+        metrics.contains(r#"kyc_gateway_webhook_events_total{result="duplicate",tenant="acme"} 1"#),
         "{metrics}"
     );
     assert!(taken(&acme).values().all(|count| *count == 1), "{:?}", taken(&acme));
@@ -64,7 +64,7 @@ async fn a_notification_that_comes_again_after_its_event_died_is_delivered() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(422));
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
-    let dead = r#"gateway_events_dead_total{reason="rejected",tenant="acme"} 1"#;
+    let dead = r#"kyc_gateway_events_dead_total{reason="rejected",tenant="acme"} 1"#;
     soon(async || world.gateway.metrics().await.contains(dead).then_some(())).await;
 
     world.acme.set_mode(Mode::Ok);
@@ -74,7 +74,7 @@ async fn a_notification_that_comes_again_after_its_event_died_is_delivered() {
     assert_eq!(again, 200);
     let metrics = world.gateway.metrics().await;
     assert!(
-        metrics.contains(r#"gateway_webhook_events_total{result="revived",tenant="acme"} 1"#),
+        metrics.contains(r#"kyc_gateway_webhook_events_total{result="revived",tenant="acme"} 1"#),
         "{metrics}"
     );
     world.gateway.stop().await;

@@ -50,7 +50,7 @@ async fn a_gateway_that_was_frozen_beyond_its_claim_cannot_end_what_another_has_
     world.acme.set_mode(Mode::Hang);
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
     // Set when the first try begins.
-    while !world.gateway.metrics().await.contains(r#"gateway_delivery_breaker_state{tenant="acme"}"#) {
+    while !world.gateway.metrics().await.contains(r#"kyc_gateway_delivery_breaker_state{tenant="acme"}"#) {
         tokio::task::yield_now().await;
     }
 

@@ -229,8 +229,9 @@ async fn without_tenants_the_gateway_is_not_ready_and_answers_503() {
 /// Waits until one more look at the source failed.
 async fn wait_for_failed_poll(gateway: &Gateway) {
     let failed = |text: &str| {
-        let line =
-            text.lines().find_map(|line| line.strip_prefix("gateway_tenant_polls_total{result=\"failed\"} "));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("kyc_gateway_tenant_polls_total{result=\"failed\"} "));
         line.map_or(0, |count| count.parse::<u64>().unwrap())
     };
     let before = failed(&gateway.metrics().await);

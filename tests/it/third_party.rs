@@ -52,10 +52,10 @@ async fn a_panic_in_a_plugin_costs_one_request() {
     );
     assert_eq!(call("ping").await.unwrap().status(), 200);
     let metrics = crate::support::soon(async || {
-        Some(gateway.metrics().await).filter(|metrics| metrics.contains("gateway_in_flight_requests 0"))
+        Some(gateway.metrics().await).filter(|metrics| metrics.contains("kyc_gateway_in_flight_requests 0"))
     })
     .await;
-    let panics = metrics.lines().find_map(|line| line.strip_prefix("gateway_panics_total "));
+    let panics = metrics.lines().find_map(|line| line.strip_prefix("kyc_gateway_panics_total "));
     // A client sends a request again whose connection was closed without an answer.
     assert!(panics.is_some_and(|panics| panics.parse::<usize>().unwrap() >= 20), "{panics:?}");
     let limits = gateway.kernel("limits");

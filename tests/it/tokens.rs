@@ -92,7 +92,7 @@ async fn tokens_of_a_provider_let_in_while_its_keys_change_and_while_it_is_away(
     assert_eq!(status(&away), 200, "{away}");
     let metrics = gateway.metrics().await;
     assert!(
-        metrics.contains("gateway_callers_refused_total{reason=\"token\",route=\"onfido\"} "),
+        metrics.contains("kyc_gateway_callers_refused_total{reason=\"token\",route=\"onfido\"} "),
         "{metrics}"
     );
     println!("a token by a new key was accepted after {} ms", rotated.as_millis());

@@ -187,7 +187,7 @@ async fn what_is_no_deliverable_notification_has_its_own_answer() {
             .gateway
             .metrics()
             .await
-            .contains(r#"gateway_webhook_events_total{result="ignored",tenant="acme"} 1"#)
+            .contains(r#"kyc_gateway_webhook_events_total{result="ignored",tenant="acme"} 1"#)
     );
     world.gateway.stop().await;
 }

@@ -91,9 +91,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                         return ExitCode::SUCCESS;
                     }
                     if settings.tenants.is_used_up_by_a_login() {
-                        return terminal::fail(
-                            &"a wrapped secret id opens once, so it is left to `run`: no look was taken",
-                        );
+                        return terminal::fail(&"skipped: the wrapped secret id can be used only once");
                     }
                     match assembly::source(settings.tenants) {
                         Ok(source) => {

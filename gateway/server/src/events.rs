@@ -58,7 +58,7 @@ pub(crate) enum Events {
         #[arg(long, default_value_t = 100)]
         rate: u16,
     },
-    /// Gives waiting events up.
+    /// Discards waiting events; they are never delivered.
     Discard {
         #[command(flatten)]
         change: Change,

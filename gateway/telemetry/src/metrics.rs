@@ -255,6 +255,8 @@ mod tests {
 
         let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
 
-        assert!(text.contains(r#"gateway_requests_total{route="onfido",status_class="2xx",tenant="a"} 1"#));
+        assert!(
+            text.contains(r#"kyc_gateway_requests_total{route="onfido",status_class="2xx",tenant="a"} 1"#)
+        );
     }
 }

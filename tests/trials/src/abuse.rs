@@ -255,7 +255,7 @@ async fn idle(gateway: SocketAddr, count: u64) -> Result<(), Failure> {
 async fn open(client: &Client, admin: SocketAddr) -> Result<u64, Failure> {
     let answer = client.get(format!("http://{admin}/metrics")).send().await;
     let text = answer.map_err(|error| Failure(error.to_string()))?.text().await.unwrap_or_default();
-    let gauge = "gateway_downstream_connections{listener=\"main\"} ";
+    let gauge = "kyc_gateway_downstream_connections{listener=\"main\"} ";
     let value = text.lines().find_map(|line| line.strip_prefix(gauge));
     value.and_then(|value| value.parse().ok()).ok_or_else(|| Failure("no gauge of connections".to_owned()))
 }

@@ -83,7 +83,7 @@ pub async fn run(exports: &Exports) -> Result<Vec<Round>, Failure> {
     let metrics = reqwest::get(format!("http://{}/metrics", dead.admin())).await;
     let metrics = metrics.map_err(|error| Failure(error.to_string()))?.text().await.unwrap_or_default();
     let has_dropped = |name: &&str| {
-        let counter = format!("gateway_log_events_dropped_total{{collector=\"{name}\"}} ");
+        let counter = format!("kyc_gateway_log_events_dropped_total{{collector=\"{name}\"}} ");
         metrics.lines().any(|line| line.strip_prefix(&counter).is_some_and(|count| count != "0"))
     };
     if !["seq", "otlp"].iter().all(has_dropped) {

@@ -116,7 +116,7 @@ impl Guard {
 
     fn tell(&self, is_open: bool) {
         let upstream = self.authority.to_str().unwrap_or_default();
-        self.metrics.upstreams().left_alone(self.tenant.as_str(), upstream, is_open);
+        self.metrics.upstreams().breaker_open(self.tenant.as_str(), upstream, is_open);
     }
 
     fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
@@ -129,7 +129,7 @@ impl Guard {
         let mut pass = Pass { guard: self, limits, probe: None, verdict: None };
         let guard = &pass.guard;
         if under_way >= limits.in_flight {
-            guard.metrics.upstreams().held_back(guard.tenant.as_str(), "in_flight");
+            guard.metrics.upstreams().rejected(guard.tenant.as_str(), "in_flight");
             let detail = format!("the tenant has {under_way} calls to the upstream under way");
             return Err(Problem::new(ProblemKind::Overloaded, detail).with_retry_after(SOON));
         }
@@ -148,8 +148,8 @@ impl Guard {
             }
         };
         if let Some(wait) = wait {
-            guard.metrics.upstreams().held_back(guard.tenant.as_str(), "breaker");
-            let detail = "the tenant's calls to the upstream failed in a row, it is left alone for a while";
+            guard.metrics.upstreams().rejected(guard.tenant.as_str(), "breaker");
+            let detail = "the tenant's calls to the upstream failed in a row, the circuit breaker is open";
             return Err(Problem::new(ProblemKind::UpstreamUnreachable, detail).with_retry_after(wait));
         }
         Ok(pass)
@@ -179,7 +179,7 @@ impl Guard {
             let (tenant, upstream) = (self.tenant.as_str(), self.authority.to_str().unwrap_or_default());
             self.tell(opened);
             if opened {
-                tracing::warn!(tenant, upstream, "the upstream fails, it is left alone for a while");
+                tracing::warn!(tenant, upstream, "the upstream fails, the circuit breaker opened");
             } else {
                 tracing::info!(tenant, upstream, "the upstream answers again");
             }

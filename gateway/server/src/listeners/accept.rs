@@ -165,7 +165,7 @@ async fn is_set(stop: &mut ShutdownWatch) {
 
 /// Whoever is connected already would be refused by the end of the socket.
 async fn rest(listener: &Listener) -> Option<std::io::Result<TcpStream>> {
-    // So that the runtime has looked at the socket, and does not make this wait for having done enough.
+    // Polls the socket once, and bypasses tokio's cooperative budget.
     yield_now().await;
     let accepted = unconstrained(listener.accept()).now_or_never()?;
     accepted.as_ref().err().is_none_or(is_of_the_peer).then_some(accepted)

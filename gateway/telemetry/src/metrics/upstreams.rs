@@ -9,7 +9,7 @@ use crate::names;
 #[derive(Clone, Debug)]
 pub struct Upstreams {
     denials: IntCounterVec,
-    held_back: IntCounterVec,
+    rejected: IntCounterVec,
     open: IntGaugeVec,
 }
 
@@ -20,16 +20,17 @@ impl Upstreams {
         let counters = |name: &str, help: &str, labels: &[&str]| {
             register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
-        let open = Opts::new(names::UPSTREAM_OPEN, "1 while a failing upstream is left alone.");
+        let open =
+            Opts::new(names::UPSTREAM_OPEN, "1 while the circuit breaker of a failing upstream is open.");
         Ok(Self {
             denials: counters(
                 names::UPSTREAM_DENIALS,
                 "Answers 401 and 403 of the upstream to a tenant's credential.",
                 &["tenant"],
             )?,
-            held_back: counters(
-                names::UPSTREAM_HELD_BACK,
-                "Calls that were not sent on, to spare an upstream.",
+            rejected: counters(
+                names::UPSTREAM_REJECTED,
+                "Calls rejected by the circuit breaker or the limit of calls in flight.",
                 &["tenant", "reason"],
             )?,
             open: register(registry, IntGaugeVec::new(open, &["tenant", "upstream"])?)?,
@@ -45,13 +46,13 @@ impl Upstreams {
         self.denials.with_label_values(&[tenant]).inc();
     }
 
-    /// Counts a call that was not sent on: `in_flight` or `breaker`.
-    pub fn held_back(&self, tenant: &str, reason: &'static str) {
-        self.held_back.with_label_values(&[tenant, reason]).inc();
+    /// Counts a rejected call: `in_flight` or `breaker`.
+    pub fn rejected(&self, tenant: &str, reason: &'static str) {
+        self.rejected.with_label_values(&[tenant, reason]).inc();
     }
 
-    /// Says whether an upstream is left alone.
-    pub fn left_alone(&self, tenant: &str, upstream: &str, is_open: bool) {
+    /// Says whether the circuit breaker of an upstream is open.
+    pub fn breaker_open(&self, tenant: &str, upstream: &str, is_open: bool) {
         self.open.with_label_values(&[tenant, upstream]).set(i64::from(is_open));
     }
 }

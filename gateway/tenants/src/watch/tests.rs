@@ -217,7 +217,7 @@ impl Run {
     fn polls(&self) -> (usize, usize, usize) {
         let text = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
         let count = |result: &str| {
-            let start = format!("gateway_tenant_polls_total{{result=\"{result}\"}} ");
+            let start = format!("kyc_gateway_tenant_polls_total{{result=\"{result}\"}} ");
             text.lines().find_map(|line| line.strip_prefix(&start)).map_or(0, |count| count.parse().unwrap())
         };
         (count("changed"), count("unchanged"), count("failed"))

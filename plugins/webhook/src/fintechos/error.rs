@@ -36,7 +36,7 @@ pub enum DeliveryError {
     /// The delivery was answered with this status.
     #[error("portal answered {0} to the delivery")]
     Status(u16),
-    /// The portal asks to be left alone for a while.
+    /// The portal asks for a pause (`Retry-After`).
     #[error("portal answered {status} to the delivery and asks to wait {} s", retry_after.as_secs())]
     Busy {
         /// 429 or 503.

@@ -109,7 +109,8 @@ impl Room {
         let before = watched.certificates.acceptor();
         watched.look(UNIX_EPOCH + self.after_1970(seconds));
         let metrics = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
-        let is_refused = metrics.contains("gateway_listener_certificate_files_refused{listener=\"main\"} 1");
+        let is_refused =
+            metrics.contains("kyc_gateway_listener_certificate_files_refused{listener=\"main\"} 1");
         (!Arc::ptr_eq(&before, &watched.certificates.acceptor()), is_refused)
     }
 }
@@ -208,7 +209,7 @@ fn a_certificate_that_is_refused_keeps_no_list_from_being_used_and_the_other_way
             "{what}"
         );
         let expires = format!(
-            "gateway_listener_revocation_lists_expire_timestamp_seconds{{listener=\"main\"}} {}",
+            "kyc_gateway_listener_revocation_lists_expire_timestamp_seconds{{listener=\"main\"}} {}",
             room.now + 30 * HOUR
         );
         let metrics = String::from_utf8(room.metrics.encode().unwrap()).unwrap();

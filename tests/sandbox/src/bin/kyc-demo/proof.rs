@@ -59,7 +59,7 @@ pub(crate) async fn metrics_are_there(stage: &Stage, narrator: &mut Narrator) ->
     let url = format!("http://{}/metrics", stage.gateway.admin());
     narrator.note(&format!("$ curl -s {url}"));
     let text = stage.client.get(&url).send().await?.error_for_status()?.text().await?;
-    let counted = text.lines().filter(|line| line.starts_with("gateway_requests_total{"));
+    let counted = text.lines().filter(|line| line.starts_with("kyc_gateway_requests_total{"));
     counted.for_each(|line| narrator.note(line));
     Ok(())
 }
