@@ -117,8 +117,9 @@ async fn apply(
     })
 }
 
-/// Ends all tries of a batch, and says which of them were recorded: those that still held their claim, and those of events
-/// that were discarded meanwhile, which stay dead.
+/// Ends all tries of a batch, and says which of them were recorded: those that still held their claim, those whose claim a
+/// crash of the server has lost before anybody made a later one, and those of events that were discarded meanwhile, which
+/// stay dead.
 async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<Claim>, sqlx::Error> {
     let mut ended = HashSet::new();
     let finishes: Vec<&Finish> = batch
@@ -161,8 +162,9 @@ async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashS
            attempts = attempts + given.counted, refusals = event.refusals + given.refusals, held = given.held, \
            leased_until = NULL, dead_reason = given.reason, \
            done = CASE WHEN given.state = 0 THEN NULL ELSE now() END \
-           FROM given WHERE event.id = given.id AND event.epoch = given.epoch AND event.state = 0 \
-           RETURNING event.id, event.epoch), \
+           FROM given WHERE event.id = given.id AND event.state = 0 AND (event.epoch = given.epoch \
+             OR event.epoch < given.epoch AND (event.leased_until IS NULL OR event.leased_until < now())) \
+           RETURNING event.id, given.epoch), \
          discarded AS (SELECT given.id, given.epoch FROM given JOIN event ON event.id = given.id \
            WHERE event.state = 2 AND event.dead_reason = 'discarded' AND event.epoch = given.epoch + 1), \
          recorded AS (SELECT id, epoch FROM ended UNION ALL SELECT id, epoch FROM discarded), \

@@ -91,3 +91,26 @@ fn a_database_that_is_killed_is_found_again() {
         assert_eq!((mended.unwrap(), due.len()), (vec![Effect::Done], 2));
     });
 }
+
+/// A crash of the server may lose claims, and the results of their tries were refused then: the events were delivered again.
+#[test]
+fn a_result_is_taken_although_its_claim_was_lost_unless_another_one_was_made() {
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
+        store.prepare().await.unwrap();
+        let (mut writer, mut reader) = (store.writer(), store.reader());
+        let new = ["a", "b"].map(|body| Change::Insert(event("acme", body, 0)));
+        written(&mut writer, &new).await.unwrap();
+        let lost = all_due(&mut reader, "acme").await;
+        server.query("UPDATE event SET epoch = 0, leased_until = NULL").unwrap();
+        let again = reader.due("acme", now(), 1, true, &[lost[0].claim.id]).await.unwrap();
+
+        let results: Vec<Change> = lost.iter().map(|due| finish(due, Next::Delivered)).collect();
+        let late = written(&mut writer, &results).await.unwrap();
+        let of_another = written(&mut writer, &[finish(&again[0], Next::Delivered)]).await.unwrap();
+
+        assert_eq!((lost.len(), again[0].claim.id), (2, lost[1].claim.id));
+        assert_eq!((late, of_another), (vec![Effect::Done, Effect::Nothing], vec![Effect::Done]));
+    });
+}
