@@ -25,6 +25,12 @@ pub(super) fn holds(lines: &[Line], known: &Known) -> HashMap<usize, Vec<Span>> 
         match line.says {
             Says::Held => {
                 let Some(customer) = known.customer(tenant, line.at) else { continue };
+                // A name that goes to another customer while it is held stays held, and a line says so.
+                if open.get(tenant).is_some_and(|hold| hold.customer != customer)
+                    && let Some(hold) = open.remove(tenant)
+                {
+                    end(hold, line.at);
+                }
                 open.entry(tenant).or_insert(Open { customer, from: line.at });
             }
             Says::Released => {
@@ -80,6 +86,23 @@ mod tests {
         ];
 
         assert_eq!(holds(&lines, &known()), HashMap::from([(0, vec![(10_000, 20_000)])]));
+    }
+
+    #[test]
+    fn a_name_that_stays_held_holds_the_customer_who_gets_it() {
+        let lines = [
+            line(10_000, Says::Held, "acme"),
+            line(50_500, Says::Held, "renamed"),
+            line(20_000, Says::Held, "globex"),
+            line(21_000, Says::Held, "globex"),
+            line(60_000, Says::Released, "globex"),
+        ];
+        let mut handed_over = known();
+        handed_over.history.push((30_000, 0, "globex".to_owned()));
+        let taken = [line(20_000, Says::Held, "globex"), line(31_000, Says::Held, "globex")];
+
+        assert_eq!(holds(&lines, &known()).get(&1), Some(&vec![(20_000, 60_000)]));
+        assert_eq!(holds(&taken, &handed_over).get(&0), Some(&vec![(31_000, 50_000)]));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) enum Says {
     Failed,
     /// An event was given up or parked.
     Ended,
-    /// A tenant's deliveries are held from now on.
+    /// A tenant's deliveries are held, from now on or still.
     Held,
     /// They are no longer.
     Released,
@@ -95,7 +95,7 @@ fn parse(text: &[u8], at: u64) -> Option<Line> {
         "event delivered" => Says::Delivered,
         "event not delivered yet" => Says::Failed,
         "event given up" | "event parked" => Says::Ended,
-        "deliveries are held" => Says::Held,
+        "deliveries are held" | "deliveries are still held" => Says::Held,
         "the portal takes events again" | "deliveries are no longer held" => Says::Released,
         message if message.starts_with("listening") => Says::Started,
         message if EVERYBODY.iter().any(|known| message.starts_with(known)) => Says::Everybody,
