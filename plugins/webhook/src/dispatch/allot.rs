@@ -34,8 +34,9 @@ pub(super) struct Allotted {
 
 impl Dispatcher {
     /// Decides which of the lanes of which something has changed may begin how much.
-    pub(super) async fn allot(&mut self, directory: &Directory, claimed: Claimed, allotted: &mut Allotted) {
+    pub(super) async fn allot(&mut self, directory: &Directory, claimed: Claimed) -> Allotted {
         let Claimed { wall: clock, at: instant, .. } = claimed;
+        let mut allotted = Allotted::default();
         let mut places = self.places;
         let (mut seen, mut starved, mut second) = (HashSet::new(), Vec::new(), Vec::new());
         while let Some(name) = self.next_lane(places) {
@@ -84,6 +85,7 @@ impl Dispatcher {
         }
         starved.iter().for_each(|name| self.agenda.wants_place(name));
         second.iter().for_each(|name| self.agenda.look_again(name));
+        allotted
     }
 
     /// The next lane to look at: while there are places, those that have waited for them come first.

@@ -70,9 +70,7 @@ impl Dispatcher {
         let mut failed = Ok(());
         let claimed = Claimed { wall: clock, at: instant, is_probe: false };
         loop {
-            let mut allotted = Allotted::default();
-            self.allot(directory, claimed, &mut allotted).await;
-            let Allotted { lanes, probes, error } = allotted;
+            let Allotted { lanes, probes, error } = self.allot(directory, claimed).await;
             failed = error.map_or(failed, Err);
             if lanes.is_empty() && probes.is_empty() {
                 return failed;

@@ -5,18 +5,7 @@ use std::time::Duration;
 use super::*;
 
 /// Asks for the events of one tenant.
-pub(super) trait OneTenant {
-    async fn due(
-        &mut self,
-        tenant: &str,
-        now: Millis,
-        limit: usize,
-        retries: bool,
-        except: &[i64],
-    ) -> Result<Vec<DueEvent>, StoreError>;
-}
-
-impl<R: Reader + ?Sized> OneTenant for R {
+pub(super) trait OneTenant: Reader {
     async fn due(
         &mut self,
         tenant: &str,
@@ -29,6 +18,8 @@ impl<R: Reader + ?Sized> OneTenant for R {
         self.due_of(&[wanted], now, except).await
     }
 }
+
+impl<R: Reader + ?Sized> OneTenant for R {}
 
 /// The probe took the oldest event, which its portal mostly fails with again, and the good ones behind it waited.
 async fn the_newest_untried(store: &Engine) {
