@@ -9,12 +9,14 @@ mod client;
 mod error_text;
 mod retry_after;
 mod transport;
+mod transport_error;
 
 pub use body::{BodyError, read_at_most, read_whole};
 pub use client::{ClientError, ClientSettings, Trust};
 pub use error_text::root_cause;
 pub use retry_after::parse_retry_after;
 pub use transport::{Cleartext, ExposedAddress};
+pub use transport_error::TransportError;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! Nothing here knows HTTP beyond header values.
 
 mod caller;
+mod correlation;
+mod event;
 mod ids;
 mod networks;
 mod operations;
@@ -11,10 +13,14 @@ mod secret;
 mod secret_source;
 mod table;
 mod tenant;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod trace;
 mod upstream;
 
 pub use caller::{CallerKind, CallerName, CallerNameError, is_issuer_name};
+pub use correlation::Correlation;
+pub use event::{Event, InvalidEvent};
 pub use ids::{RequestId, SubscriptionId, TenantName};
 pub use networks::{InvalidNetworks, Networks};
 pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};

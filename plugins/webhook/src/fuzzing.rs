@@ -1,4 +1,4 @@
-//! Doors for fuzzers to what reads Onfido's and portals' bytes.
+//! Entry points for fuzzers to what reads Onfido's bytes.
 
 use http::HeaderValue;
 use kyc_model::Secret;
@@ -20,17 +20,5 @@ pub fn signature(field: &[u8], body: &[u8]) {
     if let Ok(signature) = Signature::from_head(&head) {
         let token = Secret::new("a token that nobody guesses".to_owned());
         assert!(signature.verify(&token, body).is_err(), "a made-up signature fits");
-    }
-}
-
-/// Reads what a portal answers to a login and to an event.
-pub fn portal_answer(body: &[u8]) {
-    crate::fintechos::fuzz_answers(body);
-}
-
-/// Reads a `Retry-After`.
-pub fn retry_after(field: &[u8]) {
-    if let Ok(value) = HeaderValue::from_bytes(field) {
-        crate::fintechos::fuzz_retry_after(&value);
     }
 }

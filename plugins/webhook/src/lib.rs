@@ -11,22 +11,17 @@ macro_rules! failpoint {
     };
 }
 
-mod addresses;
 mod config;
 mod configuration_name;
 mod content_type;
 mod description;
 mod dispatch;
-mod event;
-pub mod fintechos;
+mod event_filter;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod metrics;
 mod offline;
 mod operate;
-mod origin;
-mod outbound;
-mod per_tenant;
 mod plugin;
 mod signature;
 mod signing_tokens;
@@ -35,11 +30,7 @@ mod stored;
 
 use kyc_plugin_api::{Build, Factory};
 
-pub use config::{
-    Config, DataForm, Delivery, DispatchConfig, OnfidoConfig, PortalConfig, SignaturePolicy, StoreConfig,
-};
-pub use event::{Event, InvalidEvent};
-pub use outbound::TransportError;
+pub use config::{Config, Delivery, DispatchConfig, OnfidoConfig, SignaturePolicy, StoreConfig};
 pub use plugin::Notifications;
 
 /// The kind `webhook`.

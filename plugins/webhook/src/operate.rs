@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
+use kyc_model::Correlation;
 use kyc_plugin_api::{Changed, Operations};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::description;
-use crate::origin::Origin;
 use crate::store::{
     Attempt, Change, DISCARDED, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
 };
@@ -267,7 +267,7 @@ pub(crate) fn event(listed: &Listed) -> Value {
         "received": time(listed.received),
         "due": (listed.state == State::Waiting).then(|| time(listed.due)),
         "done": listed.done.map(time),
-        "request_id": Origin::parse(&listed.trace).request_id,
+        "request_id": Correlation::parse(&listed.trace).request_id,
     })
 }
 

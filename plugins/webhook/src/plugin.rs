@@ -7,28 +7,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use kyc_model::Tenant;
+use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
     AuditLog, Background, BodyWish, Build, Ctx, Flow, Needs, Operations, Outcome, Phases, Plugin, Problem,
     ProblemKind, Result, RouteApi,
 };
+use kyc_portal::{PortalConfig, Portals};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use prometheus::IntCounterVec;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use crate::configuration_name;
 use crate::content_type::require_json;
-use crate::description;
-use crate::event::{Event, EventFilter};
-use crate::fintechos::Portals;
-use crate::origin::Origin;
+use crate::event_filter::EventFilter;
 use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::store::Accepted;
 use crate::stored::{Stored, StoredAudit};
-use crate::{Config, Delivery, PortalConfig, SignaturePolicy};
+use crate::{Config, Delivery, SignaturePolicy, configuration_name, description};
 
 /// One webhook route.
 pub struct Notifications {
@@ -147,12 +144,12 @@ impl Notifications {
         failpoint!("received");
         self.verify(cx.extensions().get::<Signature>(), body, tenant).await?;
         require_json(head)?;
-        let origin = Origin::new(cx.request_id(), cx.trace(head));
+        let correlation = Correlation::new(cx.request_id(), cx.trace(head));
         let event = match (Event::parse(body), &self.delivery) {
             (Ok(event), _) => event,
             // The signature proves that Onfido sent it, so it is kept for people to look at.
             (Err(_), Way::Stored(stored)) => {
-                stored.accept(tenant, body, None, &origin).await?;
+                stored.accept(tenant, body, None, &correlation).await?;
                 return Ok(Handled::Dead);
             }
             (Err(error), Way::Direct(_)) => {
@@ -160,15 +157,15 @@ impl Notifications {
             }
         };
         if !self.events.wants(&event) {
-            debug!(request_id = origin.request_id, tenant = %tenant.name, "notification ignored");
+            debug!(request_id = correlation.request_id, tenant = %tenant.name, "notification ignored");
             return Ok(Handled::Ignored);
         }
         match &self.delivery {
             Way::Direct(portals) => {
-                portals.deliver(tenant, &event, &origin.headers(), deadline).await?;
+                portals.deliver(tenant, &event, &correlation.headers(), deadline).await?;
                 Ok(Handled::Delivered)
             }
-            Way::Stored(stored) => match stored.accept(tenant, body, Some(&event), &origin).await? {
+            Way::Stored(stored) => match stored.accept(tenant, body, Some(&event), &correlation).await? {
                 Accepted::Stored => Ok(Handled::Stored),
                 Accepted::Revived => Ok(Handled::Revived),
                 Accepted::Duplicate => Ok(Handled::Duplicate),

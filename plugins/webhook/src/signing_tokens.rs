@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION};
-use kyc_http_client::{Cleartext, ClientSettings, Trust, read_at_most};
+use kyc_http_client::{Cleartext, ClientSettings, TransportError, Trust, read_at_most};
 use kyc_model::{Secret, Tenant};
 use kyc_plugin_api::{Collectors, Problem, ProblemKind};
+use kyc_resilience::{Abandoned, SingleFlight};
 use kyc_telemetry::names;
 use prometheus::IntCounterVec;
 use reqwest::{Client, RequestBuilder};
@@ -17,8 +18,6 @@ use tracing::{error, warn};
 use url::Url;
 
 use crate::OnfidoConfig;
-use crate::outbound::TransportError;
-use crate::per_tenant::{Abandoned, PerTenant};
 use crate::signature::Signature;
 
 /// Finds a tenant's signing token: in its entry, else at Onfido, once; and again when a signature does not fit.
@@ -26,8 +25,8 @@ use crate::signature::Signature;
 pub(crate) struct SigningTokens {
     onfido: Client,
     cleartext: Cleartext,
-    fetched: PerTenant<Secret, SigningTokenError>,
-    renewed: PerTenant<Renewal, SigningTokenError>,
+    fetched: SingleFlight<Secret, SigningTokenError>,
+    renewed: SingleFlight<Renewal, SigningTokenError>,
     fetches: IntCounterVec,
 }
 
@@ -83,8 +82,8 @@ impl SigningTokens {
         Ok(Self {
             onfido: settings.build().map_err(|error| format!("onfido.ca_file: {error}"))?,
             cleartext: Cleartext::from_setting(config.allow_http),
-            fetched: PerTenant::new(),
-            renewed: PerTenant::new(),
+            fetched: SingleFlight::new(),
+            renewed: SingleFlight::new(),
             fetches: collectors.counter(
                 names::SIGNING_TOKEN_FETCHES,
                 "Signing tokens asked of Onfido.",

@@ -20,16 +20,18 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::dispatch::{Dispatcher, GIVING_BACK, Means, Status, Tenants, Unrecorded, supervised};
-use crate::fintechos::Portals;
 use crate::metrics::{DispatchMetrics, StoreMetrics, queue};
-use crate::origin::Origin;
 use crate::store::{
     Accepted, DeadReason, Inbox, KeyPlace, KeySource, Keyring, NewEvent, NotOpen, Owner, Reader, Sqlite,
     StoreError, check_address, listen, lock, now,
 };
-use crate::{Config, DispatchConfig, Event};
+use crate::{Config, DispatchConfig};
+
 pub(crate) use audit::StoredAudit;
 pub(crate) use engine::{Engine, Opened};
+use kyc_model::Correlation;
+use kyc_model::Event;
+use kyc_portal::Portals;
 
 /// The store of one route and what is needed to deliver from it.
 pub(crate) struct Stored {
@@ -124,12 +126,12 @@ impl Stored {
         tenant: &Tenant,
         body: &Bytes,
         event: Option<&Event>,
-        origin: &Origin,
+        correlation: &Correlation,
     ) -> Result<Accepted, Problem> {
         let unavailable = |error: StoreError| {
             self.inbox.count_refused(tenant.name.as_str(), &error);
             tracing::warn!(
-                request_id = origin.request_id, tenant = %tenant.name, reason = error.name(), "notification not stored"
+                request_id = correlation.request_id, tenant = %tenant.name, reason = error.name(), "notification not stored"
             );
             Problem::new(ProblemKind::Unavailable, "notification not stored").because(error)
         };
@@ -146,13 +148,13 @@ impl Stored {
             resource: event.and_then(|event| event.resource().map(searchable)),
             body: sealed,
             received: now(),
-            trace: origin.to_string(),
+            trace: correlation.to_string(),
             dead: event.is_none().then_some(DeadReason::Poison),
         };
         let accepted = self.inbox.accept(new).await.map_err(unavailable)?;
         if accepted == Accepted::Revived {
             tracing::info!(
-                request_id = origin.request_id,
+                request_id = correlation.request_id,
                 tenant = name,
                 "a dead event came again and is tried again"
             );

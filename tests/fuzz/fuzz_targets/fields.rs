@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use kyc_plugin_onfido::fuzzing::links;
-use kyc_plugin_webhook::fuzzing::retry_after;
+use kyc_portal::fuzzing::retry_after;
 
 fuzz_target!(|field: &[u8]| {
     links(field);

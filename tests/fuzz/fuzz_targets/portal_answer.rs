@@ -2,6 +2,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use kyc_plugin_webhook::fuzzing::portal_answer;
+use kyc_portal::fuzzing::portal_answer;
 
 fuzz_target!(|body: &[u8]| portal_answer(body));

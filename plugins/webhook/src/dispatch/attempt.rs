@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use kyc_model::Tenant;
+use kyc_model::{Correlation, Event, Tenant};
+use kyc_portal::{Answer, DeliveryClass, DeliveryError};
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
 use super::Means;
 use super::schedule::{self, Age};
-use crate::Event;
-use crate::fintechos::{Answer, DeliveryClass, DeliveryError};
-use crate::origin::Origin;
 use crate::store::{
     Attempt, Change, Claim, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, now,
 };
@@ -185,7 +183,7 @@ fn along(due: &DueEvent) -> HeaderMap {
         ("x-event-id", uid),
         ("x-attempt", (due.attempts + 1).to_string()),
     ];
-    let mut headers = Origin::parse(&due.trace).headers();
+    let mut headers = Correlation::parse(&due.trace).headers();
     headers.extend(fields.into_iter().filter_map(|(name, value)| {
         Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
     }));
@@ -193,7 +191,7 @@ fn along(due: &DueEvent) -> HeaderMap {
 }
 
 fn tell(means: &Means, due: &DueEvent, tenant: &str, error: Option<&DeliveryError>, next: Next) {
-    let Origin { request_id, .. } = Origin::parse(&due.trace);
+    let Correlation { request_id, .. } = Correlation::parse(&due.trace);
     let event = due.uid;
     let attempt = due.attempts + 1;
     let class = error.map_or("delivered", |error| error.class().name());

@@ -16,11 +16,11 @@ mod window;
 
 use std::time::Duration;
 
+use kyc_portal::{DeliveryClass, DeliveryError};
 use tokio::time::Instant;
+use window::Window;
 
 use crate::DispatchConfig;
-use crate::fintechos::{DeliveryClass, DeliveryError};
-use window::Window;
 
 /// Whether deliveries may be tried.
 #[derive(Clone, Copy, Debug)]

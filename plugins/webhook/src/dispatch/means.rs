@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use kyc_model::{Tenant, TenantTable};
+use kyc_model::{Event, Tenant, TenantTable};
+use kyc_portal::{Answer, DeliveryError, Portals};
 use tokio::time::Instant;
 
 use super::{Status, Unrecorded};
-use crate::fintechos::{Answer, DeliveryError, Portals};
+use crate::DispatchConfig;
 use crate::metrics::DispatchMetrics;
 use crate::store::{Inbox, Keyring, Reader};
-use crate::{DispatchConfig, Event};
 
 /// The tenants as they are at the moment.
 pub(crate) type Tenants = Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>;

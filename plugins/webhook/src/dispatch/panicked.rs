@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use kyc_model::Tenant;
+use kyc_portal::DeliveryError;
 use tokio::time::{Instant, sleep};
 
 use super::Means;
 use super::attempt::{Attempted, Claimed, after_failure, attempt, record_result};
-use crate::fintechos::DeliveryError;
 use crate::store::{Attempt, DeadReason, DueEvent, Failure, Finish, Millis, Next, now};
 
 /// Delivers and records, as [`attempt`] does. A panic is a failed try of its own class.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use kyc_portal::DeliveryError;
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
@@ -16,7 +17,6 @@ use super::agenda::POLL_INTERVAL;
 use super::attempt::reason;
 use super::breaker::Allowed;
 use super::hold_log::News;
-use crate::fintechos::DeliveryError;
 use crate::store::{Directory, Millis};
 
 /// What a login probe has shown.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use kyc_portal::{DeliveryClass, DeliveryError};
+
 use crate::DispatchConfig;
-use crate::fintechos::{DeliveryClass, DeliveryError};
 use crate::store::{DeadReason, Millis, Next};
 
 /// What is known of an event when a try has failed.

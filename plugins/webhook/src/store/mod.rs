@@ -55,7 +55,7 @@ pub(crate) struct NewEvent {
     pub(crate) resource: Option<String>,
     pub(crate) body: Sealed,
     pub(crate) received: Millis,
-    /// The request that brought it and its trace, as [`crate::origin::Origin`] writes it.
+    /// The request that brought it and its trace, as [`kyc_model::Correlation`] writes it.
     pub(crate) trace: String,
     /// Set for a body that can never be delivered.
     pub(crate) dead: Option<DeadReason>,

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use kyc_model::Tenant;
+use kyc_model::{Event, Tenant};
+use kyc_portal::{Answer, DeliveryError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::Event;
 use crate::dispatch::means::Client;
-use crate::fintechos::{Answer, DeliveryError};
 
 /// Takes events once it may, but those that say that they are refused; panics with those that say so.
 pub(super) struct Portal {

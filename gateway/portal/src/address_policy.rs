@@ -7,25 +7,32 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
+use kyc_http_client::TransportError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use url::{Host, Url};
 
 /// The ranges that portals may not have, and those of them that an operator allows.
 #[derive(Clone, Debug)]
-pub(crate) struct Addresses {
+pub(crate) struct AddressPolicy {
     refused: Vec<IpNet>,
     allowed: Vec<IpNet>,
 }
 
 /// An address in a range that portals may not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its address is in a range that portals may not have (portal.allow)")]
+#[error("{REFUSED_TEXT}")]
 pub(crate) struct RefusedAddress;
 
-// === impl Addresses ===
+impl From<RefusedAddress> for TransportError {
+    fn from(_: RefusedAddress) -> Self {
+        Self::Refused(REFUSED_TEXT)
+    }
+}
 
-impl Addresses {
+// === impl AddressPolicy ===
+
+impl AddressPolicy {
     /// Refuses [`REFUSED`] but for `allowed`.
     pub(crate) fn new(allowed: &[IpNet]) -> Self {
         let refused = REFUSED.iter().filter_map(|range| range.parse().ok()).collect();
@@ -51,7 +58,7 @@ impl Addresses {
     }
 }
 
-impl Resolve for Addresses {
+impl Resolve for AddressPolicy {
     fn resolve(&self, name: Name) -> Resolving {
         let addresses = self.clone();
         Box::pin(async move {
@@ -82,6 +89,8 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
+const REFUSED_TEXT: &str = "its address is in a range that portals may not have (portal.allow)";
+
 /// Link-local (RFC 3927, RFC 4291 §2.5.6), unspecified, multicast and broadcast; and the metadata services that are
 /// elsewhere: AWS and Google Cloud over IPv6, Azure's wire server, Alibaba Cloud, Oracle Cloud.
 const REFUSED: [&str; 12] = [
@@ -105,7 +114,7 @@ mod tests {
 
     #[test]
     fn metadata_services_are_no_portals() {
-        let usual = Addresses::new(&[]);
+        let usual = AddressPolicy::new(&[]);
         assert_eq!(usual.refused.len(), REFUSED.len(), "each range can be read");
         for (host, may) in [
             ("169.254.169.254", false),
@@ -135,7 +144,7 @@ mod tests {
             let url = Url::parse(&format!("https://{host}/portal")).unwrap();
             assert_eq!(usual.check(&url).is_ok(), may, "{host}");
         }
-        let allowed = Addresses::new(&["169.254.7.0/24".parse().unwrap()]);
+        let allowed = AddressPolicy::new(&["169.254.7.0/24".parse().unwrap()]);
         assert!(allowed.may_be("169.254.7.1".parse().unwrap()));
         assert!(!allowed.may_be("169.254.169.254".parse().unwrap()));
     }
@@ -143,8 +152,8 @@ mod tests {
     #[tokio::test]
     async fn a_name_leads_to_allowed_addresses_alone() {
         let name = || "localhost".parse::<Name>().unwrap();
-        let found = Addresses::new(&[]).resolve(name()).await.unwrap().count();
-        let closed = Addresses {
+        let found = AddressPolicy::new(&[]).resolve(name()).await.unwrap().count();
+        let closed = AddressPolicy {
             refused: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
             allowed: Vec::new(),
         };

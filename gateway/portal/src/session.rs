@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use kyc_http_client::read_at_most;
 use kyc_model::{Dialect, Secret, Tenant, TraceContext};
 use kyc_plugin_api::Collectors;
+use kyc_resilience::SingleFlight;
 use kyc_telemetry::names;
 use kyc_telemetry::traces::Span;
 use prometheus::IntCounterVec;
@@ -15,29 +16,31 @@ use reqwest::Client;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::login_answer::LoginAnswer;
-use super::{ANSWER_LIMIT, DeliveryError, Step, address, keycloak, legacy};
-use crate::per_tenant::PerTenant;
+use crate::answers::ANSWER_LIMIT;
+use crate::answers::login::LoginAnswer;
+use crate::dialects::{keycloak, legacy};
+use crate::endpoint::endpoint;
+use crate::error::{DeliveryError, Step};
 
 /// The sessions of all tenants.
 #[derive(Debug)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     client: Client,
     login_lifetime: Duration,
-    sessions: PerTenant<Session, DeliveryError>,
+    sessions: SingleFlight<Session, DeliveryError>,
     logins: IntCounterVec,
 }
 
 /// One login.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) pass: Pass,
+pub(crate) struct Session {
+    pub(crate) pass: Pass,
     expires_at: Instant,
 }
 
 /// What a login gives, in the form in which the dialect shows it to the portal.
 #[derive(Debug)]
-pub(super) enum Pass {
+pub(crate) enum Pass {
     /// Legacy: a token in the body.
     Token(Secret),
     /// Keycloak: a sensitive `Authorization` value.
@@ -47,7 +50,7 @@ pub(super) enum Pass {
 // === impl Sessions ===
 
 impl Sessions {
-    pub(super) fn new(
+    pub(crate) fn new(
         client: Client,
         login_lifetime: Duration,
         collectors: &Collectors,
@@ -57,7 +60,7 @@ impl Sessions {
             "Logins at portals by result.",
             &["tenant", "result"],
         )?;
-        Ok(Self { client, login_lifetime, sessions: PerTenant::new(), logins })
+        Ok(Self { client, login_lifetime, sessions: SingleFlight::new(), logins })
     }
 
     /// The tenant's session, made now when there is none or it is about to expire; then in the trace that `headers`
@@ -69,7 +72,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`DeliveryError`] of the login; it stands for a second, for all.
-    pub(super) async fn session(
+    pub(crate) async fn session(
         &self,
         tenant: &Tenant,
         headers: &HeaderMap,
@@ -82,12 +85,12 @@ impl Sessions {
     /// # Errors
     ///
     /// [`DeliveryError`] of the login.
-    pub(super) async fn renew(&self, tenant: &Tenant) -> Result<(), DeliveryError> {
+    pub(crate) async fn renew(&self, tenant: &Tenant) -> Result<(), DeliveryError> {
         self.sessions.value_anew(tenant, self.login(tenant, &HeaderMap::new())).await.map(drop)
     }
 
     /// Drops a session that the portal no longer knows.
-    pub(super) async fn forget(&self, tenant: &Tenant, session: &Arc<Session>) {
+    pub(crate) async fn forget(&self, tenant: &Tenant, session: &Arc<Session>) {
         self.sessions.forget(tenant, session).await;
     }
 
@@ -115,7 +118,7 @@ impl Sessions {
         if let Some(trace) = trace {
             trace.write_to(&mut headers);
         }
-        let post = |path| self.client.post(address(portal, path)).headers(headers);
+        let post = |path| self.client.post(endpoint(portal, path)).headers(headers);
         let request = match portal.dialect {
             Dialect::Legacy => legacy::login(post(legacy::LOGIN), portal),
             Dialect::Keycloak => keycloak::login(post(keycloak::LOGIN), portal),

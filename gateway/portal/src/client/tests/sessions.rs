@@ -6,8 +6,7 @@ use kyc_model::{Dialect, Tenant};
 use kyc_plugin_api::{Problem, ProblemKind};
 
 use super::{deliver, entry, legacy_call, legacy_login, portals};
-use crate::DataForm;
-use crate::fintechos::DeliveryClass;
+use crate::{DataForm, DeliveryClass};
 
 #[tokio::test]
 async fn concurrent_deliveries_log_in_once() {

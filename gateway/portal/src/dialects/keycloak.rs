@@ -6,12 +6,11 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use kyc_model::{Portal, Secret};
+use kyc_model::{Event, Portal, Secret};
 use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::login_answer::LoginAnswer;
-use crate::Event;
+use crate::answers::login::LoginAnswer;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,19 +25,19 @@ struct Claims {
 }
 
 /// Fills in the login.
-pub(super) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
+pub(crate) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
     post.json(&KeycloakToken { user_name: portal.username.reveal(), password: portal.password.reveal() })
 }
 
 /// Fills in the delivery: the event's bytes as they came.
-pub(super) fn delivery(post: RequestBuilder, credential: &HeaderValue, event: &Event) -> RequestBuilder {
+pub(crate) fn delivery(post: RequestBuilder, credential: &HeaderValue, event: &Event) -> RequestBuilder {
     post.header(AUTHORIZATION, credential.clone())
         .header(CONTENT_TYPE, "application/json")
         .body(event.document().clone())
 }
 
 /// Where the delivery goes.
-pub(super) fn delivery_path(portal: &Portal) -> [&str; 4] {
+pub(crate) fn delivery_path(portal: &Portal) -> [&str; 4] {
     ["ftosapi", "automation-processors", "actions", &portal.action]
 }
 
@@ -46,7 +45,7 @@ pub(super) fn delivery_path(portal: &Portal) -> [&str; 4] {
 ///
 /// `expiresIn` is 0 in the documented samples, and `refreshExpiresIn` is what the documentation calls the
 /// token's life; the token's own `exp` is left when neither is there.
-pub(super) fn lifetime(answer: &LoginAnswer) -> Option<Duration> {
+pub(crate) fn lifetime(answer: &LoginAnswer) -> Option<Duration> {
     answer.expires_in.or(answer.refresh_expires_in).or_else(|| time_left(&answer.token))
 }
 
@@ -59,7 +58,7 @@ fn time_left(token: &Secret) -> Option<Duration> {
 }
 
 /// FintechOS API guide, "Authentication".
-pub(super) const LOGIN: &[&str] = &["ftosapi", "authentication", "keycloakToken"];
+pub(crate) const LOGIN: &[&str] = &["ftosapi", "authentication", "keycloakToken"];
 
 #[cfg(test)]
 mod tests {

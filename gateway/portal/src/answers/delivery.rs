@@ -12,12 +12,13 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::answer_text::plain;
-use super::{ANSWER_LIMIT, DeliveryError, Step};
+use super::ANSWER_LIMIT;
+use super::text::plain;
+use crate::error::{DeliveryError, Step};
 
 /// The outer fields of FintechOS's answers, as far as they are there.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     success: Option<bool>,
     error_code: Option<i64>,
     about_session: bool,
@@ -27,12 +28,13 @@ pub(super) struct Envelope {
 
 /// What a portal said to an event.
 #[derive(Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    /// The status of its answer.
+    pub status: u16,
     /// The beginning of its body; empty while that was not read.
-    pub(crate) head: Bytes,
+    pub head: Bytes,
     /// What its status alone says.
-    pub(super) refusal: Option<DeliveryError>,
+    pub(crate) refusal: Option<DeliveryError>,
 }
 
 /// Says whether the portal took the event, and notes its answer as far as it came.
@@ -40,7 +42,7 @@ pub(crate) struct Answer {
 /// # Errors
 ///
 /// [`DeliveryError`] when it did not.
-pub(super) async fn judge(response: Response, answer: &mut Option<Answer>) -> Result<(), DeliveryError> {
+pub(crate) async fn judge(response: Response, answer: &mut Option<Answer>) -> Result<(), DeliveryError> {
     let status = response.status();
     let noted = answer.insert(Answer { status: status.as_u16(), head: Bytes::new(), refusal: None });
     if !status.is_success() {
@@ -82,7 +84,7 @@ impl fmt::Debug for Answer {
 impl Envelope {
     /// Reads as far as it goes: an answer may be cut at the limit, and an endpoint may answer anything. An object
     /// that is itself sent as a JSON string is read too (ASP.NET does so when an action serialises by itself).
-    pub(super) fn read(body: &[u8]) -> Self {
+    pub(crate) fn read(body: &[u8]) -> Self {
         let body = plain(body);
         match body.first() {
             Some(b'"') => Self::of_text(plain(unquoted(body).as_bytes())),
@@ -109,7 +111,7 @@ impl Envelope {
     }
 
     /// Says whether nothing in it speaks of a failure.
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.verdict().is_ok()
     }
 

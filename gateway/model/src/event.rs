@@ -1,6 +1,6 @@
 //! A notification of Onfido's, as far as the gateway understands it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -19,13 +19,6 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("notification is no JSON object with a payload.action")]
 pub struct InvalidEvent;
-
-/// Which events are delivered.
-#[derive(Clone, Debug)]
-pub(crate) enum EventFilter {
-    All,
-    Named(HashSet<String>),
-}
 
 // === impl Event ===
 
@@ -78,33 +71,13 @@ impl fmt::Debug for Event {
     }
 }
 
-// === impl EventFilter ===
-
-impl EventFilter {
-    /// Takes the list of the settings; `*` stands for all.
-    pub(crate) fn new(names: &[String]) -> Self {
-        if names.iter().any(|name| name == "*") {
-            return Self::All;
-        }
-        Self::Named(names.iter().cloned().collect())
-    }
-
-    /// Says whether the event is to be delivered.
-    pub(crate) fn wants(&self, event: &Event) -> bool {
-        match self {
-            Self::All => true,
-            Self::Named(names) => names.contains(event.action()),
-        }
-    }
-}
-
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{Bytes, Event, EventFilter, InvalidEvent};
+    use super::{Bytes, Event, InvalidEvent};
 
     fn parse(text: &'static str) -> Result<Event, InvalidEvent> {
         Event::parse(&Bytes::from_static(text.as_bytes()))
@@ -138,16 +111,6 @@ mod tests {
         ] {
             assert_eq!(parse(text).err(), Some(InvalidEvent), "{text}");
         }
-    }
-
-    #[test]
-    fn filter_wants_what_is_named_or_all() {
-        let event = parse("{\"payload\":{\"action\":\"check.completed\"}}").unwrap();
-
-        let verdicts = ["check.completed", "report.completed", "*", "check.*"]
-            .map(|name| EventFilter::new(&[name.to_owned()]).wants(&event));
-
-        assert_eq!(verdicts, [true, false, true, false]);
     }
 
     #[test]

@@ -3,14 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use kyc_plugin_api::{Problem, ProblemKind};
-
-use crate::TransportError;
-use crate::per_tenant::Abandoned;
+use kyc_http_client::TransportError;
+use kyc_model::{Problem, ProblemKind};
+use kyc_resilience::Abandoned;
 
 /// The portal did not take an event. The texts hold nothing that the portal said.
 #[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum DeliveryError {
     /// There was no whole answer.
     #[error("portal {step} got no answer")]
@@ -85,6 +83,10 @@ pub enum DeliveryClass {
 // === impl DeliveryError ===
 
 impl DeliveryError {
+    pub(crate) fn transport(step: Step, error: impl Into<TransportError>) -> Self {
+        Self::Transport { step, source: error.into() }
+    }
+
     /// What the failure says about the next delivery.
     pub fn class(&self) -> DeliveryClass {
         match self {
@@ -102,7 +104,7 @@ impl DeliveryError {
     }
 
     /// The status that the portal answered, if it did.
-    pub(crate) fn status(&self) -> Option<u16> {
+    pub fn status(&self) -> Option<u16> {
         match self {
             Self::LoginStatus(status) | Self::Status(status) | Self::Busy { status, .. } => Some(*status),
             Self::Refused(_) | Self::Page | Self::LoginAnswer | Self::SessionEnded => Some(200),
@@ -111,7 +113,7 @@ impl DeliveryError {
     }
 
     /// How long the portal asks to wait, an hour at most.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } => Some((*retry_after).min(LONGEST_WAIT)),
             _ => None,
@@ -119,7 +121,7 @@ impl DeliveryError {
     }
 
     /// Says whether a login shows when it is over: the portal did not answer, or fails at logins.
-    pub(crate) fn is_seen_by_login(&self) -> bool {
+    pub fn is_seen_by_login(&self) -> bool {
         match self {
             Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned => true,
             Self::LoginStatus(_) | Self::LoginAnswer => true,
@@ -128,12 +130,12 @@ impl DeliveryError {
     }
 
     /// Says whether the portal has answered, and does not take this very event.
-    pub(crate) fn is_of_event(&self) -> bool {
+    pub fn is_of_event(&self) -> bool {
         matches!(self.class(), DeliveryClass::Event | DeliveryClass::Refused)
     }
 
     /// Says whether a new login may help at once.
-    pub(super) fn ends_session(&self) -> bool {
+    pub(crate) fn ends_session(&self) -> bool {
         matches!(self, Self::Status(401 | 403) | Self::SessionEnded)
     }
 
@@ -144,7 +146,7 @@ impl DeliveryError {
                 TransportError::Timeout => ProblemKind::UpstreamTimeout,
                 TransportError::Unreachable(_)
                 | TransportError::Broken(_)
-                | TransportError::Refused
+                | TransportError::Refused(_)
                 | TransportError::Exposed(_) => ProblemKind::UpstreamUnreachable,
             },
             Self::LoginStatus(_)
@@ -162,7 +164,7 @@ impl DeliveryError {
 
 impl DeliveryClass {
     /// The name in metrics and logs.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Transient => "transient",
             Self::Login => "login",

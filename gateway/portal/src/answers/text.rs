@@ -1,7 +1,7 @@
 //! What stands before the first byte that means something in a portal's answer.
 
 /// Leaves out a byte order mark (which .NET's writers like to put there) and white space around the text.
-pub(super) fn plain(body: &[u8]) -> &[u8] {
+pub(crate) fn plain(body: &[u8]) -> &[u8] {
     body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii()
 }
 

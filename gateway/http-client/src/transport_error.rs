@@ -1,14 +1,11 @@
-//! What becomes of calls to portals, and to Onfido for signing tokens.
+//! Why a call got no answer, without its address or its header fields.
 
 use std::sync::Arc;
 
-use kyc_http_client::ExposedAddress;
-
-use crate::addresses::RefusedAddress;
+use crate::ExposedAddress;
 
 /// A call that got no whole answer. The texts hold neither the address nor a header.
 #[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TransportError {
     /// Connecting, sending or receiving took too long.
     #[error("no answer in time")]
@@ -19,21 +16,15 @@ pub enum TransportError {
     /// The connection broke, or what came was not HTTP.
     #[error("no whole answer")]
     Broken(#[source] Arc<reqwest::Error>),
-    /// The address is one that no portal may have.
-    #[error("its address is in a range that portals may not have (portal.allow)")]
-    Refused,
+    /// The address is in a range that the configuration refuses; the text names the range's owner and the key.
+    #[error("{0}")]
+    Refused(&'static str),
     /// The address is without TLS at another machine.
     #[error("its address {0}")]
     Exposed(#[from] ExposedAddress),
 }
 
 // === impl TransportError ===
-
-impl From<RefusedAddress> for TransportError {
-    fn from(_: RefusedAddress) -> Self {
-        Self::Refused
-    }
-}
 
 impl From<reqwest::Error> for TransportError {
     fn from(error: reqwest::Error) -> Self {

@@ -5,23 +5,23 @@ use std::time::Duration;
 use kyc_model::Secret;
 use serde_json::{Map, Value};
 
-use super::answer_text::plain;
-use super::delivery_answer::Envelope;
+use super::delivery::Envelope;
+use super::text::plain;
 
 /// A token and what the portal says about its life.
 #[derive(Debug)]
-pub(super) struct LoginAnswer {
-    pub(super) token: Secret,
+pub(crate) struct LoginAnswer {
+    pub(crate) token: Secret,
     /// Absent when not given, or zero.
-    pub(super) expires_in: Option<Duration>,
+    pub(crate) expires_in: Option<Duration>,
     /// Absent when not given, or zero.
-    pub(super) refresh_expires_in: Option<Duration>,
+    pub(crate) refresh_expires_in: Option<Duration>,
 }
 
 /// An answer without a token; it keeps the names of the answer's fields, for the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NoToken {
-    pub(super) keys: Vec<String>,
+pub(crate) struct NoToken {
+    pub(crate) keys: Vec<String>,
 }
 
 // === impl LoginAnswer ===
@@ -32,7 +32,7 @@ impl LoginAnswer {
     /// # Errors
     ///
     /// [`NoToken`] for everything else, also for an object that says `IsSuccess: false`.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, NoToken> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, NoToken> {
         let text = std::str::from_utf8(plain(body)).unwrap_or_default().trim();
         if is_guid(text) {
             return Ok(Self::bare(text.to_owned()));

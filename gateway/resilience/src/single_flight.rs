@@ -14,13 +14,13 @@ use tokio::time::Instant;
 ///
 /// After a failure nobody tries again for [`PAUSE`]; until then all get the same failure. That bounds what
 /// a flood of notifications can make the gateway ask of others.
-pub(crate) struct PerTenant<V, E> {
+pub struct SingleFlight<V, E> {
     slots: Cache<TenantName, Place<V, E>>,
 }
 
 /// The attempt ended without a result, now or less than [`PAUSE`] after it began: it was given up, or it panicked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Abandoned;
+pub struct Abandoned;
 
 /// Changed credentials must not reuse what the old ones got, nor wait for them.
 struct Place<V, E> {
@@ -41,15 +41,15 @@ enum Found<V, E> {
     Nothing(OwnedMutexGuard<Slot<V, E>>),
 }
 
-// === impl PerTenant ===
+// === impl SingleFlight ===
 
-impl<V, E> PerTenant<V, E>
+impl<V, E> SingleFlight<V, E>
 where
     V: Send + Sync + 'static,
     E: Clone + From<Abandoned> + Send + Sync + 'static,
 {
     /// Starts empty.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { slots: Cache::builder().max_capacity(CAPACITY).time_to_idle(IDLE).build() }
     }
 
@@ -58,7 +58,7 @@ where
     /// # Errors
     ///
     /// The failure of `make`, of this call or of one less than [`PAUSE`] ago.
-    pub(crate) async fn value(
+    pub async fn value(
         &self,
         tenant: &Tenant,
         usable: impl Fn(&V) -> bool,
@@ -75,7 +75,7 @@ where
     /// # Errors
     ///
     /// The failure of `make`.
-    pub(crate) async fn value_anew(
+    pub async fn value_anew(
         &self,
         tenant: &Tenant,
         make: impl Future<Output = Result<V, E>>,
@@ -83,13 +83,13 @@ where
         fill(self.place(tenant).slot.lock_owned().await, make).await
     }
 
-    /// As [`PerTenant::value`], but what `make` gives runs on a task of its own, so that callers who leave at once cannot keep the
+    /// As [`SingleFlight::value`], but what `make` gives runs on a task of its own, so that callers who leave at once cannot keep the
     /// value from ever being made. It has to end by itself.
     ///
     /// # Errors
     ///
-    /// As [`PerTenant::value`].
-    pub(crate) async fn value_apart<F>(
+    /// As [`SingleFlight::value`].
+    pub async fn value_apart<F>(
         &self,
         tenant: &Tenant,
         usable: impl Fn(&V) -> bool,
@@ -124,15 +124,25 @@ where
     }
 
     /// Drops `stale`, unless another request has replaced it already.
-    pub(crate) async fn forget(&self, tenant: &Tenant, stale: &Arc<V>) {
+    pub async fn forget(&self, tenant: &Tenant, stale: &Arc<V>) {
         let Some(Place { slot, .. }) = self.slots.get(&tenant.name) else { return };
         slot.lock().await.value.take_if(|value| Arc::ptr_eq(value, stale));
     }
 }
 
-impl<V, E> fmt::Debug for PerTenant<V, E> {
+impl<V, E> Default for SingleFlight<V, E>
+where
+    V: Send + Sync + 'static,
+    E: Clone + From<Abandoned> + Send + Sync + 'static,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V, E> fmt::Debug for SingleFlight<V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PerTenant").finish_non_exhaustive()
+        f.debug_struct("SingleFlight").finish_non_exhaustive()
     }
 }
 
@@ -191,7 +201,7 @@ async fn fill<V, E: Clone>(
 }
 
 /// How long a failure stands for all.
-pub(crate) const PAUSE: Duration = Duration::from_secs(1);
+pub const PAUSE: Duration = Duration::from_secs(1);
 /// What belongs to tenants that went leaves after this.
 const IDLE: Duration = Duration::from_secs(3600);
 const CAPACITY: u64 = 100_000;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use httpmock::{Mock, MockServer};
-use kyc_model::{Dialect, Tenant};
-use kyc_plugin_api::testkit::tenant;
-use kyc_plugin_api::{Collectors, Problem, ProblemKind};
+use kyc_http_client::TransportError;
+use kyc_model::testkit::tenant;
+use kyc_model::{Dialect, Problem, ProblemKind, Tenant};
 use prometheus::Registry;
 use tokio::time::Instant;
 
-use super::{DeliveryClass, DeliveryError, Portals};
-use crate::{DataForm, Event, PortalConfig, TransportError};
+use super::*;
+use crate::DeliveryClass;
 
 const EVENT: &str = r#"{ "payload":{"action":"report.completed", "n":1.0e2, "é":"\u00e9"}, "z":1, "a":2 }"#;
 const PAYLOAD: &str = r#"{"action":"report.completed", "n":1.0e2, "é":"\u00e9"}"#;

@@ -1,39 +1,31 @@
 //! The client of FintechOS portals: logs in, delivers, and says what became of it.
 
-mod answer_text;
-mod delivery_answer;
-mod error;
-mod keycloak;
-mod legacy;
-mod login_answer;
-mod session;
-
 use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 use kyc_http_client::{Cleartext, ClientSettings, Trust};
-use kyc_model::{Dialect, Portal, Tenant, TraceContext};
+use kyc_model::{Dialect, Event, Portal, Tenant, TraceContext};
 use kyc_plugin_api::Collectors;
 use kyc_telemetry::names;
 use kyc_telemetry::traces::Span;
 use prometheus::HistogramVec;
 use reqwest::{Client, RequestBuilder};
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
-pub(crate) use delivery_answer::Answer;
-pub use error::{DeliveryClass, DeliveryError, Step};
-use session::{Pass, Session, Sessions};
-
-use crate::addresses::Addresses;
-use crate::{DataForm, Event, PortalConfig, TransportError};
+use crate::address_policy::AddressPolicy;
+use crate::answers::delivery::{self, Answer};
+use crate::config::{DataForm, PortalConfig};
+use crate::dialects::{keycloak, legacy};
+use crate::endpoint::endpoint;
+use crate::error::{DeliveryError, Step};
+use crate::session::{Pass, Session, Sessions};
 
 /// All portals; the tenant of each call says which one, and under which account.
 pub struct Portals {
     client: Client,
-    addresses: Addresses,
+    addresses: AddressPolicy,
     cleartext: Cleartext,
     data: DataForm,
     sessions: Sessions,
@@ -49,7 +41,7 @@ impl Portals {
     ///
     /// What is wrong with the settings, as `portal.key: reason`.
     pub fn new(config: &PortalConfig, collectors: &Collectors) -> Result<Self, String> {
-        let addresses = Addresses::new(&config.allow);
+        let addresses = AddressPolicy::new(&config.allow);
         let trust = Trust::system_and(config.ca_file.as_deref());
         // Each delivery has its own deadline.
         let settings = ClientSettings {
@@ -95,7 +87,7 @@ impl Portals {
     /// # Errors
     ///
     /// As [`Portals::deliver`].
-    pub(crate) async fn deliver_and_note(
+    pub async fn deliver_and_note(
         &self,
         tenant: &Tenant,
         event: &Event,
@@ -135,7 +127,7 @@ impl Portals {
     /// # Errors
     ///
     /// As [`Portals::deliver`].
-    pub(crate) async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError> {
+    pub async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError> {
         self.check_address(tenant)?;
         timeout_at(deadline, self.sessions.renew(tenant)).await.unwrap_or(Err(DeliveryError::Deadline))
     }
@@ -189,25 +181,17 @@ impl Portals {
         };
         let response =
             request.send().await.map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
-        delivery_answer::judge(response, answer).await
+        delivery::judge(response, answer).await
     }
 
     fn post(&self, portal: &Portal, path: &[&str], headers: &HeaderMap) -> RequestBuilder {
-        self.client.post(address(portal, path)).headers(headers.clone()).header(ACCEPT, "application/json")
+        self.client.post(endpoint(portal, path)).headers(headers.clone()).header(ACCEPT, "application/json")
     }
 }
 
 impl fmt::Debug for Portals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Portals").finish_non_exhaustive()
-    }
-}
-
-// === impl DeliveryError ===
-
-impl DeliveryError {
-    fn transport(step: Step, error: impl Into<TransportError>) -> Self {
-        Self::Transport { step, source: error.into() }
     }
 }
 
@@ -220,29 +204,7 @@ fn following(headers: &HeaderMap, span: &Span) -> HeaderMap {
     headers
 }
 
-fn address(portal: &Portal, path: &[&str]) -> Url {
-    let mut url = portal.url.clone();
-    // Only `data:` and the like have no path segments, and a portal is http or https.
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().extend(path);
-    }
-    url
-}
-
-/// What is read of a portal's answer.
-const ANSWER_LIMIT: usize = 64 * 1024;
 const SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-#[cfg(feature = "fuzzing")]
-pub(crate) fn fuzz_answers(body: &[u8]) {
-    let _ = login_answer::LoginAnswer::parse(body);
-    let _ = delivery_answer::Envelope::read(body).is_success();
-}
-
-#[cfg(feature = "fuzzing")]
-pub(crate) fn fuzz_retry_after(value: &http::HeaderValue) {
-    let _ = kyc_http_client::parse_retry_after(value);
-}
 
 #[cfg(test)]
 mod tests;

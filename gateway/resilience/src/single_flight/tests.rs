@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::{FutureExt, join_all};
-use kyc_plugin_api::testkit::tenant;
+use kyc_model::testkit::tenant;
 
-use super::{Abandoned, PAUSE, PerTenant, Tenant};
+use super::{Abandoned, PAUSE, SingleFlight, Tenant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
@@ -39,7 +39,7 @@ async fn broken() -> Result<u32, Failure> {
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_calls_make_the_value_once() {
-    let (values, acme, made) = (PerTenant::<u32, Failure>::new(), acme(), AtomicU32::new(0));
+    let (values, acme, made) = (SingleFlight::<u32, Failure>::new(), acme(), AtomicU32::new(0));
     let make = || async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         Ok(made.fetch_add(1, Ordering::SeqCst))
@@ -53,7 +53,7 @@ async fn concurrent_calls_make_the_value_once() {
 
 #[tokio::test(start_paused = true)]
 async fn value_that_is_no_longer_usable_is_made_anew() {
-    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
 
     let first = values.value(&acme, any, ready(Ok(1))).await;
     let second = values.value(&acme, |value| *value > 1, ready(Ok(2))).await;
@@ -63,7 +63,7 @@ async fn value_that_is_no_longer_usable_is_made_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn failure_stands_for_a_second_for_all() {
-    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
 
     let first = values.value(&acme, any, ready(Err(Failure::Made(1)))).await;
     let second = values.value(&acme, any, ready(Ok(2))).await;
@@ -76,7 +76,7 @@ async fn failure_stands_for_a_second_for_all() {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_that_end_with_their_callers_do_not_follow_each_other_at_once() {
-    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
     let given_up = values.value(&acme, any, pending());
     assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
 
@@ -90,7 +90,7 @@ async fn attempts_that_end_with_their_callers_do_not_follow_each_other_at_once()
 /// Requests could be sent so that each ended while it was asking, and the value was never there for anybody.
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_leaves_at_once_does_not_stop_what_is_made_apart() {
-    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
     assert!(values.value_apart(&acme, any, slow).now_or_never().is_none());
     assert!(values.value_apart(&acme, any, broken).now_or_never().is_none());
 
@@ -101,7 +101,7 @@ async fn a_caller_that_leaves_at_once_does_not_stop_what_is_made_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_what_is_made_apart_holds_nobody_for_longer_than_the_pause() {
-    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
 
     let first = values.value_apart(&acme, any, broken).await;
     let soon = values.value_apart(&acme, any, || ready(Ok(2))).await;
@@ -114,7 +114,7 @@ async fn a_panic_in_what_is_made_apart_holds_nobody_for_longer_than_the_pause() 
 
 #[tokio::test(start_paused = true)]
 async fn changed_entry_shares_nothing_with_the_old_one() {
-    let (values, old) = (PerTenant::<u32, Failure>::new(), acme());
+    let (values, old) = (SingleFlight::<u32, Failure>::new(), acme());
     let changed = Tenant { fingerprint: old.fingerprint + 1, ..old.clone() };
 
     let first = values.value(&old, any, ready(Ok(1))).await;
@@ -125,7 +125,7 @@ async fn changed_entry_shares_nothing_with_the_old_one() {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_value_that_was_used_is_forgotten() {
-    let (values, acme) = (PerTenant::<u32, Failure>::new(), acme());
+    let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
     let stale = values.value(&acme, any, ready(Ok(1))).await.unwrap();
 
     values.forget(&acme, &stale).await;

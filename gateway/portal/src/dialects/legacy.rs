@@ -1,12 +1,12 @@
 //! The dialect of portals with platform credentials: `GetToken` and `CallAction`.
 
-use kyc_model::{Portal, Secret};
+use kyc_model::{Event, Portal, Secret};
 use reqwest::RequestBuilder;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::{DataForm, Event};
+use crate::config::DataForm;
 
 #[derive(Serialize)]
 struct GetToken<'a> {
@@ -43,7 +43,7 @@ struct Wrapped<'a> {
 }
 
 /// Fills in the login.
-pub(super) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
+pub(crate) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
     post.json(&GetToken {
         username: portal.username.reveal(),
         password: portal.password.reveal(),
@@ -52,7 +52,7 @@ pub(super) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
 }
 
 /// Fills in the delivery.
-pub(super) fn delivery(
+pub(crate) fn delivery(
     post: RequestBuilder,
     portal: &Portal,
     token: &Secret,
@@ -83,6 +83,6 @@ impl Serialize for Wrapped<'_> {
 }
 
 /// FintechOS API reference, "GetToken".
-pub(super) const LOGIN: &[&str] = &["api", "Authorize", "GetToken"];
+pub(crate) const LOGIN: &[&str] = &["api", "Authorize", "GetToken"];
 /// FintechOS API reference, "CallAction".
-pub(super) const DELIVERY: &[&str] = &["api", "openApi", "CallAction"];
+pub(crate) const DELIVERY: &[&str] = &["api", "openApi", "CallAction"];
