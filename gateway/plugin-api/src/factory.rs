@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Collectors, Plugin};
+use crate::{MetricsRegistry, Plugin};
 
 /// What a plugin crate exports: a name, a typed configuration and a constructor.
 pub trait Factory: 'static {
@@ -33,8 +33,8 @@ pub struct Build<'a> {
     pub any_tenant: bool,
     /// The folder of the configuration file, from which relative paths count.
     pub folder: &'a Path,
-    /// Where the plugin's own metrics are made.
-    pub collectors: &'a Collectors,
+    /// Registers the plugin's own metrics.
+    pub metrics: &'a MetricsRegistry,
     /// What the operator should know although it is allowed.
     pub warnings: &'a Warnings,
 }

@@ -15,7 +15,6 @@
 mod audit;
 mod background;
 mod caller;
-mod collectors;
 mod ctx;
 mod description;
 mod factory;
@@ -31,12 +30,14 @@ mod wait;
 pub use audit::{AuditEntry, AuditError, AuditLog, Changed};
 pub use background::{Background, Surroundings};
 pub use caller::Caller;
-pub use collectors::Collectors;
 pub use ctx::{BodyWish, ClientCertificate, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};
 pub use kyc_model::{CallerKind, CallerName, Problem, ProblemKind};
+pub use kyc_telemetry::{
+    Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, MetricError, MetricsRegistry,
+};
 pub use needs::{CertificateUse, Issuer, Needs, Proofs};
 pub use operations::Operations;
 pub use phases::Phases;

@@ -8,9 +8,8 @@ use kyc_model::{
     UpstreamBase,
 };
 use pingora_http::RequestHeader;
-use prometheus::Registry;
 
-use crate::{Build, Collectors, Connection, Ctx, Factory, Plugin, Warnings};
+use crate::{Build, Connection, Ctx, Factory, MetricsRegistry, Plugin, Warnings};
 
 /// Builds a request head.
 ///
@@ -82,9 +81,9 @@ pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, String> {
 
 /// What a factory is given for the route `test`.
 pub fn with_build<T>(build: impl FnOnce(&Build<'_>) -> T) -> T {
-    let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
+    let (metrics, warnings) = (MetricsRegistry::default(), Warnings::default());
     let folder = Path::new("");
-    build(&Build { route: "test", any_tenant: false, folder, collectors: &collectors, warnings: &warnings })
+    build(&Build { route: "test", any_tenant: false, folder, metrics: &metrics, warnings: &warnings })
 }
 
 /// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some phase is

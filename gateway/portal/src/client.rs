@@ -7,10 +7,8 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use kyc_http_client::{Cleartext, ClientSettings, Trust};
 use kyc_model::{Dialect, Event, Portal, Tenant, TraceContext};
-use kyc_plugin_api::Collectors;
-use kyc_telemetry::names;
 use kyc_telemetry::traces::Span;
-use prometheus::HistogramVec;
+use kyc_telemetry::{HistogramFamily, MetricsRegistry, names};
 use reqwest::{Client, RequestBuilder};
 use tokio::time::{Instant, timeout_at};
 
@@ -29,7 +27,7 @@ pub struct Portals {
     cleartext: Cleartext,
     data: DataForm,
     sessions: Sessions,
-    durations: HistogramVec,
+    durations: HistogramFamily<1>,
 }
 
 // === impl Portals ===
@@ -40,7 +38,7 @@ impl Portals {
     /// # Errors
     ///
     /// What is wrong with the settings, as `portal.key: reason`.
-    pub fn new(config: &PortalConfig, collectors: &Collectors) -> Result<Self, String> {
+    pub fn new(config: &PortalConfig, metrics: &MetricsRegistry) -> Result<Self, String> {
         let addresses = AddressPolicy::new(&config.allow);
         let trust = Trust::system_and(config.ca_file.as_deref());
         // Each delivery has its own deadline.
@@ -50,12 +48,12 @@ impl Portals {
         };
         let client = settings.build().map_err(|error| format!("portal.ca_file: {error}"))?;
         Ok(Self {
-            sessions: Sessions::new(client.clone(), config.login_lifetime, collectors)?,
+            sessions: Sessions::new(client.clone(), config.login_lifetime, metrics)?,
             client,
             addresses,
             cleartext: Cleartext::from_setting(config.allow_http),
             data: config.data,
-            durations: collectors.histogram(
+            durations: metrics.histogram(
                 names::WEBHOOK_DELIVERY_DURATION,
                 "Time of a delivery, login included.",
                 &["dialect"],
@@ -118,7 +116,7 @@ impl Portals {
         if let Err(error) = &delivered {
             span.fail(error.class().name());
         }
-        self.durations.with_label_values(&[dialect]).observe(begun.elapsed().as_secs_f64());
+        self.durations.with(&[dialect]).observe(begun.elapsed().as_secs_f64());
         delivered
     }
 

@@ -7,11 +7,9 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use kyc_http_client::read_at_most;
 use kyc_model::{Dialect, Secret, Tenant, TraceContext};
-use kyc_plugin_api::Collectors;
 use kyc_resilience::SingleFlight;
-use kyc_telemetry::names;
 use kyc_telemetry::traces::Span;
-use prometheus::IntCounterVec;
+use kyc_telemetry::{CounterFamily, MetricsRegistry, names};
 use reqwest::Client;
 use tokio::time::Instant;
 use tracing::warn;
@@ -28,7 +26,7 @@ pub(crate) struct Sessions {
     client: Client,
     login_lifetime: Duration,
     sessions: SingleFlight<Session, DeliveryError>,
-    logins: IntCounterVec,
+    logins: CounterFamily<2>,
 }
 
 /// One login.
@@ -53,13 +51,10 @@ impl Sessions {
     pub(crate) fn new(
         client: Client,
         login_lifetime: Duration,
-        collectors: &Collectors,
+        metrics: &MetricsRegistry,
     ) -> Result<Self, String> {
-        let logins = collectors.counter(
-            names::PORTAL_LOGINS,
-            "Logins at portals by result.",
-            &["tenant", "result"],
-        )?;
+        let logins =
+            metrics.counter(names::PORTAL_LOGINS, "Logins at portals by result.", &["tenant", "result"])?;
         Ok(Self { client, login_lifetime, sessions: SingleFlight::new(), logins })
     }
 
@@ -104,7 +99,7 @@ impl Sessions {
             Err(DeliveryError::LoginStatus(400 | 401 | 403) | DeliveryError::LoginAnswer) => "refused",
             Err(_) => "failed",
         };
-        self.logins.with_label_values(&[tenant.name.as_str(), result]).inc();
+        self.logins.with(&[tenant.name.as_str(), result]).inc();
         if let Err(error) = &session {
             span.fail(result);
             warn!(tenant = %tenant.name, error = error as &dyn std::error::Error, "portal login failed");

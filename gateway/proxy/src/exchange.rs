@@ -7,9 +7,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::Ctx;
-use kyc_telemetry::Metrics;
 use kyc_telemetry::traces::Span;
-use prometheus::IntGauge;
+use kyc_telemetry::{Gauge, Metrics};
 
 use crate::arrival::Arrival;
 use crate::buffers::Room;
@@ -19,7 +18,7 @@ use crate::upstream::Pass;
 
 /// Counts a request for as long as its exchange lives, also when its task is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(IntGauge);
+pub(crate) struct InFlight(Gauge);
 
 /// One request with its answer.
 #[derive(Debug)]

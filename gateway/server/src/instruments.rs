@@ -1,13 +1,12 @@
 //! What the gateway and its plugins measure with.
 
-use kyc_plugin_api::{Collectors, Warnings};
+use kyc_plugin_api::Warnings;
 use kyc_telemetry::Metrics;
 
 /// The metrics of the gateway and of its plugins, on one registry.
 #[derive(Debug)]
 pub(crate) struct Instruments {
     pub(crate) metrics: Metrics,
-    pub(crate) collectors: Collectors,
     pub(crate) warnings: Warnings,
 }
 
@@ -16,7 +15,6 @@ pub(crate) struct Instruments {
 impl Instruments {
     pub(crate) fn new() -> Result<Self, String> {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        let collectors = Collectors::new(metrics.registry().clone());
-        Ok(Self { metrics, collectors, warnings: Warnings::default() })
+        Ok(Self { metrics, warnings: Warnings::default() })
     }
 }

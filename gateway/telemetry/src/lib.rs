@@ -8,4 +8,7 @@ pub mod traces;
 
 pub use export::{Encoding, ExportSettings, collector_url};
 pub use log::{AccessRecord, FileSettings};
-pub use metrics::{ConnectionMetrics, ExportMetrics, Metrics, RouteMetrics, Upstreams};
+pub use metrics::{
+    ConnectionMetrics, Counter, CounterFamily, ExportMetrics, Gauge, GaugeFamily, Histogram, HistogramFamily,
+    MetricError, Metrics, MetricsRegistry, RouteMetrics, Upstreams,
+};

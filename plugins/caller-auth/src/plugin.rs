@@ -5,13 +5,12 @@ use std::sync::Arc;
 use http::HeaderName;
 use kyc_model::Networks;
 use kyc_plugin_api::{
-    Background, Build, Caller, CallerKind, CallerName, CertificateUse, Ctx, Flow, Forwarded, Issuer, Needs,
-    Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
+    Background, Build, Caller, CallerKind, CallerName, CertificateUse, CounterFamily, Ctx, Flow, Forwarded,
+    Issuer, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
 use kyc_tokens::{Demand, Keys, Tokens, Verdict};
 use pingora_http::RequestHeader;
-use prometheus::IntCounterVec;
 use serde_json::json;
 
 use crate::certificates::{self, Certificates};
@@ -32,7 +31,7 @@ pub struct Gatekeeper {
     certificates: Certificates,
     tokens: Option<(Tokens, Arc<Keys>)>,
     issuer: Option<Issuer>,
-    refused: IntCounterVec,
+    refused: CounterFamily<2>,
     route: String,
 }
 
@@ -101,7 +100,7 @@ impl Gatekeeper {
             return Err("needs a secret (secrets, secret_file or secret_env), allow, certificates, or token"
                 .to_owned());
         }
-        let refused = build.collectors.counter(
+        let refused = build.metrics.counter(
             names::CALLERS_REFUSED,
             "Callers that were not let in.",
             &["route", "reason"],
@@ -254,7 +253,7 @@ impl Plugin for Gatekeeper {
             return Err(Problem::new(ProblemKind::Unavailable, "the token keys were never fetched yet"));
         }
         for reason in failed() {
-            self.refused.with_label_values(&[self.route.as_str(), reason.name()]).inc();
+            self.refused.with(&[self.route.as_str(), reason.name()]).inc();
         }
         let detail = match reason {
             Reason::Secret => "the caller's secret is missing or wrong".to_owned(),

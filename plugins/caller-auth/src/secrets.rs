@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kyc_model::{Secret, SecretSource};
-use kyc_plugin_api::Build;
+use kyc_plugin_api::{Build, GaugeFamily};
 use kyc_telemetry::names;
-use prometheus::IntGaugeVec;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -27,7 +26,7 @@ pub(crate) struct Secrets {
     entries: Vec<Entry>,
     poll: Duration,
     route: String,
-    unusable: IntGaugeVec,
+    unusable: GaugeFamily<2>,
 }
 
 /// One secret, and where it is.
@@ -77,7 +76,7 @@ impl Secrets {
             }
         }
         if problems.is_empty() {
-            let unusable = build.collectors.gauge(
+            let unusable = build.metrics.gauge(
                 names::CALLER_SECRETS_UNUSABLE,
                 "1 while a secret cannot be used any more and the one before stays valid.",
                 &["route", "secret"],
@@ -136,7 +135,7 @@ impl Secrets {
         for entry in &self.entries {
             let own = self.entries.iter().filter(|other| other.name == entry.name);
             let unusable = own.filter(|other| other.is_unusable()).count();
-            let gauge = self.unusable.with_label_values(&[self.route.as_str(), &*entry.name]);
+            let gauge = self.unusable.with(&[self.route.as_str(), &*entry.name]);
             gauge.set(i64::from(unusable > 0));
         }
     }

@@ -7,12 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
-    BodyWish, Build, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi, Target,
-    Timeouts, UpstreamLimits,
+    BodyWish, Build, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi,
+    Target, Timeouts, UpstreamLimits,
 };
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
-use prometheus::IntCounter;
 
 use crate::alias::Aliases;
 use crate::catalog::Catalog;
@@ -43,9 +42,9 @@ pub struct OnfidoApi {
 /// Checks by what became of their body.
 #[derive(Debug)]
 struct Counted {
-    injected: IntCounter,
-    kept: IntCounter,
-    untouched: IntCounter,
+    injected: Counter,
+    kept: Counter,
+    untouched: Counter,
 }
 
 /// Marks a request as a new check.
@@ -81,11 +80,8 @@ impl OnfidoApi {
         if !(1..=MAX_CHECKS_BODY).contains(&max_checks_body) {
             return Err("max_checks_body: must be from 1 B to 64 KiB".to_owned());
         }
-        let counter = build.collectors.counter(
-            names::CHECKS,
-            "New checks by what became of webhook_ids.",
-            &["result"],
-        )?;
+        let counter =
+            build.metrics.counter(names::CHECKS, "New checks by what became of webhook_ids.", &["result"])?;
         Ok(Self {
             public_url: config.public_url.as_deref().map(public_url).transpose()?,
             aliases: Aliases::new(&config.aliases)?,
@@ -107,9 +103,9 @@ impl OnfidoApi {
             },
             synchronous_check: times.synchronous_check,
             checks: Counted {
-                injected: counter.with_label_values(&["injected"]),
-                kept: counter.with_label_values(&["kept"]),
-                untouched: counter.with_label_values(&["untouched"]),
+                injected: counter.with(&["injected"]),
+                kept: counter.with(&["kept"]),
+                untouched: counter.with(&["untouched"]),
             },
         })
     }

@@ -9,9 +9,8 @@
 //! settings, because whoever tries a new rule on a route must not switch off the rules that tenants rely on.
 
 use kyc_model::{OperationSet, Tenant};
-use kyc_plugin_api::{Build, Problem, ProblemKind, Result};
+use kyc_plugin_api::{Build, Counter, CounterFamily, Problem, ProblemKind, Result};
 use kyc_telemetry::names;
-use prometheus::{IntCounter, IntCounterVec};
 
 use crate::catalog::Found;
 use crate::config::{OperationConfig, Unknown};
@@ -23,7 +22,7 @@ pub(crate) struct Policy {
     report_only: bool,
     report_only_tenants: bool,
     route: String,
-    refused: IntCounterVec,
+    refused: CounterFamily<4>,
 }
 
 // === impl Policy ===
@@ -31,7 +30,7 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn new(config: &OperationConfig, build: &Build<'_>) -> std::result::Result<Self, String> {
         let allowed = allowed(config)?;
-        let refused = build.collectors.counter(
+        let refused = build.metrics.counter(
             names::OPERATIONS_REFUSED,
             "Calls of operations that are not allowed, by what became of them.",
             &["route", "tenant", "operation", "result"],
@@ -92,8 +91,8 @@ impl Policy {
         Err(Problem::new(ProblemKind::Forbidden, detail))
     }
 
-    fn counter(&self, tenant: &str, operation: &str, result: &str) -> IntCounter {
-        self.refused.with_label_values(&[self.route.as_str(), tenant, operation, result])
+    fn counter(&self, tenant: &str, operation: &str, result: &str) -> Counter {
+        self.refused.with(&[self.route.as_str(), tenant, operation, result])
     }
 
     #[cfg(test)]

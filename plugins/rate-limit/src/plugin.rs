@@ -11,10 +11,11 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use kyc_model::TenantName;
-use kyc_plugin_api::{Build, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, RouteApi};
+use kyc_plugin_api::{
+    Build, CounterFamily, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, RouteApi,
+};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
-use prometheus::IntCounterVec;
 
 use crate::config::Config;
 use crate::queue::{Entry, Place, Queue};
@@ -34,7 +35,7 @@ pub struct PerTenant<C: Clock = DefaultClock> {
 /// What became of a tenant's requests.
 #[derive(Clone)]
 struct Usage {
-    requests: IntCounterVec,
+    requests: CounterFamily<3>,
     route: String,
 }
 
@@ -51,7 +52,7 @@ impl<C: Clock> PerTenant<C> {
         let limiter = Arc::new(RateLimiter::new(quota, DashMapStateStore::default(), clock));
         let labels = ["route", "tenant", "result"];
         let help = "Requests of tenants with a rate.";
-        let requests = build.collectors.counter(names::RATE_LIMITED, help, &labels)?;
+        let requests = build.metrics.counter(names::RATE_LIMITED, help, &labels)?;
         if config.wait.is_some_and(|wait| wait.is_zero() || wait > LONGEST_WAIT) {
             return Err("wait: must be longer than zero, and at most 5 minutes".to_owned());
         }
@@ -111,7 +112,7 @@ where
 
 impl Usage {
     fn count(&self, tenant: &TenantName, result: &'static str) {
-        self.requests.with_label_values(&[self.route.as_str(), tenant.as_str(), result]).inc();
+        self.requests.with(&[self.route.as_str(), tenant.as_str(), result]).inc();
     }
 
     fn refuse(&self, tenant: &TenantName, turn: Duration) -> Problem {

@@ -6,11 +6,11 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    Build, Caller, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
+    Build, Caller, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role,
+    RouteApi,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
-use prometheus::IntCounter;
 use serde_json::json;
 
 use crate::config::{Config, DEFAULT_HEADER, TenantFrom};
@@ -25,7 +25,7 @@ pub struct BySubscription {
     from: TenantFrom,
     /// Whether every caller of the route may act for every tenant that names none.
     any_tenant: bool,
-    refused: IntCounter,
+    refused: Counter,
 }
 
 // === impl BySubscription ===
@@ -36,12 +36,12 @@ impl BySubscription {
             .map_err(|_| format!("header: `{}` is no header name", config.header))?;
         let renamed = !config.header.eq_ignore_ascii_case(DEFAULT_HEADER);
         let from = TenantFrom::parse(&config.tenant_from)?;
-        let refused = build.collectors.counter(
+        let refused = build.metrics.counter(
             names::CALLERS_REFUSED,
             "Callers that were not let in.",
             &["route", "reason"],
         )?;
-        let refused = refused.with_label_values(&[build.route, "tenant"]);
+        let refused = refused.with(&[build.route, "tenant"]);
         Ok(Self { header, renamed, from, any_tenant: build.any_tenant, refused })
     }
 

@@ -9,13 +9,12 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
-    AuditLog, Background, BodyWish, Build, Ctx, Flow, Needs, Operations, Outcome, Phases, Plugin, Problem,
-    ProblemKind, Result, RouteApi,
+    AuditLog, Background, BodyWish, Build, CounterFamily, Ctx, Flow, Needs, Operations, Outcome, Phases,
+    Plugin, Problem, ProblemKind, Result, RouteApi,
 };
 use kyc_portal::{PortalConfig, Portals};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
-use prometheus::IntCounterVec;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
@@ -34,8 +33,8 @@ pub struct Notifications {
     max_body: usize,
     deadline: Duration,
     delivery: Way,
-    counted: IntCounterVec,
-    unsigned: IntCounterVec,
+    counted: CounterFamily<2>,
+    unsigned: CounterFamily<1>,
 }
 
 enum Verification {
@@ -98,7 +97,7 @@ impl Notifications {
                 config.portal.connect,
                 &config.onfido,
                 build.folder,
-                build.collectors,
+                build.metrics,
             )?),
             SignaturePolicy::Off => {
                 build.warnings.add(format!(
@@ -110,7 +109,7 @@ impl Notifications {
         };
         let ca_file = config.portal.ca_file.as_ref().map(|file| build.folder.join(file));
         let portals = PortalConfig { ca_file, ..config.portal.clone() };
-        let portals = Arc::new(Portals::new(&portals, build.collectors)?);
+        let portals = Arc::new(Portals::new(&portals, build.metrics)?);
         Ok(Self {
             verification,
             events: EventFilter::new(&config.events),
@@ -120,12 +119,12 @@ impl Notifications {
                 Delivery::Direct => Way::Direct(portals),
                 Delivery::Stored => Way::Stored(Arc::new(Stored::new(config, portals, build)?)),
             },
-            counted: build.collectors.counter(
+            counted: build.metrics.counter(
                 names::WEBHOOK_EVENTS,
                 "Notifications by what became of them.",
                 &["tenant", "result"],
             )?,
-            unsigned: build.collectors.counter(
+            unsigned: build.metrics.counter(
                 names::WEBHOOK_UNSIGNED,
                 "Notifications taken without a signature check.",
                 &["tenant"],
@@ -181,7 +180,7 @@ impl Notifications {
             }
             Verification::Off => {
                 warn!(tenant = %tenant.name, "notification taken without a signature check");
-                self.unsigned.with_label_values(&[tenant.name.as_str()]).inc();
+                self.unsigned.with(&[tenant.name.as_str()]).inc();
                 Ok(())
             }
         }
@@ -277,7 +276,7 @@ impl Plugin for Notifications {
             (Some(handled), None) => handled.name(),
             (None, None) => "abandoned",
         };
-        self.counted.with_label_values(&[tenant.name.as_str(), result]).inc();
+        self.counted.with(&[tenant.name.as_str(), result]).inc();
     }
 }
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 use http::header::{ACCEPT, AUTHORIZATION};
 use kyc_http_client::{Cleartext, ClientSettings, TransportError, Trust, read_at_most};
 use kyc_model::{Secret, Tenant};
-use kyc_plugin_api::{Collectors, Problem, ProblemKind};
+use kyc_plugin_api::{CounterFamily, MetricsRegistry, Problem, ProblemKind};
 use kyc_resilience::{Abandoned, SingleFlight};
 use kyc_telemetry::names;
-use prometheus::IntCounterVec;
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -27,7 +26,7 @@ pub(crate) struct SigningTokens {
     cleartext: Cleartext,
     fetched: SingleFlight<Secret, SigningTokenError>,
     renewed: SingleFlight<Renewal, SigningTokenError>,
-    fetches: IntCounterVec,
+    fetches: CounterFamily<2>,
 }
 
 /// Why there is no token to verify with.
@@ -74,7 +73,7 @@ impl SigningTokens {
         connect: Duration,
         config: &OnfidoConfig,
         folder: &Path,
-        collectors: &Collectors,
+        metrics: &MetricsRegistry,
     ) -> Result<Self, String> {
         let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
         let trust = Trust::system_and(ca_file.as_deref());
@@ -84,7 +83,7 @@ impl SigningTokens {
             cleartext: Cleartext::from_setting(config.allow_http),
             fetched: SingleFlight::new(),
             renewed: SingleFlight::new(),
-            fetches: collectors.counter(
+            fetches: metrics.counter(
                 names::SIGNING_TOKEN_FETCHES,
                 "Signing tokens asked of Onfido.",
                 &["tenant", "result"],
@@ -167,7 +166,7 @@ impl SigningTokens {
                 Err(SigningTokenError::Status(401 | 403)) => "denied",
                 Err(_) => "failed",
             };
-            fetches.with_label_values(&[tenant.as_str(), result]).inc();
+            fetches.with(&[tenant.as_str(), result]).inc();
             if let Err(error) = &fetched {
                 warn!(%tenant, error = error as &dyn std::error::Error, "signing token not fetched");
             }

@@ -87,9 +87,9 @@ impl Stored {
             }
         };
         let status = Status::default();
-        let metrics = DispatchMetrics::new(build.collectors, build.route, &status)?;
-        let inbox = Inbox::new(StoreMetrics::new(build.collectors)?);
-        queue(build.collectors, &inbox)?;
+        let metrics = DispatchMetrics::new(build.metrics, build.route, &status)?;
+        let inbox = Inbox::new(StoreMetrics::new(build.metrics)?);
+        queue(build.metrics, &inbox)?;
         Ok(Self {
             unrecorded: Unrecorded::new(metrics.unrecorded.clone()),
             status,
@@ -160,7 +160,7 @@ impl Stored {
             );
         }
         if event.is_none() && accepted == Accepted::Stored {
-            self.metrics.dead.with_label_values(&[name, DeadReason::Poison.name()]).inc();
+            self.metrics.dead.with(&[name, DeadReason::Poison.name()]).inc();
         }
         Ok(accepted)
     }

@@ -1,9 +1,8 @@
 //! A third party's plugin: stamps answers with a header and counts them in a metric of its own.
 
 use http::{HeaderName, HeaderValue};
-use kyc_plugin_api::{Build, Ctx, Factory, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{Build, Counter, Ctx, Factory, Flow, Phases, Plugin, Problem, ProblemKind, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use prometheus::IntCounter;
 use serde::Deserialize;
 
 /// The kind `acme-stamp`.
@@ -11,7 +10,7 @@ use serde::Deserialize;
 pub struct Stamp {
     text: HeaderValue,
     panics_at: Option<String>,
-    stamped: IntCounter,
+    stamped: Counter,
 }
 
 /// Its settings.
@@ -31,8 +30,8 @@ impl Factory for Stamp {
 
     fn build(config: Config, build: &Build<'_>) -> Result<Self, String> {
         let text = HeaderValue::try_from(config.text).map_err(|_| "text: is no header value")?;
-        let stamped = build.collectors.counter("acme_stamped_total", "Stamped answers.", &["route"])?;
-        Ok(Self { text, panics_at: config.panics_at, stamped: stamped.with_label_values(&[build.route]) })
+        let stamped = build.metrics.counter("acme_stamped_total", "Stamped answers.", &["route"])?;
+        Ok(Self { text, panics_at: config.panics_at, stamped: stamped.with(&[build.route]) })
     }
 }
 

@@ -8,7 +8,6 @@ use httpmock::{Mock, MockServer};
 use kyc_http_client::TransportError;
 use kyc_model::testkit::tenant;
 use kyc_model::{Dialect, Problem, ProblemKind, Tenant};
-use prometheus::Registry;
 use tokio::time::Instant;
 
 use super::*;
@@ -19,8 +18,7 @@ const PAYLOAD: &str = r#"{"action":"report.completed", "n":1.0e2, "é":"\u00e9"}
 
 fn portals(data: DataForm) -> Portals {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Portals::new(&PortalConfig { data, ..PortalConfig::default() }, &Collectors::new(Registry::new()))
-        .unwrap()
+    Portals::new(&PortalConfig { data, ..PortalConfig::default() }, &MetricsRegistry::default()).unwrap()
 }
 
 fn entry(portal: &MockServer, dialect: Dialect) -> Tenant {

@@ -157,12 +157,12 @@ fn plugins(
     instruments: &Instruments,
     problems: &mut Problems,
 ) -> Vec<(String, Arc<dyn Plugin>)> {
-    let Instruments { collectors, warnings, .. } = instruments;
+    let Instruments { metrics, warnings } = instruments;
     let build = Build {
         route: &route.name,
         any_tenant: route.any_tenant,
         folder: folder.path(),
-        collectors,
+        metrics: metrics.registry(),
         warnings,
     };
     let mut built = Vec::with_capacity(route.plugins.len());

@@ -6,8 +6,9 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus::IntCounter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::Counter;
 
 /// Takes lines in memory; a thread of its own writes them out at least every [`INTERVAL`].
 ///
@@ -32,7 +33,7 @@ struct Shared {
     wake: Condvar,
     /// Rings when a block is written.
     written: Condvar,
-    dropped: IntCounter,
+    dropped: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -49,13 +50,13 @@ struct State {
 
 impl BlockWriter {
     /// Starts the thread that writes to standard output; counts in `dropped` the lines that found no room.
-    pub(crate) fn to_stdout(dropped: IntCounter) -> io::Result<Self> {
+    pub(crate) fn to_stdout(dropped: Counter) -> io::Result<Self> {
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Self::start(output, dropped)
     }
 
     /// Starts a thread that writes to this output.
-    pub(crate) fn start(output: impl Output + 'static, dropped: IntCounter) -> io::Result<Self> {
+    pub(crate) fn start(output: impl Output + 'static, dropped: Counter) -> io::Result<Self> {
         let (state, wake, written) = (Mutex::default(), Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { state, wake, written, dropped });
         let worker = Arc::clone(&shared);
@@ -221,8 +222,8 @@ mod tests {
         }
     }
 
-    fn counter() -> IntCounter {
-        IntCounter::new("dropped", "Lines.").unwrap()
+    fn counter() -> Counter {
+        crate::MetricsRegistry::default().counter("dropped", "Lines.", &[]).unwrap().with(&[])
     }
 
     #[test]

@@ -1,47 +1,45 @@
 //! What listeners count.
 
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-
-use super::register;
+use super::family::{CounterFamily, Gauge, GaugeFamily};
+use super::registry::{MetricError, MetricsRegistry};
 use crate::names;
 
 /// The metrics of all listeners.
 #[derive(Clone, Debug)]
 pub(super) struct Listeners {
-    open: IntGaugeVec,
-    refused: IntCounterVec,
-    ended: IntCounterVec,
-    expires: IntGaugeVec,
-    files_refused: IntGaugeVec,
-    lists_expire: IntGaugeVec,
+    open: GaugeFamily<1>,
+    refused: CounterFamily<2>,
+    ended: CounterFamily<2>,
+    expires: GaugeFamily<1>,
+    files_refused: GaugeFamily<1>,
+    lists_expire: GaugeFamily<1>,
 }
 
 /// The metrics of one listener.
 #[derive(Clone, Debug)]
 pub struct ConnectionMetrics {
     listener: String,
-    open: IntGauge,
-    refused: IntCounterVec,
-    ended: IntCounterVec,
-    expires: IntGaugeVec,
-    files_refused: IntGaugeVec,
-    lists_expire: IntGaugeVec,
+    open: Gauge,
+    refused: CounterFamily<2>,
+    ended: CounterFamily<2>,
+    expires: GaugeFamily<1>,
+    files_refused: GaugeFamily<1>,
+    lists_expire: GaugeFamily<1>,
 }
 
 // === impl Listeners ===
 
 impl Listeners {
-    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let gauges = |name: &str, help: &str| {
-            register(registry, IntGaugeVec::new(Opts::new(name, help), &["listener"])?)
-        };
-        let refused = Opts::new(names::CONNECTIONS_REFUSED, "Connections closed before a request.");
-        let ended =
-            Opts::new(names::CONNECTIONS_ENDED, "Connections that the gateway ended for what they did.");
+    pub(super) fn new(registry: &MetricsRegistry) -> Result<Self, MetricError> {
+        let gauges = |name, help| registry.gauge(name, help, &["listener"]);
+        let counters = |name, help| registry.counter(name, help, &["listener", "reason"]);
         Ok(Self {
             open: gauges(names::CONNECTIONS, "Open downstream connections.")?,
-            refused: register(registry, IntCounterVec::new(refused, &["listener", "reason"])?)?,
-            ended: register(registry, IntCounterVec::new(ended, &["listener", "reason"])?)?,
+            refused: counters(names::CONNECTIONS_REFUSED, "Connections closed before a request.")?,
+            ended: counters(
+                names::CONNECTIONS_ENDED,
+                "Connections that the gateway ended for what they did.",
+            )?,
             expires: gauges(names::CERTIFICATE_EXPIRES, "When the listener's certificate ends to be valid.")?,
             files_refused: gauges(
                 names::CERTIFICATE_FILES_REFUSED,
@@ -57,7 +55,7 @@ impl Listeners {
     pub(super) fn of(&self, listener: &str) -> ConnectionMetrics {
         ConnectionMetrics {
             listener: listener.to_owned(),
-            open: self.open.with_label_values(&[listener]),
+            open: self.open.with(&[listener]),
             refused: self.refused.clone(),
             ended: self.ended.clone(),
             expires: self.expires.clone(),
@@ -82,28 +80,28 @@ impl ConnectionMetrics {
 
     /// Counts a connection that was closed before a request.
     pub fn refused(&self, reason: &'static str) {
-        self.refused.with_label_values(&[self.listener.as_str(), reason]).inc();
+        self.refused.with(&[self.listener.as_str(), reason]).inc();
     }
 
     /// Counts a connection that the gateway ends for what the peer does.
     pub fn ended(&self, reason: &'static str) {
-        self.ended.with_label_values(&[self.listener.as_str(), reason]).inc();
+        self.ended.with(&[self.listener.as_str(), reason]).inc();
     }
 
     /// Says whether the certificate files as they are now are not in use.
     pub fn certificate_files_refused(&self, is_refused: bool) {
-        self.files_refused.with_label_values(&[self.listener.as_str()]).set(i64::from(is_refused));
+        self.files_refused.with(&[self.listener.as_str()]).set(i64::from(is_refused));
     }
 
     /// Says when the first revocation list should have been replaced, in Unix seconds, where there is one.
     pub fn revocation_lists_expire(&self, at: Option<i64>) {
         if let Some(at) = at {
-            self.lists_expire.with_label_values(&[self.listener.as_str()]).set(at);
+            self.lists_expire.with(&[self.listener.as_str()]).set(at);
         }
     }
 
     /// Says until when the certificate is valid, in Unix seconds.
     pub fn certificate_expires(&self, at: i64) {
-        self.expires.with_label_values(&[self.listener.as_str()]).set(at);
+        self.expires.with(&[self.listener.as_str()]).set(at);
     }
 }

@@ -14,12 +14,11 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor,
 };
-use prometheus::IntCounter;
 use tokio::runtime::Runtime;
 
 use super::EnvironmentError;
-use crate::Metrics;
 use crate::export::{client, read_some};
+use crate::{Counter, Metrics};
 
 /// Queue, batches and times are `OTEL_BSP_*`, the sampler is `OTEL_TRACES_SAMPLER`.
 pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, EnvironmentError> {
@@ -65,8 +64,8 @@ struct Calls {
 #[derive(Debug)]
 struct CountedExporter {
     exporter: OtlpExporter,
-    exported: IntCounter,
-    failed: IntCounter,
+    exported: Counter,
+    failed: Counter,
     /// Whether the last batch was not taken; the log says it once.
     failing: AtomicBool,
 }
@@ -74,7 +73,7 @@ struct CountedExporter {
 #[derive(Debug)]
 struct CountedProcessor {
     processor: BatchSpanProcessor,
-    ended: IntCounter,
+    ended: Counter,
 }
 
 // === impl Calls ===

@@ -22,7 +22,7 @@ fn a_secret_that_changes_is_taken_and_one_that_cannot_be_used_is_not() {
     std::fs::write(&file, format!("{SECOND}\n")).unwrap();
     secrets.look();
     let changed = (known(FIRST), known(SECOND));
-    let state = || (secrets.unusable.with_label_values(&["test", "a"]).get(), secrets.complaints());
+    let state = || (secrets.unusable.with(&["test", "a"]).get(), secrets.complaints());
     assert_eq!(state(), (0, Vec::new()));
     for bad in ["short", "", "the-secret-of-somebody-else"] {
         std::fs::write(&file, bad).unwrap();

@@ -85,7 +85,7 @@ async fn calls_over_the_rate_go_in_their_order_and_are_counted() {
         (ProblemKind::RateLimited, Some(Duration::from_secs(4)))
     );
     let counts = ["passed", "waited", "refused"]
-        .map(|result| plugin.usage.requests.with_label_values(&["test", "acme", result]).get());
+        .map(|result| plugin.usage.requests.with(&["test", "acme", result]).get());
     assert_eq!(counts, [2, 3, 1]);
 }
 

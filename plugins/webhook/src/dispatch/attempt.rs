@@ -197,7 +197,7 @@ fn tell(means: &Means, due: &DueEvent, tenant: &str, error: Option<&DeliveryErro
     let class = error.map_or("delivered", |error| error.class().name());
     let error = error.map(ToString::to_string).unwrap_or_default();
     if next != Next::Dead(DeadReason::Poison) {
-        means.metrics.attempts.with_label_values(&[tenant, class]).inc();
+        means.metrics.attempts.with(&[tenant, class]).inc();
     }
     match next {
         Next::Delivered => tracing::info!(%event, request_id, tenant, attempt, "event delivered"),
@@ -207,7 +207,7 @@ fn tell(means: &Means, due: &DueEvent, tenant: &str, error: Option<&DeliveryErro
         // Decided before anything is tried.
         Next::Parked(_) => {}
         Next::Dead(reason) => {
-            means.metrics.dead.with_label_values(&[tenant, reason.name()]).inc();
+            means.metrics.dead.with(&[tenant, reason.name()]).inc();
             tracing::error!(%event, request_id, tenant, attempt, reason = reason.name(), error, "event given up");
         }
     }

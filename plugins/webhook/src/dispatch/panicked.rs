@@ -62,9 +62,9 @@ async fn note(
     } else {
         after_failure(means, due, claimed, &DeliveryError::Deadline)
     };
-    means.metrics.attempts.with_label_values(&[lane, Failure::Internal.name()]).inc();
+    means.metrics.attempts.with(&[lane, Failure::Internal.name()]).inc();
     if let Next::Dead(reason) = next {
-        means.metrics.dead.with_label_values(&[lane, reason.name()]).inc();
+        means.metrics.dead.with(&[lane, reason.name()]).inc();
     }
     let reason = next.reason();
     tracing::error!(event = %due.uid, tenant = lane, panics, given_up = reason, "the try of an event panicked");

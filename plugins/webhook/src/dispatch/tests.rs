@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use kyc_model::{Secret, Tenant, TenantTable};
 use kyc_plugin_api::testkit::{tenant, with_build};
+use portal::Portal;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use uuid::Uuid;
@@ -15,7 +16,6 @@ use super::*;
 use crate::DispatchConfig;
 use crate::metrics::{DispatchMetrics, StoreMetrics};
 use crate::store::{Failure, Filter, Inbox, Keyring, Listed, NewEvent, Owner, Sqlite, State};
-use portal::Portal;
 
 /// A running dispatcher and its store.
 struct Running {
@@ -43,8 +43,8 @@ impl Running {
         store.prepare().await.unwrap();
         let status = Status::default();
         let (metrics, dispatch) = with_build(|build| {
-            let dispatch = DispatchMetrics::new(build.collectors, build.route, &status);
-            (StoreMetrics::new(build.collectors).unwrap(), dispatch.unwrap())
+            let dispatch = DispatchMetrics::new(build.metrics, build.route, &status);
+            (StoreMetrics::new(build.metrics).unwrap(), dispatch.unwrap())
         });
         let inbox = Inbox::new(metrics);
         let (writers, readers) = (store.clone(), store.clone());
@@ -156,8 +156,8 @@ async fn a_try_that_panics_gives_its_place_back_and_the_third_one_ends_the_event
     let tries = running.store.reader().attempts(dead[0].uid).await.unwrap();
     assert!(tries.iter().all(|one| one.failure == Some(Failure::Internal)), "{tries:?}");
     let metrics = &running.means.metrics;
-    assert_eq!(metrics.attempts.with_label_values(&["acme", "internal"]).get(), 9);
-    assert_eq!(metrics.dead.with_label_values(&["acme", "poison"]).get(), 3);
+    assert_eq!(metrics.attempts.with(&["acme", "internal"]).get(), 9);
+    assert_eq!(metrics.dead.with(&["acme", "poison"]).get(), 3);
     running.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::IntGauge;
+use kyc_telemetry::Gauge;
 use tokio::time::Instant;
 
 /// How many results wait for the store, and since when. While there are any, nothing new is begun, since a crash would
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub(crate) struct Unrecorded {
     waiting: Arc<Mutex<Waiting>>,
-    gauge: IntGauge,
+    gauge: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ struct Waiting {
 // === impl Unrecorded ===
 
 impl Unrecorded {
-    pub(crate) fn new(gauge: IntGauge) -> Self {
+    pub(crate) fn new(gauge: Gauge) -> Self {
         Self { waiting: Arc::default(), gauge }
     }
 
@@ -67,11 +67,14 @@ const GRACE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use kyc_telemetry::MetricsRegistry;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_store_is_stuck_when_results_have_waited_for_longer_than_a_failover() {
-        let unrecorded = Unrecorded::new(IntGauge::new("results", "Results.").unwrap());
+        let unrecorded =
+            Unrecorded::new(MetricsRegistry::default().gauge("results", "Results.", &[]).unwrap().with(&[]));
 
         unrecorded.begin();
         unrecorded.begin();

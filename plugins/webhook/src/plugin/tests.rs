@@ -2,11 +2,9 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use httpmock::MockServer;
-use kyc_plugin_api::testkit::{ctx, head, tenant};
-use kyc_plugin_api::{Collectors, Connection, Factory, Outcome, Params, Warnings};
-use prometheus::Registry;
-
 use kyc_model::RequestId;
+use kyc_plugin_api::testkit::{ctx, head, tenant};
+use kyc_plugin_api::{Connection, Factory, MetricsRegistry, Outcome, Params, Warnings};
 
 use super::{Build, Bytes, Ctx, Flow, Notifications, Plugin, Problem, ProblemKind, RequestHeader, Tenant};
 use crate::{Config, Webhook};
@@ -18,14 +16,14 @@ const CHECK: &str = r#"{"payload":{"resource_type":"check","action":"check.compl
 fn plugin(settings: &str) -> Notifications {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config: Config = toml::from_str(&format!("delivery = \"direct\"\n{settings}")).unwrap();
-    let (collectors, warnings) = (Collectors::new(Registry::new()), Warnings::default());
+    let (metrics, warnings) = (MetricsRegistry::default(), Warnings::default());
     Webhook::build(
         config,
         &Build {
             route: "test",
             any_tenant: false,
             folder: std::path::Path::new(""),
-            collectors: &collectors,
+            metrics: &metrics,
             warnings: &warnings,
         },
     )
@@ -111,7 +109,7 @@ async fn signed_report_reaches_the_portal_and_is_answered_200() {
 
     assert_eq!(answered.unwrap(), 200);
     taken.assert_calls_async(1).await;
-    assert_eq!(plugin.counted.with_label_values(&["acme", "delivered"]).get(), 1);
+    assert_eq!(plugin.counted.with(&["acme", "delivered"]).get(), 1);
 }
 
 #[tokio::test]
@@ -121,7 +119,7 @@ async fn event_that_nobody_asked_for_is_answered_200_and_counted() {
     let answered = notify(&plugin, &signed(CHECK), CHECK, named(acme("http://portal.test"), "acme")).await;
 
     assert_eq!(answered.unwrap(), 200);
-    assert_eq!(plugin.counted.with_label_values(&["acme", "ignored"]).get(), 1);
+    assert_eq!(plugin.counted.with(&["acme", "ignored"]).get(), 1);
 }
 
 #[tokio::test]
@@ -132,7 +130,7 @@ async fn unsigned_or_wrongly_signed_is_unauthenticated_before_anything_is_parsed
 
         assert_eq!(kind(refused), ProblemKind::Unauthenticated);
     }
-    assert_eq!(plugin.counted.with_label_values(&["acme", "unauthenticated"]).get(), 2);
+    assert_eq!(plugin.counted.with(&["acme", "unauthenticated"]).get(), 2);
 }
 
 #[tokio::test]
@@ -236,7 +234,7 @@ async fn unsigned_routes_take_everything_and_count_it() {
         notify(&plugin, &head("POST", "/", &[]), CHECK, named(acme("http://portal.test"), "acme")).await;
 
     assert_eq!(answered.unwrap(), 200);
-    assert_eq!(plugin.unsigned.with_label_values(&["acme"]).get(), 1);
+    assert_eq!(plugin.unsigned.with(&["acme"]).get(), 1);
 }
 
 #[tokio::test]
@@ -253,7 +251,7 @@ async fn portal_that_is_too_slow_is_a_timeout() {
     let refused = notify(&plugin, &signed(REPORT), REPORT, named(acme(&plain_url(&portal)), "acme")).await;
 
     assert_eq!(kind(refused), ProblemKind::UpstreamTimeout);
-    assert_eq!(plugin.counted.with_label_values(&["acme", "upstream_timeout"]).get(), 1);
+    assert_eq!(plugin.counted.with(&["acme", "upstream_timeout"]).get(), 1);
 }
 
 #[tokio::test]

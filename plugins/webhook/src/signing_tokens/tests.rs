@@ -1,17 +1,16 @@
 use futures::future::{FutureExt, join_all};
 use httpmock::{Mock, MockServer};
 use kyc_plugin_api::testkit::tenant;
-use prometheus::Registry;
 
 use super::{
-    Collectors, Duration, OnfidoConfig, Path, Problem, ProblemKind, Secret, SigningTokenError, SigningTokens,
-    Tenant, TransportError,
+    Duration, MetricsRegistry, OnfidoConfig, Path, Problem, ProblemKind, Secret, SigningTokenError,
+    SigningTokens, Tenant, TransportError,
 };
 
 fn tokens() -> SigningTokens {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (config, folder) = (OnfidoConfig::default(), Path::new(""));
-    SigningTokens::new(Duration::from_secs(3), &config, folder, &Collectors::new(Registry::new())).unwrap()
+    SigningTokens::new(Duration::from_secs(3), &config, folder, &MetricsRegistry::default()).unwrap()
 }
 
 fn without_token(onfido: &MockServer) -> Tenant {
@@ -51,7 +50,7 @@ async fn concurrent_notifications_fetch_the_token_once() {
 
     assert!(all.iter().all(|token| token.as_ref().is_ok_and(|token| token.reveal() == "fetched")));
     asked.assert_calls_async(1).await;
-    assert_eq!(tokens.fetches.with_label_values(&["acme", "ok"]).get(), 1);
+    assert_eq!(tokens.fetches.with(&["acme", "ok"]).get(), 1);
 }
 
 #[tokio::test]
@@ -94,7 +93,7 @@ async fn failed_fetches_are_unavailable_and_not_repeated_at_once() {
             );
         }
         asked.assert_calls_async(1).await;
-        assert_eq!(tokens.fetches.with_label_values(&["acme", result]).get(), 1, "{status} {body}");
+        assert_eq!(tokens.fetches.with(&["acme", result]).get(), 1, "{status} {body}");
     }
 }
 

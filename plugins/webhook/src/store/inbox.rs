@@ -9,15 +9,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use damage::Damage;
 use futures::FutureExt;
+use room::{Place, Room};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{Change, Effect, NewEvent, StoreError, Writer};
-
 use crate::metrics::StoreMetrics;
-use damage::Damage;
-use room::{Place, Room};
 
 /// Takes changes from any task. Cloning gives another way into the same store.
 #[derive(Clone, Debug)]
@@ -158,7 +157,7 @@ impl Inbox {
     /// Notes how long the write-ahead log is.
     pub(crate) fn measure_wal(&self, bytes: u64) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.0.metrics.wal.with_label_values::<&str>(&[]).set(bytes);
+        self.0.metrics.wal.with(&[]).set(bytes);
     }
 
     /// How many changes the writer has not begun with.
@@ -168,7 +167,7 @@ impl Inbox {
 
     /// Counts a notification that was not stored.
     pub(crate) fn count_refused(&self, tenant: &str, error: &StoreError) {
-        self.0.metrics.refused.with_label_values(&[tenant, error.name()]).inc();
+        self.0.metrics.refused.with(&[tenant, error.name()]).inc();
     }
 
     fn announce(&self, tenant: String) {

@@ -2,8 +2,7 @@
 
 use futures::future::join_all;
 use httpmock::MockServer;
-use kyc_model::{Dialect, Tenant};
-use kyc_plugin_api::{Problem, ProblemKind};
+use kyc_model::{Dialect, Problem, ProblemKind, Tenant};
 
 use super::{deliver, entry, legacy_call, legacy_login, portals};
 use crate::{DataForm, DeliveryClass};

@@ -199,8 +199,9 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
         settings = Table::from_iter([(section.to_owned(), Value::Table(settings))]);
     }
     let instruments = Instruments::new().unwrap();
-    let Instruments { collectors, warnings, .. } = &instruments;
-    let build = Build { route: "test", any_tenant: false, folder: Path::new(""), collectors, warnings };
+    let Instruments { metrics, warnings } = &instruments;
+    let metrics = metrics.registry();
+    let build = Build { route: "test", any_tenant: false, folder: Path::new(""), metrics, warnings };
     let mut problems = Problems::new(Path::new("test.toml"));
 
     let _ = plugins::built_in().find(kind).unwrap().build(settings, &build, "plugin", &mut problems);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use prometheus::IntGauge;
+use kyc_telemetry::Gauge;
 
 use crate::store::StoreError;
 
@@ -10,14 +10,14 @@ use crate::store::StoreError;
 #[derive(Clone, Debug)]
 pub(super) struct Damage {
     reason: Arc<OnceLock<String>>,
-    gauge: IntGauge,
+    gauge: Gauge,
 }
 
 // === impl Damage ===
 
 impl Damage {
     /// None so far.
-    pub(super) fn new(gauge: IntGauge) -> Self {
+    pub(super) fn new(gauge: Gauge) -> Self {
         Self { reason: Arc::default(), gauge }
     }
 

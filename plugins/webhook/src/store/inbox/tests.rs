@@ -21,7 +21,7 @@ impl Writer for Fragile {
 /// Nobody watched the writer: after its panic every notification was answered 503, and /readyz was 200.
 #[tokio::test]
 async fn a_writer_that_panics_is_replaced() {
-    let metrics = with_build(|build| StoreMetrics::new(build.collectors)).unwrap();
+    let metrics = with_build(|build| StoreMetrics::new(build.metrics)).unwrap();
     let inbox = Inbox::new(metrics.clone());
     let writers = std::sync::atomic::AtomicUsize::new(0);
     let new_writer = move || -> Box<dyn Writer> {
@@ -65,7 +65,7 @@ fn event(tenant: &str, size: usize) -> NewEvent {
 #[tokio::test(start_paused = true)]
 async fn one_tenant_takes_at_most_half_of_the_room_before_the_writer() {
     for (size, events, half) in [(1 << 20, 70, 32), (1, 9000, 4096)] {
-        let inbox = Inbox::new(with_build(|build| StoreMetrics::new(build.collectors)).unwrap());
+        let inbox = Inbox::new(with_build(|build| StoreMetrics::new(build.metrics)).unwrap());
         let writer = tokio::spawn(inbox.serve(|| -> Box<dyn Writer> { Box::new(Stuck) }));
         let tenants = std::iter::repeat_n("acme", events).chain(["globex"]);
 
@@ -83,7 +83,7 @@ async fn one_tenant_takes_at_most_half_of_the_room_before_the_writer() {
 /// What has been written takes no room any more.
 #[tokio::test]
 async fn room_before_the_writer_is_given_back() {
-    let inbox = Inbox::new(with_build(|build| StoreMetrics::new(build.collectors)).unwrap());
+    let inbox = Inbox::new(with_build(|build| StoreMetrics::new(build.metrics)).unwrap());
     tokio::spawn(inbox.serve(|| -> Box<dyn Writer> { Box::new(Fragile(false)) }));
 
     for _ in 0..40 {

@@ -1,17 +1,16 @@
 //! The gateway's own metrics, on its own registry.
 
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
-};
-
 use crate::names;
 use connections::Listeners;
 
 mod connections;
+mod family;
+mod registry;
 mod upstreams;
 
 pub use connections::ConnectionMetrics;
+pub use family::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily};
+pub use registry::{MetricError, MetricsRegistry};
 pub use upstreams::Upstreams;
 
 /// Every metric that the floors below the plugins write.
@@ -19,52 +18,52 @@ pub use upstreams::Upstreams;
 /// Cloning shares the metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    registry: Registry,
-    requests: IntCounterVec,
-    request_duration: HistogramVec,
-    upstream_duration: HistogramVec,
-    refusals: IntCounterVec,
+    registry: MetricsRegistry,
+    requests: CounterFamily<3>,
+    request_duration: HistogramFamily<1>,
+    upstream_duration: HistogramFamily<1>,
+    refusals: CounterFamily<2>,
     upstreams: Upstreams,
-    tenant_polls: IntCounterVec,
+    tenant_polls: CounterFamily<1>,
     exports: Exports,
     listeners: Listeners,
     /// Requests being worked on.
-    pub in_flight: IntGauge,
+    pub in_flight: Gauge,
     /// Log lines that nobody read in time.
-    pub log_lines_dropped: IntCounter,
+    pub log_lines_dropped: Counter,
     /// Tasks that panicked; each one cost a request or a try.
-    pub panics: IntCounter,
+    pub panics: Counter,
     /// Tenants in the running snapshot.
-    pub tenants: IntGauge,
+    pub tenants: Gauge,
     /// Refused entries of the last document.
-    pub tenants_refused: IntGauge,
+    pub tenants_refused: Gauge,
     /// Unix seconds of the last look at the tenant source that succeeded.
-    pub tenants_refreshed: IntGauge,
+    pub tenants_refreshed: Gauge,
 }
 
 /// What goes to collectors.
 #[derive(Clone, Debug)]
 struct Exports {
-    taken: IntCounterVec,
-    dropped: IntCounterVec,
-    waiting: IntGaugeVec,
-    spans: IntCounterVec,
+    taken: CounterFamily<1>,
+    dropped: CounterFamily<1>,
+    waiting: GaugeFamily<1>,
+    spans: CounterFamily<1>,
 }
 
 /// The metrics of one collector of log events.
 #[derive(Clone, Debug)]
 pub struct ExportMetrics {
-    pub(crate) delivered: IntCounter,
-    pub(crate) dropped: IntCounter,
-    pub(crate) waiting: IntGauge,
+    pub(crate) delivered: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) waiting: Gauge,
 }
 
 /// The metrics of one route, looked up once.
 #[derive(Clone, Debug)]
 pub struct RouteMetrics {
     route: String,
-    requests: IntCounterVec,
-    refusals: IntCounterVec,
+    requests: CounterFamily<3>,
+    refusals: CounterFamily<2>,
     request_duration: Histogram,
     upstream_duration: Histogram,
 }
@@ -77,26 +76,20 @@ impl Metrics {
     /// # Errors
     ///
     /// Never with the names in [`names`], which a test proves.
-    pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-        };
-        let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help)?);
-        let histograms = |name: &str, help: &str| {
-            let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
-            register(&registry, HistogramVec::new(options, &["route"])?)
-        };
-        let build_info = register(
-            &registry,
-            IntGaugeVec::new(
-                Opts::new(names::BUILD_INFO, "Version of this process, always 1."),
-                &["version"],
-            )?,
-        )?;
-        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    pub fn new() -> Result<Self, MetricError> {
+        let registry = MetricsRegistry::default();
+        let counter = |name, help| Ok::<_, MetricError>(registry.counter(name, help, &[])?.with(&[]));
+        let gauge = |name, help| Ok::<_, MetricError>(registry.gauge(name, help, &[])?.with(&[]));
+        let histograms = |name, help| registry.histogram(name, help, &["route"], &SECONDS);
+        let build_info =
+            registry.gauge(names::BUILD_INFO, "Version of this process, always 1.", &["version"])?;
+        build_info.with(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
-            requests: counters(names::REQUESTS, "Requests answered.", &["route", "tenant", "status_class"])?,
+            requests: registry.counter(
+                names::REQUESTS,
+                "Requests answered.",
+                &["route", "tenant", "status_class"],
+            )?,
             request_duration: histograms(
                 names::REQUEST_DURATION,
                 "Time from request head to end of answer.",
@@ -105,21 +98,25 @@ impl Metrics {
                 names::UPSTREAM_DURATION,
                 "Time until the upstream's response head.",
             )?,
-            refusals: counters(
+            refusals: registry.counter(
                 names::REFUSALS,
                 "Requests refused or failed by the gateway.",
                 &["route", "code"],
             )?,
             upstreams: Upstreams::new(&registry)?,
-            tenant_polls: counters(names::TENANT_POLLS, "Looks at the tenant source.", &["result"])?,
+            tenant_polls: registry.counter(
+                names::TENANT_POLLS,
+                "Looks at the tenant source.",
+                &["result"],
+            )?,
             exports: Exports::new(&registry)?,
             listeners: Listeners::new(&registry)?,
             in_flight: gauge(names::IN_FLIGHT, "Requests being worked on.")?,
-            log_lines_dropped: register(
-                &registry,
-                IntCounter::new(names::LOG_LINES_DROPPED, "Log lines dropped because nobody read the log.")?,
+            log_lines_dropped: counter(
+                names::LOG_LINES_DROPPED,
+                "Log lines dropped because nobody read the log.",
             )?,
-            panics: register(&registry, IntCounter::new(names::PANICS, "Tasks that panicked.")?)?,
+            panics: counter(names::PANICS, "Tasks that panicked.")?,
             tenants: gauge(names::TENANTS, "Tenants in the running snapshot.")?,
             tenants_refused: gauge(names::TENANTS_REFUSED, "Refused entries of the last tenant document.")?,
             tenants_refreshed: gauge(names::TENANTS_REFRESHED, "Last successful look at the tenant source.")?,
@@ -128,7 +125,7 @@ impl Metrics {
     }
 
     /// The registry, for the metrics of plugins.
-    pub fn registry(&self) -> &Registry {
+    pub fn registry(&self) -> &MetricsRegistry {
         &self.registry
     }
 
@@ -140,15 +137,15 @@ impl Metrics {
     /// The metrics of a collector.
     pub fn collector(&self, name: &str) -> ExportMetrics {
         ExportMetrics {
-            delivered: self.exports.taken.with_label_values(&[name]),
-            dropped: self.exports.dropped.with_label_values(&[name]),
-            waiting: self.exports.waiting.with_label_values(&[name]),
+            delivered: self.exports.taken.with(&[name]),
+            dropped: self.exports.dropped.with(&[name]),
+            waiting: self.exports.waiting.with(&[name]),
         }
     }
 
     /// Spans by result.
-    pub(crate) fn spans(&self, result: &str) -> IntCounter {
-        self.exports.spans.with_label_values(&[result])
+    pub(crate) fn spans(&self, result: &str) -> Counter {
+        self.exports.spans.with(&[result])
     }
 
     /// The metrics of a route.
@@ -157,8 +154,8 @@ impl Metrics {
             route: route.to_owned(),
             requests: self.requests.clone(),
             refusals: self.refusals.clone(),
-            request_duration: self.request_duration.with_label_values(&[route]),
-            upstream_duration: self.upstream_duration.with_label_values(&[route]),
+            request_duration: self.request_duration.with(&[route]),
+            upstream_duration: self.upstream_duration.with(&[route]),
         }
     }
 
@@ -174,7 +171,7 @@ impl Metrics {
 
     /// Counts a look at the tenant source: `changed`, `unchanged` or `failed`.
     pub fn tenants_polled(&self, result: &'static str) {
-        self.tenant_polls.with_label_values(&[result]).inc();
+        self.tenant_polls.with(&[result]).inc();
     }
 
     /// Writes all metrics in the Prometheus text format 0.0.4.
@@ -182,25 +179,24 @@ impl Metrics {
     /// # Errors
     ///
     /// When a metric family is inconsistent.
-    pub fn encode(&self) -> Result<Vec<u8>, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+    pub fn encode(&self) -> Result<Vec<u8>, MetricError> {
+        self.registry.encode()
     }
 }
 
 // === impl Exports ===
 
 impl Exports {
-    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counters = |name: &str, help: &str, label: &str| {
-            register(registry, IntCounterVec::new(Opts::new(name, help), &[label])?)
-        };
-        let waiting = Opts::new(names::LOG_EVENTS_WAITING, "Log events that wait for a collector.");
+    fn new(registry: &MetricsRegistry) -> Result<Self, MetricError> {
+        let counters = |name, help, label| registry.counter(name, help, &[label]);
         Ok(Self {
             taken: counters(names::LOG_EVENTS_EXPORTED, "Log events that a collector took.", "collector")?,
             dropped: counters(names::LOG_EVENTS_DROPPED, "Log events that no collector got.", "collector")?,
-            waiting: register(registry, IntGaugeVec::new(waiting, &["collector"])?)?,
+            waiting: registry.gauge(
+                names::LOG_EVENTS_WAITING,
+                "Log events that wait for a collector.",
+                &["collector"],
+            )?,
             spans: counters(names::SPANS, "Spans by what became of them.", "result")?,
         })
     }
@@ -211,7 +207,7 @@ impl Exports {
 impl RouteMetrics {
     /// Counts an answer. `tenant` is empty while none was found.
     pub fn answered(&self, tenant: &str, status: u16, seconds: f64, upstream_seconds: Option<f64>) {
-        self.requests.with_label_values(&[self.route.as_str(), tenant, status_class(status)]).inc();
+        self.requests.with(&[self.route.as_str(), tenant, status_class(status)]).inc();
         self.request_duration.observe(seconds);
         if let Some(seconds) = upstream_seconds {
             self.upstream_duration.observe(seconds);
@@ -220,16 +216,8 @@ impl RouteMetrics {
 
     /// Counts a refusal or failure of the gateway's own.
     pub fn refused(&self, code: &'static str) {
-        self.refusals.with_label_values(&[self.route.as_str(), code]).inc();
+        self.refusals.with(&[self.route.as_str(), code]).inc();
     }
-}
-
-fn register<C: prometheus::core::Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
 }
 
 fn status_class(status: u16) -> &'static str {
