@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP beyond header values.
 
 mod caller;
+mod config_error;
 mod correlation;
 mod event;
 mod ids;
@@ -19,6 +20,7 @@ mod trace;
 mod upstream;
 
 pub use caller::{CallerKind, CallerName, CallerNameError, is_issuer_name};
+pub use config_error::{ConfigError, ConfigErrors};
 pub use correlation::Correlation;
 pub use event::{Event, InvalidEvent};
 pub use ids::{RequestId, SubscriptionId, TenantName};

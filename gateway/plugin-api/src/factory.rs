@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use crate::{MetricsRegistry, Plugin};
+use crate::{ConfigErrors, MetricsRegistry, Plugin};
 
 /// What a plugin crate exports: a name, a typed configuration and a constructor.
 pub trait Factory: 'static {
@@ -20,8 +20,9 @@ pub trait Factory: 'static {
     ///
     /// # Errors
     ///
-    /// What is wrong with the settings, as `key: reason` or `reason`; it is reported under the plugin's path.
-    fn build(config: Self::Config, build: &Build<'_>) -> Result<Self::Plugin, String>;
+    /// Every problem of the settings. Paths count from the plugin's own section; the gateway reports each problem under
+    /// the plugin's place in the configuration.
+    fn build(config: Self::Config, build: &Build<'_>) -> Result<Self::Plugin, ConfigErrors>;
 }
 
 /// What a factory may use while it builds.

@@ -34,7 +34,7 @@ pub use ctx::{BodyWish, ClientCertificate, Connection, Ctx, Params, Target, Time
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};
-pub use kyc_model::{CallerKind, CallerName, Problem, ProblemKind};
+pub use kyc_model::{CallerKind, CallerName, ConfigError, ConfigErrors, Problem, ProblemKind};
 pub use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, MetricError, MetricsRegistry,
 };

@@ -9,7 +9,7 @@ use kyc_model::{
 };
 use pingora_http::RequestHeader;
 
-use crate::{Build, Connection, Ctx, Factory, MetricsRegistry, Plugin, Warnings};
+use crate::{Build, ConfigError, ConfigErrors, Connection, Ctx, Factory, MetricsRegistry, Plugin, Warnings};
 
 /// Builds a request head.
 ///
@@ -69,13 +69,14 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
     }
 }
 
-/// Decodes `settings` (TOML) and builds the plugin, or says what is wrong.
+/// Decodes `settings` (TOML) and builds the plugin.
 ///
 /// # Errors
 ///
-/// The text of the decoder or of the factory.
-pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, String> {
-    let config = toml::from_str::<F::Config>(settings).map_err(|error| error.to_string())?;
+/// The problems that the factory found, or one with the text of the decoder.
+pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, ConfigErrors> {
+    let config =
+        toml::from_str::<F::Config>(settings).map_err(|error| ConfigError::new(error.to_string()))?;
     with_build(|build| F::build(config, build))
 }
 
@@ -97,5 +98,9 @@ pub fn contract<F: Factory>(sample: &str) {
     let plugin = build::<F>(sample).expect("the sample builds");
     assert!(!plugin.phases().is_empty(), "{} declares no phase", F::KIND);
     let unknown = build::<F>(&format!("no_such_key = 1\n{sample}"));
-    assert!(unknown.is_err_and(|text| text.contains("no_such_key")), "{} takes unknown keys", F::KIND);
+    assert!(
+        unknown.is_err_and(|errors| errors.to_string().contains("no_such_key")),
+        "{} takes unknown keys",
+        F::KIND
+    );
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::ACCEPT;
 use kyc_http_client::{Cleartext, ClientSettings, Trust};
-use kyc_model::{Dialect, Event, Portal, Tenant, TraceContext};
+use kyc_model::{ConfigError, ConfigErrors, Dialect, Event, Portal, Tenant, TraceContext};
 use kyc_telemetry::traces::Span;
 use kyc_telemetry::{HistogramFamily, MetricsRegistry, names};
 use reqwest::{Client, RequestBuilder};
@@ -37,8 +37,8 @@ impl Portals {
     ///
     /// # Errors
     ///
-    /// What is wrong with the settings, as `portal.key: reason`.
-    pub fn new(config: &PortalConfig, metrics: &MetricsRegistry) -> Result<Self, String> {
+    /// What is wrong with the settings.
+    pub fn new(config: &PortalConfig, metrics: &MetricsRegistry) -> Result<Self, ConfigErrors> {
         let addresses = AddressPolicy::new(&config.allow);
         let trust = Trust::system_and(config.ca_file.as_deref());
         // Each delivery has its own deadline.
@@ -46,7 +46,8 @@ impl Portals {
             resolver: Some(Arc::new(addresses.clone())),
             ..ClientSettings::new(config.connect, trust)
         };
-        let client = settings.build().map_err(|error| format!("portal.ca_file: {error}"))?;
+        let client =
+            settings.build().map_err(|error| ConfigError::at("portal.ca_file", error.to_string()))?;
         Ok(Self {
             sessions: Sessions::new(client.clone(), config.login_lifetime, metrics)?,
             client,

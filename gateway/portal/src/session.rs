@@ -9,7 +9,7 @@ use kyc_http_client::read_at_most;
 use kyc_model::{Dialect, Secret, Tenant, TraceContext};
 use kyc_resilience::SingleFlight;
 use kyc_telemetry::traces::Span;
-use kyc_telemetry::{CounterFamily, MetricsRegistry, names};
+use kyc_telemetry::{CounterFamily, MetricError, MetricsRegistry, names};
 use reqwest::Client;
 use tokio::time::Instant;
 use tracing::warn;
@@ -52,7 +52,7 @@ impl Sessions {
         client: Client,
         login_lifetime: Duration,
         metrics: &MetricsRegistry,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, MetricError> {
         let logins =
             metrics.counter(names::PORTAL_LOGINS, "Logins at portals by result.", &["tenant", "result"])?;
         Ok(Self { client, login_lifetime, sessions: SingleFlight::new(), logins })

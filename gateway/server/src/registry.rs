@@ -76,12 +76,13 @@ impl<F: Factory> AnyFactory for Erased<F> {
         }
         match F::build(config, build) {
             Ok(plugin) => Some(Arc::new(plugin)),
-            Err(reason) => {
-                for reason in reason.split("; ") {
-                    match reason.split_once(": ") {
-                        Some((key, reason)) if is_key(key) => problems.add(format!("{path}.{key}"), reason),
-                        Some(_) | None => problems.add(path, reason),
-                    }
+            Err(errors) => {
+                // A plugin that is refused must not be left out silently.
+                if errors.is_empty() {
+                    problems.add(path, "is refused by the plugin, which gives no reason");
+                }
+                for error in errors.below(path) {
+                    problems.add(error.path(), error.reason());
                 }
                 None
             }
@@ -89,17 +90,65 @@ impl<F: Factory> AnyFactory for Erased<F> {
     }
 }
 
-/// Factories say `key: reason` where one key is to blame, several joined by `; `.
-fn is_key(text: &str) -> bool {
-    !text.is_empty()
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.[]".contains(c))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use kyc_plugin_api::{ConfigErrors, Phases, testkit};
     use kyc_plugin_subscription::Subscription;
 
+    use super::*;
     use crate::plugins;
+
+    /// Refuses its settings, whatever they are.
+    struct Refuses;
+
+    impl Factory for Refuses {
+        const KIND: &'static str = "refuses";
+        type Config = Table;
+        type Plugin = Self;
+
+        fn build(config: Table, _: &Build<'_>) -> Result<Self, ConfigErrors> {
+            let mut errors = ConfigErrors::default();
+            for (key, reason) in config {
+                errors.add(key, reason.as_str().unwrap());
+            }
+            Err(errors)
+        }
+    }
+
+    impl Plugin for Refuses {
+        fn phases(&self) -> Phases {
+            Phases::REQUEST
+        }
+    }
+
+    fn refused(settings: &str) -> String {
+        let mut problems = Problems::new(Path::new("test.toml"));
+        let mut registry = Registry::default();
+        registry.add::<Refuses>();
+        let factory = registry.find("refuses").unwrap();
+        let settings = toml::from_str(settings).unwrap();
+        let built = testkit::with_build(|build| factory.build(settings, build, "plugins[1]", &mut problems));
+        assert!(built.is_none());
+        problems.to_string()
+    }
+
+    #[test]
+    fn problems_of_a_plugin_are_reported_by_path_and_reason() {
+        assert_eq!(
+            refused(
+                "a = 'is wrong: x; and y: z'
+b = 'is wrong'"
+            ),
+            "test.toml: plugins[1].a: is wrong: x; and y: z\ntest.toml: plugins[1].b: is wrong"
+        );
+    }
+
+    #[test]
+    fn a_plugin_that_gives_no_reason_is_refused_all_the_same() {
+        assert_eq!(refused(""), "test.toml: plugins[1]: is refused by the plugin, which gives no reason");
+    }
 
     #[test]
     fn built_in_kinds_are_distinct() {

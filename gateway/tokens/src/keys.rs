@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse};
 use kyc_http_client::{BodyError, Cleartext, ClientSettings, Trust, read_whole};
+use kyc_model::ConfigError;
 use reqwest::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -83,29 +84,28 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// Which setting cannot be used, as `token.key: reason`.
-    pub fn new(config: &TokenConfig, folder: &Path, demand: Demand) -> Result<Arc<Self>, String> {
+    /// The setting that cannot be used. Its path counts from the section with the [`TokenConfig`].
+    pub fn new(config: &TokenConfig, folder: &Path, demand: Demand) -> Result<Arc<Self>, ConfigError> {
         let cleartext = Cleartext::from_setting(config.allow_http);
+        let address =
+            |key, text: &str| address(text, cleartext).map_err(|reason| ConfigError::at(key, reason));
         let source = match &config.keys_url {
-            Some(url) => {
-                Source::Keys(address(url, cleartext).map_err(|reason| format!("token.keys_url: {reason}"))?)
-            }
+            Some(url) => Source::Keys(address("keys_url", url)?),
             None => {
                 let text =
                     format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
-                let description =
-                    address(&text, cleartext).map_err(|reason| format!("token.issuer: {reason}"))?;
+                let description = address("issuer", &text)?;
                 Source::Discovery { description, issuer: config.issuer.clone() }
             }
         };
         if !(AT_MOST_EVERY..=LONGEST_REFRESH).contains(&config.refresh) {
-            return Err("token.refresh: must be from 5 s to 7 days".to_owned());
+            return Err(ConfigError::at("refresh", "must be from 5 s to 7 days"));
         }
         let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
         let trust = Trust::system_and(ca_file.as_deref());
         let settings =
             ClientSettings { whole: Some(ANSWER_WITHIN), ..ClientSettings::new(ANSWER_WITHIN, trust) };
-        let client = settings.build().map_err(|error| format!("token.ca_file: {error}"))?;
+        let client = settings.build().map_err(|error| ConfigError::at("ca_file", error.to_string()))?;
         let (refresh, current, missed) = (config.refresh, ArcSwap::default(), Notify::new());
         Ok(Arc::new(Self { client, cleartext, source, refresh, demand, current, missed }))
     }

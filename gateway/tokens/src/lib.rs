@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, TokenData, Validation, decode, decode_header};
-use kyc_model::{CallerKind, is_issuer_name};
+use kyc_model::{CallerKind, ConfigError, is_issuer_name};
 use serde_json::{Map, Value};
 
 pub use config::{TokenConfig, TokenKind};
@@ -45,21 +45,20 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// Which setting lets in too many, as `token.key: reason`.
-    pub fn new(config: TokenConfig, keys: Arc<Keys>) -> Result<Self, String> {
+    /// The setting that lets in too many. Its path counts from the section with the [`TokenConfig`].
+    pub fn new(config: TokenConfig, keys: Arc<Keys>) -> Result<Self, ConfigError> {
         if config.issuer.is_empty() {
-            return Err("token.issuer: must not be empty".to_owned());
+            return Err(ConfigError::at("issuer", "must not be empty"));
         }
         if config.name.as_deref().is_some_and(|name| !is_issuer_name(name)) {
-            return Err(
-                "token.name: must be up to 64 letters, digits, dashes, dots and underscores".to_owned()
-            );
+            let reason = "must be up to 64 letters, digits, dashes, dots and underscores";
+            return Err(ConfigError::at("name", reason));
         }
         if config.audience.is_empty() || config.audience.iter().any(String::is_empty) {
-            return Err("token.audience: must name whom the tokens are for".to_owned());
+            return Err(ConfigError::at("audience", "must name whom the tokens are for"));
         }
         if let Some((claim, _)) = config.claims.iter().find(|(_, values)| values.is_empty()) {
-            return Err(format!("token.claims.{claim}: names no value"));
+            return Err(ConfigError::at(format!("claims.{claim}"), "names no value"));
         }
         verify::install();
         let validation = |family: AlgorithmFamily| {

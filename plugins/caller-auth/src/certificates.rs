@@ -1,6 +1,6 @@
 //! The client certificates that may call, and what they prove.
 
-use kyc_plugin_api::{Caller, CallerKind, CallerName, ClientCertificate};
+use kyc_plugin_api::{Caller, CallerKind, CallerName, ClientCertificate, ConfigError, ConfigErrors};
 
 /// The certificates that are let in; empty: none is asked for.
 #[derive(Clone, Debug, Default)]
@@ -23,24 +23,27 @@ impl Certificates {
     /// # Errors
     ///
     /// Every name that no certificate can have, by its place.
-    pub(crate) fn new(written: Option<&[String]>) -> Result<Self, String> {
+    pub(crate) fn new(written: Option<&[String]>) -> Result<Self, ConfigErrors> {
         let Some(written) = written else { return Ok(Self::default()) };
         if written.is_empty() || written.iter().any(String::is_empty) {
-            return Err("certificates: names none, and is left out to ask for none".to_owned());
+            let reason = "names none, and is left out to ask for none";
+            return Err(ConfigError::at("certificates", reason).into());
         }
-        let read = written.iter().enumerate().map(|(place, text)| {
-            Known::parse(text).ok_or_else(|| {
-                format!(
-                    "certificates[{place}]: `{text}` is of no known form: a subject such as `O=FintechOS, CN=processor`, \
-                     `DNS:`, `URI:`, `email:` or `IP:` and an alternative name, or `*`"
-                )
-            })
-        });
-        let (known, wrong): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
-        if wrong.is_empty() {
-            return Ok(Self(known.into_iter().flatten().collect()));
+        let (mut known, mut errors) = (Vec::new(), ConfigErrors::default());
+        for (place, text) in written.iter().enumerate() {
+            match Known::parse(text) {
+                Some(name) => known.push(name),
+                None => errors.add(
+                    format!("certificates[{place}]"),
+                    format!(
+                        "`{text}` is of no known form: a subject such as `O=FintechOS, CN=processor`, `DNS:`, `URI:`, \
+                         `email:` or `IP:` and an alternative name, or `*`"
+                    ),
+                ),
+            }
         }
-        Err(wrong.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; "))
+        errors.finish()?;
+        Ok(Self(known))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -24,7 +24,7 @@ mod plugin;
 mod secrets;
 mod work;
 
-use kyc_plugin_api::{Build, Factory};
+use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
 pub use config::{Config, Require, SecretConfig};
 pub use kyc_tokens::{TokenConfig, TokenKind};
@@ -39,7 +39,7 @@ impl Factory for CallerAuth {
     type Config = Config;
     type Plugin = Gatekeeper;
 
-    fn build(config: Config, build: &Build<'_>) -> Result<Gatekeeper, String> {
+    fn build(config: Config, build: &Build<'_>) -> Result<Gatekeeper, ConfigErrors> {
         Gatekeeper::new(config, build)
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use ipnet::IpNet;
 use kyc_model::Networks;
 use kyc_plugin_api::{
-    Background, Build, Caller, CallerKind, CallerName, CertificateUse, CounterFamily, Ctx, Flow, Forwarded,
-    Issuer, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role, RouteApi,
+    Background, Build, Caller, CallerKind, CallerName, CertificateUse, ConfigError, ConfigErrors,
+    CounterFamily, Ctx, Flow, Forwarded, Issuer, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result,
+    Role, RouteApi,
 };
 use kyc_telemetry::names;
-use kyc_tokens::{Demand, Keys, Tokens, Verdict};
+use kyc_tokens::{Demand, Keys, TokenConfig, Tokens, Verdict};
 use pingora_http::RequestHeader;
 use serde_json::json;
 
@@ -56,56 +58,44 @@ struct Checked {
 // === impl Gatekeeper ===
 
 impl Gatekeeper {
-    pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, String> {
-        let header = HeaderName::try_from(config.header.as_str())
-            .map_err(|_| format!("header: `{}` is no header name", config.header))?;
-        let secrets = Secrets::new(&config, build);
-        let certificates = Certificates::new(config.certificates.as_deref());
-        let (secrets, certificates) = match (secrets, certificates) {
-            (Ok(secrets), Ok(certificates)) => (secrets, certificates),
-            (secrets, certificates) => {
-                return Err([secrets.err(), certificates.err()]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join("; "));
-            }
-        };
-        if config.allow.as_ref().is_some_and(Vec::is_empty) {
-            return Err("allow: names no network, and is left out to ask for none".to_owned());
-        }
-        if config.forwarded.is_some() && config.allow.is_none() {
-            return Err("forwarded: is of no use without allow".to_owned());
-        }
-        let forwarded = config.forwarded;
-        let allow = config.allow.map(Networks::try_from).transpose();
-        let allow = allow.map_err(|error| format!("allow: {error}"))?;
-        let asks_for_more = !secrets.is_empty() || allow.is_some() || !certificates.is_empty();
+    pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let header = errors.take(header_name(&config.header));
+        let secrets = errors.take(Secrets::new(&config, build));
+        let certificates = errors.take(Certificates::new(config.certificates.as_deref()));
+        let has_proxies_only = config.forwarded.is_some() && config.allow.is_none();
+        errors.require(!has_proxies_only, "forwarded", "is of no use without allow");
+        let asks_for_more = config.allow.is_some()
+            || secrets.as_ref().is_some_and(|secrets| !secrets.is_empty())
+            || certificates.as_ref().is_some_and(|certificates| !certificates.is_empty());
+        let allow = errors.take(config.allow.map(networks).transpose());
         let issuer = config
             .token
             .as_ref()
             .map(|token| Issuer { url: token.issuer.clone(), name: token.name.as_deref().map(Arc::from) });
-        let tokens = match config.token {
-            Some(token) => {
-                let demand = match config.require {
-                    Require::Any if asks_for_more => Demand::Optional,
-                    Require::Any | Require::All => Demand::Needed,
-                };
-                let keys = Keys::new(&token, build.folder, demand)?;
-                Some((Tokens::new(token, Arc::clone(&keys))?, keys))
-            }
-            None => None,
+        let demand = match config.require {
+            Require::Any if asks_for_more => Demand::Optional,
+            Require::Any | Require::All => Demand::Needed,
         };
-        if !asks_for_more && tokens.is_none() {
-            return Err("needs a secret (secrets, secret_file or secret_env), allow, certificates, or token"
-                .to_owned());
+        let tokens = config.token.map(|token| tokens(token, build, demand)).transpose();
+        let tokens = errors.take(tokens.map_err(|error| error.below("token")));
+        if errors.is_empty() && !asks_for_more && issuer.is_none() {
+            errors.add(
+                "",
+                "needs a secret (secrets, secret_file or secret_env), allow, certificates, or token",
+            );
         }
-        let refused = build.metrics.counter(
+        let refused = errors.take(build.metrics.counter(
             names::CALLERS_REFUSED,
             "Callers that were not let in.",
             &["route", "reason"],
-        )?;
-        let (require, route) = (config.require, build.route.to_owned());
+        ));
+        let (Some(header), Some(secrets), Some(certificates), Some(allow), Some(tokens), Some(refused), true) =
+            (header, secrets, certificates, allow, tokens, refused, errors.is_empty())
+        else {
+            return Err(errors);
+        };
+        let (require, forwarded, route) = (config.require, config.forwarded, build.route.to_owned());
         Ok(Self { require, header, secrets, allow, forwarded, certificates, tokens, issuer, refused, route })
     }
 
@@ -268,6 +258,26 @@ impl Plugin for Gatekeeper {
         head.remove_header(&self.header);
         Ok(())
     }
+}
+
+fn header_name(text: &str) -> std::result::Result<HeaderName, ConfigError> {
+    HeaderName::try_from(text).map_err(|_| ConfigError::at("header", format!("`{text}` is no header name")))
+}
+
+fn networks(allow: Vec<IpNet>) -> std::result::Result<Networks, ConfigError> {
+    if allow.is_empty() {
+        return Err(ConfigError::at("allow", "names no network, and is left out to ask for none"));
+    }
+    Networks::try_from(allow).map_err(|error| ConfigError::at("allow", error.to_string()))
+}
+
+fn tokens(
+    config: TokenConfig,
+    build: &Build<'_>,
+    demand: Demand,
+) -> std::result::Result<(Tokens, Arc<Keys>), ConfigError> {
+    let keys = Keys::new(&config, build.folder, demand)?;
+    Ok((Tokens::new(config, Arc::clone(&keys))?, keys))
 }
 
 #[cfg(test)]

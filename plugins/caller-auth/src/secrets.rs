@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kyc_model::{Secret, SecretSource};
-use kyc_plugin_api::{Build, GaugeFamily};
+use kyc_plugin_api::{Build, ConfigErrors, GaugeFamily};
 use kyc_telemetry::names;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -49,18 +49,17 @@ impl Secrets {
     /// # Errors
     ///
     /// Each one that cannot be read, is too short or is another one's too.
-    pub(crate) fn new(config: &Config, build: &Build<'_>) -> Result<Arc<Self>, String> {
+    pub(crate) fn new(config: &Config, build: &Build<'_>) -> Result<Arc<Self>, ConfigErrors> {
         let folder = build.folder;
-        let mut problems = Vec::new();
+        let mut errors = ConfigErrors::default();
         let mut entries: Vec<Entry> = Vec::new();
-        if !(SHORTEST_POLL..=LONGEST_POLL).contains(&config.secret_poll) {
-            problems.push("secret_poll: must be from 10 ms to 1 day".to_owned());
-        }
+        let is_sane = (SHORTEST_POLL..=LONGEST_POLL).contains(&config.secret_poll);
+        errors.require(is_sane, "secret_poll", "must be from 10 ms to 1 day");
         let single = single("secret", config.secret_file.as_deref(), config.secret_env.as_deref());
         let (file, env) = (config.previous_secret_file.as_deref(), config.previous_secret_env.as_deref());
         let previous = self::single("previous_secret", file, env);
         if single.is_none() && previous.is_some() {
-            problems.push("previous_secret: is of no use without a secret".to_owned());
+            errors.add("previous_secret", "is of no use without a secret");
         }
         let named = config.secrets.iter().enumerate();
         let named = named.map(|(place, secret)| (format!("secrets[{place}]"), secret.clone()));
@@ -68,25 +67,22 @@ impl Secrets {
             match Entry::read(&key, &secret, folder) {
                 Ok(entry) => match entries.iter().find(|other| other.collides(&entry)) {
                     Some(other) => {
-                        problems.push(format!("{key}: is the same secret as {}, of another name", other.key))
+                        errors.add(key, format!("is the same secret as {}, of another name", other.key));
                     }
                     None => entries.push(entry),
                 },
-                Err(reason) => problems.push(format!("{key}: {reason}")),
+                Err(reason) => errors.add(key, reason),
             }
         }
-        if problems.is_empty() {
-            let unusable = build.metrics.gauge(
-                names::CALLER_SECRETS_UNUSABLE,
-                "1 while a secret cannot be used any more and the one before stays valid.",
-                &["route", "secret"],
-            )?;
-            let secrets = Self { entries, poll: config.secret_poll, route: build.route.to_owned(), unusable };
-            secrets.measure();
-            Ok(Arc::new(secrets))
-        } else {
-            Err(problems.join("; "))
-        }
+        errors.finish()?;
+        let unusable = build.metrics.gauge(
+            names::CALLER_SECRETS_UNUSABLE,
+            "1 while a secret cannot be used any more and the one before stays valid.",
+            &["route", "secret"],
+        )?;
+        let secrets = Self { entries, poll: config.secret_poll, route: build.route.to_owned(), unusable };
+        secrets.measure();
+        Ok(Arc::new(secrets))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::Method;
+use kyc_plugin_api::ConfigErrors;
 
 /// Names and what they stand for.
 #[derive(Clone, Debug)]
@@ -20,19 +21,22 @@ pub(crate) struct Alias {
 
 impl Aliases {
     /// Adds configured names to the ones that are always there.
-    pub(crate) fn new(configured: &BTreeMap<String, String>) -> Result<Self, String> {
+    pub(crate) fn new(configured: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let defaults = DEFAULTS.iter().map(|(name, operation)| (*name, *operation));
         let configured = configured.iter().map(|(name, operation)| (name.as_str(), operation.as_str()));
-        let mut aliases = BTreeMap::new();
+        let (mut aliases, mut errors) = (BTreeMap::new(), ConfigErrors::default());
         for (name, operation) in defaults.chain(configured) {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-                return Err(format!("aliases: `{name}` is no path segment of letters, digits and -_."));
+                errors.add("aliases", format!("`{name}` is no path segment of letters, digits and -_."));
+                continue;
             }
-            let alias = parse(operation).ok_or_else(|| {
-                format!("aliases: {name} must read \"METHOD /path\", such as \"POST /checks\"")
-            })?;
-            aliases.insert(name.to_owned(), alias);
+            match parse(operation) {
+                Some(alias) => drop(aliases.insert(name.to_owned(), alias)),
+                None => errors
+                    .add("aliases", format!("{name} must read \"METHOD /path\", such as \"POST /checks\"")),
+            }
         }
+        errors.finish()?;
         Ok(Self(aliases.into_iter().collect()))
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use kyc_plugin_api::ConfigErrors;
 use serde::Deserialize;
 
 /// The settings of `onfido`.
@@ -108,6 +109,36 @@ pub struct TimeoutConfig {
     pub synchronous_check: Duration,
 }
 
+// === impl Config ===
+
+impl Config {
+    /// Lists the values that are out of range.
+    pub(crate) fn problems(&self) -> ConfigErrors {
+        let mut errors = ConfigErrors::default();
+        let times = self.timeouts;
+        for (key, time) in [
+            ("timeouts.connect", times.connect),
+            ("timeouts.read", times.read),
+            ("timeouts.write", times.write),
+            ("timeouts.idle", times.idle),
+            ("timeouts.synchronous_check", times.synchronous_check),
+        ] {
+            errors.require(!time.is_zero(), key, "must be longer than zero");
+        }
+        let limits = self.limits;
+        for (key, is_positive) in [
+            ("limits.in_flight", limits.in_flight > 0),
+            ("limits.failures", limits.failures > 0),
+            ("limits.open", !limits.open.is_zero() && limits.open <= LONGEST_OPEN),
+        ] {
+            errors.require(is_positive, key, "must be greater than zero (and open at most an hour)");
+        }
+        let is_bounded = (1..=MAX_CHECKS_BODY).contains(&self.max_checks_body.as_u64());
+        errors.require(is_bounded, "max_checks_body", "must be from 1 B to 64 KiB");
+        errors
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -152,3 +183,7 @@ impl Default for TimeoutConfig {
         }
     }
 }
+
+const LONGEST_OPEN: Duration = Duration::from_secs(3600);
+/// The size of Pingora's replay buffer.
+const MAX_CHECKS_BODY: u64 = 64 * 1024;

@@ -30,7 +30,7 @@ mod policy;
 mod spellings;
 mod splice;
 
-use kyc_plugin_api::{Build, Factory};
+use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
 pub use config::{Config, OperationConfig, TimeoutConfig, Unknown, WebhookIds};
 pub use plugin::OnfidoApi;
@@ -45,7 +45,7 @@ impl Factory for Onfido {
     type Config = Config;
     type Plugin = OnfidoApi;
 
-    fn build(config: Config, build: &Build<'_>) -> Result<OnfidoApi, String> {
+    fn build(config: Config, build: &Build<'_>) -> Result<OnfidoApi, ConfigErrors> {
         OnfidoApi::build(&config, build)
     }
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
-    BodyWish, Build, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, Role, RouteApi,
-    Target, Timeouts, UpstreamLimits,
+    BodyWish, Build, ConfigError, ConfigErrors, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem,
+    ProblemKind, Result, Role, RouteApi, Target, Timeouts, UpstreamLimits,
 };
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -54,41 +54,27 @@ struct NewCheck;
 // === impl OnfidoApi ===
 
 impl OnfidoApi {
-    pub(crate) fn build(config: &Config, build: &Build<'_>) -> std::result::Result<Self, String> {
-        let times = &config.timeouts;
-        for (key, time) in [
-            ("connect", times.connect),
-            ("read", times.read),
-            ("write", times.write),
-            ("idle", times.idle),
-            ("synchronous_check", times.synchronous_check),
-        ] {
-            if time.is_zero() {
-                return Err(format!("timeouts.{key}: must be longer than zero"));
-            }
-        }
-        let limits = config.limits;
-        let positive = [
-            ("in_flight", limits.in_flight > 0),
-            ("failures", limits.failures > 0),
-            ("open", !limits.open.is_zero() && limits.open <= LONGEST_OPEN),
-        ];
-        if let Some((key, _)) = positive.iter().find(|(_, is_positive)| !is_positive) {
-            return Err(format!("limits.{key}: must be greater than zero (and open at most an hour)"));
-        }
-        let max_checks_body = usize::try_from(config.max_checks_body.as_u64()).unwrap_or(usize::MAX);
-        if !(1..=MAX_CHECKS_BODY).contains(&max_checks_body) {
-            return Err("max_checks_body: must be from 1 B to 64 KiB".to_owned());
-        }
+    pub(crate) fn build(config: &Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
+        let (times, limits) = (&config.timeouts, config.limits);
+        let mut errors = config.problems();
         let counter =
-            build.metrics.counter(names::CHECKS, "New checks by what became of webhook_ids.", &["result"])?;
+            build.metrics.counter(names::CHECKS, "New checks by what became of webhook_ids.", &["result"]);
+        let public_url = errors.take(config.public_url.as_deref().map(public_url).transpose());
+        let aliases = errors.take(Aliases::new(&config.aliases));
+        let policy = errors.take(Policy::new(&config.operations, build));
+        let counter = errors.take(counter);
+        let (Some(public_url), Some(aliases), Some(policy), Some(counter), true) =
+            (public_url, aliases, policy, counter, errors.is_empty())
+        else {
+            return Err(errors);
+        };
         Ok(Self {
-            public_url: config.public_url.as_deref().map(public_url).transpose()?,
-            aliases: Aliases::new(&config.aliases)?,
+            public_url,
+            aliases,
             catalog: Catalog::new(),
-            policy: Policy::new(&config.operations, build)?,
+            policy,
             webhook_ids: config.webhook_ids,
-            max_checks_body,
+            max_checks_body: usize::try_from(config.max_checks_body.as_u64()).unwrap_or(usize::MAX),
             strip_version: config.strip_version,
             timeouts: Timeouts {
                 connect: times.connect,
@@ -264,16 +250,14 @@ fn reached_at(request: &RequestHeader, cx: &Ctx) -> Option<String> {
     Some(format!("{scheme}://{host}{prefix}"))
 }
 
-fn public_url(text: &str) -> std::result::Result<String, String> {
-    let base = kyc_model::UpstreamBase::parse(text).map_err(|error| format!("public_url: {error}"))?;
+fn public_url(text: &str) -> std::result::Result<String, ConfigError> {
+    let base = kyc_model::UpstreamBase::parse(text)
+        .map_err(|error| ConfigError::at("public_url", error.to_string()))?;
     Ok(base.url().as_str().trim_end_matches('/').to_owned())
 }
 
 /// The operation whose body gets `webhook_ids`.
 const CREATE_CHECK: &str = "create_check";
-const LONGEST_OPEN: Duration = Duration::from_secs(3600);
-/// Pingora's replay buffer.
-const MAX_CHECKS_BODY: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

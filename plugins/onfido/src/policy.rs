@@ -9,7 +9,9 @@
 //! settings, because whoever tries a new rule on a route must not switch off the rules that tenants rely on.
 
 use kyc_model::{OperationSet, Tenant};
-use kyc_plugin_api::{Build, Counter, CounterFamily, Problem, ProblemKind, Result};
+use kyc_plugin_api::{
+    Build, ConfigError, ConfigErrors, Counter, CounterFamily, Problem, ProblemKind, Result,
+};
 use kyc_telemetry::names;
 
 use crate::catalog::Found;
@@ -28,7 +30,10 @@ pub(crate) struct Policy {
 // === impl Policy ===
 
 impl Policy {
-    pub(crate) fn new(config: &OperationConfig, build: &Build<'_>) -> std::result::Result<Self, String> {
+    pub(crate) fn new(
+        config: &OperationConfig,
+        build: &Build<'_>,
+    ) -> std::result::Result<Self, ConfigErrors> {
         let allowed = allowed(config)?;
         let refused = build.metrics.counter(
             names::OPERATIONS_REFUSED,
@@ -101,8 +106,8 @@ impl Policy {
     }
 }
 
-fn allowed(config: &OperationConfig) -> std::result::Result<OperationSet, String> {
-    let mut unknown = Vec::new();
+fn allowed(config: &OperationConfig) -> std::result::Result<OperationSet, ConfigErrors> {
+    let mut errors = ConfigErrors::default();
     let mut read = |key: &str, names: &[String]| {
         names.iter().fold(OperationSet::NONE, |set, name| {
             let named = match (key, name.as_str()) {
@@ -110,22 +115,19 @@ fn allowed(config: &OperationConfig) -> std::result::Result<OperationSet, String
                 (_, name) => OperationSet::named(name),
             };
             if named.is_none() {
-                unknown.push(format!(
-                    "operations.{key}: {name:?} is neither an operationId nor a group of Onfido's description"
-                ));
+                errors.add(
+                    format!("operations.{key}"),
+                    format!("{name:?} is neither an operationId nor a group of Onfido's description"),
+                );
             }
             set.union(named.unwrap_or(OperationSet::NONE))
         })
     };
     let allowed = read("allow", &config.allow).without(read("deny", &config.deny));
-    if !unknown.is_empty() {
-        return Err(unknown.join("; "));
-    }
+    errors.finish()?;
     if allowed == OperationSet::NONE {
-        return Err(
-            "operations: allows nothing; take the plugin's route away, or let `allow` name more than `deny`"
-                .to_owned(),
-        );
+        let reason = "allows nothing; take the plugin's route away, or let `allow` name more than `deny`";
+        return Err(ConfigError::at("operations", reason).into());
     }
     Ok(allowed)
 }

@@ -1,7 +1,9 @@
 //! The settings.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use kyc_plugin_api::ConfigErrors;
 use serde::Deserialize;
 
 /// The settings of `rate-limit`.
@@ -16,3 +18,34 @@ pub struct Config {
     #[serde(default, with = "humantime_serde")]
     pub wait: Option<Duration>,
 }
+
+/// The rate and the burst of one tenant, checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quotas {
+    /// Requests a minute.
+    pub(crate) rate: NonZeroU32,
+    /// Requests at once.
+    pub(crate) burst: NonZeroU32,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Checks all settings.
+    pub(crate) fn quotas(&self) -> Result<Quotas, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let rate = NonZeroU32::new(self.requests_per_minute);
+        let burst = self.burst.map_or(rate, NonZeroU32::new);
+        errors.require(rate.is_some(), "requests_per_minute", "must be greater than zero");
+        errors.require(burst.is_some() || self.burst.is_none(), "burst", "must be greater than zero");
+        let is_sane = self.wait.is_none_or(|wait| !wait.is_zero() && wait <= LONGEST_WAIT);
+        errors.require(is_sane, "wait", "must be longer than zero, and at most 5 minutes");
+        match (rate, burst) {
+            (Some(rate), Some(burst)) if errors.is_empty() => Ok(Quotas { rate, burst }),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// Longer than callers wait for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);

@@ -15,7 +15,7 @@ mod config;
 mod plugin;
 mod queue;
 
-use kyc_plugin_api::{Build, Factory};
+use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
 pub use config::Config;
 pub use plugin::PerTenant;
@@ -29,7 +29,7 @@ impl Factory for RateLimit {
     type Config = Config;
     type Plugin = PerTenant;
 
-    fn build(config: Config, build: &Build<'_>) -> Result<PerTenant, String> {
+    fn build(config: Config, build: &Build<'_>) -> Result<PerTenant, ConfigErrors> {
         PerTenant::build(&config, build, governor::clock::DefaultClock::default())
     }
 }

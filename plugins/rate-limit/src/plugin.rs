@@ -1,7 +1,6 @@
 //! The limit.
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -12,12 +11,13 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use kyc_model::TenantName;
 use kyc_plugin_api::{
-    Build, CounterFamily, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result, RouteApi,
+    Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result,
+    RouteApi,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 
-use crate::config::Config;
+use crate::config::{Config, Quotas};
 use crate::queue::{Entry, Place, Queue};
 
 type Limiter<C> =
@@ -42,20 +42,17 @@ struct Usage {
 // === impl PerTenant ===
 
 impl<C: Clock> PerTenant<C> {
-    pub(crate) fn build(config: &Config, build: &Build<'_>, clock: C) -> std::result::Result<Self, String> {
-        let positive = |key: &str, value: u32| {
-            NonZeroU32::new(value).ok_or_else(|| format!("{key}: must be greater than zero"))
-        };
-        let rate = positive("requests_per_minute", config.requests_per_minute)?;
-        let burst = positive("burst", config.burst.unwrap_or(config.requests_per_minute))?;
+    pub(crate) fn build(
+        config: &Config,
+        build: &Build<'_>,
+        clock: C,
+    ) -> std::result::Result<Self, ConfigErrors> {
+        let Quotas { rate, burst } = config.quotas()?;
         let quota = Quota::per_minute(rate).allow_burst(burst);
         let limiter = Arc::new(RateLimiter::new(quota, DashMapStateStore::default(), clock));
         let labels = ["route", "tenant", "result"];
         let help = "Requests of tenants with a rate.";
         let requests = build.metrics.counter(names::RATE_LIMITED, help, &labels)?;
-        if config.wait.is_some_and(|wait| wait.is_zero() || wait > LONGEST_WAIT) {
-            return Err("wait: must be longer than zero, and at most 5 minutes".to_owned());
-        }
         let pace = Duration::from_secs(60) / rate.get();
         let queue = config.wait.map(|wait| Arc::new(Queue::new(wait, pace)));
         let usage = Usage { requests, route: build.route.to_owned() };
@@ -136,9 +133,6 @@ async fn wait_for_turn<C: Clock>(
     usage.count(&tenant, "waited");
     Ok(())
 }
-
-/// Longer than callers wait for an answer.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 impl<C: Clock> fmt::Debug for PerTenant<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

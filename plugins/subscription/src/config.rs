@@ -1,6 +1,7 @@
 //! The settings.
 
-use kyc_plugin_api::CallerKind;
+use http::HeaderName;
+use kyc_plugin_api::{CallerKind, ConfigError, ConfigErrors};
 use serde::Deserialize;
 
 /// The settings of `subscription`.
@@ -32,16 +33,32 @@ impl Default for Config {
     }
 }
 
+// === impl Config ===
+
+impl Config {
+    /// Checks all settings.
+    pub(crate) fn check(&self) -> Result<(HeaderName, TenantFrom), ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let header = errors.take(
+            HeaderName::try_from(self.header.as_str())
+                .map_err(|_| ConfigError::at("header", format!("`{}` is no header name", self.header))),
+        );
+        let from = errors.take(TenantFrom::parse(&self.tenant_from));
+        header.zip(from).ok_or(errors)
+    }
+}
+
 // === impl TenantFrom ===
 
 impl TenantFrom {
     /// Reads the setting `tenant_from`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ConfigError> {
         let unknown = || {
-            format!(
-                "tenant_from: `{text}` is none of header, claim:NAME, certificate:cn, certificate:dns, certificate:uri, \
+            let reason = format!(
+                "`{text}` is none of header, claim:NAME, certificate:cn, certificate:dns, certificate:uri, \
                  certificate:email"
-            )
+            );
+            ConfigError::at("tenant_from", reason)
         };
         match text.split_once(':') {
             None if text == "header" => Ok(Self::Header),

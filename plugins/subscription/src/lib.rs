@@ -23,7 +23,7 @@ mod config;
 mod find;
 mod plugin;
 
-use kyc_plugin_api::{Build, Factory};
+use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
 pub use config::Config;
 pub use plugin::BySubscription;
@@ -37,7 +37,7 @@ impl Factory for Subscription {
     type Config = Config;
     type Plugin = BySubscription;
 
-    fn build(config: Config, build: &Build<'_>) -> Result<BySubscription, String> {
+    fn build(config: Config, build: &Build<'_>) -> Result<BySubscription, ConfigErrors> {
         BySubscription::new(&config, build)
     }
 }

@@ -6,8 +6,8 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    Build, Caller, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result, Role,
-    RouteApi,
+    Build, Caller, ConfigErrors, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Proofs,
+    Result, Role, RouteApi,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -31,11 +31,9 @@ pub struct BySubscription {
 // === impl BySubscription ===
 
 impl BySubscription {
-    pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, String> {
-        let header = HeaderName::try_from(config.header.as_str())
-            .map_err(|_| format!("header: `{}` is no header name", config.header))?;
+    pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
+        let (header, from) = config.check()?;
         let renamed = !config.header.eq_ignore_ascii_case(DEFAULT_HEADER);
-        let from = TenantFrom::parse(&config.tenant_from)?;
         let refused = build.metrics.counter(
             names::CALLERS_REFUSED,
             "Callers that were not let in.",

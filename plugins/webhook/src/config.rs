@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use kyc_plugin_api::{ConfigError, ConfigErrors};
 use kyc_portal::PortalConfig;
 use serde::Deserialize;
 
@@ -72,8 +73,8 @@ pub struct OnfidoConfig {
 // === impl Config ===
 
 impl Config {
-    /// Lists what is wrong with the settings, each as `key: reason`.
-    pub(crate) fn problems(&self) -> Vec<&'static str> {
+    /// Lists what is wrong with the settings.
+    pub(crate) fn problems(&self) -> ConfigErrors {
         let rules = [
             (
                 self.signature == SignaturePolicy::Off && !self.allow_unsigned,
@@ -90,7 +91,9 @@ impl Config {
             (self.portal.login_lifetime.is_zero(), "portal.login_lifetime: must be greater than zero"),
         ];
         let own = rules.into_iter().filter_map(|(broken, text)| broken.then_some(text));
-        own.chain(self.store.problems()).chain(self.dispatch.problems()).collect()
+        let texts = own.chain(self.store.problems()).chain(self.dispatch.problems());
+        let error = |(path, reason)| ConfigError::at(path, reason);
+        texts.filter_map(|text: &str| text.split_once(": ")).map(error).collect()
     }
 }
 

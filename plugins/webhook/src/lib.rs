@@ -28,7 +28,7 @@ mod signing_tokens;
 mod store;
 mod stored;
 
-use kyc_plugin_api::{Build, Factory};
+use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
 pub use config::{Config, Delivery, DispatchConfig, OnfidoConfig, SignaturePolicy, StoreConfig};
 pub use plugin::Notifications;
@@ -44,7 +44,7 @@ impl Factory for Webhook {
     type Config = Config;
     type Plugin = Notifications;
 
-    fn build(config: Config, build: &Build<'_>) -> Result<Notifications, String> {
+    fn build(config: Config, build: &Build<'_>) -> Result<Notifications, ConfigErrors> {
         Notifications::new(&config, build)
     }
 }

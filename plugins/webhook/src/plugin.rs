@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
-    AuditLog, Background, BodyWish, Build, CounterFamily, Ctx, Flow, Needs, Operations, Outcome, Phases,
-    Plugin, Problem, ProblemKind, Result, RouteApi,
+    AuditLog, Background, BodyWish, Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Operations,
+    Outcome, Phases, Plugin, Problem, ProblemKind, Result, RouteApi,
 };
 use kyc_portal::{PortalConfig, Portals};
 use kyc_telemetry::names;
@@ -86,12 +86,9 @@ impl Notifications {
     ///
     /// # Errors
     ///
-    /// Every problem with the settings, as `key: reason`, joined by `; `.
-    pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, String> {
-        let problems = config.problems();
-        if !problems.is_empty() {
-            return Err(problems.join("; "));
-        }
+    /// Every problem with the settings.
+    pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
+        config.problems().finish()?;
         let verification = match config.signature {
             SignaturePolicy::Required => Verification::Required(SigningTokens::new(
                 config.portal.connect,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{ACCEPT, AUTHORIZATION};
 use kyc_http_client::{Cleartext, ClientSettings, TransportError, Trust, read_at_most};
 use kyc_model::{Secret, Tenant};
-use kyc_plugin_api::{CounterFamily, MetricsRegistry, Problem, ProblemKind};
+use kyc_plugin_api::{ConfigError, ConfigErrors, CounterFamily, MetricsRegistry, Problem, ProblemKind};
 use kyc_resilience::{Abandoned, SingleFlight};
 use kyc_telemetry::names;
 use reqwest::{Client, RequestBuilder};
@@ -74,12 +74,12 @@ impl SigningTokens {
         config: &OnfidoConfig,
         folder: &Path,
         metrics: &MetricsRegistry,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ConfigErrors> {
         let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
         let trust = Trust::system_and(ca_file.as_deref());
         let settings = ClientSettings { whole: Some(FETCH_TIMEOUT), ..ClientSettings::new(connect, trust) };
         Ok(Self {
-            onfido: settings.build().map_err(|error| format!("onfido.ca_file: {error}"))?,
+            onfido: settings.build().map_err(|error| ConfigError::at("onfido.ca_file", error.to_string()))?,
             cleartext: Cleartext::from_setting(config.allow_http),
             fetched: SingleFlight::new(),
             renewed: SingleFlight::new(),

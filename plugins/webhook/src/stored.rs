@@ -14,7 +14,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kyc_model::{SecretSource, Tenant};
-use kyc_plugin_api::{Background, Build, Problem, ProblemKind, Surroundings, Warnings};
+use kyc_plugin_api::{
+    Background, Build, ConfigError, ConfigErrors, Problem, ProblemKind, Surroundings, Warnings,
+};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -60,7 +62,11 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Prepares everything but the file.
-    pub(crate) fn new(config: &Config, portals: Arc<Portals>, build: &Build<'_>) -> Result<Self, String> {
+    pub(crate) fn new(
+        config: &Config,
+        portals: Arc<Portals>,
+        build: &Build<'_>,
+    ) -> Result<Self, ConfigErrors> {
         let store = &config.store;
         let source = |file: &Option<PathBuf>, variable: &Option<String>| match (file, variable) {
             (Some(file), _) => Some(SecretSource::File(build.folder.join(file))),
@@ -250,11 +256,11 @@ impl Stored {
 }
 
 /// Checks the database's address as soon as it is there; what is not there yet may still come.
-fn check_database(key: &str, source: &SecretSource, warnings: &Warnings) -> Result<(), String> {
+fn check_database(key: &str, source: &SecretSource, warnings: &Warnings) -> Result<(), ConfigError> {
     match source.read().map(|url| check_address(&url)) {
         Ok(Ok(None)) => {}
         Ok(Ok(Some(warning))) => warnings.add(format!("{key}: {warning}")),
-        Ok(Err(error)) => return Err(format!("{key}: {error}")),
+        Ok(Err(error)) => return Err(ConfigError::at(key, error.to_string())),
         Err(error) => warnings.add(format!("{key}: {error}")),
     }
     Ok(())

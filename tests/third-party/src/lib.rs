@@ -1,7 +1,10 @@
 //! A third party's plugin: stamps answers with a header and counts them in a metric of its own.
 
 use http::{HeaderName, HeaderValue};
-use kyc_plugin_api::{Build, Counter, Ctx, Factory, Flow, Phases, Plugin, Problem, ProblemKind, Result};
+use kyc_plugin_api::{
+    Build, ConfigError, ConfigErrors, Counter, Ctx, Factory, Flow, Phases, Plugin, Problem, ProblemKind,
+    Result,
+};
 use pingora_http::{RequestHeader, ResponseHeader};
 use serde::Deserialize;
 
@@ -28,8 +31,9 @@ impl Factory for Stamp {
     type Config = Config;
     type Plugin = Self;
 
-    fn build(config: Config, build: &Build<'_>) -> Result<Self, String> {
-        let text = HeaderValue::try_from(config.text).map_err(|_| "text: is no header value")?;
+    fn build(config: Config, build: &Build<'_>) -> Result<Self, ConfigErrors> {
+        let text =
+            HeaderValue::try_from(config.text).map_err(|_| ConfigError::at("text", "is no header value"))?;
         let stamped = build.metrics.counter("acme_stamped_total", "Stamped answers.", &["route"])?;
         Ok(Self { text, panics_at: config.panics_at, stamped: stamped.with(&[build.route]) })
     }

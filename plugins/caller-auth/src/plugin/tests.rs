@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use kyc_plugin_api::{ClientCertificate, Connection, Factory, testkit};
+use kyc_plugin_api::{ClientCertificate, ConfigError, Connection, Factory, testkit};
 
 use super::*;
 use crate::CallerAuth;
@@ -32,6 +32,10 @@ fn run(settings: &str, peer: &str, headers: &[(&'static str, &str)]) -> std::res
         .map_err(|problem| problem.kind())
 }
 
+fn refusal(settings: &str) -> String {
+    testkit::build::<CallerAuth>(settings).unwrap_err().to_string()
+}
+
 #[test]
 fn keeps_the_contract() {
     testkit::contract::<CallerAuth>(r#"allow = ["10.0.0.0/8", "::1/128"]"#);
@@ -39,7 +43,7 @@ fn keeps_the_contract() {
 
 #[test]
 fn nothing_to_guard_with_is_refused() {
-    let refused = testkit::build::<CallerAuth>("").unwrap_err();
+    let refused = refusal("");
 
     assert_eq!(refused, "needs a secret (secrets, secret_file or secret_env), allow, certificates, or token");
 }
@@ -100,7 +104,7 @@ fn a_relative_path_counts_from_the_folder_of_the_configuration() {
 
     assert!(plugin.secrets.name_of(CANARY.as_bytes()).is_some());
     assert!(plugin.secrets.name_of(b"old-caller-secret").is_some());
-    assert!(testkit::build::<CallerAuth>(settings).unwrap_err().starts_with("secret: cannot read new: "));
+    assert!(refusal(settings).starts_with("secret: cannot read new: "));
 }
 
 #[test]
@@ -121,8 +125,7 @@ fn networks_may_be_written_as_ipv4_in_ipv6() {
         let found = run(&format!("allow = [\"{network}\"]"), peer, &[]);
         assert_eq!(found.is_ok(), is_inside, "{peer} in {network}");
     }
-    let refused =
-        testkit::build::<CallerAuth>("allow = [\"10.0.0.0/8\", \"::ffff:10.0.0.0/64\"]").unwrap_err();
+    let refused = refusal("allow = [\"10.0.0.0/8\", \"::ffff:10.0.0.0/64\"]");
     assert!(refused.starts_with("allow: `::ffff:10.0.0.0/64` is IPv4 written as IPv6"), "{refused}");
 }
 
@@ -210,7 +213,7 @@ fn certificate_names_of_no_known_form_are_refused_each_by_its_place() {
     )
     .unwrap_err();
 
-    let places: Vec<&str> = refused.split("; ").filter_map(|problem| problem.split(": `").next()).collect();
+    let places: Vec<&str> = refused.iter().map(ConfigError::path).collect();
     assert_eq!(places, [0, 2, 3, 4, 5].map(|place| format!("certificates[{place}]")));
 }
 
@@ -261,11 +264,11 @@ fn what_was_verified_names_the_caller_and_what_was_not_does_not() {
 
 #[test]
 fn no_network_at_all_is_a_mistake() {
-    let file = secret_file();
+    let refused = refusal("allow = []\nheader = \"a b\"");
 
-    let refused = testkit::build::<CallerAuth>(&settings(&file, "allow = []")).unwrap_err();
-
-    assert_eq!(refused, "allow: names no network, and is left out to ask for none");
+    let expected =
+        "header: `a b` is no header name; allow: names no network, and is left out to ask for none";
+    assert_eq!(refused, expected, "all problems are reported at once");
 }
 
 #[test]

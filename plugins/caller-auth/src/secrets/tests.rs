@@ -5,7 +5,7 @@ use super::*;
 const FIRST: &str = "first-secret-of-16-and-more";
 const SECOND: &str = "second-secret-of-16-and-more";
 
-fn secrets(folder: &Path, settings: &str) -> Result<Arc<Secrets>, String> {
+fn secrets(folder: &Path, settings: &str) -> Result<Arc<Secrets>, ConfigErrors> {
     testkit::with_build(|build| Secrets::new(&toml::from_str(settings).unwrap(), &Build { folder, ..*build }))
 }
 
@@ -69,7 +69,7 @@ fn what_could_be_guessed_or_confused_is_refused() {
     ];
 
     for (settings, expected) in rows {
-        let refused = secrets(folder.path(), settings).unwrap_err();
+        let refused = secrets(folder.path(), settings).unwrap_err().to_string();
         assert!(refused.starts_with(expected), "{settings}: {refused}");
     }
     let overlapping = "secrets = [{ name = \"a\", file = \"a\" }, { name = \"a\", file = \"same\" }]";

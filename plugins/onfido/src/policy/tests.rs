@@ -3,7 +3,7 @@ use kyc_plugin_api::testkit;
 use crate::Onfido;
 
 fn refusal(settings: &str) -> String {
-    testkit::build::<Onfido>(settings).unwrap_err()
+    testkit::build::<Onfido>(settings).unwrap_err().to_string()
 }
 
 #[test]

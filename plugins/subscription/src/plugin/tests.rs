@@ -208,7 +208,8 @@ fn the_callers_credential_may_name_the_tenant_and_the_header_does_not_win() {
 #[test]
 fn a_source_of_no_known_form_is_refused() {
     for from in ["", "Header", "claim", "claim:", "certificate", "certificate:CN", "cookie:x"] {
-        let refused = testkit::build::<Subscription>(&format!("tenant_from = {from:?}")).unwrap_err();
+        let refused =
+            testkit::build::<Subscription>(&format!("tenant_from = {from:?}")).unwrap_err().to_string();
         assert!(refused.starts_with(&format!("tenant_from: `{from}` is none of header,")), "{refused}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kyc_model::Secret;
+use kyc_model::{ConfigError, Secret};
 use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
 
 use crate::admin::{Login, Proof};
@@ -95,14 +95,13 @@ fn provider(
         let reason = "is for callers of tenants; a login has a name of its own";
         return Err((".token.name".to_owned(), reason.to_owned()));
     }
-    // It says which key is wrong.
-    let split = |problem: String| match problem.split_once(": ") {
-        Some((key, reason)) => (format!(".{key}"), reason.to_owned()),
-        None => (".token".to_owned(), problem),
+    let problem = |error: ConfigError| {
+        let error = error.below(".token");
+        (error.path().to_owned(), error.reason().to_owned())
     };
     // A provider that is away keeps nobody out who has another login, nor the gateway from being ready.
-    let own = Keys::new(token, folder.path(), Demand::Optional).map_err(split)?;
-    let tokens = Tokens::new(token.clone(), Arc::clone(&own)).map_err(split)?;
+    let own = Keys::new(token, folder.path(), Demand::Optional).map_err(problem)?;
+    let tokens = Tokens::new(token.clone(), Arc::clone(&own)).map_err(problem)?;
     keys.push(own);
     Ok(Proof::Provider(Box::new(tokens)))
 }
