@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs crash-test week abuse fuzz release sbom bench lint fmt
+.PHONY: help demo test house docs crash-test week abuse fuzz release sbom bench lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -19,6 +19,9 @@ test: ## fresh machine to all tests passed
 	@tests/tools/step "building" cargo build --locked --workspace --bins
 	@tests/tools/step "tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
 	@tests/tools/step "dependencies" tests/tools/dependencies
+
+house: ## crates by floor, lines, imports, circles, and target/house.svg; ROOM=proxy for one from inside
+	@cargo run --locked --quiet -p kyc-house -- $(ROOM)
 
 docs: ## builds the documentation as a book, in target/book, and checks its links
 	@tests/tools/install build docs

@@ -1,0 +1,43 @@
+//! `kyc-house [ROOM]`: prints the crates by floor, or one crate from inside, and draws them below `target`.
+//!
+//! Ends with 1 when an import goes up, a crate has no floor, or modules import each other in a circle.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use kyc_house::{House, Unreadable, picture, picture_of_room, report, report_of_room};
+
+fn main() -> ExitCode {
+    match run(std::env::args().nth(1).as_deref()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("kyc-house: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every rule is kept.
+fn run(room: Option<&str>) -> Result<bool, Unreadable> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root.canonicalize().map_err(|error| Unreadable(error.to_string()))?;
+    let house = House::read(&root)?;
+    let (text, svg, file) = match room {
+        None => (report(&house), picture(&house), "house.svg".to_owned()),
+        Some(name) => {
+            let room = house.room(name).ok_or_else(|| Unreadable(format!("there is no crate {name}")))?;
+            let file = format!("house-{}.svg", room.folder.replace('/', "-"));
+            (report_of_room(&house, room), picture_of_room(room), file)
+        }
+    };
+    print!("{text}");
+    let target = root.join("target");
+    let path = target.join(file);
+    std::fs::create_dir_all(&target)
+        .and_then(|()| std::fs::write(&path, svg))
+        .map_err(|error| Unreadable(format!("{}: {error}", path.display())))?;
+    println!("drawn in {}", path.strip_prefix(&root).unwrap_or(&path).display());
+    Ok(house.without_floor().is_empty() && house.forbidden().is_empty() && house.circles().is_empty())
+}
