@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use crate::process::Process;
+use crate::process::{LONGEST_WAIT, Process};
 pub use launch::{Launch, Start, becomes_ready, until_ready};
 pub use log::Log;
 
@@ -112,7 +112,7 @@ async fn addresses_when_ready(
 ) -> io::Result<Option<(SocketAddr, SocketAddr)>> {
     let addresses = async { (log.first_public_listener().await, log.listener("admin").await) };
     let found = tokio::select! {
-        found = timeout(launch::PATIENCE, addresses) => found.ok(),
+        found = timeout(LONGEST_WAIT, addresses) => found.ok(),
         _ = process.wait() => None,
     };
     let Some((main, admin)) = found else { return Ok(None) };

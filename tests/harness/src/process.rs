@@ -121,3 +121,5 @@ pub fn memory(pid: u32) -> Memory {
 }
 
 pub(crate) const POLL: Duration = Duration::from_millis(2);
+/// Longer waits are failures.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);

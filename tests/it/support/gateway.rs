@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub(crate) use kyc_harness::gateway::binary;
 use kyc_harness::gateway::{Launch, Log, becomes_ready};
-use kyc_harness::process::{Process, signal};
+use kyc_harness::process::{Process, memory, signal};
 use serde_json::{Value, json};
 
 use super::process::confined;
@@ -244,6 +244,11 @@ impl Gateway {
     /// The process that serves.
     pub(crate) fn pid(&self) -> u32 {
         self.successors.last().copied().unwrap_or_else(|| self.process.pid())
+    }
+
+    /// The most memory that the process ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        memory(self.pid()).peak
     }
 
     /// Ends the process by SIGTERM and returns everything it wrote.

@@ -4,9 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use kyc_harness::gateway::Launch;
-use kyc_harness::process::memory;
-
-use super::gateway::Gateway;
 
 /// The project's own folder of installed tools (`tests/tools/install`).
 pub(crate) fn tools() -> PathBuf {
@@ -36,11 +33,4 @@ pub(super) fn confined(program: &Path, config: &Path) -> Launch {
                   --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=-all \"$@\"";
     let unshare = ["unshare", "--mount", "--propagation=private", "sh", "-c", script].map(OsString::from);
     Launch::new(own, config).through(unshare.into_iter().chain([folder.into()]))
-}
-
-impl Gateway {
-    /// The most memory that the process ever had, in KiB.
-    pub(crate) fn peak_memory(&self) -> u64 {
-        memory(self.pid()).peak
-    }
 }

@@ -6,14 +6,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::log::Log;
-use crate::process::{POLL, Process};
+use crate::process::{LONGEST_WAIT, POLL, Process};
 
 /// What a gateway is started with; it can be started again and again.
 #[derive(Clone, Debug)]
@@ -109,7 +108,7 @@ pub async fn becomes_ready(admin: SocketAddr) -> bool {
             sleep(POLL).await;
         }
     };
-    timeout(PATIENCE, asking).await.is_ok()
+    timeout(LONGEST_WAIT, asking).await.is_ok()
 }
 
 /// Asks `/readyz` over a plain connection.
@@ -124,5 +123,3 @@ async fn is_ready(admin: SocketAddr) -> bool {
     let _ = stream.read_to_end(&mut answer).await;
     answer.starts_with(b"HTTP/1.1 200")
 }
-
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);

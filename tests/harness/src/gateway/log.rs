@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::launch::PATIENCE;
+use crate::process::LONGEST_WAIT;
 
 /// Everything that a gateway wrote so far.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Log {
                 let _ = grown.changed().await;
             }
         };
-        tokio::time::timeout(PATIENCE, search)
+        tokio::time::timeout(LONGEST_WAIT, search)
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("the log has no {wanted}")))
     }
