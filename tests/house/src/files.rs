@@ -23,7 +23,11 @@ pub(crate) fn read(file: &Path) -> Result<String, Unreadable> {
 }
 
 /// The files of Rust below a folder, those below `target` apart.
-pub(crate) fn sources(folder: &Path) -> Result<Vec<PathBuf>, Unreadable> {
+///
+/// # Errors
+///
+/// A folder cannot be read.
+pub fn sources(folder: &Path) -> Result<Vec<PathBuf>, Unreadable> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {

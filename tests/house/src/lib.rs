@@ -29,7 +29,7 @@ mod tree;
 
 pub use circles::{Circle, circles};
 pub use crates::{House, Import, Room, SourceFile};
-pub use files::Unreadable;
+pub use files::{Unreadable, sources};
 pub use inside::Inside;
 pub use picture::{picture, picture_of_room};
 pub use text::{report, report_of_room};
