@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::audit::records;
+use crate::operations::audit::records;
 use crate::support::bao::OpenBao;
 use crate::support::gateway::{Gateway, Setup, binary, document, start, tenant};
 use crate::support::upstream::Echo;

@@ -4,11 +4,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::durable::stored;
-use crate::logging::set;
+use crate::notifications::durable::stored;
 use crate::support::gateway::tools;
 use crate::support::soon;
 use crate::support::world::{World, routes};
+use crate::telemetry::logging::set;
 
 async fn status(world: &World, path: &str) -> u16 {
     reqwest::get(world.gateway.admin(path)).await.unwrap().status().as_u16()

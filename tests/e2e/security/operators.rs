@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::durable::{event, stored};
+use crate::notifications::durable::{event, stored};
 use crate::support::soon;
 use crate::support::world::{World, routes};
 

@@ -9,8 +9,8 @@ use kyc_sandbox::portal::Mode;
 use serde_json::Value;
 
 use super::{change, sql};
-use crate::durable::{event, stored};
-use crate::shared::config;
+use crate::notifications::durable::{event, stored};
+use crate::notifications::shared::config;
 use crate::support::gateway::{Gateway, binary};
 use crate::support::soon;
 use crate::support::world::{DIRECT, World, routes};

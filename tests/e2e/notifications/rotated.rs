@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use kyc_sandbox::portal::Mode;
 
-use crate::durable::{event, stored, taken, wait_for_all};
-use crate::operate::{events, json, said, wait_for};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
+use crate::operations::operate::{events, json, said, wait_for};
 use crate::support::world::World;
 
 /// The files of the current key and of those before.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::durable::{event, stored, taken, wait_for_all};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::tenant;
 use crate::support::soon;
 use crate::support::world::World;

@@ -6,8 +6,8 @@ use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
 use serde_json::Value;
 
-use crate::durable::{event, stored, taken, wait_for_all};
-use crate::operate::{events, json, said};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
+use crate::operations::operate::{events, json, said};
 use crate::support::gateway::tenant;
 use crate::support::soon;
 use crate::support::world::{World, with};
@@ -191,7 +191,7 @@ async fn a_summary_of_a_file_says_what_waits_for_what_and_until_when() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_summary_of_a_database_says_what_waits_for_what_and_until_when() {
     let (server, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
-    let config = crate::shared::config(&server, folder.path());
+    let config = crate::notifications::shared::config(&server, folder.path());
 
     summarised(&config.replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["20ms", "1h"]"#)).await;
 }

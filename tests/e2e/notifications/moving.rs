@@ -6,8 +6,8 @@ use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
 use serde_json::{Value, json};
 
-use crate::audit::{change, records};
-use crate::durable::{event, stored, wait_for_all};
+use crate::notifications::durable::{event, stored, wait_for_all};
+use crate::operations::audit::{change, records};
 use crate::support::gateway::{Gateway, Setup, binary, document, tenant};
 use crate::support::soon;
 use crate::support::world::World;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use kyc_sandbox::portal::Mode;
 
-use crate::durable::{event, stored, taken, wait_for_all};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::{binary, wait_for_end};
 use crate::support::soon;
 use crate::support::world::World;

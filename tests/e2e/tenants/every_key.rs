@@ -8,7 +8,7 @@ use kyc_sandbox::portal::{Account, Dialect, Portal, Settings};
 use kyc_sandbox::signature::sign;
 use serde_json::{Value, json};
 
-use crate::durable::{event, stored, wait_for_all};
+use crate::notifications::durable::{event, stored, wait_for_all};
 use crate::support::gateway::{document, tenant};
 use crate::support::soon;
 use crate::support::world::World;

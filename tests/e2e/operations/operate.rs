@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::audit::records;
-use crate::durable::{event, stored};
+use crate::notifications::durable::{event, stored};
+use crate::operations::audit::records;
 use crate::support::gateway::{Gateway, binary};
 use crate::support::world::World;
 

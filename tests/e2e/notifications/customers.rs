@@ -7,8 +7,8 @@ use kyc_sandbox::signature::sign;
 
 use serde_json::Value;
 
-use crate::durable::{event, stored, taken, wait_for_all};
-use crate::operate::{events, json, said, wait_for};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
+use crate::operations::operate::{events, json, said, wait_for};
 use crate::support::gateway::tenant;
 use crate::support::soon;
 use crate::support::world::{World, with};

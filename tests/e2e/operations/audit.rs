@@ -9,7 +9,7 @@ use kyc_sandbox::portal::Mode;
 use reqwest::Client;
 use serde_json::Value;
 
-use crate::durable::{event, stored};
+use crate::notifications::durable::{event, stored};
 use crate::support::gateway::{Gateway, binary};
 use crate::support::world::{DIRECT, World, routes};
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use kyc_sandbox::portal::Mode;
 
-use crate::disk::{Disk, NOT_RUN, on};
-use crate::durable::{event, stored, taken, wait_for_all};
+use crate::notifications::disk::{Disk, NOT_RUN, on};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::wait_for_end;
 use crate::support::soon;
 use crate::support::world::World;

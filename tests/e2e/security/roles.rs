@@ -9,8 +9,8 @@ use kyc_harness::certificates::Authority;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::durable::stored;
-use crate::operators::ask;
+use crate::notifications::durable::stored;
+use crate::security::operators::ask;
 use crate::support::gateway::binary;
 use crate::support::provider::Provider;
 use crate::support::soon;
@@ -162,7 +162,7 @@ struct Operation {
 }
 
 fn table() -> Vec<Operation> {
-    let text = include_str!("../../gateway/server/src/admin/roles.toml");
+    let text = include_str!("../../../gateway/server/src/admin/roles.toml");
     let table: toml::Table = text.parse().unwrap();
     let rows = table["operation"].as_array().unwrap().iter();
     rows.map(|row| {

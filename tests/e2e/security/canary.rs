@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use kyc_sandbox::portal::Mode;
 use kyc_sandbox::signature::sign;
 
-use crate::durable::{event, stored, wait_for_all};
+use crate::notifications::durable::{event, stored, wait_for_all};
 use crate::support::world::{DIRECT, EVENT, World, routes, with};
 
 /// Fields that hold a secret, by what the world's tenants have in them.

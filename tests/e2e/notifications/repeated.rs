@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kyc_sandbox::portal::Mode;
 use kyc_sandbox::signature::sign;
 
-use crate::durable::{event, stored, taken, wait_for_all};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
 use crate::support::gateway::Gateway;
 use crate::support::soon;
 use crate::support::world::World;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use kyc_harness::collectors::{Collector, Event, Span};
 use serde_json::{Value, json};
 
-use crate::durable::stored;
-use crate::logging::set;
+use crate::notifications::durable::stored;
 use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes};
+use crate::telemetry::logging::set;
 use kyc_sandbox::signature::sign;
 use reqwest::Client;
 

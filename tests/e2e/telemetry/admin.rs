@@ -35,7 +35,7 @@ async fn promtool_has_nothing_to_say_about_the_metrics() {
     let said = [verdict.stdout, verdict.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     assert!(verdict.status.success() && said.is_empty(), "{said}");
     assert!(metrics.contains("kyc_gateway_portal_logins_total"), "{metrics}");
-    let page = include_str!("../../docs/reference/metrics.md");
+    let page = include_str!("../../../docs/reference/metrics.md");
     for kind in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = kind.split_once(' ').unwrap();
         assert!(
@@ -96,7 +96,7 @@ fn promtool_has_nothing_to_say_about_the_alerts() {
 #[test]
 fn alerts_of_stored_events_say_what_they_should_when_they_should() {
     let tests = ["alerts.yml", "alerts.test.yml"]
-        .map(|name| format!("{}/tests/it/{name}", env!("CARGO_MANIFEST_DIR")));
+        .map(|name| format!("{}/tests/e2e/telemetry/{name}", env!("CARGO_MANIFEST_DIR")));
 
     let verdict = Command::new("promtool").args(["test", "rules"]).args(tests).output().unwrap();
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
 
-use crate::durable::{event, stored, taken, wait_for_all};
+use crate::notifications::durable::{event, stored, taken, wait_for_all};
 use crate::support::world::World;
 
 /// Everything at a hundredth of its time, and in a database.

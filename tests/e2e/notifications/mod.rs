@@ -1,0 +1,14 @@
+//! Notifications of Onfido: received, stored, delivered.
+
+mod clock;
+mod customers;
+pub(crate) mod disk;
+pub(crate) mod durable;
+mod held;
+mod moving;
+mod portals;
+mod repeated;
+mod rotated;
+pub(crate) mod shared;
+mod signatures;
+mod webhook;

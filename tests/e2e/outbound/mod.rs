@@ -1,0 +1,11 @@
+//! Calls to Onfido: requests, bodies and answers.
+
+mod answers;
+mod calls;
+mod checks;
+mod conformance;
+mod expectations;
+mod relay;
+mod streaming;
+mod third_party;
+mod uploads;

@@ -1,0 +1,17 @@
+//! What attackers try, and who may do what.
+
+mod advisories;
+mod buffered;
+mod callers;
+mod canary;
+mod corpora;
+mod egress;
+mod floods;
+mod framing;
+mod heads;
+mod mutated;
+pub(crate) mod operators;
+mod roles;
+mod spoofing;
+mod strict;
+mod tokens;
