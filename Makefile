@@ -16,8 +16,10 @@ test: ## fresh machine to all tests passed
 	@tests/tools/install build servers checks
 	@tests/tools/step "formatting" cargo fmt --all --check
 	@tests/tools/step "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
+	@tests/tools/step "documentation of the code" env RUSTDOCFLAGS="-D warnings" \
+		cargo doc --locked --workspace --no-deps --document-private-items
 	@tests/tools/step "building" cargo build --locked --workspace --bins
-	@tests/tools/step "tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
+	@tests/tools/step "tests and doc tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
 	@tests/tools/step "dependencies" tests/tools/dependencies
 
 house: ## crates by floor, lines, imports, circles, and target/house.svg; ROOM=proxy for one from inside

@@ -74,7 +74,7 @@ impl Caller {
         self.claims.get(name)?.as_str()
     }
 
-    /// The caller for logs: one name of each credential, escaped, of at most [`LONGEST`] bytes.
+    /// The caller for logs: one name of each credential, escaped, of at most `LONGEST` bytes.
     pub fn label(&self) -> String {
         let shown = [
             &[CallerKind::CertificateSubject][..],
