@@ -32,25 +32,25 @@ docs: ## builds the documentation as a book, in target/book, and checks its link
 
 crash-test: ## kills the gateway and its database under load, backs it up, rolls log files; SEED=2 for other moments
 	@tests/tools/install build servers
-	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
-	@target/trial/kyc-trials crash --seed $(or $(SEED),1)
-	@target/trial/kyc-trials crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
-	@target/trial/kyc-trials backups --gateway target/trial/failing-gateway
-	@target/trial/kyc-trials logs --gateway target/trial/failing-gateway
+	@tests/tools/step "building the chaos tests" cargo build --locked --profile load -p kyc-chaos
+	@target/load/kyc-chaos crash --seed $(or $(SEED),1)
+	@target/load/kyc-chaos crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
+	@target/load/kyc-chaos backups --gateway target/load/failing-gateway
+	@target/load/kyc-chaos logs --gateway target/load/failing-gateway
 
 week: ## a week of faults in twenty minutes: portals, keys, clock, disk, restarts; SEED=2 for others
 	@tests/tools/install build servers
-	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
-	@target/trial/kyc-trials week --gateway target/trial/failing-gateway --seed $(or $(SEED),1)
+	@tests/tools/step "building the chaos tests" cargo build --locked --profile load -p kyc-chaos
+	@target/load/kyc-chaos week --gateway target/load/failing-gateway --seed $(or $(SEED),1)
 
 abuse: ## thousands of slow callers, uploads beside calls, a million requests beside failures, testssl.sh
 	@tests/tools/install build abusers
-	@tests/tools/step "building" cargo build --locked --profile trial -p kyc-trials -p kyc-gateway
-	@tests/tools/step "TLS" tests/tools/tls target/trial/kyc-gateway
-	@target/trial/kyc-trials abuse --gateway target/trial/kyc-gateway
-	@target/trial/kyc-trials uploads --gateway target/trial/kyc-gateway
-	@target/trial/kyc-trials pressure --gateway target/trial/kyc-gateway
-	@target/trial/kyc-trials soak --gateway target/trial/kyc-gateway
+	@tests/tools/step "building" cargo build --locked --profile load -p kyc-chaos -p kyc-gateway
+	@tests/tools/step "TLS" tests/tools/tls target/load/kyc-gateway
+	@target/load/kyc-chaos abuse --gateway target/load/kyc-gateway
+	@target/load/kyc-chaos uploads --gateway target/load/kyc-gateway
+	@target/load/kyc-chaos pressure --gateway target/load/kyc-gateway
+	@target/load/kyc-chaos soak --gateway target/load/kyc-gateway
 
 fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
 	@tests/tools/install build fuzzers
@@ -67,13 +67,13 @@ sbom: ## what is linked, as CycloneDX, in target/sbom
 bench: ## ratios against peers, side by side; times of stored notifications
 	@tests/tools/install build servers peers
 	@tests/tools/step "building" cargo build --locked --release -p kyc-gateway -p kyc-bench
-	@tests/tools/step "building the trials" cargo build --locked --profile trial -p kyc-trials
+	@tests/tools/step "building the load" cargo build --locked --profile load -p kyc-load
 	@cargo bench --locked -p kyc-gateway-tests
 	@target/release/kyc-bench $(ROUNDS) $(SECONDS_EACH)
-	@target/trial/kyc-trials rates --gateway target/release/kyc-gateway
-	@target/trial/kyc-trials bulk --gateway target/release/kyc-gateway
-	@target/trial/kyc-trials isolation --gateway target/release/kyc-gateway
-	@target/trial/kyc-trials exports --gateway target/release/kyc-gateway
+	@target/load/kyc-load rates --gateway target/release/kyc-gateway
+	@target/load/kyc-load bulk --gateway target/release/kyc-gateway
+	@target/load/kyc-load isolation --gateway target/release/kyc-gateway
+	@target/load/kyc-load exports --gateway target/release/kyc-gateway
 
 lint: ## formatting and clippy
 	@cargo fmt --all --check

@@ -22,8 +22,8 @@ const WITH_CIRCLES: [&str; 10] = [
     "gateway/tenants",
     "plugins/onfido",
     "plugins/webhook",
+    "tests/chaos",
     "tests/sandbox",
-    "tests/trials",
 ];
 
 /// Crates that hold more than [`LARGEST_SHARE`] of the code. To be emptied.

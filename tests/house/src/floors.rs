@@ -18,7 +18,7 @@ const fn place(room: &'static str, floor: u8, below: u8, also: &'static [&'stati
 }
 
 /// Every crate of the workspace, from the lowest floor to the highest.
-pub const PLACES: [Place; 22] = [
+pub const PLACES: [Place; 23] = [
     place("gateway/model", 0, 0, &[]),
     place("gateway/http-client", 1, 1, &[]),
     place("gateway/resilience", 1, 1, &[]),
@@ -42,10 +42,11 @@ pub const PLACES: [Place; 22] = [
     place("tests", 9, 9, &[]),
     place("tests/*", 9, 9, &[]),
     place("benches/*", 9, 9, &[]),
+    place("benches/load", 10, 9, &["tests/chaos"]),
 ];
 
 /// What a floor holds, for headings.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "what every crate speaks of",
     "clients",
     "observation and tokens",
@@ -56,6 +57,7 @@ pub const NAMES: [&str; 10] = [
     "tests: starting and measuring",
     "tests: simulated servers",
     "tests and benchmarks",
+    "load",
 ];
 
 /// The place of a crate; `None` for one that is missing in the table.

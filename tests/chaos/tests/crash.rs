@@ -5,9 +5,9 @@
     reason = "a test stops at the first failure and says what it saw"
 )]
 
+use kyc_chaos::crash::{Crash, run};
+use kyc_chaos::verdict::Verdict;
 use kyc_harness::certificates::install_ring;
-use kyc_trials::crash::{Crash, run};
-use kyc_trials::verdict::Verdict;
 
 async fn trial(gateways: usize, faults: usize) -> Verdict {
     install_ring();

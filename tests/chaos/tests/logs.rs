@@ -1,8 +1,8 @@
 //! The trial of log files, in a short form.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
+use kyc_chaos::logs::{Logs, run};
 use kyc_harness::certificates::install_ring;
-use kyc_trials::logs::{Logs, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_files_are_as_serilog_leaves_them() {

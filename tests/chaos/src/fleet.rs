@@ -165,7 +165,7 @@ impl Fleet {
     /// # Errors
     ///
     /// The gateway does not do it.
-    pub(crate) async fn change(&self, command: &str) -> Result<String, Failure> {
+    pub async fn change(&self, command: &str) -> Result<String, Failure> {
         let gateway = self.gateways.first().ok_or_else(|| Failure("there is no gateway".to_owned()))?;
         let text = post(gateway, &format!("events/{command}")).await?;
         progress(&format!("{command}: {}", text.trim()));

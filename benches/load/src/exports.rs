@@ -9,8 +9,8 @@ use kyc_sandbox::onfido::{self, Onfido, Recording};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::sender::{Load, Sender};
-use crate::{Failure, progress};
+use kyc_chaos::sender::{Load, Sender};
+use kyc_chaos::{Failure, progress};
 
 /// What is measured.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use kyc_harness::postgres::Postgres;
 use kyc_sandbox::portal::Mode;
 use tokio::time::{Instant, sleep};
 
-use crate::fleet::{Fleet, Plan};
-use crate::sender::{Load, Sender, notification};
-use crate::verdict::Verdict;
-use crate::{Failure, progress};
+use kyc_chaos::fleet::{Fleet, Plan};
+use kyc_chaos::sender::{Load, Sender, notification};
+use kyc_chaos::verdict::Verdict;
+use kyc_chaos::{Failure, progress};
 
 /// What is measured.
 #[derive(Clone, Debug)]

@@ -3,16 +3,12 @@
 
 pub mod abuse;
 pub mod backups;
-pub mod bulk;
 pub mod crash;
-pub mod exports;
 pub mod fleet;
 pub mod gateway;
-pub mod isolation;
 pub mod logs;
 pub mod notification;
 pub mod pressure;
-pub mod rates;
 pub mod sender;
 pub mod soak;
 pub mod uploads;

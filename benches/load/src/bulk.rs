@@ -10,9 +10,9 @@ use kyc_sandbox::portal::Mode;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use crate::fleet::{Fleet, Plan};
-use crate::sender::{Load, Sender, notification};
-use crate::{Failure, progress};
+use kyc_chaos::fleet::{Fleet, Plan};
+use kyc_chaos::sender::{Load, Sender, notification};
+use kyc_chaos::{Failure, progress};
 
 /// What is measured.
 #[derive(Clone, Debug)]

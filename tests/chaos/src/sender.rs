@@ -148,7 +148,7 @@ impl Sending {
 }
 
 /// A percentile of sorted times, in milliseconds.
-pub(crate) fn percentile(sorted: &[Duration], part: f64) -> f64 {
+pub fn percentile(sorted: &[Duration], part: f64) -> f64 {
     let place = (sorted.len() as f64 * part) as usize;
     sorted.get(place.min(sorted.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64) * 1000.0
 }

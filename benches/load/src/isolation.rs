@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use kyc_sandbox::portal::Mode;
 
-use crate::fleet::{Fleet, Plan};
-use crate::notification::parse;
-use crate::sender::{Load, Sender, Sending, notification, percentile};
-use crate::{Failure, progress};
+use kyc_chaos::fleet::{Fleet, Plan};
+use kyc_chaos::notification::parse;
+use kyc_chaos::sender::{Load, Sender, Sending, notification, percentile};
+use kyc_chaos::{Failure, progress};
 
 /// What is measured.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@
     reason = "a test stops at the first failure and says what it saw"
 )]
 
+use kyc_chaos::week::{Week, run};
 use kyc_harness::certificates::install_ring;
-use kyc_trials::week::{Week, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_event_is_accounted_for_whatever_fails() {

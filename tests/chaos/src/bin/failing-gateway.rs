@@ -10,7 +10,7 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    if let Ok(wanted) = std::env::var(kyc_trials::gateway::POINT)
+    if let Ok(wanted) = std::env::var(kyc_chaos::gateway::POINT)
         && let Some((name, count)) = wanted.split_once(':')
         && let Ok(count) = count.parse::<u32>()
     {
