@@ -64,7 +64,7 @@ async fn a_panic_in_a_plugin_costs_one_request() {
     assert_eq!(core[4..6], ["0", "0"], "soft and hard");
     let log = gateway.stop().await;
     assert!(
-        log.contains("\"reason\":\"this plugin has a mistake\"") && log.contains("third-party/src/lib.rs"),
+        log.contains("\"reason\":\"this plugin has a mistake\"") && log.contains("examples/src/lib.rs"),
         "{log}"
     );
 }
