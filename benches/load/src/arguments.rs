@@ -1,4 +1,4 @@
-//! What the measurements are told.
+//! The command line.
 
 use std::path::PathBuf;
 

@@ -42,12 +42,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn measure_exports(trial: &Exports) -> Result<bool, Failure> {
-    let rounds = exports::run(trial).await?;
+async fn measure_exports(options: &Exports) -> Result<bool, Failure> {
+    let rounds = exports::run(options).await?;
     println!(
         "\ncalls at {}/s, ms, {} rounds of {} s, median (smallest–largest); dead: Seq takes connections and says \
          nothing, OpenTelemetry's collector is not there\n",
-        trial.rate, trial.rounds, trial.seconds
+        options.rate, options.rounds, options.seconds
     );
     let row = |name: &str, figure: fn(&exports::Round) -> f64| print_spread(name, rounds.iter().map(figure));
     row("p50, off", |[off, ..]| off.0);
@@ -68,12 +68,12 @@ fn print_spread(name: &str, figures: impl Iterator<Item = f64>) {
     println!("{name:<50}{:>8.2} ({:.2}–{:.2})", at(figures.len() / 2), at(0), at(last));
 }
 
-async fn measure_isolation(trial: &Isolation) -> Result<bool, Failure> {
-    let found = isolation::run(trial).await?;
+async fn measure_isolation(options: &Isolation) -> Result<bool, Failure> {
+    let found = isolation::run(options).await?;
     println!(
         "\nreceipt to delivery at {}/s over four tenants, ms, {} rounds of {} s, median (smallest–largest); a backlog is \
          {} events\n",
-        trial.rate, trial.rounds, trial.seconds, trial.backlog
+        options.rate, options.rounds, options.seconds, options.backlog
     );
     println!("{found}");
     Ok(found.holds())
@@ -89,8 +89,8 @@ async fn measure_rates(gateway: &Path, sqlite: &[String], postgres: &[String]) -
                 Some([rate, seconds, tenants]) => (*rate, *seconds, usize::try_from(*tenants).unwrap_or(8)),
                 _ => return Err(Failure(format!("{text} is no RATE:SECONDS[:TENANTS]"))),
             };
-            let trial = Rates { binary: gateway.to_owned(), postgres: is_postgres, tenants, rate, seconds };
-            rows.push((trial.clone(), rates::run(&trial).await?));
+            let options = Rates { binary: gateway.to_owned(), postgres: is_postgres, tenants, rate, seconds };
+            rows.push((options.clone(), rates::run(&options).await?));
         }
     }
     println!(
@@ -109,19 +109,19 @@ async fn measure_rates(gateway: &Path, sqlite: &[String], postgres: &[String]) -
         "drained/s",
         "MiB (peak)"
     );
-    for (trial, measured) in &rows {
-        print_rate(trial, measured);
+    for (options, measured) in &rows {
+        print_rate(options, measured);
     }
     Ok(rows.iter().all(|(_, measured)| measured.verdict.holds()))
 }
 
-fn print_rate(trial: &Rates, measured: &Measured) {
+fn print_rate(options: &Rates, measured: &Measured) {
     println!(
         "{:<12}{:>8}{:>10}{:>5}{:>10.0}{:>9.2}{:>9.2}{:>9.1}{:>9}{:>6}{:>9}{:>11.0}{:>12}",
-        if trial.postgres { "PostgreSQL" } else { "SQLite" },
-        trial.tenants,
-        trial.rate,
-        trial.seconds,
+        if options.postgres { "PostgreSQL" } else { "SQLite" },
+        options.tenants,
+        options.rate,
+        options.seconds,
         measured.accepted,
         measured.p50,
         measured.p99,

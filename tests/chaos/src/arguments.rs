@@ -1,18 +1,18 @@
-//! What the trials are told.
+//! The command line.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Trials of stored notifications.
+/// Kills, breaks and attacks gateways.
 #[derive(Parser)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) trial: Trial,
+    pub(crate) command: Command,
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Trial {
+pub(crate) enum Command {
     /// Kills gateways, and databases, under load; exits with 1 when a promise is broken.
     Crash {
         /// Gateways; more than one share a PostgreSQL database.

@@ -17,7 +17,7 @@ use crate::sender::{Load, Sender, notification};
 use crate::verdict::Verdict;
 use crate::{Failure, progress};
 
-/// What a trial of backups does.
+/// What the test of backups does.
 #[derive(Clone, Debug)]
 pub struct Backups {
     /// The gateway.
@@ -62,7 +62,7 @@ pub struct Found {
     pub p99: f64,
 }
 
-/// Runs the trial.
+/// Runs it.
 ///
 /// # Errors
 ///
@@ -149,7 +149,7 @@ impl Place {
         let verified = events(binary, "verify", &config, &[path(&self.store())])?;
         let verified = verified.rsplit_once(": ").map_or(verified.clone(), |(_, counts)| counts.to_owned());
         let (mut there, mut altered) = (HashSet::new(), 0);
-        let mut export = command(binary, "export", &config, &["--reason".to_owned(), "a trial".to_owned()])
+        let mut export = command(binary, "export", &config, &["--reason".to_owned(), "a test".to_owned()])
             .stdout(Stdio::piped())
             .spawn()?;
         for line in export.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {

@@ -13,7 +13,7 @@ use crate::sender::{Load, Sender, notification};
 use crate::verdict::Verdict;
 use crate::{Failure, progress};
 
-/// What a crash trial does.
+/// What a crash test does.
 #[derive(Clone, Debug)]
 pub struct Crash {
     /// `failing-gateway`.
@@ -44,7 +44,7 @@ enum Fault {
     Freeze { gateway: usize, after: Duration },
 }
 
-/// Runs the trial.
+/// Runs it.
 ///
 /// # Errors
 ///

@@ -71,7 +71,7 @@ impl Fleet {
         let mut gateways = Vec::new();
         for number in 0..plan.gateways {
             let mut gateway =
-                Gateway::place(folder.path(), number, plan, &format!("{store}{}", plan.settings))?;
+                Gateway::place(folder.path(), number, &plan.binary, &format!("{store}{}", plan.settings))?;
             gateway.start(None).await?;
             gateways.push(gateway);
         }
@@ -235,7 +235,7 @@ async fn portal(folder: &Path, tenant: usize, plan: &Plan) -> Result<(Portal, En
 async fn post(gateway: &Gateway, path: &str) -> Result<String, Failure> {
     let sent = reqwest::Client::new()
         .post(format!("http://{}/{path}", gateway.admin()))
-        .header("x-admin-reason", "trial")
+        .header("x-admin-reason", "test")
         .header("x-admin-intent", "command")
         .send()
         .await;

@@ -12,7 +12,6 @@ use kyc_harness::process::{Process, memory};
 use tokio::time::timeout;
 
 use crate::Failure;
-use crate::fleet::Plan;
 
 /// One gateway's place: its process comes and goes.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub struct Gateway {
 // === impl Gateway ===
 
 impl Gateway {
-    pub(crate) fn place(folder: &Path, number: usize, plan: &Plan, webhook: &str) -> Result<Self, Failure> {
+    pub(crate) fn place(folder: &Path, number: usize, binary: &Path, webhook: &str) -> Result<Self, Failure> {
         let [address, admin] = free_addresses()?;
         let config = folder.join(format!("gateway-{number}.toml"));
         let text = format!(
@@ -43,7 +42,7 @@ impl Gateway {
         fs::write(&config, text)?;
         let log = folder.join(format!("gateway-{number}.log"));
         Ok(Self {
-            binary: plan.binary.clone(),
+            binary: binary.to_owned(),
             config,
             log,
             address,

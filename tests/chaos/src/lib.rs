@@ -1,4 +1,4 @@
-//! Trials of stored notifications: a simulated Onfido that sends until it is answered 200, gateways and databases
+//! Chaos tests of stored notifications: a simulated Onfido that sends until it is answered 200, gateways and databases
 //! that are killed, portals that note durably what they took, and a verdict over all three.
 
 pub mod abuse;
@@ -18,7 +18,7 @@ pub mod week;
 
 use std::fmt;
 
-/// Why a trial has no result.
+/// Why a test has no result.
 #[derive(Debug)]
 pub struct Failure(pub String);
 
@@ -45,7 +45,7 @@ impl From<std::io::Error> for Failure {
 }
 
 /// Says what goes on, where people watch.
-#[expect(clippy::print_stderr, reason = "trials take minutes, and show that they go on")]
+#[expect(clippy::print_stderr, reason = "these tests take minutes, and show that they go on")]
 pub fn progress(text: &str) {
     eprintln!("{text}");
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use arguments::{Arguments, Trial};
+use arguments::{Arguments, Command};
 use clap::Parser;
 use kyc_chaos::abuse::Abuse;
 use kyc_chaos::backups::Backups;
@@ -23,37 +23,37 @@ use kyc_harness::certificates::install_ring;
 #[tokio::main]
 async fn main() -> ExitCode {
     install_ring();
-    let done = match Arguments::parse().trial {
-        Trial::Crash { gateways, rate, faults, at_points, seed } => match beside("failing-gateway") {
+    let done = match Arguments::parse().command {
+        Command::Crash { gateways, rate, faults, at_points, seed } => match beside("failing-gateway") {
             Ok(binary) => kill(&Crash { binary, gateways, rate, faults, at_points, seed }).await,
             Err(failure) => Err(failure),
         },
-        Trial::Backups { gateway, rate, rounds } => {
+        Command::Backups { gateway, rate, rounds } => {
             let found = backups::run(&Backups { binary: gateway, rate, rounds }).await;
             found.map(|found| tell(&found, found.holds()))
         }
-        Trial::Week { gateway, seed, minutes, short: false } => {
+        Command::Week { gateway, seed, minutes, short: false } => {
             let lasts = Duration::from_secs(minutes * 60);
             live(&Week { lasts, ..Week::long(gateway, seed) }).await
         }
-        Trial::Week { gateway, seed, short: true, .. } => live(&Week::short(gateway, seed)).await,
-        Trial::Abuse { gateway, rate, answer, connections, pace, idle, seconds, only } => {
+        Command::Week { gateway, seed, short: true, .. } => live(&Week::short(gateway, seed)).await,
+        Command::Abuse { gateway, rate, answer, connections, pace, idle, seconds, only } => {
             let answer = Duration::from_millis(answer);
             suffer(&Abuse { binary: gateway, rate, answer, connections, pace, idle, seconds, only }).await
         }
-        Trial::Uploads { gateway, uploads, calls } => {
+        Command::Uploads { gateway, uploads, calls } => {
             let found = uploads::run(&Uploads { binary: gateway, uploads, calls }).await;
             found.map(|found| tell(&found, found.holds()))
         }
-        Trial::Pressure { gateway, rate, heads, bodies, seconds } => {
+        Command::Pressure { gateway, rate, heads, bodies, seconds } => {
             let found = pressure::run(&Pressure { binary: gateway, rate, heads, bodies, seconds }).await;
             found.map(|found| tell(&found, found.holds()))
         }
-        Trial::Upstream => upstream::run_apart().await.map(|()| true),
-        Trial::Soak { gateway, requests, lanes } => {
+        Command::Upstream => upstream::run_apart().await.map(|()| true),
+        Command::Soak { gateway, requests, lanes } => {
             soak_all(&Soak { binary: gateway, requests, lanes }).await
         }
-        Trial::Logs { gateway, rate, seconds } => {
+        Command::Logs { gateway, rate, seconds } => {
             write_logs(&Logs { binary: gateway, rate, seconds, roll_size: 4 << 20 }).await
         }
     };
@@ -72,39 +72,39 @@ fn tell(found: &impl std::fmt::Display, holds: bool) -> bool {
     holds
 }
 
-async fn kill(trial: &Crash) -> Result<bool, Failure> {
-    let verdict = crash::run(trial).await?;
-    let store = if trial.gateways > 1 { "PostgreSQL" } else { "SQLite" };
-    println!("{store}, {} gateway(s), {}/s: {verdict}", trial.gateways, trial.rate);
+async fn kill(options: &Crash) -> Result<bool, Failure> {
+    let verdict = crash::run(options).await?;
+    let store = if options.gateways > 1 { "PostgreSQL" } else { "SQLite" };
+    println!("{store}, {} gateway(s), {}/s: {verdict}", options.gateways, options.rate);
     Ok(verdict.holds())
 }
 
-async fn live(trial: &Week) -> Result<bool, Failure> {
-    let verdict = week::run(trial).await?;
+async fn live(options: &Week) -> Result<bool, Failure> {
+    let verdict = week::run(options).await?;
     println!(
         "seed {}, {} tenants, {}/s, {} s\n",
-        trial.seed,
-        trial.tenants,
-        trial.rate,
-        trial.lasts.as_secs()
+        options.seed,
+        options.tenants,
+        options.rate,
+        options.lasts.as_secs()
     );
     Ok(tell(&verdict, verdict.holds()))
 }
 
-async fn suffer(trial: &Abuse) -> Result<bool, Failure> {
-    let parts = abuse::run(trial).await?;
+async fn suffer(options: &Abuse) -> Result<bool, Failure> {
+    let parts = abuse::run(options).await?;
     println!("\n{}", abuse::HEADINGS);
     parts.iter().for_each(|part| println!("{part}"));
     Ok(parts.iter().all(abuse::Part::holds))
 }
 
-async fn soak_all(trial: &Soak) -> Result<bool, Failure> {
-    let found = soak::run(trial).await?;
+async fn soak_all(options: &Soak) -> Result<bool, Failure> {
+    let found = soak::run(options).await?;
     Ok(tell(&found, found.holds()))
 }
 
-async fn write_logs(trial: &Logs) -> Result<bool, Failure> {
-    let found = logs::run(trial).await?;
+async fn write_logs(options: &Logs) -> Result<bool, Failure> {
+    let found = logs::run(options).await?;
     println!("log files: {found}");
     Ok(found.wrong.is_empty())
 }

@@ -96,9 +96,9 @@ impl fmt::Display for Found {
 /// # Errors
 ///
 /// What could not be run.
-pub async fn run(trial: &Pressure) -> Result<Found, Failure> {
+pub async fn run(options: &Pressure) -> Result<Found, Failure> {
     let plan = Plan {
-        binary: trial.binary.clone(),
+        binary: options.binary.clone(),
         gateways: 1,
         tenants: TENANTS,
         database: None,
@@ -109,20 +109,20 @@ pub async fn run(trial: &Pressure) -> Result<Found, Failure> {
     let fleet = Fleet::start(&plan).await?;
     let gateway = fleet.gateways.first().ok_or_else(|| Failure("there is no gateway".to_owned()))?;
     let (public, admin) = (gateway.address, gateway.admin());
-    let calm = good(trial, public, admin, 0).await?;
+    let calm = good(options, public, admin, 0).await?;
     progress(&format!(
         "{} half heads and {} MiB of bodies for {} s",
-        trial.heads, trial.bodies, trial.seconds
+        options.heads, options.bodies, options.seconds
     ));
     let mut attack = JoinSet::new();
-    for number in 0..trial.heads {
+    for number in 0..options.heads {
         let source = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(number % 8).unwrap_or_default());
         attack.spawn(again(source, admin, b"GET /livez HTTP/1.1\r\nHost: a\r\nX: ".to_vec()));
     }
-    for _ in 0..trial.bodies * 1024 * 1024 / BODY {
+    for _ in 0..options.bodies * 1024 * 1024 / BODY {
         attack.spawn(again(Ipv4Addr::new(127, 0, 0, 20), public, unsigned()));
     }
-    let meanwhile = good(trial, public, admin, FIRST).await?;
+    let meanwhile = good(options, public, admin, FIRST).await?;
     attack.shutdown().await;
     Ok(Found { calm, meanwhile, memory: gateway.memory().1 })
 }
@@ -161,13 +161,18 @@ async fn connect(source: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream>
     socket.connect(to).await
 }
 
-async fn good(trial: &Pressure, public: SocketAddr, admin: SocketAddr, first: u64) -> Result<Good, Failure> {
+async fn good(
+    options: &Pressure,
+    public: SocketAddr,
+    admin: SocketAddr,
+    first: u64,
+) -> Result<Good, Failure> {
     let sender = Sender::start(Load {
-        rate: trial.rate,
+        rate: options.rate,
         tenants: TENANTS - 1,
         base: 1,
         lanes: 32,
-        limit: trial.rate * trial.seconds,
+        limit: options.rate * options.seconds,
         first,
         gateways: vec![public],
         request: notification,
@@ -175,7 +180,7 @@ async fn good(trial: &Pressure, public: SocketAddr, admin: SocketAddr, first: u6
     let begun = Instant::now();
     let mut turns = interval(PROBE_EVERY);
     let (mut took, mut failed) = (Vec::new(), 0);
-    while begun.elapsed() < Duration::from_secs(trial.seconds) {
+    while begun.elapsed() < Duration::from_secs(options.seconds) {
         turns.tick().await;
         for path in ["livez", "readyz"] {
             let asked = Instant::now();

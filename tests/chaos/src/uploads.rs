@@ -95,12 +95,12 @@ impl fmt::Display for Found {
 /// # Errors
 ///
 /// What could not be run.
-pub async fn run(trial: &Uploads) -> Result<Found, Failure> {
+pub async fn run(options: &Uploads) -> Result<Found, Failure> {
     let upstream = Strict::start(ANSWER, false).await?;
     let folder = tempfile::tempdir()?;
     let authority = Authority::new();
     write(folder.path(), upstream.address(), &authority)?;
-    let started = Gateway::start(Launch::new(&trial.binary, folder.path().join("gateway.toml"))).await;
+    let started = Gateway::start(Launch::new(&options.binary, folder.path().join("gateway.toml"))).await;
     let gateway = started.map_err(|error| Failure(error.to_string()))?;
     let tls = gateway.log().listener("tls").await;
     let client =
@@ -112,7 +112,7 @@ pub async fn run(trial: &Uploads) -> Result<Found, Failure> {
         tenants: 1,
         base: 0,
         lanes: 16,
-        limit: trial.calls,
+        limit: options.calls,
         first: 0,
         gateways: vec![gateway.address()],
         request: |_, _| {
@@ -128,7 +128,7 @@ pub async fn run(trial: &Uploads) -> Result<Found, Failure> {
         lanes.spawn(upload_all(
             client.clone(),
             url.clone(),
-            trial.uploads,
+            options.uploads,
             Arc::clone(&next),
             Arc::clone(&failed),
         ));
@@ -138,7 +138,7 @@ pub async fn run(trial: &Uploads) -> Result<Found, Failure> {
     let sending = calls.wait().await?;
     found.took = begun.elapsed();
     found.failed = (failed.load(Ordering::Relaxed), sending.refused + sending.broken + sending.other);
-    found.answered = (trial.uploads - found.failed.0, sending.accepted.len() as u64);
+    found.answered = (options.uploads - found.failed.0, sending.accepted.len() as u64);
     found.judge(&upstream);
     Ok(found)
 }

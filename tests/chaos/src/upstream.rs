@@ -1,4 +1,4 @@
-//! An upstream of a few lines, for trials that need a quick one.
+//! An upstream of a few lines, for tests that need a quick one.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub(crate) async fn start(answer: Answer, after: Duration) -> Result<SocketAddr,
     Ok(address)
 }
 
-/// The trial's upstream for what weighs: a process of its own that takes no time from others.
+/// The upstream of tests of load: a process of its own that takes no time from others.
 ///
 /// # Errors
 ///

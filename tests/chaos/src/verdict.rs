@@ -10,7 +10,7 @@ use crate::fleet::Fleet;
 use crate::notification::{parse, tenant_name};
 use crate::sender::Sending;
 
-/// The result of a trial.
+/// The result of a test.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// Notifications that were answered 200.

@@ -5,8 +5,9 @@
 //! What is simulated: every delay of the configuration (schedule, breaker, probes, age) is the default divided by 504, with a
 //! floor of 10 ms, so that twenty minutes are a week of retries; a try may take three seconds, since the machine is no
 //! faster than it is. The system's clock of the gateway runs at its own speed, and jumps where a fault says so (libfaketime); the
-//! monotonic clock is left alone. Portals and Onfido are in the trial's process. Times in the verdict are real ones.
+//! monotonic clock is left alone. Portals and Onfido are in the test's process. Times in the verdict are real ones.
 
+mod clock;
 mod customers;
 mod explanation;
 mod faults;
@@ -15,25 +16,25 @@ mod load;
 mod log;
 mod plan;
 mod plot;
+mod settings;
 mod stalls;
 mod surroundings;
 mod verdict;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::fleet::Plan;
 use crate::gateway::Gateway;
 use crate::{Failure, progress};
+use clock::now_ms;
 use customers::Customers;
 use faults::{Struck, World, is_refusing};
 use load::{Load, Tallies, lock};
@@ -41,65 +42,11 @@ use log::Follower;
 pub use plan::Kind;
 use plan::plan;
 use plot::Course;
+pub use settings::Week;
 use stalls::Stalls;
 use surroundings::{Disk, FakeClock, Keys};
 use verdict::{Evidence, Listed};
 pub use verdict::{Row, Verdict};
-
-/// What a week is made of.
-#[derive(Clone, Debug)]
-pub struct Week {
-    /// The gateway.
-    pub binary: PathBuf,
-    /// Tenants in the beginning.
-    pub tenants: usize,
-    /// Notifications in a second.
-    pub rate: u64,
-    /// How long notifications come.
-    pub lasts: Duration,
-    /// The mean time between two faults of portals.
-    pub every: Duration,
-    /// How long a fault of a portal lasts.
-    pub faults: Range<Duration>,
-    /// The longest time from answer to delivery that nobody has to explain.
-    pub gap: Duration,
-    /// The seed of faults, their times and whom they concern.
-    pub seed: u64,
-    /// Where the picture goes.
-    pub plot: PathBuf,
-}
-
-// === impl Week ===
-
-impl Week {
-    /// Twenty minutes.
-    pub fn long(binary: PathBuf, seed: u64) -> Self {
-        Self {
-            binary,
-            tenants: 200,
-            rate: 20,
-            lasts: Duration::from_secs(20 * 60),
-            every: Duration::from_secs(2),
-            faults: Duration::from_secs(5)..Duration::from_secs(60),
-            gap: Duration::from_secs(2),
-            seed,
-            plot: Path::new("target").join("week.svg"),
-        }
-    }
-
-    /// A quarter of a minute with each kind of fault.
-    pub fn short(binary: PathBuf, seed: u64) -> Self {
-        Self {
-            tenants: 16,
-            lasts: Duration::from_secs(16),
-            every: Duration::from_millis(700),
-            faults: Duration::from_secs(1)..Duration::from_secs(3),
-            gap: Duration::from_secs(3),
-            plot: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/week-short.svg"),
-            ..Self::long(binary, seed)
-        }
-    }
-}
 
 /// Runs it.
 ///
@@ -157,17 +104,8 @@ async fn start(week: &Week, folder: &Path) -> Result<World, Failure> {
     }
     let (clock, keys) = (FakeClock::new(folder)?, Keys::new(folder)?);
     let customers = Customers::start(folder, week.tenants).await?;
-    let plan = Plan {
-        binary: week.binary.clone(),
-        gateways: 1,
-        tenants: 0,
-        database: None,
-        settings: String::new(),
-        keep: false,
-        sync: true,
-    };
     let settings = format!("store.path = \"store/events.db\"\n{}{SETTINGS}", Keys::SETTINGS);
-    let mut gateway = Gateway::place(folder, 0, &plan, &settings)?;
+    let mut gateway = Gateway::place(folder, 0, &week.binary, &settings)?;
     gateway.environment = clock.environment();
     File::create(gateway.log())?;
     gateway.start(None).await?;
@@ -272,12 +210,6 @@ async fn ask(world: &World, query: &str) -> Result<Vec<Value>, Failure> {
     let answer: Value = reqwest::get(url).await.map_err(failed)?.json().await.map_err(failed)?;
     let events = answer.get("events").and_then(Value::as_array);
     events.cloned().ok_or_else(|| Failure(format!("events: {answer}")))
-}
-
-/// Milliseconds since the Unix epoch, by this process's clock, which does not jump.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The defaults divided by 504, the number of twenty minutes in a week; 10 ms at least, and three seconds for a try.

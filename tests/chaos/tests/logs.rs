@@ -1,4 +1,4 @@
-//! The trial of log files, in a short form.
+//! The test of log files in its short form.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
 use kyc_chaos::logs::{Logs, run};

@@ -84,7 +84,7 @@ async fn send_all(gateway: std::net::SocketAddr, seed: u64, count: usize) -> BTr
     answers
 }
 
-/// `MUTATED=100000` for the whole trial.
+/// `MUTATED=100000` for the whole test.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_requests_harm_nobody() {
     let wanted: usize = std::env::var("MUTATED").map_or(4000, |count| count.parse().unwrap());

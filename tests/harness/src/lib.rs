@@ -1,4 +1,4 @@
-//! Starts what tests, trials and benchmarks need as processes or servers.
+//! Starts what tests and benchmarks need as processes or servers.
 
 #[cfg(feature = "certificates")]
 pub mod certificates;

@@ -8,7 +8,7 @@ use kyc_sandbox::portal::{Account, Portal, Refuses, Settings};
 use kyc_sandbox::tenants::{Entry, write};
 use tokio::time::{Instant, sleep};
 
-use super::now_ms;
+use super::clock::now_ms;
 use crate::Failure;
 use crate::notification::signing_token;
 

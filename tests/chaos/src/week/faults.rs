@@ -11,9 +11,9 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep};
 
+use super::clock::now_ms;
 use super::customers::Customers;
 use super::load::{Tallies, lock};
-use super::now_ms;
 use super::plan::{Kind, Planned};
 use super::surroundings::{Disk, FakeClock, Keys};
 use crate::gateway::Gateway;

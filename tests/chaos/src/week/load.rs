@@ -13,8 +13,8 @@ use reqwest::Client;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::clock::now_ms;
 use super::customers::Names;
-use super::now_ms;
 use crate::Failure;
 use crate::notification::{body, signing_token};
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::clock::now_ms;
 use super::load::lock;
-use super::now_ms;
 use crate::Failure;
 
 /// A line that says something about deliveries.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::clock::now_ms;
 use super::load::lock;
-use super::now_ms;
 
 /// From when to when, in milliseconds since the Unix epoch.
 pub(super) type Span = (u64, u64);
