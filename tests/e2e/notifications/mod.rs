@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod durable;
 mod held;
 mod moving;
+mod older_stores;
 mod portals;
 mod repeated;
 mod rotated;

@@ -1,6 +1,6 @@
 //! The audit records: what they say, and that no change is made without one.
 
-mod chain;
+pub(crate) mod chain;
 
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,7 @@ pub(crate) async fn records(gateway: &Gateway, query: &str) -> Vec<Value> {
 }
 
 /// Does something to a store file from outside.
-fn sql(store: &Path, script: &str) {
+pub(crate) fn sql(store: &Path, script: &str) {
     let program = "import hashlib, sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.create_function('sha256', 1, lambda text: hashlib.sha256(text.encode()).hexdigest()); db.executescript(sys.argv[2]); db.close()";
     let done = Command::new("python3").args(["-c", program]).arg(store).arg(script).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

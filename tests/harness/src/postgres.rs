@@ -88,6 +88,22 @@ impl Postgres {
         }
     }
 
+    /// Runs the statements of a file, such as a dump.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub fn load(&self, file: &Path) -> io::Result<()> {
+        let done = Command::new(self.programs.join("psql"))
+            .args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-f"])
+            .arg(file)
+            .output()?;
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(io::Error::other(String::from_utf8_lossy(&done.stderr).into_owned())),
+        }
+    }
+
     fn stop(&mut self) {
         // A killed parent leaves children behind that keep the memory; SIGQUIT lets it take them along, and writes
         // nothing out. An ended server cannot be told anything.

@@ -16,10 +16,10 @@ use crate::support::soon;
 use crate::support::world::{DIRECT, World, routes};
 
 /// What a verifier says, and whether it is content.
-type Verdict = (bool, String);
+pub(crate) type Verdict = (bool, String);
 
 /// `kyc-gateway audit verify`.
-fn by_gateway(gateway: &Gateway, arguments: &[&str]) -> Verdict {
+pub(crate) fn by_gateway(gateway: &Gateway, arguments: &[&str]) -> Verdict {
     let mut command = Command::new(binary("kyc-gateway"));
     command.args(["audit", "verify", "--config"]).arg(gateway.folder().join("gateway.toml")).args(arguments);
     verdict(&mut command)
