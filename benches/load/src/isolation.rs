@@ -282,7 +282,7 @@ const CASES: [Neighbours; 6] = [
     ),
 ];
 const HEALTHY: usize = 4;
-/// `dispatch.attempt`, which is the default here.
+/// `delivery.attempt`, which is the default here.
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// Where the numbers of a round begin.
 const FIRST: u64 = 1_000_000_000;

@@ -14,6 +14,9 @@ pub struct TenantTable {
     is_sole: bool,
 }
 
+/// Gives the tenants of the current snapshot; `None` while no document was loaded.
+pub type CurrentTenants = Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>;
+
 /// Which of its keys a tenant shares with one that is already in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DuplicateKey {

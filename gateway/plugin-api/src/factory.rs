@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use crate::{ConfigErrors, MetricsRegistry, Plugin};
+use crate::{ConfigErrors, MetricsRegistry, Plugin, Services};
 
 /// What a plugin crate exports: a name, a typed configuration and a constructor.
 pub trait Factory: 'static {
@@ -15,6 +15,10 @@ pub trait Factory: 'static {
     type Config: DeserializeOwned;
     /// What is built.
     type Plugin: Plugin;
+    /// Keys that earlier releases had among these settings, with their new places; none by default. Where a key was a
+    /// section, its own keys have the same names at the new place. A configuration that still has one is refused with the
+    /// new place, not with "unknown key".
+    const MOVED: &'static [(&'static str, &'static str)] = &[];
 
     /// Builds one instance for one place in one route's list. Opens no connection and starts no task.
     ///
@@ -38,6 +42,8 @@ pub struct Build<'a> {
     pub metrics: &'a MetricsRegistry,
     /// What the operator should know although it is allowed.
     pub warnings: &'a Warnings,
+    /// What the gateway offers to plugins.
+    pub services: &'a Services,
 }
 
 /// What factories want the operator to know: `check` prints it, `run` logs it once the log is there.

@@ -12,7 +12,6 @@
 //! Request phases run in the order of the route's list, response phases in reverse. A decision is a
 //! [`Flow`], a failure is a [`Problem`]; a plugin that guards something fails closed by returning `Err`.
 
-mod audit;
 mod background;
 mod caller;
 mod ctx;
@@ -23,11 +22,11 @@ mod needs;
 mod operations;
 mod phases;
 mod plugin;
+mod services;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod wait;
 
-pub use audit::{AuditEntry, AuditError, AuditLog, Changed};
 pub use background::{Background, Surroundings};
 pub use caller::Caller;
 pub use ctx::{BodyWish, ClientCertificate, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
@@ -39,6 +38,7 @@ pub use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, MetricError, MetricsRegistry,
 };
 pub use needs::{CertificateUse, Issuer, Needs, Proofs};
-pub use operations::Operations;
+pub use operations::{Changed, Operations};
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result, Role};
+pub use services::Services;

@@ -1,7 +1,5 @@
 //! What operators can ask a plugin for.
 
-use std::io::Write;
-
 use async_trait::async_trait;
 use http::{Method, Response};
 use serde_json::Value;
@@ -23,15 +21,8 @@ pub trait Operations: Send + Sync + 'static {
     fn describe(&self) -> Value {
         Value::Null
     }
-
-    /// Does a command on the gateway's command line, where no gateway need run and whoever can read the files
-    /// may see what is in them. Parameters come as a query. The command line has an audit record made before.
-    ///
-    /// # Errors
-    ///
-    /// What the operator must know; that there is no such command, unless a plugin has some.
-    async fn offline(&self, command: &str, query: &str, out: &mut (dyn Write + Send)) -> Result<(), String> {
-        let _ = (query, out);
-        Err(format!("{} knows no command `{command}`", self.name()))
-    }
 }
+
+/// How many things a change has changed: a plugin puts it into the extensions of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed(pub u64);

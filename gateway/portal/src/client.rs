@@ -46,8 +46,7 @@ impl Portals {
             resolver: Some(Arc::new(addresses.clone())),
             ..ClientSettings::new(config.connect, trust)
         };
-        let client =
-            settings.build().map_err(|error| ConfigError::at("portal.ca_file", error.to_string()))?;
+        let client = settings.build().map_err(|error| ConfigError::at("ca_file", error.to_string()))?;
         Ok(Self {
             sessions: Sessions::new(client.clone(), config.login_lifetime, metrics)?,
             client,

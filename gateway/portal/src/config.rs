@@ -1,13 +1,14 @@
-//! How portals are called.
+//! The section `[portal]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use kyc_model::ConfigErrors;
+use serde::{Deserialize, Serialize};
 
-/// The settings below `portal`.
-#[derive(Clone, Debug, Deserialize)]
+/// The section `[portal]`: how portals are called.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PortalConfig {
     /// TCP and TLS set-up together; default 3 s.
@@ -28,7 +29,7 @@ pub struct PortalConfig {
 }
 
 /// What the legacy dialect puts into `Data`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataForm {
     /// The whole notification, as an object.
@@ -41,6 +42,20 @@ pub enum DataForm {
 
 // === impl PortalConfig ===
 
+impl PortalConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    ///
+    /// All problems, by key.
+    pub fn check(&self) -> Result<(), ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        errors.require(!self.connect.is_zero(), "connect", "must be greater than zero");
+        errors.require(!self.login_lifetime.is_zero(), "login_lifetime", "must be greater than zero");
+        errors.finish()
+    }
+}
+
 impl Default for PortalConfig {
     fn default() -> Self {
         Self {
@@ -51,5 +66,41 @@ impl Default for PortalConfig {
             allow: Vec::new(),
             allow_http: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kyc_telemetry::MetricsRegistry;
+
+    use super::*;
+    use crate::Portals;
+
+    #[test]
+    fn all_problems_are_reported_together() {
+        let config = PortalConfig {
+            connect: Duration::ZERO,
+            login_lifetime: Duration::ZERO,
+            ..PortalConfig::default()
+        };
+
+        let errors = config.check().unwrap_err();
+
+        let keys: Vec<&str> = errors.iter().map(kyc_model::ConfigError::path).collect();
+        assert_eq!(keys, ["connect", "login_lifetime"]);
+    }
+
+    #[test]
+    fn file_without_a_certificate_is_refused() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let config = PortalConfig { ca_file: Some(file.into()), ..PortalConfig::default() };
+
+        let refused = Portals::new(&config, &MetricsRegistry::default()).unwrap_err().to_string();
+
+        assert!(
+            refused.starts_with("ca_file: ") && refused.ends_with("holds no PEM certificate"),
+            "{refused}"
+        );
     }
 }

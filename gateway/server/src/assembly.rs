@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_plugin_api::{AuditLog, Background};
+use kyc_events::{AuditLog, StoredAudit};
+use kyc_plugin_api::Background;
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
@@ -89,6 +90,8 @@ pub(crate) enum StartError {
 ///
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
+    let records = records(&settings);
+    settings.offers.add_delivery(settings.delivery.filter(|_| settings.delivers));
     let (program, mut inherited) = (program::path(), Inherited::from_env());
     let sinks = settings.log.sinks.clone();
     let log = begin(settings.log, &instruments)?;
@@ -135,7 +138,7 @@ pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<
         &mut renewal,
     )?;
     let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
-    let services = services(&mut settings.offers, &settings.admin, &tenants, &reload);
+    let services = services(&mut settings.offers, &settings.admin, records, &tenants, &reload);
     let own = (sockets.admin, sockets.operations);
     let admin = endpoints::admin(settings.admin, own, (&metrics, &readiness), &services, &mut renewal)?;
     let listeners = endpoints.len() + admin.endpoints.len();
@@ -155,17 +158,22 @@ pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<
     std::process::exit(0)
 }
 
-/// Where audit records are: in the store of a route, else in a file of their own.
-pub(crate) fn records(offers: &Offers, admin: &AdminSettings) -> Arc<dyn AuditLog> {
-    match offers.audits.first() {
-        Some(store) => Arc::clone(store),
-        None => Arc::new(AuditFile::new(admin.audit_file.clone())),
+/// Where audit records are: in the store where it is used, else in a file of their own.
+pub(crate) fn records(settings: &Settings) -> Arc<dyn AuditLog> {
+    match &settings.delivery {
+        Some(delivery) if settings.delivers => Arc::new(StoredAudit::new(delivery.store())),
+        Some(_) | None => Arc::new(AuditFile::new(settings.admin.audit_file.clone())),
     }
 }
 
 /// What operators may ask for: the plugins' pages, the tenants, the audit records, and the page that describes the others.
-fn services(offers: &mut Offers, admin: &AdminSettings, tenants: &Tenants, reload: &Reload) -> Services {
-    let records = records(offers, admin);
+fn services(
+    offers: &mut Offers,
+    admin: &AdminSettings,
+    records: Arc<dyn AuditLog>,
+    tenants: &Tenants,
+    reload: &Reload,
+) -> Services {
     let (mut operations, described) =
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
     let recorded = Operation::changes().chain(events::RECORDED).collect();

@@ -10,12 +10,13 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 pub(crate) use self::offline::RECORDED;
-use self::offline::{Command, offline, unrecorded};
+use self::offline::{Command, backup, export_of, offline, verify};
 use self::tables::{by_age, changed, summary};
 use crate::cli::ConfigFile;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 use crate::remote::{Parameters, Target, Why};
+use crate::terminal;
 
 /// What to do with stored events.
 #[derive(Subcommand)]
@@ -188,17 +189,18 @@ impl Events {
             }
             Self::Discard { change } => change.ask("/events/discard", Vec::new()),
             Self::Export { file, filter, why } => {
-                offline(&file, registry, instruments, (Command::Export, &why), &filter.parameters())
+                let parameters = filter.parameters();
+                match export_of(&parameters) {
+                    Ok(export) => offline(&file, registry, instruments, (&export, &why), &parameters),
+                    Err(reason) => terminal::fail(&reason),
+                }
             }
             Self::Copy { file, from, why } => {
-                offline(&file, registry, instruments, (Command::Copy, &why), &vec![("from", from)])
+                let parameters = vec![("from", from.clone())];
+                offline(&file, registry, instruments, (&Command::Copy(from), &why), &parameters)
             }
-            Self::Backup { file, to } => {
-                unrecorded(&file, registry, instruments, "backup", &vec![("to", to)])
-            }
-            Self::Verify { file, copy } => {
-                unrecorded(&file, registry, instruments, "verify", &vec![("file", copy)])
-            }
+            Self::Backup { file, to } => backup(&file, registry, instruments, &to),
+            Self::Verify { file, copy } => verify(&file, registry, instruments, &copy),
         }
     }
 }

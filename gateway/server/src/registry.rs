@@ -63,12 +63,13 @@ impl<F: Factory> AnyFactory for Erased<F> {
 
     fn build(
         &self,
-        settings: Table,
+        mut settings: Table,
         build: &Build<'_>,
         path: &str,
         problems: &mut Problems,
     ) -> Option<Arc<dyn Plugin>> {
         let before = problems.len();
+        refuse_moved(F::MOVED, &mut settings, path, problems);
         let config = decode::<F::Config>(Value::Table(settings), path, problems)?;
         // With keys taken out, what the factory would say is about another configuration.
         if problems.len() > before {
@@ -86,6 +87,23 @@ impl<F: Factory> AnyFactory for Erased<F> {
                 }
                 None
             }
+        }
+    }
+}
+
+/// Takes keys of earlier releases out, and names their new places.
+fn refuse_moved(moved: &[(&str, &str)], settings: &mut Table, path: &str, problems: &mut Problems) {
+    for (key, place) in moved {
+        let keys: Vec<String> = match settings.remove(*key) {
+            None => continue,
+            Some(Value::Table(section)) => section.keys().cloned().collect(),
+            Some(_) => Vec::new(),
+        };
+        if keys.is_empty() {
+            problems.add(format!("{path}.{key}"), format!("has moved to `{place}`"));
+        }
+        for own in keys {
+            problems.add(format!("{path}.{key}.{own}"), format!("has moved to `{place}.{own}`"));
         }
     }
 }

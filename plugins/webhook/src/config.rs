@@ -1,16 +1,11 @@
 //! The settings of the kind `webhook`.
 
-mod stored;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use kyc_plugin_api::{ConfigError, ConfigErrors};
-use kyc_portal::PortalConfig;
+use kyc_plugin_api::ConfigErrors;
 use serde::Deserialize;
-
-pub use stored::{DispatchConfig, StoreConfig};
 
 /// What may stand beside `plugin = "webhook"`; every key has a default.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,14 +23,6 @@ pub struct Config {
     /// Onfido waits 10 s.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
-    /// How an event reaches the portal; default `stored`.
-    pub delivery: Delivery,
-    /// Where events are kept with `delivery = "stored"`.
-    pub store: StoreConfig,
-    /// How stored events are delivered.
-    pub dispatch: DispatchConfig,
-    /// How portals are spoken to.
-    pub portal: PortalConfig,
     /// How Onfido is asked for signing tokens.
     pub onfido: OnfidoConfig,
 }
@@ -50,20 +37,13 @@ pub enum SignaturePolicy {
     Off,
 }
 
-/// How an event reaches the portal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Delivery {
-    /// Before the answer: 200 means that the portal took it.
-    Direct,
-    /// After the answer: 200 means that the event is durable, and it is delivered until the portal took it.
-    Stored,
-}
-
 /// The settings below `onfido`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OnfidoConfig {
+    /// TCP and TLS set-up together; default 3 s.
+    #[serde(with = "humantime_serde")]
+    pub connect: Duration,
     /// PEM certificates that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Whether Onfido's API may be another machine without TLS, such as a simulated one; default `false`.
@@ -73,27 +53,28 @@ pub struct OnfidoConfig {
 // === impl Config ===
 
 impl Config {
-    /// Lists what is wrong with the settings.
-    pub(crate) fn problems(&self) -> ConfigErrors {
-        let rules = [
-            (
-                self.signature == SignaturePolicy::Off && !self.allow_unsigned,
-                "signature: \"off\" lets anyone post events, so it needs allow_unsigned = true beside it",
-            ),
-            (self.events.is_empty(), "events: must name at least one action, or \"*\""),
-            (self.events.iter().any(String::is_empty), "events: must not hold an empty name"),
-            (self.max_body.as_u64() == 0, "max_body: must be greater than zero"),
-            (
-                self.deadline.is_zero() || self.deadline >= ONFIDO_PATIENCE,
-                "deadline: must be greater than zero and less than 10s, the time that Onfido waits",
-            ),
-            (self.portal.connect.is_zero(), "portal.connect: must be greater than zero"),
-            (self.portal.login_lifetime.is_zero(), "portal.login_lifetime: must be greater than zero"),
-        ];
-        let own = rules.into_iter().filter_map(|(broken, text)| broken.then_some(text));
-        let texts = own.chain(self.store.problems()).chain(self.dispatch.problems());
-        let error = |(path, reason)| ConfigError::at(path, reason);
-        texts.filter_map(|text: &str| text.split_once(": ")).map(error).collect()
+    /// Checks the values.
+    ///
+    /// # Errors
+    ///
+    /// All problems, by key.
+    pub(crate) fn check(&self) -> Result<(), ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        errors.require(
+            self.signature == SignaturePolicy::Required || self.allow_unsigned,
+            "signature",
+            "\"off\" lets anyone post events, so it needs allow_unsigned = true beside it",
+        );
+        errors.require(!self.events.is_empty(), "events", "must name at least one action, or \"*\"");
+        errors.require(!self.events.iter().any(String::is_empty), "events", "must not hold an empty name");
+        errors.require(self.max_body.as_u64() > 0, "max_body", "must be greater than zero");
+        errors.require(
+            !self.deadline.is_zero() && self.deadline < ONFIDO_TIMEOUT,
+            "deadline",
+            "must be greater than zero and less than 10s, the time that Onfido waits",
+        );
+        errors.require(!self.onfido.connect.is_zero(), "onfido.connect", "must be greater than zero");
+        errors.finish()
     }
 }
 
@@ -105,17 +86,21 @@ impl Default for Config {
             events: vec!["report.completed".to_owned()],
             max_body: ByteSize::kib(64),
             deadline: Duration::from_secs(9),
-            delivery: Delivery::Stored,
-            store: StoreConfig::default(),
-            dispatch: DispatchConfig::default(),
-            portal: PortalConfig::default(),
             onfido: OnfidoConfig::default(),
         }
     }
 }
 
+// === impl OnfidoConfig ===
+
+impl Default for OnfidoConfig {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(3), ca_file: None, allow_http: false }
+    }
+}
+
 /// Onfido's description of the webhook callback asks for an answer within 10 seconds (API v3.6).
-const ONFIDO_PATIENCE: Duration = Duration::from_secs(10);
+const ONFIDO_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

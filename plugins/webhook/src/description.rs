@@ -1,4 +1,4 @@
-//! What the webhook and its operators' pages answer, for the gateway's API description.
+//! What the webhook answers, for the gateway's API description.
 
 use kyc_plugin_api::RouteApi;
 use serde_json::Value;
@@ -9,18 +9,12 @@ pub(crate) fn notify(api: &mut RouteApi) {
     api.refusals.extend(REFUSALS);
 }
 
-/// The pages of stored events.
-pub(crate) fn events() -> Value {
-    read(EVENTS)
-}
-
 fn read(text: &str) -> Value {
     // They are part of this program; a test reads them.
     serde_json::from_str(text).unwrap_or_default()
 }
 
 const NOTIFY: &str = include_str!("notify.openapi.json");
-const EVENTS: &str = include_str!("events.openapi.json");
 const REFUSALS: [(u16, &str); 2] = [
     (401, "The signature is missing or wrong, or no tenant has this configuration name."),
     (415, "The body is not declared as JSON."),
@@ -37,6 +31,5 @@ mod tests {
         notify(&mut api);
 
         assert!(api.paths[""]["post"].is_object() && api.components["schemas"]["Notification"].is_object());
-        assert!(events()["paths"]["/replay"]["post"].is_object());
     }
 }

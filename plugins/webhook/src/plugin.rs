@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
+use kyc_events::{Accepted, Intake, Notification};
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
-    AuditLog, Background, BodyWish, Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Operations,
-    Outcome, Phases, Plugin, Problem, ProblemKind, Result, RouteApi,
+    BodyWish, Build, ConfigError, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Phases, Plugin,
+    Problem, ProblemKind, Result, RouteApi,
 };
-use kyc_portal::{PortalConfig, Portals};
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use tokio::time::{Instant, timeout_at};
@@ -22,9 +22,7 @@ use crate::content_type::require_json;
 use crate::event_filter::EventFilter;
 use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
-use crate::store::Accepted;
-use crate::stored::{Stored, StoredAudit};
-use crate::{Config, Delivery, SignaturePolicy, configuration_name, description};
+use crate::{Config, SignaturePolicy, configuration_name, description};
 
 /// One webhook route.
 pub struct Notifications {
@@ -32,7 +30,7 @@ pub struct Notifications {
     events: EventFilter,
     max_body: usize,
     deadline: Duration,
-    delivery: Way,
+    intake: Arc<dyn Intake>,
     counted: CounterFamily<2>,
     unsigned: CounterFamily<1>,
 }
@@ -40,12 +38,6 @@ pub struct Notifications {
 enum Verification {
     Required(SigningTokens),
     Off,
-}
-
-/// How an event reaches its portal.
-enum Way {
-    Direct(Arc<Portals>),
-    Stored(Arc<Stored>),
 }
 
 /// What became of a notification that was answered 200.
@@ -66,6 +58,15 @@ struct Deadline(Instant);
 // === impl Handled ===
 
 impl Handled {
+    fn of(accepted: Accepted) -> Self {
+        match accepted {
+            Accepted::Delivered => Self::Delivered,
+            Accepted::Stored => Self::Stored,
+            Accepted::Revived => Self::Revived,
+            Accepted::Duplicate => Self::Duplicate,
+        }
+    }
+
     /// The name in metrics.
     fn name(self) -> &'static str {
         match self {
@@ -88,14 +89,11 @@ impl Notifications {
     ///
     /// Every problem with the settings.
     pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
-        config.problems().finish()?;
+        config.check()?;
         let verification = match config.signature {
-            SignaturePolicy::Required => Verification::Required(SigningTokens::new(
-                config.portal.connect,
-                &config.onfido,
-                build.folder,
-                build.metrics,
-            )?),
+            SignaturePolicy::Required => {
+                Verification::Required(SigningTokens::new(&config.onfido, build.folder, build.metrics)?)
+            }
             SignaturePolicy::Off => {
                 build.warnings.add(format!(
                     "SIGNATURES ARE NOT VERIFIED: anyone can post events to route `{}`",
@@ -104,18 +102,13 @@ impl Notifications {
                 Verification::Off
             }
         };
-        let ca_file = config.portal.ca_file.as_ref().map(|file| build.folder.join(file));
-        let portals = PortalConfig { ca_file, ..config.portal.clone() };
-        let portals = Arc::new(Portals::new(&portals, build.metrics)?);
+        let intake = build.services.get::<Arc<dyn Intake>>();
         Ok(Self {
             verification,
             events: EventFilter::new(&config.events),
             max_body: usize::try_from(config.max_body.as_u64()).unwrap_or(usize::MAX),
             deadline: config.deadline,
-            delivery: match config.delivery {
-                Delivery::Direct => Way::Direct(portals),
-                Delivery::Stored => Way::Stored(Arc::new(Stored::new(config, portals, build)?)),
-            },
+            intake: intake.ok_or_else(|| ConfigError::new("this gateway takes no notifications"))?,
             counted: build.metrics.counter(
                 names::WEBHOOK_EVENTS,
                 "Notifications by what became of them.",
@@ -141,32 +134,15 @@ impl Notifications {
         self.verify(cx.extensions().get::<Signature>(), body, tenant).await?;
         require_json(head)?;
         let correlation = Correlation::new(cx.request_id(), cx.trace(head));
-        let event = match (Event::parse(body), &self.delivery) {
-            (Ok(event), _) => event,
-            // The signature proves that Onfido sent it, so it is kept for people to look at.
-            (Err(_), Way::Stored(stored)) => {
-                stored.accept(tenant, body, None, &correlation).await?;
-                return Ok(Handled::Dead);
-            }
-            (Err(error), Way::Direct(_)) => {
-                return Err(Problem::new(ProblemKind::BadRequest, "unusable notification").because(error));
-            }
-        };
-        if !self.events.wants(&event) {
+        // What holds no event is the intake's to keep or to refuse: the signature proves that Onfido has sent it.
+        let event = Event::parse(body).ok();
+        if event.as_ref().is_some_and(|event| !self.events.wants(event)) {
             debug!(request_id = correlation.request_id, tenant = %tenant.name, "notification ignored");
             return Ok(Handled::Ignored);
         }
-        match &self.delivery {
-            Way::Direct(portals) => {
-                portals.deliver(tenant, &event, &correlation.headers(), deadline).await?;
-                Ok(Handled::Delivered)
-            }
-            Way::Stored(stored) => match stored.accept(tenant, body, Some(&event), &correlation).await? {
-                Accepted::Stored => Ok(Handled::Stored),
-                Accepted::Revived => Ok(Handled::Revived),
-                Accepted::Duplicate => Ok(Handled::Duplicate),
-            },
-        }
+        let notification = Notification { tenant, body, event: event.as_ref(), correlation: &correlation };
+        let accepted = self.intake.take(notification, deadline).await?;
+        Ok(if event.is_some() { Handled::of(accepted) } else { Handled::Dead })
     }
 
     async fn verify(&self, signature: Option<&Signature>, body: &[u8], tenant: &Tenant) -> Result<()> {
@@ -196,25 +172,6 @@ impl Plugin for Notifications {
 
     fn phases(&self) -> Phases {
         Phases::REQUEST | Phases::REQUEST_BODY | Phases::LOGGING
-    }
-
-    fn background(&self) -> Option<Arc<dyn Background>> {
-        match &self.delivery {
-            Way::Direct(_) => None,
-            Way::Stored(stored) => Some(Arc::clone(stored) as Arc<dyn Background>),
-        }
-    }
-
-    fn operations(&self) -> Option<Arc<dyn Operations>> {
-        match &self.delivery {
-            Way::Direct(_) => None,
-            Way::Stored(stored) => Some(Arc::clone(stored) as Arc<dyn Operations>),
-        }
-    }
-
-    fn audit(&self) -> Option<Arc<dyn AuditLog>> {
-        let Way::Stored(stored) = &self.delivery else { return None };
-        Some(Arc::new(StoredAudit::new(stored)))
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

@@ -64,20 +64,20 @@ struct WebhookResource {
 // === impl SigningTokens ===
 
 impl SigningTokens {
-    /// Prepares the connection to Onfido; `connect` bounds its set-up.
+    /// Prepares the connection to Onfido.
     ///
     /// # Errors
     ///
     /// What is wrong with the settings.
     pub(crate) fn new(
-        connect: Duration,
         config: &OnfidoConfig,
         folder: &Path,
         metrics: &MetricsRegistry,
     ) -> Result<Self, ConfigErrors> {
         let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
         let trust = Trust::system_and(ca_file.as_deref());
-        let settings = ClientSettings { whole: Some(FETCH_TIMEOUT), ..ClientSettings::new(connect, trust) };
+        let settings =
+            ClientSettings { whole: Some(FETCH_TIMEOUT), ..ClientSettings::new(config.connect, trust) };
         Ok(Self {
             onfido: settings.build().map_err(|error| ConfigError::at("onfido.ca_file", error.to_string()))?,
             cleartext: Cleartext::from_setting(config.allow_http),

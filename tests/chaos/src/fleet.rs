@@ -64,9 +64,9 @@ impl Fleet {
             Some(url) => {
                 fs::write(folder.path().join("database"), url)?;
                 fs::write(folder.path().join("key"), "5e".repeat(32))?;
-                "store.postgres_file = \"database\"\nstore.key_file = \"key\"\n"
+                "events.postgres_file = \"database\"\nstore.key_file = \"key\"\n"
             }
-            None => "store.path = \"store/events.db\"\n",
+            None => "events.path = \"store/events.db\"\n",
         };
         let mut gateways = Vec::new();
         for number in 0..plan.gateways {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use kyc_harness::gateway::{Launch, Start, until_ready};
+use kyc_harness::gateway::{Launch, Start, until_ready, with_dotted_keys_first};
 use kyc_harness::ports::free_addresses;
 use kyc_harness::process::{Process, memory};
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ impl Gateway {
              [[routes]]\nname = \"webhook\"\npaths = [\"/dcs/kyc2/webhook/notify/{{configurationName}}\"]\n\
              methods = [\"POST\"]\n[[routes.plugins]]\nplugin = \"webhook\"\n{webhook}"
         );
-        fs::write(&config, text)?;
+        fs::write(&config, with_dotted_keys_first(&text))?;
         let log = folder.join(format!("gateway-{number}.log"));
         Ok(Self {
             binary: binary.to_owned(),

@@ -246,7 +246,7 @@ fn body(head: &str) -> Option<Cow<'static, [u8]>> {
 }
 
 const TENANTS: u64 = 20;
-/// As many as events are sent at a time (`dispatch.total_in_flight`).
+/// As many as events are sent at a time (`delivery.total_in_flight`).
 const MOST_KEPT: i64 = 64;
 /// Longer than any connection is kept without use.
 const SETTLES: Duration = Duration::from_secs(45);

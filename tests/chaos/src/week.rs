@@ -104,7 +104,7 @@ async fn start(week: &Week, folder: &Path) -> Result<World, Failure> {
     }
     let (clock, keys) = (FakeClock::new(folder)?, Keys::new(folder)?);
     let customers = Customers::start(folder, week.tenants).await?;
-    let settings = format!("store.path = \"store/events.db\"\n{}{SETTINGS}", Keys::SETTINGS);
+    let settings = format!("events.path = \"store/events.db\"\n{}{SETTINGS}", Keys::SETTINGS);
     let mut gateway = Gateway::place(folder, 0, &week.binary, &settings)?;
     gateway.environment = clock.environment();
     File::create(gateway.log())?;
@@ -213,10 +213,10 @@ async fn ask(world: &World, query: &str) -> Result<Vec<Value>, Failure> {
 }
 
 /// The defaults divided by 504, the number of twenty minutes in a week; 10 ms at least, and three seconds for a try.
-const SETTINGS: &str = "dispatch.schedule = [\"10ms\", \"10ms\", \"30ms\", \"60ms\", \"119ms\", \"238ms\", \"595ms\", \
+const SETTINGS: &str = "delivery.schedule = [\"10ms\", \"10ms\", \"30ms\", \"60ms\", \"119ms\", \"238ms\", \"595ms\", \
                         \"1190ms\", \"3571ms\", \"7143ms\", \"14286ms\", \"28571ms\"]\n\
-                        dispatch.give_up = \"20m\"\ndispatch.attempt = \"3s\"\ndispatch.breaker_open = \"10ms\"\n\
-                        dispatch.breaker_longest = \"595ms\"\ndispatch.login_probe = \"119ms\"\n";
+                        delivery.give_up = \"20m\"\ndispatch.attempt = \"3s\"\ndispatch.breaker_open = \"10ms\"\n\
+                        delivery.breaker_longest = \"595ms\"\ndispatch.login_probe = \"119ms\"\n";
 /// Longer than the longest step of the schedule, and than a pause after a refused login.
 const DRAIN: Duration = Duration::from_secs(150);
 const LOOK: Duration = Duration::from_millis(100);

@@ -113,7 +113,7 @@ async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
 async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     let config =
-        stored().replace("dispatch.breaker_open", "dispatch.attempt = \"1s\"\ndispatch.breaker_open");
+        stored().replace("delivery.breaker_open", "delivery.attempt = \"1s\"\ndispatch.breaker_open");
     let (world, clock) = world(folder.path(), &config).await;
     world.acme.set_mode(Mode::Hang);
     let bodies: BTreeSet<String> = (0..4).map(event).collect();
@@ -143,8 +143,8 @@ async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing
     for offset in ["+3600", "-3600", "+691200", "-691200"] {
         let folder = tempfile::tempdir().unwrap();
         let config = stored().replace(
-            "dispatch.breaker_open",
-            "store.keep_delivered = \"1h\"\nstore.keep_keys = \"24h\"\ndispatch.breaker_open",
+            "delivery.breaker_open",
+            "events.keep_delivered = \"1h\"\nstore.keep_keys = \"24h\"\ndispatch.breaker_open",
         );
         let (mut world, clock) = world(folder.path(), &config).await;
         assert_eq!(world.notify("acme", &event(0)).await.status(), 200);

@@ -8,11 +8,11 @@ use kyc_sandbox::portal::{Mode, Portal};
 use crate::support::world::{World, routes};
 
 const QUICK: &str = r#"
-store.path = "store/events.db"
-dispatch.schedule = ["20ms", "50ms", "150ms", "300ms"]
-dispatch.breaker_open = "50ms"
-dispatch.breaker_longest = "300ms"
-dispatch.login_probe = "100ms"
+events.path = "store/events.db"
+delivery.schedule = ["20ms", "50ms", "150ms", "300ms"]
+delivery.breaker_open = "50ms"
+delivery.breaker_longest = "300ms"
+delivery.login_probe = "100ms"
 "#;
 
 /// Stored events, everything at a hundredth of its time.

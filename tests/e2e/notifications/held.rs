@@ -55,7 +55,7 @@ async fn a_mended_portal_is_noticed_although_its_events_are_due_in_an_hour() {
 /// A mended password waited for the breaker for up to a quarter of an hour, and the wrong one was tried meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_tried_again_only_when_it_has_changed() {
-    let config = patient().replace(r#"dispatch.login_probe = "100ms""#, r#"dispatch.login_probe = "1h""#);
+    let config = patient().replace(r#"delivery.login_probe = "100ms""#, r#"delivery.login_probe = "1h""#);
     let world = World::start_with(&config, |entry| with(entry, "ftosPassword", "wrong")).await;
     for number in 0..4 {
         assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
@@ -84,7 +84,7 @@ async fn logged(world: &World, message: &str) -> Value {
 /// Probes left no line: after the first seconds of an outage, the log did not say that it goes on, or why.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_says_why_and_until_when_deliveries_are_held_and_whether_a_changed_entry_helps() {
-    let config = patient().replace(r#"dispatch.login_probe = "100ms""#, r#"dispatch.login_probe = "1h""#);
+    let config = patient().replace(r#"delivery.login_probe = "100ms""#, r#"delivery.login_probe = "1h""#);
     let world = World::start_with(&config, |entry| with(entry, "ftosPassword", "wrong")).await;
     let (onfido, entry) = (world.onfido.address(), tenant("acme", &world.acme.url()));
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
@@ -143,7 +143,7 @@ async fn held(world: &World, tenant: &str, reason: &str) -> Value {
 
 /// "What waits, since when, for what and until when?" could not be asked.
 async fn summarised(config: &str) {
-    let config = config.replace(r#"dispatch.login_probe = "100ms""#, r#"dispatch.login_probe = "1h""#);
+    let config = config.replace(r#"delivery.login_probe = "100ms""#, r#"delivery.login_probe = "1h""#);
     let wrong =
         |entry: Value| if entry["Name"] == "acme" { with(entry, "ftosPassword", "wrong") } else { entry };
     let world = World::start_with(&config, wrong).await;
@@ -199,8 +199,8 @@ async fn a_summary_of_a_database_says_what_waits_for_what_and_until_when() {
 /// A replay of a waiting event did not shorten its wait, and did not say why: its tenant was held.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_tries_waiting_events_now_or_says_what_holds_them() {
-    let hour = r#"dispatch.breaker_open = "1h""#;
-    let config = patient().replace(r#"dispatch.breaker_open = "50ms""#, hour);
+    let hour = r#"delivery.breaker_open = "1h""#;
+    let config = patient().replace(r#"delivery.breaker_open = "50ms""#, hour);
     let world = World::start(&config).await;
     world.acme.set_mode(Mode::LoginDown);
     world.globex.set_mode(Mode::TooManyRequests { retry_after: 600 });

@@ -98,11 +98,11 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     let server = Postgres::start().unwrap();
     std::fs::write(kept.path().join("url"), server.url()).unwrap();
     let settings = format!(
-        "store.postgres_file = {:?}\nstore.key_file = {:?}\n",
+        "events.postgres_file = {:?}\nstore.key_file = {:?}\n",
         kept.path().join("url"),
         kept.path().join("key")
     );
-    let moved = Setup::default().config(&stored().replace("store.path = \"store/events.db\"\n", &settings));
+    let moved = Setup::default().config(&stored().replace("events.path = \"store/events.db\"\n", &settings));
     let moved = moved.spawn().await;
     let live = store.join("events.db").to_string_lossy().into_owned();
     let while_running = events(&moved, &["copy", "--from", &live, "--reason", "to PostgreSQL"]);
@@ -136,7 +136,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stores_key_may_come_with_the_tenants() {
-    let quick = stored().replace("store.path", "store.key_document = \"EventStore-Key\"\nstore.path");
+    let quick = stored().replace("events.path", "events.key_document = \"EventStore-Key\"\nstore.path");
     let world = World::start(&quick).await;
     // The document has no such value yet.
     let before = world.notify("acme", &event(1)).await.status();

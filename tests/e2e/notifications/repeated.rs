@@ -32,9 +32,9 @@ async fn a_notification_is_known_after_the_stores_key_was_rotated() {
     std::fs::write(&current, "5e".repeat(32)).unwrap();
     std::fs::write(&previous, "5d".repeat(32)).unwrap();
     let setting = format!(
-        "store.key_file = {current:?}\nstore.previous_key_file = {previous:?}\nstore.path = \"store/events.db\""
+        "events.key_file = {current:?}\nstore.previous_key_file = {previous:?}\nstore.path = \"store/events.db\""
     );
-    let world = World::start(&stored().replace("store.path = \"store/events.db\"", &setting)).await;
+    let world = World::start(&stored().replace("events.path = \"store/events.db\"", &setting)).await;
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
     wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
     std::fs::rename(&current, &previous).unwrap();

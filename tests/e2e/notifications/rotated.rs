@@ -35,10 +35,10 @@ impl Keys {
 
     fn config(&self) -> String {
         let keys = format!(
-            "store.key_file = {:?}\nstore.previous_key_file = {:?}\nstore.path",
+            "events.key_file = {:?}\nstore.previous_key_file = {:?}\nstore.path",
             self.current, self.previous
         );
-        stored().replace("store.path", &keys)
+        stored().replace("events.path", &keys)
     }
 }
 

@@ -14,9 +14,9 @@ pub(crate) fn config(server: &Postgres, folder: &std::path::Path) -> String {
     std::fs::write(&url, server.url()).unwrap();
     std::fs::write(&key, "5e".repeat(32)).unwrap();
     let store = format!(
-        "store.postgres_file = {url:?}\nstore.key_file = {key:?}\ndispatch.attempt = \"1s\"\ndispatch.lease = \"2s\"\n"
+        "events.postgres_file = {url:?}\nstore.key_file = {key:?}\ndispatch.attempt = \"1s\"\ndispatch.lease = \"2s\"\n"
     );
-    stored().replace("store.path = \"store/events.db\"\n", &store)
+    stored().replace("events.path = \"store/events.db\"\n", &store)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use kyc_harness::gateway::binary;
-use kyc_harness::gateway::{Launch, Log, becomes_ready};
+use kyc_harness::gateway::{Launch, Log, becomes_ready, with_dotted_keys_first};
 use kyc_harness::process::{Process, memory, signal};
 use serde_json::{Value, json};
 
@@ -149,7 +149,7 @@ impl Setup {
         let admin = if self.config.contains("[admin]") { "" } else { "[admin]\naddress = \"127.0.0.1:0\"\n" };
         let config = format!("{admin}{}{listeners}{}", self.source, self.config);
         let file = folder.path().join("gateway.toml");
-        std::fs::write(&file, &config).unwrap();
+        std::fs::write(&file, with_dotted_keys_first(&config)).unwrap();
         let program = binary(self.binary);
         let launch = if self.confined { confined(&program, &file) } else { Launch::new(program, file) };
         let own = ["[[listeners]]", "[admin.operations]\naddress"].map(|one| config.matches(one).count());

@@ -19,7 +19,7 @@ pub(crate) struct World {
 pub(crate) const EVENT: &str = r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"r-1","status":"complete","n":1.10}}}"#;
 
 /// The settings of a webhook route that keeps nothing.
-pub(crate) const DIRECT: &str = "delivery = \"direct\"\n";
+pub(crate) const DIRECT: &str = "delivery.mode = \"direct\"\n";
 
 /// Both default routes, the webhook's with these settings.
 pub(crate) fn routes(webhook: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod launch;
 mod log;
+mod settings;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use crate::process::{LONGEST_WAIT, Process};
 pub use launch::{Launch, Start, becomes_ready, until_ready};
 pub use log::Log;
+pub use settings::with_dotted_keys_first;
 
 /// A running gateway; dropping it kills it.
 #[derive(Debug)]

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use http::{Method, Response, StatusCode, header};
-use kyc_plugin_api::{AuditError, Changed, Operations};
+use kyc_events::AuditError;
+use kyc_plugin_api::{Changed, Operations};
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use url::form_urlencoded;

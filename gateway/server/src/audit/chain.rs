@@ -1,6 +1,6 @@
 //! The chain: how an entry follows from the one before.
 
-use kyc_plugin_api::AuditEntry;
+use kyc_events::AuditEntry;
 use sha2::{Digest, Sha256};
 
 /// The entry that comes behind another one, or the first.

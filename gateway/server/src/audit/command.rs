@@ -78,7 +78,7 @@ impl AuditCommand {
             Self::Verify { file, head, json } => {
                 match config::load(&file.config, registry, instruments, config::Purpose::Use) {
                     Ok(settings) => {
-                        let records = assembly::records(&settings.offers, &settings.admin);
+                        let records = assembly::records(&settings);
                         let mut verifier = Verifier::new(head);
                         let scanned = terminal::wait_for(async {
                             records.open().await.map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use kyc_plugin_api::{AuditEntry, AuditError, AuditLog};
+use kyc_events::{AuditEntry, AuditError, AuditLog};
 use serde::{Deserialize, Serialize};
 
 /// A file to which lines are added, by one process at a time.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::StatusCode;
-use kyc_plugin_api::{AuditError, AuditLog};
+use kyc_events::{AuditError, AuditLog};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 

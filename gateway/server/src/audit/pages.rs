@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
-use kyc_plugin_api::{AuditEntry, AuditError, AuditLog, Operations};
+use kyc_events::{AuditEntry, AuditError, AuditLog};
+use kyc_plugin_api::Operations;
 use serde_json::{Map, Value, json};
 
 use super::record::{self, time};

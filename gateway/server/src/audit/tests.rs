@@ -4,7 +4,7 @@ use std::sync::Mutex as Guarded;
 use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
-use kyc_plugin_api::AuditEntry;
+use kyc_events::AuditEntry;
 use tokio::time::Instant;
 
 use super::*;

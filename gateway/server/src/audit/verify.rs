@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use kyc_plugin_api::AuditEntry;
+use kyc_events::AuditEntry;
 use serde::Deserialize;
 
 use super::chain::{FIRST, hash};

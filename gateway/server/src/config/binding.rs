@@ -12,10 +12,9 @@ use kyc_plugin_api::{Plugin, Role, Warnings};
 use kyc_tenants::{Document, OnfidoHosts};
 
 use super::issuers::Issuers;
-use super::order;
 use super::raw::RawRoute;
 use super::routes::Reach;
-use super::{Purpose, TenantSource};
+use super::{Purpose, TenantSource, order};
 use crate::decoding::Problems;
 
 /// What is known of routes before a document is looked into.

@@ -9,11 +9,10 @@ use kyc_plugin_api::Warnings;
 use kyc_proxy::{ProxySettings, RouteTable};
 use toml::{Table, Value};
 
-use super::Folder;
-use super::addresses;
 use super::issuers::Authority;
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
+use super::{Folder, addresses};
 use crate::decoding::{Problems, decode};
 use crate::listeners::{Balancers, GateLimits, TlsFiles, WhenFull};
 

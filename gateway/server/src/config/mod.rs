@@ -3,6 +3,7 @@
 mod addresses;
 mod admin;
 mod binding;
+mod events;
 mod issuers;
 mod listeners;
 mod log;

@@ -9,8 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+
 pub(crate) use downstream::Downstream;
 use ipnet::IpNet;
+use kyc_delivery::DeliveryConfig;
+use kyc_events::EventsConfig;
+use kyc_portal::PortalConfig;
 pub(crate) use operations::{RawLogin, RawOperations, SocketMode};
 use serde::{Deserialize, Serialize};
 pub(crate) use vault::{Auth, Vault, Version};
@@ -25,6 +29,9 @@ pub(crate) struct Raw {
     pub(crate) admin: Admin,
     pub(crate) log: Log,
     pub(crate) tenants: Tenants,
+    pub(crate) events: EventsConfig,
+    pub(crate) delivery: DeliveryConfig,
+    pub(crate) portal: PortalConfig,
     pub(crate) routes: Vec<RawRoute>,
 }
 
@@ -180,6 +187,9 @@ impl Default for Raw {
             admin: Admin::default(),
             log: Log::default(),
             tenants: Tenants::default(),
+            events: EventsConfig::default(),
+            delivery: DeliveryConfig::default(),
+            portal: PortalConfig::default(),
             routes: vec![
                 RawRoute::new(
                     "webhook",

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use http::Method;
-use kyc_plugin_api::{AuditLog, Background, Build, Operations, Plugin, Role};
+use kyc_delivery::Delivery;
+use kyc_plugin_api::{Background, Build, Operations, Plugin, Role, Services};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
-use super::Folder;
 use super::binding::{self, Bindings};
 use super::issuers::Authority;
-use super::order;
 use super::raw::RawRoute;
+use super::{Folder, order};
 use crate::decoding::Problems;
+use crate::delivery::DeliveryWork;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
+use crate::stored_events::EventPages;
 
 /// Who can reach a route.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +36,21 @@ pub(crate) struct Reach {
 pub(crate) struct Offers {
     pub(crate) backgrounds: Vec<Arc<dyn Background>>,
     pub(crate) operations: Vec<Arc<dyn Operations>>,
-    /// Stores that can keep the audit records; the first one does.
-    pub(crate) audits: Vec<Arc<dyn AuditLog>>,
     /// What the routes can say of themselves.
     pub(crate) described: Vec<DescribedRoute>,
     /// Where it matters whether tenants name their callers, and how.
     pub(crate) bindings: Bindings,
+}
+
+// === impl Offers ===
+
+impl Offers {
+    /// Adds what delivers stored events, and its pages.
+    pub(crate) fn add_delivery(&mut self, delivery: Option<Arc<Delivery>>) {
+        let Some(delivery) = delivery else { return };
+        self.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
+        self.operations.push(Arc::new(EventPages::new(delivery)));
+    }
 }
 
 /// A route and who can describe it.
@@ -56,7 +67,7 @@ pub(crate) fn check(
     raw: Vec<RawRoute>,
     folder: &Folder,
     registry: &Registry,
-    instruments: &Instruments,
+    (instruments, services): (&Instruments, &Services),
     reach: &dyn Fn(&str) -> Reach,
     problems: &mut Problems,
 ) -> Option<(RouteTable, Offers)> {
@@ -79,7 +90,7 @@ pub(crate) fn check(
             problems.add(format!("{path}.paths[{place}]"), "must begin with `/`, or it matches nothing");
         }
         let methods = methods(&route.methods, &path, problems);
-        let plugins = plugins(&route, &path, folder, registry, instruments, problems);
+        let plugins = plugins(&route, &path, folder, registry, (instruments, services), problems);
         // A plugin that could not be built may be the one that checks callers; it is a problem already.
         let is_whole = plugins.len() == route.plugins.len();
         let reach = reach(&route.name);
@@ -99,7 +110,6 @@ pub(crate) fn check(
         }
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
         offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.operations()));
-        offers.audits.extend(plugins.iter().filter_map(|(_, plugin)| plugin.audit()));
         offers.described.extend(route.paths.first().map(|pattern| DescribedRoute {
             pattern: pattern.clone(),
             methods: methods.clone(),
@@ -154,7 +164,7 @@ fn plugins(
     path: &str,
     folder: &Folder,
     registry: &Registry,
-    instruments: &Instruments,
+    (instruments, services): (&Instruments, &Services),
     problems: &mut Problems,
 ) -> Vec<(String, Arc<dyn Plugin>)> {
     let Instruments { metrics, warnings } = instruments;
@@ -164,6 +174,7 @@ fn plugins(
         folder: folder.path(),
         metrics: metrics.registry(),
         warnings,
+        services,
     };
     let mut built = Vec::with_capacity(route.plugins.len());
     for (place, settings) in route.plugins.iter().enumerate() {

@@ -1,17 +1,20 @@
 //! Checked settings: what the gateway is assembled from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use kyc_delivery::Delivery;
+use kyc_events::Intake;
+use kyc_plugin_api::Services;
 use kyc_tenants::{VaultAuth, VaultSettings, WatchSettings};
 
 use super::admin::AdminSettings;
 use super::binding::Binding;
-use super::listeners::Listener;
-use super::listeners::Unrouted;
+use super::listeners::{Listener, Unrouted};
 use super::log::LogSettings;
 use super::raw::Raw;
-use super::{Folder, Offers, Purpose, admin, binding, listeners, log, routes, tenants, tls};
+use super::{Folder, Offers, Purpose, admin, binding, events, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
@@ -35,6 +38,10 @@ pub(crate) struct Settings {
     pub(crate) tenants: TenantSource,
     /// What plugins do beside requests.
     pub(crate) offers: Offers,
+    /// The store and what delivers from it, unless nothing is stored.
+    pub(crate) delivery: Option<Arc<Delivery>>,
+    /// Whether a route takes notifications.
+    pub(crate) delivers: bool,
     /// For the summary of `check`: each route's name and plugins.
     pub(crate) summary: Vec<String>,
     /// Each listener, and whose address counts there.
@@ -108,7 +115,11 @@ impl Settings {
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
-        let routes = routes::check(raw.routes, folder, registry, instruments, &reach, problems);
+        let services = Services::default();
+        let events = (&raw.events, raw.delivery, raw.portal);
+        let delivery = events::offer(events, folder, instruments, &services, problems);
+        let using = (instruments, &services);
+        let routes = routes::check(raw.routes, folder, registry, using, &reach, problems);
         let (routes, offers) = routes?;
         let tenants = tenants?;
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
@@ -129,6 +140,8 @@ impl Settings {
             tenants_max_age,
             tenants,
             offers,
+            delivers: services.is_taken::<Arc<dyn Intake>>(),
+            delivery,
             summary,
             listening,
         })

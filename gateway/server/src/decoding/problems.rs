@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use kyc_model::ConfigErrors;
+
 /// All problems of one file, each with the path of its key.
 #[derive(Debug)]
 pub(crate) struct Problems {
@@ -26,6 +28,18 @@ impl Problems {
         let readable = !self.distrusted.iter().any(|place| is_within(&problem.0, place));
         if readable && !self.found.contains(&problem) {
             self.found.push(problem);
+        }
+    }
+
+    /// Notes the problems of a section.
+    pub(crate) fn add_all(&mut self, section: &str, errors: &ConfigErrors) {
+        for error in errors.iter() {
+            let path = if error.path().is_empty() {
+                section.to_owned()
+            } else {
+                format!("{section}.{}", error.path())
+            };
+            self.add(path, error.reason());
         }
     }
 

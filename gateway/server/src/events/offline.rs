@@ -1,16 +1,18 @@
 //! Commands that open the store of events themselves, with an audit record before and after.
 //!
 //! An export shows bodies and so personal data, and a copy moves all of them. Whoever can read the files could do without
-//! these commands; the records say who used them, and why.
+//! these commands; the records say who used them, and why. A backup is sealed like the store, and a verification shows
+//! nothing of an event: they need no record.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use http::StatusCode;
-use kyc_plugin_api::{AuditLog, Operations};
+use kyc_events::{AuditLog, EventStore, Filter};
 use serde_json::{Map, Value};
-use url::form_urlencoded;
 
 use crate::audit::{Attempt, Audit, Peer};
 use crate::cli::ConfigFile;
@@ -18,43 +20,72 @@ use crate::config::Settings;
 use crate::instruments::Instruments;
 use crate::registry::Registry;
 use crate::remote::{Parameters, Why};
+use crate::stored_events::{export, filter};
 use crate::{assembly, config, terminal};
 
-/// What is done to a store without a gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is done to a store without a gateway, and shows or moves what is in it.
+#[derive(Clone, Debug)]
 pub(super) enum Command {
-    Export,
-    Copy,
+    /// Writes events with their bodies.
+    Export(Box<Filter>),
+    /// Moves a SQLite file into the database.
+    Copy(String),
 }
 
-/// Lets the plugin that keeps events do a command on its store.
+/// Does a command on the store, with its audit records.
 pub(super) fn offline(
     file: &ConfigFile,
     registry: &Registry,
     instruments: &Instruments,
-    (command, why): (Command, &Why),
+    (command, why): (&Command, &Why),
     parameters: &Parameters,
 ) -> ExitCode {
     let attempt = match attempt(command, why, parameters) {
         Ok(attempt) => attempt,
         Err(reason) => return terminal::fail(&reason),
     };
-    with_store(file, registry, instruments, parameters, |settings, events, query, out| {
-        let records = assembly::records(&settings.offers, &settings.admin);
-        terminal::wait_for(recorded(command, &attempt, records, (events, query, out)))
+    with_store(file, registry, instruments, |settings, store, out| {
+        terminal::wait_for(recorded(command, &attempt, assembly::records(settings), (store, out)))
     })
 }
 
-/// The same for what only reads, and shows nothing of an event: without a record.
-pub(super) fn unrecorded(
+/// The filter of a command line's parameters.
+pub(super) fn export_of(parameters: &Parameters) -> Result<Command, String> {
+    let mut parameters: BTreeMap<String, String> =
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Ok(Command::Export(Box::new(filter(&mut parameters).map_err(|(_, reason)| reason)?)))
+}
+
+/// Writes the whole store into a new file.
+pub(super) fn backup(
     file: &ConfigFile,
     registry: &Registry,
     instruments: &Instruments,
-    command: &str,
-    parameters: &Parameters,
+    to: &str,
 ) -> ExitCode {
-    with_store(file, registry, instruments, parameters, |_, events, query, out| {
-        terminal::wait_for(events.offline(command, query, out))
+    with_store(file, registry, instruments, |_, store, out| {
+        let backup = async { store.backup(Path::new(to)).await.map_err(|error| error.to_string()) };
+        let of = terminal::wait_for(backup)?;
+        writeln!(out, "{to} holds all of {}; keep the key with it", of.display())
+            .map_err(|error| error.to_string())
+    })
+}
+
+/// Checks that a copy of a store is whole, and opens with the configured keys.
+pub(super) fn verify(
+    file: &ConfigFile,
+    registry: &Registry,
+    instruments: &Instruments,
+    copy: &str,
+) -> ExitCode {
+    with_store(file, registry, instruments, |_, store, out| {
+        let verify = async { store.verify(Path::new(copy)).await.map_err(|error| error.to_string()) };
+        let verified = terminal::wait_for(verify)?;
+        writeln!(out, "{copy} is whole: {verified}").map_err(|error| error.to_string())?;
+        match verified.unopened {
+            0 => Ok(()),
+            unopened => Err(format!("{unopened} events do not open with the configured keys")),
+        }
     })
 }
 
@@ -62,20 +93,17 @@ fn with_store(
     file: &ConfigFile,
     registry: &Registry,
     instruments: &Instruments,
-    parameters: &Parameters,
-    work: impl FnOnce(&Settings, &dyn Operations, &str, &mut (dyn Write + Send)) -> Result<(), String>,
+    work: impl FnOnce(&Settings, &EventStore, &mut (dyn Write + Send)) -> Result<(), String>,
 ) -> ExitCode {
     let settings = match config::load(&file.config, registry, instruments, config::Purpose::Use) {
         Ok(settings) => settings,
         Err(problems) => return terminal::fail(&problems),
     };
-    let Some(events) = settings.offers.operations.iter().find(|operations| operations.name() == "events")
-    else {
+    let Some(delivery) = settings.delivery.as_ref().filter(|_| settings.delivers) else {
         return terminal::fail(&"no route of this configuration stores events");
     };
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let mut out = terminal::JsonLines::new(io::BufWriter::new(io::stdout()));
-    let done = work(&settings, events.as_ref(), &query, &mut out);
+    let done = work(&settings, delivery.store(), &mut out);
     // What was written is shown, also when it is not all.
     let flushed = out.flush().map_err(|error| error.to_string());
     match done.and(flushed) {
@@ -86,20 +114,20 @@ fn with_store(
 
 /// Does a command between its two records.
 async fn recorded(
-    command: Command,
+    command: &Command,
     attempt: &Attempt,
     records: Arc<dyn AuditLog>,
-    (events, query, out): (&dyn Operations, &str, &mut (dyn Write + Send)),
+    (store, out): (&EventStore, &mut (dyn Write + Send)),
 ) -> Result<(), String> {
-    if command == Command::Copy {
+    if let Command::Copy(from) = command {
         // The records of the file come first, as otherwise the database would have a chain of its own.
-        events.offline("copy-audit", query, &mut io::sink()).await?;
+        store.copy_audit_from(Path::new(from)).await.map_err(|error| error.to_string())?;
     }
     let refused = |error| format!("nothing was done, because this needs its audit record: {error}");
     records.open().await.map_err(refused)?;
     let audit = Arc::new(Audit::new(records));
     let begun = audit.begin(attempt).await.map_err(refused)?;
-    let done = events.offline(command.name(), query, out).await;
+    let done = command.carry_out(store, out).await;
     let status = if done.is_ok() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
     if let Some(tries_again) = audit.end(attempt, begun, status, None).await {
         let ended = tries_again.await.map_err(|error| error.to_string());
@@ -112,7 +140,7 @@ async fn recorded(
 }
 
 /// Who runs this, what for, and on which events.
-fn attempt(command: Command, why: &Why, parameters: &Parameters) -> Result<Attempt, String> {
+fn attempt(command: &Command, why: &Why, parameters: &Parameters) -> Result<Attempt, String> {
     let uid = rustix::process::getuid().as_raw();
     let filter: Map<String, Value> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
@@ -131,19 +159,33 @@ fn attempt(command: Command, why: &Why, parameters: &Parameters) -> Result<Attem
 // === impl Command ===
 
 impl Command {
-    fn name(self) -> &'static str {
+    async fn carry_out(&self, store: &EventStore, out: &mut (dyn Write + Send)) -> Result<(), String> {
         match self {
-            Self::Export => "export",
-            Self::Copy => "copy",
+            Self::Export(filter) => export(store, filter, out).await,
+            Self::Copy(from) => {
+                let done = store.copy_from(Path::new(from)).await.map_err(|error| error.to_string())?;
+                let audit = match done.has_audit {
+                    true => "",
+                    false => "; its audit records stay there, since the database has its own",
+                };
+                writeln!(
+                    out,
+                    "{} events copied, {} were there; the file is {} now{audit}",
+                    done.copied,
+                    done.known,
+                    done.aside.display()
+                )
+                .map_err(|error| error.to_string())
+            }
         }
     }
 
     /// What it is called in a record.
-    fn operation(self) -> &'static str {
+    fn operation(&self) -> &'static str {
         let [export, copy] = RECORDED;
         match self {
-            Self::Export => export,
-            Self::Copy => copy,
+            Self::Export(_) => export,
+            Self::Copy(_) => copy,
         }
     }
 }

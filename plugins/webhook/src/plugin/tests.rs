@@ -3,31 +3,19 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use httpmock::MockServer;
 use kyc_model::RequestId;
-use kyc_plugin_api::testkit::{ctx, head, tenant};
-use kyc_plugin_api::{Connection, Factory, MetricsRegistry, Outcome, Params, Warnings};
+use kyc_plugin_api::testkit::{build_with, ctx, head, tenant};
+use kyc_plugin_api::{Connection, Outcome, Params};
 
-use super::{Build, Bytes, Ctx, Flow, Notifications, Plugin, Problem, ProblemKind, RequestHeader, Tenant};
-use crate::{Config, Webhook};
+use super::{Bytes, Ctx, Flow, Notifications, Plugin, Problem, ProblemKind, RequestHeader, Tenant};
+use crate::Webhook;
+use crate::config::tests::services;
 
 const REPORT: &str =
     r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"r"}}}"#;
 const CHECK: &str = r#"{"payload":{"resource_type":"check","action":"check.completed","object":{"id":"c"}}}"#;
 
 fn plugin(settings: &str) -> Notifications {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let config: Config = toml::from_str(&format!("delivery = \"direct\"\n{settings}")).unwrap();
-    let (metrics, warnings) = (MetricsRegistry::default(), Warnings::default());
-    Webhook::build(
-        config,
-        &Build {
-            route: "test",
-            any_tenant: false,
-            folder: std::path::Path::new(""),
-            metrics: &metrics,
-            warnings: &warnings,
-        },
-    )
-    .unwrap()
+    build_with::<Webhook>(settings, &services()).unwrap()
 }
 
 fn acme(portal: &str) -> Tenant {

@@ -10,7 +10,7 @@ use super::{
 fn tokens() -> SigningTokens {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (config, folder) = (OnfidoConfig::default(), Path::new(""));
-    SigningTokens::new(Duration::from_secs(3), &config, folder, &MetricsRegistry::default()).unwrap()
+    SigningTokens::new(&config, folder, &MetricsRegistry::default()).unwrap()
 }
 
 fn without_token(onfido: &MockServer) -> Tenant {

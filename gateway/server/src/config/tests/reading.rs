@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::decoding::{Problems, decode};
 use serde::Deserialize;
 use toml::Value;
+
+use crate::decoding::{Problems, decode};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

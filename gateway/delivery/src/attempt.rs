@@ -1,0 +1,234 @@
+//! One try to deliver one event, and its record.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use kyc_events::{
+    Attempt, Change, Claim, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, now,
+};
+use kyc_model::{Correlation, Event, Tenant};
+use kyc_portal::{Answer, DeliveryClass, DeliveryError};
+use rand::RngExt;
+use tokio::time::{Instant, sleep};
+
+use crate::context::DeliveryContext;
+use crate::retry::{self, Age};
+
+/// What a try has shown, once it is recorded.
+#[derive(Debug)]
+pub(crate) struct Attempted {
+    pub(crate) claim: Claim,
+    /// The lane.
+    pub(crate) tenant: String,
+    /// The tenant's name at receipt.
+    pub(crate) received_for: String,
+    /// When it is due again, if it is.
+    pub(crate) due: Option<Millis>,
+    /// None for an event that could not be read, which says nothing about the portal.
+    pub(crate) outcome: Option<Result<(), DeliveryError>>,
+}
+
+/// When an event was claimed, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) wall: Millis,
+    pub(crate) at: Instant,
+    /// Whether the try is to show that a held portal is back.
+    pub(crate) is_probe: bool,
+}
+
+/// Delivers and records; returns only when the store has taken the result. Without a recipient, the event is parked.
+pub(crate) async fn attempt(
+    context: DeliveryContext,
+    lane: String,
+    recipient: Option<Arc<Tenant>>,
+    due: DueEvent,
+    claimed: Claimed,
+) -> Attempted {
+    let (at, begun) = (now(), Instant::now());
+    let is_known = context.keyring.knows(due.body.key_id);
+    let tenant = match recipient {
+        Some(tenant) if is_known => tenant,
+        Some(_) => return park(&context, lane, due, at, ParkReason::UnknownKey).await,
+        None => return park(&context, lane, due, at, ParkReason::UnknownCustomer).await,
+    };
+    let event = context
+        .keyring
+        .open(due.uid, &due.owner, &due.body)
+        .ok()
+        .and_then(|body| Event::parse(&Bytes::from(body)).ok());
+    failpoint!("claimed");
+    let mut answer = None;
+    let (outcome, next) = match event {
+        Some(event) => {
+            let outcome;
+            (outcome, answer) = deliver(&context, &tenant, &event, &due, begun).await;
+            failpoint!("answered");
+            let next = match &outcome {
+                Ok(()) => Next::Delivered,
+                Err(error) => after_failure(&context, &due, claimed, error),
+            };
+            (Some(outcome), next)
+        }
+        None => (None, Next::Dead(DeadReason::Poison)),
+    };
+    let error = outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+    log_failed(&context, &due, &lane, error, next);
+    let record = Attempt {
+        at,
+        took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+        status: answer.as_ref().map(|answer| answer.status).or_else(|| error.and_then(DeliveryError::status)),
+        error: error.map(reason),
+        failure: error.map(|error| failure(error.class())),
+        answer: answer
+            // Of a success there is nothing to find out later, and each probe of a long outage says the same.
+            .filter(|answer| {
+                !answer.head.is_empty() && error.is_some_and(|error| !claimed.is_probe || error.is_of_event())
+            })
+            .and_then(|answer| context.keyring.seal_answer(due.uid, &due.owner, &answer.head).ok()),
+    };
+    let end = Finish { claim: due.claim, attempt: record, next };
+    let next = record_result(&context, end).await;
+    failpoint!("recorded");
+    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: next.due(), outcome }
+}
+
+/// Decides what becomes of an event that the portal did not take.
+pub(crate) fn after_failure(
+    context: &DeliveryContext,
+    due: &DueEvent,
+    claimed: Claimed,
+    error: &DeliveryError,
+) -> Next {
+    let Claimed { wall, at, .. } = claimed;
+    // The system's clock may have jumped since; what is in flight must not die of that.
+    let age = wall.saturating_sub(due.received).saturating_add(retry::millis(at.elapsed()));
+    let age = Age { attempts: due.attempts, refusals: due.refusals, age, now: now() };
+    retry::after(error, age, &context.config, rand::rng().random())
+}
+
+/// What the store keeps of the kind of a failure.
+fn failure(class: DeliveryClass) -> Failure {
+    match class {
+        DeliveryClass::Transient => Failure::Transient,
+        DeliveryClass::Login => Failure::Login,
+        DeliveryClass::Session => Failure::Session,
+        DeliveryClass::Endpoint => Failure::Endpoint,
+        DeliveryClass::Event => Failure::Event,
+        DeliveryClass::Refused => Failure::Refused,
+    }
+}
+
+/// Puts an event aside that must not be delivered, or cannot be. A gateway that has its key takes it up again.
+async fn park(
+    context: &DeliveryContext,
+    lane: String,
+    due: DueEvent,
+    at: Millis,
+    reason: ParkReason,
+) -> Attempted {
+    let (event, key) = (due.uid, format!("{:08x}", due.body.key_id));
+    tracing::error!(%event, tenant = due.owner.tenant, key, reason = reason.name(), "event parked");
+    let error = match reason {
+        ParkReason::UnknownKey => "it is sealed with a key that is not configured",
+        ParkReason::UnknownCustomer => "its customer is not in the tenant document",
+    };
+    let attempt =
+        Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), failure: None, answer: None };
+    let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
+    record_result(context, end).await;
+    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: None, outcome: None }
+}
+
+async fn deliver(
+    context: &DeliveryContext,
+    tenant: &Arc<Tenant>,
+    event: &Event,
+    due: &DueEvent,
+    begun: Instant,
+) -> (Result<(), DeliveryError>, Option<Answer>) {
+    let mut answer = None;
+    let deadline = begun + context.config.attempt;
+    let delivered = context.portals.deliver(tenant, event, &along(due), deadline, &mut answer).await;
+    (delivered, answer)
+}
+
+/// Records a result for as long as it takes, and says what became of the event.
+pub(crate) async fn record_result(context: &DeliveryContext, mut end: Finish) -> Next {
+    let (decided, wall, at) = (end.next, now(), Instant::now());
+    let mut recorded = context.inbox.change(Change::Finish(end.clone())).await;
+    if recorded.is_err() {
+        context.unrecorded.begin();
+        while recorded.is_err() {
+            sleep(RETRY_INTERVAL).await;
+            // The system's clock may have jumped meanwhile, and what is not in the store has not moved along.
+            let jumped = now().saturating_sub(wall).saturating_sub(retry::millis(at.elapsed()));
+            end.next = retry::moved(decided, jumped);
+            recorded = context.inbox.change(Change::Finish(end.clone())).await;
+        }
+        context.unrecorded.end();
+    }
+    if matches!(recorded, Ok(Effect::Nothing)) {
+        tracing::warn!("a delivery ended after its claim; its result is another one's to record");
+    }
+    end.next
+}
+
+/// What happened, and what was at the bottom of it; neither says anything of the portal's.
+pub(crate) fn reason(error: &DeliveryError) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+/// What lets a portal recognise an event that it gets twice, and which request and trace it belongs to.
+fn along(due: &DueEvent) -> HeaderMap {
+    let uid = due.uid.to_string();
+    let fields = [
+        ("idempotency-key", uid.clone()),
+        ("x-event-id", uid),
+        ("x-attempt", (due.attempts + 1).to_string()),
+    ];
+    let mut headers = Correlation::parse(&due.trace).headers();
+    headers.extend(fields.into_iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+    }));
+    headers
+}
+
+fn log_failed(
+    context: &DeliveryContext,
+    due: &DueEvent,
+    tenant: &str,
+    error: Option<&DeliveryError>,
+    next: Next,
+) {
+    let Correlation { request_id, .. } = Correlation::parse(&due.trace);
+    let event = due.uid;
+    let attempt = due.attempts + 1;
+    let class = error.map_or("delivered", |error| error.class().name());
+    let error = error.map(ToString::to_string).unwrap_or_default();
+    if next != Next::Dead(DeadReason::Poison) {
+        context.metrics.attempts.with(&[tenant, class]).inc();
+    }
+    match next {
+        Next::Delivered => tracing::info!(%event, request_id, tenant, attempt, "event delivered"),
+        Next::Waiting { .. } => {
+            tracing::warn!(%event, request_id, tenant, attempt, class, error, "event not delivered yet");
+        }
+        // Decided before anything is tried.
+        Next::Parked(_) => {}
+        Next::Dead(reason) => {
+            context.metrics.dead.with(&[tenant, reason.name()]).inc();
+            tracing::error!(%event, request_id, tenant, attempt, reason = reason.name(), error, "event given up");
+        }
+    }
+}
+
+/// How long a result that the store did not take waits.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);

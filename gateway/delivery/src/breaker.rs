@@ -1,0 +1,282 @@
+//! One breaker per tenant: a portal that is down is asked by cheap probes, and one that is back is noticed in seconds.
+//!
+//! What is asked while deliveries are held depends on the cause. A portal that cannot be reached, or whose login fails, gets
+//! a *login probe*: a login without an event, which costs no try, is bounded by [`super::probe`] and comes every few seconds
+//! (`dispatch.breaker_open`, doubling up to `dispatch.breaker_longest`); when it works, one event is tried. Where the portal
+//! answers and fails at deliveries, a login would show nothing, and one event is tried at the same times.
+//!
+//! A login that was *refused* is another matter: directories lock an account after five to ten wrong passwords within
+//! 10 to 30 minutes, and a locked account would turn a typing mistake into an outage of the portal's other users. So the
+//! same password is tried again only at `dispatch.login_probe`, doubling up to 15 minutes, or when an operator asks for it
+//! by a replay. Where the password was mended in the tenant document, the changed entry ends the hold at once.
+//!
+//! Waits are up to a fifth shorter than planned, so that the probes of many tenants of one portal do not come together.
+
+mod window;
+
+use std::time::Duration;
+
+use kyc_portal::{DeliveryClass, DeliveryError};
+use tokio::time::Instant;
+use window::Window;
+
+use crate::config::DeliveryConfig;
+
+/// Whether deliveries may be tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Breaker {
+    state: State,
+    cause: Cause,
+    /// A login has worked since it opened last: now a try must show the rest.
+    login_works: bool,
+    /// Failures in a row.
+    failures: u32,
+    /// How often it opened in a row for the same cause.
+    trips: u32,
+    window: Window,
+}
+
+/// Why deliveries are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no answer, or the portal fails at the login.
+    Unreachable,
+    /// The portal lets the account in, and fails at deliveries.
+    Failing,
+    /// The account is not let in.
+    LoginRefused,
+    /// The portal asks for time.
+    RetryAfter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open(Instant),
+    /// One try or one login is under way.
+    HalfOpen,
+}
+
+/// What a breaker allows now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    All,
+    /// One login, to see whether the portal is back.
+    Login,
+    /// One try, for the same.
+    Probe,
+    /// Nothing before then.
+    NotBefore(Instant),
+    /// Nothing until the probe has ended.
+    Nothing,
+}
+
+// === impl Cause ===
+
+impl Cause {
+    /// The name in metrics, in the log and for operators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Failing => "failing",
+            Self::LoginRefused => "login_refused",
+            Self::RetryAfter => "retry_after",
+        }
+    }
+
+    fn of(error: &DeliveryError) -> Self {
+        match error.class() {
+            DeliveryClass::Login => Self::LoginRefused,
+            DeliveryClass::Transient | DeliveryClass::Endpoint if error.is_seen_by_login() => {
+                Self::Unreachable
+            }
+            DeliveryClass::Transient
+            | DeliveryClass::Session
+            | DeliveryClass::Endpoint
+            | DeliveryClass::Event
+            | DeliveryClass::Refused => Self::Failing,
+        }
+    }
+}
+
+// === impl Breaker ===
+
+impl Breaker {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Closed,
+            cause: Cause::Failing,
+            login_works: false,
+            failures: 0,
+            trips: 0,
+            window: Window::new(Instant::now()),
+        }
+    }
+
+    pub(crate) fn allows(&self, now: Instant) -> Allowed {
+        match self.state {
+            State::Closed => Allowed::All,
+            State::Open(until) if now < until => Allowed::NotBefore(until),
+            State::Open(_) => match self.cause {
+                Cause::Unreachable | Cause::LoginRefused if !self.login_works => Allowed::Login,
+                Cause::Unreachable | Cause::LoginRefused | Cause::Failing | Cause::RetryAfter => {
+                    Allowed::Probe
+                }
+            },
+            State::HalfOpen => Allowed::Nothing,
+        }
+    }
+
+    /// Why deliveries are held, and until when, if they are; without a time while a probe is under way.
+    pub(crate) fn held(&self) -> Option<(Cause, Option<Instant>)> {
+        match self.state {
+            State::Closed => None,
+            State::Open(until) => Some((self.cause, Some(until))),
+            State::HalfOpen => Some((self.cause, None)),
+        }
+    }
+
+    /// Notes that a probe begins.
+    pub(crate) fn probe(&mut self) {
+        self.state = State::HalfOpen;
+    }
+
+    /// Notes a success; says whether the portal was held until now. What began before it was held says nothing.
+    pub(crate) fn succeeded(&mut self, now: Instant) -> bool {
+        match self.state {
+            State::Open(_) => false,
+            State::HalfOpen => {
+                *self = Self::new();
+                true
+            }
+            State::Closed => {
+                self.window.note(now, false);
+                (self.failures, self.trips) = (0, 0);
+                false
+            }
+        }
+    }
+
+    /// Notes a failed try; says whether it shows that the portal is back. `jitter` is 0 to 1 and shortens the wait.
+    pub(crate) fn failed(
+        &mut self,
+        error: &DeliveryError,
+        now: Instant,
+        config: &DeliveryConfig,
+        jitter: f64,
+    ) -> bool {
+        if let State::Open(_) = self.state {
+            return false;
+        }
+        // The portal has answered: it is this one event that it does not want.
+        if error.is_of_event() {
+            return self.succeeded(now);
+        }
+        let cause = Cause::of(error);
+        self.failures += 1;
+        self.window.note(now, true);
+        let is_enough = cause == Cause::LoginRefused || self.failures >= FAILURES || self.window.is_bad();
+        if self.state == State::HalfOpen || is_enough {
+            self.open(cause, now, config, jitter);
+        }
+        false
+    }
+
+    /// Notes that a login probe has worked: one event may be tried at once.
+    pub(crate) fn login_worked(&mut self, now: Instant) {
+        if self.state != State::Closed {
+            (self.state, self.login_works) = (State::Open(now), true);
+        }
+    }
+
+    /// Notes that a login probe, which began then, has failed.
+    pub(crate) fn login_failed(
+        &mut self,
+        error: &DeliveryError,
+        begun: Instant,
+        config: &DeliveryConfig,
+        jitter: f64,
+    ) {
+        if self.state == State::HalfOpen {
+            // Whatever else goes wrong, the next login shows whether it still does.
+            let cause = if Cause::of(error) == Cause::LoginRefused {
+                Cause::LoginRefused
+            } else {
+                Cause::Unreachable
+            };
+            self.open(cause, begun, config, jitter);
+        }
+    }
+
+    fn open(&mut self, cause: Cause, now: Instant, config: &DeliveryConfig, jitter: f64) {
+        // The two have other times.
+        if (self.cause == Cause::LoginRefused) != (cause == Cause::LoginRefused) {
+            self.trips = 0;
+        }
+        let (first, longest) = match cause {
+            Cause::LoginRefused => (config.login_probe, LONGEST_LOGIN),
+            Cause::Unreachable | Cause::Failing | Cause::RetryAfter => {
+                (config.breaker_open, config.breaker_longest)
+            }
+        };
+        let wait = first.saturating_mul(1 << self.trips.min(16)).min(longest.max(first));
+        let wait = wait.mul_f64(1.0 - JITTER * jitter.clamp(0.0, 1.0));
+        (self.state, self.cause, self.login_works) = (State::Open(now + wait), cause, false);
+        self.trips += 1;
+        self.failures = 0;
+        self.window = Window::new(now);
+    }
+
+    /// Ends a hold: a login shows at once whether the changed entry of the tenant helps.
+    pub(crate) fn entry_changed(&mut self, now: Instant) {
+        self.failures = 0;
+        if self.state != State::Closed {
+            *self = Self { state: State::Open(now), cause: Cause::Unreachable, ..Self::new() };
+        }
+    }
+
+    /// Makes the next probe due at once, unless the portal itself has asked for time.
+    pub(crate) fn ask_now(&mut self, now: Instant) {
+        if matches!(self.state, State::Open(until) if until > now) && self.cause != Cause::RetryAfter {
+            self.state = State::Open(now);
+        }
+    }
+
+    /// Notes a try that says nothing about the portal.
+    pub(crate) fn inconclusive(&mut self, now: Instant) {
+        if self.state == State::HalfOpen {
+            self.state = State::Open(now);
+        }
+    }
+
+    /// Holds everything until the portal's own time is over.
+    pub(crate) fn hold(&mut self, until: Instant) {
+        if !matches!(self.state, State::Open(later) if later > until) {
+            (self.state, self.cause) = (State::Open(until), Cause::RetryAfter);
+        }
+    }
+
+    /// Says whether a probe is under way.
+    pub(crate) fn is_half_open(&self) -> bool {
+        self.state == State::HalfOpen
+    }
+
+    /// 0 closed, 1 half open, 2 open.
+    pub(crate) fn code(&self) -> i64 {
+        match self.state {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open(_) => 2,
+        }
+    }
+}
+
+/// So many failures in a row open it.
+const FAILURES: u32 = 5;
+/// A refused account is tried at least this often.
+const LONGEST_LOGIN: Duration = Duration::from_secs(15 * 60);
+/// Waits are up to a fifth shorter than planned.
+const JITTER: f64 = 0.2;
+
+#[cfg(test)]
+mod tests;

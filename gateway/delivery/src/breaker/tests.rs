@@ -1,0 +1,172 @@
+use super::window::WINDOW;
+use super::*;
+
+fn fail(breaker: &mut Breaker, times: u32, error: &DeliveryError, now: Instant) {
+    for _ in 0..times {
+        breaker.failed(error, now, &DeliveryConfig::default(), 0.0);
+    }
+}
+
+/// How long it holds from now on.
+fn wait(breaker: &Breaker, now: Instant) -> Duration {
+    let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
+    until - now
+}
+
+const BUSY: DeliveryError = DeliveryError::Status(503);
+const SILENT: DeliveryError = DeliveryError::Deadline;
+const REFUSED: DeliveryError = DeliveryError::LoginStatus(401);
+
+#[test]
+fn it_opens_after_five_failures_and_doubles_up_to_a_quarter_of_a_minute() {
+    let (mut breaker, now) = (Breaker::new(), Instant::now());
+    fail(&mut breaker, 4, &BUSY, now);
+    assert_eq!(breaker.allows(now), Allowed::All);
+
+    let mut waits = Vec::new();
+    fail(&mut breaker, 1, &BUSY, now);
+    for _ in 0..6 {
+        let held = wait(&breaker, now);
+        waits.push(held.as_secs());
+        assert_eq!(breaker.allows(now + held), Allowed::Probe);
+        breaker.probe();
+        assert_eq!(breaker.allows(now + held), Allowed::Nothing);
+        fail(&mut breaker, 1, &BUSY, now);
+    }
+
+    assert_eq!(waits, [2, 4, 8, 15, 15, 15]);
+}
+
+/// A portal that was away was asked by an event every five minutes, and its events came minutes after it was back.
+#[test]
+fn a_portal_that_does_not_answer_is_asked_by_a_login_every_few_seconds() {
+    let (mut breaker, now, config) = (Breaker::new(), Instant::now(), DeliveryConfig::default());
+    fail(&mut breaker, 5, &SILENT, now);
+
+    let mut waits = Vec::new();
+    for jitter in [0.0, 1.0, 0.0, 1.0, 0.0] {
+        let held = wait(&breaker, now);
+        waits.push(held.as_millis());
+        assert_eq!(breaker.allows(now + held), Allowed::Login);
+        breaker.probe();
+        breaker.login_failed(&SILENT, now, &config, jitter);
+    }
+    breaker.probe();
+    breaker.login_worked(now);
+    let after_login = breaker.allows(now);
+    breaker.probe();
+    let is_back = breaker.succeeded(now);
+
+    assert_eq!(waits, [2000, 4000, 6400, 15_000, 12_000]);
+    assert_eq!((after_login, is_back, breaker.allows(now)), (Allowed::Probe, true, Allowed::All));
+}
+
+/// A login that works and deliveries that hang must not take turns without a pause.
+#[test]
+fn a_try_that_fails_after_a_login_has_worked_waits_longer_each_time() {
+    let (mut breaker, now) = (Breaker::new(), Instant::now());
+    fail(&mut breaker, 5, &SILENT, now);
+
+    let waits = [(); 4].map(|()| {
+        breaker.probe();
+        breaker.login_worked(now);
+        breaker.probe();
+        fail(&mut breaker, 1, &SILENT, now);
+        wait(&breaker, now).as_secs()
+    });
+
+    assert_eq!(waits, [4, 8, 15, 15]);
+}
+
+#[test]
+fn a_success_closes_it_and_says_that_it_was_held() {
+    let (mut breaker, now) = (Breaker::new(), Instant::now());
+    assert!(!breaker.succeeded(now));
+
+    fail(&mut breaker, 5, &DeliveryError::Status(404), now);
+    let held = breaker.held();
+    breaker.probe();
+
+    assert!(matches!(held, Some((Cause::Failing, Some(_)))), "{held:?}");
+    assert!(breaker.succeeded(now));
+    assert_eq!((breaker.allows(now), breaker.code(), breaker.held()), (Allowed::All, 0, None));
+}
+
+#[test]
+fn it_opens_when_half_of_twenty_tries_fail_within_half_a_minute() {
+    let (mut breaker, now) = (Breaker::new(), Instant::now());
+
+    let mut alternate = |times: u32, now| {
+        for _ in 0..times {
+            breaker.succeeded(now);
+            fail(&mut breaker, 1, &BUSY, now);
+        }
+        breaker.allows(now)
+    };
+    let few = alternate(9, now);
+    let later = alternate(9, now + WINDOW + Duration::from_secs(1));
+    let enough = alternate(1, now + WINDOW + Duration::from_secs(2));
+
+    assert_eq!([few, later], [Allowed::All; 2]);
+    assert!(matches!(enough, Allowed::NotBefore(_)), "{enough:?}");
+}
+
+/// Failures in an envelope opened the breaker, and the probe took the same event again: good ones waited for ever.
+#[test]
+fn an_event_that_is_refused_says_nothing_against_the_portal() {
+    for refusal in [DeliveryError::Status(409), DeliveryError::Refused(None)] {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+
+        fail(&mut breaker, 50, &refusal, now);
+        let after_many = breaker.allows(now);
+        fail(&mut breaker, 5, &BUSY, now);
+        breaker.probe();
+        let is_back = breaker.failed(&refusal, now, &DeliveryConfig::default(), 0.0);
+
+        assert_eq!((after_many, is_back, breaker.allows(now)), (Allowed::All, true, Allowed::All));
+    }
+}
+
+/// A directory locks an account after some wrong passwords.
+#[test]
+fn a_password_that_was_refused_is_tried_again_at_long_intervals_only() {
+    let (mut breaker, now, config) = (Breaker::new(), Instant::now(), DeliveryConfig::default());
+    // The others that wait for the same login fail together with it.
+    fail(&mut breaker, 8, &REFUSED, now);
+
+    let waits = [(); 6].map(|()| {
+        let held = wait(&breaker, now);
+        assert!(!breaker.succeeded(now), "what began before says nothing");
+        assert_eq!(breaker.allows(now + held), Allowed::Login);
+        breaker.probe();
+        breaker.login_failed(&REFUSED, now, &config, 0.0);
+        held.as_secs()
+    });
+    breaker.probe();
+    breaker.login_failed(&SILENT, now, &config, 0.0);
+
+    assert_eq!(waits, [60, 120, 240, 480, 900, 900]);
+    assert_eq!(wait(&breaker, now).as_secs(), 2, "a portal that is away since then is asked often");
+}
+
+/// A mended password waited for the breaker, up to a quarter of an hour.
+#[test]
+fn a_changed_entry_or_an_operator_ends_a_hold_but_not_the_portals_own() {
+    let (mut refused, now) = (Breaker::new(), Instant::now());
+    fail(&mut refused, 1, &REFUSED, now);
+    let (mut asked, mut told) = (refused, refused);
+    told.hold(now + Duration::from_secs(3600));
+    let mut changed = told;
+    let mut closed = Breaker::new();
+
+    for breaker in [&mut asked, &mut told] {
+        breaker.ask_now(now);
+    }
+    for breaker in [&mut refused, &mut changed, &mut closed] {
+        breaker.entry_changed(now);
+    }
+
+    assert_eq!([refused, changed, asked].map(|breaker| breaker.allows(now)), [Allowed::Login; 3]);
+    assert_eq!((told.held().map(|held| held.0), wait(&told, now).as_secs()), (Some(Cause::RetryAfter), 3600));
+    assert_eq!(closed.allows(now), Allowed::All);
+}

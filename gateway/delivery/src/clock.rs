@@ -1,0 +1,122 @@
+//! The system's clock may jump; the monotonic one does not, and tells by how much.
+
+use std::time::Duration;
+
+use kyc_events::{Alive, Millis};
+use tokio::time::Instant;
+
+use crate::retry::millis;
+
+/// Compares both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    wall: Millis,
+    monotonic: Instant,
+    /// Until then nothing is forgotten by its age.
+    settles: Option<Instant>,
+}
+
+// === impl Clock ===
+
+impl Clock {
+    pub(crate) fn start(wall: Millis) -> Self {
+        Self { wall, monotonic: Instant::now(), settles: None }
+    }
+
+    /// Goes on from when the gateway was last there, and says by how much events move along. Nobody can tell a jump of the
+    /// clock from time that passed meanwhile, but in neither case was anything tried.
+    pub(crate) fn resume(wall: Millis, alive: Alive) -> (Self, Option<Millis>) {
+        let by = wall.saturating_sub(alive.at);
+        // One that is stopped each night would never forget anything if each start began anew.
+        let unsettled = match alive.unsettled {
+            0 if by.saturating_abs() >= millis(FAR) => millis(SETTLES),
+            left => left.clamp(0, millis(SETTLES)),
+        };
+        let unsettled = Duration::from_millis(u64::try_from(unsettled).unwrap_or_default());
+        let settles = (!unsettled.is_zero()).then(|| Instant::now() + unsettled);
+        let is_jump = by <= -millis(TOLERANCE) || by >= millis(ABSENCE);
+        (Self { settles, ..Self::start(wall) }, is_jump.then_some(by))
+    }
+
+    /// What the next start goes on from.
+    pub(crate) fn alive(&self) -> Alive {
+        let left = self.settles.map(|settles| settles.saturating_duration_since(Instant::now()));
+        Alive { at: self.wall, unsettled: millis(left.unwrap_or_default()) }
+    }
+
+    /// By how many milliseconds the system's clock has jumped since the last look; slow corrections are none.
+    pub(crate) fn jump(&mut self, wall: Millis) -> Option<Millis> {
+        let now = Instant::now();
+        let passed = i64::try_from((now - self.monotonic).as_millis()).unwrap_or(i64::MAX);
+        let by = wall.saturating_sub(self.wall).saturating_sub(passed);
+        (self.wall, self.monotonic) = (wall, now);
+        if by.unsigned_abs() >= FAR.as_millis().try_into().unwrap_or(u64::MAX) {
+            self.settles = Some(now + SETTLES);
+        }
+        (by.unsigned_abs() >= TOLERANCE.as_millis().try_into().unwrap_or(u64::MAX)).then_some(by)
+    }
+
+    /// Says whether the clock has gone on for long enough since it has jumped far.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settles.is_none_or(|settles| Instant::now() >= settles)
+    }
+}
+
+/// A jump after which nothing is forgotten by its age for a day, since people may have to put the clock right.
+const FAR: Duration = Duration::from_secs(3600);
+const SETTLES: Duration = Duration::from_secs(24 * 3600);
+const TOLERANCE: Duration = Duration::from_secs(2);
+/// Absences that are shorter make no difference to ages.
+const ABSENCE: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn jumps_are_told_from_time_that_passes() {
+        let mut clock = Clock::start(1_000_000);
+
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let passed = clock.jump(1_060_000);
+        let forward = clock.jump(1_060_000 + 3_600_000);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let backward = clock.jump(1_061_000);
+        let slewed = clock.jump(1_062_500);
+
+        let jumped = clock.is_settled();
+        tokio::time::advance(Duration::from_secs(24 * 3600)).await;
+
+        assert_eq!((jumped, clock.is_settled()), (false, true));
+        assert_eq!([passed, forward, backward, slewed], [None, Some(3_600_000), Some(-3_600_000), None]);
+    }
+
+    const HOUR: Millis = 3_600_000;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happened_to_the_clock_while_the_gateway_was_stopped_is_seen_at_the_start() {
+        let at = 1_000 * HOUR;
+        let resume = |wall, unsettled| Clock::resume(wall, Alive { at, unsettled });
+        let by = [at + 5_000, at + HOUR, at - HOUR, at + 168 * HOUR, at - 168 * HOUR]
+            .map(|wall| resume(wall, 0).1);
+
+        assert_eq!(by, [None, Some(HOUR), Some(-HOUR), Some(168 * HOUR), Some(-168 * HOUR)]);
+        assert!(resume(at + 5_000, 0).0.is_settled() && !resume(at - HOUR, 0).0.is_settled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_is_stopped_each_night_still_forgets() {
+        let (mut clock, _) = Clock::resume(100 * HOUR, Alive { at: 84 * HOUR, unsettled: 0 });
+        let mut days = 0;
+        while !clock.is_settled() {
+            tokio::time::advance(Duration::from_secs(8 * 3600)).await;
+            days += 1;
+            let alive = clock.alive();
+            if alive.unsettled > 0 {
+                (clock, _) = Clock::resume(alive.at + 16 * HOUR, alive);
+            }
+        }
+
+        assert_eq!(days, 3);
+    }
+}

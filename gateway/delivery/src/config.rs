@@ -1,0 +1,120 @@
+//! The section `[delivery]`.
+
+use std::time::Duration;
+
+use kyc_model::ConfigErrors;
+use serde::{Deserialize, Serialize};
+
+/// The section `[delivery]`: how stored events are delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliveryConfig {
+    /// Whether Onfido is answered before or after the delivery; default `stored`.
+    pub mode: Mode,
+    /// How long an event waits after its first, second, … failed try; the last time repeats. Each wait is up to a
+    /// fifth longer. Default 2 s to 4 h in twelve steps.
+    #[serde(with = "durations")]
+    pub schedule: Vec<Duration>,
+    /// The age at which an event is given up; default 7 days.
+    #[serde(with = "humantime_serde")]
+    pub give_up: Duration,
+    /// The whole time for one try, login included; default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub attempt: Duration,
+    /// In PostgreSQL: how long an event belongs to the gateway that sends it; absent: a try and 30 s for its record.
+    #[serde(with = "humantime_serde")]
+    pub lease: Option<Duration>,
+    /// Events of one tenant that are sent at a time; default 8. Two while its portal has not answered for a minute.
+    pub in_flight: usize,
+    /// Events of all tenants that are sent at a time; default 512. Half of the places are for first tries. A tenant that
+    /// has nothing under way may begin one event in any case.
+    pub total_in_flight: usize,
+    /// How long after five failures in a row a portal is asked again, by one login or one event, doubling; default 2 s.
+    #[serde(with = "humantime_serde")]
+    pub breaker_open: Duration,
+    /// The longest that it is left alone, in which a portal that is back is not noticed; default 15 s.
+    #[serde(with = "humantime_serde")]
+    pub breaker_longest: Duration,
+    /// How long after a refused login the same account and password are tried again, doubling up to 15 min, so that no
+    /// directory locks the account; default 1 min. A changed entry of the tenant document is tried at once.
+    #[serde(with = "humantime_serde")]
+    pub login_probe: Duration,
+}
+
+/// Whether Onfido is answered before or after the delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Before it: 200 means that the event is durable, and it is delivered until the portal has taken it.
+    Stored,
+    /// After it: 200 means that the portal has taken the event. Nothing is stored, and Onfido's own repetitions are all
+    /// that helps when a portal is away.
+    Direct,
+}
+
+// === impl DeliveryConfig ===
+
+impl DeliveryConfig {
+    /// Checks the values.
+    ///
+    /// # Errors
+    ///
+    /// All problems, by key.
+    pub fn check(&self) -> Result<(), ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        errors.require(!self.schedule.is_empty(), "schedule", "must hold at least one time");
+        errors.require(!self.attempt.is_zero(), "attempt", "must be greater than zero");
+        errors.require(
+            self.lease.is_none_or(|lease| lease > self.attempt),
+            "lease",
+            "must be longer than delivery.attempt",
+        );
+        errors.require(self.in_flight > 0, "in_flight", "must be greater than zero");
+        errors.require(self.total_in_flight > 0, "total_in_flight", "must be greater than zero");
+        errors.finish()
+    }
+
+    /// How long an event belongs to the gateway that has claimed it.
+    pub fn lease(&self) -> Duration {
+        self.lease.unwrap_or(self.attempt + RECORD)
+    }
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        let seconds = [2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400];
+        Self {
+            mode: Mode::Stored,
+            schedule: seconds.map(Duration::from_secs).to_vec(),
+            give_up: Duration::from_secs(7 * 24 * 3600),
+            attempt: Duration::from_secs(30),
+            lease: None,
+            in_flight: 8,
+            total_in_flight: 512,
+            breaker_open: Duration::from_secs(2),
+            breaker_longest: Duration::from_secs(15),
+            login_probe: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A list of durations, each with its unit.
+mod durations {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize, Serialize)]
+    struct Wait(#[serde(with = "humantime_serde")] Duration);
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Duration>, D::Error> {
+        Ok(Vec::<Wait>::deserialize(input)?.into_iter().map(|wait| wait.0).collect())
+    }
+
+    pub(super) fn serialize<S: Serializer>(waits: &[Duration], output: S) -> Result<S::Ok, S::Error> {
+        output.collect_seq(waits.iter().copied().map(Wait))
+    }
+}
+
+/// How long it may take to record a try.
+const RECORD: Duration = Duration::from_secs(30);

@@ -1,0 +1,103 @@
+//! The lanes that are held, and when each portal is asked next: nothing that happens costs a walk over all of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::agenda::POLL_INTERVAL;
+
+/// Lanes whose deliveries are held.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// None while a probe is under way.
+    lanes: HashMap<String, Option<Instant>>,
+    by_time: BTreeSet<(Instant, String)>,
+}
+
+// === impl Held ===
+
+impl Held {
+    /// Notes that a lane is held until a time, or until its probe has ended.
+    pub(crate) fn hold(&mut self, lane: &str, until: Option<Instant>) {
+        self.release(lane);
+        self.lanes.insert(lane.to_owned(), until);
+        self.by_time.extend(until.map(|until| (until, lane.to_owned())));
+    }
+
+    /// Notes that a lane is not held any more.
+    pub(crate) fn release(&mut self, lane: &str) {
+        if let Some(Some(until)) = self.lanes.remove(lane) {
+            self.by_time.remove(&(until, lane.to_owned()));
+        }
+    }
+
+    /// How many lanes are held.
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Looks at a held lane again at once.
+    pub(crate) fn look_at(&mut self, lane: &str, now: Instant) {
+        if self.lanes.contains_key(lane) {
+            self.hold(lane, Some(now));
+        }
+    }
+
+    /// The lanes whose time has come. Each is looked at again in a second, unless something else is noted of it.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<String> {
+        let mut due = Vec::new();
+        while self.by_time.first().is_some_and(|(until, _)| *until <= now) {
+            due.extend(self.by_time.pop_first().map(|(_, lane)| lane));
+        }
+        for lane in &due {
+            self.hold(lane, Some(now + POLL_INTERVAL));
+        }
+        due
+    }
+
+    /// How long no portal is to be asked.
+    pub(crate) fn pause(&self, now: Instant) -> Duration {
+        self.by_time
+            .first()
+            .map_or(POLL_INTERVAL, |(until, _)| until.saturating_duration_since(now).min(POLL_INTERVAL))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_lane_comes_up_when_its_time_has_come_and_then_every_second() {
+        let (mut held, now) = (Held::default(), Instant::now());
+        held.hold("acme", Some(now + SECOND));
+        held.hold("globex", Some(now + 2 * SECOND));
+        held.hold("initech", None);
+
+        let early = (held.due(now), held.pause(now));
+        let due = held.due(now + SECOND);
+        held.hold("globex", Some(now + 9 * SECOND));
+        held.release("initech");
+        let later = held.due(now + 2 * SECOND);
+
+        assert_eq!(early, (Vec::new(), SECOND));
+        assert_eq!((due, later), (vec!["acme".to_owned()], vec!["acme".to_owned()]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_held_is_looked_at_again() {
+        let (mut held, now) = (Held::default(), Instant::now());
+        held.hold("acme", Some(now + 9 * SECOND));
+        held.hold("globex", None);
+
+        for lane in ["acme", "globex", "initech"] {
+            held.look_at(lane, now);
+        }
+        held.release("globex");
+
+        assert_eq!((held.pause(now), held.due(now)), (Duration::ZERO, vec!["acme".to_owned()]));
+    }
+}

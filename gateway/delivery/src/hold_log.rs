@@ -1,0 +1,194 @@
+//! What the log says while the deliveries of a tenant are held.
+//!
+//! A login probe sends no event, so no line about an event says that a portal is still down. One line begins a hold and
+//! one ends it. In between, a failed probe is logged when the reason has changed, when somebody waits for its outcome (the
+//! tenant's entry has changed, an operator asked for a replay), and otherwise at most once a minute, with the number of
+//! probes that have failed. Each line says how many tenants are held: whoever reads one of the 200 lines that a dead
+//! network writes each minute need not count the others.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kyc_events::now;
+use tokio::time::Instant;
+
+use crate::breaker::Cause;
+use crate::dispatcher::Dispatcher;
+
+/// What was logged of a tenant's hold.
+#[derive(Debug, Default)]
+pub(crate) struct HoldLog(Option<Logged>);
+
+#[derive(Debug)]
+struct Logged {
+    since: Instant,
+    cause: Cause,
+    /// The last line; none when the next failed probe is to be logged in any case.
+    at: Option<Instant>,
+    failed_probes: u32,
+}
+
+/// What is new about a tenant's portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// A login probe, or a try that was to show whether the portal is back, has failed.
+    ProbeFailed,
+    /// Anything else.
+    Other,
+}
+
+/// A line for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Held,
+    StillHeld(Hitherto),
+    Released(Hitherto),
+}
+
+/// A hold until now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hitherto {
+    held_for: Duration,
+    failed_probes: u32,
+}
+
+// === impl HoldLog ===
+
+impl HoldLog {
+    /// Notes why the tenant is held after the news, if it is; says what to log.
+    pub(crate) fn note(&mut self, held: Option<Cause>, news: News, now: Instant) -> Option<Line> {
+        match (held, &mut self.0) {
+            (None, None) => None,
+            (None, Some(logged)) => {
+                let hitherto = logged.hitherto(now);
+                self.0 = None;
+                Some(Line::Released(hitherto))
+            }
+            (Some(cause), None) => {
+                self.0 = Some(Logged { since: now, cause, at: Some(now), failed_probes: 0 });
+                Some(Line::Held)
+            }
+            (Some(_), Some(_)) if news == News::Other => None,
+            (Some(cause), Some(logged)) => {
+                logged.failed_probes = logged.failed_probes.saturating_add(1);
+                let is_recent = logged.at.is_some_and(|at| now.saturating_duration_since(at) < INTERVAL);
+                if is_recent && logged.cause == cause {
+                    return None;
+                }
+                (logged.cause, logged.at) = (cause, Some(now));
+                Some(Line::StillHeld(logged.hitherto(now)))
+            }
+        }
+    }
+
+    /// Has the next failed probe logged.
+    pub(crate) fn want_line(&mut self) {
+        if let Some(logged) = &mut self.0 {
+            logged.at = None;
+        }
+    }
+}
+
+// === impl Logged ===
+
+impl Logged {
+    fn hitherto(&self, now: Instant) -> Hitherto {
+        let held_for = now.saturating_duration_since(self.since);
+        Hitherto { held_for, failed_probes: self.failed_probes }
+    }
+}
+
+// === impl Dispatcher ===
+
+impl Dispatcher {
+    /// Logs what is new about a tenant's hold; `error` is why the try or the probe has failed, if it has.
+    pub(crate) fn log_hold(&mut self, tenant: &str, news: News, error: &str) {
+        let now = Instant::now();
+        let Some(lane) = self.lanes.get_mut(tenant) else { return };
+        let held = lane.breaker.held();
+        let Some(line) = lane.hold_log.note(held.map(|(cause, _)| cause), news, now) else { return };
+        let reason = held.map(|(cause, _)| cause.name());
+        let until = held.and_then(|(_, until)| until).map(|until| time(until, now));
+        let held_tenants = self.held.len();
+        match line {
+            Line::Held => {
+                tracing::warn!(tenant, reason, error, until, held_tenants, "deliveries are held");
+            }
+            Line::StillHeld(Hitherto { held_for, failed_probes }) => tracing::warn!(
+                tenant,
+                reason,
+                error,
+                until,
+                held_s = held_for.as_secs(),
+                failed_probes,
+                held_tenants,
+                "deliveries are still held"
+            ),
+            Line::Released(Hitherto { held_for, failed_probes }) => tracing::info!(
+                tenant,
+                held_s = held_for.as_secs(),
+                failed_probes,
+                held_tenants,
+                "the portal takes events again"
+            ),
+        }
+    }
+}
+
+/// When the next probe is due, by the system's clock.
+fn time(until: Instant, instant: Instant) -> String {
+    let clock = UNIX_EPOCH + Duration::from_millis(u64::try_from(now()).unwrap_or_default());
+    let at: SystemTime = clock + until.saturating_duration_since(instant);
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
+/// How often a hold is logged again that goes on for the same reason.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn still(line: Option<Line>) -> Option<(u64, u32)> {
+        match line {
+            Some(Line::StillHeld(past)) => Some((past.held_for.as_secs(), past.failed_probes)),
+            Some(Line::Held | Line::Released(_)) | None => None,
+        }
+    }
+
+    /// A portal was down for an hour, its probes failed four times a minute, and the log had no line about it.
+    #[test]
+    fn a_hold_is_logged_when_it_begins_once_a_minute_and_when_it_ends() {
+        let (mut log, begin) = (HoldLog::default(), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let unreachable = Some(Cause::Unreachable);
+
+        let first = log.note(unreachable, News::Other, begin);
+        let lines: Vec<_> = (1..=20)
+            .filter_map(|probe| still(log.note(unreachable, News::ProbeFailed, at(probe * 15))))
+            .collect();
+        let end = log.note(None, News::Other, at(301));
+        let after = log.note(None, News::Other, at(302));
+
+        assert_eq!(first, Some(Line::Held));
+        assert_eq!(lines, [(60, 4), (120, 8), (180, 12), (240, 16), (300, 20)]);
+        let past = Hitherto { held_for: Duration::from_secs(301), failed_probes: 20 };
+        assert_eq!((end, after), (Some(Line::Released(past)), None));
+    }
+
+    #[test]
+    fn a_failed_probe_is_logged_at_once_when_the_reason_is_another_or_somebody_waits_for_it() {
+        let (mut log, now) = (HoldLog::default(), Instant::now());
+        let fail = |log: &mut HoldLog, cause| still(log.note(Some(cause), News::ProbeFailed, now));
+        log.note(Some(Cause::Unreachable), News::Other, now);
+
+        let same = fail(&mut log, Cause::Unreachable);
+        let another = fail(&mut log, Cause::LoginRefused);
+        let result = log.note(Some(Cause::Failing), News::Other, now);
+        log.want_line();
+        let wanted = fail(&mut log, Cause::LoginRefused);
+        let again = fail(&mut log, Cause::LoginRefused);
+
+        assert_eq!((same, another, result), (None, Some((0, 2)), None));
+        assert_eq!((wanted, again), (Some((0, 3)), None));
+    }
+}

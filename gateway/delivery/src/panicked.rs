@@ -1,0 +1,84 @@
+//! Tries that panic: the place is given back, and the event has an end.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use kyc_events::{Attempt, DeadReason, DueEvent, Failure, Finish, Millis, Next, now};
+use kyc_model::Tenant;
+use kyc_portal::DeliveryError;
+use tokio::time::{Instant, sleep};
+
+use crate::attempt::{Attempted, Claimed, after_failure, attempt, record_result};
+use crate::context::DeliveryContext;
+
+/// Delivers and records, as [`attempt`] does. A panic is a failed try of its own class.
+pub(crate) async fn attempt_or_note(
+    context: DeliveryContext,
+    lane: String,
+    recipient: Option<Arc<Tenant>>,
+    due: DueEvent,
+    claimed: Claimed,
+) -> Attempted {
+    let (at, begun) = (now(), Instant::now());
+    let tried = attempt(context.clone(), lane.clone(), recipient, due.clone(), claimed);
+    if let Ok(attempted) = AssertUnwindSafe(tried).catch_unwind().await {
+        return attempted;
+    }
+    let noted = AssertUnwindSafe(note(&context, &lane, &due, claimed, at, begun)).catch_unwind().await;
+    let next = match noted {
+        Ok(next) => next,
+        Err(_) => {
+            tracing::error!(event = %due.uid, tenant = lane, "a try that panicked cannot be recorded");
+            // It is due again at once, and must not come again and again without a pause.
+            sleep(PAUSE).await;
+            Next::Waiting { due: now(), counted: false }
+        }
+    };
+    Attempted {
+        claim: due.claim,
+        tenant: lane,
+        received_for: due.owner.tenant,
+        due: next.due(),
+        outcome: None,
+    }
+}
+
+/// Records a panic, and says what becomes of the event: the third one is the last.
+async fn note(
+    context: &DeliveryContext,
+    lane: &str,
+    due: &DueEvent,
+    claimed: Claimed,
+    at: Millis,
+    begun: Instant,
+) -> Next {
+    // Unknown where the store does not say; then the event's age is its end.
+    let tries = (context.readers)().attempts(due.uid).await.unwrap_or_default();
+    let panics = tries.iter().filter(|one| one.failure == Some(Failure::Internal)).count() + 1;
+    let next = if panics >= LAST {
+        Next::Dead(DeadReason::Poison)
+    } else {
+        after_failure(context, due, claimed, &DeliveryError::Deadline)
+    };
+    context.metrics.attempts.with(&[lane, Failure::Internal.name()]).inc();
+    if let Next::Dead(reason) = next {
+        context.metrics.dead.with(&[lane, reason.name()]).inc();
+    }
+    let reason = next.reason();
+    tracing::error!(event = %due.uid, tenant = lane, panics, given_up = reason, "the try of an event panicked");
+    let attempt = Attempt {
+        at,
+        took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+        status: None,
+        error: Some("the gateway failed (panic)".to_owned()),
+        failure: Some(Failure::Internal),
+        answer: None,
+    };
+    record_result(context, Finish { claim: due.claim, attempt, next }).await
+}
+
+/// The panic with which an event is given up.
+const LAST: usize = 3;
+const PAUSE: Duration = Duration::from_secs(1);

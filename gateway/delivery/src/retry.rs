@@ -1,0 +1,171 @@
+//! When an event is tried again, and when it is given up.
+
+use std::time::Duration;
+
+use kyc_events::{DeadReason, Millis, Next};
+use kyc_portal::{DeliveryClass, DeliveryError};
+
+use crate::config::DeliveryConfig;
+
+/// What is known of an event when a try has failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    /// Finished attempts before this one.
+    pub(crate) attempts: u32,
+    /// Those among them in which the portal refused the event as such; needed only after another such refusal.
+    pub(crate) refusals: u32,
+    /// How long it has been tried, by a clock that does not jump.
+    pub(crate) age: Millis,
+    pub(crate) now: Millis,
+}
+
+/// Decides what becomes of an event after a failure. `jitter` is 0 to 1 and only ever delays.
+pub(crate) fn after(error: &DeliveryError, age: Age, config: &DeliveryConfig, jitter: f64) -> Next {
+    let class = error.class();
+    // Tries that failed while the portal was down say nothing about the event.
+    if class == DeliveryClass::Event && age.refusals + 1 >= EVENT_TRIES {
+        return Next::Dead(DeadReason::Rejected);
+    }
+    if age.age >= millis(config.give_up) {
+        return Next::Dead(DeadReason::Exhausted);
+    }
+    if class == DeliveryClass::Login {
+        // Nothing was sent, and the breaker says when the account is tried again.
+        return Next::Waiting { due: age.now, counted: false };
+    }
+    let steps = &config.schedule;
+    let step = match class {
+        DeliveryClass::Event => step(steps, age.refusals * EVENT_STRIDE),
+        // Address or role is wrong, and people need time to mend it.
+        DeliveryClass::Endpoint => step(steps, age.attempts.max(ENDPOINT_STEP)),
+        DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Login | DeliveryClass::Refused => {
+            step(steps, age.attempts)
+        }
+    };
+    let told = error.retry_after().unwrap_or_default();
+    let wait = step.max(told).max(SHORTEST).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
+    Next::Waiting { due: age.now + millis(wait), counted: true }
+}
+
+/// The same decision after the system's clock has jumped.
+pub(crate) fn moved(next: Next, jumped: Millis) -> Next {
+    match next {
+        Next::Waiting { due, counted } => Next::Waiting { due: due.saturating_add(jumped), counted },
+        Next::Delivered | Next::Dead(_) | Next::Parked(_) => next,
+    }
+}
+
+/// The longest that any event may have to wait.
+pub(crate) fn longest(config: &DeliveryConfig) -> Duration {
+    let step = config.schedule.iter().max().copied().unwrap_or_default();
+    step.max(LONGEST_TOLD).mul_f64(1.0 + JITTER)
+}
+
+pub(crate) fn millis(duration: Duration) -> Millis {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The step after so many attempts; the last one repeats.
+fn step(steps: &[Duration], attempts: u32) -> Duration {
+    let place = usize::try_from(attempts).unwrap_or(usize::MAX);
+    steps.get(place).or(steps.last()).copied().unwrap_or(SHORTEST)
+}
+
+/// How often the portal may refuse an event as such: without other failures over about an hour of the default
+/// schedule.
+const EVENT_TRIES: u32 = 5;
+const EVENT_STRIDE: u32 = 3;
+/// Where the schedule begins for a wrong address: at a minute of the default one.
+const ENDPOINT_STEP: u32 = 4;
+/// Waits are up to a fifth longer than planned.
+const JITTER: f64 = 0.2;
+/// What a portal can ask for at most.
+const LONGEST_TOLD: Duration = Duration::from_secs(3600);
+/// No event is tried twice within this time, whatever is configured.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Millis = 24 * 3600 * 1000;
+
+    fn after_status(status: u16, attempts: u32, age: Millis) -> Next {
+        let age = Age { attempts, refusals: attempts, age, now: age };
+        after(&DeliveryError::Status(status), age, &DeliveryConfig::default(), 0.0)
+    }
+
+    fn waits(status: u16, attempts: u32) -> Millis {
+        match after_status(status, attempts, 1000) {
+            Next::Waiting { due, counted: true } => (due - 1000) / 1000,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn waits_grow_from_two_seconds_to_four_hours() {
+        let waits: Vec<Millis> = (0..14).map(|attempts| waits(503, attempts)).collect();
+
+        assert_eq!(waits, [2, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 14400, 14400]);
+    }
+
+    #[test]
+    fn a_decision_moves_along_with_the_clock() {
+        let waiting = |due| Next::Waiting { due, counted: true };
+        let dead = Next::Dead(DeadReason::Rejected);
+
+        assert_eq!(moved(waiting(10_000), -3_600_000), waiting(-3_590_000));
+        assert_eq!([moved(Next::Delivered, 5), moved(dead, 5)], [Next::Delivered, dead]);
+    }
+
+    #[test]
+    fn jitter_only_delays_and_by_a_fifth_at_most() {
+        let age = Age { attempts: 4, refusals: 0, age: 0, now: 0 };
+
+        let next = after(&DeliveryError::Status(503), age, &DeliveryConfig::default(), 1.0);
+
+        assert_eq!(next, Next::Waiting { due: 72_000, counted: true });
+    }
+
+    #[test]
+    fn what_the_portal_asks_for_is_kept_but_for_no_longer_than_an_hour() {
+        let age = Age { attempts: 0, refusals: 0, age: 0, now: 0 };
+        let told = |seconds| {
+            let error = DeliveryError::Busy { status: 429, retry_after: Duration::from_secs(seconds) };
+            after(&error, age, &DeliveryConfig::default(), 0.0)
+        };
+
+        assert_eq!(told(1), Next::Waiting { due: 2_000, counted: true });
+        assert_eq!(told(90), Next::Waiting { due: 90_000, counted: true });
+        assert_eq!(told(90_000), Next::Waiting { due: 3_600_000, counted: true });
+    }
+
+    #[test]
+    fn events_end_by_age_or_by_the_portals_word() {
+        assert_eq!(after_status(503, 40, 7 * DAY), Next::Dead(DeadReason::Exhausted));
+        assert_eq!(after_status(422, 4, 1000), Next::Dead(DeadReason::Rejected));
+        assert_eq!([0, 1, 2, 3].map(|attempts| waits(422, attempts)), [2, 30, 300, 3600]);
+        assert_eq!([0, 4, 5].map(|attempts| waits(404, attempts)), [60, 60, 120]);
+    }
+
+    /// An event that had been tried often while its portal was down was ended by the first refusal after that.
+    #[test]
+    fn tries_that_failed_for_another_reason_do_not_count_against_an_event() {
+        let refused = |refusals| {
+            let age = Age { attempts: 40, refusals, age: 0, now: 0 };
+            after(&DeliveryError::Status(409), age, &DeliveryConfig::default(), 0.0)
+        };
+
+        assert_eq!(refused(0), Next::Waiting { due: 2_000, counted: true });
+        assert_eq!(refused(4), Next::Dead(DeadReason::Rejected));
+    }
+
+    #[test]
+    fn a_login_that_is_refused_costs_no_attempt() {
+        let age = Age { attempts: 3, refusals: 0, age: 0, now: 500 };
+
+        let next = after(&DeliveryError::LoginStatus(401), age, &DeliveryConfig::default(), 0.0);
+
+        assert_eq!(next, Next::Waiting { due: 500, counted: false });
+    }
+}

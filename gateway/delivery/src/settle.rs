@@ -1,0 +1,87 @@
+//! What the end of a try says about its portal.
+
+use kyc_events::{Change, Millis, now};
+use rand::RngExt;
+use tokio::time::Instant;
+
+use crate::attempt::{Attempted, reason};
+use crate::dispatcher::Dispatcher;
+use crate::hold_log::News;
+use crate::housekeeping::until_done;
+use crate::lane::Lane;
+
+impl Dispatcher {
+    pub(crate) async fn settle(&mut self, result: Attempted) {
+        if let Some(claims) = self.under_way.get_mut(&result.received_for) {
+            claims.remove(&result.claim);
+        }
+        if let Some(due) = result.due {
+            self.agenda.note(&result.received_for, due);
+        }
+        let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
+        if let Some(is_retry) = lane.end(result.claim) {
+            self.places.end(is_retry);
+        }
+        let instant = Instant::now();
+        let was_probing = lane.breaker.is_half_open();
+        let mut is_back = false;
+        match &result.outcome {
+            None => lane.breaker.inconclusive(instant),
+            Some(Ok(())) => {
+                // Before this process began, others may have noted that events wait for this portal.
+                let is_first = lane.answered(instant);
+                is_back = lane.breaker.succeeded(instant) || is_first;
+            }
+            Some(Err(error)) => {
+                if error.is_of_event() {
+                    lane.answered(instant);
+                }
+                is_back = lane.breaker.failed(error, instant, &self.context.config, rand::rng().random());
+                if let Some(wait) = error.retry_after() {
+                    lane.breaker.hold(instant + wait);
+                }
+                lane.may_be_held();
+            }
+        }
+        let is_held = lane.breaker.held().is_some();
+        self.show(&result.tenant);
+        self.wake(&result.tenant, now());
+        let error = result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+        let news = if was_probing && error.is_some() { News::ProbeFailed } else { News::Other };
+        self.log_hold(&result.tenant, news, &error.map(reason).unwrap_or_default());
+        if let Some(error) = error.filter(|_| is_held) {
+            self.context.status.failed(&result.tenant, error.to_string());
+        }
+        if is_back {
+            // Nobody waits four hours for a portal that has been back for one.
+            self.make_due(&result.tenant);
+        }
+    }
+
+    /// Makes everything of a lane due that waits because of its portal.
+    pub(crate) fn make_due(&mut self, lane: &str) {
+        for tenant in self.lanes.get(lane).into_iter().flat_map(Lane::names) {
+            let change = Change::PullForward { tenant: (**tenant).to_owned(), now: now() };
+            self.tasks.spawn(until_done(self.context.inbox.clone(), change));
+        }
+    }
+
+    /// Looks at a lane again: it may be able to begin more.
+    pub(crate) fn wake(&mut self, lane: &str, clock: Millis) {
+        for name in self.lanes.get(lane).into_iter().flat_map(Lane::names) {
+            self.passed_over.remove(name);
+            self.agenda.wake(name, clock);
+        }
+    }
+
+    /// Shows how a lane stands.
+    pub(crate) fn show(&mut self, name: &str) {
+        let Some(lane) = self.lanes.get(name) else { return };
+        let held = lane.breaker.held();
+        match held {
+            Some((_, until)) => self.held.hold(name, until),
+            None => self.held.release(name),
+        }
+        self.context.status.show(name, lane.breaker.code(), held);
+    }
+}

@@ -1,0 +1,217 @@
+//! How deliveries stand, for operators and for metrics: written by the dispatcher, read at any time. Nothing of it is
+//! kept as an age, so that it is right at the moment it is read, and what the dispatcher has not renewed for
+//! [`MAX_AGE`] is not shown at all: a number that stands still would hide that nobody counts.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kyc_events::{Backlog, Millis, Parked, now};
+use tokio::time::Instant;
+
+use crate::breaker::Cause;
+
+/// How the deliveries of one store stand.
+#[derive(Clone, Debug, Default)]
+pub struct Status(Arc<Mutex<Shown>>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// When the dispatcher has looked into the store last.
+    heartbeat: Option<(Instant, Millis)>,
+    /// Why its last look has failed.
+    unreadable: Option<String>,
+    lanes: BTreeMap<String, Lane>,
+    /// Lanes whose portals an operator wants to be asked now.
+    wanted: HashSet<String>,
+    counted: Option<Counted>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    breaker: i64,
+    hold: Option<Hold>,
+}
+
+/// Why and until when the deliveries of a tenant are held.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// Why.
+    pub cause: Cause,
+    /// Since when.
+    pub since: Instant,
+    /// When the portal is asked next; absent while it is.
+    pub until: Option<Instant>,
+    /// What has failed last; it says nothing of the portal's.
+    pub error: String,
+}
+
+/// What was counted in the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    pub(crate) at: Instant,
+    /// The system's clock then.
+    pub(crate) clock: Millis,
+    pub(crate) backlog: Vec<Backlog>,
+    pub(crate) parked: Vec<Parked>,
+    pub(crate) free: Option<u64>,
+}
+
+// === impl Counted ===
+
+impl Counted {
+    /// Seconds from a time in the store until now, whatever the system's clock has done since the count.
+    pub(crate) fn seconds_since(&self, at: Millis) -> i64 {
+        let then = self.clock.saturating_sub(at).max(0);
+        then.saturating_add(i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX)) / 1000
+    }
+}
+
+// === impl Status ===
+
+impl Status {
+    /// Notes that the dispatcher has looked into the store, or why it could not.
+    pub(crate) fn looked(&self, error: Option<String>) {
+        let mut shown = self.shown();
+        if error.is_none() {
+            shown.heartbeat = Some((Instant::now(), now()));
+        }
+        shown.unreadable = error;
+    }
+
+    /// Notes how a lane stands.
+    pub(crate) fn show(&self, lane: &str, breaker: i64, held: Option<(Cause, Option<Instant>)>) {
+        let mut shown = self.shown();
+        if !shown.lanes.contains_key(lane) {
+            shown.lanes.insert(lane.to_owned(), Lane { breaker, hold: None });
+        }
+        let Some(known) = shown.lanes.get_mut(lane) else { return };
+        known.breaker = breaker;
+        let before = known.hold.take();
+        known.hold = held.map(|(cause, until)| {
+            let (since, error) =
+                before.map_or((Instant::now(), String::new()), |hold| (hold.since, hold.error));
+            Hold { cause, since, until, error }
+        });
+    }
+
+    /// Forgets a lane whose tenant is gone.
+    pub(crate) fn forget(&self, lane: &str) {
+        self.shown().lanes.remove(lane);
+    }
+
+    /// Notes what has failed last for a lane that is held.
+    pub(crate) fn failed(&self, lane: &str, error: String) {
+        if let Some(hold) = self.shown().lanes.get_mut(lane).and_then(|lane| lane.hold.as_mut()) {
+            hold.error = error;
+        }
+    }
+
+    /// Notes what was counted.
+    pub(crate) fn counted(&self, counted: Counted) {
+        self.shown().counted = Some(counted);
+    }
+
+    /// Asks for the next probe of a lane to come at once.
+    pub fn want(&self, lane: String) {
+        self.shown().wanted.insert(lane);
+    }
+
+    /// The lanes that are to be asked at once.
+    pub(crate) fn take_wanted(&self) -> HashSet<String> {
+        std::mem::take(&mut self.shown().wanted)
+    }
+
+    /// Why a tenant's deliveries are held, if they are.
+    pub fn hold(&self, lane: &str) -> Option<Hold> {
+        self.shown().lanes.get(lane)?.hold.clone()
+    }
+
+    /// When the dispatcher has looked into the store last, by the system's clock, and whether that is long ago.
+    pub fn heartbeat(&self) -> Option<(Millis, Liveness)> {
+        let (at, clock) = self.shown().heartbeat?;
+        Some((clock, if at.elapsed() > MAX_AGE { Liveness::Stalled } else { Liveness::Live }))
+    }
+
+    /// Why the store could not be looked into at last.
+    pub fn unreadable(&self) -> Option<String> {
+        self.shown().unreadable.clone()
+    }
+
+    /// What was counted, unless it is old.
+    pub(crate) fn fresh_count(&self) -> Option<Counted> {
+        self.shown().counted.clone().filter(|counted| counted.at.elapsed() <= MAX_AGE)
+    }
+
+    /// The tenants with their breakers' states and why they are held, while the dispatcher lives.
+    pub(crate) fn lanes(&self) -> Vec<(String, i64, Option<Cause>)> {
+        if !matches!(self.heartbeat(), Some((_, Liveness::Live))) {
+            return Vec::new();
+        }
+        let shown = self.shown();
+        let lanes = shown.lanes.iter();
+        lanes
+            .map(|(name, lane)| (name.clone(), lane.breaker, lane.hold.as_ref().map(|hold| hold.cause)))
+            .collect()
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a dispatcher still does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It has looked into the store within a minute.
+    Live,
+    /// It has not.
+    Stalled,
+}
+
+/// Counts and heartbeats older than this say nothing any more.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gauges stood still when the dispatcher had stopped or the store could not be read, so that no alert saw it.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_renewed_for_a_minute_is_not_shown() {
+        let status = Status::default();
+        status.looked(None);
+        status.show("acme", 2, Some((Cause::LoginRefused, None)));
+        let counted =
+            Counted { at: Instant::now(), clock: 0, backlog: Vec::new(), parked: Vec::new(), free: None };
+        status.counted(counted);
+
+        tokio::time::advance(Duration::from_secs(59)).await;
+        let fresh =
+            (status.lanes().len(), status.fresh_count().is_some(), status.heartbeat().map(|beat| beat.1));
+        status.looked(Some("the store is away".to_owned()));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let old =
+            (status.lanes().len(), status.fresh_count().is_some(), status.heartbeat().map(|beat| beat.1));
+
+        assert_eq!(fresh, (1, true, Some(Liveness::Live)));
+        assert_eq!(old, (0, false, Some(Liveness::Stalled)));
+        assert_eq!(status.unreadable().as_deref(), Some("the store is away"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_begins_when_it_begins_however_often_it_is_renewed() {
+        let (status, begin) = (Status::default(), Instant::now());
+        status.show("acme", 2, Some((Cause::Failing, Some(begin))));
+        status.failed("acme", "portal answered 503".to_owned());
+
+        tokio::time::advance(Duration::from_secs(9)).await;
+        status.show("acme", 1, Some((Cause::Unreachable, None)));
+        let renewed = status.hold("acme").unwrap();
+        status.show("acme", 0, None);
+
+        assert_eq!((renewed.cause, renewed.since, renewed.until), (Cause::Unreachable, begin, None));
+        assert_eq!(renewed.error, "portal answered 503");
+        assert!(status.hold("acme").is_none());
+    }
+}

@@ -1,0 +1,93 @@
+//! The way into the store, with writers that fail or do not come back.
+
+use async_trait::async_trait;
+use kyc_telemetry::MetricsRegistry;
+use uuid::Uuid;
+
+use super::*;
+use crate::{Binding, Dedup, Owner, Sealed};
+
+/// Panics at its first batch.
+struct Fragile(bool);
+
+#[async_trait]
+impl Writer for Fragile {
+    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
+        assert!(!std::mem::take(&mut self.0), "the first batch");
+        vec![Ok(Effect::Done); batch.len()]
+    }
+}
+
+/// Nobody watched the writer: after its panic every notification was answered 503, and /readyz was 200.
+#[tokio::test]
+async fn a_writer_that_panics_is_replaced() {
+    let metrics = StoreMetrics::new(&MetricsRegistry::default()).unwrap();
+    let inbox = Inbox::new(metrics.clone());
+    let writers = std::sync::atomic::AtomicUsize::new(0);
+    let new_writer = move || -> Box<dyn Writer> {
+        Box::new(Fragile(writers.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0))
+    };
+    tokio::spawn(inbox.serve(new_writer));
+
+    let first = inbox.change(Change::Shrink).await;
+    let second = inbox.change(Change::Shrink).await;
+
+    assert!(matches!(first, Err(StoreError::Away)), "{first:?}");
+    assert!(matches!(second, Ok(Effect::Done)), "{second:?}");
+    assert_eq!(metrics.failed.get(), 1);
+}
+
+/// Never ends its first batch.
+struct Stuck;
+
+#[async_trait]
+impl Writer for Stuck {
+    async fn write(&mut self, _: &[Change]) -> Vec<Result<Effect, StoreError>> {
+        std::future::pending().await
+    }
+}
+
+fn event(tenant: &str, size: usize) -> NewEvent {
+    NewEvent {
+        uid: Uuid::now_v7(),
+        owner: Owner { tenant: tenant.to_owned(), customer: None, binding: Binding::Name },
+        dedup: Dedup { current: Vec::new(), previous: Vec::new() },
+        kind: String::new(),
+        resource: None,
+        body: Sealed { key_id: 1, bytes: vec![0; size] },
+        received: 0,
+        trace: String::new(),
+        dead: None,
+    }
+}
+
+/// While commits were slow, one tenant that signs took all room before the writer, and all others were answered 503.
+#[tokio::test(start_paused = true)]
+async fn one_tenant_takes_at_most_half_of_the_room_before_the_writer() {
+    for (size, events, half) in [(1 << 20, 70, 32), (1, 9000, 4096)] {
+        let inbox = Inbox::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
+        let writer = tokio::spawn(inbox.serve(|| -> Box<dyn Writer> { Box::new(Stuck) }));
+        let tenants = std::iter::repeat_n("acme", events).chain(["globex"]);
+
+        let all = tenants.map(|tenant| inbox.accept(event(tenant, size)));
+        let mut results = futures::future::join_all(all).await;
+        let other = results.pop().unwrap();
+        let waited = results.iter().filter(|result| matches!(result, Err(StoreError::Away))).count();
+
+        assert!(matches!(other, Err(StoreError::Away)), "{other:?}: it waited for its commit");
+        assert_eq!(waited, half, "events of {size} bytes");
+        writer.abort();
+    }
+}
+
+/// What has been written takes no room any more.
+#[tokio::test]
+async fn room_before_the_writer_is_given_back() {
+    let inbox = Inbox::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
+    tokio::spawn(inbox.serve(|| -> Box<dyn Writer> { Box::new(Fragile(false)) }));
+
+    for _ in 0..40 {
+        let accepted = inbox.accept(event("acme", 1 << 20)).await;
+        assert!(matches!(accepted, Ok(Accepted::Stored)), "{accepted:?}");
+    }
+}

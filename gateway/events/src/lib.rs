@@ -1,0 +1,66 @@
+//! Where acknowledged notifications are kept until their portal has taken them.
+//!
+//! One state machine: an event is *waiting* until it is *delivered* or *dead*; one that this gateway must not or cannot
+//! deliver is *parked*, with a reason, until an operator or a change of the configuration helps. Engines keep it in one table and
+//! change it in batches, one commit for each (`write`); what is in flight is known to the one dispatcher alone.
+
+/// A point at which chaos tests end the process; nothing at all without the feature `failpoints`.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($name);
+    };
+}
+
+mod attempt;
+mod audit;
+mod audit_log;
+mod command;
+mod config;
+mod engine;
+mod error;
+mod event;
+mod group_commit;
+mod intake;
+mod key_source;
+mod lock;
+mod maintenance;
+mod metrics;
+mod owner;
+mod paths;
+mod postgres;
+mod sealing;
+mod share;
+mod sqlite;
+mod store;
+mod view;
+
+pub use attempt::{Attempt, Failure, Finish, Next};
+pub use audit::{Records, copy_chain};
+pub use audit_log::{AuditEntry, AuditError, AuditLog};
+pub use command::{Alive, Bound, Change, Claim, Effect, Progress, Reseal, Sweep};
+pub use config::EventsConfig;
+pub use engine::{Extent, NotOpen, Reader, Waiting, Wanted, Writer};
+pub use error::{OpenError, StoreError};
+pub use event::{
+    Backlog, DISCARDED, DeadReason, Dedup, DueEvent, Filter, Listed, Millis, NewEvent, ParkReason, Parked,
+    Record, Seen, State, now,
+};
+pub(crate) use event::{NEWEST, PAGE, REVIVABLE};
+pub use group_commit::Inbox;
+pub use intake::{Accepted, Intake, Notification};
+pub use key_source::{KeyPlace, KeySource};
+pub use lock::{alone, in_use, lock};
+pub use maintenance::{Copied, MaintenanceError, Verified};
+pub use metrics::{StoreMetrics, queue};
+pub use owner::{Binding, Customer, Directory, Owner, Recipient};
+pub use paths::{MOVED, beside, sync_name};
+pub use postgres::{Postgres, PostgresRecords, check_address, listen};
+pub use sealing::{Keyring, Sealed};
+pub use share::Share;
+pub use sqlite::{Integrity, Sqlite, SqliteRecords};
+pub use store::{EventStore, Readers, Retention, Running, StoredAudit};
+pub use view::{Cursor, Standing, Undelivered};
+
+#[cfg(test)]
+mod tests;

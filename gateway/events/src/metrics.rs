@@ -1,0 +1,74 @@
+//! What storing is measured by.
+
+use kyc_telemetry::{
+    Counter, CounterFamily, Gauge, GaugeFamily, Histogram, MetricError, MetricsRegistry, names,
+};
+
+use crate::Inbox;
+
+/// Storing: from a notification to its commit.
+#[derive(Clone, Debug)]
+pub struct StoreMetrics {
+    /// Seconds from a notification's hand-over to its commit.
+    pub accepted: Histogram,
+    /// Seconds of a commit.
+    pub commit: Histogram,
+    /// Changes of a commit.
+    pub batch: Histogram,
+    /// Notifications that were not stored, by tenant and reason.
+    pub refused: CounterFamily<2>,
+    /// Batches that were not committed.
+    pub failed: Counter,
+    /// 1 once the store was found damaged.
+    pub damaged: Gauge,
+    /// Bytes of SQLite's write-ahead log; absent where a server has the store.
+    pub wal: GaugeFamily<0>,
+}
+
+// === impl StoreMetrics ===
+
+impl StoreMetrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError`].
+    pub fn new(metrics: &MetricsRegistry) -> Result<Self, MetricError> {
+        let histogram = |name, help, buckets: &[f64]| {
+            Ok::<_, MetricError>(metrics.histogram(name, help, &[], buckets)?.with(&[]))
+        };
+        Ok(Self {
+            accepted: histogram(
+                names::WEBHOOK_ACKNOWLEDGE_DURATION,
+                "Time until a notification is durable.",
+                &SECONDS,
+            )?,
+            commit: histogram(names::EVENT_STORE_COMMIT_DURATION, "Time of a commit.", &SECONDS)?,
+            batch: histogram(names::EVENT_STORE_BATCH, "Changes of a commit.", &CHANGES)?,
+            refused: metrics.counter(
+                names::EVENT_STORE_REFUSALS,
+                "Notifications that were not stored.",
+                &["tenant", "reason"],
+            )?,
+            failed: metrics
+                .counter(names::EVENT_STORE_FAILURES, "Batches that were not committed.", &[])?
+                .with(&[]),
+            wal: metrics.gauge(names::EVENT_STORE_WAL, "Bytes of the write-ahead log.", &[])?,
+            damaged: metrics
+                .gauge(names::EVENT_STORE_DAMAGED, "Whether the event store was found damaged.", &[])?
+                .with(&[]),
+        })
+    }
+}
+
+/// Shows how many changes wait for the writer, also when that does not come back.
+pub fn queue(metrics: &MetricsRegistry, inbox: &Inbox) -> Result<(), MetricError> {
+    let inbox = inbox.clone();
+    let help = "Changes that wait for a commit.";
+    metrics.computed_gauge(names::EVENT_STORE_QUEUE, help, &[], move |gauges| {
+        gauges.with(&[]).set(i64::try_from(inbox.waiting()).unwrap_or(i64::MAX));
+    })
+}
+
+const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];
+const CHANGES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 256.0, 512.0];

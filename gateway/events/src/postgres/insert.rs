@@ -1,0 +1,77 @@
+//! New events.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Postgres as Engine, QueryBuilder, Row};
+use uuid::Uuid;
+
+use super::listen::CHANNEL;
+use crate::{Change, Effect, NewEvent, REVIVABLE, State};
+
+/// Inserts the events of a batch that were never seen, and makes those waiting again that have died. Says what became
+/// of each; one that is missing was known.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    batch: &[Change],
+    refused: &HashSet<Uuid>,
+) -> Result<HashMap<Uuid, Effect>, sqlx::Error> {
+    let mut effects = HashMap::new();
+    let mut events: Vec<&NewEvent> = batch
+        .iter()
+        .filter_map(|change| match change {
+            Change::Insert(event) if !refused.contains(&event.uid) => Some(event),
+            _ => None,
+        })
+        .collect();
+    if events.is_empty() {
+        return Ok(effects);
+    }
+    // In one order everywhere, so that two gateways with the same events wait for each other only one way.
+    events.sort_by(|a, b| a.dedup.current.cmp(&b.dedup.current));
+    let mut query = QueryBuilder::<Engine>::new(
+        "WITH given(uid, tenant, dedup, keys, kind, resource, key_id, body, state, dead_reason, trace, \
+         subscription, webhook, seal) AS (",
+    );
+    query.push_values(events, |mut row, event| {
+        let state = if event.dead.is_some() { State::Dead } else { State::Waiting };
+        row.push_bind(event.uid)
+            .push_bind(&event.owner.tenant)
+            .push_bind(&event.dedup.current)
+            .push_bind(event.dedup.all().cloned().collect::<Vec<_>>())
+            .push_bind(&event.kind)
+            .push_bind(&event.resource)
+            .push_bind(event.body.key_id)
+            .push_bind(&event.body.bytes)
+            .push_bind(state.code())
+            .push_bind(event.dead.map(|reason| reason.name()))
+            .push_bind(&event.trace)
+            .push_bind(event.owner.customer.as_ref().map(|customer| &customer.subscription))
+            .push_bind(event.owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
+            .push_bind(event.owner.binding.code());
+    });
+    query.push(
+        "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due, received, since, \
+           done, dead_reason, trace, subscription, webhook, seal) \
+         SELECT uid, tenant, dedup, kind, resource, key_id, body, state, now(), now(), now(), \
+           CASE WHEN state = 0 THEN NULL ELSE now() END, dead_reason, trace, subscription, webhook, seal FROM given \
+         WHERE NOT EXISTS (SELECT 1 FROM seen WHERE seen.dedup = ANY(given.keys)) \
+           AND NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = ANY(given.keys)) \
+         ON CONFLICT DO NOTHING RETURNING uid), \
+         revived AS (UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, \
+           leased_until = NULL, done = NULL, dead_reason = NULL, since = now(), due = now() \
+         FROM (SELECT uid, unnest(keys) AS key FROM given) again WHERE event.dedup = again.key AND event.",
+    );
+    query.push(REVIVABLE.replace("dead_reason", "event.dead_reason")).push(
+        " RETURNING again.uid), \
+         changed(uid, is_new) AS (SELECT uid, true FROM stored UNION ALL SELECT uid, false FROM revived), \
+         told AS (SELECT pg_notify('",
+    );
+    query.push(CHANNEL).push("', '') FROM (SELECT 1 FROM changed LIMIT 1) any_changed) ");
+    query.push("SELECT uid, is_new FROM changed LEFT JOIN told ON true");
+    for row in query.build().fetch_all(connection).await? {
+        let is_new: bool = row.try_get(1)?;
+        effects.insert(row.try_get(0)?, if is_new { Effect::Done } else { Effect::Revived });
+    }
+    Ok(effects)
+}

@@ -1,0 +1,39 @@
+//! Undelivered events, the oldest first.
+
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres as Engine, QueryBuilder, Row};
+
+use super::filter::{millis, push_filter};
+use super::rows::{listed, listed_columns};
+use crate::{Cursor, Filter, Undelivered};
+
+/// Selects the oldest events by receipt that wait or are parked and fit.
+pub(super) fn undelivered(filter: &Filter, after: Option<Cursor>, limit: usize) -> QueryBuilder<Engine> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut query = QueryBuilder::new(format!(
+        "SELECT {}, id, (extract(epoch FROM received) * 1000000)::bigint, {} FROM event WHERE id IN (",
+        listed_columns(),
+        millis("received")
+    ));
+    for (place, state) in filter.undelivered().enumerate() {
+        let of_state = Filter { state: None, ..filter.clone() };
+        query.push(if place == 0 { "(" } else { " UNION ALL (" });
+        // The state is written out, so that its partial index fits.
+        query.push(format!("SELECT id FROM event WHERE state = {} AND ", state.code()));
+        push_filter(&mut query, &of_state);
+        if let Some(after) = after {
+            query.push(" AND (received, id) > (timestamptz 'epoch' + ").push_bind(after.received);
+            query.push(" * interval '1 microsecond', ").push_bind(after.id).push(")");
+        }
+        query.push(" ORDER BY received, id LIMIT ").push_bind(limit).push(")");
+    }
+    query.push(") ORDER BY received, id LIMIT ").push_bind(limit);
+    query
+}
+
+/// Reads a row of it.
+pub(super) fn read(row: &PgRow) -> Result<Undelivered, sqlx::Error> {
+    let cursor = Cursor { received: row.try_get(12)?, id: row.try_get(11)? };
+    let ahead: i64 = row.try_get(13)?;
+    Ok(Undelivered { listed: listed(row)?, cursor, age: ahead.saturating_neg() })
+}

@@ -1,0 +1,187 @@
+//! The writing side: every operation is one statement, since a transaction that is broken off while it begins
+//! leaves its connection unusable.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
+use sqlx::{Postgres as Engine, QueryBuilder, Row};
+use uuid::Uuid;
+
+use super::bulk::{clamp, discard, pull_forward, replay, unpark};
+use super::insert::insert;
+use super::reseal::{bind, reseal, unpark_customer};
+use super::sweep::{shrink, sweep};
+use super::usage::{Used, refused};
+use super::{Postgres, engine, in_time};
+use crate::{Change, Claim, Effect, Failure, Finish, Share, StoreError, Writer, now};
+
+/// Writes batches; any error closes the connection, and the next batch opens another.
+#[derive(Debug)]
+pub struct PostgresWriter {
+    store: Postgres,
+    connection: Option<PgConnection>,
+    usage: Used,
+}
+
+// === impl PostgresWriter ===
+
+impl PostgresWriter {
+    pub(super) fn new(store: Postgres) -> Self {
+        Self { store, connection: None, usage: Used::default() }
+    }
+}
+
+#[async_trait]
+impl Writer for PostgresWriter {
+    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
+        let (store, connection, usage) = (&self.store, self.connection.take(), &mut self.usage);
+        let mut effects = vec![None; batch.len()];
+        // An error drops the connection with all that it has begun; what was done before it stays done.
+        let done = in_time(async {
+            let mut connection = store.connection(connection).await?;
+            let done = async {
+                let refused = refused(&mut connection, batch, store, usage).await?;
+                commit(&mut connection, batch, &refused, store.share, &mut effects).await
+            };
+            done.await.map_err(|error| engine(&error))?;
+            Ok(connection)
+        });
+        let error = match done.await {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                StoreError::Away
+            }
+            Err(error) => error,
+        };
+        effects.into_iter().map(|effect| effect.ok_or_else(|| error.clone())).collect()
+    }
+}
+
+/// Notes each effect as soon as it is durable.
+async fn commit(
+    connection: &mut PgConnection,
+    batch: &[Change],
+    refused: &HashSet<Uuid>,
+    share: Option<Share>,
+    effects: &mut [Option<Effect>],
+) -> Result<(), sqlx::Error> {
+    let new = insert(connection, batch, refused).await?;
+    for (change, slot) in batch.iter().zip(&mut *effects) {
+        if let Change::Insert(event) = change {
+            let is_refused = refused.contains(&event.uid);
+            let effect = new.get(&event.uid).copied().unwrap_or(Effect::Nothing);
+            *slot = Some(if is_refused { Effect::OverShare } else { effect });
+        }
+    }
+    let ended = finish(connection, batch).await?;
+    for (change, slot) in batch.iter().zip(&mut *effects) {
+        if let Change::Finish(finish) = change {
+            *slot = Some(Effect::of(ended.contains(&finish.claim)));
+        }
+    }
+    for (change, slot) in batch.iter().zip(effects) {
+        if slot.is_none() {
+            *slot = Some(apply(connection, change, share).await?);
+        }
+    }
+    Ok(())
+}
+
+async fn apply(
+    connection: &mut PgConnection,
+    change: &Change,
+    share: Option<Share>,
+) -> Result<Effect, sqlx::Error> {
+    Ok(match change {
+        Change::Replay { filter, per_second, progress, .. } => {
+            Effect::Changed(replay(connection, filter, *per_second, *progress).await?)
+        }
+        Change::Discard { filter, progress, .. } => {
+            Effect::Changed(discard(connection, filter, *progress).await?)
+        }
+        Change::PullForward { tenant, .. } => Effect::of(pull_forward(connection, tenant).await?),
+        // The database's clock alone counts here, and the clocks of gateways may jump as they like.
+        Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } | Change::Alive(_) => Effect::Nothing,
+        Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
+        Change::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
+        Change::UnparkCustomer { owner, .. } => Effect::of(unpark_customer(connection, owner).await?),
+        Change::Bind(events) => Effect::of(bind(connection, events).await?),
+        Change::Reseal(events) => Effect::of(reseal(connection, events).await?),
+        Change::Shrink => match share {
+            Some(share) => Effect::of(shrink(connection, share).await?),
+            None => Effect::Nothing,
+        },
+        Change::Sweep(old) => Effect::of(sweep(connection, *old).await?),
+        Change::Release(claims) => Effect::of(release(connection, claims).await?),
+    })
+}
+
+/// Ends all tries of a batch, and says which of them were recorded: those that still held their claim, those whose claim a
+/// crash of the server has lost before anybody made a later one, and those of events that were discarded meanwhile, which
+/// stay dead.
+async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<Claim>, sqlx::Error> {
+    let mut ended = HashSet::new();
+    let finishes: Vec<&Finish> = batch
+        .iter()
+        .filter_map(|change| match change {
+            Change::Finish(finish) => Some(finish),
+            _ => None,
+        })
+        .collect();
+    if finishes.is_empty() {
+        return Ok(ended);
+    }
+    let clock = now();
+    let mut query = QueryBuilder::<Engine>::new(
+        "WITH given(id, epoch, state, wait, counted, reason, ago, took, status, error, answer_key, answer, class, \
+         refusals, held) AS (",
+    );
+    query.push_values(finishes, |mut row, finish| {
+        let next = finish.next;
+        let answer = finish.attempt.answer.as_ref();
+        row.push_bind(finish.claim.id)
+            .push_bind(finish.claim.epoch)
+            .push_bind(next.state().code())
+            .push_bind(next.due().map(|due| due.saturating_sub(clock)))
+            .push_bind(i32::from(next.counted()))
+            .push_bind(next.reason())
+            .push_bind(clock.saturating_sub(finish.attempt.at))
+            .push_bind(finish.attempt.took_ms)
+            .push_bind(finish.attempt.status.map(i32::from))
+            .push_bind(finish.attempt.error.clone())
+            .push_bind(answer.map(|answer| answer.key_id))
+            .push_bind(answer.map(|answer| answer.bytes.clone()))
+            .push_bind(finish.attempt.failure.map(Failure::name))
+            .push_bind(i32::from(finish.attempt.failure == Some(Failure::Event)))
+            .push_bind(i32::from(finish.attempt.failure.is_some_and(Failure::is_the_portals)));
+    });
+    query.push(
+        "), ended AS (UPDATE event SET state = given.state, \
+           due = CASE WHEN given.wait IS NULL THEN due ELSE now() + given.wait * interval '1 millisecond' END, \
+           attempts = attempts + given.counted, refusals = event.refusals + given.refusals, held = given.held, \
+           leased_until = NULL, dead_reason = given.reason, \
+           done = CASE WHEN given.state = 0 THEN NULL ELSE now() END \
+           FROM given WHERE event.id = given.id AND event.state = 0 AND (event.epoch = given.epoch \
+             OR event.epoch < given.epoch AND (event.leased_until IS NULL OR event.leased_until < now())) \
+           RETURNING event.id, given.epoch), \
+         discarded AS (SELECT given.id, given.epoch FROM given JOIN event ON event.id = given.id \
+           WHERE event.state = 2 AND event.dead_reason = 'discarded' AND event.epoch = given.epoch + 1), \
+         recorded AS (SELECT id, epoch FROM ended UNION ALL SELECT id, epoch FROM discarded), \
+         noted AS (INSERT INTO attempt(event, at, took_ms, status, error, answer_key, answer, class) \
+           SELECT given.id, now() - given.ago * interval '1 millisecond', given.took, given.status, given.error, \
+           given.answer_key, given.answer, given.class FROM given JOIN recorded USING (id, epoch)) \
+         SELECT id, epoch FROM recorded",
+    );
+    for row in query.build().fetch_all(connection).await? {
+        ended.insert(Claim { id: row.try_get(0)?, epoch: row.try_get(1)? });
+    }
+    Ok(ended)
+}
+
+async fn release(connection: &mut PgConnection, claims: &[Claim]) -> Result<bool, sqlx::Error> {
+    let (ids, epochs): (Vec<i64>, Vec<i64>) = claims.iter().map(|claim| (claim.id, claim.epoch)).unzip();
+    let query = "UPDATE event SET leased_until = NULL FROM unnest($1::bigint[], $2::bigint[]) given(id, epoch) \
+                 WHERE event.id = given.id AND event.epoch = given.epoch AND event.state = 0";
+    Ok(sqlx::query(query).bind(ids).bind(epochs).execute(connection).await?.rows_affected() > 0)
+}

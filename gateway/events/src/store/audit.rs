@@ -1,0 +1,81 @@
+//! The gateway's audit records, kept beside the events.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::{Backend, EventStore, Opened};
+use crate::{
+    AuditEntry, AuditError, AuditLog, Postgres, PostgresRecords, Records, SqliteRecords, StoreError,
+};
+
+/// The audit records of a store.
+pub struct StoredAudit {
+    store: Arc<EventStore>,
+    records: Mutex<Option<Box<dyn Records>>>,
+}
+
+// === impl StoredAudit ===
+
+impl StoredAudit {
+    /// The records of a store.
+    pub fn new(store: &Arc<EventStore>) -> Self {
+        Self { store: Arc::clone(store), records: Mutex::new(None) }
+    }
+}
+
+/// The records, which can be reached as soon as the engine is open.
+fn records<'a>(
+    backend: &Backend,
+    records: &'a mut Option<Box<dyn Records>>,
+) -> Result<&'a mut dyn Records, StoreError> {
+    if records.is_none() {
+        *records = match backend.opened() {
+            Some(Opened::Sqlite(store)) => Some(Box::new(SqliteRecords::new(store))),
+            Some(Opened::Postgres(store)) => Some(Box::new(PostgresRecords::new(store))),
+            None => None,
+        };
+    }
+    records.as_deref_mut().ok_or(StoreError::Away).map(|records| records as &mut dyn Records)
+}
+
+#[async_trait]
+impl AuditLog for StoredAudit {
+    async fn open(&self) -> Result<(), AuditError> {
+        match &self.store.backend {
+            Backend::Sqlite(store) if store.path().exists() => {}
+            Backend::Sqlite(store) => {
+                return Err(AuditError::Failed(format!("there is no store at {}", store.path().display())));
+            }
+            Backend::Postgres { source, lease, share, store } => {
+                let url = source.read().map_err(|error| AuditError::Failed(error.to_string()))?;
+                // Opened twice, the first address stays: it is the same.
+                let _ = store.set(Postgres::new(url, *lease).with_share(*share));
+            }
+        }
+        Ok(())
+    }
+
+    async fn newest(&self) -> Result<Option<AuditEntry>, AuditError> {
+        let mut guard = self.records.lock().await;
+        Ok(records(&self.store.backend, &mut guard)?.read(None, 1).await?.pop())
+    }
+
+    async fn append(&self, entry: &AuditEntry) -> Result<bool, AuditError> {
+        let mut guard = self.records.lock().await;
+        Ok(records(&self.store.backend, &mut guard)?.append(entry).await?)
+    }
+
+    async fn read(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, AuditError> {
+        let mut guard = self.records.lock().await;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        Ok(records(&self.store.backend, &mut guard)?.read(Some(after), limit).await?)
+    }
+}
+
+impl std::fmt::Debug for StoredAudit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoredAudit").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! Stored events with everything that is sealed of them, for the command line.
+
+use std::io::Write;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use kyc_events::{EventStore, Filter, Keyring, Record, Sealed};
+use serde_json::{Value, json};
+
+use super::{attempt, event};
+
+/// Writes each event that fits as one line of JSON, with its body and what the portal said.
+///
+/// # Errors
+///
+/// Why it was not all written.
+pub(crate) async fn export(
+    store: &EventStore,
+    filter: &Filter,
+    out: &mut (dyn Write + Send),
+) -> Result<(), String> {
+    let (keyring, mut reader) = store.open_existing().await.map_err(|error| error.to_string())?;
+    let (mut after, mut closed) = (0, 0);
+    loop {
+        let records = reader.records(filter, after, PAGE).await.map_err(|error| error.to_string())?;
+        let Some(last) = records.last() else { break };
+        after = last.id;
+        for record in &records {
+            let (line, own) = line(&keyring, record);
+            closed += own;
+            writeln!(out, "{line}").map_err(|error| error.to_string())?;
+        }
+    }
+    match closed {
+        0 => Ok(()),
+        _ => {
+            Err(format!("{closed} bodies and answers are under keys that are not configured, and null here"))
+        }
+    }
+}
+
+/// An event with what is sealed of it, and how much of that could not be opened.
+fn line(keyring: &Keyring, record: &Record) -> (Value, usize) {
+    let listed = &record.listed;
+    let mut closed = 0;
+    let mut opened = |bytes: Option<Vec<u8>>| match bytes.map(String::from_utf8) {
+        Some(Ok(text)) => Value::from(text),
+        // No notification is like this, but a body that is none may be.
+        Some(Err(other)) => json!({ "base64": BASE64_STANDARD.encode(other.into_bytes()) }),
+        None => {
+            closed += 1;
+            Value::Null
+        }
+    };
+    let answer = |sealed: &Sealed| keyring.open_answer(listed.uid, &record.owner, sealed).ok();
+    let tries: Vec<Value> = record
+        .tries
+        .iter()
+        .map(|one| {
+            let mut shown = attempt(one);
+            let said = one.answer.as_ref().map(|sealed| opened(answer(sealed)));
+            if let Some(members) = shown.as_object_mut() {
+                members.insert("answer".to_owned(), said.unwrap_or_default());
+            }
+            shown
+        })
+        .collect();
+    let body = opened(keyring.open(listed.uid, &record.owner, &record.body).ok());
+    let mut value = event(listed);
+    if let Some(members) = value.as_object_mut() {
+        members.insert("body".to_owned(), body);
+        members.insert("tries".to_owned(), tries.into());
+    }
+    (value, closed)
+}
+
+/// Events that are read at a time.
+const PAGE: usize = 500;

@@ -1,0 +1,25 @@
+//! Settings of a test, put where TOML wants them.
+
+/// Puts the keys of `[events]`, `[delivery]` and `[portal]`, which tests write as dotted keys beside a route's settings, such as
+/// `delivery.attempt = "1s"`, before the first section.
+pub fn with_dotted_keys_first(text: &str) -> String {
+    let is_dotted = |line: &&str| SECTIONS.iter().any(|section| line.starts_with(section));
+    let (dotted, rest): (Vec<&str>, Vec<&str>) = text.lines().partition(is_dotted);
+    dotted.into_iter().chain(rest).flat_map(|line| [line, "\n"]).collect()
+}
+
+const SECTIONS: [&str; 3] = ["events.", "delivery.", "portal."];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dotted_keys_come_before_sections() {
+        let text = "[[routes]]\nname = \"a\"\nevents.path = \"x\"\n[tenants]\nportal.allow = []\n";
+
+        let ordered = with_dotted_keys_first(text);
+
+        assert_eq!(ordered, "events.path = \"x\"\nportal.allow = []\n[[routes]]\nname = \"a\"\n[tenants]\n");
+    }
+}
