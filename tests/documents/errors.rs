@@ -32,7 +32,8 @@ fn arm<'a>(code: &'a str, function: &str, kind: &str) -> &'a str {
 
 #[test]
 fn the_page_of_error_codes_is_what_the_source_says() {
-    let (problem, rescue) = (read("gateway/model/src/problem.rs"), read("gateway/proxy/src/rescue.rs"));
+    let (problem, rescue) =
+        (read("gateway/model/src/problem.rs"), read("gateway/proxy/src/response/error_response.rs"));
     let mut rows: Vec<(String, String)> = Vec::new();
     for (kind, meaning) in kinds(&problem) {
         let status = arm(&rescue, "status", &kind);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A failed or refused request: a kind for the caller, a detail and a cause for the operator.
 ///
-/// `Display` is the operator's text. The caller sees only what the kind says (`kyc-proxy`'s `rescue`).
+/// `Display` is the operator's text. The caller sees only what the kind says (`kyc-proxy`'s `error_response`).
 /// Neither may hold a secret, a body, a query, a header value or a path with ids.
 #[derive(Debug)]
 pub struct Problem {

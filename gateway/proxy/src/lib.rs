@@ -2,41 +2,30 @@
 //!
 //! | module | answers |
 //! |---|---|
-//! | `proxy` | the way of one request and its answer, from top to bottom |
-//! | `downstream` | how many connections there are, and how their bytes look |
-//! | `strict` | whether a request has only one reading |
-//! | `route`, `chain` | which plugins a request meets, in which phase |
-//! | `body`, `buffers` | how a request body is read whole, and how much memory that may take |
+//! | `exchange` | the way of one request and its answer, from top to bottom |
+//! | `downstream` | how the bytes of a caller's connection may arrive |
+//! | `strict` | whether a message has only one reading |
+//! | `routing` | which plugins a request meets, in which phase |
+//! | `request` | what is checked and read of a request before it goes on |
 //! | `upstream` | what goes to an upstream, and at which address |
-//! | `retry` | whether an upstream is tried again |
-//! | `rescue` | what a problem looks like to the caller |
+//! | `response` | the answers that the gateway writes itself |
 
-mod admission;
-mod answer;
-mod arrival;
-mod body;
-mod buffers;
-mod chain;
 mod downstream;
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod head_end;
-mod io;
-mod outcome;
-mod proxy;
-mod rescue;
-mod retry;
-mod route;
+mod hop_by_hop;
+mod request;
+mod response;
+mod routing;
 mod settings;
-mod spans;
+mod stream_wrapper;
 mod strict;
 mod upstream;
-mod write;
+mod write_timeout;
 
-pub use chain::Chains;
 pub use downstream::{Entry, Guarded, head_is_whole};
-pub use proxy::{ProtocolOptions, Proxy};
-pub use route::{Route, RouteMatch, RouteTable, RouteTableError};
+pub use exchange::{ProtocolOptions, Proxy};
+pub use routing::{Chains, Route, RouteMatch, RouteTable, RouteTableError};
 pub use settings::ProxySettings;
 pub use upstream::Guards;

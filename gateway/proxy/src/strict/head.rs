@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::Violation;
 use super::connection::check_connection_options;
-use super::imitation::imitates_framing;
+use super::lookalikes::imitates_framing;
 
 /// Checks the bytes of an HTTP/1 header block, request line included, as they arrived.
 ///

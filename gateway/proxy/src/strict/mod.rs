@@ -5,25 +5,27 @@
 //! differently are how requests are smuggled, so whatever has two readings is refused here, on the bytes as
 //! they arrived.
 
-mod answer;
 mod chunks;
 mod connection;
 mod head;
-mod imitation;
+mod head_splitter;
 mod line;
+mod lookalikes;
 mod path;
+mod response_head;
 mod trailers;
 
 use std::fmt;
 
 use kyc_model::{Problem, ProblemKind};
 
-pub(crate) use answer::{AnswerFraming, check_answer_head};
 pub(crate) use chunks::{ChunkScan, MalformedBody};
 pub(crate) use head::{MAX_HEAD, check_fields, check_raw_head};
-pub(crate) use imitation::reads_as;
+pub(crate) use head_splitter::HeadEnd;
 pub(crate) use line::{LineScan, LineVerdict};
+pub(crate) use lookalikes::reads_as;
 pub(crate) use path::check_target;
+pub(crate) use response_head::{AnswerFraming, check_answer_head};
 
 /// Which rule a request breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,7 +71,7 @@ pub(super) fn is_token(byte: u8) -> bool {
 fn is_forbidden(name: &[u8]) -> bool {
     FORBIDDEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
         || FORBIDDEN.iter().any(|forbidden| name == forbidden.as_bytes())
-        || super::imitation::imitates_framing(name)
+        || super::lookalikes::imitates_framing(name)
 }
 
 /// As large as Pingora lets a partial chunk line be.

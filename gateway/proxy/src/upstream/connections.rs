@@ -12,7 +12,7 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 
-use super::guarded::GuardedStream;
+use super::guarded_stream::GuardedStream;
 use crate::strict::{AnswerFraming, check_answer_head};
 
 /// Makes connections to upstreams and keeps those that can serve another request of the same tenant.

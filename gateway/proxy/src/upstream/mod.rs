@@ -1,16 +1,14 @@
 //! What goes to an upstream, and at which address it is.
 
+mod call_limits;
 mod connections;
-mod guard;
-mod guarded;
-mod head;
+mod guarded_stream;
 mod peer;
+mod request_head;
 mod resolver;
-mod response;
 
+pub use call_limits::Guards;
+pub(crate) use call_limits::Pass;
 pub(crate) use connections::{Connected, Connections, check_answer};
-pub use guard::Guards;
-pub(crate) use guard::Pass;
-pub(crate) use head::{REQUEST_ID_NAME, attach, follow, forget_spelling, rewrite};
 pub(crate) use peer::Peers;
-pub(crate) use response::{check_switch, strip_hop_by_hop};
+pub(crate) use request_head::{REQUEST_ID_NAME, attach, follow, forget_spelling, rewrite};

@@ -11,35 +11,35 @@ pub(crate) use pingora::protocols::{
 /// Makes a type with a field `inner` of Pingora's `Stream` one that Pingora's sessions take, but for reading and writing.
 macro_rules! delegate_io {
     ($stream:ty) => {
-        #[$crate::io::async_trait]
-        impl $crate::io::Shutdown for $stream {
+        #[$crate::stream_wrapper::async_trait]
+        impl $crate::stream_wrapper::Shutdown for $stream {
             async fn shutdown(&mut self) {
                 self.inner.shutdown().await;
             }
         }
 
-        impl $crate::io::UniqueID for $stream {
-            fn id(&self) -> $crate::io::UniqueIDType {
+        impl $crate::stream_wrapper::UniqueID for $stream {
+            fn id(&self) -> $crate::stream_wrapper::UniqueIDType {
                 self.inner.id()
             }
         }
 
-        impl $crate::io::Ssl for $stream {
-            fn get_ssl(&self) -> Option<&$crate::io::TlsRef> {
+        impl $crate::stream_wrapper::Ssl for $stream {
+            fn get_ssl(&self) -> Option<&$crate::stream_wrapper::TlsRef> {
                 self.inner.get_ssl()
             }
 
-            fn get_ssl_digest(&self) -> Option<std::sync::Arc<$crate::io::SslDigest>> {
+            fn get_ssl_digest(&self) -> Option<std::sync::Arc<$crate::stream_wrapper::SslDigest>> {
                 self.inner.get_ssl_digest()
             }
 
-            fn selected_alpn_proto(&self) -> Option<$crate::io::ALPN> {
+            fn selected_alpn_proto(&self) -> Option<$crate::stream_wrapper::ALPN> {
                 self.inner.selected_alpn_proto()
             }
         }
 
-        impl $crate::io::GetTimingDigest for $stream {
-            fn get_timing_digest(&self) -> Vec<Option<$crate::io::TimingDigest>> {
+        impl $crate::stream_wrapper::GetTimingDigest for $stream {
+            fn get_timing_digest(&self) -> Vec<Option<$crate::stream_wrapper::TimingDigest>> {
                 self.inner.get_timing_digest()
             }
 
@@ -52,20 +52,20 @@ macro_rules! delegate_io {
             }
         }
 
-        impl $crate::io::GetProxyDigest for $stream {
-            fn get_proxy_digest(&self) -> Option<std::sync::Arc<$crate::io::ProxyDigest>> {
+        impl $crate::stream_wrapper::GetProxyDigest for $stream {
+            fn get_proxy_digest(&self) -> Option<std::sync::Arc<$crate::stream_wrapper::ProxyDigest>> {
                 self.inner.get_proxy_digest()
             }
         }
 
-        impl $crate::io::GetSocketDigest for $stream {
-            fn get_socket_digest(&self) -> Option<std::sync::Arc<$crate::io::SocketDigest>> {
+        impl $crate::stream_wrapper::GetSocketDigest for $stream {
+            fn get_socket_digest(&self) -> Option<std::sync::Arc<$crate::stream_wrapper::SocketDigest>> {
                 self.inner.get_socket_digest()
             }
         }
 
-        #[$crate::io::async_trait]
-        impl $crate::io::Peek for $stream {
+        #[$crate::stream_wrapper::async_trait]
+        impl $crate::stream_wrapper::Peek for $stream {
             async fn try_peek(&mut self, buffer: &mut [u8]) -> std::io::Result<bool> {
                 self.inner.try_peek(buffer).await
             }

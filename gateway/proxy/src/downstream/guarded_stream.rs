@@ -9,9 +9,9 @@ use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::calm::Calm;
-use super::watch::{Ledger, Watch};
-use crate::io::delegate_io;
+use super::head_guard::{Ledger, Watch};
+use super::http2_guard::Calm;
+use crate::stream_wrapper::delegate_io;
 use crate::strict::{LineVerdict, MalformedBody};
 
 /// A stream that knows how the head of the current request arrives, and ends one that is too large or too slow.

@@ -12,11 +12,10 @@ use kyc_model::{ProblemKind, RequestId};
 use kyc_telemetry::{AccessRecord, ConnectionMetrics, Metrics, RouteMetrics};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::head_end::HeadEnd;
-use crate::outcome::CLIENT_GONE;
-use crate::rescue;
+use crate::exchange::CLIENT_GONE;
+use crate::response::error_response;
 use crate::settings::ProxySettings;
-use crate::strict::{ChunkScan, LineScan, LineVerdict, MAX_HEAD, MalformedBody};
+use crate::strict::{ChunkScan, HeadEnd, LineScan, LineVerdict, MAX_HEAD, MalformedBody};
 
 /// Watches the heads of one connection, one after the other.
 #[derive(Debug)]
@@ -241,7 +240,7 @@ impl Ledger {
             Some(_) => Some(ProblemKind::BadRequest),
             None => None,
         });
-        let status = refused.map(rescue::status).or(answered).unwrap_or(CLIENT_GONE);
+        let status = refused.map(error_response::status).or(answered).unwrap_or(CLIENT_GONE);
         if let Some(kind) = kind {
             self.metrics.refused(kind.code());
         }
@@ -271,7 +270,7 @@ impl Ledger {
 impl Refusal {
     fn new(kind: ProblemKind) -> Self {
         let request_id = RequestId::new();
-        Self { kind, request_id, bytes: rescue::last_answer(kind, request_id), written: 0 }
+        Self { kind, request_id, bytes: error_response::last_answer(kind, request_id), written: 0 }
     }
 
     /// What is still to be written.

@@ -7,7 +7,7 @@ use kyc_model::TraceContext;
 use kyc_plugin_api::Outcome;
 use kyc_telemetry::traces::Span;
 
-use crate::exchange::Exchange;
+use super::state::Exchange;
 
 /// Begins the work for a caller, in the trace that the fields of an admitted request name.
 pub(crate) fn begin(exchange: &mut Exchange, headers: Option<&HeaderMap>) {

@@ -5,13 +5,9 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `request` | admits the request, finds its route and runs the request phases |
+//! | `phases` | admits the request, finds its route and runs the request phases |
 //! | `forward` | chooses the connection, and tries again where that is safe |
 //! | `relay` | lets the request and its answer travel at the same time |
-
-mod forward;
-mod relay;
-mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,25 +24,26 @@ use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::timeout;
 
-use crate::body::Buffers;
+use super::finish;
+use super::state::{Exchange, InFlight};
 use crate::downstream::begin_request;
-use crate::exchange::{Exchange, InFlight};
-use crate::route::RouteTable;
+use crate::request::Buffers;
+use crate::response::{error_response, respond};
+use crate::routing::RouteTable;
 use crate::settings::ProxySettings;
 use crate::upstream::{Connections, Guards, Peers};
-use crate::{answer, outcome, rescue};
 
 /// The reverse proxy behind one listener.
 pub struct Proxy {
-    routes: RouteTable,
+    pub(super) routes: RouteTable,
     begin: Box<dyn Fn() -> Ctx + Send + Sync>,
-    metrics: Metrics,
-    settings: ProxySettings,
+    pub(super) metrics: Metrics,
+    pub(super) settings: ProxySettings,
     protocol: ProtocolOptions,
-    peers: Peers,
-    connections: Connections,
-    guards: Arc<Guards>,
-    buffers: Buffers,
+    pub(super) peers: Peers,
+    pub(super) connections: Connections,
+    pub(super) guards: Arc<Guards>,
+    pub(super) buffers: Buffers,
 }
 
 /// What Pingora's sessions and connections are told.
@@ -89,7 +86,7 @@ impl Proxy {
             Ok(()) => true,
             Err(error) => self.fail(&mut session, &mut exchange, &error).await,
         };
-        outcome::record(&session, &mut exchange);
+        finish::record(&session, &mut exchange);
         drop(exchange);
         if !is_reusable {
             return None;
@@ -104,21 +101,21 @@ impl Proxy {
     async fn serve(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
         self.admit(session, exchange)?;
         match self.filter(session, exchange).await? {
-            Flow::Respond(response) => answer::respond(session, exchange, response).await,
+            Flow::Respond(response) => respond::respond(session, exchange, response).await,
             Flow::Next => self.forward(session, exchange).await,
         }
     }
 
     /// Answers for a request that failed; returns whether the connection may serve another one.
     async fn fail(&self, session: &mut ServerSession, exchange: &mut Exchange, error: &Error) -> bool {
-        let Some((kind, detail)) = rescue::diagnose(error) else {
+        let Some((kind, detail)) = error_response::diagnose(error) else {
             // The caller left.
             return false;
         };
         exchange.problem = Some(kind);
         exchange.upstream.failed(kind, exchange.arrival.is_whole());
-        outcome::log_problem(exchange, kind, &detail);
-        answer::respond_problem(session, exchange, error, kind).await
+        finish::log_problem(exchange, kind, &detail);
+        respond::respond_problem(session, exchange, error, kind).await
     }
 
     /// Reads the rest of a body whose answer is sent: closing before would take the answer away from a caller that is still

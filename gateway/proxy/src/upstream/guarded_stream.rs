@@ -12,9 +12,8 @@ use std::task::{Context, Poll};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::head_end::HeadEnd;
-use crate::io::delegate_io;
-use crate::strict::{AnswerFraming, ChunkScan, MalformedBody};
+use crate::stream_wrapper::delegate_io;
+use crate::strict::{AnswerFraming, ChunkScan, HeadEnd, MalformedBody};
 
 /// A connection that knows where it is in an answer.
 #[derive(Debug)]

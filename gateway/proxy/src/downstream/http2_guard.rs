@@ -10,9 +10,9 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames::{Budget, CALM};
-use super::quiet::Quiet;
-use super::watch::Ledger;
+use super::control_frames::{Budget, CALM};
+use super::head_guard::Ledger;
+use super::http2_idle_timeout::Quiet;
 
 /// Watches the frames of a connection, and for how long it is quiet.
 #[derive(Debug)]

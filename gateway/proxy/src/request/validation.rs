@@ -7,8 +7,7 @@ use kyc_plugin_api::{ClientCertificate, Connection};
 use pingora::protocols::http::ServerSession;
 
 use crate::downstream::{admit_chunks, admit_head};
-use crate::exchange::Exchange;
-use crate::outcome::method_name;
+use crate::exchange::{Exchange, method_name};
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
 use crate::upstream::forget_spelling;

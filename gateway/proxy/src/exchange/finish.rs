@@ -6,8 +6,8 @@ use kyc_plugin_api::{Caller, Outcome};
 use kyc_telemetry::AccessRecord;
 use pingora::protocols::http::ServerSession;
 
-use crate::exchange::Exchange;
-use crate::spans;
+use super::spans;
+use super::state::Exchange;
 
 /// Counts and logs a finished request, and tells the plugins.
 pub(crate) fn record(session: &ServerSession, exchange: &mut Exchange) {

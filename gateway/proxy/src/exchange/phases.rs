@@ -7,13 +7,11 @@ use kyc_plugin_api::Flow;
 use pingora::Result;
 use pingora::protocols::http::ServerSession;
 
-use super::Proxy;
-use crate::admission::admit;
-use crate::arrival::{check_announced, within};
-use crate::body::Whole;
-use crate::exchange::Exchange;
-use crate::rescue::{refuse, to_pingora};
-use crate::spans;
+use super::proxy::Proxy;
+use super::spans;
+use super::state::Exchange;
+use crate::request::{Whole, admit, check_announced, within};
+use crate::response::error_response::{refuse, to_pingora};
 
 impl Proxy {
     /// Sets the limits of the request and refuses one that has more than one reading.

@@ -6,7 +6,7 @@
 //! | limit | where |
 //! |---|---|
 //! | the caller's silence within a body | `session`'s read timeout, set at admission |
-//! | the rate and the size of a body | [`Arrival::add`](crate::arrival::Arrival::add) |
+//! | the rate and the size of a body | [`Arrival::add`](crate::request::Arrival::add) |
 //! | the upstream's silence | `upstream`'s read timeout, for each read |
 //! | an upstream, or a caller, that does not read | the write timeout of its session |
 //! | the rest of a body behind its answer | `Proxy::linger` |
@@ -21,13 +21,15 @@ use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::unconstrained;
 
-use super::Proxy;
-use crate::body::answer_expectation;
-use crate::exchange::Exchange;
-use crate::rescue::{refuse, to_pingora};
-use crate::upstream::{attach, check_answer, check_switch, follow, rewrite, strip_hop_by_hop};
-use crate::write::write_within;
-use crate::{answer, outcome};
+use super::finish;
+use super::proxy::Proxy;
+use super::state::Exchange;
+use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
+use crate::request::answer_expectation;
+use crate::response::error_response::{refuse, to_pingora};
+use crate::response::respond;
+use crate::upstream::{attach, check_answer, follow, rewrite};
+use crate::write_timeout::write_within;
 
 /// What becomes of a connection whose answer was passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +193,7 @@ impl Proxy {
         is_end: bool,
     ) -> Result<()> {
         let method = exchange.cx.target().map_or(&Method::GET, |target| &target.method);
-        let is_complete = is_end || answer::has_no_body(head, method);
+        let is_complete = is_end || respond::has_no_body(head, method);
         check_answer(upstream, head, !is_complete).map_err(to_pingora)?;
         head.set_version(Version::HTTP_11);
         if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
@@ -208,14 +210,14 @@ impl Proxy {
         exchange.answered(status, is_complete);
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
-            outcome::log_denied(exchange, status);
+            finish::log_denied(exchange, status);
         }
         strip_hop_by_hop(head);
         if !exchange.arrival.is_whole() {
             // The rest of the request is read for nobody.
             session.set_keepalive(None);
         }
-        answer::finish_head(head, session.req_header(), exchange).map_err(to_pingora)
+        respond::finish_head(head, session.req_header(), exchange).map_err(to_pingora)
     }
 }
 

@@ -13,11 +13,11 @@ use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
 
-use crate::buffers::{NoRoom, Pool, Room};
-use crate::rescue::{refuse, to_pingora};
-use crate::route::RouteTable;
+use super::body_memory::{NoRoom, Pool, Room};
+use crate::response::error_response::{refuse, to_pingora};
+use crate::routing::RouteTable;
 use crate::settings::ProxySettings;
-use crate::write::write_within;
+use crate::write_timeout::write_within;
 
 /// The memory that bodies may take which are read whole: each route has its own.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ pub(crate) fn strip_hop_by_hop(head: &mut ResponseHeader) {
 }
 
 /// The fields that `Connection` names, but for those that say where the message ends: nobody may take them away.
-pub(super) fn nominated(fields: &HeaderMap) -> Vec<header::HeaderName> {
+pub(crate) fn nominated(fields: &HeaderMap) -> Vec<header::HeaderName> {
     let mut named = Vec::new();
     for value in fields.get_all(header::CONNECTION) {
         let options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -41,7 +41,7 @@ pub(super) fn nominated(fields: &HeaderMap) -> Vec<header::HeaderName> {
 }
 
 /// Says whether a field ends at this hop in requests and in answers.
-pub(super) fn is_hop_by_hop(name: &header::HeaderName) -> bool {
+pub(crate) fn is_hop_by_hop(name: &header::HeaderName) -> bool {
     let name = name.as_str();
     match name.as_bytes().first() {
         Some(b'c') => name == "connection",

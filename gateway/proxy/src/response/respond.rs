@@ -7,10 +7,10 @@ use pingora::protocols::http::ServerSession;
 use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
+use super::error_response;
 use crate::exchange::Exchange;
-use crate::rescue;
 use crate::upstream::REQUEST_ID_NAME;
-use crate::write::write_within;
+use crate::write_timeout::write_within;
 
 /// Writes a plugin's answer, and keeps the connection.
 ///
@@ -30,7 +30,7 @@ pub(crate) async fn respond(
         }
     }
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
-    finish_head(&mut head, session.req_header(), exchange).map_err(rescue::to_pingora)?;
+    finish_head(&mut head, session.req_header(), exchange).map_err(error_response::to_pingora)?;
     write(session, head, body).await
 }
 
@@ -73,11 +73,11 @@ async fn write_problem(
     error: &Error,
     kind: ProblemKind,
 ) -> Result<()> {
-    let (mut head, body) = rescue::answer(kind, exchange.cx.request_id())?;
+    let (mut head, body) = error_response::answer(kind, exchange.cx.request_id())?;
     if kind == ProblemKind::MethodNotAllowed {
         head.insert_header(header::ALLOW, exchange.route.allow.clone())?;
     }
-    if let Some(seconds) = rescue::retry_after(error, kind) {
+    if let Some(seconds) = error_response::retry_after(error, kind) {
         head.insert_header(header::RETRY_AFTER, seconds)?;
     }
     // A plugin that fails on its own refusal must not take the refusal away.

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method};
 use kyc_plugin_api::{Params, Plugin};
 use kyc_telemetry::{Metrics, RouteMetrics};
 
-use crate::chain::Chains;
+use super::chain::Chains;
 
 /// A route as the configuration describes it.
 pub struct Route {

@@ -8,12 +8,12 @@ use pingora::protocols::http::ServerSession;
 use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, Result, RetryType};
 
-use super::Proxy;
+use super::proxy::Proxy;
 use super::relay::AfterAnswer;
-use crate::arrival::Arrival;
-use crate::exchange::Exchange;
-use crate::rescue::{refuse, to_pingora};
-use crate::retry;
+use super::retry;
+use super::state::Exchange;
+use crate::request::Arrival;
+use crate::response::error_response::{refuse, to_pingora};
 use crate::upstream::Connected;
 
 impl Proxy {

@@ -7,7 +7,7 @@ use kyc_model::{Problem, ProblemKind, TraceContext};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
 
-use super::response::{is_hop_by_hop, nominated};
+use crate::hop_by_hop::{is_hop_by_hop, nominated};
 use crate::strict::reads_as;
 
 /// Removes what belongs to the caller or the way here, and addresses the request to the target.

@@ -11,7 +11,7 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::watch::Ledger;
+use super::head_guard::Ledger;
 
 /// Ends a connection on which nothing moves in either direction.
 #[derive(Debug)]

@@ -10,10 +10,9 @@ use kyc_plugin_api::Ctx;
 use kyc_telemetry::traces::Span;
 use kyc_telemetry::{Gauge, Metrics};
 
-use crate::arrival::Arrival;
-use crate::buffers::Room;
-use crate::outcome;
-use crate::route::CompiledRoute;
+use super::finish;
+use crate::request::{Arrival, Room};
+use crate::routing::CompiledRoute;
 use crate::upstream::Pass;
 
 /// Counts a request for as long as its exchange lives, also when its task is dropped.
@@ -183,7 +182,7 @@ impl Drop for Exchange {
     /// A panic, or a caller who leaves the rest of a body open, ends a request wherever it is.
     fn drop(&mut self) {
         if !self.story.is_told {
-            outcome::record_broken(self);
+            finish::record_broken(self);
         }
     }
 }

@@ -11,8 +11,8 @@ use pingora::protocols::http::v2::server::H2Options;
 use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
 
-use super::tap::{Tap, begin_request};
-use super::watch::Ledger;
+use super::guarded_stream::{Tap, begin_request};
+use super::head_guard::Ledger;
 use crate::settings::ProxySettings;
 
 /// Watches the bytes of each connection.
