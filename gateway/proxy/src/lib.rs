@@ -11,6 +11,7 @@
 //! | `response` | the answers that the gateway writes itself |
 
 mod downstream;
+mod error;
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -12,8 +12,8 @@ use super::proxy::Proxy;
 use super::relay::AfterAnswer;
 use super::retry;
 use super::state::Exchange;
+use crate::error::{refuse, to_pingora};
 use crate::request::Arrival;
-use crate::response::error_response::{refuse, to_pingora};
 use crate::upstream::Connected;
 
 impl Proxy {

@@ -10,8 +10,8 @@ use pingora::protocols::http::ServerSession;
 use super::proxy::Proxy;
 use super::spans;
 use super::state::Exchange;
+use crate::error::{refuse, to_pingora};
 use crate::request::{Whole, admit, check_announced, within};
-use crate::response::error_response::{refuse, to_pingora};
 
 impl Proxy {
     /// Sets the limits of the request and refuses one that has more than one reading.

@@ -27,8 +27,9 @@ use tokio::time::timeout;
 use super::finish;
 use super::state::{Exchange, InFlight};
 use crate::downstream::begin_request;
+use crate::error::diagnose;
 use crate::request::Buffers;
-use crate::response::{error_response, respond};
+use crate::response::respond;
 use crate::routing::RouteTable;
 use crate::settings::ProxySettings;
 use crate::upstream::{Connections, Guards, Peers};
@@ -108,7 +109,7 @@ impl Proxy {
 
     /// Answers for a request that failed; returns whether the connection may serve another one.
     async fn fail(&self, session: &mut ServerSession, exchange: &mut Exchange, error: &Error) -> bool {
-        let Some((kind, detail)) = error_response::diagnose(error) else {
+        let Some((kind, detail)) = diagnose(error) else {
             // The caller left.
             return false;
         };

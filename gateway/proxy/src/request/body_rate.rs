@@ -8,7 +8,7 @@ use kyc_model::{Problem, ProblemKind};
 use kyc_plugin_api::BodyWish;
 use pingora::Result;
 
-use crate::response::error_response::{refuse, to_pingora};
+use crate::error::{refuse, to_pingora};
 use crate::settings::ProxySettings;
 
 /// A body on its way.
@@ -151,9 +151,6 @@ mod tests {
         let above = arrival.add(401, Some(1000), &settings(0));
 
         assert!(within.is_ok());
-        assert_eq!(
-            crate::response::error_response::diagnose(&above.unwrap_err()).unwrap().0,
-            ProblemKind::BodyTooLarge
-        );
+        assert_eq!(crate::error::diagnose(&above.unwrap_err()).unwrap().0, ProblemKind::BodyTooLarge);
     }
 }

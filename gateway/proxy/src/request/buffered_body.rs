@@ -14,7 +14,7 @@ use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
 
 use super::body_memory::{NoRoom, Pool, Room};
-use crate::response::error_response::{refuse, to_pingora};
+use crate::error::{refuse, to_pingora};
 use crate::routing::RouteTable;
 use crate::settings::ProxySettings;
 use crate::write_timeout::write_within;

@@ -8,6 +8,7 @@ use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::error_response;
+use crate::error::to_pingora;
 use crate::exchange::Exchange;
 use crate::upstream::REQUEST_ID_NAME;
 use crate::write_timeout::write_within;
@@ -30,7 +31,7 @@ pub(crate) async fn respond(
         }
     }
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
-    finish_head(&mut head, session.req_header(), exchange).map_err(error_response::to_pingora)?;
+    finish_head(&mut head, session.req_header(), exchange).map_err(to_pingora)?;
     write(session, head, body).await
 }
 

@@ -7,31 +7,13 @@
 //! it refuses, Pingora never sees.
 
 use super::trailers::Trailers;
+use super::violation::MalformedBody;
 
 /// The position in a chunked body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChunkScan {
     state: State,
     trailers: Trailers,
-}
-
-/// A chunked body that has more than one reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MalformedBody {
-    /// The line that begins a chunk.
-    #[error(
-        "a chunk line that is not 1 to 16 hexadecimal digits, an extension without control bytes, and CRLF"
-    )]
-    ChunkLine,
-    /// What is between two chunks.
-    #[error("a chunk that does not end with CRLF")]
-    ChunkEnd,
-    /// A line of the trailer section.
-    #[error("a trailer that is no field, or one of a field that must not be a trailer")]
-    Trailer,
-    /// The whole trailer section.
-    #[error("a trailer section over 8 KiB")]
-    TrailersTooLarge,
 }
 
 /// What is read next.

@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, header};
 
-use super::Violation;
 use super::trailers::is_token;
+use super::violation::Violation;
 
 /// Checks that `Connection` names few fields (RFC 9110 §7.6.1), as tokens, and none that the gateway needs.
 ///

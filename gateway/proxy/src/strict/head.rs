@@ -4,9 +4,9 @@ use http::request::Parts;
 use http::{HeaderValue, Method, header};
 use memchr::memchr;
 
-use super::Violation;
 use super::connection::check_connection_options;
 use super::lookalikes::imitates_framing;
+use super::violation::Violation;
 
 /// Checks the bytes of an HTTP/1 header block, request line included, as they arrived.
 ///

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::Violation;
+use super::violation::Violation;
 
 /// Checks a target: origin form, and a path whose decoded form neither climbs nor hides a separator.
 ///

@@ -7,8 +7,8 @@
 
 use http::{StatusCode, Version};
 
-use super::Violation;
 use super::head::scan;
+use super::violation::Violation;
 
 /// Where an answer's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,130 @@
+//! Problems within Pingora's error type, and which kind of problem any other error is.
+
+use kyc_model::{Problem, ProblemKind};
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::strict::MalformedBody;
+
+/// Carries a problem through Pingora's error type.
+pub(crate) fn to_pingora(problem: Problem) -> Box<Error> {
+    Error::because(ErrorType::Custom("gateway"), "", problem)
+}
+
+/// The same for a problem without a cause.
+pub(crate) fn refuse(kind: ProblemKind, detail: &str) -> Box<Error> {
+    to_pingora(Problem::new(kind, detail))
+}
+
+/// Finds the kind and the operator's text of whatever ended a request; `None` when the caller is gone.
+pub(crate) fn diagnose(error: &Error) -> Option<(ProblemKind, String)> {
+    if let Some(problem) = find_problem(error) {
+        return Some((problem.kind(), problem.to_string()));
+    }
+    if let Some(malformed) = find_malformed(error) {
+        let kind = match error.esource {
+            ErrorSource::Upstream => ProblemKind::UpstreamError,
+            ErrorSource::Downstream | ErrorSource::Internal | ErrorSource::Unset => ProblemKind::BadRequest,
+        };
+        return Some((kind, malformed.to_string()));
+    }
+    let kind = match error.esource {
+        ErrorSource::Upstream => upstream_kind(&error.etype),
+        ErrorSource::Downstream => match error.etype {
+            ErrorType::WriteError
+            | ErrorType::ReadError
+            | ErrorType::ConnectionClosed
+            | ErrorType::H2Error => return None,
+            ErrorType::ReadTimedout | ErrorType::WriteTimedout => ProblemKind::RequestTimeout,
+            _ => ProblemKind::BadRequest,
+        },
+        ErrorSource::Internal | ErrorSource::Unset => match error.etype {
+            // Pingora marks what it refuses about a request's fields with the status to give.
+            ErrorType::HTTPStatus(400) | ErrorType::InvalidHTTPHeader => ProblemKind::BadRequest,
+            _ => ProblemKind::Internal,
+        },
+    };
+    Some((kind, describe(error)))
+}
+
+fn upstream_kind(error: &ErrorType) -> ProblemKind {
+    match error {
+        ErrorType::ConnectTimedout
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::ReadTimedout
+        | ErrorType::WriteTimedout => ProblemKind::UpstreamTimeout,
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::SocketError
+        | ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError
+        | ErrorType::ConnectionClosed => ProblemKind::UpstreamUnreachable,
+        _ => ProblemKind::UpstreamError,
+    }
+}
+
+/// Names the error without its contexts, which can quote the bytes of a head.
+fn describe(error: &Error) -> String {
+    let mut text = format!("{} {}", error.esource.as_str(), error.etype.as_str());
+    let mut cause = error.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            text = format!("{text}: {io}");
+            break;
+        }
+        cause = match inner.downcast_ref::<Box<Error>>() {
+            Some(wrapped) => {
+                wrapped.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+            }
+            None => inner.source(),
+        };
+    }
+    text
+}
+
+/// The problem that an error carries.
+pub(crate) fn find_problem(error: &Error) -> Option<&Problem> {
+    find_cause(error)
+}
+
+/// A body that the connection refused to read on.
+fn find_malformed(error: &Error) -> Option<MalformedBody> {
+    find_cause::<std::io::Error>(error)?.get_ref()?.downcast_ref().copied()
+}
+
+/// The first cause of a type, however often Pingora has wrapped it.
+fn find_cause<C: std::error::Error + 'static>(error: &Error) -> Option<&C> {
+    let cause = error.cause.as_deref()?;
+    if let Some(found) = cause.downcast_ref::<C>() {
+        return Some(found);
+    }
+    find_cause(cause.downcast_ref::<Box<Error>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use pingora::OrErr;
+
+    use super::*;
+
+    #[test]
+    fn a_problem_survives_pingoras_wrapping() {
+        let problem = Problem::new(ProblemKind::Forbidden, "because");
+        let wrapped: pingora::Result<()> = Err(to_pingora(problem)).or_err(ErrorType::InternalError, "later");
+
+        let found = diagnose(&wrapped.unwrap_err());
+
+        assert_eq!(found, Some((ProblemKind::Forbidden, "because".to_owned())));
+    }
+
+    #[test]
+    fn contexts_are_not_quoted() {
+        let mut error = Error::explain(ErrorType::InvalidHTTPHeader, "buf: Authorization: secret");
+        error.esource = ErrorSource::Upstream;
+
+        let found = diagnose(&error);
+
+        assert_eq!(found, Some((ProblemKind::UpstreamError, "Upstream InvalidHTTPHeader".to_owned())));
+    }
+}
