@@ -10,6 +10,7 @@
 //! | `upstream` | what goes to an upstream, and at which address |
 //! | `response` | the answers that the gateway writes itself |
 
+mod access_log;
 mod downstream;
 mod error;
 mod exchange;
@@ -17,6 +18,7 @@ mod exchange;
 pub mod fuzzing;
 mod hop_by_hop;
 mod request;
+mod request_parts;
 mod response;
 mod routing;
 mod settings;

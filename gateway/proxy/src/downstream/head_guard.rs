@@ -12,8 +12,8 @@ use kyc_model::{ProblemKind, RequestId};
 use kyc_telemetry::{AccessRecord, ConnectionMetrics, Metrics, RouteMetrics};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::exchange::CLIENT_GONE;
-use crate::response::error_response;
+use crate::access_log::{self, CLIENT_GONE};
+use crate::response::{last_answer, status as status_of};
 use crate::settings::ProxySettings;
 use crate::strict::{ChunkScan, HeadEnd, LineScan, LineVerdict, MAX_HEAD, MalformedBody};
 
@@ -240,12 +240,8 @@ impl Ledger {
             Some(_) => Some(ProblemKind::BadRequest),
             None => None,
         });
-        let status = refused.map(error_response::status).or(answered).unwrap_or(CLIENT_GONE);
-        if let Some(kind) = kind {
-            self.metrics.refused(kind.code());
-        }
-        self.metrics.answered("", status, 0.0, None);
-        AccessRecord {
+        let status = refused.map(status_of).or(answered).unwrap_or(CLIENT_GONE);
+        let record = AccessRecord {
             request_id: &refusal.map_or_else(RequestId::new, |refusal| refusal.request_id).to_string(),
             route: "",
             tenant: "",
@@ -260,8 +256,8 @@ impl Ledger {
             upstream_duration: None,
             request_bytes: 0,
             response_bytes: 0,
-        }
-        .write();
+        };
+        access_log::record(&self.metrics, &record);
     }
 }
 
@@ -270,7 +266,7 @@ impl Ledger {
 impl Refusal {
     fn new(kind: ProblemKind) -> Self {
         let request_id = RequestId::new();
-        Self { kind, request_id, bytes: error_response::last_answer(kind, request_id), written: 0 }
+        Self { kind, request_id, bytes: last_answer(kind, request_id), written: 0 }
     }
 
     /// What is still to be written.

@@ -1,6 +1,7 @@
 //! What the log and the metrics say about a request at its end.
 
-use http::Method;
+use std::ops::{Deref, DerefMut};
+
 use kyc_model::{ProblemKind, TraceContext};
 use kyc_plugin_api::{Caller, Outcome};
 use kyc_telemetry::AccessRecord;
@@ -8,9 +9,44 @@ use pingora::protocols::http::ServerSession;
 
 use super::spans;
 use super::state::Exchange;
+use crate::access_log::{self, CLIENT_GONE};
+
+/// An exchange that is recorded once, wherever it ends: a panic, or a caller who leaves the rest of a body open, drops it
+/// before [`record`].
+pub(super) struct Recorded(Exchange);
+
+// === impl Recorded ===
+
+impl Recorded {
+    pub(super) fn new(exchange: Exchange) -> Self {
+        Self(exchange)
+    }
+}
+
+impl Deref for Recorded {
+    type Target = Exchange;
+
+    fn deref(&self) -> &Exchange {
+        &self.0
+    }
+}
+
+impl DerefMut for Recorded {
+    fn deref_mut(&mut self) -> &mut Exchange {
+        &mut self.0
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if !self.story.is_told {
+            record_broken(self);
+        }
+    }
+}
 
 /// Counts and logs a finished request, and tells the plugins.
-pub(crate) fn record(session: &ServerSession, exchange: &mut Exchange) {
+pub(super) fn record(session: &ServerSession, exchange: &mut Exchange) {
     let status = session
         .response_written()
         .filter(|head| !head.status.is_informational())
@@ -28,7 +64,7 @@ pub(crate) fn record(session: &ServerSession, exchange: &mut Exchange) {
 }
 
 /// The same for a request whose task ends before it does. Plugins hear nothing of a panic: it may be one of theirs.
-pub(crate) fn record_broken(exchange: &mut Exchange) {
+fn record_broken(exchange: &mut Exchange) {
     let panics = std::thread::panicking();
     let outcome = Outcome {
         status: exchange.story.status.unwrap_or(if panics { 500 } else { CLIENT_GONE }),
@@ -51,16 +87,10 @@ pub(crate) fn record_broken(exchange: &mut Exchange) {
 fn tell(exchange: &mut Exchange, outcome: &Outcome) {
     exchange.story.is_told = true;
     let method = exchange.story.method.unwrap_or("unread");
-    let metrics = &exchange.route.metrics;
-    let upstream_seconds = outcome.upstream_duration.map(|duration| duration.as_secs_f64());
-    metrics.answered(exchange.tenant(), outcome.status, outcome.duration.as_secs_f64(), upstream_seconds);
-    if let Some(code) = outcome.code {
-        metrics.refused(code);
-    }
     spans::end(exchange, method, outcome);
     let caller = Caller::of(&exchange.cx).map(Caller::label).unwrap_or_default();
     let connection = exchange.cx.connection();
-    AccessRecord {
+    let record = AccessRecord {
         request_id: exchange.request_id.to_str().unwrap_or_default(),
         route: &exchange.route.name,
         tenant: exchange.tenant(),
@@ -75,12 +105,12 @@ fn tell(exchange: &mut Exchange, outcome: &Outcome) {
         upstream_duration: outcome.upstream_duration,
         request_bytes: outcome.request_bytes,
         response_bytes: outcome.response_bytes,
-    }
-    .write();
+    };
+    access_log::record(&exchange.route.metrics, &record);
 }
 
 /// Tells the operator what ended a request. A refused caller is no error of ours.
-pub(crate) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) {
+pub(super) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) {
     let request_id = exchange.cx.request_id();
     let (route, tenant, code) = (exchange.route.name.as_str(), exchange.tenant(), kind.code());
     match kind {
@@ -110,26 +140,9 @@ pub(crate) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) 
 }
 
 /// Tells the operator that a tenant's token may be wrong.
-pub(crate) fn log_denied(exchange: &Exchange, status: u16) {
+pub(super) fn log_denied(exchange: &Exchange, status: u16) {
     tracing::error!(
         request_id = %exchange.cx.request_id(), tenant = exchange.tenant(), status,
         "the upstream refused the tenant's credential"
     );
 }
-
-/// A label must not grow with what callers send, so only registered methods are named.
-pub(crate) fn method_name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
-    }
-}
-
-/// The status in the log for a caller that left before its answer (nginx's convention).
-pub(crate) const CLIENT_GONE: u16 = 499;

@@ -10,13 +10,15 @@ use pingora::protocols::http::ServerSession;
 use super::proxy::Proxy;
 use super::spans;
 use super::state::Exchange;
+use crate::access_log::method_name;
 use crate::error::{refuse, to_pingora};
 use crate::request::{Whole, admit, check_announced, within};
 
 impl Proxy {
     /// Sets the limits of the request and refuses one that has more than one reading.
     pub(super) fn admit(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
-        let admitted = admit(session, exchange, &self.settings);
+        exchange.story.method = Some(method_name(&session.req_header().method));
+        let admitted = admit(session, &mut exchange.cx, &self.settings);
         spans::begin(exchange, admitted.is_ok().then(|| &session.req_header().headers));
         admitted.map_err(|violation| {
             session.set_keepalive(None);

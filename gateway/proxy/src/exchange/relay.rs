@@ -21,13 +21,13 @@ use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::unconstrained;
 
-use super::finish;
+use super::finish::log_denied;
 use super::proxy::Proxy;
 use super::state::Exchange;
 use crate::error::{refuse, to_pingora};
 use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
 use crate::request::answer_expectation;
-use crate::response::respond;
+use crate::response::has_no_body;
 use crate::upstream::{attach, check_answer, follow, rewrite};
 use crate::write_timeout::write_within;
 
@@ -193,7 +193,7 @@ impl Proxy {
         is_end: bool,
     ) -> Result<()> {
         let method = exchange.cx.target().map_or(&Method::GET, |target| &target.method);
-        let is_complete = is_end || respond::has_no_body(head, method);
+        let is_complete = is_end || has_no_body(head, method);
         check_answer(upstream, head, !is_complete).map_err(to_pingora)?;
         head.set_version(Version::HTTP_11);
         if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
@@ -210,14 +210,14 @@ impl Proxy {
         exchange.answered(status, is_complete);
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
-            finish::log_denied(exchange, status);
+            log_denied(exchange, status);
         }
         strip_hop_by_hop(head);
         if !exchange.arrival.is_whole() {
             // The rest of the request is read for nobody.
             session.set_keepalive(None);
         }
-        respond::finish_head(head, session.req_header(), exchange).map_err(to_pingora)
+        exchange.responder().finish_head(head, session.req_header()).map_err(to_pingora)
     }
 }
 

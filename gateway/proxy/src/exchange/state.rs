@@ -10,8 +10,8 @@ use kyc_plugin_api::Ctx;
 use kyc_telemetry::traces::Span;
 use kyc_telemetry::{Gauge, Metrics};
 
-use super::finish;
 use crate::request::{Arrival, Room};
+use crate::response::Responder;
 use crate::routing::CompiledRoute;
 use crate::upstream::Pass;
 
@@ -172,17 +172,13 @@ impl Exchange {
         }
     }
 
+    /// What a response needs of this request.
+    pub(crate) fn responder(&mut self) -> Responder<'_> {
+        Responder { route: &self.route, cx: &mut self.cx, request_id: &self.request_id }
+    }
+
     /// The tenant's name for logs and metrics; empty while there is none.
     pub(crate) fn tenant(&self) -> &str {
         self.cx.tenant().map_or("", |tenant| tenant.name.as_str())
-    }
-}
-
-impl Drop for Exchange {
-    /// A panic, or a caller who leaves the rest of a body open, ends a request wherever it is.
-    fn drop(&mut self) {
-        if !self.story.is_told {
-            finish::record_broken(self);
-        }
     }
 }

@@ -3,25 +3,23 @@
 use std::sync::Arc;
 
 use http::header;
-use kyc_plugin_api::{ClientCertificate, Connection};
+use kyc_plugin_api::{ClientCertificate, Connection, Ctx};
 use pingora::protocols::http::ServerSession;
 
 use crate::downstream::{admit_chunks, admit_head};
-use crate::exchange::{Exchange, method_name};
+use crate::request_parts::edit_parts;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
-use crate::upstream::forget_spelling;
 
 /// Sets what Pingora leaves open, and refuses what has more than one reading.
 pub(crate) fn admit(
     session: &mut ServerSession,
-    exchange: &mut Exchange,
+    cx: &mut Ctx,
     settings: &ProxySettings,
 ) -> Result<(), Violation> {
-    exchange.story.method = Some(method_name(&session.req_header().method));
     let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
-    let listener = Arc::clone(&exchange.cx.connection().listener);
-    exchange.cx.set_connection(Connection {
+    let listener = Arc::clone(&cx.connection().listener);
+    cx.set_connection(Connection {
         listener,
         peer: session.client_addr().and_then(|address| address.as_inet()).copied(),
         tls: tls.is_some(),
@@ -47,6 +45,8 @@ pub(crate) fn admit(
     let head = session.req_header_mut();
     check_fields(head, http2)?;
     check_target(head.raw_path())?;
-    forget_spelling(head);
+    // The case of field names has no meaning (RFC 9110 §5.1); Pingora would carry a second map of them through every copy and
+    // every edit.
+    edit_parts(head, |_| ());
     Ok(())
 }

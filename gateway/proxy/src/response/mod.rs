@@ -1,4 +1,7 @@
 //! The responses that the gateway writes itself: those of plugins, and one for each kind of problem.
 
-pub(crate) mod error_response;
-pub(crate) mod respond;
+mod error_response;
+mod respond;
+
+pub(crate) use error_response::{last_answer, status};
+pub(crate) use respond::{Responder, has_no_body};

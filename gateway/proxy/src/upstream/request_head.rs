@@ -8,6 +8,7 @@ use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
 
 use crate::hop_by_hop::{is_hop_by_hop, nominated};
+use crate::request_parts::edit_parts;
 use crate::strict::reads_as;
 
 /// Removes what belongs to the caller or the way here, and addresses the request to the target.
@@ -21,8 +22,16 @@ pub(crate) fn rewrite(
     body: Option<&Bytes>,
     request_id: HeaderValue,
 ) -> Result<(), Problem> {
+    edit_parts(head, |parts| rewrite_parts(parts, target, body, request_id))
+}
+
+fn rewrite_parts(
+    parts: &mut Parts,
+    target: &Target,
+    body: Option<&Bytes>,
+    request_id: HeaderValue,
+) -> Result<(), Problem> {
     let internal = |what: &str| Problem::new(ProblemKind::Internal, format!("{what} cannot be set"));
-    let mut parts = take(head);
     let fields = &mut parts.headers;
     for name in nominated(fields) {
         fields.remove(name);
@@ -41,33 +50,17 @@ pub(crate) fn rewrite(
     if parts.uri.authority().is_some() {
         return Err(internal("an upstream path that is none"));
     }
-    *head = RequestHeader::from(parts);
     Ok(())
 }
 
 /// Attaches the credential, in the place of any other.
 pub(crate) fn attach(head: &mut RequestHeader, (name, value): (HeaderName, HeaderValue)) {
-    let mut parts = take(head);
-    parts.headers.insert(name, value);
-    *head = RequestHeader::from(parts);
+    edit_parts(head, |parts| parts.headers.insert(name, value));
 }
 
 /// Names the trace that the upstream's work belongs to, in the place of the caller's.
 pub(crate) fn follow(head: &mut RequestHeader, trace: &TraceContext) {
-    let mut parts = take(head);
-    trace.write_to(&mut parts.headers);
-    *head = RequestHeader::from(parts);
-}
-
-/// Forgets in which case the names of fields were written, which has no meaning (RFC 9110 §5.1): Pingora
-/// would carry a second map of them through every copy and every edit.
-pub(crate) fn forget_spelling(head: &mut RequestHeader) {
-    *head = RequestHeader::from(take(head));
-}
-
-fn take(head: &mut RequestHeader) -> Parts {
-    let (nothing, ()) = http::Request::new(()).into_parts();
-    Parts::from(std::mem::replace(head, RequestHeader::from(nothing)))
+    edit_parts(head, |parts| trace.write_to(&mut parts.headers));
 }
 
 /// Says whether a field is for this hop alone. The body is framed anew.
