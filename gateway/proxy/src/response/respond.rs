@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use kyc_model::{Problem, ProblemKind};
+use kyc_model::{Problem, ProblemKind, REQUEST_ID_HEADER};
 use kyc_plugin_api::Ctx;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, Result};
@@ -13,7 +13,6 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use super::error_response;
 use crate::error::to_pingora;
 use crate::routing::CompiledRoute;
-use crate::upstream::REQUEST_ID_NAME;
 use crate::write_timeout::write_within;
 
 /// What a response needs of its request.
@@ -86,7 +85,7 @@ impl Responder<'_> {
         request: &RequestHeader,
     ) -> Result<(), Problem> {
         self.route.chains.response_filter(head, request, self.cx)?;
-        head.insert_header(REQUEST_ID_NAME, self.request_id.clone())
+        head.insert_header(REQUEST_ID_HEADER, self.request_id.clone())
             .map_err(|_| Problem::new(ProblemKind::Internal, "the request id is no header value"))
     }
 }

@@ -1,6 +1,7 @@
 //! The options of `Connection`.
 
 use http::{HeaderMap, header};
+use kyc_model::REQUEST_ID_HEADER;
 
 use super::trailers::is_token;
 use super::violation::Violation;
@@ -31,7 +32,7 @@ const NOT_NOMINATED: [&str; 10] = [
     "content-type",
     "authorization",
     "via",
-    "x-request-id",
+    REQUEST_ID_HEADER,
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Uri, header};
-use kyc_model::{Problem, ProblemKind, TraceContext};
+use kyc_model::{Problem, ProblemKind, REQUEST_ID_HEADER, TraceContext};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
 
@@ -89,7 +89,7 @@ fn is_foreign(name: &HeaderName) -> bool {
                         | "x-original-url"
                         | "x-original-host"
                         | "x-rewrite-url"
-                        | "x-request-id"
+                        | REQUEST_ID_HEADER
                         | "x-gateway-secret"
                         | "x-admin-intent"
                         | "x-admin-reason"
@@ -107,9 +107,7 @@ fn is_override(name: &str) -> bool {
 
 const OVERRIDES: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-original-method", "x-method"];
-/// The header that carries the request's id, both ways.
-pub(crate) const REQUEST_ID_NAME: &str = "x-request-id";
-const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_NAME);
+const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
 const VIA: &str = "1.1 kyc-gateway";
 
 #[cfg(test)]
