@@ -46,3 +46,6 @@ impl ProxySettings {
         self.read + self.write
     }
 }
+
+/// The largest header block of a request in bytes: with its request line in HTTP/1, as the sum of its fields in HTTP/2.
+pub(crate) const MAX_HEAD_SIZE: u32 = 32 * 1024;

@@ -177,7 +177,6 @@ fn server_options(proxy: &ProxySettings, limits: HttpLimits) -> HttpServerOption
 
 fn h2_options(limits: HttpLimits) -> H2Options {
     let mut options = default_h2_options();
-    options.max_header_list_size(MAX_HEAD);
     options.max_concurrent_streams(limits.streams);
     // Resets by the peer before a stream was looked at (CVE-2023-44487), and resets that its own mistakes make the
     // gateway send (CVE-2025-8671): more of them end the connection.
@@ -185,9 +184,6 @@ fn h2_options(limits: HttpLimits) -> H2Options {
     options.max_local_error_reset_streams(Some(limits.resets));
     options
 }
-
-/// As much as a head of HTTP/1 may have.
-const MAX_HEAD: u32 = 32 * 1024;
 
 /// The whole time for a head, or for a TLS handshake.
 const ADMIN_HEAD: Duration = Duration::from_secs(5);

@@ -14,8 +14,8 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::access_log::{self, CLIENT_GONE};
 use crate::response::{last_answer, status as status_of};
-use crate::settings::ProxySettings;
-use crate::strict::{ChunkScan, HeadEnd, LineScan, LineVerdict, MAX_HEAD, MalformedBody};
+use crate::settings::{MAX_HEAD_SIZE, ProxySettings};
+use crate::strict::{ChunkScan, HeadEnd, LineScan, LineVerdict, MalformedBody};
 
 /// Watches the heads of one connection, one after the other.
 #[derive(Debug)]
@@ -155,7 +155,7 @@ impl Watch {
 
     /// Before more is read: the answer to a head that is refused.
     pub(super) fn refusal(&mut self) -> Option<&mut Refusal> {
-        if self.refusal.is_none() && self.seen > MAX_HEAD {
+        if self.refusal.is_none() && self.seen > MAX_HEAD_SIZE as usize {
             self.refusal = Some(Refusal::new(ProblemKind::HeaderTooLarge));
         }
         self.refusal.as_mut()

@@ -10,7 +10,7 @@ use pingora::protocols::http::v2::server::H2Options;
 
 use crate::request::Buffers;
 use crate::routing::RouteTable;
-use crate::settings::ProxySettings;
+use crate::settings::{MAX_HEAD_SIZE, ProxySettings};
 use crate::upstream::{Connections, Guards, Peers};
 
 /// The reverse proxy behind one listener.
@@ -30,7 +30,7 @@ pub struct Proxy {
 pub struct ProtocolOptions {
     /// The listener's HTTP/1.1 and HTTP/2 connections.
     pub server: HttpServerOptions,
-    /// The limits of HTTP/2 at the listener.
+    /// The limits of HTTP/2 at the listener, but for the size of heads, which is that of HTTP/1.
     pub http2: H2Options,
     /// The connections to upstreams.
     pub upstream: ConnectorOptions,
@@ -45,9 +45,11 @@ impl Proxy {
         begin: impl Fn() -> Ctx + Send + Sync + 'static,
         metrics: Metrics,
         settings: ProxySettings,
-        protocol: ProtocolOptions,
+        mut protocol: ProtocolOptions,
         guards: Arc<Guards>,
     ) -> Self {
+        // As much as a head of HTTP/1 may have.
+        protocol.http2.max_header_list_size(MAX_HEAD_SIZE);
         let buffers = Buffers::new(&routes, &settings);
         let connections = Connections::new(protocol.upstream.clone());
         let (begin, peers) = (Box::new(begin), Peers::default());

@@ -7,6 +7,7 @@ use memchr::memchr;
 use super::connection::check_connection_options;
 use super::lookalikes::imitates_framing;
 use super::violation::Violation;
+use crate::settings::MAX_HEAD_SIZE;
 
 /// Checks the bytes of an HTTP/1 header block, request line included, as they arrived.
 ///
@@ -14,7 +15,7 @@ use super::violation::Violation;
 ///
 /// The first [`Violation`].
 pub(crate) fn check_raw_head(head: &[u8]) -> Result<(), Violation> {
-    if head.len() > MAX_HEAD {
+    if head.len() > MAX_HEAD_SIZE as usize {
         return Err(Violation::HeaderTooLarge);
     }
     scan(head)?.of_request()
@@ -87,7 +88,7 @@ pub(crate) fn check_fields(head: &Parts, http2: bool) -> Result<(), Violation> {
 fn check_http2(head: &Parts) -> Result<(), Violation> {
     let fields = &head.headers;
     let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if size > MAX_HEAD {
+    if size > MAX_HEAD_SIZE as usize {
         return Err(Violation::HeaderTooLarge);
     }
     if fields.contains_key(header::TRANSFER_ENCODING) {
@@ -197,9 +198,6 @@ fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte)
 }
 
-/// The largest header block, request line included.
-pub(crate) const MAX_HEAD: usize = 32 * 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_block_over_32_kib_is_too_large() {
-        let fields = format!("Host: a\r\nX: {}\r\n", "a".repeat(MAX_HEAD));
+        let fields = format!("Host: a\r\nX: {}\r\n", "a".repeat(MAX_HEAD_SIZE as usize));
 
         let verdict = check_raw_head(&head(&fields));
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use kyc_model::{Problem, ProblemKind};
 
+use crate::settings::MAX_HEAD_SIZE;
+
 /// Which rule a request breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
@@ -92,7 +94,9 @@ impl fmt::Display for Violation {
             Self::FoldedField => "a header field is folded over lines (RFC 9112 §5.2)",
             Self::FieldName => "a field name is no token (RFC 9110 §5.1)",
             Self::FieldValue => "a field value holds control bytes (RFC 9110 §5.5)",
-            Self::HeaderTooLarge => "the header block is over 32 KiB",
+            Self::HeaderTooLarge => {
+                return write!(f, "the header block is over {} KiB", MAX_HEAD_SIZE / 1024);
+            }
             Self::FramingTwice => "Content-Length and Transfer-Encoding together (RFC 9112 §6.1)",
             Self::FramingImitated => "a field name reads like one that frames, and is none (RFC 9112 §6)",
             Self::ContentTypeRepeated => "Content-Type is repeated (RFC 9110 §8.3)",
