@@ -12,7 +12,7 @@ use super::spans;
 use super::state::Exchange;
 use crate::access_log::method_name;
 use crate::error::{refuse, to_pingora};
-use crate::request::{Whole, admit, check_announced, within};
+use crate::request::{Whole, admit, check_declared_length, within};
 
 impl Proxy {
     /// Sets the limits of the request and refuses one that has more than one reading.
@@ -28,9 +28,9 @@ impl Proxy {
 
     /// Finds the route and runs its request phases.
     pub(super) async fn filter(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<Flow> {
-        let found = std::str::from_utf8(session.req_header().uri.path().as_bytes())
-            .ok()
-            .and_then(|path| self.routes.find(path))
+        let found = self
+            .routes
+            .find(session.req_header().uri.path())
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no route has this path"))?;
         exchange.route = found.route;
         exchange.cx.set_params(found.params);
@@ -44,9 +44,10 @@ impl Proxy {
             return Ok(Flow::Respond(answer));
         }
         exchange.wait().await.map_err(to_pingora)?;
-        check_announced(&session.req_header().headers, route.max_body)?;
-        let Some(wish) = exchange.cx.body_wish() else { return Ok(Flow::Next) };
-        let wish = within(wish, route.max_body);
+        let wish = exchange.cx.body_wish().map(|wish| within(wish, route.max_body));
+        let limit = wish.map_or(route.max_body, |wish| Some(wish.limit as u64));
+        check_declared_length(&session.req_header().headers, limit)?;
+        let Some(wish) = wish else { return Ok(Flow::Next) };
         let Whole { mut bytes, room } =
             self.buffers.read_whole(session, wish, &route.name, &exchange.cx).await?;
         exchange.room = Some(room);

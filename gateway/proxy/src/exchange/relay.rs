@@ -28,7 +28,7 @@ use crate::error::{refuse, to_pingora};
 use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
 use crate::request::answer_expectation;
 use crate::response::has_no_body;
-use crate::upstream::{attach, check_answer, follow, rewrite};
+use crate::upstream::{attach, check_answer, rewrite};
 use crate::write_timeout::write_within;
 
 /// What becomes of a connection whose answer was passed on.
@@ -244,10 +244,8 @@ fn upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> Result
         .cx
         .target()
         .ok_or_else(|| refuse(ProblemKind::Internal, "the upstream head cannot be built"))?;
-    rewrite(&mut head, target, exchange.body.as_ref(), exchange.request_id.clone()).map_err(to_pingora)?;
-    if let Some(trace) = exchange.upstream.span.context() {
-        follow(&mut head, &trace);
-    }
+    let (id, trace) = (exchange.request_id.clone(), exchange.upstream.span.context());
+    rewrite(&mut head, target, exchange.body.as_ref(), id, trace.as_ref()).map_err(to_pingora)?;
     exchange.route.chains.upstream_request_filter(&mut head, &mut exchange.cx).map_err(to_pingora)?;
     if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
         attach(&mut head, credential);

@@ -3,12 +3,11 @@
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, header};
-use kyc_model::{Problem, ProblemKind};
-use kyc_plugin_api::BodyWish;
+use kyc_model::ProblemKind;
 use pingora::Result;
 
-use crate::error::{refuse, to_pingora};
+use super::body_limit::too_large;
+use crate::error::refuse;
 use crate::settings::ProxySettings;
 
 /// A body on its way.
@@ -18,25 +17,6 @@ pub(crate) struct Arrival {
     enough_until: Option<Instant>,
     bytes: u64,
     is_whole: bool,
-}
-
-/// Refuses a body that announces itself as larger than `limit`.
-///
-/// # Errors
-///
-/// [`ProblemKind::BodyTooLarge`].
-pub(crate) fn check_announced(fields: &HeaderMap, limit: Option<u64>) -> Result<()> {
-    let Some(limit) = limit else { return Ok(()) };
-    let announced = fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > limit) { Err(too_large(limit)) } else { Ok(()) }
-}
-
-/// The smaller of both limits.
-pub(crate) fn within(mut wish: BodyWish, limit: Option<u64>) -> BodyWish {
-    if let Some(limit) = limit {
-        wish.limit = wish.limit.min(usize::try_from(limit).unwrap_or(usize::MAX));
-    }
-    wish
 }
 
 // === impl Arrival ===
@@ -90,10 +70,6 @@ impl Arrival {
         self.enough_until = Some(until);
         until < now
     }
-}
-
-fn too_large(limit: u64) -> Box<pingora::Error> {
-    to_pingora(Problem::new(ProblemKind::BodyTooLarge, format!("the body is over {limit} bytes")))
 }
 
 #[cfg(test)]

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Version, header};
-use kyc_model::{Problem, ProblemKind};
+use kyc_model::ProblemKind;
 use kyc_plugin_api::{BodyWish, Ctx, Forwarded};
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
 
+use super::body_limit::too_large;
 use super::body_memory::{NoRoom, Pool, Room};
-use crate::error::{refuse, to_pingora};
+use crate::error::refuse;
 use crate::routing::RouteTable;
 use crate::settings::ProxySettings;
 use crate::write_timeout::write_within;
@@ -82,11 +83,6 @@ impl Buffers {
         route: &str,
         cx: &Ctx,
     ) -> Result<Whole> {
-        let declared =
-            session.get_header(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|length: usize| length > wish.limit) {
-            return Err(too_large(wish.limit));
-        }
         let unknown = || refuse(ProblemKind::Internal, "the route has no memory for bodies");
         let room = self.pools.get(route).ok_or_else(unknown)?.enter(self.source(session, cx), cx);
         answer_expectation(session).await?;
@@ -128,7 +124,7 @@ async fn read_chunks(session: &mut ServerSession, limit: usize, pace: Pace, mut 
         let Some(chunk) = read.map_err(broken)? else { break };
         let size = first.len() + whole.len() + chunk.len();
         if size > limit {
-            return Err(too_large(limit));
+            return Err(too_large(limit as u64));
         }
         // What has arrived counts, not what was announced: announcing costs nothing.
         room.grow_to(size).map_err(full)?;
@@ -145,10 +141,6 @@ async fn read_chunks(session: &mut ServerSession, limit: usize, pace: Pace, mut 
 
 fn full(reason: NoRoom) -> Box<Error> {
     refuse(ProblemKind::Overloaded, &reason.to_string())
-}
-
-fn too_large(limit: usize) -> Box<Error> {
-    to_pingora(Problem::new(ProblemKind::BodyTooLarge, format!("the body is over {limit} bytes")))
 }
 
 fn late() -> Box<Error> {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use http::header;
 use kyc_plugin_api::{ClientCertificate, Connection, Ctx};
 use pingora::protocols::http::ServerSession;
 
 use crate::downstream::{admit_chunks, admit_head};
 use crate::request_parts::edit_parts;
 use crate::settings::ProxySettings;
-use crate::strict::{LineVerdict, Violation, check_fields, check_raw_head, check_target};
+use crate::strict::{LineVerdict, RequestFraming, Violation, check_fields, check_raw_head, check_target};
 
 /// Sets what Pingora leaves open, and refuses what has more than one reading.
 pub(crate) fn admit(
@@ -37,8 +36,7 @@ pub(crate) fn admit(
         if admit_head(session.stream()) == Some(LineVerdict::Lax) {
             return Err(Violation::RequestLine);
         }
-        check_raw_head(&http1.get_headers_raw_bytes())?;
-        if session.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
+        if check_raw_head(&http1.get_headers_raw_bytes())? == RequestFraming::Chunked {
             admit_chunks(session.stream()).map_err(Violation::Body)?;
         }
     }

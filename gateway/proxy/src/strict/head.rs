@@ -9,12 +9,21 @@ use super::lookalikes::imitates_framing;
 use super::violation::Violation;
 use crate::settings::MAX_HEAD_SIZE;
 
+/// How a request of HTTP/1 says where its body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestFraming {
+    /// With the last chunk.
+    Chunked,
+    /// After `Content-Length` bytes, or there is none.
+    Other,
+}
+
 /// Checks the bytes of an HTTP/1 header block, request line included, as they arrived.
 ///
 /// # Errors
 ///
 /// The first [`Violation`].
-pub(crate) fn check_raw_head(head: &[u8]) -> Result<(), Violation> {
+pub(crate) fn check_raw_head(head: &[u8]) -> Result<RequestFraming, Violation> {
     if head.len() > MAX_HEAD_SIZE as usize {
         return Err(Violation::HeaderTooLarge);
     }
@@ -184,8 +193,12 @@ impl Framing {
         if self.length && self.coding { Err(Violation::FramingTwice) } else { Ok(self) }
     }
 
-    fn of_request(self) -> Result<(), Violation> {
-        if self.once()?.host { Ok(()) } else { Err(Violation::HostMissing) }
+    fn of_request(self) -> Result<RequestFraming, Violation> {
+        match (self.once()?.host, self.coding) {
+            (false, _) => Err(Violation::HostMissing),
+            (true, true) => Ok(RequestFraming::Chunked),
+            (true, false) => Ok(RequestFraming::Other),
+        }
     }
 }
 
@@ -209,9 +222,9 @@ mod tests {
     #[test]
     fn each_rule_names_its_violation() {
         let rows = [
-            ("Host: a\r\n", Ok(())),
-            ("Host: a\r\nContent-Length: 3\r\n", Ok(())),
-            ("Host: a\r\nTransfer-Encoding: Chunked\r\n", Ok(())),
+            ("Host: a\r\n", Ok(RequestFraming::Other)),
+            ("Host: a\r\nContent-Length: 3\r\n", Ok(RequestFraming::Other)),
+            ("Host: a\r\nTransfer-Encoding: Chunked\r\n", Ok(RequestFraming::Chunked)),
             ("", Err(Violation::HostMissing)),
             ("Host: a\r\nHost: a\r\n", Err(Violation::HostRepeated)),
             ("Host: a b\r\n", Err(Violation::HostMalformed)),

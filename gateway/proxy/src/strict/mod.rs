@@ -17,7 +17,7 @@ mod trailers;
 mod violation;
 
 pub(crate) use chunks::ChunkScan;
-pub(crate) use head::{check_fields, check_raw_head};
+pub(crate) use head::{RequestFraming, check_fields, check_raw_head};
 pub(crate) use head_splitter::HeadEnd;
 pub(crate) use line::{LineScan, LineVerdict};
 pub(crate) use lookalikes::reads_as;

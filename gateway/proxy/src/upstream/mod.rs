@@ -11,4 +11,4 @@ pub use call_limits::Guards;
 pub(crate) use call_limits::Pass;
 pub(crate) use connections::{Connected, Connections, check_answer};
 pub(crate) use peer::Peers;
-pub(crate) use request_head::{attach, follow, rewrite};
+pub(crate) use request_head::{attach, rewrite};

@@ -11,7 +11,8 @@ use crate::hop_by_hop::{is_hop_by_hop, nominated};
 use crate::request_parts::edit_parts;
 use crate::strict::reads_as;
 
-/// Removes what belongs to the caller or the way here, and addresses the request to the target.
+/// Removes what belongs to the caller or the way here, addresses the request to the target, and names the trace that the
+/// upstream's work belongs to.
 ///
 /// # Errors
 ///
@@ -21,8 +22,16 @@ pub(crate) fn rewrite(
     target: &Target,
     body: Option<&Bytes>,
     request_id: HeaderValue,
+    trace: Option<&TraceContext>,
 ) -> Result<(), Problem> {
-    edit_parts(head, |parts| rewrite_parts(parts, target, body, request_id))
+    edit_parts(head, |parts| {
+        rewrite_parts(parts, target, body, request_id)?;
+        if let Some(trace) = trace {
+            // In the place of the caller's.
+            trace.write_to(&mut parts.headers);
+        }
+        Ok(())
+    })
 }
 
 fn rewrite_parts(
@@ -56,11 +65,6 @@ fn rewrite_parts(
 /// Attaches the credential, in the place of any other.
 pub(crate) fn attach(head: &mut RequestHeader, (name, value): (HeaderName, HeaderValue)) {
     edit_parts(head, |parts| parts.headers.insert(name, value));
-}
-
-/// Names the trace that the upstream's work belongs to, in the place of the caller's.
-pub(crate) fn follow(head: &mut RequestHeader, trace: &TraceContext) {
-    edit_parts(head, |parts| trace.write_to(&mut parts.headers));
 }
 
 /// Says whether a field is for this hop alone. The body is framed anew.
@@ -155,7 +159,7 @@ mod tests {
         }
         head.insert_header("Accept", "application/json").unwrap();
 
-        rewrite(&mut head, &target(), None, HeaderValue::from_static("id")).unwrap();
+        rewrite(&mut head, &target(), None, HeaderValue::from_static("id"), None).unwrap();
 
         assert!(!head.headers.values().any(|value| value == "canary"));
         assert_eq!(head.headers["accept"], "application/json");
@@ -170,7 +174,7 @@ mod tests {
         head.insert_header("Transfer-Encoding", "chunked").unwrap();
         head.insert_header("Expect", "100-continue").unwrap();
 
-        rewrite(&mut head, &target(), Some(&Bytes::from_static(b"{}")), HeaderValue::from_static("id"))
+        rewrite(&mut head, &target(), Some(&Bytes::from_static(b"{}")), HeaderValue::from_static("id"), None)
             .unwrap();
 
         assert_eq!(head.headers["content-length"], "2");
