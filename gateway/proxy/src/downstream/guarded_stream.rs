@@ -1,4 +1,8 @@
-//! A downstream connection whose request heads are watched while they are read.
+//! The stream between a downstream connection and Pingora's session: it sees each byte before Pingora does.
+//!
+//! Pingora offers no hook between the socket and its parser. A stream around the connection is the one place where the limits
+//! of heads, the grammar of chunked bodies and the number of HTTP/2 frames can be checked on the bytes as they arrive. The
+//! proxy finds it again through `session.stream()` to say when a head begins and that it was accepted.
 
 use std::io;
 use std::pin::Pin;
@@ -9,95 +13,93 @@ use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head_guard::{Ledger, Watch};
-use super::http2_guard::Calm;
+use super::connection_policy::ConnectionPolicy;
+use super::head_guard::HeadGuard;
+use super::http2_guard::Http2Guard;
 use crate::stream_wrapper::delegate_io;
 use crate::strict::{LineVerdict, MalformedBody};
 
-/// A stream that knows how the head of the current request arrives, and ends one that is too large or too slow.
+/// A downstream connection whose bytes are checked while they are read.
 #[derive(Debug)]
-pub(crate) struct Tap {
+pub(crate) struct GuardedStream {
     inner: Stream,
-    watch: Watched,
+    guard: Guard,
 }
 
-/// What is watched.
+/// What checks the bytes.
 #[derive(Debug)]
-enum Watched {
-    /// The heads of HTTP/1.
-    Heads(Watch),
-    /// The frames of HTTP/2.
-    Frames(Calm),
-}
-
-/// Ends the watch over the current request's head and says how its line arrived; `None` on HTTP/2, which has
-/// none.
-pub(crate) fn admit_head(stream: Option<&Stream>) -> Option<LineVerdict> {
-    heads(stream).map(Watch::admit)
-}
-
-/// Watches a chunked body from its first byte on.
-///
-/// # Errors
-///
-/// When what came together with the head is malformed; later bytes that are end the reading with an [`io::Error`] of
-/// [`MalformedBody`].
-pub(crate) fn admit_chunks(stream: Option<&Stream>) -> Result<(), MalformedBody> {
-    heads(stream).map_or(Ok(()), Watch::admit_chunks)
-}
-
-/// Ends the watch over the head of a request that something else than the proxy answers.
-pub fn head_is_whole(session: &ServerSession) {
-    admit_head(session.stream());
+enum Guard {
+    Http1(HeadGuard),
+    Http2(Http2Guard),
 }
 
 /// Says that what is read next begins a request.
 pub(crate) fn begin_request(stream: Option<&Stream>) {
-    if let Some(watch) = heads(stream) {
-        watch.begin();
+    if let Some(guard) = head_guard(stream) {
+        guard.begin_request();
     }
 }
 
-fn heads(stream: Option<&Stream>) -> Option<&Watch> {
+/// Says that Pingora has parsed the current head, and returns how its request line arrived; `None` on HTTP/2, which has none.
+pub(crate) fn accept_head(stream: Option<&Stream>) -> Option<LineVerdict> {
+    head_guard(stream).map(HeadGuard::accept_head)
+}
+
+/// Checks the chunked body of the current request from its first byte on.
+///
+/// # Errors
+///
+/// When what came together with the head is malformed. Malformed bytes that come later end the reading with an [`io::Error`] of
+/// [`MalformedBody`].
+pub(crate) fn guard_chunked_body(stream: Option<&Stream>) -> Result<(), MalformedBody> {
+    head_guard(stream).map_or(Ok(()), HeadGuard::guard_chunked_body)
+}
+
+/// Says that the head of a request was read which another application than the proxy answers.
+pub fn head_is_whole(session: &ServerSession) {
+    accept_head(session.stream());
+}
+
+fn head_guard(stream: Option<&Stream>) -> Option<&HeadGuard> {
     // `Box<dyn IO>` is itself `IO`: without the explicit dereference the box would be asked.
-    match &(**stream?).as_any().downcast_ref::<Tap>()?.watch {
-        Watched::Heads(watch) => Some(watch),
-        Watched::Frames(_) => None,
+    match &(**stream?).as_any().downcast_ref::<GuardedStream>()?.guard {
+        Guard::Http1(guard) => Some(guard),
+        Guard::Http2(_) => None,
     }
 }
 
-// === impl Tap ===
+// === impl GuardedStream ===
 
-impl Tap {
-    /// Watches a new connection, at the begin of its first request.
-    pub(super) fn heads(inner: Stream, ledger: &Arc<Ledger>) -> Self {
+impl GuardedStream {
+    /// Guards a new HTTP/1 connection, at the begin of its first request.
+    pub(super) fn http1(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
         let digest = inner.get_socket_digest();
         let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
-        Self { inner, watch: Watched::Heads(Watch::new(Arc::clone(ledger), peer)) }
+        Self { inner, guard: Guard::Http1(HeadGuard::new(Arc::clone(policy), peer)) }
     }
 
-    /// Watches a new connection that speaks HTTP/2.
-    pub(super) fn frames(inner: Stream, ledger: &Arc<Ledger>) -> Self {
-        Self { inner, watch: Watched::Frames(Calm::new(ledger)) }
+    /// Guards a new HTTP/2 connection.
+    pub(super) fn http2(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
+        Self { inner, guard: Guard::Http2(Http2Guard::new(policy)) }
     }
 }
 
-impl AsyncRead for Tap {
+impl AsyncRead for GuardedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, watch } = self.get_mut();
-        let watch = match watch {
-            Watched::Heads(watch) => watch,
-            Watched::Frames(calm) => return calm.read(inner, context, buffer),
+        let Self { inner, guard } = self.get_mut();
+        let guard = match guard {
+            Guard::Http1(guard) => guard,
+            Guard::Http2(guard) => return guard.read(inner, context, buffer),
         };
-        if watch.is_admitted() {
+        if guard.is_head_accepted() {
             let before = buffer.filled().len();
             let read = Pin::new(inner).poll_read(context, buffer);
             if matches!(read, Poll::Ready(Ok(())))
-                && let Err(malformed) = watch.feed_body(buffer.filled().get(before..).unwrap_or_default())
+                && let Err(malformed) = guard.feed_body(buffer.filled().get(before..).unwrap_or_default())
             {
                 buffer.set_filled(before);
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)));
@@ -105,8 +107,8 @@ impl AsyncRead for Tap {
             return read;
         }
         loop {
-            if let Some(refusal) = watch.refusal() {
-                // Whoever does not read by now is not waited for.
+            if let Some(refusal) = guard.refusal() {
+                // A caller that does not read its refusal now must not keep the connection.
                 while let Some(rest) = refusal.rest() {
                     match Pin::new(&mut *inner).poll_write(context, rest) {
                         Poll::Ready(Ok(written @ 1..)) => refusal.advance(written),
@@ -118,13 +120,13 @@ impl AsyncRead for Tap {
             }
             let before = buffer.filled().len();
             if let Poll::Ready(result) = Pin::new(&mut *inner).poll_read(context, buffer) {
-                watch.feed(buffer.filled().get(before..).unwrap_or_default());
+                guard.feed_head(buffer.filled().get(before..).unwrap_or_default());
                 return Poll::Ready(result);
             }
-            if !watch.is_over(context) {
+            if !guard.is_timed_out(context) {
                 return Poll::Pending;
             }
-            if watch.refusal().is_none() {
+            if guard.refusal().is_none() {
                 // As if the caller had closed.
                 return Poll::Ready(Ok(()));
             }
@@ -132,12 +134,12 @@ impl AsyncRead for Tap {
     }
 }
 
-impl AsyncWrite for Tap {
+impl AsyncWrite for GuardedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { inner, watch } = self.get_mut();
-        match watch {
-            Watched::Heads(watch) => watch.answered(bytes),
-            Watched::Frames(calm) => return calm.write(inner, context, bytes),
+        let Self { inner, guard } = self.get_mut();
+        match guard {
+            Guard::Http1(guard) => guard.note_response(bytes),
+            Guard::Http2(guard) => return guard.write(inner, context, bytes),
         }
         Pin::new(inner).poll_write(context, bytes)
     }
@@ -147,10 +149,10 @@ impl AsyncWrite for Tap {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, watch } = self.get_mut();
-        match watch {
-            Watched::Heads(watch) => watch.answered(slices.first().map_or(&[], |slice| slice)),
-            Watched::Frames(calm) => return calm.write_vectored(inner, context, slices),
+        let Self { inner, guard } = self.get_mut();
+        match guard {
+            Guard::Http1(guard) => guard.note_response(slices.first().map_or(&[], |slice| slice)),
+            Guard::Http2(guard) => return guard.write_vectored(inner, context, slices),
         }
         Pin::new(inner).poll_write_vectored(context, slices)
     }
@@ -168,4 +170,4 @@ impl AsyncWrite for Tap {
     }
 }
 
-delegate_io!(Tap);
+delegate_io!(GuardedStream);

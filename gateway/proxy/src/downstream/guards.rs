@@ -1,4 +1,4 @@
-//! What stands around an application: one wrapper per connection, one per request.
+//! Wrappers of applications: one puts the guarded stream around each connection, the other tells it of each request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use pingora::protocols::http::v2::server::H2Options;
 use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
 
-use super::guarded_stream::{Tap, begin_request};
-use super::head_guard::Ledger;
+use super::connection_policy::ConnectionPolicy;
+use super::guarded_stream::{GuardedStream, begin_request};
 use crate::settings::ProxySettings;
 
-/// Watches the bytes of each connection.
+/// Serves each connection through a guarded stream.
 #[derive(Debug)]
 pub struct Guarded<A> {
     inner: Arc<A>,
-    ledger: Arc<Ledger>,
+    policy: Arc<ConnectionPolicy>,
 }
 
-/// Tells the connection that a new request begins, then hands it to an application that does not.
+/// Tells the guarded stream that a new request begins, for an application that does not do so itself.
 #[derive(Debug)]
 pub struct Entry<A> {
     inner: Arc<A>,
@@ -31,13 +31,13 @@ pub struct Entry<A> {
 // === impl Guarded ===
 
 impl<A> Guarded<A> {
-    /// Closes connections that are quiet for [`ProxySettings::keepalive`] between requests. A request head that takes
+    /// Closes connections that are idle for [`ProxySettings::keepalive`] between requests. A request head that takes
     /// longer than [`ProxySettings::head`] is answered 408, one over 32 KiB 431.
-    /// On HTTP/2, a peer that sends more than [`ProxySettings::control_frames`] beside its requests and bodies gets
-    /// ENHANCE_YOUR_CALM.
+    /// On HTTP/2, a peer that sends more than [`ProxySettings::control_frames`] frames beside its requests and bodies gets a
+    /// GOAWAY with ENHANCE_YOUR_CALM.
     pub fn new(inner: A, settings: &ProxySettings, listener: &str, metrics: &Metrics) -> Self {
-        let ledger = Arc::new(Ledger::new(settings, listener, metrics));
-        Self { inner: Arc::new(inner), ledger }
+        let policy = Arc::new(ConnectionPolicy::new(settings, listener, metrics));
+        Self { inner: Arc::new(inner), policy }
     }
 }
 
@@ -45,8 +45,12 @@ impl<A> Guarded<A> {
 impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        let tap = if http2 { Tap::frames(stream, &self.ledger) } else { Tap::heads(stream, &self.ledger) };
-        self.inner.process_new(Box::new(tap), shutdown).await
+        let guarded = if http2 {
+            GuardedStream::http2(stream, &self.policy)
+        } else {
+            GuardedStream::http1(stream, &self.policy)
+        };
+        self.inner.process_new(Box::new(guarded), shutdown).await
     }
 
     async fn cleanup(&self) {

@@ -1,196 +1,194 @@
-//! How a request head arrives: the form of its line, its size, its time; and what becomes of one that never
-//! reaches the proxy.
+//! Bounds the size and the time of request heads on an HTTP/1 connection, and checks the bytes that Pingora hides.
+//!
+//! Pingora takes heads of up to 1 MiB, has a timeout for each read but none for a whole head, and escapes illegal bytes of the
+//! request line before anyone can look at them. So the guard follows each head in the bytes of the connection: its first line
+//! is read strictly, a head that is too large or too slow gets its response here, and a chunked body is read strictly beside
+//! Pingora (ADR 18).
+//!
+//! The guard is inside the stream that Pingora's session owns. The proxy reaches it only through a shared reference, which is
+//! why the state that it changes from outside is an atomic.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Context;
-use std::time::Duration;
 
 use kyc_model::{ProblemKind, RequestId};
-use kyc_telemetry::{AccessRecord, ConnectionMetrics, Metrics, RouteMetrics};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::access_log::{self, CLIENT_GONE};
-use crate::response::{last_answer, status as status_of};
-use crate::settings::{MAX_HEAD_SIZE, ProxySettings};
+use super::connection_policy::ConnectionPolicy;
+use crate::response::last_answer;
+use crate::settings::MAX_HEAD_SIZE;
 use crate::strict::{ChunkScan, HeadEnd, LineScan, LineVerdict, MalformedBody};
 
-/// Watches the heads of one connection, one after the other.
+/// Guards the heads of one connection, one after the other.
 #[derive(Debug)]
-pub(super) struct Watch {
-    scan: LineScan,
+pub(super) struct HeadGuard {
+    line: LineScan,
     /// Where the current head ends, and what came together with it.
     head_end: HeadEnd,
     /// The current body, if it is chunked and not all of it came with its head.
-    chunks: Option<ChunkScan>,
+    chunked_body: Option<ChunkScan>,
     /// Bytes of the current head so far.
-    seen: usize,
-    /// Outlives the wait it was set for: most waits end long before it rings, and setting one for each request
-    /// costs more than all that is watched.
+    head_size: usize,
+    /// Kept from one wait to the next: most waits end long before their timer fires, and creating one for each request costs
+    /// more than all other checks here.
     timer: Option<Pin<Box<Sleep>>>,
-    /// When the current head is late.
-    until: Option<Instant>,
-    /// Whether the timer rang while the connection is idle.
-    rang: bool,
-    refusal: Option<Refusal>,
+    /// When the current head is too late.
+    head_deadline: Option<Instant>,
+    /// Whether the timer fired since the connection became idle.
+    has_timer_fired: bool,
+    refusal: Option<PendingResponse>,
     /// The status that Pingora itself answered before the proxy saw the request.
-    status: Option<u16>,
-    ledger: Arc<Ledger>,
+    pingora_status: Option<u16>,
+    policy: Arc<ConnectionPolicy>,
     peer: Option<SocketAddr>,
-    /// What the outside sees and sets: one of the constants below.
-    signal: AtomicU8,
+    /// One of the constants below.
+    state: AtomicU8,
 }
 
-/// The limits of a connection, and where heads are written down that never reach the proxy.
+/// The response to a refused head, while it is written.
 #[derive(Debug)]
-pub(super) struct Ledger {
-    pub(super) head: Duration,
-    idle: Duration,
-    /// Of HTTP/2: what a new connection may send beside requests and bodies.
-    pub(super) control_frames: u32,
-    metrics: RouteMetrics,
-    pub(super) connections: ConnectionMetrics,
-    listener: String,
-}
-
-/// An answer on its way.
-#[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct PendingResponse {
     kind: ProblemKind,
     request_id: RequestId,
     bytes: Vec<u8>,
     written: usize,
 }
 
-// === impl Watch ===
+// === impl HeadGuard ===
 
-impl Watch {
+impl HeadGuard {
     /// Begins with the first request of a connection.
-    pub(super) fn new(ledger: Arc<Ledger>, peer: Option<SocketAddr>) -> Self {
+    pub(super) fn new(policy: Arc<ConnectionPolicy>, peer: Option<SocketAddr>) -> Self {
         Self {
-            scan: LineScan::default(),
+            line: LineScan::default(),
             head_end: HeadEnd::default(),
-            chunks: None,
-            seen: 0,
+            chunked_body: None,
+            head_size: 0,
             timer: None,
-            until: None,
-            rang: false,
+            head_deadline: None,
+            has_timer_fired: false,
             refusal: None,
-            status: None,
-            ledger,
+            pingora_status: None,
+            policy,
             peer,
-            signal: AtomicU8::new(READING),
+            state: AtomicU8::new(READING_LINE),
         }
     }
 
-    /// The next byte begins a head.
-    pub(super) fn begin(&self) {
-        if matches!(self.signal.load(Ordering::Relaxed), ADMITTED | CHUNKED) {
-            self.signal.store(BEGIN, Ordering::Relaxed);
+    /// The next byte from downstream begins a request.
+    pub(super) fn begin_request(&self) {
+        if matches!(self.state.load(Ordering::Relaxed), HEAD_ACCEPTED | CHUNKED_BODY) {
+            self.state.store(IDLE, Ordering::Relaxed);
         }
     }
 
-    /// The head is whole: says how its line was.
-    pub(super) fn admit(&self) -> LineVerdict {
-        match self.signal.swap(ADMITTED, Ordering::Relaxed) {
-            STRICT => LineVerdict::Strict,
+    /// Pingora has parsed the head: returns how its request line arrived.
+    pub(super) fn accept_head(&self) -> LineVerdict {
+        match self.state.swap(HEAD_ACCEPTED, Ordering::Relaxed) {
+            LINE_STRICT => LineVerdict::Strict,
             _ => LineVerdict::Lax,
         }
     }
 
-    /// Watches the chunked body of the admitted head, beginning with what came together with it.
-    pub(super) fn admit_chunks(&self) -> Result<(), MalformedBody> {
+    /// Reads the chunked body of the accepted head strictly, beginning with what came together with the head.
+    pub(super) fn guard_chunked_body(&self) -> Result<(), MalformedBody> {
         ChunkScan::default().feed(self.head_end.rest())?;
-        self.signal.store(CHUNKED, Ordering::Relaxed);
+        self.state.store(CHUNKED_BODY, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Says whether no head is being read.
-    pub(super) fn is_admitted(&mut self) -> bool {
-        matches!(*self.signal.get_mut(), ADMITTED | CHUNKED)
+    /// Returns whether the current head was accepted, so that what is read now is its body.
+    pub(super) fn is_head_accepted(&mut self) -> bool {
+        matches!(*self.state.get_mut(), HEAD_ACCEPTED | CHUNKED_BODY)
     }
 
-    /// Looks at bytes of a body.
+    /// Checks bytes of a body.
     pub(super) fn feed_body(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
-        if *self.signal.get_mut() == CHUNKED {
+        if *self.state.get_mut() == CHUNKED_BODY {
             let mut scan = ChunkScan::default();
             scan.feed(self.head_end.rest())?;
-            self.chunks = Some(scan);
-            *self.signal.get_mut() = ADMITTED;
+            self.chunked_body = Some(scan);
+            *self.state.get_mut() = HEAD_ACCEPTED;
         }
-        self.chunks.as_mut().map_or(Ok(()), |scan| scan.feed(bytes))
+        self.chunked_body.as_mut().map_or(Ok(()), |scan| scan.feed(bytes))
     }
 
-    /// Looks at bytes of a head.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    /// Takes bytes of a head.
+    pub(super) fn feed_head(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        if *self.signal.get_mut() == BEGIN {
-            self.start_over();
+        if *self.state.get_mut() == IDLE {
+            self.reset();
         }
-        self.seen += bytes.len();
+        self.head_size += bytes.len();
         self.head_end.feed(bytes);
-        if *self.signal.get_mut() == READING {
-            self.scan = self.scan.feed(bytes);
-            if let LineScan::Done(verdict) = self.scan {
-                *self.signal.get_mut() = match verdict {
-                    LineVerdict::Strict => STRICT,
-                    LineVerdict::Lax => LAX,
+        if *self.state.get_mut() == READING_LINE {
+            self.line = self.line.feed(bytes);
+            if let LineScan::Done(verdict) = self.line {
+                *self.state.get_mut() = match verdict {
+                    LineVerdict::Strict => LINE_STRICT,
+                    LineVerdict::Lax => LINE_LAX,
                 };
             }
         }
     }
 
-    fn start_over(&mut self) {
-        // Where Pingora and the scan disagree about the end of a body, nobody knows where a request begins.
-        let lost = self.chunks.take().is_some_and(|scan| !scan.is_done());
-        *self.signal.get_mut() = if lost { LAX } else { READING };
+    /// Prepares for the next head of the connection.
+    fn reset(&mut self) {
+        // If Pingora found the end of a chunked body where the strict reader did not, nobody knows where the next request begins:
+        // it is refused as a malformed one.
+        let is_lost = self.chunked_body.take().is_some_and(|scan| !scan.is_done());
+        *self.state.get_mut() = if is_lost { LINE_LAX } else { READING_LINE };
         self.head_end = HeadEnd::default();
-        (self.scan, self.seen, self.until, self.rang) = (LineScan::default(), 0, None, false);
-        (self.refusal, self.status) = (None, None);
+        (self.line, self.head_size) = (LineScan::default(), 0);
+        (self.head_deadline, self.has_timer_fired) = (None, false);
+        (self.refusal, self.pingora_status) = (None, None);
     }
 
-    /// Before more is read: the answer to a head that is refused.
-    pub(super) fn refusal(&mut self) -> Option<&mut Refusal> {
-        if self.refusal.is_none() && self.seen > MAX_HEAD_SIZE as usize {
-            self.refusal = Some(Refusal::new(ProblemKind::HeaderTooLarge));
+    /// The response to the current head, where it is refused; asked before more is read.
+    pub(super) fn refusal(&mut self) -> Option<&mut PendingResponse> {
+        if self.refusal.is_none() && self.head_size > MAX_HEAD_SIZE as usize {
+            self.refusal = Some(PendingResponse::new(ProblemKind::HeaderTooLarge));
         }
         self.refusal.as_mut()
     }
 
-    /// While nothing is there to be read: says whether the wait is over. Who sent nothing is told nothing.
-    pub(super) fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        if *self.signal.get_mut() == BEGIN {
-            self.is_idle_too_long(context)
+    /// Returns whether the time of the current wait is over; asked while nothing can be read. A caller that has sent no byte of
+    /// a head gets no response.
+    pub(super) fn is_timed_out(&mut self, context: &mut Context<'_>) -> bool {
+        if *self.state.get_mut() == IDLE {
+            self.is_idle_timed_out(context)
         } else {
-            self.is_head_late(context)
+            self.is_head_timed_out(context)
         }
     }
 
-    /// A head has its time from its first byte, the first one of a connection from the connection.
-    fn is_head_late(&mut self, context: &mut Context<'_>) -> bool {
-        let until = *self.until.get_or_insert_with(|| Instant::now() + self.ledger.head);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        if timer.deadline() != until {
-            timer.as_mut().reset(until);
+    /// A head has its time from its first byte on, the first head of a connection from the connection on.
+    fn is_head_timed_out(&mut self, context: &mut Context<'_>) -> bool {
+        let deadline = *self.head_deadline.get_or_insert_with(|| Instant::now() + self.policy.head_timeout);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
         }
-        let late = timer.as_mut().poll(context).is_ready();
-        if late && self.seen > 0 {
-            self.refusal = Some(Refusal::new(ProblemKind::RequestTimeout));
+        let is_late = timer.as_mut().poll(context).is_ready();
+        if is_late && self.head_size > 0 {
+            self.refusal = Some(PendingResponse::new(ProblemKind::RequestTimeout));
         }
-        late
+        is_late
     }
 
-    /// Looks at no clock, which at one look per request would be the larger part of the cost: the timer of an
-    /// earlier wait may ring first, and only the next ring ends this one.
-    fn is_idle_too_long(&mut self, context: &mut Context<'_>) -> bool {
-        let idle = self.ledger.idle;
+    /// Reads no clock, because one reading per request would cost more than the rest of this check: the timer of an earlier wait
+    /// may fire first, and only its second firing ends the connection. So a connection is closed after between one and two
+    /// idle timeouts.
+    fn is_idle_timed_out(&mut self, context: &mut Context<'_>) -> bool {
+        let idle = self.policy.idle_timeout;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(idle)));
         while timer.as_mut().poll(context).is_ready() {
-            if std::mem::replace(&mut self.rang, true) {
+            if std::mem::replace(&mut self.has_timer_fired, true) {
                 return true;
             }
             timer.as_mut().reset(Instant::now() + idle);
@@ -198,72 +196,27 @@ impl Watch {
         false
     }
 
-    /// Notes what Pingora answers to a head that the proxy has not seen.
-    pub(super) fn answered(&mut self, bytes: &[u8]) {
-        if *self.signal.get_mut() != ADMITTED && self.status.is_none() {
-            let status = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-            self.status = status;
+    /// Notes the status of what is written before the proxy has seen the request: Pingora's own refusal.
+    pub(super) fn note_response(&mut self, bytes: &[u8]) {
+        if *self.state.get_mut() != HEAD_ACCEPTED && self.pingora_status.is_none() {
+            let digits = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
+            self.pingora_status = digits.and_then(|digits| digits.parse().ok());
         }
     }
 }
 
-impl Drop for Watch {
+impl Drop for HeadGuard {
     fn drop(&mut self) {
-        if self.seen > 0 && matches!(*self.signal.get_mut(), READING | STRICT | LAX) {
-            self.ledger.record(self.refusal.as_ref(), self.status, self.peer);
+        if self.head_size > 0 && matches!(*self.state.get_mut(), READING_LINE | LINE_STRICT | LINE_LAX) {
+            let refused = self.refusal.as_ref().map(|refusal| (refusal.kind, refusal.request_id));
+            self.policy.record_unserved(refused, self.pingora_status, self.peer);
         }
     }
 }
 
-// === impl Ledger ===
+// === impl PendingResponse ===
 
-impl Ledger {
-    /// A head may take [`ProxySettings::head`] from its first byte, the first one of a connection from the connection;
-    /// between requests a connection may be quiet for [`ProxySettings::keepalive`], and is closed before twice that time
-    /// is over.
-    pub(super) fn new(settings: &ProxySettings, listener: &str, metrics: &Metrics) -> Self {
-        Self {
-            head: settings.head,
-            idle: settings.keepalive,
-            control_frames: settings.control_frames,
-            metrics: metrics.route(""),
-            connections: metrics.listener(listener),
-            listener: listener.to_owned(),
-        }
-    }
-
-    /// Counts and logs a request that never reached the proxy.
-    fn record(&self, refusal: Option<&Refusal>, answered: Option<u16>, peer: Option<SocketAddr>) {
-        let refused = refusal.map(|refusal| refusal.kind);
-        let kind = refused.or(match answered {
-            Some(405) => Some(ProblemKind::MethodNotAllowed),
-            Some(_) => Some(ProblemKind::BadRequest),
-            None => None,
-        });
-        let status = refused.map(status_of).or(answered).unwrap_or(CLIENT_GONE);
-        let record = AccessRecord {
-            request_id: &refusal.map_or_else(RequestId::new, |refusal| refusal.request_id).to_string(),
-            route: "",
-            tenant: "",
-            caller: "",
-            peer,
-            listener: &self.listener,
-            method: "unread",
-            status,
-            code: kind.map_or("", ProblemKind::code),
-            trace: None,
-            duration: Duration::ZERO,
-            upstream_duration: None,
-            request_bytes: 0,
-            response_bytes: 0,
-        };
-        access_log::record(&self.metrics, &record);
-    }
-}
-
-// === impl Refusal ===
-
-impl Refusal {
+impl PendingResponse {
     fn new(kind: ProblemKind) -> Self {
         let request_id = RequestId::new();
         Self { kind, request_id, bytes: last_answer(kind, request_id), written: 0 }
@@ -280,10 +233,15 @@ impl Refusal {
     }
 }
 
-const BEGIN: u8 = 0;
-const READING: u8 = 1;
-const STRICT: u8 = 2;
-const LAX: u8 = 3;
-const ADMITTED: u8 = 4;
-/// Admitted, and its body is chunked.
-const CHUNKED: u8 = 5;
+/// A response was sent; no byte of the next head came yet.
+const IDLE: u8 = 0;
+/// A request line is read.
+const READING_LINE: u8 = 1;
+/// The request line was as the grammar wants it; the rest of the head is read.
+const LINE_STRICT: u8 = 2;
+/// The request line was not.
+const LINE_LAX: u8 = 3;
+/// The proxy has the head.
+const HEAD_ACCEPTED: u8 = 4;
+/// The proxy has the head, and its body is chunked.
+const CHUNKED_BODY: u8 = 5;

@@ -1,4 +1,7 @@
-//! An HTTP/2 connection that ends with ENHANCE_YOUR_CALM when its peer has used its budget.
+//! Ends an HTTP/2 connection with ENHANCE_YOUR_CALM once its peer has used its budget of control frames.
+//!
+//! The library h2 offers no way to send this GOAWAY from outside, so the guard writes the frame itself. h2 does not know of it:
+//! the guard waits until the frame that h2 is writing is complete, and drops what h2 writes afterwards.
 
 use std::io;
 use std::pin::Pin;
@@ -10,74 +13,74 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::control_frames::{Budget, CALM};
-use super::head_guard::Ledger;
-use super::http2_idle_timeout::Quiet;
+use super::connection_policy::ConnectionPolicy;
+use super::control_frames::{ControlFrameBudget, GOAWAY};
+use super::http2_idle_timeout::IdleTimeout;
 
-/// Watches the frames of a connection, and for how long it is quiet.
+/// Counts the control frames of a connection, and bounds its idle time.
 #[derive(Debug)]
-pub(super) struct Calm {
-    quiet: Quiet,
-    budget: Budget,
-    ending: Option<Ending>,
-    ledger: Arc<Ledger>,
+pub(super) struct Http2Guard {
+    idle: IdleTimeout,
+    budget: ControlFrameBudget,
+    goaway: Option<GoAway>,
+    policy: Arc<ConnectionPolicy>,
 }
 
-/// A connection whose budget is used.
+/// The GOAWAY that ends a connection whose budget is used.
 #[derive(Debug, Default)]
-struct Ending {
-    /// Bytes of the last frame that are written.
+struct GoAway {
+    /// Bytes of the frame that are written.
     written: usize,
-    /// Who reads while a frame is still being written.
+    /// The task that reads, while another frame is still being written.
     reader: Option<Waker>,
 }
 
-// === impl Calm ===
+// === impl Http2Guard ===
 
-impl Calm {
-    /// Begins with a connection that is set up.
-    pub(super) fn new(ledger: &Arc<Ledger>) -> Self {
+impl Http2Guard {
+    /// Begins with a new connection.
+    pub(super) fn new(policy: &Arc<ConnectionPolicy>) -> Self {
         Self {
-            quiet: Quiet::new(ledger),
-            budget: Budget::new(ledger.control_frames),
-            ending: None,
-            ledger: Arc::clone(ledger),
+            idle: IdleTimeout::new(policy),
+            budget: ControlFrameBudget::new(policy.control_frames),
+            goaway: None,
+            policy: Arc::clone(policy),
         }
     }
 
-    /// Reads what is there; an error when the budget is used and the peer was told.
+    /// Reads what is there; an error once the budget is used and the GOAWAY is written.
     pub(super) fn read(
         &mut self,
         inner: &mut Stream,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ending.is_none() {
+        if self.goaway.is_none() {
             let before = buffer.filled().len();
-            ready!(self.quiet.read(inner, context, buffer))?;
+            ready!(self.idle.read(inner, context, buffer))?;
             let arrived = buffer.filled().get(before..).unwrap_or_default();
-            if self.budget.arrived(arrived, Instant::now()) {
+            if self.budget.receive(arrived, Instant::now()) {
                 return Poll::Ready(Ok(()));
             }
             buffer.set_filled(before);
-            self.ledger.connections.ended("control_frames");
-            self.quiet.end_within(GRACE);
-            self.ending = Some(Ending::default());
+            self.policy.connections.ended("control_frames");
+            self.idle.end_within(GOAWAY_TIMEOUT);
+            self.goaway = Some(GoAway::default());
         }
-        // A peer that reads nothing is not waited for.
-        if self.quiet.is_over(context) {
+        // A peer that reads nothing must not keep its connection.
+        if self.idle.is_expired(context) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if self.budget.is_between_frames() {
-            return self.say_goodbye(inner, context).map(Err);
+            return self.send_goaway(inner, context).map(Err);
         }
-        if let Some(ending) = &mut self.ending {
-            ending.reader = Some(context.waker().clone());
+        if let Some(goaway) = &mut self.goaway {
+            goaway.reader = Some(context.waker().clone());
         }
         Poll::Pending
     }
 
-    /// Writes; once the budget is used no more than the rest of the frame that was begun.
+    /// Writes; once the budget is used, no more than the rest of the current frame.
     pub(super) fn write(
         &mut self,
         inner: &mut Stream,
@@ -85,25 +88,25 @@ impl Calm {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut bytes = bytes;
-        if self.ending.is_some() {
+        if self.goaway.is_some() {
             if self.budget.is_between_frames() {
-                return self.say_goodbye(inner, context).map(Err);
+                return self.send_goaway(inner, context).map(Err);
             }
-            bytes = bytes.get(..self.budget.rest_of_frame(bytes)).unwrap_or_default();
+            bytes = bytes.get(..self.budget.remaining_in_frame(bytes)).unwrap_or_default();
         }
         let written = ready!(Pin::new(inner).poll_write(context, bytes))?;
-        self.wrote(bytes, written);
+        self.note_written(bytes, written);
         Poll::Ready(Ok(written))
     }
 
-    /// The same for several pieces.
+    /// Writes several slices, as [`Http2Guard::write`] does one.
     pub(super) fn write_vectored(
         &mut self,
         inner: &mut Stream,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.ending.is_some() {
+        if self.goaway.is_some() {
             let first = slices.iter().find(|slice| !slice.is_empty());
             return self.write(inner, context, first.map_or(&[], |slice| slice));
         }
@@ -111,18 +114,18 @@ impl Calm {
         let mut rest = written;
         for slice in slices {
             let of_this = rest.min(slice.len());
-            self.wrote(slice, of_this);
+            self.note_written(slice, of_this);
             rest -= of_this;
         }
         Poll::Ready(Ok(written))
     }
 
-    fn wrote(&mut self, bytes: &[u8], count: usize) {
-        self.budget.left(bytes.get(..count).unwrap_or_default());
-        match &mut self.ending {
-            None => self.quiet.stir(),
-            Some(ending) if self.budget.is_between_frames() => {
-                if let Some(reader) = ending.reader.take() {
+    fn note_written(&mut self, bytes: &[u8], count: usize) {
+        self.budget.send(bytes.get(..count).unwrap_or_default());
+        match &mut self.goaway {
+            None => self.idle.note_activity(),
+            Some(goaway) if self.budget.is_between_frames() => {
+                if let Some(reader) = goaway.reader.take() {
                     reader.wake();
                 }
             }
@@ -130,13 +133,13 @@ impl Calm {
         }
     }
 
-    /// Writes the last frame, then closes: whatever h2 still has for the peer is dropped.
-    fn say_goodbye(&mut self, inner: &mut Stream, context: &mut Context<'_>) -> Poll<io::Error> {
+    /// Writes the GOAWAY, then closes: what h2 still has for the peer is dropped.
+    fn send_goaway(&mut self, inner: &mut Stream, context: &mut Context<'_>) -> Poll<io::Error> {
         let mut stream = Pin::new(inner);
-        if let Some(ending) = &mut self.ending {
-            while let Some(rest) = CALM.get(ending.written..).filter(|rest| !rest.is_empty()) {
+        if let Some(goaway) = &mut self.goaway {
+            while let Some(rest) = GOAWAY.get(goaway.written..).filter(|rest| !rest.is_empty()) {
                 match ready!(stream.as_mut().poll_write(context, rest)) {
-                    Ok(written @ 1..) => ending.written += written,
+                    Ok(written @ 1..) => goaway.written += written,
                     Ok(0) => return Poll::Ready(io::ErrorKind::WriteZero.into()),
                     Err(error) => return Poll::Ready(error),
                 }
@@ -145,11 +148,11 @@ impl Calm {
         if let Err(error) = ready!(stream.as_mut().poll_flush(context)) {
             return Poll::Ready(error);
         }
-        // Says that nothing follows; the end itself comes when the stream is dropped.
+        // Sends FIN (or close_notify); the connection itself is closed when the stream is dropped.
         let _ = stream.poll_shutdown(context);
         Poll::Ready(io::ErrorKind::ConnectionAborted.into())
     }
 }
 
-/// How long a peer that has used its budget may take to read the rest of a frame.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a peer that has used its budget may take to read the rest of a frame and the GOAWAY.
+const GOAWAY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,5 +1,7 @@
-//! What stands between the listener and the proxy: how many connections there are, and how their bytes look.
+//! The connection from downstream: each byte passes a guarded stream before Pingora parses it, so that the limits of heads,
+//! chunked bodies and HTTP/2 frames hold although Pingora has none of them.
 
+mod connection_policy;
 mod control_frames;
 mod guarded_stream;
 mod guards;
@@ -8,5 +10,5 @@ mod http2_guard;
 mod http2_idle_timeout;
 
 pub use guarded_stream::head_is_whole;
-pub(crate) use guarded_stream::{admit_chunks, admit_head, begin_request};
+pub(crate) use guarded_stream::{accept_head, begin_request, guard_chunked_body};
 pub use guards::{Entry, Guarded};

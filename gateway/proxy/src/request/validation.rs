@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kyc_plugin_api::{ClientCertificate, Connection, Ctx};
 use pingora::protocols::http::ServerSession;
 
-use crate::downstream::{admit_chunks, admit_head};
+use crate::downstream::{accept_head, guard_chunked_body};
 use crate::request_parts::edit_parts;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, RequestFraming, Violation, check_fields, check_raw_head, check_target};
@@ -25,7 +25,7 @@ pub(crate) fn admit(
         certificate: tls.and_then(|tls| tls.extension.get::<Arc<ClientCertificate>>()).cloned(),
     });
     if session.get_keepalive().is_some() {
-        // Without end for Pingora: the tap ends it, without a timer for each request.
+        // Without end for Pingora: the guarded stream bounds it with one timer per connection.
         session.set_keepalive(Some(0));
     }
     session.set_read_timeout(Some(settings.read));
@@ -33,11 +33,11 @@ pub(crate) fn admit(
     session.set_total_drain_timeout(Some(settings.read));
     let http2 = session.is_http2();
     if let Some(http1) = session.as_http1() {
-        if admit_head(session.stream()) == Some(LineVerdict::Lax) {
+        if accept_head(session.stream()) == Some(LineVerdict::Lax) {
             return Err(Violation::RequestLine);
         }
         if check_raw_head(&http1.get_headers_raw_bytes())? == RequestFraming::Chunked {
-            admit_chunks(session.stream()).map_err(Violation::Body)?;
+            guard_chunked_body(session.stream()).map_err(Violation::Body)?;
         }
     }
     let head = session.req_header_mut();

@@ -7,13 +7,13 @@ const PING: u8 = 6;
 fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
     let length = u32::try_from(payload).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags, 0, 0, 0, 1];
-    frame.resize(HEAD + payload, 7);
+    frame.resize(FRAME_HEADER_SIZE + payload, 7);
     frame
 }
 
-fn budget(first: u32) -> Budget {
-    let mut budget = Budget::new(first);
-    assert!(budget.arrived(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", budget.refilled));
+fn budget(first: u32) -> ControlFrameBudget {
+    let mut budget = ControlFrameBudget::new(first);
+    assert!(budget.receive(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", budget.refilled));
     budget
 }
 
@@ -24,7 +24,7 @@ fn frames_are_found_however_they_are_split() {
         bytes.extend(frame(kind, 0, payload));
     }
     for size in [1, 2, 3, 7, 8, 9, 10, 24, 33, 1000, 100_000] {
-        let mut reader = Reader::after(PREFACE);
+        let mut reader = FrameReader::after(PREFACE_SIZE);
         let mut kinds = Vec::new();
 
         bytes.chunks(size).for_each(|piece| reader.feed(piece, |frame| kinds.push(frame.kind)));
@@ -55,7 +55,7 @@ fn every_frame_that_is_no_work_costs() {
         let mut budget = budget(3);
         let now = budget.refilled;
 
-        let within: Vec<bool> = (0..4).map(|_| budget.arrived(&bytes, now)).collect();
+        let within: Vec<bool> = (0..4).map(|_| budget.receive(&bytes, now)).collect();
 
         assert_eq!(within, [true, true, true, !costs], "{name}");
     }
@@ -65,18 +65,19 @@ fn every_frame_that_is_no_work_costs() {
 fn work_and_time_earn_an_allowance_that_is_bounded() {
     let mut budget = budget(10);
     let now = budget.refilled;
-    let spend =
-        |budget: &mut Budget, now| (0..).take_while(|_| budget.arrived(&frame(PING, 0, 8), now)).count();
+    let spend = |budget: &mut ControlFrameBudget, now| {
+        (0..).take_while(|_| budget.receive(&frame(PING, 0, 8), now)).count()
+    };
     assert_eq!(spend(&mut budget, now), 10);
 
-    assert!(budget.arrived(&frame(HEADERS, 0, 10), now));
+    assert!(budget.receive(&frame(HEADERS, 0, 10), now));
     assert_eq!(spend(&mut budget, now), 100, "a request");
-    budget.left(&frame(DATA, 0, 16_384));
+    budget.send(&frame(DATA, 0, 16_384));
     assert_eq!(spend(&mut budget, now), 10, "DATA that was sent");
     assert_eq!(spend(&mut budget, now + Duration::from_secs(3600)), 10, "time");
     let later = now + Duration::from_secs(3600);
     for _ in 0..1000 {
-        budget.arrived(&frame(HEADERS, 0, 10), later);
+        budget.receive(&frame(HEADERS, 0, 10), later);
     }
     assert_eq!(spend(&mut budget, later), 100, "never more than ten times the first");
 }
@@ -86,9 +87,9 @@ fn the_rest_of_a_frame_is_known_at_every_byte() {
     let bytes = [frame(DATA, 0, 20), frame(PING, 1, 8)].concat();
     for at in 0..bytes.len() {
         let mut budget = budget(10);
-        budget.left(&bytes[..at]);
+        budget.send(&bytes[..at]);
 
-        let rest = budget.rest_of_frame(&bytes[at..]);
+        let rest = budget.remaining_in_frame(&bytes[at..]);
 
         let expected = match at {
             0 | 29 => 0,
@@ -108,14 +109,14 @@ fn busy_peers_keep_within_their_allowance() {
 
     let keepalive = (0..100_000).all(|_| {
         now += Duration::from_secs(1);
-        budget.arrived(&ping, now)
+        budget.receive(&ping, now)
     });
     let download = (0..100_000).all(|_| {
-        budget.left(&frame(DATA, 0, 100));
-        [frame(8, 0, 4), frame(8, 0, 4), ping.clone()].iter().all(|frame| budget.arrived(frame, now))
+        budget.send(&frame(DATA, 0, 100));
+        [frame(8, 0, 4), frame(8, 0, 4), ping.clone()].iter().all(|frame| budget.receive(frame, now))
     });
     let upload = (0..100_000)
-        .all(|_| [frame(DATA, 0, 100), ping.clone()].iter().all(|frame| budget.arrived(frame, now)));
+        .all(|_| [frame(DATA, 0, 100), ping.clone()].iter().all(|frame| budget.receive(frame, now)));
 
     assert_eq!([keepalive, download, upload], [true; 3]);
 }

@@ -1,0 +1,75 @@
+//! The limits of a listener's connections, and the record of requests that end before the proxy sees them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kyc_model::{ProblemKind, RequestId};
+use kyc_telemetry::{AccessRecord, ConnectionMetrics, Metrics, RouteMetrics};
+
+use crate::access_log::{self, CLIENT_GONE};
+use crate::response::status as status_of;
+use crate::settings::ProxySettings;
+
+/// What holds for each connection of a listener.
+#[derive(Debug)]
+pub(super) struct ConnectionPolicy {
+    /// The whole time for a request head, and for the preface of HTTP/2.
+    pub(super) head_timeout: Duration,
+    /// How long a connection of HTTP/1 may be idle between two requests.
+    pub(super) idle_timeout: Duration,
+    /// Control frames that a new HTTP/2 connection may send.
+    pub(super) control_frames: u32,
+    pub(super) connections: ConnectionMetrics,
+    metrics: RouteMetrics,
+    listener: String,
+}
+
+// === impl ConnectionPolicy ===
+
+impl ConnectionPolicy {
+    /// Takes the limits from the settings of the listener.
+    pub(super) fn new(settings: &ProxySettings, listener: &str, metrics: &Metrics) -> Self {
+        Self {
+            head_timeout: settings.head,
+            idle_timeout: settings.keepalive,
+            control_frames: settings.control_frames,
+            connections: metrics.listener(listener),
+            metrics: metrics.route(""),
+            listener: listener.to_owned(),
+        }
+    }
+
+    /// Counts and logs a request that ended before the proxy saw it: the guard refused it, Pingora answered it with a status of
+    /// its own, or the caller left.
+    pub(super) fn record_unserved(
+        &self,
+        refused: Option<(ProblemKind, RequestId)>,
+        answered: Option<u16>,
+        peer: Option<SocketAddr>,
+    ) {
+        let kind = refused.map(|(kind, _)| kind).or(match answered {
+            Some(405) => Some(ProblemKind::MethodNotAllowed),
+            Some(_) => Some(ProblemKind::BadRequest),
+            None => None,
+        });
+        let status = refused.map(|(kind, _)| status_of(kind)).or(answered).unwrap_or(CLIENT_GONE);
+        let request_id = refused.map_or_else(RequestId::new, |(_, id)| id).to_string();
+        let record = AccessRecord {
+            request_id: &request_id,
+            route: "",
+            tenant: "",
+            caller: "",
+            peer,
+            listener: &self.listener,
+            method: "unread",
+            status,
+            code: kind.map_or("", ProblemKind::code),
+            trace: None,
+            duration: Duration::ZERO,
+            upstream_duration: None,
+            request_bytes: 0,
+            response_bytes: 0,
+        };
+        access_log::record(&self.metrics, &record);
+    }
+}
