@@ -14,7 +14,7 @@ use super::retry;
 use super::state::Exchange;
 use crate::error::{refuse, to_pingora};
 use crate::request::Arrival;
-use crate::upstream::Connected;
+use crate::upstream::UpstreamConnection;
 
 impl Proxy {
     /// Sends the request to its upstream and the answer back.
@@ -27,7 +27,7 @@ impl Proxy {
         // A body that was read whole comes from memory.
         let is_whole = session.is_body_empty() || exchange.body.is_some();
         exchange.arrival = Arrival::new(is_whole);
-        exchange.upstream.pass = self.guards.enter(&exchange.cx).map_err(to_pingora)?;
+        exchange.upstream.permit = self.guards.enter(&exchange.cx).map_err(to_pingora)?;
         loop {
             exchange.upstream.tries += 1;
             exchange.upstream.started = Some(Instant::now());
@@ -35,7 +35,7 @@ impl Proxy {
             match self.attempt(session, exchange).await {
                 Err(error) if error.retry() => tracing::warn!(
                     request_id = %exchange.cx.request_id(), tenant = exchange.tenant(),
-                    error = error.etype.as_str(), "upstream tried again"
+                    error = error.etype.as_str(), "retrying the upstream"
                 ),
                 done => return done,
             }
@@ -51,11 +51,11 @@ impl Proxy {
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no plugin chose an upstream"))?;
         let peer = self.peers.peer(target, exchange.cx.tenant()).await.map_err(to_pingora)?;
         let connected = self.connections.get(&peer).await;
-        let Connected { mut upstream, is_reused } =
+        let UpstreamConnection { session: mut upstream, is_reused } =
             connected.map_err(|error| self.not_connected(error.into_up(), &peer, exchange))?;
         match self.relay(session, exchange, &mut upstream).await {
             Ok(AfterAnswer::Keep) => {
-                self.connections.keep(upstream, &peer).await;
+                self.connections.release(upstream, &peer).await;
                 Ok(())
             }
             Ok(AfterAnswer::Close) => Ok(()),
@@ -66,7 +66,7 @@ impl Proxy {
     /// Nothing was sent yet: decides whether another address, or the same one, is tried.
     fn not_connected(&self, mut error: Box<Error>, peer: &HttpPeer, exchange: &mut Exchange) -> Box<Error> {
         let another = match (exchange.cx.target(), peer.address().as_inet()) {
-            (Some(target), Some(address)) => self.peers.failed(&target.base, *address),
+            (Some(target), Some(address)) => self.peers.mark_failed(&target.base, *address),
             (_, _) => false,
         };
         exchange.upstream.span.fail("connect");

@@ -11,7 +11,7 @@ use pingora::protocols::http::v2::server::H2Options;
 use crate::request::Buffers;
 use crate::routing::RouteTable;
 use crate::settings::{MAX_HEAD_SIZE, ProxySettings};
-use crate::upstream::{Connections, Guards, Peers};
+use crate::upstream::{ConnectionPool, Guards, Peers};
 
 /// The reverse proxy behind one listener.
 pub struct Proxy {
@@ -21,7 +21,7 @@ pub struct Proxy {
     pub(super) settings: ProxySettings,
     pub(super) protocol: ProtocolOptions,
     pub(super) peers: Peers,
-    pub(super) connections: Connections,
+    pub(super) connections: ConnectionPool,
     pub(super) guards: Arc<Guards>,
     pub(super) buffers: Buffers,
 }
@@ -51,7 +51,7 @@ impl Proxy {
         // As much as a head of HTTP/1 may have.
         protocol.http2.max_header_list_size(MAX_HEAD_SIZE);
         let buffers = Buffers::new(&routes, &settings);
-        let connections = Connections::new(protocol.upstream.clone());
+        let connections = ConnectionPool::new(protocol.upstream.clone());
         let (begin, peers) = (Box::new(begin), Peers::default());
         Self { routes, begin, metrics, settings, protocol, peers, connections, guards, buffers }
     }

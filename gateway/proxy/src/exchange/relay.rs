@@ -28,7 +28,7 @@ use crate::error::{refuse, to_pingora};
 use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
 use crate::request::answer_expectation;
 use crate::response::has_no_body;
-use crate::upstream::{attach, check_answer, rewrite};
+use crate::upstream::{attach_credential, check_response, rewrite};
 use crate::write_timeout::write_within;
 
 /// What becomes of a connection whose answer was passed on.
@@ -147,7 +147,7 @@ impl Proxy {
         let is_end = match task {
             HttpTask::Header(mut head, _) if head.status.is_informational() => {
                 check_switch(&head).map_err(to_pingora)?;
-                check_answer(upstream, &mut head, false).map_err(to_pingora)?;
+                check_response(upstream, &mut head, false).map_err(to_pingora)?;
                 strip_hop_by_hop(&mut head);
                 // A caller of HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
                 if session.req_header().version == Version::HTTP_10 {
@@ -194,7 +194,7 @@ impl Proxy {
     ) -> Result<()> {
         let method = exchange.cx.target().map_or(&Method::GET, |target| &target.method);
         let is_complete = is_end || has_no_body(head, method);
-        check_answer(upstream, head, !is_complete).map_err(to_pingora)?;
+        check_response(upstream, head, !is_complete).map_err(to_pingora)?;
         head.set_version(Version::HTTP_11);
         if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
             if session.req_header().version == Version::HTTP_10 {
@@ -248,7 +248,7 @@ fn upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> Result
     rewrite(&mut head, target, exchange.body.as_ref(), id, trace.as_ref()).map_err(to_pingora)?;
     exchange.route.chains.upstream_request_filter(&mut head, &mut exchange.cx).map_err(to_pingora)?;
     if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
-        attach(&mut head, credential);
+        attach_credential(&mut head, credential);
     }
     head.set_version(Version::HTTP_11);
     if has_body && exchange.body.is_none() && !head.headers.contains_key(header::CONTENT_LENGTH) {

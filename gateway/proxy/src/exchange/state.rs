@@ -13,7 +13,7 @@ use kyc_telemetry::{Gauge, Metrics};
 use crate::request::{Arrival, Room};
 use crate::response::Responder;
 use crate::routing::CompiledRoute;
-use crate::upstream::Pass;
+use crate::upstream::CallPermit;
 
 /// Counts a request for as long as its exchange lives, also when its task is dropped.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ pub(crate) struct Upstream {
     pub(crate) answered_early: bool,
     pub(crate) started: Option<Instant>,
     pub(crate) duration: Option<Duration>,
-    /// What let the request through.
-    pub(crate) pass: Option<Pass>,
+    /// Of the tenant's limits for this upstream.
+    pub(crate) permit: Option<CallPermit>,
     /// The latest try, in the caller's trace.
     pub(crate) span: Span,
 }
@@ -95,8 +95,8 @@ impl Upstream {
     pub(crate) fn answered(&mut self, status: u16) {
         self.duration = self.started.map(|started| started.elapsed());
         self.span.set("http.response.status_code", i64::from(status));
-        if let Some(pass) = &mut self.pass {
-            pass.note(!matches!(status, 502..=504));
+        if let Some(permit) = &mut self.permit {
+            permit.record(!matches!(status, 502..=504));
         }
     }
 
@@ -108,10 +108,10 @@ impl Upstream {
             UpstreamTimeout => is_body_there,
             _ => false,
         };
-        if let Some(pass) = &mut self.pass
+        if let Some(permit) = &mut self.permit
             && is_its_fault
         {
-            pass.note(false);
+            permit.record(false);
         }
     }
 }
@@ -156,7 +156,7 @@ impl Exchange {
     /// Notes that the upstream has done its part: the tenant's place there is free, even if the rest of the request
     /// is still to come.
     fn answer_is_complete(&mut self) {
-        self.upstream.pass = None;
+        self.upstream.permit = None;
         self.story.took = Some(self.started.elapsed());
         // Who only reads slowly has the time that writes have.
         if !self.arrival.is_whole() {

@@ -22,5 +22,5 @@ pub(crate) use head_splitter::HeadEnd;
 pub(crate) use line::{LineScan, LineVerdict};
 pub(crate) use lookalikes::reads_as;
 pub(crate) use path::check_target;
-pub(crate) use response_head::{AnswerFraming, check_answer_head};
+pub(crate) use response_head::{ResponseFraming, check_response_head};
 pub(crate) use violation::{MalformedBody, Violation};

@@ -1,8 +1,8 @@
-//! The rules for the heads of an upstream's answers.
+//! The rules for the heads of an upstream's responses.
 //!
 //! Pingora takes bare line feeds, folded lines, space before a colon, two lengths, and a length beside a transfer coding, and
 //! reads any other transfer coding than `chunked` to the end of the connection. An intermediary in front of Onfido that
-//! reads such a head differently sees another end of the answer, and what it takes for the next one was not written by
+//! reads such a head differently sees another end of the response, and what it takes for the next one was not written by
 //! Onfido (RFC 9112 §6.3, §11.1).
 
 use http::{StatusCode, Version};
@@ -10,40 +10,40 @@ use http::{StatusCode, Version};
 use super::head::scan;
 use super::violation::Violation;
 
-/// Where an answer's body ends.
+/// Where the body of a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AnswerFraming {
+pub(crate) enum ResponseFraming {
     /// With the last chunk.
     Chunked,
     /// After so many bytes, with the end of the connection, or with the head.
     Other,
-    /// The head announces a body for an answer that has none (RFC 9110 §8.6): whoever expects it waits for bytes that belong to
-    /// the next answer.
+    /// The head declares a body for a status that has none (RFC 9110 §8.6): whoever expects it waits for bytes that belong to the
+    /// next response.
     Contradictory,
 }
 
-/// Checks the bytes of an answer's head as they arrived.
+/// Checks the bytes of a response head as they arrived.
 ///
 /// # Errors
 ///
 /// The first [`Violation`].
-pub(crate) fn check_answer_head(
+pub(crate) fn check_response_head(
     head: &[u8],
     status: StatusCode,
     version: Version,
-) -> Result<AnswerFraming, Violation> {
+) -> Result<ResponseFraming, Violation> {
     let framing = scan(head)?.once()?;
-    // A server of HTTP/1.0 knows no transfer coding (RFC 9112 §6.1).
+    // HTTP/1.0 has no transfer codings (RFC 9112 §6.1).
     if framing.coding && version != Version::HTTP_11 {
         return Err(Violation::TransferEncoding);
     }
-    let announces = framing.coding || framing.length;
+    let declares_body = framing.coding || framing.length;
     match (framing.coding, status.as_u16()) {
-        (_, 100..=199) if announces => Err(Violation::FramingTwice),
-        (true, 204) => Ok(AnswerFraming::Contradictory),
-        (false, 204) if announces => Ok(AnswerFraming::Contradictory),
-        (true, _) => Ok(AnswerFraming::Chunked),
-        (false, _) => Ok(AnswerFraming::Other),
+        (_, 100..=199) if declares_body => Err(Violation::FramingTwice),
+        (true, 204) => Ok(ResponseFraming::Contradictory),
+        (false, 204) if declares_body => Ok(ResponseFraming::Contradictory),
+        (true, _) => Ok(ResponseFraming::Chunked),
+        (false, _) => Ok(ResponseFraming::Other),
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn each_head_has_one_reading_or_none() {
-        use AnswerFraming::{Chunked, Contradictory, Other};
+        use ResponseFraming::{Chunked, Contradictory, Other};
         let rows = [
             (200, "Content-Length: 3\r\n", Ok(Other)),
             (200, "", Ok(Other)),
@@ -84,10 +84,10 @@ mod tests {
         for (status, fields, verdict) in rows {
             let head = format!("HTTP/1.1 {status} X\r\n{fields}\r\n");
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(check_answer_head(head.as_bytes(), status, Version::HTTP_11), verdict, "{head}");
+            assert_eq!(check_response_head(head.as_bytes(), status, Version::HTTP_11), verdict, "{head}");
         }
         let old = b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let verdict = check_answer_head(old, StatusCode::OK, Version::HTTP_10);
+        let verdict = check_response_head(old, StatusCode::OK, Version::HTTP_10);
         assert_eq!(verdict, Err(Violation::TransferEncoding));
     }
 }

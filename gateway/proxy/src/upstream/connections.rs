@@ -1,4 +1,6 @@
-//! The connections to upstreams: kept between requests, and guarded.
+//! Connections to upstreams, pooled between requests.
+//!
+//! Pingora's pool keeps each stream as it was released, so that a pooled connection still has its guard.
 
 use std::time::Duration;
 
@@ -13,81 +15,82 @@ use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 
 use super::guarded_stream::GuardedStream;
-use crate::strict::{AnswerFraming, check_answer_head};
+use crate::strict::{ResponseFraming, check_response_head};
 
-/// Makes connections to upstreams and keeps those that can serve another request of the same tenant.
-pub(crate) struct Connections {
+/// Connects to upstreams, and keeps the connections that can serve another request of the same tenant.
+pub(crate) struct ConnectionPool {
     connector: TransportConnector,
 }
 
 /// A connection for one request.
-pub(crate) struct Connected {
-    pub(crate) upstream: HttpSession,
-    /// Whether it served another request before: then it may have been closed at the other end meanwhile.
+pub(crate) struct UpstreamConnection {
+    pub(crate) session: HttpSession,
+    /// Whether it served a request before: then the upstream may have closed it meanwhile.
     pub(crate) is_reused: bool,
 }
 
-// === impl Connections ===
+// === impl ConnectionPool ===
 
-impl Connections {
-    /// Begins without connections.
+impl ConnectionPool {
+    /// Begins with an empty pool.
     pub(crate) fn new(options: ConnectorOptions) -> Self {
         Self { connector: TransportConnector::new(Some(options)) }
     }
 
-    /// Takes a kept connection to `peer`, or makes one.
+    /// Takes a pooled connection to `peer`, or makes one.
     ///
     /// # Errors
     ///
     /// Pingora's, when no connection can be made in the peer's time.
-    pub(crate) async fn get(&self, peer: &HttpPeer) -> Result<Connected> {
+    pub(crate) async fn get(&self, peer: &HttpPeer) -> Result<UpstreamConnection> {
         let (stream, is_reused) = self.connector.get_stream(peer).await?;
         let stream = guarded(stream);
-        let mut upstream = HttpSession::new_with_options(stream, peer);
-        upstream.read_timeout = peer.options.read_timeout;
-        upstream.write_timeout = peer.options.write_timeout;
-        Ok(Connected { upstream, is_reused })
+        let mut session = HttpSession::new_with_options(stream, peer);
+        session.read_timeout = peer.options.read_timeout;
+        session.write_timeout = peer.options.write_timeout;
+        Ok(UpstreamConnection { session, is_reused })
     }
 
-    /// Keeps a connection whose request was sent whole and whose answer was read to its end, where the answer allows it.
-    pub(crate) async fn keep(&self, mut upstream: HttpSession, peer: &HttpPeer) {
+    /// Returns a connection to the pool whose request was sent and whose response was read to its end, if the response allows
+    /// another request.
+    pub(crate) async fn release(&self, mut upstream: HttpSession, peer: &HttpPeer) {
         upstream.respect_keepalive();
         if !GuardedStream::of(upstream.stream()).is_some_and(GuardedStream::is_at_end) {
             return;
         }
         let limit = upstream.write_timeout.unwrap_or(Duration::MAX);
-        // A connection that is not kept is shut down, which may wait for the upstream to read.
+        // A connection that cannot be reused is shut down, which may wait for the upstream to read.
         if let Ok(Some(stream)) = timeout(limit, upstream.reuse()).await {
             self.connector.release_stream(stream, peer.reuse_hash(), peer.idle_timeout());
         }
     }
 }
 
-impl std::fmt::Debug for Connections {
+impl std::fmt::Debug for ConnectionPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connections").finish_non_exhaustive()
+        f.debug_struct("ConnectionPool").finish_non_exhaustive()
     }
 }
 
-/// Checks the head that was read, and tells the connection what follows.
+/// Checks the bytes of a response head, and tells the guard of the connection what follows.
 ///
 /// # Errors
 ///
 /// [`ProblemKind::UpstreamError`] when the head, or what came together with it of a chunked body, has more than one reading.
-pub(crate) fn check_answer(
+pub(crate) fn check_response(
     upstream: &HttpSession,
     head: &mut ResponseHeader,
     has_body: bool,
 ) -> Result<(), Problem> {
     let refused =
-        |reason: String| Problem::new(ProblemKind::UpstreamError, format!("an answer with {reason}"));
-    let framing = check_answer_head(&upstream.get_headers_raw_bytes(), head.status, head.version)
+        |reason: String| Problem::new(ProblemKind::UpstreamError, format!("malformed response: {reason}"));
+    let framing = check_response_head(&upstream.get_headers_raw_bytes(), head.status, head.version)
         .map_err(|violation| refused(violation.to_string()))?;
     let framing = match framing {
-        AnswerFraming::Chunked if !has_body => AnswerFraming::Other,
+        ResponseFraming::Chunked if !has_body => ResponseFraming::Other,
         framing => framing,
     };
-    if framing == AnswerFraming::Contradictory {
+    if framing == ResponseFraming::Contradictory {
         head.remove_header(&header::CONTENT_LENGTH);
         head.remove_header(&header::TRANSFER_ENCODING);
     }
@@ -101,7 +104,7 @@ pub(crate) fn check_answer(
 
 fn guarded(stream: Stream) -> Stream {
     match GuardedStream::of(&stream) {
-        Some(guard) => guard.begin_answer(),
+        Some(guard) => guard.begin_response(),
         None => return Box::new(GuardedStream::new(stream)),
     }
     stream

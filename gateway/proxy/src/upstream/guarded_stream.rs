@@ -1,8 +1,8 @@
-//! A connection to an upstream whose chunked answers are read strictly.
+//! The stream of a connection to an upstream: chunked responses are read strictly.
 //!
 //! Pingora's client session reads chunk lines with httparse, which takes more than the grammar generates. What an
-//! intermediary in front of Onfido reads differently could put an answer of its own behind another one. The stream sees
-//! each byte before Pingora does and ends the reading at the first one that has two readings (RFC 9112 §7.1, §11.1).
+//! intermediary in front of Onfido reads differently could smuggle a response of its own behind another one. The stream sees each
+//! byte before Pingora does and fails the read at the first one that is ambiguous (RFC 9112 §7.1, §11.1).
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +13,9 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::stream_wrapper::delegate_io;
-use crate::strict::{AnswerFraming, ChunkScan, HeadEnd, MalformedBody};
+use crate::strict::{ChunkScan, HeadEnd, MalformedBody, ResponseFraming};
 
-/// A connection that knows where it is in an answer.
+/// A connection to an upstream that follows the responses on it.
 #[derive(Debug)]
 pub(super) struct GuardedStream {
     inner: Stream,
@@ -27,11 +27,11 @@ pub(super) struct GuardedStream {
 enum Position {
     /// A head, or what came together with it.
     Head(HeadEnd),
-    /// A body whose end does not depend on what it contains, or none.
+    /// A body whose end does not depend on its bytes, or none.
     Opaque,
     /// A chunked body.
     Chunks(ChunkScan),
-    /// Nobody knows whether what follows belongs to this answer.
+    /// It is unknown whether what follows belongs to this response.
     Unknown,
 }
 
@@ -53,8 +53,8 @@ impl GuardedStream {
         self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next byte begins the answer to a new request.
-    pub(super) fn begin_answer(&self) {
+    /// The next byte begins the response to a new request.
+    pub(super) fn begin_response(&self) {
         *self.position() = Position::head();
     }
 
@@ -72,25 +72,25 @@ impl GuardedStream {
     ///
     /// # Errors
     ///
-    /// When what came together with the head is a malformed begin of a chunked body.
-    pub(super) fn begin_body(&self, framing: AnswerFraming) -> Result<(), MalformedBody> {
+    /// When the bytes that came together with the head begin a chunked body and are malformed.
+    pub(super) fn begin_body(&self, framing: ResponseFraming) -> Result<(), MalformedBody> {
         let mut position = self.position();
         let next = match (framing, &*position) {
-            (AnswerFraming::Chunked, Position::Head(head)) if head.is_found() => {
+            (ResponseFraming::Chunked, Position::Head(head)) if head.is_found() => {
                 let mut scan = ChunkScan::default();
                 scan.feed(head.rest())?;
                 Position::Chunks(scan)
             }
-            // Pingora read the end of a head that has no strict one.
-            (AnswerFraming::Chunked, _) => return Err(MalformedBody::ChunkLine),
-            (AnswerFraming::Other, _) => Position::Opaque,
-            (AnswerFraming::Contradictory, _) => Position::Unknown,
+            // Pingora found the end of the head where the grammar has none.
+            (ResponseFraming::Chunked, _) => return Err(MalformedBody::ChunkLine),
+            (ResponseFraming::Other, _) => Position::Opaque,
+            (ResponseFraming::Contradictory, _) => Position::Unknown,
         };
         *position = next;
         Ok(())
     }
 
-    /// Says whether the answer that Pingora read to its end ends there for the strict reader too.
+    /// Returns whether the response that Pingora read to its end ends there for the strict reader too.
     pub(super) fn is_at_end(&self) -> bool {
         match &*self.position() {
             Position::Chunks(scan) => scan.is_done(),

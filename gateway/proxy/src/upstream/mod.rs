@@ -1,4 +1,4 @@
-//! What goes to an upstream, and at which address it is.
+//! The upstream: its address, its connections and limits, and the request head that it gets.
 
 mod call_limits;
 mod connections;
@@ -7,8 +7,8 @@ mod peer;
 mod request_head;
 mod resolver;
 
+pub(crate) use call_limits::CallPermit;
 pub use call_limits::Guards;
-pub(crate) use call_limits::Pass;
-pub(crate) use connections::{Connected, Connections, check_answer};
+pub(crate) use connections::{ConnectionPool, UpstreamConnection, check_response};
 pub(crate) use peer::Peers;
-pub(crate) use request_head::{attach, rewrite};
+pub(crate) use request_head::{attach_credential, rewrite};

@@ -1,4 +1,4 @@
-//! Describes the connection to an upstream.
+//! Describes the connection to an upstream: its address, its time limits, and the tenant that it belongs to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -35,8 +35,8 @@ impl Peers {
         };
         #[expect(clippy::disallowed_methods, reason = "given an address, it resolves nothing")]
         let mut peer = HttpPeer::new(address, base.is_tls(), base.host().to_owned());
-        // A connection belongs to one tenant, with one credential: whatever its upstream makes of a request, the next one on it
-        // is no other tenant's.
+        // A connection belongs to one tenant, with one credential. Should an upstream misread where a request or a response
+        // ends, what follows on the connection is no other tenant's.
         peer.group_key = tenant.map_or(0, |tenant| tenant.fingerprint);
         peer.options.connection_timeout = Some(timeouts.connect);
         peer.options.total_connection_timeout = Some(timeouts.connect);
@@ -46,9 +46,9 @@ impl Peers {
         Ok(Box::new(peer))
     }
 
-    /// Notes that an address did not answer; says whether the next try has another one.
-    pub(crate) fn failed(&self, base: &UpstreamBase, address: SocketAddr) -> bool {
-        literal(base).is_none() && self.resolver.failed(base, address)
+    /// Notes that an address could not be connected to; returns whether the next try has another one.
+    pub(crate) fn mark_failed(&self, base: &UpstreamBase, address: SocketAddr) -> bool {
+        literal(base).is_none() && self.resolver.mark_failed(base, address)
     }
 }
 

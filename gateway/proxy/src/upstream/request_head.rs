@@ -1,4 +1,8 @@
-//! Turns the downstream head into the upstream's.
+//! Turns the head from downstream into the head for the upstream.
+//!
+//! Fields are removed by a list of what must not go on, not passed by a list of what may: Onfido's API may gain fields that
+//! the gateway does not know. What is on the list names the caller, authenticates it, or makes some server see another method
+//! or path than the one that was checked.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -11,7 +15,7 @@ use crate::hop_by_hop::{is_hop_by_hop, nominated};
 use crate::request_parts::edit_parts;
 use crate::strict::reads_as;
 
-/// Removes what belongs to the caller or the way here, addresses the request to the target, and names the trace that the
+/// Removes the fields that must not go on, addresses the request to the target, and names the trace that the
 /// upstream's work belongs to.
 ///
 /// # Errors
@@ -27,7 +31,7 @@ pub(crate) fn rewrite(
     edit_parts(head, |parts| {
         rewrite_parts(parts, target, body, request_id)?;
         if let Some(trace) = trace {
-            // In the place of the caller's.
+            // Replaces the caller's.
             trace.write_to(&mut parts.headers);
         }
         Ok(())
@@ -45,7 +49,9 @@ fn rewrite_parts(
     for name in nominated(fields) {
         fields.remove(name);
     }
-    while let Some(name) = fields.keys().find(|name| is_foreign(name) || ends_here(name)).cloned() {
+    while let Some(name) =
+        fields.keys().find(|name| must_not_be_forwarded(name) || is_for_this_hop(name)).cloned()
+    {
         fields.remove(name);
     }
     fields.insert(header::HOST, target.base.authority().clone());
@@ -63,29 +69,28 @@ fn rewrite_parts(
 }
 
 /// Attaches the credential, in the place of any other.
-pub(crate) fn attach(head: &mut RequestHeader, (name, value): (HeaderName, HeaderValue)) {
+pub(crate) fn attach_credential(head: &mut RequestHeader, (name, value): (HeaderName, HeaderValue)) {
     edit_parts(head, |parts| parts.headers.insert(name, value));
 }
 
-/// Says whether a field is for this hop alone. The body is framed anew.
-fn ends_here(name: &HeaderName) -> bool {
+/// Returns whether a field is for this hop alone. The body is framed anew.
+fn is_for_this_hop(name: &HeaderName) -> bool {
     is_hop_by_hop(name) || *name == header::TRANSFER_ENCODING || name.as_str() == "http2-settings"
 }
 
-/// No credential of the caller, nothing that says who the caller is, and nothing that would ask for another method or
-/// path than what was looked at goes on.
-fn is_foreign(name: &HeaderName) -> bool {
+/// Returns whether a field authenticates or names the caller, or asks for another method or path than the one that was checked.
+fn must_not_be_forwarded(name: &HeaderName) -> bool {
     let name = name.as_str();
     match name.as_bytes().first() {
         Some(b'a') => name == "authorization",
         Some(b'c') => name == "cookie",
-        // The gateway answers it, and waits for nobody (RFC 9110 §10.1.1).
+        // The gateway answers it itself (RFC 9110 §10.1.1).
         Some(b'e') => name == "expect",
         Some(b'f') => name == "forwarded",
         Some(b'o') => name.starts_with("ocp-apim-"),
         Some(b'p') => name == "proxy-authorization",
         Some(b'x') => {
-            is_override(name)
+            is_method_override(name)
                 || name.starts_with("x-forwarded-")
                 || matches!(
                     name,
@@ -103,13 +108,13 @@ fn is_foreign(name: &HeaderName) -> bool {
     }
 }
 
-/// Says whether a name asks some server for another method, whatever signs stand between its words: servers that put fields
-/// into variables read `X_HTTP_METHOD_OVERRIDE` as well.
-fn is_override(name: &str) -> bool {
-    OVERRIDES.iter().any(|known| reads_as(name.as_bytes(), known.as_bytes()))
+/// Returns whether a field asks some server for another method, with any separators between its words: servers that put fields
+/// into environment variables (CGI) read `X_HTTP_METHOD_OVERRIDE` as well.
+fn is_method_override(name: &str) -> bool {
+    METHOD_OVERRIDES.iter().any(|known| reads_as(name.as_bytes(), known.as_bytes()))
 }
 
-const OVERRIDES: [&str; 5] =
+const METHOD_OVERRIDES: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-original-method", "x-method"];
 const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
 const VIA: &str = "1.1 kyc-gateway";
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_caller_goes_on() {
+    fn nothing_of_the_caller_is_forwarded() {
         let mut head = RequestHeader::build("POST", b"/dcs/kyc2/StartCheck", None).unwrap();
         let sent = [
             "Authorization",

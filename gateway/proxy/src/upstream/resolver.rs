@@ -1,4 +1,8 @@
-//! The addresses of upstreams' names.
+//! Resolves the names of upstreams, and keeps the addresses.
+//!
+//! Pingora would resolve a name while blocking the thread, for each connection. Here one lookup serves all requests that wait for
+//! it, and a known name is refreshed in the background. A refresh that fails keeps the last addresses: a name server that is
+//! down must not take an upstream away.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,10 +14,7 @@ use kyc_model::{Problem, ProblemKind, UpstreamBase};
 use moka::future::Cache;
 use tokio::time::timeout;
 
-/// Resolves names once for all requests that wait, keeps the answer, and looks again behind the back of
-/// requests: a name server that fails takes no upstream away whose address was known.
-///
-/// Pingora would resolve a name while blocking the thread.
+/// The addresses of all upstreams.
 #[derive(Debug)]
 pub(super) struct Resolver {
     names: Cache<(String, u16), Arc<Name>>,
@@ -24,15 +25,15 @@ pub(super) struct Resolver {
 struct Name {
     host: String,
     port: u16,
-    found: ArcSwap<Found>,
-    /// The place of the address that is tried first: the last one that did not fail.
-    first: AtomicUsize,
-    looking: AtomicBool,
+    answer: ArcSwap<Answer>,
+    /// The index of the address that is tried first: the last one that did not fail.
+    preferred: AtomicUsize,
+    is_refreshing: AtomicBool,
 }
 
-/// An answer of the system's resolver.
+/// The addresses that the system's resolver returned.
 #[derive(Debug)]
-struct Found {
+struct Answer {
     addresses: Vec<SocketAddr>,
     at: Instant,
 }
@@ -45,7 +46,7 @@ impl Resolver {
     /// # Errors
     ///
     /// [`ProblemKind::UpstreamUnreachable`] when the name has no address, [`ProblemKind::UpstreamTimeout`] when
-    /// it was not found within `limit`. Both only for a name that was never resolved.
+    /// it was not resolved within `limit`. Both only for a name that was never resolved.
     pub(super) async fn address(&self, base: &UpstreamBase, limit: Duration) -> Result<SocketAddr, Problem> {
         let key = (base.host().to_owned(), base.port());
         let looked_up = timeout(limit, self.names.try_get_with(key, Name::resolve(base.host(), base.port())));
@@ -53,21 +54,21 @@ impl Resolver {
         let name = looked_up.await.map_err(|_| problem(ProblemKind::UpstreamTimeout))?.map_err(|error| {
             problem(ProblemKind::UpstreamUnreachable).because(std::io::Error::other(error))
         })?;
-        name.refresh_if_old(limit).await;
+        name.refresh_if_stale(limit).await;
         name.address().ok_or_else(|| problem(ProblemKind::UpstreamUnreachable))
     }
 
-    /// Notes that an address did not answer; says whether there is another one to try.
-    pub(super) fn failed(&self, base: &UpstreamBase, address: SocketAddr) -> bool {
-        // A failed connect is rare enough to wait for nothing but a clone of the key.
+    /// Notes that an address could not be connected to; returns whether there is another one to try.
+    pub(super) fn mark_failed(&self, base: &UpstreamBase, address: SocketAddr) -> bool {
+        // Failed connects are rare, so that a search without a copy of the key is good enough.
         let names = self.names.iter().find(|(key, _)| key.0 == base.host() && key.1 == base.port());
-        names.is_some_and(|(_, name)| name.failed(address))
+        names.is_some_and(|(_, name)| name.mark_failed(address))
     }
 }
 
 impl Default for Resolver {
     fn default() -> Self {
-        Self { names: Cache::builder().max_capacity(MAX_NAMES).time_to_idle(FORGOTTEN).build() }
+        Self { names: Cache::builder().max_capacity(MAX_NAMES).time_to_idle(FORGET_AFTER).build() }
     }
 }
 
@@ -75,67 +76,71 @@ impl Default for Resolver {
 
 impl Name {
     async fn resolve(host: &str, port: u16) -> std::io::Result<Arc<Self>> {
-        let found = Found::look_up(host, port).await?;
+        let answer = Answer::resolve(host, port).await?;
         Ok(Arc::new(Self {
             host: host.to_owned(),
             port,
-            found: ArcSwap::from_pointee(found),
-            first: AtomicUsize::new(0),
-            looking: AtomicBool::new(false),
+            answer: ArcSwap::from_pointee(answer),
+            preferred: AtomicUsize::new(0),
+            is_refreshing: AtomicBool::new(false),
         }))
     }
 
     fn address(&self) -> Option<SocketAddr> {
-        let found = self.found.load();
-        let place = self.first.load(Ordering::Relaxed).checked_rem(found.addresses.len())?;
-        found.addresses.get(place).copied()
+        let answer = self.answer.load();
+        let place = self.preferred.load(Ordering::Relaxed).checked_rem(answer.addresses.len())?;
+        answer.addresses.get(place).copied()
     }
 
-    fn failed(&self, address: SocketAddr) -> bool {
+    fn mark_failed(&self, address: SocketAddr) -> bool {
         // Of many requests that fail at one address, the first moves on for all.
         if self.address() == Some(address) {
-            self.first.fetch_add(1, Ordering::Relaxed);
+            self.preferred.fetch_add(1, Ordering::Relaxed);
         }
         self.address().is_some_and(|next| next != address)
     }
 
-    /// Looks again behind the back of the request; only after a long silence does the request wait for it.
-    async fn refresh_if_old(self: &Arc<Self>, limit: Duration) {
-        let age = self.found.load().at.elapsed();
-        if age < LIFETIME || self.looking.swap(true, Ordering::Relaxed) {
+    /// Starts a refresh in the background. A request waits for it only when the addresses are very old.
+    async fn refresh_if_stale(self: &Arc<Self>, limit: Duration) {
+        let age = self.answer.load().at.elapsed();
+        if age < ANSWER_TTL || self.is_refreshing.swap(true, Ordering::Relaxed) {
             return;
         }
         let name = Arc::clone(self);
-        let looking = tokio::spawn(async move { name.look_again().await });
-        if age > SILENCE {
-            let _ = timeout(limit, looking).await;
+        let refresh = tokio::spawn(async move { name.refresh().await });
+        if age > MAX_STALE {
+            let _ = timeout(limit, refresh).await;
         }
     }
 
-    async fn look_again(&self) {
+    async fn refresh(&self) {
         let before = self.address();
-        let found = match timeout(LOOK_UP, Found::look_up(&self.host, self.port)).await {
-            Ok(Ok(found)) => found,
+        let answer = match timeout(REFRESH_TIMEOUT, Answer::resolve(&self.host, self.port)).await {
+            Ok(Ok(answer)) => answer,
             failed => {
-                let error = failed.map_or("the name server is slow".to_owned(), |found| {
-                    found.err().map_or_else(String::new, |error| error.to_string())
+                let error = failed.map_or("the lookup timed out".to_owned(), |answer| {
+                    answer.err().map_or_else(String::new, |error| error.to_string())
                 });
-                tracing::warn!(upstream = self.host, error, "name not found again, its known addresses stay");
-                Found { addresses: self.found.load().addresses.clone(), at: Instant::now() }
+                tracing::warn!(
+                    upstream = self.host,
+                    error,
+                    "cannot resolve the upstream again, its last addresses stay in use"
+                );
+                Answer { addresses: self.answer.load().addresses.clone(), at: Instant::now() }
             }
         };
-        // The address that works stays first, wherever it stands now.
-        let place = found.addresses.iter().position(|address| Some(*address) == before);
-        self.first.store(place.unwrap_or_default(), Ordering::Relaxed);
-        self.found.store(Arc::new(found));
-        self.looking.store(false, Ordering::Relaxed);
+        // The address that works stays the preferred one, wherever it stands in the new list.
+        let place = answer.addresses.iter().position(|address| Some(*address) == before);
+        self.preferred.store(place.unwrap_or_default(), Ordering::Relaxed);
+        self.answer.store(Arc::new(answer));
+        self.is_refreshing.store(false, Ordering::Relaxed);
     }
 }
 
-// === impl Found ===
+// === impl Answer ===
 
-impl Found {
-    async fn look_up(host: &str, port: u16) -> std::io::Result<Self> {
+impl Answer {
+    async fn resolve(host: &str, port: u16) -> std::io::Result<Self> {
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
         if addresses.is_empty() {
             return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"));
@@ -144,14 +149,14 @@ impl Found {
     }
 }
 
-/// How long an answer is kept; the system's resolver does not tell the record's own time.
-const LIFETIME: Duration = Duration::from_secs(30);
-/// After how long without a request an answer may be too old to be tried at all.
-const SILENCE: Duration = Duration::from_secs(60);
-/// How long a look behind the back of requests may take.
-const LOOK_UP: Duration = Duration::from_secs(10);
-/// After how long without a request a name is forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(600);
+/// How old addresses may be before they are refreshed; the system's resolver does not return the TTL of the record.
+const ANSWER_TTL: Duration = Duration::from_secs(30);
+/// How old addresses may be to be used without waiting for a refresh.
+const MAX_STALE: Duration = Duration::from_secs(60);
+/// How long a refresh in the background may take.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a name is kept that no request asks for.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
 const MAX_NAMES: u64 = 1024;
 
 #[cfg(test)]
@@ -163,18 +168,18 @@ mod tests {
         Name {
             host: "onfido.example".to_owned(),
             port: 443,
-            found: ArcSwap::from_pointee(Found { addresses, at: Instant::now() }),
-            first: AtomicUsize::new(0),
-            looking: AtomicBool::new(false),
+            answer: ArcSwap::from_pointee(Answer { addresses, at: Instant::now() }),
+            preferred: AtomicUsize::new(0),
+            is_refreshing: AtomicBool::new(false),
         }
     }
 
     #[test]
-    fn an_address_that_failed_is_not_first_any_more() {
+    fn an_address_that_failed_is_not_preferred_any_more() {
         let name = name(&["192.0.2.1:443", "192.0.2.2:443"]);
         let first = name.address().unwrap();
 
-        let another = [name.failed(first), name.failed(first)];
+        let another = [name.mark_failed(first), name.mark_failed(first)];
 
         assert_eq!(another, [true, true]);
         assert_eq!(name.address().unwrap().to_string(), "192.0.2.2:443");
@@ -185,7 +190,7 @@ mod tests {
         let name = name(&["192.0.2.1:443"]);
         let first = name.address().unwrap();
 
-        assert!(!name.failed(first));
+        assert!(!name.mark_failed(first));
         assert_eq!(name.address(), Some(first));
     }
 
