@@ -13,8 +13,8 @@ pub(crate) fn record(metrics: &RouteMetrics, record: &AccessRecord<'_>) {
     record.write();
 }
 
-/// A label must not grow with what callers send, so only registered methods are named.
-pub(crate) fn method_name(method: &Method) -> &'static str {
+/// The method as a label. Labels must not grow with what callers send, so only registered methods are named.
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
@@ -27,5 +27,5 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// The status in the log for a caller that left before its answer (nginx's convention).
-pub(crate) const CLIENT_GONE: u16 = 499;
+/// The status in the log for a caller that closed its connection before the response (nginx's 499).
+pub(crate) const CLIENT_CLOSED_REQUEST: u16 = 499;

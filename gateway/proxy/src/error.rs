@@ -10,13 +10,13 @@ pub(crate) fn to_pingora(problem: Problem) -> Box<Error> {
     Error::because(ErrorType::Custom("gateway"), "", problem)
 }
 
-/// The same for a problem without a cause.
+/// A problem without a cause, as Pingora's error.
 pub(crate) fn refuse(kind: ProblemKind, detail: &str) -> Box<Error> {
     to_pingora(Problem::new(kind, detail))
 }
 
-/// Finds the kind and the operator's text of whatever ended a request; `None` when the caller is gone.
-pub(crate) fn diagnose(error: &Error) -> Option<(ProblemKind, String)> {
+/// Returns the kind of problem and the text for the log; `None` when the caller is gone.
+pub(crate) fn classify(error: &Error) -> Option<(ProblemKind, String)> {
     if let Some(problem) = find_problem(error) {
         return Some((problem.kind(), problem.to_string()));
     }
@@ -64,7 +64,7 @@ fn upstream_kind(error: &ErrorType) -> ProblemKind {
     }
 }
 
-/// Names the error without its contexts, which can quote the bytes of a head.
+/// Names the error without its context strings, which can quote the bytes of a head.
 fn describe(error: &Error) -> String {
     let mut text = format!("{} {}", error.esource.as_str(), error.etype.as_str());
     let mut cause = error.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
@@ -88,7 +88,7 @@ pub(crate) fn find_problem(error: &Error) -> Option<&Problem> {
     find_cause(error)
 }
 
-/// A body that the connection refused to read on.
+/// The malformed body that a guarded stream refused to read.
 fn find_malformed(error: &Error) -> Option<MalformedBody> {
     find_cause::<std::io::Error>(error)?.get_ref()?.downcast_ref().copied()
 }
@@ -113,7 +113,7 @@ mod tests {
         let problem = Problem::new(ProblemKind::Forbidden, "because");
         let wrapped: pingora::Result<()> = Err(to_pingora(problem)).or_err(ErrorType::InternalError, "later");
 
-        let found = diagnose(&wrapped.unwrap_err());
+        let found = classify(&wrapped.unwrap_err());
 
         assert_eq!(found, Some((ProblemKind::Forbidden, "because".to_owned())));
     }
@@ -123,7 +123,7 @@ mod tests {
         let mut error = Error::explain(ErrorType::InvalidHTTPHeader, "buf: Authorization: secret");
         error.esource = ErrorSource::Upstream;
 
-        let found = diagnose(&error);
+        let found = classify(&error);
 
         assert_eq!(found, Some((ProblemKind::UpstreamError, "Upstream InvalidHTTPHeader".to_owned())));
     }

@@ -1,38 +1,37 @@
-//! What the listener side of the proxy can be told.
+//! The settings of the proxy behind one listener.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_plugin_api::Forwarded;
 
-/// How long the proxy waits for downstream, and how large its bodies may be.
+/// How long the proxy waits for downstream, and how large bodies may be.
 #[derive(Clone, Debug)]
 pub struct ProxySettings {
     /// How long a connection may stay idle between two requests.
     pub keepalive: Duration,
-    /// The whole time for a request head, and for what HTTP/2 begins a connection with.
+    /// The whole time for a request head, and for the preface of an HTTP/2 connection.
     pub head: Duration,
     /// Between two reads from downstream.
     pub read: Duration,
     /// Between two writes to downstream.
     pub write: Duration,
-    /// The whole time for a body that is read before it goes on.
+    /// The whole time for a body that is buffered before it is forwarded.
     pub body: Duration,
-    /// Bytes a second that such a body must come at, once [`ProxySettings::body_grace`] is over; 0: at any rate.
+    /// Least rate of such a body in bytes per second, after [`ProxySettings::body_grace`]; 0: none.
     pub body_min_rate: u64,
-    /// How long such a body may be later than its rate.
+    /// How long such a body may be behind its rate.
     pub body_grace: Duration,
-    /// Bytes a second that a body must come at, but for a delay of [`ProxySettings::read`] in all; 0: at any rate.
+    /// Least rate of a streamed body in bytes per second, which it may be behind by [`ProxySettings::read`]; 0: none.
     pub min_rate: u64,
-    /// Frames that a new HTTP/2 connection may send beside requests and bodies.
+    /// Control frames that a new HTTP/2 connection may send: all but those of requests and bodies.
     pub control_frames: u32,
-    /// Bytes that all bodies may take together which are read before they go on; each route that reads bodies has
-    /// an equal part.
+    /// Memory in bytes for all buffered bodies; each route that buffers bodies has an equal part.
     pub buffered_bodies: usize,
-    /// The proxies in front whose word is taken for where a request comes from, for the shares of addresses; `None`: the
-    /// peer counts.
+    /// The trusted proxies in front, whose `X-Forwarded-For` names the source address that a buffered body counts for; `None`: the
+    /// peer's address counts.
     pub forwarded: Option<Arc<Forwarded>>,
-    /// What one address may take of a route's part (one network of 64 bits in IPv6); `None`: an eighth of it.
+    /// What one source address (in IPv6 one /64) may take of a route's part; `None`: an eighth of it.
     pub buffered_bodies_per_source: Option<usize>,
     /// What one tenant may take of a route's part; `None`: half of it.
     pub buffered_bodies_per_tenant: Option<usize>,
@@ -41,8 +40,9 @@ pub struct ProxySettings {
 // === impl ProxySettings ===
 
 impl ProxySettings {
-    /// How long the rest of a body may take whose answer is there already: a read and a write.
-    pub(crate) fn lingering(&self) -> Duration {
+    /// How long the gateway reads the rest of a request body whose response is already sent (a lingering close): as long as a read and a
+    /// write.
+    pub(crate) fn lingering_timeout(&self) -> Duration {
         self.read + self.write
     }
 }

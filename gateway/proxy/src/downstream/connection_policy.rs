@@ -6,7 +6,7 @@ use std::time::Duration;
 use kyc_model::{ProblemKind, RequestId};
 use kyc_telemetry::{AccessRecord, ConnectionMetrics, Metrics, RouteMetrics};
 
-use crate::access_log::{self, CLIENT_GONE};
+use crate::access_log::{self, CLIENT_CLOSED_REQUEST};
 use crate::response::status as status_of;
 use crate::settings::ProxySettings;
 
@@ -52,7 +52,7 @@ impl ConnectionPolicy {
             Some(_) => Some(ProblemKind::BadRequest),
             None => None,
         });
-        let status = refused.map(|(kind, _)| status_of(kind)).or(answered).unwrap_or(CLIENT_GONE);
+        let status = refused.map(|(kind, _)| status_of(kind)).or(answered).unwrap_or(CLIENT_CLOSED_REQUEST);
         let request_id = refused.map_or_else(RequestId::new, |(_, id)| id).to_string();
         let record = AccessRecord {
             request_id: &request_id,

@@ -18,16 +18,16 @@ use kyc_model::{ProblemKind, RequestId};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::connection_policy::ConnectionPolicy;
-use crate::response::last_answer;
+use crate::response::raw_error_response;
 use crate::settings::MAX_HEAD_SIZE;
-use crate::strict::{ChunkScan, HeadEnd, LineScan, LineVerdict, MalformedBody};
+use crate::strict::{ChunkScan, HeadSplitter, LineScan, LineVerdict, MalformedBody};
 
 /// Guards the heads of one connection, one after the other.
 #[derive(Debug)]
 pub(super) struct HeadGuard {
     line: LineScan,
     /// Where the current head ends, and what came together with it.
-    head_end: HeadEnd,
+    splitter: HeadSplitter,
     /// The current body, if it is chunked and not all of it came with its head.
     chunked_body: Option<ChunkScan>,
     /// Bytes of the current head so far.
@@ -64,7 +64,7 @@ impl HeadGuard {
     pub(super) fn new(policy: Arc<ConnectionPolicy>, peer: Option<SocketAddr>) -> Self {
         Self {
             line: LineScan::default(),
-            head_end: HeadEnd::default(),
+            splitter: HeadSplitter::default(),
             chunked_body: None,
             head_size: 0,
             timer: None,
@@ -95,7 +95,7 @@ impl HeadGuard {
 
     /// Reads the chunked body of the accepted head strictly, beginning with what came together with the head.
     pub(super) fn guard_chunked_body(&self) -> Result<(), MalformedBody> {
-        ChunkScan::default().feed(self.head_end.rest())?;
+        ChunkScan::default().feed(self.splitter.rest())?;
         self.state.store(CHUNKED_BODY, Ordering::Relaxed);
         Ok(())
     }
@@ -109,7 +109,7 @@ impl HeadGuard {
     pub(super) fn feed_body(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
         if *self.state.get_mut() == CHUNKED_BODY {
             let mut scan = ChunkScan::default();
-            scan.feed(self.head_end.rest())?;
+            scan.feed(self.splitter.rest())?;
             self.chunked_body = Some(scan);
             *self.state.get_mut() = HEAD_ACCEPTED;
         }
@@ -125,7 +125,7 @@ impl HeadGuard {
             self.reset();
         }
         self.head_size += bytes.len();
-        self.head_end.feed(bytes);
+        self.splitter.feed(bytes);
         if *self.state.get_mut() == READING_LINE {
             self.line = self.line.feed(bytes);
             if let LineScan::Done(verdict) = self.line {
@@ -143,7 +143,7 @@ impl HeadGuard {
         // it is refused as a malformed one.
         let is_lost = self.chunked_body.take().is_some_and(|scan| !scan.is_done());
         *self.state.get_mut() = if is_lost { LINE_LAX } else { READING_LINE };
-        self.head_end = HeadEnd::default();
+        self.splitter = HeadSplitter::default();
         (self.line, self.head_size) = (LineScan::default(), 0);
         (self.head_deadline, self.has_timer_fired) = (None, false);
         (self.refusal, self.pingora_status) = (None, None);
@@ -219,7 +219,7 @@ impl Drop for HeadGuard {
 impl PendingResponse {
     fn new(kind: ProblemKind) -> Self {
         let request_id = RequestId::new();
-        Self { kind, request_id, bytes: last_answer(kind, request_id), written: 0 }
+        Self { kind, request_id, bytes: raw_error_response(kind, request_id), written: 0 }
     }
 
     /// What is still to be written.

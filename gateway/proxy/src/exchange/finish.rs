@@ -1,4 +1,7 @@
-//! What the log and the metrics say about a request at its end.
+//! The end of an exchange: the logging phase, metrics, spans and the access line, exactly once.
+//!
+//! An exchange can end anywhere: a task is dropped when its HTTP/2 stream is reset, and a plugin may panic. So the record is
+//! written by the `Drop` of what holds the exchange, unless [`finish`] wrote it before.
 
 use std::ops::{Deref, DerefMut};
 
@@ -9,21 +12,20 @@ use pingora::protocols::http::ServerSession;
 
 use super::spans;
 use super::state::Exchange;
-use crate::access_log::{self, CLIENT_GONE};
+use crate::access_log::{self, CLIENT_CLOSED_REQUEST};
 
-/// An exchange that is recorded once, wherever it ends: a panic, or a caller who leaves the rest of a body open, drops it
-/// before [`record`].
-pub(super) struct Recorded(Exchange);
+/// An exchange that is recorded wherever it ends.
+pub(super) struct LoggedExchange(Exchange);
 
-// === impl Recorded ===
+// === impl LoggedExchange ===
 
-impl Recorded {
+impl LoggedExchange {
     pub(super) fn new(exchange: Exchange) -> Self {
         Self(exchange)
     }
 }
 
-impl Deref for Recorded {
+impl Deref for LoggedExchange {
     type Target = Exchange;
 
     fn deref(&self) -> &Exchange {
@@ -31,63 +33,63 @@ impl Deref for Recorded {
     }
 }
 
-impl DerefMut for Recorded {
+impl DerefMut for LoggedExchange {
     fn deref_mut(&mut self) -> &mut Exchange {
         &mut self.0
     }
 }
 
-impl Drop for Recorded {
+impl Drop for LoggedExchange {
     fn drop(&mut self) {
-        if !self.story.is_told {
-            record_broken(self);
+        if !self.response.is_recorded {
+            finish_aborted(self);
         }
     }
 }
 
-/// Counts and logs a finished request, and tells the plugins.
-pub(super) fn record(session: &ServerSession, exchange: &mut Exchange) {
+/// Runs the logging phase of a finished exchange, counts and logs it.
+pub(super) fn finish(session: &ServerSession, exchange: &mut Exchange) {
     let status = session
         .response_written()
         .filter(|head| !head.status.is_informational())
-        .map_or(CLIENT_GONE, |head| head.status.as_u16());
+        .map_or(CLIENT_CLOSED_REQUEST, |head| head.status.as_u16());
     let outcome = Outcome {
         status,
         code: exchange.problem.map(ProblemKind::code),
-        duration: exchange.story.took.unwrap_or_else(|| exchange.started.elapsed()),
+        duration: exchange.response.duration.unwrap_or_else(|| exchange.started.elapsed()),
         upstream_duration: exchange.upstream.duration,
         request_bytes: session.body_bytes_read() as u64,
         response_bytes: session.body_bytes_sent() as u64,
     };
     exchange.route.chains.logging(&outcome, &exchange.cx);
-    tell(exchange, &outcome);
+    write_record(exchange, &outcome);
 }
 
-/// The same for a request whose task ends before it does. Plugins hear nothing of a panic: it may be one of theirs.
-fn record_broken(exchange: &mut Exchange) {
+/// Does the same for an exchange whose task ended before it. After a panic the logging phase does not run: a plugin may have
+/// caused it.
+fn finish_aborted(exchange: &mut Exchange) {
     let panics = std::thread::panicking();
     let outcome = Outcome {
-        status: exchange.story.status.unwrap_or(if panics { 500 } else { CLIENT_GONE }),
+        status: exchange.response.status.unwrap_or(if panics { 500 } else { CLIENT_CLOSED_REQUEST }),
         code: if panics {
             Some(ProblemKind::Internal.code())
         } else {
             exchange.problem.map(ProblemKind::code)
         },
-        duration: exchange.story.took.unwrap_or_else(|| exchange.started.elapsed()),
+        duration: exchange.response.duration.unwrap_or_else(|| exchange.started.elapsed()),
         upstream_duration: exchange.upstream.duration,
-        request_bytes: exchange.arrival.bytes(),
-        response_bytes: exchange.story.bytes,
+        request_bytes: exchange.request_body.bytes(),
+        response_bytes: exchange.response.bytes,
     };
     if !panics {
         exchange.route.chains.logging(&outcome, &exchange.cx);
     }
-    tell(exchange, &outcome);
+    write_record(exchange, &outcome);
 }
 
-fn tell(exchange: &mut Exchange, outcome: &Outcome) {
-    exchange.story.is_told = true;
-    let method = exchange.story.method.unwrap_or("unread");
-    spans::end(exchange, method, outcome);
+fn write_record(exchange: &mut Exchange, outcome: &Outcome) {
+    exchange.response.is_recorded = true;
+    spans::end(exchange, outcome);
     let caller = Caller::of(&exchange.cx).map(Caller::label).unwrap_or_default();
     let connection = exchange.cx.connection();
     let record = AccessRecord {
@@ -97,7 +99,7 @@ fn tell(exchange: &mut Exchange, outcome: &Outcome) {
         caller: &caller,
         peer: connection.peer,
         listener: &connection.listener,
-        method,
+        method: exchange.method,
         status: outcome.status,
         code: outcome.code.unwrap_or_default(),
         trace: exchange.span.context().filter(TraceContext::is_sampled),
@@ -109,7 +111,7 @@ fn tell(exchange: &mut Exchange, outcome: &Outcome) {
     access_log::record(&exchange.route.metrics, &record);
 }
 
-/// Tells the operator what ended a request. A refused caller is no error of ours.
+/// Logs what ended a request: a refused caller at level info, since that is no error of the gateway.
 pub(super) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) {
     let request_id = exchange.cx.request_id();
     let (route, tenant, code) = (exchange.route.name.as_str(), exchange.tenant(), kind.code());
@@ -139,8 +141,8 @@ pub(super) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) 
     }
 }
 
-/// Tells the operator that a tenant's token may be wrong.
-pub(super) fn log_denied(exchange: &Exchange, status: u16) {
+/// Logs that the upstream refused the tenant's credential, which may be wrong or revoked.
+pub(super) fn log_credential_refused(exchange: &Exchange, status: u16) {
     tracing::error!(
         request_id = %exchange.cx.request_id(), tenant = exchange.tenant(), status,
         "the upstream refused the tenant's credential"

@@ -1,4 +1,4 @@
-//! Chooses a connection to the upstream, and another one where trying again is safe.
+//! Chooses a connection to the upstream, and retries where that is safe (`retry`).
 
 use std::time::Instant;
 
@@ -9,27 +9,27 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, Result, RetryType};
 
 use super::proxy::Proxy;
-use super::relay::AfterAnswer;
+use super::relay::ConnectionReuse;
 use super::retry;
 use super::state::Exchange;
 use crate::error::{refuse, to_pingora};
-use crate::request::Arrival;
+use crate::request::BodyRateLimit;
 use crate::upstream::UpstreamConnection;
 
 impl Proxy {
-    /// Sends the request to its upstream and the answer back.
+    /// Sends the request to its upstream and the response back.
     ///
     /// # Errors
     ///
-    /// What the last try failed with.
+    /// The error of the last attempt.
     pub(super) async fn forward(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
-        exchange.upstream.is_wanted = true;
-        // A body that was read whole comes from memory.
-        let is_whole = session.is_body_empty() || exchange.body.is_some();
-        exchange.arrival = Arrival::new(is_whole);
-        exchange.upstream.permit = self.guards.enter(&exchange.cx).map_err(to_pingora)?;
+        exchange.upstream.is_selected = true;
+        // A buffered body comes from memory.
+        let is_complete = session.is_body_empty() || exchange.buffered_body.is_some();
+        exchange.request_body = BodyRateLimit::new(is_complete);
+        exchange.upstream.permit = self.limiters.enter(&exchange.cx).map_err(to_pingora)?;
         loop {
-            exchange.upstream.tries += 1;
+            exchange.upstream.attempts += 1;
             exchange.upstream.started = Some(Instant::now());
             exchange.upstream.span = Span::client("upstream", || exchange.span.context());
             match self.attempt(session, exchange).await {
@@ -39,11 +39,11 @@ impl Proxy {
                 ),
                 done => return done,
             }
-            exchange.arrival = Arrival::new(is_whole);
+            exchange.request_body = BodyRateLimit::new(is_complete);
         }
     }
 
-    /// One try.
+    /// One attempt.
     async fn attempt(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
         let target = exchange
             .cx
@@ -52,42 +52,42 @@ impl Proxy {
         let peer = self.peers.peer(target, exchange.cx.tenant()).await.map_err(to_pingora)?;
         let connected = self.connections.get(&peer).await;
         let UpstreamConnection { session: mut upstream, is_reused } =
-            connected.map_err(|error| self.not_connected(error.into_up(), &peer, exchange))?;
+            connected.map_err(|error| self.connect_failed(error.into_up(), &peer, exchange))?;
         match self.relay(session, exchange, &mut upstream).await {
-            Ok(AfterAnswer::Keep) => {
+            Ok(ConnectionReuse::Reuse) => {
                 self.connections.release(upstream, &peer).await;
                 Ok(())
             }
-            Ok(AfterAnswer::Close) => Ok(()),
-            Err(error) => Err(broken(error, session, exchange, is_reused)),
+            Ok(ConnectionReuse::Close) => Ok(()),
+            Err(error) => Err(exchange_failed(error, session, exchange, is_reused)),
         }
     }
 
-    /// Nothing was sent yet: decides whether another address, or the same one, is tried.
-    fn not_connected(&self, mut error: Box<Error>, peer: &HttpPeer, exchange: &mut Exchange) -> Box<Error> {
+    /// Nothing was sent yet: decides whether to try another address, or the same one again.
+    fn connect_failed(&self, mut error: Box<Error>, peer: &HttpPeer, exchange: &mut Exchange) -> Box<Error> {
         let another = match (exchange.cx.target(), peer.address().as_inet()) {
             (Some(target), Some(address)) => self.peers.mark_failed(&target.base, *address),
             (_, _) => false,
         };
         exchange.upstream.span.fail("connect");
-        error.set_retry(retry::before_sending(&error.etype, another, exchange.upstream.tries));
+        error.set_retry(retry::before_sending(&error.etype, another, exchange.upstream.attempts));
         error
     }
 }
 
-/// The exchange broke off: decides whether the request is sent again.
-fn broken(
+/// The exchange failed after the request was sent: decides whether to send it again.
+fn exchange_failed(
     mut error: Box<Error>,
     session: &ServerSession,
     exchange: &mut Exchange,
     is_reused: bool,
 ) -> Box<Error> {
     exchange.upstream.span.fail("broken");
-    let is_repeatable = exchange.story.status.is_none()
+    let is_repeatable = exchange.response.status.is_none()
         && retry::after_sending(
             exchange.cx.target().map(|target| &target.method),
             session.retry_buffer_truncated(),
-            exchange.upstream.tries,
+            exchange.upstream.attempts,
         );
     if is_repeatable {
         error.retry.decide_reuse(is_reused);

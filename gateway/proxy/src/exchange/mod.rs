@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `serve` | one exchange, from top to bottom |
 //! | `phases` | validates the request, finds its route and runs the request phases |
-//! | `forward` | chooses the connection, and tries again where that is safe (`retry`) |
+//! | `forward` | chooses the connection, and attempts again where that is safe (`retry`) |
 //! | `relay` | lets the request and its answer travel at the same time |
 //! | `finish` | runs the logging phase, counts, ends the spans (`spans`), writes the access line |
 //! | `proxy`, `state` | what all exchanges of a listener share, and what one has |

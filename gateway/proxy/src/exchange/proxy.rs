@@ -8,7 +8,7 @@ use pingora::apps::HttpServerOptions;
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::v2::server::H2Options;
 
-use crate::request::Buffers;
+use crate::request::BodyBuffers;
 use crate::routing::RouteTable;
 use crate::settings::{MAX_HEAD_SIZE, ProxySettings};
 use crate::upstream::{ConnectionPool, Guards, Peers};
@@ -16,17 +16,17 @@ use crate::upstream::{ConnectionPool, Guards, Peers};
 /// The reverse proxy behind one listener.
 pub struct Proxy {
     pub(super) routes: RouteTable,
-    pub(super) begin: Box<dyn Fn() -> Ctx + Send + Sync>,
+    pub(super) new_context: Box<dyn Fn() -> Ctx + Send + Sync>,
     pub(super) metrics: Metrics,
     pub(super) settings: ProxySettings,
     pub(super) protocol: ProtocolOptions,
     pub(super) peers: Peers,
     pub(super) connections: ConnectionPool,
-    pub(super) guards: Arc<Guards>,
-    pub(super) buffers: Buffers,
+    pub(super) limiters: Arc<Guards>,
+    pub(super) buffers: BodyBuffers,
 }
 
-/// What Pingora's sessions and connections are told.
+/// Options of Pingora's sessions and connections.
 pub struct ProtocolOptions {
     /// The listener's HTTP/1.1 and HTTP/2 connections.
     pub server: HttpServerOptions,
@@ -39,21 +39,21 @@ pub struct ProtocolOptions {
 // === impl Proxy ===
 
 impl Proxy {
-    /// Serves `routes`; each request has the context that `begin` gives when it begins, tenants and listener in it.
+    /// Serves `routes`. Each request begins with the context that `new_context` returns, which pins a snapshot of the tenants.
     pub fn new(
         routes: RouteTable,
-        begin: impl Fn() -> Ctx + Send + Sync + 'static,
+        new_context: impl Fn() -> Ctx + Send + Sync + 'static,
         metrics: Metrics,
         settings: ProxySettings,
         mut protocol: ProtocolOptions,
-        guards: Arc<Guards>,
+        limiters: Arc<Guards>,
     ) -> Self {
         // As much as a head of HTTP/1 may have.
         protocol.http2.max_header_list_size(MAX_HEAD_SIZE);
-        let buffers = Buffers::new(&routes, &settings);
+        let buffers = BodyBuffers::new(&routes, &settings);
         let connections = ConnectionPool::new(protocol.upstream.clone());
-        let (begin, peers) = (Box::new(begin), Peers::default());
-        Self { routes, begin, metrics, settings, protocol, peers, connections, guards, buffers }
+        let (new_context, peers) = (Box::new(new_context), Peers::default());
+        Self { routes, new_context, metrics, settings, protocol, peers, connections, limiters, buffers }
     }
 }
 

@@ -1,15 +1,15 @@
-//! The request and its answer, at the same time: an upstream may answer before it has the whole request, and a caller may
-//! leave at any time.
+//! Forwards the request and its response at the same time: an upstream may respond before it has the whole request, and a caller
+//! may leave at any time.
 //!
 //! Each limit is a statement here or in what is called from here:
 //!
 //! | limit | where |
 //! |---|---|
-//! | the caller's silence within a body | `session`'s read timeout, set at admission |
-//! | the rate and the size of a body | [`Arrival::add`](crate::request::Arrival::add) |
-//! | the upstream's silence | `upstream`'s read timeout, for each read |
+//! | silence of the caller within a body | the read timeout of `session`, set by validation |
+//! | the rate and the size of a body | [`BodyRateLimit::receive`](crate::request::BodyRateLimit::receive) |
+//! | silence of the upstream | the read timeout of `upstream`, for each read |
 //! | an upstream, or a caller, that does not read | the write timeout of its session |
-//! | the rest of a body behind its answer | `Proxy::linger` |
+//! | the rest of a body whose response is complete | `Proxy::read_lingering_body` |
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -21,122 +21,122 @@ use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::task::unconstrained;
 
-use super::finish::log_denied;
+use super::finish::log_credential_refused;
 use super::proxy::Proxy;
 use super::state::Exchange;
 use crate::error::{refuse, to_pingora};
 use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
-use crate::request::answer_expectation;
+use crate::request::send_continue;
 use crate::response::has_no_body;
 use crate::upstream::{attach_credential, check_response, rewrite};
 use crate::write_timeout::write_within;
 
-/// What becomes of a connection whose answer was passed on.
+/// Whether a connection can be used again after its response was forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AfterAnswer {
-    /// Both messages came to their end.
-    Keep,
-    /// The upstream may take the rest of the request for another one.
+pub(super) enum ConnectionReuse {
+    /// Both messages are complete.
+    Reuse,
+    /// The upstream may take the rest of the request for another request.
     Close,
 }
 
-/// How far the request has gone upstream.
-enum Sending {
+/// How much of the request is sent upstream.
+enum SendProgress {
     /// More of its body is to come from the caller.
     Body,
-    /// It is sent whole.
-    Done,
-    /// The upstream takes no more of it, but may have answered.
+    /// It is sent.
+    Complete,
+    /// The upstream takes no more of it, but may have responded.
     Failed(Box<Error>),
 }
 
 impl Proxy {
-    /// Sends the request on a connection and passes its answer on.
+    /// Sends the request on a connection and its response back.
     ///
     /// # Errors
     ///
-    /// Whatever ended one of the messages before its end.
+    /// What ended one of the messages before its end.
     pub(super) async fn relay(
         &self,
         session: &mut ServerSession,
         exchange: &mut Exchange,
         upstream: &mut HttpSession,
-    ) -> Result<AfterAnswer> {
-        let head = upstream_head(session, exchange)?;
-        if exchange.body.is_none() {
-            answer_expectation(session).await?;
+    ) -> Result<ConnectionReuse> {
+        let head = build_upstream_head(session, exchange)?;
+        if exchange.buffered_body.is_none() {
+            send_continue(session).await?;
         }
         let limit = upstream.write_timeout;
         write_within(limit, upstream.write_request_header(Box::new(head))).await.map_err(Error::into_up)?;
-        let mut sending = self.begin_body(session, exchange, upstream).await?;
+        let mut progress = self.start_body(session, exchange, upstream).await?;
         loop {
             tokio::select! {
-                // An answer ends the exchange, so that nothing is sent that nobody reads.
+                // The response comes first: once it is complete, the rest of the request is not sent.
                 biased;
                 read = upstream.read_response_task() => {
-                    let task = match (read, sending) {
+                    let task = match (read, progress) {
                         (Ok(task), before) => {
-                            sending = before;
+                            progress = before;
                             task
                         }
-                        // Why the connection broke is known better from the first failure.
-                        (Err(_), Sending::Failed(first)) => return Err(first),
+                        // The first failure names the cause, this one only its consequence.
+                        (Err(_), SendProgress::Failed(first)) => return Err(first),
                         (Err(error), _) => return Err(error.into_up()),
                     };
-                    if self.pass_on(session, exchange, upstream, task).await? {
+                    if self.forward_response(session, exchange, upstream, task).await? {
                         break;
                     }
                 }
-                // With nothing more to come, this waits for the caller to leave.
-                read = session.read_body_or_idle(exchange.arrival.is_whole()) => {
+                // Once the request is complete, this waits for the caller to leave.
+                read = session.read_body_or_idle(exchange.request_body.is_complete()) => {
                     let piece = read.map_err(Error::into_down)?;
                     let is_end = piece.is_none() || session.is_body_done();
                     if let Some(piece) = &piece {
-                        exchange.arrival.add(piece.len(), exchange.route.max_body, &self.settings)?;
+                        exchange.request_body.receive(piece.len(), exchange.route.max_body, &self.settings)?;
                     }
-                    exchange.arrival.end(is_end);
-                    if !matches!(sending, Sending::Failed(_)) {
-                        sending = send(upstream, piece.as_ref(), is_end).await;
+                    exchange.request_body.end(is_end);
+                    if !matches!(progress, SendProgress::Failed(_)) {
+                        progress = send_body(upstream, piece.as_ref(), is_end).await;
                     }
                 }
             }
         }
-        // An upstream that answered before it had the whole request may take the rest of it for the next one.
-        Ok(match sending {
-            Sending::Done => AfterAnswer::Keep,
-            Sending::Body | Sending::Failed(_) => AfterAnswer::Close,
+        // An upstream that responded before it had the whole request may take the rest of it for the next one.
+        Ok(match progress {
+            SendProgress::Complete => ConnectionReuse::Reuse,
+            SendProgress::Body | SendProgress::Failed(_) => ConnectionReuse::Close,
         })
     }
 
-    /// Sends what is there of the body: all of one that was read whole, and of one that is sent again what the caller sent.
-    async fn begin_body(
+    /// Sends what is already there of the body: all of a buffered one, and in a retry what the caller has sent so far.
+    async fn start_body(
         &self,
         session: &mut ServerSession,
         exchange: &mut Exchange,
         upstream: &mut HttpSession,
-    ) -> Result<Sending> {
-        if let Some(body) = &exchange.body {
-            return Ok(send(upstream, Some(body), true).await);
+    ) -> Result<SendProgress> {
+        if let Some(body) = &exchange.buffered_body {
+            return Ok(send_body(upstream, Some(body), true).await);
         }
         if session.is_body_empty() {
-            return Ok(send(upstream, None, true).await);
+            return Ok(send_body(upstream, None, true).await);
         }
-        if exchange.upstream.tries > 1
+        if exchange.upstream.attempts > 1
             && let Some(sent) = session.get_retry_buffer()
         {
             let is_end = session.is_body_done();
-            exchange.arrival.add(sent.len(), exchange.route.max_body, &self.settings)?;
-            exchange.arrival.end(is_end);
-            return Ok(send(upstream, Some(&sent), is_end).await);
+            exchange.request_body.receive(sent.len(), exchange.route.max_body, &self.settings)?;
+            exchange.request_body.end(is_end);
+            return Ok(send_body(upstream, Some(&sent), is_end).await);
         }
         if exchange.cx.target().is_some_and(|target| target.method.is_idempotent()) {
             session.enable_retry_buffering();
         }
-        Ok(Sending::Body)
+        Ok(SendProgress::Body)
     }
 
-    /// Passes a part of the answer on; returns whether it was the last one.
-    async fn pass_on(
+    /// Forwards a part of the response; returns whether it was the last one.
+    async fn forward_response(
         &self,
         session: &mut ServerSession,
         exchange: &mut Exchange,
@@ -149,7 +149,7 @@ impl Proxy {
                 check_switch(&head).map_err(to_pingora)?;
                 check_response(upstream, &mut head, false).map_err(to_pingora)?;
                 strip_hop_by_hop(&mut head);
-                // A caller of HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
+                // HTTP/1.0 has no interim responses (RFC 9110 §15.2).
                 if session.req_header().version == Version::HTTP_10 {
                     return Ok(false);
                 }
@@ -157,14 +157,14 @@ impl Proxy {
                 false
             }
             HttpTask::Header(mut head, is_end) => {
-                self.finish_head(session, exchange, upstream, &mut head, is_end)?;
+                self.prepare_response_head(session, exchange, upstream, &mut head, is_end)?;
                 tasks.push(HttpTask::Header(head, is_end));
-                // What came together with the head leaves together with it.
+                // Head and first piece of the body leave in one write, if both are here.
                 match is_end {
                     true => true,
                     false => match unconstrained(upstream.read_response_task()).now_or_never() {
                         Some(read) => {
-                            let (task, is_end) = body_task(exchange, read.map_err(Error::into_up)?)?;
+                            let (task, is_end) = filter_body_task(exchange, read.map_err(Error::into_up)?)?;
                             tasks.push(task);
                             is_end
                         }
@@ -173,7 +173,7 @@ impl Proxy {
                 }
             }
             task => {
-                let (task, is_end) = body_task(exchange, task)?;
+                let (task, is_end) = filter_body_task(exchange, task)?;
                 tasks.push(task);
                 is_end
             }
@@ -183,8 +183,8 @@ impl Proxy {
         Ok(is_end)
     }
 
-    /// Makes the upstream's final head the gateway's own.
-    fn finish_head(
+    /// Checks the final response head of the upstream, and makes it the head for the caller.
+    fn prepare_response_head(
         &self,
         session: &mut ServerSession,
         exchange: &mut Exchange,
@@ -198,68 +198,69 @@ impl Proxy {
         head.set_version(Version::HTTP_11);
         if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
             if session.req_header().version == Version::HTTP_10 {
-                // Such a caller knows no chunks: the end of its connection is the end of the body (RFC 9112 §6.3).
+                // HTTP/1.0 has no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
                 head.remove_header(&header::TRANSFER_ENCODING);
                 session.set_keepalive(None);
             } else {
-                // A body that ends with the upstream's connection need not end the caller's.
+                // A body that ends with the upstream's connection must not end the caller's.
                 head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
             }
         }
         let status = head.status.as_u16();
-        exchange.answered(status, is_complete);
+        exchange.record_response_head(status, is_complete);
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
-            log_denied(exchange, status);
+            log_credential_refused(exchange, status);
         }
         strip_hop_by_hop(head);
-        if !exchange.arrival.is_whole() {
-            // The rest of the request is read for nobody.
+        if !exchange.request_body.is_complete() {
+            // The rest of the request would be read for nothing.
             session.set_keepalive(None);
         }
         exchange.responder().finish_head(head, session.req_header()).map_err(to_pingora)
     }
 }
 
-/// Runs the response body phase on a part of a body; returns whether it is the last one.
-fn body_task(exchange: &mut Exchange, task: HttpTask) -> Result<(HttpTask, bool)> {
+/// Runs the response body phase on a piece of a body; returns whether it is the last one.
+fn filter_body_task(exchange: &mut Exchange, task: HttpTask) -> Result<(HttpTask, bool)> {
     let (mut piece, is_end) = match task {
         HttpTask::Body(piece, is_end) => (piece, is_end),
         HttpTask::Done => (None, true),
         HttpTask::Failed(error) => return Err(error),
         HttpTask::Header(..) | HttpTask::Trailer(_) | HttpTask::UpgradedBody(..) => {
-            return Err(refuse(ProblemKind::UpstreamError, "the upstream's answer is out of order"));
+            return Err(refuse(
+                ProblemKind::UpstreamError,
+                "the upstream sent parts of its response out of order",
+            ));
         }
     };
     exchange.route.chains.response_body_filter(&mut piece, is_end, &mut exchange.cx).map_err(to_pingora)?;
-    exchange.passed_on(piece.as_ref(), is_end);
+    exchange.record_response_body(piece.as_ref(), is_end);
     Ok((HttpTask::Body(piece, is_end), is_end))
 }
 
-/// Builds the head that goes upstream; the credential enters last.
-fn upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> Result<RequestHeader> {
+/// Builds the request head for the upstream. The credential is attached last, so that no plugin sees it.
+fn build_upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> Result<RequestHeader> {
     let has_body = !session.is_body_empty();
     let mut head = session.req_header().clone();
-    let target = exchange
-        .cx
-        .target()
-        .ok_or_else(|| refuse(ProblemKind::Internal, "the upstream head cannot be built"))?;
+    let target =
+        exchange.cx.target().ok_or_else(|| refuse(ProblemKind::Internal, "the request has no target"))?;
     let (id, trace) = (exchange.request_id.clone(), exchange.upstream.span.context());
-    rewrite(&mut head, target, exchange.body.as_ref(), id, trace.as_ref()).map_err(to_pingora)?;
+    rewrite(&mut head, target, exchange.buffered_body.as_ref(), id, trace.as_ref()).map_err(to_pingora)?;
     exchange.route.chains.upstream_request_filter(&mut head, &mut exchange.cx).map_err(to_pingora)?;
     if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
         attach_credential(&mut head, credential);
     }
     head.set_version(Version::HTTP_11);
-    if has_body && exchange.body.is_none() && !head.headers.contains_key(header::CONTENT_LENGTH) {
+    if has_body && exchange.buffered_body.is_none() && !head.headers.contains_key(header::CONTENT_LENGTH) {
         head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
     Ok(head)
 }
 
-/// Sends a piece of the body. The end is written once, with the last piece or alone: an empty piece would be a chunk that
-/// ends the body, and a second end would stand before the next request on the connection (cloudflare/pingora#935).
-async fn send(upstream: &mut HttpSession, piece: Option<&Bytes>, is_end: bool) -> Sending {
+/// Sends a piece of the body. The end is written once, after the last piece or alone: an empty piece would be a chunk that ends
+/// the body, and a second end would come before the next request on the connection (cloudflare/pingora#935).
+async fn send_body(upstream: &mut HttpSession, piece: Option<&Bytes>, is_end: bool) -> SendProgress {
     let sent = async {
         if let Some(piece) = piece.filter(|piece| !piece.is_empty()) {
             upstream.write_body(piece).await?;
@@ -270,8 +271,8 @@ async fn send(upstream: &mut HttpSession, piece: Option<&Bytes>, is_end: bool) -
         Ok::<(), Box<Error>>(())
     };
     match sent.await {
-        Ok(()) if is_end => Sending::Done,
-        Ok(()) => Sending::Body,
-        Err(error) => Sending::Failed(error.into_up()),
+        Ok(()) if is_end => SendProgress::Complete,
+        Ok(()) => SendProgress::Body,
+        Err(error) => SendProgress::Failed(error.into_up()),
     }
 }

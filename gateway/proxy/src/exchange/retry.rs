@@ -1,26 +1,29 @@
-//! Whether an upstream is tried again.
+//! Whether an attempt is retried.
+//!
+//! A request is never sent twice to an upstream that may have acted on the first one, unless its method is idempotent (RFC 9110
+//! §9.2.2): a second `POST /checks` would be a second check that the tenant pays for.
 
 use http::Method;
 use pingora::ErrorType;
 
-/// Nothing was sent yet, so any method may try again; at the same address a slow connect would only double
-/// the wait.
-pub(crate) fn before_sending(error: &ErrorType, has_another_address: bool, tries: usize) -> bool {
-    let worth_it = match error {
+/// Nothing was sent yet, so any method may be retried. A connect that timed out is not retried at the same address, which would
+/// only double the wait.
+pub(crate) fn before_sending(error: &ErrorType, has_another_address: bool, attempts: usize) -> bool {
+    let is_retryable = match error {
         ErrorType::ConnectRefused | ErrorType::ConnectNoRoute => true,
         ErrorType::ConnectTimedout => has_another_address,
         _ => false,
     };
-    worth_it && tries < MAX_TRIES
+    is_retryable && attempts < MAX_ATTEMPTS
 }
 
-/// The upstream may have acted already, so only what may be done twice is sent again, and only whole.
-pub(crate) fn after_sending(method: Option<&Method>, is_body_cut: bool, tries: usize) -> bool {
-    method.is_some_and(Method::is_idempotent) && !is_body_cut && tries < MAX_TRIES
+/// The upstream may have acted already, so only idempotent methods are sent again, and only with their whole body.
+pub(crate) fn after_sending(method: Option<&Method>, is_body_truncated: bool, attempts: usize) -> bool {
+    method.is_some_and(Method::is_idempotent) && !is_body_truncated && attempts < MAX_ATTEMPTS
 }
 
-/// How often an upstream is tried at most.
-const MAX_TRIES: usize = 2;
+/// Attempts for one request at most.
+const MAX_ATTEMPTS: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -14,11 +14,11 @@ use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use tokio::time::timeout;
 
-use super::finish::{Recorded, log_problem, record};
+use super::finish::{LoggedExchange, finish, log_problem};
 use super::proxy::Proxy;
 use super::state::{Exchange, InFlight};
 use crate::downstream::begin_request;
-use crate::error::diagnose;
+use crate::error::classify;
 
 #[async_trait]
 impl HttpServerApp for Proxy {
@@ -34,8 +34,8 @@ impl HttpServerApp for Proxy {
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
-        // A connection that waits for its next request, as most do, holds none of the memory of an exchange.
-        Box::pin(self.exchange(session)).await
+        // Boxed apart, so that an idle connection, as most are, does not hold the memory of an exchange.
+        Box::pin(self.serve_exchange(session)).await
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
@@ -48,49 +48,56 @@ impl HttpServerApp for Proxy {
 }
 
 impl Proxy {
-    /// Serves a request whose head was read; returns the connection where it can serve another one.
-    async fn exchange(&self, mut session: ServerSession) -> Option<ReusedHttpStream> {
+    /// Serves a request whose head was read; returns the connection if it can serve another one.
+    async fn serve_exchange(&self, mut session: ServerSession) -> Option<ReusedHttpStream> {
         let in_flight = InFlight::new(&self.metrics);
-        let cx = (self.begin)();
-        let mut exchange = Recorded::new(Exchange::new(cx, Arc::clone(self.routes.unrouted()), in_flight));
-        let is_reusable = match self.serve(&mut session, &mut exchange).await {
-            Ok(()) if exchange.upstream.answered_early => {
-                self.linger(&mut session).await;
+        let cx = (self.new_context)();
+        let mut exchange =
+            LoggedExchange::new(Exchange::new(cx, Arc::clone(self.routes.unrouted()), in_flight));
+        let is_reusable = match self.run_phases(&mut session, &mut exchange).await {
+            Ok(()) if exchange.upstream.responded_early => {
+                self.read_lingering_body(&mut session).await;
                 false
             }
             Ok(()) => true,
-            Err(error) => self.fail(&mut session, &mut exchange, &error).await,
+            Err(error) => self.respond_with_error(&mut session, &mut exchange, &error).await,
         };
-        record(&session, &mut exchange);
+        finish(&session, &mut exchange);
         drop(exchange);
         if !is_reusable {
             return None;
         }
         let settings = HttpPersistentSettings::for_session(&session);
-        // The rest of a body that nobody asked for is read first.
-        let stream = timeout(self.settings.lingering(), session.finish()).await.ok()?.ok().flatten()?;
+        // Reads the rest of a body that no plugin and no upstream asked for.
+        let stream =
+            timeout(self.settings.lingering_timeout(), session.finish()).await.ok()?.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(stream, settings))
     }
 
-    /// Runs the phases. An error is what the caller is still to be told.
-    async fn serve(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
-        self.admit(session, exchange)?;
-        match self.filter(session, exchange).await? {
+    /// Runs the phases. An error is what the caller still has to be told.
+    async fn run_phases(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
+        self.validate(session, exchange)?;
+        match self.run_request_phases(session, exchange).await? {
             Flow::Respond(response) => exchange.responder().respond(session, response).await,
             Flow::Next => self.forward(session, exchange).await,
         }
     }
 
-    /// Answers for a request that failed; returns whether the connection may serve another one.
-    async fn fail(&self, session: &mut ServerSession, exchange: &mut Exchange, error: &Error) -> bool {
-        let Some((kind, detail)) = diagnose(error) else {
+    /// Responds to a request that failed; returns whether the connection may serve another one.
+    async fn respond_with_error(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        error: &Error,
+    ) -> bool {
+        let Some((kind, detail)) = classify(error) else {
             // The caller left.
             return false;
         };
         exchange.problem = Some(kind);
-        exchange.upstream.failed(kind, exchange.arrival.is_whole());
+        exchange.upstream.record_failure(kind, exchange.request_body.is_complete());
         log_problem(exchange, kind, &detail);
-        if !can_be_answered(session, error) {
+        if !can_respond(session, error) {
             return false;
         }
         let is_reusable = is_reusable_after(exchange, error, kind);
@@ -100,26 +107,26 @@ impl Proxy {
         exchange.responder().respond_problem(session, error, kind).await.is_ok() && is_reusable
     }
 
-    /// Reads the rest of a body whose answer is sent: closing before would take the answer away from a caller that is still
-    /// writing (nginx's `lingering_close`).
-    async fn linger(&self, session: &mut ServerSession) {
-        // A caller that left, or goes on for too long, is told nothing new.
-        let _ = timeout(self.settings.lingering(), session.drain_request_body()).await;
+    /// Reads the rest of a body whose response is sent (nginx's `lingering_close`): closing at once would reset the connection, and
+    /// a caller that is still writing would lose the response.
+    async fn read_lingering_body(&self, session: &mut ServerSession) {
+        // The response is out: neither a caller that left nor one that goes on for too long needs another.
+        let _ = timeout(self.settings.lingering_timeout(), session.drain_request_body()).await;
     }
 }
 
-/// Reads the head of a request; `false` when there is none to serve. What is refused here is written down by the
+/// Reads the head of a request; `false` when there is none to serve. What is refused here is logged by the guard of the
 /// connection.
 async fn read_head(session: &mut ServerSession) -> bool {
     let refusal = match session.read_request().await {
         Ok(true) if session.req_header().method == Method::CONNECT => Some(405),
-        Ok(is_there) => return is_there,
+        Ok(has_head) => return has_head,
         Err(error) if matches!(error.etype, ErrorType::InvalidHTTPHeader) => Some(400),
-        // The connection broke, or the request is refused on it already.
+        // The connection broke, or its guard has refused the request already.
         Err(_) => None,
     };
-    // Whoever left does not miss it.
-    let _ = timeout(LAST_WRITE, async {
+    // A failed write means that the caller left.
+    let _ = timeout(REFUSAL_WRITE_TIMEOUT, async {
         if let Some(status) = refusal {
             let _ = session.respond_error(status).await;
         }
@@ -129,18 +136,19 @@ async fn read_head(session: &mut ServerSession) -> bool {
     false
 }
 
-/// Says whether the caller can still be told what went wrong: not in the middle of a response, and not when it does not read.
-fn can_be_answered(session: &ServerSession, error: &Error) -> bool {
+/// Returns whether an error response can still be sent: not in the middle of another response, and not to a caller that does not
+/// read.
+fn can_respond(session: &ServerSession, error: &Error) -> bool {
     let does_not_read =
         error.etype == ErrorType::WriteTimedout && *error.esource() == ErrorSource::Downstream;
     let is_begun = session.response_written().is_some_and(|head| !head.status.is_informational());
     !does_not_read && !is_begun
 }
 
-/// Says whether the connection may serve another request behind a problem: after a malformed one nobody knows where the next
-/// one begins, and an unread body would have to be read for nothing.
+/// Returns whether the connection may serve another request after an error response: after a malformed request it is unknown
+/// where the next one begins, and an unread body would have to be read for nothing.
 fn is_reusable_after(exchange: &Exchange, error: &Error, kind: ProblemKind) -> bool {
-    let is_body_read = !exchange.upstream.is_wanted || exchange.arrival.is_whole();
+    let is_body_read = !exchange.upstream.is_selected || exchange.request_body.is_complete();
     is_body_read
         && !matches!(
             kind,
@@ -153,5 +161,5 @@ fn is_reusable_after(exchange: &Exchange, error: &Error, kind: ProblemKind) -> b
         && *error.esource() != ErrorSource::Downstream
 }
 
-/// For the answer to a head that was refused before its connection's limits were set.
-const LAST_WRITE: Duration = Duration::from_secs(10);
+/// For a response that is sent before validation sets the write timeout of the session.
+const REFUSAL_WRITE_TIMEOUT: Duration = Duration::from_secs(10);

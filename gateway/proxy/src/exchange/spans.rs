@@ -1,4 +1,4 @@
-//! The spans of a request, while spans are recorded.
+//! The spans of an exchange, while spans are recorded.
 
 use std::sync::Arc;
 
@@ -9,17 +9,18 @@ use kyc_telemetry::traces::Span;
 
 use super::state::Exchange;
 
-/// Begins the work for a caller, in the trace that the fields of an admitted request name.
-pub(crate) fn begin(exchange: &mut Exchange, headers: Option<&HeaderMap>) {
+/// Begins the span of a request, in the trace that a valid request names.
+pub(super) fn begin(exchange: &mut Exchange, headers: Option<&HeaderMap>) {
     exchange.span = Span::server("request", || headers.and_then(TraceContext::from_headers));
     exchange.cx.set_trace(exchange.span.context());
 }
 
-/// Says of the spans what the access line says. They end with the exchange.
-pub(crate) fn end(exchange: &mut Exchange, method: &'static str, outcome: &Outcome) {
+/// Sets the attributes that the access line has, too. The spans end with the exchange.
+pub(super) fn end(exchange: &mut Exchange, outcome: &Outcome) {
     if !exchange.span.is_recording() {
         return;
     }
+    let method = exchange.method;
     let route = Arc::clone(&exchange.route);
     let tenant = exchange.tenant().to_owned();
     let host = exchange.cx.target().map(|target| target.base.host().to_owned());

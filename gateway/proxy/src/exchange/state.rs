@@ -1,4 +1,4 @@
-//! One request with its answer, from phase to phase.
+//! The state of one exchange, from phase to phase.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use kyc_plugin_api::Ctx;
 use kyc_telemetry::traces::Span;
 use kyc_telemetry::{Gauge, Metrics};
 
-use crate::request::{Arrival, Room};
+use crate::request::{BodyMemory, BodyRateLimit};
 use crate::response::Responder;
 use crate::routing::CompiledRoute;
 use crate::upstream::CallPermit;
@@ -19,57 +19,59 @@ use crate::upstream::CallPermit;
 #[derive(Debug)]
 pub(crate) struct InFlight(Gauge);
 
-/// One request with its answer.
+/// One request with its response.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) cx: Ctx,
     pub(crate) route: Arc<CompiledRoute>,
     pub(crate) started: Instant,
-    pub(crate) upstream: Upstream,
     /// The request's id as it goes both ways.
     pub(crate) request_id: HeaderValue,
-    /// The body as it comes from downstream, when it goes on piece by piece.
-    pub(crate) arrival: Arrival,
-    /// The body as it goes upstream, when it was read whole.
-    pub(crate) body: Option<Bytes>,
-    /// The memory that a body read whole takes of what there is for all of them.
-    pub(crate) room: Option<Room>,
+    /// The method as logs and metrics name it.
+    pub(crate) method: &'static str,
+    /// The request body, where it is forwarded while it arrives.
+    pub(crate) request_body: BodyRateLimit,
+    /// The request body, where it was read before the upstream is asked.
+    pub(crate) buffered_body: Option<Bytes>,
+    /// The memory that `buffered_body` takes of what there is for all of them.
+    pub(crate) body_memory: Option<BodyMemory>,
+    pub(crate) upstream: UpstreamProgress,
+    pub(crate) response: ResponseProgress,
     /// The gateway's own refusal or failure, once there is one.
     pub(crate) problem: Option<ProblemKind>,
-    /// What the log and the metrics must know, whatever becomes of the request.
-    pub(crate) story: Story,
-    /// The work for the caller, in its trace.
+    /// The request, in the caller's trace.
     pub(crate) span: Span,
     _in_flight: InFlight,
 }
 
-/// What is said of a request that does not come to its end.
+/// How far the response has come: what is logged of an exchange that does not come to its end.
 #[derive(Debug, Default)]
-pub(crate) struct Story {
-    /// None before the head was looked at.
-    pub(crate) method: Option<&'static str>,
-    /// Of the answer, once it has one.
+pub(crate) struct ResponseProgress {
+    /// The status of the upstream's response.
     pub(crate) status: Option<u16>,
-    /// Of its body so far.
+    /// Bytes of its body so far.
     pub(crate) bytes: u64,
-    /// How long it took to be complete.
-    pub(crate) took: Option<Duration>,
-    pub(crate) is_told: bool,
+    /// From the begin of the exchange to the end of the response.
+    pub(crate) duration: Option<Duration>,
+    /// Whether the exchange is counted and logged.
+    pub(crate) is_recorded: bool,
 }
 
 /// How far the upstream has come.
 #[derive(Debug, Default)]
-pub(crate) struct Upstream {
+pub(crate) struct UpstreamProgress {
     /// Whether the request has come so far that an upstream is chosen.
-    pub(crate) is_wanted: bool,
-    pub(crate) tries: usize,
-    /// Whether its answer was complete before the request was.
-    pub(crate) answered_early: bool,
+    pub(crate) is_selected: bool,
+    pub(crate) attempts: usize,
+    /// When the latest attempt began.
     pub(crate) started: Option<Instant>,
+    /// From the begin of the latest attempt to the response head.
     pub(crate) duration: Option<Duration>,
+    /// Whether the response was complete before the request was.
+    pub(crate) responded_early: bool,
     /// Of the tenant's limits for this upstream.
     pub(crate) permit: Option<CallPermit>,
-    /// The latest try, in the caller's trace.
+    /// The latest attempt, in the caller's trace.
     pub(crate) span: Span,
 }
 
@@ -88,11 +90,11 @@ impl Drop for InFlight {
     }
 }
 
-// === impl Upstream ===
+// === impl UpstreamProgress ===
 
-impl Upstream {
-    /// Notes the status of its answer.
-    pub(crate) fn answered(&mut self, status: u16) {
+impl UpstreamProgress {
+    /// Records the status of the response.
+    fn record_status(&mut self, status: u16) {
         self.duration = self.started.map(|started| started.elapsed());
         self.span.set("http.response.status_code", i64::from(status));
         if let Some(permit) = &mut self.permit {
@@ -100,16 +102,17 @@ impl Upstream {
         }
     }
 
-    /// Notes how the request failed, where the upstream is to blame: it does not answer a body that has not come.
-    pub(crate) fn failed(&mut self, kind: ProblemKind, is_body_there: bool) {
+    /// Records a failure where the upstream caused it. An upstream that does not respond to a request whose body is still to come
+    /// did not.
+    pub(crate) fn record_failure(&mut self, kind: ProblemKind, is_request_complete: bool) {
         use ProblemKind::{UpstreamError, UpstreamTimeout, UpstreamUnreachable};
-        let is_its_fault = match kind {
+        let is_caused_by_upstream = match kind {
             UpstreamError | UpstreamUnreachable => true,
-            UpstreamTimeout => is_body_there,
+            UpstreamTimeout => is_request_complete,
             _ => false,
         };
         if let Some(permit) = &mut self.permit
-            && is_its_fault
+            && is_caused_by_upstream
         {
             permit.record(false);
         }
@@ -124,48 +127,49 @@ impl Exchange {
             route,
             started: Instant::now(),
             request_id: cx.request_id().header_value(),
-            upstream: Upstream::default(),
+            method: "unread",
             cx,
-            arrival: Arrival::default(),
-            body: None,
-            room: None,
+            request_body: BodyRateLimit::default(),
+            buffered_body: None,
+            body_memory: None,
+            upstream: UpstreamProgress::default(),
+            response: ResponseProgress::default(),
             problem: None,
-            story: Story::default(),
             span: Span::default(),
             _in_flight: in_flight,
         }
     }
 
-    /// Notes the status of the upstream's answer, and whether its head is all of it.
-    pub(crate) fn answered(&mut self, status: u16, is_complete: bool) {
-        self.story.status = Some(status);
-        self.upstream.answered(status);
+    /// Records the head of the upstream's response, and whether it is all of the response.
+    pub(crate) fn record_response_head(&mut self, status: u16, is_complete: bool) {
+        self.response.status = Some(status);
+        self.upstream.record_status(status);
         if is_complete {
-            self.answer_is_complete();
+            self.finish_response();
         }
     }
 
-    /// Notes a piece of the answer's body.
-    pub(crate) fn passed_on(&mut self, piece: Option<&Bytes>, is_last: bool) {
-        self.story.bytes += piece.map_or(0, |piece| piece.len() as u64);
+    /// Records a piece of the response body.
+    pub(crate) fn record_response_body(&mut self, piece: Option<&Bytes>, is_last: bool) {
+        self.response.bytes += piece.map_or(0, |piece| piece.len() as u64);
         if is_last {
-            self.answer_is_complete();
+            self.finish_response();
         }
     }
 
-    /// Notes that the upstream has done its part: the tenant's place there is free, even if the rest of the request
-    /// is still to come.
-    fn answer_is_complete(&mut self) {
+    /// The upstream has done its part. The tenant's place there is free from now on, even while the rest of the request is still to
+    /// come or the caller reads slowly.
+    fn finish_response(&mut self) {
         self.upstream.permit = None;
-        self.story.took = Some(self.started.elapsed());
-        // Who only reads slowly has the time that writes have.
-        if !self.arrival.is_whole() {
-            self.upstream.answered_early = true;
+        self.response.duration = Some(self.started.elapsed());
+        // A caller that only reads slowly is bounded by the write timeout.
+        if !self.request_body.is_complete() {
+            self.upstream.responded_early = true;
         }
     }
 
-    /// Waits for what a plugin asked to wait for.
-    pub(crate) async fn wait(&mut self) -> Result<(), Problem> {
+    /// Waits for what the plugins asked to wait for.
+    pub(crate) async fn wait_for_plugins(&mut self) -> Result<(), Problem> {
         match self.cx.take_wait() {
             Some(wait) => wait.await,
             None => Ok(()),

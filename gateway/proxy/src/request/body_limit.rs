@@ -8,7 +8,7 @@ use pingora::{Error, Result};
 use crate::error::to_pingora;
 
 /// The smaller of both limits.
-pub(crate) fn within(mut wish: BodyWish, limit: Option<u64>) -> BodyWish {
+pub(crate) fn limit_wish(mut wish: BodyWish, limit: Option<u64>) -> BodyWish {
     if let Some(limit) = limit {
         wish.limit = wish.limit.min(usize::try_from(limit).unwrap_or(usize::MAX));
     }

@@ -1,4 +1,7 @@
-//! The memory for bodies that are read whole, and who may take how much of it.
+//! The memory for buffered bodies, and who may take how much of it.
+//!
+//! Buffered bodies are those that nobody has authenticated yet, such as notifications. One source address, or one tenant, must
+//! not keep the notifications of others out by filling the memory, so each has a share of it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,24 +12,24 @@ use kyc_plugin_api::Ctx;
 
 use crate::settings::ProxySettings;
 
-/// What the bodies of one route may take together.
+/// The memory for the bodies of one route.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct MemoryPool {
     total: usize,
     per_source: usize,
     per_tenant: usize,
-    taken: Mutex<Taken>,
+    used: Mutex<Used>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Used {
     bytes: usize,
-    by: HashMap<Holder, Account>,
+    by: HashMap<Owner, Account>,
 }
 
-/// Whose body it is. A body has two holders, where both are known.
+/// Whom a body counts for: the source address and the tenant, where they are known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Holder {
+enum Owner {
     Source(IpAddr),
     Tenant(TenantName),
 }
@@ -37,17 +40,17 @@ struct Account {
     bodies: usize,
 }
 
-/// The memory of one body; it is given back when this is dropped.
+/// The memory of one body, which is returned when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Room {
-    pool: Arc<Pool>,
-    holders: Vec<Holder>,
+pub(crate) struct BodyMemory {
+    pool: Arc<MemoryPool>,
+    owners: Vec<Owner>,
     bytes: usize,
 }
 
 /// Why a body gets no more memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoRoom {
+pub(crate) enum NoMemory {
     #[error("other request bodies of this address take its share of the memory for them")]
     Source,
     #[error("other request bodies of this tenant take its share of the memory for them")]
@@ -56,64 +59,64 @@ pub(crate) enum NoRoom {
     Route,
 }
 
-// === impl Pool ===
+// === impl MemoryPool ===
 
-impl Pool {
-    /// One of `routes` pools, among which the memory of a listener is divided.
+impl MemoryPool {
+    /// One of `routes` pools that divide the memory of a listener.
     pub(crate) fn new(settings: &ProxySettings, routes: usize) -> Arc<Self> {
         let total = settings.buffered_bodies / routes.max(1);
         Arc::new(Self {
             total,
-            per_source: settings.buffered_bodies_per_source.unwrap_or(total / SOURCES),
-            per_tenant: settings.buffered_bodies_per_tenant.unwrap_or(total / TENANTS),
-            taken: Mutex::default(),
+            per_source: settings.buffered_bodies_per_source.unwrap_or(total / SOURCE_DIVISOR),
+            per_tenant: settings.buffered_bodies_per_tenant.unwrap_or(total / TENANT_DIVISOR),
+            used: Mutex::default(),
         })
     }
 
-    /// Begins a body of whoever sends this request, from an address.
-    pub(crate) fn enter(self: &Arc<Self>, source: Option<IpAddr>, cx: &Ctx) -> Room {
-        let source = source.map(|source| Holder::Source(network(source)));
-        let tenant = cx.tenant().map(|tenant| Holder::Tenant(tenant.name.clone()));
+    /// Begins a body of a request from `source`.
+    pub(crate) fn reserve(self: &Arc<Self>, source: Option<IpAddr>, cx: &Ctx) -> BodyMemory {
+        let source = source.map(|source| Owner::Source(network(source)));
+        let tenant = cx.tenant().map(|tenant| Owner::Tenant(tenant.name.clone()));
         self.begin(source.into_iter().chain(tenant).collect())
     }
 
-    fn begin(self: &Arc<Self>, holders: Vec<Holder>) -> Room {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for holder in &holders {
-            taken.by.entry(holder.clone()).or_default().bodies += 1;
+    fn begin(self: &Arc<Self>, owners: Vec<Owner>) -> BodyMemory {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        for owner in &owners {
+            used.by.entry(owner.clone()).or_default().bodies += 1;
         }
-        drop(taken);
-        Room { pool: Arc::clone(self), holders, bytes: 0 }
+        drop(used);
+        BodyMemory { pool: Arc::clone(self), owners, bytes: 0 }
     }
 
-    fn share(&self, holder: &Holder) -> (usize, NoRoom) {
-        match holder {
-            Holder::Source(_) => (self.per_source, NoRoom::Source),
-            Holder::Tenant(_) => (self.per_tenant, NoRoom::Tenant),
+    fn share(&self, owner: &Owner) -> (usize, NoMemory) {
+        match owner {
+            Owner::Source(_) => (self.per_source, NoMemory::Source),
+            Owner::Tenant(_) => (self.per_tenant, NoMemory::Tenant),
         }
     }
 }
 
-// === impl Room ===
+// === impl BodyMemory ===
 
-impl Room {
-    /// Takes as much more as a body of `size` bytes needs. A holder's only body may be larger than its share.
+impl BodyMemory {
+    /// Takes what a body of `size` bytes needs beyond what it has. The only body of an owner may be larger than its share.
     ///
     /// # Errors
     ///
-    /// [`NoRoom`]; the body keeps what it has.
-    pub(crate) fn grow_to(&mut self, size: usize) -> Result<(), NoRoom> {
+    /// [`NoMemory`]; the body keeps what it has.
+    pub(crate) fn grow_to(&mut self, size: usize) -> Result<(), NoMemory> {
         let more = size.saturating_sub(self.bytes);
-        let mut taken = self.pool.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.bytes.saturating_add(more) > self.pool.total {
-            return Err(NoRoom::Route);
+        let mut used = self.pool.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.bytes.saturating_add(more) > self.pool.total {
+            return Err(NoMemory::Route);
         }
-        for holder in &self.holders {
-            let (share, full) = self.pool.share(holder);
-            let account = taken.by.get(holder);
-            // Who sends for a tenant is not known before its body is: whoever takes the tenant's share with bodies that
-            // nobody signed must not keep out the few bytes of who did.
-            if full == NoRoom::Tenant && self.is_of_a_small_source(&taken, more) {
+        for owner in &self.owners {
+            let (share, full) = self.pool.share(owner);
+            let account = used.by.get(owner);
+            // Whether a sender may act for a tenant is known only after its body is: bodies without a valid signature must not
+            // take the tenant's whole share and keep out a source that sends little.
+            if full == NoMemory::Tenant && self.is_small_source(&used, more) {
                 continue;
             }
             if account.is_some_and(|account| account.bodies > 1 && account.bytes.saturating_add(more) > share)
@@ -121,44 +124,44 @@ impl Room {
                 return Err(full);
             }
         }
-        taken.bytes += more;
-        for holder in &self.holders {
-            taken.by.entry(holder.clone()).or_default().bytes += more;
+        used.bytes += more;
+        for owner in &self.owners {
+            used.by.entry(owner.clone()).or_default().bytes += more;
         }
         self.bytes += more;
         Ok(())
     }
 }
 
-impl Room {
-    /// Says whether the bodies of its source take next to nothing, with so many bytes more.
-    fn is_of_a_small_source(&self, taken: &Taken, more: usize) -> bool {
-        self.holders.iter().any(|holder| match holder {
-            Holder::Source(_) => {
-                let bytes = taken.by.get(holder).map_or(0, |account| account.bytes);
-                bytes.saturating_add(more) <= self.pool.per_source / SMALL
+impl BodyMemory {
+    /// Returns whether the bodies of its source are small, with `more` bytes added.
+    fn is_small_source(&self, used: &Used, more: usize) -> bool {
+        self.owners.iter().any(|owner| match owner {
+            Owner::Source(_) => {
+                let bytes = used.by.get(owner).map_or(0, |account| account.bytes);
+                bytes.saturating_add(more) <= self.pool.per_source / SMALL_DIVISOR
             }
-            Holder::Tenant(_) => false,
+            Owner::Tenant(_) => false,
         })
     }
 }
 
-impl Drop for Room {
+impl Drop for BodyMemory {
     fn drop(&mut self) {
-        let mut taken = self.pool.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.bytes = taken.bytes.saturating_sub(self.bytes);
-        for holder in &self.holders {
-            let Some(account) = taken.by.get_mut(holder) else { continue };
+        let mut used = self.pool.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.bytes = used.bytes.saturating_sub(self.bytes);
+        for owner in &self.owners {
+            let Some(account) = used.by.get_mut(owner) else { continue };
             account.bytes = account.bytes.saturating_sub(self.bytes);
             account.bodies = account.bodies.saturating_sub(1);
             if account.bodies == 0 {
-                taken.by.remove(holder);
+                used.by.remove(owner);
             }
         }
     }
 }
 
-/// Who has one address of an IPv6 network of 64 bits has all of them.
+/// The owner of one address of an IPv6 /64 has all of them.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
@@ -166,23 +169,24 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A source has one of so many parts of a route's memory, and a tenant one of so many.
-const SOURCES: usize = 8;
-const TENANTS: usize = 2;
-/// A source that takes this part of its share, or less, is not held to the share of its tenant.
-const SMALL: usize = 8;
+/// A source may take an eighth of a route's memory by default.
+const SOURCE_DIVISOR: usize = 8;
+/// A tenant may take half of it by default.
+const TENANT_DIVISOR: usize = 2;
+/// The share of its tenant does not limit a source that takes at most this part of its own.
+const SMALL_DIVISOR: usize = 8;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pool(total: usize, per_source: usize, per_tenant: usize) -> Arc<Pool> {
-        Arc::new(Pool { total, per_source, per_tenant, taken: Mutex::default() })
+    fn pool(total: usize, per_source: usize, per_tenant: usize) -> Arc<MemoryPool> {
+        Arc::new(MemoryPool { total, per_source, per_tenant, used: Mutex::default() })
     }
 
-    fn by(source: &str, tenant: &str) -> Vec<Holder> {
+    fn by(source: &str, tenant: &str) -> Vec<Owner> {
         let source = network(source.parse().unwrap());
-        vec![Holder::Source(source), Holder::Tenant(TenantName::new(tenant))]
+        vec![Owner::Source(source), Owner::Tenant(TenantName::new(tenant))]
     }
 
     #[test]
@@ -191,9 +195,9 @@ mod tests {
         let mut held = Vec::new();
 
         let mut grow = |source: &str, tenant: &str, size: usize| {
-            let mut room = pool.begin(by(source, tenant));
-            let grown = room.grow_to(size);
-            held.push(room);
+            let mut memory = pool.begin(by(source, tenant));
+            let grown = memory.grow_to(size);
+            held.push(memory);
             grown
         };
         let first = [grow("10.0.0.1", "acme", 60), grow("10.0.0.1", "acme", 40)];
@@ -207,15 +211,15 @@ mod tests {
         let of_all = grow("10.0.0.7", "umbrella", 1);
 
         assert_eq!(first, [Ok(()), Ok(())]);
-        assert_eq!(of_the_source, Err(NoRoom::Source));
-        assert_eq!(of_its_network, [Ok(()), Err(NoRoom::Source)]);
-        assert_eq!(mapped, Err(NoRoom::Source));
-        assert_eq!((last_of_the_tenant, of_the_tenant), (Ok(()), Err(NoRoom::Tenant)));
+        assert_eq!(of_the_source, Err(NoMemory::Source));
+        assert_eq!(of_its_network, [Ok(()), Err(NoMemory::Source)]);
+        assert_eq!(mapped, Err(NoMemory::Source));
+        assert_eq!((last_of_the_tenant, of_the_tenant), (Ok(()), Err(NoMemory::Tenant)));
         assert_eq!(next_to_nothing, Ok(()), "whoever filled the tenant's share keeps nobody out with little");
         assert_eq!(others, [Ok(()), Ok(())], "a body alone may be larger than a share");
-        assert_eq!(of_all, Err(NoRoom::Route));
+        assert_eq!(of_all, Err(NoMemory::Route));
         drop(held);
-        let taken = pool.taken.lock().unwrap();
-        assert!(taken.bytes == 0 && taken.by.is_empty(), "{taken:?}");
+        let used = pool.used.lock().unwrap();
+        assert!(used.bytes == 0 && used.by.is_empty(), "{used:?}");
     }
 }

@@ -1,4 +1,7 @@
-//! How a request body that goes on as it comes may arrive: how large, and how fast.
+//! Limits the size and the rate of a request body that is forwarded while it arrives.
+//!
+//! A read timeout alone lets a caller hold an exchange with one byte every few seconds (slow POST). A plain average would refuse
+//! slow lines, and would let a body that began fast trickle afterwards; so each byte buys time, up to one read timeout.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
@@ -10,64 +13,68 @@ use super::body_limit::too_large;
 use crate::error::refuse;
 use crate::settings::ProxySettings;
 
-/// A body on its way.
+/// A request body that arrives.
 #[derive(Debug, Default)]
-pub(crate) struct Arrival {
-    /// Until when what came so far is fast enough.
-    enough_until: Option<Instant>,
+pub(crate) struct BodyRateLimit {
+    /// Until when the bytes so far are fast enough.
+    fast_enough_until: Option<Instant>,
     bytes: u64,
-    is_whole: bool,
+    is_complete: bool,
 }
 
-// === impl Arrival ===
+// === impl BodyRateLimit ===
 
-impl Arrival {
-    /// Begins; `is_whole` where nothing is to come.
-    pub(crate) fn new(is_whole: bool) -> Self {
-        Self { is_whole, ..Self::default() }
+impl BodyRateLimit {
+    /// Begins; `is_complete` when no byte is to come.
+    pub(crate) fn new(is_complete: bool) -> Self {
+        Self { is_complete, ..Self::default() }
     }
 
-    /// Notes the end.
+    /// Notes whether the last byte came.
     pub(crate) fn end(&mut self, is_end: bool) {
-        self.is_whole |= is_end;
+        self.is_complete |= is_end;
     }
 
-    /// Says whether nothing is to come any more.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.is_whole
+    /// Returns whether all of it came.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
-    /// How many bytes came.
+    /// Bytes so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Counts a piece. Whoever sends no byte for a while is the read timeout's business.
+    /// Counts a piece. A caller that sends nothing at all is bounded by the read timeout.
     ///
     /// # Errors
     ///
     /// [`ProblemKind::BodyTooLarge`] above `limit`, [`ProblemKind::RequestTimeout`] where pieces come slower than
     /// [`ProxySettings::min_rate`] for longer than one read may take.
-    pub(crate) fn add(&mut self, piece: usize, limit: Option<u64>, settings: &ProxySettings) -> Result<()> {
+    pub(crate) fn receive(
+        &mut self,
+        piece: usize,
+        limit: Option<u64>,
+        settings: &ProxySettings,
+    ) -> Result<()> {
         let piece = u64::try_from(piece).unwrap_or(u64::MAX);
         self.bytes = self.bytes.saturating_add(piece);
         if let Some(limit) = limit.filter(|limit| self.bytes > *limit) {
             return Err(too_large(limit));
         }
         if self.is_too_slow(piece, Instant::now(), settings) {
-            return Err(refuse(ProblemKind::RequestTimeout, "the body came too slowly"));
+            return Err(refuse(ProblemKind::RequestTimeout, "the body arrives too slowly"));
         }
         Ok(())
     }
 
-    /// Each byte is worth some time, but nobody has more of it than one read may take: a body that came fast before
-    /// may not trickle afterwards.
+    /// Each byte buys time at the least rate, up to one read timeout in advance.
     fn is_too_slow(&mut self, piece: u64, now: Instant, settings: &ProxySettings) -> bool {
         let Some(rate) = NonZeroU64::new(settings.min_rate) else { return false };
-        let most = now + settings.read;
-        let worth = Duration::from_secs_f64(piece as f64 / rate.get() as f64);
-        let until = self.enough_until.map_or(most, |until| most.min(until + worth));
-        self.enough_until = Some(until);
+        let longest = now + settings.read;
+        let bought = Duration::from_secs_f64(piece as f64 / rate.get() as f64);
+        let until = self.fast_enough_until.map_or(longest, |until| longest.min(until + bought));
+        self.fast_enough_until = Some(until);
         until < now
     }
 }
@@ -96,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trickle_is_told_from_a_slow_line() {
+    fn a_trickle_is_refused_and_a_slow_line_is_not() {
         let settings = settings(500);
         // The first piece, then one of so many bytes every so many seconds: when is it too slow?
         let rows = [
@@ -110,23 +117,23 @@ mod tests {
         ];
 
         for (first, bytes, every, expected) in rows {
-            let (mut arrival, begun) = (Arrival::default(), Instant::now());
-            assert!(!arrival.is_too_slow(first, begun, &settings));
+            let (mut body, begun) = (BodyRateLimit::default(), Instant::now());
+            assert!(!body.is_too_slow(first, begun, &settings));
             let mut times = (1..1000).map(|turn| turn * every);
             let late = times
-                .find(|seconds| arrival.is_too_slow(bytes, begun + Duration::from_secs(*seconds), &settings));
+                .find(|seconds| body.is_too_slow(bytes, begun + Duration::from_secs(*seconds), &settings));
             assert_eq!(late, expected, "{first} bytes, then {bytes} every {every} s");
         }
     }
 
     #[test]
     fn size_counts_over_all_pieces() {
-        let mut arrival = Arrival::default();
+        let mut body = BodyRateLimit::default();
 
-        let within = arrival.add(600, Some(1000), &settings(0));
-        let above = arrival.add(401, Some(1000), &settings(0));
+        let within = body.receive(600, Some(1000), &settings(0));
+        let above = body.receive(401, Some(1000), &settings(0));
 
         assert!(within.is_ok());
-        assert_eq!(crate::error::diagnose(&above.unwrap_err()).unwrap().0, ProblemKind::BodyTooLarge);
+        assert_eq!(crate::error::classify(&above.unwrap_err()).unwrap().0, ProblemKind::BodyTooLarge);
     }
 }

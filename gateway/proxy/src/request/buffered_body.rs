@@ -1,4 +1,4 @@
-//! Reads a request body whole, within a size, a time and a rate, and what others leave of the memory.
+//! Reads a whole request body before it is forwarded, within limits of size, time, rate and memory.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,47 +14,47 @@ use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
 
 use super::body_limit::too_large;
-use super::body_memory::{NoRoom, Pool, Room};
+use super::body_memory::{BodyMemory, MemoryPool, NoMemory};
 use crate::error::refuse;
 use crate::routing::RouteTable;
 use crate::settings::ProxySettings;
 use crate::write_timeout::write_within;
 
-/// The memory that bodies may take which are read whole: each route has its own.
+/// The limits of buffered bodies, and the memory for them: each route has its own.
 #[derive(Debug)]
-pub(crate) struct Buffers {
-    pools: HashMap<String, Arc<Pool>>,
+pub(crate) struct BodyBuffers {
+    pools: HashMap<String, Arc<MemoryPool>>,
     deadline: Duration,
     rate: u64,
     grace: Duration,
     forwarded: Option<Arc<Forwarded>>,
 }
 
-/// A body that was read whole; its memory counts until `room` is dropped.
+/// A body in memory, which counts until `memory` is dropped.
 #[derive(Debug)]
-pub(crate) struct Whole {
+pub(crate) struct BufferedBody {
     pub(crate) bytes: Bytes,
-    pub(crate) room: Room,
+    pub(crate) memory: BodyMemory,
 }
 
-/// Until when a body must have come how far.
+/// Until when how much of a body must have arrived.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+struct BodyDeadline {
     begun: Instant,
-    whole: Duration,
+    total: Duration,
     rate: u64,
     grace: Duration,
 }
 
-// === impl Buffers ===
+// === impl BodyBuffers ===
 
-impl Buffers {
-    /// Divides the memory among the routes that read bodies.
+impl BodyBuffers {
+    /// Divides the memory among the routes that buffer bodies.
     pub(crate) fn new(routes: &RouteTable, settings: &ProxySettings) -> Self {
         let names: Vec<String> = routes.reading().map(str::to_owned).collect();
         let routes = names.len();
         Self {
-            pools: names.into_iter().map(|name| (name, Pool::new(settings, routes))).collect(),
+            pools: names.into_iter().map(|name| (name, MemoryPool::new(settings, routes))).collect(),
             deadline: settings.body,
             rate: settings.body_min_rate,
             grace: settings.body_grace,
@@ -62,19 +62,19 @@ impl Buffers {
         }
     }
 
-    /// Where a request comes from.
+    /// The address that a request comes from, as trusted proxies in front name it.
     fn source(&self, session: &ServerSession, cx: &Ctx) -> Option<IpAddr> {
         let peer = cx.connection().peer?.ip();
         let headers = &session.req_header().headers;
         Some(self.forwarded.as_ref().map_or(peer, |proxies| proxies.caller(peer, headers)))
     }
 
-    /// Reads the whole body of a request for `route`.
+    /// Reads the whole body of a request for `route`. Its declared length was checked before.
     ///
     /// # Errors
     ///
     /// [`ProblemKind::BodyTooLarge`] above the wished limit, [`ProblemKind::Overloaded`] when other bodies
-    /// leave no room, [`ProblemKind::RequestTimeout`] after the deadline or when it comes too slowly; else what
+    /// leave no memory, [`ProblemKind::RequestTimeout`] after the deadline or when it comes too slowly; else what
     /// Pingora says of a body that breaks off.
     pub(crate) async fn read_whole(
         &self,
@@ -82,32 +82,32 @@ impl Buffers {
         wish: BodyWish,
         route: &str,
         cx: &Ctx,
-    ) -> Result<Whole> {
+    ) -> Result<BufferedBody> {
         let unknown = || refuse(ProblemKind::Internal, "the route has no memory for bodies");
-        let room = self.pools.get(route).ok_or_else(unknown)?.enter(self.source(session, cx), cx);
-        answer_expectation(session).await?;
-        let whole = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
-        let pace = Pace { begun: Instant::now(), whole, rate: self.rate, grace: self.grace };
-        read_chunks(session, wish.limit, pace, room).await
+        let memory = self.pools.get(route).ok_or_else(unknown)?.reserve(self.source(session, cx), cx);
+        send_continue(session).await?;
+        let total = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
+        let deadline = BodyDeadline { begun: Instant::now(), total, rate: self.rate, grace: self.grace };
+        read_pieces(session, wish.limit, deadline, memory).await
     }
 }
 
-// === impl Pace ===
+// === impl BodyDeadline ===
 
-impl Pace {
-    /// Until when the next piece must be there, after so many bytes.
+impl BodyDeadline {
+    /// Until when the next piece must arrive, after so many bytes.
     fn next(self, bytes: usize) -> Instant {
         let fast_enough = match self.rate {
-            0 => self.whole,
+            0 => self.total,
             rate => self.grace + Duration::from_secs_f64(bytes as f64 / rate as f64),
         };
-        self.begun + self.whole.min(fast_enough)
+        self.begun + self.total.min(fast_enough)
     }
 }
 
-/// Answers `Expect: 100-continue`, which Pingora does not by itself, when the body is going to be read. In HTTP/1.0 the
-/// field means nothing (RFC 9110 §10.1.1); over HTTP/2 Pingora sends no interim answers.
-pub(crate) async fn answer_expectation(session: &mut ServerSession) -> Result<()> {
+/// Responds to `Expect: 100-continue` with 100, which Pingora does not do by itself, once the body is going to be read. HTTP/1.0
+/// ignores the field (RFC 9110 §10.1.1); over HTTP/2 Pingora sends no interim responses.
+pub(crate) async fn send_continue(session: &mut ServerSession) -> Result<()> {
     if session.req_header().version == Version::HTTP_11 && session.get_header(header::EXPECT).is_some() {
         let limit = session.get_write_timeout();
         write_within(limit, session.write_continue_response()).await.map_err(Error::into_down)?;
@@ -115,20 +115,25 @@ pub(crate) async fn answer_expectation(session: &mut ServerSession) -> Result<()
     Ok(())
 }
 
-async fn read_chunks(session: &mut ServerSession, limit: usize, pace: Pace, mut room: Room) -> Result<Whole> {
+async fn read_pieces(
+    session: &mut ServerSession,
+    limit: usize,
+    deadline: BodyDeadline,
+    mut memory: BodyMemory,
+) -> Result<BufferedBody> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
-        let until = pace.next(first.len() + whole.len());
-        let read = timeout_at(until, session.read_request_body()).await.map_err(|_| late())?;
-        let Some(chunk) = read.map_err(broken)? else { break };
+        let until = deadline.next(first.len() + whole.len());
+        let read = timeout_at(until, session.read_request_body()).await.map_err(|_| timed_out())?;
+        let Some(chunk) = read.map_err(read_failed)? else { break };
         let size = first.len() + whole.len() + chunk.len();
         if size > limit {
             return Err(too_large(limit as u64));
         }
-        // What has arrived counts, not what was announced: announcing costs nothing.
-        room.grow_to(size).map_err(full)?;
-        // Most bodies come in one piece, which is then not copied.
+        // Bytes that arrived count, not the declared length: declaring costs a caller nothing.
+        memory.grow_to(size).map_err(no_memory)?;
+        // Most bodies arrive in one piece, which is not copied.
         if first.is_empty() && whole.is_empty() {
             first = chunk;
         } else {
@@ -136,26 +141,26 @@ async fn read_chunks(session: &mut ServerSession, limit: usize, pace: Pace, mut 
             whole.extend_from_slice(&chunk);
         }
     }
-    Ok(Whole { bytes: if whole.is_empty() { first } else { whole.freeze() }, room })
+    Ok(BufferedBody { bytes: if whole.is_empty() { first } else { whole.freeze() }, memory })
 }
 
-fn full(reason: NoRoom) -> Box<Error> {
+fn no_memory(reason: NoMemory) -> Box<Error> {
     refuse(ProblemKind::Overloaded, &reason.to_string())
 }
 
-fn late() -> Box<Error> {
+fn timed_out() -> Box<Error> {
     refuse(ProblemKind::RequestTimeout, "the body did not arrive in time")
 }
 
-/// A caller that left is told nothing, and one that is slow something else than one that frames wrongly.
-fn broken(mut error: Box<Error>) -> Box<Error> {
+/// Tells a slow caller from one that left, which gets no response, and from a malformed body.
+fn read_failed(mut error: Box<Error>) -> Box<Error> {
     match error.etype {
-        ErrorType::ReadTimedout => late(),
+        ErrorType::ReadTimedout => timed_out(),
         ErrorType::ReadError | ErrorType::ConnectionClosed => {
             error.as_down();
             error
         }
-        _ => refuse(ProblemKind::BadRequest, "the body broke off or is framed wrongly"),
+        _ => refuse(ProblemKind::BadRequest, "the body is incomplete or its framing is malformed"),
     }
 }
 
@@ -165,12 +170,14 @@ mod tests {
 
     #[test]
     fn a_body_has_its_grace_and_then_its_rate() {
-        let whole = Duration::from_secs(9);
-        let pace = Pace { begun: Instant::now(), whole, rate: 1000, grace: Duration::from_secs(2) };
+        let total = Duration::from_secs(9);
+        let deadline =
+            BodyDeadline { begun: Instant::now(), total, rate: 1000, grace: Duration::from_secs(2) };
 
-        let seconds = [0, 500, 3000, 1_000_000].map(|bytes| (pace.next(bytes) - pace.begun).as_secs_f64());
+        let seconds =
+            [0, 500, 3000, 1_000_000].map(|bytes| (deadline.next(bytes) - deadline.begun).as_secs_f64());
 
         assert_eq!(seconds, [2.0, 2.5, 5.0, 9.0]);
-        assert_eq!(Pace { rate: 0, ..pace }.next(0) - pace.begun, whole, "0 is at any rate");
+        assert_eq!(BodyDeadline { rate: 0, ..deadline }.next(0) - deadline.begun, total, "0 is at any rate");
     }
 }

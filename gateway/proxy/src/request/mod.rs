@@ -6,8 +6,8 @@ mod body_rate;
 mod buffered_body;
 mod validation;
 
-pub(crate) use body_limit::{check_declared_length, within};
-pub(crate) use body_memory::Room;
-pub(crate) use body_rate::Arrival;
-pub(crate) use buffered_body::{Buffers, Whole, answer_expectation};
-pub(crate) use validation::admit;
+pub(crate) use body_limit::{check_declared_length, limit_wish};
+pub(crate) use body_memory::BodyMemory;
+pub(crate) use body_rate::BodyRateLimit;
+pub(crate) use buffered_body::{BodyBuffers, BufferedBody, send_continue};
+pub(crate) use validation::validate;

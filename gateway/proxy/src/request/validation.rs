@@ -1,4 +1,7 @@
-//! The first look at a request head.
+//! Validates a request head before anything else looks at it, and sets what the session needs for the rest of the request.
+//!
+//! The order matters: the bytes as they arrived are checked first, because Pingora's parsed form no longer shows how they could
+//! be read differently; then the parsed fields; then the target.
 
 use std::sync::Arc;
 
@@ -10,8 +13,8 @@ use crate::request_parts::edit_parts;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, RequestFraming, Violation, check_fields, check_raw_head, check_target};
 
-/// Sets what Pingora leaves open, and refuses what has more than one reading.
-pub(crate) fn admit(
+/// Sets the limits of the session, and refuses a request that is ambiguous.
+pub(crate) fn validate(
     session: &mut ServerSession,
     cx: &mut Ctx,
     settings: &ProxySettings,
@@ -25,7 +28,7 @@ pub(crate) fn admit(
         certificate: tls.and_then(|tls| tls.extension.get::<Arc<ClientCertificate>>()).cloned(),
     });
     if session.get_keepalive().is_some() {
-        // Without end for Pingora: the guarded stream bounds it with one timer per connection.
+        // No timeout of Pingora's: the guarded stream bounds it with one timer per connection.
         session.set_keepalive(Some(0));
     }
     session.set_read_timeout(Some(settings.read));

@@ -1,4 +1,7 @@
-//! The one place that turns problems into HTTP.
+//! Error responses: the one place that knows the status and the text of each kind of problem.
+//!
+//! The body is Onfido's own error envelope, so that every client library of Onfido parses it. It says nothing of the inside: the
+//! cause goes to the log.
 
 use std::time::Duration;
 
@@ -31,7 +34,7 @@ pub(crate) fn status(kind: ProblemKind) -> u16 {
     }
 }
 
-/// What the caller is told: a sentence that says nothing of the inside.
+/// The text for the caller.
 fn message(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::BadRequest => "The request is malformed or ambiguous",
@@ -55,12 +58,12 @@ fn message(kind: ProblemKind) -> &'static str {
     }
 }
 
-/// Builds the answer for a problem: Onfido's own error envelope, so that its client libraries parse it.
+/// Builds the response for a problem.
 ///
 /// # Errors
 ///
 /// Never with the statuses above; Pingora checks the head it builds.
-pub(crate) fn answer(kind: ProblemKind, request_id: RequestId) -> pingora::Result<(ResponseHeader, Bytes)> {
+pub(super) fn build(kind: ProblemKind, request_id: RequestId) -> pingora::Result<(ResponseHeader, Bytes)> {
     let body = serde_json::json!({
         "error": {
             "type": kind.code(),
@@ -77,9 +80,9 @@ pub(crate) fn answer(kind: ProblemKind, request_id: RequestId) -> pingora::Resul
     Ok((head, Bytes::from(body)))
 }
 
-/// The same as bytes, for a connection that is closed before Pingora knows of a request.
-pub(crate) fn last_answer(kind: ProblemKind, request_id: RequestId) -> Vec<u8> {
-    let Ok((head, body)) = answer(kind, request_id) else { return Vec::new() };
+/// The same as bytes, for a connection that is closed before Pingora has a request.
+pub(crate) fn raw_error_response(kind: ProblemKind, request_id: RequestId) -> Vec<u8> {
+    let Ok((head, body)) = build(kind, request_id) else { return Vec::new() };
     let reason = head.status.canonical_reason().unwrap_or_default();
     let mut bytes =
         format!("HTTP/1.1 {} {reason}\r\nConnection: close\r\n", head.status.as_str()).into_bytes();
@@ -94,23 +97,24 @@ pub(crate) fn last_answer(kind: ProblemKind, request_id: RequestId) -> Vec<u8> {
     bytes
 }
 
-/// The seconds of `Retry-After`: what the problem says, else a default where trying again makes sense.
-pub(crate) fn retry_after(error: &Error, kind: ProblemKind) -> Option<u64> {
-    let told = find_problem(error).and_then(Problem::retry_after);
-    let default = matches!(kind, ProblemKind::Unavailable | ProblemKind::Overloaded).then_some(RETRY_LATER);
-    told.or(default).map(|wait| wait.as_secs_f64().ceil() as u64)
+/// The seconds of `Retry-After`: those of the problem, else a default for problems that pass.
+pub(super) fn retry_after(error: &Error, kind: ProblemKind) -> Option<u64> {
+    let given = find_problem(error).and_then(Problem::retry_after);
+    let default =
+        matches!(kind, ProblemKind::Unavailable | ProblemKind::Overloaded).then_some(DEFAULT_RETRY_AFTER);
+    given.or(default).map(|wait| wait.as_secs_f64().ceil() as u64)
 }
 
-/// When a caller may try again what the gateway cannot do yet.
-const RETRY_LATER: Duration = Duration::from_secs(30);
+/// For problems that pass without a time of their own.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_last_answer_of_a_connection_is_one_whole_message() {
-        let bytes = last_answer(ProblemKind::HeaderTooLarge, RequestId::new());
+    fn a_raw_error_response_is_one_whole_message() {
+        let bytes = raw_error_response(ProblemKind::HeaderTooLarge, RequestId::new());
 
         let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -120,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_onfidos_envelope() {
+    fn the_body_is_onfidos_envelope() {
         let id = RequestId::new();
 
-        let (head, body) = answer(ProblemKind::UpstreamTimeout, id).unwrap();
+        let (head, body) = build(ProblemKind::UpstreamTimeout, id).unwrap();
 
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(head.status, 504);

@@ -3,5 +3,5 @@
 mod error_response;
 mod respond;
 
-pub(crate) use error_response::{last_answer, status};
+pub(crate) use error_response::{raw_error_response, status};
 pub(crate) use respond::{Responder, has_no_body};

@@ -27,11 +27,11 @@ pub(crate) struct Responder<'a> {
 // === impl Responder ===
 
 impl Responder<'_> {
-    /// Writes a plugin's answer.
+    /// Writes a plugin's response.
     ///
     /// # Errors
     ///
-    /// When the caller is gone, or the plugin's head is none.
+    /// When the caller is gone, or the head of the plugin is invalid.
     pub(crate) async fn respond(
         &mut self,
         session: &mut ServerSession,
@@ -49,7 +49,7 @@ impl Responder<'_> {
         write(session, head, body).await
     }
 
-    /// Writes the answer for a problem.
+    /// Writes the response for a problem.
     ///
     /// # Errors
     ///
@@ -60,16 +60,16 @@ impl Responder<'_> {
         error: &Error,
         kind: ProblemKind,
     ) -> Result<()> {
-        let (mut head, body) = error_response::answer(kind, self.cx.request_id())?;
+        let (mut head, body) = error_response::build(kind, self.cx.request_id())?;
         if kind == ProblemKind::MethodNotAllowed {
             head.insert_header(header::ALLOW, self.route.allow.clone())?;
         }
         if let Some(seconds) = error_response::retry_after(error, kind) {
             head.insert_header(header::RETRY_AFTER, seconds)?;
         }
-        // A plugin that fails on its own refusal must not take the refusal away.
+        // A plugin that fails here must not take the error response away.
         if self.finish_head(&mut head, session.req_header()).is_err() {
-            tracing::error!(request_id = %self.cx.request_id(), "a plugin failed on the gateway's own answer");
+            tracing::error!(request_id = %self.cx.request_id(), "a plugin failed on an error response of the gateway");
         }
         write(session, head, body).await
     }
@@ -90,7 +90,7 @@ impl Responder<'_> {
     }
 }
 
-/// Says whether nothing follows the head (RFC 9110, section 6.4.1).
+/// Returns whether no body follows the head (RFC 9110 §6.4.1).
 pub(crate) fn has_no_body(head: &ResponseHeader, method: &Method) -> bool {
     *method == Method::HEAD
         || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -109,6 +109,6 @@ async fn write(session: &mut ServerSession, head: ResponseHeader, body: Bytes) -
     write_within(limit, written).await.map_err(Error::into_down)
 }
 
-/// Where a message ends is the gateway's business, not a plugin's.
+/// Fields that frame the message: the gateway sets them, not a plugin.
 const FRAMING: [header::HeaderName; 4] =
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];

@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, header};
 use memchr::memchr;
 
 use super::connection::check_connection_options;
-use super::lookalikes::imitates_framing;
+use super::lookalikes::is_framing_lookalike;
 use super::violation::Violation;
 use crate::settings::MAX_HEAD_SIZE;
 
@@ -103,8 +103,8 @@ fn check_http2(head: &Parts) -> Result<(), Violation> {
     if fields.contains_key(header::TRANSFER_ENCODING) {
         return Err(Violation::TransferEncoding);
     }
-    if fields.keys().any(|name| imitates_framing(name.as_str().as_bytes())) {
-        return Err(Violation::FramingImitated);
+    if fields.keys().any(|name| is_framing_lookalike(name.as_str().as_bytes())) {
+        return Err(Violation::FramingLookalike);
     }
     check_http2_host(head)?;
     let mut lengths = fields.get_all(header::CONTENT_LENGTH).iter();
@@ -161,8 +161,8 @@ impl Framing {
         if name.last().is_none_or(|byte| matches!(byte, b' ' | b'\t')) {
             return Err(Violation::FieldName);
         }
-        if imitates_framing(name) {
-            return Err(Violation::FramingImitated);
+        if is_framing_lookalike(name) {
+            return Err(Violation::FramingLookalike);
         }
         // Only these three frame or address a message, and their names differ in length.
         if !matches!(name.len(), 4 | 14 | 17) {
@@ -190,7 +190,7 @@ impl Framing {
 
     /// One way to say where the message ends, at most.
     pub(super) fn once(self) -> Result<Self, Violation> {
-        if self.length && self.coding { Err(Violation::FramingTwice) } else { Ok(self) }
+        if self.length && self.coding { Err(Violation::AmbiguousFraming) } else { Ok(self) }
     }
 
     fn of_request(self) -> Result<RequestFraming, Violation> {
@@ -238,7 +238,10 @@ mod tests {
                 "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
                 Err(Violation::TransferEncoding),
             ),
-            ("Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n", Err(Violation::FramingTwice)),
+            (
+                "Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+                Err(Violation::AmbiguousFraming),
+            ),
             ("Host: a\r\nX: a\0b\r\n", Err(Violation::FieldValue)),
             ("Host: a\r\nX: a\rb\r\n", Err(Violation::FieldValue)),
             ("Host: a\r\nX : b\r\n", Err(Violation::FieldName)),

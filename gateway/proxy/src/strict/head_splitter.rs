@@ -4,7 +4,7 @@ use memchr::memmem;
 
 /// Finds the end of a head that arrives in pieces, and keeps the bytes behind it.
 #[derive(Debug, Default)]
-pub(crate) struct HeadEnd {
+pub(crate) struct HeadSplitter {
     /// How many bytes of the head's end came last; all of them once the head is over.
     matched: usize,
     /// Whether more than empty lines came, which may be sent before a request (RFC 9112 §2.2).
@@ -12,9 +12,9 @@ pub(crate) struct HeadEnd {
     bytes: Vec<u8>,
 }
 
-// === impl HeadEnd ===
+// === impl HeadSplitter ===
 
-impl HeadEnd {
+impl HeadSplitter {
     /// Looks at bytes that arrived before the head was parsed. Only CRLF ends its lines; others are refused with it.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
         if !self.begun {
@@ -78,7 +78,7 @@ mod tests {
         for (bytes, surplus) in rows {
             for first in 0..=bytes.len() {
                 for second in first..=bytes.len() {
-                    let mut found = HeadEnd::default();
+                    let mut found = HeadSplitter::default();
                     found.feed(&bytes[..first]);
                     found.feed(&bytes[first..second]);
                     found.feed(&bytes[second..]);

@@ -2,17 +2,17 @@
 
 /// Says whether a name is one that frames but for the signs between its words, as servers spell them that put fields into
 /// variables: `Content_Length`, `Transfer--Encoding`.
-pub(super) fn imitates_framing(name: &[u8]) -> bool {
+pub(super) fn is_framing_lookalike(name: &[u8]) -> bool {
     let exact: &[u8] = match name.first() {
         Some(b'c' | b'C') if name.len() >= CONTENT_LENGTH.len() - 1 => CONTENT_LENGTH,
         Some(b't' | b'T') if name.len() >= TRANSFER_ENCODING.len() - 1 => TRANSFER_ENCODING,
         Some(_) | None => return false,
     };
-    !name.eq_ignore_ascii_case(exact) && reads_as(name, exact)
+    !name.eq_ignore_ascii_case(exact) && equals_ignoring_separators(name, exact)
 }
 
 /// Says whether two names are the same but for case and the signs between their words.
-pub(crate) fn reads_as(name: &[u8], other: &[u8]) -> bool {
+pub(crate) fn equals_ignoring_separators(name: &[u8], other: &[u8]) -> bool {
     letters(name).eq(letters(other))
 }
 
@@ -25,19 +25,19 @@ const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
 #[cfg(test)]
 mod tests {
-    use super::imitates_framing;
+    use super::is_framing_lookalike;
 
     #[test]
     fn only_what_reads_alike_imitates() {
         for name in
             ["Content_Length", "content--length", "CONTENTLENGTH", "Transfer_Encoding", "Transfer-Encoding-"]
         {
-            assert!(imitates_framing(name.as_bytes()), "{name}");
+            assert!(is_framing_lookalike(name.as_bytes()), "{name}");
         }
         for name in
             ["Content-Length", "transfer-encoding", "Content-Type", "Content-Length-Hint", "Trailer", "", "c"]
         {
-            assert!(!imitates_framing(name.as_bytes()), "{name}");
+            assert!(!is_framing_lookalike(name.as_bytes()), "{name}");
         }
     }
 }

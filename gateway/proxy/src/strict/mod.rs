@@ -18,9 +18,9 @@ mod violation;
 
 pub(crate) use chunks::ChunkScan;
 pub(crate) use head::{RequestFraming, check_fields, check_raw_head};
-pub(crate) use head_splitter::HeadEnd;
+pub(crate) use head_splitter::HeadSplitter;
 pub(crate) use line::{LineScan, LineVerdict};
-pub(crate) use lookalikes::reads_as;
+pub(crate) use lookalikes::equals_ignoring_separators;
 pub(crate) use path::check_target;
 pub(crate) use response_head::{ResponseFraming, check_response_head};
 pub(crate) use violation::{MalformedBody, Violation};

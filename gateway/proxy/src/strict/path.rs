@@ -24,7 +24,7 @@ pub(crate) fn check_target(target: &[u8]) -> Result<(), Violation> {
         None => (target, [].as_slice()),
     };
     if memchr(b'\\', path).is_some() {
-        return Err(Violation::PathHidesSeparator);
+        return Err(Violation::EncodedSeparator);
     }
     if !escaped {
         return check_segments(path);
@@ -34,17 +34,17 @@ pub(crate) fn check_target(target: &[u8]) -> Result<(), Violation> {
 }
 
 fn check_escaped_path(path: &[u8]) -> Result<(), Violation> {
-    let decoded = decode(path).ok_or(Violation::PathEscape)?;
+    let decoded = decode(path).ok_or(Violation::MalformedEscape)?;
     // What is no UTF-8 some servers read as an overlong form of `.` or `/`.
     if decoded.iter().any(u8::is_ascii_control) || std::str::from_utf8(&decoded).is_err() {
-        return Err(Violation::PathEscape);
+        return Err(Violation::MalformedEscape);
     }
     // What still decodes is encoded twice: the next hop may decode once more than we did.
     let twice =
         decoded.windows(3).any(|w| matches!(w, [b'%', a, b] if hex(*a).is_some() && hex(*b).is_some()));
     let separators = |bytes: &[u8]| bytes.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     if twice || separators(&decoded) != separators(path) {
-        return Err(Violation::PathHidesSeparator);
+        return Err(Violation::EncodedSeparator);
     }
     check_segments(&decoded)
 }
@@ -58,7 +58,7 @@ fn check_segments(path: &[u8]) -> Result<(), Violation> {
         .split(|byte| *byte == b'/')
         .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())
         .any(|segment| segment == b"..");
-    if climbs { Err(Violation::PathClimbs) } else { Ok(()) }
+    if climbs { Err(Violation::PathTraversal) } else { Ok(()) }
 }
 
 /// A query may hold any escape but a malformed one or a NUL.
@@ -68,7 +68,7 @@ fn check_query(query: &[u8]) -> Result<(), Violation> {
     }
     match decode(query) {
         Some(decoded) if !decoded.contains(&0) => Ok(()),
-        Some(_) | None => Err(Violation::PathEscape),
+        Some(_) | None => Err(Violation::MalformedEscape),
     }
 }
 
@@ -105,24 +105,24 @@ mod tests {
             ("http://a/b", Err(Violation::Target)),
             ("*", Err(Violation::Target)),
             ("/a#b", Err(Violation::Target)),
-            ("/a/../b", Err(Violation::PathClimbs)),
-            ("/a/..", Err(Violation::PathClimbs)),
-            ("/a/%2e%2E/b", Err(Violation::PathClimbs)),
-            ("/a/.%2e/b", Err(Violation::PathClimbs)),
-            ("/a/..;x=1/b", Err(Violation::PathClimbs)),
-            ("/a%2fb", Err(Violation::PathHidesSeparator)),
-            ("/a%2Fb", Err(Violation::PathHidesSeparator)),
-            ("/a%5cb", Err(Violation::PathHidesSeparator)),
-            ("/a\\b", Err(Violation::PathHidesSeparator)),
-            ("/a/%252e%252e/b", Err(Violation::PathHidesSeparator)),
-            ("/a%252fb", Err(Violation::PathHidesSeparator)),
-            ("/a%00b", Err(Violation::PathEscape)),
-            ("/a%0d%0ab", Err(Violation::PathEscape)),
-            ("/a%zz", Err(Violation::PathEscape)),
-            ("/a/%c0%ae%c0%ae/b", Err(Violation::PathEscape)),
-            ("/a%c0%afb", Err(Violation::PathEscape)),
-            ("/a%2", Err(Violation::PathEscape)),
-            ("/a?b=%00", Err(Violation::PathEscape)),
+            ("/a/../b", Err(Violation::PathTraversal)),
+            ("/a/..", Err(Violation::PathTraversal)),
+            ("/a/%2e%2E/b", Err(Violation::PathTraversal)),
+            ("/a/.%2e/b", Err(Violation::PathTraversal)),
+            ("/a/..;x=1/b", Err(Violation::PathTraversal)),
+            ("/a%2fb", Err(Violation::EncodedSeparator)),
+            ("/a%2Fb", Err(Violation::EncodedSeparator)),
+            ("/a%5cb", Err(Violation::EncodedSeparator)),
+            ("/a\\b", Err(Violation::EncodedSeparator)),
+            ("/a/%252e%252e/b", Err(Violation::EncodedSeparator)),
+            ("/a%252fb", Err(Violation::EncodedSeparator)),
+            ("/a%00b", Err(Violation::MalformedEscape)),
+            ("/a%0d%0ab", Err(Violation::MalformedEscape)),
+            ("/a%zz", Err(Violation::MalformedEscape)),
+            ("/a/%c0%ae%c0%ae/b", Err(Violation::MalformedEscape)),
+            ("/a%c0%afb", Err(Violation::MalformedEscape)),
+            ("/a%2", Err(Violation::MalformedEscape)),
+            ("/a?b=%00", Err(Violation::MalformedEscape)),
         ];
 
         for (target, verdict) in rows {

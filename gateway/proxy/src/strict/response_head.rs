@@ -39,7 +39,7 @@ pub(crate) fn check_response_head(
     }
     let declares_body = framing.coding || framing.length;
     match (framing.coding, status.as_u16()) {
-        (_, 100..=199) if declares_body => Err(Violation::FramingTwice),
+        (_, 100..=199) if declares_body => Err(Violation::AmbiguousFraming),
         (true, 204) => Ok(ResponseFraming::Contradictory),
         (false, 204) if declares_body => Ok(ResponseFraming::Contradictory),
         (true, _) => Ok(ResponseFraming::Chunked),
@@ -63,8 +63,8 @@ mod tests {
             (204, "Content-Length: 3\r\n", Ok(Contradictory)),
             (204, "Transfer-Encoding: chunked\r\n", Ok(Contradictory)),
             (103, "Link: <a>\r\n", Ok(Other)),
-            (103, "Content-Length: 3\r\n", Err(Violation::FramingTwice)),
-            (200, "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", Err(Violation::FramingTwice)),
+            (103, "Content-Length: 3\r\n", Err(Violation::AmbiguousFraming)),
+            (200, "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", Err(Violation::AmbiguousFraming)),
             (200, "Content-Length: 3\r\nContent-Length: 3\r\n", Err(Violation::ContentLength)),
             (200, "Content-Length: 3, 3\r\n", Err(Violation::ContentLength)),
             (200, "Transfer-Encoding: chunked, identity\r\n", Err(Violation::TransferEncoding)),

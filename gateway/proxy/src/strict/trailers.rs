@@ -3,7 +3,7 @@
 //! Pingora drops trailers, so nothing acts on them here. They are refused all the same where they are not fields, or name
 //! a field that must not be a trailer: whoever reads the same bytes in front of the gateway may merge them.
 
-use super::lookalikes::imitates_framing;
+use super::lookalikes::is_framing_lookalike;
 use super::violation::MalformedBody;
 
 /// The position in a trailer section.
@@ -72,7 +72,7 @@ pub(super) fn is_token(byte: u8) -> bool {
 fn is_forbidden(name: &[u8]) -> bool {
     FORBIDDEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
         || FORBIDDEN.iter().any(|forbidden| name == forbidden.as_bytes())
-        || imitates_framing(name)
+        || is_framing_lookalike(name)
 }
 
 /// As large as Pingora lets a partial chunk line be.

@@ -15,8 +15,8 @@ pub(crate) enum Violation {
     FieldName,
     FieldValue,
     HeaderTooLarge,
-    FramingTwice,
-    FramingImitated,
+    AmbiguousFraming,
+    FramingLookalike,
     ContentTypeRepeated,
     ContentLength,
     TransferEncoding,
@@ -29,9 +29,9 @@ pub(crate) enum Violation {
     Expectation,
     Method,
     Target,
-    PathClimbs,
-    PathHidesSeparator,
-    PathEscape,
+    PathTraversal,
+    EncodedSeparator,
+    MalformedEscape,
 }
 
 /// A chunked body that has more than one reading.
@@ -66,8 +66,8 @@ impl Violation {
             | Self::FoldedField
             | Self::FieldName
             | Self::FieldValue
-            | Self::FramingTwice
-            | Self::FramingImitated
+            | Self::AmbiguousFraming
+            | Self::FramingLookalike
             | Self::ContentTypeRepeated
             | Self::ContentLength
             | Self::TransferEncoding
@@ -78,9 +78,9 @@ impl Violation {
             | Self::ConnectionOption
             | Self::Upgrade
             | Self::Target
-            | Self::PathClimbs
-            | Self::PathHidesSeparator
-            | Self::PathEscape => ProblemKind::BadRequest,
+            | Self::PathTraversal
+            | Self::EncodedSeparator
+            | Self::MalformedEscape => ProblemKind::BadRequest,
         }
     }
 }
@@ -97,8 +97,8 @@ impl fmt::Display for Violation {
             Self::HeaderTooLarge => {
                 return write!(f, "the header block is over {} KiB", MAX_HEAD_SIZE / 1024);
             }
-            Self::FramingTwice => "Content-Length and Transfer-Encoding together (RFC 9112 §6.1)",
-            Self::FramingImitated => "a field name reads like one that frames, and is none (RFC 9112 §6)",
+            Self::AmbiguousFraming => "Content-Length and Transfer-Encoding together (RFC 9112 §6.1)",
+            Self::FramingLookalike => "a field name reads like one that frames, and is none (RFC 9112 §6)",
             Self::ContentTypeRepeated => "Content-Type is repeated (RFC 9110 §8.3)",
             Self::ContentLength => "Content-Length is repeated or no number (RFC 9110 §8.6)",
             Self::TransferEncoding => "Transfer-Encoding is repeated or not `chunked` (RFC 9112 §6.1)",
@@ -110,9 +110,9 @@ impl fmt::Display for Violation {
             Self::Expectation => "only the expectation 100-continue is met (RFC 9110 §10.1.1)",
             Self::Method => "CONNECT and TRACE are not offered",
             Self::Target => "the target is not in origin form (RFC 9112 §3.2.1)",
-            Self::PathClimbs => "the path climbs with `..`",
-            Self::PathHidesSeparator => "the path hides a separator or is encoded twice",
-            Self::PathEscape => "a percent escape is malformed, hides a control byte or is no UTF-8",
+            Self::PathTraversal => "the path climbs with `..`",
+            Self::EncodedSeparator => "the path hides a separator or is encoded twice",
+            Self::MalformedEscape => "a percent escape is malformed, hides a control byte or is no UTF-8",
         };
         f.write_str(text)
     }

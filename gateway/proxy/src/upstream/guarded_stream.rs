@@ -13,7 +13,7 @@ use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::stream_wrapper::delegate_io;
-use crate::strict::{ChunkScan, HeadEnd, MalformedBody, ResponseFraming};
+use crate::strict::{ChunkScan, HeadSplitter, MalformedBody, ResponseFraming};
 
 /// A connection to an upstream that follows the responses on it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct GuardedStream {
 #[derive(Debug)]
 enum Position {
     /// A head, or what came together with it.
-    Head(HeadEnd),
+    Head(HeadSplitter),
     /// A body whose end does not depend on its bytes, or none.
     Opaque,
     /// A chunked body.
@@ -62,7 +62,7 @@ impl GuardedStream {
     pub(super) fn begin_next_head(&self) {
         let mut position = self.position();
         if let Position::Head(head) = &*position {
-            let mut next = HeadEnd::default();
+            let mut next = HeadSplitter::default();
             next.feed(head.rest());
             *position = Position::Head(next);
         }
@@ -104,7 +104,7 @@ impl GuardedStream {
 
 impl Position {
     fn head() -> Self {
-        Self::Head(HeadEnd::default())
+        Self::Head(HeadSplitter::default())
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {

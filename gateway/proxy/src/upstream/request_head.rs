@@ -13,7 +13,7 @@ use pingora_http::RequestHeader;
 
 use crate::hop_by_hop::{is_hop_by_hop, nominated};
 use crate::request_parts::edit_parts;
-use crate::strict::reads_as;
+use crate::strict::equals_ignoring_separators;
 
 /// Removes the fields that must not go on, addresses the request to the target, and names the trace that the
 /// upstream's work belongs to.
@@ -111,7 +111,7 @@ fn must_not_be_forwarded(name: &HeaderName) -> bool {
 /// Returns whether a field asks some server for another method, with any separators between its words: servers that put fields
 /// into environment variables (CGI) read `X_HTTP_METHOD_OVERRIDE` as well.
 fn is_method_override(name: &str) -> bool {
-    METHOD_OVERRIDES.iter().any(|known| reads_as(name.as_bytes(), known.as_bytes()))
+    METHOD_OVERRIDES.iter().any(|known| equals_ignoring_separators(name.as_bytes(), known.as_bytes()))
 }
 
 const METHOD_OVERRIDES: [&str; 5] =
