@@ -1,4 +1,4 @@
-//! Doors for fuzzers to what reads callers' bytes.
+//! Entry points for fuzz targets: the parsers of callers' bytes.
 
 use pingora_http::RequestHeader;
 
@@ -71,7 +71,7 @@ pub fn chunks(bytes: &[u8], cut: usize) {
     assert!(end.is_none() || end == end_of_chunked(bytes), "two readings of one body");
 }
 
-/// Where a chunked body ends for who takes more than the grammar.
+/// Where a chunked body ends for a lenient reader.
 fn end_of_chunked(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

@@ -1,4 +1,4 @@
-//! What of an answer's head is for the gateway alone.
+//! Fields and switches of protocol that end at this hop (RFC 9110 §7.6.1, §7.8).
 
 use http::{HeaderMap, StatusCode, header};
 use kyc_model::{Problem, ProblemKind};
@@ -11,13 +11,16 @@ use pingora_http::ResponseHeader;
 /// [`ProblemKind::UpstreamError`].
 pub(crate) fn check_switch(head: &ResponseHeader) -> Result<(), Problem> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Problem::new(ProblemKind::UpstreamError, "the upstream switches protocols unasked"));
+        return Err(Problem::new(
+            ProblemKind::UpstreamError,
+            "the upstream switches protocols although no request asks for it",
+        ));
     }
     Ok(())
 }
 
-/// Removes the fields that end at this hop (RFC 9110 §7.6.1): the known ones, and those that `Connection` names. Pingora
-/// frames the message and writes a `Connection` of its own.
+/// Removes the hop-by-hop fields of a response: the known ones, and those that `Connection` names. Pingora frames the message and
+/// writes a `Connection` of its own.
 pub(crate) fn strip_hop_by_hop(head: &mut ResponseHeader) {
     for name in nominated(&head.headers) {
         head.remove_header(&name);
@@ -27,20 +30,21 @@ pub(crate) fn strip_hop_by_hop(head: &mut ResponseHeader) {
     }
 }
 
-/// The fields that `Connection` names, but for those that say where the message ends: nobody may take them away.
+/// The fields that `Connection` names, but for those that frame the message: removing them would change where it ends.
 pub(crate) fn nominated(fields: &HeaderMap) -> Vec<header::HeaderName> {
     let mut named = Vec::new();
     for value in fields.get_all(header::CONNECTION) {
         let options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        let known =
-            |option: &&[u8]| !OPTIONS.iter().any(|known| option.eq_ignore_ascii_case(known.as_bytes()));
+        let known = |option: &&[u8]| {
+            !NON_FIELD_OPTIONS.iter().any(|known| option.eq_ignore_ascii_case(known.as_bytes()))
+        };
         named.extend(options.filter(known).filter_map(|option| header::HeaderName::from_bytes(option).ok()));
     }
     named.retain(|name| !FRAMING.contains(name));
     named
 }
 
-/// Says whether a field ends at this hop in requests and in answers.
+/// Returns whether a field is hop-by-hop, in requests and in responses.
 pub(crate) fn is_hop_by_hop(name: &header::HeaderName) -> bool {
     let name = name.as_str();
     match name.as_bytes().first() {
@@ -53,9 +57,9 @@ pub(crate) fn is_hop_by_hop(name: &header::HeaderName) -> bool {
     }
 }
 
-/// What `Connection` says without naming a field.
-const OPTIONS: [&str; 2] = ["close", "keep-alive"];
-/// Where a message ends.
+/// Options of `Connection` that name no field.
+const NON_FIELD_OPTIONS: [&str; 2] = ["close", "keep-alive"];
+/// Fields that frame a message.
 const FRAMING: [header::HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
 
 #[cfg(test)]

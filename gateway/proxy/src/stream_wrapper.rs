@@ -1,4 +1,6 @@
-//! What a stream around another one passes on unchanged.
+//! Lets a type that wraps a Pingora `Stream` be one: all traits but reading and writing are delegated.
+//!
+//! Both guarded streams need the same seven traits. `Box<dyn IO>` takes only a type that implements all of them.
 
 pub(crate) use async_trait::async_trait;
 pub(crate) use pingora::protocols::raw_connect::ProxyDigest;
@@ -8,7 +10,7 @@ pub(crate) use pingora::protocols::{
     UniqueID, UniqueIDType,
 };
 
-/// Makes a type with a field `inner` of Pingora's `Stream` one that Pingora's sessions take, but for reading and writing.
+/// Delegates to the field `inner` what a stream needs besides reading and writing.
 macro_rules! delegate_io {
     ($stream:ty) => {
         #[$crate::stream_wrapper::async_trait]

@@ -1,7 +1,7 @@
-//! How long a write may take.
+//! Limits the time of a write.
 //!
-//! Pingora's sessions bound each write of a body, but neither that of a head nor the one that ends a body: whoever reads
-//! nothing would hold its exchange, and its tenant's place at the upstream, for ever.
+//! Pingora's sessions limit each write of a body, but neither that of a head nor the one that ends a body: a peer that reads
+//! nothing would hold its exchange, and its tenant's place at the upstream, without end.
 
 use std::time::Duration;
 

@@ -95,7 +95,7 @@ impl HeadGuard {
 
     /// Reads the chunked body of the accepted head strictly, beginning with what came together with the head.
     pub(super) fn guard_chunked_body(&self) -> Result<(), MalformedBody> {
-        ChunkScan::default().feed(self.splitter.rest())?;
+        ChunkScan::default().feed(self.splitter.body_prefix())?;
         self.state.store(CHUNKED_BODY, Ordering::Relaxed);
         Ok(())
     }
@@ -109,7 +109,7 @@ impl HeadGuard {
     pub(super) fn feed_body(&mut self, bytes: &[u8]) -> Result<(), MalformedBody> {
         if *self.state.get_mut() == CHUNKED_BODY {
             let mut scan = ChunkScan::default();
-            scan.feed(self.splitter.rest())?;
+            scan.feed(self.splitter.body_prefix())?;
             self.chunked_body = Some(scan);
             *self.state.get_mut() = HEAD_ACCEPTED;
         }

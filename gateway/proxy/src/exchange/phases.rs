@@ -39,7 +39,7 @@ impl Proxy {
         exchange.route = found.route;
         exchange.cx.set_params(found.params);
         let route = Arc::clone(&exchange.route);
-        if !route.takes(&session.req_header().method) {
+        if !route.allows(&session.req_header().method) {
             return Err(refuse(ProblemKind::MethodNotAllowed, "the route does not take this method"));
         }
         if let Flow::Respond(response) =

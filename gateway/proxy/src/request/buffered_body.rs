@@ -51,7 +51,7 @@ struct BodyDeadline {
 impl BodyBuffers {
     /// Divides the memory among the routes that buffer bodies.
     pub(crate) fn new(routes: &RouteTable, settings: &ProxySettings) -> Self {
-        let names: Vec<String> = routes.reading().map(str::to_owned).collect();
+        let names: Vec<String> = routes.buffering().map(str::to_owned).collect();
         let routes = names.len();
         Self {
             pools: names.into_iter().map(|name| (name, MemoryPool::new(settings, routes))).collect(),

@@ -1,4 +1,7 @@
-//! The plugins of a route, sorted by phase when the configuration loads.
+//! The plugins of a route, as one list per phase, compiled when the configuration loads.
+//!
+//! So a request meets only plugins that take part in a phase. Response phases run in reverse: the plugin that saw the request
+//! first sees the response last.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +10,7 @@ use bytes::Bytes;
 use kyc_plugin_api::{Ctx, Flow, Outcome, Phases, Plugin, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
-/// One list per phase. A phase that no plugin names is an empty list.
+/// One list of plugins per phase; empty for a phase that no plugin takes part in.
 #[derive(Default)]
 pub struct Chains {
     request: Vec<Arc<dyn Plugin>>,
@@ -37,26 +40,26 @@ impl Chains {
         }
     }
 
-    /// Says whether a plugin may ask for whole bodies.
-    pub(crate) fn reads_bodies(&self) -> bool {
+    /// Returns whether a plugin of the chain may ask for whole request bodies.
+    pub(crate) fn buffers_bodies(&self) -> bool {
         !self.request_body.is_empty()
     }
 
-    /// Runs the head phase until a plugin answers.
+    /// Runs the request phase until a plugin responds.
     ///
     /// # Errors
     ///
     /// The first plugin's problem.
     pub fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
         for plugin in &self.request {
-            if let Flow::Respond(answer) = plugin.request_filter(head, cx)? {
-                return Ok(Flow::Respond(answer));
+            if let Flow::Respond(response) = plugin.request_filter(head, cx)? {
+                return Ok(Flow::Respond(response));
             }
         }
         Ok(Flow::Next)
     }
 
-    /// Runs the body phase until a plugin answers.
+    /// Runs the request body phase until a plugin responds.
     ///
     /// # Errors
     ///
@@ -68,14 +71,14 @@ impl Chains {
         cx: &mut Ctx,
     ) -> Result<Flow> {
         for plugin in &self.request_body {
-            if let Flow::Respond(answer) = plugin.request_body_filter(head, body, cx).await? {
-                return Ok(Flow::Respond(answer));
+            if let Flow::Respond(response) = plugin.request_body_filter(head, body, cx).await? {
+                return Ok(Flow::Respond(response));
             }
         }
         Ok(Flow::Next)
     }
 
-    /// Runs the phase before the upstream.
+    /// Runs the upstream request phase.
     ///
     /// # Errors
     ///
@@ -107,7 +110,7 @@ impl Chains {
         self.response_body.iter().try_for_each(|plugin| plugin.response_body_filter(chunk, end, cx))
     }
 
-    /// Tells every plugin that asked how the request ended.
+    /// Runs the logging phase.
     pub fn logging(&self, outcome: &Outcome, cx: &Ctx) {
         for plugin in &self.logging {
             plugin.logging(outcome, cx);

@@ -1,4 +1,4 @@
-//! Which route a path belongs to.
+//! The table of routes: which route has a path.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Route {
 #[derive(Clone, Debug)]
 pub struct RouteTable {
     router: matchit::Router<usize>,
-    /// `None`: not from here.
+    /// `None`: a route that this listener does not serve.
     routes: Vec<Option<Arc<CompiledRoute>>>,
     unrouted: Arc<CompiledRoute>,
 }
@@ -133,16 +133,16 @@ impl RouteTable {
         Some(RouteMatch { route, params: found.params.iter().collect() })
     }
 
-    /// The names of the routes that read bodies whole.
-    pub(crate) fn reading(&self) -> impl Iterator<Item = &str> {
+    /// The names of the routes that buffer request bodies.
+    pub(crate) fn buffering(&self) -> impl Iterator<Item = &str> {
         self.routes
             .iter()
             .flatten()
-            .filter(|route| route.chains.reads_bodies())
+            .filter(|route| route.chains.buffers_bodies())
             .map(|route| route.name.as_str())
     }
 
-    /// What requests count under while no route was found.
+    /// The route that requests count for until one is found.
     pub(crate) fn unrouted(&self) -> &Arc<CompiledRoute> {
         &self.unrouted
     }
@@ -180,8 +180,8 @@ impl CompiledRoute {
         Self::new(route, metrics)
     }
 
-    /// Says whether the route takes a method.
-    pub(crate) fn takes(&self, method: &Method) -> bool {
+    /// Returns whether the route takes a method.
+    pub(crate) fn allows(&self, method: &Method) -> bool {
         self.methods.is_empty() || self.methods.contains(method)
     }
 }

@@ -1,10 +1,10 @@
-//! Follows a chunked body byte by byte (RFC 9112 §7.1), beside Pingora's own reader.
+//! Reads a chunked body strictly (RFC 9112 §7.1), beside Pingora's own reader (ADR 18).
 //!
 //! Pingora's reader takes a bare line feed inside a chunk extension, an empty size and space behind the size, and skips
 //! trailers without looking at them. A proxy in front that reads the same bytes differently then disagrees with the
 //! gateway about where a request ends, and what it forwarded as a body is served as the next request (RFC 9112 §11.2,
-//! CVE-2025-55315). This reader takes only what the grammar generates, on which the lax one agrees with everybody; what
-//! it refuses, Pingora never sees.
+//! CVE-2025-55315). This reader takes only what the grammar generates, on which all readers agree; Pingora never sees what it
+//! refuses.
 
 use super::trailers::Trailers;
 use super::violation::MalformedBody;
@@ -36,7 +36,7 @@ enum State {
     DataFeed,
     /// The trailer section.
     Trailers,
-    /// The body is over.
+    /// The body is complete.
     Done,
     /// What was read was malformed; nothing behind it is read.
     Malformed(MalformedBody),
@@ -45,7 +45,7 @@ enum State {
 // === impl ChunkScan ===
 
 impl ChunkScan {
-    /// Reads on. What follows the body is not looked at.
+    /// Reads on; bytes after the body are ignored.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl ChunkScan {
         Ok(())
     }
 
-    /// Says whether the body is over.
+    /// Returns whether the body is complete.
     pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
     }
@@ -107,7 +107,7 @@ fn step(state: State, byte: u8) -> Result<State, MalformedBody> {
         },
         State::Extension { bytes, size } => match byte {
             b'\r' => Ok(State::LineFeed { size }),
-            // The tab would be allowed in a quoted string. Nobody sends it, and parsers differ in it.
+            // The grammar allows a tab in a quoted string. No known client sends one, and parsers differ in it.
             0x00..=0x1f | 0x7f => Err(MalformedBody::ChunkLine),
             _ if bytes < MAX_EXTENSION => Ok(State::Extension { bytes: bytes + 1, size }),
             _ => Err(MalformedBody::ChunkLine),
@@ -124,7 +124,7 @@ fn step(state: State, byte: u8) -> Result<State, MalformedBody> {
     }
 }
 
-/// More digits have no value in 64 bits.
+/// A size with more digits may not fit into 64 bits.
 const MAX_DIGITS: u8 = 16;
 /// Extensions carry at most a signature. A long one makes each byte of a body cost a page of reading (CVE-2023-39326).
 const MAX_EXTENSION: u16 = 256;

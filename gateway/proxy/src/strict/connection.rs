@@ -1,4 +1,7 @@
-//! The options of `Connection`.
+//! The rules for the options of `Connection`.
+//!
+//! Each option names a field that the next hop removes. A caller that names a field of the gateway, such as `X-Request-Id`, would
+//! have it removed behind the checks (hop-by-hop header abuse).
 
 use http::{HeaderMap, header};
 use kyc_model::REQUEST_ID_HEADER;
@@ -16,8 +19,8 @@ pub(super) fn check_connection_options(fields: &HeaderMap) -> Result<(), Violati
     let options =
         values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     for (count, option) in options.filter(|option| !option.is_empty()).enumerate() {
-        let is_needed = NOT_NOMINATED.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(option));
-        if count >= MAX_CONNECTION_OPTIONS || is_needed || !option.iter().copied().all(is_token) {
+        let is_protected = MUST_NOT_BE_NAMED.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(option));
+        if count >= MAX_CONNECTION_OPTIONS || is_protected || !option.iter().copied().all(is_token) {
             return Err(Violation::ConnectionOption);
         }
     }
@@ -25,7 +28,7 @@ pub(super) fn check_connection_options(fields: &HeaderMap) -> Result<(), Violati
 }
 
 /// Fields that `Connection` must not remove on the way.
-const NOT_NOMINATED: [&str; 10] = [
+const MUST_NOT_BE_NAMED: [&str; 10] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -37,7 +40,7 @@ const NOT_NOMINATED: [&str; 10] = [
     "x-forwarded-host",
     "x-forwarded-proto",
 ];
-/// Nobody names more, and each one costs a search.
+/// No known client names more, and each one costs a search.
 const MAX_CONNECTION_OPTIONS: usize = 9;
 
 #[cfg(test)]

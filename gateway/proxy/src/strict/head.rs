@@ -1,4 +1,4 @@
-//! The rules for the header block.
+//! The rules for request heads.
 
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
@@ -51,8 +51,8 @@ pub(super) fn scan(head: &[u8]) -> Result<Framing, Violation> {
     Ok(framing)
 }
 
-/// Looks at every byte in one pass without a branch, which the compiler does 32 bytes at a time: control bytes
-/// but the tab belong nowhere (RFC 9110 §5.5), and a carriage return only before a line feed.
+/// Checks every byte in one pass without a branch, which the compiler vectorizes: control characters but the tab belong
+/// nowhere (RFC 9110 §5.5), and a carriage return only before a line feed.
 fn check_bytes(head: &[u8]) -> Result<(), Violation> {
     let next = head.get(1..).unwrap_or_default();
     let illegal = head.iter().zip(next).fold(0_u8, |found, (&byte, &next)| {
@@ -69,7 +69,7 @@ fn check_bytes(head: &[u8]) -> Result<(), Violation> {
 /// The first [`Violation`].
 pub(crate) fn check_fields(head: &Parts, http2: bool) -> Result<(), Violation> {
     let (method, fields) = (&head.method, &head.headers);
-    // Methods are case-sensitive (RFC 9110 §9.1), but not every server keeps to that.
+    // Methods are case-sensitive (RFC 9110 §9.1), but not every server treats them so.
     if matches!(*method, Method::CONNECT | Method::TRACE) || is_refused(method) {
         return Err(Violation::Method);
     }
@@ -139,7 +139,7 @@ fn is_refused(method: &Method) -> bool {
     ["connect", "trace"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
 }
 
-/// The fields that say where a message ends and whom it is for.
+/// The fields that frame and address a message.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Framing {
     pub(super) length: bool,
@@ -164,7 +164,7 @@ impl Framing {
         if is_framing_lookalike(name) {
             return Err(Violation::FramingLookalike);
         }
-        // Only these three frame or address a message, and their names differ in length.
+        // Only three fields frame or address a message, and their names differ in length.
         if !matches!(name.len(), 4 | 14 | 17) {
             return Ok(());
         }
@@ -188,13 +188,13 @@ impl Framing {
         Ok(())
     }
 
-    /// One way to say where the message ends, at most.
-    pub(super) fn once(self) -> Result<Self, Violation> {
+    /// Refuses two ways to frame the message.
+    pub(super) fn unambiguous(self) -> Result<Self, Violation> {
         if self.length && self.coding { Err(Violation::AmbiguousFraming) } else { Ok(self) }
     }
 
     fn of_request(self) -> Result<RequestFraming, Violation> {
-        match (self.once()?.host, self.coding) {
+        match (self.unambiguous()?.host, self.coding) {
             (false, _) => Err(Violation::HostMissing),
             (true, true) => Ok(RequestFraming::Chunked),
             (true, false) => Ok(RequestFraming::Other),
@@ -202,7 +202,7 @@ impl Framing {
     }
 }
 
-/// Digits only, few enough for any `u64`: `+2`, `0x10`, `1,1` and overflow have two readings.
+/// Digits only, few enough for any `u64`: parsers differ in `+2`, `0x10`, `1,1` and overflow.
 fn is_number(value: &[u8]) -> bool {
     (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
 }

@@ -1,64 +1,67 @@
-//! The end of a message head in the bytes as they arrive, and what came together with it: the begin of the body.
+//! Finds where a message head ends in the bytes as they arrive, and keeps the first bytes of the body that came with it.
+//!
+//! Pingora does not say how many bytes of its buffer belong to the body, so whoever reads a chunked body strictly beside it needs
+//! those bytes from here.
 
 use memchr::memmem;
 
-/// Finds the end of a head that arrives in pieces, and keeps the bytes behind it.
+/// Splits a head that arrives in pieces from the bytes behind it.
 #[derive(Debug, Default)]
 pub(crate) struct HeadSplitter {
-    /// How many bytes of the head's end came last; all of them once the head is over.
+    /// How many bytes of the empty line that ends the head came last; all of them once the head is complete.
     matched: usize,
-    /// Whether more than empty lines came, which may be sent before a request (RFC 9112 §2.2).
-    begun: bool,
-    bytes: Vec<u8>,
+    /// Whether more than the empty lines came that may precede a request (RFC 9112 §2.2).
+    has_begun: bool,
+    body_prefix: Vec<u8>,
 }
 
 // === impl HeadSplitter ===
 
 impl HeadSplitter {
-    /// Looks at bytes that arrived before the head was parsed. Only CRLF ends its lines; others are refused with it.
+    /// Takes bytes that arrived before the head was parsed. Only CRLF ends a line here: a head with others is refused anyway.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
-        if !self.begun {
+        if !self.has_begun {
             let first = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
             bytes = first.and_then(|first| bytes.get(first..)).unwrap_or_default();
-            self.begun = first.is_some();
+            self.has_begun = first.is_some();
         }
-        while self.matched < END.len() {
+        while self.matched < HEAD_END.len() {
             if self.matched == 0
-                && let Some(at) = memmem::find(bytes, END)
+                && let Some(at) = memmem::find(bytes, HEAD_END)
             {
-                self.matched = END.len();
-                bytes = bytes.get(at + END.len()..).unwrap_or_default();
+                self.matched = HEAD_END.len();
+                bytes = bytes.get(at + HEAD_END.len()..).unwrap_or_default();
                 break;
             }
             let Some((&byte, rest)) = bytes.split_first() else { return };
-            // Without a whole end in the bytes, only their last ones can begin one.
-            let skip = if self.matched == 0 { rest.len().saturating_sub(END.len()) } else { 0 };
+            // The whole end is not in the bytes, so only their last ones can begin it.
+            let skip = if self.matched == 0 { rest.len().saturating_sub(HEAD_END.len()) } else { 0 };
             if skip > 0 {
                 bytes = bytes.get(skip..).unwrap_or_default();
                 continue;
             }
             self.matched = match (self.matched, byte) {
-                (matched, byte) if END.get(matched) == Some(&byte) => matched + 1,
+                (matched, byte) if HEAD_END.get(matched) == Some(&byte) => matched + 1,
                 (_, b'\r') => 1,
                 (_, _) => 0,
             };
             bytes = rest;
         }
-        self.bytes.extend_from_slice(bytes);
+        self.body_prefix.extend_from_slice(bytes);
     }
 
-    /// Says whether the empty line that ends the head came.
-    pub(crate) fn is_found(&self) -> bool {
-        self.matched == END.len()
+    /// Returns whether the empty line that ends the head came.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.matched == HEAD_END.len()
     }
 
     /// The bytes behind the head.
-    pub(crate) fn rest(&self) -> &[u8] {
-        &self.bytes
+    pub(crate) fn body_prefix(&self) -> &[u8] {
+        &self.body_prefix
     }
 }
 
-const END: &[u8] = b"\r\n\r\n";
+const HEAD_END: &[u8] = b"\r\n\r\n";
 
 #[cfg(test)]
 mod tests {
@@ -78,11 +81,11 @@ mod tests {
         for (bytes, surplus) in rows {
             for first in 0..=bytes.len() {
                 for second in first..=bytes.len() {
-                    let mut found = HeadSplitter::default();
-                    found.feed(&bytes[..first]);
-                    found.feed(&bytes[first..second]);
-                    found.feed(&bytes[second..]);
-                    assert_eq!(found.rest(), surplus, "{} {first} {second}", bytes.escape_ascii());
+                    let mut splitter = HeadSplitter::default();
+                    splitter.feed(&bytes[..first]);
+                    splitter.feed(&bytes[first..second]);
+                    splitter.feed(&bytes[second..]);
+                    assert_eq!(splitter.body_prefix(), surplus, "{} {first} {second}", bytes.escape_ascii());
                 }
             }
         }

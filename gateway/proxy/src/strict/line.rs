@@ -1,4 +1,4 @@
-//! Watches the request line as it arrives, since Pingora escapes illegal bytes in it before anyone can look.
+//! Reads the request line strictly as it arrives: Pingora escapes illegal bytes in it before anyone else can see them.
 
 use memchr::{memchr, memrchr};
 
@@ -20,19 +20,19 @@ pub(crate) enum LineScan {
     Done(LineVerdict),
 }
 
-/// How the line was.
+/// Whether a request line follows the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineVerdict {
-    /// As the grammar wants it.
+    /// According to the grammar.
     Strict,
-    /// With bytes or spaces that do not belong there.
+    /// With bytes or spaces that the grammar does not allow.
     Lax,
 }
 
 // === impl LineScan ===
 
 impl LineScan {
-    /// Reads on; bytes after the line are not looked at.
+    /// Reads on; bytes after the line are ignored.
     pub(crate) fn feed(mut self, bytes: &[u8]) -> Self {
         if self == Self::Start
             && let Some(end) = memchr(b'\n', bytes)
@@ -82,7 +82,7 @@ impl LineScan {
     }
 }
 
-/// Recognises a whole strict line at once, which nearly every one is; the others are read byte by byte.
+/// Recognises a whole strict line at once, as nearly every line is; others are read byte by byte.
 fn is_plain(line: &[u8]) -> bool {
     let (Some(first), Some(last)) = (memchr(b' ', line), memrchr(b' ', line)) else { return false };
     let parts = (line.get(..first), line.get(first + 1..last), line.get(last + 1..));

@@ -1,7 +1,9 @@
-//! Names that some servers take for the ones that frame.
+//! Field names that some servers take for `Content-Length` or `Transfer-Encoding`.
+//!
+//! Servers that put fields into environment variables (CGI, WSGI) do not tell `_` from `-`. A `Content_Length` that is an unknown
+//! field here frames the body there, and the two disagree about where the next request begins.
 
-/// Says whether a name is one that frames but for the signs between its words, as servers spell them that put fields into
-/// variables: `Content_Length`, `Transfer--Encoding`.
+/// Returns whether a name equals one of the two but for the separators between its words: `Content_Length`, `Transfer--Encoding`.
 pub(super) fn is_framing_lookalike(name: &[u8]) -> bool {
     let exact: &[u8] = match name.first() {
         Some(b'c' | b'C') if name.len() >= CONTENT_LENGTH.len() - 1 => CONTENT_LENGTH,
@@ -11,7 +13,7 @@ pub(super) fn is_framing_lookalike(name: &[u8]) -> bool {
     !name.eq_ignore_ascii_case(exact) && equals_ignoring_separators(name, exact)
 }
 
-/// Says whether two names are the same but for case and the signs between their words.
+/// Returns whether two names are equal but for case and separators.
 pub(crate) fn equals_ignoring_separators(name: &[u8], other: &[u8]) -> bool {
     letters(name).eq(letters(other))
 }
@@ -28,7 +30,7 @@ mod tests {
     use super::is_framing_lookalike;
 
     #[test]
-    fn only_what_reads_alike_imitates() {
+    fn only_names_that_differ_in_separators_are_lookalikes() {
         for name in
             ["Content_Length", "content--length", "CONTENTLENGTH", "Transfer_Encoding", "Transfer-Encoding-"]
         {

@@ -1,9 +1,9 @@
-//! The strict reading of a request, before any credential is attached.
+//! Strict parsing of requests before any credential is attached, and of responses before they are forwarded.
 //!
-//! Pingora parses leniently: it drops `Content-Length` beside `Transfer-Encoding`, takes a missing `Host`,
-//! bare line feeds and illegal bytes in the target (which it escapes). Two parsers that read one request
-//! differently are how requests are smuggled, so whatever has two readings is refused here, on the bytes as
-//! they arrived.
+//! Pingora parses leniently: it drops `Content-Length` beside `Transfer-Encoding`, takes a missing `Host`, bare line feeds and
+//! illegal bytes in the target (which it escapes). Request smuggling needs two parsers that read one request differently, so
+//! everything ambiguous is refused here, on the bytes as they arrived (ADR 2). Nothing is repaired: a repaired request is what
+//! the next parser may read differently.
 
 mod chunks;
 mod connection;

@@ -1,10 +1,13 @@
 //! The rules for the request target.
+//!
+//! Routes and permissions are decided by the path as it stands, so a path that the next server may decode to another one is
+//! refused: `..` segments, encoded separators, double encoding.
 
 use memchr::memchr;
 
 use super::violation::Violation;
 
-/// Checks a target: origin form, and a path whose decoded form neither climbs nor hides a separator.
+/// Checks a target: origin form, and a path whose decoded form has no `..` segment and no further separator.
 ///
 /// # Errors
 ///
@@ -35,11 +38,11 @@ pub(crate) fn check_target(target: &[u8]) -> Result<(), Violation> {
 
 fn check_escaped_path(path: &[u8]) -> Result<(), Violation> {
     let decoded = decode(path).ok_or(Violation::MalformedEscape)?;
-    // What is no UTF-8 some servers read as an overlong form of `.` or `/`.
+    // Some servers read invalid UTF-8 as an overlong form of `.` or `/`.
     if decoded.iter().any(u8::is_ascii_control) || std::str::from_utf8(&decoded).is_err() {
         return Err(Violation::MalformedEscape);
     }
-    // What still decodes is encoded twice: the next hop may decode once more than we did.
+    // A path that decodes once more is encoded twice: the next hop may decode it again.
     let twice =
         decoded.windows(3).any(|w| matches!(w, [b'%', a, b] if hex(*a).is_some() && hex(*b).is_some()));
     let separators = |bytes: &[u8]| bytes.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
@@ -54,14 +57,14 @@ fn check_segments(path: &[u8]) -> Result<(), Violation> {
     if !path.windows(2).any(|pair| pair == b"..") {
         return Ok(());
     }
-    let climbs = path
+    let is_traversal = path
         .split(|byte| *byte == b'/')
         .map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default())
         .any(|segment| segment == b"..");
-    if climbs { Err(Violation::PathTraversal) } else { Ok(()) }
+    if is_traversal { Err(Violation::PathTraversal) } else { Ok(()) }
 }
 
-/// A query may hold any escape but a malformed one or a NUL.
+/// A query may contain any percent-encoding but a malformed one and NUL.
 fn check_query(query: &[u8]) -> Result<(), Violation> {
     if !query.contains(&b'%') {
         return Ok(());
@@ -72,7 +75,7 @@ fn check_query(query: &[u8]) -> Result<(), Violation> {
     }
 }
 
-/// Decodes once; `None` when an escape is malformed, which some servers keep and others drop.
+/// Decodes once; `None` when a percent-encoding is malformed, which some servers keep and others drop.
 fn decode(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes.iter();

@@ -32,7 +32,7 @@ pub(crate) fn check_response_head(
     status: StatusCode,
     version: Version,
 ) -> Result<ResponseFraming, Violation> {
-    let framing = scan(head)?.once()?;
+    let framing = scan(head)?.unambiguous()?;
     // HTTP/1.0 has no transfer codings (RFC 9112 §6.1).
     if framing.coding && version != Version::HTTP_11 {
         return Err(Violation::TransferEncoding);

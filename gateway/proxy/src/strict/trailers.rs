@@ -1,7 +1,7 @@
-//! Follows the section behind the last chunk (RFC 9112 §7.1.2).
+//! Reads the trailer section of a chunked body strictly (RFC 9112 §7.1.2).
 //!
-//! Pingora drops trailers, so nothing acts on them here. They are refused all the same where they are not fields, or name
-//! a field that must not be a trailer: whoever reads the same bytes in front of the gateway may merge them.
+//! Pingora drops trailers, so nothing here uses them. Malformed trailers, and fields that must not be trailers, are refused all the
+//! same: a proxy in front of the gateway may merge them into the head.
 
 use super::lookalikes::is_framing_lookalike;
 use super::violation::MalformedBody;
@@ -33,7 +33,7 @@ enum State {
 // === impl Trailers ===
 
 impl Trailers {
-    /// Reads one byte; says whether it was the last one of the section.
+    /// Reads one byte; returns whether it was the last one of the section.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use kyc_model::{Problem, ProblemKind};
 
 use crate::settings::MAX_HEAD_SIZE;
 
-/// Which rule a request breaks.
+/// Which rule a message breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
     RequestLine,
@@ -34,7 +34,7 @@ pub(crate) enum Violation {
     MalformedEscape,
 }
 
-/// A chunked body that has more than one reading.
+/// Why a chunked body is ambiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MalformedBody {
     /// The line that begins a chunk.
@@ -42,11 +42,11 @@ pub(crate) enum MalformedBody {
         "a chunk line that is not 1 to 16 hexadecimal digits, an extension without control bytes, and CRLF"
     )]
     ChunkLine,
-    /// What is between two chunks.
+    /// The end of a chunk.
     #[error("a chunk that does not end with CRLF")]
     ChunkEnd,
     /// A line of the trailer section.
-    #[error("a trailer that is no field, or one of a field that must not be a trailer")]
+    #[error("a trailer that is not a field, or a field that must not be a trailer")]
     Trailer,
     /// The whole trailer section.
     #[error("a trailer section over 8 KiB")]
@@ -92,27 +92,33 @@ impl fmt::Display for Violation {
             Self::RequestLine => "the request line is not `method SP target SP version CRLF` (RFC 9112 §3)",
             Self::LineEnding => "a header line does not end with CRLF (RFC 9112 §2.2)",
             Self::FoldedField => "a header field is folded over lines (RFC 9112 §5.2)",
-            Self::FieldName => "a field name is no token (RFC 9110 §5.1)",
-            Self::FieldValue => "a field value holds control bytes (RFC 9110 §5.5)",
+            Self::FieldName => "a field name is not a token (RFC 9110 §5.1)",
+            Self::FieldValue => "a field value contains control characters (RFC 9110 §5.5)",
             Self::HeaderTooLarge => {
                 return write!(f, "the header block is over {} KiB", MAX_HEAD_SIZE / 1024);
             }
             Self::AmbiguousFraming => "Content-Length and Transfer-Encoding together (RFC 9112 §6.1)",
-            Self::FramingLookalike => "a field name reads like one that frames, and is none (RFC 9112 §6)",
+            Self::FramingLookalike => {
+                "a field name looks like Content-Length or Transfer-Encoding (RFC 9112 §6)"
+            }
             Self::ContentTypeRepeated => "Content-Type is repeated (RFC 9110 §8.3)",
-            Self::ContentLength => "Content-Length is repeated or no number (RFC 9110 §8.6)",
+            Self::ContentLength => "Content-Length is repeated or not a number (RFC 9110 §8.6)",
             Self::TransferEncoding => "Transfer-Encoding is repeated or not `chunked` (RFC 9112 §6.1)",
             Self::HostMissing => "Host is missing (RFC 9112 §3.2)",
             Self::HostRepeated => "Host is repeated (RFC 9112 §3.2)",
             Self::HostMalformed => "Host is malformed (RFC 9112 §3.2)",
-            Self::ConnectionOption => "Connection names a field that frames or routes (RFC 9110 §7.6.1)",
-            Self::Upgrade => "protocol upgrades are not offered (RFC 9110 §7.8)",
-            Self::Expectation => "only the expectation 100-continue is met (RFC 9110 §10.1.1)",
-            Self::Method => "CONNECT and TRACE are not offered",
+            Self::ConnectionOption => {
+                "Connection names a field that the gateway needs, or too many (RFC 9110 §7.6.1)"
+            }
+            Self::Upgrade => "protocol upgrades are not supported (RFC 9110 §7.8)",
+            Self::Expectation => "only the expectation 100-continue is supported (RFC 9110 §10.1.1)",
+            Self::Method => "CONNECT and TRACE are not supported",
             Self::Target => "the target is not in origin form (RFC 9112 §3.2.1)",
-            Self::PathTraversal => "the path climbs with `..`",
-            Self::EncodedSeparator => "the path hides a separator or is encoded twice",
-            Self::MalformedEscape => "a percent escape is malformed, hides a control byte or is no UTF-8",
+            Self::PathTraversal => "the path contains a `..` segment",
+            Self::EncodedSeparator => "the path contains an encoded separator, or is percent-encoded twice",
+            Self::MalformedEscape => {
+                "a percent-encoding is malformed, or decodes to a control character or to invalid UTF-8"
+            }
         };
         f.write_str(text)
     }

@@ -63,7 +63,7 @@ impl GuardedStream {
         let mut position = self.position();
         if let Position::Head(head) = &*position {
             let mut next = HeadSplitter::default();
-            next.feed(head.rest());
+            next.feed(head.body_prefix());
             *position = Position::Head(next);
         }
     }
@@ -76,9 +76,9 @@ impl GuardedStream {
     pub(super) fn begin_body(&self, framing: ResponseFraming) -> Result<(), MalformedBody> {
         let mut position = self.position();
         let next = match (framing, &*position) {
-            (ResponseFraming::Chunked, Position::Head(head)) if head.is_found() => {
+            (ResponseFraming::Chunked, Position::Head(head)) if head.is_complete() => {
                 let mut scan = ChunkScan::default();
-                scan.feed(head.rest())?;
+                scan.feed(head.body_prefix())?;
                 Position::Chunks(scan)
             }
             // Pingora found the end of the head where the grammar has none.
