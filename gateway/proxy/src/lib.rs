@@ -27,8 +27,8 @@ mod strict;
 mod upstream;
 mod write_timeout;
 
-pub use downstream::{Entry, Guarded, head_is_whole};
+pub use downstream::{ConnectionGuard, RequestGuard, end_head_guard};
 pub use exchange::{ProtocolOptions, Proxy};
 pub use routing::{Chains, Route, RouteMatch, RouteTable, RouteTableError};
 pub use settings::ProxySettings;
-pub use upstream::Guards;
+pub use upstream::CallLimiters;

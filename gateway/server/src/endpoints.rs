@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kyc_model::RequestId;
 use kyc_plugin_api::{Connection, Ctx};
-use kyc_proxy::{Entry, Guarded, Guards, ProtocolOptions, Proxy, ProxySettings};
+use kyc_proxy::{CallLimiters, ConnectionGuard, ProtocolOptions, Proxy, ProxySettings, RequestGuard};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::HttpServerOptions;
@@ -24,10 +24,10 @@ use crate::listeners::{
 };
 
 /// The proxy as a listener serves it.
-pub(crate) type Proxied = Guarded<Proxy>;
+pub(crate) type Proxied = ConnectionGuard<Proxy>;
 
 /// The admin pages as a listener serves them.
-pub(crate) type Administered = Guarded<Entry<HttpServer<Turns<Admin>>>>;
+pub(crate) type Administered = ConnectionGuard<RequestGuard<HttpServer<Turns<Admin>>>>;
 
 /// Puts the proxy behind the sockets of all listeners.
 ///
@@ -42,10 +42,10 @@ pub(crate) fn proxied_all(
     renewal: &mut Renewal,
 ) -> Result<Vec<Endpoint<Proxied>>, StartError> {
     // A tenant's calls count together, wherever they come in.
-    let guards = Arc::new(Guards::new(metrics));
+    let limiters = Arc::new(CallLimiters::new(metrics));
     listeners
         .map(|(listener, socket)| {
-            proxied(listener, socket, conf, tenants, (metrics, Arc::clone(&guards)), renewal)
+            proxied(listener, socket, conf, tenants, (metrics, Arc::clone(&limiters)), renewal)
         })
         .collect()
 }
@@ -56,7 +56,7 @@ fn proxied(
     socket: BoundSocket,
     conf: &Arc<ServerConf>,
     tenants: &Tenants,
-    (metrics, guards): (&Metrics, Arc<Guards>),
+    (metrics, limiters): (&Metrics, Arc<CallLimiters>),
     renewal: &mut Renewal,
 ) -> Result<Endpoint<Proxied>, StartError> {
     let certificates = certificates(&listener.name, listener.tls, metrics, renewal)?;
@@ -72,13 +72,13 @@ fn proxied(
         upstream: ConnectorOptions::from_server_conf(conf),
     };
     let settings = listener.proxy.clone();
-    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), settings, protocol, guards);
+    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), settings, protocol, limiters);
     Ok(Endpoint {
         socket,
         gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
         balancers: listener.balancers,
         certificates,
-        app: Arc::new(Guarded::new(proxy, &listener.proxy, &listener.name, metrics)),
+        app: Arc::new(ConnectionGuard::new(proxy, &listener.proxy, &listener.name, metrics)),
     })
 }
 
@@ -147,7 +147,7 @@ fn admin_endpoint(
         gate: Arc::new(Gate::new(name, ADMIN_LIMITS, metrics)),
         balancers: None,
         certificates,
-        app: Arc::new(Guarded::new(Entry::new(application), &ADMIN, name, metrics)),
+        app: Arc::new(ConnectionGuard::new(RequestGuard::new(application), &ADMIN, name, metrics)),
     }
 }
 

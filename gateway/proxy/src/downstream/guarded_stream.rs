@@ -55,8 +55,8 @@ pub(crate) fn guard_chunked_body(stream: Option<&Stream>) -> Result<(), Malforme
     head_guard(stream).map_or(Ok(()), HeadGuard::guard_chunked_body)
 }
 
-/// Says that the head of a request was read which another application than the proxy answers.
-pub fn head_is_whole(session: &ServerSession) {
+/// Ends the guard over the head of a request, for an application other than the proxy that has read it.
+pub fn end_head_guard(session: &ServerSession) {
     accept_head(session.stream());
 }
 
@@ -71,14 +71,14 @@ fn head_guard(stream: Option<&Stream>) -> Option<&HeadGuard> {
 // === impl GuardedStream ===
 
 impl GuardedStream {
-    /// Guards a new HTTP/1 connection, at the begin of its first request.
+    /// CallLimiters a new HTTP/1 connection, at the begin of its first request.
     pub(super) fn http1(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
         let digest = inner.get_socket_digest();
         let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
         Self { inner, guard: Guard::Http1(HeadGuard::new(Arc::clone(policy), peer)) }
     }
 
-    /// Guards a new HTTP/2 connection.
+    /// CallLimiters a new HTTP/2 connection.
     pub(super) fn http2(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
         Self { inner, guard: Guard::Http2(Http2Guard::new(policy)) }
     }

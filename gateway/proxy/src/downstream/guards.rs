@@ -17,20 +17,20 @@ use crate::settings::ProxySettings;
 
 /// Serves each connection through a guarded stream.
 #[derive(Debug)]
-pub struct Guarded<A> {
+pub struct ConnectionGuard<A> {
     inner: Arc<A>,
     policy: Arc<ConnectionPolicy>,
 }
 
 /// Tells the guarded stream that a new request begins, for an application that does not do so itself.
 #[derive(Debug)]
-pub struct Entry<A> {
+pub struct RequestGuard<A> {
     inner: Arc<A>,
 }
 
-// === impl Guarded ===
+// === impl ConnectionGuard ===
 
-impl<A> Guarded<A> {
+impl<A> ConnectionGuard<A> {
     /// Closes connections that are idle for [`ProxySettings::keepalive`] between requests. A request head that takes
     /// longer than [`ProxySettings::head`] is answered 408, one over 32 KiB 431.
     /// On HTTP/2, a peer that sends more than [`ProxySettings::control_frames`] frames beside its requests and bodies gets a
@@ -42,7 +42,7 @@ impl<A> Guarded<A> {
 }
 
 #[async_trait]
-impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
+impl<A: ServerApp + Send + Sync + 'static> ServerApp for ConnectionGuard<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let guarded = if http2 {
@@ -58,9 +58,9 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Guarded<A> {
     }
 }
 
-// === impl Entry ===
+// === impl RequestGuard ===
 
-impl<A> Entry<A> {
+impl<A> RequestGuard<A> {
     /// Wraps an application.
     pub fn new(inner: A) -> Self {
         Self { inner: Arc::new(inner) }
@@ -68,7 +68,7 @@ impl<A> Entry<A> {
 }
 
 // Written out instead of `#[async_trait]`, which would move the session into one more boxed future.
-impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Entry<A> {
+impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for RequestGuard<A> {
     fn process_new_http<'life0, 'life1, 'async_trait>(
         self: &'life0 Arc<Self>,
         session: ServerSession,

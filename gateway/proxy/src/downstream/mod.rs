@@ -9,6 +9,6 @@ mod head_guard;
 mod http2_guard;
 mod http2_idle_timeout;
 
-pub use guarded_stream::head_is_whole;
+pub use guarded_stream::end_head_guard;
 pub(crate) use guarded_stream::{accept_head, begin_request, guard_chunked_body};
-pub use guards::{Entry, Guarded};
+pub use guards::{ConnectionGuard, RequestGuard};

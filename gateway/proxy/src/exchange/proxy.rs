@@ -11,7 +11,7 @@ use pingora::protocols::http::v2::server::H2Options;
 use crate::request::BodyBuffers;
 use crate::routing::RouteTable;
 use crate::settings::{MAX_HEAD_SIZE, ProxySettings};
-use crate::upstream::{ConnectionPool, Guards, Peers};
+use crate::upstream::{CallLimiters, ConnectionPool, Peers};
 
 /// The reverse proxy behind one listener.
 pub struct Proxy {
@@ -22,7 +22,7 @@ pub struct Proxy {
     pub(super) protocol: ProtocolOptions,
     pub(super) peers: Peers,
     pub(super) connections: ConnectionPool,
-    pub(super) limiters: Arc<Guards>,
+    pub(super) limiters: Arc<CallLimiters>,
     pub(super) buffers: BodyBuffers,
 }
 
@@ -46,7 +46,7 @@ impl Proxy {
         metrics: Metrics,
         settings: ProxySettings,
         mut protocol: ProtocolOptions,
-        limiters: Arc<Guards>,
+        limiters: Arc<CallLimiters>,
     ) -> Self {
         // As much as a head of HTTP/1 may have.
         protocol.http2.max_header_list_size(MAX_HEAD_SIZE);

@@ -16,7 +16,7 @@ use kyc_telemetry::Metrics;
 
 /// The limiters of all tenants and upstreams, shared by all listeners.
 #[derive(Debug)]
-pub struct Guards {
+pub struct CallLimiters {
     known: RwLock<HashMap<TenantName, Vec<Arc<CallLimiter>>>>,
     metrics: Metrics,
 }
@@ -54,9 +54,9 @@ pub(crate) struct CallPermit {
     succeeded: Option<bool>,
 }
 
-// === impl Guards ===
+// === impl CallLimiters ===
 
-impl Guards {
+impl CallLimiters {
     /// Begins without failures.
     pub fn new(metrics: &Metrics) -> Self {
         Self { known: RwLock::default(), metrics: metrics.clone() }

@@ -7,8 +7,8 @@ mod peer;
 mod request_head;
 mod resolver;
 
+pub use call_limits::CallLimiters;
 pub(crate) use call_limits::CallPermit;
-pub use call_limits::Guards;
 pub(crate) use connections::{ConnectionPool, UpstreamConnection, check_response};
 pub(crate) use peer::Peers;
 pub(crate) use request_head::{attach_credential, rewrite};

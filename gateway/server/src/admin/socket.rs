@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::Response;
-use kyc_proxy::{Entry, Guarded, ProxySettings};
+use kyc_proxy::{ConnectionGuard, ProxySettings, RequestGuard};
 use kyc_telemetry::Metrics;
 use pingora::apps::ServerApp;
 use pingora::apps::http_app::{HttpServer, ServeHttp};
@@ -105,8 +105,8 @@ impl AtSocket {
         let Some(admitted) = self.gate.admit(None) else { return };
         let peer = stream.peer_cred().map_or(Peer::Unknown, |peer| Peer::Socket { uid: peer.uid() });
         let at_peer = AtPeer { admin: Arc::clone(&self.admin), peer };
-        let entry = Entry::new(HttpServer::new_app(Turns::new(at_peer)));
-        let app = Arc::new(Guarded::new(entry, self.settings, LISTENER, &self.metrics));
+        let application = RequestGuard::new(HttpServer::new_app(Turns::new(at_peer)));
+        let app = Arc::new(ConnectionGuard::new(application, self.settings, LISTENER, &self.metrics));
         let stop = shutdown.clone();
         current_handle().spawn(async move {
             admitted.serve(app.process_new(Box::new(Stream::from(stream)), &stop)).await;

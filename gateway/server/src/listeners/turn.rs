@@ -78,7 +78,7 @@ impl<A> Turns<A> {
 #[async_trait]
 impl<A: ServeHttp + Send + Sync> ServeHttp for Turns<A> {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        kyc_proxy::head_is_whole(session);
+        kyc_proxy::end_head_guard(session);
         let _works = Works::begin();
         if let Some(refusal) = refuse_chunks(session) {
             return refusal;
