@@ -27,9 +27,11 @@ pub(crate) fn classify(error: &Error) -> Option<(ProblemKind, String)> {
         };
         return Some((kind, malformed.to_string()));
     }
+    // Pingora's own errors: their source says whose fault it is, their type what happened.
     let kind = match error.esource {
         ErrorSource::Upstream => upstream_kind(&error.etype),
         ErrorSource::Downstream => match error.etype {
+            // The connection is gone, so nobody is left to respond to.
             ErrorType::WriteError
             | ErrorType::ReadError
             | ErrorType::ConnectionClosed

@@ -58,6 +58,7 @@ impl ControlFrameBudget {
 
     /// Charges what the peer sent; returns whether that was within its allowance.
     pub(super) fn receive(&mut self, bytes: &[u8], now: Instant) -> bool {
+        // By whole seconds, so that most reads only compare two numbers.
         self.refill(now);
         let most = self.initial.saturating_mul(MAX_CREDIT_FACTOR);
         let (mut allowance, mut is_within) = (self.allowance, true);

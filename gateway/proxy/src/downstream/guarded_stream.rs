@@ -95,12 +95,14 @@ impl AsyncRead for GuardedStream {
             Guard::Http1(guard) => guard,
             Guard::Http2(guard) => return guard.read(inner, context, buffer),
         };
+        // Bodies: one branch and no scan for those that are not chunked.
         if guard.is_head_accepted() {
             let before = buffer.filled().len();
             let read = Pin::new(inner).poll_read(context, buffer);
             if matches!(read, Poll::Ready(Ok(())))
                 && let Err(malformed) = guard.feed_body(buffer.filled().get(before..).unwrap_or_default())
             {
+                // Takes the bytes back, so that Pingora never parses them.
                 buffer.set_filled(before);
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)));
             }

@@ -44,6 +44,7 @@ impl<A> ConnectionGuard<A> {
 #[async_trait]
 impl<A: ServerApp + Send + Sync + 'static> ServerApp for ConnectionGuard<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        // Cleartext HTTP/2 is not offered, so ALPN alone decides.
         let http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let guarded = if http2 {
             GuardedStream::http2(stream, &self.policy)

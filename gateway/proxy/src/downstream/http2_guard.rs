@@ -62,6 +62,7 @@ impl Http2Guard {
             if self.budget.receive(arrived, Instant::now()) {
                 return Poll::Ready(Ok(()));
             }
+            // Takes the bytes back: h2 must not spend time on them.
             buffer.set_filled(before);
             self.policy.connections.ended("control_frames");
             self.idle.end_within(GOAWAY_TIMEOUT);

@@ -51,6 +51,7 @@ impl Drop for LoggedExchange {
 pub(super) fn finish(session: &ServerSession, exchange: &mut Exchange) {
     let status = session
         .response_written()
+        // A caller that left after a 100 has no response.
         .filter(|head| !head.status.is_informational())
         .map_or(CLIENT_CLOSED_REQUEST, |head| head.status.as_u16());
     let outcome = Outcome {
@@ -68,6 +69,7 @@ pub(super) fn finish(session: &ServerSession, exchange: &mut Exchange) {
 /// Does the same for an exchange whose task ended before it. After a panic the logging phase does not run: a plugin may have
 /// caused it.
 fn finish_aborted(exchange: &mut Exchange) {
+    // In `Drop` during an unwind: the panic is of this task.
     let panics = std::thread::panicking();
     let outcome = Outcome {
         status: exchange.response.status.unwrap_or(if panics { 500 } else { CLIENT_CLOSED_REQUEST }),
@@ -88,6 +90,7 @@ fn finish_aborted(exchange: &mut Exchange) {
 }
 
 fn write_record(exchange: &mut Exchange, outcome: &Outcome) {
+    // First, so that a panic below does not record the exchange twice.
     exchange.response.is_recorded = true;
     spans::end(exchange, outcome);
     let caller = Caller::of(&exchange.cx).map(Caller::label).unwrap_or_default();

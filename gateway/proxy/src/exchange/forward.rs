@@ -27,8 +27,10 @@ impl Proxy {
         // A buffered body comes from memory.
         let is_complete = session.is_body_empty() || exchange.buffered_body.is_some();
         exchange.request_body = BodyRateLimit::new(is_complete);
+        // One permit for all attempts: a retry is the same call of the tenant.
         exchange.upstream.permit = self.limiters.enter(&exchange.cx).map_err(to_pingora)?;
         loop {
+            // Duration and span are those of the attempt, so that a retry does not hide how slow the upstream was.
             exchange.upstream.attempts += 1;
             exchange.upstream.started = Some(Instant::now());
             exchange.upstream.span = Span::client("upstream", || exchange.span.context());
@@ -39,6 +41,7 @@ impl Proxy {
                 ),
                 done => return done,
             }
+            // A retry sends the body from the retry buffer, where its bytes count again.
             exchange.request_body = BodyRateLimit::new(is_complete);
         }
     }
@@ -49,6 +52,7 @@ impl Proxy {
             .cx
             .target()
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no plugin chose an upstream"))?;
+        // Resolved for each attempt: the next one may have another address.
         let peer = self.peers.peer(target, exchange.cx.tenant()).await.map_err(to_pingora)?;
         let connected = self.connections.get(&peer).await;
         let UpstreamConnection { session: mut upstream, is_reused } =
@@ -89,6 +93,7 @@ fn exchange_failed(
             session.retry_buffer_truncated(),
             exchange.upstream.attempts,
         );
+    // Only on a connection from the pool, which the upstream may have closed meanwhile: a new one that breaks is a failure.
     if is_repeatable {
         error.retry.decide_reuse(is_reused);
     } else {

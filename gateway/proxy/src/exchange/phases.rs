@@ -18,9 +18,12 @@ impl Proxy {
     /// Sets the limits of the session and refuses an ambiguous request.
     pub(super) fn validate(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
         exchange.method = method_label(&session.req_header().method);
+        // The method is needed for the access line even when validation fails.
         let validated = validate(session, &mut exchange.cx, &self.settings);
+        // An invalid request must not join the trace that its fields name: they may not be what the caller sent.
         spans::begin(exchange, validated.is_ok().then(|| &session.req_header().headers));
         validated.map_err(|violation| {
+            // Where an ambiguous request ends is ambiguous, too.
             session.set_keepalive(None);
             to_pingora(violation.into())
         })
@@ -38,6 +41,7 @@ impl Proxy {
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no route has this path"))?;
         exchange.route = found.route;
         exchange.cx.set_params(found.params);
+        // A clone, because the plugins borrow the context of the same exchange mutably.
         let route = Arc::clone(&exchange.route);
         if !route.allows(&session.req_header().method) {
             return Err(refuse(ProblemKind::MethodNotAllowed, "the route does not take this method"));
@@ -47,7 +51,9 @@ impl Proxy {
         {
             return Ok(Flow::Respond(response));
         }
+        // Waiting (for a rate, say) comes before the body is read, so that a request that waits takes no memory.
         exchange.wait_for_plugins().await.map_err(to_pingora)?;
+        // A declared length is refused before `100 Continue` is sent, so that the caller need not send the body.
         let wish = exchange.cx.body_wish().map(|wish| limit_wish(wish, route.max_body));
         let limit = wish.map_or(route.max_body, |wish| Some(wish.limit as u64));
         check_declared_length(&session.req_header().headers, limit)?;

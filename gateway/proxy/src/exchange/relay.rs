@@ -62,7 +62,9 @@ impl Proxy {
         exchange: &mut Exchange,
         upstream: &mut HttpSession,
     ) -> Result<ConnectionReuse> {
+        // Built for each attempt, because plugins may have changed the head of the one before.
         let head = build_upstream_head(session, exchange)?;
+        // For a buffered body it was sent before the body was read. A second one in a retry does no harm (RFC 9110 §15.2).
         if exchange.buffered_body.is_none() {
             send_continue(session).await?;
         }
@@ -118,6 +120,7 @@ impl Proxy {
         if let Some(body) = &exchange.buffered_body {
             return Ok(send_body(upstream, Some(body), true).await);
         }
+        // The end must be written for an empty body, too: it completes the request for the session.
         if session.is_body_empty() {
             return Ok(send_body(upstream, None, true).await);
         }
@@ -129,6 +132,7 @@ impl Proxy {
             exchange.request_body.end(is_end);
             return Ok(send_body(upstream, Some(&sent), is_end).await);
         }
+        // Only an idempotent request may be sent again, so only its body is worth the memory of a copy.
         if exchange.cx.target().is_some_and(|target| target.method.is_idempotent()) {
             session.enable_retry_buffering();
         }
@@ -143,6 +147,7 @@ impl Proxy {
         upstream: &mut HttpSession,
         task: HttpTask,
     ) -> Result<bool> {
+        // Head and first piece of the body: never more than two tasks in one write.
         let mut tasks = Vec::with_capacity(2);
         let is_end = match task {
             HttpTask::Header(mut head, _) if head.status.is_informational() => {
@@ -162,6 +167,8 @@ impl Proxy {
                 // Head and first piece of the body leave in one write, if both are here.
                 match is_end {
                     true => true,
+                    // Polled once without waiting. `unconstrained` bypasses tokio's cooperative budget, with which a ready read
+                    // could look pending.
                     false => match unconstrained(upstream.read_response_task()).now_or_never() {
                         Some(read) => {
                             let (task, is_end) = filter_body_task(exchange, read.map_err(Error::into_up)?)?;
@@ -195,6 +202,7 @@ impl Proxy {
         let method = exchange.cx.target().map_or(&Method::GET, |target| &target.method);
         let is_complete = is_end || has_no_body(head, method);
         check_response(upstream, head, !is_complete).map_err(to_pingora)?;
+        // An upstream may speak HTTP/1.0; the version of a message is that of its sender, which is the gateway here.
         head.set_version(Version::HTTP_11);
         if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
             if session.req_header().version == Version::HTTP_10 {
@@ -207,7 +215,9 @@ impl Proxy {
             }
         }
         let status = head.status.as_u16();
+        // Recorded before the plugins run, so that a failing plugin does not hide the status of the upstream.
         exchange.record_response_head(status, is_complete);
+        // The caller was authenticated by the gateway, so these statuses concern the tenant's credential at the upstream.
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
             log_credential_refused(exchange, status);
@@ -242,6 +252,7 @@ fn filter_body_task(exchange: &mut Exchange, task: HttpTask) -> Result<(HttpTask
 /// Builds the request head for the upstream. The credential is attached last, so that no plugin sees it.
 fn build_upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> Result<RequestHeader> {
     let has_body = !session.is_body_empty();
+    // The one copy of the head: the original stays for the phases of the response, and for a retry.
     let mut head = session.req_header().clone();
     let target =
         exchange.cx.target().ok_or_else(|| refuse(ProblemKind::Internal, "the request has no target"))?;
@@ -251,6 +262,7 @@ fn build_upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> 
     if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
         attach_credential(&mut head, credential);
     }
+    // The caller may speak HTTP/1.0 or HTTP/2.
     head.set_version(Version::HTTP_11);
     if has_body && exchange.buffered_body.is_none() && !head.headers.contains_key(header::CONTENT_LENGTH) {
         head.insert_header(header::TRANSFER_ENCODING, "chunked")?;

@@ -27,10 +27,12 @@ impl HttpServerApp for Proxy {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
+        // The guard must know before the first byte is read: it decides whether silence counts as idle or as a late head.
         begin_request(session.stream());
         if !read_head(&mut session).await {
             return None;
         }
+        // During a drain each connection serves the request that it has begun, and is closed behind it.
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
@@ -50,6 +52,7 @@ impl HttpServerApp for Proxy {
 impl Proxy {
     /// Serves a request whose head was read; returns the connection if it can serve another one.
     async fn serve_exchange(&self, mut session: ServerSession) -> Option<ReusedHttpStream> {
+        // Counted before anything can fail or panic, and released by `Drop`, so that the gauge returns to zero in every case.
         let in_flight = InFlight::new(&self.metrics);
         let cx = (self.new_context)();
         let mut exchange =
@@ -63,10 +66,12 @@ impl Proxy {
             Err(error) => self.respond_with_error(&mut session, &mut exchange, &error).await,
         };
         finish(&session, &mut exchange);
+        // Spans end, and memory and permits are returned, before the gateway waits for the rest of the request.
         drop(exchange);
         if !is_reusable {
             return None;
         }
+        // Read from the session before `finish` consumes it.
         let settings = HttpPersistentSettings::for_session(&session);
         // Reads the rest of a body that no plugin and no upstream asked for.
         let stream =
@@ -94,6 +99,7 @@ impl Proxy {
             // The caller left.
             return false;
         };
+        // Recorded before the response is written, since the caller may leave during the write.
         exchange.problem = Some(kind);
         exchange.upstream.record_failure(kind, exchange.request_body.is_complete());
         log_problem(exchange, kind, &detail);
@@ -101,6 +107,7 @@ impl Proxy {
             return false;
         }
         let is_reusable = is_reusable_after(exchange, error, kind);
+        // Must precede the head, which announces `Connection: close`.
         if !is_reusable {
             session.set_keepalive(None);
         }

@@ -98,6 +98,7 @@ impl UpstreamProgress {
         self.duration = self.started.map(|started| started.elapsed());
         self.span.set("http.response.status_code", i64::from(status));
         if let Some(permit) = &mut self.permit {
+            // These three say that the upstream, or what is behind it, is down; other 5xx concern this request.
             permit.record(!matches!(status, 502..=504));
         }
     }

@@ -111,6 +111,7 @@ impl BodyMemory {
         if used.bytes.saturating_add(more) > self.pool.total {
             return Err(NoMemory::Route);
         }
+        // All limits are checked before anything is taken, so that a refusal leaves the counts as they were.
         for owner in &self.owners {
             let (share, full) = self.pool.share(owner);
             let account = used.by.get(owner);

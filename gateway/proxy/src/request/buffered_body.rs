@@ -85,7 +85,9 @@ impl BodyBuffers {
     ) -> Result<BufferedBody> {
         let unknown = || refuse(ProblemKind::Internal, "the route has no memory for bodies");
         let memory = self.pools.get(route).ok_or_else(unknown)?.reserve(self.source(session, cx), cx);
+        // After the checks above: a caller that is refused need not send its body.
         send_continue(session).await?;
+        // A plugin may shorten the time of the listener, not lengthen it.
         let total = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
         let deadline = BodyDeadline { begun: Instant::now(), total, rate: self.rate, grace: self.grace };
         read_pieces(session, wish.limit, deadline, memory).await

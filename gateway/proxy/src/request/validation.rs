@@ -31,15 +31,19 @@ pub(crate) fn validate(
         // No timeout of Pingora's: the guarded stream bounds it with one timer per connection.
         session.set_keepalive(Some(0));
     }
+    // Pingora's defaults are 60 s for reads and none for writes.
     session.set_read_timeout(Some(settings.read));
     session.set_write_timeout(Some(settings.write));
+    // For a body that no one reads: without it, draining has no limit as long as bytes arrive.
     session.set_total_drain_timeout(Some(settings.read));
     let http2 = session.is_http2();
     if let Some(http1) = session.as_http1() {
         if accept_head(session.stream()) == Some(LineVerdict::Lax) {
             return Err(Violation::RequestLine);
         }
+        // The bytes as they arrived: Pingora's parsed head has lost repeated and contradictory framing fields.
         if check_raw_head(&http1.get_headers_raw_bytes())? == RequestFraming::Chunked {
+            // Only chunked bodies: what ends after a declared length has one reading.
             guard_chunked_body(session.stream()).map_err(Violation::Body)?;
         }
     }

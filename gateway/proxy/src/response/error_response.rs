@@ -76,12 +76,14 @@ pub(super) fn build(kind: ProblemKind, request_id: RequestId) -> pingora::Result
     let mut head = ResponseHeader::build(status(kind), Some(6))?;
     head.insert_header(header::CONTENT_TYPE, "application/json")?;
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    // A cache in front must not repeat a refusal to others.
     head.insert_header(header::CACHE_CONTROL, "no-store")?;
     Ok((head, Bytes::from(body)))
 }
 
 /// The same as bytes, for a connection that is closed before Pingora has a request.
 pub(crate) fn raw_error_response(kind: ProblemKind, request_id: RequestId) -> Vec<u8> {
+    // Cannot fail with these statuses; an empty response closes the connection without a word.
     let Ok((head, body)) = build(kind, request_id) else { return Vec::new() };
     let reason = head.status.canonical_reason().unwrap_or_default();
     let mut bytes =

@@ -39,6 +39,7 @@ impl Responder<'_> {
     ) -> Result<()> {
         let (parts, body) = response.into_parts();
         let mut head = ResponseHeader::build(parts.status, Some(parts.headers.len() + 2))?;
+        // Appended one by one: a plugin may repeat a field, such as `Set-Cookie`.
         for (name, value) in &parts.headers {
             if !FRAMING.contains(name) {
                 head.append_header(name.clone(), value.clone())?;
@@ -61,6 +62,7 @@ impl Responder<'_> {
         kind: ProblemKind,
     ) -> Result<()> {
         let (mut head, body) = error_response::build(kind, self.cx.request_id())?;
+        // A 405 without `Allow` is invalid (RFC 9110 §15.5.6).
         if kind == ProblemKind::MethodNotAllowed {
             head.insert_header(header::ALLOW, self.route.allow.clone())?;
         }

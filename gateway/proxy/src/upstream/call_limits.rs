@@ -78,10 +78,12 @@ impl CallLimiters {
         let of = |known: &HashMap<TenantName, Vec<Arc<CallLimiter>>>| {
             known.get(tenant)?.iter().find(|limiter| limiter.authority == authority).map(Arc::clone)
         };
+        // The common case takes a shared lock only.
         if let Some(limiter) = of(&self.known.read().unwrap_or_else(PoisonError::into_inner)) {
             return limiter;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have added it between both locks.
         if let Some(limiter) = of(&known) {
             return limiter;
         }
@@ -111,6 +113,7 @@ impl CallLimiter {
             BreakerState::Closed { .. } => true,
             BreakerState::Open { until } | BreakerState::HalfOpen { until, .. } => until <= now,
         };
+        // Permits hold the limiter, so a count of one means that no call is in flight.
         let is_idle = is_over && Arc::strong_count(self) == 1;
         if is_idle {
             self.set_open_metric(false);
@@ -128,6 +131,7 @@ impl CallLimiter {
     }
 
     fn enter(self: Arc<Self>, limits: UpstreamLimits, now: Instant) -> Result<CallPermit, Problem> {
+        // Added before the comparison, so that two calls cannot both take the last place. Relaxed: the count orders nothing else.
         let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed);
         // From here on, dropping the permit gives the place back.
         let mut permit = CallPermit { limiter: self, limits, probe: None, succeeded: None };
@@ -163,6 +167,7 @@ impl CallLimiter {
     fn settle(&self, probe: Option<u64>, succeeded: Option<bool>, limits: UpstreamLimits, now: Instant) {
         let mut breaker = self.breaker();
         let before = *breaker;
+        // A call without an outcome (the caller left) changes nothing, unless it is the probe.
         *breaker = match (before, succeeded) {
             (BreakerState::Closed { .. }, Some(true)) => BreakerState::Closed { failures: 0 },
             (BreakerState::Closed { failures }, Some(false)) if failures + 1 < limits.failures => {

@@ -46,6 +46,7 @@ impl ConnectionPool {
         let (stream, is_reused) = self.connector.get_stream(peer).await?;
         let stream = guarded(stream);
         let mut session = HttpSession::new_with_options(stream, peer);
+        // The session takes its time limits from these fields, not from the peer.
         session.read_timeout = peer.options.read_timeout;
         session.write_timeout = peer.options.write_timeout;
         Ok(UpstreamConnection { session, is_reused })
@@ -54,7 +55,9 @@ impl ConnectionPool {
     /// Returns a connection to the pool whose request was sent and whose response was read to its end, if the response allows
     /// another request.
     pub(crate) async fn release(&self, mut upstream: HttpSession, peer: &HttpPeer) {
+        // Takes `Connection` and `Keep-Alive` of the response into account, which the session does not do by itself.
         upstream.respect_keepalive();
+        // Where Pingora and the strict reader disagree about the end, the next response may be smuggled.
         if !GuardedStream::of(upstream.stream()).is_some_and(GuardedStream::is_at_end) {
             return;
         }
@@ -86,10 +89,12 @@ pub(crate) fn check_response(
         |reason: String| Problem::new(ProblemKind::UpstreamError, format!("malformed response: {reason}"));
     let framing = check_response_head(&upstream.get_headers_raw_bytes(), head.status, head.version)
         .map_err(|violation| refused(violation.to_string()))?;
+    // A response to HEAD, or a 304, may declare a chunked body that does not follow.
     let framing = match framing {
         ResponseFraming::Chunked if !has_body => ResponseFraming::Other,
         framing => framing,
     };
+    // The caller must not wait for a body either.
     if framing == ResponseFraming::Contradictory {
         head.remove_header(&header::CONTENT_LENGTH);
         head.remove_header(&header::TRANSFER_ENCODING);

@@ -29,6 +29,7 @@ impl Peers {
         tenant: Option<&Arc<Tenant>>,
     ) -> Result<Box<HttpPeer>, Problem> {
         let (base, timeouts) = (&target.base, &target.timeouts);
+        // An IP address needs no resolver, and no other address can be tried instead of it.
         let address = match literal(base) {
             Some(address) => address,
             None => self.resolver.address(base, timeouts.connect).await?,
@@ -39,6 +40,7 @@ impl Peers {
         // ends, what follows on the connection is no other tenant's.
         peer.group_key = tenant.map_or(0, |tenant| tenant.fingerprint);
         peer.options.connection_timeout = Some(timeouts.connect);
+        // The same limit for TCP alone and with TLS: an operator sets one time for "connect".
         peer.options.total_connection_timeout = Some(timeouts.connect);
         peer.options.read_timeout = Some(timeouts.read);
         peer.options.write_timeout = Some(timeouts.write);

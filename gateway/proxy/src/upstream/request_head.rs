@@ -49,19 +49,23 @@ fn rewrite_parts(
     for name in nominated(fields) {
         fields.remove(name);
     }
+    // `retain` does not exist for `HeaderMap`, and most heads have none of these fields.
     while let Some(name) =
         fields.keys().find(|name| must_not_be_forwarded(name) || is_for_this_hop(name)).cloned()
     {
         fields.remove(name);
     }
     fields.insert(header::HOST, target.base.authority().clone());
+    // Appended: `Via` names each hop (RFC 9110 §7.6.3).
     fields.append(header::VIA, HeaderValue::from_static(VIA));
     fields.insert(REQUEST_ID, request_id);
+    // A buffered body may have been changed by a plugin, and `Transfer-Encoding` is gone.
     if let Some(body) = body {
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     parts.method = target.method.clone();
     parts.uri = Uri::try_from(target.path_and_query.as_str()).map_err(|_| internal("the upstream path"))?;
+    // The absolute form would name another host than that of the target.
     if parts.uri.authority().is_some() {
         return Err(internal("an upstream path that is none"));
     }
