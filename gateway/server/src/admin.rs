@@ -1,6 +1,7 @@
 //! The admin side: `/metrics`, `/livez` and `/readyz` for whoever can reach them, and operations for those who may.
 
 mod access;
+mod connection;
 mod desk;
 mod hosts;
 mod keys;
@@ -12,16 +13,15 @@ mod socket;
 
 use std::path::PathBuf;
 
-use async_trait::async_trait;
 use http::{Method, Response, StatusCode, header};
 use kyc_telemetry::Metrics;
-use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use serde_json::json;
 
 use crate::audit::Peer;
 
 pub(crate) use access::{Access, Login, Proof};
+pub(crate) use connection::AdminConnections;
 pub(crate) use desk::{Desk, Services};
 pub(crate) use hosts::{HostName, Hosts, Scheme};
 pub(crate) use keys::OperatorKeys;
@@ -91,14 +91,6 @@ impl Admin {
             _ if self.desk.is_none() => (StatusCode::NOT_FOUND, TEXT, PROBES_ONLY.to_vec()),
             _ => (StatusCode::NOT_FOUND, TEXT, Vec::new()),
         }
-    }
-}
-
-#[async_trait]
-impl ServeHttp for Admin {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let address = session.client_addr().and_then(|address| address.as_inet());
-        self.answer_to(address.map_or(Peer::Unknown, |address| Peer::Address(*address)), session).await
     }
 }
 

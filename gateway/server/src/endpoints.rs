@@ -5,29 +5,26 @@ use std::time::Duration;
 
 use kyc_model::RequestId;
 use kyc_plugin_api::{Connection, Ctx};
-use kyc_proxy::{CallLimiters, ConnectionGuard, ProtocolOptions, Proxy, ProxySettings, RequestGuard};
+use kyc_proxy::{ConnectionGuard, CallLimiters, ProtocolOptions, Proxy, ProxySettings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::HttpServerOptions;
-use pingora::apps::http_app::HttpServer;
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::configuration::ServerConf;
 
 use crate::admin::{
-    Access, Admin, AtSocket, Desk, Draft, Hosts, LISTENER as SOCKET, Readiness, Scheme, Services,
+    Access, Admin, AdminConnections, AtSocket, Desk, Draft, Hosts, LISTENER as SOCKET, Readiness, Scheme,
+    Services,
 };
 use crate::assembly::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
 use crate::listeners::{
-    BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, TlsFiles, Turns, WhenFull,
+    BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, Shared, TlsFiles, WhenFull,
 };
 
 /// The proxy as a listener serves it.
-pub(crate) type Proxied = ConnectionGuard<Proxy>;
-
-/// The admin pages as a listener serves them.
-pub(crate) type Administered = ConnectionGuard<RequestGuard<HttpServer<Turns<Admin>>>>;
+pub(crate) type Proxied = Shared<ConnectionGuard<Proxy>>;
 
 /// Puts the proxy behind the sockets of all listeners.
 ///
@@ -42,10 +39,10 @@ pub(crate) fn proxied_all(
     renewal: &mut Renewal,
 ) -> Result<Vec<Endpoint<Proxied>>, StartError> {
     // A tenant's calls count together, wherever they come in.
-    let limiters = Arc::new(CallLimiters::new(metrics));
+    let guards = Arc::new(CallLimiters::new(metrics));
     listeners
         .map(|(listener, socket)| {
-            proxied(listener, socket, conf, tenants, (metrics, Arc::clone(&limiters)), renewal)
+            proxied(listener, socket, conf, tenants, (metrics, Arc::clone(&guards)), renewal)
         })
         .collect()
 }
@@ -56,7 +53,7 @@ fn proxied(
     socket: BoundSocket,
     conf: &Arc<ServerConf>,
     tenants: &Tenants,
-    (metrics, limiters): (&Metrics, Arc<CallLimiters>),
+    (metrics, guards): (&Metrics, Arc<CallLimiters>),
     renewal: &mut Renewal,
 ) -> Result<Endpoint<Proxied>, StartError> {
     let certificates = certificates(&listener.name, listener.tls, metrics, renewal)?;
@@ -72,20 +69,20 @@ fn proxied(
         upstream: ConnectorOptions::from_server_conf(conf),
     };
     let settings = listener.proxy.clone();
-    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), settings, protocol, limiters);
+    let proxy = Proxy::new(listener.routes, begin, metrics.clone(), settings, protocol, guards);
     Ok(Endpoint {
         socket,
         gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
         balancers: listener.balancers,
         certificates,
-        app: Arc::new(ConnectionGuard::new(proxy, &listener.proxy, &listener.name, metrics)),
+        app: Shared(Arc::new(ConnectionGuard::new(proxy, &listener.proxy, &listener.name, metrics))),
     })
 }
 
 /// What the admin side listens with.
 pub(crate) struct AdminSide {
     /// Probes and metrics, then operations where they have an address of their own.
-    pub(crate) endpoints: Vec<Endpoint<Administered>>,
+    pub(crate) endpoints: Vec<Endpoint<AdminConnections>>,
     pub(crate) socket: Option<AtSocket>,
 }
 
@@ -140,14 +137,13 @@ fn admin_endpoint(
     socket: BoundSocket,
     certificates: Option<Arc<Certificates>>,
     metrics: &Metrics,
-) -> Endpoint<Administered> {
-    let application = HttpServer::new_app(Turns::new(admin));
+) -> Endpoint<AdminConnections> {
     Endpoint {
         socket,
         gate: Arc::new(Gate::new(name, ADMIN_LIMITS, metrics)),
         balancers: None,
         certificates,
-        app: Arc::new(ConnectionGuard::new(RequestGuard::new(application), &ADMIN, name, metrics)),
+        app: AdminConnections::new(admin, &ADMIN, name, metrics),
     }
 }
 
@@ -177,6 +173,7 @@ fn server_options(proxy: &ProxySettings, limits: HttpLimits) -> HttpServerOption
 
 fn h2_options(limits: HttpLimits) -> H2Options {
     let mut options = default_h2_options();
+    options.max_header_list_size(MAX_HEAD);
     options.max_concurrent_streams(limits.streams);
     // Resets by the peer before a stream was looked at (CVE-2023-44487), and resets that its own mistakes make the
     // gateway send (CVE-2025-8671): more of them end the connection.
@@ -184,6 +181,9 @@ fn h2_options(limits: HttpLimits) -> H2Options {
     options.max_local_error_reset_streams(Some(limits.resets));
     options
 }
+
+/// As much as a head of HTTP/1 may have.
+const MAX_HEAD: u32 = 32 * 1024;
 
 /// The whole time for a head, or for a TLS handshake.
 const ADMIN_HEAD: Duration = Duration::from_secs(5);

@@ -9,13 +9,11 @@ mod proxied;
 mod renewal;
 mod revocation;
 mod socket;
-mod turn;
 mod x509;
 
-pub(crate) use accept::{Endpoint, Lifetime, Listening};
+pub(crate) use accept::{ConnectionApp, Endpoint, Lifetime, Listening, Shared};
 pub(crate) use certificates::{Certificates, TlsFiles};
-pub(crate) use gate::{Gate, GateLimits, WhenFull};
+pub(crate) use gate::{Admitted, ConnectionActivity, Gate, GateLimits, WhenFull};
 pub(crate) use proxied::Balancers;
 pub(crate) use renewal::Renewal;
 pub(crate) use socket::BoundSocket;
-pub(crate) use turn::Turns;

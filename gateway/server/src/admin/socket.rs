@@ -12,15 +12,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::Response;
-use kyc_proxy::{ConnectionGuard, ProxySettings, RequestGuard};
+use kyc_proxy::ProxySettings;
 use kyc_telemetry::Metrics;
 use pingora::apps::ServerApp;
-use pingora::apps::http_app::{HttpServer, ServeHttp};
-use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::stream::Stream;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
@@ -29,8 +25,9 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixStream;
 
 use super::Admin;
+use super::connection::AdminConnections;
 use crate::audit::Peer;
-use crate::listeners::{Gate, Turns};
+use crate::listeners::Gate;
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]
@@ -43,16 +40,8 @@ pub(crate) struct Draft {
 /// Serves operators at a Unix socket until the process ends.
 pub(crate) struct AtSocket {
     socket: Option<Draft>,
-    admin: Arc<Admin>,
+    connections: AdminConnections,
     gate: Gate,
-    settings: &'static ProxySettings,
-    metrics: Metrics,
-}
-
-/// The admin side for one connection, whose other end is known to the system.
-struct AtPeer {
-    admin: Arc<Admin>,
-    peer: Peer,
 }
 
 // === impl Draft ===
@@ -97,16 +86,15 @@ impl AtSocket {
         settings: &'static ProxySettings,
         metrics: &Metrics,
     ) -> Self {
-        Self { socket: Some(socket), admin: Arc::new(admin), gate, settings, metrics: metrics.clone() }
+        let connections = AdminConnections::new(admin, settings, LISTENER, metrics);
+        Self { socket: Some(socket), connections, gate }
     }
 
     /// Lets a connection in and serves it, until its place is taken away.
     fn serve(&self, stream: UnixStream, shutdown: &ShutdownWatch) {
         let Some(admitted) = self.gate.admit(None) else { return };
         let peer = stream.peer_cred().map_or(Peer::Unknown, |peer| Peer::Socket { uid: peer.uid() });
-        let at_peer = AtPeer { admin: Arc::clone(&self.admin), peer };
-        let application = RequestGuard::new(HttpServer::new_app(Turns::new(at_peer)));
-        let app = Arc::new(ConnectionGuard::new(application, self.settings, LISTENER, &self.metrics));
+        let app = self.connections.app_for(Some(peer), &admitted);
         let stop = shutdown.clone();
         current_handle().spawn(async move {
             admitted.serve(app.process_new(Box::new(Stream::from(stream)), &stop)).await;
@@ -142,13 +130,6 @@ impl Service for AtSocket {
 
     fn threads(&self) -> Option<usize> {
         Some(1)
-    }
-}
-
-#[async_trait]
-impl ServeHttp for AtPeer {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        self.admin.answer_to(self.peer, session).await
     }
 }
 

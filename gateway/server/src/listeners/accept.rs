@@ -34,6 +34,18 @@ pub(crate) struct Listening<A> {
     serving: Serving,
 }
 
+/// Gives each connection of a listener the application that serves it.
+pub(crate) trait ConnectionApp: Send + Sync + 'static {
+    /// The application.
+    type App: ServerApp + Send + Sync + 'static;
+
+    /// The application for a connection that was let in.
+    fn app(&self, connection: &Admitted) -> Arc<Self::App>;
+}
+
+/// One application for all connections.
+pub(crate) struct Shared<A>(pub(crate) Arc<A>);
+
 /// One socket and what stands behind it.
 pub(crate) struct Endpoint<A> {
     pub(crate) socket: BoundSocket,
@@ -42,7 +54,7 @@ pub(crate) struct Endpoint<A> {
     pub(crate) balancers: Option<Balancers>,
     /// None: no TLS.
     pub(crate) certificates: Option<Arc<Certificates>>,
-    pub(crate) app: Arc<A>,
+    pub(crate) app: A,
 }
 
 /// How long a service listens.
@@ -70,7 +82,7 @@ impl<A> Listening<A> {
 }
 
 #[async_trait]
-impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
+impl<A: ConnectionApp> Service for Listening<A> {
     async fn start_service(&mut self, _: Option<ListenFds>, shutdown: ShutdownWatch, _: usize) {
         let stop = match &self.lifetime {
             Lifetime::UntilShutdown => shutdown,
@@ -96,9 +108,19 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
     }
 }
 
+// === impl Shared ===
+
+impl<A: ServerApp + Send + Sync + 'static> ConnectionApp for Shared<A> {
+    type App = A;
+
+    fn app(&self, _: &Admitted) -> Arc<A> {
+        Arc::clone(&self.0)
+    }
+}
+
 // === impl Endpoint ===
 
-impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
+impl<A: ConnectionApp> Endpoint<A> {
     async fn run(self, stop: ShutdownWatch, serving: Serving) {
         let mut stopped = stop.clone();
         let Self { socket, gate, balancers, certificates, app } = self;
@@ -131,7 +153,7 @@ impl<A: ServerApp + Send + Sync + 'static> Endpoint<A> {
                     let source = peer.filter(|_| balancers.is_none());
                     let Some(admitted) = gate.admit(source) else { continue };
                     let is_proxied = balancers.is_some();
-                    let (app, stop, gate) = (Arc::clone(&app), stop.clone(), Arc::clone(&gate));
+                    let (app, stop, gate) = (app.app(&admitted), stop.clone(), Arc::clone(&gate));
                     let certificates = certificates.clone();
                     current_handle().spawn(async move {
                         let serving = async {

@@ -8,8 +8,6 @@ use std::time::Duration;
 use kyc_telemetry::{ConnectionMetrics, Metrics};
 use tokio::sync::Notify;
 
-use super::turn::{Turn, in_turn};
-
 /// What the connections of one listener may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GateLimits {
@@ -40,11 +38,11 @@ pub(crate) struct Gate {
     places: Places,
 }
 
-pub(super) type Places = Arc<Mutex<Taken>>;
+type Places = Arc<Mutex<Taken>>;
 
 /// The places that are taken.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+struct Taken {
     /// Connections by a number that grows.
     open: HashMap<u64, Place>,
     /// How many each source has.
@@ -62,7 +60,7 @@ struct Place {
 
 /// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+enum State {
     /// It waits for the whole of its next request.
     Waits,
     /// It has a request that is worked on.
@@ -78,6 +76,18 @@ pub(crate) struct Admitted {
     limits: GateLimits,
     metrics: ConnectionMetrics,
 }
+
+/// Lets whoever serves a connection say when it works on a request: a busy connection is not closed to make room for a
+/// new one.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionActivity {
+    number: u64,
+    places: Places,
+}
+
+/// A request that is being worked on; its connection waits again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Busy<'a>(&'a ConnectionActivity);
 
 // === impl Gate ===
 
@@ -174,7 +184,7 @@ impl Taken {
     }
 
     /// Notes what a connection does now.
-    pub(super) fn set(&mut self, number: u64, state: State) {
+    fn set(&mut self, number: u64, state: State) {
         if let Some(place) = self.open.get_mut(&number) {
             place.state = state;
         }
@@ -198,13 +208,18 @@ impl Admitted {
         true
     }
 
+    /// For whoever serves the connection.
+    pub(crate) fn activity(&self) -> ConnectionActivity {
+        ConnectionActivity { number: self.number, places: Arc::clone(&self.places) }
+    }
+
     /// Serves the connection until its end, or until its place is taken away.
     pub(crate) async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
         if self.limits.when_full == WhenFull::Refuse {
             return Some(serving.await);
         }
         tokio::select! {
-            served = in_turn(Turn::new(&self.places, self.number), serving) => Some(served),
+            served = serving => Some(served),
             () = self.taken_away.notified() => None,
         }
     }
@@ -217,7 +232,23 @@ impl Drop for Admitted {
     }
 }
 
-pub(super) fn lock(places: &Places) -> MutexGuard<'_, Taken> {
+// === impl ConnectionActivity ===
+
+impl ConnectionActivity {
+    /// Marks the connection as busy with a request whose head is whole.
+    pub(crate) fn begin_request(&self) -> Busy<'_> {
+        lock(&self.places).set(self.number, State::Works);
+        Busy(self)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.places).set(self.0.number, State::Waits);
+    }
+}
+
+fn lock(places: &Places) -> MutexGuard<'_, Taken> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

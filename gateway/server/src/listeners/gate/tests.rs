@@ -76,3 +76,17 @@ async fn who_works_is_never_displaced() {
 
     assert_eq!(refused, [true, true]);
 }
+
+#[test]
+fn a_connection_is_busy_from_the_head_of_a_request_to_its_answer() {
+    let gate = with(1, None, WhenFull::CloseWaiting);
+    let admitted = gate.admit(None).unwrap();
+    let activity = admitted.activity();
+
+    let busy = activity.begin_request();
+    let during = gate.admit(None).is_some();
+    drop(busy);
+    let after = gate.admit(None).is_some();
+
+    assert_eq!((during, after), (false, true));
+}

@@ -1,0 +1,102 @@
+//! The admin side as one connection sees it.
+//!
+//! Pingora gives an application the session of a request, and nothing of the connection that it came in on. So each
+//! connection has an application of its own, which knows the peer of a Unix socket, and tells the listener while it works on
+//! a request: a connection that waits is closed when another one needs its place.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::{HeaderValue, Response, StatusCode, header};
+use kyc_proxy::{RequestGuard, ConnectionGuard, ProxySettings};
+use kyc_telemetry::Metrics;
+use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::protocols::http::ServerSession;
+
+use super::Admin;
+use crate::audit::Peer;
+use crate::listeners::{Admitted, ConnectionActivity, ConnectionApp};
+
+/// Makes the application of each connection of an admin listener.
+pub(crate) struct AdminConnections {
+    admin: Arc<Admin>,
+    settings: &'static ProxySettings,
+    listener: String,
+    metrics: Metrics,
+}
+
+/// Answers the requests of one connection.
+pub(crate) struct AdminConnection {
+    admin: Arc<Admin>,
+    /// `None`: the address that the session has.
+    peer: Option<Peer>,
+    activity: ConnectionActivity,
+}
+
+// === impl AdminConnections ===
+
+impl AdminConnections {
+    pub(crate) fn new(
+        admin: Admin,
+        settings: &'static ProxySettings,
+        listener: &str,
+        metrics: &Metrics,
+    ) -> Self {
+        Self { admin: Arc::new(admin), settings, listener: listener.to_owned(), metrics: metrics.clone() }
+    }
+
+    /// The application of a connection whose peer the system has named.
+    pub(super) fn app_for(
+        &self,
+        peer: Option<Peer>,
+        connection: &Admitted,
+    ) -> Arc<ConnectionGuard<RequestGuard<HttpServer<AdminConnection>>>> {
+        let admin = Arc::clone(&self.admin);
+        let serves = AdminConnection { admin, peer, activity: connection.activity() };
+        let entry = RequestGuard::new(HttpServer::new_app(serves));
+        Arc::new(ConnectionGuard::new(entry, self.settings, &self.listener, &self.metrics))
+    }
+}
+
+impl ConnectionApp for AdminConnections {
+    type App = ConnectionGuard<RequestGuard<HttpServer<AdminConnection>>>;
+
+    fn app(&self, connection: &Admitted) -> Arc<Self::App> {
+        self.app_for(None, connection)
+    }
+}
+
+// === impl AdminConnection ===
+
+#[async_trait]
+impl ServeHttp for AdminConnection {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        kyc_proxy::end_head_guard(session);
+        // The streams of HTTP/2 come and go independently of each other: their connection counts as waiting.
+        let _busy = (!session.is_http2()).then(|| self.activity.begin_request());
+        if let Some(refusal) = refuse_chunks(session) {
+            return refusal;
+        }
+        let peer = self.peer.unwrap_or_else(|| {
+            let address = session.client_addr().and_then(|address| address.as_inet());
+            address.map_or(Peer::Unknown, |address| Peer::Address(*address))
+        });
+        self.admin.answer_to(peer, session).await
+    }
+}
+
+/// Refuses a body in chunks, which Pingora's lax reader would have to find the end of: no page of an admin listener takes a
+/// body. The connection ends, so that nothing of the body is read as the next request.
+fn refuse_chunks(session: &mut ServerSession) -> Option<Response<Vec<u8>>> {
+    if !session.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    session.set_keepalive(None);
+    let body = b"{\"error\":\"requests have no body here, and no Transfer-Encoding\"}\n".to_vec();
+    let length = body.len();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Some(response)
+}
