@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Extensions, HeaderName, HeaderValue, Method};
-use kyc_model::{Problem, ProblemKind, RequestId, Tenant, TenantTable, TraceContext, UpstreamBase};
+use kyc_model::{
+    ClientCertificate, Problem, ProblemKind, RequestId, Tenant, TenantTable, TraceContext, UpstreamBase,
+};
 use pingora_http::RequestHeader;
 use smallvec::SmallVec;
 
@@ -37,19 +39,6 @@ pub struct Connection {
     pub tls: bool,
     /// Who the peer is, where it showed a certificate that the listener's authorities signed and that is valid.
     pub certificate: Option<Arc<ClientCertificate>>,
-}
-
-/// Who a verified client certificate names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The subject, in the certificate's order, such as `O=FintechOS, CN=processor`.
-    pub subject: String,
-    /// The common names in it, as they are.
-    pub common_names: Vec<String>,
-    /// The alternative names as OpenSSL writes them, such as `DNS:processor.example` (RFC 5280, section 4.2.1.6).
-    pub names: Vec<String>,
-    /// What the configuration calls the authorities that vouch for it; absent: nothing.
-    pub issuer: Option<Arc<str>>,
 }
 
 /// The values of the placeholders in the route's path, as they stand in the request: not percent-decoded.

@@ -29,11 +29,11 @@ mod wait;
 
 pub use background::{Background, Surroundings};
 pub use caller::Caller;
-pub use ctx::{BodyWish, ClientCertificate, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
+pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};
-pub use kyc_model::{CallerKind, CallerName, ConfigError, ConfigErrors, Problem, ProblemKind};
+pub use kyc_model::{CallerKind, CallerName, ClientCertificate, ConfigError, ConfigErrors, Problem, ProblemKind};
 pub use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, MetricError, MetricsRegistry,
 };

@@ -1,6 +1,6 @@
 //! A database that failed over right after a change lost the record "done": three tries followed each other without a pause.
 
-use std::sync::Mutex as ConnectionGuard;
+use std::sync::Mutex as Guarded;
 use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use super::*;
 /// Keeps entries; fails so many times after the first one is stored.
 #[derive(Default)]
 struct Failing {
-    entries: ConnectionGuard<Vec<AuditEntry>>,
+    entries: Guarded<Vec<AuditEntry>>,
     failures: AtomicUsize,
     /// Whether an entry that is answered with an error is stored all the same.
     stores: bool,
