@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kyc_listener::OpenListeners;
 use kyc_telemetry::log::Log;
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use sd_notify::NotifyState;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::time::interval;
 
 use crate::admin::Readiness;
@@ -32,8 +33,7 @@ pub(crate) struct Serving(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    /// A permit for each socket that is listened at.
-    listened: Semaphore,
+    open: OpenListeners,
     announced: watch::Sender<bool>,
 }
 
@@ -41,15 +41,15 @@ struct State {
 
 impl Default for Serving {
     fn default() -> Self {
-        let state = State { listened: Semaphore::new(0), announced: watch::Sender::new(false) };
+        let state = State { open: OpenListeners::default(), announced: watch::Sender::new(false) };
         Self(Arc::new(state))
     }
 }
 
 impl Serving {
-    /// Notes that one more socket is listened at.
-    pub(crate) fn listens(&self) {
-        self.0.listened.add_permits(1);
+    /// Counts the listeners that accept connections.
+    pub(crate) fn open(&self) -> &OpenListeners {
+        &self.0.open
     }
 
     /// Waits until this process serves.
@@ -91,8 +91,7 @@ impl Announcement {
     async fn take_over(&self, predecessor: Predecessor, ready: ServiceReadyNotifier) -> std::io::Result<()> {
         let way_back = predecessor.ask(self.can_serve()).await?;
         ready.notify_ready();
-        // Nobody closes it.
-        let _ = self.serving.0.listened.acquire_many(self.listeners).await;
+        self.serving.open().wait_for(self.listeners).await;
         Predecessor::tell(way_back).await
     }
 }

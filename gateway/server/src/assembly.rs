@@ -23,7 +23,6 @@ use crate::description::ApiPage;
 use crate::endpoints::{self, AdminSide, Proxied};
 use crate::hardening;
 use crate::instruments::Instruments;
-use crate::listeners::{Endpoint, Lifetime, Listening, Renewal};
 use crate::logging::Logging;
 use crate::refresh::Refresh;
 use crate::shutdown::{Drain, Signals};
@@ -32,6 +31,7 @@ use crate::tenancy::Tenancy;
 use crate::upgrade::Inherited;
 use crate::work::{UnderWay, Work};
 use crate::{events, program, runtime};
+use kyc_listener::{Endpoint, Lifetime, Listening, Renewal};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -223,9 +223,10 @@ fn listen(
     serving: &Serving,
 ) {
     let waits = announcement.has_predecessor();
-    let proxied = Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown, serving);
+    let proxied = Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown, serving.open());
     let AdminSide { endpoints, socket } = admin;
-    let admin = Listening::new("admin", Some(1), endpoints, Lifetime::UntilReplaced(replaced), serving);
+    let lifetime = Lifetime::UntilReplaced(replaced);
+    let admin = Listening::new("admin", Some(1), endpoints, lifetime, serving.open());
     let mut listening = vec![server.add_service(proxied), server.add_service(admin)];
     listening.extend(socket.map(|socket| server.add_service(socket)));
     let announced = server.add_service(background_service("announcement", announcement));

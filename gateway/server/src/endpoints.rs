@@ -19,7 +19,7 @@ use crate::admin::{
 };
 use crate::assembly::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
-use crate::listeners::{
+use kyc_listener::{
     BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, Shared, TlsFiles, WhenFull,
 };
 

@@ -26,7 +26,6 @@ pub mod fuzzing;
 mod gateway;
 mod hardening;
 mod instruments;
-mod listeners;
 mod logging;
 mod plugins;
 mod program;

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use crate::admin::Readiness;
 use crate::announcement::Serving;
-use crate::listeners::Gate;
 use crate::upgrade::{Legacy, tell_systemd};
 use crate::work::UnderWay;
+use kyc_listener::Gate;
 
 /// The signals that the gateway answers. They are asked for before it listens: whoever sees it listen can send one,
 /// and each one that comes is kept until it is waited for.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::assembly::StartError;
 use crate::config::{AdminSettings, Listener, Place};
-use crate::listeners::BoundSocket;
 use crate::upgrade::{Inherited, Legacy};
+use kyc_listener::BoundSocket;
 
 /// One socket for each listener.
 pub(crate) struct Sockets {

@@ -15,7 +15,7 @@ use pingora::protocols::http::ServerSession;
 
 use super::Admin;
 use crate::audit::Peer;
-use crate::listeners::{Admitted, ConnectionActivity, ConnectionApp};
+use kyc_listener::{Admitted, ConnectionActivity, ConnectionApp};
 
 /// Makes the application of each connection of an admin listener.
 pub(crate) struct AdminConnections {

@@ -27,7 +27,7 @@ use tokio::net::UnixStream;
 use super::Admin;
 use super::connection::AdminConnections;
 use crate::audit::Peer;
-use crate::listeners::Gate;
+use kyc_listener::Gate;
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::raw::{Admin, RawOperations, SocketMode};
 use super::{Folder, addresses, tls};
 use crate::admin::{HostName, Login};
 use crate::decoding::Problems;
-use crate::listeners::TlsFiles;
+use kyc_listener::TlsFiles;
 
 /// Where probes, metrics and operations are.
 pub(crate) struct AdminSettings {

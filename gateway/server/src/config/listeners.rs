@@ -14,7 +14,7 @@ use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
 use super::{Folder, addresses};
 use crate::decoding::{Problems, decode};
-use crate::listeners::{Balancers, GateLimits, TlsFiles, WhenFull};
+use kyc_listener::{Balancers, GateLimits, TlsFiles, WhenFull};
 
 /// Where the proxy listens, and for what.
 pub(crate) struct Listener {

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use super::Folder;
 use super::raw::{ClientCertificate, RawTls};
 use crate::decoding::Problems;
-use crate::listeners::TlsFiles;
+use kyc_listener::TlsFiles;
 
 /// Reads the certificates of the listener whose `tls` is at `path`.
 pub(super) fn of_listener(

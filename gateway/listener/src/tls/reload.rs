@@ -4,6 +4,7 @@
 //! replace what is. A file that is valid from later on is taken then. The gateway's own certificate and what checks those of
 //! callers are judged apart: a broken certificate must not let a revoked caller go on.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -14,11 +15,13 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::callers::Callers;
-use super::certificates::{Certificates, Contents, Part, Server, TlsFiles, TlsProblem, acceptor, both};
+use crate::tls::acceptor::{Certificates, acceptor};
+use crate::tls::client_verification::Callers;
+use crate::tls::files::{Contents, Part, TlsFiles, TlsProblem, both};
+use crate::tls::server_certificate::Server;
 
 /// Looks at the files of all listeners from time to time.
-pub(crate) struct Renewal {
+pub struct Renewal {
     watched: Vec<Watched>,
     every: Duration,
 }
@@ -59,9 +62,15 @@ enum Found {
 
 // === impl Renewal ===
 
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renewal").field("every", &self.every).finish_non_exhaustive()
+    }
+}
+
 impl Renewal {
     /// Looks at the files each time that `every` is over.
-    pub(crate) fn new(every: Duration) -> Self {
+    pub fn new(every: Duration) -> Self {
         Self { watched: Vec::new(), every }
     }
 
@@ -70,7 +79,7 @@ impl Renewal {
     /// # Errors
     ///
     /// Everything that is wrong.
-    pub(crate) fn watch(
+    pub fn watch(
         &mut self,
         listener: &str,
         files: TlsFiles,
@@ -90,7 +99,7 @@ impl Renewal {
     }
 
     /// Says whether there is nothing to watch.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.watched.is_empty()
     }
 }

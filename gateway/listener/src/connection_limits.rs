@@ -10,19 +10,20 @@ use tokio::sync::Notify;
 
 /// What the connections of one listener may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct GateLimits {
+pub struct GateLimits {
     /// Connections that are open at a time.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// The same of one address, or of one IPv6 network of 64 bits.
-    pub(crate) per_source: Option<usize>,
+    pub per_source: Option<usize>,
     /// The whole time for a TLS handshake.
-    pub(crate) handshake: Duration,
-    pub(crate) when_full: WhenFull,
+    pub handshake: Duration,
+    /// What happens to a new connection when the limits are reached.
+    pub when_full: WhenFull,
 }
 
 /// What becomes of a new connection for which no place is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WhenFull {
+pub enum WhenFull {
     /// It is closed.
     Refuse,
     /// It gets the place of a connection that waits for its next request, if there is one: whoever opens connections
@@ -32,7 +33,7 @@ pub(crate) enum WhenFull {
 
 /// Counts the connections of one listener, from before their handshake to their end.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub struct Gate {
     pub(super) limits: GateLimits,
     pub(super) metrics: ConnectionMetrics,
     places: Places,
@@ -69,7 +70,7 @@ enum State {
 
 /// A connection that was let in; its place is free again when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub struct Admitted {
     number: u64,
     taken_away: Arc<Notify>,
     places: Places,
@@ -80,29 +81,30 @@ pub(crate) struct Admitted {
 /// Lets whoever serves a connection say when it works on a request: a busy connection is not closed to make room for a
 /// new one.
 #[derive(Clone, Debug)]
-pub(crate) struct ConnectionActivity {
+pub struct ConnectionActivity {
     number: u64,
     places: Places,
 }
 
 /// A request that is being worked on; its connection waits again when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Busy<'a>(&'a ConnectionActivity);
+pub struct Busy<'a>(&'a ConnectionActivity);
 
 // === impl Gate ===
 
 impl Gate {
-    pub(crate) fn new(listener: &str, limits: GateLimits, metrics: &Metrics) -> Self {
+    /// `listener`: the name that metrics count its connections under.
+    pub fn new(listener: &str, limits: GateLimits, metrics: &Metrics) -> Self {
         Self { limits, metrics: metrics.listener(listener), places: Arc::default() }
     }
 
     /// How many connections are open.
-    pub(crate) fn open(&self) -> usize {
+    pub fn open(&self) -> usize {
         lock(&self.places).open.len()
     }
 
     /// Lets a connection in, or counts why not.
-    pub(crate) fn admit(&self, peer: Option<IpAddr>) -> Option<Admitted> {
+    pub fn admit(&self, peer: Option<IpAddr>) -> Option<Admitted> {
         let mut places = lock(&self.places);
         let source = peer.map(network);
         if !places.has_room_for(source, self.limits, &self.metrics) {
@@ -209,12 +211,12 @@ impl Admitted {
     }
 
     /// For whoever serves the connection.
-    pub(crate) fn activity(&self) -> ConnectionActivity {
+    pub fn activity(&self) -> ConnectionActivity {
         ConnectionActivity { number: self.number, places: Arc::clone(&self.places) }
     }
 
     /// Serves the connection until its end, or until its place is taken away.
-    pub(crate) async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
+    pub async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
         if self.limits.when_full == WhenFull::Refuse {
             return Some(serving.await);
         }
@@ -236,7 +238,7 @@ impl Drop for Admitted {
 
 impl ConnectionActivity {
     /// Marks the connection as busy with a request whose head is whole.
-    pub(crate) fn begin_request(&self) -> Busy<'_> {
+    pub fn begin_request(&self) -> Busy<'_> {
         lock(&self.places).set(self.number, State::Works);
         Busy(self)
     }

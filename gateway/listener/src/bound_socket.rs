@@ -6,7 +6,7 @@ use socket2::SockRef;
 
 /// A bound socket that no one accepts from yet.
 #[derive(Debug)]
-pub(crate) struct BoundSocket {
+pub struct BoundSocket {
     socket: TcpListener,
     address: SocketAddr,
 }
@@ -19,7 +19,7 @@ impl BoundSocket {
     /// # Errors
     ///
     /// What the system says.
-    pub(crate) fn bind(address: SocketAddr) -> std::io::Result<Self> {
+    pub fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         // The standard library asks for 128, which thousands of callers at once overflow: they try again a second later.
         rustix::net::listen(&socket, BACKLOG)?;
@@ -31,7 +31,7 @@ impl BoundSocket {
     /// # Errors
     ///
     /// What the system says.
-    pub(crate) fn inherit(socket: TcpListener) -> std::io::Result<Self> {
+    pub fn inherit(socket: TcpListener) -> std::io::Result<Self> {
         socket.set_nonblocking(true)?;
         // Connections have it from their listener (tcp(7), TCP_NOTSENT_LOWAT).
         SockRef::from(&socket).set_tcp_notsent_lowat(MOST_UNSENT)?;
@@ -40,12 +40,12 @@ impl BoundSocket {
     }
 
     /// The same socket, for another process.
-    pub(crate) fn as_std(&self) -> &TcpListener {
+    pub fn as_std(&self) -> &TcpListener {
         &self.socket
     }
 
     /// The actual address.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 

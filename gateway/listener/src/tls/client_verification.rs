@@ -8,9 +8,9 @@ use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use super::certificates::{CLIENT_CA, Contents, Part, TlsFiles, TlsProblem, read};
-use super::revocation::{Authority, CLIENT_CRLS, List, Revocation};
-use super::x509::read_all;
+use crate::tls::files::{CLIENT_CA, Contents, Part, TlsFiles, TlsProblem, read};
+use crate::tls::revocation::{Authority, CLIENT_CRLS, List, Revocation};
+use crate::tls::x509::read_all;
 
 /// What checks the certificates of callers.
 pub(super) struct Callers {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kyc_plugin_api::ClientCertificate;
+use kyc_model::ClientCertificate;
 use pingora::listeners::TlsAccept;
 use pingora::protocols::tls::TlsRef;
 use x509_parser::extensions::GeneralName;

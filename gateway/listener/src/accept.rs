@@ -3,6 +3,7 @@
 //! It is not Pingora's own, which counts nothing before the TLS handshake, gives that handshake a minute, and cannot
 //! take a new certificate.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,22 +21,23 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, unconstrained, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::gate::Admitted;
-use super::proxied::receive;
-use super::{Balancers, BoundSocket, Certificates, Gate};
-use crate::announcement::Serving;
+use crate::bound_socket::BoundSocket;
+use crate::connection_limits::{Admitted, Gate};
+use crate::open_listeners::OpenListeners;
+use crate::proxy_protocol::{Balancers, receive};
+use crate::tls::Certificates;
 
 /// A service that listens at several sockets.
-pub(crate) struct Listening<A> {
+pub struct Listening<A> {
     name: &'static str,
     threads: Option<usize>,
     endpoints: Vec<Endpoint<A>>,
     lifetime: Lifetime,
-    serving: Serving,
+    open: OpenListeners,
 }
 
 /// Gives each connection of a listener the application that serves it.
-pub(crate) trait ConnectionApp: Send + Sync + 'static {
+pub trait ConnectionApp: Send + Sync + 'static {
     /// The application.
     type App: ServerApp + Send + Sync + 'static;
 
@@ -44,22 +46,26 @@ pub(crate) trait ConnectionApp: Send + Sync + 'static {
 }
 
 /// One application for all connections.
-pub(crate) struct Shared<A>(pub(crate) Arc<A>);
+#[derive(Debug)]
+pub struct Shared<A>(pub Arc<A>);
 
 /// One socket and what stands behind it.
-pub(crate) struct Endpoint<A> {
-    pub(crate) socket: BoundSocket,
-    pub(crate) gate: Arc<Gate>,
+pub struct Endpoint<A> {
+    /// The bound socket.
+    pub socket: BoundSocket,
+    /// Limits the connections.
+    pub gate: Arc<Gate>,
     /// Those who say who calls; None: whoever connects is the caller.
-    pub(crate) balancers: Option<Balancers>,
+    pub balancers: Option<Balancers>,
     /// None: no TLS.
-    pub(crate) certificates: Option<Arc<Certificates>>,
-    pub(crate) app: A,
+    pub certificates: Option<Arc<Certificates>>,
+    /// What serves the connections.
+    pub app: A,
 }
 
 /// How long a service listens.
 #[derive(Clone, Debug)]
-pub(crate) enum Lifetime {
+pub enum Lifetime {
     /// Until the gateway is told to stop: no connection comes in while it drains.
     UntilShutdown,
     /// Until the process ends, so that the drain can be watched, or another process listens there.
@@ -70,14 +76,20 @@ pub(crate) enum Lifetime {
 
 impl<A> Listening<A> {
     /// `threads`: how many of its own the service has; left out, as many as the server has.
-    pub(crate) fn new(
+    pub fn new(
         name: &'static str,
         threads: Option<usize>,
         endpoints: Vec<Endpoint<A>>,
         lifetime: Lifetime,
-        serving: &Serving,
+        open: &OpenListeners,
     ) -> Self {
-        Self { name, threads, endpoints, lifetime, serving: serving.clone() }
+        Self { name, threads, endpoints, lifetime, open: open.clone() }
+    }
+}
+
+impl<A> fmt::Debug for Listening<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -90,7 +102,7 @@ impl<A: ConnectionApp> Service for Listening<A> {
         };
         let mut loops = JoinSet::new();
         for endpoint in self.endpoints.drain(..) {
-            loops.spawn_on(endpoint.run(stop.clone(), self.serving.clone()), &current_handle());
+            loops.spawn_on(endpoint.run(stop.clone(), self.open.clone()), &current_handle());
         }
         loops.join_all().await;
         if matches!(self.lifetime, Lifetime::UntilReplaced(_)) {
@@ -120,8 +132,14 @@ impl<A: ServerApp + Send + Sync + 'static> ConnectionApp for Shared<A> {
 
 // === impl Endpoint ===
 
+impl<A> fmt::Debug for Endpoint<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("address", &self.socket.address()).finish_non_exhaustive()
+    }
+}
+
 impl<A: ConnectionApp> Endpoint<A> {
-    async fn run(self, stop: ShutdownWatch, serving: Serving) {
+    async fn run(self, stop: ShutdownWatch, open: OpenListeners) {
         let mut stopped = stop.clone();
         let Self { socket, gate, balancers, certificates, app } = self;
         let address = socket.address();
@@ -132,7 +150,7 @@ impl<A: ConnectionApp> Endpoint<A> {
                 std::process::abort();
             }
         };
-        serving.listens();
+        open.add();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => Some(accepted),
@@ -161,7 +179,7 @@ impl<A: ConnectionApp> Endpoint<A> {
                                 true => introduced(stream, &admitted, &gate).await?,
                                 false => stream,
                             };
-                            if let Some(stream) = open(stream, certificates.as_deref(), &gate).await {
+                            if let Some(stream) = set_up(stream, certificates.as_deref(), &gate).await {
                                 app.process_new(stream, &stop).await;
                             }
                             Some(())
@@ -207,7 +225,7 @@ async fn introduced(stream: TcpStream, admitted: &Admitted, gate: &Gate) -> Opti
 }
 
 /// Sets a connection up; `None` where its TLS is not to be had.
-async fn open(mut stream: TcpStream, certificates: Option<&Certificates>, gate: &Gate) -> Option<Stream> {
+async fn set_up(mut stream: TcpStream, certificates: Option<&Certificates>, gate: &Gate) -> Option<Stream> {
     // Without it an answer in two pieces waits for the peer's acknowledgement; a peer that is gone does not matter.
     let _ = stream.set_nodelay();
     let Some(certificates) = certificates else { return Some(Box::new(stream)) };

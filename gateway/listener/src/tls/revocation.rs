@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
-use super::certificates::TlsProblem;
-use super::x509::Validity;
+use crate::tls::files::TlsProblem;
+use crate::tls::x509::Validity;
 
 /// The lists of one listener.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 
 /// The balancers in front of a listener.
 #[derive(Clone, Debug)]
-pub(crate) struct Balancers {
+pub struct Balancers {
     trusted: Networks,
 }
 
@@ -34,7 +34,8 @@ enum Header {
 // === impl Balancers ===
 
 impl Balancers {
-    pub(crate) fn new(trusted: Networks) -> Self {
+    /// `trusted`: the networks whose headers are believed.
+    pub fn new(trusted: Networks) -> Self {
         Self { trusted }
     }
 

@@ -1,7 +1,7 @@
 //! A certificate that expired in its file, because a renewal had written an old one, replaced a valid one: every caller
 //! failed, and the log had one line of level INFO.
 
-mod lists;
+mod revocation_lists;
 
 use std::path::Path;
 use std::time::UNIX_EPOCH;

@@ -1,0 +1,18 @@
+//! Where the gateway listens: sockets, the limits on their connections, the PROXY protocol, TLS with its certificate files,
+//! and the loop that accepts.
+//!
+//! This crate knows nothing of HTTP: an accepted connection goes to the application that [`ConnectionApp`] gives for it.
+
+mod accept;
+mod bound_socket;
+mod connection_limits;
+mod open_listeners;
+mod proxy_protocol;
+mod tls;
+
+pub use accept::{ConnectionApp, Endpoint, Lifetime, Listening, Shared};
+pub use bound_socket::BoundSocket;
+pub use connection_limits::{Admitted, Busy, ConnectionActivity, Gate, GateLimits, WhenFull};
+pub use open_listeners::OpenListeners;
+pub use proxy_protocol::Balancers;
+pub use tls::{Certificates, Renewal, TlsFiles, TlsProblem};

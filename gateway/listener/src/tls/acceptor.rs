@@ -1,0 +1,77 @@
+//! What new TLS connections of a listener are set up with.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use kyc_telemetry::ConnectionMetrics;
+use pingora::listeners::tls::{Acceptor, TlsSettings};
+use rustls::server::NoServerSessionStorage;
+use rustls::sign::SingleCertAndKey;
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls::client_names::Names;
+use crate::tls::client_verification::Callers;
+use crate::tls::files::{Part, TlsFiles, TlsProblem, both};
+use crate::tls::server_certificate::Server;
+
+/// What new connections of one listener are set up with.
+pub struct Certificates {
+    pub(super) listener: String,
+    pub(super) files: TlsFiles,
+    pub(super) acceptor: ArcSwap<Acceptor>,
+    pub(super) metrics: ConnectionMetrics,
+}
+
+// === impl TlsFiles ===
+
+impl TlsFiles {
+    /// Reads the files and checks that they fit each other; says what is not valid now.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub fn check(&self) -> Result<Vec<TlsProblem>, Vec<TlsProblem>> {
+        let ((_, server), (_, callers)) = both(self.load::<Server>(), self.load::<Callers>())?;
+        let now = SystemTime::now();
+        Ok([server.problems(self, now), callers.problems(self, now)].concat())
+    }
+}
+
+/// What new connections are set up with.
+pub(super) fn acceptor(server: &Server, callers: &Callers) -> Result<Acceptor, Vec<TlsProblem>> {
+    let mut settings = TlsSettings::with_callbacks(Box::new(Names { issuer: callers.issuer.clone() }))
+        .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
+    settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&server.key))));
+    if let Some(verifier) = &callers.verifier {
+        settings.set_client_cert_verifier(Arc::clone(verifier));
+    }
+    settings.enable_h2();
+    let mut made = settings.build();
+    let mut config = made.acceptor.config().as_ref().clone();
+    // The strongest suite that both know, and not the one that a caller likes best.
+    config.ignore_client_order = true;
+    if callers.verifier.is_some() {
+        // A session that is resumed would not be asked again, however long its certificate has expired.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    made.acceptor = TlsAcceptor::from(Arc::new(config));
+    Ok(made)
+}
+
+// === impl Certificates ===
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+impl Certificates {
+    /// What `acceptor` gives is made of the files as they are now.
+    pub(crate) fn acceptor(&self) -> Arc<Acceptor> {
+        self.acceptor.load_full()
+    }
+}
