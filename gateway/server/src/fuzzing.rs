@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::config;
-use crate::instruments::Instruments;
-use crate::plugins;
+use crate::plugins::build_context::Instruments;
+use crate::plugins::built_in::built_in;
 
 /// Reads and checks a configuration; whatever is wrong with it is told.
 ///
@@ -13,8 +13,7 @@ use crate::plugins;
 /// When neither settings nor a problem come out.
 pub fn configuration(text: &str) {
     let Ok(instruments) = Instruments::new() else { return };
-    let read =
-        config::load_text(text, Path::new("/nowhere/gateway.toml"), &plugins::built_in(), &instruments);
+    let read = config::load_text(text, Path::new("/nowhere/gateway.toml"), &built_in(), &instruments);
     if let Err(problems) = read {
         assert!(!problems.to_string().is_empty(), "refused without a reason");
     }

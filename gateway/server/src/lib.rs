@@ -10,35 +10,58 @@
 //! ```
 
 mod admin;
-mod announcement;
 mod assembly;
 mod audit;
 mod cli;
 mod config;
 mod decoding;
-mod delivery;
 mod description;
 mod document;
-mod endpoints;
-mod events;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod gateway;
-mod hardening;
-mod instruments;
-mod logging;
+mod lifecycle;
 mod plugins;
-mod program;
-mod refresh;
-mod registry;
-mod remote;
-mod runtime;
-mod shutdown;
-mod sockets;
+mod serilog;
 mod stored_events;
 mod tenancy;
-mod terminal;
-mod upgrade;
-mod work;
 
-pub use gateway::Gateway;
+use std::fmt;
+use std::process::ExitCode;
+
+use kyc_plugin_api::Factory;
+
+use crate::plugins::registry::Registry;
+
+/// A gateway with the built-in plugins, to which others can be added.
+pub struct Gateway {
+    registry: Registry,
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Begins with the built-in plugins.
+    pub fn builder() -> Self {
+        Self { registry: plugins::built_in::built_in() }
+    }
+
+    /// Adds a kind of plugin, so that a route may name it.
+    #[must_use]
+    pub fn plugin<F: Factory>(mut self) -> Self {
+        self.registry.add::<F>();
+        self
+    }
+
+    /// Reads the command line and does what it says. `run` returns only when the gateway could not start.
+    pub fn run(self) -> ExitCode {
+        // A second installation fails, and means that someone else chose a provider first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        cli::execute(&self.registry)
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("plugins", &self.registry.kinds()).finish()
+    }
+}

@@ -5,11 +5,10 @@
 //! are missing at its end; so the number and the hash of each are logged, where a collector of logs keeps them.
 
 mod chain;
-mod command;
 mod file;
-mod pages;
+pub(crate) mod pages;
 mod record;
-mod verify;
+pub(crate) mod verify;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -22,7 +21,6 @@ use kyc_events::{AuditError, AuditLog};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-pub(crate) use command::AuditCommand;
 pub(crate) use file::AuditFile;
 pub(crate) use pages::AuditPages;
 use record::Record;
@@ -152,6 +150,8 @@ impl Bounded {
     }
 }
 
+/// The operations that commands record which open the store themselves.
+pub(crate) const OFFLINE_OPERATIONS: [&str; 2] = ["events.export", "events.copy"];
 /// How often another gateway may be faster.
 const TRIES: usize = 100;
 /// How long a record "done" or "failed" waits before it is tried again: 47 seconds together.

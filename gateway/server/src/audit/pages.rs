@@ -208,7 +208,7 @@ fn instant(name: &str, text: &str) -> Result<String, PageError> {
 }
 
 /// Those of [`record::Outcome`].
-pub(super) const OUTCOMES: [&str; 4] = ["begun", "done", "failed", "denied"];
+pub(crate) const OUTCOMES: [&str; 4] = ["begun", "done", "failed", "denied"];
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;
 /// Entries that one request looks at; the answer says where to go on.

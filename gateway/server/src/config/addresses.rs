@@ -2,22 +2,21 @@
 
 use std::net::SocketAddr;
 
-use super::listeners::Unrouted;
 use crate::decoding::Problems;
 
 /// Reads an address that no other listener has.
-pub(super) fn read(
+pub(super) fn read<'a>(
     path: &str,
     text: &str,
-    others: &[Unrouted],
+    mut others: impl Iterator<Item = (&'a str, SocketAddr)>,
     problems: &mut Problems,
 ) -> Option<SocketAddr> {
     let Ok(address) = text.parse::<SocketAddr>() else {
         problems.add(path, format!("`{text}` is no address such as 127.0.0.1:8080 or [::]:8080"));
         return None;
     };
-    if let Some(other) = others.iter().find(|other| overlap(other.address, address)) {
-        problems.add(path, taken(text, &format!("listener `{}`", other.name), other.address));
+    if let Some((name, other)) = others.find(|(_, other)| overlap(*other, address)) {
+        problems.add(path, taken(text, &format!("listener `{name}`"), other));
     }
     Some(address)
 }

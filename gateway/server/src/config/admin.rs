@@ -3,16 +3,16 @@
 mod logins;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use kyc_model::{Secret, SecretSource};
 use kyc_plugin_api::Warnings;
 use kyc_tokens::Keys;
 
-use super::listeners::Unrouted;
+use super::folder::Folder;
+use super::listeners::{Unrouted, named_addresses};
 use super::raw::{Admin, RawOperations, SocketMode};
-use super::{Folder, addresses, tls};
+use super::{addresses, tls};
 use crate::admin::{HostName, Login};
 use crate::decoding::Problems;
 use kyc_listener::TlsFiles;
@@ -64,7 +64,7 @@ pub(super) fn check(
     warnings: &Warnings,
     problems: &mut Problems,
 ) -> Option<AdminSettings> {
-    let address = addresses::read("admin.address", &raw.address, others, problems);
+    let address = addresses::read("admin.address", &raw.address, named_addresses(others), problems);
     let mut hosts = Vec::with_capacity(raw.hosts.len());
     for (place, text) in raw.hosts.iter().enumerate() {
         match HostName::parse(text) {
@@ -86,7 +86,7 @@ pub(super) fn check(
         operations.socket.as_deref().map(|path| (folder.resolve(path), operations.socket_mode.bits()));
     let metrics_token = raw.metrics_token_file.as_deref().map(|file| folder.resolve(file));
     if let Some(file) = &metrics_token
-        && let Err(reason) = usable_token(file)
+        && let Err(reason) = logins::usable_token(file)
     {
         problems.add("admin.metrics_token_file", reason);
     }
@@ -111,13 +111,6 @@ pub(super) fn check(
     })
 }
 
-/// Says whether a file holds a token that nobody guesses.
-fn usable_token(file: &Path) -> Result<Secret, String> {
-    let token = SecretSource::File(file.to_owned()).read().map_err(|error| error.to_string())?;
-    token.check_length().map_err(|error| error.to_string())?;
-    Ok(token)
-}
-
 fn place(
     raw: &RawOperations,
     probes: Option<SocketAddr>,
@@ -138,7 +131,7 @@ fn place(
         return Some(if is_local { Place::WithProbes } else { Place::Off });
     };
     let path = "admin.operations.address";
-    let address = addresses::read(path, text, others, problems)?;
+    let address = addresses::read(path, text, named_addresses(others), problems)?;
     if let Some(probes) = probes.filter(|probes| addresses::overlap(*probes, address)) {
         problems.add(path, addresses::taken(text, "admin.address", probes));
     }

@@ -12,9 +12,11 @@ use kyc_plugin_api::{Plugin, Role, Warnings};
 use kyc_tenants::{Document, OnfidoHosts};
 
 use super::issuers::Issuers;
+use super::order;
+use super::purpose::Purpose;
 use super::raw::RawRoute;
-use super::routes::Reach;
-use super::{Purpose, TenantSource, order};
+use super::reach::Reach;
+use super::tenant_source::TenantSource;
 use crate::decoding::Problems;
 
 /// What is known of routes before a document is looked into.

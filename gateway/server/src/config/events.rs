@@ -8,9 +8,9 @@ use kyc_model::ConfigErrors;
 use kyc_plugin_api::Services;
 use kyc_portal::{PortalConfig, Portals};
 
-use super::Folder;
+use super::folder::Folder;
 use crate::decoding::Problems;
-use crate::instruments::Instruments;
+use crate::plugins::build_context::Instruments;
 
 /// Builds the store and what delivers from it, and offers to take notifications. `None` where nothing is stored.
 pub(crate) fn offer(

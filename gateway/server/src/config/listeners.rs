@@ -7,13 +7,14 @@ use bytesize::ByteSize;
 use kyc_model::Networks;
 use kyc_plugin_api::Warnings;
 use kyc_proxy::{ProxySettings, RouteTable};
-use toml::{Table, Value};
 
+use super::addresses;
+use super::folder::Folder;
 use super::issuers::Authority;
+use super::limits::{limits, own};
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
-use super::{Folder, addresses};
-use crate::decoding::{Problems, decode};
+use crate::decoding::Problems;
 use kyc_listener::{Balancers, GateLimits, TlsFiles, WhenFull};
 
 /// Where the proxy listens, and for what.
@@ -131,9 +132,12 @@ pub(super) fn check(
         let tls =
             listener.tls.as_ref().map(|raw| tls(raw, &format!("{path}.tls"), folder, warnings, problems));
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
-        let Some(address) =
-            addresses::read(&format!("{path}.address"), &listener.address, &checked, problems)
-        else {
+        let Some(address) = addresses::read(
+            &format!("{path}.address"),
+            &listener.address,
+            named_addresses(&checked),
+            problems,
+        ) else {
             continue;
         };
         checked.push(Unrouted {
@@ -147,6 +151,11 @@ pub(super) fn check(
         });
     }
     checked
+}
+
+/// The names and addresses of listeners.
+pub(super) fn named_addresses(listeners: &[Unrouted]) -> impl Iterator<Item = (&str, SocketAddr)> {
+    listeners.iter().map(|listener| (listener.name.as_str(), listener.address))
 }
 
 /// Gives each listener its routes.
@@ -175,60 +184,6 @@ pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut P
         }
     }
     routed
-}
-
-/// The common limits with those of one listener laid over them.
-fn own(common: &Downstream, own: &Table, path: &str, problems: &mut Problems) -> Downstream {
-    if own.is_empty() {
-        return common.clone();
-    }
-    let mut table = match Table::try_from(common) {
-        Ok(table) => table,
-        Err(error) => {
-            problems.add("downstream", error.to_string());
-            return common.clone();
-        }
-    };
-    table.extend(own.clone());
-    let read: Option<Downstream> = decode(Value::Table(table), path, problems);
-    let read = read.unwrap_or_default();
-    limits(path, &read, problems);
-    read
-}
-
-fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
-    let counts = [
-        ("max_connections", raw.max_connections),
-        ("max_connections_per_source", raw.max_connections_per_source.unwrap_or(1)),
-        ("max_requests_per_connection", raw.max_requests_per_connection as usize),
-        ("http2_streams", raw.http2_streams as usize),
-        ("http2_resets", raw.http2_resets),
-        ("http2_control_frames", raw.http2_control_frames as usize),
-    ];
-    for (key, _) in counts.iter().filter(|(_, count)| *count == 0) {
-        problems.add(format!("{path}.{key}"), "must be greater than zero");
-    }
-    let times = [
-        ("keepalive", raw.keepalive),
-        ("head", raw.head),
-        ("read", raw.read),
-        ("write", raw.write),
-        ("body", raw.body),
-        ("body_grace", raw.body_grace),
-    ];
-    for (key, _) in times.iter().filter(|(_, time)| time.is_zero()) {
-        problems.add(format!("{path}.{key}"), "must be longer than zero");
-    }
-    let shares = [
-        ("buffered_bodies_per_source", raw.buffered_bodies_per_source),
-        ("buffered_bodies_per_tenant", raw.buffered_bodies_per_tenant),
-    ];
-    for (key, _) in shares.iter().filter(|(_, share)| share.is_some_and(|share| share.as_u64() == 0)) {
-        problems.add(format!("{path}.{key}"), "must be greater than zero");
-    }
-    if raw.buffered_bodies < SMALLEST_BUFFERS {
-        problems.add(format!("{path}.buffered_bodies"), format!("must be at least {SMALLEST_BUFFERS}"));
-    }
 }
 
 fn proxy(raw: &Downstream) -> ProxySettings {
@@ -267,27 +222,5 @@ fn http(raw: &Downstream) -> HttpLimits {
         requests: raw.max_requests_per_connection,
         streams: raw.http2_streams,
         resets: raw.http2_resets,
-    }
-}
-
-/// Less than one body of the largest size that plugins ask for by default would refuse it always.
-const SMALLEST_BUFFERS: ByteSize = ByteSize::mib(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listener_has_the_common_limits_as_they_were_read() {
-        let common: Downstream =
-            toml::from_str("min_rate = \"1100 B\"\nbuffered_bodies = \"1100 MiB\"\nread = \"1500ms\"")
-                .unwrap();
-        let own_limits: Table = toml::from_str("head = \"5s\"").unwrap();
-        let mut problems = Problems::new(std::path::Path::new("gateway.toml"));
-
-        let laid_over = own(&common, &own_limits, "listeners[0].downstream", &mut problems);
-
-        assert_eq!(laid_over, Downstream { head: std::time::Duration::from_secs(5), ..common });
-        assert!(problems.is_empty(), "{problems}");
     }
 }

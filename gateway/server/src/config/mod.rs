@@ -4,39 +4,38 @@ mod addresses;
 mod admin;
 mod binding;
 mod events;
+mod folder;
 mod issuers;
+mod limits;
 mod listeners;
 mod log;
+mod offers;
 mod order;
+mod purpose;
 mod raw;
+mod reach;
 mod routes;
 mod settings;
+mod tenant_source;
 mod tenants;
 mod tls;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(crate) use admin::{AdminSettings, Place};
 pub(crate) use binding::{Bindings, unbound};
+use folder::Folder;
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::{LogSettings, SinkSettings};
+pub(crate) use offers::{DescribedRoute, Offers};
+pub(crate) use purpose::Purpose;
 use raw::Raw;
-pub(crate) use routes::{DescribedRoute, Offers};
-pub(crate) use settings::{Settings, TenantSource};
+pub(crate) use settings::Settings;
+pub(crate) use tenant_source::TenantSource;
 
 use crate::decoding::{Problems, decode};
-use crate::instruments::Instruments;
-use crate::registry::Registry;
-
-/// What a configuration is read for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To say what is wrong with it, and with the tenants beside it.
-    Check,
-    /// To work with it. What is wrong with a tenant is that tenant's alone, and must keep nobody else from being served, and
-    /// no store from being saved.
-    Use,
-}
+use crate::plugins::build_context::Instruments;
+use crate::plugins::registry::Registry;
 
 /// Reads and checks a configuration file. After it succeeds nothing is checked again.
 ///
@@ -94,27 +93,6 @@ fn read(text: &str, problems: &mut Problems) -> Raw {
             problems.add_syntax(text, &error);
             Raw::default()
         }
-    }
-}
-
-/// The folder of the configuration file, from which relative paths in it count.
-#[derive(Clone, Debug)]
-pub(crate) struct Folder(PathBuf);
-
-// === impl Folder ===
-
-impl Folder {
-    fn of(file: &Path) -> Self {
-        Self(file.parent().map(Path::to_owned).unwrap_or_default())
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Where a path of the configuration leads.
-    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
-        self.0.join(path)
     }
 }
 

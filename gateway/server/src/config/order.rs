@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kyc_plugin_api::{CertificateUse, Plugin, Proofs, Role};
 
 use super::raw::RawRoute;
-use super::routes::Reach;
+use super::reach::Reach;
 use crate::decoding::Problems;
 
 type Built = (String, Arc<dyn Plugin>);

@@ -3,6 +3,7 @@
 
 mod downstream;
 mod operations;
+mod tls;
 mod vault;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use kyc_events::EventsConfig;
 use kyc_portal::PortalConfig;
 pub(crate) use operations::{RawLogin, RawOperations, SocketMode};
 use serde::{Deserialize, Serialize};
+pub(crate) use tls::{ClientCertificate, RawTls};
 pub(crate) use vault::{Auth, Vault, Version};
 
 /// The whole file.
@@ -65,30 +67,8 @@ pub(crate) struct RawListener {
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RawTls {
-    pub(crate) certificate_file: PathBuf,
-    pub(crate) key_file: PathBuf,
-    pub(crate) client_ca_file: Option<PathBuf>,
-    /// Left out: its authorities have no name.
-    pub(crate) client_ca_name: Option<String>,
-    #[serde(default)]
-    pub(crate) client_crl_files: Vec<PathBuf>,
-    /// Left out: required, where there is somebody to have signed it.
-    pub(crate) client_certificate: Option<ClientCertificate>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct RawProxyProtocol {
     pub(crate) trusted: Vec<IpNet>,
-}
-
-/// Whether a caller must show a certificate, where there is somebody to have signed it.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ClientCertificate {
-    Required,
-    Optional,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -3,64 +3,19 @@
 use std::sync::Arc;
 
 use http::Method;
-use kyc_delivery::Delivery;
-use kyc_plugin_api::{Background, Build, Operations, Plugin, Role, Services};
+use kyc_plugin_api::{Build, Plugin, Role, Services};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
-use super::binding::{self, Bindings};
-use super::issuers::Authority;
+use super::binding;
+use super::folder::Folder;
+use super::offers::{DescribedRoute, Offers};
+use super::order;
 use super::raw::RawRoute;
-use super::{Folder, order};
+use super::reach::Reach;
 use crate::decoding::Problems;
-use crate::delivery::DeliveryWork;
-use crate::instruments::Instruments;
-use crate::registry::Registry;
-use crate::stored_events::EventPages;
-
-/// Who can reach a route.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Reach {
-    /// Some listener that serves it takes connections from elsewhere than this machine.
-    pub(crate) is_public: bool,
-    /// Some listener that serves it asks for client certificates.
-    pub(crate) shows_certificates: bool,
-    /// The names of those that ask for none.
-    pub(crate) without_certificates: Vec<String>,
-    /// Whose certificates those that ask for one take.
-    pub(crate) authorities: Vec<Authority>,
-}
-
-/// What plugins offer beside their phases.
-#[derive(Default)]
-pub(crate) struct Offers {
-    pub(crate) backgrounds: Vec<Arc<dyn Background>>,
-    pub(crate) operations: Vec<Arc<dyn Operations>>,
-    /// What the routes can say of themselves.
-    pub(crate) described: Vec<DescribedRoute>,
-    /// Where it matters whether tenants name their callers, and how.
-    pub(crate) bindings: Bindings,
-}
-
-// === impl Offers ===
-
-impl Offers {
-    /// Adds what delivers stored events, and its pages.
-    pub(crate) fn add_delivery(&mut self, delivery: Option<Arc<Delivery>>) {
-        let Some(delivery) = delivery else { return };
-        self.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
-        self.operations.push(Arc::new(EventPages::new(delivery)));
-    }
-}
-
-/// A route and who can describe it.
-pub(crate) struct DescribedRoute {
-    /// The first of its patterns.
-    pub(crate) pattern: String,
-    /// Empty: all.
-    pub(crate) methods: Vec<Method>,
-    pub(crate) plugins: Vec<Arc<dyn Plugin>>,
-}
+use crate::plugins::build_context::Instruments;
+use crate::plugins::registry::Registry;
 
 /// Checks the routes, builds their plugins and compiles the table.
 pub(crate) fn check(

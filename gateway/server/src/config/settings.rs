@@ -7,17 +7,23 @@ use std::time::Duration;
 use kyc_delivery::Delivery;
 use kyc_events::Intake;
 use kyc_plugin_api::Services;
-use kyc_tenants::{VaultAuth, VaultSettings, WatchSettings};
+use kyc_tenants::WatchSettings;
 
 use super::admin::AdminSettings;
 use super::binding::Binding;
-use super::listeners::{Listener, Unrouted};
+use super::folder::Folder;
+use super::listeners::Listener;
+use super::listeners::Unrouted;
 use super::log::LogSettings;
+use super::offers::Offers;
+use super::purpose::Purpose;
 use super::raw::Raw;
-use super::{Folder, Offers, Purpose, admin, binding, events, listeners, log, routes, tenants, tls};
+use super::reach::Reach;
+use super::tenant_source::TenantSource;
+use super::{admin, binding, events, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
-use crate::instruments::Instruments;
-use crate::registry::Registry;
+use crate::plugins::build_context::Instruments;
+use crate::plugins::registry::Registry;
 
 /// Everything that `run` needs; nothing in here can be wrong any more.
 pub(crate) struct Settings {
@@ -46,25 +52,6 @@ pub(crate) struct Settings {
     pub(crate) summary: Vec<String>,
     /// Each listener, and whose address counts there.
     pub(crate) listening: Vec<String>,
-}
-
-/// Where the tenant document comes from.
-#[derive(Debug)]
-pub(crate) enum TenantSource {
-    File(PathBuf),
-    Vault(Box<VaultSettings>),
-}
-
-// === impl TenantSource ===
-
-impl TenantSource {
-    /// Says whether the first login uses up what it logs in with.
-    pub(crate) fn is_used_up_by_a_login(&self) -> bool {
-        match self {
-            Self::File(_) => false,
-            Self::Vault(settings) => matches!(settings.auth, VaultAuth::AppRole { wrapped: true, .. }),
-        }
-    }
 }
 
 // === impl Settings ===
@@ -149,9 +136,9 @@ impl Settings {
 }
 
 /// Who can reach a route, over which of the listeners.
-fn reach(listeners: &[Unrouted], route: &str) -> routes::Reach {
+fn reach(listeners: &[Unrouted], route: &str) -> Reach {
     let serving = || listeners.iter().filter(|listener| listener.serves(route));
-    routes::Reach {
+    Reach {
         is_public: serving().any(|listener| !listener.address.ip().is_loopback()),
         shows_certificates: serving().any(Unrouted::asks_for_certificates),
         without_certificates: serving()

@@ -8,8 +8,9 @@ use kyc_model::SecretSource;
 use kyc_plugin_api::Warnings;
 use kyc_tenants::{AzureIdentity, KvVersion, OnfidoHosts, VaultAuth, VaultSettings, VaultSource};
 
+use super::folder::Folder;
 use super::raw::{Auth, SourceKind, Tenants, Vault, Version};
-use super::{Folder, TenantSource};
+use super::tenant_source::TenantSource;
 use crate::decoding::Problems;
 
 /// Checks the section `tenants`. Only the source that is chosen is looked at. What may still appear while the

@@ -10,7 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::Folder;
+use super::folder::Folder;
 use super::raw::{ClientCertificate, RawTls};
 use crate::decoding::Problems;
 use kyc_listener::TlsFiles;

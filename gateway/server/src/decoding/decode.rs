@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 use toml::{Table, Value};
 
-use super::Problems;
+use super::problems::Problems;
 
 /// Decodes `value`, whose own path is `base`.
 ///

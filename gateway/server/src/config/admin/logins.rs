@@ -1,12 +1,13 @@
 //! The ways in which operators log in.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use kyc_model::{ConfigError, Secret};
+use kyc_model::{ConfigError, Secret, SecretSource};
 use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
 
 use crate::admin::{Login, Proof};
-use crate::config::Folder;
+use crate::config::folder::Folder;
 use crate::config::raw::{RawLogin, RawOperations};
 use crate::decoding::Problems;
 
@@ -36,6 +37,13 @@ pub(super) fn check(
     (checked, keys)
 }
 
+/// Says whether a file holds a token that nobody guesses.
+pub(super) fn usable_token(file: &Path) -> Result<Secret, String> {
+    let token = SecretSource::File(file.to_owned()).read().map_err(|error| error.to_string())?;
+    token.check_length().map_err(|error| error.to_string())?;
+    Ok(token)
+}
+
 fn proof(
     login: &RawLogin,
     raw: &RawOperations,
@@ -47,7 +55,7 @@ fn proof(
         (Some(file), None, None) => {
             let file = folder.resolve(file);
             let unusable = |reason| (".token_file".to_owned(), reason);
-            let token = super::usable_token(&file).map_err(unusable)?;
+            let token = usable_token(&file).map_err(unusable)?;
             if token.matches(login.name.as_bytes()) {
                 return Err((
                     ".name".to_owned(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kyc_tokens::TokenConfig;
 use serde::{Deserialize, Serialize};
 
-use super::RawTls;
+use super::tls::RawTls;
 use crate::admin::Role;
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

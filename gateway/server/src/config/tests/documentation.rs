@@ -13,8 +13,8 @@ use super::super::raw::Raw;
 use super::super::read;
 use super::{load_with_ring, repository};
 use crate::decoding::{Problems, decode as decode_value};
-use crate::instruments::Instruments;
-use crate::plugins;
+use crate::plugins::build_context::Instruments;
+use crate::plugins::built_in::built_in;
 
 fn documented() -> String {
     fs::read_to_string(repository().join("conf/gateway.toml")).unwrap()
@@ -113,7 +113,7 @@ fn the_documented_file_is_accepted() {
 
 #[test]
 fn every_setting_of_every_plugin_is_documented() {
-    for kind in plugins::built_in().kinds() {
+    for kind in built_in().kinds() {
         let documented = documented_settings(kind);
 
         let accepted = accepted_settings(kind, None);
@@ -190,7 +190,7 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
         Build { route: "test", any_tenant: false, folder: Path::new(""), metrics, warnings, services };
     let mut problems = Problems::new(Path::new("test.toml"));
 
-    let _ = plugins::built_in().find(kind).unwrap().build(settings, &build, "plugin", &mut problems);
+    let _ = built_in().find(kind).unwrap().build(settings, &build, "plugin", &mut problems);
 
     let text = problems.to_string();
     let expected = text.lines().find_map(|line| line.split_once("no_such_key: unknown key, expected "));

@@ -1,7 +1,6 @@
 //! The background work of plugins, as services of Pingora's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +9,8 @@ use kyc_tenants::Tenants;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
+use crate::lifecycle::unfinished_work::UnderWay;
+
 /// One plugin's work.
 pub(crate) struct Work {
     background: Arc<dyn Background>,
@@ -17,10 +18,6 @@ pub(crate) struct Work {
     drain: Duration,
     under_way: UnderWay,
 }
-
-/// How many pieces of work have not ended yet.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct UnderWay(Arc<AtomicUsize>);
 
 // === impl Work ===
 
@@ -31,40 +28,17 @@ impl Work {
         drain: Duration,
         under_way: &UnderWay,
     ) -> Self {
-        under_way.0.fetch_add(1, Ordering::Relaxed);
-        Self { background, tenants, drain, under_way: under_way.clone() }
+        Self { background, tenants, drain, under_way: under_way.with_one_more() }
     }
 }
 
 #[async_trait]
 impl BackgroundService for Work {
     async fn start(&self, shutdown: ShutdownWatch) {
-        let _ended = Ended(&self.under_way);
+        let _ended = self.under_way.ends();
         let (tenants, drain) = (self.tenants.clone(), self.drain);
         self.background
             .run(Surroundings { tenants: Arc::new(move || tenants.load()), shutdown, drain })
             .await;
-    }
-}
-
-/// Counts work as ended, also when it panics; without it the gateway would go on as if nothing were missing.
-struct Ended<'a>(&'a UnderWay);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-        if std::thread::panicking() {
-            tracing::error!("background work failed, the process ends so that it is started again");
-            std::process::abort();
-        }
-    }
-}
-
-// === impl UnderWay ===
-
-impl UnderWay {
-    /// Says whether all work has ended.
-    pub(crate) fn is_over(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
     }
 }

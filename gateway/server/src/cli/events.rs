@@ -9,14 +9,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-pub(crate) use self::offline::RECORDED;
-use self::offline::{Command, backup, export_of, offline, verify};
-use self::tables::{by_age, changed, summary};
-use crate::cli::ConfigFile;
-use crate::instruments::Instruments;
-use crate::registry::Registry;
-use crate::remote::{Parameters, Target, Why};
-use crate::terminal;
+use crate::cli::config_file::ConfigFile;
+use crate::cli::events::offline::{Command, backup, export_of, offline, verify};
+use crate::cli::events::tables::{by_age, changed, summary, word};
+use crate::cli::remote::{Parameters, Target, Why};
+use crate::cli::terminal;
+use crate::plugins::build_context::Instruments;
+use crate::plugins::registry::Registry;
 
 /// What to do with stored events.
 #[derive(Subcommand)]
@@ -274,8 +273,4 @@ fn details(event: &Value) -> String {
 fn line(fields: [&str; 6]) -> String {
     let [received, uid, tenant, kind, state, tries] = fields;
     format!("{received:<26}{uid:<38}{tenant:<20}{kind:<22}{state:<20}{tries}\n")
-}
-
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
 }

@@ -1,16 +1,23 @@
 //! The command line.
 
-use std::path::PathBuf;
+mod audit;
+mod config_file;
+mod events;
+mod remote;
+mod tenants;
+mod terminal;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::audit::AuditCommand;
-use crate::events::Events;
-use crate::instruments::Instruments;
-use crate::registry::Registry;
-use crate::tenancy::TenantsCommand;
-use crate::{assembly, config, tenancy, terminal};
+use crate::cli::audit::AuditCommand;
+use crate::cli::config_file::ConfigFile;
+use crate::cli::events::Events;
+use crate::cli::tenants::TenantsCommand;
+use crate::plugins::build_context::Instruments;
+use crate::plugins::registry::Registry;
+use crate::{assembly, config};
 
 /// A gateway between FintechOS and Onfido.
 #[derive(Parser)]
@@ -41,13 +48,6 @@ enum Command {
     /// What operators changed: list the records of a running gateway; verify their chain.
     #[command(subcommand)]
     Audit(AuditCommand),
-}
-
-#[derive(clap::Args)]
-pub(crate) struct ConfigFile {
-    /// The configuration file; `conf/gateway.toml` documents every key.
-    #[arg(long, value_name = "FILE", default_value = "conf/gateway.toml")]
-    pub(crate) config: PathBuf,
 }
 
 /// Does what the command line says.
@@ -95,7 +95,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     }
                     match assembly::source(settings.tenants) {
                         Ok(source) => {
-                            tenancy::check_live(source, &settings.watch.hosts, &settings.offers.bindings)
+                            tenants::check_live(source, &settings.watch.hosts, &settings.offers.bindings)
                         }
                         Err(error) => terminal::fail(&error),
                     }

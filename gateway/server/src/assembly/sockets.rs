@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::assembly::StartError;
+use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, Listener, Place};
-use crate::upgrade::{Inherited, Legacy};
+use crate::lifecycle::handover::{Inherited, Legacy};
 use kyc_listener::BoundSocket;
 
 /// One socket for each listener.

@@ -1,21 +1,20 @@
 //! When the gateway says that it serves, and to whom.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kyc_listener::OpenListeners;
 use kyc_telemetry::log::Log;
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use sd_notify::NotifyState;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::time::interval;
 
 use crate::admin::Readiness;
-use crate::shutdown::leave;
-use crate::upgrade::{Predecessor, tell_systemd};
+use crate::lifecycle::exit::leave;
+use crate::lifecycle::handover::{Predecessor, tell_systemd};
+use crate::lifecycle::startup_progress::Serving;
 
 /// Waits until requests can be served. What listens depends on it where another process serves until then.
 pub(crate) struct Announcement {
@@ -25,38 +24,6 @@ pub(crate) struct Announcement {
     serving: Serving,
     listeners: u32,
     log: Log,
-}
-
-/// How far this process is on its way to serve.
-#[derive(Clone, Debug)]
-pub(crate) struct Serving(Arc<State>);
-
-#[derive(Debug)]
-struct State {
-    open: OpenListeners,
-    announced: watch::Sender<bool>,
-}
-
-// === impl Serving ===
-
-impl Default for Serving {
-    fn default() -> Self {
-        let state = State { open: OpenListeners::default(), announced: watch::Sender::new(false) };
-        Self(Arc::new(state))
-    }
-}
-
-impl Serving {
-    /// Counts the listeners that accept connections.
-    pub(crate) fn open(&self) -> &OpenListeners {
-        &self.0.open
-    }
-
-    /// Waits until this process serves.
-    pub(crate) async fn announced(&self) {
-        // The sender is here.
-        let _ = self.0.announced.subscribe().wait_for(|announced| *announced).await;
-    }
 }
 
 // === impl Announcement ===
@@ -113,7 +80,7 @@ impl BackgroundService for Announcement {
                 tell_systemd(&[NotifyState::Ready]);
             }
         }
-        self.serving.0.announced.send_replace(true);
+        self.serving.announce();
     }
 }
 

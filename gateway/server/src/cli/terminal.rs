@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::admin::is_steering;
+
 /// Says something that was asked for.
 pub(crate) fn say(text: &str) {
     println!("{text}");
@@ -90,12 +92,6 @@ impl<W: io::Write> io::Write for JsonLines<W> {
         self.out.write_all(escaped_json(&String::from_utf8_lossy(&rest)).as_bytes())?;
         self.out.flush()
     }
-}
-
-/// Controls (C0, DEL, C1), and characters that reorder or hide the text around them (Unicode TR36, section 2.4).
-pub(crate) fn is_steering(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Lines of columns, each as wide as its widest cell; the last one is not filled up.

@@ -6,7 +6,7 @@ use kyc_plugin_rate_limit::RateLimit;
 use kyc_plugin_subscription::Subscription;
 use kyc_plugin_webhook::Webhook;
 
-use crate::registry::Registry;
+use crate::plugins::registry::Registry;
 
 /// Every built-in kind.
 pub(crate) fn built_in() -> Registry {

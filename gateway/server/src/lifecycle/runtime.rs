@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pingora::server::configuration::ServerConf;
 
-use crate::shutdown::AFTER_A_HANDOVER;
+use crate::lifecycle::drain::AFTER_A_HANDOVER;
 
 /// `threads` for what is proxied; `drain`: how long requests may take at the end; `ca_file`: whom upstreams' certificates
 /// are from, where that is not the system's choice.

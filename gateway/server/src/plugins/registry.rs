@@ -116,7 +116,7 @@ mod tests {
     use kyc_plugin_subscription::Subscription;
 
     use super::*;
-    use crate::plugins;
+    use crate::plugins::built_in::built_in;
 
     /// Refuses its settings, whatever they are.
     struct Refuses;
@@ -170,12 +170,12 @@ b = 'is wrong'"
 
     #[test]
     fn built_in_kinds_are_distinct() {
-        assert_eq!(plugins::built_in().duplicate(), None);
+        assert_eq!(built_in().duplicate(), None);
     }
 
     #[test]
     fn kind_that_is_taken_is_found() {
-        let mut registry = plugins::built_in();
+        let mut registry = built_in();
 
         registry.add::<Subscription>();
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::admin::{INTENT, REASON, Reason};
-use crate::terminal;
+use crate::cli::terminal;
 
 /// Which gateway.
 #[derive(Args)]

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::word;
-
 /// Undelivered events, the oldest first.
 pub(super) fn by_age(answer: &Value) -> String {
     let mut rows =
@@ -92,6 +90,11 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A text, or `-`.
+pub(super) fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
 }
 
 /// Seconds, in the two largest units.

@@ -1,7 +1,13 @@
 //! Puts the gateway together and hands it to Pingora.
 
+mod background_services;
+mod delivery;
+mod endpoints;
+mod sockets;
+mod start_error;
+mod tenant_refresh;
+
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,80 +15,34 @@ use kyc_events::{AuditLog, StoredAudit};
 use kyc_plugin_api::Background;
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
-use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultError, VaultSource};
+use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultSource};
 use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
 
 use crate::admin::{KnownSecrets, Operation, OperatorKeys, Proof, Readiness, Services};
-use crate::announcement::{Announcement, Serving};
-use crate::audit::{Audit, AuditFile, AuditPages};
+use crate::audit::{self, Audit, AuditFile, AuditPages};
 use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
 use crate::description::ApiPage;
-use crate::endpoints::{self, AdminSide, Proxied};
-use crate::hardening;
-use crate::instruments::Instruments;
-use crate::logging::Logging;
-use crate::refresh::Refresh;
-use crate::shutdown::{Drain, Signals};
-use crate::sockets::Sockets;
+use crate::lifecycle::drain::Drain;
+use crate::lifecycle::handover::Inherited;
+use crate::lifecycle::signals::Signals;
+use crate::lifecycle::startup_notification::Announcement;
+use crate::lifecycle::startup_progress::Serving;
+use crate::lifecycle::unfinished_work::UnderWay;
+use crate::lifecycle::{executable, hardening, runtime};
+use crate::plugins::build_context::Instruments;
+use crate::serilog::Logging;
+use crate::stored_events::EventPages;
 use crate::tenancy::Tenancy;
-use crate::upgrade::Inherited;
-use crate::work::{UnderWay, Work};
-use crate::{events, program, runtime};
+use background_services::Work;
+use delivery::DeliveryWork;
+use endpoints::{AdminSide, Proxied};
 use kyc_listener::{Endpoint, Lifetime, Listening, Renewal};
-
-/// Why the gateway does not start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
-    /// An address cannot be listened at.
-    #[error("listener {name} cannot listen at {address}: {source}")]
-    Listen {
-        /// The listener's name.
-        name: String,
-        /// Where it should be.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The admin socket cannot be made.
-    #[error("the admin socket {} cannot be made: {source}", path.display())]
-    AdminSocket {
-        /// Where it should be.
-        path: std::path::PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A certificate changed since it was checked.
-    #[error("listener {name} cannot use its certificates: {reason}")]
-    Tls {
-        /// The listener's name.
-        name: String,
-        /// Which file, and what is wrong with it.
-        reason: String,
-    },
-    /// Signals cannot be asked for.
-    #[error("cannot wait for signals: {0}")]
-    Signals(std::io::Error),
-    /// A plugin's work cannot be done.
-    #[error("{name} cannot start: {reason}")]
-    Background {
-        /// The work.
-        name: &'static str,
-        /// Why not.
-        reason: String,
-    },
-    /// The log cannot be set up.
-    #[error(transparent)]
-    Log(#[from] log::LogError),
-    /// Spans cannot be exported.
-    #[error(transparent)]
-    Traces(#[from] traces::EnvironmentError),
-    /// The Vault settings cannot be used.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-}
+use sockets::Sockets;
+use start_error::StartError;
+use tenant_refresh::Refresh;
 
 /// Serves until a signal ends the process.
 ///
@@ -91,8 +51,11 @@ pub(crate) enum StartError {
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
     let records = records(&settings);
-    settings.offers.add_delivery(settings.delivery.filter(|_| settings.delivers));
-    let (program, mut inherited) = (program::path(), Inherited::from_env());
+    if let Some(delivery) = settings.delivery.filter(|_| settings.delivers) {
+        settings.offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
+        settings.offers.operations.push(Arc::new(EventPages::new(delivery)));
+    }
+    let (program, mut inherited) = (executable::path(), Inherited::from_env());
     let sinks = settings.log.sinks.clone();
     let log = begin(settings.log, &instruments)?;
     let metrics = instruments.metrics;
@@ -176,7 +139,7 @@ fn services(
 ) -> Services {
     let (mut operations, described) =
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
-    let recorded = Operation::changes().chain(events::RECORDED).collect();
+    let recorded = Operation::changes().chain(audit::OFFLINE_OPERATIONS).collect();
     operations.push(Arc::new(AuditPages::new(Arc::clone(&records), recorded)));
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     if !admin.keys.is_empty() {

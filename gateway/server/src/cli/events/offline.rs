@@ -14,14 +14,15 @@ use http::StatusCode;
 use kyc_events::{AuditLog, EventStore, Filter};
 use serde_json::{Map, Value};
 
-use crate::audit::{Attempt, Audit, Peer};
-use crate::cli::ConfigFile;
+use crate::audit::{Attempt, Audit, OFFLINE_OPERATIONS, Peer};
+use crate::cli::config_file::ConfigFile;
+use crate::cli::remote::{Parameters, Why};
+use crate::cli::terminal;
 use crate::config::Settings;
-use crate::instruments::Instruments;
-use crate::registry::Registry;
-use crate::remote::{Parameters, Why};
+use crate::plugins::build_context::Instruments;
+use crate::plugins::registry::Registry;
 use crate::stored_events::{export, filter};
-use crate::{assembly, config, terminal};
+use crate::{assembly, config};
 
 /// What is done to a store without a gateway, and shows or moves what is in it.
 #[derive(Clone, Debug)]
@@ -182,7 +183,7 @@ impl Command {
 
     /// What it is called in a record.
     fn operation(&self) -> &'static str {
-        let [export, copy] = RECORDED;
+        let [export, copy] = OFFLINE_OPERATIONS;
         match self {
             Self::Export(_) => export,
             Self::Copy(_) => copy,
@@ -190,7 +191,5 @@ impl Command {
     }
 }
 
-/// The operations of these commands in audit records.
-pub(crate) const RECORDED: [&str; 2] = ["events.export", "events.copy"];
 /// Login and role of whoever can open the store.
 const BY_FILE: &str = "file";

@@ -17,7 +17,7 @@ use crate::admin::{
     Access, Admin, AdminConnections, AtSocket, Desk, Draft, Hosts, LISTENER as SOCKET, Readiness, Scheme,
     Services,
 };
-use crate::assembly::StartError;
+use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
 use kyc_listener::{
     BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, Shared, TlsFiles, WhenFull,

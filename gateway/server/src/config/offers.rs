@@ -1,0 +1,28 @@
+//! What the plugins of a configuration offer beside their phases.
+
+use std::sync::Arc;
+
+use http::Method;
+use kyc_plugin_api::{Background, Operations, Plugin};
+
+use super::binding::Bindings;
+
+/// What plugins offer beside their phases.
+#[derive(Default)]
+pub(crate) struct Offers {
+    pub(crate) backgrounds: Vec<Arc<dyn Background>>,
+    pub(crate) operations: Vec<Arc<dyn Operations>>,
+    /// What the routes can say of themselves.
+    pub(crate) described: Vec<DescribedRoute>,
+    /// Where it matters whether tenants name their callers, and how.
+    pub(crate) bindings: Bindings,
+}
+
+/// A route and who can describe it.
+pub(crate) struct DescribedRoute {
+    /// The first of its patterns.
+    pub(crate) pattern: String,
+    /// Empty: all.
+    pub(crate) methods: Vec<Method>,
+    pub(crate) plugins: Vec<Arc<dyn Plugin>>,
+}

@@ -1,0 +1,41 @@
+//! Background work that has not ended yet, which a drain waits for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many pieces of work have not ended yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+/// Counts work as ended, also when it panics; without it the gateway would go on as if nothing were missing.
+pub(crate) struct Ended<'a>(&'a UnderWay);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        if std::thread::panicking() {
+            tracing::error!("background work failed, the process ends so that it is started again");
+            std::process::abort();
+        }
+    }
+}
+
+// === impl UnderWay ===
+
+impl UnderWay {
+    /// Counts one more piece of work.
+    pub(crate) fn with_one_more(&self) -> Self {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        self.clone()
+    }
+
+    /// Counts a piece of work as ended when the guard is dropped.
+    pub(crate) fn ends(&self) -> Ended<'_> {
+        Ended(self)
+    }
+
+    /// Says whether all work has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}

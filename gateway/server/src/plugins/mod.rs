@@ -1,0 +1,5 @@
+//! The kinds of plugin, and what they are built with.
+
+pub(crate) mod build_context;
+pub(crate) mod built_in;
+pub(crate) mod registry;
