@@ -183,9 +183,10 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
 }
 
 /// Targets of our own crates.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "kyc_gateway",
     "kyc_http_client",
+    "kyc_listener",
     "kyc_plugin_api",
     "kyc_plugin_caller_auth",
     "kyc_plugin_onfido",
