@@ -8,12 +8,12 @@ use crate::pages::{assert_generated, cell, read};
 
 /// Each description, and what stands before its paths.
 const DESCRIPTIONS: [(&str, &str); 4] = [
-    ("gateway/server/src/description/base.openapi.json", ""),
-    ("gateway/server/src/tenancy.openapi.json", "/admin"),
+    ("gateway/admin/src/openapi/base.openapi.json", ""),
+    ("gateway/admin/src/api/tenants.openapi.json", "/admin"),
     ("plugins/webhook/src/events.openapi.json", "/events"),
-    ("gateway/server/src/audit/audit.openapi.json", "/audit"),
+    ("gateway/admin/src/audit/audit.openapi.json", "/audit"),
 ];
-const ROLES: &str = "gateway/server/src/admin/roles.toml";
+const ROLES: &str = "gateway/admin/src/roles.toml";
 
 /// The roles of an operation; a probe needs none.
 fn roles(method: &str, path: &str, table: &toml::Table) -> String {

@@ -9,21 +9,16 @@
 //! }
 //! ```
 
-mod admin;
 mod assembly;
-mod audit;
 mod cli;
 mod config;
 mod decoding;
-mod description;
-mod document;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod lifecycle;
 mod plugins;
 mod serilog;
 mod stored_events;
-mod tenancy;
 
 use std::fmt;
 use std::process::ExitCode;

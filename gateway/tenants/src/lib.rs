@@ -2,10 +2,12 @@
 
 mod document;
 mod source;
+mod values;
 mod watch;
 
 pub use document::{Document, DocumentError, Misspelt, OnfidoHosts, Refusal};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
 pub use source::{Source, SourceError, causes};
+pub use values::{DocumentValues, ValueProblem};
 pub use watch::{Failure, Look, Outcome, Reload, Tenants, WatchSettings, watch};

@@ -162,7 +162,7 @@ struct Operation {
 }
 
 fn table() -> Vec<Operation> {
-    let text = include_str!("../../../gateway/server/src/admin/roles.toml");
+    let text = include_str!("../../../gateway/admin/src/roles.toml");
     let table: toml::Table = text.parse().unwrap();
     let rows = table["operation"].as_array().unwrap().iter();
     rows.map(|row| {

@@ -13,12 +13,12 @@ use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::configuration::ServerConf;
 
-use crate::admin::{
-    Access, Admin, AdminConnections, AtSocket, Desk, Draft, Hosts, LISTENER as SOCKET, Readiness, Scheme,
-    Services,
-};
 use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
+use kyc_admin::{
+    Access, Admin, AdminConnections, AtSocket, Dispatcher, Draft, Hosts, LISTENER as SOCKET, Readiness,
+    Scheme, Services,
+};
 use kyc_listener::{
     BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, Shared, TlsFiles, WhenFull,
 };
@@ -98,7 +98,7 @@ pub(crate) fn admin(
     services: &Services,
     renewal: &mut Renewal,
 ) -> Result<AdminSide, StartError> {
-    let desk = |access| Desk::new(services.clone(), access);
+    let desk = |access| Dispatcher::new(services.clone(), access);
     let by_login = match settings.logins.is_empty() {
         true => Access::Open("loopback"),
         false => Access::Logins(settings.logins.into()),

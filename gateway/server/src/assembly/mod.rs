@@ -21,10 +21,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use tokio::sync::watch;
 
-use crate::admin::{KnownSecrets, Operation, OperatorKeys, Proof, Readiness, Services};
-use crate::audit::{self, Audit, AuditFile, AuditPages};
 use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
-use crate::description::ApiPage;
 use crate::lifecycle::drain::Drain;
 use crate::lifecycle::handover::Inherited;
 use crate::lifecycle::signals::Signals;
@@ -35,10 +32,13 @@ use crate::lifecycle::{executable, hardening, runtime};
 use crate::plugins::build_context::Instruments;
 use crate::serilog::Logging;
 use crate::stored_events::EventPages;
-use crate::tenancy::Tenancy;
 use background_services::Work;
 use delivery::DeliveryWork;
 use endpoints::{AdminSide, Proxied};
+use kyc_admin::ApiPage;
+use kyc_admin::Tenancy;
+use kyc_admin::{Audit, AuditFile, AuditPages};
+use kyc_admin::{KnownSecrets, Operation, OperatorKeys, Proof, Readiness, Services};
 use kyc_listener::{Endpoint, Lifetime, Listening, Renewal};
 use sockets::Sockets;
 use start_error::StartError;
@@ -139,7 +139,7 @@ fn services(
 ) -> Services {
     let (mut operations, described) =
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
-    let recorded = Operation::changes().chain(audit::OFFLINE_OPERATIONS).collect();
+    let recorded = Operation::changes().chain(kyc_admin::OFFLINE_OPERATIONS).collect();
     operations.push(Arc::new(AuditPages::new(Arc::clone(&records), recorded)));
     operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
     if !admin.keys.is_empty() {

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::audit::pages::OUTCOMES;
-use crate::audit::verify::{Fault, Head, Unended, Verifier};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::remote::{Parameters, Target};
 use crate::cli::terminal;
 use crate::plugins::build_context::Instruments;
 use crate::plugins::registry::Registry;
 use crate::{assembly, config};
+use kyc_admin::OUTCOMES;
+use kyc_admin::{Fault, Head, Unended, Verifier};
 
 /// What to do with audit records.
 #[derive(Subcommand)]

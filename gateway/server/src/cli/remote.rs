@@ -10,8 +10,8 @@ use kyc_model::{SecretSource, is_exposed};
 use serde_json::Value;
 use url::Url;
 
-use crate::admin::{INTENT, REASON, Reason};
 use crate::cli::terminal;
+use kyc_admin::{INTENT, REASON, Reason};
 
 /// Which gateway.
 #[derive(Args)]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::config::{Bindings, unbound};
-use crate::tenancy::rows;
+use kyc_admin::rows;
 
 /// What to do with tenants.
 #[derive(Subcommand)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::admin::is_steering;
+use kyc_admin::is_steering;
 
 /// Says something that was asked for.
 pub(crate) fn say(text: &str) {

@@ -13,8 +13,8 @@ use super::folder::Folder;
 use super::listeners::{Unrouted, named_addresses};
 use super::raw::{Admin, RawOperations, SocketMode};
 use super::{addresses, tls};
-use crate::admin::{HostName, Login};
 use crate::decoding::Problems;
+use kyc_admin::{HostName, Login};
 use kyc_listener::TlsFiles;
 
 /// Where probes, metrics and operations are.

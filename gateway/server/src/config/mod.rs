@@ -27,7 +27,7 @@ pub(crate) use binding::{Bindings, unbound};
 use folder::Folder;
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::{LogSettings, SinkSettings};
-pub(crate) use offers::{DescribedRoute, Offers};
+pub(crate) use offers::Offers;
 pub(crate) use purpose::Purpose;
 use raw::Raw;
 pub(crate) use settings::Settings;

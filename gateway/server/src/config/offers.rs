@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::Method;
-use kyc_plugin_api::{Background, Operations, Plugin};
+use kyc_admin::DescribedRoute;
+use kyc_plugin_api::{Background, Operations};
 
 use super::binding::Bindings;
 
@@ -16,13 +16,4 @@ pub(crate) struct Offers {
     pub(crate) described: Vec<DescribedRoute>,
     /// Where it matters whether tenants name their callers, and how.
     pub(crate) bindings: Bindings,
-}
-
-/// A route and who can describe it.
-pub(crate) struct DescribedRoute {
-    /// The first of its patterns.
-    pub(crate) pattern: String,
-    /// Empty: all.
-    pub(crate) methods: Vec<Method>,
-    pub(crate) plugins: Vec<Arc<dyn Plugin>>,
 }

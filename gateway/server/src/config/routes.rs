@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use http::Method;
 use kyc_plugin_api::{Build, Plugin, Role, Services};
+use kyc_admin::DescribedRoute;
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
 use super::binding;
 use super::folder::Folder;
-use super::offers::{DescribedRoute, Offers};
+use super::offers::Offers;
 use super::order;
 use super::raw::RawRoute;
 use super::reach::Reach;

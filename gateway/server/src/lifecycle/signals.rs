@@ -11,10 +11,10 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, watch};
 
-use crate::admin::Readiness;
 use crate::lifecycle::exit::leave;
 use crate::lifecycle::handover::{Legacy, tell_systemd};
 use crate::lifecycle::startup_progress::Serving;
+use kyc_admin::Readiness;
 
 /// The signals that the gateway answers. They are asked for before it listens: whoever sees it listen can send one,
 /// and each one that comes is kept until it is waited for.

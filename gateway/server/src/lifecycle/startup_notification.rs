@@ -11,10 +11,10 @@ use sd_notify::NotifyState;
 use tokio::sync::Mutex;
 use tokio::time::interval;
 
-use crate::admin::Readiness;
 use crate::lifecycle::exit::leave;
 use crate::lifecycle::handover::{Predecessor, tell_systemd};
 use crate::lifecycle::startup_progress::Serving;
+use kyc_admin::Readiness;
 
 /// Waits until requests can be served. What listens depends on it where another process serves until then.
 pub(crate) struct Announcement {

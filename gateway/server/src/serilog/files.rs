@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use kyc_telemetry::FileSettings;
 
-use crate::document::{Keys, Problem};
+use kyc_tenants::{DocumentValues, ValueProblem};
 
 /// The files to write, if any, all of them below `folder`: whoever edits the document must not write or remove files
 /// elsewhere.
-pub(super) fn read(keys: Keys<'_>, folder: &Path) -> Result<Option<FileSettings>, Problem> {
+pub(super) fn read(keys: DocumentValues<'_>, folder: &Path) -> Result<Option<FileSettings>, ValueProblem> {
     if !keys.is_on(FILES)? {
         return Ok(None);
     }
@@ -64,7 +64,7 @@ const DEFAULT_RETAINED: usize = 31;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::table;
+    use crate::serilog::testing::table;
 
     #[test]
     fn settings_are_read_as_fintechos_writes_them() {
@@ -77,8 +77,8 @@ mod tests {
         ];
 
         let folder = std::path::absolute("logs").unwrap();
-        let read = |keys: Keys<'_>| read(keys, &folder);
-        let settings = read(Keys(&table(&documented))).unwrap().unwrap();
+        let read = |keys: DocumentValues<'_>| read(keys, &folder);
+        let settings = read(DocumentValues(&table(&documented))).unwrap().unwrap();
 
         let expected = FileSettings {
             path: folder.join("trace_roll_.log"),
@@ -87,9 +87,9 @@ mod tests {
             flush: Some(Duration::from_secs(1)),
         };
         assert_eq!(settings, expected);
-        assert_eq!(read(Keys(&table(&[(FILES, "false"), (NAME, "x")]))), Ok(None));
+        assert_eq!(read(DocumentValues(&table(&[(FILES, "false"), (NAME, "x")]))), Ok(None));
         let all = table(&[(FILES, "true"), (RETAINED, "null"), (FLUSH, "00:00:05")]);
-        let all = read(Keys(&all)).unwrap().unwrap();
+        let all = read(DocumentValues(&all)).unwrap().unwrap();
         assert_eq!((all.retained, all.flush), (None, Some(Duration::from_secs(5))));
         for (key, value) in [
             (FILES, "maybe"),
@@ -101,7 +101,7 @@ mod tests {
             let mut values = vec![(FILES, "true")];
             values.retain(|(known, _)| *known != key);
             values.push((key, value));
-            assert_eq!(read(Keys(&table(&values))).unwrap_err().0, key);
+            assert_eq!(read(DocumentValues(&table(&values))).unwrap_err().0, key);
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
         ] {
             let values = table(&[(FILES, "true"), (NAME, name)]);
 
-            let read = read(Keys(&values), Path::new("/var/log/kyc"));
+            let read = read(DocumentValues(&values), Path::new("/var/log/kyc"));
 
             assert_eq!(read.err(), (!is_inside).then_some((NAME, OUTSIDE)), "{name}");
         }

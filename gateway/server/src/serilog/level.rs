@@ -1,9 +1,9 @@
 //! `serilog-logLevel`.
 
-use crate::document::{Keys, Problem};
+use kyc_tenants::{DocumentValues, ValueProblem};
 
 /// Serilog's names, of which FintechOS documents one differently; none leaves the configured level.
-pub(super) fn read(keys: Keys<'_>) -> Result<Option<&'static str>, Problem> {
+pub(super) fn read(keys: DocumentValues<'_>) -> Result<Option<&'static str>, ValueProblem> {
     let Some(name) = keys.text(LEVEL) else { return Ok(None) };
     let level = match name.to_ascii_lowercase().as_str() {
         "verbose" => "trace",
@@ -21,7 +21,7 @@ const LEVEL: &str = "serilog-logLevel";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::table;
+    use crate::serilog::testing::table;
 
     #[test]
     fn levels_are_serilogs() {
@@ -34,9 +34,13 @@ mod tests {
             ("Error", "error"),
             ("Fatal", "error"),
         ] {
-            assert_eq!(read(Keys(&table(&[("Serilog-LogLevel", name)]))), Ok(Some(expected)), "{name}");
+            assert_eq!(
+                read(DocumentValues(&table(&[("Serilog-LogLevel", name)]))),
+                Ok(Some(expected)),
+                "{name}"
+            );
         }
-        assert_eq!(read(Keys(&table(&[]))), Ok(None));
-        assert_eq!(read(Keys(&table(&[(LEVEL, "loud")]))).unwrap_err().0, LEVEL);
+        assert_eq!(read(DocumentValues(&table(&[]))), Ok(None));
+        assert_eq!(read(DocumentValues(&table(&[(LEVEL, "loud")]))).unwrap_err().0, LEVEL);
     }
 }

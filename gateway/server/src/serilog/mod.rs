@@ -3,6 +3,8 @@
 mod files;
 mod level;
 mod seq;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +12,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kyc_model::TenantTable;
 use kyc_telemetry::log::Log;
-use kyc_tenants::Tenants;
+use kyc_tenants::{DocumentValues, Tenants, ValueProblem};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
 use crate::config::SinkSettings;
-use crate::description;
-use crate::document::{self, Keys};
 
 /// Looks at each new document's keys `serilog-…`.
 pub(crate) struct Logging {
@@ -32,14 +32,14 @@ impl Logging {
         Self { log, tenants, settings }
     }
 
-    fn apply(&self, keys: Keys<'_>) {
+    fn apply(&self, keys: DocumentValues<'_>) {
         match level::read(keys).map(|level| self.log.set_level(level)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the log's level is not changed"),
-            Err(problem) => document::report(problem),
+            Err(problem) => report(problem),
         }
-        if let Err(problem) = keys.is_on(description::ENABLED) {
-            document::report(problem);
+        if let Err(problem) = keys.is_on(kyc_admin::ENABLE_SWAGGER) {
+            report(problem);
         }
         match files::read(keys, &self.settings.folder) {
             Ok(settings) => {
@@ -50,7 +50,7 @@ impl Logging {
                     Err(error) => tracing::error!(%error, "the log files are not changed"),
                 }
             }
-            Err(problem) => document::report(problem),
+            Err(problem) => report(problem),
         }
         match seq::read(keys, &self.settings) {
             Ok(settings) => {
@@ -61,7 +61,7 @@ impl Logging {
                     Err(error) => tracing::error!(%error, "the log events for Seq are not changed"),
                 }
             }
-            Err(problem) => document::report(problem),
+            Err(problem) => report(problem),
         }
     }
 }
@@ -75,7 +75,7 @@ impl BackgroundService for Logging {
             if let Some(table) =
                 table.filter(|table| known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, table)))
             {
-                self.apply(Keys(&table));
+                self.apply(DocumentValues(&table));
                 known = Some(table);
             }
             tokio::select! {
@@ -84,6 +84,11 @@ impl BackgroundService for Logging {
             }
         }
     }
+}
+
+/// Tells the operator; the running state stays.
+fn report((key, problem): ValueProblem) {
+    tracing::warn!(key, problem, "a key of the tenant document is not used");
 }
 
 /// How soon a new document's keys are in force.

@@ -5,10 +5,13 @@ use kyc_telemetry::{Encoding, ExportSettings, collector_url};
 use url::Url;
 
 use crate::config::SinkSettings;
-use crate::document::{Keys, Problem};
+use kyc_tenants::{DocumentValues, ValueProblem};
 
 /// The Seq to send events to, if any.
-pub(super) fn read(keys: Keys<'_>, settings: &SinkSettings) -> Result<Option<ExportSettings>, Problem> {
+pub(super) fn read(
+    keys: DocumentValues<'_>,
+    settings: &SinkSettings,
+) -> Result<Option<ExportSettings>, ValueProblem> {
     if !keys.is_on(SEQ)? {
         return Ok(None);
     }
@@ -31,7 +34,7 @@ pub(super) fn read(keys: Keys<'_>, settings: &SinkSettings) -> Result<Option<Exp
 }
 
 /// The name that the document has for a setting.
-fn spelt(keys: Keys<'_>, [long, short]: [&'static str; 2]) -> &'static str {
+fn spelt(keys: DocumentValues<'_>, [long, short]: [&'static str; 2]) -> &'static str {
     if keys.text(long).is_none() && keys.text(short).is_some() { short } else { long }
 }
 
@@ -65,7 +68,7 @@ mod tests {
     use kyc_http_client::Cleartext;
 
     use super::*;
-    use crate::document::table;
+    use crate::serilog::testing::table;
 
     fn settings(seq: Encoding, cleartext: Cleartext) -> SinkSettings {
         SinkSettings { seq, cleartext, folder: std::path::PathBuf::new() }
@@ -77,7 +80,7 @@ mod tests {
             [("http://seq:5341", true), ("https://seq", false), ("http://127.0.0.1:5341", false)]
         {
             let values = table(&[(SEQ, "true"), (SERVER[0], url), (KEY[0], "k")]);
-            let read = |cleartext| read(Keys(&values), &settings(Encoding::Clef, cleartext));
+            let read = |cleartext| read(DocumentValues(&values), &settings(Encoding::Clef, cleartext));
 
             assert_eq!(read(Cleartext::Local).err(), is_refused.then_some((SERVER[0], EXPOSED)), "{url}");
             assert!(read(Cleartext::Allowed).is_ok(), "{url}");
@@ -93,15 +96,17 @@ mod tests {
             (MAX_EVENTS[0], "10000000"),
         ]);
 
-        let clef = read(Keys(&values), &settings(Encoding::Clef, Cleartext::Local)).unwrap().unwrap();
-        let otlp = read(Keys(&values), &settings(Encoding::Otlp, Cleartext::Local)).unwrap().unwrap();
+        let clef =
+            read(DocumentValues(&values), &settings(Encoding::Clef, Cleartext::Local)).unwrap().unwrap();
+        let otlp =
+            read(DocumentValues(&values), &settings(Encoding::Otlp, Cleartext::Local)).unwrap().unwrap();
 
         assert_eq!(clef.url.as_str(), "https://seq.example.com:5341/api/events/raw?clef");
         assert_eq!(otlp.url.as_str(), "https://seq.example.com:5341/ingest/otlp/v1/logs");
         assert_eq!((clef.headers["x-seq-apikey"].as_bytes(), clef.max_events), (&b"canary"[..], 1_000_000));
         assert!(!format!("{clef:?}").contains("canary"));
         let off = table(&[(SERVER[0], "http://seq")]);
-        assert_eq!(read(Keys(&off), &settings(Encoding::Clef, Cleartext::Local)), Ok(None));
+        assert_eq!(read(DocumentValues(&off), &settings(Encoding::Clef, Cleartext::Local)), Ok(None));
     }
 
     #[test]
@@ -119,7 +124,7 @@ mod tests {
             (MAX_EVENTS[0], "many"),
         ] {
             let values = good.map(|(known, text)| (known, if known == key { value } else { text }));
-            assert_eq!(read(Keys(&table(&values)), &open).unwrap_err().0, key, "{value}");
+            assert_eq!(read(DocumentValues(&table(&values)), &open).unwrap_err().0, key, "{value}");
         }
     }
 }

@@ -183,7 +183,8 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
 }
 
 /// Targets of our own crates.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
+    "kyc_admin",
     "kyc_gateway",
     "kyc_http_client",
     "kyc_listener",

@@ -14,7 +14,6 @@ use http::StatusCode;
 use kyc_events::{AuditLog, EventStore, Filter};
 use serde_json::{Map, Value};
 
-use crate::audit::{Attempt, Audit, OFFLINE_OPERATIONS, Peer};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::remote::{Parameters, Why};
 use crate::cli::terminal;
@@ -23,6 +22,7 @@ use crate::plugins::build_context::Instruments;
 use crate::plugins::registry::Registry;
 use crate::stored_events::{export, filter};
 use crate::{assembly, config};
+use kyc_admin::{Attempt, Audit, OFFLINE_OPERATIONS, Peer};
 
 /// What is done to a store without a gateway, and shows or moves what is in it.
 #[derive(Clone, Debug)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use kyc_model::{ConfigError, Secret, SecretSource};
 use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
 
-use crate::admin::{Login, Proof};
 use crate::config::folder::Folder;
 use crate::config::raw::{RawLogin, RawOperations};
 use crate::decoding::Problems;
+use kyc_admin::{Login, Proof};
 
 /// Checks them; the keys of providers must be kept up to date.
 pub(super) fn check(

@@ -6,7 +6,7 @@ use kyc_tokens::TokenConfig;
 use serde::{Deserialize, Serialize};
 
 use super::tls::RawTls;
-use crate::admin::Role;
+use kyc_admin::Role;
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

@@ -7,6 +7,7 @@
 //! connection gets the place of the one that has waited longest. Otherwise whoever may open the socket could keep its
 //! operators out with connections that send nothing.
 
+use std::fmt;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -24,21 +25,21 @@ use pingora_runtime::current_handle;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixStream;
 
-use super::Admin;
-use super::connection::AdminConnections;
-use crate::audit::Peer;
+use crate::audit::record::Peer;
+use crate::connection::AdminConnections;
+use crate::service::Admin;
 use kyc_listener::Gate;
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub struct Draft {
     socket: UnixListener,
     draft: PathBuf,
     path: PathBuf,
 }
 
 /// Serves operators at a Unix socket until the process ends.
-pub(crate) struct AtSocket {
+pub struct AtSocket {
     socket: Option<Draft>,
     connections: AdminConnections,
     gate: Gate,
@@ -52,7 +53,7 @@ impl Draft {
     /// # Errors
     ///
     /// What the system says.
-    pub(crate) fn make(path: &Path, mode: u32) -> io::Result<Self> {
+    pub fn make(path: &Path, mode: u32) -> io::Result<Self> {
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
         let draft = PathBuf::from(name);
@@ -78,8 +79,15 @@ impl Draft {
 
 // === impl AtSocket ===
 
+impl fmt::Debug for AtSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtSocket").finish_non_exhaustive()
+    }
+}
+
 impl AtSocket {
-    pub(crate) fn new(
+    /// Serves `admin` at a socket whose connections `gate` counts.
+    pub fn new(
         socket: Draft,
         admin: Admin,
         gate: Gate,
@@ -135,5 +143,5 @@ impl Service for AtSocket {
 
 const BACKLOG: i32 = 128;
 /// The name in metrics and access lines.
-pub(crate) const LISTENER: &str = "socket";
+pub const LISTENER: &str = "socket";
 const AFTER_AN_ERROR: std::time::Duration = std::time::Duration::from_millis(100);

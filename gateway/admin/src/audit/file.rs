@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// A file to which lines are added, by one process at a time.
 #[derive(Clone, Debug)]
-pub(crate) struct AuditFile(PathBuf);
+pub struct AuditFile(PathBuf);
 
 /// An entry as a line.
 #[derive(Deserialize, Serialize)]
@@ -27,7 +27,7 @@ struct Line {
 
 impl AuditFile {
     /// Names the file; it is made with the first record.
-    pub(crate) fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 

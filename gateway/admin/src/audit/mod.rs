@@ -6,10 +6,11 @@
 
 mod chain;
 mod file;
-pub(crate) mod pages;
-mod record;
-pub(crate) mod verify;
+mod pages;
+pub(crate) mod record;
+mod verify;
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,13 +22,14 @@ use kyc_events::{AuditError, AuditLog};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-pub(crate) use file::AuditFile;
-pub(crate) use pages::AuditPages;
+pub use file::AuditFile;
+pub use pages::{AuditPages, OUTCOMES};
 use record::Record;
-pub(crate) use record::{Attempt, FilterError, Peer, filter};
+pub use record::{Attempt, Peer};
+pub use verify::{Fault, Head, Unended, Verifier};
 
 /// Adds records to the chain.
-pub(crate) struct Audit {
+pub struct Audit {
     log: Arc<dyn AuditLog>,
     /// One record at a time; only other gateways can come in between.
     turn: Mutex<()>,
@@ -51,8 +53,15 @@ enum Try {
 
 // === impl Audit ===
 
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit").finish_non_exhaustive()
+    }
+}
+
 impl Audit {
-    pub(crate) fn new(log: Arc<dyn AuditLog>) -> Self {
+    /// Adds records to this log.
+    pub fn new(log: Arc<dyn AuditLog>) -> Self {
         Self { log, turn: Mutex::new(()), unknown: Bounded::new(), known: Bounded::new() }
     }
 
@@ -61,14 +70,14 @@ impl Audit {
     /// # Errors
     ///
     /// Why it could not be recorded; the change must not be made then.
-    pub(crate) async fn begin(&self, attempt: &Attempt) -> Result<i64, AuditError> {
+    pub async fn begin(&self, attempt: &Attempt) -> Result<i64, AuditError> {
         self.add(&Record::begun(attempt)).await
     }
 
     /// Records what became of a change. A store that fails, as during the failover of a database, is tried again for
     /// [`PAUSES_OF_AN_END`] in a task of its own, which is given back: the answer to an operator does not wait for it, but a
     /// process that ends must.
-    pub(crate) async fn end(
+    pub async fn end(
         self: &Arc<Self>,
         attempt: &Attempt,
         begun: i64,
@@ -100,7 +109,7 @@ impl Audit {
     }
 
     /// Records that somebody was refused, unless too many were.
-    pub(crate) async fn deny(&self, attempt: &Attempt, status: StatusCode) {
+    pub async fn deny(&self, attempt: &Attempt, status: StatusCode) {
         let bounded = if attempt.operator.is_some() { &self.known } else { &self.unknown };
         let Some(left_out) = bounded.pass() else { return };
         if let Err(error) = self.add(&Record::denied(attempt, status, left_out)).await {
@@ -151,7 +160,7 @@ impl Bounded {
 }
 
 /// The operations that commands record which open the store themselves.
-pub(crate) const OFFLINE_OPERATIONS: [&str; 2] = ["events.export", "events.copy"];
+pub const OFFLINE_OPERATIONS: [&str; 2] = ["events.export", "events.copy"];
 /// How often another gateway may be faster.
 const TRIES: usize = 100;
 /// How long a record "done" or "failed" waits before it is tried again: 47 seconds together.

@@ -3,6 +3,7 @@
 //! A change is recorded before it is made. So each record "begun" has one that says how it ended, or the process ended on
 //! the way, and the change may have been made in part.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::{Method, Response, StatusCode, header};
@@ -12,23 +13,24 @@ use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use url::form_urlencoded;
 
-use super::access::{Access, Caller};
-use super::known_secrets::KnownSecrets;
-use super::reason::{Reason, ReasonError};
-use super::roles::{Effect, Operation};
-use super::{INTENT, challenged, refused};
-use crate::audit::{Attempt, Audit, FilterError, Peer, filter};
+use crate::api::answers::{INTENT, challenged, refused};
+use crate::api::reason::{Reason, ReasonError};
+use crate::audit::Audit;
+use crate::audit::record::{Attempt, FilterError, Peer, filter};
+use crate::identity::access::{Access, Caller};
+use crate::known_secrets::KnownSecrets;
+use crate::roles::{Effect, Operation};
 
 /// The operations of the gateway and its plugins, as one listener offers them.
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub struct Dispatcher {
     services: Services,
     access: Access,
 }
 
 /// What every listener for operators offers: the operations, and the record of what they change.
 #[derive(Clone)]
-pub(crate) struct Services {
+pub struct Services {
     operations: Arc<[Arc<dyn Operations>]>,
     audit: Arc<Audit>,
     secrets: KnownSecrets,
@@ -56,28 +58,42 @@ enum Refusal {
 
 // === impl Services ===
 
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
 impl Services {
-    pub(crate) fn new(operations: Vec<Arc<dyn Operations>>, audit: Audit, secrets: KnownSecrets) -> Self {
+    /// `secrets`: what must not stand in a reason or a parameter.
+    pub fn new(operations: Vec<Arc<dyn Operations>>, audit: Audit, secrets: KnownSecrets) -> Self {
         Self { operations: operations.into(), audit: Arc::new(audit), secrets }
     }
 }
 
-// === impl Desk ===
+// === impl Dispatcher ===
 
-impl Desk {
-    pub(crate) fn new(services: Services, access: Access) -> Self {
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}
+
+impl Dispatcher {
+    /// Offers the operations to those whom `access` lets in.
+    pub fn new(services: Services, access: Access) -> Self {
         Self { services, access }
     }
 
     /// The plugin that a path belongs to, and what follows its name.
-    pub(super) fn find<'a>(&self, path: &'a str) -> Option<(&Arc<dyn Operations>, &'a str)> {
+    pub(crate) fn find<'a>(&self, path: &'a str) -> Option<(&Arc<dyn Operations>, &'a str)> {
         self.services.operations.iter().find_map(|operations| {
             let rest = path.strip_prefix('/')?.strip_prefix(operations.name())?;
             (rest.is_empty() || rest.starts_with('/')).then_some((operations, rest))
         })
     }
 
-    pub(super) async fn respond(
+    pub(crate) async fn respond(
         &self,
         session: &ServerSession,
         peer: Peer,
@@ -103,7 +119,7 @@ impl Desk {
     }
 
     /// Records that a page, or somebody who is not known, was refused before anybody looked at who he is.
-    pub(super) async fn deny(&self, head: &RequestHeader, peer: Peer, status: StatusCode) {
+    pub(crate) async fn deny(&self, head: &RequestHeader, peer: Peer, status: StatusCode) {
         let operation = Operation::of(&head.method, head.uri.path());
         if operation.effect == Effect::Change {
             self.services.audit.deny(&self.attempt(head, peer, None, operation), status).await;

@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 /// What an operator may do: a set of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
+pub enum Role {
+    /// Lists without personal data.
     Viewer,
+    /// Changes what is delivered, and reloads the tenants.
     Operator,
+    /// Lists, and what concerns a person's data, of which nothing is served over the network yet.
     Privacy,
 }
 
 /// Whether an operation changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Effect {
+pub enum Effect {
     Look,
     Change,
 }
@@ -25,11 +28,13 @@ pub(crate) enum Effect {
 /// One thing that can be asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Operation {
-    pub(crate) name: String,
+pub struct Operation {
+    /// Its name in the table, in logs and audit records.
+    pub name: String,
     method: String,
     path: String,
-    pub(crate) effect: Effect,
+    /// Whether it changes something.
+    pub effect: Effect,
     roles: Vec<Role>,
 }
 
@@ -42,7 +47,8 @@ struct Table {
 // === impl Role ===
 
 impl Role {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
             Self::Operator => "operator",
@@ -55,7 +61,7 @@ impl Role {
 
 impl Operation {
     /// What a request asks for. A plugin's operation that the table does not have changes something unless it is read.
-    pub(crate) fn of(method: &Method, path: &str) -> &'static Self {
+    pub fn of(method: &Method, path: &str) -> &'static Self {
         // A `HEAD` asks for what a `GET` does.
         let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
         let is_meant = |operation: &&Self| operation.method == method && operation.has(path);
@@ -64,12 +70,13 @@ impl Operation {
     }
 
     /// The names of all that change something.
-    pub(crate) fn changes() -> impl Iterator<Item = &'static str> {
+    pub fn changes() -> impl Iterator<Item = &'static str> {
         let all = TABLE.operation.iter().chain([&UNKNOWN.1]);
         all.filter(|operation| operation.effect == Effect::Change).map(|operation| operation.name.as_str())
     }
 
-    pub(crate) fn is_allowed(&self, role: Role) -> bool {
+    /// Says whether a role may do it.
+    pub fn is_allowed(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 

@@ -8,7 +8,7 @@ use http::Method;
 use kyc_plugin_api::{Operations, RouteApi};
 use serde_json::{Map, Value, json};
 
-use crate::config::DescribedRoute;
+use crate::openapi::route::DescribedRoute;
 
 /// OpenAPI 3.1 of this gateway.
 pub(super) fn description(routes: &[DescribedRoute], operations: &[Arc<dyn Operations>]) -> Value {

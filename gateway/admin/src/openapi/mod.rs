@@ -2,20 +2,21 @@
 //! `EnableSwagger`.
 
 mod compose;
+mod route;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use kyc_plugin_api::Operations;
-use kyc_tenants::Tenants;
+use kyc_tenants::{DocumentValues, Tenants};
 
-use crate::config::DescribedRoute;
-use crate::document::Keys;
+pub use route::DescribedRoute;
 
 /// Everything the page is made of is part of this program; it asks nothing of anybody else, and sends no requests of
 /// its own.
-pub(crate) struct ApiPage {
+pub struct ApiPage {
     routes: Vec<DescribedRoute>,
     operations: Vec<Arc<dyn Operations>>,
     tenants: Tenants,
@@ -25,18 +26,20 @@ pub(crate) struct ApiPage {
 
 // === impl ApiPage ===
 
+impl fmt::Debug for ApiPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiPage").finish_non_exhaustive()
+    }
+}
+
 impl ApiPage {
     /// Describes these routes and the pages of operators.
-    pub(crate) fn new(
-        routes: Vec<DescribedRoute>,
-        operations: &[Arc<dyn Operations>],
-        tenants: Tenants,
-    ) -> Self {
+    pub fn new(routes: Vec<DescribedRoute>, operations: &[Arc<dyn Operations>], tenants: Tenants) -> Self {
         Self { routes, operations: operations.to_vec(), tenants, description: OnceLock::new() }
     }
 
     fn is_enabled(&self) -> bool {
-        self.tenants.load().is_some_and(|table| Keys(&table).is_on(ENABLED).unwrap_or(false))
+        self.tenants.load().is_some_and(|table| DocumentValues(&table).is_on(ENABLED).unwrap_or(false))
     }
 
     fn content(&self, path: &str) -> Option<(&'static str, Vec<u8>)> {
@@ -89,7 +92,7 @@ impl Operations for ApiPage {
 }
 
 /// "true": the page is served.
-pub(crate) const ENABLED: &str = "EnableSwagger";
+pub const ENABLED: &str = "EnableSwagger";
 /// Swagger UI sets styles of single elements; scripts come from here alone.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

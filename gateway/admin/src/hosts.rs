@@ -11,14 +11,14 @@ use pingora_http::RequestHeader;
 
 /// A host that a request may name, with its port where only that one is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HostName {
+pub struct HostName {
     name: String,
     port: Option<u16>,
 }
 
 /// The hosts that one listener answers to.
 #[derive(Clone, Debug)]
-pub(crate) struct Hosts {
+pub struct Hosts {
     bound: SocketAddr,
     named: Vec<HostName>,
     scheme: Scheme,
@@ -26,14 +26,16 @@ pub(crate) struct Hosts {
 
 /// What a browser says before the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub enum Scheme {
+    /// `http`, port 80.
     Http,
+    /// `https`, port 443.
     Https,
 }
 
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Foreign {
+pub enum Foreign {
     /// `Host` is absent, repeated, or names something else.
     Host,
     /// `Origin` is another one than the gateway's own.
@@ -44,7 +46,7 @@ pub(crate) enum Foreign {
 
 impl HostName {
     /// Reads `name`, `name:port`, an IPv4 address or an IPv6 address in brackets; `None` for anything else.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let authority: http::uri::Authority = text.parse().ok()?;
         if text.contains('@') || authority.host().is_empty() || authority.host().contains('*') {
             return None;
@@ -62,12 +64,12 @@ impl HostName {
 
 impl Hosts {
     /// The bound address, the names of this machine for itself, and what the configuration adds.
-    pub(crate) fn new(bound: SocketAddr, named: Vec<HostName>, scheme: Scheme) -> Self {
+    pub fn new(bound: SocketAddr, named: Vec<HostName>, scheme: Scheme) -> Self {
         Self { bound, named, scheme }
     }
 
     /// Says why a request is not answered, if it is not.
-    pub(crate) fn refusal(&self, head: &RequestHeader) -> Option<Foreign> {
+    pub fn refusal(&self, head: &RequestHeader) -> Option<Foreign> {
         let Some(host) = host(head) else { return Some(Foreign::Host) };
         let Some(name) = HostName::parse(host).filter(|name| self.is_ours(name)) else {
             return Some(Foreign::Host);
@@ -114,7 +116,7 @@ impl Hosts {
 
 impl Foreign {
     /// The status of the answer, and what it says.
-    pub(crate) fn answer(self) -> (StatusCode, &'static str) {
+    pub fn answer(self) -> (StatusCode, &'static str) {
         match self {
             Self::Host => (
                 StatusCode::MISDIRECTED_REQUEST,

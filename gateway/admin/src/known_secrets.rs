@@ -5,6 +5,7 @@
 //! in no record: the credential of the request itself, tokens of operators, and the secrets and subscription ids of tenants. A value that is also a tenant's name is none: it is
 //! written as a parameter every day.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use http::HeaderMap;
@@ -13,7 +14,7 @@ use kyc_tenants::Tenants;
 
 /// The secrets that an operator may have at hand.
 #[derive(Clone)]
-pub(crate) struct KnownSecrets {
+pub struct KnownSecrets {
     tenants: Tenants,
     /// The files of tokens; read for each change, since a token can be replaced.
     tokens: Vec<PathBuf>,
@@ -21,8 +22,15 @@ pub(crate) struct KnownSecrets {
 
 // === impl KnownSecrets ===
 
+impl fmt::Debug for KnownSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownSecrets").finish_non_exhaustive()
+    }
+}
+
 impl KnownSecrets {
-    pub(crate) fn new(tenants: Tenants, tokens: Vec<PathBuf>) -> Self {
+    /// `tokens`: the files of operators' tokens.
+    pub fn new(tenants: Tenants, tokens: Vec<PathBuf>) -> Self {
         Self { tenants, tokens }
     }
 

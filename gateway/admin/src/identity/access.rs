@@ -5,24 +5,26 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use kyc_model::{CallerName, Secret, SecretSource, SecretSourceError, ShortSecret};
-use kyc_plugin_api::ClientCertificate;
+use kyc_model::{CallerName, ClientCertificate, Secret, SecretSource, SecretSourceError, ShortSecret};
 use kyc_tokens::{Tokens, Verdict};
 use pingora::protocols::http::ServerSession;
 
-use super::roles::{Operation, Role};
+use crate::roles::{Operation, Role};
 
 /// One way to log in.
 #[derive(Clone, Debug)]
-pub(crate) struct Login {
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    pub(crate) proof: Proof,
+pub struct Login {
+    /// Its name in log and audit records.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// What shows that somebody is it.
+    pub proof: Proof,
 }
 
 /// What shows who somebody is.
 #[derive(Clone, Debug)]
-pub(crate) enum Proof {
+pub enum Proof {
     /// The content of a file, which is read again for each request, so that a token can be replaced.
     Token(PathBuf),
     /// A certificate's subject, or one of its alternative names.
@@ -33,7 +35,7 @@ pub(crate) enum Proof {
 
 /// Who may ask.
 #[derive(Clone, Debug)]
-pub(crate) enum Access {
+pub enum Access {
     /// Whoever can reach the listener: the machine's own users, or those who may open the socket.
     Open(&'static str),
     /// Those who log in.
@@ -51,21 +53,21 @@ enum TokenFileError {
 
 /// Somebody who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caller {
-    pub(crate) name: String,
+pub struct Caller {
+    pub name: String,
     /// Whom a provider's token names; many may share a login.
-    pub(crate) subject: Option<String>,
+    pub subject: Option<String>,
     /// None: all of them.
     role: Option<Role>,
     /// How he logged in.
-    pub(crate) way: &'static str,
+    pub way: &'static str,
 }
 
 // === impl Access ===
 
 impl Access {
     /// Says who asks, if he may be known.
-    pub(crate) fn caller(&self, session: &ServerSession) -> Option<Caller> {
+    pub fn caller(&self, session: &ServerSession) -> Option<Caller> {
         let logins = match self {
             Self::Open(way) => {
                 return Some(Caller { name: (*way).to_owned(), subject: None, role: None, way });
@@ -92,11 +94,11 @@ impl Caller {
         Self { name: login.name.clone(), subject, role: Some(login.role), way }
     }
 
-    pub(crate) fn may(&self, operation: &Operation) -> bool {
+    pub fn may(&self, operation: &Operation) -> bool {
         self.role.is_none_or(|role| operation.is_allowed(role))
     }
 
-    pub(crate) fn role(&self) -> &'static str {
+    pub fn role(&self) -> &'static str {
         self.role.map_or("all", Role::name)
     }
 }
@@ -125,7 +127,7 @@ fn by_certificate<'a>(logins: &'a [Login], certificate: &ClientCertificate) -> O
 }
 
 /// Says whether a request carries the token of a file, which is read again for each.
-pub(super) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
+pub(crate) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
     match (token_of(file), kyc_tokens::bearer(fields)) {
         (Ok(token), Some(given)) => token.matches(given.as_bytes()),
         (Ok(_), None) => false,

@@ -10,32 +10,55 @@ use super::chain::{FIRST, hash};
 
 /// A number and a hash that were seen once, for example in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) seq: i64,
-    pub(crate) hash: String,
+pub struct Head {
+    /// The number of the record.
+    pub seq: i64,
+    /// Its hash, in lower case.
+    pub hash: String,
 }
 
 /// What is wrong with a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The records from the first to the last number are missing.
-    Removed { first: i64, last: i64 },
+    Removed {
+        /// The first of them.
+        first: i64,
+        /// The last of them.
+        last: i64,
+    },
     /// The text of the record is another one than its hash was made of.
-    Changed { seq: i64 },
+    Changed {
+        /// Its number.
+        seq: i64,
+    },
     /// The records from the first to the last number are not in the chain that the others make.
-    Inserted { first: i64, last: i64 },
+    Inserted {
+        /// The first of them.
+        first: i64,
+        /// The last of them.
+        last: i64,
+    },
     /// The record follows on another one than the one before it.
-    Unlinked { seq: i64 },
+    Unlinked {
+        /// Its number.
+        seq: i64,
+    },
     /// The chain does not have this head.
-    OtherHead { seq: i64 },
+    OtherHead {
+        /// Its number.
+        seq: i64,
+    },
 }
 
 /// A change that began, and of which no record says how it ended: its process ended on the way, its end could not be
 /// stored, or it is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unended {
-    pub(crate) seq: i64,
-    pub(crate) operation: String,
+pub struct Unended {
+    /// The record of its beginning.
+    pub seq: i64,
+    /// The name of the operation.
+    pub operation: String,
 }
 
 /// What of a record tells beginnings and ends apart; a record that cannot be read is neither.
@@ -49,7 +72,7 @@ struct Said {
 
 /// Looks over a chain, entry by entry.
 #[derive(Debug)]
-pub(crate) struct Verifier {
+pub struct Verifier {
     /// The numbers by hash, to find where the chain goes on behind inserted entries.
     known: HashMap<String, i64>,
     newest: Head,
@@ -86,14 +109,14 @@ impl fmt::Display for Head {
 
 impl Verifier {
     /// Begins before the first entry; the chain must contain `heads`.
-    pub(crate) fn new(heads: Vec<Head>) -> Self {
+    pub fn new(heads: Vec<Head>) -> Self {
         let newest = Head { seq: 0, hash: FIRST.to_owned() };
         let known = HashMap::from([(newest.hash.clone(), 0)]);
         Self { known, newest, heads, count: 0, faults: Vec::new(), begun: BTreeMap::new() }
     }
 
     /// Takes the next entry.
-    pub(crate) fn take(&mut self, entry: &AuditEntry) {
+    pub fn take(&mut self, entry: &AuditEntry) {
         self.count += 1;
         let is_changed = hash(&entry.previous, &entry.record) != entry.hash;
         if entry.seq <= self.newest.seq {
@@ -127,7 +150,7 @@ impl Verifier {
     }
 
     /// The changes without an end, in order. That is no fault of the chain.
-    pub(crate) fn unended(&self) -> Vec<Unended> {
+    pub fn unended(&self) -> Vec<Unended> {
         self.begun
             .iter()
             .map(|(seq, operation)| Unended { seq: *seq, operation: operation.clone() })
@@ -135,7 +158,7 @@ impl Verifier {
     }
 
     /// How many entries there are and the last one, or all that is wrong.
-    pub(crate) fn finish(mut self) -> Result<(u64, Head), Vec<Fault>> {
+    pub fn finish(mut self) -> Result<(u64, Head), Vec<Fault>> {
         if let Some(last) = self.heads.iter().map(|head| head.seq).filter(|seq| *seq > self.newest.seq).max()
         {
             self.faults.push(Fault::Removed { first: self.newest.seq + 1, last });

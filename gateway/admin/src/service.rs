@@ -1,55 +1,43 @@
-//! The admin side: `/metrics`, `/livez` and `/readyz` for whoever can reach them, and operations for those who may.
+//! What one admin listener serves: `/metrics`, `/livez` and `/readyz` for whoever can reach them, and operations for those
+//! who may.
 
-mod access;
-mod connection;
-mod desk;
-mod hosts;
-mod keys;
-mod known_secrets;
-mod printable;
-mod readiness;
-mod reason;
-mod roles;
-mod socket;
-
+use std::fmt;
 use std::path::PathBuf;
 
 use http::{Method, Response, StatusCode, header};
 use kyc_telemetry::Metrics;
 use pingora::protocols::http::ServerSession;
-use serde_json::json;
 
-use crate::audit::Peer;
-
-pub(crate) use access::{Access, Login, Proof};
-pub(crate) use connection::AdminConnections;
-pub(crate) use desk::{Desk, Services};
-pub(crate) use hosts::{HostName, Hosts, Scheme};
-pub(crate) use keys::OperatorKeys;
-pub(crate) use known_secrets::KnownSecrets;
-pub(crate) use printable::is_steering;
-pub(crate) use readiness::Readiness;
-pub(crate) use reason::{REASON, Reason};
-pub(crate) use roles::{Operation, Role};
-pub(crate) use socket::{AtSocket, Draft, LISTENER};
+use crate::api::answers::{challenged, refused};
+use crate::api::dispatch::Dispatcher;
+use crate::audit::record::Peer;
+use crate::hosts::Hosts;
+use crate::identity::access::has_token;
+use crate::readiness::Readiness;
 
 /// What one admin listener serves.
-pub(crate) struct Admin {
+pub struct Admin {
     /// None: operations only.
     probes: Option<(Metrics, Readiness)>,
     /// What scrapers must have; none: nothing.
     metrics_token: Option<PathBuf>,
     /// None: probes only.
-    desk: Option<Desk>,
+    desk: Option<Dispatcher>,
     /// None: no page can reach it.
     hosts: Option<Hosts>,
 }
 
 // === impl Admin ===
 
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
 impl Admin {
     /// Probes and metrics, which nobody has to log in for; metrics may need the token of a file.
-    pub(crate) fn probes(
+    pub fn probes(
         metrics: Metrics,
         readiness: Readiness,
         metrics_token: Option<PathBuf>,
@@ -59,13 +47,13 @@ impl Admin {
     }
 
     /// Operations; without hosts where no browser comes.
-    pub(crate) fn operations(desk: Desk, hosts: Option<Hosts>) -> Self {
+    pub fn operations(desk: Dispatcher, hosts: Option<Hosts>) -> Self {
         Self { probes: None, metrics_token: None, desk: Some(desk), hosts }
     }
 
     /// Adds operations.
     #[must_use]
-    pub(crate) fn with(mut self, desk: Desk) -> Self {
+    pub fn with(mut self, desk: Dispatcher) -> Self {
         self.desk = Some(desk);
         self
     }
@@ -98,7 +86,7 @@ impl Admin {
 
 impl Admin {
     /// Answers a request that came from there.
-    async fn answer_to(&self, peer: Peer, session: &ServerSession) -> Response<Vec<u8>> {
+    pub(crate) async fn answer_to(&self, peer: Peer, session: &ServerSession) -> Response<Vec<u8>> {
         let mut response = self.respond(peer, session).await;
         for (name, value) in FOR_BROWSERS {
             response.headers_mut().insert(name, http::HeaderValue::from_static(value));
@@ -122,7 +110,7 @@ impl Admin {
         }
         if path == "/metrics"
             && let Some(file) = &self.metrics_token
-            && !access::has_token(file, &head.headers)
+            && !has_token(file, &head.headers)
         {
             return challenged("metrics need the token of admin.metrics_token_file");
         }
@@ -145,28 +133,9 @@ impl Admin {
     }
 }
 
-fn refused((status, reason): (StatusCode, &str)) -> Response<Vec<u8>> {
-    let mut response = Response::new(format!("{}\n", json!({ "error": reason })).into_bytes());
-    let length = response.body().len();
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
-    response
-}
-
-/// Asks for a bearer token (RFC 6750, section 3).
-fn challenged(reason: &str) -> Response<Vec<u8>> {
-    let mut response = refused((StatusCode::UNAUTHORIZED, reason));
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
-    response
-}
-
 /// What keeps a page of another origin from using an answer that it cannot read.
 const FOR_BROWSERS: [(&str, &str); 2] =
     [("cross-origin-resource-policy", "same-origin"), ("x-content-type-options", "nosniff")];
-/// The header that shows that a change is meant.
-pub(crate) const INTENT: &str = "x-admin-intent";
 const PROBES_ONLY: &[u8] =
     b"only /livez, /readyz and /metrics are here; operations are at admin.operations.address or \
     .socket, or with these where admin.address is on loopback\n";
@@ -183,6 +152,7 @@ mod tests {
     use kyc_tenants::Tenants;
 
     use super::*;
+    use crate::hosts::Scheme;
 
     fn admin() -> (Admin, Tenants, Readiness) {
         let tenants = Tenants::default();

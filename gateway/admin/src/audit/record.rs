@@ -11,36 +11,44 @@ use url::form_urlencoded;
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub enum Peer {
+    /// A TCP connection's other end.
     Address(SocketAddr),
     /// The admin socket, and the user of the process at its other end.
     Socket {
+        /// The user.
         uid: u32,
     },
     /// A command that opened the store itself, and the user who ran it.
     File {
+        /// The user.
         uid: u32,
     },
+    /// The system does not say.
     Unknown,
 }
 
 /// Somebody who wants to change something, and what.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Attempt {
+pub struct Attempt {
     /// The name of the login; absent for somebody who is not known.
-    pub(crate) operator: Option<String>,
+    pub operator: Option<String>,
     /// The person or program that the login's token names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) subject: Option<String>,
+    pub subject: Option<String>,
     /// How he logged in.
-    pub(crate) way: Option<&'static str>,
-    pub(crate) role: Option<&'static str>,
+    pub way: Option<&'static str>,
+    /// The role of the login.
+    pub role: Option<&'static str>,
+    /// Where the request came from.
     #[serde(serialize_with = "as_text")]
-    pub(crate) from: Peer,
-    pub(crate) operation: String,
+    pub from: Peer,
+    /// The name of the operation.
+    pub operation: String,
     /// What was selected.
-    pub(crate) filter: Map<String, Value>,
-    pub(crate) reason: Option<String>,
+    pub filter: Map<String, Value>,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
 }
 
 /// How far an attempt has come.

@@ -4,6 +4,7 @@
 //! connection has an application of its own, which knows the peer of a Unix socket, and tells the listener while it works on
 //! a request: a connection that waits is closed when another one needs its place.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,12 +14,12 @@ use kyc_telemetry::Metrics;
 use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 
-use super::Admin;
-use crate::audit::Peer;
+use crate::audit::record::Peer;
+use crate::service::Admin;
 use kyc_listener::{Admitted, ConnectionActivity, ConnectionApp};
 
 /// Makes the application of each connection of an admin listener.
-pub(crate) struct AdminConnections {
+pub struct AdminConnections {
     admin: Arc<Admin>,
     settings: &'static ProxySettings,
     listener: String,
@@ -26,7 +27,7 @@ pub(crate) struct AdminConnections {
 }
 
 /// Answers the requests of one connection.
-pub(crate) struct AdminConnection {
+pub struct AdminConnection {
     admin: Arc<Admin>,
     /// `None`: the address that the session has.
     peer: Option<Peer>,
@@ -35,13 +36,15 @@ pub(crate) struct AdminConnection {
 
 // === impl AdminConnections ===
 
+impl fmt::Debug for AdminConnections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminConnections").finish_non_exhaustive()
+    }
+}
+
 impl AdminConnections {
-    pub(crate) fn new(
-        admin: Admin,
-        settings: &'static ProxySettings,
-        listener: &str,
-        metrics: &Metrics,
-    ) -> Self {
+    /// `listener`: its name in metrics and access lines.
+    pub fn new(admin: Admin, settings: &'static ProxySettings, listener: &str, metrics: &Metrics) -> Self {
         Self { admin: Arc::new(admin), settings, listener: listener.to_owned(), metrics: metrics.clone() }
     }
 
@@ -67,6 +70,12 @@ impl ConnectionApp for AdminConnections {
 }
 
 // === impl AdminConnection ===
+
+impl fmt::Debug for AdminConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminConnection").finish_non_exhaustive()
+    }
+}
 
 #[async_trait]
 impl ServeHttp for AdminConnection {

@@ -1,5 +1,6 @@
 //! The records for operators: the newest first, from the cursor on.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::record::{self, time};
 
 /// `/audit`.
-pub(crate) struct AuditPages {
+pub struct AuditPages {
     log: Arc<dyn AuditLog>,
     /// What records can be of; no other operation is looked for.
     operations: Vec<&'static str>,
@@ -47,9 +48,15 @@ enum PageError {
 
 // === impl AuditPages ===
 
+impl fmt::Debug for AuditPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditPages").finish_non_exhaustive()
+    }
+}
+
 impl AuditPages {
     /// `operations`: the names of those that are recorded.
-    pub(crate) fn new(log: Arc<dyn AuditLog>, operations: Vec<&'static str>) -> Self {
+    pub fn new(log: Arc<dyn AuditLog>, operations: Vec<&'static str>) -> Self {
         Self { log, operations }
     }
 
@@ -208,7 +215,7 @@ fn instant(name: &str, text: &str) -> Result<String, PageError> {
 }
 
 /// Those of [`record::Outcome`].
-pub(crate) const OUTCOMES: [&str; 4] = ["begun", "done", "failed", "denied"];
+pub const OUTCOMES: [&str; 4] = ["begun", "done", "failed", "denied"];
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;
 /// Entries that one request looks at; the answer says where to go on.

@@ -1,5 +1,6 @@
 //! The tenants for operators: the running ones, and a look at their source at once.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,15 +12,22 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 /// `/admin/tenants` and `/admin/reload`.
-pub(crate) struct Tenancy {
+pub struct Tenancy {
     tenants: Tenants,
     reload: Reload,
 }
 
 // === impl Tenancy ===
 
+impl fmt::Debug for Tenancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenancy").finish_non_exhaustive()
+    }
+}
+
 impl Tenancy {
-    pub(crate) fn new(tenants: Tenants, reload: Reload) -> Self {
+    /// Answers from the tenants that are served, and asks for a reload.
+    pub fn new(tenants: Tenants, reload: Reload) -> Self {
         Self { tenants, reload }
     }
 }
@@ -82,7 +90,7 @@ fn reloaded(outcome: Outcome) -> (StatusCode, Value) {
 }
 
 /// What may be shown of each tenant, by name.
-pub(crate) fn rows(table: &TenantTable) -> Vec<Value> {
+pub fn rows(table: &TenantTable) -> Vec<Value> {
     let mut tenants: Vec<_> = table.iter().collect();
     tenants.sort_by_key(|tenant| tenant.name.as_str());
     tenants.into_iter().map(|tenant| row(tenant)).collect()
@@ -116,4 +124,4 @@ fn masked(id: &str) -> String {
 
 /// A login at Vault and a read that is tried again take a while.
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
-const DESCRIPTION: &str = include_str!("tenancy.openapi.json");
+const DESCRIPTION: &str = include_str!("tenants.openapi.json");

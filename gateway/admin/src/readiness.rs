@@ -1,5 +1,6 @@
 //! Whether the gateway takes requests.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use kyc_tenants::Tenants;
 
 /// Whether the gateway takes requests.
 #[derive(Clone)]
-pub(crate) struct Readiness {
+pub struct Readiness {
     tenants: Tenants,
     pub(super) metrics: Metrics,
     max_age: Option<Duration>,
@@ -20,8 +21,15 @@ pub(crate) struct Readiness {
 
 // === impl Readiness ===
 
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness").finish_non_exhaustive()
+    }
+}
+
 impl Readiness {
-    pub(crate) fn new(
+    /// `max_age`: how old the last look at the tenant document may be.
+    pub fn new(
         tenants: Tenants,
         metrics: Metrics,
         max_age: Option<Duration>,
@@ -31,12 +39,12 @@ impl Readiness {
     }
 
     /// Says that the gateway is shutting down.
-    pub(crate) fn drain(&self) {
+    pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
     /// Says whether requests can be served, or why not.
-    pub(crate) fn verdict(&self) -> Result<(), &'static str> {
+    pub fn verdict(&self) -> Result<(), &'static str> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining\n");
         }
@@ -53,7 +61,7 @@ impl Readiness {
     }
 
     /// What should be mended although requests are served, one line each.
-    pub(crate) fn complaints(&self) -> String {
+    pub fn complaints(&self) -> String {
         self.backgrounds
             .iter()
             .flat_map(|background| background.complaints())

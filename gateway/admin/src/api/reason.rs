@@ -4,15 +4,15 @@ use http::{HeaderMap, HeaderName};
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 
-use super::printable::is_steering;
+use crate::printable::is_steering;
 
 /// The words of the header `x-admin-reason`: 1 to 500 characters that can be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reason(String);
+pub struct Reason(String);
 
 /// Why a text is no reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ReasonError {
+pub enum ReasonError {
     /// There is none.
     #[error("a change needs a reason: say why in the header x-admin-reason (1 to {MAX_REASON} characters)")]
     Missing,
@@ -34,7 +34,7 @@ pub(crate) enum ReasonError {
 
 impl Reason {
     /// Reads it from the fields of a request.
-    pub(crate) fn of(fields: &HeaderMap) -> Result<Self, ReasonError> {
+    pub fn of(fields: &HeaderMap) -> Result<Self, ReasonError> {
         let mut values = fields.get_all(REASON).iter();
         match (values.next(), values.next()) {
             (None, _) => Err(ReasonError::Missing),
@@ -46,7 +46,7 @@ impl Reason {
     }
 
     /// Reads it from a text.
-    pub(crate) fn parse(text: &str) -> Result<Self, ReasonError> {
+    pub fn parse(text: &str) -> Result<Self, ReasonError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(ReasonError::Missing);
@@ -63,7 +63,8 @@ impl Reason {
         Ok(Self(text.to_owned()))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The text.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -79,7 +80,7 @@ fn is_invisible(character: char) -> bool {
 /// A symbol by its category, without a dot.
 const BLANK_BRAILLE: char = '\u{2800}';
 /// The header that says why.
-pub(crate) const REASON: HeaderName = HeaderName::from_static("x-admin-reason");
+pub const REASON: HeaderName = HeaderName::from_static("x-admin-reason");
 const MAX_REASON: usize = 500;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The keys of the providers that operators log in with, kept up to date beside requests.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +9,13 @@ use kyc_plugin_api::{Background, Surroundings};
 use kyc_tokens::Keys;
 
 /// The keys of all providers.
-pub(crate) struct OperatorKeys(pub(crate) Vec<Arc<Keys>>);
+pub struct OperatorKeys(pub Vec<Arc<Keys>>);
+
+impl fmt::Debug for OperatorKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperatorKeys").finish_non_exhaustive()
+    }
+}
 
 #[async_trait]
 impl Background for OperatorKeys {

@@ -1,0 +1,34 @@
+//! The admin side of the gateway: probes and metrics, operators with their logins and roles, the operations that they may do,
+//! the audit records of what they change, and the page that describes the API.
+
+mod api;
+mod audit;
+mod connection;
+mod hosts;
+mod identity;
+mod known_secrets;
+mod openapi;
+mod printable;
+mod readiness;
+mod roles;
+mod service;
+mod socket;
+
+pub use api::answers::INTENT;
+pub use api::dispatch::{Dispatcher, Services};
+pub use api::reason::{REASON, Reason, ReasonError};
+pub use api::tenants::{Tenancy, rows};
+pub use audit::{
+    Attempt, Audit, AuditFile, AuditPages, Fault, Head, OFFLINE_OPERATIONS, OUTCOMES, Peer, Unended, Verifier,
+};
+pub use connection::{AdminConnection, AdminConnections};
+pub use hosts::{HostName, Hosts, Scheme};
+pub use identity::access::{Access, Login, Proof};
+pub use identity::token_keys::OperatorKeys;
+pub use known_secrets::KnownSecrets;
+pub use openapi::{ApiPage, DescribedRoute, ENABLED as ENABLE_SWAGGER};
+pub use printable::is_steering;
+pub use readiness::Readiness;
+pub use roles::{Operation, Role};
+pub use service::Admin;
+pub use socket::{AtSocket, Draft, LISTENER};
