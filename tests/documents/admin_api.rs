@@ -11,7 +11,7 @@ const DESCRIPTIONS: [(&str, &str); 4] = [
     ("gateway/admin/src/openapi/base.openapi.json", ""),
     ("gateway/admin/src/api/tenants.openapi.json", "/admin"),
     ("plugins/webhook/src/events.openapi.json", "/events"),
-    ("gateway/admin/src/audit/audit.openapi.json", "/audit"),
+    ("gateway/admin/src/api/audit.openapi.json", "/audit"),
 ];
 const ROLES: &str = "gateway/admin/src/roles.toml";
 

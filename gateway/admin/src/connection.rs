@@ -3,20 +3,19 @@
 //! Pingora gives an application the session of a request, and nothing of the connection that it came in on. So each
 //! connection has an application of its own, which knows the peer of a Unix socket, and tells the listener while it works on
 //! a request: a connection that waits is closed when another one needs its place.
-
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Response, StatusCode, header};
-use kyc_proxy::{RequestGuard, ConnectionGuard, ProxySettings};
+use kyc_listener::{Admitted, ConnectionActivity, ConnectionApp};
+use kyc_proxy::{ConnectionGuard, ProxySettings, RequestGuard};
 use kyc_telemetry::Metrics;
 use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 
 use crate::audit::record::Peer;
 use crate::service::Admin;
-use kyc_listener::{Admitted, ConnectionActivity, ConnectionApp};
 
 /// Makes the application of each connection of an admin listener.
 pub struct AdminConnections {

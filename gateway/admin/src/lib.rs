@@ -15,12 +15,14 @@ mod service;
 mod socket;
 
 pub use api::answers::INTENT;
+pub use api::audit_messages::{AuditRecord, AuditRecords, ListAuditRecords};
+pub use api::audit_pages::{AuditPages, OUTCOMES};
 pub use api::dispatch::{Dispatcher, Services};
 pub use api::reason::{REASON, Reason, ReasonError};
-pub use api::tenants::{Tenancy, rows};
-pub use audit::{
-    Attempt, Audit, AuditFile, AuditPages, Fault, Head, OFFLINE_OPERATIONS, OUTCOMES, Peer, Unended, Verifier,
-};
+pub use api::request::{ApiRequest, ErrorAnswer, Parameters};
+pub use api::tenant_messages::{ListTenants, ReloadReport, ReloadTenants, TenantEntry, TenantList};
+pub use api::tenant_pages::{TenantPages, tenant_list};
+pub use audit::{Attempt, Audit, AuditFile, Fault, Head, OFFLINE_OPERATIONS, Peer, Unended, Verifier};
 pub use connection::{AdminConnection, AdminConnections};
 pub use hosts::{HostName, Hosts, Scheme};
 pub use identity::access::{Access, Login, Proof};

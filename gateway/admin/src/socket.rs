@@ -6,7 +6,6 @@
 //! Connections have the same guards as at the admin listener: a head has a deadline, and when all places are taken a new
 //! connection gets the place of the one that has waited longest. Otherwise whoever may open the socket could keep its
 //! operators out with connections that send nothing.
-
 use std::fmt;
 use std::fs::Permissions;
 use std::io;
@@ -15,6 +14,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use kyc_listener::Gate;
 use kyc_proxy::ProxySettings;
 use kyc_telemetry::Metrics;
 use pingora::apps::ServerApp;
@@ -28,7 +28,6 @@ use tokio::net::UnixStream;
 use crate::audit::record::Peer;
 use crate::connection::AdminConnections;
 use crate::service::Admin;
-use kyc_listener::Gate;
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]

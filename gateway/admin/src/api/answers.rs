@@ -1,16 +1,32 @@
-//! Answers that refuse a request.
+//! Answers of the admin API.
 
 use http::{Response, StatusCode, header};
-use serde_json::json;
+use serde::Serialize;
+
+use crate::api::request::ErrorAnswer;
+
+/// An answer as JSON, with a newline for terminals.
+pub(crate) fn json_answer(status: StatusCode, answer: &impl Serialize) -> Response<Vec<u8>> {
+    // Texts, numbers and maps by text can always be written.
+    let mut body = serde_json::to_vec(answer).unwrap_or_default();
+    body.push(b'\n');
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// The answer to a request that failed.
+pub(crate) fn error_answer(status: StatusCode, reason: &str) -> Response<Vec<u8>> {
+    json_answer(status, &ErrorAnswer { error: reason.to_owned() })
+}
 
 /// Refuses with a status and a reason.
 pub(crate) fn refused((status, reason): (StatusCode, &str)) -> Response<Vec<u8>> {
-    let mut response = Response::new(format!("{}\n", json!({ "error": reason })).into_bytes());
+    let mut response = error_answer(status, reason);
     let length = response.body().len();
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+    response.headers_mut().insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
     response
 }
 

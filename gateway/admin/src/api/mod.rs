@@ -1,6 +1,10 @@
 //! The operations of operators: who may do which, and with what reason and record.
 
 pub(crate) mod answers;
+pub(crate) mod audit_messages;
+pub(crate) mod audit_pages;
 pub(crate) mod dispatch;
 pub(crate) mod reason;
-pub(crate) mod tenants;
+pub(crate) mod request;
+pub(crate) mod tenant_messages;
+pub(crate) mod tenant_pages;

@@ -4,7 +4,7 @@ use kyc_events::AuditEntry;
 use sha2::{Digest, Sha256};
 
 /// The entry that comes behind another one, or the first.
-pub(super) fn next(newest: Option<&AuditEntry>, record: String) -> AuditEntry {
+pub(crate) fn next(newest: Option<&AuditEntry>, record: String) -> AuditEntry {
     let (seq, previous) = match newest {
         Some(entry) => (entry.seq.saturating_add(1), entry.hash.clone()),
         None => (1, FIRST.to_owned()),

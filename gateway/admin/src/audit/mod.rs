@@ -4,9 +4,8 @@
 //! They form a chain ([`chain`]), so that a removed, changed or inserted record shows. A chain cannot show that records
 //! are missing at its end; so the number and the hash of each are logged, where a collector of logs keeps them.
 
-mod chain;
+pub(crate) mod chain;
 mod file;
-mod pages;
 pub(crate) mod record;
 mod verify;
 
@@ -23,7 +22,6 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 pub use file::AuditFile;
-pub use pages::{AuditPages, OUTCOMES};
 use record::Record;
 pub use record::{Attempt, Peer};
 pub use verify::{Fault, Head, Unended, Verifier};

@@ -1,8 +1,14 @@
 //! What stands behind each socket.
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use kyc_admin::{
+    Access, Admin, AdminConnections, AtSocket, Dispatcher, Draft, Hosts, LISTENER as SOCKET, Readiness,
+    Scheme, Services,
+};
+use kyc_listener::{
+    BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, Shared, TlsFiles, WhenFull,
+};
 use kyc_model::RequestId;
 use kyc_plugin_api::{Connection, Ctx};
 use kyc_proxy::{ConnectionGuard, CallLimiters, ProtocolOptions, Proxy, ProxySettings};
@@ -15,13 +21,6 @@ use pingora::server::configuration::ServerConf;
 
 use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
-use kyc_admin::{
-    Access, Admin, AdminConnections, AtSocket, Dispatcher, Draft, Hosts, LISTENER as SOCKET, Readiness,
-    Scheme, Services,
-};
-use kyc_listener::{
-    BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, Shared, TlsFiles, WhenFull,
-};
 
 /// The proxy as a listener serves it.
 pub(crate) type Proxied = Shared<ConnectionGuard<Proxy>>;

@@ -11,7 +11,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kyc_admin::{
+    ApiPage, Audit, AuditFile, AuditPages, KnownSecrets, Operation, OperatorKeys, Proof, Readiness, Services,
+    TenantPages,
+};
 use kyc_events::{AuditLog, StoredAudit};
+use kyc_listener::{Endpoint, Lifetime, Listening, Renewal};
 use kyc_plugin_api::Background;
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
@@ -35,11 +40,6 @@ use crate::stored_events::EventPages;
 use background_services::Work;
 use delivery::DeliveryWork;
 use endpoints::{AdminSide, Proxied};
-use kyc_admin::ApiPage;
-use kyc_admin::Tenancy;
-use kyc_admin::{Audit, AuditFile, AuditPages};
-use kyc_admin::{KnownSecrets, Operation, OperatorKeys, Proof, Readiness, Services};
-use kyc_listener::{Endpoint, Lifetime, Listening, Renewal};
 use sockets::Sockets;
 use start_error::StartError;
 use tenant_refresh::Refresh;
@@ -141,7 +141,7 @@ fn services(
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
     let recorded = Operation::changes().chain(kyc_admin::OFFLINE_OPERATIONS).collect();
     operations.push(Arc::new(AuditPages::new(Arc::clone(&records), recorded)));
-    operations.push(Arc::new(Tenancy::new(tenants.clone(), reload.clone())));
+    operations.push(Arc::new(TenantPages::new(tenants.clone(), reload.clone())));
     if !admin.keys.is_empty() {
         offers.backgrounds.push(Arc::new(OperatorKeys(admin.keys.clone())));
     }

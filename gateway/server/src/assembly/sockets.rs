@@ -1,13 +1,13 @@
 //! The sockets of all listeners: bound here, or taken over from the process before.
-
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use kyc_listener::BoundSocket;
+
 use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, Listener, Place};
 use crate::lifecycle::handover::{Inherited, Legacy};
-use kyc_listener::BoundSocket;
 
 /// One socket for each listener.
 pub(crate) struct Sockets {

@@ -1,18 +1,16 @@
 //! `kyc-gateway audit`: lists the records of a running gateway, and verifies the chain without one.
-
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use kyc_admin::{AuditRecord, AuditRecords, Fault, Head, ListAuditRecords, OUTCOMES, Unended, Verifier};
 use serde_json::{Value, json};
 
 use crate::cli::config_file::ConfigFile;
-use crate::cli::remote::{Parameters, Target};
+use crate::cli::remote::Target;
 use crate::cli::terminal;
 use crate::plugins::build_context::Instruments;
 use crate::plugins::registry::Registry;
 use crate::{assembly, config};
-use kyc_admin::OUTCOMES;
-use kyc_admin::{Fault, Head, Unended, Verifier};
 
 /// What to do with audit records.
 #[derive(Subcommand)]
@@ -71,11 +69,7 @@ impl AuditCommand {
     /// Does it and prints.
     pub(crate) fn execute(self, registry: &Registry, instruments: &Instruments) -> ExitCode {
         match self {
-            Self::List { target, wanted, limit } => {
-                let mut parameters = wanted.parameters();
-                parameters.push(("limit", limit.to_string()));
-                target.tell(None, "/audit", &parameters, table)
-            }
+            Self::List { target, wanted, limit } => target.send(None, &wanted.request(limit), table),
             Self::Verify { file, head, json } => {
                 match config::load(&file.config, registry, instruments, config::Purpose::Use) {
                     Ok(settings) => {
@@ -101,16 +95,10 @@ impl AuditCommand {
 // === impl Wanted ===
 
 impl Wanted {
-    fn parameters(self) -> Parameters {
-        let fields = [
-            ("operator", self.operator),
-            ("operation", self.operation),
-            ("outcome", self.outcome),
-            ("since", self.since),
-            ("until", self.until),
-            ("before", self.before.map(|before| before.to_string())),
-        ];
-        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    fn request(self, limit: u16) -> ListAuditRecords {
+        let Self { operator, operation, outcome, since, until, before } = self;
+        let (before, limit) = (before.map(|before| before.to_string()), Some(limit.to_string()));
+        ListAuditRecords { operator, operation, outcome, since, until, before, limit }
     }
 }
 
@@ -148,28 +136,28 @@ fn verdict(unended: &[Unended], found: Result<(u64, Head), Vec<Fault>>, json: bo
 }
 
 /// One line for each record. The reason is last, since it is longest.
-fn table(answer: &Value) -> String {
+fn table(answer: &AuditRecords) -> String {
     let titles = ["SEQ", "AT", "OUTCOME", "OPERATOR", "FROM", "OPERATION", "FILTER", "COUNT", "REASON"];
     let mut lines = vec![titles.map(str::to_owned)];
-    lines.extend(answer["records"].as_array().into_iter().flatten().map(row));
+    lines.extend(answer.records.iter().map(row));
     let mut text = terminal::columns(&lines);
-    if let Some(before) = answer["before"].as_i64() {
+    if let Some(before) = answer.before {
         text.push_str(&format!("… go on with --before {before}\n"));
     }
     text
 }
 
-fn row(record: &Value) -> [String; 9] {
-    let word = |member: &str| record[member].as_str().unwrap_or("-").to_owned();
+fn row(record: &AuditRecord) -> [String; 9] {
+    let word = |member: &str| record.text(member).unwrap_or("-").to_owned();
     let number =
-        |member: &str| record[member].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string());
+        |member: &str| record.number(member).map_or_else(|| "-".to_owned(), |number| number.to_string());
     // Many may share a login.
-    let operator = match record["subject"].as_str() {
+    let operator = match record.text("subject") {
         Some(subject) => format!("{} ({subject})", word("operator")),
         None => word("operator"),
     };
     // The socket and a file say by themselves how somebody came in.
-    let from = match (record["from"].as_str(), record["way"].as_str()) {
+    let from = match (record.text("from"), record.text("way")) {
         (Some(from), Some(way)) if !from.starts_with(way) => format!("{from} ({way})"),
         _ => word("from"),
     };
@@ -180,15 +168,15 @@ fn row(record: &Value) -> [String; 9] {
         operator,
         from,
         word("operation"),
-        filter(&record["filter"]),
+        filter(record),
         number("count"),
         word("reason"),
     ]
 }
 
 /// What was selected, as parameters that the command line takes.
-fn filter(selected: &Value) -> String {
-    let parameters = selected.as_object().into_iter().flatten().map(|(name, value)| match value.as_str() {
+fn filter(record: &AuditRecord) -> String {
+    let parameters = record.filter().map(|(name, value)| match value.as_str() {
         Some(text) if text.contains(char::is_whitespace) => format!("{name}={text:?}"),
         Some(text) => format!("{name}={text}"),
         None => format!("{name}={value}"),

@@ -7,12 +7,13 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use kyc_admin::Parameters;
 use serde_json::Value;
 
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::offline::{Command, backup, export_of, offline, verify};
 use crate::cli::events::tables::{by_age, changed, summary, word};
-use crate::cli::remote::{Parameters, Target, Why};
+use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::plugins::build_context::Instruments;
 use crate::plugins::registry::Registry;
@@ -173,10 +174,12 @@ impl Events {
                     parameters.push(("oldest", "true".to_owned()));
                 }
                 parameters.extend(after.map(|cursor| ("after", cursor)));
-                target.tell(None, "/events", &parameters, if oldest { by_age } else { table })
+                target.send_untyped(None, "/events", &parameters, if oldest { by_age } else { table })
             }
-            Self::Summary { target } => target.tell(None, "/events/summary", &Vec::new(), summary),
-            Self::Show { target, uid } => target.tell(None, &format!("/events/{uid}"), &Vec::new(), details),
+            Self::Summary { target } => target.send_untyped(None, "/events/summary", &Vec::new(), summary),
+            Self::Show { target, uid } => {
+                target.send_untyped(None, &format!("/events/{uid}"), &Vec::new(), details)
+            }
             Self::Replay { change, rate } => change.ask("/events/replay", vec![("rate", rate.to_string())]),
             Self::Reassign { change, to } => {
                 let reason = change.why.text().to_owned();
@@ -184,7 +187,7 @@ impl Events {
             }
             Self::Rekey { target, why, dry_run } => {
                 let parameters = vec![("dry_run", dry_run.to_string())];
-                target.tell(Some(&why), "/events/rekey", &parameters, changed)
+                target.send_untyped(Some(&why), "/events/rekey", &parameters, changed)
             }
             Self::Discard { change } => change.ask("/events/discard", Vec::new()),
             Self::Export { file, filter, why } => {
@@ -211,7 +214,7 @@ impl Change {
         let mut parameters = self.filter.parameters();
         parameters.push(("dry_run", self.dry_run.to_string()));
         parameters.extend(more);
-        self.target.tell(Some(&self.why), path, &parameters, changed)
+        self.target.send_untyped(Some(&self.why), path, &parameters, changed)
     }
 }
 

@@ -1,17 +1,16 @@
 //! Asks the admin listener of a running gateway.
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use kyc_admin::{ApiRequest, INTENT, Parameters, REASON, Reason};
 use kyc_http_client::{Cleartext, ClientSettings, Trust, read_whole, root_cause};
 use kyc_model::{SecretSource, is_exposed};
 use serde_json::Value;
 use url::Url;
 
 use crate::cli::terminal;
-use kyc_admin::{INTENT, REASON, Reason};
 
 /// Which gateway.
 #[derive(Args)]
@@ -44,40 +43,68 @@ pub(crate) struct Why {
     reason: String,
 }
 
-pub(crate) type Parameters = Vec<(&'static str, String)>;
-
 // === impl Target ===
 
 impl Target {
-    /// Asks, and prints the answer for a person, or as it is. With a reason it is a change.
-    pub(crate) fn tell(
+    /// Sends a request, with a reason when it is a change, and prints the answer: as text, or with `--json` as it is.
+    pub(crate) fn send<R: ApiRequest>(
         &self,
         why: Option<&Why>,
-        path: &str,
-        parameters: &Parameters,
-        human: fn(&Value) -> String,
+        request: &R,
+        text: fn(&R::Answer) -> String,
     ) -> ExitCode {
-        self.conclude(why, path, parameters, human, |_| true)
+        self.send_and_judge(why, request, text, |_| true)
     }
 
-    /// The same for an answer that may be a failure, too.
-    pub(crate) fn conclude(
+    /// The same for an answer that can mean that the command failed.
+    pub(crate) fn send_and_judge<R: ApiRequest>(
+        &self,
+        why: Option<&Why>,
+        request: &R,
+        text: fn(&R::Answer) -> String,
+        is_success: fn(&R::Answer) -> bool,
+    ) -> ExitCode {
+        self.print(why, R::PATH, &request.parameters(), |answer| {
+            let answer: R::Answer = serde_json::from_value(answer).map_err(|error| {
+                format!("{} answered what this command cannot read: {error}", self.place())
+            })?;
+            Ok((text(&answer), is_success(&answer)))
+        })
+    }
+
+    /// The same for a request that has no type yet.
+    pub(crate) fn send_untyped(
         &self,
         why: Option<&Why>,
         path: &str,
         parameters: &Parameters,
-        human: fn(&Value) -> String,
-        is_success: fn(&Value) -> bool,
+        text: fn(&Value) -> String,
     ) -> ExitCode {
-        let answer = self.call(why, path, parameters);
-        let is_failure = answer.as_ref().is_ok_and(|answer| !is_success(answer));
-        let shown = answer.map(|answer| match self.json {
-            true => terminal::escaped_json(&answer.to_string()),
-            false => human(&terminal::printable(answer)),
-        });
-        match terminal::tell(shown.map_err(|reason| terminal::escaped(&reason))) {
-            _ if is_failure => ExitCode::FAILURE,
-            code => code,
+        self.print(why, path, parameters, |answer| Ok((text(&answer), true)))
+    }
+
+    /// `read` gives the text of an answer, and whether that means success.
+    fn print(
+        &self,
+        why: Option<&Why>,
+        path: &str,
+        parameters: &Parameters,
+        read: impl FnOnce(Value) -> Result<(String, bool), String>,
+    ) -> ExitCode {
+        let answer = match self.call(why, path, parameters) {
+            Ok(answer) => answer,
+            Err(reason) => return terminal::fail(&terminal::escaped(&reason)),
+        };
+        let json = self.json.then(|| terminal::escaped_json(&answer.to_string()));
+        match read(terminal::printable(answer)) {
+            Ok((text, is_success)) => {
+                terminal::say(json.unwrap_or(text).trim_end());
+                if is_success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(reason) => {
+                json.iter().for_each(|json| terminal::say(json));
+                terminal::fail(&terminal::escaped(&reason))
+            }
         }
     }
 

@@ -4,13 +4,12 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use kyc_admin::{ListTenants, ReloadReport, ReloadTenants, TenantEntry, TenantList, tenant_list};
 use kyc_tenants::{Document, OnfidoHosts, Source, causes};
-use serde_json::{Value, json};
 
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::config::{Bindings, unbound};
-use kyc_admin::rows;
 
 /// What to do with tenants.
 #[derive(Subcommand)]
@@ -36,46 +35,44 @@ impl TenantsCommand {
     /// Asks and prints.
     pub(crate) fn execute(self) -> ExitCode {
         match self {
-            Self::List { target } => target.tell(None, "/admin/tenants", &Vec::new(), table),
+            Self::List { target } => target.send(None, &ListTenants, table),
             Self::Reload { target, why } => {
-                target.conclude(Some(&why), "/admin/reload", &Vec::new(), summary, is_whole)
+                target.send_and_judge(Some(&why), &ReloadTenants, summary, is_whole)
             }
         }
     }
 }
 
-/// The same for a person.
-fn summary(answer: &Value) -> String {
-    if answer["tenants"].is_null() {
-        return "the gateway looks at its tenant document; it is too old to say what comes of it".to_owned();
-    }
-    let version =
-        answer["version"].as_u64().map(|version| format!(" (version {version})")).unwrap_or_default();
-    let source = answer["source"].as_str().unwrap_or("the source");
-    let mut text = format!("{source}{version} was read: {} tenants are served\n", answer["tenants"]);
-    let mut is_same = true;
-    for (title, member) in [
-        ("added", "added"),
-        ("changed", "changed"),
-        ("removed", "removed"),
-        ("refused", "refused"),
-        ("kept as it was", "kept"),
-    ] {
-        for line in answer[member].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            is_same = false;
+/// The report for a person.
+fn summary(report: &ReloadReport) -> String {
+    let Some(tenants) = report.tenants else {
+        return "the gateway reads its tenant document; it is too old to say what comes of it".to_owned();
+    };
+    let version = report.version.map(|version| format!(" (version {version})")).unwrap_or_default();
+    let source = report.source.as_deref().unwrap_or("the source");
+    let mut text = format!("{source}{version} was read: {tenants} tenants are served\n");
+    let lists = [
+        ("added", &report.added),
+        ("changed", &report.changed),
+        ("removed", &report.removed),
+        ("refused", &report.refused),
+        ("kept as it was", &report.kept),
+    ];
+    for (title, lines) in lists {
+        for line in lines {
             // Writing into a string does not fail.
             let _ = writeln!(text, "{title}: {line}");
         }
     }
-    if is_same {
+    if lists.iter().all(|(_, lines)| lines.is_empty()) {
         text.push_str("nothing changed\n");
     }
     text
 }
 
 /// Says whether every entry of the document is served.
-fn is_whole(answer: &Value) -> bool {
-    answer["refused"].as_array().is_none_or(Vec::is_empty)
+fn is_whole(report: &ReloadReport) -> bool {
+    report.refused.is_empty()
 }
 
 /// Reads a source once and says what would be served; succeeds only when everything would be.
@@ -91,7 +88,7 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
         Err(error) => return terminal::fail(&format!("{name}: {error}")),
     };
     terminal::say(&format!("{name} can be read"));
-    terminal::say(table(&json!({ "tenants": rows(&document.tenants) })).trim_end());
+    terminal::say(table(&tenant_list(&document.tenants)).trim_end());
     for misspelt in &document.misspelt {
         terminal::say(&terminal::escaped(&format!("warning: {misspelt}")));
     }
@@ -105,24 +102,19 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
     terminal::fail(&problems.join("\n"))
 }
 
-fn table(answer: &Value) -> String {
+fn table(list: &TenantList) -> String {
     let mut text = format!(
         "{:<24}{:<14}{:<24}{:<9}{:<17}{:<30}{}\n",
         "TENANT", "SUBSCRIPTION", "ONFIDO", "WEBHOOK", "SIGNING TOKEN", "PORTAL", "DIALECT"
     );
-    for tenant in answer["tenants"].as_array().into_iter().flatten() {
-        let word = |key: &str| tenant[key].as_str().unwrap_or("-").to_owned();
-        let webhook = if tenant["webhook_id"] == true { "yes" } else { "no" };
+    for tenant in &list.tenants {
+        let TenantEntry { name, subscription_id, onfido, signing_token, dialect, .. } = tenant;
+        let webhook = if tenant.webhook_id { "yes" } else { "no" };
+        let portal = tenant.portal.as_deref().unwrap_or("-");
         // Writing into a string does not fail.
         let _ = writeln!(
             text,
-            "{:<24}{:<14}{:<24}{webhook:<9}{:<17}{:<30}{}",
-            word("name"),
-            word("subscription_id"),
-            word("onfido"),
-            word("signing_token"),
-            word("portal"),
-            word("dialect")
+            "{name:<24}{subscription_id:<14}{onfido:<24}{webhook:<9}{signing_token:<17}{portal:<30}{dialect}"
         );
     }
     text

@@ -1,13 +1,11 @@
 //! What a person at the terminal is told; everything else is logged.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one room that writes to the terminal")]
-
 use std::fmt::{Display, Write as _};
 use std::io;
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use kyc_admin::is_steering;
+use serde_json::Value;
 
 /// Says something that was asked for.
 pub(crate) fn say(text: &str) {
@@ -109,17 +107,6 @@ pub(crate) fn columns<const COUNT: usize>(lines: &[[String; COUNT]]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Says what came of a command.
-pub(crate) fn tell(done: Result<String, String>) -> ExitCode {
-    match done {
-        Ok(text) => {
-            say(text.trim_end());
-            ExitCode::SUCCESS
-        }
-        Err(reason) => fail(&reason),
-    }
 }
 
 /// Waits for what a command does.

@@ -1,11 +1,12 @@
 //! The admin side: probes and metrics, and where operations are.
 
 mod logins;
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use kyc_admin::{HostName, Login};
+use kyc_listener::TlsFiles;
 use kyc_plugin_api::Warnings;
 use kyc_tokens::Keys;
 
@@ -14,8 +15,6 @@ use super::listeners::{Unrouted, named_addresses};
 use super::raw::{Admin, RawOperations, SocketMode};
 use super::{addresses, tls};
 use crate::decoding::Problems;
-use kyc_admin::{HostName, Login};
-use kyc_listener::TlsFiles;
 
 /// Where probes, metrics and operations are.
 pub(crate) struct AdminSettings {

@@ -1,9 +1,9 @@
 //! Listeners: where, for which routes, and within which limits.
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytesize::ByteSize;
+use kyc_listener::{Balancers, GateLimits, TlsFiles, WhenFull};
 use kyc_model::Networks;
 use kyc_plugin_api::Warnings;
 use kyc_proxy::{ProxySettings, RouteTable};
@@ -15,7 +15,6 @@ use super::limits::{limits, own};
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
 use crate::decoding::Problems;
-use kyc_listener::{Balancers, GateLimits, TlsFiles, WhenFull};
 
 /// Where the proxy listens, and for what.
 pub(crate) struct Listener {

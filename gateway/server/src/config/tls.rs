@@ -1,9 +1,9 @@
 //! Certificates: those of listeners, and those to trust, which are read before Pingora reads them, as it panics on a bad
 //! file.
-
 use std::path::Path;
 use std::sync::Arc;
 
+use kyc_listener::TlsFiles;
 use kyc_model::is_issuer_name;
 use kyc_plugin_api::Warnings;
 use rustls::RootCertStore;
@@ -13,7 +13,6 @@ use rustls::pki_types::pem::PemObject;
 use super::folder::Folder;
 use super::raw::{ClientCertificate, RawTls};
 use crate::decoding::Problems;
-use kyc_listener::TlsFiles;
 
 /// Reads the certificates of the listener whose `tls` is at `path`.
 pub(super) fn of_listener(

@@ -1,10 +1,10 @@
 //! Signals, and how the gateway stops: not ready, then no new connections. And how it makes way for another process, which
 //! serves before this one stops.
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kyc_admin::Readiness;
 use kyc_telemetry::log::Log;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use sd_notify::NotifyState;
@@ -14,7 +14,6 @@ use tokio::sync::{Mutex, watch};
 use crate::lifecycle::exit::leave;
 use crate::lifecycle::handover::{Legacy, tell_systemd};
 use crate::lifecycle::startup_progress::Serving;
-use kyc_admin::Readiness;
 
 /// The signals that the gateway answers. They are asked for before it listens: whoever sees it listen can send one,
 /// and each one that comes is kept until it is waited for.

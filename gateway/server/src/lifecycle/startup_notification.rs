@@ -1,8 +1,8 @@
 //! When the gateway says that it serves, and to whom.
-
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kyc_admin::Readiness;
 use kyc_telemetry::log::Log;
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
@@ -14,7 +14,6 @@ use tokio::time::interval;
 use crate::lifecycle::exit::leave;
 use crate::lifecycle::handover::{Predecessor, tell_systemd};
 use crate::lifecycle::startup_progress::Serving;
-use kyc_admin::Readiness;
 
 /// Waits until requests can be served. What listens depends on it where another process serves until then.
 pub(crate) struct Announcement {

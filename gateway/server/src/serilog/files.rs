@@ -1,10 +1,8 @@
 //! `serilog-file-logging` and what belongs to it.
-
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use kyc_telemetry::FileSettings;
-
 use kyc_tenants::{DocumentValues, ValueProblem};
 
 /// The files to write, if any, all of them below `folder`: whoever edits the document must not write or remove files

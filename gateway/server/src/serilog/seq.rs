@@ -1,11 +1,10 @@
 //! `serilog-seq-logging` and what belongs to it.
-
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use kyc_telemetry::{Encoding, ExportSettings, collector_url};
+use kyc_tenants::{DocumentValues, ValueProblem};
 use url::Url;
 
 use crate::config::SinkSettings;
-use kyc_tenants::{DocumentValues, ValueProblem};
 
 /// The Seq to send events to, if any.
 pub(super) fn read(

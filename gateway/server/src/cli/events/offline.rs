@@ -12,17 +12,17 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use kyc_events::{AuditLog, EventStore, Filter};
+use kyc_admin::{Attempt, Audit, OFFLINE_OPERATIONS, Parameters, Peer};
 use serde_json::{Map, Value};
 
 use crate::cli::config_file::ConfigFile;
-use crate::cli::remote::{Parameters, Why};
+use crate::cli::remote::Why;
 use crate::cli::terminal;
 use crate::config::Settings;
 use crate::plugins::build_context::Instruments;
 use crate::plugins::registry::Registry;
 use crate::stored_events::{export, filter};
 use crate::{assembly, config};
-use kyc_admin::{Attempt, Audit, OFFLINE_OPERATIONS, Peer};
 
 /// What is done to a store without a gateway, and shows or moves what is in it.
 #[derive(Clone, Debug)]

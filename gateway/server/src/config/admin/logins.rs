@@ -1,15 +1,14 @@
 //! The ways in which operators log in.
-
 use std::path::Path;
 use std::sync::Arc;
 
+use kyc_admin::{Login, Proof};
 use kyc_model::{ConfigError, Secret, SecretSource};
 use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
 
 use crate::config::folder::Folder;
 use crate::config::raw::{RawLogin, RawOperations};
 use crate::decoding::Problems;
-use kyc_admin::{Login, Proof};
 
 /// Checks them; the keys of providers must be kept up to date.
 pub(super) fn check(

@@ -1,12 +1,11 @@
 //! The section `admin.operations`.
-
 use std::path::PathBuf;
 
+use kyc_admin::Role;
 use kyc_tokens::TokenConfig;
 use serde::{Deserialize, Serialize};
 
 use super::tls::RawTls;
-use kyc_admin::Role;
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

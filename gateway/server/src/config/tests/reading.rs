@@ -1,5 +1,4 @@
 //! No problem hides another.
-
 use std::path::Path;
 
 use serde::Deserialize;

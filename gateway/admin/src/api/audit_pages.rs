@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use http::{Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode};
 use kyc_events::{AuditEntry, AuditError, AuditLog};
 use kyc_plugin_api::Operations;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::record::{self, time};
+use crate::api::answers::{error_answer, json_answer};
+use crate::api::audit_messages::{AuditRecord, AuditRecords, ListAuditRecords};
+use crate::audit::record::{self, time};
 
 /// `/audit`.
 pub struct AuditPages {
@@ -60,7 +62,7 @@ impl AuditPages {
         Self { log, operations }
     }
 
-    async fn list(&self, query: &str) -> Result<Value, PageError> {
+    async fn list(&self, query: &str) -> Result<AuditRecords, PageError> {
         let wanted = Wanted::parse(query, &self.operations)?;
         let (mut found, mut looked, mut next) = (Vec::new(), 0, None);
         let mut take = |entry: AuditEntry| {
@@ -81,7 +83,7 @@ impl AuditPages {
             true
         };
         self.log.scan_back(wanted.before, &mut take).await?;
-        Ok(json!({ "records": found, "before": next }))
+        Ok(AuditRecords { records: found, before: next })
     }
 }
 
@@ -97,15 +99,10 @@ impl Operations for AuditPages {
             (_, "") => Err(PageError::Method),
             _ => Err(PageError::Path),
         };
-        let (status, value) = match answer {
-            Ok(value) => (StatusCode::OK, value),
-            Err(error) => (error.status(), json!({ "error": error.to_string() })),
-        };
-        let mut response = Response::new(format!("{value}\n").into_bytes());
-        *response.status_mut() = status;
-        let json = http::HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        response
+        match answer {
+            Ok(records) => json_answer(StatusCode::OK, &records),
+            Err(error) => error_answer(error.status(), &error.to_string()),
+        }
     }
 
     fn describe(&self) -> Value {
@@ -119,43 +116,43 @@ impl Operations for AuditPages {
 impl Wanted {
     /// Reads a query. What could match no record is an error: an empty list would be read as "nothing was done".
     fn parse(query: &str, operations: &[&str]) -> Result<Self, PageError> {
-        let wrong = |reason: String| PageError::Parameter(reason);
-        let mut wanted = Self { limit: DEFAULT_LIMIT, ..Self::default() };
-        let parameters = record::filter(query).map_err(|error| wrong(error.to_string()))?;
-        for (name, value) in parameters {
-            let text = value.as_str().unwrap_or_default().to_owned();
-            let one_of = |known: &[&str]| {
-                let is_known = known.contains(&text.as_str());
-                if is_known { Ok(()) } else { Err(wrong(format!("{name} is one of {}", known.join(", ")))) }
-            };
-            match name.as_str() {
-                "operator" if text.trim().is_empty() => {
-                    return Err(wrong("operator is the name of a login".to_owned()));
-                }
-                "operator" => wanted.members.push(("operator", text)),
-                "operation" => {
-                    one_of(operations)?;
-                    wanted.members.push(("operation", text));
-                }
-                "outcome" => {
-                    one_of(&OUTCOMES)?;
-                    wanted.members.push(("outcome", text));
-                }
-                "since" => wanted.since = Some(instant(&name, &text)?),
-                "until" => wanted.until = Some(instant(&name, &text)?),
-                "before" => {
-                    let before = text.parse().ok().filter(|before: &i64| *before > 0);
-                    wanted.before =
-                        Some(before.ok_or_else(|| wrong("before is the number of a record".to_owned()))?);
-                }
-                "limit" => {
-                    let limit = text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
-                    wanted.limit =
-                        limit.ok_or_else(|| wrong(format!("limit is a number from 1 to {LARGEST_LIMIT}")))?;
-                }
-                _ => return Err(wrong(format!("`{name}` is no parameter of this"))),
-            }
+        let mut request = ListAuditRecords::default();
+        for (name, value) in record::filter(query).map_err(|error| wrong(error.to_string()))? {
+            let field =
+                request.field(&name).ok_or_else(|| wrong(format!("`{name}` is no parameter of this")))?;
+            *field = Some(value.as_str().unwrap_or_default().to_owned());
         }
+        Self::check(request, operations)
+    }
+
+    fn check(request: ListAuditRecords, operations: &[&str]) -> Result<Self, PageError> {
+        let ListAuditRecords { operator, operation, outcome, since, until, before, limit } = request;
+        let one_of = |name: &str, text: &Option<String>, known: &[&str]| {
+            let is_known = text.as_deref().is_none_or(|text| known.contains(&text));
+            if is_known { Ok(()) } else { Err(wrong(format!("{name} is one of {}", known.join(", ")))) }
+        };
+        if operator.as_deref().is_some_and(|operator| operator.trim().is_empty()) {
+            return Err(wrong("operator is the name of a login".to_owned()));
+        }
+        one_of("operation", &operation, operations)?;
+        one_of("outcome", &outcome, &OUTCOMES)?;
+        let before = before.map(|text| text.parse().ok().filter(|before: &i64| *before > 0));
+        let limit = limit.map(|text| text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit)));
+        let members = [("operator", operator), ("operation", operation), ("outcome", outcome)];
+        let wanted = Self {
+            members: members.into_iter().filter_map(|(name, text)| Some((name, text?))).collect(),
+            since: since.map(|text| instant("since", &text)).transpose()?,
+            until: until.map(|text| instant("until", &text)).transpose()?,
+            before: before
+                .map(|before| before.ok_or_else(|| wrong("before is the number of a record".to_owned())))
+                .transpose()?,
+            limit: match limit {
+                Some(limit) => {
+                    limit.ok_or_else(|| wrong(format!("limit is a number from 1 to {LARGEST_LIMIT}")))?
+                }
+                None => DEFAULT_LIMIT,
+            },
+        };
         if let (Some(since), Some(until)) = (&wanted.since, &wanted.until)
             && since >= until
         {
@@ -185,17 +182,21 @@ impl PageError {
     }
 }
 
+fn wrong(reason: String) -> PageError {
+    PageError::Parameter(reason)
+}
+
 /// What a record says; nothing when somebody made it unreadable, which `verify` finds.
 fn parse(entry: &AuditEntry) -> Map<String, Value> {
     serde_json::from_str(&entry.record).unwrap_or_default()
 }
 
-fn shown(entry: &AuditEntry, record: Map<String, Value>) -> Value {
+fn shown(entry: &AuditEntry, record: Map<String, Value>) -> AuditRecord {
     let mut shown = Map::new();
     shown.insert("seq".to_owned(), entry.seq.into());
     shown.extend(record);
     shown.insert("hash".to_owned(), entry.hash.clone().into());
-    Value::Object(shown)
+    AuditRecord(shown)
 }
 
 /// A time, or how long ago it was, as records have times.

@@ -1,13 +1,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::json;
+
 use super::*;
 use crate::audit::AuditFile;
 use crate::audit::chain::next;
 
 async fn numbers(pages: &AuditPages, query: &str) -> (Vec<i64>, Option<i64>) {
     let answer = pages.list(query).await.unwrap();
-    let records = answer["records"].as_array().unwrap().iter();
-    (records.map(|record| record["seq"].as_i64().unwrap()).collect(), answer["before"].as_i64())
+    let seq = |record: &AuditRecord| record.0["seq"].as_i64().unwrap();
+    (answer.records.iter().map(seq).collect(), answer.before)
 }
 
 #[tokio::test]

@@ -1,0 +1,133 @@
+//! Requests about tenants, and their answers.
+
+use kyc_tenants::Look;
+use serde::{Deserialize, Serialize};
+
+use crate::api::request::{ApiRequest, Parameters};
+
+/// Lists the tenants of the running snapshot (`GET`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListTenants;
+
+/// The tenants, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct TenantList {
+    /// One entry for each.
+    pub tenants: Vec<TenantEntry>,
+}
+
+/// What may be shown of a tenant; everything secret is masked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct TenantEntry {
+    /// Its name.
+    pub name: String,
+    /// The end of the subscription id, or `set` where that would tell too much of it.
+    pub subscription_id: String,
+    /// The host of its Onfido API.
+    pub onfido: String,
+    /// Whether its checks get a webhook id.
+    pub webhook_id: bool,
+    /// Where the token that signs its notifications comes from.
+    pub signing_token: String,
+    /// The host of its portal.
+    pub portal: Option<String>,
+    /// The portal's API: `legacy` or `keycloak`.
+    pub dialect: String,
+    /// The action of the portal that takes events.
+    pub action: String,
+}
+
+/// Reads the tenant document at once, as SIGHUP does (`POST`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadTenants;
+
+/// What came of reading the tenant document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ReloadReport {
+    /// What was read.
+    pub source: Option<String>,
+    /// Its version, where the source counts.
+    pub version: Option<u64>,
+    /// How many tenants are served; absent in the answer of a gateway before this report existed.
+    pub tenants: Option<usize>,
+    /// Tenants that were not served before.
+    pub added: Vec<String>,
+    /// Tenants whose entries changed.
+    pub changed: Vec<String>,
+    /// Tenants that are no longer served.
+    pub removed: Vec<String>,
+    /// Entries that are not served, with the reasons.
+    pub refused: Vec<String>,
+    /// Tenants that stay as they were, because their entries are refused.
+    pub kept: Vec<String>,
+}
+
+impl ApiRequest for ListTenants {
+    type Answer = TenantList;
+
+    const PATH: &'static str = "/admin/tenants";
+
+    fn parameters(&self) -> Parameters {
+        Vec::new()
+    }
+}
+
+impl ApiRequest for ReloadTenants {
+    type Answer = ReloadReport;
+
+    const PATH: &'static str = "/admin/reload";
+
+    fn parameters(&self) -> Parameters {
+        Vec::new()
+    }
+}
+
+// === impl ReloadReport ===
+
+impl From<Look> for ReloadReport {
+    fn from(look: Look) -> Self {
+        let Look { source, version, tenants, added, changed, removed, refused, kept } = look;
+        let (source, tenants) = (Some(source), Some(tenants));
+        Self { source, version, tenants, added, changed, removed, refused, kept }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_about_tenants_are_as_they_always_were() {
+        let entry = TenantEntry { name: "acme".to_owned(), webhook_id: true, ..TenantEntry::default() };
+        let look = Look {
+            source: "file".to_owned(),
+            version: None,
+            tenants: 1,
+            added: vec!["acme".to_owned()],
+            changed: Vec::new(),
+            removed: Vec::new(),
+            refused: Vec::new(),
+            kept: Vec::new(),
+        };
+
+        let (list, report) = (TenantList { tenants: vec![entry] }, ReloadReport::from(look));
+
+        let expected = "{\"tenants\":[{\"name\":\"acme\",\"subscription_id\":\"\",\"onfido\":\"\",\"webhook_id\":true,\
+                        \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\"}]}";
+        assert_eq!(serde_json::to_string(&list).unwrap(), expected);
+        let expected = "{\"source\":\"file\",\"version\":null,\"tenants\":1,\"added\":[\"acme\"],\"changed\":[],\
+                        \"removed\":[],\"refused\":[],\"kept\":[]}";
+        assert_eq!(serde_json::to_string(&report).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_answer_of_an_older_gateway_is_a_report_without_tenants() {
+        let report: ReloadReport = serde_json::from_value(json!({ "asked": true })).unwrap();
+
+        assert_eq!(report, ReloadReport::default());
+    }
+}

@@ -1,0 +1,113 @@
+//! The tenants for operators: the running ones, and a look at their source at once.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode};
+use kyc_model::{Dialect, Tenant, TenantTable};
+use kyc_plugin_api::Operations;
+use kyc_tenants::{Failure, Reload, Tenants};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::api::answers::{error_answer, json_answer};
+use crate::api::tenant_messages::{ReloadReport, TenantEntry, TenantList};
+
+/// `/admin/tenants` and `/admin/reload`.
+pub struct TenantPages {
+    tenants: Tenants,
+    reload: Reload,
+}
+
+// === impl TenantPages ===
+
+impl fmt::Debug for TenantPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantPages").finish_non_exhaustive()
+    }
+}
+
+impl TenantPages {
+    /// Answers from the tenants that are served, and asks for a reload.
+    pub fn new(tenants: Tenants, reload: Reload) -> Self {
+        Self { tenants, reload }
+    }
+}
+
+#[async_trait]
+impl Operations for TenantPages {
+    fn name(&self) -> &'static str {
+        "admin"
+    }
+
+    fn describe(&self) -> Value {
+        // It is part of this program; a test reads it.
+        serde_json::from_str(DESCRIPTION).unwrap_or_default()
+    }
+
+    async fn answer(&self, method: &Method, path: &str, _query: &str) -> Response<Vec<u8>> {
+        match (method.as_str(), path) {
+            ("GET", "/tenants") => match self.tenants.load() {
+                Some(table) => json_answer(StatusCode::OK, &tenant_list(&table)),
+                None => error_answer(StatusCode::SERVICE_UNAVAILABLE, "no tenant document was loaded yet"),
+            },
+            ("POST", "/reload") => match timeout(RELOAD_TIMEOUT, self.reload.outcome()).await {
+                Ok(Some(Ok(look))) => json_answer(StatusCode::OK, &ReloadReport::from(look)),
+                Ok(Some(Err(Failure::Source(reason)))) => error_answer(StatusCode::BAD_GATEWAY, &reason),
+                Ok(Some(Err(Failure::Document(reason)))) => {
+                    error_answer(StatusCode::UNPROCESSABLE_ENTITY, &reason)
+                }
+                Ok(None) => error_answer(StatusCode::SERVICE_UNAVAILABLE, "the gateway is draining"),
+                Err(_) => error_answer(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "the source does not answer yet; the log and /metrics say what comes of it",
+                ),
+            },
+            (_, "/tenants" | "/reload") => error_answer(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "GET /admin/tenants lists the tenants, POST /admin/reload reads the document again",
+            ),
+            _ => error_answer(StatusCode::NOT_FOUND, "no such path"),
+        }
+    }
+}
+
+/// What may be shown of each tenant, by name.
+pub fn tenant_list(table: &TenantTable) -> TenantList {
+    let mut tenants: Vec<_> = table.iter().collect();
+    tenants.sort_by_key(|tenant| tenant.name.as_str());
+    TenantList { tenants: tenants.into_iter().map(|tenant| entry(tenant)).collect() }
+}
+
+fn entry(tenant: &Tenant) -> TenantEntry {
+    let portal = &tenant.portal;
+    let signing_token = if tenant.signing_token.is_some() { "in the document" } else { "from Onfido" };
+    let dialect = match portal.dialect {
+        Dialect::Legacy => "legacy",
+        Dialect::Keycloak => "keycloak",
+    };
+    TenantEntry {
+        name: tenant.name.as_str().to_owned(),
+        subscription_id: masked(tenant.subscription_id.as_str()),
+        onfido: tenant.base.host().to_owned(),
+        webhook_id: tenant.webhook_id.is_some(),
+        signing_token: signing_token.to_owned(),
+        portal: portal.url.host_str().map(str::to_owned),
+        dialect: dialect.to_owned(),
+        action: portal.action.clone(),
+    }
+}
+
+/// Enough to tell two apart, and only of ids that are long enough to lose nothing by it.
+fn masked(id: &str) -> String {
+    let end: Vec<char> = id.chars().rev().take(4).collect();
+    if id.chars().count() < 16 {
+        return "set".to_owned();
+    }
+    end.into_iter().rev().fold("…".to_owned(), |text, character| format!("{text}{character}"))
+}
+
+/// A login at Vault and a read that is tried again take a while.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
+const DESCRIPTION: &str = include_str!("tenants.openapi.json");
