@@ -20,6 +20,7 @@ pub use api::audit_pages::{AuditPages, OUTCOMES};
 pub use api::dispatch::{Dispatcher, Services};
 pub use api::reason::{REASON, Reason, ReasonError};
 pub use api::request::{ApiRequest, ErrorAnswer, Parameters};
+pub use api::stored_events::{EventPages, event_filter, export};
 pub use api::tenant_messages::{ListTenants, ReloadReport, ReloadTenants, TenantEntry, TenantList};
 pub use api::tenant_pages::{TenantPages, tenant_list};
 pub use audit::{Attempt, Audit, AuditFile, Fault, Head, OFFLINE_OPERATIONS, Peer, Unended, Verifier};

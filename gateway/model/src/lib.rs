@@ -3,11 +3,11 @@
 //! Nothing here knows HTTP beyond header values.
 
 mod caller;
+mod client_certificate;
 mod config_error;
 mod correlation;
 mod event;
 mod header;
-mod client_certificate;
 mod ids;
 mod networks;
 mod operations;
@@ -22,11 +22,11 @@ mod trace;
 mod upstream;
 
 pub use caller::{CallerKind, CallerName, CallerNameError, is_issuer_name};
+pub use client_certificate::ClientCertificate;
 pub use config_error::{ConfigError, ConfigErrors};
 pub use correlation::Correlation;
 pub use event::{Event, InvalidEvent};
 pub use header::REQUEST_ID_HEADER;
-pub use client_certificate::ClientCertificate;
 pub use ids::{RequestId, SubscriptionId, TenantName};
 pub use networks::{InvalidNetworks, Networks};
 pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};

@@ -33,7 +33,9 @@ pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts, UpstreamLimit
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};
-pub use kyc_model::{CallerKind, CallerName, ClientCertificate, ConfigError, ConfigErrors, Problem, ProblemKind};
+pub use kyc_model::{
+    CallerKind, CallerName, ClientCertificate, ConfigError, ConfigErrors, Problem, ProblemKind,
+};
 pub use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, MetricError, MetricsRegistry,
 };

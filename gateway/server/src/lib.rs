@@ -18,7 +18,6 @@ pub mod fuzzing;
 mod lifecycle;
 mod plugins;
 mod serilog;
-mod stored_events;
 
 use std::fmt;
 use std::process::ExitCode;

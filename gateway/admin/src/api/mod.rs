@@ -6,5 +6,6 @@ pub(crate) mod audit_pages;
 pub(crate) mod dispatch;
 pub(crate) mod reason;
 pub(crate) mod request;
+pub(crate) mod stored_events;
 pub(crate) mod tenant_messages;
 pub(crate) mod tenant_pages;

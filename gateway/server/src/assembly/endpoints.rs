@@ -11,7 +11,7 @@ use kyc_listener::{
 };
 use kyc_model::RequestId;
 use kyc_plugin_api::{Connection, Ctx};
-use kyc_proxy::{ConnectionGuard, CallLimiters, ProtocolOptions, Proxy, ProxySettings};
+use kyc_proxy::{CallLimiters, ConnectionGuard, ProtocolOptions, Proxy, ProxySettings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 use pingora::apps::HttpServerOptions;

@@ -11,9 +11,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use background_services::Work;
+use delivery::DeliveryWork;
+use endpoints::{AdminSide, Proxied};
 use kyc_admin::{
-    ApiPage, Audit, AuditFile, AuditPages, KnownSecrets, Operation, OperatorKeys, Proof, Readiness, Services,
-    TenantPages,
+    ApiPage, Audit, AuditFile, AuditPages, EventPages, KnownSecrets, Operation, OperatorKeys, Proof,
+    Readiness, Services, TenantPages,
 };
 use kyc_events::{AuditLog, StoredAudit};
 use kyc_listener::{Endpoint, Lifetime, Listening, Renewal};
@@ -24,6 +27,9 @@ use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultSource};
 use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
+use sockets::Sockets;
+use start_error::StartError;
+use tenant_refresh::Refresh;
 use tokio::sync::watch;
 
 use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
@@ -36,13 +42,6 @@ use crate::lifecycle::unfinished_work::UnderWay;
 use crate::lifecycle::{executable, hardening, runtime};
 use crate::plugins::build_context::Instruments;
 use crate::serilog::Logging;
-use crate::stored_events::EventPages;
-use background_services::Work;
-use delivery::DeliveryWork;
-use endpoints::{AdminSide, Proxied};
-use sockets::Sockets;
-use start_error::StartError;
-use tenant_refresh::Refresh;
 
 /// Serves until a signal ends the process.
 ///

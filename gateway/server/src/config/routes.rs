@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::Method;
-use kyc_plugin_api::{Build, Plugin, Role, Services};
 use kyc_admin::DescribedRoute;
+use kyc_plugin_api::{Build, Plugin, Role, Services};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 

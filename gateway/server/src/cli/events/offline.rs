@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use http::StatusCode;
+use kyc_admin::{Attempt, Audit, OFFLINE_OPERATIONS, Parameters, Peer, event_filter, export};
 use kyc_events::{AuditLog, EventStore, Filter};
-use kyc_admin::{Attempt, Audit, OFFLINE_OPERATIONS, Parameters, Peer};
 use serde_json::{Map, Value};
 
 use crate::cli::config_file::ConfigFile;
@@ -21,7 +21,6 @@ use crate::cli::terminal;
 use crate::config::Settings;
 use crate::plugins::build_context::Instruments;
 use crate::plugins::registry::Registry;
-use crate::stored_events::{export, filter};
 use crate::{assembly, config};
 
 /// What is done to a store without a gateway, and shows or moves what is in it.
@@ -52,9 +51,9 @@ pub(super) fn offline(
 
 /// The filter of a command line's parameters.
 pub(super) fn export_of(parameters: &Parameters) -> Result<Command, String> {
-    let mut parameters: BTreeMap<String, String> =
+    let parameters: BTreeMap<String, String> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Ok(Command::Export(Box::new(filter(&mut parameters).map_err(|(_, reason)| reason)?)))
+    Ok(Command::Export(Box::new(event_filter(parameters)?)))
 }
 
 /// Writes the whole store into a new file.

@@ -21,14 +21,14 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
-pub(crate) use export::export;
+pub use export::export;
 
 /// A request that cannot be answered, with its status.
 type Refusal = (StatusCode, String);
 
 /// The pages of stored events.
 #[derive(Debug)]
-pub(crate) struct EventPages {
+pub struct EventPages {
     delivery: Arc<Delivery>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct EventPages {
 
 impl EventPages {
     /// The pages of the store that `delivery` delivers from.
-    pub(crate) fn new(delivery: Arc<Delivery>) -> Self {
+    pub fn new(delivery: Arc<Delivery>) -> Self {
         Self { delivery }
     }
 
@@ -201,6 +201,19 @@ fn flag(query: &mut BTreeMap<String, String>, key: &str) -> Result<bool, Refusal
 
 pub(crate) fn parameters(query: &str) -> BTreeMap<String, String> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// The events that parameters mean, such as `tenant`, `state` and `since`.
+///
+/// # Errors
+///
+/// Which parameter has a value that it does not take, or is not known.
+pub fn event_filter(mut parameters: BTreeMap<String, String>) -> Result<Filter, String> {
+    let filter = filter(&mut parameters).map_err(|(_, reason)| reason)?;
+    match parameters.keys().next() {
+        Some(key) => Err(format!("`{key}` is no parameter of this")),
+        None => Ok(filter),
+    }
 }
 
 /// Takes the filter out of the parameters.

@@ -14,11 +14,7 @@ use super::{attempt, event};
 /// # Errors
 ///
 /// Why it was not all written.
-pub(crate) async fn export(
-    store: &EventStore,
-    filter: &Filter,
-    out: &mut (dyn Write + Send),
-) -> Result<(), String> {
+pub async fn export(store: &EventStore, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<(), String> {
     let (keyring, mut reader) = store.open_existing().await.map_err(|error| error.to_string())?;
     let (mut after, mut closed) = (0, 0);
     loop {
