@@ -6,18 +6,15 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Result, testkit};
+use kyc_plugin_api::{Ctx, Flow, Plugin, Result, plugin, testkit};
 use kyc_proxy::Chains;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 /// Looks at one header in each phase: the least that a useful plugin does.
 struct Looker;
 
+#[plugin]
 impl Plugin for Looker {
-    fn phases(&self) -> Phases {
-        Phases::REQUEST | Phases::UPSTREAM_REQUEST | Phases::RESPONSE
-    }
-
     fn request_filter(&self, head: &RequestHeader, _cx: &mut Ctx) -> Result<Flow> {
         black_box(head.headers.get("accept"));
         Ok(Flow::Next)

@@ -12,6 +12,9 @@
 //! Request phases run in the order of the route's list, response phases in reverse. A decision is a
 //! [`Flow`], a failure is a [`Problem`]; a plugin that guards something fails closed by returning `Err`.
 
+// What the attribute `plugin` writes names this crate, also here.
+extern crate self as kyc_plugin_api;
+
 mod background;
 mod caller;
 mod ctx;
@@ -36,6 +39,7 @@ pub use forwarded::{Forwarded, ForwardedHeader};
 pub use kyc_model::{
     CallerKind, CallerName, ClientCertificate, ConfigError, ConfigErrors, Problem, ProblemKind,
 };
+pub use kyc_plugin_api_macros::plugin;
 pub use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, MetricError, MetricsRegistry,
 };

@@ -2,13 +2,15 @@
 
 use std::ops::BitOr;
 
-/// A set of phases. The gateway builds one chain per phase from it; a phase nobody names costs nothing.
+/// A set of phases. The gateway builds one chain per phase from it; a phase that no plugin implements costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phases(u8);
 
 // === impl Phases ===
 
 impl Phases {
+    /// No phase.
+    pub const NONE: Self = Self(0);
     /// [`crate::Plugin::request_filter`].
     pub const REQUEST: Self = Self(1);
     /// [`crate::Plugin::request_body_filter`].

@@ -57,11 +57,44 @@ pub struct Outcome {
 
 /// One kind of behaviour on a route.
 ///
-/// Header phases are synchronous: they run on every request, and have nothing to wait for. Every method has
-/// a default that does nothing; [`Plugin::phases`] must name the ones that are overridden.
+/// The header hooks are synchronous: they run on every request, and must not wait. Each hook has a default that does nothing.
+/// The gateway calls only the hooks that a plugin implements; the attribute [`plugin`](crate::plugin) on the `impl` block
+/// finds them by their names.
+///
+/// ```
+/// use kyc_plugin_api::{Ctx, Flow, Phases, Plugin, Problem, ProblemKind, Result, plugin};
+/// use pingora_http::RequestHeader;
+///
+/// struct ReadOnly;
+///
+/// #[plugin]
+/// impl Plugin for ReadOnly {
+///     fn request_filter(&self, head: &RequestHeader, _: &mut Ctx) -> Result<Flow> {
+///         match head.method.is_safe() {
+///             true => Ok(Flow::Next),
+///             false => Err(Problem::new(ProblemKind::Forbidden, "the route is read only")),
+///         }
+///     }
+/// }
+///
+/// assert_eq!(ReadOnly.phases(), Phases::REQUEST);
+/// ```
+///
+/// Without the attribute a plugin does not compile, so that no hook can be implemented and never run:
+///
+/// ```compile_fail,E0046
+/// use kyc_plugin_api::{Ctx, Outcome, Plugin};
+///
+/// struct Forgetful;
+///
+/// impl Plugin for Forgetful {
+///     fn logging(&self, _: &Outcome, _: &Ctx) {}
+/// }
+/// ```
 #[async_trait]
 pub trait Plugin: Send + Sync + 'static {
-    /// The phases this plugin takes part in. A phase that is not named here is never called.
+    /// The phases of the hooks that the plugin implements. The attribute [`plugin`](crate::plugin) writes this method; it is
+    /// not written by hand.
     fn phases(&self) -> Phases;
 
     /// Sees the downstream head, once, before any body byte is read.
@@ -164,3 +197,6 @@ pub trait Plugin: Send + Sync + 'static {
     /// Learns how the request ended; always called, last.
     fn logging(&self, _outcome: &Outcome, _cx: &Ctx) {}
 }
+
+#[cfg(test)]
+mod tests;

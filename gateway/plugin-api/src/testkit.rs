@@ -79,8 +79,8 @@ pub fn with_services<T>(services: &Services, build: impl FnOnce(&Build<'_>) -> T
     })
 }
 
-/// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some phase is
-/// declared.
+/// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some hook is
+/// implemented.
 ///
 /// # Panics
 ///
@@ -97,7 +97,7 @@ pub fn contract<F: Factory>(sample: &str) {
 #[expect(clippy::expect_used, reason = "a test kit stops the test")]
 pub fn contract_with<F: Factory>(sample: &str, services: &Services) {
     let plugin = build_with::<F>(sample, services).expect("the sample builds");
-    assert!(!plugin.phases().is_empty(), "{} declares no phase", F::KIND);
+    assert!(!plugin.phases().is_empty(), "{} implements no hook", F::KIND);
     let unknown = build_with::<F>(&format!("no_such_key = 1\n{sample}"), services);
     assert!(
         unknown.is_err_and(|errors| errors.to_string().contains("no_such_key")),

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use kyc_model::Networks;
 use kyc_plugin_api::{
     Background, Build, Caller, CallerKind, CallerName, CertificateUse, ConfigError, ConfigErrors,
-    CounterFamily, Ctx, Flow, Forwarded, Issuer, Needs, Phases, Plugin, Problem, ProblemKind, Proofs, Result,
-    Role, RouteApi,
+    CounterFamily, Ctx, Flow, Forwarded, Issuer, Needs, Plugin, Problem, ProblemKind, Proofs, Result, Role,
+    RouteApi, plugin,
 };
 use kyc_telemetry::names;
 use kyc_tokens::{Demand, Keys, TokenConfig, Tokens, Verdict};
@@ -162,6 +162,7 @@ impl Reason {
     }
 }
 
+#[plugin]
 impl Plugin for Gatekeeper {
     fn role(&self) -> Role {
         match (self.certificates.is_empty(), &self.tokens) {
@@ -217,10 +218,6 @@ impl Plugin for Gatekeeper {
         let keys = self.tokens.as_ref().map(|(_, keys)| Arc::clone(keys));
         let secrets = self.secrets.can_change().then(|| Arc::clone(&self.secrets));
         (keys.is_some() || secrets.is_some()).then(|| Arc::new(Work { secrets, keys }) as Arc<dyn Background>)
-    }
-
-    fn phases(&self) -> Phases {
-        Phases::REQUEST | Phases::UPSTREAM_REQUEST
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
-    BodyWish, Build, ConfigError, ConfigErrors, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem,
-    ProblemKind, Result, Role, RouteApi, Target, Timeouts, UpstreamLimits,
+    BodyWish, Build, ConfigError, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind,
+    Result, Role, RouteApi, Target, Timeouts, UpstreamLimits, plugin,
 };
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -112,6 +112,7 @@ impl OnfidoApi {
     }
 }
 
+#[plugin]
 #[async_trait]
 impl Plugin for OnfidoApi {
     fn role(&self) -> Role {
@@ -124,10 +125,6 @@ impl Plugin for OnfidoApi {
 
     fn needs(&self) -> Needs {
         Needs { tenant: true, ..Needs::default() }
-    }
-
-    fn phases(&self) -> Phases {
-        Phases::REQUEST | Phases::REQUEST_BODY | Phases::RESPONSE
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

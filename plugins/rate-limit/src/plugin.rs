@@ -11,8 +11,8 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use kyc_model::TenantName;
 use kyc_plugin_api::{
-    Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Result,
-    RouteApi,
+    Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Plugin, Problem, ProblemKind, Result, RouteApi,
+    plugin,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -68,6 +68,7 @@ impl<C: Clock> PerTenant<C> {
     }
 }
 
+#[plugin]
 impl<C: Clock + Send + Sync + 'static> Plugin for PerTenant<C>
 where
     C::Instant: Reference + Send + Sync + 'static,
@@ -79,10 +80,6 @@ where
 
     fn needs(&self) -> Needs {
         Needs { tenant: true, ..Needs::default() }
-    }
-
-    fn phases(&self) -> Phases {
-        Phases::REQUEST
     }
 
     fn request_filter(&self, _head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

@@ -6,8 +6,8 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    Build, Caller, ConfigErrors, Counter, Ctx, Flow, Needs, Phases, Plugin, Problem, ProblemKind, Proofs,
-    Result, Role, RouteApi,
+    Build, Caller, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind, Proofs, Result,
+    Role, RouteApi, plugin,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -93,6 +93,7 @@ impl BySubscription {
     }
 }
 
+#[plugin]
 impl Plugin for BySubscription {
     fn role(&self) -> Role {
         match self.from {
@@ -121,10 +122,6 @@ impl Plugin for BySubscription {
             }));
         }
         api.refusals.push((401, "The tenant is missing or unknown, or the caller may not act for it."));
-    }
-
-    fn phases(&self) -> Phases {
-        Phases::REQUEST | Phases::UPSTREAM_REQUEST
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

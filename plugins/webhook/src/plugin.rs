@@ -10,8 +10,8 @@ use http::header::CONTENT_LENGTH;
 use kyc_events::{Accepted, Intake, Notification};
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
-    BodyWish, Build, ConfigError, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Phases, Plugin,
-    Problem, ProblemKind, Result, RouteApi,
+    BodyWish, Build, ConfigError, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin,
+    Problem, ProblemKind, Result, RouteApi, plugin,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -160,6 +160,7 @@ impl Notifications {
     }
 }
 
+#[plugin]
 #[async_trait]
 impl Plugin for Notifications {
     fn describe(&self, api: &mut RouteApi) {
@@ -168,10 +169,6 @@ impl Plugin for Notifications {
 
     fn needs(&self) -> Needs {
         Needs { parameters: &[configuration_name::PARAMETER], ..Needs::default() }
-    }
-
-    fn phases(&self) -> Phases {
-        Phases::REQUEST | Phases::REQUEST_BODY | Phases::LOGGING
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

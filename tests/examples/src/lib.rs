@@ -2,8 +2,8 @@
 
 use http::{HeaderName, HeaderValue};
 use kyc_plugin_api::{
-    Build, ConfigError, ConfigErrors, Counter, Ctx, Factory, Flow, Phases, Plugin, Problem, ProblemKind,
-    Result,
+    Build, ConfigError, ConfigErrors, Counter, Ctx, Factory, Flow, Plugin, Problem, ProblemKind, Result,
+    plugin,
 };
 use pingora_http::{RequestHeader, ResponseHeader};
 use serde::Deserialize;
@@ -39,11 +39,8 @@ impl Factory for Stamp {
     }
 }
 
+#[plugin]
 impl Plugin for Stamp {
-    fn phases(&self) -> Phases {
-        Phases::REQUEST | Phases::RESPONSE
-    }
-
     #[expect(clippy::panic, reason = "shows what a mistake costs")]
     fn request_filter(&self, head: &RequestHeader, _: &mut Ctx) -> Result<Flow> {
         if self.panics_at.as_deref() == Some(head.uri.path()) {

@@ -18,8 +18,9 @@ const fn place(room: &'static str, floor: u8, below: u8, also: &'static [&'stati
 }
 
 /// Every crate of the workspace, from the lowest floor to the highest.
-pub const PLACES: [Place; 23] = [
+pub const PLACES: [Place; 24] = [
     place("gateway/model", 0, 0, &[]),
+    place("gateway/plugin-api/macros", 0, 0, &[]),
     place("gateway/http-client", 1, 1, &[]),
     place("gateway/resilience", 1, 1, &[]),
     place("gateway/telemetry", 2, 2, &[]),

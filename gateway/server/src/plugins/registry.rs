@@ -112,7 +112,7 @@ fn refuse_moved(moved: &[(&str, &str)], settings: &mut Table, path: &str, proble
 mod tests {
     use std::path::Path;
 
-    use kyc_plugin_api::{ConfigErrors, Phases, testkit};
+    use kyc_plugin_api::{ConfigErrors, plugin, testkit};
     use kyc_plugin_subscription::Subscription;
 
     use super::*;
@@ -135,11 +135,8 @@ mod tests {
         }
     }
 
-    impl Plugin for Refuses {
-        fn phases(&self) -> Phases {
-            Phases::REQUEST
-        }
-    }
+    #[plugin]
+    impl Plugin for Refuses {}
 
     fn refused(settings: &str) -> String {
         let mut problems = Problems::new(Path::new("test.toml"));

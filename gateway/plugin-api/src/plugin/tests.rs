@@ -1,0 +1,77 @@
+use super::*;
+use crate::plugin;
+
+/// Makes a plugin that implements one hook, as somebody would who thinks of nothing else.
+macro_rules! with_hook {
+    ($name:ident { $($hook:tt)* }) => {
+        struct $name;
+
+        #[plugin]
+        #[async_trait]
+        impl Plugin for $name { $($hook)* }
+    };
+}
+
+with_hook!(WithNone {});
+with_hook!(WithRequest {
+    fn request_filter(&self, _: &RequestHeader, _: &mut Ctx) -> Result<Flow> {
+        Ok(Flow::Next)
+    }
+});
+with_hook!(WithRequestBody {
+    async fn request_body_filter(&self, _: &RequestHeader, _: &mut Bytes, _: &mut Ctx) -> Result<Flow> {
+        Ok(Flow::Next)
+    }
+});
+with_hook!(WithUpstreamRequest {
+    fn upstream_request_filter(&self, _: &mut RequestHeader, _: &mut Ctx) -> Result<()> {
+        Ok(())
+    }
+});
+with_hook!(WithResponse {
+    fn response_filter(&self, _: &mut ResponseHeader, _: &RequestHeader, _: &mut Ctx) -> Result<()> {
+        Ok(())
+    }
+});
+with_hook!(WithResponseBody {
+    fn response_body_filter(&self, _: &mut Option<Bytes>, _: bool, _: &mut Ctx) -> Result<()> {
+        Ok(())
+    }
+});
+with_hook!(WithLogging {
+    fn logging(&self, _: &Outcome, _: &Ctx) {}
+});
+with_hook!(WithTwo {
+    fn role(&self) -> Role {
+        // Neither a call of a hook nor a function inside of a method implements one.
+        fn response_filter() -> Role {
+            Role::Other
+        }
+        response_filter()
+    }
+
+    #[inline]
+    fn request_filter(&self, _: &RequestHeader, _: &mut Ctx) -> Result<Flow> {
+        Ok(Flow::Next)
+    }
+
+    fn logging(&self, _: &Outcome, _: &Ctx) {}
+});
+
+#[test]
+fn each_hook_that_is_implemented_is_declared_and_no_other() {
+    let rows: [(&dyn Plugin, Phases); 8] = [
+        (&WithNone, Phases::NONE),
+        (&WithRequest, Phases::REQUEST),
+        (&WithRequestBody, Phases::REQUEST_BODY),
+        (&WithUpstreamRequest, Phases::UPSTREAM_REQUEST),
+        (&WithResponse, Phases::RESPONSE),
+        (&WithResponseBody, Phases::RESPONSE_BODY),
+        (&WithLogging, Phases::LOGGING),
+        (&WithTwo, Phases::REQUEST | Phases::LOGGING),
+    ];
+
+    for (place, (plugin, expected)) in rows.into_iter().enumerate() {
+        assert_eq!(plugin.phases(), expected, "row {place}");
+    }
+}
