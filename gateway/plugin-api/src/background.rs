@@ -35,12 +35,12 @@ pub trait Background: Send + Sync + 'static {
 
     /// Works until the shutdown begins, and returns when nothing is under way any more. The process waits for it
     /// as long as for requests.
-    async fn run(&self, surroundings: Surroundings);
+    async fn run(&self, context: BackgroundContext);
 }
 
-/// What background work can see of the gateway.
+/// What a background task is given when it starts.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct BackgroundContext {
     /// Gives the tenants as they are at the moment; none while no document was loaded.
     pub tenants: Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>,
     /// Becomes true when the shutdown begins.
@@ -49,8 +49,8 @@ pub struct Surroundings {
     pub drain: Duration,
 }
 
-impl fmt::Debug for Surroundings {
+impl fmt::Debug for BackgroundContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings").finish_non_exhaustive()
+        f.debug_struct("BackgroundContext").finish_non_exhaustive()
     }
 }

@@ -15,6 +15,7 @@
 // What the attribute `plugin` writes names this crate, also here.
 extern crate self as kyc_plugin_api;
 
+mod admin_pages;
 mod background;
 mod caller;
 mod ctx;
@@ -22,7 +23,6 @@ mod description;
 mod factory;
 mod forwarded;
 mod needs;
-mod operations;
 mod phases;
 mod plugin;
 mod services;
@@ -30,7 +30,8 @@ mod services;
 pub mod testkit;
 mod wait;
 
-pub use background::{Background, Surroundings};
+pub use admin_pages::{AdminPages, Changed};
+pub use background::{Background, BackgroundContext};
 pub use caller::Caller;
 pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
 pub use description::RouteApi;
@@ -44,7 +45,6 @@ pub use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, MetricError, MetricsRegistry,
 };
 pub use needs::{CertificateUse, Issuer, Needs, Proofs};
-pub use operations::{Changed, Operations};
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result, Role};
 pub use services::Services;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{Background, Ctx, Issuer, Needs, Operations, Phases, Problem, Proofs, RouteApi};
+use crate::{Background, Ctx, Issuer, Needs, AdminPages, Phases, Problem, Proofs, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -187,7 +187,7 @@ pub trait Plugin: Send + Sync + 'static {
     }
 
     /// What operators can ask this instance for, if anything.
-    fn operations(&self) -> Option<Arc<dyn Operations>> {
+    fn admin_pages(&self) -> Option<Arc<dyn AdminPages>> {
         None
     }
 

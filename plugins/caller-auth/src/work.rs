@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kyc_plugin_api::{Background, Surroundings};
+use kyc_plugin_api::{Background, BackgroundContext};
 use kyc_tokens::Keys;
 
 use crate::secrets::Secrets;
@@ -34,15 +34,15 @@ impl Background for Work {
         self.secrets.as_ref().map(|secrets| secrets.complaints()).unwrap_or_default()
     }
 
-    async fn run(&self, surroundings: Surroundings) {
+    async fn run(&self, context: BackgroundContext) {
         let secrets = async {
             if let Some(secrets) = &self.secrets {
-                secrets.watch(surroundings.shutdown.clone()).await;
+                secrets.watch(context.shutdown.clone()).await;
             }
         };
         let keys = async {
             if let Some(keys) = &self.keys {
-                keys.watch(surroundings.shutdown.clone()).await;
+                keys.watch(context.shutdown.clone()).await;
             }
         };
         tokio::join!(secrets, keys);

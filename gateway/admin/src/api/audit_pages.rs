@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
 use kyc_events::{AuditEntry, AuditError, AuditLog};
-use kyc_plugin_api::Operations;
+use kyc_plugin_api::AdminPages;
 use serde_json::{Map, Value};
 
 use crate::api::answers::{error_answer, json_answer};
@@ -88,7 +88,7 @@ impl AuditPages {
 }
 
 #[async_trait]
-impl Operations for AuditPages {
+impl AdminPages for AuditPages {
     fn name(&self) -> &'static str {
         "audit"
     }

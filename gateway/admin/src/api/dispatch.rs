@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{Method, Response, StatusCode, header};
 use kyc_events::AuditError;
-use kyc_plugin_api::{Changed, Operations};
+use kyc_plugin_api::{Changed, AdminPages};
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use url::form_urlencoded;
@@ -31,7 +31,7 @@ pub struct Dispatcher {
 /// What every listener for operators offers: the operations, and the record of what they change.
 #[derive(Clone)]
 pub struct Services {
-    operations: Arc<[Arc<dyn Operations>]>,
+    operations: Arc<[Arc<dyn AdminPages>]>,
     audit: Arc<Audit>,
     secrets: KnownSecrets,
 }
@@ -66,7 +66,7 @@ impl fmt::Debug for Services {
 
 impl Services {
     /// `secrets`: what must not stand in a reason or a parameter.
-    pub fn new(operations: Vec<Arc<dyn Operations>>, audit: Audit, secrets: KnownSecrets) -> Self {
+    pub fn new(operations: Vec<Arc<dyn AdminPages>>, audit: Audit, secrets: KnownSecrets) -> Self {
         Self { operations: operations.into(), audit: Arc::new(audit), secrets }
     }
 }
@@ -86,7 +86,7 @@ impl Dispatcher {
     }
 
     /// The plugin that a path belongs to, and what follows its name.
-    pub(crate) fn find<'a>(&self, path: &'a str) -> Option<(&Arc<dyn Operations>, &'a str)> {
+    pub(crate) fn find<'a>(&self, path: &'a str) -> Option<(&Arc<dyn AdminPages>, &'a str)> {
         self.services.operations.iter().find_map(|operations| {
             let rest = path.strip_prefix('/')?.strip_prefix(operations.name())?;
             (rest.is_empty() || rest.starts_with('/')).then_some((operations, rest))
@@ -97,7 +97,7 @@ impl Dispatcher {
         &self,
         session: &ServerSession,
         peer: Peer,
-        operations: &Arc<dyn Operations>,
+        operations: &Arc<dyn AdminPages>,
         rest: &str,
     ) -> Response<Vec<u8>> {
         let head = session.req_header();
@@ -132,7 +132,7 @@ impl Dispatcher {
         peer: Peer,
         caller: Option<&Caller>,
         operation: &'static Operation,
-        (operations, rest): (&Arc<dyn Operations>, &str),
+        (operations, rest): (&Arc<dyn AdminPages>, &str),
     ) -> Result<Response<Vec<u8>>, Refusal> {
         let caller = caller.ok_or(Refusal::Unknown)?;
         if !caller.may(operation) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
 use kyc_model::{Dialect, Tenant, TenantTable};
-use kyc_plugin_api::Operations;
+use kyc_plugin_api::AdminPages;
 use kyc_tenants::{Failure, Reload, Tenants};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -36,7 +36,7 @@ impl TenantPages {
 }
 
 #[async_trait]
-impl Operations for TenantPages {
+impl AdminPages for TenantPages {
     fn name(&self) -> &'static str {
         "admin"
     }

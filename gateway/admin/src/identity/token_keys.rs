@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use kyc_plugin_api::{Background, Surroundings};
+use kyc_plugin_api::{Background, BackgroundContext};
 use kyc_tokens::Keys;
 
 /// The keys of all providers.
@@ -27,7 +27,7 @@ impl Background for OperatorKeys {
         Ok(())
     }
 
-    async fn run(&self, surroundings: Surroundings) {
-        join_all(self.0.iter().map(|keys| keys.watch(surroundings.shutdown.clone()))).await;
+    async fn run(&self, context: BackgroundContext) {
+        join_all(self.0.iter().map(|keys| keys.watch(context.shutdown.clone()))).await;
     }
 }

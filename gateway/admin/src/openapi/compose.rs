@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::Method;
-use kyc_plugin_api::{Operations, RouteApi};
+use kyc_plugin_api::{AdminPages, RouteApi};
 use serde_json::{Map, Value, json};
 
 use crate::openapi::route::DescribedRoute;
 
 /// OpenAPI 3.1 of this gateway.
-pub(super) fn description(routes: &[DescribedRoute], operations: &[Arc<dyn Operations>]) -> Value {
+pub(super) fn description(routes: &[DescribedRoute], operations: &[Arc<dyn AdminPages>]) -> Value {
     // It is part of this program; a test reads it.
     let mut whole: Map<String, Value> = serde_json::from_str(BASE).unwrap_or_default();
     if let Some(info) = whole.get_mut("info").and_then(Value::as_object_mut) {

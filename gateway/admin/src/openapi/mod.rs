@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use kyc_plugin_api::Operations;
+use kyc_plugin_api::AdminPages;
 use kyc_tenants::{DocumentValues, Tenants};
 
 pub use route::DescribedRoute;
@@ -18,7 +18,7 @@ pub use route::DescribedRoute;
 /// its own.
 pub struct ApiPage {
     routes: Vec<DescribedRoute>,
-    operations: Vec<Arc<dyn Operations>>,
+    operations: Vec<Arc<dyn AdminPages>>,
     tenants: Tenants,
     /// Put together when it is first asked for.
     description: OnceLock<Vec<u8>>,
@@ -34,7 +34,7 @@ impl fmt::Debug for ApiPage {
 
 impl ApiPage {
     /// Describes these routes and the pages of operators.
-    pub fn new(routes: Vec<DescribedRoute>, operations: &[Arc<dyn Operations>], tenants: Tenants) -> Self {
+    pub fn new(routes: Vec<DescribedRoute>, operations: &[Arc<dyn AdminPages>], tenants: Tenants) -> Self {
         Self { routes, operations: operations.to_vec(), tenants, description: OnceLock::new() }
     }
 
@@ -58,7 +58,7 @@ impl ApiPage {
 }
 
 #[async_trait]
-impl Operations for ApiPage {
+impl AdminPages for ApiPage {
     fn name(&self) -> &'static str {
         "swagger"
     }

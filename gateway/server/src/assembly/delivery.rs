@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kyc_delivery::Delivery;
-use kyc_plugin_api::{Background, Surroundings};
+use kyc_plugin_api::{Background, BackgroundContext};
 
 /// Delivers as long as the gateway runs.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ impl Background for DeliveryWork {
         self.0.is_ready()
     }
 
-    async fn run(&self, surroundings: Surroundings) {
-        let Surroundings { tenants, shutdown, drain } = surroundings;
+    async fn run(&self, surroundings: BackgroundContext) {
+        let BackgroundContext { tenants, shutdown, drain } = surroundings;
         self.0.run(tenants, shutdown, drain).await;
     }
 }

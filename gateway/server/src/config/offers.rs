@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kyc_admin::DescribedRoute;
-use kyc_plugin_api::{Background, Operations};
+use kyc_plugin_api::{Background, AdminPages};
 
 use super::binding::Bindings;
 
@@ -11,7 +11,7 @@ use super::binding::Bindings;
 #[derive(Default)]
 pub(crate) struct Offers {
     pub(crate) backgrounds: Vec<Arc<dyn Background>>,
-    pub(crate) operations: Vec<Arc<dyn Operations>>,
+    pub(crate) operations: Vec<Arc<dyn AdminPages>>,
     /// What the routes can say of themselves.
     pub(crate) described: Vec<DescribedRoute>,
     /// Where it matters whether tenants name their callers, and how.

@@ -65,7 +65,7 @@ pub(crate) fn check(
             );
         }
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
-        offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.operations()));
+        offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.admin_pages()));
         offers.described.extend(route.paths.first().map(|pattern| DescribedRoute {
             pattern: pattern.clone(),
             methods: methods.clone(),

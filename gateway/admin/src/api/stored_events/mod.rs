@@ -16,7 +16,7 @@ use kyc_events::{
     Attempt, Change, DISCARDED, EventStore, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
 };
 use kyc_model::Correlation;
-use kyc_plugin_api::{Changed, Operations};
+use kyc_plugin_api::{Changed, AdminPages};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -46,7 +46,7 @@ impl EventPages {
 }
 
 #[async_trait]
-impl Operations for EventPages {
+impl AdminPages for EventPages {
     fn name(&self) -> &'static str {
         "events"
     }
