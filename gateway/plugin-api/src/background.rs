@@ -1,12 +1,12 @@
 //! Work that a plugin does beside requests.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kyc_model::TenantTable;
 use tokio::sync::watch;
+
+use crate::TenantSnapshots;
 
 /// What a plugin does for as long as the gateway runs, on a runtime of its own.
 #[async_trait]
@@ -41,8 +41,8 @@ pub trait Background: Send + Sync + 'static {
 /// What a background task is given when it starts.
 #[derive(Clone)]
 pub struct BackgroundContext {
-    /// Gives the tenants as they are at the moment; none while no document was loaded.
-    pub tenants: Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>,
+    /// The tenants as they are now.
+    pub tenants: TenantSnapshots,
     /// Becomes true when the shutdown begins.
     pub shutdown: watch::Receiver<bool>,
     /// How long after that the process ends, whatever is under way.

@@ -38,12 +38,12 @@ pub struct Build<'a> {
     pub any_tenant: bool,
     /// The folder of the configuration file, from which relative paths count.
     pub folder: &'a Path,
+    /// What the gateway offers: tenants, HTTP clients and others.
+    pub services: &'a Services,
     /// Registers the plugin's own metrics.
     pub metrics: &'a MetricsRegistry,
     /// What the operator should know although it is allowed.
     pub warnings: &'a Warnings,
-    /// What the gateway offers to plugins.
-    pub services: &'a Services,
 }
 
 /// What factories want the operator to know: `check` prints it, `run` logs it once the log is there.

@@ -47,4 +47,4 @@ pub use kyc_telemetry::{
 pub use needs::{CertificateUse, Issuer, Needs, Proofs};
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result, Role};
-pub use services::Services;
+pub use services::{HttpClients, MissingService, Services, TenantSnapshots};

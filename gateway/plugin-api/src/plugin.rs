@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{Background, Ctx, Issuer, Needs, AdminPages, Phases, Problem, Proofs, RouteApi};
+use crate::{AdminPages, Background, Ctx, Issuer, Needs, Phases, Problem, Proofs, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;

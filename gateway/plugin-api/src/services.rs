@@ -1,45 +1,188 @@
-//! What a plugin needs of the gateway, by type.
+//! What the gateway offers to plugins, by type.
 
-use std::any::{Any, TypeId};
+use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Typed services of the gateway. Which ones were taken is known, so that the gateway starts only what somebody uses.
+use kyc_http_client::{ClientSettings, Trust};
+use kyc_model::{ConfigError, ConfigErrors, TenantTable};
+
+/// The services of the gateway. A plugin takes what it needs while it is built, from [`Build::services`](crate::Build).
+///
+/// A service is found by its type, which may be a trait object (`dyn Trait`). The gateway knows which services were taken, and
+/// starts none that nobody uses.
+///
+/// ```
+/// use std::sync::Arc;
+/// use kyc_plugin_api::Services;
+///
+/// trait Clock: Send + Sync {
+///     fn seconds(&self) -> u64;
+/// }
+///
+/// struct Stopped;
+///
+/// impl Clock for Stopped {
+///     fn seconds(&self) -> u64 { 7 }
+/// }
+///
+/// let services = Services::default();
+/// services.offer::<dyn Clock>(Arc::new(Stopped));
+/// assert!(!services.is_taken::<dyn Clock>());
+///
+/// let clock = services.get::<dyn Clock>()?;
+///
+/// assert_eq!(clock.seconds(), 7);
+/// assert!(services.is_taken::<dyn Clock>());
+/// # Ok::<(), kyc_plugin_api::MissingService>(())
+/// ```
 #[derive(Default)]
-pub struct Services(Mutex<HashMap<TypeId, Service>>);
+pub struct Services(Mutex<HashMap<TypeId, Offered>>);
 
-struct Service {
-    value: Box<dyn Any + Send + Sync>,
+/// The gateway does not offer a service that a plugin needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("needs the service {service}, which this gateway does not offer")]
+pub struct MissingService {
+    /// The type of the service.
+    pub service: &'static str,
+}
+
+/// The tenants as they are now. Clones read the same tenants.
+///
+/// A request uses [`Ctx::tenants`](crate::Ctx::tenants) instead, which stay the same for the whole request.
+#[derive(Clone)]
+pub struct TenantSnapshots(Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>);
+
+/// Makes HTTP clients that trust the certificate authorities of the gateway: the system's, and those of
+/// `server.upstream_ca_file`.
+#[derive(Clone, Debug, Default)]
+pub struct HttpClients {
+    ca_file: Option<PathBuf>,
+}
+
+/// One service.
+struct Offered {
+    /// An `Arc` of it.
+    service: Box<dyn Any + Send + Sync>,
     is_taken: bool,
 }
 
 // === impl Services ===
 
 impl Services {
-    /// Offers a service; one of the same type is replaced.
-    pub fn offer<T: Clone + Send + Sync + 'static>(&self, service: T) {
-        let service = Service { value: Box::new(service), is_taken: false };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<T>(), service);
+    /// Offers a service under its type, in the place of an earlier one of that type.
+    pub fn offer<T: ?Sized + Send + Sync + 'static>(&self, service: Arc<T>) {
+        let offered = Offered { service: Box::new(service), is_taken: false };
+        self.all().insert(TypeId::of::<T>(), offered);
     }
 
-    /// Takes a service; `None` when this gateway has none of the type.
-    pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
-        let mut services = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let service = services.get_mut(&TypeId::of::<T>())?;
-        service.is_taken = true;
-        service.value.downcast_ref::<T>().cloned()
+    /// Takes the service of this type.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingService`] when the gateway does not offer it.
+    pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Result<Arc<T>, MissingService> {
+        let mut all = self.all();
+        let found = all.get_mut(&TypeId::of::<T>()).and_then(|offered| {
+            offered.is_taken = true;
+            offered.service.downcast_ref::<Arc<T>>().map(Arc::clone)
+        });
+        found.ok_or(MissingService { service: type_name::<T>() })
     }
 
-    /// Whether a plugin has taken the service.
-    pub fn is_taken<T: 'static>(&self) -> bool {
-        let services = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        services.get(&TypeId::of::<T>()).is_some_and(|service| service.is_taken)
+    /// Says whether somebody has taken the service of this type.
+    pub fn is_taken<T: ?Sized + 'static>(&self) -> bool {
+        self.all().get(&TypeId::of::<T>()).is_some_and(|offered| offered.is_taken)
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<TypeId, Offered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").finish_non_exhaustive()
+        f.debug_struct("Services").field("offered", &self.all().len()).finish_non_exhaustive()
+    }
+}
+
+// === impl MissingService ===
+
+impl From<MissingService> for ConfigErrors {
+    fn from(error: MissingService) -> Self {
+        ConfigError::new(error.to_string()).into()
+    }
+}
+
+// === impl TenantSnapshots ===
+
+impl TenantSnapshots {
+    /// Reads the tenants through `current`, which gives `None` until a tenant document was loaded.
+    pub fn new(current: impl Fn() -> Option<Arc<TenantTable>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(current))
+    }
+
+    /// The tenants at this moment; `None` until a tenant document was loaded.
+    pub fn current(&self) -> Option<Arc<TenantTable>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for TenantSnapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantSnapshots").finish_non_exhaustive()
+    }
+}
+
+// === impl HttpClients ===
+
+impl HttpClients {
+    /// Clients that trust the authorities of the PEM file `ca_file`, too.
+    pub fn new(ca_file: Option<PathBuf>) -> Self {
+        Self { ca_file }
+    }
+
+    /// Settings of a client that follows no redirect and uses no proxy; `connect` bounds TCP and TLS set-up together.
+    /// [`ClientSettings::build`] makes the client.
+    pub fn settings(&self, connect: Duration) -> ClientSettings<'_> {
+        ClientSettings::new(connect, Trust::system_and(self.ca_file.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_is_not_offered_is_named() {
+        let services = Services::default();
+
+        let missing = services.get::<TenantSnapshots>().unwrap_err();
+
+        assert!(missing.to_string().contains("TenantSnapshots"), "{missing}");
+        assert!(!services.is_taken::<TenantSnapshots>(), "what is not there is not taken");
+    }
+
+    #[test]
+    fn services_are_told_apart_by_type_and_only_what_was_taken_counts() {
+        let services = Services::default();
+        services.offer(Arc::new(7_u32));
+        services.offer(Arc::new("text"));
+
+        assert_eq!(*services.get::<u32>().unwrap(), 7);
+        assert_eq!((services.is_taken::<u32>(), services.is_taken::<&str>()), (true, false));
+    }
+
+    #[test]
+    fn clients_trust_the_gateways_authorities() {
+        let file = PathBuf::from("/no/such/ca.pem");
+
+        let clients = HttpClients::new(Some(file.clone()));
+        let refused = clients.settings(Duration::from_secs(1)).build().map(|_| ()).unwrap_err();
+
+        assert!(refused.to_string().contains("/no/such/ca.pem"), "{refused}");
     }
 }

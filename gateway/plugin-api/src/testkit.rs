@@ -8,7 +8,8 @@ use kyc_model::{RequestId, Tenant, TenantTable};
 use pingora_http::RequestHeader;
 
 use crate::{
-    Build, ConfigError, ConfigErrors, Connection, Ctx, Factory, MetricsRegistry, Plugin, Services, Warnings,
+    Build, ConfigError, ConfigErrors, Connection, Ctx, Factory, HttpClients, MetricsRegistry, Plugin,
+    Services, TenantSnapshots, Warnings,
 };
 
 /// Builds a request head.
@@ -46,7 +47,7 @@ pub fn ctx(tenants: impl IntoIterator<Item = Tenant>) -> Ctx {
 ///
 /// The problems that the factory found, or one with the text of the decoder.
 pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, ConfigErrors> {
-    build_with::<F>(settings, &Services::default())
+    build_with::<F>(settings, &services())
 }
 
 /// The same, with services that a test offers.
@@ -60,9 +61,18 @@ pub fn build_with<F: Factory>(settings: &str, services: &Services) -> Result<F::
     with_services(services, |build| F::build(config, build))
 }
 
-/// What a factory is given for the route `test`.
+/// Runs `build` with what a factory gets for the route `test`: no tenants, HTTP clients with the system's authorities, and
+/// empty metrics.
 pub fn with_build<T>(build: impl FnOnce(&Build<'_>) -> T) -> T {
-    with_services(&Services::default(), build)
+    with_services(&services(), build)
+}
+
+/// The services that every test has: no tenants, and HTTP clients with the system's authorities. A test adds its own.
+pub fn services() -> Services {
+    let services = Services::default();
+    services.offer(Arc::new(TenantSnapshots::new(|| None)));
+    services.offer(Arc::new(HttpClients::default()));
+    services
 }
 
 /// The same, with services that a test offers.
@@ -86,7 +96,7 @@ pub fn with_services<T>(services: &Services, build: impl FnOnce(&Build<'_>) -> T
 ///
 /// When the kind breaks a promise.
 pub fn contract<F: Factory>(sample: &str) {
-    contract_with::<F>(sample, &Services::default());
+    contract_with::<F>(sample, &services());
 }
 
 /// The same, with services that the kind needs.

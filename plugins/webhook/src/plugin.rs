@@ -10,8 +10,8 @@ use http::header::CONTENT_LENGTH;
 use kyc_events::{Accepted, Intake, Notification};
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
-    BodyWish, Build, ConfigError, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin,
-    Problem, ProblemKind, Result, RouteApi, plugin,
+    BodyWish, Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin, Problem, ProblemKind,
+    Result, RouteApi, plugin,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -102,13 +102,13 @@ impl Notifications {
                 Verification::Off
             }
         };
-        let intake = build.services.get::<Arc<dyn Intake>>();
+        let intake = build.services.get::<dyn Intake>();
         Ok(Self {
             verification,
             events: EventFilter::new(&config.events),
             max_body: usize::try_from(config.max_body.as_u64()).unwrap_or(usize::MAX),
             deadline: config.deadline,
-            intake: intake.ok_or_else(|| ConfigError::new("this gateway takes no notifications"))?,
+            intake: intake?,
             counted: build.metrics.counter(
                 names::WEBHOOK_EVENTS,
                 "Notifications by what became of them.",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{Method, Response, StatusCode, header};
 use kyc_events::AuditError;
-use kyc_plugin_api::{Changed, AdminPages};
+use kyc_plugin_api::{AdminPages, Changed};
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use url::form_urlencoded;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kyc_plugin_api::{Background, BackgroundContext};
+use kyc_plugin_api::{Background, BackgroundContext, TenantSnapshots};
 use kyc_tenants::Tenants;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
@@ -38,7 +38,7 @@ impl BackgroundService for Work {
         let _ended = self.under_way.ends();
         let (tenants, drain) = (self.tenants.clone(), self.drain);
         self.background
-            .run(BackgroundContext { tenants: Arc::new(move || tenants.load()), shutdown, drain })
+            .run(BackgroundContext { tenants: TenantSnapshots::new(move || tenants.load()), shutdown, drain })
             .await;
     }
 }

@@ -57,8 +57,7 @@ pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<
     let (program, mut inherited) = (executable::path(), Inherited::from_env());
     let sinks = settings.log.sinks.clone();
     let log = begin(settings.log, &instruments)?;
-    let metrics = instruments.metrics;
-    let tenants = Tenants::default();
+    let Instruments { metrics, tenants, .. } = instruments;
     let readiness = Readiness::new(
         tenants.clone(),
         metrics.clone(),

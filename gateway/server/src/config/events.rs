@@ -5,7 +5,6 @@ use std::sync::Arc;
 use kyc_delivery::{Delivery, DeliveryConfig, Direct, Mode};
 use kyc_events::{EventStore, EventsConfig, Intake};
 use kyc_model::ConfigErrors;
-use kyc_plugin_api::Services;
 use kyc_portal::{PortalConfig, Portals};
 
 use super::folder::Folder;
@@ -17,10 +16,9 @@ pub(crate) fn offer(
     (events, delivery, portal): (&EventsConfig, DeliveryConfig, PortalConfig),
     folder: &Folder,
     instruments: &Instruments,
-    services: &Services,
     problems: &mut Problems,
 ) -> Option<Arc<Delivery>> {
-    let Instruments { metrics, warnings } = instruments;
+    let Instruments { metrics, services, warnings, .. } = instruments;
     let metrics = metrics.registry();
     let portals = portals(portal, folder, metrics).map_err(|errors| problems.add_all("portal", &errors)).ok();
     let mode = delivery.mode;
@@ -32,14 +30,13 @@ pub(crate) fn offer(
     let (portals, store, ()) = (portals?, store?, checked?);
     match mode {
         Mode::Direct => {
-            services.offer::<Arc<dyn Intake>>(Arc::new(Direct::new(portals)));
+            services.offer::<dyn Intake>(Arc::new(Direct::new(portals)));
             None
         }
         Mode::Stored => {
             found.into_iter().for_each(|warning| warnings.add(warning));
             let store = Arc::new(store);
-            let intake: Arc<dyn Intake> = Arc::<EventStore>::clone(&store);
-            services.offer(intake);
+            services.offer::<dyn Intake>(Arc::<EventStore>::clone(&store));
             Delivery::new(store, portals, delivery, metrics)
                 .map_err(|errors| problems.add_all("delivery", &errors))
                 .ok()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kyc_admin::DescribedRoute;
-use kyc_plugin_api::{Background, AdminPages};
+use kyc_plugin_api::{AdminPages, Background};
 
 use super::binding::Bindings;
 

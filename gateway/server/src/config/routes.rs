@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 use kyc_admin::DescribedRoute;
-use kyc_plugin_api::{Build, Plugin, Role, Services};
+use kyc_plugin_api::{Build, Plugin, Role};
 use kyc_proxy::{Route, RouteTable};
 use toml::{Table, Value};
 
@@ -23,7 +23,7 @@ pub(crate) fn check(
     raw: Vec<RawRoute>,
     folder: &Folder,
     registry: &Registry,
-    (instruments, services): (&Instruments, &Services),
+    instruments: &Instruments,
     reach: &dyn Fn(&str) -> Reach,
     problems: &mut Problems,
 ) -> Option<(RouteTable, Offers)> {
@@ -46,7 +46,7 @@ pub(crate) fn check(
             problems.add(format!("{path}.paths[{place}]"), "must begin with `/`, or it matches nothing");
         }
         let methods = methods(&route.methods, &path, problems);
-        let plugins = plugins(&route, &path, folder, registry, (instruments, services), problems);
+        let plugins = plugins(&route, &path, folder, registry, instruments, problems);
         // A plugin that could not be built may be the one that checks callers; it is a problem already.
         let is_whole = plugins.len() == route.plugins.len();
         let reach = reach(&route.name);
@@ -120,10 +120,10 @@ fn plugins(
     path: &str,
     folder: &Folder,
     registry: &Registry,
-    (instruments, services): (&Instruments, &Services),
+    instruments: &Instruments,
     problems: &mut Problems,
 ) -> Vec<(String, Arc<dyn Plugin>)> {
-    let Instruments { metrics, warnings } = instruments;
+    let Instruments { metrics, services, warnings, .. } = instruments;
     let build = Build {
         route: &route.name,
         any_tenant: route.any_tenant,

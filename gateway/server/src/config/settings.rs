@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kyc_delivery::Delivery;
 use kyc_events::Intake;
-use kyc_plugin_api::Services;
+use kyc_plugin_api::HttpClients;
 use kyc_tenants::WatchSettings;
 
 use super::admin::AdminSettings;
@@ -86,6 +86,7 @@ impl Settings {
         {
             problems.add("server.upstream_ca_file", reason);
         }
+        instruments.services.offer(Arc::new(HttpClients::new(upstream_ca_file.clone())));
         let warnings = &instruments.warnings;
         let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, warnings, problems);
         let admin = admin::check(&raw.admin, folder, &listeners, warnings, problems);
@@ -102,11 +103,9 @@ impl Settings {
         let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
-        let services = Services::default();
         let events = (&raw.events, raw.delivery, raw.portal);
-        let delivery = events::offer(events, folder, instruments, &services, problems);
-        let using = (instruments, &services);
-        let routes = routes::check(raw.routes, folder, registry, using, &reach, problems);
+        let delivery = events::offer(events, folder, instruments, problems);
+        let routes = routes::check(raw.routes, folder, registry, instruments, &reach, problems);
         let (routes, offers) = routes?;
         let tenants = tenants?;
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
@@ -127,7 +126,7 @@ impl Settings {
             tenants_max_age,
             tenants,
             offers,
-            delivers: services.is_taken::<Arc<dyn Intake>>(),
+            delivers: instruments.services.is_taken::<dyn Intake>(),
             delivery,
             summary,
             listening,

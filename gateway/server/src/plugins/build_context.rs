@@ -1,12 +1,17 @@
 //! What the gateway and its plugins measure with.
 
-use kyc_plugin_api::Warnings;
-use kyc_telemetry::Metrics;
+use std::sync::Arc;
 
-/// The metrics of the gateway and of its plugins, on one registry.
+use kyc_plugin_api::{Services, TenantSnapshots, Warnings};
+use kyc_telemetry::Metrics;
+use kyc_tenants::Tenants;
+
+/// What plugins are built with, and the gateway after them: metrics on one registry, the tenants, the services.
 #[derive(Debug)]
 pub(crate) struct Instruments {
     pub(crate) metrics: Metrics,
+    pub(crate) tenants: Tenants,
+    pub(crate) services: Services,
     pub(crate) warnings: Warnings,
 }
 
@@ -15,6 +20,9 @@ pub(crate) struct Instruments {
 impl Instruments {
     pub(crate) fn new() -> Result<Self, String> {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        Ok(Self { metrics, warnings: Warnings::default() })
+        let (tenants, services) = (Tenants::default(), Services::default());
+        let current = tenants.clone();
+        services.offer(Arc::new(TenantSnapshots::new(move || current.load())));
+        Ok(Self { metrics, tenants, services, warnings: Warnings::default() })
     }
 }

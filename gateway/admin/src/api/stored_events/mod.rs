@@ -16,7 +16,7 @@ use kyc_events::{
     Attempt, Change, DISCARDED, EventStore, Failure, Filter, Listed, Millis, Progress, State, StoreError, now,
 };
 use kyc_model::Correlation;
-use kyc_plugin_api::{Changed, AdminPages};
+use kyc_plugin_api::{AdminPages, Changed};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
-use kyc_plugin_api::{Build, Services};
+use kyc_plugin_api::Build;
 use kyc_tenants::Document;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -183,11 +183,9 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
         settings = Table::from_iter([(section.to_owned(), Value::Table(settings))]);
     }
     let instruments = Instruments::new().unwrap();
-    let Instruments { metrics, warnings } = &instruments;
-    let metrics = metrics.registry();
-    let services = &Services::default();
-    let build =
-        Build { route: "test", any_tenant: false, folder: Path::new(""), metrics, warnings, services };
+    let Instruments { metrics, services, warnings, .. } = &instruments;
+    let (metrics, folder) = (metrics.registry(), Path::new(""));
+    let build = Build { route: "test", any_tenant: false, folder, services, metrics, warnings };
     let mut problems = Problems::new(Path::new("test.toml"));
 
     let _ = built_in().find(kind).unwrap().build(settings, &build, "plugin", &mut problems);
