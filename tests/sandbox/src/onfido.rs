@@ -5,27 +5,33 @@ mod checks;
 mod echo;
 mod files;
 mod guard;
+mod ids;
 mod intake;
 mod notifier;
 mod paging;
 mod people;
 mod problem;
+mod request;
 mod router;
+mod settings;
+mod shared;
 mod shelf;
+mod webhook;
 mod webhooks;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use account::Accounts;
-pub use guard::Request;
 use notifier::Notifier;
 pub use notifier::{Notification, Outcome};
-pub use webhooks::Webhook;
+pub use request::Request;
+pub use settings::{Recording, Settings};
+use shared::Shared;
+pub use webhook::Webhook;
 
 use crate::journal::Journal;
 use crate::serving::{Serving, Socket};
@@ -36,42 +42,6 @@ pub struct Onfido {
     address: SocketAddr,
     shared: Arc<Shared>,
     _serving: Serving,
-}
-
-/// How the simulation behaves.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The port of 127.0.0.1; default 0, any free one.
-    pub port: u16,
-    /// The path before every resource; default `/v3.6`.
-    pub base_path: String,
-    /// From a check's creation to its completion; default 50 ms.
-    pub completion: Duration,
-    /// From a check's creation to the answer when it asks for `asynchronous: false`; default 1 s.
-    pub synchronous_answer: Duration,
-    /// How many times faster than Onfido's the clock of the retries runs; default 1.
-    pub retry_clock: u32,
-    /// What is kept of requests; default all.
-    pub recording: Recording,
-}
-
-/// What is kept of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recording {
-    /// Every request, with its headers and its body unless that is a file.
-    Requests,
-    /// Nothing, for many requests.
-    Nothing,
-}
-
-/// What the handlers share.
-#[derive(Debug)]
-struct Shared {
-    settings: Settings,
-    origin: String,
-    accounts: Accounts,
-    requests: Journal<Request>,
-    notifier: Notifier,
 }
 
 // === impl Onfido ===
@@ -153,35 +123,6 @@ impl Onfido {
     /// Every attempt to send a notification that has ended.
     pub fn notifications(&self) -> &Journal<Notification> {
         self.shared.notifier.attempts()
-    }
-}
-
-// === impl Settings ===
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            port: 0,
-            base_path: "/v3.6".to_owned(),
-            completion: Duration::from_millis(50),
-            synchronous_answer: Duration::from_secs(1),
-            retry_clock: 1,
-            recording: Recording::Requests,
-        }
-    }
-}
-
-// === impl Shared ===
-
-impl Shared {
-    /// The path of a resource, as it stands in `href`.
-    fn href(&self, collection: &str, id: &str) -> String {
-        format!("{}/{collection}/{id}", self.settings.base_path)
-    }
-
-    /// The whole URL of a resource.
-    fn url(&self, collection: &str, id: &str) -> String {
-        format!("{}{}", self.origin, self.href(collection, id))
     }
 }
 

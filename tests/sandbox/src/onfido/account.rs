@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::shelf::Shelf;
-use super::webhooks::Webhook;
+use super::webhook::Webhook;
 
 /// All accounts, by name and by token.
 #[derive(Debug, Default)]

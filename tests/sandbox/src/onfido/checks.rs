@@ -10,10 +10,11 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::account::Account;
-use super::intake::{Parameters, Sender, new_id, object, text};
+use super::ids::new_id;
+use super::intake::{Parameters, Sender, object, text};
 use super::problem::Problem;
+use super::shared::Shared;
 use super::shelf::merge;
 use crate::time;
 

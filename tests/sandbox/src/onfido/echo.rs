@@ -6,7 +6,7 @@ use axum::extract::OriginalUri;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::guard::headers;
+use super::request::headers;
 
 pub(super) async fn echo(
     method: Method,

@@ -11,10 +11,11 @@ use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::account::Resources;
-use super::intake::{Parameters, Sender, new_id};
+use super::ids::new_id;
+use super::intake::{Parameters, Sender};
 use super::problem::Problem;
+use super::shared::Shared;
 use super::shelf::{Shelf, merge};
 use crate::time;
 

@@ -8,42 +8,13 @@ use axum::extract::State;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, Method};
-use serde::Serialize;
 
 use super::problem::Problem;
-use super::{Recording, Shared};
-
-/// A request as it arrived.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// When its head was read.
-    pub at: SystemTime,
-    /// The method.
-    pub method: Method,
-    /// The path, as sent.
-    pub path: String,
-    /// The query, as sent.
-    pub query: Option<String>,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The account whose token it carries, if any.
-    pub account: Option<String>,
-    /// The body; empty for files, which are counted and not kept.
-    pub body: Bytes,
-}
-
-/// How `GET /_sandbox/requests` shows a request.
-#[derive(Serialize)]
-pub(super) struct Shown {
-    method: String,
-    path: String,
-    query: Option<String>,
-    account: Option<String>,
-    headers: Vec<(String, String)>,
-    body: String,
-}
+use super::request::Request;
+use super::settings::Recording;
+use super::shared::Shared;
 
 /// Records a request, and refuses it unless a known account sent it.
 pub(super) async fn guard(
@@ -96,28 +67,6 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 fn is_file(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.starts_with("multipart/") || kind.starts_with("application/octet-stream")
-}
-
-// === impl Shown ===
-
-impl From<&Request> for Shown {
-    fn from(request: &Request) -> Self {
-        Self {
-            method: request.method.to_string(),
-            path: request.path.clone(),
-            query: request.query.clone(),
-            account: request.account.clone(),
-            headers: headers(&request.headers),
-            body: String::from_utf8_lossy(&request.body).into_owned(),
-        }
-    }
-}
-
-/// Names and values, in the order in which they came.
-pub(super) fn headers(map: &HeaderMap) -> Vec<(String, String)> {
-    map.iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect()
 }
 
 const LONGEST_BODY: usize = 4 * 1024 * 1024;

@@ -40,8 +40,3 @@ pub(super) fn object(body: &Bytes) -> Result<Value, Problem> {
 pub(super) fn text<'a>(object: &'a Value, member: &'static str) -> Result<&'a str, Problem> {
     object.get(member).and_then(Value::as_str).ok_or(Problem::Invalid(member))
 }
-
-/// A fresh id as Onfido makes them.
-pub(super) fn new_id() -> String {
-    uuid::Uuid::new_v4().to_string()
-}

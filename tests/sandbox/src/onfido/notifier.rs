@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use reqwest::Client;
 use reqwest::redirect::Policy;
 
-use super::webhooks::Webhook;
+use super::webhook::Webhook;
 use crate::journal::Journal;
 use crate::signature::sign;
 

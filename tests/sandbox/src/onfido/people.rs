@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Shared;
-use super::intake::{Parameters, Sender, new_id, object, text};
+use super::ids::new_id;
+use super::intake::{Parameters, Sender, object, text};
 use super::paging::page;
 use super::problem::Problem;
+use super::shared::Shared;
 use super::shelf::merge;
 use crate::time;
 

@@ -11,10 +11,12 @@ use http::header::LOCATION;
 use serde_json::{Value, json};
 
 use super::files::Kind;
-use super::guard::{Shown, guard};
-use super::intake::new_id;
+use super::guard::guard;
+use super::ids::new_id;
 use super::problem::Problem;
-use super::{Shared, checks, echo, people, webhooks};
+use super::request::Shown;
+use super::shared::Shared;
+use super::{checks, echo, people, webhooks};
 
 type Routes = Router<Arc<Shared>>;
 

@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
-use super::mode::Wanted;
-use super::{Call, Mode, Shared, keycloak, legacy};
+use super::mode::{Mode, Wanted};
+use super::shared::Shared;
+use super::traffic::Call;
+use super::{keycloak, legacy};
 
 enum Kind {
     Login,

@@ -12,7 +12,9 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Delivery, Dialect, Shared, legacy};
+use super::legacy;
+use super::shared::Shared;
+use super::traffic::{Delivery, Dialect};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

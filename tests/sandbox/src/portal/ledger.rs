@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::Delivery;
+use super::traffic::Delivery;
 
 /// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

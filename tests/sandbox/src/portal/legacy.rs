@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Delivery, Dialect, Refusal, Shared};
+use super::mode::Refusal;
+use super::shared::Shared;
+use super::traffic::{Delivery, Dialect};
 
 #[derive(Deserialize)]
 pub(super) struct GetToken {

@@ -7,7 +7,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use serde_json::{Value, json};
 
-use super::{Shared, control, keycloak, legacy};
+use super::shared::Shared;
+use super::{control, keycloak, legacy};
 
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
     let base = shared.settings.base_path.as_str();

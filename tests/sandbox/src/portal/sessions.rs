@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Dialect;
+use super::traffic::Dialect;
 
 #[derive(Debug)]
 pub(super) struct Sessions {

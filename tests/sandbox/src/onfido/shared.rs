@@ -1,0 +1,31 @@
+//! What the handlers share.
+
+use super::account::Accounts;
+use super::notifier::Notifier;
+use super::request::Request;
+use super::settings::Settings;
+use crate::journal::Journal;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) origin: String,
+    pub(super) accounts: Accounts,
+    pub(super) requests: Journal<Request>,
+    pub(super) notifier: Notifier,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The path of a resource, as it stands in `href`.
+    pub(super) fn href(&self, collection: &str, id: &str) -> String {
+        format!("{}/{collection}/{id}", self.settings.base_path)
+    }
+
+    /// The whole URL of a resource.
+    pub(super) fn url(&self, collection: &str, id: &str) -> String {
+        format!("{}{}", self.origin, self.href(collection, id))
+    }
+}

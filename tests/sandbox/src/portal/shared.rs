@@ -1,0 +1,61 @@
+//! What the handlers share.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use super::ledger::{Entry, Ledger};
+use super::mode::{Mode, Refusal, Refuses};
+use super::sessions::Sessions;
+use super::settings::{Account, Settings};
+use super::traffic::{Call, Delivery};
+use crate::journal::Journal;
+
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) mode: Mutex<Mode>,
+    pub(super) refuses: Mutex<Option<Refuses>>,
+    pub(super) sessions: Sessions,
+    pub(super) calls: Journal<Call>,
+    pub(super) deliveries: Journal<Delivery>,
+    pub(super) ledger: Option<Ledger>,
+}
+
+// === impl Shared ===
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn mode(&self) -> Mode {
+        self.mode.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_mode(&self, mode: Mode) {
+        *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+    }
+
+    /// Says how an event is refused, if it is.
+    pub(super) fn refusal(&self, event: &[u8]) -> Option<Refusal> {
+        let refuses = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        refuses.and_then(|refuses| refuses(event))
+    }
+
+    /// The tenant of these credentials, which are checked as FintechOS does: all that the dialect has.
+    pub(super) fn account(&self, wanted: impl Fn(&Account) -> bool) -> Option<&str> {
+        self.settings.accounts.iter().find(|account| wanted(account)).map(|account| account.tenant.as_str())
+    }
+
+    /// Takes an event; durable before it returns when there is a ledger.
+    pub(super) async fn take(&self, delivery: Delivery) -> io::Result<()> {
+        if let Some(ledger) = &self.ledger {
+            ledger.write(Entry::from(&delivery)).await?;
+        }
+        if self.settings.keep {
+            self.deliveries.push(delivery);
+        }
+        Ok(())
+    }
+}
