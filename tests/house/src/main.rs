@@ -1,8 +1,9 @@
 //! `kyc-house [ROOM]`: prints the crates by floor, or one crate from inside, and draws them below `target`.
 //!
 //! Ends with 1 when an import goes up, a crate has no floor, or modules import each other in a circle.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
+#![expect(clippy::print_stderr, reason = "this program's output is its purpose")]
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -32,12 +33,13 @@ fn run(room: Option<&str>) -> Result<bool, Unreadable> {
             (report_of_room(&house, room), picture_of_room(room), file)
         }
     };
-    print!("{text}");
     let target = root.join("target");
     let path = target.join(file);
     std::fs::create_dir_all(&target)
         .and_then(|()| std::fs::write(&path, svg))
         .map_err(|error| Unreadable(format!("{}: {error}", path.display())))?;
-    println!("drawn in {}", path.strip_prefix(&root).unwrap_or(&path).display());
+    let drawn = path.strip_prefix(&root).unwrap_or(&path).display();
+    // A reader may have seen enough.
+    let _ = writeln!(std::io::stdout(), "{text}drawn in {drawn}");
     Ok(house.without_floor().is_empty() && house.forbidden().is_empty() && house.circles().is_empty())
 }
