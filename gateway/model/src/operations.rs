@@ -6,18 +6,7 @@
 
 mod catalog;
 
-pub use catalog::API_OPERATIONS;
-
-/// One operation of Onfido's description.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ApiOperation {
-    /// Its `operationId`.
-    pub id: &'static str,
-    /// In upper case.
-    pub method: &'static str,
-    /// Below the base URL; placeholders are in braces.
-    pub path: &'static str,
-}
+pub use catalog::{API_OPERATIONS, ApiOperation};
 
 /// A set of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +25,6 @@ pub enum OperationListError {
         /// Which one, counted from 1.
         place: usize,
     },
-}
-
-// === impl ApiOperation ===
-
-impl ApiOperation {
-    /// The first segment of the path, by which operations are grouped: `applicants`, `checks`, `webhooks`…
-    pub fn group(&self) -> &'static str {
-        self.path.trim_start_matches('/').split('/').next().unwrap_or_default()
-    }
 }
 
 // === impl OperationSet ===

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use entry::Entry;
 pub use hosts::OnfidoHosts;
 use object::{FieldProblem, Object};
+use rules::BASE_URL;
 
 /// What one tenant document says.
 #[derive(Debug, Default)]
@@ -281,7 +282,6 @@ fn keep(entries: &[Entry], running: &TenantTable) -> Vec<Arc<Tenant>> {
         .collect()
 }
 
-const BASE_URL: &str = "Onfido-BaseUrl";
 const TOKENS: &str = "Onfido-ApiTokens";
 /// FintechOS' documentation spells the field both ways.
 const TOKENS_MISSPELT: &str = "Onfido-ApikTokens";

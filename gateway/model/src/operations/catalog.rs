@@ -1,6 +1,24 @@
 //! The operations of Onfido's description (`plugins/onfido/openapi-v3.6.json`), in the order of their paths.
 
-use super::ApiOperation;
+/// One operation of Onfido's description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiOperation {
+    /// Its `operationId`.
+    pub id: &'static str,
+    /// In upper case.
+    pub method: &'static str,
+    /// Below the base URL; placeholders are in braces.
+    pub path: &'static str,
+}
+
+// === impl ApiOperation ===
+
+impl ApiOperation {
+    /// The first segment of the path, by which operations are grouped: `applicants`, `checks`, `webhooks`…
+    pub fn group(&self) -> &'static str {
+        self.path.trim_start_matches('/').split('/').next().unwrap_or_default()
+    }
+}
 
 /// Every operation. The `onfido` plugin's tests compare this list with the description itself.
 pub const API_OPERATIONS: [ApiOperation; 84] = [

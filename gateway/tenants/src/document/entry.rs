@@ -11,10 +11,9 @@ use kyc_model::{
 };
 use serde_json::value::RawValue;
 
-use super::BASE_URL;
 use super::hosts::OnfidoHosts;
 use super::object::{self, FieldProblem, Object};
-use super::rules;
+use super::rules::{self, BASE_URL};
 
 /// What could be read of an entry.
 #[derive(Default)]

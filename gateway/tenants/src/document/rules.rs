@@ -90,3 +90,6 @@ const NO_LIST: &str =
 
 /// In characters, as the documents of FintechOS bound it.
 const MAX_NAME: usize = 128;
+
+/// The field of Onfido's base URL.
+pub(super) const BASE_URL: &str = "Onfido-BaseUrl";
