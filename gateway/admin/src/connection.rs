@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Response, StatusCode, header};
-use kyc_listener::{Admitted, ConnectionActivity, ConnectionApp};
+use kyc_listener::{ConnectionActivity, ConnectionApp, ConnectionPermit};
 use kyc_proxy::{ConnectionGuard, ProxySettings, RequestGuard};
 use kyc_telemetry::Metrics;
 use pingora::apps::http_app::{HttpServer, ServeHttp};
@@ -51,7 +51,7 @@ impl AdminConnections {
     pub(super) fn app_for(
         &self,
         peer: Option<Peer>,
-        connection: &Admitted,
+        connection: &ConnectionPermit,
     ) -> Arc<ConnectionGuard<RequestGuard<HttpServer<AdminConnection>>>> {
         let admin = Arc::clone(&self.admin);
         let serves = AdminConnection { admin, peer, activity: connection.activity() };
@@ -63,7 +63,7 @@ impl AdminConnections {
 impl ConnectionApp for AdminConnections {
     type App = ConnectionGuard<RequestGuard<HttpServer<AdminConnection>>>;
 
-    fn app(&self, connection: &Admitted) -> Arc<Self::App> {
+    fn app(&self, connection: &ConnectionPermit) -> Arc<Self::App> {
         self.app_for(None, connection)
     }
 }

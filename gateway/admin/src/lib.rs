@@ -27,11 +27,11 @@ pub use audit::{Attempt, Audit, AuditFile, Fault, Head, OFFLINE_OPERATIONS, Peer
 pub use connection::{AdminConnection, AdminConnections};
 pub use hosts::{HostName, Hosts, Scheme};
 pub use identity::access::{Access, Login, Proof};
-pub use identity::token_keys::OperatorKeys;
+pub use identity::token_keys::OperatorTokenKeys;
 pub use known_secrets::KnownSecrets;
 pub use openapi::{ApiPage, DescribedRoute, ENABLED as ENABLE_SWAGGER};
-pub use printable::is_steering;
+pub use printable::is_terminal_control;
 pub use readiness::Readiness;
 pub use roles::{Operation, Role};
 pub use service::Admin;
-pub use socket::{AtSocket, Draft, LISTENER};
+pub use socket::{AdminSocket, LISTENER, UnpublishedSocket};

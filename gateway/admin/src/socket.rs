@@ -14,7 +14,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use kyc_listener::Gate;
+use kyc_listener::ConnectionLimiter;
 use kyc_proxy::ProxySettings;
 use kyc_telemetry::Metrics;
 use pingora::apps::ServerApp;
@@ -31,22 +31,22 @@ use crate::service::Admin;
 
 /// A socket that nobody can connect to yet.
 #[derive(Debug)]
-pub struct Draft {
+pub struct UnpublishedSocket {
     socket: UnixListener,
     draft: PathBuf,
     path: PathBuf,
 }
 
 /// Serves operators at a Unix socket until the process ends.
-pub struct AtSocket {
-    socket: Option<Draft>,
+pub struct AdminSocket {
+    socket: Option<UnpublishedSocket>,
     connections: AdminConnections,
-    gate: Gate,
+    limiter: ConnectionLimiter,
 }
 
-// === impl Draft ===
+// === impl UnpublishedSocket ===
 
-impl Draft {
+impl UnpublishedSocket {
     /// Makes the socket with `mode` beside `path`.
     ///
     /// # Errors
@@ -76,30 +76,30 @@ impl Draft {
     }
 }
 
-// === impl AtSocket ===
+// === impl AdminSocket ===
 
-impl fmt::Debug for AtSocket {
+impl fmt::Debug for AdminSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AtSocket").finish_non_exhaustive()
     }
 }
 
-impl AtSocket {
-    /// Serves `admin` at a socket whose connections `gate` counts.
+impl AdminSocket {
+    /// Serves `admin` at a socket whose connections `limiter` counts.
     pub fn new(
-        socket: Draft,
+        socket: UnpublishedSocket,
         admin: Admin,
-        gate: Gate,
+        limiter: ConnectionLimiter,
         settings: &'static ProxySettings,
         metrics: &Metrics,
     ) -> Self {
         let connections = AdminConnections::new(admin, settings, LISTENER, metrics);
-        Self { socket: Some(socket), connections, gate }
+        Self { socket: Some(socket), connections, limiter }
     }
 
     /// Lets a connection in and serves it, until its place is taken away.
     fn serve(&self, stream: UnixStream, shutdown: &ShutdownWatch) {
-        let Some(admitted) = self.gate.admit(None) else { return };
+        let Some(admitted) = self.limiter.admit(None) else { return };
         let peer = stream.peer_cred().map_or(Peer::Unknown, |peer| Peer::Socket { uid: peer.uid() });
         let app = self.connections.app_for(Some(peer), &admitted);
         let stop = shutdown.clone();
@@ -110,7 +110,7 @@ impl AtSocket {
 }
 
 #[async_trait]
-impl Service for AtSocket {
+impl Service for AdminSocket {
     async fn start_service(&mut self, _: Option<ListenFds>, shutdown: ShutdownWatch, _: usize) {
         let Some(socket) = self.socket.take() else { return };
         let listener = match socket.listen() {

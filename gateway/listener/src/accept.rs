@@ -22,13 +22,13 @@ use tokio::task::{JoinSet, unconstrained, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::bound_socket::BoundSocket;
-use crate::connection_limits::{Admitted, Gate};
+use crate::connection_limits::{ConnectionLimiter, ConnectionPermit};
 use crate::open_listeners::OpenListeners;
-use crate::proxy_protocol::{Balancers, receive};
-use crate::tls::Certificates;
+use crate::proxy_protocol::{TrustedProxies, receive_header};
+use crate::tls::ReloadableTls;
 
 /// A service that listens at several sockets.
-pub struct Listening<A> {
+pub struct ListenerService<A> {
     name: &'static str,
     threads: Option<usize>,
     endpoints: Vec<Endpoint<A>>,
@@ -42,23 +42,23 @@ pub trait ConnectionApp: Send + Sync + 'static {
     type App: ServerApp + Send + Sync + 'static;
 
     /// The application for a connection that was let in.
-    fn app(&self, connection: &Admitted) -> Arc<Self::App>;
+    fn app(&self, connection: &ConnectionPermit) -> Arc<Self::App>;
 }
 
 /// One application for all connections.
 #[derive(Debug)]
-pub struct Shared<A>(pub Arc<A>);
+pub struct SharedApp<A>(pub Arc<A>);
 
 /// One socket and what stands behind it.
 pub struct Endpoint<A> {
     /// The bound socket.
     pub socket: BoundSocket,
     /// Limits the connections.
-    pub gate: Arc<Gate>,
+    pub limiter: Arc<ConnectionLimiter>,
     /// Those who say who calls; None: whoever connects is the caller.
-    pub balancers: Option<Balancers>,
+    pub trusted_proxies: Option<TrustedProxies>,
     /// None: no TLS.
-    pub certificates: Option<Arc<Certificates>>,
+    pub certificates: Option<Arc<ReloadableTls>>,
     /// What serves the connections.
     pub app: A,
 }
@@ -72,9 +72,9 @@ pub enum Lifetime {
     UntilReplaced(watch::Receiver<bool>),
 }
 
-// === impl Listening ===
+// === impl ListenerService ===
 
-impl<A> Listening<A> {
+impl<A> ListenerService<A> {
     /// `threads`: how many of its own the service has; left out, as many as the server has.
     pub fn new(
         name: &'static str,
@@ -87,14 +87,14 @@ impl<A> Listening<A> {
     }
 }
 
-impl<A> fmt::Debug for Listening<A> {
+impl<A> fmt::Debug for ListenerService<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listening").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl<A: ConnectionApp> Service for Listening<A> {
+impl<A: ConnectionApp> Service for ListenerService<A> {
     async fn start_service(&mut self, _: Option<ListenFds>, shutdown: ShutdownWatch, _: usize) {
         let stop = match &self.lifetime {
             Lifetime::UntilShutdown => shutdown,
@@ -120,12 +120,12 @@ impl<A: ConnectionApp> Service for Listening<A> {
     }
 }
 
-// === impl Shared ===
+// === impl SharedApp ===
 
-impl<A: ServerApp + Send + Sync + 'static> ConnectionApp for Shared<A> {
+impl<A: ServerApp + Send + Sync + 'static> ConnectionApp for SharedApp<A> {
     type App = A;
 
-    fn app(&self, _: &Admitted) -> Arc<A> {
+    fn app(&self, _: &ConnectionPermit) -> Arc<A> {
         Arc::clone(&self.0)
     }
 }
@@ -141,7 +141,7 @@ impl<A> fmt::Debug for Endpoint<A> {
 impl<A: ConnectionApp> Endpoint<A> {
     async fn run(self, stop: ShutdownWatch, open: OpenListeners) {
         let mut stopped = stop.clone();
-        let Self { socket, gate, balancers, certificates, app } = self;
+        let Self { socket, limiter, trusted_proxies, certificates, app } = self;
         let address = socket.address();
         let listener = match socket.listen() {
             Ok(listener) => Listener::from(listener),
@@ -154,7 +154,7 @@ impl<A: ConnectionApp> Endpoint<A> {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => Some(accepted),
-                () = is_set(&mut stopped) => rest(&listener).await,
+                () = is_set(&mut stopped) => drain_accept_queue(&listener).await,
             };
             let Some(accepted) = accepted else {
                 tracing::debug!(%address, "listens no more");
@@ -163,35 +163,36 @@ impl<A: ConnectionApp> Endpoint<A> {
             match accepted {
                 Ok(stream) => {
                     let peer = peer(&stream);
-                    if balancers.as_ref().is_some_and(|balancers| !balancers.include(peer)) {
-                        gate.metrics.refused("no_balancer");
+                    if trusted_proxies.as_ref().is_some_and(|trusted_proxies| !trusted_proxies.contains(peer))
+                    {
+                        limiter.metrics.refused("no_balancer");
                         continue;
                     }
                     // Who calls through a balancer is known later.
-                    let source = peer.filter(|_| balancers.is_none());
-                    let Some(admitted) = gate.admit(source) else { continue };
-                    let is_proxied = balancers.is_some();
-                    let (app, stop, gate) = (app.app(&admitted), stop.clone(), Arc::clone(&gate));
+                    let source = peer.filter(|_| trusted_proxies.is_none());
+                    let Some(permit) = limiter.admit(source) else { continue };
+                    let has_proxy_header = trusted_proxies.is_some();
+                    let (app, stop, limiter) = (app.app(&permit), stop.clone(), Arc::clone(&limiter));
                     let certificates = certificates.clone();
                     current_handle().spawn(async move {
                         let serving = async {
-                            let stream = match is_proxied {
-                                true => introduced(stream, &admitted, &gate).await?,
+                            let stream = match has_proxy_header {
+                                true => read_proxy_header(stream, &permit, &limiter).await?,
                                 false => stream,
                             };
-                            if let Some(stream) = set_up(stream, certificates.as_deref(), &gate).await {
+                            if let Some(stream) = set_up(stream, certificates.as_deref(), &limiter).await {
                                 app.process_new(stream, &stop).await;
                             }
                             Some(())
                         };
-                        admitted.serve(serving).await;
+                        permit.serve(serving).await;
                     });
                 }
-                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    gate.metrics.refused("accept");
+                    limiter.metrics.refused("accept");
                     tracing::error!(%address, %error, "no connection can be accepted");
-                    sleep(AFTER_AN_ERROR).await;
+                    sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }
@@ -204,11 +205,11 @@ async fn is_set(stop: &mut ShutdownWatch) {
 }
 
 /// Whoever is connected already would be refused by the end of the socket.
-async fn rest(listener: &Listener) -> Option<std::io::Result<TcpStream>> {
+async fn drain_accept_queue(listener: &Listener) -> Option<std::io::Result<TcpStream>> {
     // Polls the socket once, and bypasses tokio's cooperative budget.
     yield_now().await;
     let accepted = unconstrained(listener.accept()).now_or_never()?;
-    accepted.as_ref().err().is_none_or(is_of_the_peer).then_some(accepted)
+    accepted.as_ref().err().is_none_or(concerns_one_connection).then_some(accepted)
 }
 
 fn peer(stream: &TcpStream) -> Option<IpAddr> {
@@ -216,39 +217,47 @@ fn peer(stream: &TcpStream) -> Option<IpAddr> {
 }
 
 /// Lets a balancer say who calls; `None` where it does not, or where there is no room for the caller.
-async fn introduced(stream: TcpStream, admitted: &Admitted, gate: &Gate) -> Option<TcpStream> {
-    let Ok(Some(stream)) = timeout(gate.limits.handshake, receive(stream)).await else {
-        gate.metrics.refused("proxy_protocol");
+async fn read_proxy_header(
+    stream: TcpStream,
+    permit: &ConnectionPermit,
+    limiter: &ConnectionLimiter,
+) -> Option<TcpStream> {
+    let Ok(Some(stream)) = timeout(limiter.limits.handshake, receive_header(stream)).await else {
+        limiter.metrics.refused("proxy_protocol");
         return None;
     };
-    admitted.comes_from(peer(&stream)).then_some(stream)
+    permit.set_source(peer(&stream)).then_some(stream)
 }
 
 /// Sets a connection up; `None` where its TLS is not to be had.
-async fn set_up(mut stream: TcpStream, certificates: Option<&Certificates>, gate: &Gate) -> Option<Stream> {
+async fn set_up(
+    mut stream: TcpStream,
+    certificates: Option<&ReloadableTls>,
+    limiter: &ConnectionLimiter,
+) -> Option<Stream> {
     // Without it an answer in two pieces waits for the peer's acknowledgement; a peer that is gone does not matter.
     let _ = stream.set_nodelay();
     let Some(certificates) = certificates else { return Some(Box::new(stream)) };
     let peer = peer(&stream);
-    match timeout(gate.limits.handshake, certificates.acceptor().tls_handshake(stream)).await {
+    match timeout(limiter.limits.handshake, certificates.acceptor().tls_handshake(stream)).await {
         Ok(Ok(stream)) => Some(Box::new(stream)),
         Ok(Err(error)) => {
-            gate.metrics.refused("tls");
+            limiter.metrics.refused("tls");
             tracing::info!(peer = peer.map(tracing::field::display), %error, "no TLS with a peer");
             None
         }
         Err(_) => {
-            gate.metrics.refused("tls_late");
+            limiter.metrics.refused("tls_late");
             None
         }
     }
 }
 
 /// Says whether it was one connection that failed (accept(2), "Error handling").
-fn is_of_the_peer(error: &std::io::Error) -> bool {
+fn concerns_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted)
 }
 
 /// Too many open files, for example: trying again at once would take a core.
-const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);

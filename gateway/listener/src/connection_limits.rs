@@ -1,4 +1,7 @@
-//! How many connections a listener takes, of all and of one source.
+//! Limits how many connections a listener has open, in total and from one source.
+//!
+//! A connection counts from before its TLS handshake, so that handshakes that never end are limited, too. A listener either
+//! refuses new connections when it is full, or closes an idle one in their place ([`WhenFull`]).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,141 +11,140 @@ use std::time::Duration;
 use kyc_telemetry::{ConnectionMetrics, Metrics};
 use tokio::sync::Notify;
 
-/// What the connections of one listener may take.
+/// The limits of one listener.
 #[derive(Clone, Copy, Debug)]
-pub struct GateLimits {
-    /// Connections that are open at a time.
+pub struct ConnectionLimits {
+    /// Open connections in total.
     pub connections: usize,
-    /// The same of one address, or of one IPv6 network of 64 bits.
+    /// Open connections from one IPv4 address or one IPv6 /64 network; `None`: no limit.
     pub per_source: Option<usize>,
-    /// The whole time for a TLS handshake.
+    /// The deadline of a TLS handshake, and of the header of the PROXY protocol.
     pub handshake: Duration,
     /// What happens to a new connection when the limits are reached.
     pub when_full: WhenFull,
 }
 
-/// What becomes of a new connection for which no place is free.
+/// What happens to a new connection when a limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// It is closed.
-    Refuse,
-    /// It gets the place of a connection that waits for its next request, if there is one: whoever opens connections
-    /// and sends nothing keeps nobody out. nginx does the same when its connections run out.
-    CloseWaiting,
+    /// The new connection is closed.
+    RefuseNew,
+    /// The connection that has been idle longest is closed, if there is an idle one: a client that opens connections and sends
+    /// nothing cannot lock others out. nginx does the same when its connections run out.
+    CloseIdle,
 }
 
-/// Counts the connections of one listener, from before their handshake to their end.
+/// Counts the connections of one listener, from before their handshake to their end, and enforces the limits.
 #[derive(Debug)]
-pub struct Gate {
-    pub(super) limits: GateLimits,
+pub struct ConnectionLimiter {
+    pub(super) limits: ConnectionLimits,
     pub(super) metrics: ConnectionMetrics,
-    places: Places,
+    connections: Connections,
 }
 
-type Places = Arc<Mutex<Taken>>;
+type Connections = Arc<Mutex<OpenConnections>>;
 
-/// The places that are taken.
+/// The connections that are open.
 #[derive(Debug, Default)]
-struct Taken {
-    /// Connections by a number that grows.
-    open: HashMap<u64, Place>,
-    /// How many each source has.
+struct OpenConnections {
+    /// By number; a smaller number is an older connection.
+    open: HashMap<u64, OpenConnection>,
+    /// How many each source has open.
     sources: HashMap<IpAddr, usize>,
     next: u64,
 }
 
 #[derive(Debug)]
-struct Place {
+struct OpenConnection {
     source: Option<IpAddr>,
-    state: State,
-    /// Says that the connection has to go.
-    taken_away: Arc<Notify>,
+    state: Activity,
+    /// Notified when the connection must be closed to make room.
+    evicted: Arc<Notify>,
 }
 
-/// What a connection does.
+/// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// It waits for the whole of its next request.
-    Waits,
-    /// It has a request that is worked on.
-    Works,
+enum Activity {
+    /// Waiting for the rest of a request head.
+    Idle,
+    /// Handling a request.
+    Busy,
 }
 
-/// A connection that was let in; its place is free again when this is dropped.
+/// Permission for one connection; dropping it frees the place.
 #[derive(Debug)]
-pub struct Admitted {
+pub struct ConnectionPermit {
     number: u64,
-    taken_away: Arc<Notify>,
-    places: Places,
-    limits: GateLimits,
+    evicted: Arc<Notify>,
+    connections: Connections,
+    limits: ConnectionLimits,
     metrics: ConnectionMetrics,
 }
 
-/// Lets whoever serves a connection say when it works on a request: a busy connection is not closed to make room for a
-/// new one.
+/// Marks one connection as busy or idle. A busy connection is never closed to make room for a new one.
 #[derive(Clone, Debug)]
 pub struct ConnectionActivity {
     number: u64,
-    places: Places,
+    connections: Connections,
 }
 
-/// A request that is being worked on; its connection waits again when this is dropped.
+/// Keeps a connection busy; it is idle again when this is dropped.
 #[derive(Debug)]
-pub struct Busy<'a>(&'a ConnectionActivity);
+pub struct BusyGuard<'a>(&'a ConnectionActivity);
 
-// === impl Gate ===
+// === impl ConnectionLimiter ===
 
-impl Gate {
+impl ConnectionLimiter {
     /// `listener`: the name that metrics count its connections under.
-    pub fn new(listener: &str, limits: GateLimits, metrics: &Metrics) -> Self {
-        Self { limits, metrics: metrics.listener(listener), places: Arc::default() }
+    pub fn new(listener: &str, limits: ConnectionLimits, metrics: &Metrics) -> Self {
+        Self { limits, metrics: metrics.listener(listener), connections: Arc::default() }
     }
 
     /// How many connections are open.
     pub fn open(&self) -> usize {
-        lock(&self.places).open.len()
+        lock(&self.connections).open.len()
     }
 
-    /// Lets a connection in, or counts why not.
-    pub fn admit(&self, peer: Option<IpAddr>) -> Option<Admitted> {
-        let mut places = lock(&self.places);
+    /// Admits a connection, or counts why it is refused. `peer` is `None` when the source is not known yet.
+    pub fn admit(&self, peer: Option<IpAddr>) -> Option<ConnectionPermit> {
+        let mut connections = lock(&self.connections);
         let source = peer.map(network);
-        if !places.has_room_for(source, self.limits, &self.metrics) {
+        if !connections.admits_source(source, self.limits, &self.metrics) {
             return None;
         }
-        if places.open.len() >= self.limits.connections
-            && !places.make_room(None, self.limits.when_full, &self.metrics)
+        if connections.open.len() >= self.limits.connections
+            && !connections.make_room(None, self.limits.when_full, &self.metrics)
         {
             self.metrics.refused("listener_full");
             return None;
         }
         if let Some(source) = source {
-            *places.sources.entry(source).or_default() += 1;
+            *connections.sources.entry(source).or_default() += 1;
         }
-        let (number, taken_away) = (places.next, Arc::new(Notify::new()));
-        places.next += 1;
-        places
+        let (number, evicted) = (connections.next, Arc::new(Notify::new()));
+        connections.next += 1;
+        connections
             .open
-            .insert(number, Place { source, state: State::Waits, taken_away: Arc::clone(&taken_away) });
+            .insert(number, OpenConnection { source, state: Activity::Idle, evicted: Arc::clone(&evicted) });
         self.metrics.opened();
-        Some(Admitted {
+        Some(ConnectionPermit {
             number,
-            taken_away,
-            places: Arc::clone(&self.places),
+            evicted,
+            connections: Arc::clone(&self.connections),
             limits: self.limits,
             metrics: self.metrics.clone(),
         })
     }
 }
 
-// === impl Taken ===
+// === impl OpenConnections ===
 
-impl Taken {
+impl OpenConnections {
     /// Says whether a source may have one more connection, or counts why not.
-    fn has_room_for(
+    fn admits_source(
         &mut self,
         source: Option<IpAddr>,
-        limits: GateLimits,
+        limits: ConnectionLimits,
         metrics: &ConnectionMetrics,
     ) -> bool {
         let (Some(limit), Some(source)) = (limits.per_source, source) else { return true };
@@ -154,27 +156,28 @@ impl Taken {
         true
     }
 
-    /// Takes the place of the connection that has waited longest: of `source`, or of the source that has most.
+    /// Takes the connection of the connection that has waited longest: of `source`, or of the source that has most.
     fn make_room(&mut self, source: Option<IpAddr>, when: WhenFull, metrics: &ConnectionMetrics) -> bool {
-        if when == WhenFull::Refuse {
+        if when == WhenFull::RefuseNew {
             return false;
         }
         let has = |source: Option<IpAddr>| source.and_then(|source| self.sources.get(&source)).copied();
-        let waiting = self.open.iter().filter(|(_, place)| place.state == State::Waits);
-        let candidates = waiting.filter(|(_, place)| source.is_none() || place.source == source);
-        let longest = candidates.max_by_key(|(number, place)| (has(place.source), u64::MAX - **number));
+        let waiting = self.open.iter().filter(|(_, connection)| connection.state == Activity::Idle);
+        let candidates = waiting.filter(|(_, connection)| source.is_none() || connection.source == source);
+        let longest =
+            candidates.max_by_key(|(number, connection)| (has(connection.source), u64::MAX - **number));
         let Some(number) = longest.map(|(number, _)| *number) else { return false };
-        if let Some(place) = self.leave(number) {
-            place.taken_away.notify_one();
+        if let Some(connection) = self.leave(number) {
+            connection.evicted.notify_one();
         }
         metrics.refused("displaced");
         true
     }
 
-    /// Frees a place; `None` when it was taken away before.
-    fn leave(&mut self, number: u64) -> Option<Place> {
-        let place = self.open.remove(&number)?;
-        if let Some(source) = place.source
+    /// Frees a connection; `None` when it was taken away before.
+    fn leave(&mut self, number: u64) -> Option<OpenConnection> {
+        let connection = self.open.remove(&number)?;
+        if let Some(source) = connection.source
             && let Some(open) = self.sources.get_mut(&source)
         {
             *open -= 1;
@@ -182,79 +185,79 @@ impl Taken {
                 self.sources.remove(&source);
             }
         }
-        Some(place)
+        Some(connection)
     }
 
     /// Notes what a connection does now.
-    fn set(&mut self, number: u64, state: State) {
-        if let Some(place) = self.open.get_mut(&number) {
-            place.state = state;
+    fn set(&mut self, number: u64, state: Activity) {
+        if let Some(connection) = self.open.get_mut(&number) {
+            connection.state = state;
         }
     }
 }
 
-// === impl Admitted ===
+// === impl ConnectionPermit ===
 
-impl Admitted {
+impl ConnectionPermit {
     /// Counts the connection for a source that is known only now; says whether there was room, or counts why not.
-    pub(super) fn comes_from(&self, source: Option<IpAddr>) -> bool {
+    pub(super) fn set_source(&self, source: Option<IpAddr>) -> bool {
         let Some(source) = source.map(network) else { return true };
-        let mut places = lock(&self.places);
-        if !places.has_room_for(Some(source), self.limits, &self.metrics) {
+        let mut connections = lock(&self.connections);
+        if !connections.admits_source(Some(source), self.limits, &self.metrics) {
             return false;
         }
-        if let Some(place) = places.open.get_mut(&self.number) {
-            place.source = Some(source);
-            *places.sources.entry(source).or_default() += 1;
+        if let Some(connection) = connections.open.get_mut(&self.number) {
+            connection.source = Some(source);
+            *connections.sources.entry(source).or_default() += 1;
         }
         true
     }
 
     /// For whoever serves the connection.
     pub fn activity(&self) -> ConnectionActivity {
-        ConnectionActivity { number: self.number, places: Arc::clone(&self.places) }
+        ConnectionActivity { number: self.number, connections: Arc::clone(&self.connections) }
     }
 
-    /// Serves the connection until its end, or until its place is taken away.
+    /// Serves the connection until it ends, or until it must make room for another one.
     pub async fn serve<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
-        if self.limits.when_full == WhenFull::Refuse {
+        if self.limits.when_full == WhenFull::RefuseNew {
             return Some(serving.await);
         }
         tokio::select! {
             served = serving => Some(served),
-            () = self.taken_away.notified() => None,
+            () = self.evicted.notified() => None,
         }
     }
 }
 
-impl Drop for Admitted {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.metrics.closed();
-        lock(&self.places).leave(self.number);
+        lock(&self.connections).leave(self.number);
     }
 }
 
 // === impl ConnectionActivity ===
 
 impl ConnectionActivity {
-    /// Marks the connection as busy with a request whose head is whole.
-    pub fn begin_request(&self) -> Busy<'_> {
-        lock(&self.places).set(self.number, State::Works);
-        Busy(self)
+    /// Marks the connection as busy, from the whole head of a request on.
+    pub fn begin_request(&self) -> BusyGuard<'_> {
+        lock(&self.connections).set(self.number, Activity::Busy);
+        BusyGuard(self)
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for BusyGuard<'_> {
     fn drop(&mut self) {
-        lock(&self.0.places).set(self.0.number, State::Waits);
+        lock(&self.0.connections).set(self.0.number, Activity::Idle);
     }
 }
 
-fn lock(places: &Places) -> MutexGuard<'_, Taken> {
-    places.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(connections: &Connections) -> MutexGuard<'_, OpenConnections> {
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Who has one address of an IPv6 network of 64 bits has all of them.
+/// The key that connections of one source share. Whoever has one address of an IPv6 /64 network has all of them.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

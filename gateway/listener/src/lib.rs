@@ -10,9 +10,11 @@ mod open_listeners;
 mod proxy_protocol;
 mod tls;
 
-pub use accept::{ConnectionApp, Endpoint, Lifetime, Listening, Shared};
+pub use accept::{ConnectionApp, Endpoint, Lifetime, ListenerService, SharedApp};
 pub use bound_socket::BoundSocket;
-pub use connection_limits::{Admitted, Busy, ConnectionActivity, Gate, GateLimits, WhenFull};
+pub use connection_limits::{
+    BusyGuard, ConnectionActivity, ConnectionLimiter, ConnectionLimits, ConnectionPermit, WhenFull,
+};
 pub use open_listeners::OpenListeners;
-pub use proxy_protocol::Balancers;
-pub use tls::{Certificates, Renewal, TlsFiles, TlsProblem};
+pub use proxy_protocol::TrustedProxies;
+pub use tls::{CertificateReload, ReloadableTls, TlsFiles, TlsProblem};

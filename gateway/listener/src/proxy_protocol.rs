@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 
 /// The balancers in front of a listener.
 #[derive(Clone, Debug)]
-pub struct Balancers {
+pub struct TrustedProxies {
     trusted: Networks,
 }
 
@@ -31,22 +31,22 @@ enum Header {
     Invalid,
 }
 
-// === impl Balancers ===
+// === impl TrustedProxies ===
 
-impl Balancers {
+impl TrustedProxies {
     /// `trusted`: the networks whose headers are believed.
     pub fn new(trusted: Networks) -> Self {
         Self { trusted }
     }
 
     /// Says whether a peer's header is to be believed.
-    pub(super) fn include(&self, peer: Option<IpAddr>) -> bool {
+    pub(super) fn contains(&self, peer: Option<IpAddr>) -> bool {
         peer.is_some_and(|peer| self.trusted.contains(peer))
     }
 }
 
 /// Reads the header and gives the connection the address of its caller; `None` without a valid one.
-pub(super) async fn receive(mut stream: TcpStream) -> Option<TcpStream> {
+pub(super) async fn receive_header(mut stream: TcpStream) -> Option<TcpStream> {
     let mut buffer = [0; MAX_LENGTH];
     let mut read = 0;
     loop {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::built_in;
 
 /// Reads and checks a configuration; whatever is wrong with it is told.
@@ -12,8 +12,8 @@ use crate::plugins::built_in::built_in;
 ///
 /// When neither settings nor a problem come out.
 pub fn configuration(text: &str) {
-    let Ok(instruments) = Instruments::new() else { return };
-    let read = config::load_text(text, Path::new("/nowhere/gateway.toml"), &built_in(), &instruments);
+    let Ok(build_context) = BuildContext::new() else { return };
+    let read = config::load_text(text, Path::new("/nowhere/gateway.toml"), &built_in(), &build_context);
     if let Err(problems) = read {
         assert!(!problems.to_string().is_empty(), "refused without a reason");
     }

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName};
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 
-use crate::printable::is_steering;
+use crate::printable::is_terminal_control;
 
 /// The words of the header `x-admin-reason`: 1 to 500 characters that can be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Reason {
         if text.chars().count() > MAX_REASON {
             return Err(ReasonError::TooLong);
         }
-        if text.chars().any(is_steering) {
+        if text.chars().any(is_terminal_control) {
             return Err(ReasonError::Unprintable);
         }
         if text.chars().all(is_invisible) {

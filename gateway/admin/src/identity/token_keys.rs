@@ -9,16 +9,16 @@ use kyc_plugin_api::{Background, BackgroundContext};
 use kyc_tokens::Keys;
 
 /// The keys of all providers.
-pub struct OperatorKeys(pub Vec<Arc<Keys>>);
+pub struct OperatorTokenKeys(pub Vec<Arc<Keys>>);
 
-impl fmt::Debug for OperatorKeys {
+impl fmt::Debug for OperatorTokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OperatorKeys").finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl Background for OperatorKeys {
+impl Background for OperatorTokenKeys {
     fn name(&self) -> &'static str {
         "operators' token keys"
     }

@@ -1,12 +1,12 @@
 use super::*;
 
-fn gate(connections: usize, per_source: Option<usize>) -> Gate {
-    with(connections, per_source, WhenFull::Refuse)
+fn gate(connections: usize, per_source: Option<usize>) -> ConnectionLimiter {
+    with(connections, per_source, WhenFull::RefuseNew)
 }
 
-fn with(connections: usize, per_source: Option<usize>, when_full: WhenFull) -> Gate {
-    let limits = GateLimits { connections, per_source, handshake: Duration::from_secs(1), when_full };
-    Gate::new("main", limits, &Metrics::new().unwrap())
+fn with(connections: usize, per_source: Option<usize>, when_full: WhenFull) -> ConnectionLimiter {
+    let limits = ConnectionLimits { connections, per_source, handshake: Duration::from_secs(1), when_full };
+    ConnectionLimiter::new("main", limits, &Metrics::new().unwrap())
 }
 
 fn peer(address: &str) -> Option<IpAddr> {
@@ -39,37 +39,37 @@ fn each_source_has_its_own_places() {
         ("2001:db8:0:1::1", true),
     ];
 
-    let admitted = rows.map(|(address, _)| gate.admit(peer(address)));
+    let permit = rows.map(|(address, _)| gate.admit(peer(address)));
 
-    assert_eq!(admitted.each_ref().map(Option::is_some), rows.map(|(_, expected)| expected));
-    drop(admitted);
-    assert!(lock(&gate.places).sources.is_empty(), "nothing is kept of who is gone");
+    assert_eq!(permit.each_ref().map(Option::is_some), rows.map(|(_, expected)| expected));
+    drop(permit);
+    assert!(lock(&gate.connections).sources.is_empty(), "nothing is kept of who is gone");
 }
 
 #[tokio::test]
 async fn a_newcomer_gets_the_place_of_who_waits_longest_where_most_are() {
-    let gate = with(4, Some(3), WhenFull::CloseWaiting);
+    let gate = with(4, Some(3), WhenFull::CloseIdle);
     let most = ["192.0.2.1"; 3].map(|address| gate.admit(peer(address)).unwrap());
     let works = gate.admit(peer("192.0.2.2")).unwrap();
-    lock(&gate.places).set(works.number, State::Works);
-    lock(&gate.places).set(most[0].number, State::Works);
+    lock(&gate.connections).set(works.number, Activity::Busy);
+    lock(&gate.connections).set(most[0].number, Activity::Busy);
 
     let newcomer = gate.admit(peer("192.0.2.3"));
 
     assert!(newcomer.is_some());
-    let left = most.each_ref().map(|admitted| lock(&gate.places).open.contains_key(&admitted.number));
+    let left = most.each_ref().map(|permit| lock(&gate.connections).open.contains_key(&permit.number));
     assert_eq!(left, [true, false, true], "not the one that works, and of the others the oldest");
     assert_eq!(most[1].serve(std::future::pending::<()>()).await, None);
     drop(most);
-    assert_eq!(gate.open(), 2, "a place that was taken away is not freed twice");
+    assert_eq!(gate.open(), 2, "a connection that was taken away is not freed twice");
 }
 
 #[tokio::test]
 async fn who_works_is_never_displaced() {
-    let gate = with(2, Some(1), WhenFull::CloseWaiting);
+    let gate = with(2, Some(1), WhenFull::CloseIdle);
     let held = ["192.0.2.1", "192.0.2.2"].map(|address| gate.admit(peer(address)).unwrap());
-    for admitted in &held {
-        lock(&gate.places).set(admitted.number, State::Works);
+    for permit in &held {
+        lock(&gate.connections).set(permit.number, Activity::Busy);
     }
 
     let refused = ["192.0.2.1", "192.0.2.3"].map(|address| gate.admit(peer(address)).is_none());
@@ -79,9 +79,9 @@ async fn who_works_is_never_displaced() {
 
 #[test]
 fn a_connection_is_busy_from_the_head_of_a_request_to_its_answer() {
-    let gate = with(1, None, WhenFull::CloseWaiting);
-    let admitted = gate.admit(None).unwrap();
-    let activity = admitted.activity();
+    let gate = with(1, None, WhenFull::CloseIdle);
+    let permit = gate.admit(None).unwrap();
+    let activity = permit.activity();
 
     let busy = activity.begin_request();
     let during = gate.admit(None).is_some();

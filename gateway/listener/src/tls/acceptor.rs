@@ -11,13 +11,13 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use tokio_rustls::TlsAcceptor;
 
-use crate::tls::client_names::Names;
-use crate::tls::client_verification::Callers;
-use crate::tls::files::{Part, TlsFiles, TlsProblem, both};
-use crate::tls::server_certificate::Server;
+use crate::tls::client_names::ClientNames;
+use crate::tls::client_verification::ClientVerification;
+use crate::tls::files::{CertificatePart, TlsFiles, TlsProblem, both};
+use crate::tls::server_certificate::ServerCertificate;
 
 /// What new connections of one listener are set up with.
-pub struct Certificates {
+pub struct ReloadableTls {
     pub(super) listener: String,
     pub(super) files: TlsFiles,
     pub(super) acceptor: ArcSwap<Acceptor>,
@@ -33,15 +33,19 @@ impl TlsFiles {
     ///
     /// Everything that is wrong.
     pub fn check(&self) -> Result<Vec<TlsProblem>, Vec<TlsProblem>> {
-        let ((_, server), (_, callers)) = both(self.load::<Server>(), self.load::<Callers>())?;
+        let ((_, server), (_, callers)) =
+            both(self.load::<ServerCertificate>(), self.load::<ClientVerification>())?;
         let now = SystemTime::now();
         Ok([server.problems(self, now), callers.problems(self, now)].concat())
     }
 }
 
 /// What new connections are set up with.
-pub(super) fn acceptor(server: &Server, callers: &Callers) -> Result<Acceptor, Vec<TlsProblem>> {
-    let mut settings = TlsSettings::with_callbacks(Box::new(Names { issuer: callers.issuer.clone() }))
+pub(super) fn acceptor(
+    server: &ServerCertificate,
+    callers: &ClientVerification,
+) -> Result<Acceptor, Vec<TlsProblem>> {
+    let mut settings = TlsSettings::with_callbacks(Box::new(ClientNames { issuer: callers.issuer.clone() }))
         .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
     settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&server.key))));
     if let Some(verifier) = &callers.verifier {
@@ -61,15 +65,15 @@ pub(super) fn acceptor(server: &Server, callers: &Callers) -> Result<Acceptor, V
     Ok(made)
 }
 
-// === impl Certificates ===
+// === impl ReloadableTls ===
 
-impl fmt::Debug for Certificates {
+impl fmt::Debug for ReloadableTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificates").field("listener", &self.listener).finish_non_exhaustive()
     }
 }
 
-impl Certificates {
+impl ReloadableTls {
     /// What `acceptor` gives is made of the files as they are now.
     pub(crate) fn acceptor(&self) -> Arc<Acceptor> {
         self.acceptor.load_full()

@@ -13,13 +13,13 @@ use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Keeps with each TLS connection who its verified certificate names.
-pub(super) struct Names {
+pub(super) struct ClientNames {
     /// What the configuration calls the authorities.
     pub(super) issuer: Option<Arc<str>>,
 }
 
 #[async_trait]
-impl TlsAccept for Names {
+impl TlsAccept for ClientNames {
     async fn handshake_complete_callback(&self, tls: &TlsRef) -> Option<Arc<dyn Any + Send + Sync>> {
         let certificate = Arc::new(read(tls.peer_certificate_der()?, self.issuer.clone())?);
         Some(Arc::new(certificate))

@@ -8,12 +8,12 @@ use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use crate::tls::files::{CLIENT_CA, Contents, Part, TlsFiles, TlsProblem, read};
+use crate::tls::files::{CLIENT_CA, CertificatePart, Contents, TlsFiles, TlsProblem, read};
 use crate::tls::revocation::{Authority, CLIENT_CRLS, List, Revocation};
 use crate::tls::x509::read_all;
 
 /// What checks the certificates of callers.
-pub(super) struct Callers {
+pub(super) struct ClientVerification {
     /// None: no certificate is asked for.
     pub(super) verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// What the authorities are called.
@@ -22,16 +22,16 @@ pub(super) struct Callers {
     lists: Vec<List>,
 }
 
-// === impl Callers ===
+// === impl ClientVerification ===
 
-impl Callers {
+impl ClientVerification {
     /// When the first revocation list should have been replaced, in Unix seconds.
     pub(super) fn next_list(&self) -> Option<i64> {
         self.lists.iter().map(|list| list.validity.until).min()
     }
 }
 
-impl Part for Callers {
+impl CertificatePart for ClientVerification {
     const FILES: &'static str = "client authority and revocation files";
 
     fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>> {
@@ -69,7 +69,7 @@ impl Part for Callers {
     }
     /// A list must not become older, or go while its authority stays: what it revoked would be let in again, or everybody
     /// refused.
-    fn takes_back(&self, used: &Self) -> Vec<TlsProblem> {
+    fn rollback_problems(&self, used: &Self) -> Vec<TlsProblem> {
         let newest = |lists: &[List], issuer: &[u8]| {
             lists.iter().filter(|list| list.issuer == issuer).map(|list| list.validity.from).max()
         };
@@ -86,7 +86,12 @@ impl Part for Callers {
     }
 }
 
-fn callers(path: &Path, pem: &[u8], files: &TlsFiles, revocation: Revocation) -> Result<Callers, TlsProblem> {
+fn callers(
+    path: &Path,
+    pem: &[u8],
+    files: &TlsFiles,
+    revocation: Revocation,
+) -> Result<ClientVerification, TlsProblem> {
     let problem =
         |reason: String| TlsProblem { key: CLIENT_CA, reason: format!("{}: {reason}", path.display()) };
     let mut roots = RootCertStore::empty();
@@ -100,5 +105,5 @@ fn callers(path: &Path, pem: &[u8], files: &TlsFiles, revocation: Revocation) ->
     let builder = if files.client_optional { builder.allow_unauthenticated() } else { builder };
     let built = builder.build().map_err(|error| problem(error.to_string()))?;
     let issuer = files.client_ca_name.clone();
-    Ok(Callers { verifier: Some(built), issuer, authorities, lists: revocation.known })
+    Ok(ClientVerification { verifier: Some(built), issuer, authorities, lists: revocation.known })
 }

@@ -39,7 +39,7 @@ pub(super) struct Contents(pub(super) Vec<Zeroizing<Vec<u8>>>);
 
 /// What is read and judged apart from the other part: a certificate that cannot be used must not keep a new revocation list
 /// from being used, nor the other way round.
-pub(super) trait Part: Sized {
+pub(super) trait CertificatePart: Sized {
     /// What the log calls the files.
     const FILES: &'static str;
 
@@ -61,7 +61,7 @@ pub(super) trait Part: Sized {
     fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem>;
 
     /// Says what it would take back of the part in use.
-    fn takes_back(&self, _used: &Self) -> Vec<TlsProblem> {
+    fn rollback_problems(&self, _used: &Self) -> Vec<TlsProblem> {
         Vec::new()
     }
 }
@@ -70,7 +70,7 @@ pub(super) trait Part: Sized {
 
 impl TlsFiles {
     /// Reads and decodes one part.
-    pub(super) fn load<P: Part>(&self) -> Result<(Contents, P), Vec<TlsProblem>> {
+    pub(super) fn load<P: CertificatePart>(&self) -> Result<(Contents, P), Vec<TlsProblem>> {
         let contents = P::read(self)?;
         let part = P::decode(self, &contents)?;
         Ok((contents, part))

@@ -9,6 +9,6 @@ mod revocation;
 mod server_certificate;
 mod x509;
 
-pub use acceptor::Certificates;
+pub use acceptor::ReloadableTls;
 pub use files::{TlsFiles, TlsProblem};
-pub use reload::Renewal;
+pub use reload::CertificateReload;

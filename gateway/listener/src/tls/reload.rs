@@ -15,31 +15,31 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::tls::acceptor::{Certificates, acceptor};
-use crate::tls::client_verification::Callers;
-use crate::tls::files::{Contents, Part, TlsFiles, TlsProblem, both};
-use crate::tls::server_certificate::Server;
+use crate::tls::acceptor::{ReloadableTls, acceptor};
+use crate::tls::client_verification::ClientVerification;
+use crate::tls::files::{CertificatePart, Contents, TlsFiles, TlsProblem, both};
+use crate::tls::server_certificate::ServerCertificate;
 
 /// Looks at the files of all listeners from time to time.
-pub struct Renewal {
-    watched: Vec<Watched>,
+pub struct CertificateReload {
+    watched: Vec<WatchedFiles>,
     every: Duration,
 }
 
-struct Watched {
-    certificates: Arc<Certificates>,
+struct WatchedFiles {
+    certificates: Arc<ReloadableTls>,
     state: Mutex<State>,
 }
 
 struct State {
-    server: Used<Server>,
-    callers: Used<Callers>,
+    server: InUse<ServerCertificate>,
+    callers: InUse<ClientVerification>,
     /// Whether the acceptor is not of the parts that are used.
     is_stale: bool,
 }
 
 /// A part that is in use, and its files.
-struct Used<P> {
+struct InUse<P> {
     part: P,
     /// What the files held when they were looked at last.
     seen: Contents,
@@ -51,7 +51,7 @@ struct Used<P> {
 
 /// What a look at the files of a part has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+enum CheckResult {
     /// What is in use.
     Same,
     /// Something better, which is in use now.
@@ -60,15 +60,15 @@ enum Found {
     Refused,
 }
 
-// === impl Renewal ===
+// === impl CertificateReload ===
 
-impl fmt::Debug for Renewal {
+impl fmt::Debug for CertificateReload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Renewal").field("every", &self.every).finish_non_exhaustive()
     }
 }
 
-impl Renewal {
+impl CertificateReload {
     /// Looks at the files each time that `every` is over.
     pub fn new(every: Duration) -> Self {
         Self { watched: Vec::new(), every }
@@ -84,17 +84,19 @@ impl Renewal {
         listener: &str,
         files: TlsFiles,
         metrics: &Metrics,
-    ) -> Result<Arc<Certificates>, Vec<TlsProblem>> {
-        let (server, callers) = both(Used::<Server>::load(&files), Used::<Callers>::load(&files))?;
+    ) -> Result<Arc<ReloadableTls>, Vec<TlsProblem>> {
+        let (server, callers) =
+            both(InUse::<ServerCertificate>::load(&files), InUse::<ClientVerification>::load(&files))?;
         let made = acceptor(&server.part, &callers.part)?;
         let metrics = metrics.listener(listener);
         metrics.certificate_expires(server.part.leaf.until);
         metrics.certificate_files_refused(false);
         metrics.revocation_lists_expire(callers.part.next_list());
         let acceptor = ArcSwap::from_pointee(made);
-        let certificates = Arc::new(Certificates { listener: listener.to_owned(), files, acceptor, metrics });
+        let certificates =
+            Arc::new(ReloadableTls { listener: listener.to_owned(), files, acceptor, metrics });
         let state = Mutex::new(State { server, callers, is_stale: false });
-        self.watched.push(Watched { certificates: Arc::clone(&certificates), state });
+        self.watched.push(WatchedFiles { certificates: Arc::clone(&certificates), state });
         Ok(certificates)
     }
 
@@ -105,7 +107,7 @@ impl Renewal {
 }
 
 #[async_trait]
-impl BackgroundService for Renewal {
+impl BackgroundService for CertificateReload {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         let mut look = interval(self.every);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -118,17 +120,17 @@ impl BackgroundService for Renewal {
     }
 }
 
-// === impl Watched ===
+// === impl WatchedFiles ===
 
-impl Watched {
+impl WatchedFiles {
     /// Takes what changed.
     fn look(&self, now: SystemTime) {
-        let Certificates { listener, files, acceptor: used, metrics } = &*self.certificates;
+        let ReloadableTls { listener, files, acceptor: used, metrics } = &*self.certificates;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let server = state.server.look(listener, files, now);
         let callers = state.callers.look(listener, files, now);
-        state.is_stale |= server == Found::New || callers == Found::New;
-        let mut is_refused = server == Found::Refused || callers == Found::Refused;
+        state.is_stale |= server == CheckResult::New || callers == CheckResult::New;
+        let mut is_refused = server == CheckResult::Refused || callers == CheckResult::Refused;
         if state.is_stale {
             match acceptor(&state.server.part, &state.callers.part) {
                 Ok(made) => {
@@ -141,7 +143,7 @@ impl Watched {
                 }
                 Err(problems) => {
                     is_refused = true;
-                    refuse(listener, Server::FILES, "cannot be used", &problems);
+                    refuse(listener, ServerCertificate::FILES, "cannot be used", &problems);
                 }
             }
         }
@@ -149,27 +151,27 @@ impl Watched {
     }
 }
 
-// === impl Used ===
+// === impl InUse ===
 
-impl<P: Part> Used<P> {
+impl<P: CertificatePart> InUse<P> {
     fn load(files: &TlsFiles) -> Result<Self, Vec<TlsProblem>> {
         let (seen, part) = files.load()?;
         Ok(Self { part, seen, is_refused: false, is_waiting: false })
     }
 
     /// Takes what changed. What is refused is logged once, and what was used before stays.
-    fn look(&mut self, listener: &str, files: &TlsFiles, now: SystemTime) -> Found {
+    fn look(&mut self, listener: &str, files: &TlsFiles, now: SystemTime) -> CheckResult {
         let contents = match P::read(files) {
             Ok(contents) => contents,
             // Files that are replaced are gone for a moment.
             Err(problems) => {
                 refuse(listener, P::FILES, "cannot be read", &problems);
-                return Found::Refused;
+                return CheckResult::Refused;
             }
         };
         let is_new = contents != self.seen;
         if !is_new && !self.is_waiting {
-            return if self.is_refused { Found::Refused } else { Found::Same };
+            return if self.is_refused { CheckResult::Refused } else { CheckResult::Same };
         }
         let decoded = P::decode(files, &contents);
         self.seen = contents;
@@ -179,7 +181,7 @@ impl<P: Part> Used<P> {
             Err(problems) => {
                 self.is_refused = true;
                 refuse(listener, P::FILES, "cannot be used", &problems);
-                return Found::Refused;
+                return CheckResult::Refused;
             }
         };
         let problems = part.problems(files, now);
@@ -188,16 +190,16 @@ impl<P: Part> Used<P> {
             if is_new {
                 refuse(listener, P::FILES, "are not valid now", &problems);
             }
-            return Found::Refused;
+            return CheckResult::Refused;
         }
-        let problems = part.takes_back(&self.part);
+        let problems = part.rollback_problems(&self.part);
         if !problems.is_empty() {
             self.is_refused = true;
             refuse(listener, P::FILES, "would take back what was revoked", &problems);
-            return Found::Refused;
+            return CheckResult::Refused;
         }
         self.part = part;
-        Found::New
+        CheckResult::New
     }
 }
 

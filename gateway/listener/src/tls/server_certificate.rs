@@ -9,18 +9,18 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::tls::files::{CERTIFICATE, Contents, KEY, Part, TlsFiles, TlsProblem, both, read};
+use crate::tls::files::{CERTIFICATE, CertificatePart, Contents, KEY, TlsFiles, TlsProblem, both, read};
 use crate::tls::x509::{Validity, read_all};
 
 /// What the gateway proves itself with.
-pub(super) struct Server {
+pub(super) struct ServerCertificate {
     pub(super) key: Arc<CertifiedKey>,
     pub(super) leaf: Validity,
 }
 
-// === impl Server ===
+// === impl ServerCertificate ===
 
-impl Part for Server {
+impl CertificatePart for ServerCertificate {
     const FILES: &'static str = "certificate files";
 
     fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>> {

@@ -9,33 +9,33 @@ use kyc_tenants::Tenants;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
-use crate::lifecycle::unfinished_work::UnderWay;
+use crate::lifecycle::unfinished_work::UnfinishedWork;
 
 /// One plugin's work.
-pub(crate) struct Work {
+pub(crate) struct BackgroundWork {
     background: Arc<dyn Background>,
     tenants: Tenants,
     drain: Duration,
-    under_way: UnderWay,
+    unfinished: UnfinishedWork,
 }
 
-// === impl Work ===
+// === impl BackgroundWork ===
 
-impl Work {
+impl BackgroundWork {
     pub(crate) fn new(
         background: Arc<dyn Background>,
         tenants: Tenants,
         drain: Duration,
-        under_way: &UnderWay,
+        unfinished: &UnfinishedWork,
     ) -> Self {
-        Self { background, tenants, drain, under_way: under_way.with_one_more() }
+        Self { background, tenants, drain, unfinished: unfinished.with_one_more() }
     }
 }
 
 #[async_trait]
-impl BackgroundService for Work {
+impl BackgroundService for BackgroundWork {
     async fn start(&self, shutdown: ShutdownWatch) {
-        let _ended = self.under_way.ends();
+        let _ended = self.unfinished.ends();
         let (tenants, drain) = (self.tenants.clone(), self.drain);
         self.background
             .run(BackgroundContext { tenants: TenantSnapshots::new(move || tenants.load()), shutdown, drain })

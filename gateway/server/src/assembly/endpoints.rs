@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_admin::{
-    Access, Admin, AdminConnections, AtSocket, Dispatcher, Draft, Hosts, LISTENER as SOCKET, Readiness,
-    Scheme, Services,
+    Access, Admin, AdminConnections, AdminSocket, Dispatcher, Hosts, LISTENER as SOCKET, Readiness, Scheme,
+    Services, UnpublishedSocket,
 };
 use kyc_listener::{
-    BoundSocket, Certificates, Endpoint, Gate, GateLimits, Renewal, Shared, TlsFiles, WhenFull,
+    BoundSocket, CertificateReload, ConnectionLimiter, ConnectionLimits, Endpoint, ReloadableTls, SharedApp,
+    TlsFiles, WhenFull,
 };
 use kyc_model::RequestId;
 use kyc_plugin_api::{Connection, Ctx};
@@ -23,7 +24,7 @@ use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
 
 /// The proxy as a listener serves it.
-pub(crate) type Proxied = Shared<ConnectionGuard<Proxy>>;
+pub(crate) type Proxied = SharedApp<ConnectionGuard<Proxy>>;
 
 /// Puts the proxy behind the sockets of all listeners.
 ///
@@ -35,13 +36,13 @@ pub(crate) fn proxied_all(
     conf: &Arc<ServerConf>,
     tenants: &Tenants,
     metrics: &Metrics,
-    renewal: &mut Renewal,
+    certificate_reload: &mut CertificateReload,
 ) -> Result<Vec<Endpoint<Proxied>>, StartError> {
     // A tenant's calls count together, wherever they come in.
     let guards = Arc::new(CallLimiters::new(metrics));
     listeners
         .map(|(listener, socket)| {
-            proxied(listener, socket, conf, tenants, (metrics, Arc::clone(&guards)), renewal)
+            proxied(listener, socket, conf, tenants, (metrics, Arc::clone(&guards)), certificate_reload)
         })
         .collect()
 }
@@ -53,9 +54,9 @@ fn proxied(
     conf: &Arc<ServerConf>,
     tenants: &Tenants,
     (metrics, guards): (&Metrics, Arc<CallLimiters>),
-    renewal: &mut Renewal,
+    certificate_reload: &mut CertificateReload,
 ) -> Result<Endpoint<Proxied>, StartError> {
-    let certificates = certificates(&listener.name, listener.tls, metrics, renewal)?;
+    let certificates = certificates(&listener.name, listener.tls, metrics, certificate_reload)?;
     let snapshot = tenants.clone();
     let name: Arc<str> = listener.name.as_str().into();
     let begin = move || {
@@ -71,10 +72,10 @@ fn proxied(
     let proxy = Proxy::new(listener.routes, begin, metrics.clone(), settings, protocol, guards);
     Ok(Endpoint {
         socket,
-        gate: Arc::new(Gate::new(&listener.name, listener.gate, metrics)),
-        balancers: listener.balancers,
+        limiter: Arc::new(ConnectionLimiter::new(&listener.name, listener.limiter, metrics)),
+        trusted_proxies: listener.trusted_proxies,
         certificates,
-        app: Shared(Arc::new(ConnectionGuard::new(proxy, &listener.proxy, &listener.name, metrics))),
+        app: SharedApp(Arc::new(ConnectionGuard::new(proxy, &listener.proxy, &listener.name, metrics))),
     })
 }
 
@@ -82,7 +83,7 @@ fn proxied(
 pub(crate) struct AdminSide {
     /// Probes and metrics, then operations where they have an address of their own.
     pub(crate) endpoints: Vec<Endpoint<AdminConnections>>,
-    pub(crate) socket: Option<AtSocket>,
+    pub(crate) socket: Option<AdminSocket>,
 }
 
 /// Puts probes, metrics and operations behind their sockets, with the same guards as the proxy.
@@ -95,7 +96,7 @@ pub(crate) fn admin(
     (probes, own): (BoundSocket, Option<BoundSocket>),
     (metrics, readiness): (&Metrics, &Readiness),
     services: &Services,
-    renewal: &mut Renewal,
+    certificate_reload: &mut CertificateReload,
 ) -> Result<AdminSide, StartError> {
     let desk = |access| Dispatcher::new(services.clone(), access);
     let by_login = match settings.logins.is_empty() {
@@ -110,7 +111,7 @@ pub(crate) fn admin(
         (Place::At(_, tls), Some(socket)) => {
             let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
             let hosts = Hosts::new(socket.address(), settings.hosts, scheme);
-            let certificates = certificates("operations", tls, metrics, renewal)?;
+            let certificates = certificates("operations", tls, metrics, certificate_reload)?;
             let admin = Admin::operations(desk(by_login), Some(hosts));
             endpoints.push(admin_endpoint("operations", admin, socket, certificates, metrics));
         }
@@ -120,10 +121,10 @@ pub(crate) fn admin(
     let socket = match settings.socket {
         Some((path, mode)) => {
             let failed = |source| StartError::AdminSocket { path: path.clone(), source };
-            let draft = Draft::make(&path, mode).map_err(failed)?;
+            let draft = UnpublishedSocket::make(&path, mode).map_err(failed)?;
             let admin = Admin::operations(desk(Access::Open("socket")), None);
-            let gate = Gate::new(SOCKET, SOCKET_LIMITS, metrics);
-            Some(AtSocket::new(draft, admin, gate, &ADMIN, metrics))
+            let limiter = ConnectionLimiter::new(SOCKET, SOCKET_LIMITS, metrics);
+            Some(AdminSocket::new(draft, admin, limiter, &ADMIN, metrics))
         }
         None => None,
     };
@@ -134,13 +135,13 @@ fn admin_endpoint(
     name: &str,
     admin: Admin,
     socket: BoundSocket,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Option<Arc<ReloadableTls>>,
     metrics: &Metrics,
 ) -> Endpoint<AdminConnections> {
     Endpoint {
         socket,
-        gate: Arc::new(Gate::new(name, ADMIN_LIMITS, metrics)),
-        balancers: None,
+        limiter: Arc::new(ConnectionLimiter::new(name, ADMIN_LIMITS, metrics)),
+        trusted_proxies: None,
         certificates,
         app: AdminConnections::new(admin, &ADMIN, name, metrics),
     }
@@ -151,10 +152,10 @@ fn certificates(
     name: &str,
     tls: Option<TlsFiles>,
     metrics: &Metrics,
-    renewal: &mut Renewal,
-) -> Result<Option<Arc<Certificates>>, StartError> {
+    certificate_reload: &mut CertificateReload,
+) -> Result<Option<Arc<ReloadableTls>>, StartError> {
     let Some(files) = tls else { return Ok(None) };
-    let watched = renewal.watch(name, files, metrics).map_err(|problems| {
+    let watched = certificate_reload.watch(name, files, metrics).map_err(|problems| {
         let reason = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         StartError::Tls { name: name.to_owned(), reason }
     })?;
@@ -189,15 +190,16 @@ const ADMIN_HEAD: Duration = Duration::from_secs(5);
 
 /// Probes, scrapers and operators, none of whom can keep the others out: probes and scrapers send their head at once, so
 /// that a place for them is always found among connections that send nothing.
-const ADMIN_LIMITS: GateLimits = GateLimits {
+const ADMIN_LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 256,
     per_source: Some(64),
     handshake: ADMIN_HEAD,
-    when_full: WhenFull::CloseWaiting,
+    when_full: WhenFull::CloseIdle,
 };
 
 /// Operators at the admin socket: everybody there is the same source.
-const SOCKET_LIMITS: GateLimits = GateLimits { connections: 64, per_source: None, ..ADMIN_LIMITS };
+const SOCKET_LIMITS: ConnectionLimits =
+    ConnectionLimits { connections: 64, per_source: None, ..ADMIN_LIMITS };
 
 /// How long the admin listener waits; what it does not read or keep is zero.
 static ADMIN: ProxySettings = ProxySettings {

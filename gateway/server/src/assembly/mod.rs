@@ -11,15 +11,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use background_services::Work;
+use background_services::BackgroundWork;
 use delivery::DeliveryWork;
 use endpoints::{AdminSide, Proxied};
 use kyc_admin::{
-    ApiPage, Audit, AuditFile, AuditPages, EventPages, KnownSecrets, Operation, OperatorKeys, Proof,
+    ApiPage, Audit, AuditFile, AuditPages, EventPages, KnownSecrets, Operation, OperatorTokenKeys, Proof,
     Readiness, Services, TenantPages,
 };
 use kyc_events::{AuditLog, StoredAudit};
-use kyc_listener::{Endpoint, Lifetime, Listening, Renewal};
+use kyc_listener::{CertificateReload, Endpoint, Lifetime, ListenerService};
 use kyc_plugin_api::Background;
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
@@ -29,35 +29,35 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use sockets::Sockets;
 use start_error::StartError;
-use tenant_refresh::Refresh;
+use tenant_refresh::TenantRefresh;
 use tokio::sync::watch;
 
 use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
 use crate::lifecycle::drain::Drain;
-use crate::lifecycle::handover::Inherited;
+use crate::lifecycle::handover::InheritedSockets;
 use crate::lifecycle::signals::Signals;
-use crate::lifecycle::startup_notification::Announcement;
-use crate::lifecycle::startup_progress::Serving;
-use crate::lifecycle::unfinished_work::UnderWay;
+use crate::lifecycle::startup_notification::StartupNotification;
+use crate::lifecycle::startup_progress::StartupProgress;
+use crate::lifecycle::unfinished_work::UnfinishedWork;
 use crate::lifecycle::{executable, hardening, runtime};
-use crate::plugins::build_context::Instruments;
-use crate::serilog::Logging;
+use crate::plugins::build_context::BuildContext;
+use crate::serilog::SerilogWatcher;
 
 /// Serves until a signal ends the process.
 ///
 /// # Errors
 ///
 /// [`StartError`]; nothing was served then.
-pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<Infallible, StartError> {
+pub(crate) fn serve(mut settings: Settings, build_context: BuildContext) -> Result<Infallible, StartError> {
     let records = records(&settings);
     if let Some(delivery) = settings.delivery.filter(|_| settings.delivers) {
         settings.offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
         settings.offers.operations.push(Arc::new(EventPages::new(delivery)));
     }
-    let (program, mut inherited) = (executable::path(), Inherited::from_env());
+    let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
     let sinks = settings.log.sinks.clone();
-    let log = begin(settings.log, &instruments)?;
-    let Instruments { metrics, tenants, .. } = instruments;
+    let log = begin(settings.log, &build_context)?;
+    let BuildContext { metrics, tenants, .. } = build_context;
     let readiness = Readiness::new(
         tenants.clone(),
         metrics.clone(),
@@ -70,18 +70,20 @@ pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<
     prepare(&settings.offers.backgrounds)?;
     let signals = Signals::take().map_err(StartError::Signals)?;
     let sockets = Sockets::bind(&mut inherited, &settings.listeners, &settings.admin)?;
-    hardening::bound_descriptors(settings.listeners.iter().map(|listener| listener.gate.connections).sum());
+    hardening::raise_descriptor_limit(
+        settings.listeners.iter().map(|listener| listener.limiter.connections).sum(),
+    );
     let predecessor = inherited.predecessor.take();
     // Sockets that no listener has are closed.
     drop(inherited);
-    let legacy = sockets.legacy(program, &settings.listeners, is_used_up)?;
-    let serving = Serving::default();
+    let handover = sockets.handover(program, &settings.listeners, is_used_up)?;
+    let serving = StartupProgress::default();
     let (replace, replaced) = watch::channel(false);
     let replace = Arc::new(replace);
-    let (stop, hurry, hangup) = signals.split(
+    let (stop, drain_signals, hangup) = signals.split(
         (readiness.clone(), settings.drain_delay),
         log.clone(),
-        legacy,
+        handover,
         Arc::clone(&replace),
         serving.clone(),
     );
@@ -90,29 +92,33 @@ pub(crate) fn serve(mut settings: Settings, instruments: Instruments) -> Result<
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
     server.bootstrap();
 
-    let mut renewal = Renewal::new(settings.certificate_poll);
+    let mut certificate_reload = CertificateReload::new(settings.certificate_poll);
     let endpoints = endpoints::proxied_all(
         settings.listeners.into_iter().zip(sockets.listeners),
         &server.configuration,
         &tenants,
         &metrics,
-        &mut renewal,
+        &mut certificate_reload,
     )?;
-    let gates = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.gate)).collect();
+    let limiters = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.limiter)).collect();
     let services = services(&mut settings.offers, &settings.admin, records, &tenants, &reload);
     let own = (sockets.admin, sockets.operations);
-    let admin = endpoints::admin(settings.admin, own, (&metrics, &readiness), &services, &mut renewal)?;
+    let admin =
+        endpoints::admin(settings.admin, own, (&metrics, &readiness), &services, &mut certificate_reload)?;
     let listeners = endpoints.len() + admin.endpoints.len();
-    let announcement = Announcement::new(predecessor, readiness, serving.clone(), listeners, log.clone());
-    listen(&mut server, endpoints, admin, announcement, replaced, &serving);
-    if !renewal.is_idle() {
-        server.add_service(background_service("certificates", renewal));
+    let notification =
+        StartupNotification::new(predecessor, readiness, serving.clone(), listeners, log.clone());
+    listen(&mut server, endpoints, admin, notification, replaced, &serving);
+    if !certificate_reload.is_idle() {
+        server.add_service(background_service("certificates", certificate_reload));
     }
-    let refresh = Refresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup);
+    let refresh =
+        TenantRefresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup);
     server.add_service(background_service("tenants", refresh));
-    server.add_service(background_service("logging", Logging::new(log.clone(), tenants.clone(), sinks)));
-    let under_way = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
-    let drain = Drain::new(metrics, gates, under_way, log, settings.drain, hurry, replace);
+    server
+        .add_service(background_service("logging", SerilogWatcher::new(log.clone(), tenants.clone(), sinks)));
+    let unfinished = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
+    let drain = Drain::new(metrics, limiters, unfinished, log, settings.drain, drain_signals, replace);
     server.add_service(background_service("drain", drain));
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
     // A drain that did not end the process took longer than Pingora waits.
@@ -141,7 +147,7 @@ fn services(
     operations.push(Arc::new(AuditPages::new(Arc::clone(&records), recorded)));
     operations.push(Arc::new(TenantPages::new(tenants.clone(), reload.clone())));
     if !admin.keys.is_empty() {
-        offers.backgrounds.push(Arc::new(OperatorKeys(admin.keys.clone())));
+        offers.backgrounds.push(Arc::new(OperatorTokenKeys(admin.keys.clone())));
     }
     operations.push(Arc::new(ApiPage::new(described, &operations, tenants.clone())));
     let tokens = admin.logins.iter().filter_map(|login| match &login.proof {
@@ -153,13 +159,13 @@ fn services(
 }
 
 /// The log, and what protects the process.
-fn begin(settings: LogSettings, instruments: &Instruments) -> Result<Log, StartError> {
-    let log = start_log(settings, &instruments.metrics)?;
-    hardening::log_panics(&instruments.metrics);
+fn begin(settings: LogSettings, build_context: &BuildContext) -> Result<Log, StartError> {
+    let log = start_log(settings, &build_context.metrics)?;
+    hardening::log_panics(&build_context.metrics);
     hardening::warn_of_root();
-    hardening::keep_memory_private();
-    hardening::take_small_pages();
-    for warning in instruments.warnings.take() {
+    hardening::disable_core_dumps();
+    hardening::disable_huge_pages();
+    for warning in build_context.warnings.take() {
         tracing::error!("{warning}");
     }
     Ok(log)
@@ -179,20 +185,20 @@ fn listen(
     server: &mut Server,
     endpoints: Vec<Endpoint<Proxied>>,
     admin: AdminSide,
-    announcement: Announcement,
+    notification: StartupNotification,
     replaced: watch::Receiver<bool>,
-    serving: &Serving,
+    serving: &StartupProgress,
 ) {
-    let waits = announcement.has_predecessor();
-    let proxied = Listening::new("proxy", None, endpoints, Lifetime::UntilShutdown, serving.open());
+    let waits = notification.has_predecessor();
+    let proxied = ListenerService::new("proxy", None, endpoints, Lifetime::UntilShutdown, serving.open());
     let AdminSide { endpoints, socket } = admin;
     let lifetime = Lifetime::UntilReplaced(replaced);
-    let admin = Listening::new("admin", Some(1), endpoints, lifetime, serving.open());
+    let admin = ListenerService::new("admin", Some(1), endpoints, lifetime, serving.open());
     let mut listening = vec![server.add_service(proxied), server.add_service(admin)];
     listening.extend(socket.map(|socket| server.add_service(socket)));
-    let announced = server.add_service(background_service("announcement", announcement));
+    let until_serving = server.add_service(background_service("announcement", notification));
     if waits {
-        listening.iter().for_each(|service| service.add_dependency(&announced));
+        listening.iter().for_each(|service| service.add_dependency(&until_serving));
     }
 }
 
@@ -202,14 +208,14 @@ fn work(
     backgrounds: Vec<Arc<dyn Background>>,
     tenants: &Tenants,
     drain: Duration,
-) -> UnderWay {
-    let under_way = UnderWay::default();
+) -> UnfinishedWork {
+    let unfinished = UnfinishedWork::default();
     for background in backgrounds {
         let name = background.name();
-        let work = Work::new(background, tenants.clone(), drain, &under_way);
+        let work = BackgroundWork::new(background, tenants.clone(), drain, &unfinished);
         server.add_service(background_service(name, work));
     }
-    under_way
+    unfinished
 }
 
 fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {

@@ -7,7 +7,7 @@ use kyc_listener::BoundSocket;
 
 use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, Listener, Place};
-use crate::lifecycle::handover::{Inherited, Legacy};
+use crate::lifecycle::handover::{Handover, InheritedSockets};
 
 /// One socket for each listener.
 pub(crate) struct Sockets {
@@ -28,7 +28,7 @@ impl Sockets {
     ///
     /// [`StartError::Listen`] for the first one that cannot be bound.
     pub(crate) fn bind(
-        inherited: &mut Inherited,
+        inherited: &mut InheritedSockets,
         listeners: &[Listener],
         admin: &AdminSettings,
     ) -> Result<Self, StartError> {
@@ -42,30 +42,34 @@ impl Sockets {
     }
 
     /// What another process gets when it takes over.
-    pub(crate) fn legacy(
+    pub(crate) fn handover(
         &self,
         program: io::Result<PathBuf>,
         listeners: &[Listener],
         is_used_up: bool,
-    ) -> Result<Legacy, StartError> {
-        let mut legacy = Legacy::new(program);
+    ) -> Result<Handover, StartError> {
+        let mut handover = Handover::new(program);
         if is_used_up {
-            legacy.hinder("the wrapped secret id is used up, another process could not log in at Vault");
+            handover.forbid("the wrapped secret id is used up, another process could not log in at Vault");
         }
         let names = listeners.iter().map(|listener| listener.name.as_str());
         let own = self.operations.iter().map(|socket| (OPERATIONS, socket));
         for (name, socket) in names.zip(&self.listeners).chain([(ADMIN, &self.admin)]).chain(own) {
-            legacy.add(name, socket.as_std()).map_err(|source| StartError::Listen {
+            handover.add(name, socket.as_std()).map_err(|source| StartError::Listen {
                 name: name.to_owned(),
                 address: socket.address(),
                 source,
             })?;
         }
-        Ok(legacy)
+        Ok(handover)
     }
 }
 
-fn bind(inherited: &mut Inherited, name: &str, address: SocketAddr) -> Result<BoundSocket, StartError> {
+fn bind(
+    inherited: &mut InheritedSockets,
+    name: &str,
+    address: SocketAddr,
+) -> Result<BoundSocket, StartError> {
     let socket = match inherited.take(name, address) {
         Some(socket) => BoundSocket::inherit(socket),
         None => BoundSocket::bind(address),

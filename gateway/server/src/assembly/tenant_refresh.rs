@@ -11,7 +11,7 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::Signal;
 
 /// The background service around the tenants' watcher.
-pub(crate) struct Refresh {
+pub(crate) struct TenantRefresh {
     source: Mutex<Option<Box<dyn Source>>>,
     tenants: Tenants,
     metrics: Metrics,
@@ -20,9 +20,9 @@ pub(crate) struct Refresh {
     hangup: tokio::sync::Mutex<Signal>,
 }
 
-// === impl Refresh ===
+// === impl TenantRefresh ===
 
-impl Refresh {
+impl TenantRefresh {
     pub(crate) fn new(
         source: Box<dyn Source>,
         tenants: Tenants,
@@ -37,7 +37,7 @@ impl Refresh {
 }
 
 #[async_trait]
-impl BackgroundService for Refresh {
+impl BackgroundService for TenantRefresh {
     async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
         let source = self.source.lock().ok().and_then(|mut source| source.take());
         let Some(source) = source else { return };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::remote::Target;
 use crate::cli::terminal;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 use crate::{assembly, config};
 
@@ -67,11 +67,11 @@ pub(crate) struct Wanted {
 
 impl AuditCommand {
     /// Does it and prints.
-    pub(crate) fn execute(self, registry: &Registry, instruments: &Instruments) -> ExitCode {
+    pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
         match self {
             Self::List { target, wanted, limit } => target.send(None, &wanted.request(limit), table),
             Self::Verify { file, head, json } => {
-                match config::load(&file.config, registry, instruments, config::Purpose::Use) {
+                match config::load(&file.config, registry, build_context, config::Purpose::Use) {
                     Ok(settings) => {
                         let records = assembly::records(&settings);
                         let mut verifier = Verifier::new(head);

@@ -15,7 +15,7 @@ use crate::cli::events::offline::{Command, backup, export_of, offline, verify};
 use crate::cli::events::tables::{by_age, changed, summary, word};
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 
 /// What to do with stored events.
@@ -165,7 +165,7 @@ pub(crate) struct Filter {
 
 impl Events {
     /// Does it and prints.
-    pub(crate) fn execute(self, registry: &Registry, instruments: &Instruments) -> ExitCode {
+    pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
         match self {
             Self::List { target, filter, oldest, after, limit } => {
                 let mut parameters = filter.parameters();
@@ -193,16 +193,16 @@ impl Events {
             Self::Export { file, filter, why } => {
                 let parameters = filter.parameters();
                 match export_of(&parameters) {
-                    Ok(export) => offline(&file, registry, instruments, (&export, &why), &parameters),
+                    Ok(export) => offline(&file, registry, build_context, (&export, &why), &parameters),
                     Err(reason) => terminal::fail(&reason),
                 }
             }
             Self::Copy { file, from, why } => {
                 let parameters = vec![("from", from.clone())];
-                offline(&file, registry, instruments, (&Command::Copy(from), &why), &parameters)
+                offline(&file, registry, build_context, (&Command::Copy(from), &why), &parameters)
             }
-            Self::Backup { file, to } => backup(&file, registry, instruments, &to),
-            Self::Verify { file, copy } => verify(&file, registry, instruments, &copy),
+            Self::Backup { file, to } => backup(&file, registry, build_context, &to),
+            Self::Verify { file, copy } => verify(&file, registry, build_context, &copy),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::cli::audit::AuditCommand;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::Events;
 use crate::cli::tenants::TenantsCommand;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 use crate::{assembly, config};
 
@@ -53,19 +53,19 @@ enum Command {
 /// Does what the command line says.
 pub(crate) fn execute(registry: &Registry) -> ExitCode {
     let arguments = Arguments::parse();
-    let instruments = match Instruments::new() {
-        Ok(instruments) => instruments,
+    let build_context = match BuildContext::new() {
+        Ok(build_context) => build_context,
         Err(error) => return terminal::fail(&error),
     };
     if let Some(kind) = registry.duplicate() {
         return terminal::fail(&format!("two plugins are called `{kind}`"));
     }
     match arguments.command {
-        Command::Events(events) => events.execute(registry, &instruments),
-        Command::Audit(audit) => audit.execute(registry, &instruments),
+        Command::Events(events) => events.execute(registry, &build_context),
+        Command::Audit(audit) => audit.execute(registry, &build_context),
         Command::Run(file) => {
-            match config::load(&file.config, registry, &instruments, config::Purpose::Use) {
-                Ok(settings) => match assembly::serve(settings, instruments) {
+            match config::load(&file.config, registry, &build_context, config::Purpose::Use) {
+                Ok(settings) => match assembly::serve(settings, build_context) {
                     Ok(never) => match never {},
                     Err(error) => terminal::fail(&error),
                 },
@@ -74,7 +74,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         }
         Command::Tenants(tenants) => tenants.execute(),
         Command::Check { file, live } => {
-            match config::load(&file.config, registry, &instruments, config::Purpose::Check) {
+            match config::load(&file.config, registry, &build_context, config::Purpose::Check) {
                 Ok(settings) => {
                     terminal::say(&format!("{} is valid", file.config.display()));
                     settings
@@ -82,7 +82,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                         .iter()
                         .for_each(|listener| terminal::say(&format!("  listener {listener}")));
                     settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
-                    instruments
+                    build_context
                         .warnings
                         .take()
                         .iter()

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::io;
 use std::process::ExitCode;
 
-use kyc_admin::is_steering;
+use kyc_admin::is_terminal_control;
 use serde_json::Value;
 
 /// Says something that was asked for.
@@ -34,7 +34,7 @@ pub(crate) fn printable(value: Value) -> Value {
 pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_steering(character) {
+        if is_terminal_control(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
@@ -48,7 +48,7 @@ pub(crate) fn escaped(text: &str) -> String {
 pub(crate) fn escaped_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
-        if character != '\n' && is_steering(character) {
+        if character != '\n' && is_terminal_control(character) {
             // All of them are of the basic plane. Writing into a string does not fail.
             let _ = write!(shown, "\\u{:04x}", u32::from(character));
         } else {
@@ -152,7 +152,7 @@ mod tests {
         out.flush().unwrap();
 
         let line = String::from_utf8(written).unwrap();
-        assert!(!line.trim_end().chars().any(is_steering), "{line:?}");
+        assert!(!line.trim_end().chars().any(is_terminal_control), "{line:?}");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
     }
 }

@@ -9,16 +9,16 @@ use kyc_portal::{PortalConfig, Portals};
 
 use super::folder::Folder;
 use crate::decoding::Problems;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 
 /// Builds the store and what delivers from it, and offers to take notifications. `None` where nothing is stored.
 pub(crate) fn offer(
     (events, delivery, portal): (&EventsConfig, DeliveryConfig, PortalConfig),
     folder: &Folder,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     problems: &mut Problems,
 ) -> Option<Arc<Delivery>> {
-    let Instruments { metrics, services, warnings, .. } = instruments;
+    let BuildContext { metrics, services, warnings, .. } = build_context;
     let metrics = metrics.registry();
     let portals = portals(portal, folder, metrics).map_err(|errors| problems.add_all("portal", &errors)).ok();
     let mode = delivery.mode;

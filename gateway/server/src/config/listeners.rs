@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytesize::ByteSize;
-use kyc_listener::{Balancers, GateLimits, TlsFiles, WhenFull};
+use kyc_listener::{ConnectionLimits, TlsFiles, TrustedProxies, WhenFull};
 use kyc_model::Networks;
 use kyc_plugin_api::Warnings;
 use kyc_proxy::{ProxySettings, RouteTable};
@@ -21,10 +21,10 @@ pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<TlsFiles>,
-    pub(crate) balancers: Option<Balancers>,
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
     pub(crate) routes: RouteTable,
     pub(crate) proxy: ProxySettings,
-    pub(crate) gate: GateLimits,
+    pub(crate) limiter: ConnectionLimits,
     pub(crate) http: HttpLimits,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Unrouted {
     pub(super) name: String,
     pub(super) address: SocketAddr,
     tls: Option<TlsFiles>,
-    balancers: Option<Balancers>,
+    trusted_proxies: Option<TrustedProxies>,
     /// Its place in the configuration.
     place: usize,
     /// `None`: all.
@@ -63,7 +63,7 @@ impl Unrouted {
     /// `name: address, where callers connect from`, for the summary of `check`.
     pub(super) fn describe(&self) -> String {
         let (name, address) = (&self.name, self.address);
-        let sources = match (&self.balancers, &self.downstream.forwarded) {
+        let sources = match (&self.trusted_proxies, &self.downstream.forwarded) {
             (Some(_), _) => {
                 "limits of an address and `allow` see the callers that proxy_protocol names".to_owned()
             }
@@ -143,7 +143,7 @@ pub(super) fn check(
             name: listener.name.clone(),
             address,
             tls,
-            balancers: trusted.map(Balancers::new),
+            trusted_proxies: trusted.map(TrustedProxies::new),
             place,
             routes: listener.routes.clone(),
             downstream,
@@ -171,9 +171,9 @@ pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut P
                 name: listener.name,
                 address: listener.address,
                 tls: listener.tls,
-                balancers: listener.balancers,
+                trusted_proxies: listener.trusted_proxies,
                 proxy: proxy(&listener.downstream),
-                gate: gate(&listener.downstream),
+                limiter: limiter(&listener.downstream),
                 http: http(&listener.downstream),
             }),
             Err(unknown) => problems.add(
@@ -207,12 +207,12 @@ fn bytes(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
-fn gate(raw: &Downstream) -> GateLimits {
-    GateLimits {
+fn limiter(raw: &Downstream) -> ConnectionLimits {
+    ConnectionLimits {
         connections: raw.max_connections,
         per_source: raw.max_connections_per_source,
         handshake: raw.head,
-        when_full: WhenFull::Refuse,
+        when_full: WhenFull::RefuseNew,
     }
 }
 

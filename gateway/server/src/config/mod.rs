@@ -34,7 +34,7 @@ pub(crate) use settings::Settings;
 pub(crate) use tenant_source::TenantSource;
 
 use crate::decoding::{Problems, decode};
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 
 /// Reads and checks a configuration file. After it succeeds nothing is checked again.
@@ -45,7 +45,7 @@ use crate::plugins::registry::Registry;
 pub(crate) fn load(
     file: &Path,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     purpose: Purpose,
 ) -> Result<Settings, Problems> {
     let mut problems = Problems::new(file);
@@ -56,7 +56,7 @@ pub(crate) fn load(
             return Err(problems);
         }
     };
-    check(&text, file, registry, instruments, (purpose, problems))
+    check(&text, file, registry, build_context, (purpose, problems))
 }
 
 /// The same for a text that is at hand; `file` says which folder its paths count from.
@@ -65,20 +65,20 @@ pub(crate) fn load_text(
     text: &str,
     file: &Path,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
 ) -> Result<Settings, Problems> {
-    check(text, file, registry, instruments, (Purpose::Check, Problems::new(file)))
+    check(text, file, registry, build_context, (Purpose::Check, Problems::new(file)))
 }
 
 fn check(
     text: &str,
     file: &Path,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     (purpose, mut problems): (Purpose, Problems),
 ) -> Result<Settings, Problems> {
     let raw = read(text, &mut problems);
-    let settings = Settings::check(raw, &Folder::of(file), registry, instruments, (purpose, &mut problems));
+    let settings = Settings::check(raw, &Folder::of(file), registry, build_context, (purpose, &mut problems));
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),
         Some(_) | None => Err(problems),

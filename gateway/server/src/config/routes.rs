@@ -15,7 +15,7 @@ use super::order;
 use super::raw::RawRoute;
 use super::reach::Reach;
 use crate::decoding::Problems;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 
 /// Checks the routes, builds their plugins and compiles the table.
@@ -23,7 +23,7 @@ pub(crate) fn check(
     raw: Vec<RawRoute>,
     folder: &Folder,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     reach: &dyn Fn(&str) -> Reach,
     problems: &mut Problems,
 ) -> Option<(RouteTable, Offers)> {
@@ -46,7 +46,7 @@ pub(crate) fn check(
             problems.add(format!("{path}.paths[{place}]"), "must begin with `/`, or it matches nothing");
         }
         let methods = methods(&route.methods, &path, problems);
-        let plugins = plugins(&route, &path, folder, registry, instruments, problems);
+        let plugins = plugins(&route, &path, folder, registry, build_context, problems);
         // A plugin that could not be built may be the one that checks callers; it is a problem already.
         let is_whole = plugins.len() == route.plugins.len();
         let reach = reach(&route.name);
@@ -74,7 +74,7 @@ pub(crate) fn check(
         let max_body = route.max_body.map(|size| size.as_u64());
         routes.push(Route { methods, max_body, plugins, name: route.name, paths: route.paths });
     }
-    match RouteTable::compile(routes, &instruments.metrics) {
+    match RouteTable::compile(routes, &build_context.metrics) {
         Ok(table) => Some((table, offers)),
         Err(errors) => {
             for error in errors {
@@ -120,10 +120,10 @@ fn plugins(
     path: &str,
     folder: &Folder,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     problems: &mut Problems,
 ) -> Vec<(String, Arc<dyn Plugin>)> {
-    let Instruments { metrics, services, warnings, .. } = instruments;
+    let BuildContext { metrics, services, warnings, .. } = build_context;
     let build = Build {
         route: &route.name,
         any_tenant: route.any_tenant,

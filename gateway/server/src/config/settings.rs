@@ -22,7 +22,7 @@ use super::reach::Reach;
 use super::tenant_source::TenantSource;
 use super::{admin, binding, events, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 
 /// Everything that `run` needs; nothing in here can be wrong any more.
@@ -68,7 +68,7 @@ impl Settings {
         raw: Raw,
         folder: &Folder,
         registry: &Registry,
-        instruments: &Instruments,
+        build_context: &BuildContext,
         (purpose, problems): (Purpose, &mut Problems),
     ) -> Option<Self> {
         let times = [
@@ -86,8 +86,8 @@ impl Settings {
         {
             problems.add("server.upstream_ca_file", reason);
         }
-        instruments.services.offer(Arc::new(HttpClients::new(upstream_ca_file.clone())));
-        let warnings = &instruments.warnings;
+        build_context.services.offer(Arc::new(HttpClients::new(upstream_ca_file.clone())));
+        let warnings = &build_context.warnings;
         let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, warnings, problems);
         let admin = admin::check(&raw.admin, folder, &listeners, warnings, problems);
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
@@ -100,12 +100,12 @@ impl Settings {
             .chain(admin.iter().flat_map(AdminSettings::ports));
         let hosts = tenants::hosts(&raw.tenants, problems).without_ports(own_ports.collect());
         let mut watch = WatchSettings { poll, hosts, callers_are_needed: false };
-        let tenants = tenants::check(raw.tenants, folder, &instruments.warnings, problems);
+        let tenants = tenants::check(raw.tenants, folder, &build_context.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
         let events = (&raw.events, raw.delivery, raw.portal);
-        let delivery = events::offer(events, folder, instruments, problems);
-        let routes = routes::check(raw.routes, folder, registry, instruments, &reach, problems);
+        let delivery = events::offer(events, folder, build_context, problems);
+        let routes = routes::check(raw.routes, folder, registry, build_context, &reach, problems);
         let (routes, offers) = routes?;
         let tenants = tenants?;
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
@@ -126,7 +126,7 @@ impl Settings {
             tenants_max_age,
             tenants,
             offers,
-            delivers: instruments.services.is_taken::<dyn Intake>(),
+            delivers: build_context.services.is_taken::<dyn Intake>(),
             delivery,
             summary,
             listening,

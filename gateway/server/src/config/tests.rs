@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Purpose, load};
 use crate::decoding::Problems;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::built_in;
 
 #[test]
@@ -36,7 +36,7 @@ fn messages_are_as_they_were_agreed() {
 
 fn load_with_ring(file: &Path) -> Result<super::Settings, Problems> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    load(file, &built_in(), &Instruments::new().unwrap(), Purpose::Check)
+    load(file, &built_in(), &BuildContext::new().unwrap(), Purpose::Check)
 }
 
 fn repository() -> PathBuf {
@@ -56,10 +56,10 @@ fn a_metrics_token_without_tls_is_warned_of_off_loopback() {
     {
         let text = format!("[admin]\naddress = \"{address}\"\nmetrics_token_file = \"token\"\n");
         fs::write(&file, text).unwrap();
-        let instruments = Instruments::new().unwrap();
-        assert!(load(&file, &built_in(), &instruments, Purpose::Check).is_ok(), "{address}");
+        let build_context = BuildContext::new().unwrap();
+        assert!(load(&file, &built_in(), &build_context, Purpose::Check).is_ok(), "{address}");
 
-        let warned = instruments.warnings.take();
+        let warned = build_context.warnings.take();
         let about = warned.iter().any(|text| text.starts_with("admin.metrics_token_file: "));
         assert_eq!(about, is_warned_of, "{address}: {warned:?}");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kyc_listener::Gate;
+use kyc_listener::ConnectionLimiter;
 use kyc_telemetry::Metrics;
 use kyc_telemetry::log::Log;
 use pingora::server::ShutdownWatch;
@@ -12,18 +12,18 @@ use pingora::services::background::BackgroundService;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
-use crate::lifecycle::exit::leave;
-use crate::lifecycle::signals::Hurry;
-use crate::lifecycle::unfinished_work::UnderWay;
+use crate::lifecycle::exit::exit_after_flush;
+use crate::lifecycle::signals::DrainSignals;
+use crate::lifecycle::unfinished_work::UnfinishedWork;
 
 /// Ends the process as soon as nothing is in flight. Pingora alone would sleep its whole grace period.
 pub(crate) struct Drain {
     metrics: Metrics,
-    gates: Vec<Arc<Gate>>,
-    under_way: UnderWay,
+    limiters: Vec<Arc<ConnectionLimiter>>,
+    unfinished: UnfinishedWork,
     log: Log,
     limit: Duration,
-    hurry: Mutex<Hurry>,
+    drain_signals: Mutex<DrainSignals>,
     /// Told when another process serves; whoever waits for that would take its end for it.
     replace: Arc<watch::Sender<bool>>,
 }
@@ -40,26 +40,28 @@ enum End {
 impl Drain {
     pub(crate) fn new(
         metrics: Metrics,
-        gates: Vec<Arc<Gate>>,
-        under_way: UnderWay,
+        limiters: Vec<Arc<ConnectionLimiter>>,
+        unfinished: UnfinishedWork,
         log: Log,
         limit: Duration,
-        hurry: Hurry,
+        drain_signals: DrainSignals,
         replace: Arc<watch::Sender<bool>>,
     ) -> Self {
-        let hurry = Mutex::new(hurry);
-        Self { metrics, gates, under_way, log, limit, hurry, replace }
+        let drain_signals = Mutex::new(drain_signals);
+        Self { metrics, limiters, unfinished, log, limit, drain_signals, replace }
     }
 
     /// Returns when nothing is in flight, and either no connection is open or none had a request for a moment: whoever
     /// is about to send one on a connection that it keeps, or has just made, is answered, and told to close it.
     async fn idle(&self) {
         let mut look = tokio::time::interval(POLL_INTERVAL);
-        let mut quiet_since = Instant::now();
+        let mut idle_since = Instant::now();
         loop {
-            if self.metrics.in_flight.get() > 0 || !self.under_way.is_over() {
-                quiet_since = Instant::now();
-            } else if self.gates.iter().all(|gate| gate.open() == 0) || quiet_since.elapsed() >= QUIET {
+            if self.metrics.in_flight.get() > 0 || !self.unfinished.is_over() {
+                idle_since = Instant::now();
+            } else if self.limiters.iter().all(|limiter| limiter.open() == 0)
+                || idle_since.elapsed() >= IDLE_BEFORE_EXIT
+            {
                 return;
             }
             look.tick().await;
@@ -77,12 +79,12 @@ impl BackgroundService for Drain {
         }
         // A request whose head is still being read counts as soon as it has one.
         tokio::time::sleep(POLL_INTERVAL).await;
-        let Hurry { interrupt, terminate } = &mut *self.hurry.lock().await;
+        let DrainSignals { interrupt, terminate } = &mut *self.drain_signals.lock().await;
         let time = async {
             if *self.replace.borrow() {
                 // Nobody waits for a process whose successor serves, until both are told to stop.
                 tokio::select! {
-                    () = tokio::time::sleep(self.limit.max(AFTER_A_HANDOVER)) => return,
+                    () = tokio::time::sleep(self.limit.max(DRAIN_AFTER_HANDOVER)) => return,
                     _ = terminate.recv() => {}
                 }
             }
@@ -99,13 +101,13 @@ impl BackgroundService for Drain {
             End::Late => tracing::warn!(requests, "drain time is over, requests are cut off"),
             End::Interrupted => tracing::warn!(requests, "interrupted, requests are cut off"),
         }
-        leave(&self.log, 0)
+        exit_after_flush(&self.log, 0)
     }
 }
 
 /// How often the number of requests in flight is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long connections have to send a request.
-const QUIET: Duration = Duration::from_secs(2);
+const IDLE_BEFORE_EXIT: Duration = Duration::from_secs(2);
 /// Longer than a call to Onfido may take by default.
-pub(crate) const AFTER_A_HANDOVER: Duration = Duration::from_secs(300);
+pub(crate) const DRAIN_AFTER_HANDOVER: Duration = Duration::from_secs(300);

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 /// The sockets that this process was started with.
 #[derive(Debug, Default)]
-pub(crate) struct Inherited {
+pub(crate) struct InheritedSockets {
     sockets: Vec<(String, TcpListener)>,
     pub(crate) predecessor: Option<Predecessor>,
 }
@@ -32,17 +32,17 @@ pub(crate) struct Predecessor(UnixStream);
 
 /// The sockets that another process is started with.
 #[derive(Debug)]
-pub(crate) struct Legacy {
+pub(crate) struct Handover {
     /// The program, as it was found at start.
     program: std::io::Result<PathBuf>,
     sockets: Vec<(String, TcpListener)>,
     /// Why no other process could serve.
-    hindrance: Option<&'static str>,
+    forbidden_because: Option<&'static str>,
 }
 
 /// Why no other process took over.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UpgradeError {
+pub(crate) enum HandoverError {
     /// Nobody could say at start where the program is.
     #[error("the program's own path is not known: {0}")]
     Program(String),
@@ -54,7 +54,7 @@ pub(crate) enum UpgradeError {
     Places(#[from] FdMappingCollision),
     /// It could not do what this one did.
     #[error("{0}")]
-    Hindered(&'static str),
+    Forbidden(&'static str),
     /// It ended; its own log says why.
     #[error("it ended with {0}")]
     Ended(ExitStatus),
@@ -63,9 +63,9 @@ pub(crate) enum UpgradeError {
     Late,
 }
 
-// === impl Inherited ===
+// === impl InheritedSockets ===
 
-impl Inherited {
+impl InheritedSockets {
     /// Takes what the environment names. To be called before there are threads.
     pub(crate) fn from_env() -> Self {
         let mut passed = ListenFd::from_env();
@@ -101,7 +101,7 @@ impl Inherited {
     }
 }
 
-impl Drop for Inherited {
+impl Drop for InheritedSockets {
     fn drop(&mut self) {
         for (name, socket) in &self.sockets {
             let address = socket.local_addr().ok().map(tracing::field::display);
@@ -148,18 +148,18 @@ impl Predecessor {
 }
 
 /// Tells the service manager, where `NOTIFY_SOCKET` names one (sd_notify(3)).
-pub(crate) fn tell_systemd(state: &[NotifyState<'_>]) {
+pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "the service manager hears nothing");
     }
 }
 
-// === impl Legacy ===
+// === impl Handover ===
 
-impl Legacy {
+impl Handover {
     /// Will start this program, without sockets yet.
     pub(crate) fn new(program: std::io::Result<PathBuf>) -> Self {
-        Self { program, sockets: Vec::new(), hindrance: None }
+        Self { program, sockets: Vec::new(), forbidden_because: None }
     }
 
     /// Adds a listener's socket.
@@ -178,8 +178,8 @@ impl Legacy {
     }
 
     /// Notes why no other process could serve.
-    pub(crate) fn hinder(&mut self, reason: &'static str) {
-        self.hindrance = Some(reason);
+    pub(crate) fn forbid(&mut self, reason: &'static str) {
+        self.forbidden_because = Some(reason);
     }
 
     /// Starts the program with the arguments of this process, and waits until it serves. One that is not waited for
@@ -187,10 +187,10 @@ impl Legacy {
     ///
     /// # Errors
     ///
-    /// [`UpgradeError`]; the other process is gone then, and this one goes on.
-    pub(crate) async fn hand_over(&self) -> Result<u32, UpgradeError> {
-        if let Some(hindrance) = self.hindrance {
-            return Err(UpgradeError::Hindered(hindrance));
+    /// [`HandoverError`]; the other process is gone then, and this one goes on.
+    pub(crate) async fn run(&self) -> Result<u32, HandoverError> {
+        if let Some(forbidden_because) = self.forbidden_because {
+            return Err(HandoverError::Forbidden(forbidden_because));
         }
         let (here, there) = UnixStream::pair()?;
         here.set_nonblocking(true)?;
@@ -205,7 +205,7 @@ impl Legacy {
         let outcome = tokio::select! {
             // Where both are true, it is gone.
             biased;
-            ended = child.wait() => UpgradeError::Ended(ended?),
+            ended = child.wait() => HandoverError::Ended(ended?),
             heard = timeout(READY_WITHIN, talk) => match heard {
                 Ok(Ok(true)) => {
                     // Dropped, it would be ended with the runtime of this process.
@@ -214,10 +214,10 @@ impl Legacy {
                 }
                 // Nobody holds the other end any more.
                 Ok(_) => match timeout(ENDS_WITHIN, child.wait()).await {
-                    Ok(ended) => UpgradeError::Ended(ended?),
-                    Err(_) => UpgradeError::Late,
+                    Ok(ended) => HandoverError::Ended(ended?),
+                    Err(_) => HandoverError::Late,
                 },
-                Err(_) => UpgradeError::Late,
+                Err(_) => HandoverError::Late,
             },
         };
         // Already gone, or not worth waiting for.
@@ -225,8 +225,8 @@ impl Legacy {
         Err(outcome)
     }
 
-    fn start(&self, way_back: OwnedFd) -> Result<Child, UpgradeError> {
-        let program = self.program.as_ref().map_err(|error| UpgradeError::Program(error.to_string()))?;
+    fn start(&self, way_back: OwnedFd) -> Result<Child, HandoverError> {
+        let program = self.program.as_ref().map_err(|error| HandoverError::Program(error.to_string()))?;
         let mut command = Command::new(program);
         let mut names = Vec::with_capacity(self.sockets.len() + 1);
         let mut mappings = Vec::with_capacity(self.sockets.len() + 1);
@@ -267,9 +267,9 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
 
-    fn inherited(sockets: &[(&str, &TcpListener)]) -> Inherited {
+    fn inherited(sockets: &[(&str, &TcpListener)]) -> InheritedSockets {
         let sockets = sockets.iter().map(|(name, socket)| ((*name).to_owned(), socket.try_clone().unwrap()));
-        Inherited { sockets: sockets.collect(), predecessor: None }
+        InheritedSockets { sockets: sockets.collect(), predecessor: None }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rustix::process::{
 use rustix::thread::disable_transparent_huge_pages;
 
 /// No core file of this process, which would hold every credential; and nobody but root may look into its memory.
-pub(crate) fn keep_memory_private() {
+pub(crate) fn disable_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let limited = setrlimit(Resource::Core, none).and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
     if let Err(error) = limited {
@@ -26,7 +26,7 @@ pub(crate) fn warn_of_root() {
 
 /// Memory comes in small pages. A large one is cleared while somebody waits, for a connection that needs a few buffers:
 /// beside slow readers that is three times the time at the 99th percentile, and more memory.
-pub(crate) fn take_small_pages() {
+pub(crate) fn disable_huge_pages() {
     if let Err(error) = disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "huge pages cannot be turned off");
     }
@@ -34,7 +34,7 @@ pub(crate) fn take_small_pages() {
 
 /// Lets the process have as many descriptors as the system allows it, and tells when those are fewer than connections
 /// may need: each one may take one more to its upstream.
-pub(crate) fn bound_descriptors(connections: usize) {
+pub(crate) fn raise_descriptor_limit(connections: usize) {
     let allowed = getrlimit(Resource::Nofile);
     let all = Rlimit { current: allowed.maximum, maximum: allowed.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, all) {

@@ -11,9 +11,9 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, watch};
 
-use crate::lifecycle::exit::leave;
-use crate::lifecycle::handover::{Legacy, tell_systemd};
-use crate::lifecycle::startup_progress::Serving;
+use crate::lifecycle::exit::exit_after_flush;
+use crate::lifecycle::handover::{Handover, notify_systemd};
+use crate::lifecycle::startup_progress::StartupProgress;
 
 /// The signals that the gateway answers. They are asked for before it listens: whoever sees it listen can send one,
 /// and each one that comes is kept until it is waited for.
@@ -21,13 +21,13 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     /// For a drain that is under way.
-    hurry: Hurry,
+    drain_signals: DrainSignals,
     hangup: Signal,
     quit: Signal,
 }
 
 /// What an operator sends who does not want to wait for a drain.
-pub(crate) struct Hurry {
+pub(crate) struct DrainSignals {
     /// Ends it.
     pub(super) interrupt: Signal,
     /// After a handover: gives it no more time than any other.
@@ -36,7 +36,7 @@ pub(crate) struct Hurry {
 
 /// Waits for SIGTERM (drain), SIGINT (stop at once) or SIGQUIT (drain when another process serves), and makes `/readyz`
 /// fail before listeners close.
-pub(crate) struct Stop {
+pub(crate) struct ShutdownSignals {
     readiness: Readiness,
     /// Between the end of readiness and that of the listeners.
     delay: Duration,
@@ -44,14 +44,14 @@ pub(crate) struct Stop {
     waiting: Mutex<Waiting>,
     /// Told when another process serves.
     replace: Arc<watch::Sender<bool>>,
-    serving: Serving,
+    serving: StartupProgress,
 }
 
 struct Waiting {
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
-    legacy: Legacy,
+    handover: Handover,
 }
 
 // === impl Signals ===
@@ -69,7 +69,7 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hurry: Hurry {
+            drain_signals: DrainSignals {
                 interrupt: signal(SignalKind::interrupt())?,
                 terminate: signal(SignalKind::terminate())?,
             },
@@ -83,42 +83,42 @@ impl Signals {
         self,
         (readiness, delay): (Readiness, Duration),
         log: Log,
-        legacy: Legacy,
+        handover: Handover,
         replace: Arc<watch::Sender<bool>>,
-        serving: Serving,
-    ) -> (Stop, Hurry, Signal) {
-        let Self { terminate, interrupt, hurry, hangup, quit } = self;
-        let waiting = Mutex::new(Waiting { terminate, interrupt, quit, legacy });
-        (Stop { readiness, delay, log, waiting, replace, serving }, hurry, hangup)
+        serving: StartupProgress,
+    ) -> (ShutdownSignals, DrainSignals, Signal) {
+        let Self { terminate, interrupt, drain_signals, hangup, quit } = self;
+        let waiting = Mutex::new(Waiting { terminate, interrupt, quit, handover });
+        (ShutdownSignals { readiness, delay, log, waiting, replace, serving }, drain_signals, hangup)
     }
 }
 
-// === impl Stop ===
+// === impl ShutdownSignals ===
 
 #[async_trait]
-impl ShutdownSignalWatch for Stop {
+impl ShutdownSignalWatch for ShutdownSignals {
     async fn recv(&self) -> ShutdownSignal {
         let mut waiting = self.waiting.lock().await;
-        let Waiting { terminate, interrupt, quit, legacy } = &mut *waiting;
+        let Waiting { terminate, interrupt, quit, handover } = &mut *waiting;
         let replaced_by = tokio::select! {
             _ = terminate.recv() => None,
             // Pingora would wait for its threads, and one that accepts may find its runtime gone and try for ever.
-            _ = interrupt.recv() => leave(&self.log, 0),
-            successor = succeeded(quit, legacy, &self.serving) => Some(successor),
+            _ = interrupt.recv() => exit_after_flush(&self.log, 0),
+            successor = succeeded(quit, handover, &self.serving) => Some(successor),
         };
         // Sockets that nobody else has are closed for good.
-        legacy.close();
+        handover.close();
         if let Some(pid) = replaced_by {
             // Only the main process is listened to, and this one is it.
-            tell_systemd(&[NotifyState::MainPid(pid)]);
+            notify_systemd(&[NotifyState::MainPid(pid)]);
             self.replace.send_replace(true);
             tracing::info!(pid, "another process serves now");
         } else {
-            tell_systemd(&[NotifyState::Stopping]);
+            notify_systemd(&[NotifyState::Stopping]);
             self.readiness.drain();
             tokio::select! {
                 () = tokio::time::sleep(self.delay) => {}
-                _ = interrupt.recv() => leave(&self.log, 0),
+                _ = interrupt.recv() => exit_after_flush(&self.log, 0),
             }
         }
         tracing::info!("draining");
@@ -127,12 +127,12 @@ impl ShutdownSignalWatch for Stop {
 }
 
 /// Returns when another process serves. One that does not come so far changes nothing.
-async fn succeeded(quit: &mut Signal, legacy: &Legacy, serving: &Serving) -> u32 {
+async fn succeeded(quit: &mut Signal, handover: &Handover, serving: &StartupProgress) -> u32 {
     while quit.recv().await.is_some() {
         // Before that it has nothing to hand over.
-        serving.announced().await;
+        serving.until_serving().await;
         tracing::info!("another process is started to take over");
-        match legacy.hand_over().await {
+        match handover.run().await {
             Ok(pid) => return pid,
             Err(error) => tracing::error!(%error, "no other process took over, this one goes on"),
         }

@@ -11,28 +11,28 @@ use sd_notify::NotifyState;
 use tokio::sync::Mutex;
 use tokio::time::interval;
 
-use crate::lifecycle::exit::leave;
-use crate::lifecycle::handover::{Predecessor, tell_systemd};
-use crate::lifecycle::startup_progress::Serving;
+use crate::lifecycle::exit::exit_after_flush;
+use crate::lifecycle::handover::{Predecessor, notify_systemd};
+use crate::lifecycle::startup_progress::StartupProgress;
 
 /// Waits until requests can be served. What listens depends on it where another process serves until then.
-pub(crate) struct Announcement {
+pub(crate) struct StartupNotification {
     has_predecessor: bool,
     readiness: Readiness,
     predecessor: Mutex<Option<Predecessor>>,
-    serving: Serving,
+    serving: StartupProgress,
     listeners: u32,
     log: Log,
 }
 
-// === impl Announcement ===
+// === impl StartupNotification ===
 
-impl Announcement {
+impl StartupNotification {
     /// `listeners`: how many sockets there are to listen at.
     pub(crate) fn new(
         predecessor: Option<Predecessor>,
         readiness: Readiness,
-        serving: Serving,
+        serving: StartupProgress,
         listeners: usize,
         log: Log,
     ) -> Self {
@@ -63,23 +63,23 @@ impl Announcement {
 }
 
 #[async_trait]
-impl BackgroundService for Announcement {
+impl BackgroundService for StartupNotification {
     async fn start_with_ready_notifier(&self, _: ShutdownWatch, ready: ServiceReadyNotifier) {
         match self.predecessor.lock().await.take() {
             // It tells the service manager itself, which listens to the main process only.
             Some(predecessor) => {
                 if let Err(error) = self.take_over(predecessor, ready).await {
                     tracing::error!(%error, "the process before does not make way, this one ends");
-                    leave(&self.log, 1);
+                    exit_after_flush(&self.log, 1);
                 }
             }
             None => {
                 ready.notify_ready();
                 self.can_serve().await;
-                tell_systemd(&[NotifyState::Ready]);
+                notify_systemd(&[NotifyState::Ready]);
             }
         }
-        self.serving.announce();
+        self.serving.mark_serving();
     }
 }
 

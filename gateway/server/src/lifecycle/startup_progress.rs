@@ -7,37 +7,37 @@ use tokio::sync::watch;
 
 /// How far this process is on its way to serve.
 #[derive(Clone, Debug)]
-pub(crate) struct Serving(Arc<State>);
+pub(crate) struct StartupProgress(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     open: OpenListeners,
-    announced: watch::Sender<bool>,
+    until_serving: watch::Sender<bool>,
 }
 
-// === impl Serving ===
+// === impl StartupProgress ===
 
-impl Default for Serving {
+impl Default for StartupProgress {
     fn default() -> Self {
-        let state = State { open: OpenListeners::default(), announced: watch::Sender::new(false) };
+        let state = State { open: OpenListeners::default(), until_serving: watch::Sender::new(false) };
         Self(Arc::new(state))
     }
 }
 
-impl Serving {
+impl StartupProgress {
     /// Counts the listeners that accept connections.
     pub(crate) fn open(&self) -> &OpenListeners {
         &self.0.open
     }
 
     /// Notes that this process serves.
-    pub(crate) fn announce(&self) {
-        self.0.announced.send_replace(true);
+    pub(crate) fn mark_serving(&self) {
+        self.0.until_serving.send_replace(true);
     }
 
     /// Waits until this process serves.
-    pub(crate) async fn announced(&self) {
+    pub(crate) async fn until_serving(&self) {
         // The sender is here.
-        let _ = self.0.announced.subscribe().wait_for(|announced| *announced).await;
+        let _ = self.0.until_serving.subscribe().wait_for(|until_serving| *until_serving).await;
     }
 }

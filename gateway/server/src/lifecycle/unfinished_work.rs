@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many pieces of work have not ended yet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UnderWay(Arc<AtomicUsize>);
+pub(crate) struct UnfinishedWork(Arc<AtomicUsize>);
 
 /// Counts work as ended, also when it panics; without it the gateway would go on as if nothing were missing.
-pub(crate) struct Ended<'a>(&'a UnderWay);
+pub(crate) struct Ended<'a>(&'a UnfinishedWork);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
@@ -20,9 +20,9 @@ impl Drop for Ended<'_> {
     }
 }
 
-// === impl UnderWay ===
+// === impl UnfinishedWork ===
 
-impl UnderWay {
+impl UnfinishedWork {
     /// Counts one more piece of work.
     pub(crate) fn with_one_more(&self) -> Self {
         self.0.fetch_add(1, Ordering::Relaxed);

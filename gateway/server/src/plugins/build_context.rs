@@ -8,16 +8,16 @@ use kyc_tenants::Tenants;
 
 /// What plugins are built with, and the gateway after them: metrics on one registry, the tenants, the services.
 #[derive(Debug)]
-pub(crate) struct Instruments {
+pub(crate) struct BuildContext {
     pub(crate) metrics: Metrics,
     pub(crate) tenants: Tenants,
     pub(crate) services: Services,
     pub(crate) warnings: Warnings,
 }
 
-// === impl Instruments ===
+// === impl BuildContext ===
 
-impl Instruments {
+impl BuildContext {
     pub(crate) fn new() -> Result<Self, String> {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
         let (tenants, services) = (Tenants::default(), Services::default());

@@ -19,15 +19,15 @@ use pingora::services::background::BackgroundService;
 use crate::config::SinkSettings;
 
 /// Looks at each new document's keys `serilog-…`.
-pub(crate) struct Logging {
+pub(crate) struct SerilogWatcher {
     log: Log,
     tenants: Tenants,
     settings: SinkSettings,
 }
 
-// === impl Logging ===
+// === impl SerilogWatcher ===
 
-impl Logging {
+impl SerilogWatcher {
     pub(crate) fn new(log: Log, tenants: Tenants, settings: SinkSettings) -> Self {
         Self { log, tenants, settings }
     }
@@ -67,7 +67,7 @@ impl Logging {
 }
 
 #[async_trait]
-impl BackgroundService for Logging {
+impl BackgroundService for SerilogWatcher {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         let mut known: Option<Arc<TenantTable>> = None;
         while !*shutdown.borrow() {

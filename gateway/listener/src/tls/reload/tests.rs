@@ -88,8 +88,8 @@ impl Room {
         (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
     }
 
-    fn watch(&self, client_ca: Option<&str>) -> Renewal {
-        let mut renewal = Renewal::new(Duration::from_secs(10));
+    fn watch(&self, client_ca: Option<&str>) -> CertificateReload {
+        let mut renewal = CertificateReload::new(Duration::from_secs(10));
         let files = TlsFiles {
             certificate: self.path("certificate.pem"),
             key: self.path("key.pem"),
@@ -104,7 +104,7 @@ impl Room {
 
     /// Looks at the files so many seconds from now; says whether what is in use changed, and whether the metric says that
     /// the files are refused.
-    fn look(&self, renewal: &Renewal, seconds: i64) -> (bool, bool) {
+    fn look(&self, renewal: &CertificateReload, seconds: i64) -> (bool, bool) {
         let watched = &renewal.watched[0];
         let before = watched.certificates.acceptor();
         watched.look(UNIX_EPOCH + self.after_1970(seconds));

@@ -19,7 +19,7 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::remote::Why;
 use crate::cli::terminal;
 use crate::config::Settings;
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 use crate::{assembly, config};
 
@@ -36,7 +36,7 @@ pub(super) enum Command {
 pub(super) fn offline(
     file: &ConfigFile,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     (command, why): (&Command, &Why),
     parameters: &Parameters,
 ) -> ExitCode {
@@ -44,7 +44,7 @@ pub(super) fn offline(
         Ok(attempt) => attempt,
         Err(reason) => return terminal::fail(&reason),
     };
-    with_store(file, registry, instruments, |settings, store, out| {
+    with_store(file, registry, build_context, |settings, store, out| {
         terminal::wait_for(recorded(command, &attempt, assembly::records(settings), (store, out)))
     })
 }
@@ -60,10 +60,10 @@ pub(super) fn export_of(parameters: &Parameters) -> Result<Command, String> {
 pub(super) fn backup(
     file: &ConfigFile,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     to: &str,
 ) -> ExitCode {
-    with_store(file, registry, instruments, |_, store, out| {
+    with_store(file, registry, build_context, |_, store, out| {
         let backup = async { store.backup(Path::new(to)).await.map_err(|error| error.to_string()) };
         let of = terminal::wait_for(backup)?;
         writeln!(out, "{to} holds all of {}; keep the key with it", of.display())
@@ -75,10 +75,10 @@ pub(super) fn backup(
 pub(super) fn verify(
     file: &ConfigFile,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     copy: &str,
 ) -> ExitCode {
-    with_store(file, registry, instruments, |_, store, out| {
+    with_store(file, registry, build_context, |_, store, out| {
         let verify = async { store.verify(Path::new(copy)).await.map_err(|error| error.to_string()) };
         let verified = terminal::wait_for(verify)?;
         writeln!(out, "{copy} is whole: {verified}").map_err(|error| error.to_string())?;
@@ -92,10 +92,10 @@ pub(super) fn verify(
 fn with_store(
     file: &ConfigFile,
     registry: &Registry,
-    instruments: &Instruments,
+    build_context: &BuildContext,
     work: impl FnOnce(&Settings, &EventStore, &mut (dyn Write + Send)) -> Result<(), String>,
 ) -> ExitCode {
-    let settings = match config::load(&file.config, registry, instruments, config::Purpose::Use) {
+    let settings = match config::load(&file.config, registry, build_context, config::Purpose::Use) {
         Ok(settings) => settings,
         Err(problems) => return terminal::fail(&problems),
     };

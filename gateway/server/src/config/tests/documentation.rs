@@ -13,7 +13,7 @@ use super::super::raw::Raw;
 use super::super::read;
 use super::{load_with_ring, repository};
 use crate::decoding::{Problems, decode as decode_value};
-use crate::plugins::build_context::Instruments;
+use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::built_in;
 
 fn documented() -> String {
@@ -182,8 +182,8 @@ fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
     if let Some(section) = section {
         settings = Table::from_iter([(section.to_owned(), Value::Table(settings))]);
     }
-    let instruments = Instruments::new().unwrap();
-    let Instruments { metrics, services, warnings, .. } = &instruments;
+    let build_context = BuildContext::new().unwrap();
+    let BuildContext { metrics, services, warnings, .. } = &build_context;
     let (metrics, folder) = (metrics.registry(), Path::new(""));
     let build = Build { route: "test", any_tenant: false, folder, services, metrics, warnings };
     let mut problems = Problems::new(Path::new("test.toml"));
