@@ -155,5 +155,5 @@ const FILL: u64 = 5000;
 const FIRST: u64 = 1_000_000_000;
 const LENGTH: Duration = Duration::from_secs(20);
 const LEAST: Duration = Duration::from_secs(10);
-const SETTINGS: &str = "delivery.breaker_open = \"500ms\"\ndispatch.breaker_longest = \"1s\"\n\
+const SETTINGS: &str = "delivery.breaker_open = \"500ms\"\ndelivery.breaker_longest = \"1s\"\n\
                         events.keep_dead = \"1s\"\n";

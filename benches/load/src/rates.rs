@@ -107,4 +107,4 @@ pub async fn run(rates: &Rates) -> Result<Measured, Failure> {
 
 const LANES: usize = 128;
 /// Portals that fail are left alone, whatever their number, until the tenants' entries change.
-const SETTINGS: &str = "delivery.breaker_open = \"5m\"\ndispatch.breaker_longest = \"5m\"\n";
+const SETTINGS: &str = "delivery.breaker_open = \"5m\"\ndelivery.breaker_longest = \"5m\"\n";

@@ -1,48 +1,12 @@
 //! Which tenant the events under a name belong to: an event belongs to a customer, and names change hands.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use kyc_events::{Bound, Change, Customer, Directory, Recipient, StoreError, now};
-use kyc_model::{Tenant, TenantTable};
+use kyc_model::Tenant;
 
 use crate::dispatcher::Dispatcher;
 use crate::housekeeping::until_done;
-
-/// What is known of names that no tenant has any more.
-#[derive(Default)]
-pub(crate) struct FormerNames {
-    /// The document that it is known from.
-    directory: Option<Arc<Directory>>,
-    now: HashMap<String, Option<Arc<Tenant>>>,
-    /// Whether the events of older releases have their customers.
-    are_bound: bool,
-    /// Whether the parked events of customers that this document has are taken up.
-    are_taken_up: bool,
-}
-
-// === impl FormerNames ===
-
-impl FormerNames {
-    /// The directory of a document, and whether it is a new one; what is known from another one is forgotten.
-    pub(crate) fn directory(&mut self, tenants: &Arc<TenantTable>) -> (Arc<Directory>, bool) {
-        match &self.directory {
-            Some(directory) if directory.is_of(tenants) => (Arc::clone(directory), false),
-            Some(_) | None => {
-                let directory = Arc::new(Directory::new(tenants));
-                self.now.clear();
-                self.are_taken_up = false;
-                self.directory = Some(Arc::clone(&directory));
-                (directory, true)
-            }
-        }
-    }
-
-    /// Asks the store again, since events come and go.
-    pub(crate) fn forget(&mut self) {
-        self.now.clear();
-    }
-}
 
 // === impl Dispatcher ===
 

@@ -14,13 +14,13 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::agenda::{Agenda, POLL_INTERVAL};
 use crate::attempt::Attempted;
 use crate::context::DeliveryContext;
-use crate::customers::FormerNames;
 use crate::drain::time_for_tries;
+use crate::former_names::FormerNames;
 use crate::held::Held;
 use crate::housekeeping::Housekeeping;
 use crate::lane::Lane;
 use crate::places::Places;
-use crate::probe::Probed;
+use crate::probed::Probed;
 use crate::store_log::log_failed;
 
 /// The one process that delivers from a store.

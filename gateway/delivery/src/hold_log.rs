@@ -6,13 +6,11 @@
 //! probes that have failed. Each line says how many tenants are held: whoever reads one of the 200 lines that a dead
 //! network writes each minute need not count the others.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use kyc_events::now;
 use tokio::time::Instant;
 
 use crate::breaker::Cause;
-use crate::dispatcher::Dispatcher;
 
 /// What was logged of a tenant's hold.
 #[derive(Debug, Default)]
@@ -47,8 +45,8 @@ pub(crate) enum Line {
 /// A hold until now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hitherto {
-    held_for: Duration,
-    failed_probes: u32,
+    pub(crate) held_for: Duration,
+    pub(crate) failed_probes: u32,
 }
 
 // === impl HoldLog ===
@@ -95,50 +93,6 @@ impl Logged {
         let held_for = now.saturating_duration_since(self.since);
         Hitherto { held_for, failed_probes: self.failed_probes }
     }
-}
-
-// === impl Dispatcher ===
-
-impl Dispatcher {
-    /// Logs what is new about a tenant's hold; `error` is why the try or the probe has failed, if it has.
-    pub(crate) fn log_hold(&mut self, tenant: &str, news: News, error: &str) {
-        let now = Instant::now();
-        let Some(lane) = self.lanes.get_mut(tenant) else { return };
-        let held = lane.breaker.held();
-        let Some(line) = lane.hold_log.note(held.map(|(cause, _)| cause), news, now) else { return };
-        let reason = held.map(|(cause, _)| cause.name());
-        let until = held.and_then(|(_, until)| until).map(|until| time(until, now));
-        let held_tenants = self.held.len();
-        match line {
-            Line::Held => {
-                tracing::warn!(tenant, reason, error, until, held_tenants, "deliveries are held");
-            }
-            Line::StillHeld(Hitherto { held_for, failed_probes }) => tracing::warn!(
-                tenant,
-                reason,
-                error,
-                until,
-                held_s = held_for.as_secs(),
-                failed_probes,
-                held_tenants,
-                "deliveries are still held"
-            ),
-            Line::Released(Hitherto { held_for, failed_probes }) => tracing::info!(
-                tenant,
-                held_s = held_for.as_secs(),
-                failed_probes,
-                held_tenants,
-                "the portal takes events again"
-            ),
-        }
-    }
-}
-
-/// When the next probe is due, by the system's clock.
-fn time(until: Instant, instant: Instant) -> String {
-    let clock = UNIX_EPOCH + Duration::from_millis(u64::try_from(now()).unwrap_or_default());
-    let at: SystemTime = clock + until.saturating_duration_since(instant);
-    humantime::format_rfc3339_millis(at).to_string()
 }
 
 /// How often a hold is logged again that goes on for the same reason.

@@ -1,7 +1,7 @@
 //! Login probes: whether a portal that did not answer, or refused the account, lets it in again.
 //!
 //! A probe is no try: it sends no event, costs an event nothing, and takes no place of a delivery. It ends after
-//! [`LONGEST`], while a try may take `dispatch.attempt`. Its session is used by the delivery that follows.
+//! [`LONGEST`], while a try may take `delivery.attempt`. Its session is used by the delivery that follows.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use kyc_events::{Directory, Millis};
-use kyc_portal::DeliveryError;
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
@@ -18,17 +17,7 @@ use crate::attempt::reason;
 use crate::breaker::Allowed;
 use crate::dispatcher::Dispatcher;
 use crate::hold_log::News;
-
-/// What a login probe has shown.
-#[derive(Debug)]
-pub(crate) struct Probed {
-    lane: String,
-    /// The entry that it was made with.
-    entry: u64,
-    begun: Instant,
-    /// None for one that panicked, which says nothing about the portal.
-    outcome: Option<Result<(), DeliveryError>>,
-}
+use crate::probed::Probed;
 
 // === impl Dispatcher ===
 

@@ -1,6 +1,6 @@
 //! What is done to a store, and what came of it.
 
-use crate::{Customer, Filter, Finish, Millis, NewEvent, Owner, Sealed};
+use crate::{Claim, Customer, Filter, Finish, Millis, NewEvent, Owner, Sealed};
 
 /// A change of the store.
 #[derive(Clone, Debug)]
@@ -96,15 +96,6 @@ pub struct Alive {
     pub at: Millis,
     /// How long nothing is to be forgotten by its age, in milliseconds during which the gateway runs.
     pub unsettled: Millis,
-}
-
-/// An event that this gateway has claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Claim {
-    /// The number of its row.
-    pub id: i64,
-    /// Rises with each claim of the event.
-    pub epoch: i64,
 }
 
 /// Whose an event of an older release is; nobody's that is known is parked.

@@ -2,10 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Attempt, Claim, Owner, Sealed};
-
-/// Milliseconds since the Unix epoch, by the system's clock.
-pub type Millis = i64;
+use crate::{Attempt, Claim, DeadReason, Dedup, Millis, Owner, Sealed, State};
 
 /// A notification to be kept.
 #[derive(Clone, Debug)]
@@ -28,15 +25,6 @@ pub struct NewEvent {
     pub trace: String,
     /// Set for a body that can never be delivered.
     pub dead: Option<DeadReason>,
-}
-
-/// By what a notification is known when it comes again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dedup {
-    /// By the customer, under the current key; the one that is kept.
-    pub current: Vec<u8>,
-    /// Under each of the previous keys, and by what else the customer was known by.
-    pub previous: Vec<Vec<u8>>,
 }
 
 /// A notification whose event is forgotten already.
@@ -168,105 +156,6 @@ pub struct Record {
     pub tries: Vec<Attempt>,
 }
 
-/// Where an event stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is tried when it is due.
-    Waiting,
-    /// The portal has taken it.
-    Delivered,
-    /// It is not tried any more, but can be replayed.
-    Dead,
-    /// It is kept and not tried, until its reason has ended.
-    Parked,
-}
-
-/// Why an event is kept and not tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParkReason {
-    /// It is sealed with a key that is not configured.
-    UnknownKey,
-    /// Its customer's name is another one's now, or cannot be told.
-    UnknownCustomer,
-}
-
-/// Why an event is not tried any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeadReason {
-    /// The portal refuses this very event.
-    Rejected,
-    /// It is too old.
-    Exhausted,
-    /// It cannot be read.
-    Poison,
-}
-
-// === impl Dedup ===
-
-impl Dedup {
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &Vec<u8>> {
-        std::iter::once(&self.current).chain(&self.previous)
-    }
-}
-
-// === impl State ===
-
-impl State {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Dead, Self::Parked];
-
-    /// The number in the store.
-    pub fn code(self) -> i64 {
-        match self {
-            Self::Waiting => 0,
-            Self::Delivered => 1,
-            Self::Dead => 2,
-            Self::Parked => 3,
-        }
-    }
-
-    /// The state of a number in the store.
-    pub fn of(code: i64) -> Self {
-        Self::ALL.into_iter().find(|state| state.code() == code).unwrap_or(Self::Dead)
-    }
-
-    /// The name for operators.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-            Self::Parked => "parked",
-        }
-    }
-}
-
-// === impl ParkReason ===
-
-impl ParkReason {
-    /// The name in the store and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::UnknownKey => "unknown_key",
-            Self::UnknownCustomer => "unknown_customer",
-        }
-    }
-}
-
-// === impl DeadReason ===
-
-impl DeadReason {
-    /// The name in the store and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Exhausted => "exhausted",
-            Self::Poison => "poison",
-        }
-    }
-}
-
 /// The reason of an event that an operator has given up.
 pub const DISCARDED: &str = "discarded";
 
@@ -279,9 +168,3 @@ pub(crate) const PAGE: i64 = 200;
 
 /// Of how many of a tenant's events that are due a probe takes one.
 pub(crate) const NEWEST: i64 = 1000;
-
-/// The system's clock.
-pub fn now() -> Millis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}

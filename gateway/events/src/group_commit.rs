@@ -2,6 +2,7 @@
 
 mod damage;
 mod paged;
+pub(crate) mod queue;
 mod room;
 
 use std::collections::HashSet;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use damage::Damage;
 use futures::FutureExt;
-use room::{Place, Room};
+use room::{CHANGES, Place, Room};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -229,8 +230,6 @@ async fn write_out(
 
 /// The largest batch.
 const BATCH: usize = 512;
-/// Changes that may wait for the writer.
-const CHANGES: usize = 8192;
 /// How long a notification waits for its commit; Onfido waits 10 s for its answer.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -15,8 +15,10 @@ macro_rules! failpoint {
 mod attempt;
 mod audit;
 mod audit_log;
+mod claim;
 mod command;
 mod config;
+mod dedup;
 mod engine;
 mod error;
 mod event;
@@ -29,37 +31,42 @@ mod metrics;
 mod owner;
 mod paths;
 mod postgres;
+mod sealed;
 mod sealing;
 mod share;
 mod sqlite;
+mod state;
 mod store;
+mod time;
 mod view;
 
 pub use attempt::{Attempt, Failure, Finish, Next};
 pub use audit::{Records, copy_chain};
 pub use audit_log::{AuditEntry, AuditError, AuditLog};
-pub use command::{Alive, Bound, Change, Claim, Effect, Progress, Reseal, Sweep};
+pub use claim::Claim;
+pub use command::{Alive, Bound, Change, Effect, Progress, Reseal, Sweep};
 pub use config::EventsConfig;
+pub use dedup::Dedup;
 pub use engine::{Extent, NotOpen, Reader, Waiting, Wanted, Writer};
 pub use error::{OpenError, StoreError};
-pub use event::{
-    Backlog, DISCARDED, DeadReason, Dedup, DueEvent, Filter, Listed, Millis, NewEvent, ParkReason, Parked,
-    Record, Seen, State, now,
-};
+pub use event::{Backlog, DISCARDED, DueEvent, Filter, Listed, NewEvent, Parked, Record, Seen};
 pub(crate) use event::{NEWEST, PAGE, REVIVABLE};
 pub use group_commit::Inbox;
 pub use intake::{Accepted, Intake, Notification};
 pub use key_source::{KeyPlace, KeySource};
 pub use lock::{alone, in_use, lock};
 pub use maintenance::{Copied, MaintenanceError, Verified};
-pub use metrics::{StoreMetrics, queue};
+pub use metrics::StoreMetrics;
 pub use owner::{Binding, Customer, Directory, Owner, Recipient};
 pub use paths::{MOVED, beside, sync_name};
 pub use postgres::{Postgres, PostgresRecords, check_address, listen};
-pub use sealing::{Keyring, Sealed};
+pub use sealed::Sealed;
+pub use sealing::Keyring;
 pub use share::Share;
 pub use sqlite::{Integrity, Sqlite, SqliteRecords};
+pub use state::{DeadReason, ParkReason, State};
 pub use store::{EventStore, Readers, Retention, Running, StoredAudit};
+pub use time::{Millis, now};
 pub use view::{Cursor, Standing, Undelivered};
 
 #[cfg(test)]

@@ -4,8 +4,6 @@ use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, MetricError, MetricsRegistry, names,
 };
 
-use crate::Inbox;
-
 /// Storing: from a notification to its commit.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
@@ -59,15 +57,6 @@ impl StoreMetrics {
                 .with(&[]),
         })
     }
-}
-
-/// Shows how many changes wait for the writer, also when that does not come back.
-pub fn queue(metrics: &MetricsRegistry, inbox: &Inbox) -> Result<(), MetricError> {
-    let inbox = inbox.clone();
-    let help = "Changes that wait for a commit.";
-    metrics.computed_gauge(names::EVENT_STORE_QUEUE, help, &[], move |gauges| {
-        gauges.with(&[]).set(i64::try_from(inbox.waiting()).unwrap_or(i64::MAX));
-    })
 }
 
 const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];

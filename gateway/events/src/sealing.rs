@@ -9,16 +9,7 @@ use kyc_model::Secret;
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::{Binding, Dedup, Owner};
-
-/// A sealed body and the key it was sealed with.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Sealed {
-    /// The id of the key that it is sealed with.
-    pub key_id: i64,
-    /// Nonce and ciphertext.
-    pub bytes: Vec<u8>,
-}
+use crate::{Binding, Dedup, Owner, Sealed};
 
 /// The key that seals, and older ones that still open.
 pub struct Keyring {
@@ -122,12 +113,6 @@ impl fmt::Debug for Keyring {
 }
 
 // === impl Sealed ===
-
-impl fmt::Debug for Sealed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealed({} bytes)", self.bytes.len())
-    }
-}
 
 // === impl Key ===
 

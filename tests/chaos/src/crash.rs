@@ -185,9 +185,9 @@ const TENANTS: usize = 4;
 const LANES: usize = 64;
 const IN_FLIGHT: usize = 64;
 /// Everything that takes hours is done in seconds; a claim holds for two.
-const SETTINGS: &str = "delivery.schedule = [\"20ms\", \"50ms\", \"150ms\", \"300ms\"]\ndispatch.attempt = \"1s\"\ndispatch.lease = \"2s\"\n\
-                        delivery.in_flight = 16\ndispatch.breaker_open = \"50ms\"\n\
-                        delivery.breaker_longest = \"300ms\"\ndispatch.login_probe = \"100ms\"\n";
+const SETTINGS: &str = "delivery.schedule = [\"20ms\", \"50ms\", \"150ms\", \"300ms\"]\ndelivery.attempt = \"1s\"\ndelivery.lease = \"2s\"\n\
+                        delivery.in_flight = 16\ndelivery.breaker_open = \"50ms\"\n\
+                        delivery.breaker_longest = \"300ms\"\ndelivery.login_probe = \"100ms\"\n";
 /// Longer than a claim.
 const FROZEN: Duration = Duration::from_secs(3);
 const POINT_PATIENCE: Duration = Duration::from_secs(30);

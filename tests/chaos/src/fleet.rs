@@ -64,7 +64,7 @@ impl Fleet {
             Some(url) => {
                 fs::write(folder.path().join("database"), url)?;
                 fs::write(folder.path().join("key"), "5e".repeat(32))?;
-                "events.postgres_file = \"database\"\nstore.key_file = \"key\"\n"
+                "events.postgres_file = \"database\"\nevents.key_file = \"key\"\n"
             }
             None => "events.path = \"store/events.db\"\n",
         };

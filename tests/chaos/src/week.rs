@@ -215,8 +215,8 @@ async fn ask(world: &World, query: &str) -> Result<Vec<Value>, Failure> {
 /// The defaults divided by 504, the number of twenty minutes in a week; 10 ms at least, and three seconds for a try.
 const SETTINGS: &str = "delivery.schedule = [\"10ms\", \"10ms\", \"30ms\", \"60ms\", \"119ms\", \"238ms\", \"595ms\", \
                         \"1190ms\", \"3571ms\", \"7143ms\", \"14286ms\", \"28571ms\"]\n\
-                        delivery.give_up = \"20m\"\ndispatch.attempt = \"3s\"\ndispatch.breaker_open = \"10ms\"\n\
-                        delivery.breaker_longest = \"595ms\"\ndispatch.login_probe = \"119ms\"\n";
+                        delivery.give_up = \"20m\"\ndelivery.attempt = \"3s\"\ndelivery.breaker_open = \"10ms\"\n\
+                        delivery.breaker_longest = \"595ms\"\ndelivery.login_probe = \"119ms\"\n";
 /// Longer than the longest step of the schedule, and than a pause after a refused login.
 const DRAIN: Duration = Duration::from_secs(150);
 const LOOK: Duration = Duration::from_millis(100);

@@ -73,7 +73,7 @@ async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
     let folder = tempfile::tempdir().unwrap();
     // One try at a time: that one's result finds no room, and the other events wait in the store.
     let config =
-        on(&disk).replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, "[\"2s\"]\ndispatch.in_flight = 1");
+        on(&disk).replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, "[\"2s\"]\ndelivery.in_flight = 1");
     let (world, clock) = world(folder.path(), &config).await;
     world.acme.set_mode(Mode::Status(409));
     let bodies: BTreeSet<String> = (0..4).map(event).collect();
@@ -113,7 +113,7 @@ async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
 async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     let config =
-        stored().replace("delivery.breaker_open", "delivery.attempt = \"1s\"\ndispatch.breaker_open");
+        stored().replace("delivery.breaker_open", "delivery.attempt = \"1s\"\ndelivery.breaker_open");
     let (world, clock) = world(folder.path(), &config).await;
     world.acme.set_mode(Mode::Hang);
     let bodies: BTreeSet<String> = (0..4).map(event).collect();
@@ -144,7 +144,7 @@ async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing
         let folder = tempfile::tempdir().unwrap();
         let config = stored().replace(
             "delivery.breaker_open",
-            "events.keep_delivered = \"1h\"\nstore.keep_keys = \"24h\"\ndispatch.breaker_open",
+            "events.keep_delivered = \"1h\"\nevents.keep_keys = \"24h\"\ndelivery.breaker_open",
         );
         let (mut world, clock) = world(folder.path(), &config).await;
         assert_eq!(world.notify("acme", &event(0)).await.status(), 200);

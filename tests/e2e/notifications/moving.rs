@@ -98,7 +98,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     let server = Postgres::start().unwrap();
     std::fs::write(kept.path().join("url"), server.url()).unwrap();
     let settings = format!(
-        "events.postgres_file = {:?}\nstore.key_file = {:?}\n",
+        "events.postgres_file = {:?}\nevents.key_file = {:?}\n",
         kept.path().join("url"),
         kept.path().join("key")
     );
@@ -136,7 +136,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stores_key_may_come_with_the_tenants() {
-    let quick = stored().replace("events.path", "events.key_document = \"EventStore-Key\"\nstore.path");
+    let quick = stored().replace("events.path", "events.key_document = \"EventStore-Key\"\nevents.path");
     let world = World::start(&quick).await;
     // The document has no such value yet.
     let before = world.notify("acme", &event(1)).await.status();

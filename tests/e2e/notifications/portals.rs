@@ -82,7 +82,7 @@ async fn tries(world: &World) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
-    let quick = stored().replace("events.path", "delivery.attempt = \"400ms\"\nstore.path");
+    let quick = stored().replace("events.path", "delivery.attempt = \"400ms\"\nevents.path");
     let world = World::start(&quick).await;
     let certificate = MockServer::start_async().await;
     let plain = |address: SocketAddr| format!("http://{address}/portal");
@@ -204,7 +204,7 @@ async fn tokens_that_expire_in_a_burst_cost_a_login_each_and_no_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_portal_that_hangs_takes_no_place_of_another() {
     let config =
-        stored().replace("delivery.breaker_open", "delivery.total_in_flight = 2\ndispatch.breaker_open");
+        stored().replace("delivery.breaker_open", "delivery.total_in_flight = 2\ndelivery.breaker_open");
     let world = World::start(&config).await;
     world.acme.set_mode(Mode::Hang);
     for number in 0..4 {

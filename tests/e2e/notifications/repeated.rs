@@ -32,7 +32,7 @@ async fn a_notification_is_known_after_the_stores_key_was_rotated() {
     std::fs::write(&current, "5e".repeat(32)).unwrap();
     std::fs::write(&previous, "5d".repeat(32)).unwrap();
     let setting = format!(
-        "events.key_file = {current:?}\nstore.previous_key_file = {previous:?}\nstore.path = \"store/events.db\""
+        "events.key_file = {current:?}\nevents.previous_key_file = {previous:?}\nevents.path = \"store/events.db\""
     );
     let world = World::start(&stored().replace("events.path = \"store/events.db\"", &setting)).await;
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);

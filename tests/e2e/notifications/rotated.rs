@@ -35,7 +35,7 @@ impl Keys {
 
     fn config(&self) -> String {
         let keys = format!(
-            "events.key_file = {:?}\nstore.previous_key_file = {:?}\nstore.path",
+            "events.key_file = {:?}\nevents.previous_key_file = {:?}\nevents.path",
             self.current, self.previous
         );
         stored().replace("events.path", &keys)

@@ -14,7 +14,7 @@ pub(crate) fn config(server: &Postgres, folder: &std::path::Path) -> String {
     std::fs::write(&url, server.url()).unwrap();
     std::fs::write(&key, "5e".repeat(32)).unwrap();
     let store = format!(
-        "events.postgres_file = {url:?}\nstore.key_file = {key:?}\ndispatch.attempt = \"1s\"\ndispatch.lease = \"2s\"\n"
+        "events.postgres_file = {url:?}\nevents.key_file = {key:?}\ndelivery.attempt = \"1s\"\ndelivery.lease = \"2s\"\n"
     );
     stored().replace("events.path = \"store/events.db\"\n", &store)
 }

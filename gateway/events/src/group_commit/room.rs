@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::CHANGES;
-
 /// What waits for the writer.
 #[derive(Debug, Default)]
 pub(super) struct Room(Mutex<Taken>);
@@ -71,3 +69,6 @@ impl Drop for Place {
 
 /// Bytes of bodies that may wait for the writer.
 const BYTES: usize = 64 * 1024 * 1024;
+
+/// Changes that may wait for the writer.
+pub(super) const CHANGES: usize = 8192;

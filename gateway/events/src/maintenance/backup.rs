@@ -6,10 +6,11 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{MaintenanceError, PAGE};
+use super::error::MaintenanceError;
+use super::existing::PAGE;
 use crate::paths::sync_name;
-use crate::store::{Backend, EventStore};
-use crate::{Filter, Keyring, Reader, Sqlite, State};
+use crate::store::backend::Backend;
+use crate::{EventStore, Filter, Keyring, Reader, Sqlite, State};
 
 /// What a copy holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{MaintenanceError, PAGE};
+use super::error::MaintenanceError;
+use super::existing::PAGE;
 use crate::lock::alone;
 use crate::paths::{MOVED, beside, sync_name};
-use crate::store::{Backend, EventStore, Opened};
-use crate::{Filter, Postgres, PostgresRecords, Reader, Sqlite, SqliteRecords, StoreError, copy_chain};
+use crate::store::backend::{Backend, Opened};
+use crate::{
+    EventStore, Filter, Postgres, PostgresRecords, Reader, Sqlite, SqliteRecords, StoreError, copy_chain,
+};
 
 /// What was moved.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,9 @@ use sqlx::{Decode, Postgres as Engine, QueryBuilder, Row, Type};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Postgres, engine, open};
+use super::database::Postgres;
+use super::failure::engine;
+use super::open;
 use crate::{Failure, Millis, PAGE, Record, Seen, StoreError, now};
 
 impl Postgres {

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Row, query_scalar};
 
-use super::{Postgres, engine, in_time};
+use super::database::Postgres;
+use super::failure::{engine, in_time};
 use crate::{AuditEntry, Records, StoreError};
 
 /// An error closes the connection, and the next operation opens another.

@@ -6,7 +6,8 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::{Postgres, open};
+use super::database::Postgres;
+use super::open;
 use crate::Inbox;
 
 /// Wakes the dispatcher for as long as the gateway runs. Without it events wait for the next look.

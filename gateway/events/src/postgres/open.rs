@@ -24,7 +24,7 @@ pub(super) async fn keys(url: &Secret, extent: Extent) -> Result<Vec<i64>, OpenE
 }
 
 fn failed(error: &sqlx::Error) -> OpenError {
-    OpenError::Database(super::engine(error).to_string())
+    OpenError::Database(super::failure::engine(error).to_string())
 }
 
 /// Of several gateways that start together, one changes the tables and the others wait.

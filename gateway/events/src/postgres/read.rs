@@ -5,11 +5,13 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
+use super::database::Postgres;
 use super::due::{due_of, newest_untried};
+use super::failure::{engine, in_time};
 use super::filter::{millis, push_filter, shown};
 use super::reseal::parked_owners;
 use super::rows::{attempt, listed, listed_columns, owner};
-use super::{Postgres, engine, in_time, standing, undelivered};
+use super::{standing, undelivered};
 use crate::{
     Attempt, Backlog, Claim, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
     Seen, Standing, StoreError, Undelivered, Waiting, Wanted, now,
@@ -20,6 +22,15 @@ use crate::{
 pub struct PostgresReader {
     store: Postgres,
     connection: Option<PgConnection>,
+}
+
+// === impl Postgres ===
+
+impl Postgres {
+    /// The reading side, which claims what is due.
+    pub fn reader(&self) -> PostgresReader {
+        PostgresReader::new(self.clone())
+    }
 }
 
 // === impl PostgresReader ===

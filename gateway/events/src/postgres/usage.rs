@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::Postgres;
+use super::database::Postgres;
 use crate::Change;
 use crate::share::{KEY, Ledger, Usage, tenants};
 

@@ -9,11 +9,12 @@ use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::bulk::{clamp, discard, pull_forward, replay, unpark};
+use super::database::Postgres;
+use super::failure::{engine, in_time};
 use super::insert::insert;
 use super::reseal::{bind, reseal, unpark_customer};
 use super::sweep::{shrink, sweep};
 use super::usage::{Used, refused};
-use super::{Postgres, engine, in_time};
 use crate::{Change, Claim, Effect, Failure, Finish, Share, StoreError, Writer, now};
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
@@ -22,6 +23,15 @@ pub struct PostgresWriter {
     store: Postgres,
     connection: Option<PgConnection>,
     usage: Used,
+}
+
+// === impl Postgres ===
+
+impl Postgres {
+    /// The writing side.
+    pub fn writer(&self) -> PostgresWriter {
+        PostgresWriter::new(self.clone())
+    }
 }
 
 // === impl PostgresWriter ===

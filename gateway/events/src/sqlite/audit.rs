@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query_scalar};
 
-use super::{Sqlite, engine};
+use super::failure::engine;
+use super::file::Sqlite;
 use crate::{AuditEntry, Records, StoreError};
 
 /// An error closes the connection, and the next operation opens another.

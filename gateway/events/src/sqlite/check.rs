@@ -1,14 +1,14 @@
 //! The integrity check of a store file that is in use.
 
-use std::fs::{File, remove_file};
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use sqlx::Connection;
 
+use super::failure::engine;
+use super::file::Sqlite;
 use super::open::connect;
-use super::{Sqlite, engine};
 use crate::paths::{DAMAGED, WAL, beside, length};
 use crate::{OpenError, StoreError};
 
@@ -72,17 +72,6 @@ impl Sqlite {
             tracing::error!(%error, "cannot note beside the event store that it is damaged");
         }
     }
-}
-
-/// Says whether a check, or the writer, has found the file damaged.
-pub(super) fn is_marked(path: &Path) -> bool {
-    beside(path, DAMAGED).exists()
-}
-
-/// Notes that a file that was damaged is not any more.
-pub(super) fn unmark(path: &Path) -> Result<(), OpenError> {
-    let mark = beside(path, DAMAGED);
-    remove_file(&mark).map_err(|error| OpenError::Folder { path: mark, reason: error.to_string() })
 }
 
 /// Steps of the engine between two looks at the write-ahead log.

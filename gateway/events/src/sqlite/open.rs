@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
-use super::check::{is_marked, unmark};
+use super::damage_mark::{is_marked, unmark};
 use super::schema::VERSIONS;
 use crate::lock::trace_of;
 use crate::paths::{DRAFT, beside, make_folder, sync_name};

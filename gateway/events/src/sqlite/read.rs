@@ -8,11 +8,13 @@ use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
 use super::due::{due_of, newest_untried};
+use super::failure::engine;
+use super::file::Sqlite;
 use super::filter::push_filter;
 use super::reseal::parked_owners;
 use super::room::used;
 use super::rows::{ATTEMPT, DUE, LISTED, attempt, due, listed, owner};
-use super::{Sqlite, engine, standing, undelivered};
+use super::{standing, undelivered};
 use crate::{
     Alive, Attempt, Backlog, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
     Seen, Standing, StoreError, Undelivered, Waiting, Wanted,
@@ -23,6 +25,15 @@ use crate::{
 pub struct SqliteReader {
     store: Sqlite,
     connection: Option<SqliteConnection>,
+}
+
+// === impl Sqlite ===
+
+impl Sqlite {
+    /// The reading side.
+    pub fn reader(&self) -> SqliteReader {
+        SqliteReader::new(self.clone())
+    }
 }
 
 // === impl SqliteReader ===

@@ -4,7 +4,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::Sqlite;
+use super::file::Sqlite;
 use crate::now;
 
 /// How much room there is.

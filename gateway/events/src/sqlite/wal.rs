@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 
 use sqlx::{Connection, Row};
 
-use super::{Sqlite, engine};
+use super::failure::engine;
+use super::file::Sqlite;
 use crate::StoreError;
 use crate::paths::{WAL, beside, length};
 

@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use super::alive::note;
 use super::bulk::{CLAMP, PULL_FORWARD, UNPARK, discard, replay};
+use super::failure::engine;
+use super::file::Sqlite;
 use super::insert::insert;
 use super::reseal::{bind, reseal, unpark_customer};
 use super::room::{Room, make_room};
 use super::shift::{newest, shift};
 use super::sweep::{shrink, sweep};
-use super::{Sqlite, engine};
 use crate::share::{KEY, Ledger, Usage, tenants};
 use crate::{Change, DISCARDED, Effect, Failure, Finish, PAGE, State, StoreError, Writer, now};
 
@@ -24,6 +25,15 @@ use crate::{Change, DISCARDED, Effect, Failure, Finish, PAGE, State, StoreError,
 pub struct SqliteWriter {
     store: Sqlite,
     connection: Option<SqliteConnection>,
+}
+
+// === impl Sqlite ===
+
+impl Sqlite {
+    /// The writing side.
+    pub fn writer(&self) -> SqliteWriter {
+        SqliteWriter::new(self.clone())
+    }
 }
 
 // === impl SqliteWriter ===

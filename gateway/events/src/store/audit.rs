@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use super::{Backend, EventStore, Opened};
+use super::backend::{Backend, Opened};
+use super::event_store::EventStore;
 use crate::{
     AuditEntry, AuditError, AuditLog, Postgres, PostgresRecords, Records, SqliteRecords, StoreError,
 };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::open::continue_after;
+use super::pause::pause;
 use crate::{Inbox, Integrity, Sqlite};
 
 /// Reads the whole file once, however long that takes, and has notifications refused if it is damaged.
@@ -27,7 +27,7 @@ pub(super) async fn check(store: Sqlite, inbox: Inbox, mut shutdown: watch::Rece
             }
             Err(error) => tracing::error!(%error, "the event store cannot be checked"),
         }
-        continue_after(RETRY_INTERVAL, &mut shutdown).await;
+        pause(RETRY_INTERVAL, &mut shutdown).await;
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use kyc_model::{CurrentTenants, TenantTable};
 use tokio::sync::watch;
 
-use super::{Backend, EventStore};
+use super::backend::Backend;
+use super::event_store::EventStore;
+use super::pause::pause;
 use crate::{Keyring, OpenError, Postgres, in_use};
 
 impl EventStore {
@@ -90,22 +92,14 @@ impl EventStore {
                     Ok(keyring) => drop(self.keyring.set(Arc::new(keyring))),
                     Err(error) => {
                         tracing::error!(%error, "notifications are refused until the store has its key");
-                        continue_after(KEY_AGAIN, shutdown).await;
+                        pause(KEY_AGAIN, shutdown).await;
                     }
                 }
             } else {
-                continue_after(RETRY_INTERVAL, shutdown).await;
+                pause(RETRY_INTERVAL, shutdown).await;
             }
         }
         None
-    }
-}
-
-/// Waits, but not longer than until the shutdown.
-pub(super) async fn continue_after(time: Duration, shutdown: &mut watch::Receiver<bool>) {
-    tokio::select! {
-        () = tokio::time::sleep(time) => {}
-        _ = shutdown.changed() => {}
     }
 }
 

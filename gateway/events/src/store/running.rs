@@ -8,7 +8,9 @@ use kyc_resilience::supervised;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{EventStore, Opened, integrity, wal};
+use super::backend::Opened;
+use super::event_store::EventStore;
+use super::{integrity, wal};
 use crate::{Keyring, Reader, Sqlite, listen, lock};
 
 /// Makes readers, as many as are asked for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::open::continue_after;
+use super::pause::pause;
 use crate::{Inbox, Sqlite};
 
 /// Looks at the write-ahead log every second, and takes it into the file when it is long.
@@ -34,7 +34,7 @@ pub(super) async fn keep_short(store: Sqlite, inbox: Inbox, mut shutdown: watch:
                 told = Some(Instant::now());
             }
         }
-        continue_after(POLL_INTERVAL, &mut shutdown).await;
+        pause(POLL_INTERVAL, &mut shutdown).await;
     }
 }
 

@@ -136,7 +136,8 @@ impl Keys {
     }
 
     /// The settings of the webhook plugin that name the files.
-    pub(super) const SETTINGS: &str = "events.key_file = \"key\"\nstore.previous_key_file = \"key-before\"\n";
+    pub(super) const SETTINGS: &str =
+        "events.key_file = \"key\"\nevents.previous_key_file = \"key-before\"\n";
 
     /// Another key; all those before are previous ones.
     pub(super) fn rotate(&mut self) -> Result<(), Failure> {

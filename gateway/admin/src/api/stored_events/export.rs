@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use kyc_events::{EventStore, Filter, Keyring, Record, Sealed};
 use serde_json::{Value, json};
 
-use super::{attempt, event};
+use super::shown::{attempt, event};
 
 /// Writes each event that fits as one line of JSON, with its body and what the portal said.
 ///

@@ -7,7 +7,9 @@ use kyc_events::{Cursor, Filter, State, Undelivered};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{EventPages, Refusal, attempt, away, event, filter};
+use super::pages::EventPages;
+use super::parameters::{Refusal, away, filter};
+use super::shown::{attempt, event};
 
 impl EventPages {
     pub(super) async fn list(&self, filter: Filter, limit: usize) -> Result<Value, Refusal> {

@@ -8,7 +8,8 @@ use kyc_events::{
 };
 use serde_json::{Value, json};
 
-use super::{EventPages, Refusal, away, filter, flag};
+use super::pages::EventPages;
+use super::parameters::{Refusal, away, filter, flag};
 
 /// What becomes of an event.
 struct Anew {

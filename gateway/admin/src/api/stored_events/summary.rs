@@ -7,7 +7,9 @@ use kyc_events::{Directory, Filter, Parked, Reader, Recipient, Standing, StoreEr
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{EventPages, Refusal, away, time};
+use super::pages::EventPages;
+use super::parameters::{Refusal, away};
+use super::shown::time;
 
 /// Finds on whose lane the events under a name are.
 struct Lanes {

@@ -1,0 +1,41 @@
+//! Stored events as operators see them: without bodies and what portals said.
+
+use std::time::{Duration, SystemTime};
+
+use kyc_events::{Attempt, Failure, Listed, Millis, State};
+use kyc_model::Correlation;
+use serde_json::{Value, json};
+
+/// A try as operators see it: without what the portal said.
+pub(super) fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "at": time(attempt.at),
+        "took_ms": attempt.took_ms,
+        "status": attempt.status,
+        "error": attempt.error,
+        "class": attempt.failure.map(Failure::name),
+    })
+}
+
+/// An event.
+pub(super) fn event(listed: &Listed) -> Value {
+    json!({
+        "uid": listed.uid.to_string(),
+        "tenant": listed.tenant,
+        "kind": listed.kind,
+        "resource": listed.resource,
+        "state": listed.state.name(),
+        "reason": listed.reason,
+        "attempts": listed.attempts,
+        "received": time(listed.received),
+        "due": (listed.state == State::Waiting).then(|| time(listed.due)),
+        "done": listed.done.map(time),
+        "request_id": Correlation::parse(&listed.trace).request_id,
+    })
+}
+
+/// A time as text (RFC 3339).
+pub(super) fn time(at: Millis) -> String {
+    let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}

@@ -1,0 +1,53 @@
+//! Writes the log lines of holds.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kyc_events::now;
+use tokio::time::Instant;
+
+use crate::dispatcher::Dispatcher;
+use crate::hold_log::{Hitherto, Line, News};
+
+// === impl Dispatcher ===
+
+impl Dispatcher {
+    /// Logs what is new about a tenant's hold; `error` is why the try or the probe has failed, if it has.
+    pub(crate) fn log_hold(&mut self, tenant: &str, news: News, error: &str) {
+        let now = Instant::now();
+        let Some(lane) = self.lanes.get_mut(tenant) else { return };
+        let held = lane.breaker.held();
+        let Some(line) = lane.hold_log.note(held.map(|(cause, _)| cause), news, now) else { return };
+        let reason = held.map(|(cause, _)| cause.name());
+        let until = held.and_then(|(_, until)| until).map(|until| time(until, now));
+        let held_tenants = self.held.len();
+        match line {
+            Line::Held => {
+                tracing::warn!(tenant, reason, error, until, held_tenants, "deliveries are held");
+            }
+            Line::StillHeld(Hitherto { held_for, failed_probes }) => tracing::warn!(
+                tenant,
+                reason,
+                error,
+                until,
+                held_s = held_for.as_secs(),
+                failed_probes,
+                held_tenants,
+                "deliveries are still held"
+            ),
+            Line::Released(Hitherto { held_for, failed_probes }) => tracing::info!(
+                tenant,
+                held_s = held_for.as_secs(),
+                failed_probes,
+                held_tenants,
+                "the portal takes events again"
+            ),
+        }
+    }
+}
+
+/// When the next probe is due, by the system's clock.
+fn time(until: Instant, instant: Instant) -> String {
+    let clock = UNIX_EPOCH + Duration::from_millis(u64::try_from(now()).unwrap_or_default());
+    let at: SystemTime = clock + until.saturating_duration_since(instant);
+    humantime::format_rfc3339_millis(at).to_string()
+}
