@@ -130,11 +130,18 @@ impl Room {
             tests.entry(&module.file).or_default().extend(module.facts.tests.iter().cloned().flatten());
         }
         let found = if package.folder.is_empty() {
-            tests.keys().map(|file| (*file).to_owned()).collect()
+            tests.keys().map(|file| (*file).to_owned()).collect::<Vec<_>>()
         } else {
             sources(&root.join(&package.folder))?
         };
-        let files = found.iter().map(|file| measure(root, file, tests.get(file.as_path())));
+        // A crate may hold another one, as a crate of macros.
+        let inner: Vec<_> = folders
+            .values()
+            .filter(|other| other.starts_with(&format!("{folder}/")))
+            .map(|other| root.join(other))
+            .collect();
+        let found = found.iter().filter(|file| !inner.iter().any(|inner| file.starts_with(inner)));
+        let files = found.map(|file| measure(root, file, tests.get(file.as_path())));
         Ok(Self {
             floor: place_of(&folder).map(|place| place.floor),
             imports: package.dependencies.iter().filter_map(|name| folders.get(name).cloned()).collect(),
