@@ -4,7 +4,7 @@
 #![expect(clippy::print_stderr, reason = "this program's output is its purpose")]
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kyc_house::{House, Unreadable, picture, picture_of_room, report, report_of_room};
@@ -22,8 +22,7 @@ fn main() -> ExitCode {
 
 /// Whether every rule is kept.
 fn run(room: Option<&str>) -> Result<bool, Unreadable> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = root.canonicalize().map_err(|error| Unreadable(error.to_string()))?;
+    let root = workspace()?;
     let house = House::read(&root)?;
     let (text, svg, file) = match room {
         None => (report(&house), picture(&house), "house.svg".to_owned()),
@@ -42,4 +41,15 @@ fn run(room: Option<&str>) -> Result<bool, Unreadable> {
     // A reader may have seen enough.
     let _ = writeln!(std::io::stdout(), "{text}drawn in {drawn}");
     Ok(house.without_floor().is_empty() && house.forbidden().is_empty() && house.circles().is_empty())
+}
+
+/// The workspace that the current folder is in.
+fn workspace() -> Result<PathBuf, Unreadable> {
+    let current = std::env::current_dir().map_err(|error| Unreadable(error.to_string()))?;
+    let is_workspace = |folder: &&Path| {
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml"));
+        manifest.is_ok_and(|manifest| manifest.contains("[workspace]\nresolver ="))
+    };
+    let found = current.ancestors().find(is_workspace).map(Path::to_owned);
+    found.ok_or_else(|| Unreadable(format!("{} is in no workspace", current.display())))
 }
