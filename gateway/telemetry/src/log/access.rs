@@ -6,8 +6,8 @@ use std::time::Duration;
 use kyc_model::TraceContext;
 use tracing::Level;
 
-use crate::log;
-use crate::log::json::Line;
+use super::json::Line;
+use super::lines::write_line;
 
 /// What the line about one request says. But for the caller, whose names others chose, nothing here comes from the
 /// caller's bytes; no path, query, header value or body does.
@@ -49,7 +49,7 @@ impl AccessRecord<'_> {
     /// Writes the line: as JSON straight into the log's memory, since this is the one line that every request
     /// pays for; else as an event of the target `access`.
     pub fn write(&self) {
-        if log::write_line(|line| self.fill(line)) {
+        if write_line(|line| self.fill(line)) {
             return;
         }
         tracing::info!(

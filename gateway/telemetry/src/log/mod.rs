@@ -2,13 +2,13 @@
 
 mod access;
 mod json;
+mod levels;
+mod lines;
 mod rolling;
 mod sinks;
 mod writer;
 
-use std::io::Write;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
@@ -16,12 +16,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 pub use access::AccessRecord;
-use json::{JsonLines, Line, with_line};
+use json::JsonLines;
+pub use levels::{LevelError, check_level};
+use lines::{ACCESS_LINES, LINES};
 pub use rolling::FileSettings;
 use sinks::{Collector, Sinks};
 
-use crate::Metrics;
-use crate::export::ExportSettings;
+use crate::exporter::ExportSettings;
+use crate::metrics::Metrics;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,8 @@ pub enum Format {
 #[non_exhaustive]
 pub enum LogError {
     /// The level is none.
-    #[error("`{0}` is no level: use error, warn, info, debug or trace")]
-    Level(String),
+    #[error(transparent)]
+    Level(#[from] LevelError),
     /// The writing thread did not start.
     #[error("cannot start the log thread")]
     Thread(#[source] std::io::Error),
@@ -68,7 +70,7 @@ pub struct Log {
 ///
 /// [`LogError`].
 pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<Log, LogError> {
-    let (filter, handle) = reload::Layer::new(filter(level)?);
+    let (filter, handle) = reload::Layer::new(levels::filter(level)?);
     let sinks = Sinks::start(metrics).map_err(LogError::Thread)?;
     let registry = tracing_subscriber::registry().with(filter);
     match format {
@@ -107,7 +109,7 @@ impl Log {
     /// [`LogError::Level`].
     pub fn set_level(&self, level: Option<&str>) -> Result<(), LogError> {
         let wanted = level.unwrap_or(&self.configured);
-        let filter = filter(wanted)?;
+        let filter = levels::filter(wanted)?;
         // The subscriber lives as long as the process.
         let _ = self.filter.reload(filter);
         let is_quiet = level.is_some_and(|level| matches!(level, "error" | "warn"));
@@ -147,69 +149,3 @@ impl Log {
         self.sinks.flush_out();
     }
 }
-
-/// Writes a line past the subscriber; false when lines are no JSON.
-pub(crate) fn write_line(fill: impl FnOnce(&mut Line<'_>)) -> bool {
-    if !ACCESS_LINES.load(Ordering::Relaxed) {
-        return true;
-    }
-    let Some(mut sinks) = LINES.get() else { return false };
-    // A log that cannot be written must fail no request.
-    with_line(fill, |text| drop(sinks.write_all(text.as_bytes())));
-    true
-}
-
-/// Where JSON lines go.
-static LINES: OnceLock<Sinks> = OnceLock::new();
-/// Whether each request has its line.
-static ACCESS_LINES: AtomicBool = AtomicBool::new(true);
-
-/// Checks a level without starting anything.
-///
-/// # Errors
-///
-/// [`LogError::Level`].
-pub fn check_level(level: &str) -> Result<(), LogError> {
-    filter(level).map(|_| ())
-}
-
-fn filter(level: &str) -> Result<EnvFilter, LogError> {
-    if !["error", "warn", "info", "debug", "trace"].contains(&level) {
-        return Err(LogError::Level(level.to_owned()));
-    }
-    let ours = OURS.iter().map(|target| format!("{target}={level}"));
-    let directives: Vec<String> = LIBRARIES.iter().map(|rule| (*rule).to_owned()).chain(ours).collect();
-    EnvFilter::try_new(directives.join(",")).map_err(|_| LogError::Level(level.to_owned()))
-}
-
-/// Targets of our own crates.
-const OURS: [&str; 14] = [
-    "kyc_admin",
-    "kyc_gateway",
-    "kyc_http_client",
-    "kyc_listener",
-    "kyc_plugin_api",
-    "kyc_plugin_caller_auth",
-    "kyc_plugin_onfido",
-    "kyc_plugin_rate_limit",
-    "kyc_plugin_subscription",
-    "kyc_plugin_webhook",
-    "kyc_proxy",
-    "kyc_telemetry",
-    "kyc_tenants",
-    "kyc_tokens",
-];
-
-/// Libraries say what went wrong, but not what they handle. Some are silent: OpenTelemetry's would say of each batch of
-/// spans that it was not taken, `vaultrs` and `rustify` log a failed call with the secret's path; the gateway reports the
-/// same failures itself. Pingora's HTTP server, which the admin listener is, quotes a head that it cannot read. Access lines
-/// are always written.
-const LIBRARIES: [&str; 7] = [
-    "warn",
-    "access=info",
-    "vaultrs=off",
-    "rustify=off",
-    "pingora_core::apps::http_app=off",
-    "opentelemetry_sdk=off",
-    "opentelemetry-otlp=off",
-];

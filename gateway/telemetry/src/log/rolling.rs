@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use crate::log::writer::Output;
+use super::writer::Output;
 
 /// Which files are written, as the tenant document's `serilog-…` keys have it.
 #[derive(Clone, Debug, PartialEq, Eq)]

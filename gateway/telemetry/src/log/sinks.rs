@@ -8,8 +8,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::rolling::{FileSettings, RollingFile};
 use super::writer::BlockWriter;
-use crate::Metrics;
-use crate::export::{ExportSettings, Exporter};
+use crate::exporter::{ExportSettings, Exporter};
+use crate::metrics::Metrics;
 
 /// All of them; clones are the same. A writer of lines that are JSON.
 #[derive(Clone, Debug)]

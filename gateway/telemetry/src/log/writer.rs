@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::Counter;
+use crate::metrics::Counter;
 
 /// Takes lines in memory; a thread of its own writes them out at least every [`INTERVAL`].
 ///
@@ -223,7 +223,7 @@ mod tests {
     }
 
     fn counter() -> Counter {
-        crate::MetricsRegistry::default().counter("dropped", "Lines.", &[]).unwrap().with(&[])
+        crate::metrics::MetricsRegistry::default().counter("dropped", "Lines.", &[]).unwrap().with(&[])
     }
 
     #[test]

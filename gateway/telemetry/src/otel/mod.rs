@@ -3,21 +3,22 @@
 //! Off by default, and then a span is one look at a static. Spans hold what the access log holds: no path, no
 //! header, no body.
 
-mod environment;
+mod env;
 mod pipeline;
+pub(crate) mod resource;
+mod running;
 mod span;
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-pub use environment::{Environment, EnvironmentError, read_environment};
-pub(crate) use pipeline::resource;
+pub use env::{Environment, EnvironmentError, read_environment};
 pub use span::Span;
 
-use crate::Metrics;
+use crate::metrics::Metrics;
+use resource::SCOPE;
+use running::{RUNNING, Running};
 
 /// Begins to record spans; they go where the environment says.
 ///
@@ -40,12 +41,4 @@ pub fn end() {
     }
 }
 
-struct Running {
-    tracer: SdkTracer,
-    provider: SdkTracerProvider,
-}
-
-static RUNNING: OnceLock<Running> = OnceLock::new();
-/// The instrumentation scope.
-const SCOPE: &str = "kyc-gateway";
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -10,8 +10,7 @@ use prost::Message;
 use url::Url;
 
 use super::{Encoding, ExportSettings, Exporter};
-use crate::Metrics;
-use crate::metrics::ExportMetrics;
+use crate::metrics::{ExportMetrics, Metrics};
 
 /// A collector that answers as it is told and keeps what it took.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::trace::Span as SdkSpan;
 
-use super::RUNNING;
+use super::running::RUNNING;
 
 /// A piece of work in a trace; it ends when it is dropped. Nothing, and free, while traces are off.
 #[derive(Debug, Default)]

@@ -7,28 +7,15 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use kyc_http_client::{ClientError, ClientSettings, Trust, parse_retry_after, read_at_most, root_cause};
-use reqwest::{Client, Response};
-use url::Url;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use kyc_http_client::{ClientError, parse_retry_after, root_cause};
+use reqwest::Client;
 
-use super::encoding::{Encoding, Verdict, Wrapping};
+use super::client::{client, read_some};
+use super::encoding::Verdict;
+use super::line::Wrapping;
 use super::queue::Queue;
-
-/// Which collector, and how it is spoken to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportSettings {
-    /// What it is called in the log and in metrics.
-    pub name: &'static str,
-    /// Where batches are posted to, whole.
-    pub url: Url,
-    /// Fields of each request, such as a key; those that are secret are marked sensitive.
-    pub headers: HeaderMap,
-    /// How events are written.
-    pub encoding: Encoding,
-    /// How many events wait at most; beyond, new ones are dropped. Never more than 32 MiB of them wait.
-    pub max_events: usize,
-}
+use super::settings::ExportSettings;
 
 /// What became of a batch, or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,22 +140,6 @@ impl Sender {
     }
 }
 
-/// The address of a collector: http or https, without credentials, which would show up in errors.
-pub fn collector_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    (url.username().is_empty() && url.password().is_none()).then_some(url)
-}
-
-/// Prepares a client for collectors; opens no connection.
-pub(crate) fn client() -> Result<Client, ClientError> {
-    ClientSettings { whole: Some(WHOLE), ..ClientSettings::new(CONNECT, Trust::System) }.build()
-}
-
-/// Reads what a collector has to say, but no more than that.
-pub(crate) async fn read_some(response: Response) -> Result<Bytes, reqwest::Error> {
-    read_at_most(response, ANSWER_LIMIT).await
-}
-
 /// What is at the bottom of it; says nothing of the address.
 fn cause(error: reqwest::Error) -> String {
     if error.is_timeout() {
@@ -177,10 +148,7 @@ fn cause(error: reqwest::Error) -> String {
     root_cause(&error.without_url())
 }
 
-const CONNECT: Duration = Duration::from_secs(5);
-const WHOLE: Duration = Duration::from_secs(10);
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LAST_DELAY: Duration = Duration::from_secs(10);
 /// However long a collector asks to be left alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-const ANSWER_LIMIT: usize = 64 * 1024;

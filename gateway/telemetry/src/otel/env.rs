@@ -9,7 +9,8 @@ use kyc_http_client::Cleartext;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::export::{Encoding, ExportSettings, collector_url};
+use crate::exporter::encoding::Encoding;
+use crate::exporter::settings::{ExportSettings, collector_url};
 
 /// What the environment asks for; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::ExportSettings;
+use super::settings::ExportSettings;
 use crate::metrics::ExportMetrics;
 
 /// Bounded in events and in bytes; what is on its way counts.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
-use opentelemetry::{Context, Key, KeyValue};
+use opentelemetry::Context;
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithHttpConfig};
 use opentelemetry_sdk::Resource;
@@ -16,9 +16,10 @@ use opentelemetry_sdk::trace::{
 };
 use tokio::runtime::Runtime;
 
-use super::EnvironmentError;
-use crate::export::{client, read_some};
-use crate::{Counter, Metrics};
+use super::env::EnvironmentError;
+use super::resource::resource;
+use crate::exporter::client::{client, read_some};
+use crate::metrics::{Counter, Metrics};
 
 /// Queue, batches and times are `OTEL_BSP_*`, the sampler is `OTEL_TRACES_SAMPLER`.
 pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, EnvironmentError> {
@@ -41,17 +42,6 @@ pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, Environme
     .build();
     let processor = CountedProcessor { processor: batches, ended: metrics.spans("ended") };
     Ok(SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource()).build())
-}
-
-/// What this process is: `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`, and its version.
-pub(crate) fn resource() -> Resource {
-    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    let found = Resource::builder().with_attribute(version.clone()).build();
-    let name = found.get(&Key::new("service.name")).map(|name| name.to_string());
-    if name.is_some_and(|name| !name.starts_with("unknown_service")) {
-        return found;
-    }
-    Resource::builder().with_attribute(version).with_service_name(super::SCOPE).build()
 }
 
 /// Calls a collector from a thread without a runtime, by one that has one.

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use serde_json::Value;
 
-use super::encoding::{Line, Wrapping};
+use super::line::{Line, Wrapping};
 
 /// One request with all lines; empty without any.
 pub(super) fn encode(lines: impl Iterator<Item = Line>, wrapping: &Wrapping) -> Vec<u8> {

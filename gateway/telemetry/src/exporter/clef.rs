@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::encoding::{Line, Wrapping};
+use super::line::{Line, Wrapping};
 
 /// One JSON object per line.
 pub(super) fn encode(lines: impl Iterator<Item = Line>, wrapping: &Wrapping) -> Vec<u8> {

@@ -3,18 +3,20 @@
 //! A collector that is slow, dead or wrong costs no request anything: what finds no room is dropped and counted.
 
 mod clef;
-mod encoding;
+pub(crate) mod client;
+pub(crate) mod encoding;
+mod line;
 mod otlp;
 mod queue;
 mod sender;
+pub(crate) mod settings;
 
 use std::io;
 use std::sync::Arc;
 use std::thread;
 
 pub use encoding::Encoding;
-pub use sender::{ExportSettings, collector_url};
-pub(crate) use sender::{client, read_some};
+pub use settings::{ExportSettings, collector_url};
 
 use crate::metrics::ExportMetrics;
 use queue::Queue;

@@ -1,12 +1,9 @@
 //! How events are written for a collector.
 
 use http::StatusCode;
-use opentelemetry::{self as otel, Key};
-use serde::Deserialize;
-use serde_json::{Map, Value};
 
+use super::line::{Line, Wrapping};
 use super::{clef, otlp};
-use crate::traces::resource;
 
 /// The language of a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,27 +21,6 @@ pub(super) enum Verdict {
     /// It never will be.
     Refused,
     Later,
-}
-
-/// What stands around all events of a batch: what this process is.
-#[derive(Clone, Debug)]
-pub(super) struct Wrapping {
-    /// By the names of OpenTelemetry's semantic conventions.
-    pub(super) attributes: Vec<(String, String)>,
-}
-
-/// A line as [`crate::log`] writes it.
-#[derive(Debug, Deserialize)]
-pub(super) struct Line {
-    pub(super) timestamp: String,
-    pub(super) level: String,
-    pub(super) target: String,
-    #[serde(default)]
-    pub(super) message: String,
-    pub(super) trace_id: Option<String>,
-    pub(super) span_id: Option<String>,
-    #[serde(flatten)]
-    pub(super) fields: Map<String, Value>,
 }
 
 // === impl Encoding ===
@@ -86,23 +62,5 @@ impl Encoding {
             Self::Clef => 0,
             Self::Otlp => otlp::rejected(answer),
         }
-    }
-}
-
-// === impl Wrapping ===
-
-impl Wrapping {
-    /// What the spans have, too.
-    pub(super) fn from_environment() -> Self {
-        let text = |(name, value): (&Key, &otel::Value)| (name.to_string(), value.to_string());
-        Self { attributes: resource().iter().map(text).collect() }
-    }
-
-    /// `service.name`.
-    pub(super) fn service(&self) -> &str {
-        self.attributes
-            .iter()
-            .find(|(name, _)| name == "service.name")
-            .map_or("", |(_, value)| value.as_str())
     }
 }
