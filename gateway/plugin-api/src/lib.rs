@@ -31,6 +31,7 @@ pub mod testkit;
 mod wait;
 
 pub use admin_pages::{AdminPages, Changed};
+pub use async_trait::async_trait;
 pub use background::{Background, BackgroundContext};
 pub use caller::Caller;
 pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};

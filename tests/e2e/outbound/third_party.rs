@@ -1,5 +1,7 @@
 //! A plugin from outside the house.
 
+use serde_json::{Value, json};
+
 use crate::support::gateway::{Setup, start};
 use crate::support::upstream::Echo;
 
@@ -64,7 +66,64 @@ async fn a_panic_in_a_plugin_costs_one_request() {
     assert_eq!(core[4..6], ["0", "0"], "soft and hard");
     let log = gateway.stop().await;
     assert!(
-        log.contains("\"reason\":\"this plugin has a mistake\"") && log.contains("examples/src/lib.rs"),
+        log.contains("\"reason\":\"this plugin has a mistake\"") && log.contains("src/stamp.rs"),
         "{log}"
     );
+}
+
+const BLOCKLIST: &str = r#"
+[log]
+level = "debug"
+[[routes]]
+name = "onfido"
+paths = ["/dcs/kyc2/{*path}"]
+[[routes.plugins]]
+plugin = "subscription"
+[[routes.plugins]]
+plugin = "acme-blocklist"
+file = "blocked.txt"
+max_bytes = 65536
+[[routes.plugins]]
+plugin = "onfido"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_partys_plugin_reads_bodies_works_in_the_background_and_has_an_admin_page() {
+    let onfido = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("blocked.txt");
+    std::fs::write(&file, "bad.example\n").unwrap();
+    let config = BLOCKLIST.replace("blocked.txt", file.to_str().unwrap());
+    let gateway = start(Setup::default().onfido(onfido.address).config(&config).binary("acme-gateway")).await;
+    let client = reqwest::Client::new();
+    let applicant = async |email: &str| {
+        let call = client.post(gateway.url("/dcs/kyc2/applicants")).header("SubscriptionId", "sub-acme");
+        call.json(&json!({ "email": email })).send().await.unwrap().status().as_u16()
+    };
+
+    let before = [applicant("a@good.example").await, applicant("a@BAD.example").await];
+    std::fs::write(&file, "bad.example\ngood.example\n").unwrap();
+    let page = crate::support::soon(async || {
+        let page = reqwest::get(gateway.admin("/acme-blocklist")).await.unwrap();
+        let page: Value = serde_json::from_str(&page.text().await.unwrap()).unwrap();
+        Some(page).filter(|page| page["domains"] == 2)
+    })
+    .await;
+    let after = applicant("a@good.example").await;
+
+    assert_eq!((before, page, after), ([200, 403], json!({ "domains": 2 }), 403));
+    assert!(gateway.metrics().await.contains(r#"acme_blocked_total{route="onfido"} 2"#));
+    let log = gateway.stop().await;
+    let debug: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &Value| line["level"] == "DEBUG")
+        .collect();
+    let is_from =
+        |target: &str| debug.iter().any(|line| line["target"].as_str().unwrap().starts_with(target));
+    assert!(is_from("acme_stamp::blocklist"), "the log's level holds for plugins, too: {log}");
+    let foreign = |line: &&Value| {
+        !["acme_", "kyc_"].iter().any(|own| line["target"].as_str().unwrap().starts_with(own))
+    };
+    assert_eq!(debug.iter().find(foreign), None, "libraries stay at warn");
 }

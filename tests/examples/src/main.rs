@@ -1,7 +1,7 @@
-//! The gateway with one more plugin.
+//! The gateway with two more plugins.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kyc_gateway::Gateway::builder().plugin::<acme_stamp::Stamp>().run()
+    kyc_gateway::Gateway::builder().plugin::<acme_stamp::Stamp>().plugin::<acme_stamp::Blocklist>().run()
 }

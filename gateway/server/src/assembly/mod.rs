@@ -172,7 +172,7 @@ fn begin(settings: LogSettings, build_context: &BuildContext) -> Result<Log, Sta
 }
 
 fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError> {
-    let log = log::init(&settings.level, settings.format, metrics)?;
+    let log = log::init(&settings.level, settings.plugins, settings.format, metrics)?;
     if settings.opentelemetry.traces {
         traces::start(metrics)?;
     }

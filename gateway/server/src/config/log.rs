@@ -12,6 +12,8 @@ use crate::decoding::Problems;
 /// The section `log`, and the `OTEL_*` variables.
 pub(crate) struct LogSettings {
     pub(crate) level: String,
+    /// The crates of plugins, to which the level applies.
+    pub(crate) plugins: Vec<String>,
     pub(crate) format: log::Format,
     /// What the tenant document's keys may ask for.
     pub(crate) sinks: SinkSettings,
@@ -30,7 +32,7 @@ pub(crate) struct SinkSettings {
     pub(crate) folder: PathBuf,
 }
 
-pub(super) fn check(raw: Log, problems: &mut Problems) -> LogSettings {
+pub(super) fn check(raw: Log, plugins: Vec<String>, problems: &mut Problems) -> LogSettings {
     if let Err(error) = log::check_level(&raw.level) {
         problems.add("log.level", error.to_string());
     }
@@ -49,6 +51,7 @@ pub(super) fn check(raw: Log, problems: &mut Problems) -> LogSettings {
     });
     LogSettings {
         level: raw.level,
+        plugins,
         format: match raw.format {
             LogFormat::Json => log::Format::Json,
             LogFormat::Text => log::Format::Text,

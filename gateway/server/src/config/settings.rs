@@ -79,7 +79,7 @@ impl Settings {
         for (path, _) in times.iter().filter(|(_, time)| time.is_zero()) {
             problems.add(*path, "must be longer than zero");
         }
-        let log = log::check(raw.log, problems);
+        let log = log::check(raw.log, registry.crates(), problems);
         let upstream_ca_file = raw.server.upstream_ca_file.as_deref().map(|file| folder.resolve(file));
         if let Some(file) = &upstream_ca_file
             && let Err(reason) = tls::check_authorities(file)

@@ -1,5 +1,6 @@
 //! The kinds of plugin that a configuration may name.
 
+use std::any::type_name;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -15,6 +16,9 @@ pub(crate) struct Registry(Vec<Box<dyn AnyFactory>>);
 /// A factory whose types are erased.
 pub(crate) trait AnyFactory: Send + Sync {
     fn kind(&self) -> &'static str;
+
+    /// The crate that defines the factory, by its name in Rust.
+    fn crate_name(&self) -> &'static str;
 
     /// Decodes the settings and builds the plugin, or notes every problem under `path`.
     fn build(
@@ -44,6 +48,11 @@ impl Registry {
         self.0.iter().map(|factory| factory.kind()).collect()
     }
 
+    /// The crates that define the kinds. The log has their lines at its own level.
+    pub(crate) fn crates(&self) -> Vec<String> {
+        self.0.iter().map(|factory| factory.crate_name().to_owned()).collect()
+    }
+
     /// A kind that was added twice.
     pub(crate) fn duplicate(&self) -> Option<&'static str> {
         let kinds = self.kinds();
@@ -59,6 +68,11 @@ impl Registry {
 impl<F: Factory> AnyFactory for Erased<F> {
     fn kind(&self) -> &'static str {
         F::KIND
+    }
+
+    fn crate_name(&self) -> &'static str {
+        let path = type_name::<F>();
+        path.split_once("::").map_or(path, |(name, _)| name)
     }
 
     fn build(
@@ -168,6 +182,15 @@ b = 'is wrong'"
     #[test]
     fn built_in_kinds_are_distinct() {
         assert_eq!(built_in().duplicate(), None);
+    }
+
+    #[test]
+    fn crates_of_plugins_are_found_by_their_factories() {
+        let mut registry = Registry::default();
+        registry.add::<Subscription>();
+        registry.add::<Refuses>();
+
+        assert_eq!(registry.crates(), ["kyc_plugin_subscription", "kyc_gateway"]);
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! Which lines are logged, by level and crate.
+//!
+//! Debug lines of HTTP libraries show heads and bodies, so the configured level holds only for crates that are known to keep
+//! secrets out of their lines: the gateway's own, which all begin with the same prefix, and those of the plugins that were
+//! added to it. Every other crate stays at `warn`.
 
 use tracing_subscriber::EnvFilter;
 
@@ -13,38 +17,32 @@ pub struct LevelError(String);
 ///
 /// [`LevelError`].
 pub fn check_level(level: &str) -> Result<(), LevelError> {
-    filter(level).map(|_| ())
+    filter(level, &[]).map(|_| ())
 }
 
-pub(super) fn filter(level: &str) -> Result<EnvFilter, LevelError> {
+/// The filter for a level of the gateway's crates and of the crates of plugins.
+pub(super) fn filter(level: &str, plugins: &[String]) -> Result<EnvFilter, LevelError> {
+    let wrong = || LevelError(level.to_owned());
     if !["error", "warn", "info", "debug", "trace"].contains(&level) {
-        return Err(LevelError(level.to_owned()));
+        return Err(wrong());
     }
-    let ours = OURS.iter().map(|target| format!("{target}={level}"));
-    let directives: Vec<String> = LIBRARIES.iter().map(|rule| (*rule).to_owned()).chain(ours).collect();
-    EnvFilter::try_new(directives.join(",")).map_err(|_| LevelError(level.to_owned()))
+    EnvFilter::try_new(directives(level, plugins)).map_err(|_| wrong())
 }
 
-/// Targets of our own crates.
-const OURS: [&str; 12] = [
-    "kyc_gateway",
-    "kyc_http_client",
-    "kyc_plugin_api",
-    "kyc_plugin_caller_auth",
-    "kyc_plugin_onfido",
-    "kyc_plugin_rate_limit",
-    "kyc_plugin_subscription",
-    "kyc_plugin_webhook",
-    "kyc_proxy",
-    "kyc_telemetry",
-    "kyc_tenants",
-    "kyc_tokens",
-];
+/// A directive holds for every target that begins with its text.
+fn directives(level: &str, plugins: &[String]) -> String {
+    let own = std::iter::once(OWN).chain(plugins.iter().map(String::as_str));
+    let own = own.map(|target| format!("{target}={level}"));
+    let all: Vec<String> = LIBRARIES.iter().map(|&rule| rule.to_owned()).chain(own).collect();
+    all.join(",")
+}
 
-/// Libraries say what went wrong, but not what they handle. Some are silent: OpenTelemetry's would say of each batch of
-/// spans that it was not taken, `vaultrs` and `rustify` log a failed call with the secret's path; the gateway reports the
-/// same failures itself. Pingora's HTTP server, which the admin listener is, quotes a head that it cannot read. Access lines
-/// are always written.
+/// How the names of the gateway's crates begin.
+const OWN: &str = "kyc_";
+
+/// Libraries log failures, but not what they handle. Some are off: OpenTelemetry's would log each batch of spans that was not
+/// taken, `vaultrs` and `rustify` log a failed call with the secret's path, and the gateway reports the same failures itself.
+/// Pingora's HTTP server, which the admin listener is, quotes a head that it cannot read. Access lines are always written.
 const LIBRARIES: [&str; 7] = [
     "warn",
     "access=info",
@@ -54,3 +52,17 @@ const LIBRARIES: [&str; 7] = [
     "opentelemetry_sdk=off",
     "opentelemetry-otlp=off",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_have_the_level_of_the_gateway_and_libraries_do_not() {
+        let text = directives("debug", &["acme_stamp".to_owned()]);
+
+        assert!(text.starts_with("warn,") && text.ends_with(",kyc_=debug,acme_stamp=debug"), "{text}");
+        assert!(filter("debug", &["acme_stamp".to_owned()]).is_ok());
+        assert_eq!(check_level("loud"), Err(LevelError("loud".to_owned())));
+    }
+}

@@ -60,17 +60,22 @@ pub enum LogError {
 pub struct Log {
     sinks: Sinks,
     filter: reload::Handle<EnvFilter, Registry>,
+    /// The level of the configuration.
     configured: String,
+    /// The crates of plugins.
+    plugins: Vec<String>,
 }
 
-/// Starts logging at `level` (of our own crates; libraries stay at `warn`, since their debug lines show
-/// heads and bodies).
+/// Starts logging at `level`: `error`, `warn`, `info`, `debug` or `trace`.
+///
+/// The level holds for the gateway's own crates and for those in `plugins`, by their names in Rust (`acme_stamp`). All other
+/// crates stay at `warn`, since debug lines of HTTP libraries show heads and bodies.
 ///
 /// # Errors
 ///
 /// [`LogError`].
-pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<Log, LogError> {
-    let (filter, handle) = reload::Layer::new(levels::filter(level)?);
+pub fn init(level: &str, plugins: Vec<String>, format: Format, metrics: &Metrics) -> Result<Log, LogError> {
+    let (filter, handle) = reload::Layer::new(levels::filter(level, &plugins)?);
     let sinks = Sinks::start(metrics).map_err(LogError::Thread)?;
     let registry = tracing_subscriber::registry().with(filter);
     match format {
@@ -84,7 +89,7 @@ pub fn init(level: &str, format: Format, metrics: &Metrics) -> Result<Log, LogEr
         }
     }
     .map_err(|_| LogError::Taken)?;
-    Ok(Log { sinks, filter: handle, configured: level.to_owned() })
+    Ok(Log { sinks, filter: handle, configured: level.to_owned(), plugins })
 }
 
 /// Events for collectors, beside lines that are text.
@@ -109,7 +114,7 @@ impl Log {
     /// [`LogError::Level`].
     pub fn set_level(&self, level: Option<&str>) -> Result<(), LogError> {
         let wanted = level.unwrap_or(&self.configured);
-        let filter = levels::filter(wanted)?;
+        let filter = levels::filter(wanted, &self.plugins)?;
         // The subscriber lives as long as the process.
         let _ = self.filter.reload(filter);
         let is_quiet = level.is_some_and(|level| matches!(level, "error" | "warn"));
