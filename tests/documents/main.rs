@@ -18,6 +18,7 @@ mod metrics;
 mod named_tests;
 mod pages;
 mod paths;
+mod rust;
 mod shell;
 mod source;
 mod spans;
