@@ -1,9 +1,9 @@
-//! Where the record of each change that an operator makes is kept.
+//! The store of audit records: one for each change that an operator makes.
 //!
-//! The records are one chain: each entry holds the hash of the one before, so that a removed, changed or inserted entry
-//! shows. The gateway builds the chain; a plugin that has a durable store keeps it there, because a chain in a database
-//! that several gateways share is one chain for all of them. [`AuditLog::append`] makes that possible without a
-//! transaction: an entry is added only when its number is the next one.
+//! The records form one hash chain: each entry holds the hash of the entry before, so that a removed, changed or inserted
+//! entry is detected. The gateway builds the chain; a plugin with a durable store keeps it, because gateways that share a
+//! database then share one chain. [`AuditLog::append`] needs no transaction for that: it adds an entry only if its number is
+//! the next one.
 
 use async_trait::async_trait;
 
@@ -20,44 +20,44 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
-/// Why the chain cannot be read or added to.
+/// Why the chain cannot be read or extended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
-    /// The store is not open, or does not answer in time.
+    /// The store is not open, or a call of it timed out.
     #[error("the audit store does not answer")]
     Away,
-    /// The store has no room.
+    /// The store has reached its size limit.
     #[error("the audit store is full")]
     Full,
-    /// The store fails in another way; the text holds no secret.
+    /// Another error of the store; the text holds no secret.
     #[error("the audit store failed: {0}")]
     Failed(String),
 }
 
-/// A durable place for one chain of records.
+/// A durable store for one chain of audit records.
 #[async_trait]
 pub trait AuditLog: Send + Sync + 'static {
-    /// Opens the store without a gateway, for a command line that reads it; it must be there already.
+    /// Opens an existing store for the command line, without a running gateway.
     ///
     /// # Errors
     ///
-    /// Why it cannot be read.
+    /// [`AuditError`] when the store does not exist or cannot be read.
     async fn open(&self) -> Result<(), AuditError>;
 
-    /// The newest entry; `None` while there is none.
+    /// The newest entry; `None` when the chain is empty.
     ///
     /// # Errors
     ///
     /// [`AuditError`].
     async fn newest(&self) -> Result<Option<AuditEntry>, AuditError>;
 
-    /// Adds an entry if its number is the next one, and returns when it is durable. `false`: another gateway has added
-    /// one in the meantime, and nothing was changed.
+    /// Adds an entry if its number is the next one, and returns when it is durable. Returns `false`, and changes nothing,
+    /// when another gateway has added an entry with that number.
     ///
     /// # Errors
     ///
-    /// [`AuditError`]; whether the entry was added is not known then.
+    /// [`AuditError`]; the entry may have been added all the same.
     async fn append(&self, entry: &AuditEntry) -> Result<bool, AuditError>;
 
     /// The first `limit` entries with a higher number than `after`, in order.
@@ -67,7 +67,7 @@ pub trait AuditLog: Send + Sync + 'static {
     /// [`AuditError`].
     async fn read(&self, after: i64, limit: usize) -> Result<Vec<AuditEntry>, AuditError>;
 
-    /// Hands over all entries in the order in which they are stored.
+    /// Calls `take` with every entry, oldest first.
     ///
     /// # Errors
     ///
@@ -84,8 +84,8 @@ pub trait AuditLog: Send + Sync + 'static {
         }
     }
 
-    /// Hands over the entries with lower numbers than `before`, or all of them, from the newest one on, until `take`
-    /// says that it has enough by `false`.
+    /// Calls `take` with the entries, newest first, until it returns `false`. `before` leaves out the entries from that number
+    /// on.
     ///
     /// # Errors
     ///
@@ -113,5 +113,5 @@ pub trait AuditLog: Send + Sync + 'static {
     }
 }
 
-/// Entries that are read at a time.
+/// Entries per read.
 const PAGE: usize = 500;

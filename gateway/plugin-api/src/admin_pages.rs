@@ -26,6 +26,6 @@ pub trait AdminPages: Send + Sync + 'static {
     }
 }
 
-/// How many things a change has changed: a page puts it into the extensions of its answer.
+/// The number of items that a request to an admin page changed; the page puts it into the extensions of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed(pub u64);

@@ -1,4 +1,4 @@
-//! Work that a plugin does beside requests.
+//! Background tasks of plugins.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,33 +8,34 @@ use tokio::sync::watch;
 
 use crate::TenantSnapshots;
 
-/// What a plugin does for as long as the gateway runs, on a runtime of its own.
+/// A task that runs as long as the gateway does, on a runtime of its own.
 #[async_trait]
 pub trait Background: Send + Sync + 'static {
-    /// A name for logs and messages.
+    /// The task's name in logs and messages.
     fn name(&self) -> &'static str;
 
-    /// Makes sure, before anything is served, that the work can be done. It runs on another runtime than
-    /// [`Background::run`], so nothing that is tied to one may be kept.
+    /// Prepares the task before the gateway serves anything. It runs on another runtime than [`Background::run`], so it must
+    /// not keep connections or timers.
     ///
     /// # Errors
     ///
-    /// Why the gateway must not start.
+    /// The reason why the gateway must not start.
     async fn prepare(&self) -> Result<(), String>;
 
-    /// Says whether requests can be served as far as this work is concerned; until then the gateway is not ready, and
-    /// a process that is to take over does not.
+    /// Whether requests can be served. While it is `false`, `/readyz` answers 503, and a process that is to take over from
+    /// another one does not. Default `true`.
     fn is_ready(&self) -> bool {
         true
     }
 
-    /// What an operator should mend although requests are served; `/readyz` says it, and stays 200. Holds no secret.
+    /// Problems that an operator should fix although requests are served. `/readyz` shows them and stays 200. A text holds no
+    /// secret. Default none.
     fn complaints(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Works until the shutdown begins, and returns when nothing is under way any more. The process waits for it
-    /// as long as for requests.
+    /// Runs until the shutdown begins, and returns when its last unit of work is done. The process waits for it as long as
+    /// for requests (`server.drain`). A panic ends the process.
     async fn run(&self, context: BackgroundContext);
 }
 
@@ -45,7 +46,7 @@ pub struct BackgroundContext {
     pub tenants: TenantSnapshots,
     /// Becomes true when the shutdown begins.
     pub shutdown: watch::Receiver<bool>,
-    /// How long after that the process ends, whatever is under way.
+    /// The time from the shutdown to the end of the process, whether or not the task has returned.
     pub drain: Duration,
 }
 

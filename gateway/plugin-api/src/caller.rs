@@ -1,4 +1,4 @@
-//! Who a request comes from, as the plugin that checks callers has verified it.
+//! The caller of a request, as the plugin that authenticates callers has verified it.
 
 use std::fmt::{self, Write};
 
@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::Ctx;
 
-/// The verified names of a caller, and what its token says. A plugin that checks callers records it; one that finds the
-/// tenant asks it; the access line shows it.
+/// The verified names of a caller and the claims of its token. The plugin that authenticates callers records it, the plugin
+/// that finds the tenant reads it, and the access log shows it.
 #[derive(Clone, Default)]
 pub struct Caller {
     names: Vec<CallerName>,
@@ -19,23 +19,23 @@ pub struct Caller {
 // === impl Caller ===
 
 impl Caller {
-    /// Adds a name that a credential proves.
+    /// Adds a name that a verified credential contains.
     pub fn add(&mut self, kind: CallerKind, value: &str) {
         self.add_name(CallerName::new(kind, value));
     }
 
-    /// The same for a name of which it may be known who vouches for it.
+    /// Adds a name, which may include the issuer of the credential.
     pub fn add_name(&mut self, name: CallerName) {
         self.names.push(name);
     }
 
-    /// Keeps what a verified token says.
+    /// Stores the claims of a verified token.
     pub fn set_claims(&mut self, claims: Map<String, Value>) {
         self.claims = claims;
         self.has_token = true;
     }
 
-    /// Puts the caller into the context, beside what another plugin recorded before.
+    /// Puts the caller into the context. Names that another plugin recorded before are kept.
     pub fn record(mut self, cx: &mut Ctx) {
         if let Some(known) = cx.extensions_mut().remove::<Self>() {
             self.names.extend(known.names);
@@ -48,18 +48,18 @@ impl Caller {
         }
     }
 
-    /// Who calls, once a plugin has recorded it.
+    /// The caller, once a plugin has recorded it.
     pub fn of(cx: &Ctx) -> Option<&Self> {
         cx.extensions().get()
     }
 
-    /// Says whether the caller is meant by one of the names, as a document has them.
+    /// Whether one of `names`, as the tenant document has them, matches the caller.
     pub fn is_one_of(&self, names: &[CallerName]) -> bool {
         self.names.iter().any(|name| names.iter().any(|written| name.is_meant_by(written)))
     }
 
-    /// Says whether a certificate or a token tells this caller from others, and not a secret that many may share. A token
-    /// does, whatever it says.
+    /// Whether a certificate or a token identifies this caller, rather than a secret that several may share. A token does,
+    /// whatever its claims.
     pub fn is_individual(&self) -> bool {
         self.has_token || self.names.iter().any(|name| name.kind() != CallerKind::Secret)
     }
@@ -74,7 +74,7 @@ impl Caller {
         self.claims.get(name)?.as_str()
     }
 
-    /// The caller for logs: one name of each credential, escaped, of at most `LONGEST` bytes.
+    /// The caller for logs: one name of each credential, escaped, cut after 256 bytes.
     pub fn label(&self) -> String {
         let shown = [
             &[CallerKind::CertificateSubject][..],
@@ -91,15 +91,15 @@ impl Caller {
     }
 }
 
-/// Claims are about people, and names may be long.
+/// Shows no names and no claims: they are personal data.
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller").field("names", &self.names.len()).finish_non_exhaustive()
     }
 }
 
-/// Whoever had a certificate or a token made chose what is in it: a log shows nothing that moves a terminal's cursor,
-/// turns text around or fills lines.
+/// The names are chosen by whoever requested the certificate or token, so they are escaped: no control characters, no
+/// characters that change the direction of text, and a bounded length.
 fn printable<'a>(names: impl Iterator<Item = &'a CallerName>) -> String {
     let mut text = String::new();
     for (place, name) in names.enumerate() {

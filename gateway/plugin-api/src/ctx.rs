@@ -1,4 +1,4 @@
-//! What a request carries from phase to phase.
+//! The state of one request, from hook to hook.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,22 +37,22 @@ pub struct Connection {
     pub listener: Arc<str>,
     /// Whether the listener speaks TLS.
     pub tls: bool,
-    /// Who the peer is, where it showed a certificate that the listener's authorities signed and that is valid.
+    /// The peer's client certificate, if it showed one and the listener verified it.
     pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// The values of the placeholders in the route's path, as they stand in the request: not percent-decoded.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
-    /// All names and values behind each other: one piece of memory per request.
+    /// All names and values in one string: one allocation per request.
     text: String,
     /// Where each name and each value ends.
     ends: SmallVec<[(usize, usize); 2]>,
 }
 
-/// Where a request goes, and with what credential.
+/// The upstream of a request, and the credential for it.
 ///
-/// Base and credential travel together, so that a credential cannot reach another host.
+/// Base and credential are one value, so that a credential cannot be sent to another host.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The upstream.
@@ -63,33 +63,33 @@ pub struct Target {
     pub path_and_query: String,
     /// The header that the gateway attaches last.
     pub credential: Option<(HeaderName, HeaderValue)>,
-    /// How long to wait for what.
+    /// The timeouts of this upstream.
     pub timeouts: Timeouts,
-    /// How much of the upstream one tenant may use.
+    /// The limits of one tenant at this upstream.
     pub limits: UpstreamLimits,
 }
 
-/// How much one tenant may ask of one upstream.
+/// The limits of one tenant at one upstream: concurrent calls, and the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamLimits {
-    /// Calls under way at a time; more are answered 503.
+    /// Concurrent calls; more are answered 503.
     pub in_flight: usize,
-    /// Failures in a row after which it is left alone: not reached, too late, broken off, 502, 503, 504.
+    /// Consecutive failures that open the circuit breaker: not reached, timed out, broken off, 502, 503, 504.
     pub failures: u32,
-    /// How long it is left alone then, before one call finds out; meanwhile calls are answered 502.
+    /// How long the circuit breaker stays open before one call probes the upstream; meanwhile calls are answered 502.
     pub open: Duration,
 }
 
-/// How a body that is read whole may be.
+/// The limits of a body that is read whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyWish {
-    /// Bytes, at most; else 413.
+    /// The largest body in bytes; a larger one is answered 413.
     pub limit: usize,
-    /// How long it may take to arrive, else 408; the listener's own limit holds too.
+    /// The longest time until it is read, else 408; the limits of the listener apply, too.
     pub within: Option<Duration>,
 }
 
-/// How long an upstream may take.
+/// The timeouts of an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// TCP and TLS set-up together.
@@ -131,7 +131,7 @@ impl Ctx {
         &self.connection
     }
 
-    /// Says which connection it came in on; the gateway does it once.
+    /// Sets the connection; the gateway calls it once.
     pub fn set_connection(&mut self, connection: Connection) {
         self.connection = connection;
     }
@@ -152,7 +152,7 @@ impl Ctx {
         &self.params
     }
 
-    /// Sets the placeholders; the gateway does it once, after routing.
+    /// Sets the placeholders; the gateway calls it once, after routing.
     pub fn set_params(&mut self, params: Params) {
         self.params = params;
     }
@@ -162,28 +162,28 @@ impl Ctx {
         self.tenant.as_ref()
     }
 
-    /// Says whose request this is.
+    /// Sets the tenant.
     pub fn set_tenant(&mut self, tenant: Arc<Tenant>) {
         self.tenant = Some(tenant);
     }
 
-    /// Where the request goes, once a plugin has said so.
+    /// The upstream, once a plugin has chosen it.
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()
     }
 
-    /// The same, to be changed until the upstream is connected.
+    /// The upstream, which may be changed until it is connected.
     pub fn target_mut(&mut self) -> Option<&mut Target> {
         self.target.as_mut()
     }
 
-    /// Says where the request goes.
+    /// Chooses the upstream.
     pub fn set_target(&mut self, target: Target) {
         self.target = Some(target);
     }
 
-    /// Asks that the body be read whole and shown to [`crate::Plugin::request_body_filter`]. Of several wishes
-    /// the smallest limits hold.
+    /// Has the body read whole and passed to [`crate::Plugin::request_body_filter`]. When several plugins ask, the smallest
+    /// limits apply.
     pub fn want_body(&mut self, wish: BodyWish) {
         let BodyWish { limit, within } = wish;
         self.body = Some(self.body.map_or(wish, |known| BodyWish {
@@ -192,39 +192,39 @@ impl Ctx {
         }));
     }
 
-    /// What plugins asked for.
+    /// The limits of the body, if a plugin asked for it.
     pub fn body_wish(&self) -> Option<BodyWish> {
         self.body
     }
 
-    /// Lets the request go on, after the head phase of all plugins, only when `what` is over; a problem ends it.
-    /// Several waits follow each other.
+    /// Delays the request, after the `request_filter` of all plugins, until `what` is done; a problem ends the request.
+    /// Several waits run in sequence.
     pub fn wait_for(&mut self, what: impl Future<Output = Result<(), Problem>> + Send + 'static) {
         self.wait = Some(Wait::behind(self.wait.take(), what));
     }
 
-    /// What must be over; the gateway asks once.
+    /// The wait; the gateway calls it once.
     pub fn take_wait(&mut self) -> Option<impl Future<Output = Result<(), Problem>> + Send + use<>> {
         self.wait.take().map(Wait::into_future)
     }
 
-    /// The trace that work for this request belongs to: the gateway's own span, or what the caller's `head` says
+    /// The trace context for calls on behalf of this request: the gateway's span, or the `traceparent` of the caller's `head`
     /// while no spans are recorded.
     pub fn trace(&self, head: &RequestHeader) -> Option<TraceContext> {
         self.trace.clone().or_else(|| TraceContext::from_headers(&head.headers))
     }
 
-    /// Says which span this request has; the gateway does it once.
+    /// Sets the span; the gateway calls it once.
     pub fn set_trace(&mut self, trace: Option<TraceContext>) {
         self.trace = trace;
     }
 
-    /// Room for what plugins tell each other, by type.
+    /// Values that plugins pass to each other, by type.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 
-    /// The same, to be changed.
+    /// Values that plugins pass to each other, by type, which may be changed.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
     }
@@ -246,7 +246,7 @@ impl Params {
 
 impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Params {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        let mut params = Self { text: String::with_capacity(LIKELY), ends: SmallVec::new() };
+        let mut params = Self { text: String::with_capacity(CAPACITY), ends: SmallVec::new() };
         for (key, value) in pairs {
             params.text.push_str(key.as_ref());
             let middle = params.text.len();
@@ -257,8 +257,8 @@ impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Params {
     }
 }
 
-/// Names and values of most requests fit into this.
-const LIKELY: usize = 128;
+/// Bytes that the names and values of most requests fit into.
+const CAPACITY: usize = 128;
 
 #[cfg(test)]
 mod tests {

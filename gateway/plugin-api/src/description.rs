@@ -1,4 +1,4 @@
-//! What a route answers, for the gateway's own API description (OpenAPI 3.1).
+//! The OpenAPI 3.1 description of a route.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! How a plugin is made from its settings.
+//! Builds a plugin from its settings.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -34,31 +34,31 @@ pub trait Factory: 'static {
 pub struct Build<'a> {
     /// The name of the route the instance is for.
     pub route: &'a str,
-    /// Whether the operator wrote that every caller of the route may act for every tenant.
+    /// The route's `any_tenant`: whether every caller may act for every tenant.
     pub any_tenant: bool,
-    /// The folder of the configuration file, from which relative paths count.
+    /// The folder of the configuration file; relative paths count from it.
     pub folder: &'a Path,
     /// What the gateway offers: tenants, HTTP clients and others.
     pub services: &'a Services,
     /// Registers the plugin's own metrics.
     pub metrics: &'a MetricsRegistry,
-    /// What the operator should know although it is allowed.
+    /// Collects warnings about settings that are allowed but risky.
     pub warnings: &'a Warnings,
 }
 
-/// What factories want the operator to know: `check` prints it, `run` logs it once the log is there.
+/// Warnings of factories. `check` prints them, `run` logs them.
 #[derive(Debug, Default)]
 pub struct Warnings(Mutex<Vec<String>>);
 
 // === impl Warnings ===
 
 impl Warnings {
-    /// Adds one; it holds no secret.
+    /// Adds a warning; it holds no secret.
     pub fn add(&self, text: impl Into<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.into());
     }
 
-    /// Takes what was added so far.
+    /// Removes and returns the warnings so far.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,11 +1,11 @@
-//! What a plugin needs before it can work, so that `check` refuses a route on which it never could.
+//! What a plugin requires of its route, so that `check` refuses a route on which it could never work.
 
 use std::sync::Arc;
 
-/// Credentials of callers, by kind.
+/// Kinds of credentials of callers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proofs {
-    /// A secret that callers share with the gateway, with a name.
+    /// A named secret that callers share with the gateway.
     pub secrets: bool,
     /// A client certificate.
     pub certificates: bool,
@@ -16,44 +16,44 @@ pub struct Proofs {
 /// Whether callers must show a client certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateUse {
-    /// None is looked at.
+    /// Certificates are ignored.
     #[default]
     Unused,
-    /// One is enough, and something else is, too.
+    /// A certificate is one of several accepted credentials.
     Accepted,
-    /// Nobody is let in without one.
+    /// Every caller must show one.
     Needed,
 }
 
 /// What a plugin needs of its route, of the plugins before it and of the listeners in front.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// It works for a tenant, which a plugin before it has found.
+    /// A plugin before it must have found the tenant.
     pub tenant: bool,
-    /// A plugin before it has verified one of these.
+    /// A plugin before it must verify one of these.
     pub proofs: Proofs,
-    /// A listener in front asks for client certificates.
+    /// Whether the listeners of the route must ask for client certificates.
     pub certificate: CertificateUse,
-    /// What each path pattern of the route has in braces, such as `configurationName`.
+    /// Placeholders that each path pattern of the route must have, such as `configurationName`.
     pub parameters: &'static [&'static str],
 }
 
 // === impl Proofs ===
 
 impl Proofs {
-    /// Says whether there is none at all.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }
 
-    /// Says whether all of `needed` are among these.
+    /// Whether all kinds of `needed` are in this set.
     pub fn cover(self, needed: Self) -> bool {
         (self.secrets || !needed.secrets)
             && (self.certificates || !needed.certificates)
             && (self.tokens || !needed.tokens)
     }
 
-    /// These and those of another plugin.
+    /// The union of two sets.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -64,11 +64,11 @@ impl Proofs {
     }
 }
 
-/// Who signs the tokens that a plugin takes.
+/// The issuer of the tokens that a plugin accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// As tokens say it (`iss`).
+    /// The claim `iss` of its tokens.
     pub url: String,
-    /// What the configuration calls it, in the names of callers.
+    /// Its name in the configuration, which prefixes the names of callers.
     pub name: Option<Arc<str>>,
 }

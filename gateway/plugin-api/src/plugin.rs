@@ -21,20 +21,20 @@ pub enum Flow {
     Respond(http::Response<Bytes>),
 }
 
-/// What a plugin means for who may call its route.
+/// A plugin's part in authentication, from which `check` finds routes that anybody could use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It asks callers for something that all of them may share, and lets in only some.
+    /// It authenticates callers by something that several may share: a secret or a network.
     ChecksCallers,
-    /// It lets in callers whom a certificate or a token tells from each other, and records who they are.
+    /// It authenticates callers by a certificate or a token, which identify each caller, and records their names.
     IdentifiesCallers,
-    /// It finds the tenant by what the request says, so that tenants must name the callers that may act for them.
+    /// It finds the tenant by the request, so that tenants must name the callers that may act for them.
     TakesTenantFromRequest,
     /// It finds the tenant by who the caller is.
     TakesTenantFromCaller,
-    /// It sends requests on under a credential that is not the caller's: whoever gets through acts as a tenant.
+    /// It forwards requests with a tenant's credential: whoever passes acts as that tenant.
     AttachesCredentials,
-    /// Neither.
+    /// None of these.
     Other,
 }
 
@@ -43,7 +43,7 @@ pub enum Role {
 pub struct Outcome {
     /// The status sent downstream; 499 when the caller left before an answer.
     pub status: u16,
-    /// The code of the gateway's own refusal or failure, when it was one.
+    /// The error code, if the gateway itself refused or failed the request.
     pub code: Option<&'static str>,
     /// From the request head to the last byte of the answer.
     pub duration: Duration,
@@ -161,40 +161,40 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What it means for who may call the route.
+    /// Its part in authentication; default [`Role::Other`].
     fn role(&self) -> Role {
         Role::Other
     }
 
-    /// What it needs before it can work.
+    /// What it requires of its route; default nothing.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// What it verifies of callers, and records as their names.
+    /// The kinds of credentials that it verifies and records; default none.
     fn proves(&self) -> Proofs {
         Proofs::default()
     }
 
-    /// Whose tokens it takes.
+    /// The issuer of the tokens that it accepts; default none.
     fn issuer(&self) -> Option<Issuer> {
         None
     }
 
-    /// The work that this instance does beside requests, if any.
+    /// The background task of this instance; default none.
     fn background(&self) -> Option<Arc<dyn Background>> {
         None
     }
 
-    /// What operators can ask this instance for, if anything.
+    /// The pages that this instance adds to the admin listener; default none.
     fn admin_pages(&self) -> Option<Arc<dyn AdminPages>> {
         None
     }
 
-    /// Adds to the description of its route what it answers, asks for or refuses there.
+    /// Adds its parameters, answers and refusals to the OpenAPI description of the route; default nothing.
     fn describe(&self, _api: &mut RouteApi) {}
 
-    /// Learns how the request ended; always called, last.
+    /// Called last, once for each request, with its outcome; not after a panic.
     fn logging(&self, _outcome: &Outcome, _cx: &Ctx) {}
 }
 

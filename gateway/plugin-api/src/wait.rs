@@ -1,4 +1,4 @@
-//! What must be over before a request goes on.
+//! Waits between the head hooks and the rest of a request.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,13 +8,13 @@ use crate::Problem;
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>>;
 
-/// One wait, or several that follow each other.
+/// One wait, or several in sequence.
 pub(crate) struct Wait(Mutex<BoxFuture>);
 
 // === impl Wait ===
 
 impl Wait {
-    /// `what` behind an earlier one.
+    /// `what`, after an earlier wait.
     pub(crate) fn behind(
         earlier: Option<Self>,
         what: impl Future<Output = Result<(), Problem>> + Send + 'static,
