@@ -58,7 +58,7 @@ pub struct Outcome {
 /// One kind of behaviour on a route.
 ///
 /// The header hooks are synchronous: they run on every request, and must not wait. Each hook has a default that does nothing.
-/// The gateway calls only the hooks that a plugin implements; the attribute [`plugin`](crate::plugin) on the `impl` block
+/// The gateway calls only the hooks that a plugin implements; the attribute [`plugin`](macro@crate::plugin) on the `impl` block
 /// finds them by their names.
 ///
 /// ```
@@ -93,7 +93,7 @@ pub struct Outcome {
 /// ```
 #[async_trait]
 pub trait Plugin: Send + Sync + 'static {
-    /// The phases of the hooks that the plugin implements. The attribute [`plugin`](crate::plugin) writes this method; it is
+    /// The phases of the hooks that the plugin implements. The attribute [`plugin`](macro@crate::plugin) writes this method; it is
     /// not written by hand.
     fn phases(&self) -> Phases;
 
