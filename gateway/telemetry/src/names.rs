@@ -11,10 +11,10 @@ pub const REQUEST_DURATION: &str = "kyc_gateway_request_duration_seconds";
 pub const UPSTREAM_DURATION: &str = "kyc_gateway_upstream_duration_seconds";
 /// The gateway's own refusals and failures by route and code.
 pub const REFUSALS: &str = "kyc_gateway_refusals_total";
-/// Callers that were not let in, by route and reason: `secret`, `network`, `certificate`, `token`, and `tenant` for those
+/// Callers refused by authentication, by route and reason: `secret`, `network`, `certificate`, `token`, and `tenant` for those
 /// that may not act for the tenant they name.
 pub const CALLERS_REFUSED: &str = "kyc_gateway_callers_refused_total";
-/// 1 while a secret of callers cannot be read or used any more and the one before stays valid, by route and secret.
+/// 1 while the file of a caller's secret cannot be used and the previous secret stays valid, by route and secret.
 pub const CALLER_SECRETS_UNUSABLE: &str = "kyc_gateway_caller_secrets_unusable";
 /// Answers 401 and 403 of an upstream to our own credential, by tenant.
 pub const UPSTREAM_DENIALS: &str = "kyc_gateway_upstream_denials_total";
@@ -24,7 +24,7 @@ pub const UPSTREAM_REJECTED: &str = "kyc_gateway_upstream_calls_rejected_total";
 pub const UPSTREAM_OPEN: &str = "kyc_gateway_upstream_breaker_open";
 /// Requests of tenants with a rate, by route, tenant and result: `passed`, `waited`, `refused`.
 pub const RATE_LIMITED: &str = "kyc_gateway_rate_limit_requests_total";
-/// Requests being worked on.
+/// Requests in flight.
 pub const IN_FLIGHT: &str = "kyc_gateway_in_flight_requests";
 /// Open downstream connections.
 pub const CONNECTIONS: &str = "kyc_gateway_downstream_connections";
@@ -33,17 +33,17 @@ pub const CONNECTIONS: &str = "kyc_gateway_downstream_connections";
 pub const CONNECTIONS_REFUSED: &str = "kyc_gateway_downstream_connections_refused_total";
 /// Connections that the gateway ended for what the peer did, by listener and reason: `control_frames`.
 pub const CONNECTIONS_ENDED: &str = "kyc_gateway_downstream_connections_ended_total";
-/// Unix seconds at which a listener's certificate ends to be valid.
+/// Unix time at which a listener's certificate expires.
 pub const CERTIFICATE_EXPIRES: &str = "kyc_gateway_listener_certificate_expires_timestamp_seconds";
-/// 1 while a listener's certificate files cannot be used, or are not valid, and those before stay in use.
+/// 1 while a listener's new certificate files are refused and the previous certificate stays in use.
 pub const CERTIFICATE_FILES_REFUSED: &str = "kyc_gateway_listener_certificate_files_refused";
-/// When the first of a listener's revocation lists should have been replaced.
+/// Unix time of the earliest `nextUpdate` of a listener's certificate revocation lists.
 pub const REVOCATION_LISTS_EXPIRE: &str = "kyc_gateway_listener_revocation_lists_expire_timestamp_seconds";
-/// Log lines dropped because nobody read standard output.
+/// Log lines dropped because standard output was not read.
 pub const LOG_LINES_DROPPED: &str = "kyc_gateway_log_lines_dropped_total";
-/// Log events that a collector (`seq`, `otlp`) took.
+/// Log events that a collector (`seq`, `otlp`) accepted.
 pub const LOG_EVENTS_EXPORTED: &str = "kyc_gateway_log_events_exported_total";
-/// Log events dropped because a collector did not take them, in time or at all.
+/// Log events dropped because a collector refused them or did not answer in time.
 pub const LOG_EVENTS_DROPPED: &str = "kyc_gateway_log_events_dropped_total";
 /// Log events that wait for a collector.
 pub const LOG_EVENTS_WAITING: &str = "kyc_gateway_log_events_waiting";
@@ -57,13 +57,13 @@ pub const BUILD_INFO: &str = "kyc_gateway_build_info";
 pub const TENANTS: &str = "kyc_gateway_tenants";
 /// Entries of the last document that were refused.
 pub const TENANTS_REFUSED: &str = "kyc_gateway_tenants_refused";
-/// Looks at the tenant source by result: `changed`, `unchanged`, `failed`.
+/// Reads of the tenant source by result: `changed`, `unchanged`, `failed`.
 pub const TENANT_POLLS: &str = "kyc_gateway_tenant_polls_total";
-/// Unix time of the last look that succeeded.
+/// Unix time of the last successful read of the tenant source.
 pub const TENANTS_REFRESHED: &str = "kyc_gateway_tenants_refreshed_timestamp_seconds";
 /// Notifications by tenant and result.
 pub const WEBHOOK_EVENTS: &str = "kyc_gateway_webhook_events_total";
-/// Notifications taken without a signature check (`signature = "off"`), by tenant.
+/// Notifications accepted without a signature check (`signature = "off"`), by tenant.
 pub const WEBHOOK_UNSIGNED: &str = "kyc_gateway_webhook_unsigned_total";
 /// Seconds until a notification is durable.
 pub const WEBHOOK_ACKNOWLEDGE_DURATION: &str = "kyc_gateway_webhook_acknowledge_duration_seconds";

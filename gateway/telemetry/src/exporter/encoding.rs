@@ -1,11 +1,11 @@
-//! How events are written for a collector.
+//! The encodings of log events for collectors.
 
 use http::StatusCode;
 
 use super::line::{Line, Wrapping};
 use super::{clef, otlp};
 
-/// The language of a collector.
+/// The protocol of a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Seq's own: one JSON object per line (<https://docs.datalust.co/docs/posting-raw-events>).
@@ -14,11 +14,11 @@ pub enum Encoding {
     Otlp,
 }
 
-/// What an answer means for a batch.
+/// The meaning of an answer for a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Taken,
-    /// It never will be.
+    /// The collector will never accept it.
     Refused,
     Later,
 }

@@ -1,6 +1,6 @@
-//! Log events for collectors: in memory, in batches, on a thread of their own.
+//! Exports log events to collectors: from a bounded queue in memory, in batches, on a thread of its own.
 //!
-//! A collector that is slow, dead or wrong costs no request anything: what finds no room is dropped and counted.
+//! A slow or unreachable collector delays no request: when the queue is full, new events are dropped and counted.
 
 mod clef;
 pub(crate) mod client;
@@ -22,7 +22,7 @@ use crate::metrics::ExportMetrics;
 use queue::Queue;
 use sender::{Sender, Sent};
 
-/// Takes lines of JSON and brings them to one collector, in order.
+/// Exports JSON lines to one collector, in order.
 #[derive(Debug)]
 pub(crate) struct Exporter(Arc<Queue>);
 
@@ -46,22 +46,22 @@ impl Exporter {
         Ok(Self(queue))
     }
 
-    /// Takes a line, or counts it as dropped.
+    /// Queues a line, or counts it as dropped.
     pub(crate) fn take(&self, line: &[u8]) {
         self.0.push(line);
     }
 
-    /// Brings events to another collector from now on, those that wait, too.
+    /// Switches to another collector, also for the events that wait.
     pub(crate) fn change(&self, settings: ExportSettings) {
         self.0.change(settings);
     }
 
-    /// Waits until all is delivered, but not for long; says how many events are not.
+    /// Waits until the queue is empty, up to a time limit. Returns how many events were not delivered.
     pub(crate) fn flush_out(&self) -> usize {
         self.0.flush_out()
     }
 
-    /// Ends the thread once it has delivered what is there, or found that it cannot.
+    /// Ends the thread after it has delivered the queue or given up.
     pub(crate) fn close(&self) {
         self.0.close();
     }
@@ -69,7 +69,7 @@ impl Exporter {
 
 fn yield_to_requests() {
     // Linux takes a thread's id here. Where it is not allowed, the thread is one like the others.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST);
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY);
 }
 
 async fn deliver(queue: &Queue, mut sender: Sender) {
@@ -92,12 +92,12 @@ async fn deliver_batch(queue: &Queue, sender: &mut Sender, batch: Arc<[Box<[u8]>
             }
             // One event that the collector does not want must not take the others with it; but where it wants none,
             // they are not tried one by one.
-            Sent::Refused if end - begin > 1 && refused < PICKY => limit = (end - begin) / 2,
+            Sent::Refused if end - begin > 1 && refused < MAX_SINGLE_REFUSALS => limit = (end - begin) / 2,
             Sent::Refused => {
                 dropped(end - begin);
                 refused += 1;
                 begin = end;
-                limit = if refused < PICKY { limit } else { batch.len() };
+                limit = if refused < MAX_SINGLE_REFUSALS { limit } else { batch.len() };
             }
             // Another collector judges anew.
             Sent::Changed => (limit, refused) = (batch.len(), 0),
@@ -110,10 +110,10 @@ async fn deliver_batch(queue: &Queue, sender: &mut Sender, batch: Arc<[Box<[u8]>
     }
 }
 
-/// So many refusals in a row are one of all that comes.
-const PICKY: usize = 8;
-/// The lowest priority that there is.
-const LOWEST: i32 = 19;
+/// After so many consecutive refusals the events are sent in whole batches again.
+const MAX_SINGLE_REFUSALS: usize = 8;
+/// The lowest scheduling priority.
+const LOWEST_PRIORITY: i32 = 19;
 
 #[cfg(test)]
 mod tests;

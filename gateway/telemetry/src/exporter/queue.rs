@@ -1,4 +1,4 @@
-//! Lines that wait for a collector.
+//! The bounded queue of log lines for a collector.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use tokio::time::timeout;
 use super::settings::ExportSettings;
 use crate::metrics::ExportMetrics;
 
-/// Bounded in events and in bytes; what is on its way counts.
+/// Bounded in events and in bytes; the batch that is being sent counts.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
     pub(super) metrics: ExportMetrics,
-    /// Rings when a batch may be due.
+    /// Notified when a batch may be due.
     wake: Notify,
-    /// Rings when the collector is another one, or nobody will bring more.
+    /// Notified when the collector changed, or the queue is closed.
     turn: Notify,
-    /// Rings when all is gone.
+    /// Notified when the queue is empty.
     gone: Condvar,
 }
 
@@ -39,12 +39,12 @@ struct State {
     bytes: usize,
     /// Events and bytes of the batch on its way.
     taken: (usize, usize),
-    /// Somebody waits until all is gone.
+    /// A caller waits until the queue is empty.
     hurry: bool,
     /// What waits for a collector that was away is to be tried once more, now.
     nudge: bool,
     closed: bool,
-    /// Where events go from now on, until the exporter has taken note.
+    /// New settings that the exporter has not taken over yet.
     change: Option<ExportSettings>,
     max_events: usize,
 }

@@ -1,4 +1,4 @@
-//! Brings a batch to its collector.
+//! Sends a batch to its collector.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::line::Wrapping;
 use super::queue::Queue;
 use super::settings::ExportSettings;
 
-/// What became of a batch, or a part of it.
+/// The result of sending a batch or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
     /// All but so many events.
     Taken { rejected: usize },
     /// It never will be.
     Refused,
-    /// Meanwhile the collector is another one.
+    /// The settings have changed to another collector.
     Changed,
-    /// The collector is away, and nobody waits for it any longer.
+    /// The collector does not answer, and the exporter has given up.
     GivenUp,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Sender {
     client: Client,
     settings: ExportSettings,
     wrapping: Arc<Wrapping>,
-    /// What the last try failed for; the log says it once.
+    /// Why the last attempt failed; it is logged once.
     problem: Option<String>,
 }
 
@@ -79,18 +79,21 @@ impl Sender {
             let mut delay = delay.min(LAST_DELAY);
             match self.post(body.clone()).await {
                 Ok(Answer { verdict: Verdict::Taken, rejected, .. }) => {
-                    self.tell(None);
+                    self.log_problem(None);
                     return Sent::Taken { rejected: (rejected + lines - events).min(lines) };
                 }
                 Ok(Answer { verdict: Verdict::Refused, status, .. }) => {
-                    self.tell(Some(format!("events are refused with {}, and dropped", status.as_u16())));
+                    self.log_problem(Some(format!(
+                        "events are refused with {}, and dropped",
+                        status.as_u16()
+                    )));
                     return Sent::Refused;
                 }
                 Ok(Answer { verdict: Verdict::Later, status, retry_after, .. }) => {
                     delay = retry_after.map_or(delay, |asked| asked.min(LONGEST_WAIT).max(delay));
-                    self.tell(Some(format!("it answered {}; events wait", status.as_u16())));
+                    self.log_problem(Some(format!("it answered {}; events wait", status.as_u16())));
                 }
-                Err(error) => self.tell(Some(format!("{}; events wait", cause(error)))),
+                Err(error) => self.log_problem(Some(format!("{}; events wait", cause(error)))),
             }
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
@@ -127,7 +130,7 @@ impl Sender {
         Ok(Answer { verdict, status, rejected, retry_after })
     }
 
-    fn tell(&mut self, problem: Option<String>) {
+    fn log_problem(&mut self, problem: Option<String>) {
         let collector = self.settings.name;
         match &problem {
             Some(error) if self.problem != problem => {
@@ -150,5 +153,5 @@ fn cause(error: reqwest::Error) -> String {
 
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LAST_DELAY: Duration = Duration::from_secs(10);
-/// However long a collector asks to be left alone.
+/// The longest `Retry-After` that is obeyed.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

@@ -5,18 +5,18 @@ use url::Url;
 
 use super::encoding::Encoding;
 
-/// Which collector, and how it is spoken to.
+/// A collector, its address and its protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportSettings {
-    /// What it is called in the log and in metrics.
+    /// Its name in logs and metrics.
     pub name: &'static str,
-    /// Where batches are posted to, whole.
+    /// The complete URL that batches are posted to.
     pub url: Url,
     /// Fields of each request, such as a key; those that are secret are marked sensitive.
     pub headers: HeaderMap,
     /// How events are written.
     pub encoding: Encoding,
-    /// How many events wait at most; beyond, new ones are dropped. Never more than 32 MiB of them wait.
+    /// The largest number of queued events; further events are dropped. The queue is also limited to 32 MiB.
     pub max_events: usize,
 }
 

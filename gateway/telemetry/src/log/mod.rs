@@ -25,7 +25,7 @@ use sinks::{Collector, Sinks};
 use crate::exporter::ExportSettings;
 use crate::metrics::Metrics;
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One JSON object per line.
@@ -38,7 +38,7 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The level is none.
+    /// The text is no level.
     #[error(transparent)]
     Level(#[from] LevelError),
     /// The writing thread did not start.
@@ -106,8 +106,7 @@ impl<S: Subscriber> Layer<S> for Collecting {
 // === impl Log ===
 
 impl Log {
-    /// Logs at another level from now on, above `info` also without access lines; without one at the configured
-    /// level, with access lines.
+    /// Changes the level. `None` is the configured level, with access lines; `error` and `warn` also turn access lines off.
     ///
     /// # Errors
     ///
@@ -122,25 +121,25 @@ impl Log {
         Ok(())
     }
 
-    /// Writes files, too, from now on, or none any more; says whether that is a change.
+    /// Starts or stops writing log files. Returns whether that is a change.
     ///
     /// # Errors
     ///
-    /// [`LogError::Files`]; what was written before goes on.
+    /// [`LogError::Files`]; the previous setting stays.
     pub fn set_files(&self, settings: Option<FileSettings>) -> Result<bool, LogError> {
         self.sinks.set_files(settings).map_err(LogError::Files)
     }
 
-    /// Sends events to this Seq, too, from now on, or to none any more; says whether that is a change.
+    /// Starts or stops the export to Seq. Returns whether that is a change.
     ///
     /// # Errors
     ///
-    /// [`LogError::Export`]; the one before goes on.
+    /// [`LogError::Export`]; the previous setting stays.
     pub fn set_seq(&self, settings: Option<ExportSettings>) -> Result<bool, LogError> {
         self.sinks.set_collector(Collector::Seq, settings).map_err(LogError::Export)
     }
 
-    /// The same for OpenTelemetry's collector.
+    /// Starts or stops the export to an OpenTelemetry collector. Returns whether that is a change.
     ///
     /// # Errors
     ///
@@ -149,7 +148,7 @@ impl Log {
         self.sinks.set_collector(Collector::Otlp, settings).map_err(LogError::Export)
     }
 
-    /// Writes out what was gathered so far, as long as somebody takes it.
+    /// Writes all buffered lines, as long as standard output is read.
     pub fn flush(&self) {
         self.sinks.flush_out();
     }

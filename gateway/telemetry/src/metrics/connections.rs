@@ -1,4 +1,4 @@
-//! What listeners count.
+//! The metrics of listeners.
 
 use super::family::{CounterFamily, Gauge, GaugeFamily};
 use super::registry::{MetricError, MetricsRegistry};
@@ -38,16 +38,19 @@ impl Listeners {
             refused: counters(names::CONNECTIONS_REFUSED, "Connections closed before a request.")?,
             ended: counters(
                 names::CONNECTIONS_ENDED,
-                "Connections that the gateway ended for what they did.",
+                "Connections that the gateway closed because of an abuse of the protocol.",
             )?,
-            expires: gauges(names::CERTIFICATE_EXPIRES, "When the listener's certificate ends to be valid.")?,
+            expires: gauges(
+                names::CERTIFICATE_EXPIRES,
+                "Unix time at which the listener's certificate expires.",
+            )?,
             files_refused: gauges(
                 names::CERTIFICATE_FILES_REFUSED,
-                "1 while the listener's certificate files are refused and those before stay in use.",
+                "1 while the listener's new certificate files are refused and the previous certificate stays in use.",
             )?,
             lists_expire: gauges(
                 names::REVOCATION_LISTS_EXPIRE,
-                "When the first of the listener's revocation lists should have been replaced.",
+                "Unix time of the earliest nextUpdate of the listener's certificate revocation lists.",
             )?,
         })
     }
@@ -88,19 +91,19 @@ impl ConnectionMetrics {
         self.ended.with(&[self.listener.as_str(), reason]).inc();
     }
 
-    /// Says whether the certificate files as they are now are not in use.
+    /// Sets whether the current certificate files are refused.
     pub fn certificate_files_refused(&self, is_refused: bool) {
         self.files_refused.with(&[self.listener.as_str()]).set(i64::from(is_refused));
     }
 
-    /// Says when the first revocation list should have been replaced, in Unix seconds, where there is one.
+    /// Sets the Unix time of the earliest `nextUpdate` of the revocation lists, if there are any.
     pub fn revocation_lists_expire(&self, at: Option<i64>) {
         if let Some(at) = at {
             self.lists_expire.with(&[self.listener.as_str()]).set(at);
         }
     }
 
-    /// Says until when the certificate is valid, in Unix seconds.
+    /// Sets the Unix time at which the certificate expires.
     pub fn certificate_expires(&self, at: i64) {
         self.expires.with(&[self.listener.as_str()]).set(at);
     }

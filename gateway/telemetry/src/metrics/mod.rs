@@ -13,7 +13,7 @@ pub use family::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, Histogra
 pub use registry::{MetricError, MetricsRegistry};
 pub use upstreams::Upstreams;
 
-/// Every metric that the floors below the plugins write.
+/// The metrics of the gateway itself; plugins register theirs at [`Metrics::registry`].
 ///
 /// Cloning shares the metrics.
 #[derive(Clone, Debug)]
@@ -27,9 +27,9 @@ pub struct Metrics {
     tenant_polls: CounterFamily<1>,
     exports: Exports,
     listeners: Listeners,
-    /// Requests being worked on.
+    /// Requests in flight.
     pub in_flight: Gauge,
-    /// Log lines that nobody read in time.
+    /// Log lines dropped because standard output was not read.
     pub log_lines_dropped: Counter,
     /// Tasks that panicked; each one cost a request or a try.
     pub panics: Counter,
@@ -37,11 +37,11 @@ pub struct Metrics {
     pub tenants: Gauge,
     /// Refused entries of the last document.
     pub tenants_refused: Gauge,
-    /// Unix seconds of the last look at the tenant source that succeeded.
+    /// Unix time of the last successful read of the tenant source.
     pub tenants_refreshed: Gauge,
 }
 
-/// What goes to collectors.
+/// The metrics of exporters.
 #[derive(Clone, Debug)]
 struct Exports {
     taken: CounterFamily<1>,
@@ -106,20 +106,23 @@ impl Metrics {
             upstreams: Upstreams::new(&registry)?,
             tenant_polls: registry.counter(
                 names::TENANT_POLLS,
-                "Looks at the tenant source.",
+                "Reads of the tenant source.",
                 &["result"],
             )?,
             exports: Exports::new(&registry)?,
             listeners: Listeners::new(&registry)?,
-            in_flight: gauge(names::IN_FLIGHT, "Requests being worked on.")?,
+            in_flight: gauge(names::IN_FLIGHT, "Requests in flight.")?,
             log_lines_dropped: counter(
                 names::LOG_LINES_DROPPED,
-                "Log lines dropped because nobody read the log.",
+                "Log lines dropped because standard output was not read.",
             )?,
             panics: counter(names::PANICS, "Tasks that panicked.")?,
             tenants: gauge(names::TENANTS, "Tenants in the running snapshot.")?,
             tenants_refused: gauge(names::TENANTS_REFUSED, "Refused entries of the last tenant document.")?,
-            tenants_refreshed: gauge(names::TENANTS_REFRESHED, "Last successful look at the tenant source.")?,
+            tenants_refreshed: gauge(
+                names::TENANTS_REFRESHED,
+                "Unix time of the last successful read of the tenant source.",
+            )?,
             registry,
         })
     }
@@ -164,12 +167,12 @@ impl Metrics {
         self.upstreams.tenant_known(tenant);
     }
 
-    /// What is counted of upstreams.
+    /// The metrics of upstreams.
     pub fn upstreams(&self) -> &Upstreams {
         &self.upstreams
     }
 
-    /// Counts a look at the tenant source: `changed`, `unchanged` or `failed`.
+    /// Counts a read of the tenant source: `changed`, `unchanged` or `failed`.
     pub fn tenants_polled(&self, result: &'static str) {
         self.tenant_polls.with(&[result]).inc();
     }
@@ -190,14 +193,22 @@ impl Exports {
     fn new(registry: &MetricsRegistry) -> Result<Self, MetricError> {
         let counters = |name, help, label| registry.counter(name, help, &[label]);
         Ok(Self {
-            taken: counters(names::LOG_EVENTS_EXPORTED, "Log events that a collector took.", "collector")?,
-            dropped: counters(names::LOG_EVENTS_DROPPED, "Log events that no collector got.", "collector")?,
+            taken: counters(
+                names::LOG_EVENTS_EXPORTED,
+                "Log events that a collector accepted.",
+                "collector",
+            )?,
+            dropped: counters(
+                names::LOG_EVENTS_DROPPED,
+                "Log events dropped because a collector did not accept them.",
+                "collector",
+            )?,
             waiting: registry.gauge(
                 names::LOG_EVENTS_WAITING,
                 "Log events that wait for a collector.",
                 &["collector"],
             )?,
-            spans: counters(names::SPANS, "Spans by what became of them.", "result")?,
+            spans: counters(names::SPANS, "Spans by result.", "result")?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted of upstreams.
+//! The metrics of upstreams.
 
 use super::family::{CounterFamily, GaugeFamily};
 use super::registry::{MetricError, MetricsRegistry};
@@ -49,7 +49,7 @@ impl Upstreams {
         self.rejected.with(&[tenant, reason]).inc();
     }
 
-    /// Says whether the circuit breaker of an upstream is open.
+    /// Sets whether the circuit breaker of an upstream is open.
     pub fn breaker_open(&self, tenant: &str, upstream: &str, is_open: bool) {
         self.open.with(&[tenant, upstream]).set(i64::from(is_open));
     }

@@ -1,7 +1,6 @@
 //! Spans of requests, and their export over OTLP as the `OTEL_*` variables say.
 //!
-//! Off by default, and then a span is one look at a static. Spans hold what the access log holds: no path, no
-//! header, no body.
+//! Off by default; a span then costs one read of a static. Spans hold what the access log holds: no path, no header, no body.
 
 mod env;
 mod pipeline;
@@ -20,11 +19,11 @@ use crate::metrics::Metrics;
 use resource::SCOPE;
 use running::{RUNNING, Running};
 
-/// Begins to record spans; they go where the environment says.
+/// Starts to record spans and to export them as the environment variables say.
 ///
 /// # Errors
 ///
-/// What the exporter cannot use.
+/// [`EnvironmentError`] when the exporter cannot be built.
 pub fn start(metrics: &Metrics) -> Result<(), EnvironmentError> {
     let provider = pipeline::provider(metrics)?;
     let tracer = provider.tracer(SCOPE);
@@ -33,12 +32,12 @@ pub fn start(metrics: &Metrics) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-/// Sends what ended so far, but waits no longer than a collector may be expected to take.
+/// Exports the spans that have ended, for at most a second.
 pub fn end() {
     if let Some(running) = RUNNING.get() {
-        // A collector that is away has nothing more to say here; the counters say what it did not take.
-        let _ = running.provider.shutdown_with_timeout(LAST_WORDS);
+        // A failure is not reported here: the metrics count spans that were not exported.
+        let _ = running.provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
     }
 }
 
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

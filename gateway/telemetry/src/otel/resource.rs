@@ -3,7 +3,7 @@
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_sdk::Resource;
 
-/// What this process is: `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`, and its version.
+/// The resource of this process: `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`, and its version.
 pub(crate) fn resource() -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let found = Resource::builder().with_attribute(version.clone()).build();

@@ -13,19 +13,19 @@ use opentelemetry_sdk::trace::Span as SdkSpan;
 
 use super::running::RUNNING;
 
-/// A piece of work in a trace; it ends when it is dropped. Nothing, and free, while traces are off.
+/// A span; it ends when it is dropped. While traces are off it is empty and costs nothing.
 #[derive(Debug, Default)]
 pub struct Span(Option<Box<SdkSpan>>);
 
 // === impl Span ===
 
 impl Span {
-    /// Begins the work for a caller.
+    /// Starts a span of the kind `server`: a request of a caller.
     pub fn server(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
         Self::begin(SpanKind::Server, name, parent)
     }
 
-    /// Begins a call of another service.
+    /// Starts a span of the kind `client`: a call of another service.
     pub fn client(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
         Self::begin(SpanKind::Client, name, parent)
     }
@@ -39,26 +39,26 @@ impl Span {
         Self(Some(Box::new(span.start_with_context(&running.tracer, &context))))
     }
 
-    /// Whether there is one that somebody will see.
+    /// Whether the span is recorded and sampled.
     pub fn is_recording(&self) -> bool {
         self.0.as_ref().is_some_and(|span| span.is_recording())
     }
 
-    /// Gives it another name.
+    /// Changes the name.
     pub fn rename(&mut self, name: impl FnOnce() -> String) {
         if let Some(span) = self.0.as_mut().filter(|span| span.is_recording()) {
             span.update_name(name());
         }
     }
 
-    /// Says something about it, by the names of the semantic conventions.
+    /// Sets an attribute, named as in the semantic conventions.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(name, value));
         }
     }
 
-    /// Says that it failed, and how.
+    /// Sets the status `error` and the attribute `error.type`.
     pub fn fail(&mut self, reason: &'static str) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new("error.type", reason));
@@ -66,7 +66,7 @@ impl Span {
         }
     }
 
-    /// What goes on to whoever works for it; none while traces are off.
+    /// The trace context for calls within this span; `None` while traces are off.
     pub fn context(&self) -> Option<TraceContext> {
         let context = self.0.as_ref()?.span_context();
         let mut parent = String::with_capacity(55);
