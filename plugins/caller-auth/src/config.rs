@@ -8,11 +8,11 @@ use kyc_plugin_api::Forwarded;
 use kyc_tokens::TokenConfig;
 use serde::Deserialize;
 
-/// The settings of `caller-auth`. What guards has no default.
+/// The settings of `caller-auth`. No check is on by default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether a caller needs all that is asked for, or any of it; default `all`.
+    /// Whether a caller must pass all configured checks or any of them; default `all`.
     pub require: Require,
     /// The header with the secret; default `X-Gateway-Secret`.
     pub header: String,
@@ -55,7 +55,7 @@ pub struct SecretConfig {
     pub env: Option<String>,
 }
 
-/// How several conditions are combined.
+/// How several checks are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Require {

@@ -1,4 +1,4 @@
-//! `caller-auth`: who may call.
+//! `caller-auth`: authenticates callers.
 //!
 //! ```toml
 //! [[routes.plugins]]

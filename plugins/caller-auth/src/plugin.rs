@@ -1,4 +1,4 @@
-//! The guard.
+//! Authentication of callers.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::config::{Config, Require};
 use crate::secrets::Secrets;
 use crate::work::Work;
 
-/// Lets in who shows what is asked for. Whatever is wrong, the answer is the same; metrics and the log say more.
+/// Authenticates callers. The refusal is the same whichever check failed; metrics and the log give the reason.
 #[derive(Clone, Debug)]
 pub struct Gatekeeper {
     require: Require,
     header: HeaderName,
     secrets: Arc<Secrets>,
-    /// The networks that may call; None: all.
+    /// The networks that may call; `None`: all.
     allow: Option<Networks>,
     /// The proxies in front; None: the peer is the caller.
     forwarded: Option<Forwarded>,
@@ -37,7 +37,7 @@ pub struct Gatekeeper {
     route: String,
 }
 
-/// A check that was not passed.
+/// A check that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
     Secret,
@@ -46,12 +46,12 @@ enum Reason {
     Token,
 }
 
-/// What became of the checks that are asked for.
+/// The results of the configured checks.
 struct Checked {
     outcomes: [Option<(Reason, bool)>; 4],
-    /// Whom the passed ones name.
+    /// The names in the credentials that passed.
     caller: Caller,
-    /// Whether nobody can say yet what the token is worth.
+    /// Whether the token could not be verified because no keys were fetched yet.
     is_undecided: bool,
 }
 
@@ -99,7 +99,7 @@ impl Gatekeeper {
         Ok(Self { require, header, secrets, allow, forwarded, certificates, tokens, issuer, refused, route })
     }
 
-    /// What is asked for, and whether this caller has it. All of it is looked at, so that the time tells nothing.
+    /// Runs every configured check, also after one failed, so that the time does not reveal which.
     fn checks(&self, head: &RequestHeader, cx: &Ctx) -> Checked {
         let mut caller = Caller::default();
         let secret = (!self.secrets.is_empty()).then(|| {

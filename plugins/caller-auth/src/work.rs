@@ -1,4 +1,4 @@
-//! What goes on beside requests: secrets and keys are kept up to date.
+//! The background task: keeps secrets and token keys up to date.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use kyc_tokens::Keys;
 
 use crate::secrets::Secrets;
 
-/// The work of one instance.
+/// The background task of one instance.
 pub(crate) struct Work {
-    /// Absent: none can change.
+    /// Absent when no secret is in a file.
     pub(crate) secrets: Option<Arc<Secrets>>,
-    /// Absent: no tokens are asked for.
+    /// Absent when tokens are not checked.
     pub(crate) keys: Option<Arc<Keys>>,
 }
 

@@ -26,9 +26,9 @@ pub struct Config {
     pub strip_version: bool,
     /// Which operations may be called.
     pub operations: OperationConfig,
-    /// How long Onfido may take.
+    /// The timeouts of Onfido.
     pub timeouts: TimeoutConfig,
-    /// How much of Onfido one tenant may use.
+    /// The limits of one tenant at Onfido.
     pub limits: LimitConfig,
 }
 
@@ -61,15 +61,15 @@ pub enum Unknown {
     Refuse,
 }
 
-/// How much of Onfido one tenant may use.
+/// The limits of one tenant at Onfido.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitConfig {
-    /// Calls under way at a time; default 500.
+    /// Concurrent calls; default 500.
     pub in_flight: usize,
-    /// Failures in a row after which Onfido is left alone; default 10.
+    /// Consecutive failures that open the circuit breaker; default 10.
     pub failures: u32,
-    /// How long; default 5 s.
+    /// How long the circuit breaker stays open, up to an hour; default 5 s.
     #[serde(with = "humantime_serde")]
     pub open: Duration,
 }
@@ -87,7 +87,7 @@ pub enum WebhookIds {
     Off,
 }
 
-/// How long Onfido may take.
+/// The timeouts of Onfido.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutConfig {

@@ -1,4 +1,4 @@
-//! Calls to Onfido.
+//! Forwards calls to Onfido.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct OnfidoApi {
     checks: Counted,
 }
 
-/// Checks by what became of their body.
+/// Counts new checks by what was done with `webhook_ids`.
 #[derive(Debug)]
 struct Counted {
     injected: Counter,
@@ -96,7 +96,7 @@ impl OnfidoApi {
         })
     }
 
-    /// Asks for the body of a new check, or refuses one that the tenant's webhook cannot be put into although it must.
+    /// Asks for the body of a new check, or with `enforce` refuses a check that cannot get the tenant's webhook id.
     fn want_check(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<()> {
         let obstacle = match self.webhook_ids {
             WebhookIds::Enforce => obstacle(head, webhook_id(cx)),
@@ -229,7 +229,7 @@ impl Plugin for OnfidoApi {
     }
 }
 
-/// The webhook that new checks of the tenant are told to.
+/// The webhook id for new checks of the tenant.
 fn webhook_id(cx: &Ctx) -> Option<&str> {
     cx.tenant().and_then(|tenant| tenant.webhook_id.as_deref())
 }

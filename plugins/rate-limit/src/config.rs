@@ -10,11 +10,11 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// How many requests a tenant may make in a minute; greater than zero.
+    /// Requests of one tenant per minute; greater than zero.
     pub requests_per_minute: u32,
-    /// How many of them at once; greater than zero, default all.
+    /// Requests of one tenant at once; greater than zero, default `requests_per_minute`.
     pub burst: Option<u32>,
-    /// How long a request may wait for its turn; default: not at all, it is refused.
+    /// The longest time that a request over the limit is queued, up to 5 minutes; by default it is refused at once.
     #[serde(default, with = "humantime_serde")]
     pub wait: Option<Duration>,
 }
@@ -47,5 +47,5 @@ impl Config {
     }
 }
 
-/// Longer than callers wait for an answer.
+/// No caller waits longer for an answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);

@@ -1,4 +1,4 @@
-//! `rate-limit`: calls per tenant and minute.
+//! `rate-limit`: limits the requests of each tenant per minute.
 //!
 //! ```toml
 //! [[routes.plugins]]
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Onfido allows 400 requests per minute in production unless agreed otherwise (developers.onfido.com, "Get
-//! started integrating"). Over the limit the caller gets 429 with `Retry-After`, or with `wait` its turn within that
-//! time. The tenant must be known, so it stands after `subscription` in the route's list.
+//! started integrating"). A request over the limit is answered 429 with `Retry-After`; with `wait` it is queued for up to that
+//! time instead. The limit is per tenant, so the plugin stands after `subscription` in the route's list.
 
 mod config;
 mod plugin;

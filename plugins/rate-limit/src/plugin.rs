@@ -1,4 +1,4 @@
-//! The limit.
+//! The rate limit.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ use crate::queue::{Entry, Place, Queue};
 type Limiter<C> =
     RateLimiter<TenantName, DashMapStateStore<TenantName>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// Counts the requests of each tenant.
+/// Limits the requests of each tenant by a token bucket (GCRA).
 pub struct PerTenant<C: Clock = DefaultClock> {
     limiter: Arc<Limiter<C>>,
     checks: AtomicU32,
-    /// For requests that wait for their turn.
+    /// Queued requests; absent without `wait`.
     queue: Option<Arc<Queue>>,
     usage: Usage,
 }
 
-/// What became of a tenant's requests.
+/// Counts requests by result.
 #[derive(Clone)]
 struct Usage {
     requests: CounterFamily<3>,
@@ -59,7 +59,7 @@ impl<C: Clock> PerTenant<C> {
         Ok(Self { limiter, checks: AtomicU32::new(0), queue, usage })
     }
 
-    /// Forgets tenants whose quota is full again, so that removed tenants do not pile up.
+    /// Removes tenants whose quota is full again, so that removed tenants take no memory.
     fn tidy(&self) {
         if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECKS_BETWEEN_TIDYING) {
             self.limiter.retain_recent();
@@ -115,7 +115,7 @@ impl Usage {
     }
 }
 
-/// Takes a cell, or says how long until there is one.
+/// Takes a permit of the limiter, or returns the time until there is one.
 fn take<C: Clock>(limiter: &Limiter<C>, tenant: &TenantName) -> std::result::Result<(), Duration> {
     limiter.check_key(tenant).map_err(|refusal| refusal.wait_time_from(limiter.clock().now()))
 }

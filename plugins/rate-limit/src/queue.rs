@@ -1,4 +1,4 @@
-//! Those that wait for their turn, in a line for each tenant.
+//! Queues of requests over the limit, one for each tenant, first in, first out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,23 +7,23 @@ use std::time::Duration;
 use kyc_model::TenantName;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// The lines of a route. A line is there as long as somebody stands in it.
+/// The queues of a route. A queue exists while a request waits in it.
 pub(crate) struct Queue {
     wait: Duration,
-    /// From one turn to the next.
+    /// The time between two permits.
     pace: Duration,
     lines: Mutex<HashMap<TenantName, Line>>,
 }
 
-/// What a request finds when it comes.
+/// The result of entering.
 pub(crate) enum Entry {
-    /// Nobody waits, and there is a cell for it.
+    /// No request waits, and the request has its permit.
     Free,
-    /// A place at the end of the line.
+    /// The request is the last in the queue.
     Waits(Place),
 }
 
-/// A place in a line; whoever drops it has left.
+/// A place in a queue; dropping it leaves the queue.
 pub(crate) struct Place {
     queue: Arc<Queue>,
     tenant: TenantName,
@@ -31,30 +31,30 @@ pub(crate) struct Place {
     deadline: Instant,
 }
 
-/// Those of one tenant that wait.
+/// The queue of one tenant.
 struct Line {
     waiting: u32,
-    /// When the first of them can go, as far as is known.
+    /// When the first request can go on, as far as is known.
     next: Instant,
-    /// The first of them holds it. Tokio hands it on in the order in which it was asked for.
+    /// Held by the first request; tokio's mutex is fair, so requests get it in order.
     front: Arc<tokio::sync::Mutex<()>>,
 }
 
 // === impl Queue ===
 
 impl Queue {
-    /// Starts without lines. In each a turn comes every `pace`, and nobody waits longer than `wait`.
+    /// Starts empty. A queue releases a request every `pace`; none waits longer than `wait`.
     pub(crate) fn new(wait: Duration, pace: Duration) -> Self {
         Self { wait, pace, lines: Mutex::default() }
     }
 
-    /// Takes a cell with `take` (which says how long until there is one), or a place in the tenant's line.
+    /// Takes a permit with `take`, which else returns the time until there is one, or a place in the tenant's queue.
     ///
-    /// While anybody waits nobody else takes a cell: it would be the cell of the first in the line.
+    /// While a request waits, no other takes a permit: it belongs to the first in the queue.
     ///
     /// # Errors
     ///
-    /// How long its turn would take, when that is longer than a request may wait.
+    /// The time until the request could go on, when that is longer than `wait`.
     pub(crate) fn enter(
         self: &Arc<Self>,
         tenant: &TenantName,
@@ -86,7 +86,7 @@ impl Queue {
         }))
     }
 
-    /// Notes when the first in the line can go.
+    /// Records when the first request can go on.
     fn note_next(&self, tenant: &TenantName, next: Instant) {
         if let Some(line) = self.lines().get_mut(tenant) {
             line.next = next;
@@ -101,11 +101,11 @@ impl Queue {
 // === impl Place ===
 
 impl Place {
-    /// Waits until all that stood before are gone and `take` gets a cell.
+    /// Waits until the requests before are gone and `take` gets a permit.
     ///
     /// # Errors
     ///
-    /// How long another try would take, when the turn does not come in time.
+    /// The time after which a new request could go on, when this one is not released in time.
     pub(crate) async fn turn(self, take: impl Fn() -> Result<(), Duration>) -> Result<(), Duration> {
         // Dropped before `self`, so the next one is in front before the line gets shorter.
         let Ok(_front) = timeout_at(self.deadline, self.front.lock()).await else {

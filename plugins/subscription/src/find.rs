@@ -1,4 +1,4 @@
-//! The tenant that a value names. Look-ups are exact.
+//! Finds the tenant by a value. Lookups are exact.
 
 use std::sync::Arc;
 

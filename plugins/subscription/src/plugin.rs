@@ -1,4 +1,4 @@
-//! From a request to its tenant.
+//! Finds the tenant of a request.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::find::{by_caller, by_header, unauthenticated};
 #[derive(Clone, Debug)]
 pub struct BySubscription {
     header: HeaderName,
-    /// Whether the header is another than the default, which must not go on either.
+    /// Whether the header is not the default one; then both are removed before the upstream.
     renamed: bool,
     from: TenantFrom,
     /// Whether every caller of the route may act for every tenant that names none.
@@ -69,7 +69,7 @@ impl BySubscription {
         }
     }
 
-    /// Says whether the caller may act for the tenant. The answer to one who may not is that for an unknown tenant.
+    /// Checks whether the caller may act for the tenant. The refusal is the same as for an unknown tenant.
     fn check(&self, tenant: &Tenant, cx: &Ctx) -> Result<()> {
         let caller = Caller::of(cx);
         let reason = match &tenant.callers {
