@@ -48,36 +48,31 @@ use crate::serilog::SerilogWatcher;
 /// # Errors
 ///
 /// [`StartError`]; nothing was served then.
-pub(crate) fn serve(mut settings: Settings, build_context: BuildContext) -> Result<Infallible, StartError> {
-    let records = records(&settings);
+pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Infallible, StartError> {
+    let records = audit_log(&settings);
     if let Some(delivery) = settings.delivery.filter(|_| settings.delivers) {
         settings.offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
         settings.offers.operations.push(Arc::new(EventPages::new(delivery)));
     }
     let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
     let sinks = settings.log.sinks.clone();
-    let log = begin(settings.log, &build_context)?;
-    let BuildContext { metrics, tenants, .. } = build_context;
-    let readiness = Readiness::new(
-        tenants.clone(),
-        metrics.clone(),
-        settings.tenants_max_age,
-        &settings.offers.backgrounds,
-    );
+    let log = start_logging(settings.log, &context)?;
+    let BuildContext { metrics, tenants, .. } = context;
     let reload = Reload::default();
+    let max_age = settings.tenants_max_age;
+    let readiness = Readiness::new(tenants.clone(), metrics.clone(), max_age, &settings.offers.backgrounds);
     let is_used_up = settings.tenants.is_used_up_by_a_login();
-    let source = source(settings.tenants)?;
-    prepare(&settings.offers.backgrounds)?;
+    let source = tenant_source(settings.tenants)?;
+    prepare_background_work(&settings.offers.backgrounds)?;
     let signals = Signals::take().map_err(StartError::Signals)?;
     let sockets = Sockets::bind(&mut inherited, &settings.listeners, &settings.admin)?;
-    hardening::raise_descriptor_limit(
-        settings.listeners.iter().map(|listener| listener.limiter.connections).sum(),
-    );
+    let connections = settings.listeners.iter().map(|listener| listener.limiter.connections).sum();
+    hardening::raise_descriptor_limit(connections);
     let predecessor = inherited.predecessor.take();
-    // Sockets that no listener has are closed.
+    // Closes inherited sockets that belong to no listener.
     drop(inherited);
     let handover = sockets.handover(program, &settings.listeners, is_used_up)?;
-    let serving = StartupProgress::default();
+    let progress = StartupProgress::default();
     let (replace, replaced) = watch::channel(false);
     let replace = Arc::new(replace);
     let (stop, drain_signals, hangup) = signals.split(
@@ -85,56 +80,54 @@ pub(crate) fn serve(mut settings: Settings, build_context: BuildContext) -> Resu
         log.clone(),
         handover,
         Arc::clone(&replace),
-        serving.clone(),
+        progress.clone(),
     );
 
     let conf = runtime::conf(settings.threads, settings.drain, settings.upstream_ca_file.as_deref());
     let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
     server.bootstrap();
 
-    let mut certificate_reload = CertificateReload::new(settings.certificate_poll);
+    let mut certificates = CertificateReload::new(settings.certificate_poll);
     let endpoints = endpoints::proxied_all(
         settings.listeners.into_iter().zip(sockets.listeners),
         &server.configuration,
         &tenants,
         &metrics,
-        &mut certificate_reload,
+        &mut certificates,
     )?;
     let limiters = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.limiter)).collect();
-    let services = services(&mut settings.offers, &settings.admin, records, &tenants, &reload);
+    let services = admin_services(&mut settings.offers, &settings.admin, records, &tenants, &reload);
     let own = (sockets.admin, sockets.operations);
-    let admin =
-        endpoints::admin(settings.admin, own, (&metrics, &readiness), &services, &mut certificate_reload)?;
+    let admin = endpoints::admin(settings.admin, own, (&metrics, &readiness), &services, &mut certificates)?;
     let listeners = endpoints.len() + admin.endpoints.len();
-    let notification =
-        StartupNotification::new(predecessor, readiness, serving.clone(), listeners, log.clone());
-    listen(&mut server, endpoints, admin, notification, replaced, &serving);
-    if !certificate_reload.is_idle() {
-        server.add_service(background_service("certificates", certificate_reload));
+    let startup = StartupNotification::new(predecessor, readiness, progress.clone(), listeners, log.clone());
+    add_listeners(&mut server, endpoints, admin, startup, replaced, &progress);
+    if !certificates.is_idle() {
+        server.add_service(background_service("certificates", certificates));
     }
     let refresh =
         TenantRefresh::new(source, tenants.clone(), metrics.clone(), settings.watch, reload, hangup);
     server.add_service(background_service("tenants", refresh));
-    server
-        .add_service(background_service("logging", SerilogWatcher::new(log.clone(), tenants.clone(), sinks)));
-    let unfinished = work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
+    let serilog = SerilogWatcher::new(log.clone(), tenants.clone(), sinks);
+    server.add_service(background_service("logging", serilog));
+    let unfinished = add_background_work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
     let drain = Drain::new(metrics, limiters, unfinished, log, settings.drain, drain_signals, replace);
     server.add_service(background_service("drain", drain));
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
-    // A drain that did not end the process took longer than Pingora waits.
+    // Reached only when the drain took longer than Pingora waits.
     std::process::exit(0)
 }
 
-/// Where audit records are: in the store where it is used, else in a file of their own.
-pub(crate) fn records(settings: &Settings) -> Arc<dyn AuditLog> {
+/// The audit log: in the event store where it is used, else the file `admin.audit_file`.
+pub(crate) fn audit_log(settings: &Settings) -> Arc<dyn AuditLog> {
     match &settings.delivery {
         Some(delivery) if settings.delivers => Arc::new(StoredAudit::new(delivery.store())),
         Some(_) | None => Arc::new(AuditFile::new(settings.admin.audit_file.clone())),
     }
 }
 
-/// What operators may ask for: the plugins' pages, the tenants, the audit records, and the page that describes the others.
-fn services(
+/// The operations of the admin API: those of plugins, tenants, audit records, and the page that describes the API.
+fn admin_services(
     offers: &mut Offers,
     admin: &AdminSettings,
     records: Arc<dyn AuditLog>,
@@ -158,14 +151,14 @@ fn services(
     Services::new(operations, Audit::new(records), KnownSecrets::new(tenants.clone(), tokens))
 }
 
-/// The log, and what protects the process.
-fn begin(settings: LogSettings, build_context: &BuildContext) -> Result<Log, StartError> {
-    let log = start_log(settings, &build_context.metrics)?;
-    hardening::log_panics(&build_context.metrics);
+/// Starts the log and hardens the process.
+fn start_logging(settings: LogSettings, context: &BuildContext) -> Result<Log, StartError> {
+    let log = start_log(settings, &context.metrics)?;
+    hardening::log_panics(&context.metrics);
     hardening::warn_of_root();
     hardening::disable_core_dumps();
     hardening::disable_huge_pages();
-    for warning in build_context.warnings.take() {
+    for warning in context.warnings.take() {
         tracing::error!("{warning}");
     }
     Ok(log)
@@ -180,30 +173,31 @@ fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError
     Ok(log)
 }
 
-/// Adds what listens, and what says so. Where another process serves until this one can, nothing listens before.
-fn listen(
+/// Adds the listeners and the start-up notification. During a handover the listeners wait for the notification, since the
+/// previous process accepts connections until then.
+fn add_listeners(
     server: &mut Server,
     endpoints: Vec<Endpoint<Proxied>>,
     admin: AdminSide,
-    notification: StartupNotification,
+    startup: StartupNotification,
     replaced: watch::Receiver<bool>,
-    serving: &StartupProgress,
+    progress: &StartupProgress,
 ) {
-    let waits = notification.has_predecessor();
-    let proxied = ListenerService::new("proxy", None, endpoints, Lifetime::UntilShutdown, serving.open());
+    let waits = startup.has_predecessor();
+    let proxied = ListenerService::new("proxy", None, endpoints, Lifetime::UntilShutdown, progress.open());
     let AdminSide { endpoints, socket } = admin;
     let lifetime = Lifetime::UntilReplaced(replaced);
-    let admin = ListenerService::new("admin", Some(1), endpoints, lifetime, serving.open());
+    let admin = ListenerService::new("admin", Some(1), endpoints, lifetime, progress.open());
     let mut listening = vec![server.add_service(proxied), server.add_service(admin)];
     listening.extend(socket.map(|socket| server.add_service(socket)));
-    let until_serving = server.add_service(background_service("announcement", notification));
+    let startup = server.add_service(background_service("startup notification", startup));
     if waits {
-        listening.iter().for_each(|service| service.add_dependency(&until_serving));
+        listening.iter().for_each(|service| service.add_dependency(&startup));
     }
 }
 
-/// Adds the work of plugins, and gives what tells when it has ended.
-fn work(
+/// Adds the background work of plugins; the drain waits for the work that is returned.
+fn add_background_work(
     server: &mut Server,
     backgrounds: Vec<Arc<dyn Background>>,
     tenants: &Tenants,
@@ -218,7 +212,8 @@ fn work(
     unfinished
 }
 
-fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
+/// Prepares the background work of plugins, before anything is served.
+fn prepare_background_work(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
     if backgrounds.is_empty() {
         return Ok(());
     }
@@ -232,8 +227,8 @@ fn prepare(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
     })
 }
 
-/// The place that holds the tenant document.
-pub(crate) fn source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
+/// The source of the tenant document.
+pub(crate) fn tenant_source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
     Ok(match source {
         TenantSource::File(path) => Box::new(FileSource::new(path)),
         TenantSource::Vault(settings) => Box::new(VaultSource::new(*settings)?),

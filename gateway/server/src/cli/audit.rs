@@ -73,7 +73,7 @@ impl AuditCommand {
             Self::Verify { file, head, json } => {
                 match config::load(&file.config, registry, build_context, config::Purpose::Use) {
                     Ok(settings) => {
-                        let records = assembly::records(&settings);
+                        let records = assembly::audit_log(&settings);
                         let mut verifier = Verifier::new(head);
                         let scanned = terminal::wait_for(async {
                             records.open().await.map_err(|error| error.to_string())?;

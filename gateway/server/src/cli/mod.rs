@@ -93,7 +93,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     if settings.tenants.is_used_up_by_a_login() {
                         return terminal::fail(&"skipped: the wrapped secret id can be used only once");
                     }
-                    match assembly::source(settings.tenants) {
+                    match assembly::tenant_source(settings.tenants) {
                         Ok(source) => {
                             tenants::check_live(source, &settings.watch.hosts, &settings.offers.bindings)
                         }

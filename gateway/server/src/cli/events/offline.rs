@@ -45,7 +45,7 @@ pub(super) fn offline(
         Err(reason) => return terminal::fail(&reason),
     };
     with_store(file, registry, build_context, |settings, store, out| {
-        terminal::wait_for(recorded(command, &attempt, assembly::records(settings), (store, out)))
+        terminal::wait_for(recorded(command, &attempt, assembly::audit_log(settings), (store, out)))
     })
 }
 
