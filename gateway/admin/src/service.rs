@@ -69,7 +69,7 @@ impl Admin {
             "/metrics" => match metrics.encode() {
                 Ok(text) => (StatusCode::OK, METRICS, text),
                 Err(error) => {
-                    tracing::error!(%error, "the metrics cannot be written");
+                    tracing::error!(%error, "cannot encode the metrics");
                     (StatusCode::INTERNAL_SERVER_ERROR, TEXT, Vec::new())
                 }
             },

@@ -71,7 +71,7 @@ impl UnpublishedSocket {
     fn listen(self) -> io::Result<tokio::net::UnixListener> {
         let listener = tokio::net::UnixListener::from_std(self.socket)?;
         std::fs::rename(&self.draft, &self.path)?;
-        tracing::info!(path = %self.path.display(), "operations are at the admin socket");
+        tracing::info!(path = %self.path.display(), "the admin socket is open");
         Ok(listener)
     }
 }
@@ -116,7 +116,7 @@ impl Service for AdminSocket {
         let listener = match socket.listen() {
             Ok(listener) => listener,
             Err(error) => {
-                tracing::error!(%error, "cannot listen at the admin socket, the process ends so that it is started again");
+                tracing::error!(%error, "cannot listen at the admin socket; the process exits so that the service manager restarts it");
                 std::process::abort();
             }
         };
@@ -124,7 +124,7 @@ impl Service for AdminSocket {
             match listener.accept().await {
                 Ok((stream, _)) => self.serve(stream, &shutdown),
                 Err(error) => {
-                    tracing::error!(%error, "no connection can be accepted at the admin socket");
+                    tracing::error!(%error, "cannot accept a connection on the admin socket");
                     tokio::time::sleep(AFTER_AN_ERROR).await;
                 }
             }

@@ -146,7 +146,7 @@ impl<A: ConnectionApp> Endpoint<A> {
         let listener = match socket.listen() {
             Ok(listener) => Listener::from(listener),
             Err(error) => {
-                tracing::error!(%address, %error, "cannot listen, the process ends so that it is started again");
+                tracing::error!(%address, %error, "cannot listen; the process exits so that the service manager restarts it");
                 std::process::abort();
             }
         };
@@ -157,7 +157,7 @@ impl<A: ConnectionApp> Endpoint<A> {
                 () = is_set(&mut stopped) => drain_accept_queue(&listener).await,
             };
             let Some(accepted) = accepted else {
-                tracing::debug!(%address, "listens no more");
+                tracing::debug!(%address, "listener closed");
                 return;
             };
             match accepted {
@@ -191,7 +191,7 @@ impl<A: ConnectionApp> Endpoint<A> {
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     limiter.metrics.refused("accept");
-                    tracing::error!(%address, %error, "no connection can be accepted");
+                    tracing::error!(%address, %error, "cannot accept a connection");
                     sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
@@ -243,7 +243,7 @@ async fn set_up(
         Ok(Ok(stream)) => Some(Box::new(stream)),
         Ok(Err(error)) => {
             limiter.metrics.refused("tls");
-            tracing::info!(peer = peer.map(tracing::field::display), %error, "no TLS with a peer");
+            tracing::info!(peer = peer.map(tracing::field::display), %error, "TLS handshake failed");
             None
         }
         Err(_) => {

@@ -173,7 +173,7 @@ async fn nothing_is_changed_when_the_record_cannot_be_stored() {
 
     assert_eq!((refused, done), (503, 200));
     assert!(waits.contains("\"globex\""), "{waits}");
-    assert!(world.gateway.stop().await.contains("no change without its audit record"));
+    assert!(world.gateway.stop().await.contains("change refused: its audit record cannot be stored"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +190,7 @@ async fn where_nothing_is_stored_the_records_are_in_a_file() {
     let refused = change(&world.gateway, "/admin/reload", Some("second")).await;
 
     assert_eq!((text.lines().count(), listed.len(), refused), (2, 2, 503), "{text}");
-    assert!(world.gateway.stop().await.contains("no change without its audit record"));
+    assert!(world.gateway.stop().await.contains("change refused: its audit record cannot be stored"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,7 +57,7 @@ async fn root_is_told_to_run_it_as_another() {
 
     let log = world.gateway.stop().await;
 
-    let warning = "the gateway runs as root, and needs no right of root: run it as a user of its own";
+    let warning = "the gateway runs as root and needs no root privilege; run it as an unprivileged user";
     assert_eq!(log.matches(warning).count(), usize::from(user == "0"), "{log}");
 }
 

@@ -85,7 +85,7 @@ async fn notify(client: Client, gateway: SocketAddr, stopped: watch::Receiver<bo
 
 /// Waits until another process has taken over.
 async fn follow_successor(gateway: &mut Gateway) {
-    let text = "another process serves now";
+    let text = "handover complete; the new process serves";
     logged(gateway, text, gateway.successors.len() + 1).await;
     let log = gateway.log();
     let line = log.lines().rfind(|line| line.contains(text)).unwrap();
@@ -143,7 +143,7 @@ async fn a_successor_that_cannot_start_changes_nothing() {
 
     std::fs::write(&config, "[server]\nthreds = 1\n").unwrap();
     gateway.signal("-QUIT");
-    logged(&gateway, "no other process took over, this one goes on", 1).await;
+    logged(&gateway, "handover failed; this process keeps serving", 1).await;
     std::fs::write(&config, good).unwrap();
     let request =
         b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\nConnection: close\r\n\r\n";
@@ -175,7 +175,7 @@ async fn a_successor_whose_predecessor_is_gone_meanwhile_ends_too() {
     }
 
     assert_eq!(successors.len(), 1, "{log}");
-    logged(&gateway, "the process before does not make way, this one ends", 1).await;
+    logged(&gateway, "the previous process did not hand over; this process exits", 1).await;
 }
 
 /// The processes that one has started.
@@ -231,7 +231,7 @@ async fn a_predecessor_that_is_told_to_stop_as_well_does_so_in_its_time() {
     std::process::Command::new("kill").args(["-TERM", &before.to_string()]).status().unwrap();
     wait_for_end(before).await;
 
-    logged(&gateway, "drain time is over, requests are cut off", 1).await;
+    logged(&gateway, "drain timeout reached; open requests are aborted", 1).await;
     let answer =
         send(gateway.address(), b"GET /nowhere HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 404 "), "the successor lives: {answer}");

@@ -294,5 +294,5 @@ async fn a_replaced_token_is_read_again_and_the_socket_needs_none() {
     assert!(listed.starts_with("TENANT") && listed.contains("acme"), "{listed}");
     assert_eq!((before, old, new), (200, 401, 200));
     let log = desk.world.gateway.stop().await;
-    assert!(log.contains("an operator was refused") && !log.contains("token-of-the-"), "{log}");
+    assert!(log.contains("an operator's request was refused") && !log.contains("token-of-the-"), "{log}");
 }

@@ -181,10 +181,10 @@ impl Dispatcher {
         let (peer_text, name) = (peer.to_string(), operation.name.as_str());
         match refusal {
             Refusal::Audit(error) => {
-                tracing::error!(operator, operation = name, %error, "no change without its audit record");
+                tracing::error!(operator, operation = name, %error, "change refused: its audit record cannot be stored");
             }
             refusal => {
-                tracing::warn!(operator, peer = peer_text, operation = name, reason = %refusal, "an operator was refused");
+                tracing::warn!(operator, peer = peer_text, operation = name, reason = %refusal, "an operator's request was refused");
             }
         }
         if operation.effect == Effect::Change

@@ -85,7 +85,7 @@ impl Audit {
         let text = match Record::ended(attempt, begun, status, count).to_text() {
             Ok(text) => text,
             Err(error) => {
-                tracing::error!(%error, begun, status = status.as_u16(), count, "the end of a change is not recorded");
+                tracing::error!(%error, begun, status = status.as_u16(), count, "cannot record the end of a change");
                 return None;
             }
         };
@@ -94,14 +94,14 @@ impl Audit {
         Some(tokio::spawn(async move {
             let mut error = error;
             for pause in PAUSES_OF_AN_END {
-                tracing::warn!(%error, begun, "the end of a change is not recorded yet");
+                tracing::warn!(%error, begun, "cannot record the end of a change yet; trying again");
                 tokio::time::sleep(pause).await;
                 match audit.store(&text, Try::Again).await {
                     Ok(seq) => return Ok(seq),
                     Err(latest) => error = latest,
                 }
             }
-            tracing::error!(%error, begun, status = status.as_u16(), count, "the end of a change is not recorded");
+            tracing::error!(%error, begun, status = status.as_u16(), count, "cannot record the end of a change");
             Err(error)
         }))
     }
@@ -111,7 +111,7 @@ impl Audit {
         let bounded = if attempt.operator.is_some() { &self.known } else { &self.unknown };
         let Some(left_out) = bounded.pass() else { return };
         if let Err(error) = self.add(&Record::denied(attempt, status, left_out)).await {
-            tracing::error!(%error, "a denied attempt is not recorded");
+            tracing::error!(%error, "cannot record a denied attempt");
         }
     }
 

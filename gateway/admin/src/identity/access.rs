@@ -111,7 +111,7 @@ fn by_token<'a>(logins: &'a [Login], given: &str) -> Option<&'a Login> {
         match token_of(file) {
             Ok(token) if token.matches(given.as_bytes()) => found = found.or(Some(login)),
             Ok(_) => {}
-            Err(error) => tracing::error!(login = login.name, %error, "an admin token cannot be used"),
+            Err(error) => tracing::error!(login = login.name, %error, "cannot use the token of a login"),
         }
     }
     found
@@ -132,7 +132,7 @@ pub(crate) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
         (Ok(token), Some(given)) => token.matches(given.as_bytes()),
         (Ok(_), None) => false,
         (Err(error), _) => {
-            tracing::error!(%error, "the token for metrics cannot be used");
+            tracing::error!(%error, "cannot use the token for metrics");
             false
         }
     }
@@ -160,7 +160,7 @@ fn by_provider(logins: &[Login], fields: &HeaderMap) -> Option<Caller> {
             Verdict::Undecided => {
                 tracing::warn!(
                     login = login.name,
-                    "a token cannot be verified, since its keys were never fetched"
+                    "cannot verify a token: its provider's keys were never fetched"
                 );
                 None
             }

@@ -139,7 +139,7 @@ impl WatchedFiles {
                     let expires = state.server.part.leaf.until;
                     metrics.certificate_expires(expires);
                     metrics.revocation_lists_expire(state.callers.part.next_list());
-                    tracing::info!(listener, expires, ?server, ?callers, "certificates changed");
+                    tracing::info!(listener, expires, ?server, ?callers, "certificate files reloaded");
                 }
                 Err(problems) => {
                     is_refused = true;
@@ -203,9 +203,15 @@ impl<P: CertificatePart> InUse<P> {
     }
 }
 
-fn refuse(listener: &str, files: &str, what: &str, problems: &[TlsProblem]) {
+fn refuse(listener: &str, files: &str, reason: &str, problems: &[TlsProblem]) {
     let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    tracing::error!(listener, problems, "{files} {what}, those before stay in use");
+    tracing::error!(
+        listener,
+        files,
+        reason,
+        problems,
+        "new certificate files are refused; the previous ones stay in use"
+    );
 }
 
 #[cfg(test)]

@@ -98,8 +98,8 @@ impl BackgroundService for Drain {
         let requests = self.metrics.in_flight.get();
         match end {
             End::Idle => tracing::info!("drained"),
-            End::Late => tracing::warn!(requests, "drain time is over, requests are cut off"),
-            End::Interrupted => tracing::warn!(requests, "interrupted, requests are cut off"),
+            End::Late => tracing::warn!(requests, "drain timeout reached; open requests are aborted"),
+            End::Interrupted => tracing::warn!(requests, "interrupted; open requests are aborted"),
         }
         exit_after_flush(&self.log, 0)
     }

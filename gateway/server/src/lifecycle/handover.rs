@@ -105,7 +105,7 @@ impl Drop for InheritedSockets {
     fn drop(&mut self) {
         for (name, socket) in &self.sockets {
             let address = socket.local_addr().ok().map(tracing::field::display);
-            tracing::warn!(name, address, "an inherited socket belongs to no listener, it is closed");
+            tracing::warn!(name, address, "an inherited socket belongs to no listener and is closed");
         }
     }
 }
@@ -150,7 +150,7 @@ impl Predecessor {
 /// Tells the service manager, where `NOTIFY_SOCKET` names one (sd_notify(3)).
 pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "the service manager hears nothing");
+        tracing::warn!(%error, "cannot notify the service manager");
     }
 }
 

@@ -13,14 +13,16 @@ pub(crate) fn disable_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let limited = setrlimit(Resource::Core, none).and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
     if let Err(error) = limited {
-        tracing::warn!(%error, "core dumps cannot be turned off");
+        tracing::warn!(%error, "cannot disable core dumps");
     }
 }
 
 /// Says that root runs this: what goes wrong in here could then do anything to the machine.
 pub(crate) fn warn_of_root() {
     if geteuid().is_root() {
-        tracing::warn!("the gateway runs as root, and needs no right of root: run it as a user of its own");
+        tracing::warn!(
+            "the gateway runs as root and needs no root privilege; run it as an unprivileged user"
+        );
     }
 }
 
@@ -28,7 +30,7 @@ pub(crate) fn warn_of_root() {
 /// beside slow readers that is three times the time at the 99th percentile, and more memory.
 pub(crate) fn disable_huge_pages() {
     if let Err(error) = disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "huge pages cannot be turned off");
+        tracing::debug!(%error, "cannot disable transparent huge pages");
     }
 }
 
@@ -38,11 +40,11 @@ pub(crate) fn raise_descriptor_limit(connections: usize) {
     let allowed = getrlimit(Resource::Nofile);
     let all = Rlimit { current: allowed.maximum, maximum: allowed.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, all) {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHERS);
     if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < needed) {
-        tracing::warn!(allowed, needed, "fewer files may be open than max_connections may need");
+        tracing::warn!(allowed, needed, "the limit of open files is lower than max_connections can need");
     }
 }
 

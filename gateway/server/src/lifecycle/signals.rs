@@ -112,7 +112,7 @@ impl ShutdownSignalWatch for ShutdownSignals {
             // Only the main process is listened to, and this one is it.
             notify_systemd(&[NotifyState::MainPid(pid)]);
             self.replace.send_replace(true);
-            tracing::info!(pid, "another process serves now");
+            tracing::info!(pid, "handover complete; the new process serves");
         } else {
             notify_systemd(&[NotifyState::Stopping]);
             self.readiness.drain();
@@ -131,10 +131,10 @@ async fn succeeded(quit: &mut Signal, handover: &Handover, serving: &StartupProg
     while quit.recv().await.is_some() {
         // Before that it has nothing to hand over.
         serving.until_serving().await;
-        tracing::info!("another process is started to take over");
+        tracing::info!("handover: starting the new process");
         match handover.run().await {
             Ok(pid) => return pid,
-            Err(error) => tracing::error!(%error, "no other process took over, this one goes on"),
+            Err(error) => tracing::error!(%error, "handover failed; this process keeps serving"),
         }
     }
     std::future::pending().await

@@ -69,7 +69,7 @@ impl BackgroundService for StartupNotification {
             // It tells the service manager itself, which listens to the main process only.
             Some(predecessor) => {
                 if let Err(error) = self.take_over(predecessor, ready).await {
-                    tracing::error!(%error, "the process before does not make way, this one ends");
+                    tracing::error!(%error, "the previous process did not hand over; this process exits");
                     exit_after_flush(&self.log, 1);
                 }
             }

@@ -14,7 +14,9 @@ impl Drop for Ended<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
         if std::thread::panicking() {
-            tracing::error!("background work failed, the process ends so that it is started again");
+            tracing::error!(
+                "background work failed; the process exits so that the service manager restarts it"
+            );
             std::process::abort();
         }
     }

@@ -35,7 +35,7 @@ impl SerilogWatcher {
     fn apply(&self, keys: DocumentValues<'_>) {
         match level::read(keys).map(|level| self.log.set_level(level)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the log's level is not changed"),
+            Ok(Err(error)) => tracing::error!(%error, "cannot change the log level"),
             Err(problem) => report(problem),
         }
         if let Err(problem) = keys.is_on(kyc_admin::ENABLE_SWAGGER) {
@@ -45,9 +45,9 @@ impl SerilogWatcher {
             Ok(settings) => {
                 let path = settings.as_ref().map(|settings| settings.path.display().to_string());
                 match self.log.set_files(settings) {
-                    Ok(true) => tracing::info!(path, "log files begin or end"),
+                    Ok(true) => tracing::info!(path, "log file settings changed"),
                     Ok(false) => {}
-                    Err(error) => tracing::error!(%error, "the log files are not changed"),
+                    Err(error) => tracing::error!(%error, "cannot change the log files"),
                 }
             }
             Err(problem) => report(problem),
@@ -56,9 +56,9 @@ impl SerilogWatcher {
             Ok(settings) => {
                 let host = settings.as_ref().and_then(|settings| settings.url.host_str()).map(str::to_owned);
                 match self.log.set_seq(settings) {
-                    Ok(true) => tracing::info!(host, "log events for Seq begin or end"),
+                    Ok(true) => tracing::info!(host, "Seq settings changed"),
                     Ok(false) => {}
-                    Err(error) => tracing::error!(%error, "the log events for Seq are not changed"),
+                    Err(error) => tracing::error!(%error, "cannot change the Seq settings"),
                 }
             }
             Err(problem) => report(problem),
@@ -88,7 +88,7 @@ impl BackgroundService for SerilogWatcher {
 
 /// Tells the operator; the running state stays.
 fn report((key, problem): ValueProblem) {
-    tracing::warn!(key, problem, "a key of the tenant document is not used");
+    tracing::warn!(key, problem, "an invalid key of the tenant document is ignored");
 }
 
 /// How soon a new document's keys are in force.
