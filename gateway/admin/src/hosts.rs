@@ -9,14 +9,14 @@ use std::net::{IpAddr, SocketAddr};
 use http::{StatusCode, header};
 use pingora_http::RequestHeader;
 
-/// A host that a request may name, with its port where only that one is meant.
+/// An allowed host, optionally with one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName {
     name: String,
     port: Option<u16>,
 }
 
-/// The hosts that one listener answers to.
+/// The hosts that one listener accepts.
 #[derive(Clone, Debug)]
 pub struct Hosts {
     bound: SocketAddr,
@@ -24,7 +24,7 @@ pub struct Hosts {
     scheme: Scheme,
 }
 
-/// What a browser says before the host.
+/// The URL scheme of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `http`, port 80.
@@ -33,12 +33,12 @@ pub enum Scheme {
     Https,
 }
 
-/// Why a request is not answered.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
-    /// `Host` is absent, repeated, or names something else.
+    /// `Host` is missing, repeated, or not an allowed host.
     Host,
-    /// `Origin` is another one than the gateway's own.
+    /// `Origin` differs from the host.
     Origin,
 }
 
@@ -68,7 +68,7 @@ impl Hosts {
         Self { bound, named, scheme }
     }
 
-    /// Says why a request is not answered, if it is not.
+    /// Why a request is refused, if it is.
     pub fn refusal(&self, head: &RequestHeader) -> Option<Foreign> {
         let Some(host) = host(head) else { return Some(Foreign::Host) };
         let Some(name) = HostName::parse(host).filter(|name| self.is_ours(name)) else {
@@ -89,7 +89,7 @@ impl Hosts {
         self.named.iter().any(is_named) || (self.port(host) == self.bound.port() && self.is_bound(&host.name))
     }
 
-    /// The port that a host means.
+    /// The port of a host; the scheme's default when it names none.
     fn port(&self, host: &HostName) -> u16 {
         host.port.unwrap_or(match self.scheme {
             Scheme::Http => 80,
@@ -99,7 +99,7 @@ impl Hosts {
 
     fn is_bound(&self, name: &str) -> bool {
         match name.parse::<IpAddr>() {
-            // No page can be of an address that is not its server's, so any address of this machine will do.
+            // DNS rebinding needs a name. A page cannot claim an IP address as its origin, so any address of this machine is safe.
             Ok(address) => {
                 self.bound.ip().is_unspecified()
                     || address == self.bound.ip()
@@ -127,7 +127,7 @@ impl Foreign {
     }
 }
 
-/// The one host of a request: HTTP/2 has it in the target, HTTP/1 in a field; where both are, they agree.
+/// The host of a request: in the target for HTTP/2, in the header for HTTP/1. When both are there, they must agree.
 fn host(head: &RequestHeader) -> Option<&str> {
     let mut fields = head.headers.get_all(header::HOST).iter();
     let field = match (fields.next(), fields.next()) {
@@ -146,7 +146,7 @@ fn is_local(address: IpAddr, bound: SocketAddr) -> bool {
     address.is_loopback() && bound.ip().is_loopback()
 }
 
-/// Says whether an origin has the name and the port of the host.
+/// Whether an origin has the name and the port of the host.
 fn is_same(origin: &str, host: &HostName) -> bool {
     let (scheme_port, rest) = match origin.split_once("://") {
         Some(("http", rest)) => (80, rest),

@@ -1,4 +1,4 @@
-//! Whether the gateway takes requests.
+//! Readiness, as `/readyz` reports it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use kyc_plugin_api::Background;
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 
-/// Whether the gateway takes requests.
+/// Whether the gateway can serve requests.
 #[derive(Clone)]
 pub struct Readiness {
     tenants: Tenants,
@@ -28,7 +28,7 @@ impl fmt::Debug for Readiness {
 }
 
 impl Readiness {
-    /// `max_age`: how old the last look at the tenant document may be.
+    /// `max_age`: how long ago the tenant document may have been read; `None`: no limit.
     pub fn new(
         tenants: Tenants,
         metrics: Metrics,
@@ -38,12 +38,12 @@ impl Readiness {
         Self { tenants, metrics, max_age, backgrounds: backgrounds.into(), draining: Arc::default() }
     }
 
-    /// Says that the gateway is shutting down.
+    /// Makes the gateway not ready: it is shutting down.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Says whether requests can be served, or why not.
+    /// Whether requests can be served, or why not.
     pub fn verdict(&self) -> Result<(), &'static str> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining\n");
@@ -60,7 +60,7 @@ impl Readiness {
         Ok(())
     }
 
-    /// What should be mended although requests are served, one line each.
+    /// Problems that do not keep the gateway from being ready, one line each.
     pub fn complaints(&self) -> String {
         self.backgrounds
             .iter()
@@ -68,7 +68,7 @@ impl Readiness {
             .fold(String::new(), |lines, complaint| format!("{lines}{complaint}\n"))
     }
 
-    /// How long ago the source was looked at with success.
+    /// How long ago the tenant source was read successfully.
     fn age(&self) -> Duration {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let last = u64::try_from(self.metrics.tenants_refreshed.get()).unwrap_or_default();

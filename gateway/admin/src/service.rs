@@ -1,5 +1,4 @@
-//! What one admin listener serves: `/metrics`, `/livez` and `/readyz` for whoever can reach them, and operations for those
-//! who may.
+//! The pages of an admin listener: `/metrics`, `/livez` and `/readyz` without login, and operations for operators.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,15 +14,15 @@ use crate::hosts::Hosts;
 use crate::identity::access::has_token;
 use crate::readiness::Readiness;
 
-/// What one admin listener serves.
+/// The pages of one admin listener.
 pub struct Admin {
-    /// None: operations only.
+    /// `None`: operations only.
     probes: Option<(Metrics, Readiness)>,
-    /// What scrapers must have; none: nothing.
+    /// The file of the token that `/metrics` needs; `None`: no token.
     metrics_token: Option<PathBuf>,
-    /// None: probes only.
-    desk: Option<Dispatcher>,
-    /// None: no page can reach it.
+    /// `None`: probes only.
+    dispatcher: Option<Dispatcher>,
+    /// `None`: a Unix socket, which no browser can reach.
     hosts: Option<Hosts>,
 }
 
@@ -36,25 +35,25 @@ impl fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Probes and metrics, which nobody has to log in for; metrics may need the token of a file.
+    /// Probes and metrics. They need no login; metrics may need a token.
     pub fn probes(
         metrics: Metrics,
         readiness: Readiness,
         metrics_token: Option<PathBuf>,
         hosts: Hosts,
     ) -> Self {
-        Self { probes: Some((metrics, readiness)), metrics_token, desk: None, hosts: Some(hosts) }
+        Self { probes: Some((metrics, readiness)), metrics_token, dispatcher: None, hosts: Some(hosts) }
     }
 
-    /// Operations; without hosts where no browser comes.
-    pub fn operations(desk: Dispatcher, hosts: Option<Hosts>) -> Self {
-        Self { probes: None, metrics_token: None, desk: Some(desk), hosts }
+    /// Operations; `hosts` is `None` for a Unix socket.
+    pub fn operations(dispatcher: Dispatcher, hosts: Option<Hosts>) -> Self {
+        Self { probes: None, metrics_token: None, dispatcher: Some(dispatcher), hosts }
     }
 
-    /// Adds operations.
+    /// Adds operations to probes.
     #[must_use]
-    pub fn with(mut self, desk: Dispatcher) -> Self {
-        self.desk = Some(desk);
+    pub fn with(mut self, dispatcher: Dispatcher) -> Self {
+        self.dispatcher = Some(dispatcher);
         self
     }
 
@@ -78,14 +77,14 @@ impl Admin {
                 Ok(()) => (StatusCode::OK, TEXT, format!("ok\n{}", readiness.complaints()).into_bytes()),
                 Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, reason.as_bytes().to_vec()),
             },
-            _ if self.desk.is_none() => (StatusCode::NOT_FOUND, TEXT, PROBES_ONLY.to_vec()),
+            _ if self.dispatcher.is_none() => (StatusCode::NOT_FOUND, TEXT, PROBES_ONLY.to_vec()),
             _ => (StatusCode::NOT_FOUND, TEXT, Vec::new()),
         }
     }
 }
 
 impl Admin {
-    /// Answers a request that came from there.
+    /// Answers a request from `peer`.
     pub(crate) async fn answer_to(&self, peer: Peer, session: &ServerSession) -> Response<Vec<u8>> {
         let mut response = self.respond(peer, session).await;
         for (name, value) in FOR_BROWSERS {
@@ -97,16 +96,17 @@ impl Admin {
     async fn respond(&self, peer: Peer, session: &ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
         let path = head.uri.path();
-        let asked = self.desk.as_ref().and_then(|desk| Some((desk, desk.find(path)?)));
+        let asked =
+            self.dispatcher.as_ref().and_then(|dispatcher| Some((dispatcher, dispatcher.find(path)?)));
         if let Some(foreign) = self.hosts.as_ref().and_then(|hosts| hosts.refusal(head)) {
             let answer = foreign.answer();
-            if let Some((desk, _)) = asked {
-                desk.deny(head, peer, answer.0).await;
+            if let Some((dispatcher, _)) = asked {
+                dispatcher.deny(head, peer, answer.0).await;
             }
             return refused(answer);
         }
-        if let Some((desk, (operations, rest))) = asked {
-            return desk.respond(session, peer, operations, rest).await;
+        if let Some((dispatcher, (operations, rest))) = asked {
+            return dispatcher.respond(session, peer, operations, rest).await;
         }
         if path == "/metrics"
             && let Some(file) = &self.metrics_token
@@ -133,7 +133,7 @@ impl Admin {
     }
 }
 
-/// What keeps a page of another origin from using an answer that it cannot read.
+/// Headers that keep pages of other origins from embedding an answer.
 const FOR_BROWSERS: [(&str, &str); 2] =
     [("cross-origin-resource-policy", "same-origin"), ("x-content-type-options", "nosniff")];
 const PROBES_ONLY: &[u8] =

@@ -1,7 +1,7 @@
-//! The loop that accepts connections.
+//! The accept loop.
 //!
-//! It is not Pingora's own, which counts nothing before the TLS handshake, gives that handshake a minute, and cannot
-//! take a new certificate.
+//! Pingora's own loop is not used, for three reasons: it counts connections only after the TLS handshake, its handshake
+//! timeout is a fixed minute, and it cannot change the certificate of a running listener.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -27,7 +27,7 @@ use crate::open_listeners::OpenListeners;
 use crate::proxy_protocol::{TrustedProxies, receive_header};
 use crate::tls::ReloadableTls;
 
-/// A service that listens at several sockets.
+/// A Pingora service that accepts connections on several sockets.
 pub struct ListenerService<A> {
     name: &'static str,
     threads: Option<usize>,
@@ -41,41 +41,41 @@ pub trait ConnectionApp: Send + Sync + 'static {
     /// The application.
     type App: ServerApp + Send + Sync + 'static;
 
-    /// The application for a connection that was let in.
+    /// The application for an admitted connection.
     fn app(&self, connection: &ConnectionPermit) -> Arc<Self::App>;
 }
 
-/// One application for all connections.
+/// One application for all connections of a listener.
 #[derive(Debug)]
 pub struct SharedApp<A>(pub Arc<A>);
 
-/// One socket and what stands behind it.
+/// One socket, with its limits and the application that serves it.
 pub struct Endpoint<A> {
     /// The bound socket.
     pub socket: BoundSocket,
     /// Limits the connections.
     pub limiter: Arc<ConnectionLimiter>,
-    /// Those who say who calls; None: whoever connects is the caller.
+    /// The proxies that send the caller's address (PROXY protocol); `None`: the peer is the caller.
     pub trusted_proxies: Option<TrustedProxies>,
-    /// None: no TLS.
+    /// `None`: no TLS.
     pub certificates: Option<Arc<ReloadableTls>>,
     /// What serves the connections.
     pub app: A,
 }
 
-/// How long a service listens.
+/// How long a service accepts connections.
 #[derive(Clone, Debug)]
 pub enum Lifetime {
-    /// Until the gateway is told to stop: no connection comes in while it drains.
+    /// Until shutdown begins: no new connections during the drain.
     UntilShutdown,
-    /// Until the process ends, so that the drain can be watched, or another process listens there.
+    /// Until the process ends, so that probes and metrics answer during the drain, or until a new process takes over.
     UntilReplaced(watch::Receiver<bool>),
 }
 
 // === impl ListenerService ===
 
 impl<A> ListenerService<A> {
-    /// `threads`: how many of its own the service has; left out, as many as the server has.
+    /// `threads`: the service's own worker threads; `None`: as many as the server's default.
     pub fn new(
         name: &'static str,
         threads: Option<usize>,
@@ -106,7 +106,7 @@ impl<A: ConnectionApp> Service for ListenerService<A> {
         }
         loops.join_all().await;
         if matches!(self.lifetime, Lifetime::UntilReplaced(_)) {
-            // What was accepted is still answered.
+            // Connections that are already accepted are still served.
             std::future::pending::<()>().await;
         }
     }
@@ -168,7 +168,7 @@ impl<A: ConnectionApp> Endpoint<A> {
                         limiter.metrics.refused("no_balancer");
                         continue;
                     }
-                    // Who calls through a balancer is known later.
+                    // Behind a proxy the source is known only after its header is read.
                     let source = peer.filter(|_| trusted_proxies.is_none());
                     let Some(permit) = limiter.admit(source) else { continue };
                     let has_proxy_header = trusted_proxies.is_some();
@@ -200,11 +200,12 @@ impl<A: ConnectionApp> Endpoint<A> {
 }
 
 async fn is_set(stop: &mut ShutdownWatch) {
-    // Nobody who could tell is a reason to stop, too.
+    // A closed channel means that the sender is gone: stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Whoever is connected already would be refused by the end of the socket.
+/// Takes one more connection from the accept queue. Clients that are already connected would get a reset when the socket
+/// closes.
 async fn drain_accept_queue(listener: &Listener) -> Option<std::io::Result<TcpStream>> {
     // Polls the socket once, and bypasses tokio's cooperative budget.
     yield_now().await;
@@ -216,7 +217,7 @@ fn peer(stream: &TcpStream) -> Option<IpAddr> {
     Some(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip())
 }
 
-/// Lets a balancer say who calls; `None` where it does not, or where there is no room for the caller.
+/// Reads the PROXY protocol header; `None` when it is missing or invalid, or when the source is over its limit.
 async fn read_proxy_header(
     stream: TcpStream,
     permit: &ConnectionPermit,
@@ -229,13 +230,14 @@ async fn read_proxy_header(
     permit.set_source(peer(&stream)).then_some(stream)
 }
 
-/// Sets a connection up; `None` where its TLS is not to be had.
+/// Does the TLS handshake; `None` when it fails or takes too long.
 async fn set_up(
     mut stream: TcpStream,
     certificates: Option<&ReloadableTls>,
     limiter: &ConnectionLimiter,
 ) -> Option<Stream> {
-    // Without it an answer in two pieces waits for the peer's acknowledgement; a peer that is gone does not matter.
+    // Nagle's algorithm would hold back the second part of a response until the first one is acknowledged. An error means that
+    // the peer is gone already.
     let _ = stream.set_nodelay();
     let Some(certificates) = certificates else { return Some(Box::new(stream)) };
     let peer = peer(&stream);
@@ -253,11 +255,11 @@ async fn set_up(
     }
 }
 
-/// Says whether it was one connection that failed (accept(2), "Error handling").
+/// Whether an accept error concerns one connection only (accept(2), "Error handling").
 fn concerns_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted)
 }
 
-/// Too many open files, for example: trying again at once would take a core.
+/// Errors such as EMFILE last for a while; retrying without a pause would use a whole core.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);

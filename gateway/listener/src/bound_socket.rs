@@ -1,10 +1,10 @@
-//! Sockets that are bound before anything is served, so that a taken port is a clear error and port 0 works.
+//! Sockets are bound before anything is served, so that a port in use is a clear error at start, and port 0 works.
 
 use std::net::{SocketAddr, TcpListener};
 
 use socket2::SockRef;
 
-/// A bound socket that no one accepts from yet.
+/// A bound socket that does not accept connections yet.
 #[derive(Debug)]
 pub struct BoundSocket {
     socket: TcpListener,
@@ -21,44 +21,45 @@ impl BoundSocket {
     /// What the system says.
     pub fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address)?;
-        // The standard library asks for 128, which thousands of callers at once overflow: they try again a second later.
+        // The standard library sets a backlog of 128. Thousands of clients at once overflow it, and their SYN retries take a
+        // second.
         rustix::net::listen(&socket, BACKLOG)?;
         Self::inherit(socket)
     }
 
-    /// Takes a socket that another process has bound.
+    /// Uses a socket that another process has bound.
     ///
     /// # Errors
     ///
     /// What the system says.
     pub fn inherit(socket: TcpListener) -> std::io::Result<Self> {
         socket.set_nonblocking(true)?;
-        // Connections have it from their listener (tcp(7), TCP_NOTSENT_LOWAT).
+        // Accepted connections inherit the option (tcp(7), TCP_NOTSENT_LOWAT).
         SockRef::from(&socket).set_tcp_notsent_lowat(MOST_UNSENT)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
     }
 
-    /// The same socket, for another process.
+    /// The socket, to be handed over to another process.
     pub fn as_std(&self) -> &TcpListener {
         &self.socket
     }
 
-    /// The actual address.
+    /// The bound address, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Begins to listen in the runtime of the caller.
+    /// Registers the socket with the current tokio runtime.
     pub(super) fn listen(self) -> std::io::Result<tokio::net::TcpListener> {
         tokio::net::TcpListener::from_std(self.socket)
     }
 }
 
-/// Connections that wait to be accepted; the system's own limit (net.core.somaxconn) holds too.
+/// The accept queue; the kernel caps it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
-/// Bytes of an answer that the system holds before any of them is on its way: more than is written at once. By default
-/// it is 4 MiB, and some hundred callers who read slowly take the memory of all connections of the machine.
+/// How many unsent bytes the kernel buffers per connection: more than one write. Without it a socket buffers up to 4 MiB, and a
+/// few hundred slow readers use up the TCP memory of the machine.
 const MOST_UNSENT: u32 = 128 * 1024;
 
 #[cfg(test)]

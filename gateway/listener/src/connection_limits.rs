@@ -140,7 +140,7 @@ impl ConnectionLimiter {
 // === impl OpenConnections ===
 
 impl OpenConnections {
-    /// Says whether a source may have one more connection, or counts why not.
+    /// Whether a source may open one more connection; counts a refusal.
     fn admits_source(
         &mut self,
         source: Option<IpAddr>,
@@ -156,7 +156,7 @@ impl OpenConnections {
         true
     }
 
-    /// Takes the connection of the connection that has waited longest: of `source`, or of the source that has most.
+    /// Closes the connection that has been idle longest: of `source`, or else of the source with most connections.
     fn make_room(&mut self, source: Option<IpAddr>, when: WhenFull, metrics: &ConnectionMetrics) -> bool {
         if when == WhenFull::RefuseNew {
             return false;
@@ -174,7 +174,7 @@ impl OpenConnections {
         true
     }
 
-    /// Frees a connection; `None` when it was taken away before.
+    /// Removes a connection; `None` when it was removed before.
     fn leave(&mut self, number: u64) -> Option<OpenConnection> {
         let connection = self.open.remove(&number)?;
         if let Some(source) = connection.source
@@ -188,7 +188,7 @@ impl OpenConnections {
         Some(connection)
     }
 
-    /// Notes what a connection does now.
+    /// Sets what a connection is doing.
     fn set(&mut self, number: u64, state: Activity) {
         if let Some(connection) = self.open.get_mut(&number) {
             connection.state = state;
@@ -199,7 +199,7 @@ impl OpenConnections {
 // === impl ConnectionPermit ===
 
 impl ConnectionPermit {
-    /// Counts the connection for a source that is known only now; says whether there was room, or counts why not.
+    /// Counts the connection for its source once that is known; `false` when the source is over its limit.
     pub(super) fn set_source(&self, source: Option<IpAddr>) -> bool {
         let Some(source) = source.map(network) else { return true };
         let mut connections = lock(&self.connections);
@@ -213,7 +213,7 @@ impl ConnectionPermit {
         true
     }
 
-    /// For whoever serves the connection.
+    /// The handle with which the application marks the connection as busy.
     pub fn activity(&self) -> ConnectionActivity {
         ConnectionActivity { number: self.number, connections: Arc::clone(&self.connections) }
     }

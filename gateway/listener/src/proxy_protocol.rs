@@ -1,8 +1,8 @@
-//! The PROXY protocol, versions 1 and 2: a balancer in front says where the caller connects from.
+//! The PROXY protocol, versions 1 and 2: a load balancer sends the address of the client before the client's bytes.
 //!
 //! <https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt>. The header comes before everything else, TLS included,
-//! and whoever sends it is believed. So a listener that takes it has peers in trusted networks alone, all of whom must send
-//! one: a header that is optional, or taken from anybody, would let every caller choose its address.
+//! and its address is trusted. So a listener that expects it accepts connections from trusted networks only, and requires the
+//! header: if it were optional, or taken from anybody, every client could choose its address.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -14,38 +14,38 @@ use pingora::protocols::{GetSocketDigest, SocketDigest};
 use ppp::{v1, v2};
 use tokio::io::AsyncReadExt;
 
-/// The balancers in front of a listener.
+/// The networks of the load balancers in front of a listener.
 #[derive(Clone, Debug)]
 pub struct TrustedProxies {
     trusted: Networks,
 }
 
-/// What the bytes are that a connection begins with.
+/// The result of parsing the first bytes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
-    /// The beginning of one.
+    /// An incomplete header.
     Partial,
-    /// A whole one, and who is behind it; `None`: the balancer itself, or it does not know.
+    /// A complete header with the client's address; `None`: a connection of the balancer itself, or an unknown address.
     Whole { length: usize, caller: Option<SocketAddr> },
-    /// None.
+    /// Not a header.
     Invalid,
 }
 
 // === impl TrustedProxies ===
 
 impl TrustedProxies {
-    /// `trusted`: the networks whose headers are believed.
+    /// `trusted`: the networks that may send headers.
     pub fn new(trusted: Networks) -> Self {
         Self { trusted }
     }
 
-    /// Says whether a peer's header is to be believed.
+    /// Whether a peer may send a header.
     pub(super) fn contains(&self, peer: Option<IpAddr>) -> bool {
         peer.is_some_and(|peer| self.trusted.contains(peer))
     }
 }
 
-/// Reads the header and gives the connection the address of its caller; `None` without a valid one.
+/// Reads the header and stores the client's address in the connection's digest; `None` without a valid header.
 pub(super) async fn receive_header(mut stream: TcpStream) -> Option<TcpStream> {
     let mut buffer = [0; MAX_LENGTH];
     let mut read = 0;
@@ -62,7 +62,7 @@ pub(super) async fn receive_header(mut stream: TcpStream) -> Option<TcpStream> {
                 stream.rewind(bytes.get(length..).unwrap_or_default());
                 if let Some(caller) = caller {
                     let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-                    // Nobody has asked it for the peer yet.
+                    // The digest is new, so its peer address is not set yet.
                     let _ = digest.peer_addr.set(Some(PeerAddress::Inet(caller)));
                     stream.set_socket_digest(digest);
                 }
@@ -129,11 +129,11 @@ impl Header {
 }
 
 const TEXT: &[u8] = b"PROXY ";
-/// The longest header of version 1, with its end of line.
+/// The longest header of version 1, CRLF included.
 const MAX_TEXT: usize = 107;
-/// Of version 2: up to the addresses.
+/// The fixed part of a version 2 header.
 const MINIMUM: usize = 16;
-/// The longest header that is taken of version 2, whose own limit is 64 KiB; nginx takes as much.
+/// The longest accepted header of version 2. The protocol allows 64 KiB; nginx has this limit, too.
 const MAX_LENGTH: usize = 4096;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! What operators may ask for: who asks, whether he may, and only then the plugin that answers.
+//! Dispatches admin requests: authenticates the operator, checks the role, records a change, and only then calls the plugin that
+//! answers.
 //!
-//! A change is recorded before it is made. So each record "begun" has one that says how it ended, or the process ended on
-//! the way, and the change may have been made in part.
+//! A change is recorded before it is made. A record "begun" without a later record of its end means that the process ended in
+//! between, and that the change may have been made in part.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,14 +22,14 @@ use crate::identity::access::{Access, Caller};
 use crate::known_secrets::KnownSecrets;
 use crate::roles::{Effect, Operation};
 
-/// The operations of the gateway and its plugins, as one listener offers them.
+/// The admin operations of one listener, for the operators that may log in there.
 #[derive(Clone)]
 pub struct Dispatcher {
     services: Services,
     access: Access,
 }
 
-/// What every listener for operators offers: the operations, and the record of what they change.
+/// What all admin listeners share: the operations, the audit log, the secrets that must not be recorded.
 #[derive(Clone)]
 pub struct Services {
     operations: Arc<[Arc<dyn AdminPages>]>,
@@ -36,14 +37,14 @@ pub struct Services {
     secrets: KnownSecrets,
 }
 
-/// Why an operator gets no answer of a plugin.
+/// Why an admin request is refused.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error("log in: a token or a certificate is needed")]
     Unknown,
     #[error("the role {role} may not do {operation}")]
     Role { role: &'static str, operation: &'static str },
-    // A page in somebody's browser can send a POST anywhere, but not with a header of its own.
+    // Protects from cross-site request forgery: a page cannot add this header to a request to another origin.
     #[error("{INTENT} is missing")]
     Intent,
     #[error(transparent)]
@@ -65,7 +66,7 @@ impl fmt::Debug for Services {
 }
 
 impl Services {
-    /// `secrets`: what must not stand in a reason or a parameter.
+    /// `secrets`: texts that no reason and no parameter may hold.
     pub fn new(operations: Vec<Arc<dyn AdminPages>>, audit: Audit, secrets: KnownSecrets) -> Self {
         Self { operations: operations.into(), audit: Arc::new(audit), secrets }
     }
@@ -80,12 +81,12 @@ impl fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Offers the operations to those whom `access` lets in.
+    /// Offers the operations to operators that `access` authenticates.
     pub fn new(services: Services, access: Access) -> Self {
         Self { services, access }
     }
 
-    /// The plugin that a path belongs to, and what follows its name.
+    /// The operations that a path belongs to, and the path below them.
     pub(crate) fn find<'a>(&self, path: &'a str) -> Option<(&Arc<dyn AdminPages>, &'a str)> {
         self.services.operations.iter().find_map(|operations| {
             let rest = path.strip_prefix('/')?.strip_prefix(operations.name())?;
@@ -118,7 +119,7 @@ impl Dispatcher {
         response
     }
 
-    /// Records that a page, or somebody who is not known, was refused before anybody looked at who he is.
+    /// Records a request that was refused because of its `Host` or `Origin`, before authentication.
     pub(crate) async fn deny(&self, head: &RequestHeader, peer: Peer, status: StatusCode) {
         let operation = Operation::of(&head.method, head.uri.path());
         if operation.effect == Effect::Change {
@@ -158,7 +159,7 @@ impl Dispatcher {
         let begun = self.services.audit.begin(&attempt).await?;
         let (method, rest, query) = (head.method.clone(), rest.to_owned(), query.to_owned());
         let (operations, audit) = (Arc::clone(operations), Arc::clone(&self.services.audit));
-        // Whoever does not wait for the answer must not keep the end of his change from being recorded.
+        // In a task of its own: a client that disconnects must not keep the end of the change from being recorded.
         let changed = tokio::spawn(async move {
             let response = operations.answer(&method, &rest, &query).await;
             let count = response.extensions().get::<Changed>().map(|changed| changed.0);
@@ -168,7 +169,7 @@ impl Dispatcher {
         changed.await.map_err(|_| AuditError::Failed("the change broke off".to_owned()).into())
     }
 
-    /// Logs a refusal, and records it where something was to be changed.
+    /// Logs a refusal, and records it when the request was a change.
     async fn note(
         &self,
         head: &RequestHeader,
@@ -194,7 +195,7 @@ impl Dispatcher {
         }
     }
 
-    /// What is known of an attempt, but for its reason; of a query that cannot be carried out, or holds a secret, nothing is.
+    /// The attempt without its reason. A query that is invalid, or holds a secret, is left out.
     fn attempt(
         &self,
         head: &RequestHeader,
@@ -216,7 +217,7 @@ impl Dispatcher {
         }
     }
 
-    /// Says whether a text, or a parameter of the request, holds a secret.
+    /// Whether a text, or a parameter of the request, holds a known secret.
     fn holds_secret(&self, head: &RequestHeader, text: &str) -> bool {
         let parameters = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
         let parameters: Vec<_> = parameters.flat_map(|(name, value)| [name, value]).collect();

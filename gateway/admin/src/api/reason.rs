@@ -1,4 +1,4 @@
-//! Why an operator makes a change, in his own words.
+//! The reason that an operator gives for a change.
 
 use http::{HeaderMap, HeaderName};
 use icu_properties::CodePointSetData;
@@ -6,14 +6,14 @@ use icu_properties::props::DefaultIgnorableCodePoint;
 
 use crate::printable::is_terminal_control;
 
-/// The words of the header `x-admin-reason`: 1 to 500 characters that can be printed.
+/// The text of the header `x-admin-reason`: 1 to 500 printable characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 
-/// Why a text is no reason.
+/// Why a text is not accepted as a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReasonError {
-    /// There is none.
+    /// It is missing.
     #[error("a change needs a reason: say why in the header x-admin-reason (1 to {MAX_REASON} characters)")]
     Missing,
     /// The header is there more than once.
@@ -22,10 +22,10 @@ pub enum ReasonError {
     /// It is too long.
     #[error("x-admin-reason has more than {MAX_REASON} characters")]
     TooLong,
-    /// It is no UTF-8, or has characters that a log or a terminal must not be sent.
+    /// It is not UTF-8, or has characters that can control a terminal.
     #[error("x-admin-reason has characters that cannot be printed")]
     Unprintable,
-    /// It has nothing that can be seen.
+    /// It has no visible character.
     #[error("x-admin-reason has no visible character")]
     Invisible,
 }
@@ -79,7 +79,7 @@ fn is_invisible(character: char) -> bool {
 
 /// A symbol by its category, without a dot.
 const BLANK_BRAILLE: char = '\u{2800}';
-/// The header that says why.
+/// The header of the reason.
 pub const REASON: HeaderName = HeaderName::from_static("x-admin-reason");
 const MAX_REASON: usize = 500;
 

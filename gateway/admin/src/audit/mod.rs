@@ -1,8 +1,8 @@
-//! The record of what operators change: each change has one before it is made, or it is not made.
+//! The audit log of operators' changes. A change is recorded before it is made; without the record it is not made.
 //!
-//! Records are kept in the event store of the first route that has one; where nothing is stored, in a file of their own.
-//! They form a chain ([`chain`]), so that a removed, changed or inserted record shows. A chain cannot show that records
-//! are missing at its end; so the number and the hash of each are logged, where a collector of logs keeps them.
+//! Records are stored in the event store, or in a file when no route has a store. They form a hash chain ([`chain`]), so that a
+//! removed, changed or inserted record is detected. A chain cannot show that records are missing at its end; so the number and
+//! the hash of each record are logged, where a log collector keeps them.
 
 pub(crate) mod chain;
 mod file;
@@ -26,23 +26,23 @@ use record::Record;
 pub use record::{Attempt, Peer};
 pub use verify::{Fault, Head, Unended, Verifier};
 
-/// Adds records to the chain.
+/// Appends records to the chain.
 pub struct Audit {
     log: Arc<dyn AuditLog>,
-    /// One record at a time; only other gateways can come in between.
-    turn: Mutex<()>,
-    /// Those whom nobody knows must not use up what is for those who are known.
-    unknown: Bounded,
-    known: Bounded,
+    /// Serializes the appends of this process. Other gateways on the same store are detected by the chain.
+    append_lock: Mutex<()>,
+    /// Separate budgets, so that unauthenticated requests cannot use up the budget of authenticated operators.
+    unknown: DenialLimit,
+    known: DenialLimit,
 }
 
-/// Lets through so many records of denied attempts that nobody can fill the store with them.
-struct Bounded {
+/// Limits the records of denied attempts, so that nobody can fill the store with them.
+struct DenialLimit {
     limiter: DefaultDirectRateLimiter,
-    left_out: AtomicU64,
+    suppressed: AtomicU64,
 }
 
-/// Whether a record may be stored already, because a try before failed without saying whether it stored the record.
+/// Whether a record can be stored already, because an earlier try failed with an unknown result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Try {
     First,
@@ -60,7 +60,7 @@ impl fmt::Debug for Audit {
 impl Audit {
     /// Adds records to this log.
     pub fn new(log: Arc<dyn AuditLog>) -> Self {
-        Self { log, turn: Mutex::new(()), unknown: Bounded::new(), known: Bounded::new() }
+        Self { log, append_lock: Mutex::new(()), unknown: DenialLimit::new(), known: DenialLimit::new() }
     }
 
     /// Records that a change is about to be made, and gives the record's number.
@@ -72,9 +72,8 @@ impl Audit {
         self.add(&Record::begun(attempt)).await
     }
 
-    /// Records what became of a change. A store that fails, as during the failover of a database, is tried again for
-    /// [`PAUSES_OF_AN_END`] in a task of its own, which is given back: the answer to an operator does not wait for it, but a
-    /// process that ends must.
+    /// Records the result of a change. When the store fails, as during a database failover, a background task retries for
+    /// [`END_RETRY_DELAYS`] and is returned: the operator's answer does not wait for it, but a process that exits must.
     pub async fn end(
         self: &Arc<Self>,
         attempt: &Attempt,
@@ -93,7 +92,7 @@ impl Audit {
         let audit = Arc::clone(self);
         Some(tokio::spawn(async move {
             let mut error = error;
-            for pause in PAUSES_OF_AN_END {
+            for pause in END_RETRY_DELAYS {
                 tracing::warn!(%error, begun, "cannot record the end of a change yet; trying again");
                 tokio::time::sleep(pause).await;
                 match audit.store(&text, Try::Again).await {
@@ -106,11 +105,11 @@ impl Audit {
         }))
     }
 
-    /// Records that somebody was refused, unless too many were.
+    /// Records a denied attempt, within the limits.
     pub async fn deny(&self, attempt: &Attempt, status: StatusCode) {
         let bounded = if attempt.operator.is_some() { &self.known } else { &self.unknown };
-        let Some(left_out) = bounded.pass() else { return };
-        if let Err(error) = self.add(&Record::denied(attempt, status, left_out)).await {
+        let Some(suppressed) = bounded.pass() else { return };
+        if let Err(error) = self.add(&Record::denied(attempt, status, suppressed)).await {
             tracing::error!(%error, "cannot record a denied attempt");
         }
     }
@@ -121,8 +120,8 @@ impl Audit {
     }
 
     async fn store(&self, text: &str, attempt: Try) -> Result<i64, AuditError> {
-        let _turn = self.turn.lock().await;
-        for _ in 0..TRIES {
+        let _locked = self.append_lock.lock().await;
+        for _ in 0..APPEND_TRIES {
             let newest = self.log.newest().await?;
             let is_there = newest.as_ref().filter(|newest| attempt == Try::Again && newest.record == text);
             if let Some(entry) = is_there {
@@ -138,31 +137,31 @@ impl Audit {
     }
 }
 
-// === impl Bounded ===
+// === impl DenialLimit ===
 
-impl Bounded {
+impl DenialLimit {
     fn new() -> Self {
-        let quota = Quota::with_period(ONE_EVERY).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
-        Self { limiter: RateLimiter::direct(quota.allow_burst(BURST)), left_out: AtomicU64::new(0) }
+        let quota = Quota::with_period(REFILL_PERIOD).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
+        Self { limiter: RateLimiter::direct(quota.allow_burst(BURST)), suppressed: AtomicU64::new(0) }
     }
 
-    /// How many were left out since the last one, if this one may be recorded.
+    /// How many were suppressed since the last record; `None` when this one is suppressed, too.
     fn pass(&self) -> Option<u64> {
         if self.limiter.check().is_ok() {
-            Some(self.left_out.swap(0, Ordering::Relaxed))
+            Some(self.suppressed.swap(0, Ordering::Relaxed))
         } else {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
             None
         }
     }
 }
 
-/// The operations that commands record which open the store themselves.
+/// The operations of commands that open the store directly, as they are recorded.
 pub const OFFLINE_OPERATIONS: [&str; 2] = ["events.export", "events.copy"];
-/// How often another gateway may be faster.
-const TRIES: usize = 100;
-/// How long a record "done" or "failed" waits before it is tried again: 47 seconds together.
-const PAUSES_OF_AN_END: [Duration; 8] = [
+/// How often an append is retried because another gateway appended first.
+const APPEND_TRIES: usize = 100;
+/// The delays between retries of a record "done" or "failed": 47 seconds in total.
+const END_RETRY_DELAYS: [Duration; 8] = [
     Duration::from_millis(500),
     Duration::from_millis(500),
     Duration::from_secs(2),
@@ -172,9 +171,9 @@ const PAUSES_OF_AN_END: [Duration; 8] = [
     Duration::from_secs(8),
     Duration::from_secs(16),
 ];
-/// Denied attempts that are recorded: so many at once, and one more in this time. A year of them is less than 500 MB.
+/// The rate of recorded denied attempts: a burst, then one per period. A year of them is less than 500 MB.
 const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
-const ONE_EVERY: Duration = Duration::from_secs(60);
+const REFILL_PERIOD: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Who an operator is: by a bearer token from a file or of an OpenID Connect provider, or by a client certificate.
+//! Authentication of operators: a bearer token from a file or of an OpenID Connect provider, or a client certificate.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,38 +11,38 @@ use pingora::protocols::http::ServerSession;
 
 use crate::roles::{Operation, Role};
 
-/// One way to log in.
+/// A login of operators.
 #[derive(Clone, Debug)]
 pub struct Login {
     /// Its name in log and audit records.
     pub name: String,
     /// What it may do.
     pub role: Role,
-    /// What shows that somebody is it.
+    /// The credential that authenticates it.
     pub proof: Proof,
 }
 
-/// What shows who somebody is.
+/// The credential of a login.
 #[derive(Clone, Debug)]
 pub enum Proof {
     /// The content of a file, which is read again for each request, so that a token can be replaced.
     Token(PathBuf),
     /// A certificate's subject, or one of its alternative names.
     Certificate(String),
-    /// A token of a provider that says enough.
+    /// A token of an OpenID Connect provider with the configured claims.
     Provider(Box<Tokens>),
 }
 
-/// Who may ask.
+/// Who may use the operations of a listener.
 #[derive(Clone, Debug)]
 pub enum Access {
     /// Whoever can reach the listener: the machine's own users, or those who may open the socket.
     Open(&'static str),
-    /// Those who log in.
+    /// Operators that authenticate.
     Logins(Arc<[Login]>),
 }
 
-/// A token that nobody can log in with.
+/// Why a token file cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum TokenFileError {
     #[error(transparent)]
@@ -51,22 +51,22 @@ enum TokenFileError {
     Short(#[from] ShortSecret),
 }
 
-/// Somebody who asks.
+/// An authenticated operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub name: String,
-    /// Whom a provider's token names; many may share a login.
+    /// The subject of a provider's token; several people can share a login.
     pub subject: Option<String>,
-    /// None: all of them.
+    /// `None`: every role.
     role: Option<Role>,
-    /// How he logged in.
+    /// The kind of credential.
     pub way: &'static str,
 }
 
 // === impl Access ===
 
 impl Access {
-    /// Says who asks, if he may be known.
+    /// The operator of a request; `None` when no credential fits.
     pub fn caller(&self, session: &ServerSession) -> Option<Caller> {
         let logins = match self {
             Self::Open(way) => {
@@ -103,7 +103,7 @@ impl Caller {
     }
 }
 
-/// Compares with every token, so that the time tells nothing of which one fits.
+/// Compares with every token, so that timing does not reveal which one matches.
 fn by_token<'a>(logins: &'a [Login], given: &str) -> Option<&'a Login> {
     let mut found = None;
     for login in logins {
@@ -126,7 +126,7 @@ fn by_certificate<'a>(logins: &'a [Login], certificate: &ClientCertificate) -> O
     })
 }
 
-/// Says whether a request carries the token of a file, which is read again for each.
+/// Whether a request carries the token of a file. The file is read for each request.
 pub(crate) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
     match (token_of(file), kyc_tokens::bearer(fields)) {
         (Ok(token), Some(given)) => token.matches(given.as_bytes()),
@@ -138,7 +138,7 @@ pub(crate) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
     }
 }
 
-/// The token as it is now, which may have been replaced by one that can be guessed.
+/// Reads the token. It is checked again, because it can have been replaced by one that is too short.
 fn token_of(file: &Path) -> Result<Secret, TokenFileError> {
     let token = SecretSource::File(file.to_owned()).read()?;
     token.check_length()?;
@@ -168,5 +168,5 @@ fn by_provider(logins: &[Login], fields: &HeaderMap) -> Option<Caller> {
     })
 }
 
-/// What a record has of a name in a token.
+/// The longest subject in a record, in characters.
 const LONGEST_SUBJECT: usize = 200;

@@ -1,4 +1,4 @@
-//! What new TLS connections of a listener are set up with.
+//! Builds the TLS acceptor of a listener from its certificate files.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::tls::client_verification::ClientVerification;
 use crate::tls::files::{CertificatePart, TlsFiles, TlsProblem, both};
 use crate::tls::server_certificate::ServerCertificate;
 
-/// What new connections of one listener are set up with.
+/// The TLS acceptor of one listener, which is replaced when the certificate files change.
 pub struct ReloadableTls {
     pub(super) listener: String,
     pub(super) files: TlsFiles,
@@ -27,7 +27,7 @@ pub struct ReloadableTls {
 // === impl TlsFiles ===
 
 impl TlsFiles {
-    /// Reads the files and checks that they fit each other; says what is not valid now.
+    /// Reads the files and checks that they fit together. Returns what is expired or not valid yet.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl TlsFiles {
     }
 }
 
-/// What new connections are set up with.
+/// Builds the acceptor for new connections.
 pub(super) fn acceptor(
     server: &ServerCertificate,
     callers: &ClientVerification,
@@ -54,10 +54,10 @@ pub(super) fn acceptor(
     settings.enable_h2();
     let mut made = settings.build();
     let mut config = made.acceptor.config().as_ref().clone();
-    // The strongest suite that both know, and not the one that a caller likes best.
+    // The server's order of cipher suites decides, so that the strongest common suite is used.
     config.ignore_client_order = true;
     if callers.verifier.is_some() {
-        // A session that is resumed would not be asked again, however long its certificate has expired.
+        // A resumed session skips the verification of the client certificate, even after the certificate has expired.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
@@ -74,7 +74,7 @@ impl fmt::Debug for ReloadableTls {
 }
 
 impl ReloadableTls {
-    /// What `acceptor` gives is made of the files as they are now.
+    /// The acceptor built from the newest valid files.
     pub(crate) fn acceptor(&self) -> Arc<Acceptor> {
         self.acceptor.load_full()
     }

@@ -1,4 +1,4 @@
-//! Who a client certificate names.
+//! Reads the names in a verified client certificate.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -12,9 +12,9 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Keeps with each TLS connection who its verified certificate names.
+/// Stores the names of the verified client certificate in the TLS digest of each connection.
 pub(super) struct ClientNames {
-    /// What the configuration calls the authorities.
+    /// The configured name of the authorities.
     pub(super) issuer: Option<Arc<str>>,
 }
 
@@ -26,7 +26,7 @@ impl TlsAccept for ClientNames {
     }
 }
 
-/// `None` for what is no certificate, which no handshake lets through.
+/// `None` when the bytes are not a certificate, which the handshake has excluded.
 fn read(der: &[u8], issuer: Option<Arc<str>>) -> Option<ClientCertificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let alternatives = certificate.subject_alternative_name().ok().flatten();
@@ -40,8 +40,8 @@ fn read(der: &[u8], issuer: Option<Arc<str>>) -> Option<ClientCertificate> {
     })
 }
 
-/// In the certificate's order; a value's own separators are escaped (RFC 4514, section 2.4), so that none passes for
-/// several. Empty where a value cannot be read, so that it passes for no other.
+/// The subject, in the certificate's order. Separators within a value are escaped (RFC 4514, section 2.4), so that one attribute
+/// cannot look like several. Empty when a value cannot be read, so that it matches no configured subject.
 fn subject(certificate: &X509Certificate<'_>) -> String {
     let attributes = certificate.subject().iter_attributes();
     let written = attributes.map(|attribute| {
@@ -59,7 +59,7 @@ fn subject(certificate: &X509Certificate<'_>) -> String {
 
 const ESCAPED: [char; 9] = [',', '+', '"', '\\', '<', '>', ';', '=', '#'];
 
-/// As OpenSSL writes it.
+/// An alternative name in OpenSSL's notation.
 fn text(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some(format!("DNS:{name}")),

@@ -1,4 +1,4 @@
-//! What checks the certificates of callers: their authorities, and what those have revoked.
+//! Verification of client certificates: trusted authorities and their revocation lists.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::tls::files::{CLIENT_CA, CertificatePart, Contents, TlsFiles, TlsProbl
 use crate::tls::revocation::{Authority, CLIENT_CRLS, List, Revocation};
 use crate::tls::x509::read_all;
 
-/// What checks the certificates of callers.
+/// The verifier of client certificates, and what it was built from.
 pub(super) struct ClientVerification {
-    /// None: no certificate is asked for.
+    /// `None`: no client certificate is requested.
     pub(super) verifier: Option<Arc<dyn ClientCertVerifier>>,
-    /// What the authorities are called.
+    /// The configured name of the authorities.
     pub(super) issuer: Option<Arc<str>>,
     authorities: Vec<Authority>,
     lists: Vec<List>,
@@ -25,7 +25,7 @@ pub(super) struct ClientVerification {
 // === impl ClientVerification ===
 
 impl ClientVerification {
-    /// When the first revocation list should have been replaced, in Unix seconds.
+    /// The earliest `nextUpdate` of the revocation lists, in Unix seconds.
     pub(super) fn next_list(&self) -> Option<i64> {
         self.lists.iter().map(|list| list.validity.until).min()
     }
@@ -50,7 +50,7 @@ impl CertificatePart for ClientVerification {
         callers.map_err(|problem| vec![problem])
     }
 
-    /// Authorities are a problem when none of them is valid.
+    /// An invalid authority is a problem only when no other one is valid.
     fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem> {
         let authorities: Option<Vec<String>> =
             self.authorities.iter().map(|authority| authority.validity?.problem(now)).collect();
@@ -67,8 +67,8 @@ impl CertificatePart for ClientVerification {
         });
         authorities.into_iter().chain(lists).collect()
     }
-    /// A list must not become older, or go while its authority stays: what it revoked would be let in again, or everybody
-    /// refused.
+    /// A revocation list must not be replaced by an older one, nor disappear while its authority stays: revoked certificates
+    /// would be accepted again, or all would be refused.
     fn rollback_problems(&self, used: &Self) -> Vec<TlsProblem> {
         let newest = |lists: &[List], issuer: &[u8]| {
             lists.iter().filter(|list| list.issuer == issuer).map(|list| list.validity.from).max()

@@ -6,61 +6,61 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-/// Where the certificates of a listener are.
+/// The certificate files of a listener.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The chain, its leaf first.
+    /// The certificate chain, leaf first.
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// Who signs the certificates of callers; left out: none is asked for.
+    /// The authorities of client certificates; `None`: no client certificate is requested.
     pub client_ca: Option<PathBuf>,
-    /// What those are called in the names of callers.
+    /// The name of these authorities in callers' names.
     pub client_ca_name: Option<Arc<str>>,
-    /// Whether a caller may come without one.
+    /// Whether a client may connect without a certificate.
     pub client_optional: bool,
-    /// What those who sign have revoked; none: nothing is looked up.
+    /// Revocation lists of the authorities; empty: revocation is not checked.
     pub client_crls: Vec<PathBuf>,
 }
 
-/// What cannot be used, and why.
+/// A problem with a certificate file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {reason}")]
 pub struct TlsProblem {
-    /// The configuration's key below `tls`; empty: several together.
+    /// The key below `tls` in the configuration; empty when several files are involved.
     pub key: &'static str,
     /// What is wrong.
     pub reason: String,
 }
 
-/// Files as they are.
+/// The contents of files, as read.
 #[derive(PartialEq, Eq)]
 pub(super) struct Contents(pub(super) Vec<Zeroizing<Vec<u8>>>);
 
-/// What is read and judged apart from the other part: a certificate that cannot be used must not keep a new revocation list
-/// from being used, nor the other way round.
+/// A part of the files that is loaded and checked independently: an unusable server certificate must not block a new revocation
+/// list, and an unusable list must not block a new certificate.
 pub(super) trait CertificatePart: Sized {
-    /// What the log calls the files.
+    /// The name of the files in the log.
     const FILES: &'static str;
 
     /// Reads the files.
     ///
     /// # Errors
     ///
-    /// All that cannot be read.
+    /// Every file that cannot be read.
     fn read(files: &TlsFiles) -> Result<Contents, Vec<TlsProblem>>;
 
-    /// Makes it of what the files hold.
+    /// Decodes the contents of the files.
     ///
     /// # Errors
     ///
     /// Everything that is wrong.
     fn decode(files: &TlsFiles, contents: &Contents) -> Result<Self, Vec<TlsProblem>>;
 
-    /// Says what is not valid at a time.
+    /// What is expired or not valid yet at `now`.
     fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem>;
 
-    /// Says what it would take back of the part in use.
+    /// What using this part would undo compared with the part in use, such as a revocation.
     fn rollback_problems(&self, _used: &Self) -> Vec<TlsProblem> {
         Vec::new()
     }
@@ -69,7 +69,7 @@ pub(super) trait CertificatePart: Sized {
 // === impl TlsFiles ===
 
 impl TlsFiles {
-    /// Reads and decodes one part.
+    /// Reads and decodes one part of the files.
     pub(super) fn load<P: CertificatePart>(&self) -> Result<(Contents, P), Vec<TlsProblem>> {
         let contents = P::read(self)?;
         let part = P::decode(self, &contents)?;
@@ -77,7 +77,7 @@ impl TlsFiles {
     }
 }
 
-/// Both parts, or all that is wrong with either.
+/// Both values, or the problems of both.
 pub(super) fn both<A, B>(
     one: Result<A, Vec<TlsProblem>>,
     other: Result<B, Vec<TlsProblem>>,

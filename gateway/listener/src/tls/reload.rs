@@ -1,8 +1,8 @@
-//! Reads certificate files again when they change.
+//! Reloads certificate files when they change.
 //!
-//! What is in use stays until the files hold something better: files that cannot be used, or that are not valid now, do not
-//! replace what is. A file that is valid from later on is taken then. The gateway's own certificate and what checks those of
-//! callers are judged apart: a broken certificate must not let a revoked caller go on.
+//! The certificates in use stay until the files hold valid ones: unusable, expired or not yet valid files do not replace them. A
+//! certificate that becomes valid later is used from then on. The server certificate and the verification of clients are
+//! reloaded independently, so that a broken server certificate cannot delay a revocation.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use crate::tls::client_verification::ClientVerification;
 use crate::tls::files::{CertificatePart, Contents, TlsFiles, TlsProblem, both};
 use crate::tls::server_certificate::ServerCertificate;
 
-/// Looks at the files of all listeners from time to time.
+/// Checks the certificate files of all listeners periodically.
 pub struct CertificateReload {
     watched: Vec<WatchedFiles>,
     every: Duration,
@@ -34,29 +34,29 @@ struct WatchedFiles {
 struct State {
     server: InUse<ServerCertificate>,
     callers: InUse<ClientVerification>,
-    /// Whether the acceptor is not of the parts that are used.
+    /// Whether the acceptor must be rebuilt from the parts in use.
     is_stale: bool,
 }
 
-/// A part that is in use, and its files.
+/// The part in use, and the newest contents of its files.
 struct InUse<P> {
     part: P,
-    /// What the files held when they were looked at last.
+    /// The contents at the last check.
     seen: Contents,
-    /// Whether that cannot be used.
+    /// Whether these contents cannot be used.
     is_refused: bool,
-    /// Whether that is valid at another time than now.
+    /// Whether these contents are usable, but not valid at the moment.
     is_waiting: bool,
 }
 
-/// What a look at the files of a part has found.
+/// The result of checking the files of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CheckResult {
-    /// What is in use.
+    /// Unchanged.
     Same,
-    /// Something better, which is in use now.
+    /// Changed; the new contents are in use.
     New,
-    /// Something that is not used.
+    /// Changed, but refused.
     Refused,
 }
 
@@ -69,12 +69,12 @@ impl fmt::Debug for CertificateReload {
 }
 
 impl CertificateReload {
-    /// Looks at the files each time that `every` is over.
+    /// Checks the files every `every`.
     pub fn new(every: Duration) -> Self {
         Self { watched: Vec::new(), every }
     }
 
-    /// Reads a listener's files, and watches them from now on.
+    /// Loads the files of a listener and watches them from now on.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl CertificateReload {
         Ok(certificates)
     }
 
-    /// Says whether there is nothing to watch.
+    /// Whether no listener has certificate files.
     pub fn is_idle(&self) -> bool {
         self.watched.is_empty()
     }
@@ -109,11 +109,11 @@ impl CertificateReload {
 #[async_trait]
 impl BackgroundService for CertificateReload {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut look = interval(self.every);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = interval(self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = look.tick() => self.watched.iter().for_each(|watched| watched.look(SystemTime::now())),
+                _ = ticks.tick() => self.watched.iter().for_each(|watched| watched.check(SystemTime::now())),
                 _ = shutdown.wait_for(|stop| *stop) => return,
             }
         }
@@ -123,12 +123,12 @@ impl BackgroundService for CertificateReload {
 // === impl WatchedFiles ===
 
 impl WatchedFiles {
-    /// Takes what changed.
-    fn look(&self, now: SystemTime) {
+    /// Reloads what changed.
+    fn check(&self, now: SystemTime) {
         let ReloadableTls { listener, files, acceptor: used, metrics } = &*self.certificates;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = state.server.look(listener, files, now);
-        let callers = state.callers.look(listener, files, now);
+        let server = state.server.check(listener, files, now);
+        let callers = state.callers.check(listener, files, now);
         state.is_stale |= server == CheckResult::New || callers == CheckResult::New;
         let mut is_refused = server == CheckResult::Refused || callers == CheckResult::Refused;
         if state.is_stale {
@@ -159,11 +159,11 @@ impl<P: CertificatePart> InUse<P> {
         Ok(Self { part, seen, is_refused: false, is_waiting: false })
     }
 
-    /// Takes what changed. What is refused is logged once, and what was used before stays.
-    fn look(&mut self, listener: &str, files: &TlsFiles, now: SystemTime) -> CheckResult {
+    /// Reloads the part if its files changed. A refusal is logged once, and the previous part stays in use.
+    fn check(&mut self, listener: &str, files: &TlsFiles, now: SystemTime) -> CheckResult {
         let contents = match P::read(files) {
             Ok(contents) => contents,
-            // Files that are replaced are gone for a moment.
+            // A file can be missing for a moment while it is being replaced, so this is checked again.
             Err(problems) => {
                 refuse(listener, P::FILES, "cannot be read", &problems);
                 return CheckResult::Refused;

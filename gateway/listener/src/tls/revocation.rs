@@ -1,9 +1,8 @@
-//! Which client certificates their authorities have revoked (RFC 5280, section 5).
+//! Certificate revocation lists (RFC 5280, section 5).
 //!
-//! Every certificate of a chain must be of an authority whose list is here: one that no list is about is refused. A list that
-//! is past its next update still revokes what it names, and metrics and log say so: whoever keeps a new list from the gateway
-//! must not be able to stop all callers. But no list takes the place of a newer one, whether it is expired or only older, and
-//! none is taken that its authority did not sign.
+//! With lists configured, every certificate of a chain needs a list of its authority; without one it is refused. A list past its
+//! `nextUpdate` still revokes what it names, and metrics and the log report it: an attacker who withholds new lists must not be
+//! able to lock out all clients. A list never replaces a newer one, and a list that its authority did not sign is refused.
 
 use std::path::{Path, PathBuf};
 
@@ -14,29 +13,29 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 use crate::tls::files::TlsProblem;
 use crate::tls::x509::Validity;
 
-/// The lists of one listener.
+/// The revocation lists of one listener.
 #[derive(Debug, Default)]
 pub(super) struct Revocation {
     pub(super) lists: Vec<CertificateRevocationListDer<'static>>,
     pub(super) known: Vec<List>,
 }
 
-/// What is known of a list.
+/// One revocation list.
 #[derive(Debug)]
 pub(super) struct List {
     path: PathBuf,
     der: CertificateRevocationListDer<'static>,
-    /// The name of its authority, as it is encoded.
+    /// The encoded name of its authority.
     pub(super) issuer: Vec<u8>,
-    /// One without a next update ends never.
+    /// From `thisUpdate` to `nextUpdate`; without a `nextUpdate` it never ends.
     pub(super) validity: Validity,
 }
 
-/// What is known of an authority.
+/// An authority that signs client certificates.
 #[derive(Debug)]
 pub(super) struct Authority {
     certificate: CertificateDer<'static>,
-    /// Its name, as it is encoded.
+    /// Its encoded name.
     pub(super) subject: Vec<u8>,
     pub(super) validity: Option<Validity>,
 }
@@ -44,11 +43,11 @@ pub(super) struct Authority {
 // === impl Revocation ===
 
 impl Revocation {
-    /// Reads the content of files, PEM or DER.
+    /// Decodes files, PEM or DER.
     ///
     /// # Errors
     ///
-    /// The first that holds no list.
+    /// The first file that holds no revocation list.
     pub(super) fn read<'a>(files: impl Iterator<Item = (&'a Path, &'a [u8])>) -> Result<Self, TlsProblem> {
         let mut revocation = Self::default();
         for (path, bytes) in files {
@@ -69,12 +68,12 @@ impl Revocation {
 // === impl List ===
 
 impl List {
-    /// Checks that the authority whose name it has, where that is known, has signed it: rustls finds out when a caller
-    /// connects, and refuses all of them then.
+    /// Checks the signature against the authority with the list's issuer name, if there is one. rustls checks it only when a
+    /// client connects, and then refuses every client.
     ///
     /// # Errors
     ///
-    /// It has not.
+    /// No such authority has signed the list.
     pub(super) fn check_signature(&self, authorities: &[Authority]) -> Result<(), TlsProblem> {
         let mut named = authorities.iter().filter(|authority| authority.subject == self.issuer).peekable();
         let is_signed = |authority: &Authority| {
@@ -90,7 +89,7 @@ impl List {
         }
     }
 
-    /// Something that is wrong with it.
+    /// A problem with this list.
     pub(super) fn problem(&self, reason: &str) -> TlsProblem {
         problem(&self.path, reason)
     }
@@ -125,7 +124,7 @@ fn problem(path: &Path, reason: &str) -> TlsProblem {
     TlsProblem { key: CLIENT_CRLS, reason: format!("{}: {reason}", path.display()) }
 }
 
-/// The configuration's key below `tls`.
+/// The key below `tls` in the configuration.
 pub(super) const CLIENT_CRLS: &str = "client_crl_files";
 
 const DER_SEQUENCE: u8 = 0x30;

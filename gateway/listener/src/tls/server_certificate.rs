@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use crate::tls::files::{CERTIFICATE, CertificatePart, Contents, KEY, TlsFiles, TlsProblem, both, read};
 use crate::tls::x509::{Validity, read_all};
 
-/// What the gateway proves itself with.
+/// The certificate chain and private key of a listener.
 pub(super) struct ServerCertificate {
     pub(super) key: Arc<CertifiedKey>,
     pub(super) leaf: Validity,
@@ -46,7 +46,7 @@ impl CertificatePart for ServerCertificate {
     }
 }
 
-/// The chain as it is sent; only its leaf's time is checked: an old root behind it harms nobody.
+/// The chain as it is sent. Only the leaf must be valid now: clients ignore an expired root at the end of a chain.
 fn chain(path: &Path, pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, Validity), TlsProblem> {
     let problem = |reason: String| TlsProblem { key: CERTIFICATE, reason };
     let chain = read_all(path, pem).map_err(problem)?;

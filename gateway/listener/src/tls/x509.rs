@@ -1,7 +1,7 @@
-//! What rustls does not check of the gateway's own certificates and of its authorities: version and time.
+//! Checks of version and validity that rustls does not do for the server's own certificates and for authorities.
 //!
-//! rustls serves whatever chain it is given, and trusts an authority after its end. So a file with an expired certificate
-//! replaced a valid one, and every caller failed.
+//! rustls serves any chain that it is given, and trusts an expired authority. Without these checks an expired certificate file
+//! replaced a valid one, and every client failed.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
-/// When a certificate is valid, in Unix seconds.
+/// The validity period of a certificate or a list, in Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Validity {
     pub(super) from: i64,
@@ -20,11 +20,11 @@ pub(super) struct Validity {
 // === impl Validity ===
 
 impl Validity {
-    /// Reads it, and refuses what rustls would refuse without saying why.
+    /// Reads the period, and refuses a certificate that rustls would refuse without a reason.
     ///
     /// # Errors
     ///
-    /// The bytes are no certificate, or it is not of version 3.
+    /// The bytes are not a certificate of version 3.
     pub(super) fn of_version_3(der: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(der)
             .map_err(|_| "holds a certificate that cannot be read".to_owned())?;
@@ -39,7 +39,7 @@ impl Validity {
         }
     }
 
-    /// Reads that of an authority, which may be of version 1.
+    /// Reads the period of an authority, which may have version 1.
     pub(super) fn of_authority(der: &CertificateDer<'_>) -> Option<Self> {
         X509Certificate::from_der(der).ok().map(|(_, certificate)| Self::read(&certificate))
     }
@@ -49,7 +49,7 @@ impl Validity {
         Self { from: validity.not_before.timestamp(), until: validity.not_after.timestamp() }
     }
 
-    /// Says why it is not valid at a time.
+    /// Why it is not valid at `now`.
     pub(super) fn problem(self, now: SystemTime) -> Option<String> {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -64,7 +64,7 @@ impl Validity {
 ///
 /// # Errors
 ///
-/// It is no PEM, or has none.
+/// The file is not PEM, or holds no certificate.
 pub(super) fn read_all(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let problem = |reason: String| format!("{}: {reason}", path.display());
     let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();

@@ -107,7 +107,7 @@ impl Room {
     fn look(&self, renewal: &CertificateReload, seconds: i64) -> (bool, bool) {
         let watched = &renewal.watched[0];
         let before = watched.certificates.acceptor();
-        watched.look(UNIX_EPOCH + self.after_1970(seconds));
+        watched.check(UNIX_EPOCH + self.after_1970(seconds));
         let metrics = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
         let is_refused =
             metrics.contains("kyc_gateway_listener_certificate_files_refused{listener=\"main\"} 1");
