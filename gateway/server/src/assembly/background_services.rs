@@ -1,4 +1,4 @@
-//! The background work of plugins, as services of Pingora's.
+//! Runs the background work of plugins as Pingora services.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use pingora::services::background::BackgroundService;
 
 use crate::lifecycle::unfinished_work::UnfinishedWork;
 
-/// One plugin's work.
+/// The background work of one plugin.
 pub(crate) struct BackgroundWork {
     background: Arc<dyn Background>,
     tenants: Tenants,

@@ -1,4 +1,4 @@
-//! What stands behind each socket.
+//! Connects each socket with its limits, its certificates and the application that serves it.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use pingora::server::configuration::ServerConf;
 use crate::assembly::start_error::StartError;
 use crate::config::{AdminSettings, HttpLimits, Listener, Place};
 
-/// The proxy as a listener serves it.
+/// The proxy behind a listener.
 pub(crate) type Proxied = SharedApp<ConnectionGuard<Proxy>>;
 
-/// Puts the proxy behind the sockets of all listeners.
+/// Connects the sockets of all listeners with the proxy.
 ///
 /// # Errors
 ///
-/// [`StartError::Tls`] when certificates cannot be used any more.
+/// [`StartError::Tls`] when certificate files have changed since the check and cannot be used.
 pub(crate) fn proxied_all(
     listeners: impl Iterator<Item = (Listener, BoundSocket)>,
     conf: &Arc<ServerConf>,
@@ -38,7 +38,7 @@ pub(crate) fn proxied_all(
     metrics: &Metrics,
     certificate_reload: &mut CertificateReload,
 ) -> Result<Vec<Endpoint<Proxied>>, StartError> {
-    // A tenant's calls count together, wherever they come in.
+    // Shared by all listeners, so that a tenant's limits and circuit breaker do not depend on the listener.
     let guards = Arc::new(CallLimiters::new(metrics));
     listeners
         .map(|(listener, socket)| {
@@ -47,7 +47,7 @@ pub(crate) fn proxied_all(
         .collect()
 }
 
-/// One of them; its certificates are watched from now on.
+/// Connects one socket with the proxy, and watches its certificate files.
 fn proxied(
     listener: Listener,
     socket: BoundSocket,
@@ -79,14 +79,14 @@ fn proxied(
     })
 }
 
-/// What the admin side listens with.
+/// The listeners of the admin side.
 pub(crate) struct AdminSide {
     /// Probes and metrics, then operations where they have an address of their own.
     pub(crate) endpoints: Vec<Endpoint<AdminConnections>>,
     pub(crate) socket: Option<AdminSocket>,
 }
 
-/// Puts probes, metrics and operations behind their sockets, with the same guards as the proxy.
+/// Connects the admin sockets with probes, metrics and operations, with the same connection policy as the proxy.
 ///
 /// # Errors
 ///
@@ -147,7 +147,7 @@ fn admin_endpoint(
     }
 }
 
-/// The certificates of a listener; they are watched from now on.
+/// Loads the certificate files of a listener, and watches them.
 fn certificates(
     name: &str,
     tls: Option<TlsFiles>,
@@ -162,11 +162,11 @@ fn certificates(
     Ok(Some(watched))
 }
 
-/// HTTP/2 connections idle as long as others.
+/// The idle timeout of HTTP/2 is that of HTTP/1.
 fn server_options(proxy: &ProxySettings, limits: HttpLimits) -> HttpServerOptions {
     let mut options = HttpServerOptions::default();
     options.h2_idle_timeout = Some(proxy.keepalive);
-    // Pingora counts those after the first.
+    // Pingora counts the requests after the first one.
     options.keepalive_request_limit = Some(limits.requests.saturating_sub(1));
     options
 }
@@ -175,21 +175,21 @@ fn h2_options(limits: HttpLimits) -> H2Options {
     let mut options = default_h2_options();
     options.max_header_list_size(MAX_HEAD);
     options.max_concurrent_streams(limits.streams);
-    // Resets by the peer before a stream was looked at (CVE-2023-44487), and resets that its own mistakes make the
-    // gateway send (CVE-2025-8671): more of them end the connection.
+    // Limits streams that the peer resets before they are accepted (rapid reset, CVE-2023-44487), and streams that the gateway
+    // must reset because of the peer's errors (CVE-2025-8671). More of them end the connection.
     options.max_pending_accept_reset_streams(limits.resets);
     options.max_local_error_reset_streams(Some(limits.resets));
     options
 }
 
-/// As much as a head of HTTP/1 may have.
+/// The same limit as for a request head of HTTP/1.
 const MAX_HEAD: u32 = 32 * 1024;
 
-/// The whole time for a head, or for a TLS handshake.
+/// The deadline of a request head, and of a TLS handshake.
 const ADMIN_HEAD: Duration = Duration::from_secs(5);
 
-/// Probes, scrapers and operators, none of whom can keep the others out: probes and scrapers send their head at once, so
-/// that a place for them is always found among connections that send nothing.
+/// Idle connections are closed for new ones, so that a client that holds connections open cannot lock out probes, scrapers and
+/// operators.
 const ADMIN_LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 256,
     per_source: Some(64),
@@ -197,11 +197,11 @@ const ADMIN_LIMITS: ConnectionLimits = ConnectionLimits {
     when_full: WhenFull::CloseIdle,
 };
 
-/// Operators at the admin socket: everybody there is the same source.
+/// A Unix socket has no addresses, so no limit per source.
 const SOCKET_LIMITS: ConnectionLimits =
     ConnectionLimits { connections: 64, per_source: None, ..ADMIN_LIMITS };
 
-/// How long the admin listener waits; what it does not read or keep is zero.
+/// The timeouts of the admin listeners; what concerns bodies is zero, because they read none.
 static ADMIN: ProxySettings = ProxySettings {
     keepalive: Duration::from_secs(60),
     head: ADMIN_HEAD,

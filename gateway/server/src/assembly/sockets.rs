@@ -1,4 +1,4 @@
-//! The sockets of all listeners: bound here, or taken over from the process before.
+//! The sockets of all listeners: bound at start, or inherited from the previous process.
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(crate) struct Sockets {
 // === impl Sockets ===
 
 impl Sockets {
-    /// Binds what was not handed over.
+    /// Uses inherited sockets, and binds the others.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl Sockets {
         Ok(Self { listeners, admin: bind(inherited, ADMIN, admin.address)?, operations })
     }
 
-    /// What another process gets when it takes over.
+    /// Prepares the handover to a new process.
     pub(crate) fn handover(
         &self,
         program: io::Result<PathBuf>,
@@ -79,6 +79,6 @@ fn bind(
     Ok(socket)
 }
 
-/// The names of the admin side's own listeners.
+/// The names of the admin listeners.
 const ADMIN: &str = "admin";
 const OPERATIONS: &str = "operations";

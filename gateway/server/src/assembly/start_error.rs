@@ -9,12 +9,12 @@ use kyc_tenants::VaultError;
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    /// An address cannot be listened at.
+    /// A listener cannot bind its address.
     #[error("listener {name} cannot listen at {address}: {source}")]
     Listen {
         /// The listener's name.
         name: String,
-        /// Where it should be.
+        /// The address.
         address: SocketAddr,
         /// What the system said.
         source: std::io::Error,
@@ -22,7 +22,7 @@ pub(crate) enum StartError {
     /// The admin socket cannot be made.
     #[error("the admin socket {} cannot be made: {source}", path.display())]
     AdminSocket {
-        /// Where it should be.
+        /// The path of the socket.
         path: std::path::PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -35,10 +35,10 @@ pub(crate) enum StartError {
         /// Which file, and what is wrong with it.
         reason: String,
     },
-    /// Signals cannot be asked for.
+    /// Signal handlers cannot be registered.
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
-    /// A plugin's work cannot be done.
+    /// The background work of a plugin cannot start.
     #[error("{name} cannot start: {reason}")]
     Background {
         /// The work.

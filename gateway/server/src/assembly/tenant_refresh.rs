@@ -1,4 +1,4 @@
-//! Keeps the tenants up to date while the gateway runs.
+//! Refreshes the tenants while the gateway runs: periodically, on SIGHUP and on request.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::Signal;
 
-/// The background service around the tenants' watcher.
+/// Runs the tenant watcher as a background service.
 pub(crate) struct TenantRefresh {
     source: Mutex<Option<Box<dyn Source>>>,
     tenants: Tenants,

@@ -12,26 +12,26 @@ use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 use crate::{assembly, config};
 
-/// What to do with audit records.
+/// Commands for audit records.
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Lists the records of a running gateway, the newest first.
+    /// Lists the records of a running gateway, newest first.
     List {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
         wanted: Wanted,
-        /// How many at most.
+        /// The maximum number of records.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
-    /// Verifies the chain in the store of a configuration, whether a gateway runs or not. Exits with 1 and names what was
-    /// removed, changed or inserted. Records that are missing at the end show only with --head. Also lists the changes that
-    /// began and have no end, which is not an error.
+    /// Verifies the hash chain in the configured store; the gateway may run or not. Exits with 1 and names the records that were
+    /// removed, changed or inserted. Records missing at the end are detected only with --head. Also lists changes without a record
+    /// of their end, which is not an error.
     Verify {
         #[command(flatten)]
         file: ConfigFile,
-        /// A number and a hash that the log has ("audit record stored"): the chain must contain them. May be repeated.
+        /// The number and hash of a record from the log ("audit record stored"), which the chain must contain. Can be repeated.
         #[arg(long, value_name = "SEQ:HASH")]
         head: Vec<Head>,
         /// Prints one JSON object.
@@ -40,16 +40,16 @@ pub(crate) enum AuditCommand {
     },
 }
 
-/// Which records.
+/// Selects records.
 #[derive(Args)]
 pub(crate) struct Wanted {
     /// The name of a login.
     #[arg(long)]
     operator: Option<String>,
-    /// What was done, such as events.replay.
+    /// The operation, such as events.replay.
     #[arg(long)]
     operation: Option<String>,
-    /// How far it came.
+    /// The outcome.
     #[arg(long, value_parser = OUTCOMES)]
     outcome: Option<String>,
     /// At or after this time, or this long ago: 2026-11-24T10:00:00Z, 2h.
@@ -58,7 +58,7 @@ pub(crate) struct Wanted {
     /// Before this time, or this long ago.
     #[arg(long)]
     until: Option<String>,
-    /// Goes on where a list ended: before this record.
+    /// Continues a list: only records before this one.
     #[arg(long, value_name = "SEQ")]
     before: Option<i64>,
 }
@@ -66,7 +66,7 @@ pub(crate) struct Wanted {
 // === impl AuditCommand ===
 
 impl AuditCommand {
-    /// Does it and prints.
+    /// Runs the command and prints the result.
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
         match self {
             Self::List { target, wanted, limit } => target.send(None, &wanted.request(limit), table),
@@ -105,31 +105,31 @@ impl Wanted {
 fn verdict(unended: &[Unended], found: Result<(u64, Head), Vec<Fault>>, json: bool) -> ExitCode {
     let listed: Vec<Value> =
         unended.iter().map(|one| json!({ "seq": one.seq, "operation": one.operation })).collect();
-    // Whoever can write to the store chose the name of an operation.
+    // The names come from the store, where an attacker can have written anything.
     let lines = unended.iter().map(|one| terminal::escaped(&one.to_string()));
     match found {
         Ok((records, head)) => {
             if json {
                 let whole =
                     json!({ "whole": true, "records": records, "head": head.to_string(), "unended": listed });
-                terminal::say(&terminal::escaped_json(&whole.to_string()));
+                terminal::print(&terminal::escaped_json(&whole.to_string()));
                 return ExitCode::SUCCESS;
             }
-            terminal::say(&match records {
+            terminal::print(&match records {
                 0 => "0 records, chain whole".to_owned(),
                 _ => format!("{records} records, chain whole; the head is {head}"),
             });
-            lines.for_each(|line| terminal::say(&line));
+            lines.for_each(|line| terminal::print(&line));
             ExitCode::SUCCESS
         }
         Err(faults) => {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             if json {
                 let broken = json!({ "whole": false, "faults": faults, "unended": listed });
-                terminal::say(&terminal::escaped_json(&broken.to_string()));
+                terminal::print(&terminal::escaped_json(&broken.to_string()));
                 return ExitCode::FAILURE;
             }
-            lines.for_each(|line| terminal::say(&line));
+            lines.for_each(|line| terminal::print(&line));
             terminal::fail(&faults.join("\n"))
         }
     }
@@ -151,12 +151,12 @@ fn row(record: &AuditRecord) -> [String; 9] {
     let word = |member: &str| record.text(member).unwrap_or("-").to_owned();
     let number =
         |member: &str| record.number(member).map_or_else(|| "-".to_owned(), |number| number.to_string());
-    // Many may share a login.
+    // Several people can share a login.
     let operator = match record.text("subject") {
         Some(subject) => format!("{} ({subject})", word("operator")),
         None => word("operator"),
     };
-    // The socket and a file say by themselves how somebody came in.
+    // For the socket and a file the origin names the login already.
     let from = match (record.text("from"), record.text("way")) {
         (Some(from), Some(way)) if !from.starts_with(way) => format!("{from} ({way})"),
         _ => word("from"),

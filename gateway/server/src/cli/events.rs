@@ -1,4 +1,4 @@
-//! `kyc-gateway events`: asks the admin listener of a running gateway about stored events.
+//! `kyc-gateway events`: stored events of a running gateway, or of a store that is opened directly.
 
 mod offline;
 mod tables;
@@ -18,7 +18,7 @@ use crate::cli::terminal;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 
-/// What to do with stored events.
+/// Commands for stored events.
 #[derive(Subcommand)]
 pub(crate) enum Events {
     /// Lists events, the newest first.
@@ -164,7 +164,7 @@ pub(crate) struct Filter {
 // === impl Events ===
 
 impl Events {
-    /// Does it and prints.
+    /// Runs the command and prints the result.
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
         match self {
             Self::List { target, filter, oldest, after, limit } => {

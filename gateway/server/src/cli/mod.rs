@@ -35,7 +35,7 @@ enum Command {
     Check {
         #[command(flatten)]
         file: ConfigFile,
-        /// Also logs in where the tenants are, reads them, and says of each whether it would be served.
+        /// Also logs in to the tenant source, reads the tenants, and reports for each whether it would be served.
         #[arg(long)]
         live: bool,
     },
@@ -45,12 +45,12 @@ enum Command {
     /// Stored events: list, show, replay, discard, reassign and rekey those of a running gateway; export or copy a store.
     #[command(subcommand)]
     Events(Box<Events>),
-    /// What operators changed: list the records of a running gateway; verify their chain.
+    /// Audit records of operators' changes: list those of a running gateway, verify the chain.
     #[command(subcommand)]
     Audit(AuditCommand),
 }
 
-/// Does what the command line says.
+/// Runs the command.
 pub(crate) fn execute(registry: &Registry) -> ExitCode {
     let arguments = Arguments::parse();
     let build_context = match BuildContext::new() {
@@ -76,17 +76,17 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         Command::Check { file, live } => {
             match config::load(&file.config, registry, &build_context, config::Purpose::Check) {
                 Ok(settings) => {
-                    terminal::say(&format!("{} is valid", file.config.display()));
+                    terminal::print(&format!("{} is valid", file.config.display()));
                     settings
                         .listening
                         .iter()
-                        .for_each(|listener| terminal::say(&format!("  listener {listener}")));
-                    settings.summary.iter().for_each(|route| terminal::say(&format!("  route {route}")));
+                        .for_each(|listener| terminal::print(&format!("  listener {listener}")));
+                    settings.summary.iter().for_each(|route| terminal::print(&format!("  route {route}")));
                     build_context
                         .warnings
                         .take()
                         .iter()
-                        .for_each(|text| terminal::say(&format!("  warning: {text}")));
+                        .for_each(|text| terminal::print(&format!("  warning: {text}")));
                     if !live {
                         return ExitCode::SUCCESS;
                     }

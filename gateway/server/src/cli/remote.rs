@@ -1,4 +1,4 @@
-//! Asks the admin listener of a running gateway.
+//! The client of the admin API.
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,33 +12,33 @@ use url::Url;
 
 use crate::cli::terminal;
 
-/// Which gateway.
+/// Selects the gateway, and how to log in.
 #[derive(Args)]
 pub(crate) struct Target {
-    /// The admin listener of the running gateway.
+    /// The URL of the gateway's admin listener.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
     admin: String,
-    /// The admin socket (`admin.operations.socket`) of the running gateway, in place of `--admin`.
+    /// The gateway's admin socket (`admin.operations.socket`), instead of `--admin`.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The file that holds the token of an operator; `KYC_GATEWAY_ADMIN_TOKEN_FILE` names one, too.
+    /// The file with the operator's token; default: the variable `KYC_GATEWAY_ADMIN_TOKEN_FILE`.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The authorities that sign the admin listener's certificate, besides the system's.
+    /// Authorities of the admin listener's certificate, in addition to the system's.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Lets `--admin` be http:// at another machine, where everybody on the way can read and change what is said.
+    /// Allows `--admin` to be http:// to another machine: the connection is neither encrypted nor authenticated.
     #[arg(long)]
     allow_http: bool,
-    /// Prints the answer as it is.
+    /// Prints the answer as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Why something is changed.
+/// The reason for a change.
 #[derive(Args)]
 pub(crate) struct Why {
-    /// Why: the audit record of the change says it.
+    /// The reason for the change, for the audit record.
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }
@@ -98,11 +98,11 @@ impl Target {
         let json = self.json.then(|| terminal::escaped_json(&answer.to_string()));
         match read(terminal::printable(answer)) {
             Ok((text, is_success)) => {
-                terminal::say(json.unwrap_or(text).trim_end());
+                terminal::print(json.unwrap_or(text).trim_end());
                 if is_success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
             }
             Err(reason) => {
-                json.iter().for_each(|json| terminal::say(json));
+                json.iter().for_each(|json| terminal::print(json));
                 terminal::fail(&terminal::escaped(&reason))
             }
         }
@@ -136,7 +136,7 @@ impl Target {
             let status = answer.status();
             let body = read_whole(answer, ANSWER_LIMIT).await.map_err(|error| error.to_string())?;
             let value: Value = serde_json::from_slice(&body).map_err(|_| {
-                // It says where operations are.
+                // A listener without operations answers with a text that names the right one.
                 let text: String = String::from_utf8_lossy(&body).trim().chars().take(LONGEST_TEXT).collect();
                 format!("{} answered {status}: {text}", self.place())
             })?;
@@ -151,7 +151,7 @@ impl Target {
         self.socket.as_ref().map_or_else(|| self.admin.clone(), |path| path.display().to_string())
     }
 
-    /// Where the gateway is asked; over a socket the name means nothing.
+    /// The base URL; over a Unix socket the host name is not used.
     fn base(&self) -> Result<Url, String> {
         let base = if self.socket.is_some() { "http://localhost" } else { &self.admin };
         let base = Url::parse(base).map_err(|error| format!("--admin: {error}"))?;
@@ -172,7 +172,7 @@ impl Target {
         settings.build().map_err(|error| error.to_string())
     }
 
-    /// The field that says who asks; none where the socket does.
+    /// The `Authorization` header; none over a Unix socket, where the operating system authenticates.
     fn token(&self, base: &Url) -> Result<Option<http::HeaderValue>, String> {
         let named = self.token_file.clone();
         let file =
@@ -196,11 +196,11 @@ impl Why {
         &self.reason
     }
 
-    /// The text, when it is a reason.
+    /// The validated reason.
     ///
     /// # Errors
     ///
-    /// Why it is none.
+    /// Why the text is not accepted.
     pub(crate) fn reason(&self) -> Result<Reason, String> {
         Reason::parse(&self.reason).map_err(|error| format!("--reason: {error}"))
     }
@@ -212,14 +212,14 @@ impl Why {
     }
 }
 
-/// The variable that names the token's file.
+/// The environment variable with the path of the token file.
 const TOKEN_FILE: &str = "KYC_GATEWAY_ADMIN_TOKEN_FILE";
-const EXPOSED: &str = "--admin is http:// to another machine, where everybody on the way can read and change what is said: use \
-                       https://, or --allow-http";
-/// Letters of an answer that is no JSON.
+const EXPOSED: &str = "--admin is http:// to another machine, where the connection can be read and changed: use https://, or \
+                       --allow-http";
+/// How much of an answer that is not JSON is shown, in characters.
 const LONGEST_TEXT: usize = 500;
 const CONNECT: Duration = Duration::from_secs(5);
-/// A replay of many events takes a while.
+/// A replay of many events can take minutes.
 const WHOLE: Duration = Duration::from_secs(600);
-/// A list of many events is some MiB.
+/// A list of many events can have many MiB.
 const ANSWER_LIMIT: usize = 256 * 1024 * 1024;

@@ -11,7 +11,7 @@ use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::config::{Bindings, unbound};
 
-/// What to do with tenants.
+/// Commands for tenants.
 #[derive(Subcommand)]
 pub(crate) enum TenantsCommand {
     /// Lists the tenants of a running gateway, with every secret masked.
@@ -19,8 +19,8 @@ pub(crate) enum TenantsCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Makes a running gateway look at the tenant document at once, as SIGHUP does, and prints what came of it. Exits with 1
-    /// when the source could not be read, or the document or an entry of it was refused.
+    /// Makes a running gateway reload the tenant document at once, as SIGHUP does, and prints the result. Exits with 1 when the
+    /// source cannot be read, or when the document or an entry of it is refused.
     Reload {
         #[command(flatten)]
         target: Target,
@@ -32,7 +32,7 @@ pub(crate) enum TenantsCommand {
 // === impl TenantsCommand ===
 
 impl TenantsCommand {
-    /// Asks and prints.
+    /// Runs the command and prints the result.
     pub(crate) fn execute(self) -> ExitCode {
         match self {
             Self::List { target } => target.send(None, &ListTenants, table),
@@ -43,10 +43,11 @@ impl TenantsCommand {
     }
 }
 
-/// The report for a person.
+/// The report as text.
 fn summary(report: &ReloadReport) -> String {
     let Some(tenants) = report.tenants else {
-        return "the gateway reads its tenant document; it is too old to say what comes of it".to_owned();
+        return "the gateway reloads its tenant document; its version is too old to report the result"
+            .to_owned();
     };
     let version = report.version.map(|version| format!(" (version {version})")).unwrap_or_default();
     let source = report.source.as_deref().unwrap_or("the source");
@@ -70,12 +71,12 @@ fn summary(report: &ReloadReport) -> String {
     text
 }
 
-/// Says whether every entry of the document is served.
+/// Whether no entry was refused.
 fn is_whole(report: &ReloadReport) -> bool {
     report.refused.is_empty()
 }
 
-/// Reads a source once and says what would be served; succeeds only when everything would be.
+/// Reads the tenant source once and prints which tenants would be served; fails when an entry would be refused.
 pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindings: &Bindings) -> ExitCode {
     let name = source.describe();
     let read = async { source.read().await.map_err(|error| format!("{name}: {}", causes(&error))) };
@@ -87,10 +88,10 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
         Ok(document) => document,
         Err(error) => return terminal::fail(&format!("{name}: {error}")),
     };
-    terminal::say(&format!("{name} can be read"));
-    terminal::say(table(&tenant_list(&document.tenants)).trim_end());
+    terminal::print(&format!("{name} can be read"));
+    terminal::print(table(&tenant_list(&document.tenants)).trim_end());
     for misspelt in &document.misspelt {
-        terminal::say(&terminal::escaped(&format!("warning: {misspelt}")));
+        terminal::print(&terminal::escaped(&format!("warning: {misspelt}")));
     }
     let refused = document.refused.iter().map(ToString::to_string);
     let unbound = unbound(bindings, &document.tenants).into_iter();

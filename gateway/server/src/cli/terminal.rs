@@ -1,4 +1,4 @@
-//! What a person at the terminal is told; everything else is logged.
+//! Output of commands to the terminal; the running gateway logs instead.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one room that writes to the terminal")]
 use std::fmt::{Display, Write as _};
 use std::io;
@@ -7,18 +7,18 @@ use std::process::ExitCode;
 use kyc_admin::is_terminal_control;
 use serde_json::Value;
 
-/// Says something that was asked for.
-pub(crate) fn say(text: &str) {
+/// Prints a result.
+pub(crate) fn print(text: &str) {
     println!("{text}");
 }
 
-/// Says why a command failed.
+/// Prints an error, and gives the exit code of a failure.
 pub(crate) fn fail(reason: &dyn Display) -> ExitCode {
     eprintln!("{reason}");
     ExitCode::FAILURE
 }
 
-/// A value of others as it may be shown: what steers a terminal is escaped in each of its texts.
+/// Escapes the terminal control characters in every text of a value.
 pub(crate) fn printable(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(escaped(&text)),
@@ -30,7 +30,7 @@ pub(crate) fn printable(value: Value) -> Value {
     }
 }
 
-/// The same for one text.
+/// Escapes the terminal control characters in a text.
 pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -43,13 +43,13 @@ pub(crate) fn escaped(text: &str) -> String {
     shown
 }
 
-/// JSON that means the same, in which nothing steers a terminal: the characters that JSON itself lets stand can only be
-/// within a string.
+/// Escapes terminal control characters in JSON without changing its meaning. Those that JSON allows unescaped can only be within
+/// strings.
 pub(crate) fn escaped_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
         if character != '\n' && is_terminal_control(character) {
-            // All of them are of the basic plane. Writing into a string does not fail.
+            // All of them are in the basic multilingual plane. Writing to a String cannot fail.
             let _ = write!(shown, "\\u{:04x}", u32::from(character));
         } else {
             shown.push(character);
@@ -58,7 +58,7 @@ pub(crate) fn escaped_json(json: &str) -> String {
     shown
 }
 
-/// Standard output for lines of JSON, escaped.
+/// A writer that escapes lines of JSON.
 #[derive(Debug)]
 pub(crate) struct JsonLines<W> {
     out: W,
@@ -92,7 +92,7 @@ impl<W: io::Write> io::Write for JsonLines<W> {
     }
 }
 
-/// Lines of columns, each as wide as its widest cell; the last one is not filled up.
+/// Aligns cells in columns; the last column is not padded.
 pub(crate) fn columns<const COUNT: usize>(lines: &[[String; COUNT]]) -> String {
     let mut widths = [0; COUNT];
     for line in lines {
@@ -109,7 +109,7 @@ pub(crate) fn columns<const COUNT: usize>(lines: &[[String; COUNT]]) -> String {
     text
 }
 
-/// Waits for what a command does.
+/// Runs a future to its end.
 pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| format!("no runtime: {error}"))?.block_on(work)

@@ -16,7 +16,7 @@ use crate::lifecycle::exit::exit_after_flush;
 use crate::lifecycle::signals::DrainSignals;
 use crate::lifecycle::unfinished_work::UnfinishedWork;
 
-/// Ends the process as soon as nothing is in flight. Pingora alone would sleep its whole grace period.
+/// Exits as soon as no request is in flight. Pingora alone would sleep for its whole grace period.
 pub(crate) struct Drain {
     metrics: Metrics,
     limiters: Vec<Arc<ConnectionLimiter>>,
@@ -24,11 +24,11 @@ pub(crate) struct Drain {
     log: Log,
     limit: Duration,
     drain_signals: Mutex<DrainSignals>,
-    /// Told when another process serves; whoever waits for that would take its end for it.
+    /// True when another process serves. Kept until the end, because its receivers treat a closed channel as true.
     replace: Arc<watch::Sender<bool>>,
 }
 
-/// Why a drain is over.
+/// Why a drain ended.
 enum End {
     Idle,
     Late,
@@ -51,8 +51,9 @@ impl Drain {
         Self { metrics, limiters, unfinished, log, limit, drain_signals, replace }
     }
 
-    /// Returns when nothing is in flight, and either no connection is open or none had a request for a moment: whoever
-    /// is about to send one on a connection that it keeps, or has just made, is answered, and told to close it.
+    /// Returns when no request is in flight, and either no connection is open or none had a request for
+    /// [`IDLE_BEFORE_EXIT`]: a request that is about to arrive on an open connection is still answered, with
+    /// `Connection: close`.
     async fn idle(&self) {
         let mut look = tokio::time::interval(POLL_INTERVAL);
         let mut idle_since = Instant::now();
@@ -77,12 +78,12 @@ impl BackgroundService for Drain {
                 return;
             }
         }
-        // A request whose head is still being read counts as soon as it has one.
+        // A request is in flight only once its head is complete; give heads that are being read a moment.
         tokio::time::sleep(POLL_INTERVAL).await;
         let DrainSignals { interrupt, terminate } = &mut *self.drain_signals.lock().await;
         let time = async {
             if *self.replace.borrow() {
-                // Nobody waits for a process whose successor serves, until both are told to stop.
+                // After a handover nobody waits for this process, so it may take longer; SIGTERM ends that extra time.
                 tokio::select! {
                     () = tokio::time::sleep(self.limit.max(DRAIN_AFTER_HANDOVER)) => return,
                     _ = terminate.recv() => {}
@@ -105,9 +106,9 @@ impl BackgroundService for Drain {
     }
 }
 
-/// How often the number of requests in flight is looked at.
+/// How often the requests in flight are counted.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long connections have to send a request.
+/// How long open connections may still send a request.
 const IDLE_BEFORE_EXIT: Duration = Duration::from_secs(2);
-/// Longer than a call to Onfido may take by default.
+/// The least drain time after a handover; longer than a call to Onfido may take by default.
 pub(crate) const DRAIN_AFTER_HANDOVER: Duration = Duration::from_secs(300);

@@ -1,8 +1,7 @@
-//! The program that this process runs, as a path that leads to the next version, too.
+//! The path of the running executable, which a hot upgrade starts again.
 //!
-//! `argv[0]` is what the parent process called it, often without a folder: looked up in `PATH`, it can be another program.
-//! /proc/self/exe is the right one, but only until somebody replaces the file: then it names a file that was deleted. So
-//! the path is found at start.
+//! `argv[0]` comes from the parent process and often has no directory; looked up in `PATH`, it can be another program.
+//! /proc/self/exe is right only until the file is replaced, and then names a deleted file. So the path is resolved at start.
 
 use std::ffi::OsStr;
 use std::fs::metadata;
@@ -10,23 +9,23 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
-/// Finds the absolute path of the program, to be called at start.
+/// Resolves the absolute path of the executable. Call it at start.
 ///
 /// # Errors
 ///
-/// There is no /proc, or the file is gone already.
+/// /proc is not mounted, or the file was deleted already.
 pub(crate) fn path() -> io::Result<PathBuf> {
     let running = std::env::current_exe()?;
     let called = std::env::args_os().next();
     choose(called.as_deref(), &running)
 }
 
-/// The path that it was called by, where that leads to the running file: a link in it may be turned to another version.
-/// Else the running file's own.
+/// The path from the command line if it leads to the running file, because a symbolic link in it can later point to a new
+/// version; otherwise the path of the running file.
 fn choose(called: Option<&OsStr>, running: &Path) -> io::Result<PathBuf> {
     let inode = |path: &Path| metadata(path).map(|found| (found.dev(), found.ino()));
     let own = inode(running)?;
-    // Without a folder it was found in `PATH`.
+    // Without a directory it was found in `PATH`.
     let called = called.map(Path::new).filter(|called| called.components().count() > 1);
     if let Some(called) = called.and_then(|called| absolute(called).ok())
         && inode(&called).is_ok_and(|found| found == own)

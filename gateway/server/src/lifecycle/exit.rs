@@ -5,7 +5,7 @@ use std::process;
 use kyc_telemetry::log::Log;
 use kyc_telemetry::traces;
 
-/// Ends the process, as soon as what it has to say is said.
+/// Flushes spans and the log, then exits.
 pub(crate) fn exit_after_flush(log: &Log, code: i32) -> ! {
     traces::end();
     log.flush();

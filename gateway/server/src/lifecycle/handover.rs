@@ -1,8 +1,8 @@
-//! Hot upgrade: on SIGQUIT another process of the program, as it lies on the disk now, takes the sockets over.
+//! Hot upgrade: on SIGQUIT the gateway starts its executable again, as it is on disk now, and hands its sockets over.
 //!
-//! Sockets are handed on as systemd does it (sd_listen_fds(3)), so that a socket unit can hold them too. One socket
-//! more leads back. The new process says there that it is *ready*, hears *go* and accepts, and says that it *serves*;
-//! only then does the old one stop to accept. Whoever finds the other gone before that goes on alone, or ends.
+//! Sockets are passed as systemd passes them (sd_listen_fds(3)), so that a socket unit works, too. One more socket is a control
+//! channel: the new process sends *ready*, waits for *go*, accepts, and sends *serves*; only then does the old process
+//! stop accepting. If the new process dies before that, the old one keeps serving; if the old one dies, the new one exits.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -19,46 +19,46 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// The sockets that this process was started with.
+/// The sockets that this process has inherited.
 #[derive(Debug, Default)]
 pub(crate) struct InheritedSockets {
     sockets: Vec<(String, TcpListener)>,
     pub(crate) predecessor: Option<Predecessor>,
 }
 
-/// The way back to the process before.
+/// The control channel to the previous process.
 #[derive(Debug)]
 pub(crate) struct Predecessor(UnixStream);
 
-/// The sockets that another process is started with.
+/// What the new process is started with.
 #[derive(Debug)]
 pub(crate) struct Handover {
-    /// The program, as it was found at start.
+    /// The executable, as resolved at start.
     program: std::io::Result<PathBuf>,
     sockets: Vec<(String, TcpListener)>,
-    /// Why no other process could serve.
+    /// Why a new process could not serve, so that none is started.
     forbidden_because: Option<&'static str>,
 }
 
-/// Why no other process took over.
+/// Why a handover failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandoverError {
-    /// Nobody could say at start where the program is.
+    /// The path of the executable could not be resolved at start.
     #[error("the program's own path is not known: {0}")]
     Program(String),
-    /// It could not be started.
+    /// The process could not be started.
     #[error("cannot start it: {0}")]
     Start(#[from] std::io::Error),
-    /// Never: each socket has a place of its own.
+    /// Two sockets have the same descriptor; cannot happen, since they are numbered.
     #[error("cannot start it: {0}")]
     Places(#[from] FdMappingCollision),
-    /// It could not do what this one did.
+    /// A new process could not serve.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// It ended; its own log says why.
+    /// The new process exited; its own log says why.
     #[error("it ended with {0}")]
     Ended(ExitStatus),
-    /// It did not say that it can serve, or does.
+    /// The new process did not serve in time.
     #[error("it does not serve after {} s", READY_WITHIN.as_secs())]
     Late,
 }
@@ -66,7 +66,7 @@ pub(crate) enum HandoverError {
 // === impl InheritedSockets ===
 
 impl InheritedSockets {
-    /// Takes what the environment names. To be called before there are threads.
+    /// Takes the sockets that the environment names. Call it before threads are started.
     pub(crate) fn from_env() -> Self {
         let mut passed = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
@@ -86,7 +86,7 @@ impl InheritedSockets {
         inherited
     }
 
-    /// The socket of a listener: bound to its address, or for any free port, the one of its name.
+    /// The inherited socket of a listener: found by address, or by name when the port is 0.
     pub(crate) fn take(&mut self, name: &str, address: SocketAddr) -> Option<TcpListener> {
         let fits = |(of, socket): &(String, TcpListener)| {
             let bound = socket.local_addr().ok();
@@ -113,11 +113,11 @@ impl Drop for InheritedSockets {
 // === impl Predecessor ===
 
 impl Predecessor {
-    /// Says, once `ready` is over, that this process could serve, and waits until it may.
+    /// Reports, once `ready` completes, that this process can serve, and waits for permission to accept.
     ///
     /// # Errors
     ///
-    /// The other process is gone, or goes on by itself.
+    /// The previous process exited, or aborted the handover.
     pub(crate) async fn ask(
         self,
         ready: impl Future<Output = ()>,
@@ -137,17 +137,17 @@ impl Predecessor {
         }
     }
 
-    /// Says that this process serves.
+    /// Reports that this process serves.
     ///
     /// # Errors
     ///
-    /// Nobody hears it.
+    /// The previous process exited.
     pub(crate) async fn tell(mut way_back: tokio::net::UnixStream) -> std::io::Result<()> {
         way_back.write_u8(SERVES).await
     }
 }
 
-/// Tells the service manager, where `NOTIFY_SOCKET` names one (sd_notify(3)).
+/// Notifies the service manager at `NOTIFY_SOCKET`, if set (sd_notify(3)).
 pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "cannot notify the service manager");
@@ -157,7 +157,7 @@ pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
 // === impl Handover ===
 
 impl Handover {
-    /// Will start this program, without sockets yet.
+    /// Hands over to a new process of `program`; without sockets yet.
     pub(crate) fn new(program: std::io::Result<PathBuf>) -> Self {
         Self { program, sockets: Vec::new(), forbidden_because: None }
     }
@@ -177,17 +177,17 @@ impl Handover {
         self.sockets.clear();
     }
 
-    /// Notes why no other process could serve.
+    /// Makes every handover fail with a reason.
     pub(crate) fn forbid(&mut self, reason: &'static str) {
         self.forbidden_because = Some(reason);
     }
 
-    /// Starts the program with the arguments of this process, and waits until it serves. One that is not waited for
-    /// any more ends by itself.
+    /// Starts the executable with this process's arguments and waits until it serves. When the wait is cancelled, the new
+    /// process exits by itself.
     ///
     /// # Errors
     ///
-    /// [`HandoverError`]; the other process is gone then, and this one goes on.
+    /// [`HandoverError`]; the new process has exited then, and this one keeps serving.
     pub(crate) async fn run(&self) -> Result<u32, HandoverError> {
         if let Some(forbidden_because) = self.forbidden_because {
             return Err(HandoverError::Forbidden(forbidden_because));
@@ -203,16 +203,16 @@ impl Handover {
             Ok::<bool, std::io::Error>(is_ready && here.read_u8().await? == SERVES)
         };
         let outcome = tokio::select! {
-            // Where both are true, it is gone.
+            // An exit takes precedence over what the process sent before.
             biased;
             ended = child.wait() => HandoverError::Ended(ended?),
             heard = timeout(READY_WITHIN, talk) => match heard {
                 Ok(Ok(true)) => {
-                    // Dropped, it would be ended with the runtime of this process.
+                    // Dropping the handle would kill the new process (kill_on_drop).
                     std::mem::forget(child);
                     return Ok(pid);
                 }
-                // Nobody holds the other end any more.
+                // The control channel is closed, so the process is about to exit.
                 Ok(_) => match timeout(ENDS_WITHIN, child.wait()).await {
                     Ok(ended) => HandoverError::Ended(ended?),
                     Err(_) => HandoverError::Late,
@@ -220,7 +220,7 @@ impl Handover {
                 Err(_) => HandoverError::Late,
             },
         };
-        // Already gone, or not worth waiting for.
+        // An error means that it has exited already.
         let _ = child.kill().await;
         Err(outcome)
     }
@@ -232,7 +232,7 @@ impl Handover {
         let mut mappings = Vec::with_capacity(self.sockets.len() + 1);
         let mut pass = |name: &str, socket: OwnedFd| {
             names.push(name.to_owned());
-            // Behind standard input, output and error.
+            // Descriptors 0 to 2 are standard input, output and error.
             let child_fd = 2 + i32::try_from(names.len()).unwrap_or(i32::MAX);
             mappings.push(FdMapping { parent_fd: socket, child_fd });
         };
@@ -246,19 +246,19 @@ impl Handover {
             .env("LISTEN_FDNAMES", names.join(":"))
             .env_remove("LISTEN_PID")
             .env_remove("LISTEN_FDS_FIRST_FD")
-            // Whoever is stopped meanwhile takes it along.
+            // A process that is stopped during the handover stops the new one, too.
             .kill_on_drop(true);
         command.as_std_mut().fd_mappings(mappings)?;
         Ok(command.spawn()?)
     }
 }
 
-/// No listener may have this name.
+/// The name of the control channel; no listener may have it.
 const PREDECESSOR: &str = "predecessor";
 const READY: u8 = b'r';
 const GO: u8 = b'g';
 const SERVES: u8 = b's';
-/// As long as a tenant source may take that is slow.
+/// Long enough for a slow tenant source.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 const ENDS_WITHIN: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What keeps the process's memory to itself.
+//! Process hardening: core dumps, ptrace, huge pages, descriptor limit, panic hook.
 
 use std::panic::{self, PanicHookInfo};
 
@@ -8,7 +8,7 @@ use rustix::process::{
 };
 use rustix::thread::disable_transparent_huge_pages;
 
-/// No core file of this process, which would hold every credential; and nobody but root may look into its memory.
+/// Disables core dumps and ptrace: a core file, or a debugger, would reveal every credential.
 pub(crate) fn disable_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let limited = setrlimit(Resource::Core, none).and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
@@ -17,7 +17,7 @@ pub(crate) fn disable_core_dumps() {
     }
 }
 
-/// Says that root runs this: what goes wrong in here could then do anything to the machine.
+/// Warns when the process runs as root, because a flaw in it would then give access to the whole machine.
 pub(crate) fn warn_of_root() {
     if geteuid().is_root() {
         tracing::warn!(
@@ -26,16 +26,16 @@ pub(crate) fn warn_of_root() {
     }
 }
 
-/// Memory comes in small pages. A large one is cleared while somebody waits, for a connection that needs a few buffers:
-/// beside slow readers that is three times the time at the 99th percentile, and more memory.
+/// Disables transparent huge pages. The kernel clears a whole huge page for a connection that needs a few buffers: under many
+/// slow readers that tripled the p99 latency, and used more memory.
 pub(crate) fn disable_huge_pages() {
     if let Err(error) = disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "cannot disable transparent huge pages");
     }
 }
 
-/// Lets the process have as many descriptors as the system allows it, and tells when those are fewer than connections
-/// may need: each one may take one more to its upstream.
+/// Raises the descriptor limit to the hard limit, and warns when that is less than the connections can need: each can need a
+/// second descriptor for its upstream connection.
 pub(crate) fn raise_descriptor_limit(connections: usize) {
     let allowed = getrlimit(Resource::Nofile);
     let all = Rlimit { current: allowed.maximum, maximum: allowed.maximum };
@@ -51,8 +51,8 @@ pub(crate) fn raise_descriptor_limit(connections: usize) {
 /// Descriptors for logs, stores, sockets and runtimes.
 const OTHERS: u64 = 256;
 
-/// A panic costs one request or one try; it is counted, and the log says where it was. What it says itself is left out
-/// unless it stands in the program, since it can quote what was handled.
+/// Counts and logs each panic with its location. The message is logged only when it is a constant of the program, because a
+/// formatted one can quote request data.
 pub(crate) fn log_panics(metrics: &Metrics) {
     let panics = metrics.panics.clone();
     panic::set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {

@@ -1,4 +1,4 @@
-//! How Pingora runs the services: threads, and the time that is left at the end.
+//! Pingora's server configuration: threads, timeouts at shutdown.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,27 +7,26 @@ use pingora::server::configuration::ServerConf;
 
 use crate::lifecycle::drain::DRAIN_AFTER_HANDOVER;
 
-/// `threads` for what is proxied; `drain`: how long requests may take at the end; `ca_file`: whom upstreams' certificates
-/// are from, where that is not the system's choice.
+/// `threads`: worker threads of the proxy; `drain`: the drain timeout; `ca_file`: the authorities of upstreams in place of the
+/// system's.
 pub(crate) fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
     ServerConf {
         threads,
-        // The drain ends the process before, its last words to log and collectors included.
+        // Only an upper bound: the drain exits the process earlier, after it has flushed log and spans.
         grace_period_seconds: Some((drain * 2 + DRAIN_AFTER_HANDOVER).as_secs() + 30),
         graceful_shutdown_timeout_seconds: Some(1),
         ca_file: ca_file.map(|file| file.to_string_lossy().into_owned()),
         max_retries: 4,
-        // Names and files that are slow must not take a thread each, of 512 for each service.
+        // Slow name resolution or file access must not use up to 512 threads (tokio's default) per service.
         max_blocking_threads: Some(MAX_BLOCKING_THREADS),
-        // Pingora's own timers read the clock when they are made and stay until they are due; tokio's do neither.
+        // Use tokio's timers only: Pingora's read the clock when created and stay in memory until they fire, even if cancelled.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
-        // Else a kept upstream connection is lost whenever another thread than the one that kept it wants it, see
+        // Without work stealing each thread has its own pool of upstream connections, and reuse is rare, see
         // docs/adr/0011-threads-take-work-of-each-other.md.
         work_stealing: true,
         ..ServerConf::default()
     }
 }
 
-/// Threads of each service for what the system does not do without one: names, files. More than events are sent at a
-/// time.
+/// Blocking threads per service, for name resolution and files; more than the number of concurrent deliveries.
 const MAX_BLOCKING_THREADS: usize = 128;

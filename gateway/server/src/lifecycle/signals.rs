@@ -1,5 +1,4 @@
-//! Signals, and how the gateway stops: not ready, then no new connections. And how it makes way for another process, which
-//! serves before this one stops.
+//! Signals: SIGTERM drains, SIGINT stops at once, SIGHUP reloads the tenants, SIGQUIT hands over to a new process.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,34 +14,34 @@ use crate::lifecycle::exit::exit_after_flush;
 use crate::lifecycle::handover::{Handover, notify_systemd};
 use crate::lifecycle::startup_progress::StartupProgress;
 
-/// The signals that the gateway answers. They are asked for before it listens: whoever sees it listen can send one,
-/// and each one that comes is kept until it is waited for.
+/// The handled signals. They are registered before the gateway listens, so that a signal sent as soon as a port is open is not
+/// lost; each is kept until something waits for it.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// For a drain that is under way.
+    /// For a drain in progress.
     drain_signals: DrainSignals,
     hangup: Signal,
     quit: Signal,
 }
 
-/// What an operator sends who does not want to wait for a drain.
+/// Signals that shorten a drain in progress.
 pub(crate) struct DrainSignals {
-    /// Ends it.
+    /// Ends the drain.
     pub(super) interrupt: Signal,
-    /// After a handover: gives it no more time than any other.
+    /// Ends the extra drain time after a handover.
     pub(super) terminate: Signal,
 }
 
-/// Waits for SIGTERM (drain), SIGINT (stop at once) or SIGQUIT (drain when another process serves), and makes `/readyz`
-/// fail before listeners close.
+/// Waits for SIGTERM (drain), SIGINT (stop at once) or SIGQUIT (drain after a handover), and makes `/readyz` fail before the
+/// listeners close.
 pub(crate) struct ShutdownSignals {
     readiness: Readiness,
-    /// Between the end of readiness and that of the listeners.
+    /// The time between not being ready and closing the listeners (`server.drain_delay`).
     delay: Duration,
     log: Log,
     waiting: Mutex<Waiting>,
-    /// Told when another process serves.
+    /// Set to true when another process serves.
     replace: Arc<watch::Sender<bool>>,
     serving: StartupProgress,
 }
@@ -57,13 +56,13 @@ struct Waiting {
 // === impl Signals ===
 
 impl Signals {
-    /// Asks for all of them; from here on none has its default any more, which would end the process.
+    /// Registers all signals, which replaces their default action of ending the process.
     ///
     /// # Errors
     ///
     /// What the system says.
     pub(crate) fn take() -> std::io::Result<Self> {
-        // Any runtime may ask; whichever runs when a signal comes passes it on.
+        // Tokio delivers signals to every runtime, so they can be registered in one that ends here.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let _entered = runtime.enter();
         Ok(Self {
@@ -78,7 +77,7 @@ impl Signals {
         })
     }
 
-    /// Who waits for each: the one that stops, a drain that is cut short, the tenants.
+    /// Splits the signals between the shutdown, a drain in progress, and the tenant reload.
     pub(crate) fn split(
         self,
         (readiness, delay): (Readiness, Duration),
@@ -102,14 +101,14 @@ impl ShutdownSignalWatch for ShutdownSignals {
         let Waiting { terminate, interrupt, quit, handover } = &mut *waiting;
         let replaced_by = tokio::select! {
             _ = terminate.recv() => None,
-            // Pingora would wait for its threads, and one that accepts may find its runtime gone and try for ever.
+            // Not left to Pingora, which would wait for its threads; an accept loop without a runtime can spin forever.
             _ = interrupt.recv() => exit_after_flush(&self.log, 0),
             successor = succeeded(quit, handover, &self.serving) => Some(successor),
         };
-        // Sockets that nobody else has are closed for good.
+        // Closes this process's copies of the sockets, so that they close when no other process has them.
         handover.close();
         if let Some(pid) = replaced_by {
-            // Only the main process is listened to, and this one is it.
+            // systemd accepts notifications from the main process only, which is still this one.
             notify_systemd(&[NotifyState::MainPid(pid)]);
             self.replace.send_replace(true);
             tracing::info!(pid, "handover complete; the new process serves");
@@ -126,10 +125,10 @@ impl ShutdownSignalWatch for ShutdownSignals {
     }
 }
 
-/// Returns when another process serves. One that does not come so far changes nothing.
+/// Returns when a new process serves. A failed handover is logged, and changes nothing.
 async fn succeeded(quit: &mut Signal, handover: &Handover, serving: &StartupProgress) -> u32 {
     while quit.recv().await.is_some() {
-        // Before that it has nothing to hand over.
+        // A process that does not serve yet has nothing to hand over.
         serving.until_serving().await;
         tracing::info!("handover: starting the new process");
         match handover.run().await {

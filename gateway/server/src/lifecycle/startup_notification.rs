@@ -1,4 +1,4 @@
-//! When the gateway says that it serves, and to whom.
+//! Reports the end of the start-up: to systemd, or during a handover to the previous process.
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use crate::lifecycle::exit::exit_after_flush;
 use crate::lifecycle::handover::{Predecessor, notify_systemd};
 use crate::lifecycle::startup_progress::StartupProgress;
 
-/// Waits until requests can be served. What listens depends on it where another process serves until then.
+/// Waits until requests can be served, then reports it. During a handover the listeners depend on this service.
 pub(crate) struct StartupNotification {
     has_predecessor: bool,
     readiness: Readiness,
@@ -28,7 +28,7 @@ pub(crate) struct StartupNotification {
 // === impl StartupNotification ===
 
 impl StartupNotification {
-    /// `listeners`: how many sockets there are to listen at.
+    /// `listeners`: the number of listeners.
     pub(crate) fn new(
         predecessor: Option<Predecessor>,
         readiness: Readiness,
@@ -41,7 +41,7 @@ impl StartupNotification {
         Self { has_predecessor, readiness, predecessor: Mutex::new(predecessor), serving, listeners, log }
     }
 
-    /// Says whether another process serves until this one does.
+    /// Whether this is a handover: another process serves until this one does.
     pub(crate) fn has_predecessor(&self) -> bool {
         self.has_predecessor
     }
@@ -53,7 +53,7 @@ impl StartupNotification {
         }
     }
 
-    /// The whole conversation with the process before, whose end is noticed from the start.
+    /// Takes over from the previous process. Its exit is noticed from the start.
     async fn take_over(&self, predecessor: Predecessor, ready: ServiceReadyNotifier) -> std::io::Result<()> {
         let way_back = predecessor.ask(self.can_serve()).await?;
         ready.notify_ready();
@@ -66,7 +66,7 @@ impl StartupNotification {
 impl BackgroundService for StartupNotification {
     async fn start_with_ready_notifier(&self, _: ShutdownWatch, ready: ServiceReadyNotifier) {
         match self.predecessor.lock().await.take() {
-            // It tells the service manager itself, which listens to the main process only.
+            // The previous process notifies systemd, which accepts notifications from the main process only.
             Some(predecessor) => {
                 if let Err(error) = self.take_over(predecessor, ready).await {
                     tracing::error!(%error, "the previous process did not hand over; this process exits");

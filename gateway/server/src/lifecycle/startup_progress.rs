@@ -1,11 +1,11 @@
-//! How far a process has come on its way to serve.
+//! The progress of the start-up.
 
 use std::sync::Arc;
 
 use kyc_listener::OpenListeners;
 use tokio::sync::watch;
 
-/// How far this process is on its way to serve.
+/// The progress of the start-up, shared between listeners, notification and signals.
 #[derive(Clone, Debug)]
 pub(crate) struct StartupProgress(Arc<State>);
 
@@ -30,14 +30,14 @@ impl StartupProgress {
         &self.0.open
     }
 
-    /// Notes that this process serves.
+    /// Marks this process as serving.
     pub(crate) fn mark_serving(&self) {
         self.0.until_serving.send_replace(true);
     }
 
     /// Waits until this process serves.
     pub(crate) async fn until_serving(&self) {
-        // The sender is here.
+        // Cannot fail: the sender lives as long as this.
         let _ = self.0.until_serving.subscribe().wait_for(|until_serving| *until_serving).await;
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many pieces of work have not ended yet.
+/// Counts background work that has not ended yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnfinishedWork(Arc<AtomicUsize>);
 
-/// Counts work as ended, also when it panics; without it the gateway would go on as if nothing were missing.
+/// Counts work as ended when dropped. After a panic it aborts the process, which would otherwise run on without that work.
 pub(crate) struct Ended<'a>(&'a UnfinishedWork);
 
 impl Drop for Ended<'_> {
@@ -36,7 +36,7 @@ impl UnfinishedWork {
         Ended(self)
     }
 
-    /// Says whether all work has ended.
+    /// Whether all work has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }

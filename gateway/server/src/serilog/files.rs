@@ -5,8 +5,8 @@ use std::time::Duration;
 use kyc_telemetry::FileSettings;
 use kyc_tenants::{DocumentValues, ValueProblem};
 
-/// The files to write, if any, all of them below `folder`: whoever edits the document must not write or remove files
-/// elsewhere.
+/// The log files to write, if any. They must be below `folder`, so that an editor of the tenant document cannot write or remove
+/// other files.
 pub(super) fn read(keys: DocumentValues<'_>, folder: &Path) -> Result<Option<FileSettings>, ValueProblem> {
     if !keys.is_on(FILES)? {
         return Ok(None);
@@ -27,9 +27,9 @@ pub(super) fn read(keys: DocumentValues<'_>, folder: &Path) -> Result<Option<Fil
     Ok(Some(FileSettings { path, roll_size, retained, flush: interval.transpose()? }))
 }
 
-/// The name as a path below the folder. A relative one counts from the working directory, as it does for Serilog.
+/// The name as a path below the folder. A relative name is relative to the working directory, as for Serilog.
 fn confined(name: &Path, folder: &Path) -> Option<PathBuf> {
-    // `..` may lead through a link, so nobody can say where it ends.
+    // With `..` behind a symbolic link the result cannot be checked, so it is refused.
     if name.components().any(|component| component == Component::ParentDir) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use kyc_tenants::{DocumentValues, ValueProblem};
 
-/// Serilog's names, of which FintechOS documents one differently; none leaves the configured level.
+/// The log level by Serilog's names, and `Info`, which FintechOS documents; `None` keeps the configured level.
 pub(super) fn read(keys: DocumentValues<'_>) -> Result<Option<&'static str>, ValueProblem> {
     let Some(name) = keys.text(LEVEL) else { return Ok(None) };
     let level = match name.to_ascii_lowercase().as_str() {

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::config::SinkSettings;
 
-/// The Seq to send events to, if any.
+/// The Seq server that log events are sent to, if any.
 pub(super) fn read(
     keys: DocumentValues<'_>,
     settings: &SinkSettings,
@@ -26,18 +26,18 @@ pub(super) fn read(
         value.set_sensitive(true);
         headers.insert(API_KEY, value);
     }
-    // FintechOS' sample says ten million, which is more than a gateway should keep in memory.
+    // FintechOS' sample document has ten million, more than should be queued in memory.
     let max_events = keys.number(max_events, "must be a number of events")?.unwrap_or(DEFAULT_EVENTS);
     let max_events = max_events.min(MOST_EVENTS);
     Ok(Some(ExportSettings { name: "seq", url, headers, encoding, max_events }))
 }
 
-/// The name that the document has for a setting.
+/// The spelling of a key that the document uses.
 fn spelt(keys: DocumentValues<'_>, [long, short]: [&'static str; 2]) -> &'static str {
     if keys.text(long).is_none() && keys.text(short).is_some() { short } else { long }
 }
 
-/// Where Seq takes events; Serilog's sink uses the older of its two addresses for CLEF, which all versions have.
+/// The ingestion URL. For CLEF it is the older of Seq's two paths, which Serilog's sink uses and all versions have.
 fn address(server: &str, encoding: Encoding) -> Option<Url> {
     let mut url = collector_url(server)?;
     let path: &[&str] = match encoding {
@@ -51,7 +51,7 @@ fn address(server: &str, encoding: Encoding) -> Option<Url> {
 }
 
 const SEQ: &str = "serilog-seq-logging";
-/// No document of a deployment could be looked at; the keys of files have no prefix of their own, so both are taken.
+/// Both spellings are accepted: no deployed document was available to check, and the keys of files have no `seq-` prefix either.
 const SERVER: [&str; 2] = ["serilog-seq-serverUrl", "serilog-serverUrl"];
 const KEY: [&str; 2] = ["serilog-seq-apiKey", "serilog-apiKey"];
 const MAX_EVENTS: [&str; 2] = ["serilog-seq-maxEventCount", "serilog-maxEventCount"];

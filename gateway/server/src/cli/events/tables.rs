@@ -1,4 +1,4 @@
-//! Tables of what waits, for people.
+//! Tables of stored events for the terminal.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) fn by_age(answer: &Value) -> String {
     text
 }
 
-/// How the events of each tenant stand.
+/// The events of each tenant by state.
 pub(super) fn summary(answer: &Value) -> String {
     let names = ["TENANT", "WAITING", "PARKED", "DEAD", "DELIVERED", "OLDEST", "NEXT DUE", "HELD"];
     let mut rows = vec![names.map(str::to_owned)];
@@ -41,7 +41,7 @@ pub(super) fn summary(answer: &Value) -> String {
     format!("deliveries: {}{reason}\n{}", word(&dispatcher["state"]), columns(&rows))
 }
 
-/// What keeps a tenant's events from being delivered.
+/// Why a tenant's events are not delivered.
 fn holds(tenant: &Value) -> String {
     let parked = tenant["parked_for"].as_object().into_iter().flatten();
     let parked = parked.map(|(reason, events)| format!("{events} parked: {reason}"));
@@ -49,7 +49,7 @@ fn holds(tenant: &Value) -> String {
     if all.is_empty() { "-".to_owned() } else { all.join("; ") }
 }
 
-/// Why and until when deliveries are held.
+/// Why deliveries are paused, and until when.
 fn held(held: &Value) -> Option<String> {
     let reason = held["reason"].as_str()?;
     let until = held["until"].as_str().map(|until| format!(" until {until}")).unwrap_or_default();
@@ -57,7 +57,7 @@ fn held(held: &Value) -> Option<String> {
     Some(format!("{reason}{until}{error}"))
 }
 
-/// How many events were changed, and what holds them.
+/// How many events were changed, and whether deliveries of their tenants are paused.
 pub(super) fn changed(answer: &Value) -> String {
     let mut text = match (&answer["would_change"], &answer["changed"]) {
         (Value::Number(count), _) => format!("{count} events would be changed"),
@@ -75,7 +75,7 @@ pub(super) fn changed(answer: &Value) -> String {
     text
 }
 
-/// Rows with columns as wide as what stands in them.
+/// Aligns cells in columns.
 fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
