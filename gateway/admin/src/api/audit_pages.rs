@@ -215,7 +215,7 @@ fn instant(name: &str, text: &str) -> Result<String, PageError> {
     }
 }
 
-/// Those of [`record::Outcome`].
+/// The outcomes of records, by name.
 pub const OUTCOMES: [&str; 4] = ["begun", "done", "failed", "denied"];
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;

@@ -73,7 +73,7 @@ impl Audit {
     }
 
     /// Records the result of a change. When the store fails, as during a database failover, a background task retries for
-    /// [`END_RETRY_DELAYS`] and is returned: the operator's answer does not wait for it, but a process that exits must.
+    /// 47 seconds and is returned: the operator's answer does not wait for it, but a process that exits must.
     pub async fn end(
         self: &Arc<Self>,
         attempt: &Attempt,
