@@ -98,7 +98,7 @@ pub(crate) fn admin(
     services: &Services,
     certificate_reload: &mut CertificateReload,
 ) -> Result<AdminSide, StartError> {
-    let desk = |access| Dispatcher::new(services.clone(), access);
+    let dispatcher = |access| Dispatcher::new(services.clone(), access);
     let by_login = match settings.logins.is_empty() {
         true => Access::Open("loopback"),
         false => Access::Logins(settings.logins.into()),
@@ -107,12 +107,12 @@ pub(crate) fn admin(
     let mut first = Admin::probes(metrics.clone(), readiness.clone(), settings.metrics_token, hosts);
     let mut endpoints = Vec::with_capacity(2);
     match (settings.operations, own) {
-        (Place::WithProbes, _) => first = first.with(desk(by_login)),
+        (Place::WithProbes, _) => first = first.with(dispatcher(by_login)),
         (Place::At(_, tls), Some(socket)) => {
             let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
             let hosts = Hosts::new(socket.address(), settings.hosts, scheme);
             let certificates = certificates("operations", tls, metrics, certificate_reload)?;
-            let admin = Admin::operations(desk(by_login), Some(hosts));
+            let admin = Admin::operations(dispatcher(by_login), Some(hosts));
             endpoints.push(admin_endpoint("operations", admin, socket, certificates, metrics));
         }
         (Place::At(..) | Place::Off, _) => {}
@@ -122,7 +122,7 @@ pub(crate) fn admin(
         Some((path, mode)) => {
             let failed = |source| StartError::AdminSocket { path: path.clone(), source };
             let draft = UnpublishedSocket::make(&path, mode).map_err(failed)?;
-            let admin = Admin::operations(desk(Access::Open("socket")), None);
+            let admin = Admin::operations(dispatcher(Access::Open("socket")), None);
             let limiter = ConnectionLimiter::new(SOCKET, SOCKET_LIMITS, metrics);
             Some(AdminSocket::new(draft, admin, limiter, &ADMIN, metrics))
         }
