@@ -10,7 +10,7 @@ use crate::pages::{assert_generated, cell, read};
 const DESCRIPTIONS: [(&str, &str); 4] = [
     ("gateway/admin/src/openapi/base.openapi.json", ""),
     ("gateway/admin/src/api/tenants.openapi.json", "/admin"),
-    ("plugins/webhook/src/events.openapi.json", "/events"),
+    ("gateway/admin/src/api/stored_events/events.openapi.json", "/events"),
     ("gateway/admin/src/api/audit.openapi.json", "/audit"),
 ];
 const ROLES: &str = "gateway/admin/src/roles.toml";
