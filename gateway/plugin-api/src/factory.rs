@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use kyc_model::ConfigErrors;
+use kyc_telemetry::MetricsRegistry;
 use serde::de::DeserializeOwned;
 
-use crate::{ConfigErrors, MetricsRegistry, Plugin, Services};
+use crate::plugin::Plugin;
+use crate::services::Services;
 
 /// What a plugin crate exports: a name, a typed configuration and a constructor.
 pub trait Factory: 'static {

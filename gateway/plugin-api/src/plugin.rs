@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use kyc_model::Problem;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{AdminPages, Background, Ctx, Issuer, Needs, Phases, Problem, Proofs, RouteApi};
+use crate::{AdminPages, Background, Ctx, Issuer, Needs, Phases, Proofs, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
-use crate::Problem;
+use kyc_model::Problem;
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>>;
 

@@ -14,7 +14,7 @@ use kyc_model::{API_OPERATIONS, OperationSet, TOKENS};
 use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 
-use crate::operation::is_version;
+use crate::version::is_version;
 
 /// The description, ready to be searched.
 #[derive(Debug)]

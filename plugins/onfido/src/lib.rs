@@ -28,6 +28,7 @@ mod plugin;
 mod policy;
 #[cfg(test)]
 mod spellings;
+mod version;
 mod splice;
 
 use kyc_plugin_api::{Build, ConfigErrors, Factory};

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use kyc_model::UpstreamBase;
 use url::Url;
 
-use crate::operation::is_version;
+use crate::version::is_version;
 
 /// Rewrites every `<…>` of a `Link` value (RFC 8288 §3) that is on the Onfido host; `None` when there is none.
 pub(crate) fn rewrite_link(value: &HeaderValue, base: &UpstreamBase, public: &str) -> Option<HeaderValue> {

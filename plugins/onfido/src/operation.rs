@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::alias::Aliases;
 use crate::catalog::{Catalog, Found};
+use crate::version::is_version;
 
 /// A request in Onfido's terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +67,6 @@ impl<'a> Operation<'a> {
         }
         target
     }
-}
-
-/// `v3`, `v3.6`.
-pub(crate) fn is_version(segment: &str) -> bool {
-    let Some(number) = segment.strip_prefix(['v', 'V']) else { return false };
-    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
-    [major, minor].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Appends a query without API Management's `subscription-key`; all other bytes stay.

@@ -19,9 +19,10 @@ use crate::config::{Config, WebhookIds};
 use crate::description::describe;
 use crate::enforcement::{is_encoded, obstacle, unreadable};
 use crate::links::{rewrite_link, rewrite_location};
-use crate::operation::{Operation, is_version};
+use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::splice::{Check, Spliced};
+use crate::version::is_version;
 
 /// Sends a tenant's call to the tenant's Onfido, under the tenant's credential.
 #[derive(Debug)]
