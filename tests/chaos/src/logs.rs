@@ -281,7 +281,7 @@ const CONFIG: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = 
                       [tenants]\nsource = \"file\"\npoll = \"100ms\"\nfile.path = \"tenants.json\"\n\
                       [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
                       [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";
-const BEGIN: &str = "log files begin";
+const BEGIN: &str = "log file settings changed";
 const DAY: u64 = 24 * 3600;
 const LANES: u64 = 32;
 /// Bytes of a line, at least.

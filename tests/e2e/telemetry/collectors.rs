@@ -123,7 +123,7 @@ async fn seq_gets_every_event_and_a_minute_without_it_costs_only_what_is_counted
     });
     set(&world, keys).await;
 
-    up_down_up(&world, &collector, "seq", "log events for Seq begin").await;
+    up_down_up(&world, &collector, "seq", "Seq settings changed").await;
 
     assert!(collector.keys().iter().all(|key| key == "canary-key"));
     let log = world.gateway.log();
