@@ -106,7 +106,7 @@ pub const DELIVERY_BREAKER: &str = "kyc_gateway_delivery_breaker_state";
 /// 1 while deliveries to a tenant's portal are held, by tenant and reason: `unreachable`, `failing`, `login_refused`,
 /// `retry_after`.
 pub const DELIVERY_HELD: &str = "kyc_gateway_delivery_held";
-/// When the dispatcher of a route has looked into its event store last, in Unix seconds; absent where another process
+/// When the dispatcher has read the event store last, in Unix seconds; absent where another process
 /// delivers.
 pub const DISPATCHER_HEARTBEAT: &str = "kyc_gateway_delivery_dispatcher_heartbeat_timestamp_seconds";
 /// Seconds that a delivery took, login included, by dialect.

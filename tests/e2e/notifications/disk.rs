@@ -197,6 +197,6 @@ async fn a_disk_that_cannot_be_written_to_keeps_the_gateway_from_starting() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     println!("{said}");
     assert_eq!(refused.status.code(), Some(1));
-    assert!(said.contains("events.db") && said.contains("webhook dispatch cannot start"), "{said}");
+    assert!(said.contains("events.db") && said.contains("event delivery cannot start"), "{said}");
     assert_eq!((files(&disk), std::fs::read(disk.store()).unwrap()), before);
 }
