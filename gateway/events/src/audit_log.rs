@@ -1,8 +1,8 @@
 //! The store of audit records: one for each change that an operator makes.
 //!
 //! The records form one hash chain: each entry holds the hash of the entry before, so that a removed, changed or inserted
-//! entry is detected. The gateway builds the chain; a plugin with a durable store keeps it, because gateways that share a
-//! database then share one chain. [`AuditLog::append`] needs no transaction for that: it adds an entry only if its number is
+//! entry is detected. The gateway builds the chain; the event store keeps it, because gateways that share a database
+//! then share one chain. [`AuditLog::append`] needs no transaction for that: it adds an entry only if its number is
 //! the next one.
 
 use async_trait::async_trait;
