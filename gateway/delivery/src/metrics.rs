@@ -93,7 +93,7 @@ fn held(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
         }
     })?;
     let beats = status.clone();
-    let help = "When the dispatcher has looked into the store last.";
+    let help = "When the dispatcher has read the event store last.";
     metrics.computed_gauge(names::DISPATCHER_HEARTBEAT, help, &[], move |gauges| {
         if let Some((at, _)) = beats.heartbeat() {
             gauges.with(&[]).set(at / 1000);

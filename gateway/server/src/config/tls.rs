@@ -1,4 +1,4 @@
-//! ReloadableTls: those of listeners, and those to trust, which are read before Pingora reads them, as it panics on a bad
+//! Certificate files: those of listeners, and those to trust, which are read before Pingora reads them, as it panics on a bad
 //! file.
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the gateway and its plugins measure with.
+//! What the gateway and its plugins are built with.
 
 use std::sync::Arc;
 

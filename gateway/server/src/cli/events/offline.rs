@@ -100,7 +100,7 @@ fn with_store(
         Err(problems) => return terminal::fail(&problems),
     };
     let Some(delivery) = settings.delivery.as_ref().filter(|_| settings.delivers) else {
-        return terminal::fail(&"no route of this configuration stores events");
+        return terminal::fail(&"this configuration stores no events: it has no route with the plugin `webhook`, or delivery.mode is \"direct\"");
     };
     let mut out = terminal::JsonLines::new(io::BufWriter::new(io::stdout()));
     let done = work(&settings, delivery.store(), &mut out);
