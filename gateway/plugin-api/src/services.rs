@@ -75,8 +75,10 @@ struct Offered {
 impl Services {
     /// Offers a service under its type, in the place of an earlier one of that type.
     pub fn offer<T: ?Sized + Send + Sync + 'static>(&self, service: Arc<T>) {
-        let offered = Offered { service: Box::new(service), is_taken: false };
-        self.all().insert(TypeId::of::<T>(), offered);
+        let mut all = self.all();
+        // Whoever has taken the one before still uses it.
+        let is_taken = all.get(&TypeId::of::<T>()).is_some_and(|before| before.is_taken);
+        all.insert(TypeId::of::<T>(), Offered { service: Box::new(service), is_taken });
     }
 
     /// Takes the service of this type.
@@ -174,6 +176,18 @@ mod tests {
 
         assert_eq!(*services.get::<u32>().unwrap(), 7);
         assert_eq!((services.is_taken::<u32>(), services.is_taken::<&str>()), (true, false));
+    }
+
+    /// A plugin that wraps a service would have kept the gateway from starting the one within.
+    #[test]
+    fn a_service_that_was_taken_stays_so_when_another_takes_its_place() {
+        let services = Services::default();
+        services.offer(Arc::new(7_u32));
+        services.get::<u32>().unwrap();
+
+        services.offer(Arc::new(8_u32));
+
+        assert!(services.is_taken::<u32>());
     }
 
     #[test]
