@@ -22,8 +22,11 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if body.delimiter() != Delimiter::Brace {
         return error("`#[plugin]` stands on an `impl Plugin for …` block");
     }
+    let Some(names) = functions(body.stream()) else {
+        return error("`#[plugin]` sees no methods that a macro writes: write the hooks out");
+    };
     let mut methods = body.stream();
-    methods.extend(declaration(&functions(body.stream())));
+    methods.extend(declaration(&names));
     let mut whole = Group::new(Delimiter::Brace, methods);
     whole.set_span(body.span());
     tokens.push(TokenTree::Group(whole));
@@ -38,21 +41,29 @@ fn is_impl(tokens: &[TokenTree]) -> bool {
     has("impl") && has("Plugin") && has("for")
 }
 
-/// The names of the functions of a block.
-fn functions(body: TokenStream) -> Vec<String> {
+/// The names of the functions of a block; `None` where a macro stands among them, whose functions cannot be seen.
+fn functions(body: TokenStream) -> Option<Vec<String>> {
     let mut names = Vec::new();
-    let mut is_name = false;
+    let (mut is_name, mut is_macro) = (false, false);
     for token in body {
+        let was_ident = is_macro;
+        is_macro = false;
         match token {
             TokenTree::Ident(ident) if is_name => {
-                names.push(ident.to_string());
+                names.push(ident.to_string().trim_start_matches("r#").to_owned());
                 is_name = false;
             }
-            TokenTree::Ident(ident) => is_name = ident.to_string() == "fn",
+            TokenTree::Ident(ident) => (is_name, is_macro) = (ident.to_string() == "fn", true),
+            // What a macro's variable stands for, such as `$method:item`.
+            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                names.extend(functions(group.stream())?);
+                is_name = false;
+            }
+            TokenTree::Punct(punct) if was_ident && punct.as_char() == '!' => return None,
             TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => is_name = false,
         }
     }
-    names
+    Some(names)
 }
 
 fn declaration(functions: &[String]) -> TokenStream {
