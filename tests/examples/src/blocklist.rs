@@ -74,7 +74,10 @@ impl Plugin for Blocklist {
     }
 
     async fn request_body_filter(&self, _: &RequestHeader, body: &mut Bytes, _: &mut Ctx) -> Result<Flow> {
-        let applicant: Value = serde_json::from_slice(body).unwrap_or_default();
+        // What cannot be read cannot be looked up, so it does not pass.
+        let applicant: Value = serde_json::from_slice(body).map_err(|error| {
+            Problem::new(ProblemKind::BadRequest, "the applicant is no JSON").because(error)
+        })?;
         let email = applicant.get("email").and_then(Value::as_str).unwrap_or_default();
         let is_blocked = email.rsplit_once('@').is_some_and(|(_, domain)| self.domains.contain(domain));
         tracing::debug!(is_blocked, "looked an applicant up");
