@@ -14,6 +14,7 @@ mod roles;
 mod service;
 mod socket;
 
+pub use api::OWN_PAGES;
 pub use api::answers::INTENT;
 pub use api::audit_messages::{AuditRecord, AuditRecords, ListAuditRecords};
 pub use api::audit_pages::{AuditPages, OUTCOMES};

@@ -69,6 +69,11 @@ impl Operation {
         TABLE.operation.iter().find(is_meant).unwrap_or(unknown)
     }
 
+    /// Whether it is none of the gateway's own, but a page of a plugin.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.path.is_empty()
+    }
+
     /// The names of all that change something.
     pub fn changes() -> impl Iterator<Item = &'static str> {
         let all = TABLE.operation.iter().chain([&UNKNOWN.1]);

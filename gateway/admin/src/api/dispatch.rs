@@ -12,6 +12,7 @@ use kyc_events::AuditError;
 use kyc_plugin_api::{AdminPages, Changed};
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
+use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::api::answers::{INTENT, challenged, refused};
@@ -152,7 +153,7 @@ impl Dispatcher {
             return Err(Refusal::Secret);
         }
         let attempt = Attempt {
-            filter: filter(query)?,
+            filter: named(filter(query)?, head, operation),
             reason: Some(reason.as_str().to_owned()),
             ..self.attempt(head, peer, Some(caller), operation)
         };
@@ -212,7 +213,7 @@ impl Dispatcher {
             role: caller.map(Caller::role),
             from: peer,
             operation: operation.name.clone(),
-            filter: filter.unwrap_or_default(),
+            filter: named(filter.unwrap_or_default(), head, operation),
             reason: None,
         }
     }
@@ -221,10 +222,23 @@ impl Dispatcher {
     fn holds_secret(&self, head: &RequestHeader, text: &str) -> bool {
         let parameters = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
         let parameters: Vec<_> = parameters.flat_map(|(name, value)| [name, value]).collect();
-        let texts = parameters.iter().map(AsRef::as_ref).chain([text]);
+        let texts = parameters.iter().map(AsRef::as_ref).chain([text, head.uri.path()]);
         self.services.secrets.are_in(&head.headers, texts)
     }
 }
+
+/// The filter of a record. The pages of plugins have no operation of their own, so the request is named.
+fn named(mut filter: Map<String, Value>, head: &RequestHeader, operation: &Operation) -> Map<String, Value> {
+    if operation.is_unknown() {
+        let request: String =
+            format!("{} {}", head.method, head.uri.path()).chars().take(LONGEST_REQUEST).collect();
+        filter.insert("request".to_owned(), request.into());
+    }
+    filter
+}
+
+/// How much of a request's method and path a record has, in characters.
+const LONGEST_REQUEST: usize = 200;
 
 // === impl Refusal ===
 

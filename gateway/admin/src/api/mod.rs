@@ -9,3 +9,6 @@ pub(crate) mod request;
 pub(crate) mod stored_events;
 pub(crate) mod tenant_messages;
 pub(crate) mod tenant_pages;
+
+/// First segments of paths that the admin side uses itself; no plugin may add a page of such a name.
+pub const OWN_PAGES: [&str; 7] = ["audit", "events", "livez", "metrics", "readyz", "swagger", "tenants"];

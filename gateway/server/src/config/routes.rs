@@ -65,7 +65,7 @@ pub(crate) fn check(
             );
         }
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
-        offers.operations.extend(plugins.iter().filter_map(|(_, plugin)| plugin.admin_pages()));
+        add_admin_pages(&plugins, &path, &mut offers, problems);
         offers.described.extend(route.paths.first().map(|pattern| DescribedRoute {
             pattern: pattern.clone(),
             methods: methods.clone(),
@@ -82,6 +82,31 @@ pub(crate) fn check(
             }
             None
         }
+    }
+}
+
+/// Adds the plugins' admin pages. Two pages of one name would have one path, and a page with a name of the gateway's own would
+/// have its roles.
+fn add_admin_pages(
+    plugins: &[(String, Arc<dyn Plugin>)],
+    path: &str,
+    offers: &mut Offers,
+    problems: &mut Problems,
+) {
+    for (kind, plugin) in plugins {
+        let Some(pages) = plugin.admin_pages() else { continue };
+        let name = pages.name();
+        if kyc_admin::OWN_PAGES.contains(&name) || offers.operations.iter().any(|other| other.name() == name)
+        {
+            problems.add(
+                format!("{path}.plugins"),
+                format!(
+                    "`{kind}` adds the admin page /{name}, which is taken: a page has one name, and one place"
+                ),
+            );
+            continue;
+        }
+        offers.operations.push(pages);
     }
 }
 
