@@ -18,6 +18,7 @@ use kyc_admin::{
     ApiPage, Audit, AuditFile, AuditPages, EventPages, KnownSecrets, Operation, OperatorTokenKeys, Proof,
     Readiness, Services, TenantPages,
 };
+use kyc_delivery::Delivery;
 use kyc_events::{AuditLog, StoredAudit};
 use kyc_listener::{CertificateReload, Endpoint, Lifetime, ListenerService};
 use kyc_plugin_api::Background;
@@ -50,10 +51,7 @@ use crate::serilog::SerilogWatcher;
 /// [`StartError`]; nothing was served then.
 pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Infallible, StartError> {
     let records = audit_log(&settings);
-    if let Some(delivery) = settings.delivery.filter(|_| settings.delivers) {
-        settings.offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
-        settings.offers.operations.push(Arc::new(EventPages::new(delivery)));
-    }
+    add_delivery(&mut settings.offers, settings.delivery);
     let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
     let sinks = settings.log.sinks.clone();
     let log = start_logging(settings.log, &context)?;
@@ -118,11 +116,18 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     std::process::exit(0)
 }
 
+/// Adds what delivers stored events, and their pages.
+fn add_delivery(offers: &mut Offers, delivery: Option<Arc<Delivery>>) {
+    let Some(delivery) = delivery else { return };
+    offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
+    offers.operations.push(Arc::new(EventPages::new(delivery)));
+}
+
 /// The audit log: in the event store where it is used, else the file `admin.audit_file`.
 pub(crate) fn audit_log(settings: &Settings) -> Arc<dyn AuditLog> {
     match &settings.delivery {
-        Some(delivery) if settings.delivers => Arc::new(StoredAudit::new(delivery.store())),
-        Some(_) | None => Arc::new(AuditFile::new(settings.admin.audit_file.clone())),
+        Some(delivery) => Arc::new(StoredAudit::new(delivery.store())),
+        None => Arc::new(AuditFile::new(settings.admin.audit_file.clone())),
     }
 }
 

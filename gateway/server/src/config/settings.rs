@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_delivery::Delivery;
-use kyc_events::Intake;
 use kyc_plugin_api::HttpClients;
 use kyc_tenants::WatchSettings;
 
@@ -44,10 +43,8 @@ pub(crate) struct Settings {
     pub(crate) tenants: TenantSource,
     /// What plugins do beside requests.
     pub(crate) offers: Offers,
-    /// The store and what delivers from it, unless nothing is stored.
+    /// What delivers stored events, with their store; none where no route takes notifications, or they are not stored.
     pub(crate) delivery: Option<Arc<Delivery>>,
-    /// Whether a route takes notifications.
-    pub(crate) delivers: bool,
     /// For the summary of `check`: each route's name and plugins.
     pub(crate) summary: Vec<String>,
     /// Each listener, and whose address counts there.
@@ -104,8 +101,9 @@ impl Settings {
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
         let events = (&raw.events, raw.delivery, raw.portal);
-        let delivery = events::offer(events, folder, build_context, problems);
+        let stored = events::offer(events, folder, build_context, problems);
         let routes = routes::check(raw.routes, folder, registry, build_context, &reach, problems);
+        let delivery = events::used(stored, build_context);
         let (routes, offers) = routes?;
         let tenants = tenants?;
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
@@ -126,7 +124,6 @@ impl Settings {
             tenants_max_age,
             tenants,
             offers,
-            delivers: build_context.services.is_taken::<dyn Intake>(),
             delivery,
             summary,
             listening,

@@ -99,8 +99,10 @@ fn with_store(
         Ok(settings) => settings,
         Err(problems) => return terminal::fail(&problems),
     };
-    let Some(delivery) = settings.delivery.as_ref().filter(|_| settings.delivers) else {
-        return terminal::fail(&"this configuration stores no events: it has no route with the plugin `webhook`, or delivery.mode is \"direct\"");
+    let Some(delivery) = &settings.delivery else {
+        return terminal::fail(
+            &"this configuration stores no events: it has no route with the plugin `webhook`, or delivery.mode is \"direct\"",
+        );
     };
     let mut out = terminal::JsonLines::new(io::BufWriter::new(io::stdout()));
     let done = work(&settings, delivery.store(), &mut out);
