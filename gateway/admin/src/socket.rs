@@ -80,7 +80,7 @@ impl UnpublishedSocket {
 
 impl fmt::Debug for AdminSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AtSocket").finish_non_exhaustive()
+        f.debug_struct("AdminSocket").finish_non_exhaustive()
     }
 }
 

@@ -89,7 +89,7 @@ impl<A> ListenerService<A> {
 
 impl<A> fmt::Debug for ListenerService<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("ListenerService").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

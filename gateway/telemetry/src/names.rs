@@ -1,6 +1,6 @@
 //! The names of all metrics, in one list.
 //!
-//! Prometheus conventions: `gateway_<noun>_<unit>[_total]`, base units. Plugins take theirs from here too;
+//! Prometheus conventions: `kyc_gateway_<noun>_<unit>[_total]`, base units. Plugins take theirs from here too;
 //! a third party's plugin brings its own under its own prefix.
 
 /// Requests by route, tenant and status class.

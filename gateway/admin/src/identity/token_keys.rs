@@ -13,7 +13,7 @@ pub struct OperatorTokenKeys(pub Vec<Arc<Keys>>);
 
 impl fmt::Debug for OperatorTokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OperatorKeys").finish_non_exhaustive()
+        f.debug_struct("OperatorTokenKeys").finish_non_exhaustive()
     }
 }
 

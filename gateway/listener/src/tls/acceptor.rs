@@ -69,7 +69,7 @@ pub(super) fn acceptor(
 
 impl fmt::Debug for ReloadableTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificates").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("ReloadableTls").field("listener", &self.listener).finish_non_exhaustive()
     }
 }
 

@@ -64,7 +64,7 @@ enum CheckResult {
 
 impl fmt::Debug for CertificateReload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Renewal").field("every", &self.every).finish_non_exhaustive()
+        f.debug_struct("CertificateReload").field("every", &self.every).finish_non_exhaustive()
     }
 }
 
