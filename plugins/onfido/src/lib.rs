@@ -28,8 +28,8 @@ mod plugin;
 mod policy;
 #[cfg(test)]
 mod spellings;
-mod version;
 mod splice;
+mod version;
 
 use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
