@@ -19,6 +19,11 @@ pub use api::answers::INTENT;
 pub use api::audit_messages::{AuditRecord, AuditRecords, ListAuditRecords};
 pub use api::audit_pages::{AuditPages, OUTCOMES};
 pub use api::dispatch::{Dispatcher, Services};
+pub use api::event_messages::{
+    ChangeReport, DiscardEvents, DispatcherEntry, EventDetails, EventEntry, EventList, EventSelection,
+    EventSummary, HoldEntry, ListEvents, ListUndelivered, ReassignEvents, RekeyEvents, ReplayEvents,
+    ShowEvent, SummarizeEvents, TenantEvents, TenantHold, TryEntry, UndeliveredEntry, UndeliveredList,
+};
 pub use api::reason::{REASON, Reason, ReasonError};
 pub use api::request::{ApiRequest, ErrorAnswer, Parameters};
 pub use api::stored_events::{EventPages, event_filter, export};

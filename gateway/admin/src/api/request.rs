@@ -14,8 +14,13 @@ pub trait ApiRequest {
     /// What a gateway answers with a status of success.
     type Answer: Serialize + DeserializeOwned;
 
-    /// The path, from the root of an admin listener.
+    /// The path, from the root of an admin listener; a part in braces is a placeholder.
     const PATH: &'static str;
+
+    /// The path of this request.
+    fn path(&self) -> String {
+        Self::PATH.to_owned()
+    }
 
     /// The parameters that are set.
     fn parameters(&self) -> Parameters;

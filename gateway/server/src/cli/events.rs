@@ -3,16 +3,17 @@
 mod offline;
 mod tables;
 
-use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use kyc_admin::Parameters;
-use serde_json::Value;
+use kyc_admin::{
+    ApiRequest, ChangeReport, DiscardEvents, EventSelection, ListEvents, ListUndelivered, ReassignEvents,
+    RekeyEvents, ReplayEvents, ShowEvent, SummarizeEvents,
+};
 
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::offline::{Command, backup, export_of, offline, verify};
-use crate::cli::events::tables::{by_age, changed, summary, word};
+use crate::cli::events::tables::{by_age, changed, details, newest, summary};
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::plugins::build_context::BuildContext;
@@ -168,31 +169,33 @@ impl Events {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
         match self {
             Self::List { target, filter, oldest, after, limit } => {
-                let mut parameters = filter.parameters();
-                parameters.push(("limit", limit.to_string()));
+                let (selection, limit) = (filter.selection(), Some(usize::from(limit)));
                 if oldest {
-                    parameters.push(("oldest", "true".to_owned()));
+                    target.send(None, &ListUndelivered { selection, limit, after }, by_age)
+                } else {
+                    target.send(None, &ListEvents { selection, limit }, newest)
                 }
-                parameters.extend(after.map(|cursor| ("after", cursor)));
-                target.send_untyped(None, "/events", &parameters, if oldest { by_age } else { table })
             }
-            Self::Summary { target } => target.send_untyped(None, "/events/summary", &Vec::new(), summary),
-            Self::Show { target, uid } => {
-                target.send_untyped(None, &format!("/events/{uid}"), &Vec::new(), details)
-            }
-            Self::Replay { change, rate } => change.ask("/events/replay", vec![("rate", rate.to_string())]),
-            Self::Reassign { change, to } => {
-                let reason = change.why.text().to_owned();
-                change.ask("/events/reassign", vec![("to", to), ("reason", reason)])
-            }
+            Self::Summary { target } => target.send(None, &SummarizeEvents, summary),
+            Self::Show { target, uid } => target.send(None, &ShowEvent { uid }, details),
+            Self::Replay { change, rate } => change.ask(|selection, dry_run, _| {
+                let rate = Some(usize::from(rate));
+                ReplayEvents { selection, dry_run, rate }
+            }),
+            Self::Reassign { change, to } => change.ask(|selection, dry_run, why| {
+                let reason = why.text().to_owned();
+                ReassignEvents { selection, dry_run, to, reason }
+            }),
             Self::Rekey { target, why, dry_run } => {
-                let parameters = vec![("dry_run", dry_run.to_string())];
-                target.send_untyped(Some(&why), "/events/rekey", &parameters, changed)
+                target.send(Some(&why), &RekeyEvents { dry_run }, changed)
             }
-            Self::Discard { change } => change.ask("/events/discard", Vec::new()),
+            Self::Discard { change } => {
+                change.ask(|selection, dry_run, _| DiscardEvents { selection, dry_run })
+            }
             Self::Export { file, filter, why } => {
-                let parameters = filter.parameters();
-                match export_of(&parameters) {
+                let selection = filter.selection();
+                let parameters = selection.parameters();
+                match export_of(selection) {
                     Ok(export) => offline(&file, registry, build_context, (&export, &why), &parameters),
                     Err(reason) => terminal::fail(&reason),
                 }
@@ -210,70 +213,20 @@ impl Events {
 // === impl Change ===
 
 impl Change {
-    fn ask(self, path: &str, more: Parameters) -> ExitCode {
-        let mut parameters = self.filter.parameters();
-        parameters.push(("dry_run", self.dry_run.to_string()));
-        parameters.extend(more);
-        self.target.send_untyped(Some(&self.why), path, &parameters, changed)
+    fn ask<R: ApiRequest<Answer = ChangeReport>>(
+        self,
+        request: impl FnOnce(EventSelection, bool, &Why) -> R,
+    ) -> ExitCode {
+        let request = request(self.filter.selection(), self.dry_run, &self.why);
+        self.target.send(Some(&self.why), &request, changed)
     }
 }
 
 // === impl Filter ===
 
 impl Filter {
-    fn parameters(self) -> Parameters {
-        let fields = [
-            ("tenant", self.tenant),
-            ("state", self.state),
-            ("kind", self.kind),
-            ("resource", self.resource),
-            ("since", self.since),
-            ("until", self.until),
-            ("for", self.died_of),
-            ("uid", self.uid),
-        ];
-        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    fn selection(self) -> EventSelection {
+        let Self { tenant, state, kind, resource, since, until, died_of, uid } = self;
+        EventSelection { tenant, state, kind, resource, since, until, reason: died_of, uid }
     }
-}
-
-fn table(answer: &Value) -> String {
-    let events = answer["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut text = line(["RECEIVED", "UID", "TENANT", "KIND", "STATE", "TRIES"]);
-    for event in events {
-        let tries = event["attempts"].to_string();
-        let state = match event["reason"].as_str() {
-            Some(reason) => format!("{} ({reason})", word(&event["state"])),
-            None => word(&event["state"]).to_owned(),
-        };
-        let fields = ["received", "uid", "tenant", "kind"].map(|field| word(&event[field]));
-        let [received, uid, tenant, kind] = fields;
-        text.push_str(&line([received, uid, tenant, kind, &state, &tries]));
-    }
-    if answer["more"] == true {
-        text.push_str("… and more: narrow the filter, or raise --limit\n");
-    }
-    text
-}
-
-fn details(event: &Value) -> String {
-    let mut text = String::new();
-    for (name, value) in event.as_object().into_iter().flatten() {
-        if name != "tries" && !value.is_null() {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            // Writing into a string does not fail.
-            let _ = writeln!(text, "{name:<12}{shown}");
-        }
-    }
-    for attempt in event["tries"].as_array().into_iter().flatten() {
-        let status = attempt["status"].as_u64().map_or_else(|| "-".to_owned(), |status| status.to_string());
-        let error = attempt["error"].as_str().unwrap_or("delivered");
-        let (at, took) = (word(&attempt["at"]), &attempt["took_ms"]);
-        let _ = writeln!(text, "  {at}  {took:>6} ms  {status:>3}  {error}");
-    }
-    text
-}
-
-fn line(fields: [&str; 6]) -> String {
-    let [received, uid, tenant, kind, state, tries] = fields;
-    format!("{received:<26}{uid:<38}{tenant:<20}{kind:<22}{state:<20}{tries}\n")
 }

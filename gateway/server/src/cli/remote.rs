@@ -64,23 +64,12 @@ impl Target {
         text: fn(&R::Answer) -> String,
         is_success: fn(&R::Answer) -> bool,
     ) -> ExitCode {
-        self.print(why, R::PATH, &request.parameters(), |answer| {
+        self.print(why, &request.path(), &request.parameters(), |answer| {
             let answer: R::Answer = serde_json::from_value(answer).map_err(|error| {
                 format!("{} answered what this command cannot read: {error}", self.place())
             })?;
             Ok((text(&answer), is_success(&answer)))
         })
-    }
-
-    /// The same for a request that has no type yet.
-    pub(crate) fn send_untyped(
-        &self,
-        why: Option<&Why>,
-        path: &str,
-        parameters: &Parameters,
-        text: fn(&Value) -> String,
-    ) -> ExitCode {
-        self.print(why, path, parameters, |answer| Ok((text(&answer), true)))
     }
 
     /// `read` gives the text of an answer, and whether that means success.

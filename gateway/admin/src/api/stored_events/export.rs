@@ -5,9 +5,28 @@ use std::io::Write;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kyc_events::{EventStore, Filter, Keyring, Record, Sealed};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::shown::{attempt, event};
+use crate::api::event_messages::{EventEntry, TryEntry};
+
+/// An event with what is sealed of it.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    event: EventEntry,
+    body: Value,
+    tries: Vec<Try>,
+}
+
+/// A try with what the portal said.
+#[derive(Serialize)]
+struct Try {
+    #[serde(flatten)]
+    entry: TryEntry,
+    answer: Value,
+}
 
 /// Writes each event that fits as one line of JSON, with its body and what the portal said.
 ///
@@ -24,6 +43,7 @@ pub async fn export(store: &EventStore, filter: &Filter, out: &mut (dyn Write + 
         for record in &records {
             let (line, own) = line(&keyring, record);
             closed += own;
+            let line = serde_json::to_string(&line).map_err(|error| error.to_string())?;
             writeln!(out, "{line}").map_err(|error| error.to_string())?;
         }
     }
@@ -36,7 +56,7 @@ pub async fn export(store: &EventStore, filter: &Filter, out: &mut (dyn Write + 
 }
 
 /// An event with what is sealed of it, and how much of that could not be opened.
-fn line(keyring: &Keyring, record: &Record) -> (Value, usize) {
+fn line(keyring: &Keyring, record: &Record) -> (Line, usize) {
     let listed = &record.listed;
     let mut closed = 0;
     let mut opened = |bytes: Option<Vec<u8>>| match bytes.map(String::from_utf8) {
@@ -49,25 +69,16 @@ fn line(keyring: &Keyring, record: &Record) -> (Value, usize) {
         }
     };
     let answer = |sealed: &Sealed| keyring.open_answer(listed.uid, &record.owner, sealed).ok();
-    let tries: Vec<Value> = record
+    let tries = record
         .tries
         .iter()
         .map(|one| {
-            let mut shown = attempt(one);
             let said = one.answer.as_ref().map(|sealed| opened(answer(sealed)));
-            if let Some(members) = shown.as_object_mut() {
-                members.insert("answer".to_owned(), said.unwrap_or_default());
-            }
-            shown
+            Try { entry: attempt(one), answer: said.unwrap_or_default() }
         })
         .collect();
     let body = opened(keyring.open(listed.uid, &record.owner, &record.body).ok());
-    let mut value = event(listed);
-    if let Some(members) = value.as_object_mut() {
-        members.insert("body".to_owned(), body);
-        members.insert("tries".to_owned(), tries.into());
-    }
-    (value, closed)
+    (Line { event: event(listed), body, tries }, closed)
 }
 
 /// Events that are read at a time.

@@ -1,17 +1,19 @@
 //! The paths below `/events`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode};
 use kyc_delivery::Delivery;
 use kyc_events::{Change, DISCARDED, EventStore, Filter, Progress, State, now};
 use kyc_plugin_api::{AdminPages, Changed};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::parameters::{Refusal, away, filter, flag, number, parameters};
+use super::parameters::{Refusal, away, bad, filter};
+use crate::api::answers::{error_answer, json_answer};
+use crate::api::event_messages::{ChangeReport, DiscardEvents, EventSelection, Query, ReplayEvents};
 
 /// The pages of stored events.
 #[derive(Debug)]
@@ -39,18 +41,10 @@ impl AdminPages for EventPages {
     }
 
     async fn answer(&self, method: &Method, path: &str, query: &str) -> Response<Vec<u8>> {
-        let (status, value) = match self.operate(method, path, query).await {
-            Ok(value) => (StatusCode::OK, value),
-            Err((status, reason)) => (status, json!({ "error": reason })),
-        };
-        let changed = value.get("changed").and_then(Value::as_u64).map(Changed);
-        let mut response = Response::new(format!("{value}\n").into_bytes());
-        *response.status_mut() = status;
-        changed.and_then(|changed| response.extensions_mut().insert(changed));
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-        response
+        match self.operate(method, path, Query::parse(query)).await {
+            Ok(response) => response,
+            Err((status, reason)) => error_answer(status, &reason),
+        }
     }
 
     fn describe(&self) -> Value {
@@ -59,42 +53,51 @@ impl AdminPages for EventPages {
 }
 
 impl EventPages {
-    async fn operate(&self, method: &Method, path: &str, query: &str) -> Result<Value, Refusal> {
-        let mut query = parameters(query);
-        let answer = match (method.as_str(), path) {
-            ("GET", "") => {
-                let limit = number(&mut query, "limit")?.unwrap_or(DEFAULT_LIMIT).min(LARGEST_LIMIT);
-                match flag(&mut query, "oldest")? {
-                    true => self.oldest(&mut query, limit).await,
-                    false => self.list(filter(&mut query)?, limit).await,
-                }
+    async fn operate(
+        &self,
+        method: &Method,
+        path: &str,
+        mut query: Query,
+    ) -> Result<Response<Vec<u8>>, Refusal> {
+        match (method.as_str(), path) {
+            ("GET", "") => match query.flag("oldest").map_err(bad)? {
+                true => self.oldest(query.read().map_err(bad)?).await.map(|list| shown(&list)),
+                false => self.list(query.read().map_err(bad)?).await.map(|list| shown(&list)),
+            },
+            ("GET", "/summary") => {
+                query.end().map_err(bad)?;
+                self.summary().await.map(|summary| shown(&summary))
             }
-            ("GET", "/summary") => self.summary().await,
             ("POST", "/replay") => {
-                let rate = number(&mut query, "rate")?.unwrap_or(DEFAULT_RATE).max(1);
-                let per_second = i64::try_from(rate).unwrap_or(i64::MAX);
+                let ReplayEvents { selection, dry_run, rate } = query.read().map_err(bad)?;
+                let per_second = i64::try_from(rate.unwrap_or(DEFAULT_RATE).max(1)).unwrap_or(i64::MAX);
                 let now = now();
                 let change = |filter, progress| Change::Replay { filter, now, per_second, progress };
-                self.change("replay", Reads::Bodies, &mut query, change).await
+                let report = self.change("replay", Reads::Bodies, (selection, dry_run), change).await;
+                report.map(|report| changed(&report))
             }
             ("POST", "/discard") => {
+                let DiscardEvents { selection, dry_run } = query.read().map_err(bad)?;
                 let now = now();
                 let change = |filter, progress| Change::Discard { filter, now, progress };
-                self.change("discard", Reads::Nothing, &mut query, change).await
+                let report = self.change("discard", Reads::Nothing, (selection, dry_run), change).await;
+                report.map(|report| changed(&report))
             }
-            ("POST", "/rekey") => self.rekey(&mut query).await,
-            ("POST", "/reassign") => self.reassign(&mut query).await,
-            ("GET", path) => match path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok()) {
-                Some(uid) => self.show(uid).await,
-                None => {
-                    Err((StatusCode::NOT_FOUND, "an event has an id such as events list shows".to_owned()))
-                }
-            },
-            _ => Err((StatusCode::METHOD_NOT_ALLOWED, "GET to look, POST to change".to_owned())),
-        };
-        match query.keys().next() {
-            Some(key) => Err((StatusCode::BAD_REQUEST, format!("`{key}` is no parameter of this"))),
-            None => answer,
+            ("POST", "/rekey") => self.rekey(query.read().map_err(bad)?).await.map(|report| changed(&report)),
+            ("POST", "/reassign") => {
+                self.reassign(query.read().map_err(bad)?).await.map(|report| changed(&report))
+            }
+            ("GET", path) => {
+                query.end().map_err(bad)?;
+                let uid = path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok());
+                let no_id = "an event has an id such as events list shows";
+                let uid = uid.ok_or_else(|| (StatusCode::NOT_FOUND, no_id.to_owned()))?;
+                self.show(uid).await.map(|details| shown(&details))
+            }
+            _ => {
+                query.end().map_err(bad)?;
+                Err((StatusCode::METHOD_NOT_ALLOWED, "GET to look, POST to change".to_owned()))
+            }
         }
     }
 
@@ -103,11 +106,10 @@ impl EventPages {
         &self,
         action: &'static str,
         reads: Reads,
-        query: &mut BTreeMap<String, String>,
+        (selection, dry_run): (EventSelection, bool),
         change: impl Fn(Filter, Progress) -> Change,
-    ) -> Result<Value, Refusal> {
-        let dry_run = flag(query, "dry_run")?;
-        let mut filter = filter(query)?;
+    ) -> Result<ChangeReport, Refusal> {
+        let mut filter = filter(selection)?;
         if filter == Filter::default() {
             return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
         }
@@ -118,10 +120,6 @@ impl EventPages {
         if filter.state.is_none() && filter.uid.is_none() {
             let reason = "say which state they are in, or one uid: delivered events are sent again, too";
             return Err((StatusCode::BAD_REQUEST, reason.to_owned()));
-        }
-        if !query.is_empty() {
-            // A misspelt filter must not mean more events than were meant.
-            return Ok(Value::Null);
         }
         // What comes in from now on was not meant.
         filter.until = Some(filter.until.map_or(now(), |until| until.min(now())));
@@ -135,23 +133,19 @@ impl EventPages {
         };
         if dry_run {
             let events = self.store().reader().await.count(&filter).await.map_err(|error| away(&error))?;
-            return Ok(json!({ "would_change": events, "unknown_key": unknown_key }));
+            return Ok(ChangeReport::Planned { would_change: events, unknown_key });
         }
         let pages = self.store().inbox().change_all(|progress| change(filter.clone(), progress));
         let events = pages.await.map_err(|error| away(&error))?.changed;
         let (tenant, state) = (filter.tenant.as_deref(), filter.state.map(State::name));
         let uid = filter.uid.map(|uid| uid.to_string());
         tracing::info!(action, tenant, state, uid, events, "events changed by an operator");
-        let mut answer = json!({ "changed": events, "unknown_key": unknown_key });
-        if action == "replay"
-            && events > 0
-            && let Some(members) = answer.as_object_mut()
-        {
-            let held = self.ask_now(&filter).await.map_err(|error| away(&error))?;
-            members.insert("held".to_owned(), held);
-        }
+        let held = match action {
+            "replay" if events > 0 => Some(self.ask_now(&filter).await.map_err(|error| away(&error))?),
+            _ => None,
+        };
         self.store().inbox().wake();
-        Ok(answer)
+        Ok(ChangeReport::Made { changed: events, unknown_key, held })
     }
 
     /// Leaves out what cannot be opened, and says how many events that are; one that was named is refused.
@@ -169,6 +163,21 @@ impl EventPages {
     }
 }
 
+fn shown(answer: &impl Serialize) -> Response<Vec<u8>> {
+    json_answer(StatusCode::OK, answer)
+}
+
+/// The answer to a change; the number of events goes into its audit record.
+fn changed(report: &ChangeReport) -> Response<Vec<u8>> {
+    let mut response = shown(report);
+    if let ChangeReport::Made { changed, .. } = report
+        && let Ok(count) = u64::try_from(*changed)
+    {
+        response.extensions_mut().insert(Changed(count));
+    }
+    response
+}
+
 /// What a change needs of the events.
 #[derive(Clone, Copy)]
 enum Reads {
@@ -177,8 +186,6 @@ enum Reads {
     Nothing,
 }
 
-const DEFAULT_LIMIT: usize = 50;
-const LARGEST_LIMIT: usize = 1000;
 /// Replayed events that become due in a second.
 const DEFAULT_RATE: usize = 100;
 const OPENAPI: &str = include_str!("events.openapi.json");

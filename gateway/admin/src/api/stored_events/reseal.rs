@@ -1,15 +1,13 @@
 //! Stored events, sealed anew: with the current key, or for another customer.
 
-use std::collections::BTreeMap;
-
 use http::StatusCode;
 use kyc_events::{
     Binding, Change, Customer, Effect, Filter, Keyring, Owner, Record, Reseal, Sealed, State, StoreError, now,
 };
-use serde_json::{Value, json};
 
 use super::pages::EventPages;
-use super::parameters::{Refusal, away, filter, flag};
+use super::parameters::{Refusal, away, filter};
+use crate::api::event_messages::{ChangeReport, ReassignEvents, RekeyEvents};
 
 /// What becomes of an event.
 struct Anew {
@@ -20,19 +18,15 @@ struct Anew {
 
 impl EventPages {
     /// Seals all events with the current key that are sealed with a previous one, so that the previous one can go.
-    pub(super) async fn rekey(&self, query: &mut BTreeMap<String, String>) -> Result<Value, Refusal> {
-        let is_dry = flag(query, "dry_run")?;
-        if !query.is_empty() {
-            return Ok(Value::Null);
-        }
+    pub(super) async fn rekey(&self, request: RekeyEvents) -> Result<ChangeReport, Refusal> {
         let keys = self.store().keyring().map_err(|error| away(&error))?.key_ids();
         let current = keys.iter().take(1).copied().collect();
         let unknown = Filter { not_under: Some(keys.clone()), ..Filter::default() };
-        let unknown = self.store().reader().await.count(&unknown).await.map_err(|error| away(&error))?;
+        let unknown_key = self.store().reader().await.count(&unknown).await.map_err(|error| away(&error))?;
         let old = Filter { under: Some(keys), not_under: Some(current), ..Filter::default() };
-        if is_dry {
+        if request.dry_run {
             let events = self.store().reader().await.count(&old).await.map_err(|error| away(&error))?;
-            return Ok(json!({ "would_change": events, "unknown_key": unknown }));
+            return Ok(ChangeReport::Planned { would_change: events, unknown_key });
         }
         let anew = |record: &Record| {
             let mut owner = record.owner.clone();
@@ -43,25 +37,25 @@ impl EventPages {
         };
         let changed = self.reseal(&old, anew).await?;
         tracing::info!(action = "rekey", events = changed, "events changed by an operator");
-        Ok(json!({ "changed": changed, "unknown_key": unknown }))
+        Ok(ChangeReport::Made { changed, unknown_key, held: None })
     }
 
     /// Gives events that are not delivered to the customer of another entry of the tenant document.
-    pub(super) async fn reassign(&self, query: &mut BTreeMap<String, String>) -> Result<Value, Refusal> {
+    pub(super) async fn reassign(&self, request: ReassignEvents) -> Result<ChangeReport, Refusal> {
         let bad = |text: &str| (StatusCode::BAD_REQUEST, text.to_owned());
-        let to = query.remove("to").ok_or_else(|| bad("say to which tenant: to is missing"))?;
-        let reason = query.remove("reason").filter(|reason| !reason.trim().is_empty());
-        let reason = reason.ok_or_else(|| bad("say why: reason is missing"))?;
+        let ReassignEvents { selection, dry_run, to, reason } = request;
+        if to.is_empty() {
+            return Err(bad("say to which tenant: to is missing"));
+        }
+        if reason.trim().is_empty() {
+            return Err(bad("say why: reason is missing"));
+        }
         if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
             return Err(bad("reason is one line of at most 500 characters"));
         }
-        let is_dry = flag(query, "dry_run")?;
-        let mut filter = filter(query)?;
+        let mut filter = filter(selection)?;
         if filter.tenant.is_none() && filter.uid.is_none() {
             return Err(bad("say whose events: tenant or uid is missing"));
-        }
-        if !query.is_empty() {
-            return Ok(Value::Null);
         }
         let tenants = self.delivery.tenants().ok_or_else(|| away(&StoreError::Away))?;
         let tenant = tenants.by_name(&to).ok_or_else(|| bad("to names no tenant of the document"))?;
@@ -70,10 +64,10 @@ impl EventPages {
         if filter.state == Some(State::Delivered) {
             return Err(bad("a delivered event stays where it is"));
         }
-        let unknown = self.without_unknown_keys(&mut filter).await?;
-        if is_dry {
+        let unknown_key = self.without_unknown_keys(&mut filter).await?;
+        if dry_run {
             let events = self.store().reader().await.count(&filter).await.map_err(|error| away(&error))?;
-            return Ok(json!({ "would_change": events, "unknown_key": unknown }));
+            return Ok(ChangeReport::Planned { would_change: events, unknown_key });
         }
         let customer = Customer::of(tenant);
         let note = format!("reassigned to {to}: {reason}");
@@ -93,15 +87,11 @@ impl EventPages {
             "events changed by an operator"
         );
         self.store().inbox().wake();
-        Ok(json!({ "changed": changed, "unknown_key": unknown }))
+        Ok(ChangeReport::Made { changed, unknown_key, held: None })
     }
 
     /// Seals the events of a filter anew, some at a time, and says how many.
-    async fn reseal(
-        &self,
-        filter: &Filter,
-        anew: impl Fn(&Record) -> Option<Anew>,
-    ) -> Result<usize, Refusal> {
+    async fn reseal(&self, filter: &Filter, anew: impl Fn(&Record) -> Option<Anew>) -> Result<i64, Refusal> {
         let keyring = self.store().keyring().map_err(|error| away(&error))?;
         let (mut after, mut changed) = (0, 0);
         loop {
@@ -111,7 +101,7 @@ impl EventPages {
             after = last.id;
             let resealed: Vec<Reseal> =
                 page.iter().filter_map(|record| sealed_anew(keyring, record, anew(record)?)).collect();
-            let events = resealed.len();
+            let events = i64::try_from(resealed.len()).unwrap_or(i64::MAX);
             let done =
                 self.store().inbox().change(Change::Reseal(resealed)).await.map_err(|error| away(&error))?;
             changed += if done == Effect::Done { events } else { 0 };

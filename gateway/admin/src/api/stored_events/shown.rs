@@ -4,34 +4,35 @@ use std::time::{Duration, SystemTime};
 
 use kyc_events::{Attempt, Failure, Listed, Millis, State};
 use kyc_model::Correlation;
-use serde_json::{Value, json};
+
+use crate::api::event_messages::{EventEntry, TryEntry};
 
 /// A try as operators see it: without what the portal said.
-pub(super) fn attempt(attempt: &Attempt) -> Value {
-    json!({
-        "at": time(attempt.at),
-        "took_ms": attempt.took_ms,
-        "status": attempt.status,
-        "error": attempt.error,
-        "class": attempt.failure.map(Failure::name),
-    })
+pub(super) fn attempt(attempt: &Attempt) -> TryEntry {
+    TryEntry {
+        at: time(attempt.at),
+        took_ms: attempt.took_ms,
+        status: attempt.status,
+        error: attempt.error.clone(),
+        class: attempt.failure.map(|failure| Failure::name(failure).to_owned()),
+    }
 }
 
 /// An event.
-pub(super) fn event(listed: &Listed) -> Value {
-    json!({
-        "uid": listed.uid.to_string(),
-        "tenant": listed.tenant,
-        "kind": listed.kind,
-        "resource": listed.resource,
-        "state": listed.state.name(),
-        "reason": listed.reason,
-        "attempts": listed.attempts,
-        "received": time(listed.received),
-        "due": (listed.state == State::Waiting).then(|| time(listed.due)),
-        "done": listed.done.map(time),
-        "request_id": Correlation::parse(&listed.trace).request_id,
-    })
+pub(super) fn event(listed: &Listed) -> EventEntry {
+    EventEntry {
+        uid: listed.uid.to_string(),
+        tenant: listed.tenant.clone(),
+        kind: listed.kind.clone(),
+        resource: listed.resource.clone(),
+        state: listed.state.name().to_owned(),
+        reason: listed.reason.clone(),
+        attempts: listed.attempts,
+        received: time(listed.received),
+        due: (listed.state == State::Waiting).then(|| time(listed.due)),
+        done: listed.done.map(time),
+        request_id: Correlation::parse(&listed.trace).request_id,
+    }
 }
 
 /// A time as text (RFC 3339).

@@ -1,15 +1,15 @@
 //! How the events of each tenant stand, and what holds them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use kyc_delivery::{Cause, Delivery, Hold, Liveness};
 use kyc_events::{Directory, Filter, Parked, Reader, Recipient, Standing, StoreError, now};
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::pages::EventPages;
 use super::parameters::{Refusal, away};
 use super::shown::time;
+use crate::api::event_messages::{DispatcherEntry, EventSummary, HoldEntry, TenantEvents, TenantHold};
 
 /// Finds on whose lane the events under a name are.
 struct Lanes {
@@ -27,7 +27,7 @@ enum Waits {
 
 impl EventPages {
     /// Counts the events of each tenant, and says since when the oldest waits, when the next one is due, and what holds them.
-    pub(super) async fn summary(&self) -> Result<Value, Refusal> {
+    pub(super) async fn summary(&self) -> Result<EventSummary, Refusal> {
         let (lanes, mut reader) = (Lanes::new(&self.delivery), self.store().reader().await);
         let standing = reader.standing().await.map_err(|error| away(&error))?;
         let parked = reader.parked().await.map_err(|error| away(&error))?;
@@ -39,7 +39,7 @@ impl EventPages {
             };
             tenants.push(shown(tenant, &parked, waits.as_ref()));
         }
-        Ok(json!({ "dispatcher": self.dispatcher(), "tenants": tenants }))
+        Ok(EventSummary { dispatcher: self.dispatcher(), tenants })
     }
 
     /// What holds the waiting events under a name, as far as this gateway knows.
@@ -56,7 +56,7 @@ impl EventPages {
     }
 
     /// Says what holds replayed events, and has their portals asked at once, unless they have asked for time themselves.
-    pub(super) async fn ask_now(&self, replayed: &Filter) -> Result<Value, StoreError> {
+    pub(super) async fn ask_now(&self, replayed: &Filter) -> Result<Vec<TenantHold>, StoreError> {
         let (lanes, mut reader) = (Lanes::new(&self.delivery), self.store().reader().await);
         let names: BTreeSet<String> = match (&replayed.tenant, replayed.uid) {
             (Some(tenant), _) => BTreeSet::from([tenant.clone()]),
@@ -69,25 +69,20 @@ impl EventPages {
         let mut holds = Vec::new();
         for name in names {
             let Some(waits) = self.waits(&lanes, &mut **reader, &name).await? else { continue };
-            let mut shown = held(&waits);
-            let mut asked = false;
+            let (hold, mut asked_now) = (held(&waits), false);
             if let Waits::Held(lane, hold) = waits
                 && hold.cause != Cause::RetryAfter
             {
                 self.delivery.status().want(lane);
-                asked = true;
+                asked_now = true;
             }
-            if let Some(members) = shown.as_object_mut() {
-                members.insert("tenant".to_owned(), name.into());
-                members.insert("asked_now".to_owned(), asked.into());
-            }
-            holds.push(shown);
+            holds.push(TenantHold { hold, tenant: name, asked_now });
         }
-        Ok(holds.into())
+        Ok(holds)
     }
 
     /// Whether this process delivers.
-    fn dispatcher(&self) -> Value {
+    fn dispatcher(&self) -> DispatcherEntry {
         let beat = self.delivery.status().heartbeat();
         let (state, reason) = match (beat, self.delivery.status().unreadable()) {
             (_, Some(error)) => ("held", Some(format!("the store cannot be read: {error}"))),
@@ -100,7 +95,7 @@ impl EventPages {
             }
             (Some((_, Liveness::Live)), None) => ("running", None),
         };
-        json!({ "state": state, "reason": reason, "heartbeat": beat.map(|(at, _)| time(at)) })
+        DispatcherEntry { state: state.to_owned(), reason, heartbeat: beat.map(|(at, _)| time(at)) }
     }
 }
 
@@ -128,41 +123,42 @@ impl Lanes {
     }
 }
 
-fn shown(tenant: &Standing, parked: &[Parked], waits: Option<&Waits>) -> Value {
-    let reasons: BTreeMap<&str, i64> = parked
+fn shown(tenant: &Standing, parked: &[Parked], waits: Option<&Waits>) -> TenantEvents {
+    let parked_for = parked
         .iter()
         .filter(|parked| parked.tenant == tenant.tenant)
-        .map(|parked| (parked.reason.as_str(), parked.events))
+        .map(|parked| (parked.reason.clone(), parked.events))
         .collect();
-    json!({
-        "tenant": tenant.tenant,
-        "waiting": tenant.waiting,
-        "parked": tenant.parked,
-        "dead": tenant.dead,
-        "delivered": tenant.delivered,
-        "oldest_age_s": tenant.oldest_age.map(|age| age / 1000),
-        "next_due": tenant.next_due.map(time),
-        "held": waits.map(held),
-        "parked_for": reasons,
-    })
+    TenantEvents {
+        tenant: tenant.tenant.clone(),
+        waiting: tenant.waiting,
+        parked: tenant.parked,
+        dead: tenant.dead,
+        delivered: tenant.delivered,
+        oldest_age_s: tenant.oldest_age.map(|age| age / 1000),
+        next_due: tenant.next_due.map(time),
+        held: waits.map(held),
+        parked_for,
+    }
 }
 
 /// What holds events, and until when.
-fn held(waits: &Waits) -> Value {
+fn held(waits: &Waits) -> HoldEntry {
     let hold = match waits {
         Waits::NotInDocument => {
-            return json!({ "reason": "not_in_document", "since": null, "until": null, "error": null });
+            return HoldEntry { reason: "not_in_document".to_owned(), ..HoldEntry::default() };
         }
         Waits::Held(_, hold) => hold,
     };
     let (clock, instant) = (now(), Instant::now());
     let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let until = hold.until.and_then(|until| until.checked_duration_since(instant));
-    json!({
-        "reason": hold.cause.name(),
-        "since": time(clock.saturating_sub(millis(instant.saturating_duration_since(hold.since)))),
+    let since = clock.saturating_sub(millis(instant.saturating_duration_since(hold.since)));
+    HoldEntry {
+        reason: hold.cause.name().to_owned(),
+        since: Some(time(since)),
         // Absent while the portal is being asked.
-        "until": until.map(|ahead| time(clock.saturating_add(millis(ahead)))),
-        "error": (!hold.error.is_empty()).then_some(hold.error.as_str()),
-    })
+        until: until.map(|ahead| time(clock.saturating_add(millis(ahead)))),
+        error: (!hold.error.is_empty()).then(|| hold.error.to_string()),
+    }
 }

@@ -4,14 +4,13 @@
 //! these commands; the records say who used them, and why. A backup is sealed like the store, and a verification shows
 //! nothing of an event: they need no record.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use http::StatusCode;
-use kyc_admin::{Attempt, Audit, OFFLINE_OPERATIONS, Parameters, Peer, event_filter, export};
+use kyc_admin::{Attempt, Audit, EventSelection, OFFLINE_OPERATIONS, Parameters, Peer, event_filter, export};
 use kyc_events::{AuditLog, EventStore, Filter};
 use serde_json::{Map, Value};
 
@@ -49,11 +48,9 @@ pub(super) fn offline(
     })
 }
 
-/// The filter of a command line's parameters.
-pub(super) fn export_of(parameters: &Parameters) -> Result<Command, String> {
-    let parameters: BTreeMap<String, String> =
-        parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Ok(Command::Export(Box::new(event_filter(parameters)?)))
+/// The export of the events that a command line selects.
+pub(super) fn export_of(selection: EventSelection) -> Result<Command, String> {
+    Ok(Command::Export(Box::new(event_filter(selection)?)))
 }
 
 /// Writes the whole store into a new file.

@@ -3,74 +3,125 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde_json::Value;
+use kyc_admin::{
+    ChangeReport, EventDetails, EventEntry, EventList, EventSummary, HoldEntry, TenantEvents, TenantHold,
+    TryEntry, UndeliveredList,
+};
+
+/// Events, the newest first.
+pub(super) fn newest(answer: &EventList) -> String {
+    let mut text = line(["RECEIVED", "UID", "TENANT", "KIND", "STATE", "TRIES"]);
+    for event in &answer.events {
+        let fields = [&event.received, &event.uid, &event.tenant, &event.kind].map(|text| word(text));
+        let [received, uid, tenant, kind] = fields;
+        text.push_str(&line([received, uid, tenant, kind, &state(event), &event.attempts.to_string()]));
+    }
+    if answer.more {
+        text.push_str("… and more: narrow the filter, or raise --limit\n");
+    }
+    text
+}
+
+/// One event, a line for each member that it has, and one for each try.
+pub(super) fn details(answer: &EventDetails) -> String {
+    let EventEntry { uid, tenant, kind, resource, state, reason, attempts, received, due, done, request_id } =
+        &answer.event;
+    let attempts = attempts.to_string();
+    let members = [
+        ("uid", Some(uid)),
+        ("tenant", Some(tenant)),
+        ("kind", Some(kind)),
+        ("resource", resource.as_ref()),
+        ("state", Some(state)),
+        ("reason", reason.as_ref()),
+        ("attempts", Some(&attempts)),
+        ("received", Some(received)),
+        ("due", due.as_ref()),
+        ("done", done.as_ref()),
+        ("request_id", Some(request_id)),
+    ];
+    let mut text = String::new();
+    for (name, value) in members.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        // Writing into a string does not fail.
+        let _ = writeln!(text, "{name:<12}{value}");
+    }
+    for TryEntry { at, took_ms, status, error, .. } in &answer.tries {
+        let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let error = error.as_deref().unwrap_or("delivered");
+        let _ = writeln!(text, "  {at}  {took_ms:>6} ms  {status:>3}  {error}");
+    }
+    text
+}
 
 /// Undelivered events, the oldest first.
-pub(super) fn by_age(answer: &Value) -> String {
+pub(super) fn by_age(answer: &UndeliveredList) -> String {
     let mut rows =
         vec![["AGE", "DUE", "TENANT", "RESOURCE", "KIND", "STATE", "TRIES", "UID"].map(str::to_owned)];
-    for event in answer["events"].as_array().into_iter().flatten() {
-        let state = match event["reason"].as_str() {
-            Some(reason) => format!("{} ({reason})", word(&event["state"])),
-            None => word(&event["state"]).to_owned(),
-        };
+    for undelivered in &answer.events {
+        let event = &undelivered.event;
+        let (due, resource) = (event.due.as_deref(), event.resource.as_deref());
+        let (due, resource) = (due.unwrap_or_default(), resource.unwrap_or_default());
         let [due, tenant, resource, kind, uid] =
-            ["due", "tenant", "resource", "kind", "uid"].map(|field| word(&event[field]).to_owned());
-        let tries = event["attempts"].to_string();
-        rows.push([age(&event["age_s"]), due, tenant, resource, kind, state, tries, uid]);
+            [due, &event.tenant, resource, &event.kind, &event.uid].map(|text| word(text).to_owned());
+        let (age, tries) = (age(Some(undelivered.age_s)), event.attempts.to_string());
+        rows.push([age, due, tenant, resource, kind, state(event), tries, uid]);
     }
     let mut text = columns(&rows);
-    if let Some(next) = answer["next"].as_str() {
+    if let Some(next) = &answer.next {
         text.push_str(&format!("… and more: --after {next}\n"));
     }
     text
 }
 
 /// The events of each tenant by state.
-pub(super) fn summary(answer: &Value) -> String {
+pub(super) fn summary(answer: &EventSummary) -> String {
     let names = ["TENANT", "WAITING", "PARKED", "DEAD", "DELIVERED", "OLDEST", "NEXT DUE", "HELD"];
     let mut rows = vec![names.map(str::to_owned)];
-    for tenant in answer["tenants"].as_array().into_iter().flatten() {
+    for tenant in &answer.tenants {
         let [waiting, parked, dead, delivered] =
-            ["waiting", "parked", "dead", "delivered"].map(|state| tenant[state].to_string());
-        let [name, due] = ["tenant", "next_due"].map(|field| word(&tenant[field]).to_owned());
-        rows.push([name, waiting, parked, dead, delivered, age(&tenant["oldest_age_s"]), due, holds(tenant)]);
+            [tenant.waiting, tenant.parked, tenant.dead, tenant.delivered].map(|count| count.to_string());
+        let name = word(&tenant.tenant).to_owned();
+        let due = tenant.next_due.clone().unwrap_or_else(|| "-".to_owned());
+        rows.push([name, waiting, parked, dead, delivered, age(tenant.oldest_age_s), due, holds(tenant)]);
     }
-    let dispatcher = &answer["dispatcher"];
-    let reason = dispatcher["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("deliveries: {}{reason}\n{}", word(&dispatcher["state"]), columns(&rows))
+    let dispatcher = &answer.dispatcher;
+    let reason = dispatcher.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("deliveries: {}{reason}\n{}", word(&dispatcher.state), columns(&rows))
 }
 
 /// Why a tenant's events are not delivered.
-fn holds(tenant: &Value) -> String {
-    let parked = tenant["parked_for"].as_object().into_iter().flatten();
-    let parked = parked.map(|(reason, events)| format!("{events} parked: {reason}"));
-    let all: Vec<String> = held(&tenant["held"]).into_iter().chain(parked).collect();
+fn holds(tenant: &TenantEvents) -> String {
+    let parked = tenant.parked_for.iter().map(|(reason, events)| format!("{events} parked: {reason}"));
+    let all: Vec<String> = tenant.held.as_ref().map(held).into_iter().chain(parked).collect();
     if all.is_empty() { "-".to_owned() } else { all.join("; ") }
 }
 
 /// Why deliveries are paused, and until when.
-fn held(held: &Value) -> Option<String> {
-    let reason = held["reason"].as_str()?;
-    let until = held["until"].as_str().map(|until| format!(" until {until}")).unwrap_or_default();
-    let error = held["error"].as_str().map(|error| format!(" ({error})")).unwrap_or_default();
-    Some(format!("{reason}{until}{error}"))
+fn held(hold: &HoldEntry) -> String {
+    let until = hold.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+    let error = hold.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    format!("{}{until}{error}", hold.reason)
 }
 
 /// How many events were changed, and whether deliveries of their tenants are paused.
-pub(super) fn changed(answer: &Value) -> String {
-    let mut text = match (&answer["would_change"], &answer["changed"]) {
-        (Value::Number(count), _) => format!("{count} events would be changed"),
-        (_, Value::Number(count)) if count.as_i64() == Some(1) => "1 event changed".to_owned(),
-        (_, count) => format!("{count} events changed"),
+pub(super) fn changed(answer: &ChangeReport) -> String {
+    let (mut text, unknown_key, held_tenants) = match answer {
+        ChangeReport::Planned { would_change, unknown_key } => {
+            (format!("{would_change} events would be changed"), *unknown_key, None)
+        }
+        ChangeReport::Made { changed: 1, unknown_key, held } => {
+            ("1 event changed".to_owned(), *unknown_key, held.as_deref())
+        }
+        ChangeReport::Made { changed, unknown_key, held } => {
+            (format!("{changed} events changed"), *unknown_key, held.as_deref())
+        }
     };
-    if let Some(count) = answer["unknown_key"].as_i64().filter(|count| *count > 0) {
-        let _ = write!(text, "; {count} are sealed with a key that is not configured");
+    if unknown_key > 0 {
+        let _ = write!(text, "; {unknown_key} are sealed with a key that is not configured");
     }
-    for hold in answer["held"].as_array().into_iter().flatten() {
-        let asked = if hold["asked_now"] == true { ", its portal is asked now" } else { "" };
-        let _ =
-            write!(text, "\n{} is held: {}{asked}", word(&hold["tenant"]), held(hold).unwrap_or_default());
+    for TenantHold { hold, tenant, asked_now } in held_tenants.unwrap_or_default() {
+        let asked = if *asked_now { ", its portal is asked now" } else { "" };
+        let _ = write!(text, "\n{} is held: {}{asked}", word(tenant), held(hold));
     }
     text
 }
@@ -93,13 +144,26 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// A text, or `-`.
-pub(super) fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
+fn word(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// The state, and why.
+fn state(event: &EventEntry) -> String {
+    match &event.reason {
+        Some(reason) => format!("{} ({reason})", word(&event.state)),
+        None => word(&event.state).to_owned(),
+    }
+}
+
+fn line(fields: [&str; 6]) -> String {
+    let [received, uid, tenant, kind, state, tries] = fields;
+    format!("{received:<26}{uid:<38}{tenant:<20}{kind:<22}{state:<20}{tries}\n")
 }
 
 /// Seconds, in the two largest units.
-fn age(seconds: &Value) -> String {
-    let Some(seconds) = seconds.as_i64() else { return "-".to_owned() };
+fn age(seconds: Option<i64>) -> String {
+    let Some(seconds) = seconds else { return "-".to_owned() };
     let age =
         humantime::format_duration(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).to_string();
     age.split(' ').take(2).collect::<Vec<_>>().join(" ")
@@ -119,7 +183,8 @@ mod tests {
         });
         let short = json!({ "uid": "01a3", "tenant": "b", "state": "waiting", "attempts": 0, "age_s": 0 });
 
-        let shown = by_age(&json!({ "events": [event, short], "more": true, "next": "17-4" }));
+        let answer = json!({ "events": [event, short], "more": true, "next": "17-4" });
+        let shown = by_age(&serde_json::from_value(answer).unwrap());
 
         let expected = "\
 AGE    DUE  TENANT                     RESOURCE  KIND              STATE                 TRIES  UID
@@ -141,7 +206,8 @@ AGE    DUE  TENANT                     RESOURCE  KIND              STATE        
         });
         let globex = json!({ "tenant": "globex", "waiting": 0, "parked": 0, "dead": 3, "delivered": 40 });
 
-        let shown = summary(&json!({ "dispatcher": { "state": "running" }, "tenants": [acme, globex] }));
+        let answer = json!({ "dispatcher": { "state": "running" }, "tenants": [acme, globex] });
+        let shown = summary(&serde_json::from_value(answer).unwrap());
 
         let expected = "\
 deliveries: running
@@ -151,5 +217,26 @@ login_refused until 2026-11-24T10:00:00Z (portal answered 401 to the login); 1 p
 globex  0        0       3     40         -        -                     -
 ";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_change_says_how_many_events_and_what_holds_them() {
+        let hold = json!({ "reason": "login_refused", "until": null, "tenant": "acme", "asked_now": true });
+        let rows = [
+            (json!({ "would_change": 3, "unknown_key": 0 }), "3 events would be changed"),
+            (json!({ "changed": 1, "unknown_key": 0 }), "1 event changed"),
+            (
+                json!({ "changed": 2, "unknown_key": 1 }),
+                "2 events changed; 1 are sealed with a key that is not configured",
+            ),
+            (
+                json!({ "changed": 2, "unknown_key": 0, "held": [hold] }),
+                "2 events changed\nacme is held: login_refused, its portal is asked now",
+            ),
+        ];
+
+        for (answer, expected) in rows {
+            assert_eq!(changed(&serde_json::from_value(answer).unwrap()), expected);
+        }
     }
 }
