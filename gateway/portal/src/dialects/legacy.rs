@@ -1,10 +1,10 @@
 //! The dialect of portals with platform credentials: `GetToken` and `CallAction`.
 
+use http::header::CONTENT_TYPE;
 use kyc_model::{Event, Portal, Secret};
 use reqwest::RequestBuilder;
-use serde::ser::Error as _;
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::DataForm;
 
@@ -14,32 +14,6 @@ struct GetToken<'a> {
     password: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct CallAction<'a> {
-    api_info: ApiInfo<'a>,
-    request: Request<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ApiInfo<'a> {
-    token: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Request<'a> {
-    action_name: &'a str,
-    data: Wrapped<'a>,
-}
-
-/// An event that is written as its own bytes, never as a copy that some parser made of it.
-struct Wrapped<'a> {
-    event: &'a Event,
-    form: DataForm,
 }
 
 /// Fills in the login.
@@ -59,30 +33,55 @@ pub(crate) fn delivery(
     event: &Event,
     form: DataForm,
 ) -> RequestBuilder {
-    post.json(&CallAction {
-        api_info: ApiInfo { token: token.reveal() },
-        request: Request { action_name: &portal.action, data: Wrapped { event, form } },
-    })
+    post.header(CONTENT_TYPE, "application/json").body(call_action(&portal.action, token, event, form))
 }
 
-// === impl Wrapped ===
-
-impl Serialize for Wrapped<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw = match self.form {
-            DataForm::Event => self.event.document(),
-            DataForm::Payload => self.event.payload(),
-            DataForm::String => {
-                return std::str::from_utf8(self.event.document())
-                    .map_err(S::Error::custom)?
-                    .serialize(serializer);
-            }
-        };
-        serde_json::from_slice::<&RawValue>(raw).map_err(S::Error::custom)?.serialize(serializer)
+/// Writes `{"ApiInfo":{"Token":…},"Request":{"ActionName":…,"Data":…}}`.
+///
+/// The event's bytes are copied, not parsed: [`Event`] guarantees that they are JSON, and the portal must get them
+/// unchanged.
+fn call_action(action: &str, token: &Secret, event: &Event, form: DataForm) -> Vec<u8> {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let mut body = format!(
+        r#"{{"ApiInfo":{{"Token":{}}},"Request":{{"ActionName":{},"Data":"#,
+        quoted(token.reveal()),
+        quoted(action)
+    )
+    .into_bytes();
+    match form {
+        DataForm::Event => body.extend_from_slice(event.document()),
+        DataForm::Payload => body.extend_from_slice(event.payload()),
+        DataForm::String => body.extend(quoted(&String::from_utf8_lossy(event.document())).into_bytes()),
     }
+    body.extend_from_slice(b"}}");
+    body
 }
 
 /// FintechOS API reference, "GetToken".
 pub(crate) const LOGIN: &[&str] = &["api", "Authorize", "GetToken"];
 /// FintechOS API reference, "CallAction".
 pub(crate) const DELIVERY: &[&str] = &["api", "openApi", "CallAction"];
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn the_event_keeps_its_bytes_and_the_body_is_json_whatever_token_and_action_hold() {
+        let text = "{ \"payload\" : {\"action\":\"a\", \"n\":1.0e2} , \"x\":\"\u{e9}\"}";
+        let event = Event::parse(&Bytes::from_static(text.as_bytes())).unwrap();
+        let token = Secret::new("t\"\\\n\u{1}".to_owned());
+
+        let [whole, payload, string] = [DataForm::Event, DataForm::Payload, DataForm::String]
+            .map(|form| String::from_utf8(call_action("Act\"ion", &token, &event, form)).unwrap());
+
+        let head = r#"{"ApiInfo":{"Token":"t\"\\\n\u0001"},"Request":{"ActionName":"Act\"ion","Data":"#;
+        assert_eq!(whole, format!("{head}{text}}}}}"));
+        assert_eq!(payload, format!("{head}{{\"action\":\"a\", \"n\":1.0e2}}}}}}"));
+        let parsed: Value = serde_json::from_str(&string).unwrap();
+        assert_eq!(parsed["Request"]["Data"], text);
+        assert_eq!(parsed["ApiInfo"]["Token"], token.reveal());
+    }
+}
