@@ -1,4 +1,4 @@
-//! One try to deliver one event, and its record.
+//! One attempt to deliver one event, and its record.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,37 +17,38 @@ use tokio::time::{Instant, sleep};
 use crate::context::DeliveryContext;
 use crate::retry::{self, Age};
 
-/// What a try has shown, once it is recorded.
+/// The result of an attempt, after it was recorded.
 #[derive(Debug)]
-pub(crate) struct Attempted {
+pub(crate) struct AttemptResult {
     pub(crate) claim: Claim,
     /// The lane.
     pub(crate) tenant: String,
     /// The tenant's name at receipt.
     pub(crate) received_for: String,
-    /// When it is due again, if it is.
+    /// When the next attempt is due, if there is one.
     pub(crate) due: Option<Millis>,
-    /// None for an event that could not be read, which says nothing about the portal.
+    /// `None` for an event that could not be read or a panic: neither says anything about the portal.
     pub(crate) outcome: Option<Result<(), DeliveryError>>,
 }
 
-/// When an event was claimed, by both clocks.
+/// When an event was claimed, by the wall clock and the monotonic clock.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claimed {
+pub(crate) struct ClaimTime {
     pub(crate) wall: Millis,
     pub(crate) at: Instant,
-    /// Whether the try is to show that a held portal is back.
+    /// Whether the attempt is a probe of a held portal.
     pub(crate) is_probe: bool,
 }
 
-/// Delivers and records; returns only when the store has taken the result. Without a recipient, the event is parked.
+/// Delivers an event and records the result; returns only after the store has committed it. Without a recipient, the event
+/// is parked.
 pub(crate) async fn attempt(
     context: DeliveryContext,
     lane: String,
     recipient: Option<Arc<Tenant>>,
     due: DueEvent,
-    claimed: Claimed,
-) -> Attempted {
+    claimed: ClaimTime,
+) -> AttemptResult {
     let (at, begun) = (now(), Instant::now());
     let is_known = context.keyring.knows(due.body.key_id);
     let tenant = match recipient {
@@ -84,7 +85,7 @@ pub(crate) async fn attempt(
         error: error.map(reason),
         failure: error.map(|error| failure(error.class())),
         answer: answer
-            // Of a success there is nothing to find out later, and each probe of a long outage says the same.
+            // A success needs no diagnosis, and every probe of a long outage gets the same answer.
             .filter(|answer| {
                 !answer.head.is_empty() && error.is_some_and(|error| !claimed.is_probe || error.is_of_event())
             })
@@ -93,24 +94,24 @@ pub(crate) async fn attempt(
     let end = Finish { claim: due.claim, attempt: record, next };
     let next = record_result(&context, end).await;
     failpoint!("recorded");
-    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: next.due(), outcome }
+    AttemptResult { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: next.due(), outcome }
 }
 
-/// Decides what becomes of an event that the portal did not take.
+/// Decides the next state of an event that the portal did not accept.
 pub(crate) fn after_failure(
     context: &DeliveryContext,
     due: &DueEvent,
-    claimed: Claimed,
+    claimed: ClaimTime,
     error: &DeliveryError,
 ) -> Next {
-    let Claimed { wall, at, .. } = claimed;
-    // The system's clock may have jumped since; what is in flight must not die of that.
+    let ClaimTime { wall, at, .. } = claimed;
+    // The wall clock may have jumped since; an event in flight must not expire because of that.
     let age = wall.saturating_sub(due.received).saturating_add(retry::millis(at.elapsed()));
     let age = Age { attempts: due.attempts, refusals: due.refusals, age, now: now() };
     retry::after(error, age, &context.config, rand::rng().random())
 }
 
-/// What the store keeps of the kind of a failure.
+/// The failure class as the store keeps it.
 fn failure(class: DeliveryClass) -> Failure {
     match class {
         DeliveryClass::Transient => Failure::Transient,
@@ -122,14 +123,14 @@ fn failure(class: DeliveryClass) -> Failure {
     }
 }
 
-/// Puts an event aside that must not be delivered, or cannot be. A gateway that has its key takes it up again.
+/// Parks an event that must not or cannot be delivered. A gateway that has its key makes it waiting again.
 async fn park(
     context: &DeliveryContext,
     lane: String,
     due: DueEvent,
     at: Millis,
     reason: ParkReason,
-) -> Attempted {
+) -> AttemptResult {
     let (event, key) = (due.uid, format!("{:08x}", due.body.key_id));
     tracing::error!(%event, tenant = due.owner.tenant, key, reason = reason.name(), "event parked");
     let error = match reason {
@@ -140,7 +141,7 @@ async fn park(
         Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), failure: None, answer: None };
     let end = Finish { claim: due.claim, attempt, next: Next::Parked(reason) };
     record_result(context, end).await;
-    Attempted { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: None, outcome: None }
+    AttemptResult { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: None, outcome: None }
 }
 
 async fn deliver(
@@ -152,32 +153,33 @@ async fn deliver(
 ) -> (Result<(), DeliveryError>, Option<Answer>) {
     let mut answer = None;
     let deadline = begun + context.config.attempt;
-    let delivered = context.portals.deliver(tenant, event, &along(due), deadline, &mut answer).await;
+    let delivered =
+        context.portals.deliver(tenant, event, &delivery_headers(due), deadline, &mut answer).await;
     (delivered, answer)
 }
 
-/// Records a result for as long as it takes, and says what became of the event.
+/// Retries until the store has recorded the result, and returns the next state of the event.
 pub(crate) async fn record_result(context: &DeliveryContext, mut end: Finish) -> Next {
     let (decided, wall, at) = (end.next, now(), Instant::now());
     let mut recorded = context.inbox.change(Change::Finish(end.clone())).await;
     if recorded.is_err() {
-        context.unrecorded.begin();
+        context.pending_results.begin();
         while recorded.is_err() {
             sleep(RETRY_INTERVAL).await;
-            // The system's clock may have jumped meanwhile, and what is not in the store has not moved along.
+            // The wall clock may have jumped meanwhile. The shift of due times did not reach this result: it is not stored.
             let jumped = now().saturating_sub(wall).saturating_sub(retry::millis(at.elapsed()));
             end.next = retry::moved(decided, jumped);
             recorded = context.inbox.change(Change::Finish(end.clone())).await;
         }
-        context.unrecorded.end();
+        context.pending_results.end();
     }
     if matches!(recorded, Ok(Effect::Nothing)) {
-        tracing::warn!("a delivery ended after its claim; its result is another one's to record");
+        tracing::warn!("the claim expired before the delivery ended; the result is not recorded");
     }
     end.next
 }
 
-/// What happened, and what was at the bottom of it; neither says anything of the portal's.
+/// The error and its root cause. Neither contains text from the portal.
 pub(crate) fn reason(error: &DeliveryError) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(Error::source) {
@@ -186,8 +188,8 @@ pub(crate) fn reason(error: &DeliveryError) -> String {
     cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// What lets a portal recognise an event that it gets twice, and which request and trace it belongs to.
-fn along(due: &DueEvent) -> HeaderMap {
+/// The headers of a delivery: an idempotency key for the portal, the request id and the trace context.
+fn delivery_headers(due: &DueEvent) -> HeaderMap {
     let uid = due.uid.to_string();
     let fields = [
         ("idempotency-key", uid.clone()),
@@ -221,14 +223,14 @@ fn log_failed(
         Next::Waiting { .. } => {
             tracing::warn!(%event, request_id, tenant, attempt, class, error, "event not delivered yet");
         }
-        // Decided before anything is tried.
+        // `park` has logged it; nothing was sent.
         Next::Parked(_) => {}
         Next::Dead(reason) => {
             context.metrics.dead.with(&[tenant, reason.name()]).inc();
-            tracing::error!(%event, request_id, tenant, attempt, reason = reason.name(), error, "event given up");
+            tracing::error!(%event, request_id, tenant, attempt, reason = reason.name(), error, "event is dead");
         }
     }
 }
 
-/// How long a result that the store did not take waits.
+/// Pause before a result is written again that the store did not commit.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);

@@ -1,14 +1,14 @@
-//! One breaker per tenant: a portal that is down is asked by cheap probes, and one that is back is noticed in seconds.
+//! One circuit breaker per tenant: cheap probes test a portal that is down, so that recovery is detected in seconds.
 //!
-//! What is asked while deliveries are held depends on the cause. A portal that cannot be reached, or whose login fails, gets
-//! a *login probe*: a login without an event, which costs no try, is bounded by [`super::probe`] and comes every few seconds
-//! (`dispatch.breaker_open`, doubling up to `dispatch.breaker_longest`); when it works, one event is tried. Where the portal
-//! answers and fails at deliveries, a login would show nothing, and one event is tried at the same times.
+//! The probe depends on the cause. A portal that cannot be reached, or whose login fails, gets a *login probe*: a login
+//! without an event. It does not count as an attempt, has its own deadline ([`super::probe`]) and is sent every few seconds
+//! (`dispatch.breaker_open`, doubling up to `dispatch.breaker_longest`); when it succeeds, one event is sent. Where the
+//! portal answers and fails at deliveries, a login would prove nothing, and one event is sent at the same intervals.
 //!
-//! A login that was *refused* is another matter: directories lock an account after five to ten wrong passwords within
+//! A *refused* login is different: directories lock an account after five to ten wrong passwords within
 //! 10 to 30 minutes, and a locked account would turn a typing mistake into an outage of the portal's other users. So the
-//! same password is tried again only at `dispatch.login_probe`, doubling up to 15 minutes, or when an operator asks for it
-//! by a replay. Where the password was mended in the tenant document, the changed entry ends the hold at once.
+//! same password is sent again only after `dispatch.login_probe`, doubling up to 15 minutes, or when an operator
+//! requests a replay. When the tenant's entry in the document changes, the next login probe is due at once.
 //!
 //! Waits are up to a fifth shorter than planned, so that the probes of many tenants of one portal do not come together.
 
@@ -22,16 +22,16 @@ use window::Window;
 
 use crate::config::DeliveryConfig;
 
-/// Whether deliveries may be tried.
+/// The circuit breaker of one tenant's deliveries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Breaker {
     state: State,
     cause: Cause,
-    /// A login has worked since it opened last: now a try must show the rest.
+    /// A login has succeeded since the breaker opened; the next probe sends an event.
     login_works: bool,
     /// Failures in a row.
     failures: u32,
-    /// How often it opened in a row for the same cause.
+    /// How many times it opened in a row for the same cause.
     trips: u32,
     window: Window,
 }
@@ -39,13 +39,13 @@ pub(crate) struct Breaker {
 /// Why deliveries are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// There is no answer, or the portal fails at the login.
+    /// The portal does not answer, or fails at the login.
     Unreachable,
-    /// The portal lets the account in, and fails at deliveries.
+    /// The login succeeds, and deliveries fail.
     Failing,
-    /// The account is not let in.
+    /// The portal refuses the account.
     LoginRefused,
-    /// The portal asks for time.
+    /// The portal has sent `Retry-After`.
     RetryAfter,
 }
 
@@ -53,7 +53,7 @@ pub enum Cause {
 enum State {
     Closed,
     Open(Instant),
-    /// One try or one login is under way.
+    /// One probe is in flight.
     HalfOpen,
 }
 
@@ -61,9 +61,9 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allowed {
     All,
-    /// One login, to see whether the portal is back.
+    /// One login probe.
     Login,
-    /// One try, for the same.
+    /// One event as a probe.
     Probe,
     /// Nothing before then.
     NotBefore(Instant),
@@ -127,7 +127,7 @@ impl Breaker {
         }
     }
 
-    /// Why deliveries are held, and until when, if they are; without a time while a probe is under way.
+    /// Why deliveries are held, and until when, if they are; without a time while a probe is in flight.
     pub(crate) fn held(&self) -> Option<(Cause, Option<Instant>)> {
         match self.state {
             State::Closed => None,
@@ -141,7 +141,7 @@ impl Breaker {
         self.state = State::HalfOpen;
     }
 
-    /// Notes a success; says whether the portal was held until now. What began before it was held says nothing.
+    /// Notes a success and returns whether it ended a hold. Attempts that started before the breaker opened are ignored.
     pub(crate) fn succeeded(&mut self, now: Instant) -> bool {
         match self.state {
             State::Open(_) => false,
@@ -157,7 +157,7 @@ impl Breaker {
         }
     }
 
-    /// Notes a failed try; says whether it shows that the portal is back. `jitter` is 0 to 1 and shortens the wait.
+    /// Notes a failed attempt and returns whether it shows that the portal is back. `jitter` is 0 to 1 and shortens the wait.
     pub(crate) fn failed(
         &mut self,
         error: &DeliveryError,
@@ -168,7 +168,7 @@ impl Breaker {
         if let State::Open(_) = self.state {
             return false;
         }
-        // The portal has answered: it is this one event that it does not want.
+        // The portal has answered and rejects only this event.
         if error.is_of_event() {
             return self.succeeded(now);
         }
@@ -182,14 +182,14 @@ impl Breaker {
         false
     }
 
-    /// Notes that a login probe has worked: one event may be tried at once.
+    /// Notes that a login probe succeeded: one event may be sent at once.
     pub(crate) fn login_worked(&mut self, now: Instant) {
         if self.state != State::Closed {
             (self.state, self.login_works) = (State::Open(now), true);
         }
     }
 
-    /// Notes that a login probe, which began then, has failed.
+    /// Notes that a login probe, which started at `begun`, has failed.
     pub(crate) fn login_failed(
         &mut self,
         error: &DeliveryError,
@@ -209,7 +209,7 @@ impl Breaker {
     }
 
     fn open(&mut self, cause: Cause, now: Instant, config: &DeliveryConfig, jitter: f64) {
-        // The two have other times.
+        // A refused login has its own backoff.
         if (self.cause == Cause::LoginRefused) != (cause == Cause::LoginRefused) {
             self.trips = 0;
         }
@@ -227,7 +227,7 @@ impl Breaker {
         self.window = Window::new(now);
     }
 
-    /// Ends a hold: a login shows at once whether the changed entry of the tenant helps.
+    /// Makes a login probe due at once, since the tenant's entry has changed.
     pub(crate) fn entry_changed(&mut self, now: Instant) {
         self.failures = 0;
         if self.state != State::Closed {
@@ -235,28 +235,28 @@ impl Breaker {
         }
     }
 
-    /// Makes the next probe due at once, unless the portal itself has asked for time.
-    pub(crate) fn ask_now(&mut self, now: Instant) {
+    /// Makes the next probe due at once, unless the portal has sent `Retry-After`.
+    pub(crate) fn probe_now(&mut self, now: Instant) {
         if matches!(self.state, State::Open(until) if until > now) && self.cause != Cause::RetryAfter {
             self.state = State::Open(now);
         }
     }
 
-    /// Notes a try that says nothing about the portal.
+    /// Notes an attempt that says nothing about the portal.
     pub(crate) fn inconclusive(&mut self, now: Instant) {
         if self.state == State::HalfOpen {
             self.state = State::Open(now);
         }
     }
 
-    /// Holds everything until the portal's own time is over.
+    /// Holds deliveries until the portal's `Retry-After` has passed.
     pub(crate) fn hold(&mut self, until: Instant) {
         if !matches!(self.state, State::Open(later) if later > until) {
             (self.state, self.cause) = (State::Open(until), Cause::RetryAfter);
         }
     }
 
-    /// Says whether a probe is under way.
+    /// Whether a probe is in flight.
     pub(crate) fn is_half_open(&self) -> bool {
         self.state == State::HalfOpen
     }
@@ -271,9 +271,9 @@ impl Breaker {
     }
 }
 
-/// So many failures in a row open it.
+/// Failures in a row that open the breaker.
 const FAILURES: u32 = 5;
-/// A refused account is tried at least this often.
+/// Longest wait between two logins of a refused account.
 const LONGEST_LOGIN: Duration = Duration::from_secs(15 * 60);
 /// Waits are up to a fifth shorter than planned.
 const JITTER: f64 = 0.2;

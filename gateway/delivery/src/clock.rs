@@ -1,4 +1,4 @@
-//! The system's clock may jump; the monotonic one does not, and tells by how much.
+//! Detects jumps of the wall clock by comparing it with the monotonic clock.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use crate::retry::millis;
 
-/// Compares both clocks.
+/// The last reading of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     wall: Millis,
     monotonic: Instant,
-    /// Until then nothing is forgotten by its age.
+    /// No event is deleted because of its age before this time.
     settles: Option<Instant>,
 }
 
@@ -23,11 +23,11 @@ impl Clock {
         Self { wall, monotonic: Instant::now(), settles: None }
     }
 
-    /// Goes on from when the gateway was last there, and says by how much events move along. Nobody can tell a jump of the
-    /// clock from time that passed meanwhile, but in neither case was anything tried.
+    /// Continues from the last heartbeat of the previous process, and returns by how much to shift events. A clock jump and
+    /// downtime cannot be distinguished, but in both cases no attempt was made in that time.
     pub(crate) fn resume(wall: Millis, alive: Alive) -> (Self, Option<Millis>) {
         let by = wall.saturating_sub(alive.at);
-        // One that is stopped each night would never forget anything if each start began anew.
+        // A gateway that is stopped every night would never delete anything if each start waited a whole day.
         let unsettled = match alive.unsettled {
             0 if by.saturating_abs() >= millis(FAR) => millis(SETTLES),
             left => left.clamp(0, millis(SETTLES)),
@@ -38,13 +38,13 @@ impl Clock {
         (Self { settles, ..Self::start(wall) }, is_jump.then_some(by))
     }
 
-    /// What the next start goes on from.
+    /// The heartbeat that the next start continues from.
     pub(crate) fn alive(&self) -> Alive {
         let left = self.settles.map(|settles| settles.saturating_duration_since(Instant::now()));
         Alive { at: self.wall, unsettled: millis(left.unwrap_or_default()) }
     }
 
-    /// By how many milliseconds the system's clock has jumped since the last look; slow corrections are none.
+    /// Milliseconds by which the wall clock has jumped since the last call; gradual corrections do not count.
     pub(crate) fn jump(&mut self, wall: Millis) -> Option<Millis> {
         let now = Instant::now();
         let passed = i64::try_from((now - self.monotonic).as_millis()).unwrap_or(i64::MAX);
@@ -56,17 +56,18 @@ impl Clock {
         (by.unsigned_abs() >= TOLERANCE.as_millis().try_into().unwrap_or(u64::MAX)).then_some(by)
     }
 
-    /// Says whether the clock has gone on for long enough since it has jumped far.
+    /// Whether the clock has been stable for long enough after a large jump.
     pub(crate) fn is_settled(&self) -> bool {
         self.settles.is_none_or(|settles| Instant::now() >= settles)
     }
 }
 
-/// A jump after which nothing is forgotten by its age for a day, since people may have to put the clock right.
+/// After a jump of this size nothing is deleted because of its age for a day: the clock may be wrong, and an operator
+/// needs time to correct it.
 const FAR: Duration = Duration::from_secs(3600);
 const SETTLES: Duration = Duration::from_secs(24 * 3600);
 const TOLERANCE: Duration = Duration::from_secs(2);
-/// Absences that are shorter make no difference to ages.
+/// Downtime shorter than this does not shift ages.
 const ABSENCE: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

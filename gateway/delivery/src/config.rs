@@ -11,32 +11,33 @@ use serde::{Deserialize, Serialize};
 pub struct DeliveryConfig {
     /// Whether Onfido is answered before or after the delivery; default `stored`.
     pub mode: Mode,
-    /// How long an event waits after its first, second, … failed try; the last time repeats. Each wait is up to a
-    /// fifth longer. Default 2 s to 4 h in twelve steps.
+    /// How long an event waits after its first, second, … failed attempt; the last time repeats. Jitter makes each wait up
+    /// to a fifth longer. Default 2 s to 4 h in twelve steps.
     #[serde(with = "durations")]
     pub schedule: Vec<Duration>,
-    /// The age at which an event is given up; default 7 days.
+    /// The age at which an event becomes dead; default 7 days.
     #[serde(with = "humantime_serde")]
     pub give_up: Duration,
-    /// The whole time for one try, login included; default 30 s.
+    /// The timeout of one attempt, login included; default 30 s.
     #[serde(with = "humantime_serde")]
     pub attempt: Duration,
-    /// In PostgreSQL: how long an event belongs to the gateway that sends it; absent: a try and 30 s for its record.
+    /// In PostgreSQL: how long an event belongs to the gateway that sends it; absent: `attempt` plus 30 s to record the result.
     #[serde(with = "humantime_serde")]
     pub lease: Option<Duration>,
-    /// Events of one tenant that are sent at a time; default 8. Two while its portal has not answered for a minute.
+    /// Limit of concurrent attempts per tenant; default 8. Two while its portal has not answered for a minute.
     pub in_flight: usize,
-    /// Events of all tenants that are sent at a time; default 512. Half of the places are for first tries. A tenant that
-    /// has nothing under way may begin one event in any case.
+    /// Limit of concurrent attempts in total; default 512. Half of them are reserved for first attempts. A tenant with no
+    /// attempt in flight may always start one.
     pub total_in_flight: usize,
-    /// How long after five failures in a row a portal is asked again, by one login or one event, doubling; default 2 s.
+    /// How long after five failures in a row the first probe is sent, one login or one event; the wait doubles after each
+    /// failed probe; default 2 s.
     #[serde(with = "humantime_serde")]
     pub breaker_open: Duration,
-    /// The longest that it is left alone, in which a portal that is back is not noticed; default 15 s.
+    /// The longest wait between two probes, and so the delay until recovery is detected; default 15 s.
     #[serde(with = "humantime_serde")]
     pub breaker_longest: Duration,
-    /// How long after a refused login the same account and password are tried again, doubling up to 15 min, so that no
-    /// directory locks the account; default 1 min. A changed entry of the tenant document is tried at once.
+    /// How long after a refused login the same account and password are sent again, doubling up to 15 min, so that no
+    /// directory locks the account; default 1 min. A changed entry of the tenant document is probed at once.
     #[serde(with = "humantime_serde")]
     pub login_probe: Duration,
 }
@@ -47,8 +48,8 @@ pub struct DeliveryConfig {
 pub enum Mode {
     /// Before it: 200 means that the event is durable, and it is delivered until the portal has taken it.
     Stored,
-    /// After it: 200 means that the portal has taken the event. Nothing is stored, and Onfido's own repetitions are all
-    /// that helps when a portal is away.
+    /// After it: 200 means that the portal has taken the event. Nothing is stored; when a portal is down, only Onfido's
+    /// own retries deliver the event later.
     Direct,
 }
 
@@ -116,5 +117,5 @@ mod durations {
     }
 }
 
-/// How long it may take to record a try.
+/// Time reserved in the lease for recording an attempt.
 const RECORD: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! What a dispatcher works with.
+//! What a dispatcher depends on.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use tokio::time::Instant;
 
 use crate::config::DeliveryConfig;
 use crate::metrics::DeliveryMetrics;
+use crate::pending_results::PendingResults;
 use crate::status::Status;
-use crate::unrecorded::Unrecorded;
 
-/// What a dispatcher works with.
+/// What a dispatcher depends on.
 #[derive(Clone)]
 pub(crate) struct DeliveryContext {
     pub(crate) config: DeliveryConfig,
-    /// How long what is done is kept.
+    /// How long finished events are kept.
     pub(crate) retention: Retention,
     pub(crate) inbox: Inbox,
-    pub(crate) unrecorded: Unrecorded,
-    /// Where the dispatcher says how it stands.
+    pub(crate) pending_results: PendingResults,
+    /// Where the dispatcher publishes its status.
     pub(crate) status: Status,
-    /// Makes readers, for what goes on beside the dispatcher.
+    /// Makes readers for tasks other than the dispatcher.
     pub(crate) readers: Readers,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) portals: Arc<dyn Client>,
@@ -32,10 +32,10 @@ pub(crate) struct DeliveryContext {
     pub(crate) metrics: DeliveryMetrics,
 }
 
-/// Whatever brings events to portals.
+/// A client that delivers events to portals.
 #[async_trait]
 pub(crate) trait Client: Send + Sync {
-    /// Brings one event to the tenant's portal; `headers` go along. Notes what the portal said, also when it fails.
+    /// Delivers one event with `headers` to the tenant's portal. Fills in `answer` also when the delivery fails.
     async fn deliver(
         &self,
         tenant: &Tenant,
@@ -45,7 +45,7 @@ pub(crate) trait Client: Send + Sync {
         answer: &mut Option<Answer>,
     ) -> Result<(), DeliveryError>;
 
-    /// Logs the tenant in anew, and keeps the session for the next delivery.
+    /// Logs in with a new session, which the next delivery uses.
     async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError>;
 }
 

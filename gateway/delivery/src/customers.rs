@@ -1,4 +1,5 @@
-//! Which tenant the events under a name belong to: an event belongs to a customer, and names change hands.
+//! Finds the tenant that events under a name belong to. An event belongs to a customer, and another customer can get the
+//! customer's former tenant name.
 
 use std::sync::Arc;
 
@@ -6,12 +7,12 @@ use kyc_events::{Bound, Change, Customer, Directory, Recipient, StoreError, now}
 use kyc_model::Tenant;
 
 use crate::dispatcher::Dispatcher;
-use crate::housekeeping::until_done;
+use crate::maintenance::until_done;
 
 // === impl Dispatcher ===
 
 impl Dispatcher {
-    /// The tenant that has this name, or whose customer had it.
+    /// The tenant with this name, or the tenant whose customer had it before.
     pub(crate) async fn lane_tenant(
         &mut self,
         directory: &Directory,
@@ -35,24 +36,27 @@ impl Dispatcher {
         Ok(tenant)
     }
 
-    /// Takes events up that were parked because their customers were not in the document, when they are there again.
-    pub(crate) async fn take_up_parked(&mut self, directory: &Directory) -> Result<(), StoreError> {
-        if self.former_names.are_taken_up {
+    /// Makes events waiting again that were parked because their customers were not in the document, and now are.
+    pub(crate) async fn unpark_returned_customers(
+        &mut self,
+        directory: &Directory,
+    ) -> Result<(), StoreError> {
+        if self.former_names.are_parked_checked {
             return Ok(());
         }
         for owner in self.reader.parked_owners().await? {
             if let Recipient::Tenant(tenant) = owner.recipient(directory) {
-                tracing::info!(former = owner.tenant, tenant = %tenant.name, "parked events have their customer again");
+                tracing::info!(former = owner.tenant, tenant = %tenant.name, "customer of parked events is in the document again");
                 let change = Change::UnparkCustomer { owner, now: now() };
                 self.tasks.spawn(until_done(self.context.inbox.clone(), change));
             }
         }
-        self.former_names.are_taken_up = true;
+        self.former_names.are_parked_checked = true;
         Ok(())
     }
 
-    /// Gives the events of older releases, which know a name only, the customer that has it in the first document. What
-    /// is under another name belongs to nobody known, and is parked.
+    /// Assigns events of older releases, which have only a tenant name, to the customer that has this name in the first
+    /// document. Events under any other name are parked.
     pub(crate) async fn bind_customers(&mut self, directory: &Directory) -> Result<(), StoreError> {
         while !self.former_names.are_bound {
             let unbound = self.reader.unbound(MAX_ROWS_PER_UPDATE).await?;
@@ -65,7 +69,7 @@ impl Dispatcher {
                 if tenant.is_none() {
                     tracing::warn!(
                         tenant = name,
-                        "event of an older release is of no tenant of the document"
+                        "event of an older release belongs to no tenant of the document"
                     );
                 }
                 Bound { id, customer: tenant.map(|tenant| Customer::of(tenant)) }
@@ -76,5 +80,5 @@ impl Dispatcher {
     }
 }
 
-/// Events that are bound at a time.
+/// Events assigned in one command.
 const MAX_ROWS_PER_UPDATE: usize = 1000;

@@ -1,4 +1,4 @@
-//! `delivery.mode = "direct"`: Onfido is answered when the portal has taken the event.
+//! `delivery.mode = "direct"`: the gateway answers Onfido after the portal has accepted the event.
 
 use std::fmt;
 use std::sync::Arc;

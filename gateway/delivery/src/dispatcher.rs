@@ -1,4 +1,4 @@
-//! Brings stored events to their portals, each tenant on a lane of its own.
+//! The dispatcher: delivers stored events to their portals, in one lane per tenant.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,37 +11,37 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::agenda::{Agenda, POLL_INTERVAL};
-use crate::attempt::Attempted;
+use crate::attempt::AttemptResult;
 use crate::context::DeliveryContext;
-use crate::drain::time_for_tries;
+use crate::drain::attempt_drain_time;
 use crate::former_names::FormerNames;
-use crate::held::Held;
-use crate::housekeeping::Housekeeping;
+use crate::held_lanes::HeldLanes;
 use crate::lane::Lane;
-use crate::places::Places;
-use crate::probed::Probed;
+use crate::maintenance::Maintenance;
+use crate::probe_result::ProbeResult;
+use crate::scheduler::{POLL_INTERVAL, Scheduler};
+use crate::slots::Slots;
 use crate::store_log::log_failed;
 
-/// The one process that delivers from a store.
+/// The delivery loop. There is one for each store in a process.
 pub(crate) struct Dispatcher {
     pub(crate) context: DeliveryContext,
     pub(crate) reader: Box<dyn Reader>,
     pub(crate) lanes: HashMap<String, Lane>,
-    /// What is under way, by the tenants' names at receipt, as the store knows it.
+    /// Attempts in flight, by the tenant names at receipt, which are the names in the store.
     pub(crate) under_way: HashMap<String, HashSet<Claim>>,
-    pub(crate) held: Held,
-    pub(crate) places: Places,
+    pub(crate) held: HeldLanes,
+    pub(crate) slots: Slots,
     pub(crate) former_names: FormerNames,
-    /// Events by the names they were received for, of customers with another name now, for which their lanes have no room.
+    /// Skipped events by their tenant names at receipt: the customer was renamed, and its lane has no free slot.
     pub(crate) passed_over: HashMap<Arc<str>, HashSet<Claim>>,
-    pub(crate) agenda: Agenda,
-    /// Whether the system's clock can be believed when it says that something is old.
+    pub(crate) scheduler: Scheduler,
+    /// Whether the wall clock is stable, so that events may be deleted because of their age.
     pub(crate) is_settled: Arc<AtomicBool>,
-    pub(crate) finished: mpsc::Sender<Attempted>,
-    pub(crate) results: mpsc::Receiver<Attempted>,
-    /// The ends of login probes.
-    pub(crate) probed: (mpsc::Sender<Probed>, mpsc::Receiver<Probed>),
+    pub(crate) finished: mpsc::Sender<AttemptResult>,
+    pub(crate) results: mpsc::Receiver<AttemptResult>,
+    /// The results of login probes.
+    pub(crate) probed: (mpsc::Sender<ProbeResult>, mpsc::Receiver<ProbeResult>),
     pub(crate) tasks: JoinSet<()>,
 }
 
@@ -55,11 +55,11 @@ impl Dispatcher {
             reader,
             lanes: HashMap::new(),
             under_way: HashMap::new(),
-            held: Held::default(),
-            places: Places::default(),
+            held: HeldLanes::default(),
+            slots: Slots::default(),
             former_names: FormerNames::default(),
             passed_over: HashMap::new(),
-            agenda: Agenda::default(),
+            scheduler: Scheduler::default(),
             is_settled: Arc::new(AtomicBool::new(true)),
             finished,
             results,
@@ -68,27 +68,27 @@ impl Dispatcher {
         }
     }
 
-    /// Delivers until `shutdown`; then begins nothing any more, and returns when what is under way has ended, or
-    /// when `drain` is nearly over: others may have what is left then.
+    /// Delivers until `shutdown`. Then it starts no more attempts, and returns when those in flight have ended or `drain` is
+    /// nearly over; it releases the claims of the rest.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
         let inbox = self.context.inbox.clone();
         let mut clock = self.resume_clock(&mut shutdown).await;
-        let mut beaten: Option<Instant> = None;
-        let housekeeping = self.keep_house(&shutdown);
+        let mut last_heartbeat: Option<Instant> = None;
+        let housekeeping = self.maintain(&shutdown);
         let mut forgetting = tokio::time::interval(FORMER_NAMES_INTERVAL);
         while !*shutdown.borrow() {
             let wall = now();
             if let Some(by) = clock.jump(wall) {
-                tracing::warn!(milliseconds = by, "the system's clock has jumped, due times move along");
+                tracing::warn!(milliseconds = by, "the system clock has jumped; due times are shifted");
                 self.shift(by, &mut shutdown).await;
-                self.agenda.outdate();
+                self.scheduler.mark_stale();
             }
-            if beaten.is_none_or(|at| at.elapsed() >= HEARTBEAT_INTERVAL) {
-                self.beat(&clock);
-                beaten = Some(Instant::now());
+            if last_heartbeat.is_none_or(|at| at.elapsed() >= HEARTBEAT_INTERVAL) {
+                self.record_heartbeat(&clock);
+                last_heartbeat = Some(Instant::now());
             }
             self.is_settled.store(clock.is_settled(), Ordering::Relaxed);
-            let begun = self.begin_due(wall).await;
+            let begun = self.start_due_events(wall).await;
             self.context.status.looked(begun.as_ref().err().map(ToString::to_string));
             let pause = match begun {
                 Ok(pause) => pause.min(POLL_INTERVAL),
@@ -99,8 +99,8 @@ impl Dispatcher {
                 }
             };
             tokio::select! {
-                Some(result) = self.results.recv() => self.settle_all(result).await,
-                Some(probed) = self.probed.1.recv() => self.settle_probe(&probed),
+                Some(result) = self.results.recv() => self.complete_all(result).await,
+                Some(probed) = self.probed.1.recv() => self.complete_probe(&probed),
                 () = inbox.arrival() => {}
                 () = sleep(pause) => {}
                 _ = forgetting.tick() => {
@@ -111,48 +111,52 @@ impl Dispatcher {
             }
         }
         if clock.jump(now()).is_none() {
-            // Not on a task: those end with the dispatcher, and the next start would count this one's events as younger.
+            // Not on a task: tasks end with the dispatcher, and without this heartbeat the next start would count the time of
+            // this process as downtime.
             log_failed(inbox.change(Change::Alive(clock.alive())).await);
         }
-        // What it has begun is whole or not done at all.
+        // Each of its commands is atomic, so it can be aborted at any point.
         housekeeping.abort();
-        if timeout(time_for_tries(drain), self.finish()).await.is_err() {
-            // Nothing is sent any more when others may send it.
+        if timeout(attempt_drain_time(drain), self.finish()).await.is_err() {
+            // Stop sending before the claims are released: another gateway may send these events then.
             self.tasks.shutdown().await;
             let claims: Vec<Claim> = self.lanes.values().flat_map(Lane::claims).collect();
-            tracing::warn!(events = claims.len(), "deliveries are cut off, they will be tried again");
+            tracing::warn!(
+                events = claims.len(),
+                "deliveries in flight are aborted at the end of the drain; they will be attempted again"
+            );
             log_failed(inbox.change(Change::Release(claims)).await);
         }
     }
 
-    /// Begins the housekeeping, on a task of its own: deliveries and notifications do not wait for it.
-    pub(crate) fn keep_house(&self, shutdown: &watch::Receiver<bool>) -> JoinHandle<()> {
+    /// Starts the maintenance of the store on its own task, so that deliveries and notifications do not wait for it.
+    pub(crate) fn maintain(&self, shutdown: &watch::Receiver<bool>) -> JoinHandle<()> {
         let (context, is_settled, seen) =
             (self.context.clone(), Arc::clone(&self.is_settled), shutdown.clone());
-        let work = move || Housekeeping::new(context.clone(), Arc::clone(&is_settled)).run(seen.clone());
+        let work = move || Maintenance::new(context.clone(), Arc::clone(&is_settled)).run(seen.clone());
         tokio::spawn(supervised("housekeeping", shutdown.clone(), work))
     }
 
     pub(crate) async fn finish(&mut self) {
-        while self.places.in_flight > 0 {
+        while self.slots.in_flight > 0 {
             let Some(result) = self.results.recv().await else { return };
-            self.settle_all(result).await;
+            self.complete_all(result).await;
         }
     }
 
-    /// Takes a result and all that came with it, before the store is asked again.
-    pub(crate) async fn settle_all(&mut self, first: Attempted) {
-        self.settle(first).await;
+    /// Processes a result and all others that have arrived, before the store is read again.
+    pub(crate) async fn complete_all(&mut self, first: AttemptResult) {
+        self.complete(first).await;
         while self.tasks.try_join_next().is_some() {}
         while let Ok(result) = self.results.try_recv() {
-            self.settle(result).await;
+            self.complete(result).await;
         }
     }
 }
 
-/// How often the gateway notes that it is there.
+/// Interval between two heartbeats in the store.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a tenant that a former name belongs to stays known.
+/// How long the tenant of a former name is cached.
 const FORMER_NAMES_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

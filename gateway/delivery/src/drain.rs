@@ -1,15 +1,15 @@
-//! How a shutdown divides its time: deliveries that are under way end by themselves, and what is left is given back.
+//! Divides the time of a shutdown: attempts in flight may finish first, then the claims of the rest are released.
 
 use std::time::Duration;
 
-/// How long deliveries may go on in a drain.
-pub(crate) fn time_for_tries(drain: Duration) -> Duration {
+/// Time that attempts in flight get during a drain.
+pub(crate) fn attempt_drain_time(drain: Duration) -> Duration {
     drain.mul_f64(DRAIN_SHARE).max(drain.saturating_sub(RELEASE_TIME))
 }
 
-/// The part of a short drain time that deliveries may take; the rest is for giving them back.
+/// Share of a short drain for attempts in flight; the rest is for releasing claims.
 const DRAIN_SHARE: f64 = 0.8;
-/// What is left of a longer one for that.
+/// Time for releasing claims in a longer drain.
 pub(crate) const RELEASE_TIME: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
@@ -17,10 +17,10 @@ mod tests {
     use super::*;
     use crate::config::DeliveryConfig;
 
-    /// A restart with a portal that takes longer than 8 s delivered twice: a try may take 30 s.
+    /// A restart with a portal that takes longer than 8 s delivered twice: an attempt may take 30 s.
     #[test]
-    fn a_try_fits_into_the_default_drain() {
-        let seconds = [10, 40].map(|drain| time_for_tries(Duration::from_secs(drain)).as_secs());
+    fn an_attempt_fits_into_the_default_drain() {
+        let seconds = [10, 40].map(|drain| attempt_drain_time(Duration::from_secs(drain)).as_secs());
 
         assert_eq!(seconds, [8, 35]);
         assert!(Duration::from_secs(35) >= DeliveryConfig::default().attempt);

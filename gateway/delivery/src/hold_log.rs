@@ -1,10 +1,10 @@
-//! What the log says while the deliveries of a tenant are held.
+//! Decides when to log that the deliveries of a tenant are held.
 //!
-//! A login probe sends no event, so no line about an event says that a portal is still down. One line begins a hold and
-//! one ends it. In between, a failed probe is logged when the reason has changed, when somebody waits for its outcome (the
-//! tenant's entry has changed, an operator asked for a replay), and otherwise at most once a minute, with the number of
-//! probes that have failed. Each line says how many tenants are held: whoever reads one of the 200 lines that a dead
-//! network writes each minute need not count the others.
+//! A login probe sends no event, so without these lines the log would not show that a portal is still down. One line is
+//! logged when a hold begins and one when it ends. In between, a failed probe is logged when the reason has changed, when
+//! someone waits for its result (the tenant's entry has changed, an operator requested a replay), and otherwise at most
+//! once a minute, with the number of failed probes. Each line contains the number of held tenants, because a network
+//! failure that affects many tenants writes one line for each.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::breaker::Cause;
 
-/// What was logged of a tenant's hold.
+/// The last line that was logged about a tenant's hold.
 #[derive(Debug, Default)]
 pub(crate) struct HoldLog(Option<Logged>);
 
@@ -20,15 +20,15 @@ pub(crate) struct HoldLog(Option<Logged>);
 struct Logged {
     since: Instant,
     cause: Cause,
-    /// The last line; none when the next failed probe is to be logged in any case.
+    /// When the last line was logged; `None` when the next failed probe must be logged.
     at: Option<Instant>,
     failed_probes: u32,
 }
 
-/// What is new about a tenant's portal.
+/// Why the hold is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    /// A login probe, or a try that was to show whether the portal is back, has failed.
+pub(crate) enum Trigger {
+    /// A probe, by login or by event, has failed.
     ProbeFailed,
     /// Anything else.
     Other,
@@ -38,13 +38,13 @@ pub(crate) enum News {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Held,
-    StillHeld(Hitherto),
-    Released(Hitherto),
+    StillHeld(HoldSoFar),
+    Released(HoldSoFar),
 }
 
-/// A hold until now.
+/// Duration and failed probes of a hold so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hitherto {
+pub(crate) struct HoldSoFar {
     pub(crate) held_for: Duration,
     pub(crate) failed_probes: u32,
 }
@@ -52,8 +52,8 @@ pub(crate) struct Hitherto {
 // === impl HoldLog ===
 
 impl HoldLog {
-    /// Notes why the tenant is held after the news, if it is; says what to log.
-    pub(crate) fn note(&mut self, held: Option<Cause>, news: News, now: Instant) -> Option<Line> {
+    /// Updates the state of the hold and returns the line to log, if any.
+    pub(crate) fn note(&mut self, held: Option<Cause>, news: Trigger, now: Instant) -> Option<Line> {
         match (held, &mut self.0) {
             (None, None) => None,
             (None, Some(logged)) => {
@@ -65,7 +65,7 @@ impl HoldLog {
                 self.0 = Some(Logged { since: now, cause, at: Some(now), failed_probes: 0 });
                 Some(Line::Held)
             }
-            (Some(_), Some(_)) if news == News::Other => None,
+            (Some(_), Some(_)) if news == Trigger::Other => None,
             (Some(cause), Some(logged)) => {
                 logged.failed_probes = logged.failed_probes.saturating_add(1);
                 let is_recent = logged.at.is_some_and(|at| now.saturating_duration_since(at) < INTERVAL);
@@ -78,7 +78,7 @@ impl HoldLog {
         }
     }
 
-    /// Has the next failed probe logged.
+    /// Requests that the next failed probe is logged.
     pub(crate) fn want_line(&mut self) {
         if let Some(logged) = &mut self.0 {
             logged.at = None;
@@ -89,13 +89,13 @@ impl HoldLog {
 // === impl Logged ===
 
 impl Logged {
-    fn hitherto(&self, now: Instant) -> Hitherto {
+    fn hitherto(&self, now: Instant) -> HoldSoFar {
         let held_for = now.saturating_duration_since(self.since);
-        Hitherto { held_for, failed_probes: self.failed_probes }
+        HoldSoFar { held_for, failed_probes: self.failed_probes }
     }
 }
 
-/// How often a hold is logged again that goes on for the same reason.
+/// Interval between two lines about a hold with an unchanged reason.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -116,28 +116,28 @@ mod tests {
         let at = |seconds| begin + Duration::from_secs(seconds);
         let unreachable = Some(Cause::Unreachable);
 
-        let first = log.note(unreachable, News::Other, begin);
+        let first = log.note(unreachable, Trigger::Other, begin);
         let lines: Vec<_> = (1..=20)
-            .filter_map(|probe| still(log.note(unreachable, News::ProbeFailed, at(probe * 15))))
+            .filter_map(|probe| still(log.note(unreachable, Trigger::ProbeFailed, at(probe * 15))))
             .collect();
-        let end = log.note(None, News::Other, at(301));
-        let after = log.note(None, News::Other, at(302));
+        let end = log.note(None, Trigger::Other, at(301));
+        let after = log.note(None, Trigger::Other, at(302));
 
         assert_eq!(first, Some(Line::Held));
         assert_eq!(lines, [(60, 4), (120, 8), (180, 12), (240, 16), (300, 20)]);
-        let past = Hitherto { held_for: Duration::from_secs(301), failed_probes: 20 };
+        let past = HoldSoFar { held_for: Duration::from_secs(301), failed_probes: 20 };
         assert_eq!((end, after), (Some(Line::Released(past)), None));
     }
 
     #[test]
     fn a_failed_probe_is_logged_at_once_when_the_reason_is_another_or_somebody_waits_for_it() {
         let (mut log, now) = (HoldLog::default(), Instant::now());
-        let fail = |log: &mut HoldLog, cause| still(log.note(Some(cause), News::ProbeFailed, now));
-        log.note(Some(Cause::Unreachable), News::Other, now);
+        let fail = |log: &mut HoldLog, cause| still(log.note(Some(cause), Trigger::ProbeFailed, now));
+        log.note(Some(Cause::Unreachable), Trigger::Other, now);
 
         let same = fail(&mut log, Cause::Unreachable);
         let another = fail(&mut log, Cause::LoginRefused);
-        let result = log.note(Some(Cause::Failing), News::Other, now);
+        let result = log.note(Some(Cause::Failing), Trigger::Other, now);
         log.want_line();
         let wanted = fail(&mut log, Cause::LoginRefused);
         let again = fail(&mut log, Cause::LoginRefused);

@@ -1,4 +1,4 @@
-//! What is under way for one tenant.
+//! The lane of one tenant: its circuit breaker and its attempts in flight.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::hold_log::HoldLog;
 pub(crate) struct Lane {
     pub(crate) breaker: Breaker,
     pub(crate) hold_log: HoldLog,
-    /// Events under way, and whether each is a retry.
+    /// Attempts in flight, and whether each is a retry.
     under_way: HashMap<Claim, bool>,
-    /// When its portal has answered to an event last.
+    /// When its portal last answered a delivery.
     answered: Option<Instant>,
-    /// The names that its events were received for; the first one has its turn.
+    /// The tenant names that its events were received for; the first one is served next.
     names: Vec<Arc<str>>,
-    /// The tenant's entry, as its fingerprint tells it from others.
+    /// The fingerprint of the tenant's entry.
     entry: Option<u64>,
-    /// What was held by the portal is due since the breaker opened last.
-    is_pulled: bool,
+    /// Waiting events were made due since the breaker opened.
+    is_pulled_forward: bool,
 }
 
 // === impl Lane ===
@@ -38,12 +38,12 @@ impl Lane {
             answered: None,
             names: Vec::new(),
             entry: None,
-            is_pulled: false,
+            is_pulled_forward: false,
         }
     }
 
-    /// How many more may begin now, of `limit` for each tenant and `free` for all. A portal that has not answered lately
-    /// may hang, and gets few places; and no lane waits for others to begin at all.
+    /// How many more attempts may start: `limit` is per tenant, `free` is the total. A portal that has not answered lately may
+    /// hang, and gets few slots. A lane with nothing in flight may always start one.
     pub(crate) fn room(&self, limit: usize, free: usize, now: Instant) -> usize {
         let limit = if self.answers(now) { limit } else { limit.min(MAX_UNPROVEN) };
         let room = match self.breaker.allows(now) {
@@ -54,28 +54,28 @@ impl Lane {
         room.min(free.max(self.reserved()))
     }
 
-    /// Says whether what begins now is the breaker's probe.
+    /// Whether the next attempt is the breaker's probe.
     pub(crate) fn probes(&self, now: Instant) -> bool {
         self.breaker.allows(now) == Allowed::Probe
     }
 
-    /// The places that it has whatever others have: one while it has nothing under way.
+    /// Slots that are reserved for it: one while nothing is in flight.
     pub(crate) fn reserved(&self) -> usize {
         usize::from(self.is_idle())
     }
 
-    /// Says whether it has nothing under way.
+    /// Whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.under_way.is_empty()
     }
 
-    /// Notes that the portal has answered, whether it took the event or not; says whether it is the first time.
+    /// Notes that the portal has answered, with success or not; returns whether it is the first answer.
     pub(crate) fn answered(&mut self, now: Instant) -> bool {
         self.answered.replace(now).is_none()
     }
 
-    /// Notes that it has events that were received for a name.
-    pub(crate) fn has_name(&mut self, name: &Arc<str>) {
+    /// Adds a tenant name that its events were received for.
+    pub(crate) fn add_name(&mut self, name: &Arc<str>) {
         if !self.names.contains(name) {
             self.names.push(Arc::clone(name));
         }
@@ -85,8 +85,8 @@ impl Lane {
         &self.names
     }
 
-    /// Notes that events of a name had their turn: the others are first now.
-    pub(crate) fn had_turn(&mut self, name: &Arc<str>) {
+    /// Moves a name behind the others after its events were started.
+    pub(crate) fn rotate_names(&mut self, name: &Arc<str>) {
         if let Some(place) = self.names.iter().position(|known| known == name)
             && let Some(names) = self.names.get_mut(place..)
         {
@@ -94,33 +94,33 @@ impl Lane {
         }
     }
 
-    /// Notes which entry the tenant has; says whether it is another one than before.
-    pub(crate) fn has_entry(&mut self, fingerprint: u64) -> bool {
+    /// Stores the fingerprint of the tenant's entry; returns whether it has changed.
+    pub(crate) fn set_entry(&mut self, fingerprint: u64) -> bool {
         self.entry.replace(fingerprint).is_some_and(|before| before != fingerprint)
     }
 
-    /// Says whether the tenant still has this entry.
+    /// Whether the tenant still has this entry.
     pub(crate) fn is_of_entry(&self, fingerprint: u64) -> bool {
         self.entry == Some(fingerprint)
     }
 
-    /// Says, once for each time that the breaker opens, that what the portal holds must be made due, so that there is an
-    /// event to ask it by.
-    pub(crate) fn wants_events(&mut self, now: Instant) -> bool {
+    /// Returns true once each time the breaker opens for an event probe: waiting events must be made due, so that there is
+    /// one to send.
+    pub(crate) fn needs_probe_event(&mut self, now: Instant) -> bool {
         let wants = self.probes(now);
-        wants && !std::mem::replace(&mut self.is_pulled, wants)
+        wants && !std::mem::replace(&mut self.is_pulled_forward, wants)
     }
 
-    /// Notes that the breaker may have opened again.
-    pub(crate) fn may_be_held(&mut self) {
-        self.is_pulled = false;
+    /// Allows the next event probe to make waiting events due again.
+    pub(crate) fn allow_pull_forward(&mut self) {
+        self.is_pulled_forward = false;
     }
 
     fn answers(&self, now: Instant) -> bool {
         self.answered.is_some_and(|answered| now.saturating_duration_since(answered) < PROVEN_FOR)
     }
 
-    /// Notes that an event is sent.
+    /// Notes that an attempt starts.
     pub(crate) fn begin(&mut self, claim: Claim, is_retry: bool) {
         if self.breaker.code() != 0 {
             self.breaker.probe();
@@ -128,7 +128,7 @@ impl Lane {
         self.under_way.insert(claim, is_retry);
     }
 
-    /// Notes that it has ended; says whether it was a retry, and nothing if it was not under way.
+    /// Notes that an attempt has ended; returns whether it was a retry, or `None` if it was not in flight.
     pub(crate) fn end(&mut self, claim: Claim) -> Option<bool> {
         self.under_way.remove(&claim)
     }
@@ -138,7 +138,7 @@ impl Lane {
     }
 }
 
-/// Places of a portal that has not answered lately.
+/// Slots of a portal that has not answered lately.
 const MAX_UNPROVEN: usize = 2;
 const PROVEN_FOR: Duration = Duration::from_secs(60);
 
@@ -154,7 +154,7 @@ mod tests {
         lane
     }
 
-    /// Eight hanging portals took all 64 places, and a healthy tenant waited for half a minute.
+    /// Eight hanging portals took all 64 slots, and a healthy tenant waited for half a minute.
     #[tokio::test(start_paused = true)]
     async fn a_portal_that_does_not_answer_has_few_places_and_others_have_one_always() {
         let now = Instant::now();
@@ -162,7 +162,7 @@ mod tests {
         proven.answered(now);
 
         assert_eq!([0, 1, 2, 3].map(|count| with_under_way(count).room(8, 100, now)), [2, 1, 0, 0]);
-        assert_eq!([0, 1].map(|count| with_under_way(count).room(8, 0, now)), [1, 0], "all places are taken");
+        assert_eq!([0, 1].map(|count| with_under_way(count).room(8, 0, now)), [1, 0], "all slots are taken");
         assert_eq!((proven.room(8, 100, now), proven.room(8, 3, now)), (6, 3));
         assert_eq!(proven.room(8, 100, now + Duration::from_secs(61)), 0, "it has not answered for a minute");
     }

@@ -1,8 +1,8 @@
-//! Brings stored events to their portals, each tenant on a lane of its own.
+//! Delivers stored events to their portals, in one lane per tenant.
 //!
-//! One dispatcher looks for what is due (`agenda`, `allot`, `begin`), attempts are tasks of their own (`attempt`), and their
-//! results are recorded by the dispatcher alone (`settle`). A lane holds a tenant's circuit breaker and what is under way for
-//! it, so that a portal that is away costs nobody else a place.
+//! One dispatcher finds the events that are due (`scheduler`, `allocation`, `start`). Each attempt runs on its own task
+//! (`attempt`), and the dispatcher alone processes the results (`completion`). Each lane has its own circuit breaker and
+//! its own limit on attempts in flight, so that a portal that is down does not block other tenants.
 
 /// A point at which chaos tests end the process; nothing at all without the feature `failpoints`.
 macro_rules! failpoint {
@@ -12,12 +12,13 @@ macro_rules! failpoint {
     };
 }
 
-mod agenda;
-mod allot;
+mod allocation;
 mod attempt;
-mod begin;
 mod breaker;
+mod catch_panic;
 mod clock;
+mod clock_jump;
+mod completion;
 mod config;
 mod context;
 mod customers;
@@ -25,23 +26,22 @@ mod direct;
 mod dispatcher;
 mod drain;
 mod former_names;
-mod held;
+mod held_lanes;
 mod hold_log;
-mod housekeeping;
 mod lane;
 mod log_holds;
+mod maintenance;
 mod metrics;
-mod panicked;
-mod places;
+mod pending_results;
 mod probe;
-mod probed;
+mod probe_result;
 mod retry;
+mod scheduler;
 mod service;
-mod settle;
-mod shift;
+mod slots;
+mod start;
 mod status;
 mod store_log;
-mod unrecorded;
 
 pub use breaker::Cause;
 pub use config::{DeliveryConfig, Mode};

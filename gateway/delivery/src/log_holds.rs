@@ -6,13 +6,13 @@ use kyc_events::now;
 use tokio::time::Instant;
 
 use crate::dispatcher::Dispatcher;
-use crate::hold_log::{Hitherto, Line, News};
+use crate::hold_log::{HoldSoFar, Line, Trigger};
 
 // === impl Dispatcher ===
 
 impl Dispatcher {
-    /// Logs what is new about a tenant's hold; `error` is why the try or the probe has failed, if it has.
-    pub(crate) fn log_hold(&mut self, tenant: &str, news: News, error: &str) {
+    /// Logs a change of a tenant's hold; `error` is why the attempt or the probe has failed, if it has.
+    pub(crate) fn log_hold(&mut self, tenant: &str, news: Trigger, error: &str) {
         let now = Instant::now();
         let Some(lane) = self.lanes.get_mut(tenant) else { return };
         let held = lane.breaker.held();
@@ -24,7 +24,7 @@ impl Dispatcher {
             Line::Held => {
                 tracing::warn!(tenant, reason, error, until, held_tenants, "deliveries are held");
             }
-            Line::StillHeld(Hitherto { held_for, failed_probes }) => tracing::warn!(
+            Line::StillHeld(HoldSoFar { held_for, failed_probes }) => tracing::warn!(
                 tenant,
                 reason,
                 error,
@@ -34,12 +34,12 @@ impl Dispatcher {
                 held_tenants,
                 "deliveries are still held"
             ),
-            Line::Released(Hitherto { held_for, failed_probes }) => tracing::info!(
+            Line::Released(HoldSoFar { held_for, failed_probes }) => tracing::info!(
                 tenant,
                 held_s = held_for.as_secs(),
                 failed_probes,
                 held_tenants,
-                "the portal takes events again"
+                "deliveries are resumed: the portal accepts events again"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! What deliveries are measured by.
+//! The metrics of deliveries.
 
 use kyc_events::Backlog;
 use kyc_telemetry::{CounterFamily, Gauge, MetricError, MetricsRegistry, names};
@@ -8,36 +8,36 @@ use crate::status::{Counted, Status};
 /// Dispatching: from the store to the portals.
 #[derive(Clone, Debug)]
 pub(crate) struct DeliveryMetrics {
-    /// Tries by tenant and class.
+    /// Attempts by tenant and class.
     pub(crate) attempts: CounterFamily<2>,
-    /// Events given up by tenant and reason.
+    /// Events that became dead, by tenant and reason.
     pub(crate) dead: CounterFamily<2>,
-    /// Results of deliveries that the store has not taken yet.
-    pub(crate) unrecorded: Gauge,
+    /// Results of attempts that the store has not committed yet.
+    pub(crate) pending_results: Gauge,
 }
 
 // === impl DeliveryMetrics ===
 
 impl DeliveryMetrics {
-    /// Makes them, and those that are computed from `status` at each scrape.
+    /// Registers the metrics, and gauges that are computed from `status` at each scrape.
     pub(crate) fn new(metrics: &MetricsRegistry, status: &Status) -> Result<Self, MetricError> {
         counted(metrics, status)?;
         held(metrics, status)?;
         Ok(Self {
             attempts: metrics.counter(
                 names::DELIVERY_ATTEMPTS,
-                "Tries to deliver an event.",
+                "Attempts to deliver an event.",
                 &["tenant", "class"],
             )?,
-            dead: metrics.counter(names::EVENTS_DEAD, "Events given up.", &["tenant", "reason"])?,
-            unrecorded: metrics
-                .gauge(names::RESULTS_UNRECORDED, "Results of deliveries that wait for the store.", &[])?
+            dead: metrics.counter(names::EVENTS_DEAD, "Events that became dead.", &["tenant", "reason"])?,
+            pending_results: metrics
+                .gauge(names::RESULTS_UNRECORDED, "Results of attempts that wait for the store.", &[])?
                 .with(&[]),
         })
     }
 }
 
-/// What is counted in the store every few seconds: absent when that is long ago.
+/// Gauges from the counts of the maintenance; absent when the last count is old.
 fn counted(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
     let of_lanes = |name, help, value: fn(&Backlog, &Counted) -> i64| {
         let status = status.clone();
@@ -48,33 +48,40 @@ fn counted(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError
             }
         })
     };
-    of_lanes(names::EVENTS_PENDING, "Events that wait.", |lane, _| lane.events)?;
+    of_lanes(names::EVENTS_PENDING, "Waiting events.", |lane, _| lane.events)?;
     of_lanes(
         names::EVENTS_OLDEST,
-        "Age of the oldest event that waits, since its receipt.",
+        "Seconds since the receipt of the oldest waiting event.",
         |lane, counted| counted.seconds_since(lane.oldest),
     )?;
-    of_lanes(names::EVENTS_LATE, "How late the oldest due event is.", |lane, counted| {
-        // What was not late when it was counted may be delivered by now.
+    of_lanes(names::EVENTS_LATE, "Seconds by which the oldest due event is late.", |lane, counted| {
+        // An event that was not late at the count may be delivered by now.
         if lane.first_due < counted.clock { counted.seconds_since(lane.first_due) } else { 0 }
     })?;
-    of_lanes(names::EVENTS_NEXT_DUE, "When the next event is due.", |lane, _| lane.first_due / 1000)?;
+    of_lanes(names::EVENTS_NEXT_DUE, "When the next event is due, in Unix seconds.", |lane, _| {
+        lane.first_due / 1000
+    })?;
     let parked = status.clone();
-    let help = "Events that are kept and not tried.";
+    let help = "Parked events: kept, and not attempted.";
     metrics.computed_gauge(names::EVENTS_PARKED, help, &["tenant", "reason"], move |gauges| {
         for parked in parked.fresh_count().into_iter().flat_map(|counted| counted.parked) {
             gauges.with(&[&parked.tenant, &parked.reason]).set(parked.events);
         }
     })?;
     let free = status.clone();
-    metrics.computed_gauge(names::EVENT_STORE_FREE, "Bytes that events may still take.", &[], move |gauges| {
-        if let Some(bytes) = free.fresh_count().and_then(|counted| counted.free) {
-            gauges.with(&[]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        }
-    })
+    metrics.computed_gauge(
+        names::EVENT_STORE_FREE,
+        "Bytes left for events in the store.",
+        &[],
+        move |gauges| {
+            if let Some(bytes) = free.fresh_count().and_then(|counted| counted.free) {
+                gauges.with(&[]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+        },
+    )
 }
 
-/// Whether there are deliveries.
+/// Gauges of breakers, holds and the dispatcher's heartbeat.
 fn held(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
     let breakers = status.clone();
     let help = "Whether deliveries are held: 0 closed, 1 half open, 2 open.";
@@ -92,10 +99,10 @@ fn held(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
             }
         }
     })?;
-    let beats = status.clone();
-    let help = "When the dispatcher has read the event store last.";
+    let heartbeat = status.clone();
+    let help = "When the dispatcher last read the store, in Unix seconds.";
     metrics.computed_gauge(names::DISPATCHER_HEARTBEAT, help, &[], move |gauges| {
-        if let Some((at, _)) = beats.heartbeat() {
+        if let Some((at, _)) = heartbeat.heartbeat() {
             gauges.with(&[]).set(at / 1000);
         }
     })

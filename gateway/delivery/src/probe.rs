@@ -1,7 +1,7 @@
-//! Login probes: whether a portal that did not answer, or refused the account, lets it in again.
+//! Login probes: test whether a portal that did not answer, or refused the account, accepts a login again.
 //!
-//! A probe is no try: it sends no event, costs an event nothing, and takes no place of a delivery. It ends after
-//! [`LONGEST`], while a try may take `delivery.attempt`. Its session is used by the delivery that follows.
+//! A login probe sends no event, does not count as an attempt and takes no slot. It times out after [`LONGEST`], while an
+//! attempt may take `delivery.attempt`. The next delivery uses its session.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,28 +12,28 @@ use kyc_events::{Directory, Millis};
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
-use crate::agenda::POLL_INTERVAL;
 use crate::attempt::reason;
 use crate::breaker::Allowed;
 use crate::dispatcher::Dispatcher;
-use crate::hold_log::News;
-use crate::probed::Probed;
+use crate::hold_log::Trigger;
+use crate::probe_result::ProbeResult;
+use crate::scheduler::POLL_INTERVAL;
 
 // === impl Dispatcher ===
 
 impl Dispatcher {
-    /// Begins the login probes that are due, and has events made due where only an event can show whether the portal is back.
-    pub(crate) fn ask_held_portals(&mut self, directory: &Directory, clock: Millis, now: Instant) {
+    /// Starts the login probes that are due. Where only an event can serve as a probe, makes waiting events due.
+    pub(crate) fn probe_held_portals(&mut self, directory: &Directory, clock: Millis, now: Instant) {
         for name in self.held.due(now) {
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             let Some(tenant) = directory.by_name(&name) else {
                 if lane.is_idle() {
-                    self.end_hold_of_gone(&name);
+                    self.release_removed_tenant(&name);
                 }
                 continue;
             };
-            // A probe for events that were discarded meanwhile would have no end.
-            if !lane.names().iter().any(|name| self.agenda.has(name)) {
+            // Without waiting events, probes would never end: the events were discarded meanwhile.
+            if !lane.names().iter().any(|name| self.scheduler.has(name)) {
                 continue;
             }
             match lane.breaker.allows(now) {
@@ -47,16 +47,16 @@ impl Dispatcher {
                         let outcome = asked.await.ok();
                         if outcome.is_none() {
                             tracing::error!(tenant = lane, "a login probe panicked");
-                            // The next one is due at once.
+                            // The next probe is due at once; the pause prevents a busy loop.
                             sleep(POLL_INTERVAL).await;
                         }
-                        let probed = Probed { lane, entry: tenant.fingerprint, begun: now, outcome };
-                        // The dispatcher outlives its probes; without it nobody counts.
+                        let probed = ProbeResult { lane, entry: tenant.fingerprint, begun: now, outcome };
+                        // The dispatcher outlives its probes; without it nobody needs the result.
                         let _ = ended.send(probed).await;
                     });
                 }
                 Allowed::Probe => {
-                    if lane.wants_events(now) {
+                    if lane.needs_probe_event(now) {
                         self.make_due(&name);
                     }
                     self.wake(&name, clock);
@@ -66,9 +66,9 @@ impl Dispatcher {
         }
     }
 
-    /// Ends a hold that no probe can end, since no tenant has this name any more: its metric, and the alert on it, would
-    /// stay until the next start. A customer that was renamed gets what waited for its portal at once.
-    fn end_hold_of_gone(&mut self, name: &str) {
+    /// Ends the hold of a tenant that was removed or renamed, which no probe can end: its metric and alert would stay until
+    /// the next start. Events of a renamed customer become due at once.
+    fn release_removed_tenant(&mut self, name: &str) {
         self.make_due(name);
         self.lanes.remove(name);
         self.held.release(name);
@@ -76,7 +76,7 @@ impl Dispatcher {
         tracing::info!(tenant = name, reason = "not_in_document", "deliveries are no longer held");
     }
 
-    pub(crate) fn settle_probe(&mut self, probed: &Probed) {
+    pub(crate) fn complete_probe(&mut self, probed: &ProbeResult) {
         let Some(lane) = self.lanes.get_mut(&probed.lane) else { return };
         let is_of_entry = lane.is_of_entry(probed.entry);
         if is_of_entry {
@@ -88,40 +88,40 @@ impl Dispatcher {
                     lane.breaker.login_failed(error, probed.begun, &self.context.config, jitter);
                 }
             }
-            lane.may_be_held();
+            lane.allow_pull_forward();
         }
         self.show(&probed.lane);
         if let Some(Err(error)) = &probed.outcome {
             self.context.status.failed(&probed.lane, error.to_string());
             if is_of_entry {
-                self.log_hold(&probed.lane, News::ProbeFailed, &reason(error));
+                self.log_hold(&probed.lane, Trigger::ProbeFailed, &reason(error));
             }
         }
     }
 
-    /// Asks the portals at once that an operator wants to be asked.
-    pub(crate) fn heed_operators(&mut self, now: Instant) {
+    /// Makes the probes that operators have requested due at once.
+    pub(crate) fn apply_probe_requests(&mut self, now: Instant) {
         for name in self.context.status.take_wanted() {
             if let Some(lane) = self.lanes.get_mut(&name) {
-                lane.breaker.ask_now(now);
+                lane.breaker.probe_now(now);
                 lane.hold_log.want_line();
                 self.show(&name);
             }
         }
     }
 
-    /// Ends the holds of tenants whose entries have changed: the new password or address may help.
-    pub(crate) fn heed_changed_entries(&mut self, directory: &Directory, now: Instant) {
+    /// Makes a login probe due for each tenant whose entry has changed: the new password or address may be right.
+    pub(crate) fn reset_changed_tenants(&mut self, directory: &Directory, now: Instant) {
         let mut changed = Vec::new();
         for (name, lane) in &mut self.lanes {
             let Some(tenant) = directory.by_name(name) else {
                 self.held.look_at(name, now);
                 continue;
             };
-            if lane.has_entry(tenant.fingerprint) {
+            if lane.set_entry(tenant.fingerprint) {
                 lane.breaker.entry_changed(now);
                 lane.hold_log.want_line();
-                lane.may_be_held();
+                lane.allow_pull_forward();
                 changed.push(name.clone());
             }
         }
@@ -132,5 +132,5 @@ impl Dispatcher {
     }
 }
 
-/// How long a login probe may take. A portal whose logins take longer is one that nothing can be delivered to in time.
+/// Timeout of a login probe. A portal whose logins take longer cannot accept a delivery in time either.
 const LONGEST: Duration = Duration::from_secs(10);

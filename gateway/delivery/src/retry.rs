@@ -1,4 +1,4 @@
-//! When an event is tried again, and when it is given up.
+//! The retry policy: when the next attempt of an event is due, and when the event becomes dead.
 
 use std::time::Duration;
 
@@ -7,36 +7,36 @@ use kyc_portal::{DeliveryClass, DeliveryError};
 
 use crate::config::DeliveryConfig;
 
-/// What is known of an event when a try has failed.
+/// The history of an event when an attempt has failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Age {
     /// Finished attempts before this one.
     pub(crate) attempts: u32,
-    /// Those among them in which the portal refused the event as such; needed only after another such refusal.
+    /// Those attempts in which the portal rejected this event; used only after another rejection.
     pub(crate) refusals: u32,
-    /// How long it has been tried, by a clock that does not jump.
+    /// Time since receipt or replay, by a clock that does not jump.
     pub(crate) age: Millis,
     pub(crate) now: Millis,
 }
 
-/// Decides what becomes of an event after a failure. `jitter` is 0 to 1 and only ever delays.
+/// Decides the next state of an event after a failure. `jitter` is 0 to 1 and makes the wait longer.
 pub(crate) fn after(error: &DeliveryError, age: Age, config: &DeliveryConfig, jitter: f64) -> Next {
     let class = error.class();
-    // Tries that failed while the portal was down say nothing about the event.
-    if class == DeliveryClass::Event && age.refusals + 1 >= EVENT_TRIES {
+    // Attempts that failed while the portal was down say nothing about the event, so only rejections count.
+    if class == DeliveryClass::Event && age.refusals + 1 >= MAX_REJECTIONS {
         return Next::Dead(DeadReason::Rejected);
     }
     if age.age >= millis(config.give_up) {
         return Next::Dead(DeadReason::Exhausted);
     }
     if class == DeliveryClass::Login {
-        // Nothing was sent, and the breaker says when the account is tried again.
+        // Nothing was sent, and the breaker decides when the account logs in again.
         return Next::Waiting { due: age.now, counted: false };
     }
     let steps = &config.schedule;
     let step = match class {
         DeliveryClass::Event => step(steps, age.refusals * EVENT_STRIDE),
-        // Address or role is wrong, and people need time to mend it.
+        // Address or role is wrong, and an operator needs time to correct it.
         DeliveryClass::Endpoint => step(steps, age.attempts.max(ENDPOINT_STEP)),
         DeliveryClass::Transient | DeliveryClass::Session | DeliveryClass::Login | DeliveryClass::Refused => {
             step(steps, age.attempts)
@@ -47,7 +47,7 @@ pub(crate) fn after(error: &DeliveryError, age: Age, config: &DeliveryConfig, ji
     Next::Waiting { due: age.now + millis(wait), counted: true }
 }
 
-/// The same decision after the system's clock has jumped.
+/// Shifts the due time of a decision by a clock jump.
 pub(crate) fn moved(next: Next, jumped: Millis) -> Next {
     match next {
         Next::Waiting { due, counted } => Next::Waiting { due: due.saturating_add(jumped), counted },
@@ -55,7 +55,7 @@ pub(crate) fn moved(next: Next, jumped: Millis) -> Next {
     }
 }
 
-/// The longest that any event may have to wait.
+/// The longest possible wait.
 pub(crate) fn longest(config: &DeliveryConfig) -> Duration {
     let step = config.schedule.iter().max().copied().unwrap_or_default();
     step.max(LONGEST_TOLD).mul_f64(1.0 + JITTER)
@@ -65,23 +65,22 @@ pub(crate) fn millis(duration: Duration) -> Millis {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The step after so many attempts; the last one repeats.
+/// The wait after this number of attempts; the last step repeats.
 fn step(steps: &[Duration], attempts: u32) -> Duration {
     let place = usize::try_from(attempts).unwrap_or(usize::MAX);
     steps.get(place).or(steps.last()).copied().unwrap_or(SHORTEST)
 }
 
-/// How often the portal may refuse an event as such: without other failures over about an hour of the default
-/// schedule.
-const EVENT_TRIES: u32 = 5;
+/// Rejections of one event by the portal after which it is dead: about an hour of the default schedule.
+const MAX_REJECTIONS: u32 = 5;
 const EVENT_STRIDE: u32 = 3;
-/// Where the schedule begins for a wrong address: at a minute of the default one.
+/// First step of the schedule for a wrong address or role: one minute by default.
 const ENDPOINT_STEP: u32 = 4;
 /// Waits are up to a fifth longer than planned.
 const JITTER: f64 = 0.2;
-/// What a portal can ask for at most.
+/// The longest `Retry-After` that is honoured.
 const LONGEST_TOLD: Duration = Duration::from_secs(3600);
-/// No event is tried twice within this time, whatever is configured.
+/// Minimum time between two attempts of an event, whatever is configured.
 const SHORTEST: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

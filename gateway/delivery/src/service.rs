@@ -1,4 +1,4 @@
-//! Delivery as a service of the gateway: what it is made of, and how it begins and ends.
+//! The delivery service: its construction, start and shutdown.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -15,8 +15,8 @@ use crate::context::DeliveryContext;
 use crate::dispatcher::Dispatcher;
 use crate::drain::RELEASE_TIME;
 use crate::metrics::DeliveryMetrics;
+use crate::pending_results::PendingResults;
 use crate::status::Status;
-use crate::unrecorded::Unrecorded;
 
 /// Delivers the events of a store. There is one for the whole gateway.
 pub struct Delivery {
@@ -25,8 +25,8 @@ pub struct Delivery {
     config: DeliveryConfig,
     metrics: DeliveryMetrics,
     status: Status,
-    unrecorded: Unrecorded,
-    /// For operators, who name one.
+    pending_results: PendingResults,
+    /// The current tenants, for the admin API.
     tenants: OnceLock<CurrentTenants>,
 }
 
@@ -47,23 +47,23 @@ impl Delivery {
         config.check()?;
         let status = Status::default();
         let metrics = DeliveryMetrics::new(metrics, &status)?;
-        let unrecorded = Unrecorded::new(metrics.unrecorded.clone());
-        Ok(Self { store, portals, config, metrics, status, unrecorded, tenants: OnceLock::new() })
+        let pending_results = PendingResults::new(metrics.pending_results.clone());
+        Ok(Self { store, portals, config, metrics, status, pending_results, tenants: OnceLock::new() })
     }
 
-    /// The store that is delivered from.
+    /// The event store.
     pub fn store(&self) -> &Arc<EventStore> {
         &self.store
     }
 
-    /// How deliveries stand.
+    /// The status of deliveries.
     pub fn status(&self) -> &Status {
         &self.status
     }
 
-    /// Whether results of deliveries wait for the store; nothing is delivered meanwhile.
+    /// Whether results of attempts wait for the store; no attempt starts meanwhile.
     pub fn has_unrecorded(&self) -> bool {
-        self.unrecorded.is_any()
+        self.pending_results.is_any()
     }
 
     /// The tenants of the current snapshot; none while no document was loaded.
@@ -71,7 +71,7 @@ impl Delivery {
         self.tenants.get().and_then(|tenants| tenants())
     }
 
-    /// Opens the store, before anything is served.
+    /// Opens the store. Must be called before the gateway accepts requests.
     ///
     /// # Errors
     ///
@@ -80,12 +80,12 @@ impl Delivery {
         self.store.open().await
     }
 
-    /// Whether notifications can be taken: results of deliveries are recorded, and the file is whole.
+    /// Whether notifications can be accepted: the store commits results, and its file is not damaged.
     pub fn is_ready(&self) -> bool {
-        !self.unrecorded.is_stuck() && !self.store.is_damaged()
+        !self.pending_results.is_stuck() && !self.store.is_damaged()
     }
 
-    /// Delivers until `shutdown`, and returns when nothing is under way any more, or when `drain` is nearly over.
+    /// Delivers until `shutdown`, and returns when no attempt is in flight or `drain` is nearly over.
     pub async fn run(&self, tenants: CurrentTenants, shutdown: watch::Receiver<bool>, drain: Duration) {
         if drain < self.config.attempt + RELEASE_TIME {
             tracing::warn!(
@@ -94,14 +94,14 @@ impl Delivery {
                 "server.drain is shorter than delivery.attempt and 5 s: a restart may deliver events twice"
             );
         }
-        // Run twice, the first way to the tenants stays: both lead to the same ones.
+        // After a restart of this service the first value stays; both return the same tenants.
         let _ = self.tenants.set(Arc::clone(&tenants));
         let Some(running) = self.store.start(&tenants, shutdown.clone()).await else { return };
         let context = DeliveryContext {
             config: self.config.clone(),
             retention: self.store.retention(),
             inbox: self.store.inbox().clone(),
-            unrecorded: self.unrecorded.clone(),
+            pending_results: self.pending_results.clone(),
             readers: running.readers(),
             status: self.status.clone(),
             keyring: Arc::clone(running.keyring()),

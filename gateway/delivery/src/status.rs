@@ -1,6 +1,7 @@
-//! How deliveries stand, for operators and for metrics: written by the dispatcher, read at any time. Nothing of it is
-//! kept as an age, so that it is right at the moment it is read, and what the dispatcher has not renewed for
-//! [`MAX_AGE`] is not shown at all: a number that stands still would hide that nobody counts.
+//! The status of deliveries, for the admin API and metrics. The dispatcher writes it; readers may read it at any time.
+//!
+//! It stores times, not ages, so that a value is correct when it is read. Values that the dispatcher has not renewed for
+//! [`MAX_AGE`] are not reported: a stale number would hide that the dispatcher has stopped.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,18 +12,18 @@ use tokio::time::Instant;
 
 use crate::breaker::Cause;
 
-/// How the deliveries of one store stand.
+/// The status of the deliveries from one store.
 #[derive(Clone, Debug, Default)]
 pub struct Status(Arc<Mutex<Shown>>);
 
 #[derive(Debug, Default)]
 struct Shown {
-    /// When the dispatcher has looked into the store last.
+    /// When the dispatcher last read the store.
     heartbeat: Option<(Instant, Millis)>,
-    /// Why its last look has failed.
+    /// Why its last read failed.
     unreadable: Option<String>,
     lanes: BTreeMap<String, Lane>,
-    /// Lanes whose portals an operator wants to be asked now.
+    /// Lanes for which an operator has requested a probe.
     wanted: HashSet<String>,
     counted: Option<Counted>,
 }
@@ -40,13 +41,13 @@ pub struct Hold {
     pub cause: Cause,
     /// Since when.
     pub since: Instant,
-    /// When the portal is asked next; absent while it is.
+    /// When the next probe is due; absent while one is in flight.
     pub until: Option<Instant>,
-    /// What has failed last; it says nothing of the portal's.
+    /// The last error; it contains no text from the portal.
     pub error: String,
 }
 
-/// What was counted in the store.
+/// Counts of the events in the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Counted {
     pub(crate) at: Instant,
@@ -60,7 +61,7 @@ pub(crate) struct Counted {
 // === impl Counted ===
 
 impl Counted {
-    /// Seconds from a time in the store until now, whatever the system's clock has done since the count.
+    /// Seconds from a stored time until now, independent of clock jumps since the count.
     pub(crate) fn seconds_since(&self, at: Millis) -> i64 {
         let then = self.clock.saturating_sub(at).max(0);
         then.saturating_add(i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX)) / 1000
@@ -70,7 +71,7 @@ impl Counted {
 // === impl Status ===
 
 impl Status {
-    /// Notes that the dispatcher has looked into the store, or why it could not.
+    /// Notes that the dispatcher has read the store, or why it failed.
     pub(crate) fn looked(&self, error: Option<String>) {
         let mut shown = self.shown();
         if error.is_none() {
@@ -79,7 +80,7 @@ impl Status {
         shown.unreadable = error;
     }
 
-    /// Notes how a lane stands.
+    /// Publishes the state of a lane.
     pub(crate) fn show(&self, lane: &str, breaker: i64, held: Option<(Cause, Option<Instant>)>) {
         let mut shown = self.shown();
         if !shown.lanes.contains_key(lane) {
@@ -95,29 +96,29 @@ impl Status {
         });
     }
 
-    /// Forgets a lane whose tenant is gone.
+    /// Removes a lane whose tenant was removed.
     pub(crate) fn forget(&self, lane: &str) {
         self.shown().lanes.remove(lane);
     }
 
-    /// Notes what has failed last for a lane that is held.
+    /// Notes the last error of a held lane.
     pub(crate) fn failed(&self, lane: &str, error: String) {
         if let Some(hold) = self.shown().lanes.get_mut(lane).and_then(|lane| lane.hold.as_mut()) {
             hold.error = error;
         }
     }
 
-    /// Notes what was counted.
+    /// Publishes new counts.
     pub(crate) fn counted(&self, counted: Counted) {
         self.shown().counted = Some(counted);
     }
 
-    /// Asks for the next probe of a lane to come at once.
+    /// Requests that the next probe of a lane is sent at once.
     pub fn want(&self, lane: String) {
         self.shown().wanted.insert(lane);
     }
 
-    /// The lanes that are to be asked at once.
+    /// Removes and returns the lanes for which a probe was requested.
     pub(crate) fn take_wanted(&self) -> HashSet<String> {
         std::mem::take(&mut self.shown().wanted)
     }
@@ -127,18 +128,18 @@ impl Status {
         self.shown().lanes.get(lane)?.hold.clone()
     }
 
-    /// When the dispatcher has looked into the store last, by the system's clock, and whether that is long ago.
+    /// When the dispatcher last read the store, by the wall clock, and whether that is too long ago.
     pub fn heartbeat(&self) -> Option<(Millis, Liveness)> {
         let (at, clock) = self.shown().heartbeat?;
         Some((clock, if at.elapsed() > MAX_AGE { Liveness::Stalled } else { Liveness::Live }))
     }
 
-    /// Why the store could not be looked into at last.
+    /// Why the last read of the store failed.
     pub fn unreadable(&self) -> Option<String> {
         self.shown().unreadable.clone()
     }
 
-    /// What was counted, unless it is old.
+    /// The last counts, unless they are old.
     pub(crate) fn fresh_count(&self) -> Option<Counted> {
         self.shown().counted.clone().filter(|counted| counted.at.elapsed() <= MAX_AGE)
     }
@@ -160,16 +161,16 @@ impl Status {
     }
 }
 
-/// Whether a dispatcher still does its work.
+/// Whether the dispatcher is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// It has looked into the store within a minute.
+    /// It has read the store within a minute.
     Live,
     /// It has not.
     Stalled,
 }
 
-/// Counts and heartbeats older than this say nothing any more.
+/// Counts and heartbeats older than this are not reported.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! The log line of a store that does not take what the dispatcher itself has to note.
+//! Logs failed commands that no caller waits for.
 
 use kyc_events::StoreError;
 
-/// Logs that the store has not taken a change that nobody waits for.
+/// Logs that the store did not commit a command that no caller waits for.
 pub(crate) fn log_failed<T>(done: Result<T, StoreError>) {
     if let Err(error) = done {
-        tracing::error!(%error, "the event store cannot be kept in order");
+        tracing::error!(%error, "a maintenance command of the event store failed");
     }
 }

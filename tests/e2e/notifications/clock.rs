@@ -54,7 +54,7 @@ async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
         wait_for_all(&world.acme, &BTreeSet::from([event(number)])).await;
         waits.push(jumped.elapsed().as_millis());
         // Two jumps in one second would be one.
-        let noticed = || world.gateway.log().matches("the system's clock has jumped").count() > number;
+        let noticed = || world.gateway.log().matches("the system clock has jumped").count() > number;
         soon(async || noticed().then_some(())).await;
     }
 
@@ -97,8 +97,8 @@ async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
 
     std::fs::write(&clock, "-3600").unwrap();
     let logged = async |text: &str| world.gateway.log().contains(text).then_some(());
-    soon(async || logged("the system's clock has jumped").await).await;
-    soon(async || logged("the event store cannot be kept in order").await).await;
+    soon(async || logged("the system clock has jumped").await).await;
+    soon(async || logged("a maintenance command of the event store failed").await).await;
     disk.free();
     world.acme.set_mode(Mode::Ok);
     let freed = Instant::now();
@@ -133,7 +133,7 @@ async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
     let metrics = world.gateway.metrics().await;
     assert!(!metrics.contains("kyc_gateway_events_dead_total{"), "{metrics}");
     let log = world.gateway.stop().await;
-    assert!(log.contains("the system's clock has jumped"), "{log}");
+    assert!(log.contains("the system clock has jumped"), "{log}");
 }
 
 /// What was waiting waited for the rest of a week, was too old at its next failure, or came twice since it was forgotten.

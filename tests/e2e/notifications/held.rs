@@ -47,7 +47,11 @@ async fn a_mended_portal_is_noticed_although_its_events_are_due_in_an_hour() {
     assert_eq!(attempt, "6", "probes are no tries");
     assert!(taken(&world.acme).values().chain(taken(&world.globex).values()).all(|count| *count == 1));
     let log = world.gateway.stop().await;
-    for said in [r#""reason":"unreachable""#, r#""reason":"failing""#, "the portal takes events again"] {
+    for said in [
+        r#""reason":"unreachable""#,
+        r#""reason":"failing""#,
+        "deliveries are resumed: the portal accepts events again",
+    ] {
         assert!(log.contains(said), "{said}: {log}");
     }
 }
@@ -93,7 +97,7 @@ async fn the_log_says_why_and_until_when_deliveries_are_held_and_whether_a_chang
     world.gateway.write_tenants(onfido, &[with(entry.clone(), "ftosPassword", "another wrong one")]);
     let still_held = logged(&world, "deliveries are still held").await;
     world.gateway.write_tenants(onfido, &[entry]);
-    let released = logged(&world, "the portal takes events again").await;
+    let released = logged(&world, "deliveries are resumed: the portal accepts events again").await;
 
     for line in [&held, &still_held] {
         assert_eq!((&line["level"], &line["reason"]), (&"WARN".into(), &"login_refused".into()), "{line}");

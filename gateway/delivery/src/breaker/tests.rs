@@ -160,7 +160,7 @@ fn a_changed_entry_or_an_operator_ends_a_hold_but_not_the_portals_own() {
     let mut closed = Breaker::new();
 
     for breaker in [&mut asked, &mut told] {
-        breaker.ask_now(now);
+        breaker.probe_now(now);
     }
     for breaker in [&mut refused, &mut changed, &mut closed] {
         breaker.entry_changed(now);

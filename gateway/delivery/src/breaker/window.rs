@@ -1,10 +1,10 @@
-//! How many of the last tries have failed.
+//! The failure rate of the last attempts.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Successes and failures since some moment, not long ago.
+/// Successes and failures of the current window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     since: Instant,
@@ -27,12 +27,12 @@ impl Window {
         self.failed += u32::from(is_failure);
     }
 
-    /// Says whether at least half of enough tries have failed.
+    /// Whether at least half of at least `MIN_ATTEMPTS` attempts have failed.
     pub(super) fn is_bad(&self) -> bool {
-        self.all >= MIN_TRIES && self.failed * 2 >= self.all
+        self.all >= MIN_ATTEMPTS && self.failed * 2 >= self.all
     }
 }
 
-/// So many tries within [`WINDOW`], half of them failed, open it too.
-const MIN_TRIES: u32 = 20;
+/// Attempts within [`WINDOW`] after which a failure rate of one half opens the breaker.
+const MIN_ATTEMPTS: u32 = 20;
 pub(super) const WINDOW: Duration = Duration::from_secs(30);

@@ -19,8 +19,8 @@ use super::*;
 use crate::config::DeliveryConfig;
 use crate::context::Client;
 use crate::metrics::DeliveryMetrics;
+use crate::pending_results::PendingResults;
 use crate::status::Status;
-use crate::unrecorded::Unrecorded;
 
 /// A running dispatcher and its store.
 struct Running {
@@ -62,7 +62,7 @@ impl Running {
             config,
             retention: Retention { delivered: day, dead: day, keys: day },
             inbox: inbox.clone(),
-            unrecorded: Unrecorded::new(dispatch.unrecorded.clone()),
+            pending_results: PendingResults::new(dispatch.pending_results.clone()),
             status,
             readers: Arc::new(move || reader(&readers)),
             keyring: Arc::new(keyring()),
@@ -162,7 +162,7 @@ async fn a_try_that_panics_gives_its_place_back_and_the_third_one_ends_the_event
     running.stop().await;
 }
 
-/// Housekeeping was a part of the dispatcher's loop: its mistakes ended the process, and its work held deliveries up.
+/// Maintenance was a part of the dispatcher's loop: its mistakes ended the process, and its work held deliveries up.
 #[tokio::test]
 async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
     let client = Portal::new(1);

@@ -94,9 +94,11 @@ fn parse(text: &[u8], at: u64) -> Option<Line> {
     let says = match field("message").as_str() {
         "event delivered" => Says::Delivered,
         "event not delivered yet" => Says::Failed,
-        "event given up" | "event parked" => Says::Ended,
+        "event is dead" | "event parked" => Says::Ended,
         "deliveries are held" | "deliveries are still held" => Says::Held,
-        "the portal takes events again" | "deliveries are no longer held" => Says::Released,
+        "deliveries are resumed: the portal accepts events again" | "deliveries are no longer held" => {
+            Says::Released
+        }
         message if message.starts_with("listening") => Says::Started,
         message if EVERYBODY.iter().any(|known| message.starts_with(known)) => Says::Everybody,
         _ => return None,
@@ -107,10 +109,10 @@ fn parse(text: &[u8], at: u64) -> Option<Line> {
 const EVERYBODY: [&str; 7] = [
     "draining",
     "drained",
-    "the system's clock has jumped",
+    "the system clock has jumped",
     "the event store did not commit",
     "the event store's writer failed",
     "cannot look for events that are due",
-    "deliveries are cut off",
+    "deliveries in flight are aborted",
 ];
 const LOOK: Duration = Duration::from_millis(20);

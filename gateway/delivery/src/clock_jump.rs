@@ -1,4 +1,7 @@
-//! The events move along when the system's clock jumps, also while the gateway is stopped.
+//! Shifts the times of stored events when the wall clock jumps, also when it jumped while the gateway was stopped.
+//!
+//! Due times and ages are stored as wall-clock times. Without the shift, a forward jump would make events expire, and a
+//! backward jump would delay their attempts.
 
 use std::time::Duration;
 
@@ -8,14 +11,14 @@ use tokio::time::sleep;
 
 use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
-use crate::housekeeping::clamp;
+use crate::maintenance::clamp;
 use crate::store_log::log_failed;
 
 impl Dispatcher {
-    /// The clock, as it goes on from when the gateway was last there.
+    /// Continues the clock from the last heartbeat of the previous process.
     pub(crate) async fn resume_clock(&mut self, shutdown: &mut watch::Receiver<bool>) -> Clock {
         let alive = self.reader.alive().await.unwrap_or_else(|error| {
-            tracing::error!(%error, "cannot read when the gateway was last there");
+            tracing::error!(%error, "cannot read the last heartbeat");
             None
         });
         let wall = now();
@@ -24,21 +27,21 @@ impl Dispatcher {
         if let Some(by) = by {
             tracing::warn!(
                 milliseconds = by,
-                "so long was no gateway there by the system's clock: due times and ages move along"
+                "no gateway was running for this time by the system clock: due times and ages are shifted"
             );
             self.shift(by, shutdown).await;
         }
         clock
     }
 
-    /// Notes that the gateway is there, for the next start.
-    pub(crate) fn beat(&mut self, clock: &Clock) {
+    /// Records a heartbeat for the next start.
+    pub(crate) fn record_heartbeat(&mut self, clock: &Clock) {
         let (inbox, change) = (self.context.inbox.clone(), Change::Alive(clock.alive()));
         self.tasks.spawn(async move { log_failed(inbox.change(change).await) });
     }
 
-    /// Moves the events along with the system's clock, page by page, for as long as it takes: those that are not moved wait
-    /// for as long as the clock has gone back. Nothing is claimed meanwhile, since its age would be wrong.
+    /// Shifts the times of all events, page by page, until it succeeds: after a backward jump, an event that is not shifted
+    /// would wait too long. No event is claimed meanwhile, since its age would be wrong.
     pub(crate) async fn shift(&mut self, by: Millis, shutdown: &mut watch::Receiver<bool>) {
         let mut progress = Progress::default();
         while !*shutdown.borrow() {
@@ -54,10 +57,10 @@ impl Dispatcher {
                 }
             }
         }
-        // Housekeeping does it again.
+        // Maintenance does it again.
         let _ = clamp(&self.context).await;
     }
 }
 
-/// When a page is tried again that the store has not taken.
+/// Pause before a page is written again that the store did not commit.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);

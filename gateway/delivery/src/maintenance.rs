@@ -1,5 +1,4 @@
-//! What is done every few seconds beside the deliveries, on a task of its own: old events are forgotten, and what waits is
-//! counted.
+//! Periodic maintenance of the store on its own task: deletes expired events, unparks events, counts the backlog.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,42 +13,42 @@ use crate::retry;
 use crate::status::Counted;
 use crate::store_log::log_failed;
 
-/// Keeps the store in order while a dispatcher delivers from it.
-pub(crate) struct Housekeeping {
+/// Runs the periodic maintenance of the store.
+pub(crate) struct Maintenance {
     context: DeliveryContext,
     reader: Box<dyn Reader>,
-    /// Whether the system's clock can be believed when it says that something is old.
+    /// Whether the wall clock is stable, so that events may be deleted because of their age.
     is_settled: Arc<AtomicBool>,
-    /// When due times were looked over last.
+    /// When due times were last limited.
     clamped: Option<Instant>,
 }
 
-/// A change of many events that the store has not taken to its end; why is logged.
+/// A paged command that failed before its end; the error was logged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotDone;
 
-// === impl Housekeeping ===
+// === impl Maintenance ===
 
-impl Housekeeping {
+impl Maintenance {
     pub(crate) fn new(context: DeliveryContext, is_settled: Arc<AtomicBool>) -> Self {
         Self { reader: (context.readers)(), context, is_settled, clamped: None }
     }
 
-    /// Goes on until the shutdown.
+    /// Runs until the shutdown.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let mut interval = tokio::time::interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*shutdown.borrow() {
             tokio::select! {
-                _ = interval.tick() => self.keep_house().await,
+                _ = interval.tick() => self.maintain().await,
                 _ = shutdown.changed() => {}
             }
         }
     }
 
-    async fn keep_house(&mut self) {
-        if self.clamped.is_none_or(|at| at.elapsed() >= CLAMP) {
-            // Where the store did not take it, the next look does it again.
+    async fn maintain(&mut self) {
+        if self.clamped.is_none_or(|at| at.elapsed() >= CLAMP_INTERVAL) {
+            // After a failure the next run tries again.
             self.clamped = clamp(&self.context).await.ok().map(|()| Instant::now());
         }
         let old = Sweep {
@@ -58,10 +57,10 @@ impl Housekeeping {
             dead: Some(now() - retry::millis(self.context.retention.dead)),
         };
         let unpark = Change::Unpark { keys: self.context.keyring.key_ids(), now: now() };
-        // After a jump of the clock everything may look old.
+        // After a clock jump every event may look expired.
         let sweep = self.is_settled.load(Ordering::Relaxed).then_some(Change::Sweep(old));
         for change in sweep.into_iter().chain([Change::Shrink, unpark]) {
-            // The next look goes on where this one ends.
+            // After a failure the next run continues.
             let _ = in_pages(&self.context.inbox, change).await;
         }
         match self.count().await {
@@ -82,7 +81,7 @@ impl Housekeeping {
     }
 }
 
-/// Brings due times back that lie too far ahead.
+/// Limits due times that are further in the future than any schedule allows.
 ///
 /// # Errors
 ///
@@ -92,9 +91,9 @@ pub(crate) async fn clamp(context: &DeliveryContext) -> Result<(), NotDone> {
     in_pages(&context.inbox, Change::Clamp { latest }).await
 }
 
-/// Does a change again for as long as it finds something, but not without end.
+/// Repeats a paged command while it finds events, up to `MAX_PAGES` times.
 async fn in_pages(inbox: &Inbox, change: Change) -> Result<(), NotDone> {
-    for _ in 0..PAGES {
+    for _ in 0..MAX_PAGES {
         match inbox.page(change.clone()).await {
             Ok(Effect::Done) => {}
             Ok(_) => return Ok(()),
@@ -107,7 +106,7 @@ async fn in_pages(inbox: &Inbox, change: Change) -> Result<(), NotDone> {
     Ok(())
 }
 
-/// Does a change of many events to its end, page by page, so that notifications and deliveries go on meanwhile.
+/// Repeats a paged command until it finds no more events. Between the pages, notifications and results are committed.
 pub(crate) async fn until_done(inbox: Inbox, change: Change) {
     loop {
         match inbox.page(change.clone()).await {
@@ -118,7 +117,7 @@ pub(crate) async fn until_done(inbox: Inbox, change: Change) {
 }
 
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Pages of one change between two looks at everything.
-const PAGES: usize = 500;
-/// How often due times are looked over: a database may have gone over to a machine with another clock.
-const CLAMP: Duration = Duration::from_secs(3600);
+/// Pages of one command per run.
+const MAX_PAGES: usize = 500;
+/// Interval between two limits of due times: after a failover, the database may run on a host with another clock.
+const CLAMP_INTERVAL: Duration = Duration::from_secs(3600);

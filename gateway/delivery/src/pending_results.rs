@@ -1,4 +1,4 @@
-//! Results that the store could not take yet.
+//! Results of attempts that wait for the store.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use kyc_telemetry::Gauge;
 use tokio::time::Instant;
 
-/// How many results wait for the store, and since when. While there are any, nothing new is begun, since a crash would
-/// deliver all of them again.
+/// How many results wait for the store, and since when. While there are any, no attempt starts: after a crash, all
+/// unrecorded events would be delivered again.
 #[derive(Clone, Debug)]
-pub(crate) struct Unrecorded {
+pub(crate) struct PendingResults {
     waiting: Arc<Mutex<Waiting>>,
     gauge: Gauge,
 }
@@ -20,14 +20,14 @@ struct Waiting {
     since: Option<Instant>,
 }
 
-// === impl Unrecorded ===
+// === impl PendingResults ===
 
-impl Unrecorded {
+impl PendingResults {
     pub(crate) fn new(gauge: Gauge) -> Self {
         Self { waiting: Arc::default(), gauge }
     }
 
-    /// Notes that the store did not take a result.
+    /// Notes that the store did not commit a result.
     pub(crate) fn begin(&self) {
         self.change(|waiting| {
             waiting.results += 1;
@@ -35,7 +35,7 @@ impl Unrecorded {
         });
     }
 
-    /// Notes that it has taken it at last.
+    /// Notes that the store has committed it.
     pub(crate) fn end(&self) {
         self.change(|waiting| {
             waiting.results -= 1;
@@ -45,12 +45,12 @@ impl Unrecorded {
         });
     }
 
-    /// Says whether there are any.
+    /// Whether any result waits.
     pub(crate) fn is_any(&self) -> bool {
         self.change(|waiting| waiting.results) > 0
     }
 
-    /// Says whether the store has refused results for longer than a failover or a restart takes.
+    /// Whether results have waited for longer than a failover or a restart takes.
     pub(crate) fn is_stuck(&self) -> bool {
         self.change(|waiting| waiting.since).is_some_and(|since| since.elapsed() >= GRACE)
     }
@@ -73,19 +73,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_is_stuck_when_results_have_waited_for_longer_than_a_failover() {
-        let unrecorded =
-            Unrecorded::new(MetricsRegistry::default().gauge("results", "Results.", &[]).unwrap().with(&[]));
+        let pending_results = PendingResults::new(
+            MetricsRegistry::default().gauge("results", "Results.", &[]).unwrap().with(&[]),
+        );
 
-        unrecorded.begin();
-        unrecorded.begin();
+        pending_results.begin();
+        pending_results.begin();
         tokio::time::advance(Duration::from_secs(4)).await;
-        let early = unrecorded.is_stuck();
-        unrecorded.end();
+        let early = pending_results.is_stuck();
+        pending_results.end();
         tokio::time::advance(Duration::from_secs(2)).await;
-        let late = (unrecorded.is_any(), unrecorded.is_stuck());
-        unrecorded.end();
+        let late = (pending_results.is_any(), pending_results.is_stuck());
+        pending_results.end();
 
         assert_eq!((early, late), (false, (true, true)));
-        assert_eq!((unrecorded.is_any(), unrecorded.is_stuck()), (false, false));
+        assert_eq!((pending_results.is_any(), pending_results.is_stuck()), (false, false));
     }
 }

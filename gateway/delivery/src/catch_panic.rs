@@ -1,4 +1,4 @@
-//! Tries that panic: the place is given back, and the event has an end.
+//! Catches panics of attempts: the slot is released, and the third panic makes the event dead.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use kyc_model::Tenant;
 use kyc_portal::DeliveryError;
 use tokio::time::{Instant, sleep};
 
-use crate::attempt::{Attempted, Claimed, after_failure, attempt, record_result};
+use crate::attempt::{AttemptResult, ClaimTime, after_failure, attempt, record_result};
 use crate::context::DeliveryContext;
 
-/// Delivers and records, as [`attempt`] does. A panic is a failed try of its own class.
-pub(crate) async fn attempt_or_note(
+/// Delivers and records, as [`attempt`] does. A panic counts as a failed attempt with its own class.
+pub(crate) async fn attempt_catching_panics(
     context: DeliveryContext,
     lane: String,
     recipient: Option<Arc<Tenant>>,
     due: DueEvent,
-    claimed: Claimed,
-) -> Attempted {
+    claimed: ClaimTime,
+) -> AttemptResult {
     let (at, begun) = (now(), Instant::now());
     let tried = attempt(context.clone(), lane.clone(), recipient, due.clone(), claimed);
     if let Ok(attempted) = AssertUnwindSafe(tried).catch_unwind().await {
@@ -30,13 +30,13 @@ pub(crate) async fn attempt_or_note(
     let next = match noted {
         Ok(next) => next,
         Err(_) => {
-            tracing::error!(event = %due.uid, tenant = lane, "a try that panicked cannot be recorded");
-            // It is due again at once, and must not come again and again without a pause.
+            tracing::error!(event = %due.uid, tenant = lane, "an attempt that panicked cannot be recorded");
+            // The event is due again at once; the pause prevents a busy loop.
             sleep(PAUSE).await;
             Next::Waiting { due: now(), counted: false }
         }
     };
-    Attempted {
+    AttemptResult {
         claim: due.claim,
         tenant: lane,
         received_for: due.owner.tenant,
@@ -45,19 +45,19 @@ pub(crate) async fn attempt_or_note(
     }
 }
 
-/// Records a panic, and says what becomes of the event: the third one is the last.
+/// Records a panic and returns the next state of the event.
 async fn note(
     context: &DeliveryContext,
     lane: &str,
     due: &DueEvent,
-    claimed: Claimed,
+    claimed: ClaimTime,
     at: Millis,
     begun: Instant,
 ) -> Next {
-    // Unknown where the store does not say; then the event's age is its end.
+    // When the store cannot be read, the count is unknown, and the event expires by its age.
     let tries = (context.readers)().attempts(due.uid).await.unwrap_or_default();
     let panics = tries.iter().filter(|one| one.failure == Some(Failure::Internal)).count() + 1;
-    let next = if panics >= LAST {
+    let next = if panics >= MAX_PANICS {
         Next::Dead(DeadReason::Poison)
     } else {
         after_failure(context, due, claimed, &DeliveryError::Deadline)
@@ -67,7 +67,7 @@ async fn note(
         context.metrics.dead.with(&[lane, reason.name()]).inc();
     }
     let reason = next.reason();
-    tracing::error!(event = %due.uid, tenant = lane, panics, given_up = reason, "the try of an event panicked");
+    tracing::error!(event = %due.uid, tenant = lane, panics, given_up = reason, "the attempt of an event panicked");
     let attempt = Attempt {
         at,
         took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
@@ -79,6 +79,6 @@ async fn note(
     record_result(context, Finish { claim: due.claim, attempt, next }).await
 }
 
-/// The panic with which an event is given up.
-const LAST: usize = 3;
+/// Panics after which an event is dead.
+const MAX_PANICS: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);

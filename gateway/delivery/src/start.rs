@@ -1,5 +1,5 @@
-//! What begins now: the lanes of which something is due get places, their events are taken from the store in one step, and
-//! each goes to its portal.
+//! Starts attempts: allocates slots to lanes with due events, claims their events in one query, and starts one attempt for
+//! each.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,150 +8,156 @@ use std::time::Duration;
 use kyc_events::{Change, Directory, DueEvent, Millis, Recipient, StoreError, Wanted};
 use tokio::time::Instant;
 
-use crate::agenda::POLL_INTERVAL;
-use crate::allot::{Allotted, Due};
-use crate::attempt::Claimed;
+use crate::allocation::{Allocation, Due};
+use crate::attempt::ClaimTime;
+use crate::catch_panic::attempt_catching_panics;
 use crate::dispatcher::Dispatcher;
 use crate::lane::Lane;
-use crate::panicked::attempt_or_note;
+use crate::scheduler::POLL_INTERVAL;
 use crate::store_log::log_failed;
 
-/// What was taken from the store.
+/// Events claimed from the store.
 #[derive(Default)]
-struct Taken {
-    /// By the names that they were received for.
+struct ClaimedEvents {
+    /// By the tenant names they were received for.
     events: HashMap<String, Vec<DueEvent>>,
     /// Names whose events could not be read.
     unread: HashSet<String>,
-    /// Why not.
+    /// The last error.
     error: Option<StoreError>,
 }
 
 // === impl Dispatcher ===
 
 impl Dispatcher {
-    /// Begins what is due, and says how long nothing else will be.
-    pub(crate) async fn begin_due(&mut self, clock: Millis) -> Result<Duration, StoreError> {
+    /// Starts the attempts that are due, and returns the time until the next one.
+    pub(crate) async fn start_due_events(&mut self, clock: Millis) -> Result<Duration, StoreError> {
         let Some(tenants) = (self.context.tenants)() else { return Ok(POLL_INTERVAL) };
-        if self.context.unrecorded.is_any() {
+        if self.context.pending_results.is_any() {
             return Ok(POLL_INTERVAL);
         }
         let (directory, is_new) = self.former_names.directory(&tenants);
         let instant = Instant::now();
         if is_new {
-            self.heed_changed_entries(&directory, instant);
+            self.reset_changed_tenants(&directory, instant);
         }
-        self.heed_operators(instant);
+        self.apply_probe_requests(instant);
         self.bind_customers(&directory).await?;
-        self.take_up_parked(&directory).await?;
+        self.unpark_returned_customers(&directory).await?;
         let news = self.context.inbox.take_news();
-        news.tenants.iter().for_each(|name| self.agenda.note_arrival(name, clock));
+        news.tenants.iter().for_each(|name| self.scheduler.add_new_event(name, clock));
         if news.is_more {
-            self.agenda.outdate();
+            self.scheduler.mark_stale();
         }
-        if self.agenda.good_for(instant).is_zero() {
+        if self.scheduler.time_until_poll(instant).is_zero() {
             let waiting = self.reader.waiting().await?;
-            self.agenda.refresh(waiting, instant);
+            self.scheduler.refresh(waiting, instant);
         }
-        self.agenda.advance(clock);
-        self.ask_held_portals(&directory, clock, instant);
-        let begun = self.begin_lanes(&directory, clock, instant).await;
-        let pause = self.agenda.pause(clock).min(self.agenda.good_for(instant)).min(self.held.pause(instant));
+        self.scheduler.queue_due_lanes(clock);
+        self.probe_held_portals(&directory, clock, instant);
+        let begun = self.start_lanes(&directory, clock, instant).await;
+        let pause = self
+            .scheduler
+            .time_until_due(clock)
+            .min(self.scheduler.time_until_poll(instant))
+            .min(self.held.pause(instant));
         begun.map(|()| pause)
     }
 
-    /// Gives places to lanes until there are none left, or nothing is due any more. A lane that cannot be read keeps no
-    /// other one from its events, and is looked at again in a second.
-    async fn begin_lanes(
+    /// Allocates slots until none is free or no event is due. A lane that cannot be read does not block others; it is read
+    /// again in a second.
+    async fn start_lanes(
         &mut self,
         directory: &Directory,
         clock: Millis,
         instant: Instant,
     ) -> Result<(), StoreError> {
         let mut failed = Ok(());
-        let claimed = Claimed { wall: clock, at: instant, is_probe: false };
+        let claimed = ClaimTime { wall: clock, at: instant, is_probe: false };
         loop {
-            let Allotted { lanes, probes, error } = self.allot(directory, claimed).await;
+            let Allocation { lanes, probes, error } = self.allocate(directory, claimed).await;
             failed = error.map_or(failed, Err);
             if lanes.is_empty() && probes.is_empty() {
                 return failed;
             }
             let (lanes, wanted): (Vec<Due>, Vec<Wanted>) = lanes.into_iter().unzip();
-            let Taken { mut events, unread, error } = self.take(&wanted, clock).await;
+            let ClaimedEvents { mut events, unread, error } = self.take(&wanted, clock).await;
             failed = error.map_or(failed, Err);
             for (due, wanted) in lanes.iter().zip(&wanted) {
                 if unread.contains(&*due.name) {
-                    self.agenda.postpone(&due.name, clock);
+                    self.scheduler.back_off(&due.name, clock);
                     continue;
                 }
                 let events = events.remove(&*due.name).unwrap_or_default();
                 let is_all = events.len() < wanted.limit;
-                self.had_turn(due, !events.is_empty());
+                self.rotate_names(due, !events.is_empty());
                 for event in events {
                     self.begin(directory, due, event, claimed);
                 }
                 if is_all && self.passed_over.contains_key(&due.name) {
-                    // They are still due: the lanes that have no room for them bring them up.
+                    // The skipped events are still due; the lanes that have no slot for them queue this name again.
                 } else if is_all && wanted.retries {
-                    self.agenda.note_done(&due.name, clock);
+                    self.scheduler.remove_due(&due.name, clock);
                 } else if is_all {
-                    self.agenda.wants_retry_place(&due.name);
-                } else if self.could_begin(due, instant) {
-                    self.agenda.wants_place(&due.name);
+                    self.scheduler.wait_for_retry_slot(&due.name);
+                } else if self.could_start_more(due, instant) {
+                    self.scheduler.wait_for_slot(&due.name);
                 }
             }
             for due in probes {
-                if let Err(error) = self.begin_probe(directory, &due, claimed).await {
+                if let Err(error) = self.start_probe(directory, &due, claimed).await {
                     failed = Err(error);
-                    self.agenda.postpone(&due.name, clock);
+                    self.scheduler.back_off(&due.name, clock);
                 }
             }
         }
     }
 
-    /// Takes the first events that are due from the store. Where one of the lanes has a row that cannot be read, each is
-    /// asked for alone; a store that is away, or answers slowly, is not asked for all of them.
-    async fn take(&mut self, wanted: &[Wanted], clock: Millis) -> Taken {
-        let mut taken = Taken::default();
+    /// Claims the first due events of all lanes in one query. When that fails because of one unreadable row, each lane is
+    /// read alone, but not when the store is unavailable or slow.
+    async fn take(&mut self, wanted: &[Wanted], clock: Millis) -> ClaimedEvents {
+        let mut claimed_events = ClaimedEvents::default();
         if wanted.is_empty() {
-            return taken;
+            return claimed_events;
         }
         let except = self.except(wanted);
         match self.reader.due_of(wanted, clock, &except).await {
             Ok(events) => {
-                taken.note(events);
-                return taken;
+                claimed_events.note(events);
+                return claimed_events;
             }
-            Err(error) => taken.error = Some(error),
+            Err(error) => claimed_events.error = Some(error),
         }
         let begun = Instant::now();
         for one in wanted {
-            let is_away = matches!(taken.error, Some(StoreError::Away)) || begun.elapsed() > MAX_SEARCH;
-            let is_hopeless = wanted.len() == 1 || is_away;
-            let found = if is_hopeless {
+            let is_away =
+                matches!(claimed_events.error, Some(StoreError::Away)) || begun.elapsed() > MAX_SEARCH;
+            let skip_single_reads = wanted.len() == 1 || is_away;
+            let found = if skip_single_reads {
                 None
             } else {
                 Some(self.reader.due_of(std::slice::from_ref(one), clock, &except).await)
             };
             match found {
                 Some(Ok(events)) => {
-                    taken.note(events);
+                    claimed_events.note(events);
                     continue;
                 }
-                Some(Err(error)) => taken.error = Some(error),
+                Some(Err(error)) => claimed_events.error = Some(error),
                 None => {}
             }
-            taken.unread.insert(one.tenant.clone());
+            claimed_events.unread.insert(one.tenant.clone());
         }
-        taken
+        claimed_events
     }
 
-    /// Tries one event of a lane that is held, a new one if there is any: one that has failed before mostly fails again.
-    async fn begin_probe(
+    /// Sends one event of a held lane as a probe. Prefers an event without attempts, since one that has failed before is
+    /// likely to fail again.
+    async fn start_probe(
         &mut self,
         directory: &Directory,
         due: &Due,
-        claimed: Claimed,
+        claimed: ClaimTime,
     ) -> Result<(), StoreError> {
         let wanted = [Wanted { tenant: (*due.name).to_owned(), limit: 1, retries: true }];
         let except = self.except(&wanted);
@@ -160,39 +166,38 @@ impl Dispatcher {
             events = self.reader.due_of(&wanted, claimed.wall, &except).await?;
         }
         if events.is_empty() {
-            self.agenda.note_done(&due.name, claimed.wall);
+            self.scheduler.remove_due(&due.name, claimed.wall);
         }
         for event in events {
-            self.begin(directory, due, event, Claimed { is_probe: true, ..claimed });
+            self.begin(directory, due, event, ClaimTime { is_probe: true, ..claimed });
         }
         Ok(())
     }
 
-    /// What is under way of these lanes, and still due as the store knows it.
+    /// Row ids to exclude from the query: in flight or skipped, while the store still lists them as due.
     fn except(&self, wanted: &[Wanted]) -> Vec<i64> {
         let under_way = wanted.iter().filter_map(|wanted| self.under_way.get(&wanted.tenant));
         let passed_over = wanted.iter().filter_map(|wanted| self.passed_over.get(wanted.tenant.as_str()));
         under_way.chain(passed_over).flatten().map(|claim| claim.id).collect()
     }
 
-    /// Lets the other names of a tenant be first, where events of one have had their turn.
-    fn had_turn(&mut self, due: &Due, has_begun: bool) {
+    /// Rotates the names of a tenant after events of one were started, so that all names are served in turn.
+    fn rotate_names(&mut self, due: &Due, has_begun: bool) {
         if has_begun && let Some(lane) = self.lanes.get_mut(due.tenant.name.as_str()) {
-            lane.had_turn(&due.name);
+            lane.rotate_names(&due.name);
         }
     }
 
-    /// Sends an event to its customer's portal, on the lane of that tenant. An event of a customer that has another name now
-    /// is passed over while his lane has no room, so that neither his limit nor a hold of his portal is gone around, and those
-    /// behind it are not blocked.
-    fn begin(&mut self, directory: &Directory, due: &Due, event: DueEvent, claimed: Claimed) {
+    /// Starts an attempt in the lane of the event's customer. When the customer was renamed and its lane has no free slot,
+    /// the event is skipped: this keeps the limit and the hold of that lane, and does not block the events behind it.
+    fn begin(&mut self, directory: &Directory, due: &Due, event: DueEvent, claimed: ClaimTime) {
         let (lane, recipient) = match event.owner.recipient(directory) {
             Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
             Recipient::Absent | Recipient::Another => (Arc::clone(&due.tenant), None),
         };
         let (name, entry) = (lane.name.as_str().to_owned(), lane.fingerprint);
         if lane.name != due.tenant.name && !self.has_room(&lane, claimed.at) {
-            self.lanes.entry(name).or_insert_with(Lane::new).has_name(&due.name);
+            self.lanes.entry(name).or_insert_with(Lane::new).add_name(&due.name);
             self.passed_over.entry(Arc::clone(&due.name)).or_default().insert(event.claim);
             let (inbox, release) = (self.context.inbox.clone(), Change::Release(vec![event.claim]));
             self.tasks.spawn(async move { log_failed(inbox.change(release).await) });
@@ -202,22 +207,22 @@ impl Dispatcher {
         let lane = self.lanes.entry(name.clone()).or_insert_with(Lane::new);
         let is_retry = event.attempts > 0;
         lane.begin(event.claim, is_retry);
-        self.places.begin(1, is_retry);
-        lane.has_name(&due.name);
-        lane.has_entry(entry);
+        self.slots.begin(1, is_retry);
+        lane.add_name(&due.name);
+        lane.set_entry(entry);
         self.show(&name);
         let (context, finished) = (self.context.clone(), self.finished.clone());
         self.tasks.spawn(async move {
-            let result = attempt_or_note(context, name, recipient, event, claimed).await;
-            // The dispatcher outlives its attempts; without it nobody counts.
+            let result = attempt_catching_panics(context, name, recipient, event, claimed).await;
+            // The dispatcher outlives its attempts; without it nobody needs the result.
             let _ = finished.send(result).await;
         });
     }
 }
 
-// === impl Taken ===
+// === impl ClaimedEvents ===
 
-impl Taken {
+impl ClaimedEvents {
     fn note(&mut self, events: Vec<DueEvent>) {
         for event in events {
             self.events.entry(event.owner.tenant.clone()).or_default().push(event);
@@ -225,5 +230,5 @@ impl Taken {
     }
 }
 
-/// How long lanes are asked for one by one where asking for all of them has failed.
+/// Time limit for reading lanes one by one after the query for all of them has failed.
 const MAX_SEARCH: Duration = Duration::from_secs(2);

@@ -1,23 +1,23 @@
-//! The lanes that are held, and when each portal is asked next: nothing that happens costs a walk over all of them.
+//! The lanes that are held, ordered by the time of their next probe, so that no event costs a scan of all lanes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::agenda::POLL_INTERVAL;
+use crate::scheduler::POLL_INTERVAL;
 
 /// Lanes whose deliveries are held.
 #[derive(Debug, Default)]
-pub(crate) struct Held {
-    /// None while a probe is under way.
+pub(crate) struct HeldLanes {
+    /// `None` while a probe is in flight.
     lanes: HashMap<String, Option<Instant>>,
     by_time: BTreeSet<(Instant, String)>,
 }
 
-// === impl Held ===
+// === impl HeldLanes ===
 
-impl Held {
+impl HeldLanes {
     /// Notes that a lane is held until a time, or until its probe has ended.
     pub(crate) fn hold(&mut self, lane: &str, until: Option<Instant>) {
         self.release(lane);
@@ -25,7 +25,7 @@ impl Held {
         self.by_time.extend(until.map(|until| (until, lane.to_owned())));
     }
 
-    /// Notes that a lane is not held any more.
+    /// Removes a lane whose hold has ended.
     pub(crate) fn release(&mut self, lane: &str) {
         if let Some(Some(until)) = self.lanes.remove(lane) {
             self.by_time.remove(&(until, lane.to_owned()));
@@ -37,14 +37,14 @@ impl Held {
         self.lanes.len()
     }
 
-    /// Looks at a held lane again at once.
+    /// Makes a held lane due at once.
     pub(crate) fn look_at(&mut self, lane: &str, now: Instant) {
         if self.lanes.contains_key(lane) {
             self.hold(lane, Some(now));
         }
     }
 
-    /// The lanes whose time has come. Each is looked at again in a second, unless something else is noted of it.
+    /// The lanes whose next probe is due. Each is due again in a second, unless its hold changes.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<String> {
         let mut due = Vec::new();
         while self.by_time.first().is_some_and(|(until, _)| *until <= now) {
@@ -56,7 +56,7 @@ impl Held {
         due
     }
 
-    /// How long no portal is to be asked.
+    /// Time until the next probe.
     pub(crate) fn pause(&self, now: Instant) -> Duration {
         self.by_time
             .first()
@@ -72,7 +72,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_held_lane_comes_up_when_its_time_has_come_and_then_every_second() {
-        let (mut held, now) = (Held::default(), Instant::now());
+        let (mut held, now) = (HeldLanes::default(), Instant::now());
         held.hold("acme", Some(now + SECOND));
         held.hold("globex", Some(now + 2 * SECOND));
         held.hold("initech", None);
@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_what_is_held_is_looked_at_again() {
-        let (mut held, now) = (Held::default(), Instant::now());
+        let (mut held, now) = (HeldLanes::default(), Instant::now());
         held.hold("acme", Some(now + 9 * SECOND));
         held.hold("globex", None);
 

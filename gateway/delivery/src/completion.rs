@@ -1,26 +1,26 @@
-//! What the end of a try says about its portal.
+//! Processes the result of an attempt: releases its slot and updates the circuit breaker.
 
 use kyc_events::{Change, Millis, now};
 use rand::RngExt;
 use tokio::time::Instant;
 
-use crate::attempt::{Attempted, reason};
+use crate::attempt::{AttemptResult, reason};
 use crate::dispatcher::Dispatcher;
-use crate::hold_log::News;
-use crate::housekeeping::until_done;
+use crate::hold_log::Trigger;
 use crate::lane::Lane;
+use crate::maintenance::until_done;
 
 impl Dispatcher {
-    pub(crate) async fn settle(&mut self, result: Attempted) {
+    pub(crate) async fn complete(&mut self, result: AttemptResult) {
         if let Some(claims) = self.under_way.get_mut(&result.received_for) {
             claims.remove(&result.claim);
         }
         if let Some(due) = result.due {
-            self.agenda.note(&result.received_for, due);
+            self.scheduler.add_due(&result.received_for, due);
         }
         let Some(lane) = self.lanes.get_mut(&result.tenant) else { return };
         if let Some(is_retry) = lane.end(result.claim) {
-            self.places.end(is_retry);
+            self.slots.end(is_retry);
         }
         let instant = Instant::now();
         let was_probing = lane.breaker.is_half_open();
@@ -28,7 +28,7 @@ impl Dispatcher {
         match &result.outcome {
             None => lane.breaker.inconclusive(instant),
             Some(Ok(())) => {
-                // Before this process began, others may have noted that events wait for this portal.
+                // Events may wait for this portal since before this process started.
                 let is_first = lane.answered(instant);
                 is_back = lane.breaker.succeeded(instant) || is_first;
             }
@@ -40,25 +40,25 @@ impl Dispatcher {
                 if let Some(wait) = error.retry_after() {
                     lane.breaker.hold(instant + wait);
                 }
-                lane.may_be_held();
+                lane.allow_pull_forward();
             }
         }
         let is_held = lane.breaker.held().is_some();
         self.show(&result.tenant);
         self.wake(&result.tenant, now());
         let error = result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
-        let news = if was_probing && error.is_some() { News::ProbeFailed } else { News::Other };
+        let news = if was_probing && error.is_some() { Trigger::ProbeFailed } else { Trigger::Other };
         self.log_hold(&result.tenant, news, &error.map(reason).unwrap_or_default());
         if let Some(error) = error.filter(|_| is_held) {
             self.context.status.failed(&result.tenant, error.to_string());
         }
         if is_back {
-            // Nobody waits four hours for a portal that has been back for one.
+            // Otherwise events would wait for up to the last step of the schedule, although the portal is back.
             self.make_due(&result.tenant);
         }
     }
 
-    /// Makes everything of a lane due that waits because of its portal.
+    /// Makes all events of a lane due that wait because of a failure of the portal.
     pub(crate) fn make_due(&mut self, lane: &str) {
         for tenant in self.lanes.get(lane).into_iter().flat_map(Lane::names) {
             let change = Change::PullForward { tenant: (**tenant).to_owned(), now: now() };
@@ -66,15 +66,15 @@ impl Dispatcher {
         }
     }
 
-    /// Looks at a lane again: it may be able to begin more.
+    /// Queues a lane again, since it may have free slots.
     pub(crate) fn wake(&mut self, lane: &str, clock: Millis) {
         for name in self.lanes.get(lane).into_iter().flat_map(Lane::names) {
             self.passed_over.remove(name);
-            self.agenda.wake(name, clock);
+            self.scheduler.wake(name, clock);
         }
     }
 
-    /// Shows how a lane stands.
+    /// Publishes the state of a lane.
     pub(crate) fn show(&mut self, name: &str) {
         let Some(lane) = self.lanes.get(name) else { return };
         let held = lane.breaker.held();

@@ -1,11 +1,14 @@
-//! Which lanes have something to do, kept in memory: a look at all of them costs a step of the store for each tenant, so
-//! with a thousand tenants nothing else would be done. What is stored and what ends here is noted; the store is asked for
-//! the rest once a second, and soon after another gateway or an operator has changed something.
+//! Decides which lane the dispatcher processes next.
 //!
-//! Nor may each event cost a walk over all lanes. A lane is looked at when something of it has changed: an event came,
-//! one became due, a try ended. Lanes that could begin more, and for which there was no place, wait in a queue for places,
-//! and those that have only retries due in another one for places of retries; the one that has waited longest is first.
-//! What is lost from the queues all the same comes back with the next look.
+//! The scheduler keeps the due times of all lanes in memory, because a query for all of them costs one index lookup for
+//! each tenant: with a thousand tenants the dispatcher would do nothing else. The gateway adds the events that it stores
+//! and the retries that it plans. It reads the rest from the store once a second, and within 100 ms after another gateway
+//! or an operator has changed something.
+//!
+//! An event must not cost a scan of all lanes either. The dispatcher processes a lane only after something has changed: an
+//! event arrived, one became due, an attempt ended. Lanes that could start more events but found no free slot wait in a
+//! first-in-first-out queue; lanes that have only retries due wait in a second one. The next read of the store restores
+//! lanes that are missing from these queues.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,38 +17,38 @@ use std::time::Duration;
 use kyc_events::{Millis, Waiting};
 use tokio::time::Instant;
 
-/// The lanes with the times at which something of them is due, as far as is known.
+/// The lanes with their known due times, and the queues that they wait in.
 #[derive(Debug, Default)]
-pub(crate) struct Agenda {
-    lanes: HashMap<Arc<str>, Known>,
-    /// The lanes by the first of their times, but those that are in a queue or have been looked at since.
+pub(crate) struct Scheduler {
+    lanes: HashMap<Arc<str>, LaneState>,
+    /// Lanes in the queue `Ahead`, by their first due time.
     ahead: BTreeSet<(Millis, Arc<str>)>,
-    /// Lanes of which something has changed.
+    /// Lanes that have changed and can be processed now.
     changed: VecDeque<Arc<str>>,
-    /// Lanes that wait for a place.
+    /// Lanes that wait for a free slot.
     starved: VecDeque<Arc<str>>,
-    /// Lanes that wait for a place of retries.
+    /// Lanes that wait for a free retry slot.
     retrying: VecDeque<Arc<str>>,
-    looked: Option<Instant>,
-    /// Somebody else has changed something.
-    is_outdated: bool,
+    last_poll: Option<Instant>,
+    /// Another process or an operator has changed the store.
+    is_stale: bool,
 }
 
-/// What is known of a lane.
+/// The known state of a lane.
 #[derive(Debug, Default)]
-struct Known {
+struct LaneState {
     due: BTreeSet<Millis>,
     queue: Queue,
-    /// It could not be read, and is left alone until then.
+    /// A read failed; the lane is not read again before this time.
     not_before: Option<Millis>,
-    /// Everything that is due of it was tried before.
+    /// All its due events are retries.
     has_only_retries: bool,
 }
 
-/// In which queue a lane is.
+/// The queue that a lane is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Queue {
-    /// In none: it was looked at, and what it needs to go on will be noted.
+    /// None: it was processed, and waits for the next change.
     #[default]
     None,
     Ahead(Millis),
@@ -54,11 +57,11 @@ enum Queue {
     Retrying,
 }
 
-// === impl Agenda ===
+// === impl Scheduler ===
 
-impl Agenda {
-    /// Takes what the store says. All lanes of which something is due are looked at again, those that wait for a place
-    /// first and in their order.
+impl Scheduler {
+    /// Replaces the due times with those read from the store. Every lane with due events is processed again; lanes that
+    /// wait for a slot come first and keep their order.
     pub(crate) fn refresh(&mut self, waiting: Vec<Waiting>, now: Instant) {
         let mut known = std::mem::take(&mut self.lanes);
         self.ahead.clear();
@@ -75,108 +78,108 @@ impl Agenda {
             let mut before = known.remove(&name).unwrap_or_default();
             before.due.insert(lane.first_due);
             before.queue = Queue::None;
-            before.has_only_retries &= !self.is_outdated;
+            before.has_only_retries &= !self.is_stale;
             self.lanes.insert(name, before);
         }
         for name in waited {
             if self.lanes.get(&name).is_some_and(|known| known.not_before.is_none()) {
-                self.put(&name, Queue::Changed);
+                self.move_to(&name, Queue::Changed);
             }
         }
         let names: Vec<Arc<str>> = self.lanes.keys().cloned().collect();
         for name in names {
-            self.plan(&name);
+            self.queue_by_due_time(&name);
         }
-        (self.looked, self.is_outdated) = (Some(now), false);
+        (self.last_poll, self.is_stale) = (Some(now), false);
     }
 
-    /// Notes that something else than this dispatcher has changed the store.
-    pub(crate) fn outdate(&mut self) {
-        self.is_outdated = true;
+    /// Notes that something other than this dispatcher has changed the store.
+    pub(crate) fn mark_stale(&mut self) {
+        self.is_stale = true;
     }
 
-    /// How long the store need not be asked.
-    pub(crate) fn good_for(&self, now: Instant) -> Duration {
-        let Some(looked) = self.looked else { return Duration::ZERO };
-        let interval = if self.is_outdated { OUTDATED_POLL_INTERVAL } else { POLL_INTERVAL };
-        (looked + interval).saturating_duration_since(now)
+    /// Time until the next read of the store.
+    pub(crate) fn time_until_poll(&self, now: Instant) -> Duration {
+        let Some(last_poll) = self.last_poll else { return Duration::ZERO };
+        let interval = if self.is_stale { STALE_POLL_INTERVAL } else { POLL_INTERVAL };
+        (last_poll + interval).saturating_duration_since(now)
     }
 
-    /// Notes that an event of a lane is due at some time.
-    pub(crate) fn note(&mut self, name: &str, due: Millis) {
+    /// Adds the due time of an event.
+    pub(crate) fn add_due(&mut self, name: &str, due: Millis) {
         if !self.lanes.contains_key(name) {
-            self.lanes.insert(name.into(), Known::default());
+            self.lanes.insert(name.into(), LaneState::default());
         }
         if let Some(known) = self.lanes.get_mut(name) {
             known.due.insert(due);
-            if known.due.len() > MAX_KNOWN_TIMES {
+            if known.due.len() > MAX_DUE_TIMES {
                 known.due.pop_last();
             }
         }
-        self.plan(name);
+        self.queue_by_due_time(name);
     }
 
-    /// Notes that a new event has come.
-    pub(crate) fn note_arrival(&mut self, name: &str, clock: Millis) {
-        self.note(name, clock);
+    /// Adds a new event, which is due at once.
+    pub(crate) fn add_new_event(&mut self, name: &str, clock: Millis) {
+        self.add_due(name, clock);
         let Some((name, known)) = self.lanes.get_key_value(name) else { return };
         let (name, is_retrying) = (Arc::clone(name), known.queue == Queue::Retrying);
         if let Some(known) = self.lanes.get_mut(&name) {
             known.has_only_retries = false;
         }
         if is_retrying {
-            self.put(&name, Queue::Changed);
+            self.move_to(&name, Queue::Changed);
         }
     }
 
-    /// Notes that a lane may be able to begin more, if anything of it is due.
+    /// Queues a lane that may have free slots again, if it has due events.
     pub(crate) fn wake(&mut self, name: &str, clock: Millis) {
         let Some((name, known)) = self.lanes.get_key_value(name) else { return };
         if known.not_before.is_none() && known.due.first().is_some_and(|due| *due <= clock) {
             let name = Arc::clone(name);
-            self.put(&name, Queue::Changed);
+            self.move_to(&name, Queue::Changed);
         }
     }
 
-    /// Says whether everything that is due of a lane was tried before, as far as is known.
+    /// Whether all known due events of a lane are retries.
     pub(crate) fn has_only_retries(&self, name: &str) -> bool {
         self.lanes.get(name).is_some_and(|known| known.has_only_retries)
     }
 
-    /// Says whether a lane has anything that waits, as far as is known.
+    /// Whether a lane has known waiting events.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.lanes.contains_key(name)
     }
 
-    /// Has a lane looked at in the next round.
-    pub(crate) fn look_again(&mut self, name: &Arc<str>) {
-        self.put(name, Queue::Changed);
+    /// Queues a lane for the next round.
+    pub(crate) fn requeue(&mut self, name: &Arc<str>) {
+        self.move_to(name, Queue::Changed);
     }
 
-    /// Has a lane looked at in a second: it could not be read.
-    pub(crate) fn postpone(&mut self, name: &Arc<str>, clock: Millis) {
+    /// Delays a lane whose read failed by one second.
+    pub(crate) fn back_off(&mut self, name: &Arc<str>, clock: Millis) {
         let until = clock.saturating_add(i64::try_from(POLL_INTERVAL.as_millis()).unwrap_or(i64::MAX));
         if let Some(known) = self.lanes.get_mut(name) {
             known.not_before = Some(until);
         }
-        self.put(name, Queue::Ahead(until));
+        self.move_to(name, Queue::Ahead(until));
     }
 
-    /// Notes that a lane could begin more if there were a place for it.
-    pub(crate) fn wants_place(&mut self, name: &Arc<str>) {
-        self.put(name, Queue::Starved);
+    /// Puts a lane into the queue for a free slot.
+    pub(crate) fn wait_for_slot(&mut self, name: &Arc<str>) {
+        self.move_to(name, Queue::Starved);
     }
 
-    /// Notes that a lane may have more due if it had a place for retries.
-    pub(crate) fn wants_retry_place(&mut self, name: &Arc<str>) {
+    /// Puts a lane into the queue for a free retry slot.
+    pub(crate) fn wait_for_retry_slot(&mut self, name: &Arc<str>) {
         if let Some(known) = self.lanes.get_mut(name) {
             known.has_only_retries = true;
         }
-        self.put(name, Queue::Retrying);
+        self.move_to(name, Queue::Retrying);
     }
 
-    /// Notes that nothing of a lane is due that is not under way.
-    pub(crate) fn note_done(&mut self, name: &str, clock: Millis) {
+    /// Removes the due times that have passed: all due events are in flight.
+    pub(crate) fn remove_due(&mut self, name: &str, clock: Millis) {
         let Some(known) = self.lanes.get_mut(name) else { return };
         known.due.retain(|due| *due > clock);
         known.has_only_retries = false;
@@ -186,12 +189,12 @@ impl Agenda {
             }
             self.lanes.remove(name);
         } else {
-            self.plan(name);
+            self.queue_by_due_time(name);
         }
     }
 
-    /// Brings the lanes up of which something is due now.
-    pub(crate) fn advance(&mut self, clock: Millis) {
+    /// Queues the lanes whose next event is due now.
+    pub(crate) fn queue_due_lanes(&mut self, clock: Millis) {
         while self.ahead.first().is_some_and(|(due, _)| *due <= clock) {
             let Some((_, name)) = self.ahead.pop_first() else { return };
             if let Some(known) = self.lanes.get_mut(&name) {
@@ -201,38 +204,38 @@ impl Agenda {
         }
     }
 
-    /// How long nothing becomes due.
-    pub(crate) fn pause(&self, clock: Millis) -> Duration {
+    /// Time until the next event is due.
+    pub(crate) fn time_until_due(&self, clock: Millis) -> Duration {
         let ahead = self.ahead.first().map(|(due, _)| due.saturating_sub(clock));
         ahead.map_or(POLL_INTERVAL, |ahead| Duration::from_millis(u64::try_from(ahead).unwrap_or_default()))
     }
 
-    /// The next lane of which something has changed.
+    /// The next lane that has changed.
     pub(crate) fn next_changed(&mut self) -> Option<Arc<str>> {
         next(&mut self.changed, &mut self.lanes, Queue::Changed)
     }
 
-    /// The lane that has waited longest for a place.
+    /// The lane that has waited longest for a slot.
     pub(crate) fn next_starved(&mut self) -> Option<Arc<str>> {
         next(&mut self.starved, &mut self.lanes, Queue::Starved)
     }
 
-    /// The lane that has waited longest for a place of retries.
+    /// The lane that has waited longest for a retry slot.
     pub(crate) fn next_retrying(&mut self) -> Option<Arc<str>> {
         next(&mut self.retrying, &mut self.lanes, Queue::Retrying)
     }
 
-    /// Has a lane looked at when the first of its times has come.
-    fn plan(&mut self, name: &str) {
+    /// Queues a lane for its first due time.
+    fn queue_by_due_time(&mut self, name: &str) {
         let Some((name, known)) = self.lanes.get_key_value(name) else { return };
         let Some(first) = known.due.first().copied().max(known.not_before) else { return };
         if matches!(known.queue, Queue::None | Queue::Ahead(_)) {
             let name = Arc::clone(name);
-            self.put(&name, Queue::Ahead(first));
+            self.move_to(&name, Queue::Ahead(first));
         }
     }
 
-    fn put(&mut self, name: &Arc<str>, queue: Queue) {
+    fn move_to(&mut self, name: &Arc<str>, queue: Queue) {
         let Some(known) = self.lanes.get_mut(name) else { return };
         let before = std::mem::replace(&mut known.queue, queue);
         if before == queue {
@@ -252,10 +255,10 @@ impl Agenda {
     }
 }
 
-/// Takes the first lane that is still in this queue; it may have got into another one since.
+/// Removes and returns the first lane that is still in this queue; entries of lanes that have moved are dropped.
 fn next(
     names: &mut VecDeque<Arc<str>>,
-    lanes: &mut HashMap<Arc<str>, Known>,
+    lanes: &mut HashMap<Arc<str>, LaneState>,
     queue: Queue,
 ) -> Option<Arc<str>> {
     loop {
@@ -269,12 +272,12 @@ fn next(
     }
 }
 
-/// How long the dispatcher goes by what it knows: what was due and not seen is seen then.
+/// Interval between two reads of all lanes from the store.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// The same, when it knows that something has changed.
-const OUTDATED_POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Times of a lane that are known at most; the later ones come with a look.
-const MAX_KNOWN_TIMES: usize = 64;
+/// The same interval after a known change by another process or an operator.
+const STALE_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Due times kept per lane; the next read of the store finds later ones.
+const MAX_DUE_TIMES: usize = 64;
 
 #[cfg(test)]
 mod tests;
