@@ -2,12 +2,12 @@
 //!
 //! The probe depends on the cause. A portal that cannot be reached, or whose login fails, gets a *login probe*: a login
 //! without an event. It does not count as an attempt, has its own deadline ([`super::probe`]) and is sent every few seconds
-//! (`dispatch.breaker_open`, doubling up to `dispatch.breaker_longest`); when it succeeds, one event is sent. Where the
+//! (`delivery.breaker_open`, doubling up to `delivery.breaker_longest`); when it succeeds, one event is sent. Where the
 //! portal answers and fails at deliveries, a login would prove nothing, and one event is sent at the same intervals.
 //!
 //! A *refused* login is different: directories lock an account after five to ten wrong passwords within
 //! 10 to 30 minutes, and a locked account would turn a typing mistake into an outage of the portal's other users. So the
-//! same password is sent again only after `dispatch.login_probe`, doubling up to 15 minutes, or when an operator
+//! same password is sent again only after `delivery.login_probe`, doubling up to 15 minutes, or when an operator
 //! requests a replay. When the tenant's entry in the document changes, the next login probe is due at once.
 //!
 //! Waits are up to a fifth shorter than planned, so that the probes of many tenants of one portal do not come together.

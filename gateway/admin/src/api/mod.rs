@@ -12,4 +12,4 @@ pub(crate) mod tenant_messages;
 pub(crate) mod tenant_pages;
 
 /// First segments of paths that the admin side uses itself; no plugin may add a page of such a name.
-pub const OWN_PAGES: [&str; 7] = ["audit", "events", "livez", "metrics", "readyz", "swagger", "tenants"];
+pub const OWN_PAGES: [&str; 7] = ["admin", "audit", "events", "livez", "metrics", "readyz", "swagger"];
