@@ -1,4 +1,4 @@
-//! The client of FintechOS portals: logs in, delivers, and says what became of it.
+//! The client of FintechOS portals: logs in, delivers an event, and classifies the response.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::endpoint::endpoint;
 use crate::error::{DeliveryError, Step};
 use crate::session::{Pass, Session, Sessions};
 
-/// All portals; the tenant of each call says which one, and under which account.
+/// A client for all portals; the tenant of each call selects the portal and the account.
 pub struct Portals {
     client: Client,
     addresses: AddressPolicy,
@@ -33,11 +33,11 @@ pub struct Portals {
 // === impl Portals ===
 
 impl Portals {
-    /// Prepares the connections. Reads the certificate file, opens no connection.
+    /// Builds the HTTP client. Reads the certificate file, opens no connection.
     ///
     /// # Errors
     ///
-    /// What is wrong with the settings.
+    /// All problems with the settings, by key.
     pub fn new(config: &PortalConfig, metrics: &MetricsRegistry) -> Result<Self, ConfigErrors> {
         let addresses = AddressPolicy::new(&config.allow);
         let trust = Trust::system_and(config.ca_file.as_deref());
@@ -62,14 +62,14 @@ impl Portals {
         })
     }
 
-    /// Brings one event to the tenant's portal; `headers` go along.
+    /// Delivers one event to the tenant's portal, with `headers`.
     ///
     /// Logs in when there is no session, and once more when the portal says that the session has ended.
-    /// Never sends the event again for another reason. Returning `Ok` means that the portal took the event.
+    /// Never sends the event again for another reason. `Ok` means that the portal has accepted the event.
     ///
     /// # Errors
     ///
-    /// [`DeliveryError`]; its [`DeliveryError::class`] says what may help.
+    /// [`DeliveryError`]; its [`DeliveryError::class`] decides about retries.
     pub async fn deliver(
         &self,
         tenant: &Tenant,
@@ -80,7 +80,7 @@ impl Portals {
         self.deliver_and_note(tenant, event, headers, deadline, &mut None).await
     }
 
-    /// The same, and notes what the portal said to the event, also when the delivery fails.
+    /// As [`Portals::deliver`], and stores the portal's response in `answer`, also when the delivery fails.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl Portals {
         let headers = &following(headers, &span);
         let delivered = match timeout_at(deadline, self.attempt(tenant, event, headers, answer)).await {
             Ok(delivered) => delivered,
-            // A refusal stands, although its body did not come in time.
+            // A refusal by status is final, even if its body did not arrive in time.
             Err(_) => {
                 let refusal = answer.as_ref().and_then(|answer| answer.refusal.clone());
                 Err(refusal.unwrap_or(DeliveryError::Deadline))
@@ -120,7 +120,7 @@ impl Portals {
         delivered
     }
 
-    /// Logs in, to see whether the portal is there and lets the account in. The next delivery has the session.
+    /// Logs in, to test whether the portal is available and accepts the account. The next delivery uses the session.
     ///
     /// # Errors
     ///
@@ -193,7 +193,7 @@ impl fmt::Debug for Portals {
     }
 }
 
-/// The same fields, in the trace of this span.
+/// The same headers, with this span as the parent of the trace.
 fn following(headers: &HeaderMap, span: &Span) -> HeaderMap {
     let mut headers = headers.clone();
     if let Some(trace) = span.context() {

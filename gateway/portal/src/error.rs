@@ -1,4 +1,4 @@
-//! What may become of a delivery that fails.
+//! Errors of deliveries, and the classes that decide about retries.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use kyc_http_client::TransportError;
 use kyc_model::{Problem, ProblemKind};
 use kyc_resilience::Abandoned;
 
-/// The portal did not take an event. The texts hold nothing that the portal said.
+/// The portal did not accept an event. The messages contain no text from the portal.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// There was no whole answer.
+    /// No complete response arrived.
     #[error("portal {step} got no answer")]
     Transport {
         /// Which call it was.
@@ -19,22 +19,22 @@ pub enum DeliveryError {
         #[source]
         source: TransportError,
     },
-    /// The time for the whole delivery ran out.
+    /// The deadline of the whole delivery passed.
     #[error("portal delivery was not done in time")]
     Deadline,
-    /// Another request was logging in, and gave up.
+    /// The login of another request was cancelled while this one waited for it.
     #[error("portal login was given up")]
     LoginAbandoned,
-    /// The login was answered with this status.
+    /// The response to the login had this status.
     #[error("portal answered {0} to the login")]
     LoginStatus(u16),
-    /// The login was answered with success, but without a token that can be used.
+    /// The login succeeded, but the response had no usable token.
     #[error("portal's answer to the login holds no usable token")]
     LoginAnswer,
-    /// The delivery was answered with this status.
+    /// The response to the delivery had this status.
     #[error("portal answered {0} to the delivery")]
     Status(u16),
-    /// The portal asks for a pause (`Retry-After`).
+    /// The portal sent `Retry-After`.
     #[error("portal answered {status} to the delivery and asks to wait {} s", retry_after.as_secs())]
     Busy {
         /// 429 or 503.
@@ -42,13 +42,13 @@ pub enum DeliveryError {
         /// What `Retry-After` says.
         retry_after: Duration,
     },
-    /// The answer says that the session has ended, also after a new login.
+    /// The response says that the session has expired, even after a new login.
     #[error("portal does not accept the session")]
     SessionEnded,
-    /// The answer is a success by its status and a failure by its content.
+    /// The response has a success status, but its body reports a failure.
     #[error("portal reports a failure, code {}", CodeText(*.0))]
     Refused(Option<i64>),
-    /// The answer is a page for people, so this is not the address of an endpoint.
+    /// The response is an HTML page, so the address is not that of an API endpoint.
     #[error("portal answered with a page instead of a result")]
     Page,
 }
@@ -58,25 +58,25 @@ pub enum DeliveryError {
 pub enum Step {
     /// Getting a token.
     Login,
-    /// Bringing the event.
+    /// Delivering the event.
     Delivery,
 }
 
-/// What a failed delivery says about the next one.
+/// The class of a failed delivery, which decides the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeliveryClass {
     /// Time may help: unreachable, slow, overloaded, or a failure without a known reason.
     Transient,
-    /// The account is not let in; it concerns every event of the tenant.
+    /// The portal refuses the account; this affects every event of the tenant.
     Login,
-    /// The portal lets the account in and then does not know it.
+    /// The login succeeds, but the portal does not accept its session.
     Session,
-    /// Address, endpoint or role is wrong; it concerns every event of the tenant.
+    /// Address, endpoint or role is wrong; this affects every event of the tenant.
     Endpoint,
-    /// The portal does not want this very event.
+    /// The portal rejects this event.
     Event,
-    /// The portal reports a failure of its own for this event, in an answer that is a success by its status. It is
-    /// there, and may take other events.
+    /// The portal reports a failure for this event in a response with a success status. It is available, and may accept
+    /// other events.
     Refused,
 }
 
@@ -87,7 +87,7 @@ impl DeliveryError {
         Self::Transport { step, source: error.into() }
     }
 
-    /// What the failure says about the next delivery.
+    /// The class of the failure.
     pub fn class(&self) -> DeliveryClass {
         match self {
             Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned | Self::Busy { .. } => {
@@ -120,7 +120,7 @@ impl DeliveryError {
         }
     }
 
-    /// Says whether a login shows when it is over: the portal did not answer, or fails at logins.
+    /// Whether a login probe can detect recovery: the portal did not answer, or fails at logins.
     pub fn is_seen_by_login(&self) -> bool {
         match self {
             Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned => true,

@@ -1,4 +1,4 @@
-//! What keeps a failure at another party from spreading, shared by several rooms.
+//! Resilience patterns shared by several crates: single flight, and supervision of tasks.
 
 mod single_flight;
 mod supervised;

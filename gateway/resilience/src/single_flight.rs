@@ -1,4 +1,4 @@
-//! One value per tenant, made for one request while the others wait for it.
+//! Single flight: one request makes a tenant's value while concurrent requests wait for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,20 +9,19 @@ use moka::sync::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-/// Keeps what a tenant's entry gives access to (a login, a signing token) as long as the entry is the same: what a changed
-/// entry gave access to is dropped as soon as the new one is used.
+/// Caches one value per tenant (a login, a signing token) while the tenant's entry is unchanged. The first use of a changed
+/// entry drops the old value.
 ///
-/// After a failure nobody tries again for [`PAUSE`]; until then all get the same failure. That bounds what
-/// a flood of notifications can make the gateway ask of others.
+/// A failure is cached for [`PAUSE`]. This limits the calls that a flood of notifications can cause at another service.
 pub struct SingleFlight<V, E> {
     slots: Cache<TenantName, Place<V, E>>,
 }
 
-/// The attempt ended without a result, now or less than [`PAUSE`] after it began: it was given up, or it panicked.
+/// The attempt ended without a result, now or less than [`PAUSE`] after it began: it was cancelled, or it panicked.
 #[derive(Clone, Copy, Debug)]
 pub struct Abandoned;
 
-/// Changed credentials must not reuse what the old ones got, nor wait for them.
+/// Changed credentials must neither reuse the value of the old ones nor wait for it.
 struct Place<V, E> {
     fingerprint: u64,
     slot: Arc<Mutex<Slot<V, E>>>,
@@ -34,10 +33,10 @@ struct Slot<V, E> {
     begun: Option<Instant>,
 }
 
-/// What a look into a slot finds.
+/// The state of a slot.
 enum Found<V, E> {
     Value(Arc<V>),
-    /// Nothing that can be used, and the right to make it: whoever comes next waits for the lock.
+    /// No usable value, and the lock under which to make one; later callers wait for it.
     Nothing(OwnedMutexGuard<Slot<V, E>>),
 }
 
@@ -53,7 +52,7 @@ where
         Self { slots: Cache::builder().max_capacity(CAPACITY).time_to_idle(IDLE).build() }
     }
 
-    /// The tenant's value: the kept one when `usable`, else the one that `make` gives, which ends with this call.
+    /// Returns the cached value if `usable`, otherwise calls `make`. `make` is cancelled when this call is dropped.
     ///
     /// # Errors
     ///
@@ -70,7 +69,7 @@ where
         }
     }
 
-    /// Makes the tenant's value anew, also right after a failure: only for whoever asks rarely.
+    /// Calls `make` in any case, also right after a failure: only for callers that limit their own rate.
     ///
     /// # Errors
     ///
@@ -107,7 +106,7 @@ where
         }
     }
 
-    /// Waits for whoever is making the value.
+    /// Waits for the caller that makes the value.
     async fn find(&self, tenant: &Tenant, usable: impl Fn(&V) -> bool) -> Result<Found<V, E>, E> {
         let slot = self.place(tenant).slot.lock_owned().await;
         if let Some(value) = slot.value.as_ref().filter(|value| usable(value)) {
@@ -178,7 +177,7 @@ impl<V, E> Default for Slot<V, E> {
     }
 }
 
-/// Makes the value and keeps it, or its failure.
+/// Makes the value and caches it, or its failure.
 async fn fill<V, E: Clone>(
     mut slot: OwnedMutexGuard<Slot<V, E>>,
     make: impl Future<Output = Result<V, E>>,
@@ -200,9 +199,9 @@ async fn fill<V, E: Clone>(
     }
 }
 
-/// How long a failure stands for all.
+/// How long a failure is cached.
 pub const PAUSE: Duration = Duration::from_secs(1);
-/// What belongs to tenants that went leaves after this.
+/// Values of removed tenants are dropped after this time.
 const IDLE: Duration = Duration::from_secs(3600);
 const CAPACITY: u64 = 100_000;
 

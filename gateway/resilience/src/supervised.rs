@@ -1,4 +1,4 @@
-//! Tasks that must not end before the process does.
+//! Supervision of tasks that must run until the process ends.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// Does work until the shutdown. When it panics or ends before that, the log says so, and it begins anew.
+/// Runs `work` until the shutdown. When it panics or ends earlier, logs an error and restarts it.
 pub async fn supervised<F>(
     name: &'static str,
     mut shutdown: watch::Receiver<bool>,
