@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use kyc_events::{
-    Attempt, Change, Claim, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, now,
+    Attempt, Claim, Command, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, now,
 };
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_portal::{Answer, DeliveryClass, DeliveryError};
@@ -161,7 +161,7 @@ async fn deliver(
 /// Retries until the store has recorded the result, and returns the next state of the event.
 pub(crate) async fn record_result(context: &DeliveryContext, mut end: Finish) -> Next {
     let (decided, wall, at) = (end.next, now(), Instant::now());
-    let mut recorded = context.inbox.change(Change::Finish(end.clone())).await;
+    let mut recorded = context.commit_queue.submit(Command::Finish(end.clone())).await;
     if recorded.is_err() {
         context.pending_results.begin();
         while recorded.is_err() {
@@ -169,7 +169,7 @@ pub(crate) async fn record_result(context: &DeliveryContext, mut end: Finish) ->
             // The wall clock may have jumped meanwhile. The shift of due times did not reach this result: it is not stored.
             let jumped = now().saturating_sub(wall).saturating_sub(retry::millis(at.elapsed()));
             end.next = retry::moved(decided, jumped);
-            recorded = context.inbox.change(Change::Finish(end.clone())).await;
+            recorded = context.commit_queue.submit(Command::Finish(end.clone())).await;
         }
         context.pending_results.end();
     }

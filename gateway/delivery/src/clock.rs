@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kyc_events::{Alive, Millis};
+use kyc_events::{Heartbeat, Millis};
 use tokio::time::Instant;
 
 use crate::retry::millis;
@@ -25,7 +25,7 @@ impl Clock {
 
     /// Continues from the last heartbeat of the previous process, and returns by how much to shift events. A clock jump and
     /// downtime cannot be distinguished, but in both cases no attempt was made in that time.
-    pub(crate) fn resume(wall: Millis, alive: Alive) -> (Self, Option<Millis>) {
+    pub(crate) fn resume(wall: Millis, alive: Heartbeat) -> (Self, Option<Millis>) {
         let by = wall.saturating_sub(alive.at);
         // A gateway that is stopped every night would never delete anything if each start waited a whole day.
         let unsettled = match alive.unsettled {
@@ -39,9 +39,9 @@ impl Clock {
     }
 
     /// The heartbeat that the next start continues from.
-    pub(crate) fn alive(&self) -> Alive {
+    pub(crate) fn alive(&self) -> Heartbeat {
         let left = self.settles.map(|settles| settles.saturating_duration_since(Instant::now()));
-        Alive { at: self.wall, unsettled: millis(left.unwrap_or_default()) }
+        Heartbeat { at: self.wall, unsettled: millis(left.unwrap_or_default()) }
     }
 
     /// Milliseconds by which the wall clock has jumped since the last call; gradual corrections do not count.
@@ -97,7 +97,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_happened_to_the_clock_while_the_gateway_was_stopped_is_seen_at_the_start() {
         let at = 1_000 * HOUR;
-        let resume = |wall, unsettled| Clock::resume(wall, Alive { at, unsettled });
+        let resume = |wall, unsettled| Clock::resume(wall, Heartbeat { at, unsettled });
         let by = [at + 5_000, at + HOUR, at - HOUR, at + 168 * HOUR, at - 168 * HOUR]
             .map(|wall| resume(wall, 0).1);
 
@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_gateway_that_is_stopped_each_night_still_forgets() {
-        let (mut clock, _) = Clock::resume(100 * HOUR, Alive { at: 84 * HOUR, unsettled: 0 });
+        let (mut clock, _) = Clock::resume(100 * HOUR, Heartbeat { at: 84 * HOUR, unsettled: 0 });
         let mut days = 0;
         while !clock.is_settled() {
             tokio::time::advance(Duration::from_secs(8 * 3600)).await;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use kyc_events::{Change, Effect, Millis, Progress, now};
+use kyc_events::{Command, Effect, Millis, Progress, now};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -36,8 +36,8 @@ impl Dispatcher {
 
     /// Records a heartbeat for the next start.
     pub(crate) fn record_heartbeat(&mut self, clock: &Clock) {
-        let (inbox, change) = (self.context.inbox.clone(), Change::Alive(clock.alive()));
-        self.tasks.spawn(async move { log_failed(inbox.change(change).await) });
+        let (commit_queue, change) = (self.context.commit_queue.clone(), Command::Heartbeat(clock.alive()));
+        self.tasks.spawn(async move { log_failed(commit_queue.submit(change).await) });
     }
 
     /// Shifts the times of all events, page by page, until it succeeds: after a backward jump, an event that is not shifted
@@ -45,7 +45,7 @@ impl Dispatcher {
     pub(crate) async fn shift(&mut self, by: Millis, shutdown: &mut watch::Receiver<bool>) {
         let mut progress = Progress::default();
         while !*shutdown.borrow() {
-            match self.context.inbox.change(Change::Shift { by, now: now(), progress }).await {
+            match self.context.commit_queue.submit(Command::ShiftTimes { by, now: now(), progress }).await {
                 Ok(Effect::Changed(next)) if next.after > progress.after => progress = next,
                 Ok(_) => break,
                 Err(error) => {

@@ -1,6 +1,6 @@
 //! Processes the result of an attempt: releases its slot and updates the circuit breaker.
 
-use kyc_events::{Change, Millis, now};
+use kyc_events::{Command, Millis, now};
 use rand::RngExt;
 use tokio::time::Instant;
 
@@ -47,8 +47,8 @@ impl Dispatcher {
         self.show(&result.tenant);
         self.wake(&result.tenant, now());
         let error = result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
-        let news = if was_probing && error.is_some() { Trigger::ProbeFailed } else { Trigger::Other };
-        self.log_hold(&result.tenant, news, &error.map(reason).unwrap_or_default());
+        let trigger = if was_probing && error.is_some() { Trigger::ProbeFailed } else { Trigger::Other };
+        self.log_hold(&result.tenant, trigger, &error.map(reason).unwrap_or_default());
         if let Some(error) = error.filter(|_| is_held) {
             self.context.status.failed(&result.tenant, error.to_string());
         }
@@ -61,8 +61,8 @@ impl Dispatcher {
     /// Makes all events of a lane due that wait because of a failure of the portal.
     pub(crate) fn make_due(&mut self, lane: &str) {
         for tenant in self.lanes.get(lane).into_iter().flat_map(Lane::names) {
-            let change = Change::PullForward { tenant: (**tenant).to_owned(), now: now() };
-            self.tasks.spawn(until_done(self.context.inbox.clone(), change));
+            let change = Command::MakeDue { tenant: (**tenant).to_owned(), now: now() };
+            self.tasks.spawn(until_done(self.context.commit_queue.clone(), change));
         }
     }
 

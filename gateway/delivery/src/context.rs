@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use kyc_events::{Inbox, Keyring, Readers, Retention};
+use kyc_events::{CommitQueue, Keyring, Readers, Retention};
 use kyc_model::{CurrentTenants, Event, Tenant};
 use kyc_portal::{Answer, DeliveryError, Portals};
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ pub(crate) struct DeliveryContext {
     pub(crate) config: DeliveryConfig,
     /// How long finished events are kept.
     pub(crate) retention: Retention,
-    pub(crate) inbox: Inbox,
+    pub(crate) commit_queue: CommitQueue,
     pub(crate) pending_results: PendingResults,
     /// Where the dispatcher publishes its status.
     pub(crate) status: Status,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kyc_events::{Bound, Change, Customer, Directory, Recipient, StoreError, now};
+use kyc_events::{Bound, Command, Customer, Directory, Recipient, StoreError, now};
 use kyc_model::Tenant;
 
 use crate::dispatcher::Dispatcher;
@@ -47,8 +47,8 @@ impl Dispatcher {
         for owner in self.reader.parked_owners().await? {
             if let Recipient::Tenant(tenant) = owner.recipient(directory) {
                 tracing::info!(former = owner.tenant, tenant = %tenant.name, "customer of parked events is in the document again");
-                let change = Change::UnparkCustomer { owner, now: now() };
-                self.tasks.spawn(until_done(self.context.inbox.clone(), change));
+                let change = Command::UnparkCustomer { owner, now: now() };
+                self.tasks.spawn(until_done(self.context.commit_queue.clone(), change));
             }
         }
         self.former_names.are_parked_checked = true;
@@ -74,7 +74,7 @@ impl Dispatcher {
                 }
                 Bound { id, customer: tenant.map(|tenant| Customer::of(tenant)) }
             });
-            self.context.inbox.change(Change::Bind(bound.collect())).await?;
+            self.context.commit_queue.submit(Command::AssignCustomers(bound.collect())).await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kyc_events::{Change, Claim, Reader, now};
+use kyc_events::{Claim, Command, Reader, now};
 use kyc_resilience::supervised;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -71,7 +71,7 @@ impl Dispatcher {
     /// Delivers until `shutdown`. Then it starts no more attempts, and returns when those in flight have ended or `drain` is
     /// nearly over; it releases the claims of the rest.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
-        let inbox = self.context.inbox.clone();
+        let commit_queue = self.context.commit_queue.clone();
         let mut clock = self.resume_clock(&mut shutdown).await;
         let mut last_heartbeat: Option<Instant> = None;
         let housekeeping = self.maintain(&shutdown);
@@ -93,7 +93,7 @@ impl Dispatcher {
             let pause = match begun {
                 Ok(pause) => pause.min(POLL_INTERVAL),
                 Err(error) => {
-                    inbox.notice(&error);
+                    commit_queue.notice(&error);
                     tracing::error!(%error, "cannot look for events that are due");
                     POLL_INTERVAL
                 }
@@ -101,7 +101,7 @@ impl Dispatcher {
             tokio::select! {
                 Some(result) = self.results.recv() => self.complete_all(result).await,
                 Some(probed) = self.probed.1.recv() => self.complete_probe(&probed),
-                () = inbox.arrival() => {}
+                () = commit_queue.arrival() => {}
                 () = sleep(pause) => {}
                 _ = forgetting.tick() => {
                     self.former_names.forget();
@@ -113,7 +113,7 @@ impl Dispatcher {
         if clock.jump(now()).is_none() {
             // Not on a task: tasks end with the dispatcher, and without this heartbeat the next start would count the time of
             // this process as downtime.
-            log_failed(inbox.change(Change::Alive(clock.alive())).await);
+            log_failed(commit_queue.submit(Command::Heartbeat(clock.alive())).await);
         }
         // Each of its commands is atomic, so it can be aborted at any point.
         housekeeping.abort();
@@ -125,7 +125,7 @@ impl Dispatcher {
                 events = claims.len(),
                 "deliveries in flight are aborted at the end of the drain; they will be attempted again"
             );
-            log_failed(inbox.change(Change::Release(claims)).await);
+            log_failed(commit_queue.submit(Command::Release(claims)).await);
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) struct HoldSoFar {
 
 impl HoldLog {
     /// Updates the state of the hold and returns the line to log, if any.
-    pub(crate) fn note(&mut self, held: Option<Cause>, news: Trigger, now: Instant) -> Option<Line> {
+    pub(crate) fn note(&mut self, held: Option<Cause>, trigger: Trigger, now: Instant) -> Option<Line> {
         match (held, &mut self.0) {
             (None, None) => None,
             (None, Some(logged)) => {
@@ -65,7 +65,7 @@ impl HoldLog {
                 self.0 = Some(Logged { since: now, cause, at: Some(now), failed_probes: 0 });
                 Some(Line::Held)
             }
-            (Some(_), Some(_)) if news == Trigger::Other => None,
+            (Some(_), Some(_)) if trigger == Trigger::Other => None,
             (Some(cause), Some(logged)) => {
                 logged.failed_probes = logged.failed_probes.saturating_add(1);
                 let is_recent = logged.at.is_some_and(|at| now.saturating_duration_since(at) < INTERVAL);

@@ -12,11 +12,11 @@ use crate::hold_log::{HoldSoFar, Line, Trigger};
 
 impl Dispatcher {
     /// Logs a change of a tenant's hold; `error` is why the attempt or the probe has failed, if it has.
-    pub(crate) fn log_hold(&mut self, tenant: &str, news: Trigger, error: &str) {
+    pub(crate) fn log_hold(&mut self, tenant: &str, trigger: Trigger, error: &str) {
         let now = Instant::now();
         let Some(lane) = self.lanes.get_mut(tenant) else { return };
         let held = lane.breaker.held();
-        let Some(line) = lane.hold_log.note(held.map(|(cause, _)| cause), news, now) else { return };
+        let Some(line) = lane.hold_log.note(held.map(|(cause, _)| cause), trigger, now) else { return };
         let reason = held.map(|(cause, _)| cause.name());
         let until = held.and_then(|(_, until)| until).map(|until| time(until, now));
         let held_tenants = self.held.len();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kyc_events::{Change, Effect, Inbox, Reader, StoreError, Sweep, now};
+use kyc_events::{Command, CommitQueue, Effect, Reader, StoreError, Sweep, now};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -56,12 +56,12 @@ impl Maintenance {
             delivered: now() - retry::millis(self.context.retention.delivered),
             dead: Some(now() - retry::millis(self.context.retention.dead)),
         };
-        let unpark = Change::Unpark { keys: self.context.keyring.key_ids(), now: now() };
+        let unpark = Command::Unpark { keys: self.context.keyring.key_ids(), now: now() };
         // After a clock jump every event may look expired.
-        let sweep = self.is_settled.load(Ordering::Relaxed).then_some(Change::Sweep(old));
-        for change in sweep.into_iter().chain([Change::Shrink, unpark]) {
+        let sweep = self.is_settled.load(Ordering::Relaxed).then_some(Command::DeleteExpired(old));
+        for change in sweep.into_iter().chain([Command::FreeShares, unpark]) {
             // After a failure the next run continues.
-            let _ = in_pages(&self.context.inbox, change).await;
+            let _ = in_pages(&self.context.commit_queue, change).await;
         }
         match self.count().await {
             Ok(counted) => self.context.status.counted(counted),
@@ -88,13 +88,13 @@ impl Maintenance {
 /// Those of the store; they are logged.
 pub(crate) async fn clamp(context: &DeliveryContext) -> Result<(), NotDone> {
     let latest = now() + retry::millis(retry::longest(&context.config));
-    in_pages(&context.inbox, Change::Clamp { latest }).await
+    in_pages(&context.commit_queue, Command::LimitDueTimes { latest }).await
 }
 
 /// Repeats a paged command while it finds events, up to `MAX_PAGES` times.
-async fn in_pages(inbox: &Inbox, change: Change) -> Result<(), NotDone> {
+async fn in_pages(commit_queue: &CommitQueue, change: Command) -> Result<(), NotDone> {
     for _ in 0..MAX_PAGES {
-        match inbox.page(change.clone()).await {
+        match commit_queue.submit_page(change.clone()).await {
             Ok(Effect::Done) => {}
             Ok(_) => return Ok(()),
             Err(error) => {
@@ -107,10 +107,10 @@ async fn in_pages(inbox: &Inbox, change: Change) -> Result<(), NotDone> {
 }
 
 /// Repeats a paged command until it finds no more events. Between the pages, notifications and results are committed.
-pub(crate) async fn until_done(inbox: Inbox, change: Change) {
+pub(crate) async fn until_done(commit_queue: CommitQueue, change: Command) {
     loop {
-        match inbox.page(change.clone()).await {
-            Ok(Effect::Done) => inbox.wake(),
+        match commit_queue.submit_page(change.clone()).await {
+            Ok(Effect::Done) => commit_queue.wake(),
             done => return log_failed(done),
         }
     }

@@ -62,7 +62,7 @@ impl Delivery {
     }
 
     /// Whether results of attempts wait for the store; no attempt starts meanwhile.
-    pub fn has_unrecorded(&self) -> bool {
+    pub fn has_pending_results(&self) -> bool {
         self.pending_results.is_any()
     }
 
@@ -100,7 +100,7 @@ impl Delivery {
         let context = DeliveryContext {
             config: self.config.clone(),
             retention: self.store.retention(),
-            inbox: self.store.inbox().clone(),
+            commit_queue: self.store.commit_queue().clone(),
             pending_results: self.pending_results.clone(),
             readers: running.readers(),
             status: self.status.clone(),

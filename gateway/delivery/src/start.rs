@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_events::{Change, Directory, DueEvent, Millis, Recipient, StoreError, Wanted};
+use kyc_events::{Command, Directory, DueEvent, Millis, Recipient, StoreError, Wanted};
 use tokio::time::Instant;
 
 use crate::allocation::{Allocation, Due};
@@ -44,9 +44,9 @@ impl Dispatcher {
         self.apply_probe_requests(instant);
         self.bind_customers(&directory).await?;
         self.unpark_returned_customers(&directory).await?;
-        let news = self.context.inbox.take_news();
-        news.tenants.iter().for_each(|name| self.scheduler.add_new_event(name, clock));
-        if news.is_more {
+        let arrivals = self.context.commit_queue.take_arrivals();
+        arrivals.tenants.iter().for_each(|name| self.scheduler.add_new_event(name, clock));
+        if arrivals.has_other_changes {
             self.scheduler.mark_stale();
         }
         if self.scheduler.time_until_poll(instant).is_zero() {
@@ -131,7 +131,7 @@ impl Dispatcher {
         let begun = Instant::now();
         for one in wanted {
             let is_away =
-                matches!(claimed_events.error, Some(StoreError::Away)) || begun.elapsed() > MAX_SEARCH;
+                matches!(claimed_events.error, Some(StoreError::Unavailable)) || begun.elapsed() > MAX_SEARCH;
             let skip_single_reads = wanted.len() == 1 || is_away;
             let found = if skip_single_reads {
                 None
@@ -199,8 +199,9 @@ impl Dispatcher {
         if lane.name != due.tenant.name && !self.has_room(&lane, claimed.at) {
             self.lanes.entry(name).or_insert_with(Lane::new).add_name(&due.name);
             self.passed_over.entry(Arc::clone(&due.name)).or_default().insert(event.claim);
-            let (inbox, release) = (self.context.inbox.clone(), Change::Release(vec![event.claim]));
-            self.tasks.spawn(async move { log_failed(inbox.change(release).await) });
+            let (commit_queue, release) =
+                (self.context.commit_queue.clone(), Command::Release(vec![event.claim]));
+            self.tasks.spawn(async move { log_failed(commit_queue.submit(release).await) });
             return;
         }
         self.under_way.entry(event.owner.tenant.clone()).or_default().insert(event.claim);

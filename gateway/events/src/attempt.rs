@@ -1,8 +1,8 @@
-//! Finished tries: what happened, and what becomes of the event.
+//! Finished attempts: their results, and the next state of the event.
 
 use crate::{Claim, DeadReason, Millis, ParkReason, Sealed, State};
 
-/// One finished try.
+/// One finished attempt.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// When it began, by the system's clock.
@@ -11,59 +11,59 @@ pub struct Attempt {
     pub took_ms: i64,
     /// The portal's status, when it answered.
     pub status: Option<u16>,
-    /// What went wrong; absent for a success. Holds nothing that the portal said.
+    /// The error; absent for a success. It contains no text from the portal.
     pub error: Option<String>,
-    /// The kind of that, by which the event waits.
+    /// The class of the error, which decides how long the event waits.
     pub failure: Option<Failure>,
-    /// What the portal said, as far as it is kept.
+    /// The sealed answer of the portal, as far as it is kept.
     pub answer: Option<Sealed>,
 }
 
-/// What a failed try says about the next one.
+/// The class of a failure, which decides the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Time may help: unreachable, slow or overloaded.
     Transient,
-    /// The account is not let in.
+    /// The portal refuses the account.
     Login,
-    /// The portal lets the account in and does not accept its session.
+    /// The login succeeds, but the portal does not accept its session.
     Session,
     /// Address, endpoint or role is wrong.
     Endpoint,
-    /// The portal does not want this event.
+    /// The portal rejects this event.
     Event,
     /// The portal fails with this event.
     Refused,
-    /// The gateway itself has failed: the try panicked.
+    /// The gateway itself failed: the attempt panicked.
     Internal,
 }
 
-/// What becomes of an event after a try.
+/// The next state of an event after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The portal took it.
+    /// The portal has accepted it.
     Delivered,
-    /// `counted` is false for a try that failed before the event was sent.
+    /// It waits for the next attempt. `counted` is false when the attempt failed before the event was sent.
     Waiting {
-        /// When it is tried again.
+        /// When the next attempt is due.
         due: Millis,
-        /// Whether the try counts.
+        /// Whether the attempt counts.
         counted: bool,
     },
-    /// It is not tried any more.
+    /// There are no more attempts.
     Dead(DeadReason),
-    /// Kept, and not tried until something changes.
+    /// It is kept, without attempts, until its reason has gone.
     Parked(ParkReason),
 }
 
-/// The end of a try.
+/// The result of an attempt, to be recorded.
 #[derive(Clone, Debug)]
 pub struct Finish {
     /// The event, as it was claimed.
     pub claim: Claim,
     /// What happened.
     pub attempt: Attempt,
-    /// What becomes of the event.
+    /// The next state of the event.
     pub next: Next,
 }
 
@@ -98,7 +98,7 @@ impl Failure {
         Self::ALL.into_iter().find(|failure| failure.name() == name)
     }
 
-    /// Says whether the event waits because of its portal, and so no longer than that is away.
+    /// Whether the event waits because of its portal, and becomes due when that is back.
     pub fn is_the_portals(self) -> bool {
         match self {
             Self::Transient | Self::Login | Self::Session | Self::Endpoint => true,
@@ -110,7 +110,7 @@ impl Failure {
 // === impl Next ===
 
 impl Next {
-    /// Where the event stands then.
+    /// The state of the event.
     pub fn state(self) -> State {
         match self {
             Self::Delivered => State::Delivered,
@@ -120,7 +120,7 @@ impl Next {
         }
     }
 
-    /// When it is tried again, if it is.
+    /// When the next attempt is due, if there is one.
     pub fn due(self) -> Option<Millis> {
         match self {
             Self::Waiting { due, .. } => Some(due),
@@ -128,12 +128,12 @@ impl Next {
         }
     }
 
-    /// Whether the try counts.
+    /// Whether the attempt counts.
     pub fn counted(self) -> bool {
         !matches!(self, Self::Waiting { counted: false, .. } | Self::Parked(_))
     }
 
-    /// Why it was given up or parked, if it was.
+    /// Why it is dead or parked.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::Dead(reason) => Some(reason.name()),

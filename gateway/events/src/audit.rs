@@ -45,7 +45,9 @@ impl From<StoreError> for AuditError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full | StoreError::LogFull | StoreError::Share => Self::Full,
-            StoreError::Away | StoreError::Busy | StoreError::Keyless | StoreError::Interrupted => Self::Away,
+            StoreError::Unavailable | StoreError::Busy | StoreError::Keyless | StoreError::Interrupted => {
+                Self::Away
+            }
             StoreError::Engine(reason) | StoreError::Damaged(reason) => Self::Failed(reason),
         }
     }

@@ -1,36 +1,37 @@
-//! What is done to a store, and what came of it.
+//! Commands to the store, and their effects.
 
 use crate::{Claim, Customer, Filter, Finish, Millis, NewEvent, Owner, Sealed};
 
-/// A change of the store.
+/// A command that changes the store.
 #[derive(Clone, Debug)]
-pub enum Change {
-    /// Adds an event, unless one with its key is there or was; one that has died is made waiting again.
+pub enum Command {
+    /// Inserts an event, unless its deduplication key is known. A dead event with this key becomes waiting again.
     Insert(NewEvent),
-    /// Ends a try.
+    /// Records the result of an attempt.
     Finish(Finish),
-    /// Makes events of a tenant due that wait because of its portal: that is back. Others keep their time.
-    PullForward {
+    /// Makes the events of a tenant due that wait because of a failure of its portal, which is back. Other events keep their
+    /// due times.
+    MakeDue {
         /// The tenant's name at receipt.
         tenant: String,
         /// The system's clock.
         now: Millis,
     },
-    /// Moves ages and due times, some at a time: the system's clock has jumped.
-    Shift {
+    /// Shifts ages and due times by one page, after the wall clock has jumped.
+    ShiftTimes {
         /// By how many milliseconds; negative for a backward jump.
         by: Millis,
         /// The system's clock.
         now: Millis,
-        /// How far it has come.
+        /// Progress of the paged command.
         progress: Progress,
     },
-    /// Brings due times that lie too far ahead back to `latest`.
-    Clamp {
+    /// Lowers due times after `latest` to `latest`.
+    LimitDueTimes {
         /// The latest due time.
         latest: Millis,
     },
-    /// Makes events waiting again, so many of them due in a second, as if they had just been received.
+    /// Makes events waiting again as if they had just been received; their due times are spread by `per_second`.
     Replay {
         /// Which events.
         filter: Filter,
@@ -38,18 +39,18 @@ pub enum Change {
         now: Millis,
         /// How many become due in a second.
         per_second: i64,
-        /// How far it has come.
+        /// Progress of the paged command.
         progress: Progress,
     },
-    /// Makes events waiting again that were parked for want of one of these keys, as if they had just been received.
+    /// Makes events waiting again that were parked because one of these keys was missing, as if they had just been received.
     Unpark {
         /// The ids of the keys.
         keys: Vec<i64>,
         /// The system's clock.
         now: Millis,
     },
-    /// Makes events of a customer waiting again that were parked because he was not in the document, as if they had just been
-    /// received.
+    /// Makes events of a customer waiting again that were parked because it was not in the document, as if they had just
+    /// been received.
     UnparkCustomer {
         /// Whose it is.
         owner: Owner,
@@ -62,104 +63,103 @@ pub enum Change {
         filter: Filter,
         /// The system's clock.
         now: Millis,
-        /// How far it has come.
+        /// Progress of the paged command.
         progress: Progress,
     },
-    /// Forgets what is old enough.
-    Sweep(Sweep),
-    /// Forgets delivered events of tenants that have used most of their share.
-    Shrink,
-    /// Says whose events of older releases are.
-    Bind(Vec<Bound>),
-    /// Seals events anew.
+    /// Deletes expired events and deduplication keys.
+    DeleteExpired(Sweep),
+    /// Deletes delivered events of tenants that have used most of their share.
+    FreeShares,
+    /// Assigns events of older releases to customers.
+    AssignCustomers(Vec<Bound>),
+    /// Replaces the sealed bodies of events.
     Reseal(Vec<Reseal>),
-    /// Notes when the gateway was last there.
-    Alive(Alive),
-    /// Gives claims back, so that another gateway need not wait for their end.
+    /// Records a heartbeat.
+    Heartbeat(Heartbeat),
+    /// Releases claims, so that another gateway need not wait until they expire.
     Release(Vec<Claim>),
 }
 
-/// How far a change of many events has come. Each write takes the next page of them, so that notifications come in
-/// between.
+/// Progress of a paged command. Each page is one command, so that notifications are committed in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The last event that was looked at.
+    /// The row id of the last event that was checked.
     pub after: i64,
     /// Events changed so far.
     pub changed: i64,
 }
 
-/// When the gateway was last there, for the next start.
+/// The last sign of life of a gateway, for the next start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Alive {
+pub struct Heartbeat {
     /// By the system's clock.
     pub at: Millis,
-    /// How long nothing is to be forgotten by its age, in milliseconds during which the gateway runs.
+    /// How long no event may be deleted because of its age, in milliseconds of running time.
     pub unsettled: Millis,
 }
 
-/// Whose an event of an older release is; nobody's that is known is parked.
+/// The customer of an event of an older release; without one the event is parked.
 #[derive(Clone, Debug)]
 pub struct Bound {
     /// The number of its row.
     pub id: i64,
-    /// Whose it is; `None` when no known tenant fits.
+    /// The customer; `None` when no tenant matches.
     pub customer: Option<Customer>,
 }
 
-/// An event that is sealed anew: with another key, or for another customer.
+/// A new sealed body of an event: under another key, or for another customer.
 #[derive(Clone, Debug)]
 pub struct Reseal {
     /// The number of its row.
     pub id: i64,
-    /// What it was before; if it is not that any more, nothing is changed.
+    /// The sealed body before; if it has changed meanwhile, the command does nothing.
     pub before: Vec<u8>,
     /// The sealed body.
     pub body: Sealed,
     /// Whose it is.
     pub owner: Owner,
-    /// What the portals said, before and after.
+    /// The sealed answers of portals, before and after.
     pub answers: Vec<(Vec<u8>, Sealed)>,
-    /// Why an operator gives it to another customer, who gets it at once.
+    /// The reason for which an operator reassigned it to another customer; the event becomes due at once.
     pub reassigned: Option<String>,
     /// The system's clock.
     pub now: Millis,
 }
 
-/// What is forgotten: everything before these times.
+/// Retention limits: everything before these times is deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
-    /// Keys of notifications whose events are forgotten, by the time of receipt.
+    /// Deduplication keys of deleted events, by the time of receipt.
     pub keys: Millis,
     /// Delivered events, by the time of delivery.
     pub delivered: Millis,
-    /// Dead events, by the time of their end.
+    /// Dead events, by the time they became dead.
     pub dead: Option<Millis>,
 }
 
-/// What a change did.
+/// The effect of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It was done.
+    /// The command was applied.
     Done,
-    /// An insert found its event dead, and made it waiting again.
+    /// An insert found a dead event with its key and made it waiting again.
     Revived,
-    /// An insert found its key taken, or a finish found the event not waiting any more.
+    /// Nothing changed: an insert found its key known, or the claim of a finish had expired.
     Nothing,
-    /// A page of the events was looked at; the next one goes on from here. It was the last one when that is where it began.
+    /// One page was applied; the next one continues from here. Without progress it was the last one.
     Changed(Progress),
-    /// An insert found the store at its size. Other changes still have room.
+    /// An insert was refused: the store has reached its size limit. Other commands are still applied.
     Full,
-    /// An insert found SQLite's write-ahead log at its limit. Other changes are made.
+    /// An insert was refused: SQLite's write-ahead log has reached its limit. Other commands are still applied.
     LogFull,
-    /// An insert found the tenant's share of the store used up.
+    /// An insert was refused: the tenant has used its share of the store.
     OverShare,
 }
 
 // === impl Progress ===
 
 impl Progress {
-    /// Behind this event, with so many more changed.
+    /// Advances to `last`, with `changed` more events changed.
     pub fn at(self, last: i64, changed: u64) -> Self {
         Self { after: last, changed: self.changed + i64::try_from(changed).unwrap_or(i64::MAX) }
     }
@@ -168,7 +168,7 @@ impl Progress {
 // === impl Effect ===
 
 impl Effect {
-    /// Of a change that was done, or had nothing to do.
+    /// `Done` or `Nothing`.
     pub fn of(done: bool) -> Self {
         if done { Self::Done } else { Self::Nothing }
     }

@@ -1,11 +1,11 @@
-//! By what a notification is known when it comes again.
+//! The deduplication keys of a notification.
 
-/// By what a notification is known when it comes again.
+/// The deduplication keys of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dedup {
-    /// By the customer, under the current key; the one that is kept.
+    /// The key that is stored: for the customer, under the current secret key.
     pub current: Vec<u8>,
-    /// Under each of the previous keys, and by what else the customer was known by.
+    /// Keys to search for as well: under previous secret keys, and for former identifiers of the customer.
     pub previous: Vec<Vec<u8>>,
 }
 

@@ -1,11 +1,11 @@
-//! What an engine of the store has to be able to do.
+//! The interface of a storage engine.
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
-    Alive, Attempt, Backlog, Change, Cursor, DueEvent, Effect, Filter, Listed, Millis, Owner, Parked, Record,
-    Seen, Standing, StoreError, Undelivered,
+    Attempt, Backlog, Command, Cursor, DueEvent, Effect, Filter, Heartbeat, Listed, Millis, Owner, Parked,
+    Record, Seen, Standing, StoreError, Undelivered,
 };
 
 /// A tenant that has waiting events.
@@ -17,22 +17,22 @@ pub struct Waiting {
     pub first_due: Millis,
 }
 
-/// What is wanted of a tenant's events.
+/// A request for due events of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The tenant's name at receipt.
     pub tenant: String,
     /// The most events.
     pub limit: usize,
-    /// Whether those count that were tried before.
+    /// Whether to include events that were attempted before.
     pub retries: bool,
 }
 
 /// The writing side of an engine: one for each process.
 #[async_trait]
 pub trait Writer: Send {
-    /// Makes the changes durable, and says of each, in order, what became of it: one that is answered `Ok` is.
-    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>>;
+    /// Applies the commands, and returns the effect of each in order. A command with `Ok` is durable.
+    async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>>;
 }
 
 /// The reading side of an engine, for the dispatcher.
@@ -41,8 +41,8 @@ pub trait Reader: Send {
     /// The tenants that have waiting events.
     async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError>;
 
-    /// The first events that are due of each of some tenants, but those in `except`, in one step however many tenants
-    /// they are. Where several gateways share a store, they are claimed for this one.
+    /// The first due events of each tenant, without the rows in `except`, in one query for all tenants. Where several
+    /// gateways share a store, the events are claimed for this one.
     async fn due_of(
         &mut self,
         wanted: &[Wanted],
@@ -50,8 +50,8 @@ pub trait Reader: Send {
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
 
-    /// The newest event of a tenant that is due and was never tried, claimed like those of [`Self::due_of`]; none when the
-    /// newest 1,000 have all been tried.
+    /// The newest event of a tenant that is due and was never attempted, claimed like those of [`Self::due_of`]; none when the
+    /// newest 1,000 have all been attempted.
     async fn newest_untried(
         &mut self,
         tenant: &str,
@@ -59,19 +59,19 @@ pub trait Reader: Send {
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
 
-    /// Whose the first of a tenant's waiting events is.
+    /// The owner of the first waiting event of a tenant.
     async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError>;
 
-    /// Whose the events are that are parked because their customers were not in the document.
+    /// The owners of events that are parked because their customers were not in the document.
     async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError>;
 
-    /// The first `limit` events of older releases that are nobody's yet, with their tenants' names.
+    /// The first `limit` events of older releases that are not assigned to a customer, with their tenant names.
     async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError>;
 
-    /// The newest `limit` events that fit.
+    /// The newest `limit` events that match.
     async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError>;
 
-    /// The first `limit` undelivered events that fit, behind `after`, by the time of their receipt. Of the states only
+    /// The first `limit` undelivered events that match, after `after`, by the time of their receipt. Of the states only
     /// waiting and parked may be asked for.
     async fn undelivered(
         &mut self,
@@ -80,43 +80,43 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<Undelivered>, StoreError>;
 
-    /// How many events fit.
+    /// How many events match.
     async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError>;
 
-    /// The finished tries of an event, in order.
+    /// The finished attempts of an event, in order.
     async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError>;
 
-    /// How the events of each tenant stand.
+    /// The number of events of each tenant by state.
     async fn standing(&mut self) -> Result<Vec<Standing>, StoreError>;
 
-    /// How much waits.
+    /// The backlog of each tenant.
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
 
-    /// When the gateway was last there; unknown where a database's clock alone counts.
-    async fn alive(&mut self) -> Result<Option<Alive>, StoreError> {
+    /// The last heartbeat; `None` where the database's clock is used.
+    async fn alive(&mut self) -> Result<Option<Heartbeat>, StoreError> {
         Ok(None)
     }
 
-    /// How much is parked.
+    /// The parked events of each tenant, by reason.
     async fn parked(&mut self) -> Result<Vec<Parked>, StoreError>;
 
-    /// The first `limit` events after `after` that fit, with everything.
+    /// The first `limit` events after `after` that match, with all columns.
     async fn records(&mut self, filter: &Filter, after: i64, limit: usize)
     -> Result<Vec<Record>, StoreError>;
 
-    /// The first `limit` keys of forgotten notifications behind `after`.
+    /// The first `limit` deduplication keys of deleted events after `after`.
     async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError>;
 
-    /// The bytes that events may still take; unknown where a server has the disk.
+    /// The bytes left for events; `None` where a database server manages the disk.
     async fn free(&mut self) -> Result<Option<u64>, StoreError>;
 }
 
-/// Which events are looked at for their keys.
+/// Which events are searched for their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// All events.
     All,
-    /// The oldest and the newest ones, which takes no time at a start.
+    /// The oldest and the newest ones: fast enough for every start.
     Ends,
 }
 
@@ -141,31 +141,31 @@ pub struct NotOpen;
 #[async_trait]
 impl Reader for NotOpen {
     async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn due_of(&mut self, _: &[Wanted], _: Millis, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn newest_untried(&mut self, _: &str, _: Millis, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn owner(&mut self, _: &str) -> Result<Option<Owner>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn unbound(&mut self, _: usize) -> Result<Vec<(i64, String)>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn list(&mut self, _: &Filter, _: usize) -> Result<Vec<Listed>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn undelivered(
@@ -174,38 +174,38 @@ impl Reader for NotOpen {
         _: Option<Cursor>,
         _: usize,
     ) -> Result<Vec<Undelivered>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn count(&mut self, _: &Filter) -> Result<i64, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn attempts(&mut self, _: Uuid) -> Result<Vec<Attempt>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn standing(&mut self) -> Result<Vec<Standing>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn parked(&mut self) -> Result<Vec<Parked>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn records(&mut self, _: &Filter, _: i64, _: usize) -> Result<Vec<Record>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn seen(&mut self, _: &[u8], _: usize) -> Result<Vec<Seen>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 
     async fn free(&mut self) -> Result<Option<u64>, StoreError> {
-        Err(StoreError::Away)
+        Err(StoreError::Unavailable)
     }
 }

@@ -1,8 +1,8 @@
-//! What a store may answer instead of a commit.
+//! Errors of the store.
 
 use std::path::PathBuf;
 
-/// A change or a look that failed; nothing of it was done.
+/// A command or a read that failed and changed nothing.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// No room on the disk, or the store has reached its size.
@@ -11,25 +11,25 @@ pub enum StoreError {
     /// SQLite's write-ahead log has reached its limit.
     #[error("the event store's write-ahead log is at its limit")]
     LogFull,
-    /// The tenant's events take all that one tenant may take of the store.
+    /// The tenant has used its share of the store.
     #[error("the tenant's events take its whole share of the event store")]
     Share,
-    /// More is being written than the store keeps up with.
+    /// The queue of commands is full.
     #[error("the event store does not keep up")]
     Busy,
-    /// The tenant document, which has its key, was not loaded yet, or lacks it.
+    /// The key comes with the tenant document, which was not loaded yet or lacks it.
     #[error("the event store has no key yet")]
     Keyless,
     /// The file was found damaged.
     #[error("the event store is damaged: {0}")]
     Damaged(String),
-    /// A look that was given up before its end.
+    /// A read was cancelled before its end.
     #[error("the event store was not read to the end")]
     Interrupted,
-    /// Not open yet, or not in time.
+    /// Not open yet, or no answer in time.
     #[error("the event store does not answer")]
-    Away,
-    /// The engine reports something else.
+    Unavailable,
+    /// Another error of the engine.
     #[error("the event store failed: {0}")]
     Engine(String),
 }
@@ -47,7 +47,7 @@ impl StoreError {
             Self::Keyless => "keyless",
             Self::Damaged(_) => "damaged",
             Self::Interrupted => "interrupted",
-            Self::Away => "away",
+            Self::Unavailable => "away",
             Self::Engine(_) => "engine",
         }
     }

@@ -1,17 +1,17 @@
-//! Stored events, and what operators and metrics see of them.
+//! Stored events, and their views for operators and metrics.
 
 use uuid::Uuid;
 
 use crate::{Attempt, Claim, DeadReason, Dedup, Millis, Owner, Sealed, State};
 
-/// A notification to be kept.
+/// A new event to be stored.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// Its id for operators and portals.
     pub uid: Uuid,
-    /// Fixed at receipt; who it is now is looked up for each delivery.
+    /// The owner at receipt; each attempt looks up the current recipient.
     pub owner: Owner,
-    /// Two with the same key are one event.
+    /// The deduplication key.
     pub dedup: Dedup,
     /// `payload.action`; empty for a body that has none.
     pub kind: String,
@@ -27,33 +27,33 @@ pub struct NewEvent {
     pub dead: Option<DeadReason>,
 }
 
-/// A notification whose event is forgotten already.
+/// The deduplication key of a deleted event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The tenant's name at receipt.
     pub tenant: String,
-    /// By what it is known when it comes again.
+    /// The deduplication key.
     pub dedup: Vec<u8>,
     /// When it was received.
     pub at: Millis,
 }
 
-/// An event whose time has come.
+/// An event that is due.
 #[derive(Clone, Debug)]
 pub struct DueEvent {
-    /// The latest one alone may end the try.
+    /// Only the latest claim may record a result.
     pub claim: Claim,
     /// Its id for operators and portals.
     pub uid: Uuid,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
     /// The sealed body.
     pub body: Sealed,
     /// Finished attempts so far.
     pub attempts: u32,
-    /// Those among them in which the portal did not want this event.
+    /// Those attempts in which the portal rejected this event.
     pub refusals: u32,
-    /// When it was received, or last replayed: from then on it is tried until it is too old.
+    /// When it was received, or last replayed: its age limit counts from here.
     pub received: Millis,
     /// The request that brought it, as `kyc_model::Correlation` writes it.
     pub trace: String,
@@ -83,7 +83,7 @@ pub struct Parked {
     pub events: i64,
 }
 
-/// Which events an operator means; what is absent means all.
+/// Selects events; an absent field matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// This event alone.
@@ -125,46 +125,46 @@ pub struct Listed {
     pub state: State,
     /// Why.
     pub reason: Option<String>,
-    /// Finished tries.
+    /// Finished attempts.
     pub attempts: u32,
     /// When it was received.
     pub received: Millis,
-    /// When it is tried next.
+    /// When the next attempt is due.
     pub due: Millis,
-    /// When it was delivered, died or was parked.
+    /// When it was delivered, became dead or was parked.
     pub done: Option<Millis>,
     /// The request that brought it, as `kyc_model::Correlation` writes it.
     pub trace: String,
 }
 
-/// All that the store has of an event, for another store or a file.
+/// All columns of an event, for another store or a file.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The number of its row.
     pub id: i64,
     /// The event as operators see it.
     pub listed: Listed,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
-    /// By what it is known when it comes again.
+    /// The deduplication key.
     pub dedup: Option<Vec<u8>>,
     /// The sealed body.
     pub body: Sealed,
     /// Its age counts from here.
     pub since: Millis,
-    /// Its finished tries, in order.
+    /// Its finished attempts, in order.
     pub tries: Vec<Attempt>,
 }
 
-/// The reason of an event that an operator has given up.
+/// The reason of an event that an operator has discarded.
 pub const DISCARDED: &str = "discarded";
 
-/// Which dead events a notification that comes again makes waiting: neither those that an operator has discarded nor
-/// those that cannot be read.
+/// Dead events that become waiting again when Onfido sends the notification again. Discarded and unreadable events do
+/// not.
 pub(crate) const REVIVABLE: &str = "state = 2 AND dead_reason IN ('rejected', 'exhausted')";
 
-/// Events that one write looks at and changes at most.
+/// Limit of events that one command reads and changes.
 pub(crate) const PAGE: i64 = 200;
 
-/// Of how many of a tenant's events that are due a probe takes one.
+/// How many of a tenant's newest due events are searched for a probe.
 pub(crate) const NEWEST: i64 = 1000;

@@ -1,81 +1,84 @@
-//! The way into the store: many callers, one writer, one commit for all that waits.
+//! Group commit: many tasks submit commands, one writer commits all that wait in one transaction.
+//!
+//! A commit costs an fsync. While one is running, commands queue up and form the next batch, so that the number of commits
+//! does not grow with the number of notifications, and a single notification never waits for a timer.
 
+mod capacity;
 mod damage;
 mod paged;
-pub(crate) mod queue;
-mod room;
+pub(crate) mod queue_length;
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use capacity::{Capacity, MAX_COMMANDS, Reservation};
 use damage::Damage;
 use futures::FutureExt;
-use room::{CHANGES, Place, Room};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::intake::Accepted;
-use crate::{Change, Effect, NewEvent, StoreError, StoreMetrics, Writer};
+use crate::{Command, Effect, NewEvent, StoreError, StoreMetrics, Writer};
 
-/// Takes changes from any task. Cloning gives another way into the same store.
+/// The queue of commands for the writer. Any task may submit; clones share the queue.
 #[derive(Clone, Debug)]
-pub struct Inbox(Arc<Shared>);
+pub struct CommitQueue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     sender: OnceLock<mpsc::Sender<Waiting>>,
-    room: Arc<Room>,
-    arrivals: Notify,
-    news: Mutex<News>,
+    capacity: Arc<Capacity>,
+    stored: Notify,
+    arrivals: Mutex<Arrivals>,
     damage: Damage,
-    /// Held by whoever changes many events.
+    /// Serialises paged commands.
     bulk: tokio::sync::Mutex<()>,
     metrics: StoreMetrics,
 }
 
-/// What has come in since the dispatcher asked last.
+/// What was committed since the dispatcher last asked.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct Arrivals {
     /// The tenants whose events were stored here.
     pub tenants: HashSet<String>,
-    /// Whether anything else has changed.
-    pub is_more: bool,
+    /// Whether another command has changed events.
+    pub has_other_changes: bool,
 }
 
-/// A change on its way to the writer.
+/// A command in the queue.
 #[derive(Debug)]
 struct Waiting {
-    change: Change,
+    command: Command,
     answer: oneshot::Sender<Result<Effect, StoreError>>,
-    _place: Option<Place>,
+    _reservation: Option<Reservation>,
 }
 
-// === impl Inbox ===
+// === impl CommitQueue ===
 
-impl Inbox {
-    /// An inbox that nobody writes out yet: everything is answered with [`StoreError::Away`].
+impl CommitQueue {
+    /// A queue without a writer: every command fails with [`StoreError::Unavailable`].
     pub fn new(metrics: StoreMetrics) -> Self {
         Self(Arc::new(Shared {
             sender: OnceLock::new(),
-            room: Arc::default(),
-            arrivals: Notify::new(),
-            news: Mutex::default(),
+            capacity: Arc::default(),
+            stored: Notify::new(),
+            arrivals: Mutex::default(),
             bulk: tokio::sync::Mutex::default(),
             damage: Damage::new(metrics.damaged.clone()),
             metrics,
         }))
     }
 
-    /// Writes out what comes in, for as long as the returned future is polled. A writer that panics is replaced by another
-    /// one: without it every notification would be answered 503 until the process is started again.
+    /// Commits queued commands while the returned future is polled. A writer that panics is replaced: without a writer every
+    /// notification would be answered 503 until the process is restarted.
     pub fn serve<W>(&self, writer: W) -> impl Future<Output = ()> + Send + use<W>
     where
         W: Fn() -> Box<dyn Writer> + Send,
     {
-        let (sender, receiver) = mpsc::channel(CHANGES);
-        // Served twice it would be written by two; the second one gets nothing.
+        let (sender, receiver) = mpsc::channel(MAX_COMMANDS);
+        // Only the first call gets commands: a store must have one writer.
         let _ = self.0.sender.set(sender);
         write_out(writer, receiver, self.0.metrics.clone(), self.0.damage.clone())
     }
@@ -84,22 +87,23 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the event may still become durable, and its next sending is a duplicate then.
+    /// [`StoreError`]; the event may still become durable, and then Onfido's retry is a duplicate.
     pub async fn accept(&self, event: NewEvent) -> Result<Accepted, StoreError> {
         if let Some(reason) = self.0.damage.reason() {
             return Err(StoreError::Damaged(reason));
         }
         let begun = Instant::now();
-        let place = self.0.room.place(&event.owner.tenant, event.body.bytes.len()).ok_or(StoreError::Busy)?;
-        let sender = self.0.sender.get().ok_or(StoreError::Away)?;
+        let reservation =
+            self.0.capacity.reserve(&event.owner.tenant, event.body.bytes.len()).ok_or(StoreError::Busy)?;
+        let sender = self.0.sender.get().ok_or(StoreError::Unavailable)?;
         let (answer, answered) = oneshot::channel();
         let tenant = event.owner.tenant.clone();
-        let waiting = Waiting { change: Change::Insert(event), answer, _place: Some(place) };
+        let waiting = Waiting { command: Command::Insert(event), answer, _reservation: Some(reservation) };
         sender.try_send(waiting).map_err(|_| StoreError::Busy)?;
         let effect = timeout(COMMIT_TIMEOUT, answered)
             .await
-            .map_err(|_| StoreError::Away)?
-            .unwrap_or(Err(StoreError::Away))?;
+            .map_err(|_| StoreError::Unavailable)?
+            .unwrap_or(Err(StoreError::Unavailable))?;
         self.0.metrics.accepted.observe(begun.elapsed().as_secs_f64());
         match effect {
             Effect::Done | Effect::Changed(_) => {
@@ -117,40 +121,43 @@ impl Inbox {
         }
     }
 
-    /// Makes any other change durable, however long that takes.
+    /// Submits any other command and waits, without a timeout, until it is durable.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn change(&self, change: Change) -> Result<Effect, StoreError> {
-        let sender = self.0.sender.get().ok_or(StoreError::Away)?;
+    pub async fn submit(&self, command: Command) -> Result<Effect, StoreError> {
+        let sender = self.0.sender.get().ok_or(StoreError::Unavailable)?;
         let (answer, answered) = oneshot::channel();
-        sender.send(Waiting { change, answer, _place: None }).await.map_err(|_| StoreError::Away)?;
-        answered.await.unwrap_or(Err(StoreError::Away))
+        sender
+            .send(Waiting { command, answer, _reservation: None })
+            .await
+            .map_err(|_| StoreError::Unavailable)?;
+        answered.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Refuses new events from now on, since the store is damaged. Results are still recorded.
-    pub fn refuse_damaged(&self, reason: &str) {
+    /// Marks the store as damaged and refuses new events from now on. Results are still recorded.
+    pub fn mark_damaged(&self, reason: &str) {
         self.0.damage.note(reason);
     }
 
-    /// The same, where an error shows that.
+    /// Marks the store as damaged if the error says so.
     pub fn notice(&self, error: &StoreError) {
         self.0.damage.notice(error);
     }
 
-    /// Says whether the store is known to be damaged.
+    /// Whether the store is known to be damaged.
     pub fn is_damaged(&self) -> bool {
         self.0.damage.reason().is_some()
     }
 
-    /// Notes how long the write-ahead log is.
+    /// Sets the metric of the write-ahead log's size.
     pub fn measure_wal(&self, bytes: u64) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.0.metrics.wal.with(&[]).set(bytes);
     }
 
-    /// How many changes the writer has not begun with.
+    /// The number of commands in the queue.
     pub fn waiting(&self) -> usize {
         self.0.sender.get().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()))
     }
@@ -161,33 +168,32 @@ impl Inbox {
     }
 
     fn announce(&self, tenant: String) {
-        self.news().tenants.insert(tenant);
-        self.0.arrivals.notify_one();
+        self.arrivals().tenants.insert(tenant);
+        self.0.stored.notify_one();
     }
 
-    fn news(&self) -> MutexGuard<'_, News> {
-        self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
+    fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+        self.0.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What has come in since the last call.
-    pub fn take_news(&self) -> News {
-        std::mem::take(&mut self.news())
+    /// Removes and returns what was committed since the last call.
+    pub fn take_arrivals(&self) -> Arrivals {
+        std::mem::take(&mut self.arrivals())
     }
 
-    /// Tells the dispatcher to look into the store again.
+    /// Wakes the dispatcher to read the store again.
     pub fn wake(&self) {
-        self.news().is_more = true;
-        self.0.arrivals.notify_one();
+        self.arrivals().has_other_changes = true;
+        self.0.stored.notify_one();
     }
 
-    /// Waits until an event has been stored since the last call.
+    /// Waits until an event was stored or [`Self::wake`] was called.
     pub async fn arrival(&self) {
-        self.0.arrivals.notified().await;
+        self.0.stored.notified().await;
     }
 }
 
-/// Whatever came in while the last commit was under way is the next batch: no timer, and no commit for one event
-/// where many wait.
+/// Commits batches of commands. The commands that arrive during a commit form the next batch.
 async fn write_out(
     new_writer: impl Fn() -> Box<dyn Writer>,
     mut receiver: mpsc::Receiver<Waiting>,
@@ -198,19 +204,19 @@ async fn write_out(
     let mut waiting = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         let mut answers = Vec::with_capacity(waiting.len());
-        let mut places = Vec::with_capacity(waiting.len());
+        let mut reservations = Vec::with_capacity(waiting.len());
         let mut batch = Vec::with_capacity(waiting.len());
         for entry in waiting.drain(..) {
-            batch.push(entry.change);
+            batch.push(entry.command);
             answers.push(entry.answer);
-            places.push(entry._place);
+            reservations.push(entry._reservation);
         }
         let begun = Instant::now();
-        // Whether the batch was committed is unknown then, as after a loss of the connection.
+        // After a panic it is unknown whether the batch was committed, as after a lost connection.
         let written = AssertUnwindSafe(writer.write(&batch)).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!("the event store's writer failed, another one takes its place");
+            tracing::error!("the event store's writer failed and was replaced");
             writer = new_writer();
-            vec![Err(StoreError::Away); batch.len()]
+            vec![Err(StoreError::Unavailable); batch.len()]
         });
         metrics.commit.observe(begun.elapsed().as_secs_f64());
         metrics.batch.observe(batch.len() as f64);
@@ -222,7 +228,7 @@ async fn write_out(
             tracing::error!(%error, changes, "the event store did not commit");
         }
         for (answer, effect) in answers.into_iter().zip(written) {
-            // Whoever does not wait any more finds its event stored the next time.
+            // A caller that timed out finds its event stored when Onfido sends it again.
             let _ = answer.send(effect);
         }
     }

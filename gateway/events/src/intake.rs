@@ -1,4 +1,4 @@
-//! What becomes of notifications: the service that the plugin `webhook` takes, and others may.
+//! The service that accepts verified notifications; the plugin `webhook` uses it.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,29 +12,29 @@ pub struct Notification<'a> {
     pub tenant: &'a Tenant,
     /// The body, byte for byte.
     pub body: &'a Bytes,
-    /// What it says; `None` for a body that holds no event. The signature proves that Onfido has sent it.
+    /// The parsed event; `None` for a body that is no event. The signature proves that Onfido has sent it.
     pub event: Option<&'a Event>,
     /// The request that brought it.
     pub correlation: &'a Correlation,
 }
 
-/// What became of a notification.
+/// The result of accepting a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It is durable.
+    /// The event is durable.
     Stored,
-    /// The same one was dead, and is tried again.
+    /// The event was known and dead; it is waiting again.
     Revived,
-    /// The same one was durable already.
+    /// The event was known already.
     Duplicate,
-    /// The portal has taken it.
+    /// The portal has accepted it.
     Delivered,
 }
 
-/// Takes notifications. There is one for the whole gateway.
+/// Accepts notifications. There is one instance for the whole gateway.
 #[async_trait]
 pub trait Intake: Send + Sync + 'static {
-    /// Takes a notification before `deadline`, when Onfido's patience ends.
+    /// Accepts a notification before `deadline`, when Onfido times out.
     ///
     /// # Errors
     ///

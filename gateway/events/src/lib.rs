@@ -1,8 +1,8 @@
-//! Where acknowledged notifications are kept until their portal has taken them.
+//! The durable event store: keeps acknowledged notifications until their portal has accepted them.
 //!
-//! One state machine: an event is *waiting* until it is *delivered* or *dead*; one that this gateway must not or cannot
-//! deliver is *parked*, with a reason, until an operator or a change of the configuration helps. Engines keep it in one table and
-//! change it in batches, one commit for each (`write`); what is in flight is known to the one dispatcher alone.
+//! The state machine: an event is *waiting* until it is *delivered* or *dead*. An event that this gateway must not or cannot
+//! deliver is *parked*, with a reason, until an operator or a new configuration removes the reason. Engines keep the events
+//! in one table and change them in batches (`group_commit`). Only the dispatcher knows which attempts are in flight.
 
 /// A point at which chaos tests end the process; nothing at all without the feature `failpoints`.
 macro_rules! failpoint {
@@ -44,14 +44,14 @@ pub use attempt::{Attempt, Failure, Finish, Next};
 pub use audit::{Records, copy_chain};
 pub use audit_log::{AuditEntry, AuditError, AuditLog};
 pub use claim::Claim;
-pub use command::{Alive, Bound, Change, Effect, Progress, Reseal, Sweep};
+pub use command::{Bound, Command, Effect, Heartbeat, Progress, Reseal, Sweep};
 pub use config::EventsConfig;
 pub use dedup::Dedup;
 pub use engine::{Extent, NotOpen, Reader, Waiting, Wanted, Writer};
 pub use error::{OpenError, StoreError};
 pub use event::{Backlog, DISCARDED, DueEvent, Filter, Listed, NewEvent, Parked, Record, Seen};
 pub(crate) use event::{NEWEST, PAGE, REVIVABLE};
-pub use group_commit::Inbox;
+pub use group_commit::CommitQueue;
 pub use intake::{Accepted, Intake, Notification};
 pub use key_source::{KeyPlace, KeySource};
 pub use lock::{alone, in_use, lock};

@@ -1,4 +1,4 @@
-//! What storing is measured by.
+//! The metrics of the event store.
 
 use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, MetricError, MetricsRegistry, names,
@@ -7,11 +7,11 @@ use kyc_telemetry::{
 /// Storing: from a notification to its commit.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    /// Seconds from a notification's hand-over to its commit.
+    /// Seconds from submitting an event to its commit.
     pub accepted: Histogram,
-    /// Seconds of a commit.
+    /// Duration of a commit, in seconds.
     pub commit: Histogram,
-    /// Changes of a commit.
+    /// Commands per commit.
     pub batch: Histogram,
     /// Notifications that were not stored, by tenant and reason.
     pub refused: CounterFamily<2>,

@@ -1,4 +1,4 @@
-//! Whose an event is, by what stays when a tenant is renamed.
+//! The owner of an event, identified by values that survive a rename of the tenant.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use sha2::{Digest, Sha256};
 /// A customer, as the tenant's entry named it when the event was received.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Customer {
-    /// A digest: whoever has the id itself can call Onfido in the tenant's name, so it is in no store.
+    /// A digest of the subscription id. The id itself is a credential for calls in the tenant's name and is never stored.
     pub subscription: String,
     /// The tenant's `webhookId`.
     pub webhook: Option<String>,
 }
 
-/// Whose an event is.
+/// The owner of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The tenant's name at receipt. Another customer may have it by now.
+    /// The tenant's name at receipt. Another customer may have this name now.
     pub tenant: String,
     /// Absent for events of older releases.
     pub customer: Option<Customer>,
-    /// How sure it is whose the event is.
+    /// What the sealed body is bound to.
     pub binding: Binding,
 }
 
-/// The tenants of one document, by what their events are known by.
+/// An index of the tenants of one document by the values that identify an owner.
 #[derive(Debug)]
 pub struct Directory {
     tenants: Arc<TenantTable>,
@@ -49,19 +49,19 @@ pub enum Recipient {
     Tenant(Arc<Tenant>),
     /// The customer is not in the document; the event waits.
     Absent,
-    /// Only the name is the same, so it is another customer.
+    /// Another customer: only the name matches.
     Another,
 }
 
 // === impl Customer ===
 
 impl Customer {
-    /// Who a tenant is.
+    /// The customer of a tenant.
     pub fn of(tenant: &Tenant) -> Self {
         Self { subscription: digest(tenant.subscription_id.as_str()), webhook: tenant.webhook_id.clone() }
     }
 
-    /// Says whether a tenant is this customer: one of name, subscription id and webhook id may have changed. Without a
+    /// Whether a tenant is this customer: one of name, subscription id and webhook id may have changed. Without a
     /// webhook id the subscription id decides.
     fn is(&self, name: &str, tenant: &Tenant) -> bool {
         let same_name = tenant.name.as_str() == name;
@@ -79,7 +79,7 @@ impl Customer {
 // === impl Owner ===
 
 impl Owner {
-    /// The owner of what comes for a tenant now.
+    /// The owner of an event received for this tenant now.
     pub fn of(tenant: &Tenant) -> Self {
         Self {
             tenant: tenant.name.as_str().to_owned(),
@@ -88,7 +88,7 @@ impl Owner {
         }
     }
 
-    /// Finds who gets the event. Two tenants that both could be the customer are none.
+    /// Finds the recipient of the event. When two tenants match, it is ambiguous and neither gets it.
     pub fn recipient(&self, directory: &Directory) -> Recipient {
         let by_name = directory.by_name(&self.tenant);
         let Some(customer) = &self.customer else {

@@ -1,12 +1,12 @@
-//! What one tenant may take of a store, so that its events leave room for those of others.
+//! The share of the store that one tenant may use, so that its events cannot fill the store for others.
 
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::{Change, NewEvent};
+use crate::{Command, NewEvent};
 
-/// The most that one tenant's events may take.
+/// The limits of one tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     /// Bytes.
@@ -15,16 +15,16 @@ pub struct Share {
     pub events: i64,
 }
 
-/// What one tenant's events and the keys of its forgotten ones take.
+/// The use of one tenant: its events, and the deduplication keys of its deleted ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub events: i64,
     pub bytes: i64,
 }
 
-/// Decides over new events, one after the other.
+/// Checks the new events of a batch against the shares of their tenants.
 #[derive(Debug)]
-pub(crate) struct Ledger<'a> {
+pub(crate) struct ShareCheck<'a> {
     share: Share,
     used: &'a mut HashMap<String, Usage>,
 }
@@ -32,12 +32,12 @@ pub(crate) struct Ledger<'a> {
 // === impl Share ===
 
 impl Share {
-    /// What is most of it: from there on, history goes.
+    /// Four fifths of the share: above it, delivered events are deleted early.
     pub fn most(self) -> Self {
         Self { bytes: self.bytes / 5 * 4, events: self.events / 5 * 4 }
     }
 
-    /// The most keys of forgotten notifications: they may take half of it.
+    /// Limit of deduplication keys of deleted events: they may use half of the share.
     pub fn keys(self) -> i64 {
         self.bytes / 2 / KEY
     }
@@ -50,19 +50,19 @@ impl Share {
     }
 }
 
-// === impl Ledger ===
+// === impl ShareCheck ===
 
-impl<'a> Ledger<'a> {
-    /// Begins with what the tenants have.
+impl<'a> ShareCheck<'a> {
+    /// Starts with the current use of the tenants.
     pub(crate) fn new(share: Share, used: &'a mut HashMap<String, Usage>) -> Self {
         Self { share, used }
     }
 
-    /// The new events of a batch for which their tenants have no room. The others count from here on, even if they
-    /// turn out to be known already.
-    pub(crate) fn refused(&mut self, batch: &[Change]) -> HashSet<Uuid> {
+    /// The new events of a batch that exceed the shares of their tenants. The others are added to the use, even if they turn
+    /// out to be duplicates.
+    pub(crate) fn refused(&mut self, batch: &[Command]) -> HashSet<Uuid> {
         let new = batch.iter().filter_map(|change| match change {
-            Change::Insert(event) => Some(event),
+            Command::Insert(event) => Some(event),
             _ => None,
         });
         new.filter(|event| !self.admit(event)).map(|event| event.uid).collect()
@@ -80,11 +80,11 @@ impl<'a> Ledger<'a> {
 }
 
 /// The tenants of the new events of a batch.
-pub(crate) fn tenants(batch: &[Change]) -> HashSet<&str> {
+pub(crate) fn tenants(batch: &[Command]) -> HashSet<&str> {
     batch
         .iter()
         .filter_map(|change| match change {
-            Change::Insert(event) => Some(event.owner.tenant.as_str()),
+            Command::Insert(event) => Some(event.owner.tenant.as_str()),
             _ => None,
         })
         .collect()
@@ -94,7 +94,7 @@ fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// What the key of a forgotten notification takes, with its places in indexes.
+/// Bytes of a deduplication key with its index entries.
 pub(crate) const KEY: i64 = 128;
-/// What an event takes besides its body: its other columns, and its places in indexes. The stores count the same.
+/// Bytes of an event besides its body: other columns and index entries. Both engines use the same value.
 const EVENT: i64 = 512;

@@ -1,35 +1,35 @@
-//! Where events stand, and why.
+//! The states of an event, and their reasons.
 
-/// Where an event stands.
+/// The state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is tried when it is due.
+    /// It is delivered when it is due.
     Waiting,
-    /// The portal has taken it.
+    /// The portal has accepted it.
     Delivered,
-    /// It is not tried any more, but can be replayed.
+    /// There are no more attempts; an operator can replay it.
     Dead,
-    /// It is kept and not tried, until its reason has ended.
+    /// It is kept, without attempts, until its reason has gone.
     Parked,
 }
 
-/// Why an event is kept and not tried.
+/// Why an event is parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParkReason {
     /// It is sealed with a key that is not configured.
     UnknownKey,
-    /// Its customer's name is another one's now, or cannot be told.
+    /// Its customer is unknown, or another customer has its name now.
     UnknownCustomer,
 }
 
-/// Why an event is not tried any more.
+/// Why an event is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadReason {
-    /// The portal refuses this very event.
+    /// The portal rejects this event.
     Rejected,
-    /// It is too old.
+    /// It has reached the age limit.
     Exhausted,
-    /// It cannot be read.
+    /// Its body cannot be opened or parsed, or its attempts panic.
     Poison,
 }
 

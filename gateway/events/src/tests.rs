@@ -61,7 +61,7 @@ impl Engine {
 }
 
 /// Writes a batch of which nothing may fail.
-async fn written(writer: &mut dyn Writer, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
+async fn written(writer: &mut dyn Writer, batch: &[Command]) -> Result<Vec<Effect>, StoreError> {
     writer.write(batch).await.into_iter().collect()
 }
 
@@ -96,7 +96,7 @@ fn event(tenant: &str, body: &str, received: Millis) -> NewEvent {
     }
 }
 
-fn finish(due: &DueEvent, next: Next) -> Change {
+fn finish(due: &DueEvent, next: Next) -> Command {
     let answer = keyring().seal_answer(due.uid, &due.owner, b"come back later").ok();
     let attempt = Attempt {
         at: 1,
@@ -106,7 +106,7 @@ fn finish(due: &DueEvent, next: Next) -> Change {
         failure: Some(Failure::Transient),
         answer,
     };
-    Change::Finish(Finish { claim: due.claim, attempt, next })
+    Command::Finish(Finish { claim: due.claim, attempt, next })
 }
 
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ enum Step {
         tenant: usize,
         next: Next,
     },
-    PullForward {
+    MakeDue {
         tenant: usize,
     },
     Shift {
@@ -145,7 +145,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (tenant.clone(), 0..20_u8).prop_map(|(tenant, body)| Step::Insert { tenant, body }),
         4 => (tenant.clone(), next).prop_map(|(tenant, next)| Step::Finish { tenant, next }),
-        1 => tenant.prop_map(|tenant| Step::PullForward { tenant }),
+        1 => tenant.prop_map(|tenant| Step::MakeDue { tenant }),
         1 => any::<i8>().prop_map(|by| Step::Shift { by }),
         1 => any::<u8>().prop_map(|latest| Step::Clamp { latest }),
         1 => Just(Step::Reopen),
@@ -180,7 +180,7 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                 let (tenant, body) = (TENANTS[tenant], body.to_string());
                 let new = event(tenant, &body, clock);
                 let expected = take_in(&mut model, new.uid, tenant, &body, clock);
-                let effects = written(&mut *writer, &[Change::Insert(new)]).await.unwrap();
+                let effects = written(&mut *writer, &[Command::Insert(new)]).await.unwrap();
                 assert_eq!(effects, [expected]);
             }
             Step::Finish { tenant, next } => {
@@ -203,21 +203,21 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                     }
                 }
             }
-            Step::PullForward { tenant } => {
-                let change = Change::PullForward { tenant: TENANTS[tenant].to_owned(), now: clock };
+            Step::MakeDue { tenant } => {
+                let change = Command::MakeDue { tenant: TENANTS[tenant].to_owned(), now: clock };
                 written(&mut *writer, &[change]).await.unwrap();
                 for known in model.values_mut().filter(|known| known.tenant == TENANTS[tenant]) {
                     known.due = known.due.min(clock);
                 }
             }
             Step::Shift { by } => {
-                let change = Change::Shift { by: by.into(), now: clock, progress: Progress::default() };
+                let change = Command::ShiftTimes { by: by.into(), now: clock, progress: Progress::default() };
                 written(&mut *writer, &[change]).await.unwrap();
                 // Forward, everything is due the earlier; the age moves along either way.
                 model.values_mut().for_each(|known| known.due += i64::from(by.min(0)));
             }
             Step::Clamp { latest } => {
-                written(&mut *writer, &[Change::Clamp { latest: latest.into() }]).await.unwrap();
+                written(&mut *writer, &[Command::LimitDueTimes { latest: latest.into() }]).await.unwrap();
                 model.values_mut().for_each(|known| known.due = known.due.min(latest.into()));
             }
             Step::Reopen => {

@@ -5,7 +5,7 @@ mod portal;
 use std::sync::atomic::AtomicUsize;
 
 use kyc_events::{
-    Failure, Filter, Inbox, Keyring, Listed, NewEvent, Owner, Retention, Sqlite, State, StoreMetrics,
+    CommitQueue, Failure, Filter, Keyring, Listed, NewEvent, Owner, Retention, Sqlite, State, StoreMetrics,
 };
 use kyc_model::testkit::tenant;
 use kyc_model::{Secret, Tenant, TenantTable};
@@ -26,7 +26,7 @@ use crate::status::Status;
 struct Running {
     folder: tempfile::TempDir,
     store: Sqlite,
-    inbox: Inbox,
+    commit_queue: CommitQueue,
     context: DeliveryContext,
     shutdown: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
@@ -49,9 +49,9 @@ impl Running {
         let status = Status::default();
         let metrics = MetricsRegistry::default();
         let dispatch = DeliveryMetrics::new(&metrics, &status).unwrap();
-        let inbox = Inbox::new(StoreMetrics::new(&metrics).unwrap());
+        let commit_queue = CommitQueue::new(StoreMetrics::new(&metrics).unwrap());
         let (writers, readers) = (store.clone(), store.clone());
-        tokio::spawn(inbox.serve(move || Box::new(writers.writer())));
+        tokio::spawn(commit_queue.serve(move || Box::new(writers.writer())));
         let mut table = TenantTable::default();
         for tenant in [acme(), globex()] {
             table.insert(Arc::new(tenant)).unwrap();
@@ -61,7 +61,7 @@ impl Running {
         let context = DeliveryContext {
             config,
             retention: Retention { delivered: day, dead: day, keys: day },
-            inbox: inbox.clone(),
+            commit_queue: commit_queue.clone(),
             pending_results: PendingResults::new(dispatch.pending_results.clone()),
             status,
             readers: Arc::new(move || reader(&readers)),
@@ -73,7 +73,7 @@ impl Running {
         let (shutdown, seen) = watch::channel(false);
         let dispatcher = Dispatcher::new(context.clone(), Box::new(store.reader()));
         let dispatcher = tokio::spawn(dispatcher.run(seen, Duration::from_secs(10)));
-        Self { folder, store, inbox, context, shutdown, dispatcher }
+        Self { folder, store, commit_queue, context, shutdown, dispatcher }
     }
 
     async fn accept(&self, resource: &str) {
@@ -100,7 +100,7 @@ impl Running {
             trace: String::new(),
             dead: None,
         };
-        self.inbox.accept(new).await.unwrap();
+        self.commit_queue.accept(new).await.unwrap();
     }
 
     /// Waits until none waits any more, and says what became of all.
@@ -191,7 +191,7 @@ async fn damage(running: &Running) {
     let damaged = "INSERT INTO event(uid, tenant, kind, key_id, body, state, due_ms, received_ms, since_ms, trace) \
                    VALUES (x'00', 'acme', '', 0, x'', 0, 0, 0, 0, '')";
     sqlx::query(damaged).execute(&mut connection).await.unwrap();
-    running.inbox.wake();
+    running.commit_queue.wake();
     while running.context.status.unreadable().is_none() {
         sleep(Duration::from_millis(5)).await;
     }

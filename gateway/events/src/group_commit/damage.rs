@@ -1,4 +1,4 @@
-//! What is known of damage to the store.
+//! Known damage of the store.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,7 +6,7 @@ use kyc_telemetry::Gauge;
 
 use crate::StoreError;
 
-/// Damage that a check or the writer has found; it stays known until the process ends.
+/// Damage found by a check or by the writer; it is never cleared while the process runs.
 #[derive(Clone, Debug)]
 pub(super) struct Damage {
     reason: Arc<OnceLock<String>>,
@@ -16,7 +16,7 @@ pub(super) struct Damage {
 // === impl Damage ===
 
 impl Damage {
-    /// None so far.
+    /// No damage.
     pub(super) fn new(gauge: Gauge) -> Self {
         Self { reason: Arc::default(), gauge }
     }

@@ -1,34 +1,35 @@
-//! Changes of many events, page by page.
+//! Commands that change many events, page by page.
 
 use tokio::time::{Instant, sleep};
 
-use super::Inbox;
-use crate::{Change, Effect, Progress, StoreError};
+use super::CommitQueue;
+use crate::{Command, Effect, Progress, StoreError};
 
-impl Inbox {
-    /// Makes one page of a change of many events durable. Of all such changes one page is written at a time, and then the
-    /// writer is left to others for as long as that took: no commit is longer because many tenants' portals are back.
+impl CommitQueue {
+    /// Commits one page of a command that changes many events. Pages are serialised, and after each one the writer is free
+    /// for other commands for as long as the page took. Otherwise commits would slow down when many portals come back at
+    /// once.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn page(&self, change: Change) -> Result<Effect, StoreError> {
+    pub async fn submit_page(&self, command: Command) -> Result<Effect, StoreError> {
         let _turn = self.0.bulk.lock().await;
         let begun = Instant::now();
-        let effect = self.change(change).await;
+        let effect = self.submit(command).await;
         sleep(begun.elapsed()).await;
         effect
     }
 
-    /// Does a change of many events to its end.
+    /// Commits all pages of a command that changes many events.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; what was done before it stays done.
-    pub async fn change_all(&self, change: impl Fn(Progress) -> Change) -> Result<Progress, StoreError> {
+    /// [`StoreError`]; pages committed before the error stay committed.
+    pub async fn submit_pages(&self, command: impl Fn(Progress) -> Command) -> Result<Progress, StoreError> {
         let mut progress = Progress::default();
         loop {
-            match self.page(change(progress)).await? {
+            match self.submit_page(command(progress)).await? {
                 Effect::Changed(next) if next.after > progress.after => progress = next,
                 _ => return Ok(progress),
             }

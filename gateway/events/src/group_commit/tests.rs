@@ -12,7 +12,7 @@ struct Fragile(bool);
 
 #[async_trait]
 impl Writer for Fragile {
-    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
+    async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>> {
         assert!(!std::mem::take(&mut self.0), "the first batch");
         vec![Ok(Effect::Done); batch.len()]
     }
@@ -22,17 +22,17 @@ impl Writer for Fragile {
 #[tokio::test]
 async fn a_writer_that_panics_is_replaced() {
     let metrics = StoreMetrics::new(&MetricsRegistry::default()).unwrap();
-    let inbox = Inbox::new(metrics.clone());
+    let commit_queue = CommitQueue::new(metrics.clone());
     let writers = std::sync::atomic::AtomicUsize::new(0);
     let new_writer = move || -> Box<dyn Writer> {
         Box::new(Fragile(writers.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0))
     };
-    tokio::spawn(inbox.serve(new_writer));
+    tokio::spawn(commit_queue.serve(new_writer));
 
-    let first = inbox.change(Change::Shrink).await;
-    let second = inbox.change(Change::Shrink).await;
+    let first = commit_queue.submit(Command::FreeShares).await;
+    let second = commit_queue.submit(Command::FreeShares).await;
 
-    assert!(matches!(first, Err(StoreError::Away)), "{first:?}");
+    assert!(matches!(first, Err(StoreError::Unavailable)), "{first:?}");
     assert!(matches!(second, Ok(Effect::Done)), "{second:?}");
     assert_eq!(metrics.failed.get(), 1);
 }
@@ -42,7 +42,7 @@ struct Stuck;
 
 #[async_trait]
 impl Writer for Stuck {
-    async fn write(&mut self, _: &[Change]) -> Vec<Result<Effect, StoreError>> {
+    async fn write(&mut self, _: &[Command]) -> Vec<Result<Effect, StoreError>> {
         std::future::pending().await
     }
 }
@@ -65,16 +65,16 @@ fn event(tenant: &str, size: usize) -> NewEvent {
 #[tokio::test(start_paused = true)]
 async fn one_tenant_takes_at_most_half_of_the_room_before_the_writer() {
     for (size, events, half) in [(1 << 20, 70, 32), (1, 9000, 4096)] {
-        let inbox = Inbox::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
-        let writer = tokio::spawn(inbox.serve(|| -> Box<dyn Writer> { Box::new(Stuck) }));
+        let commit_queue = CommitQueue::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
+        let writer = tokio::spawn(commit_queue.serve(|| -> Box<dyn Writer> { Box::new(Stuck) }));
         let tenants = std::iter::repeat_n("acme", events).chain(["globex"]);
 
-        let all = tenants.map(|tenant| inbox.accept(event(tenant, size)));
+        let all = tenants.map(|tenant| commit_queue.accept(event(tenant, size)));
         let mut results = futures::future::join_all(all).await;
         let other = results.pop().unwrap();
-        let waited = results.iter().filter(|result| matches!(result, Err(StoreError::Away))).count();
+        let waited = results.iter().filter(|result| matches!(result, Err(StoreError::Unavailable))).count();
 
-        assert!(matches!(other, Err(StoreError::Away)), "{other:?}: it waited for its commit");
+        assert!(matches!(other, Err(StoreError::Unavailable)), "{other:?}: it waited for its commit");
         assert_eq!(waited, half, "events of {size} bytes");
         writer.abort();
     }
@@ -83,11 +83,11 @@ async fn one_tenant_takes_at_most_half_of_the_room_before_the_writer() {
 /// What has been written takes no room any more.
 #[tokio::test]
 async fn room_before_the_writer_is_given_back() {
-    let inbox = Inbox::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
-    tokio::spawn(inbox.serve(|| -> Box<dyn Writer> { Box::new(Fragile(false)) }));
+    let commit_queue = CommitQueue::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
+    tokio::spawn(commit_queue.serve(|| -> Box<dyn Writer> { Box::new(Fragile(false)) }));
 
     for _ in 0..40 {
-        let accepted = inbox.accept(event("acme", 1 << 20)).await;
+        let accepted = commit_queue.accept(event("acme", 1 << 20)).await;
         assert!(matches!(accepted, Ok(Accepted::Stored)), "{accepted:?}");
     }
 }

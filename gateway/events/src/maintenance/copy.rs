@@ -86,7 +86,7 @@ impl EventStore {
     fn database(&self) -> Result<&Postgres, StoreError> {
         match self.backend.opened() {
             Some(Opened::Postgres(database)) => Ok(database),
-            Some(Opened::Sqlite(_)) | None => Err(StoreError::Away),
+            Some(Opened::Sqlite(_)) | None => Err(StoreError::Unavailable),
         }
     }
 }

@@ -24,7 +24,7 @@ impl EventStore {
             return Err(MaintenanceError::KeyInDocument);
         }
         self.open().await?;
-        let store = self.backend.opened().ok_or(StoreError::Away)?;
+        let store = self.backend.opened().ok_or(StoreError::Unavailable)?;
         Ok((Arc::clone(self.keyring()?), store.reader()))
     }
 }

@@ -78,7 +78,7 @@ impl Postgres {
         };
         match timeout(MAX_WAIT, work).await {
             Ok(done) => done.map_err(|error: sqlx::Error| engine(&error)),
-            Err(_) => Err(StoreError::Away),
+            Err(_) => Err(StoreError::Unavailable),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::StoreError;
 
 /// Ends what a server that is gone would never answer; its connection is dropped with it.
 pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(LONGEST, work).await.unwrap_or(Err(StoreError::Away))
+    tokio::time::timeout(LONGEST, work).await.unwrap_or(Err(StoreError::Unavailable))
 }
 
 /// No room on the disk is its own kind (`53100`); a text of the server may quote a row, so only its code is told.

@@ -7,20 +7,20 @@ use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::listen::CHANNEL;
-use crate::{Change, Effect, NewEvent, REVIVABLE, State};
+use crate::{Command, Effect, NewEvent, REVIVABLE, State};
 
 /// Inserts the events of a batch that were never seen, and makes those waiting again that have died. Says what became
 /// of each; one that is missing was known.
 pub(super) async fn insert(
     connection: &mut PgConnection,
-    batch: &[Change],
+    batch: &[Command],
     refused: &HashSet<Uuid>,
 ) -> Result<HashMap<Uuid, Effect>, sqlx::Error> {
     let mut effects = HashMap::new();
     let mut events: Vec<&NewEvent> = batch
         .iter()
         .filter_map(|change| match change {
-            Change::Insert(event) if !refused.contains(&event.uid) => Some(event),
+            Command::Insert(event) if !refused.contains(&event.uid) => Some(event),
             _ => None,
         })
         .collect();

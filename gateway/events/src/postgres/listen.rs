@@ -8,17 +8,17 @@ use tokio::time::sleep;
 
 use super::database::Postgres;
 use super::open;
-use crate::Inbox;
+use crate::CommitQueue;
 
 /// Wakes the dispatcher for as long as the gateway runs. Without it events wait for the next look.
-pub async fn listen(store: Postgres, inbox: Inbox, mut shutdown: watch::Receiver<bool>) {
+pub async fn listen(store: Postgres, commit_queue: CommitQueue, mut shutdown: watch::Receiver<bool>) {
     let heard = async {
         loop {
             if let Ok(mut listener) = connect(&store).await
                 && listener.listen(CHANNEL).await.is_ok()
             {
                 while listener.recv().await.is_ok() {
-                    inbox.wake();
+                    commit_queue.wake();
                 }
             }
             sleep(RECONNECT_INTERVAL).await;

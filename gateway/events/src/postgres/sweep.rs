@@ -10,7 +10,7 @@ use crate::{Share, Sweep};
 /// Says whether there may be more to forget.
 pub(super) async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<bool, sqlx::Error> {
     let events = [("state = 1 AND done < ", Some(old.delivered)), ("state = 2 AND done < ", old.dead)];
-    let mut is_more = false;
+    let mut has_other_changes = false;
     for (which, before) in events {
         let Some(before) = before else { continue };
         let mut query =
@@ -18,16 +18,16 @@ pub(super) async fn sweep(connection: &mut PgConnection, old: Sweep) -> Result<b
         query.push(which);
         push_time(&mut query, before);
         query.push(" LIMIT ").push(SWEPT).push(" FOR UPDATE SKIP LOCKED)");
-        is_more |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
+        has_other_changes |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
     }
     // After the events, whose keys go there.
     let mut query =
         QueryBuilder::<Engine>::new("DELETE FROM seen WHERE dedup IN (SELECT dedup FROM seen WHERE at < ");
     push_time(&mut query, old.keys);
     query.push(" LIMIT ").push(SWEPT).push(" FOR UPDATE SKIP LOCKED)");
-    is_more |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
+    has_other_changes |= query.build().execute(&mut *connection).await?.rows_affected() >= SWEPT;
     add_up(connection).await?;
-    Ok(is_more)
+    Ok(has_other_changes)
 }
 
 /// Forgets the delivered ones among the oldest events of each tenant that uses most of its share, and its oldest keys

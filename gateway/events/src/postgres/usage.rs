@@ -8,8 +8,8 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::database::Postgres;
-use crate::Change;
-use crate::share::{KEY, Ledger, Usage, tenants};
+use crate::Command;
+use crate::share::{KEY, ShareCheck, Usage, tenants};
 
 /// What the tenants' events took at the last look, and this gateway's own since.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Used {
 /// other gateways have stored since may come on top.
 pub(super) async fn refused(
     connection: &mut PgConnection,
-    batch: &[Change],
+    batch: &[Command],
     store: &Postgres,
     used: &mut Used,
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
@@ -35,7 +35,7 @@ pub(super) async fn refused(
         }
         used.at = Some(Instant::now());
     }
-    Ok(Ledger::new(share, &mut used.by).refused(batch))
+    Ok(ShareCheck::new(share, &mut used.by).refused(batch))
 }
 
 /// Makes fewer rows of all that the tenants' events take.

@@ -15,7 +15,7 @@ use super::insert::insert;
 use super::reseal::{bind, reseal, unpark_customer};
 use super::sweep::{shrink, sweep};
 use super::usage::{Used, refused};
-use crate::{Change, Claim, Effect, Failure, Finish, Share, StoreError, Writer, now};
+use crate::{Claim, Command, Effect, Failure, Finish, Share, StoreError, Writer, now};
 
 /// Writes batches; any error closes the connection, and the next batch opens another.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl PostgresWriter {
 
 #[async_trait]
 impl Writer for PostgresWriter {
-    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
+    async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>> {
         let (store, connection, usage) = (&self.store, self.connection.take(), &mut self.usage);
         let mut effects = vec![None; batch.len()];
         // An error drops the connection with all that it has begun; what was done before it stays done.
@@ -60,7 +60,7 @@ impl Writer for PostgresWriter {
         let error = match done.await {
             Ok(connection) => {
                 self.connection = Some(connection);
-                StoreError::Away
+                StoreError::Unavailable
             }
             Err(error) => error,
         };
@@ -71,14 +71,14 @@ impl Writer for PostgresWriter {
 /// Notes each effect as soon as it is durable.
 async fn commit(
     connection: &mut PgConnection,
-    batch: &[Change],
+    batch: &[Command],
     refused: &HashSet<Uuid>,
     share: Option<Share>,
     effects: &mut [Option<Effect>],
 ) -> Result<(), sqlx::Error> {
     let new = insert(connection, batch, refused).await?;
     for (change, slot) in batch.iter().zip(&mut *effects) {
-        if let Change::Insert(event) = change {
+        if let Command::Insert(event) = change {
             let is_refused = refused.contains(&event.uid);
             let effect = new.get(&event.uid).copied().unwrap_or(Effect::Nothing);
             *slot = Some(if is_refused { Effect::OverShare } else { effect });
@@ -86,7 +86,7 @@ async fn commit(
     }
     let ended = finish(connection, batch).await?;
     for (change, slot) in batch.iter().zip(&mut *effects) {
-        if let Change::Finish(finish) = change {
+        if let Command::Finish(finish) = change {
             *slot = Some(Effect::of(ended.contains(&finish.claim)));
         }
     }
@@ -100,42 +100,44 @@ async fn commit(
 
 async fn apply(
     connection: &mut PgConnection,
-    change: &Change,
+    change: &Command,
     share: Option<Share>,
 ) -> Result<Effect, sqlx::Error> {
     Ok(match change {
-        Change::Replay { filter, per_second, progress, .. } => {
+        Command::Replay { filter, per_second, progress, .. } => {
             Effect::Changed(replay(connection, filter, *per_second, *progress).await?)
         }
-        Change::Discard { filter, progress, .. } => {
+        Command::Discard { filter, progress, .. } => {
             Effect::Changed(discard(connection, filter, *progress).await?)
         }
-        Change::PullForward { tenant, .. } => Effect::of(pull_forward(connection, tenant).await?),
+        Command::MakeDue { tenant, .. } => Effect::of(pull_forward(connection, tenant).await?),
         // The database's clock alone counts here, and the clocks of gateways may jump as they like.
-        Change::Insert(_) | Change::Finish(_) | Change::Shift { .. } | Change::Alive(_) => Effect::Nothing,
-        Change::Clamp { latest } => Effect::of(clamp(connection, *latest).await?),
-        Change::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
-        Change::UnparkCustomer { owner, .. } => Effect::of(unpark_customer(connection, owner).await?),
-        Change::Bind(events) => Effect::of(bind(connection, events).await?),
-        Change::Reseal(events) => Effect::of(reseal(connection, events).await?),
-        Change::Shrink => match share {
+        Command::Insert(_) | Command::Finish(_) | Command::ShiftTimes { .. } | Command::Heartbeat(_) => {
+            Effect::Nothing
+        }
+        Command::LimitDueTimes { latest } => Effect::of(clamp(connection, *latest).await?),
+        Command::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
+        Command::UnparkCustomer { owner, .. } => Effect::of(unpark_customer(connection, owner).await?),
+        Command::AssignCustomers(events) => Effect::of(bind(connection, events).await?),
+        Command::Reseal(events) => Effect::of(reseal(connection, events).await?),
+        Command::FreeShares => match share {
             Some(share) => Effect::of(shrink(connection, share).await?),
             None => Effect::Nothing,
         },
-        Change::Sweep(old) => Effect::of(sweep(connection, *old).await?),
-        Change::Release(claims) => Effect::of(release(connection, claims).await?),
+        Command::DeleteExpired(old) => Effect::of(sweep(connection, *old).await?),
+        Command::Release(claims) => Effect::of(release(connection, claims).await?),
     })
 }
 
 /// Ends all tries of a batch, and says which of them were recorded: those that still held their claim, those whose claim a
 /// crash of the server has lost before anybody made a later one, and those of events that were discarded meanwhile, which
 /// stay dead.
-async fn finish(connection: &mut PgConnection, batch: &[Change]) -> Result<HashSet<Claim>, sqlx::Error> {
+async fn finish(connection: &mut PgConnection, batch: &[Command]) -> Result<HashSet<Claim>, sqlx::Error> {
     let mut ended = HashSet::new();
     let finishes: Vec<&Finish> = batch
         .iter()
         .filter_map(|change| match change {
-            Change::Finish(finish) => Some(finish),
+            Command::Finish(finish) => Some(finish),
             _ => None,
         })
         .collect();

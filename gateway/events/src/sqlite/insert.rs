@@ -6,19 +6,19 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 use uuid::Uuid;
 
-use crate::{Change, Effect, Millis, NewEvent, REVIVABLE, State};
+use crate::{Command, Effect, Millis, NewEvent, REVIVABLE, State};
 
 /// Inserts the events of a batch that were never seen, and makes those waiting again that have died. Says what became
 /// of each; one that is missing was known.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    batch: &[Change],
+    batch: &[Command],
     refused: &HashSet<Uuid>,
 ) -> Result<HashMap<Uuid, Effect>, sqlx::Error> {
     let events: Vec<&NewEvent> = batch
         .iter()
         .filter_map(|change| match change {
-            Change::Insert(event) if !refused.contains(&event.uid) => Some(event),
+            Command::Insert(event) if !refused.contains(&event.uid) => Some(event),
             _ => None,
         })
         .collect();

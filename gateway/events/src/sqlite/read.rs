@@ -16,8 +16,8 @@ use super::room::used;
 use super::rows::{ATTEMPT, DUE, LISTED, attempt, due, listed, owner};
 use super::{standing, undelivered};
 use crate::{
-    Alive, Attempt, Backlog, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
-    Seen, Standing, StoreError, Undelivered, Waiting, Wanted,
+    Attempt, Backlog, Cursor, DueEvent, Filter, Heartbeat, Listed, Millis, Owner, Parked, Reader, Record,
+    Sealed, Seen, Standing, StoreError, Undelivered, Waiting, Wanted,
 };
 
 /// Looks into the store; an error closes the connection, and the next look opens another.
@@ -239,7 +239,7 @@ impl Reader for SqliteReader {
         self.rows(query).await?.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
     }
 
-    async fn alive(&mut self) -> Result<Option<Alive>, StoreError> {
+    async fn alive(&mut self) -> Result<Option<Heartbeat>, StoreError> {
         let mut connection = self.store.connection(self.connection.take()).await?;
         let alive = super::alive::read(&mut connection).await.map_err(|error| engine(&error))?;
         self.connection = Some(connection);

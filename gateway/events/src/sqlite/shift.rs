@@ -3,15 +3,15 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::bulk::Pages;
-use crate::{Change, Millis, Progress};
+use crate::{Command, Millis, Progress};
 
 /// The newest row before a batch with a jump: the batch's own events are inserted first, and those that were received
 /// after `now` look as if the clock had not jumped yet when they came.
 pub(super) async fn newest(
     connection: &mut SqliteConnection,
-    batch: &[Change],
+    batch: &[Command],
 ) -> Result<Option<i64>, sqlx::Error> {
-    if !batch.iter().any(|change| matches!(change, Change::Shift { .. })) {
+    if !batch.iter().any(|change| matches!(change, Command::ShiftTimes { .. })) {
         return Ok(None);
     }
     sqlx::query_scalar("SELECT max(id) FROM event").fetch_one(connection).await

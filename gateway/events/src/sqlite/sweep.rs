@@ -13,14 +13,14 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, old: Sweep) -> Resu
         // After the events, whose keys go there.
         (KEYS, Some(old.keys)),
     ];
-    let mut is_more = false;
+    let mut has_other_changes = false;
     for (query, before) in steps {
         if let Some(before) = before {
             let done = sqlx::query(query).bind(before).bind(SWEPT).execute(&mut *connection).await?;
-            is_more |= i64::try_from(done.rows_affected()).is_ok_and(|rows| rows >= SWEPT);
+            has_other_changes |= i64::try_from(done.rows_affected()).is_ok_and(|rows| rows >= SWEPT);
         }
     }
-    Ok(is_more)
+    Ok(has_other_changes)
 }
 
 /// Forgets the delivered ones among the oldest events of each tenant that uses most of its share, and its oldest keys
@@ -30,19 +30,19 @@ pub(super) async fn shrink(connection: &mut SqliteConnection, share: Share) -> R
     let query = "SELECT tenant FROM event_use WHERE bytes > ?1 OR events > ?2 LIMIT 10";
     let tenants: Vec<String> =
         sqlx::query_scalar(query).bind(most.bytes).bind(most.events).fetch_all(&mut *connection).await?;
-    let mut is_more = false;
+    let mut has_other_changes = false;
     for tenant in tenants {
         let done = sqlx::query(OLDEST).bind(tenant).bind(SWEPT).execute(&mut *connection).await?;
-        is_more |= done.rows_affected() > 0;
+        has_other_changes |= done.rows_affected() > 0;
     }
     let query = "SELECT tenant, keys - ?1 FROM event_use WHERE keys > ?1 LIMIT 10";
     for row in sqlx::query(query).bind(share.keys()).fetch_all(&mut *connection).await? {
         let (tenant, excess): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
         let done =
             sqlx::query(OLDEST_KEYS).bind(tenant).bind(excess.min(SWEPT)).execute(&mut *connection).await?;
-        is_more |= done.rows_affected() > 0;
+        has_other_changes |= done.rows_affected() > 0;
     }
-    Ok(is_more)
+    Ok(has_other_changes)
 }
 
 pub(super) const DELIVERED: &str = "DELETE FROM event WHERE id IN \

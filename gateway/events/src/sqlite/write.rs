@@ -16,8 +16,8 @@ use super::reseal::{bind, reseal, unpark_customer};
 use super::room::{Room, make_room};
 use super::shift::{newest, shift};
 use super::sweep::{shrink, sweep};
-use crate::share::{KEY, Ledger, Usage, tenants};
-use crate::{Change, DISCARDED, Effect, Failure, Finish, PAGE, State, StoreError, Writer, now};
+use crate::share::{KEY, ShareCheck, Usage, tenants};
+use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, State, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
 /// unusable; the next batch opens another.
@@ -44,7 +44,7 @@ impl SqliteWriter {
     }
 
     /// Commits all changes, or none of them.
-    async fn write_all(&mut self, batch: &[Change]) -> Result<Vec<Effect>, StoreError> {
+    async fn write_all(&mut self, batch: &[Command]) -> Result<Vec<Effect>, StoreError> {
         let mut connection = self.store.connection(self.connection.take()).await?;
         match commit(&mut connection, batch, &self.store).await {
             Ok(effects) => {
@@ -66,7 +66,7 @@ impl SqliteWriter {
 
 #[async_trait]
 impl Writer for SqliteWriter {
-    async fn write(&mut self, batch: &[Change]) -> Vec<Result<Effect, StoreError>> {
+    async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>> {
         match self.write_all(batch).await {
             Ok(effects) => effects.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); batch.len()],
@@ -76,7 +76,7 @@ impl Writer for SqliteWriter {
 
 async fn commit(
     connection: &mut SqliteConnection,
-    batch: &[Change],
+    batch: &[Command],
     store: &Sqlite,
 ) -> Result<Vec<Effect>, sqlx::Error> {
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
@@ -90,17 +90,17 @@ async fn commit(
     let mut effects = Vec::with_capacity(batch.len());
     for change in batch {
         effects.push(match change {
-            Change::Insert(_) if is_log_full => Effect::LogFull,
-            Change::Insert(_) if is_full => Effect::Full,
-            Change::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
-            Change::Insert(event) => new.get(&event.uid).copied().unwrap_or(Effect::Nothing),
-            Change::Replay { filter, now, per_second, progress } => {
+            Command::Insert(_) if is_log_full => Effect::LogFull,
+            Command::Insert(_) if is_full => Effect::Full,
+            Command::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
+            Command::Insert(event) => new.get(&event.uid).copied().unwrap_or(Effect::Nothing),
+            Command::Replay { filter, now, per_second, progress } => {
                 Effect::Changed(replay(connection, filter, *now, *per_second, *progress).await?)
             }
-            Change::Discard { filter, now, progress } => {
+            Command::Discard { filter, now, progress } => {
                 Effect::Changed(discard(connection, filter, *now, *progress).await?)
             }
-            Change::Shift { by, now, progress } => {
+            Command::ShiftTimes { by, now, progress } => {
                 Effect::Changed(shift(connection, *by, *now, *progress, newest).await?)
             }
             other => Effect::of(apply(connection, other, room, store).await?),
@@ -114,7 +114,7 @@ async fn commit(
 /// The new events for which their tenants have no room.
 async fn refused(
     connection: &mut SqliteConnection,
-    batch: &[Change],
+    batch: &[Command],
     store: &Sqlite,
     used: u64,
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
@@ -131,45 +131,45 @@ async fn refused(
     for row in sqlx::query(query).bind(names).bind(KEY).fetch_all(connection).await? {
         usage.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
     }
-    Ok(Ledger::new(share, &mut usage).refused(batch))
+    Ok(ShareCheck::new(share, &mut usage).refused(batch))
 }
 
 async fn apply(
     connection: &mut SqliteConnection,
-    change: &Change,
+    change: &Command,
     room: Room,
     store: &Sqlite,
 ) -> Result<bool, sqlx::Error> {
     match change {
         // Claims are in memory.
-        Change::Insert(_)
-        | Change::Replay { .. }
-        | Change::Discard { .. }
-        | Change::Shift { .. }
-        | Change::Release(_) => Ok(false),
-        Change::Finish(end) => finish(connection, end, room).await,
-        Change::PullForward { tenant, now } => {
+        Command::Insert(_)
+        | Command::Replay { .. }
+        | Command::Discard { .. }
+        | Command::ShiftTimes { .. }
+        | Command::Release(_) => Ok(false),
+        Command::Finish(end) => finish(connection, end, room).await,
+        Command::MakeDue { tenant, now } => {
             let query = sqlx::query(PULL_FORWARD).bind(now).bind(tenant).bind(PAGE);
             let done = query.execute(connection).await?;
             Ok(done.rows_affected() > 0)
         }
-        Change::Clamp { latest } => {
+        Command::LimitDueTimes { latest } => {
             Ok(sqlx::query(CLAMP).bind(latest).bind(PAGE).execute(connection).await?.rows_affected() > 0)
         }
-        Change::Unpark { keys, now } => {
+        Command::Unpark { keys, now } => {
             let keys = serde_json::json!(keys).to_string();
             let query = sqlx::query(UNPARK).bind(now).bind(keys).bind(PAGE);
             Ok(query.execute(connection).await?.rows_affected() > 0)
         }
-        Change::UnparkCustomer { owner, now } => unpark_customer(connection, owner, *now).await,
-        Change::Bind(events) => bind(connection, events).await,
-        Change::Reseal(events) => reseal(connection, events).await,
-        Change::Shrink => match store.share {
+        Command::UnparkCustomer { owner, now } => unpark_customer(connection, owner, *now).await,
+        Command::AssignCustomers(events) => bind(connection, events).await,
+        Command::Reseal(events) => reseal(connection, events).await,
+        Command::FreeShares => match store.share {
             Some(share) => shrink(connection, share).await,
             None => Ok(false),
         },
-        Change::Alive(alive) => note(connection, *alive).await.map(|()| true),
-        Change::Sweep(old) => sweep(connection, *old).await,
+        Command::Heartbeat(alive) => note(connection, *alive).await.map(|()| true),
+        Command::DeleteExpired(old) => sweep(connection, *old).await,
     }
 }
 

@@ -38,7 +38,7 @@ fn records<'a>(
             None => None,
         };
     }
-    records.as_deref_mut().ok_or(StoreError::Away).map(|records| records as &mut dyn Records)
+    records.as_deref_mut().ok_or(StoreError::Unavailable).map(|records| records as &mut dyn Records)
 }
 
 #[async_trait]

@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use crate::config::EventsConfig;
 use crate::event::NewEvent;
-use crate::group_commit::Inbox;
-use crate::group_commit::queue::queue;
+use crate::group_commit::CommitQueue;
+use crate::group_commit::queue_length::register_queue_length;
 use crate::intake::{Accepted, Intake, Notification};
 use crate::key_source::{KeyPlace, KeySource};
 use crate::metrics::StoreMetrics;
@@ -35,7 +35,7 @@ pub struct EventStore {
     pub(super) keyring: OnceLock<Arc<Keyring>>,
     /// The lock on the file that says that a process uses it.
     pub(super) used: OnceLock<File>,
-    pub(super) inbox: Inbox,
+    pub(super) commit_queue: CommitQueue,
     /// For operators; the dispatcher has its own.
     pub(super) reader: Mutex<Box<dyn Reader>>,
     retention: Retention,
@@ -92,8 +92,8 @@ impl EventStore {
             }
         };
         let unregistered = |error: kyc_telemetry::MetricError| ConfigErrors::from(error);
-        let inbox = Inbox::new(StoreMetrics::new(metrics).map_err(unregistered)?);
-        queue(metrics, &inbox).map_err(unregistered)?;
+        let commit_queue = CommitQueue::new(StoreMetrics::new(metrics).map_err(unregistered)?);
+        register_queue_length(metrics, &commit_queue).map_err(unregistered)?;
         Ok(Self {
             backend,
             keys: KeySource {
@@ -106,7 +106,7 @@ impl EventStore {
             },
             keyring: OnceLock::new(),
             used: OnceLock::new(),
-            inbox,
+            commit_queue,
             reader: Mutex::new(Box::new(NotOpen)),
             retention: Retention {
                 delivered: config.keep_delivered,
@@ -120,11 +120,11 @@ impl EventStore {
     }
 
     /// The way into the store.
-    pub fn inbox(&self) -> &Inbox {
-        &self.inbox
+    pub fn commit_queue(&self) -> &CommitQueue {
+        &self.commit_queue
     }
 
-    /// The reader for operators, one at a time; [`StoreError::Away`] while the store is not open.
+    /// The reader for operators, one at a time; [`StoreError::Unavailable`] while the store is not open.
     pub async fn reader(&self) -> MutexGuard<'_, Box<dyn Reader>> {
         self.reader.lock().await
     }
@@ -158,7 +158,7 @@ impl EventStore {
         let done = self.insert(notification).await;
         match &done {
             Err(error) => {
-                self.inbox.count_refused(tenant.name.as_str(), error);
+                self.commit_queue.count_refused(tenant.name.as_str(), error);
                 tracing::warn!(
                     request_id = correlation.request_id, tenant = %tenant.name, reason = error.name(),
                     bytes = body.len(), "notification not stored"
@@ -193,12 +193,12 @@ impl EventStore {
             trace: correlation.to_string(),
             dead: event.is_none().then_some(DeadReason::Poison),
         };
-        self.inbox.accept(new).await
+        self.commit_queue.accept(new).await
     }
 
     /// Whether notifications can be stored as far as the file is concerned.
     pub fn is_damaged(&self) -> bool {
-        self.inbox.is_damaged()
+        self.commit_queue.is_damaged()
     }
 }
 

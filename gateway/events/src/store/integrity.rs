@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::pause::pause;
-use crate::{Inbox, Integrity, Sqlite};
+use crate::{CommitQueue, Integrity, Sqlite};
 
 /// Reads the whole file once, however long that takes, and has notifications refused if it is damaged.
-pub(super) async fn check(store: Sqlite, inbox: Inbox, mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn check(store: Sqlite, commit_queue: CommitQueue, mut shutdown: watch::Receiver<bool>) {
     while !*shutdown.borrow() {
         let begun = Instant::now();
         let seen = shutdown.clone();
@@ -18,7 +18,7 @@ pub(super) async fn check(store: Sqlite, inbox: Inbox, mut shutdown: watch::Rece
             Ok(Integrity::Whole) => {
                 return tracing::info!(seconds, "the event store was checked and is not damaged");
             }
-            Ok(Integrity::Damaged(reason)) => return inbox.refuse_damaged(&reason),
+            Ok(Integrity::Damaged(reason)) => return commit_queue.mark_damaged(&reason),
             Ok(Integrity::Interrupted) => {
                 tracing::info!(
                     seconds,

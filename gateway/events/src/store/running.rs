@@ -44,12 +44,13 @@ impl EventStore {
         *self.reader.lock().await = store.reader();
         let keyring = self.wait_for_keys(tenants, &mut shutdown).await?;
         // The writer stays until the process ends: requests that are under way still need it.
-        tokio::spawn(self.inbox.serve(store.writers()));
+        tokio::spawn(self.commit_queue.serve(store.writers()));
         let only = match &store {
             Opened::Sqlite(store) => Some(lock(store.path(), &mut shutdown).await?),
             Opened::Postgres(store) => {
-                let (store, inbox, seen) = ((*store).clone(), self.inbox.clone(), shutdown.clone());
-                let work = move || listen(store.clone(), inbox.clone(), seen.clone());
+                let (store, commit_queue, seen) =
+                    ((*store).clone(), self.commit_queue.clone(), shutdown.clone());
+                let work = move || listen(store.clone(), commit_queue.clone(), seen.clone());
                 tokio::spawn(supervised("announcements", shutdown.clone(), work));
                 None
             }
@@ -59,11 +60,11 @@ impl EventStore {
 
     /// Begins what looks after a file beside the work.
     fn watch_file(&self, store: &Sqlite, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
-        let (inbox, seen) = (self.inbox.clone(), shutdown.clone());
+        let (commit_queue, seen) = (self.commit_queue.clone(), shutdown.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(integrity::check(store.clone(), inbox.clone(), seen.clone()));
+        tasks.spawn(integrity::check(store.clone(), commit_queue.clone(), seen.clone()));
         let store = store.clone();
-        let work = move || wal::keep_short(store.clone(), inbox.clone(), seen.clone());
+        let work = move || wal::keep_short(store.clone(), commit_queue.clone(), seen.clone());
         tasks.spawn(supervised("write-ahead log", shutdown.clone(), work));
         tasks
     }

@@ -6,15 +6,19 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::pause::pause;
-use crate::{Inbox, Sqlite};
+use crate::{CommitQueue, Sqlite};
 
 /// Looks at the write-ahead log every second, and takes it into the file when it is long.
-pub(super) async fn keep_short(store: Sqlite, inbox: Inbox, mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn keep_short(
+    store: Sqlite,
+    commit_queue: CommitQueue,
+    mut shutdown: watch::Receiver<bool>,
+) {
     let mut long_since: Option<Instant> = None;
     let mut told: Option<Instant> = None;
     while !*shutdown.borrow() {
         let bytes = store.wal_bytes();
-        inbox.measure_wal(bytes);
+        commit_queue.measure_wal(bytes);
         let is_short = bytes < CHECKPOINT_FROM || store.checkpoint().await.unwrap_or_else(|error| {
             tracing::error!(%error, "the write-ahead log of the event store cannot be taken into the file");
             false

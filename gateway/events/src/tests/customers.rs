@@ -9,7 +9,7 @@ async fn bind(store: &Engine) {
     let names: Vec<&str> = unbound.iter().map(|(_, name)| name.as_str()).collect();
     let customer = |name: &str| owner(name).customer.filter(|_| name == "acme");
     let bound = unbound.iter().map(|(id, name)| Bound { id: *id, customer: customer(name) }).collect();
-    written(&mut *writer, &[Change::Bind(bound)]).await.unwrap();
+    written(&mut *writer, &[Command::AssignCustomers(bound)]).await.unwrap();
 
     let left = reader.unbound(10).await.unwrap();
     let acme = reader.owner("acme").await.unwrap().unwrap();
@@ -61,7 +61,7 @@ fn events_in_a_database_of_the_release_before_get_their_customers() {
 /// An event and its answers are sealed for another customer with another key.
 async fn reseal(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    written(&mut *writer, &[Change::Insert(event("acme", "a", now()))]).await.unwrap();
+    written(&mut *writer, &[Command::Insert(event("acme", "a", now()))]).await.unwrap();
     let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
     written(&mut *writer, &[finish(&due[0], Next::Parked(ParkReason::UnknownCustomer))]).await.unwrap();
     let record = reader.records(&Filter::default(), 0, 1).await.unwrap().remove(0);
@@ -78,8 +78,8 @@ async fn reseal(store: &Engine) {
         now: now(),
     };
 
-    let first = written(&mut *writer, &[Change::Reseal(vec![reseal.clone()])]).await.unwrap();
-    let again = written(&mut *writer, &[Change::Reseal(vec![reseal])]).await.unwrap();
+    let first = written(&mut *writer, &[Command::Reseal(vec![reseal.clone()])]).await.unwrap();
+    let again = written(&mut *writer, &[Command::Reseal(vec![reseal])]).await.unwrap();
     let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
     let tries = reader.attempts(uid).await.unwrap();
 

@@ -26,7 +26,7 @@ async fn the_newest_untried(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
     let begin = now() - 60_000;
     for (body, at) in [("tried", 0), ("old", 1), ("new", 2), ("retried", 3)] {
-        let new = Change::Insert(event("acme", body, begin + at));
+        let new = Command::Insert(event("acme", body, begin + at));
         written(&mut *writer, &[new]).await.unwrap();
     }
     let due = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
@@ -60,11 +60,11 @@ async fn the_first_of_several_tenants(store: &Engine) {
     let begin = now() - 60_000;
     for tenant in ["acme", "globex", "initech", "late"] {
         let new = (0..3).map(|n| event(tenant, &format!("{tenant}-{n}"), begin + n));
-        written(&mut *writer, &new.map(Change::Insert).collect::<Vec<_>>()).await.unwrap();
+        written(&mut *writer, &new.map(Command::Insert).collect::<Vec<_>>()).await.unwrap();
     }
     let due = reader.due("late", now() + 1000, 3, true, &[]).await.unwrap();
     let later = Next::Waiting { due: now() + 600_000, counted: true };
-    let ends: Vec<Change> = due.iter().map(|due| finish(due, later)).collect();
+    let ends: Vec<Command> = due.iter().map(|due| finish(due, later)).collect();
     written(&mut *writer, &ends).await.unwrap();
     let first = reader.due("globex", now() + 1000, 1, true, &[]).await.unwrap();
     let again = Next::Waiting { due: now() - 1000, counted: true };

@@ -15,16 +15,16 @@ fn long_event(number: i64) -> NewEvent {
 }
 
 /// A result with the longest answer that is kept of a portal.
-fn end(due: &DueEvent, next: Next) -> Change {
+fn end(due: &DueEvent, next: Next) -> Command {
     let answer = keyring().seal_answer(due.uid, &due.owner, &[b'a'; 4096]).ok();
     let attempt = Attempt { at: 1, took_ms: 2, status: Some(200), error: None, failure: None, answer };
-    Change::Finish(Finish { claim: due.claim, attempt, next })
+    Command::Finish(Finish { claim: due.claim, attempt, next })
 }
 
 /// Inserts until the store is full, and says how many it took.
 async fn fill(writer: &mut dyn Writer, from: i64) -> i64 {
     for number in from.. {
-        match written(writer, &[Change::Insert(long_event(number))]).await.unwrap()[0] {
+        match written(writer, &[Command::Insert(long_event(number))]).await.unwrap()[0] {
             Effect::Done => {}
             Effect::Full => return number - from,
             other => panic!("{other:?}"),
@@ -36,7 +36,7 @@ async fn fill(writer: &mut dyn Writer, from: i64) -> i64 {
 async fn end_all(store: &Sqlite, writer: &mut dyn Writer, next: Next) -> usize {
     let due = store.reader().due("acme", i64::MAX, 100_000, true, &[]).await.unwrap();
     for batch in due.chunks(20) {
-        let ends: Vec<Change> = batch.iter().map(|due| end(due, next)).collect();
+        let ends: Vec<Command> = batch.iter().map(|due| end(due, next)).collect();
         let effects = written(writer, &ends).await.unwrap();
         assert!(effects.iter().all(|effect| *effect == Effect::Done), "{effects:?}");
     }
@@ -71,13 +71,13 @@ async fn history_makes_room_for_new_events_and_stays_known() {
     let mut writer = store.writer();
 
     for batch in 0..300 {
-        let new: Vec<Change> = (0..20).map(|n| Change::Insert(long_event(batch * 20 + n))).collect();
+        let new: Vec<Command> = (0..20).map(|n| Command::Insert(long_event(batch * 20 + n))).collect();
         let effects = written(&mut writer, &new).await.unwrap();
         assert!(effects.iter().all(|effect| *effect == Effect::Done), "batch {batch}: {effects:?}");
         assert_eq!(end_all(&store, &mut writer, Next::Delivered).await, 20);
     }
     let kept = store.reader().count(&Filter::default()).await.unwrap();
-    let again = written(&mut writer, &[Change::Insert(long_event(0))]).await.unwrap();
+    let again = written(&mut writer, &[Command::Insert(long_event(0))]).await.unwrap();
 
     println!("6000 events went through 2 MiB, {kept} are kept");
     assert!(kept > 100, "{kept}: what there is room for is kept");
@@ -97,7 +97,7 @@ async fn a_nearly_full_store_keeps_tries_without_their_answers() {
     let due = store.reader().due("acme", i64::MAX, 100_000, true, &[]).await.unwrap();
     let mut discarded = Progress::default();
     loop {
-        let change = Change::Discard { filter: Filter::default(), now: 1, progress: discarded };
+        let change = Command::Discard { filter: Filter::default(), now: 1, progress: discarded };
         match written(&mut writer, &[change]).await.unwrap()[..] {
             [Effect::Changed(next)] if next.after > discarded.after => discarded = next,
             _ => break,

@@ -5,7 +5,7 @@ use super::*;
 /// Two events wait for an hour: one that the portal did not want, and one that found it away.
 async fn wait_apart(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    let new = ["refused", "held"].map(|body| Change::Insert(event("acme", body, now())));
+    let new = ["refused", "held"].map(|body| Command::Insert(event("acme", body, now())));
     written(&mut *writer, &new).await.unwrap();
     let due = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
     let later = Next::Waiting { due: now() + 3_600_000, counted: true };
@@ -13,16 +13,16 @@ async fn wait_apart(store: &Engine) {
         let error = Some("409".to_owned());
         let attempt =
             Attempt { at: 1, took_ms: 2, status: None, error, failure: Some(failure), answer: None };
-        Change::Finish(Finish { claim: due.claim, attempt, next: later })
+        Command::Finish(Finish { claim: due.claim, attempt, next: later })
     };
     let ends = [end(&due[0], Failure::Event), end(&due[1], Failure::Endpoint)];
     written(&mut *writer, &ends).await.unwrap();
 
-    let pull = || [Change::PullForward { tenant: "acme".to_owned(), now: now() }];
+    let pull = || [Command::MakeDue { tenant: "acme".to_owned(), now: now() }];
     let first = written(&mut *writer, &pull()).await.unwrap();
     let second = written(&mut *writer, &pull()).await.unwrap();
     let pulled = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
-    let everything = Change::Replay {
+    let everything = Command::Replay {
         filter: Filter { state: Some(State::Waiting), ..Filter::default() },
         now: now(),
         per_second: i64::MAX,
@@ -64,7 +64,7 @@ async fn refusals_are_counted_in_the_event() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let mut writer = store.writer();
-    written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+    written(&mut writer, &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
 
     let mut counted = Vec::new();
     for failure in [Failure::Event, Failure::Transient, Failure::Event, Failure::Refused] {
@@ -73,7 +73,7 @@ async fn refusals_are_counted_in_the_event() {
         let attempt =
             Attempt { at: 1, took_ms: 2, status: None, error: None, failure: Some(failure), answer: None };
         let next = Next::Waiting { due: 0, counted: true };
-        let end = Change::Finish(Finish { claim: due.claim, attempt, next });
+        let end = Command::Finish(Finish { claim: due.claim, attempt, next });
         written(&mut writer, &[end]).await.unwrap();
     }
 
@@ -84,21 +84,21 @@ async fn refusals_are_counted_in_the_event() {
 /// had discarded was sent again with all that was dead.
 async fn replay_some(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    let new: Vec<Change> =
-        (0..601).map(|n| Change::Insert(event("acme", &n.to_string(), now() - 1000))).collect();
+    let new: Vec<Command> =
+        (0..601).map(|n| Command::Insert(event("acme", &n.to_string(), now() - 1000))).collect();
     for batch in new.chunks(300) {
         written(&mut *writer, batch).await.unwrap();
     }
     let one = reader.list(&Filter::default(), 1).await.unwrap().remove(0);
     let discarded = Filter { uid: Some(one.uid), ..Filter::default() };
-    let discard = Change::Discard { filter: discarded, now: now(), progress: Progress::default() };
+    let discard = Command::Discard { filter: discarded, now: now(), progress: Progress::default() };
     written(&mut *writer, &[discard]).await.unwrap();
 
     let begun = now();
     let filter = Filter { not_reason: Some(DISCARDED), ..Filter::default() };
     let mut progress = Progress::default();
     loop {
-        let replay = Change::Replay { filter: filter.clone(), now: begun, per_second: 600, progress };
+        let replay = Command::Replay { filter: filter.clone(), now: begun, per_second: 600, progress };
         match written(&mut *writer, &[replay]).await.unwrap()[..] {
             [Effect::Changed(next)] if next.after > progress.after => progress = next,
             _ => break,
@@ -142,9 +142,9 @@ fn a_replay_from_a_database_keeps_its_rate_and_leaves_out_what_was_discarded() {
 /// An event that was discarded while it was sent was shown dead, without the try that the portal may have taken.
 async fn a_discard_keeps_the_try(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    written(&mut *writer, &[Change::Insert(event("acme", "a", now()))]).await.unwrap();
+    written(&mut *writer, &[Command::Insert(event("acme", "a", now()))]).await.unwrap();
     let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
-    let discard = Change::Discard { filter: Filter::default(), now: now(), progress: Progress::default() };
+    let discard = Command::Discard { filter: Filter::default(), now: now(), progress: Progress::default() };
     written(&mut *writer, &[discard]).await.unwrap();
 
     let recorded = written(&mut *writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
@@ -176,10 +176,10 @@ fn a_discard_in_flight_keeps_the_try_in_a_database() {
 /// PostgreSQL took the claim away from the try that was under way, and the event was delivered once more.
 async fn a_replay_keeps_the_try(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    written(&mut *writer, &[Change::Insert(event("acme", "a", now()))]).await.unwrap();
+    written(&mut *writer, &[Command::Insert(event("acme", "a", now()))]).await.unwrap();
     let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
     let progress = Progress::default();
-    let replay = Change::Replay { filter: Filter::default(), now: now(), per_second: 1000, progress };
+    let replay = Command::Replay { filter: Filter::default(), now: now(), per_second: 1000, progress };
     written(&mut *writer, &[replay]).await.unwrap();
 
     let recorded = written(&mut *writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();

@@ -11,14 +11,14 @@ async fn leave_keys(store: &Engine, tenant: &str, count: i64) {
     for part in (0..count).collect::<Vec<_>>().chunks(10) {
         // A writer of a database looks at the shares when it begins.
         let mut writer = store.writer();
-        let new: Vec<Change> =
-            part.iter().map(|n| Change::Insert(event(tenant, &n.to_string(), now()))).collect();
+        let new: Vec<Command> =
+            part.iter().map(|n| Command::Insert(event(tenant, &n.to_string(), now()))).collect();
         written(&mut *writer, &new).await.unwrap();
         let due = store.reader().due(tenant, later, 1000, true, &[]).await.unwrap();
-        let ends: Vec<Change> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
+        let ends: Vec<Command> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
         written(&mut *writer, &ends).await.unwrap();
         let sweep = Sweep { keys: 0, delivered: later, dead: None };
-        written(&mut *writer, &[Change::Sweep(sweep)]).await.unwrap();
+        written(&mut *writer, &[Command::DeleteExpired(sweep)]).await.unwrap();
     }
 }
 
@@ -29,12 +29,12 @@ async fn keys_stay_within_the_share(store: &Engine) {
     let mut writer = store.writer();
 
     for _ in 0..3 {
-        written(&mut *writer, &[Change::Shrink]).await.unwrap();
+        written(&mut *writer, &[Command::FreeShares]).await.unwrap();
     }
     let left = store.reader().seen(&[], 1000).await.unwrap().len();
     let mut again = Vec::new();
     for (tenant, body) in [("globex", "0"), ("acme", "299"), ("acme", "0")] {
-        again.extend(written(&mut *writer, &[Change::Insert(event(tenant, body, now()))]).await.unwrap());
+        again.extend(written(&mut *writer, &[Command::Insert(event(tenant, body, now()))]).await.unwrap());
     }
 
     assert!(left <= 176, "{left} keys of 128 bytes in a share of 45,000");
@@ -80,7 +80,7 @@ async fn a_file_that_is_full_of_keys_forgets_those_of_the_tenant_that_has_most()
     );
     file.older(4, &script).await;
 
-    let effects = written(&mut file.writer(), &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+    let effects = written(&mut file.writer(), &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
     let left = file.reader().seen(&[], 100_000).await.unwrap();
 
     assert_eq!(effects, [Effect::Full]);

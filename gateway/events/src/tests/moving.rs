@@ -31,14 +31,14 @@ fn what_a_file_has_a_database_takes_in_as_it_stands_and_only_once() {
         let folder = tempfile::tempdir().unwrap();
         let file = store(folder.path()).await;
         let (mut writer, mut reader) = (file.writer(), file.reader());
-        let new: Vec<Change> = (0..6)
-            .map(|n| Change::Insert(event(["acme", "globex"][n % 2], &n.to_string(), now() - 60_000)))
+        let new: Vec<Command> = (0..6)
+            .map(|n| Command::Insert(event(["acme", "globex"][n % 2], &n.to_string(), now() - 60_000)))
             .collect();
         written(&mut writer, &new).await.unwrap();
         let due = reader.due("acme", now(), 3, true, &[]).await.unwrap();
         let later = Next::Waiting { due: now() + 3_600_000, counted: true };
         let ends = [Next::Delivered, Next::Dead(DeadReason::Rejected), later];
-        let ends: Vec<Change> = due.iter().zip(ends).map(|(due, next)| finish(due, next)).collect();
+        let ends: Vec<Command> = due.iter().zip(ends).map(|(due, next)| finish(due, next)).collect();
         written(&mut writer, &ends).await.unwrap();
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
         database.prepare().await.unwrap();
@@ -85,13 +85,13 @@ fn events_with_many_tries_fit_into_a_database_too() {
         let folder = tempfile::tempdir().unwrap();
         let file = store(folder.path()).await;
         let (mut writer, mut reader) = (file.writer(), file.reader());
-        let new: Vec<Change> =
-            (0..200).map(|n| Change::Insert(event("acme", &n.to_string(), now()))).collect();
+        let new: Vec<Command> =
+            (0..200).map(|n| Command::Insert(event("acme", &n.to_string(), now()))).collect();
         written(&mut writer, &new).await.unwrap();
         for _ in 0..60 {
             let due = reader.due("acme", now() + 1000, 1000, true, &[]).await.unwrap();
             let again = Next::Waiting { due: now(), counted: true };
-            let ends: Vec<Change> = due.iter().map(|due| finish(due, again)).collect();
+            let ends: Vec<Command> = due.iter().map(|due| finish(due, again)).collect();
             written(&mut writer, &ends).await.unwrap();
         }
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
@@ -110,8 +110,8 @@ fn events_with_many_tries_fit_into_a_database_too() {
 async fn bites(store: &Engine) {
     const EVENTS: i64 = PAGE * 2 + 7;
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    let new: Vec<Change> =
-        (0..EVENTS).map(|n| Change::Insert(event("acme", &n.to_string(), now()))).collect();
+    let new: Vec<Command> =
+        (0..EVENTS).map(|n| Command::Insert(event("acme", &n.to_string(), now()))).collect();
     for batch in new.chunks(500) {
         written(&mut *writer, batch).await.unwrap();
     }
@@ -123,9 +123,9 @@ async fn bites(store: &Engine) {
             // The last round gives everything up, the others send it again, a second apart.
             let change = match (state, seen.len()) {
                 (State::Waiting, _) if bites == 3 => {
-                    Change::Replay { filter: filter.clone(), now: now(), per_second: 1, progress }
+                    Command::Replay { filter: filter.clone(), now: now(), per_second: 1, progress }
                 }
-                _ => Change::Discard { filter: filter.clone(), now: now(), progress },
+                _ => Command::Discard { filter: filter.clone(), now: now(), progress },
             };
             match written(&mut *writer, &[change]).await.unwrap()[..] {
                 [Effect::Changed(next)] if next.after > progress.after => {
@@ -170,7 +170,7 @@ async fn a_first_start_that_was_cut_short_is_no_damage() {
     assert!(!keys.may_begin(&path));
     let second = keys.keyring(Some(&path), None).unwrap();
     store.prepare().await.unwrap();
-    written(&mut store.writer(), &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+    written(&mut store.writer(), &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
 
     assert_eq!(first.dedup(&owner("acme"), b"a"), second.dedup(&owner("acme"), b"a"));
     assert!(path.exists() && !folder.path().join("events.db.new").exists());
@@ -188,7 +188,7 @@ fn what_a_database_has_taken_is_known_although_the_rest_of_its_batch_fails() {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
         store.prepare().await.unwrap();
         let mut writer = store.writer();
-        written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+        written(&mut writer, &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
         let due = all_due(&mut store.reader(), "acme").await;
         // No database takes a NUL in a text.
         let bad = Attempt {
@@ -201,7 +201,7 @@ fn what_a_database_has_taken_is_known_although_the_rest_of_its_batch_fails() {
         };
         let bad = Finish { claim: due[0].claim, attempt: bad, next: Next::Delivered };
 
-        let effects = writer.write(&[Change::Insert(event("acme", "b", 0)), Change::Finish(bad)]).await;
+        let effects = writer.write(&[Command::Insert(event("acme", "b", 0)), Command::Finish(bad)]).await;
         let after = written(&mut writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
 
         assert!(matches!(effects[..], [Ok(Effect::Done), Err(_)]), "{effects:?}");

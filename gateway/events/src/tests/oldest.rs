@@ -19,7 +19,7 @@ async fn by_age(store: &Engine) {
     }
     for (tenant, body, at) in rows {
         let new = NewEvent { resource: Some(body.to_owned()), ..event(tenant, body, begin + at) };
-        written(&mut *writer, &[Change::Insert(new)]).await.unwrap();
+        written(&mut *writer, &[Command::Insert(new)]).await.unwrap();
     }
     let due = reader.due("acme", now() + 1000, 9, true, &[]).await.unwrap();
     let of = |body: &str| {

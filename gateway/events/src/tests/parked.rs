@@ -5,14 +5,14 @@ use super::*;
 /// Parks the one event, and takes it up with some keys.
 async fn park_and_take_up(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    written(&mut *writer, &[Change::Insert(event("acme", "a", now()))]).await.unwrap();
+    written(&mut *writer, &[Command::Insert(event("acme", "a", now()))]).await.unwrap();
     let due = all_due_now(&mut *reader).await;
 
     let parked = finish(&due[0], Next::Parked(ParkReason::UnknownKey));
     written(&mut *writer, &[parked]).await.unwrap();
     let counted = reader.parked().await.unwrap();
     let waiting = reader.waiting().await.unwrap();
-    let unpark = |keys: Vec<i64>| [Change::Unpark { keys, now: now() }];
+    let unpark = |keys: Vec<i64>| [Command::Unpark { keys, now: now() }];
     let other_key = written(&mut *writer, &unpark(vec![1])).await.unwrap();
     let still = all_due_now(&mut *reader).await.len();
     let its_key = written(&mut *writer, &unpark(vec![1, due[0].body.key_id])).await.unwrap();
@@ -29,16 +29,16 @@ async fn park_and_take_up_a_customer(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
     let other = Owner { customer: owner("globex").customer, ..owner("acme") };
     let foreign = NewEvent { owner: other.clone(), ..event("acme", "b", now()) };
-    written(&mut *writer, &[Change::Insert(event("acme", "a", now())), Change::Insert(foreign)])
+    written(&mut *writer, &[Command::Insert(event("acme", "a", now())), Command::Insert(foreign)])
         .await
         .unwrap();
     let due = all_due_now(&mut *reader).await;
-    let parked: Vec<Change> =
+    let parked: Vec<Command> =
         due.iter().map(|due| finish(due, Next::Parked(ParkReason::UnknownCustomer))).collect();
     written(&mut *writer, &parked).await.unwrap();
 
     let mut owners = reader.parked_owners().await.unwrap();
-    let unpark = |owner: Owner| [Change::UnparkCustomer { owner, now: now() }];
+    let unpark = |owner: Owner| [Command::UnparkCustomer { owner, now: now() }];
     let first = written(&mut *writer, &unpark(other.clone())).await.unwrap();
     let again = written(&mut *writer, &unpark(other.clone())).await.unwrap();
     let taken_up = all_due_now(&mut *reader).await;
@@ -97,7 +97,7 @@ async fn keys_of_all_events_are_checked_before_a_copy() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let mut writer = store.writer();
-    written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+    written(&mut writer, &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
     let due = all_due(&mut store.reader(), "acme").await;
     written(&mut writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
     let other = Keyring::new(&Secret::new("11".repeat(32)), &[]).unwrap();

@@ -20,7 +20,7 @@ fn postgres_does_what_the_model_does() {
 
     let done = runner.run(&steps(), |steps| {
         runtime.block_on(async {
-            let everything = Change::Replay {
+            let everything = Command::Replay {
                 filter: Filter::default(),
                 now: 0,
                 per_second: i64::MAX,
@@ -32,12 +32,12 @@ fn postgres_does_what_the_model_does() {
             let mut reader = store.reader();
             for tenant in TENANTS {
                 let all = all_due(&mut *reader, tenant).await;
-                let ended: Vec<Change> = all.iter().map(|due| finish(due, Next::Delivered)).collect();
+                let ended: Vec<Command> = all.iter().map(|due| finish(due, Next::Delivered)).collect();
                 written(&mut *writer, &ended).await.unwrap();
             }
             written(
                 &mut *writer,
-                &[Change::Sweep(Sweep { keys: later, delivered: later, dead: Some(later) })],
+                &[Command::DeleteExpired(Sweep { keys: later, delivered: later, dead: Some(later) })],
             )
             .await
             .unwrap();
@@ -57,7 +57,7 @@ fn a_claim_that_has_run_out_is_fenced() {
             (at_once(&server), Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60)));
         hasty.prepare().await.unwrap();
         let (mut writer, mut first, mut second) = (hasty.writer(), hasty.reader(), patient.reader());
-        written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+        written(&mut writer, &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
 
         let stale = all_due(&mut first, "acme").await;
         let fresh = all_due(&mut second, "acme").await;
@@ -78,12 +78,12 @@ fn a_database_that_is_killed_is_found_again() {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
         store.prepare().await.unwrap();
         let (mut writer, mut reader) = (store.writer(), store.reader());
-        written(&mut writer, &[Change::Insert(event("acme", "a", 0))]).await.unwrap();
+        written(&mut writer, &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
         reader.waiting().await.unwrap();
 
         server.crash().unwrap();
-        let broken = written(&mut writer, &[Change::Insert(event("acme", "b", 0))]).await;
-        let mended = written(&mut writer, &[Change::Insert(event("acme", "b", 0))]).await;
+        let broken = written(&mut writer, &[Command::Insert(event("acme", "b", 0))]).await;
+        let mended = written(&mut writer, &[Command::Insert(event("acme", "b", 0))]).await;
         let _ = reader.waiting().await;
         let due = all_due(&mut reader, "acme").await;
 
@@ -100,13 +100,13 @@ fn a_result_is_taken_although_its_claim_was_lost_unless_another_one_was_made() {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
         store.prepare().await.unwrap();
         let (mut writer, mut reader) = (store.writer(), store.reader());
-        let new = ["a", "b"].map(|body| Change::Insert(event("acme", body, 0)));
+        let new = ["a", "b"].map(|body| Command::Insert(event("acme", body, 0)));
         written(&mut writer, &new).await.unwrap();
         let lost = all_due(&mut reader, "acme").await;
         server.query("UPDATE event SET epoch = 0, leased_until = NULL").unwrap();
         let again = reader.due("acme", now(), 1, true, &[lost[0].claim.id]).await.unwrap();
 
-        let results: Vec<Change> = lost.iter().map(|due| finish(due, Next::Delivered)).collect();
+        let results: Vec<Command> = lost.iter().map(|due| finish(due, Next::Delivered)).collect();
         let late = written(&mut writer, &results).await.unwrap();
         let of_another = written(&mut writer, &[finish(&again[0], Next::Delivered)]).await.unwrap();
 

@@ -19,17 +19,17 @@ fn again(tenant: &str, body: &str) -> NewEvent {
 }
 
 async fn insert(writer: &mut dyn Writer, event: NewEvent) -> Effect {
-    written(writer, &[Change::Insert(event)]).await.unwrap()[0]
+    written(writer, &[Command::Insert(event)]).await.unwrap()[0]
 }
 
 /// Delivers what waits, and forgets it.
 async fn forget(store: &Engine, keys: Millis) {
     let (mut writer, later) = (store.writer(), now() + 60_000);
     let due = store.reader().due("acme", later, 1000, true, &[]).await.unwrap();
-    let ends: Vec<Change> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
+    let ends: Vec<Command> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
     written(&mut *writer, &ends).await.unwrap();
     let sweep = Sweep { keys, delivered: later, dead: None };
-    written(&mut *writer, &[Change::Sweep(sweep)]).await.unwrap();
+    written(&mut *writer, &[Command::DeleteExpired(sweep)]).await.unwrap();
 }
 
 /// A captured notification could be sent again after a day, or after a rotation of the key, and was delivered.
@@ -66,7 +66,7 @@ async fn comes_again_after_its_death(store: &Engine) {
         let due = store.reader().due("acme", now(), 9, true, &[]).await.unwrap();
         let end = match end {
             Some(next) => finish(&due[0], next),
-            None => Change::Discard { filter: Filter::default(), now: 1, progress: Progress::default() },
+            None => Command::Discard { filter: Filter::default(), now: 1, progress: Progress::default() },
         };
         written(&mut *writer, &[end]).await.unwrap();
     }

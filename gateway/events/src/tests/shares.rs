@@ -7,12 +7,12 @@ const SHARE: Share = Share { bytes: 20_000, events: 5 };
 /// Gives one tenant more than its share, and says what became of its events and of another one's.
 async fn fill(writer: &mut dyn Writer, size: usize) -> (usize, Vec<Effect>, Vec<Effect>) {
     let body = "x".repeat(size);
-    let garbage: Vec<Change> =
-        (0..8).map(|n| Change::Insert(event("acme", &format!("{n}{body}"), n))).collect();
+    let garbage: Vec<Command> =
+        (0..8).map(|n| Command::Insert(event("acme", &format!("{n}{body}"), n))).collect();
     let filled = written(writer, &garbage).await.unwrap();
     let stored = filled.iter().filter(|effect| **effect == Effect::Done).count();
-    let again = written(writer, &[Change::Insert(event("acme", "one more", 9))]).await.unwrap();
-    let other = written(writer, &[Change::Insert(event("globex", "good", 9))]).await.unwrap();
+    let again = written(writer, &[Command::Insert(event("acme", "one more", 9))]).await.unwrap();
+    let other = written(writer, &[Command::Insert(event("globex", "good", 9))]).await.unwrap();
     assert!(filled[stored..].iter().all(|effect| *effect == Effect::OverShare), "{filled:?}");
     (stored, again, other)
 }
@@ -20,10 +20,12 @@ async fn fill(writer: &mut dyn Writer, size: usize) -> (usize, Vec<Effect>, Vec<
 /// Ends all events of a tenant and forgets them.
 async fn forget(store: &Engine, writer: &mut dyn Writer, tenant: &str) {
     let due = store.reader().due(tenant, now() + 1000, 100, true, &[]).await.unwrap();
-    let ends: Vec<Change> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
+    let ends: Vec<Command> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
     written(writer, &ends).await.unwrap();
     let later = now() + 60_000;
-    written(writer, &[Change::Sweep(Sweep { keys: later, delivered: later, dead: None })]).await.unwrap();
+    written(writer, &[Command::DeleteExpired(Sweep { keys: later, delivered: later, dead: None })])
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -37,7 +39,7 @@ async fn a_tenant_at_its_share_of_a_file_is_refused_and_others_are_stored() {
 
         let (stored, again, other) = fill(&mut *writer, size).await;
         let reopened =
-            written(&mut *store.writer(), &[Change::Insert(event("acme", &"y".repeat(size), 9))]).await;
+            written(&mut *store.writer(), &[Command::Insert(event("acme", &"y".repeat(size), 9))]).await;
         forget(&store, &mut *writer, "acme").await;
         let (stored_again, ..) = fill(&mut *writer, size).await;
 
@@ -61,13 +63,13 @@ async fn the_last_fifth_of_a_file_is_for_tenants_with_less_than_an_equal_part() 
 
     let mut stored = 0;
     let refused = loop {
-        let new = Change::Insert(event("acme", &format!("{stored}{body}"), stored));
+        let new = Command::Insert(event("acme", &format!("{stored}{body}"), stored));
         match written(&mut writer, &[new]).await.unwrap()[..] {
             [Effect::Done] => stored += 1,
             ref other => break other.to_vec(),
         }
     };
-    let other = written(&mut writer, &[Change::Insert(event("globex", &body, 0))]).await.unwrap();
+    let other = written(&mut writer, &[Command::Insert(event("globex", &body, 0))]).await.unwrap();
 
     assert_eq!((refused, other), (vec![Effect::OverShare], vec![Effect::Done]));
     assert!(stored > 20, "{stored} of 20 kB in 1 MiB");
@@ -83,7 +85,7 @@ fn a_tenant_at_its_share_of_a_database_is_refused_and_others_are_stored() {
         let mut writer = store.writer();
 
         let (stored, again, other) = fill(&mut *writer, 10).await;
-        let elsewhere = written(&mut *store.writer(), &[Change::Insert(event("acme", "z", 9))]).await;
+        let elsewhere = written(&mut *store.writer(), &[Command::Insert(event("acme", "z", 9))]).await;
         forget(&store, &mut *writer, "acme").await;
         let (stored_again, ..) = fill(&mut *store.writer(), 10).await;
 
@@ -103,7 +105,7 @@ async fn what_a_store_of_an_older_release_holds_counts() {
     file.older(2, older).await;
 
     file.prepare().await.unwrap();
-    let more = written(&mut file.writer(), &[Change::Insert(event("acme", "more", 9))]).await.unwrap();
+    let more = written(&mut file.writer(), &[Command::Insert(event("acme", "more", 9))]).await.unwrap();
 
     assert_eq!(more, [Effect::OverShare]);
 }
@@ -115,9 +117,9 @@ async fn history_gives_way(store: &Engine) {
     let due = store.reader().due("acme", now() + 1000, 100, true, &[]).await.unwrap();
     written(&mut *writer, &[finish(&due[0], Next::Delivered)]).await.unwrap();
 
-    let shrunk = written(&mut *writer, &[Change::Shrink]).await.unwrap();
-    let nothing = written(&mut *writer, &[Change::Shrink]).await.unwrap();
-    let new = written(&mut *store.writer(), &[Change::Insert(event("acme", "new", 9))]).await.unwrap();
+    let shrunk = written(&mut *writer, &[Command::FreeShares]).await.unwrap();
+    let nothing = written(&mut *writer, &[Command::FreeShares]).await.unwrap();
+    let new = written(&mut *store.writer(), &[Command::Insert(event("acme", "new", 9))]).await.unwrap();
     let known = store.reader().seen(&[], 9).await.unwrap();
 
     assert_eq!((stored, again), (5, vec![Effect::OverShare]));

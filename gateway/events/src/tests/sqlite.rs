@@ -7,8 +7,8 @@ async fn one_batch_is_one_commit_and_knows_its_own_duplicates() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let mut writer = store.writer();
-    let batch: Vec<Change> =
-        ["a", "b", "a", "c"].map(|body| Change::Insert(event("acme", body, 0))).into_iter().collect();
+    let batch: Vec<Command> =
+        ["a", "b", "a", "c"].map(|body| Command::Insert(event("acme", body, 0))).into_iter().collect();
 
     let effects = written(&mut writer, &batch).await.unwrap();
 
@@ -25,7 +25,7 @@ async fn a_full_store_refuses_and_the_same_writer_goes_on_when_there_is_room() {
     let body = "x".repeat(20_000);
     let mut stored = 0;
     let refused = loop {
-        let new = Change::Insert(event("acme", &format!("{stored}{body}"), stored));
+        let new = Command::Insert(event("acme", &format!("{stored}{body}"), stored));
         match written(&mut writer, &[new]).await.unwrap()[..] {
             [Effect::Done] => stored += 1,
             ref other => break other.to_vec(),
@@ -36,9 +36,9 @@ async fn a_full_store_refuses_and_the_same_writer_goes_on_when_there_is_room() {
     written(&mut writer, &kept.iter().map(|due| finish(due, Next::Delivered)).collect::<Vec<_>>())
         .await
         .unwrap();
-    let sweep = Change::Sweep(Sweep { keys: i64::MAX, delivered: i64::MAX, dead: None });
+    let sweep = Command::DeleteExpired(Sweep { keys: i64::MAX, delivered: i64::MAX, dead: None });
     written(&mut writer, &[sweep]).await.unwrap();
-    let again = written(&mut writer, &[Change::Insert(event("acme", &body, 0))]).await;
+    let again = written(&mut writer, &[Command::Insert(event("acme", &body, 0))]).await;
 
     assert_eq!((refused, again.unwrap()), (vec![Effect::Full], vec![Effect::Done]));
     assert!(stored > 0 && kept.len() == usize::try_from(stored).unwrap());
@@ -49,8 +49,8 @@ async fn what_cannot_be_used_is_said_and_never_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let store = store(folder.path()).await;
-    let events: Vec<Change> =
-        (0..200).map(|n| Change::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
+    let events: Vec<Command> =
+        (0..200).map(|n| Command::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
     written(&mut store.writer(), &events).await.unwrap();
     let other = Keyring::new(&Secret::new("11".repeat(32)), &[]).unwrap();
 
@@ -89,8 +89,8 @@ async fn what_cannot_be_used_is_said_and_never_begun_anew() {
 async fn a_check_ends_when_it_is_told_to_and_finds_a_whole_file_whole() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
-    let events: Vec<Change> =
-        (0..2000).map(|n| Change::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
+    let events: Vec<Command> =
+        (0..2000).map(|n| Command::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
     written(&mut store.writer(), &events).await.unwrap();
 
     let interrupted = store.check(|| false).await.unwrap();
@@ -106,7 +106,7 @@ async fn neither_file_holds_a_body() {
 
     // The last connection takes the write-ahead log along, so it stays.
     let mut writer = store.writer();
-    written(&mut writer, &[Change::Insert(event("acme", "canary-body", 0))]).await.unwrap();
+    written(&mut writer, &[Command::Insert(event("acme", "canary-body", 0))]).await.unwrap();
 
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -124,15 +124,15 @@ async fn ages_move_with_the_clock_in_bounded_steps() {
         let store = store(folder.path()).await;
         let mut writer = store.writer();
         let (before, after) = (2 * WEEK, 2 * WEEK + by);
-        let old: Vec<Change> =
-            (0..6000).map(|n| Change::Insert(event("acme", &n.to_string(), before - 1000))).collect();
+        let old: Vec<Command> =
+            (0..6000).map(|n| Command::Insert(event("acme", &n.to_string(), before - 1000))).collect();
         written(&mut writer, &old).await.unwrap();
-        written(&mut writer, &[Change::Insert(event("acme", "new", after))]).await.unwrap();
+        written(&mut writer, &[Command::Insert(event("acme", "new", after))]).await.unwrap();
 
         let mut progress = Progress::default();
         let mut steps = 0;
         loop {
-            let shift = Change::Shift { by, now: after, progress };
+            let shift = Command::ShiftTimes { by, now: after, progress };
             match written(&mut writer, &[shift]).await.unwrap()[0] {
                 Effect::Changed(next) if next.after > progress.after => progress = next,
                 _ => break,
@@ -156,13 +156,13 @@ async fn what_comes_in_with_the_jump_keeps_its_age() {
     let store = store(folder.path()).await;
     let mut writer = store.writer();
     let (before, after) = (3 * WEEK, 2 * WEEK);
-    written(&mut writer, &[Change::Insert(event("acme", "old", before - 1000))]).await.unwrap();
+    written(&mut writer, &[Command::Insert(event("acme", "old", before - 1000))]).await.unwrap();
 
     let mut progress = Progress::default();
     for (name, now) in [("first", after), ("second", after + 10)] {
         // It was received while the change was on its way to the writer.
-        let new = Change::Insert(event("acme", name, now + 5));
-        let shift = Change::Shift { by: -WEEK, now, progress };
+        let new = Command::Insert(event("acme", name, now + 5));
+        let shift = Command::ShiftTimes { by: -WEEK, now, progress };
         if let Effect::Changed(next) = written(&mut writer, &[shift, new]).await.unwrap()[0] {
             progress = next;
         }

@@ -11,7 +11,7 @@ const MOST: u64 = 1 << 20;
 async fn fill(writer: &mut dyn Writer) -> i64 {
     for number in 0.. {
         let long = format!("{number} {}", "x".repeat(5000));
-        match written(writer, &[Change::Insert(event("acme", &long, number))]).await.unwrap()[0] {
+        match written(writer, &[Command::Insert(event("acme", &long, number))]).await.unwrap()[0] {
             Effect::Done => {}
             Effect::LogFull => return number,
             other => panic!("{other:?}"),
@@ -26,7 +26,7 @@ async fn a_long_reader_stops_new_events_at_the_limit_of_the_log_and_no_result() 
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await.with_max_wal(MOST);
     let mut writer = store.writer();
-    written(&mut writer, &[Change::Insert(event("acme", "first", 0))]).await.unwrap();
+    written(&mut writer, &[Command::Insert(event("acme", "first", 0))]).await.unwrap();
     let address = format!("sqlite://{}", store.path().display());
     let mut long = SqliteConnection::connect(&address).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT count(*) FROM event").execute(&mut long).await.unwrap();
@@ -34,11 +34,11 @@ async fn a_long_reader_stops_new_events_at_the_limit_of_the_log_and_no_result() 
     let taken = fill(&mut writer).await;
     let (is_short, readers) = (store.checkpoint().await.unwrap(), store.wal_readers());
     let due = all_due(&mut store.reader(), "acme").await;
-    let ends: Vec<Change> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
+    let ends: Vec<Command> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
     let recorded = written(&mut writer, &ends).await.unwrap();
     sqlx::raw_sql("COMMIT").execute(&mut long).await.unwrap();
     let is_short_again = store.checkpoint().await.unwrap();
-    let again = written(&mut writer, &[Change::Insert(event("acme", "again", 0))]).await.unwrap();
+    let again = written(&mut writer, &[Command::Insert(event("acme", "again", 0))]).await.unwrap();
 
     assert!(taken > 20, "{taken}");
     assert_eq!((is_short, is_short_again), (false, true));

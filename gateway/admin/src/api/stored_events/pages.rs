@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
 use kyc_delivery::Delivery;
-use kyc_events::{Change, DISCARDED, EventStore, Filter, Progress, State, now};
+use kyc_events::{Command, DISCARDED, EventStore, Filter, Progress, State, now};
 use kyc_plugin_api::{AdminPages, Changed};
 use serde::Serialize;
 use serde_json::Value;
@@ -72,14 +72,14 @@ impl EventPages {
                 let ReplayEvents { selection, dry_run, rate } = query.read().map_err(bad)?;
                 let per_second = i64::try_from(rate.unwrap_or(DEFAULT_RATE).max(1)).unwrap_or(i64::MAX);
                 let now = now();
-                let change = |filter, progress| Change::Replay { filter, now, per_second, progress };
+                let change = |filter, progress| Command::Replay { filter, now, per_second, progress };
                 let report = self.change("replay", Reads::Bodies, (selection, dry_run), change).await;
                 report.map(|report| changed(&report))
             }
             ("POST", "/discard") => {
                 let DiscardEvents { selection, dry_run } = query.read().map_err(bad)?;
                 let now = now();
-                let change = |filter, progress| Change::Discard { filter, now, progress };
+                let change = |filter, progress| Command::Discard { filter, now, progress };
                 let report = self.change("discard", Reads::Nothing, (selection, dry_run), change).await;
                 report.map(|report| changed(&report))
             }
@@ -107,7 +107,7 @@ impl EventPages {
         action: &'static str,
         reads: Reads,
         (selection, dry_run): (EventSelection, bool),
-        change: impl Fn(Filter, Progress) -> Change,
+        change: impl Fn(Filter, Progress) -> Command,
     ) -> Result<ChangeReport, Refusal> {
         let mut filter = filter(selection)?;
         if filter == Filter::default() {
@@ -135,7 +135,7 @@ impl EventPages {
             let events = self.store().reader().await.count(&filter).await.map_err(|error| away(&error))?;
             return Ok(ChangeReport::Planned { would_change: events, unknown_key });
         }
-        let pages = self.store().inbox().change_all(|progress| change(filter.clone(), progress));
+        let pages = self.store().commit_queue().submit_pages(|progress| change(filter.clone(), progress));
         let events = pages.await.map_err(|error| away(&error))?.changed;
         let (tenant, state) = (filter.tenant.as_deref(), filter.state.map(State::name));
         let uid = filter.uid.map(|uid| uid.to_string());
@@ -144,7 +144,7 @@ impl EventPages {
             "replay" if events > 0 => Some(self.ask_now(&filter).await.map_err(|error| away(&error))?),
             _ => None,
         };
-        self.store().inbox().wake();
+        self.store().commit_queue().wake();
         Ok(ChangeReport::Made { changed: events, unknown_key, held })
     }
 

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use kyc_events::{
-    Binding, Change, Customer, Effect, Filter, Keyring, Owner, Record, Reseal, Sealed, State, StoreError, now,
+    Binding, Command, Customer, Effect, Filter, Keyring, Owner, Record, Reseal, Sealed, State, StoreError,
+    now,
 };
 
 use super::pages::EventPages;
@@ -57,7 +58,7 @@ impl EventPages {
         if filter.tenant.is_none() && filter.uid.is_none() {
             return Err(bad("say whose events: tenant or uid is missing"));
         }
-        let tenants = self.delivery.tenants().ok_or_else(|| away(&StoreError::Away))?;
+        let tenants = self.delivery.tenants().ok_or_else(|| away(&StoreError::Unavailable))?;
         let tenant = tenants.by_name(&to).ok_or_else(|| bad("to names no tenant of the document"))?;
         filter.until = Some(filter.until.map_or(now(), |until| until.min(now())));
         filter.state.get_or_insert(State::Parked);
@@ -86,7 +87,7 @@ impl EventPages {
             events = changed,
             "events changed by an operator"
         );
-        self.store().inbox().wake();
+        self.store().commit_queue().wake();
         Ok(ChangeReport::Made { changed, unknown_key, held: None })
     }
 
@@ -103,7 +104,7 @@ impl EventPages {
                 page.iter().filter_map(|record| sealed_anew(keyring, record, anew(record)?)).collect();
             let events = i64::try_from(resealed.len()).unwrap_or(i64::MAX);
             let done =
-                self.store().inbox().change(Change::Reseal(resealed)).await.map_err(|error| away(&error))?;
+                self.store().commit_queue().submit(Command::Reseal(resealed)).await.map_err(|error| away(&error))?;
             changed += if done == Effect::Done { events } else { 0 };
         }
     }

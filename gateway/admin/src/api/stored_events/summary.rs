@@ -90,7 +90,7 @@ impl EventPages {
                 ("not_running", Some("another process delivers, or the store waits for its key".to_owned()))
             }
             (Some((_, Liveness::Stalled)), None) => ("stalled", Some("it does not end a round".to_owned())),
-            (Some((_, Liveness::Live)), None) if self.delivery.has_unrecorded() => {
+            (Some((_, Liveness::Live)), None) if self.delivery.has_pending_results() => {
                 ("held", Some("the store does not record results".to_owned()))
             }
             (Some((_, Liveness::Live)), None) => ("running", None),
