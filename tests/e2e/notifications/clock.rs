@@ -180,5 +180,5 @@ async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing
         assert!(!metrics.contains("kyc_gateway_events_dead_total{"), "{offset}: {metrics}");
         assert!(taken(&world.acme).values().all(|count| *count == 1), "{offset}: {:?}", taken(&world.acme));
     }
-    assert!(logs.iter().all(|log| log.contains("due times and ages move along")), "{logs:?}");
+    assert!(logs.iter().all(|log| log.contains("due times and ages are shifted")), "{logs:?}");
 }

@@ -103,8 +103,12 @@ impl EventPages {
             let resealed: Vec<Reseal> =
                 page.iter().filter_map(|record| sealed_anew(keyring, record, anew(record)?)).collect();
             let events = i64::try_from(resealed.len()).unwrap_or(i64::MAX);
-            let done =
-                self.store().commit_queue().submit(Command::Reseal(resealed)).await.map_err(|error| away(&error))?;
+            let done = self
+                .store()
+                .commit_queue()
+                .submit(Command::Reseal(resealed))
+                .await
+                .map_err(|error| away(&error))?;
             changed += if done == Effect::Done { events } else { 0 };
         }
     }
