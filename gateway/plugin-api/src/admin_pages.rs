@@ -16,7 +16,7 @@ pub trait AdminPages: Send + Sync + 'static {
 
     /// Answers a request. `path` is what follows the name: empty, or with a leading slash. `query` is the raw query string.
     ///
-    /// A page that changes something puts [`Changed`](crate::Changed) into the extensions of the answer, for the audit record.
+    /// A page that changes something puts [`Changed`] into the extensions of the answer, for the audit record.
     async fn answer(&self, method: &Method, path: &str, query: &str) -> Response<Vec<u8>>;
 
     /// Describes the pages in OpenAPI 3.1: an object with `paths`, by what follows the name, and `components`. The default is

@@ -35,7 +35,7 @@ pub enum AddressError {
 ///
 /// # Errors
 ///
-/// [`AddressError`].
+/// `AddressError`: what is wrong, without a value of the address.
 pub fn check(url: &Secret) -> Result<Option<&'static str>, AddressError> {
     let options = options(url)?;
     if is_local(&options) {
