@@ -98,7 +98,10 @@ pub async fn run(crash: &Crash) -> Result<Verdict, Failure> {
         return Err(Failure(format!("{} answers were neither 200 nor 503", sending.other)));
     }
     fleet.drain().await?;
-    progress(&format!("late results fenced: {}", fleet.logged("the claim expired before the delivery ended")?));
+    progress(&format!(
+        "late results fenced: {}",
+        fleet.logged("the claim expired before the delivery ended")?
+    ));
     let verdict = Verdict::of(&fleet, &sending, bound(all)).await?;
     for gateway in &mut fleet.gateways {
         let ended = gateway.stop().await?;
