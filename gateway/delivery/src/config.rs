@@ -77,7 +77,7 @@ impl DeliveryConfig {
 
     /// How long an event belongs to the gateway that has claimed it.
     pub fn lease(&self) -> Duration {
-        self.lease.unwrap_or(self.attempt + RECORD)
+        self.lease.unwrap_or(self.attempt.saturating_add(RECORD))
     }
 }
 

@@ -87,7 +87,7 @@ impl Delivery {
 
     /// Delivers until `shutdown`, and returns when no attempt is in flight or `drain` is nearly over.
     pub async fn run(&self, tenants: CurrentTenants, shutdown: watch::Receiver<bool>, drain: Duration) {
-        if drain < self.config.attempt + RELEASE_TIME {
+        if drain < self.config.attempt.saturating_add(RELEASE_TIME) {
             tracing::warn!(
                 drain_s = drain.as_secs(),
                 attempt_s = self.config.attempt.as_secs(),
