@@ -98,10 +98,7 @@ pub async fn run(crash: &Crash) -> Result<Verdict, Failure> {
         return Err(Failure(format!("{} answers were neither 200 nor 503", sending.other)));
     }
     fleet.drain().await?;
-    progress(&format!(
-        "late results fenced: {}",
-        fleet.logged("the claim expired before the delivery ended")?
-    ));
+    progress(&format!("late results fenced: {}", fleet.logged(FENCED)?));
     let verdict = Verdict::of(&fleet, &sending, bound(all)).await?;
     for gateway in &mut fleet.gateways {
         let ended = gateway.stop().await?;
@@ -187,6 +184,8 @@ fn bound(faults: usize) -> usize {
 const TENANTS: usize = 4;
 const LANES: usize = 64;
 const IN_FLIGHT: usize = 64;
+/// The log line of a result whose claim had expired.
+const FENCED: &str = "the claim expired before the delivery ended";
 /// Everything that takes hours is done in seconds; a claim holds for two.
 const SETTINGS: &str = "delivery.schedule = [\"20ms\", \"50ms\", \"150ms\", \"300ms\"]\ndelivery.attempt = \"1s\"\ndelivery.lease = \"2s\"\n\
                         delivery.in_flight = 16\ndelivery.breaker_open = \"50ms\"\n\
