@@ -11,6 +11,7 @@ use kyc_events::{
 };
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_portal::{Answer, DeliveryClass, DeliveryError};
+use kyc_resilience::failpoint;
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 

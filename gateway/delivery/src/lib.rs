@@ -4,14 +4,6 @@
 //! (`attempt`), and the dispatcher alone processes the results (`completion`). Each lane has its own circuit breaker and
 //! its own limit on attempts in flight, so that a portal that is down does not block other tenants.
 
-/// A point at which chaos tests end the process; nothing at all without the feature `failpoints`.
-macro_rules! failpoint {
-    ($name:literal) => {
-        #[cfg(feature = "failpoints")]
-        fail::fail_point!($name);
-    };
-}
-
 mod allocation;
 mod attempt;
 mod breaker;

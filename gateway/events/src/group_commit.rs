@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use capacity::{Capacity, MAX_COMMANDS, Reservation};
 use damage::Damage;
 use futures::FutureExt;
+use kyc_resilience::failpoint;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 

@@ -4,14 +4,6 @@
 //! deliver is *parked*, with a reason, until an operator or a new configuration removes the reason. Engines keep the events
 //! in one table and change them in batches (`group_commit`). Only the dispatcher knows which attempts are in flight.
 
-/// A point at which chaos tests end the process; nothing at all without the feature `failpoints`.
-macro_rules! failpoint {
-    ($name:literal) => {
-        #[cfg(feature = "failpoints")]
-        fail::fail_point!($name);
-    };
-}
-
 mod attempt;
 mod audit;
 mod audit_log;

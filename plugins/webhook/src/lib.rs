@@ -3,14 +3,6 @@
 //! The order of the checks is size, tenant, signature, content type, JSON, event filter; the answer is 200 only when
 //! the event is durable (or with `delivery.mode = "direct"`, when the portal has taken it), or is one that nobody asked for.
 
-/// A point at which crash trials end the process; nothing at all without the feature `failpoints`.
-macro_rules! failpoint {
-    ($name:literal) => {
-        #[cfg(feature = "failpoints")]
-        fail::fail_point!($name);
-    };
-}
-
 mod config;
 mod configuration_name;
 mod content_type;

@@ -13,6 +13,7 @@ use kyc_plugin_api::{
     BodyWish, Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin, Problem, ProblemKind,
     Result, RouteApi, plugin,
 };
+use kyc_resilience::failpoint;
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
 use tokio::time::{Instant, timeout_at};

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
+use kyc_resilience::failpoint;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
