@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::HeaderMap;
 use kyc_events::{CommitQueue, Keyring, Readers, Retention};
-use kyc_model::{CurrentTenants, Event, Tenant};
+use kyc_model::{Event, Tenant, TenantSnapshots};
 use kyc_portal::{Answer, DeliveryError, Portals};
 use tokio::time::Instant;
 
@@ -28,7 +28,7 @@ pub(crate) struct DeliveryContext {
     pub(crate) readers: Readers,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) portals: Arc<dyn Client>,
-    pub(crate) tenants: CurrentTenants,
+    pub(crate) tenants: TenantSnapshots,
     pub(crate) metrics: DeliveryMetrics,
 }
 

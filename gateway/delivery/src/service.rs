@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kyc_events::{EventStore, OpenError};
-use kyc_model::{ConfigErrors, CurrentTenants, TenantTable};
+use kyc_model::{ConfigErrors, TenantSnapshots, TenantTable};
 use kyc_portal::Portals;
 use kyc_telemetry::MetricsRegistry;
 use tokio::sync::watch;
@@ -27,7 +27,7 @@ pub struct Delivery {
     status: Status,
     pending_results: PendingResults,
     /// The current tenants, for the admin API.
-    tenants: OnceLock<CurrentTenants>,
+    tenants: OnceLock<TenantSnapshots>,
 }
 
 // === impl Delivery ===
@@ -68,7 +68,7 @@ impl Delivery {
 
     /// The tenants of the current snapshot; none while no document was loaded.
     pub fn tenants(&self) -> Option<Arc<TenantTable>> {
-        self.tenants.get().and_then(|tenants| tenants())
+        self.tenants.get().and_then(TenantSnapshots::load)
     }
 
     /// Opens the store. Must be called before the gateway accepts requests.
@@ -86,7 +86,7 @@ impl Delivery {
     }
 
     /// Delivers until `shutdown`, and returns when no attempt is in flight or `drain` is nearly over.
-    pub async fn run(&self, tenants: CurrentTenants, shutdown: watch::Receiver<bool>, drain: Duration) {
+    pub async fn run(&self, tenants: TenantSnapshots, shutdown: watch::Receiver<bool>, drain: Duration) {
         if drain < self.config.attempt.saturating_add(RELEASE_TIME) {
             tracing::warn!(
                 drain_s = drain.as_secs(),
@@ -95,7 +95,7 @@ impl Delivery {
             );
         }
         // After a restart of this service the first value stays; both return the same tenants.
-        let _ = self.tenants.set(Arc::clone(&tenants));
+        let _ = self.tenants.set(tenants.clone());
         let Some(running) = self.store.start(&tenants, shutdown.clone()).await else { return };
         let context = DeliveryContext {
             config: self.config.clone(),

@@ -32,7 +32,7 @@ struct ClaimedEvents {
 impl Dispatcher {
     /// Starts the attempts that are due, and returns the time until the next one.
     pub(crate) async fn start_due_events(&mut self, clock: Millis) -> Result<Duration, StoreError> {
-        let Some(tenants) = (self.context.tenants)() else { return Ok(POLL_INTERVAL) };
+        let Some(tenants) = self.context.tenants.load() else { return Ok(POLL_INTERVAL) };
         if self.context.pending_results.is_any() {
             return Ok(POLL_INTERVAL);
         }

@@ -33,7 +33,7 @@ pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, Operation
 pub use problem::{Problem, ProblemKind};
 pub use secret::{LEAST_SEARCHED, Secret, ShortSecret};
 pub use secret_source::{SecretSource, SecretSourceError};
-pub use table::{CurrentTenants, DuplicateKey, TenantTable};
+pub use table::{DuplicateKey, TenantSnapshots, TenantTable};
 pub use tenant::{Dialect, Portal, Tenant};
 pub use trace::TraceContext;
 pub use upstream::{InvalidBaseUrl, UpstreamBase, is_exposed};

@@ -1,6 +1,7 @@
 //! The tenants of one document, indexed by both of their keys.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::{Secret, SubscriptionId, Tenant, TenantName};
@@ -14,8 +15,9 @@ pub struct TenantTable {
     is_sole: bool,
 }
 
-/// Gives the tenants of the current snapshot; `None` while no document was loaded.
-pub type CurrentTenants = Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>;
+/// The tenants as they are now. Clones read the same tenants.
+#[derive(Clone)]
+pub struct TenantSnapshots(Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>);
 
 /// Which of its keys a tenant shares with one that is already in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,5 +93,26 @@ impl TenantTable {
     /// All tenants, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         self.by_name.values()
+    }
+}
+
+// === impl TenantSnapshots ===
+
+impl TenantSnapshots {
+    /// Reads the tenants through `current`, which gives `None` until a tenant document was loaded.
+    pub fn new(current: impl Fn() -> Option<Arc<TenantTable>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(current))
+    }
+
+    /// The tenants at this moment; `None` until a tenant document was loaded. A request of a plugin uses the tenants of its `Ctx`
+    /// instead, which stay the same for the whole request.
+    pub fn load(&self) -> Option<Arc<TenantTable>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for TenantSnapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantSnapshots").finish_non_exhaustive()
     }
 }

@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kyc_model::TenantSnapshots;
 use tokio::sync::watch;
-
-use crate::TenantSnapshots;
 
 /// A task that runs as long as the gateway does, on a runtime of its own.
 #[async_trait]

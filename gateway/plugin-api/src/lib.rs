@@ -40,6 +40,7 @@ pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};
 pub use kyc_model::{
     CallerKind, CallerName, ClientCertificate, ConfigError, ConfigErrors, Problem, ProblemKind,
+    TenantSnapshots,
 };
 pub use kyc_plugin_api_macros::plugin;
 pub use kyc_telemetry::{
@@ -48,4 +49,4 @@ pub use kyc_telemetry::{
 pub use needs::{CertificateUse, Issuer, Needs, Proofs};
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result, Role};
-pub use services::{HttpClients, MissingService, Services, TenantSnapshots};
+pub use services::{HttpClients, MissingService, Services};

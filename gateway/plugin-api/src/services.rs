@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kyc_http_client::{ClientSettings, Trust};
-use kyc_model::{ConfigError, ConfigErrors, TenantTable};
+use kyc_model::{ConfigError, ConfigErrors};
 
 /// The services of the gateway. A plugin takes what it needs while it is built, from [`Build::services`](crate::Build).
 ///
@@ -49,12 +49,6 @@ pub struct MissingService {
     /// The type of the service.
     pub service: &'static str,
 }
-
-/// The tenants as they are now. Clones read the same tenants.
-///
-/// A request uses [`Ctx::tenants`](crate::Ctx::tenants) instead, which stay the same for the whole request.
-#[derive(Clone)]
-pub struct TenantSnapshots(Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>);
 
 /// Makes HTTP clients that trust the certificate authorities of the gateway: the system's, and those of
 /// `server.upstream_ca_file`.
@@ -119,26 +113,6 @@ impl From<MissingService> for ConfigErrors {
     }
 }
 
-// === impl TenantSnapshots ===
-
-impl TenantSnapshots {
-    /// Reads the tenants through `current`, which gives `None` until a tenant document was loaded.
-    pub fn new(current: impl Fn() -> Option<Arc<TenantTable>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(current))
-    }
-
-    /// The tenants at this moment; `None` until a tenant document was loaded.
-    pub fn current(&self) -> Option<Arc<TenantTable>> {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for TenantSnapshots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantSnapshots").finish_non_exhaustive()
-    }
-}
-
 // === impl HttpClients ===
 
 impl HttpClients {
@@ -156,6 +130,8 @@ impl HttpClients {
 
 #[cfg(test)]
 mod tests {
+    use kyc_model::TenantSnapshots;
+
     use super::*;
 
     #[test]

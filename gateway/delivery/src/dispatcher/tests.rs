@@ -8,7 +8,7 @@ use kyc_events::{
     CommitQueue, Failure, Filter, Keyring, Listed, NewEvent, Owner, Retention, Sqlite, State, StoreMetrics,
 };
 use kyc_model::testkit::tenant;
-use kyc_model::{Secret, Tenant, TenantTable};
+use kyc_model::{Secret, Tenant, TenantSnapshots, TenantTable};
 use kyc_telemetry::MetricsRegistry;
 use portal::Portal;
 use sqlx::ConnectOptions;
@@ -67,7 +67,7 @@ impl Running {
             readers: Arc::new(move || reader(&readers)),
             keyring: Arc::new(keyring()),
             portals: client,
-            tenants: Arc::new(move || Some(Arc::clone(&table))),
+            tenants: TenantSnapshots::new(move || Some(Arc::clone(&table))),
             metrics: dispatch,
         };
         let (shutdown, seen) = watch::channel(false);

@@ -4,7 +4,7 @@ use std::fs::TryLockError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_model::{CurrentTenants, TenantTable};
+use kyc_model::{TenantSnapshots, TenantTable};
 use tokio::sync::watch;
 
 use super::backend::Backend;
@@ -76,14 +76,14 @@ impl EventStore {
     /// The keys, as soon as the tenant document has them. `None` when the shutdown comes first.
     pub(super) async fn wait_for_keys(
         &self,
-        tenants: &CurrentTenants,
+        tenants: &TenantSnapshots,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Option<Arc<Keyring>> {
         while !*shutdown.borrow() {
             if let Some(keyring) = self.keyring.get() {
                 return Some(Arc::clone(keyring));
             }
-            if let Some(table) = tenants() {
+            if let Some(table) = tenants.load() {
                 let taken = match self.keys.keyring(self.backend.path(), Some(&*table)) {
                     Ok(keyring) => self.name_unknown_keys(&keyring).await.map(|()| keyring),
                     Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use kyc_model::CurrentTenants;
+use kyc_model::TenantSnapshots;
 use kyc_resilience::supervised;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -33,7 +33,7 @@ impl EventStore {
     /// the shutdown comes first, or the store is not open.
     pub async fn start(
         &self,
-        tenants: &CurrentTenants,
+        tenants: &TenantSnapshots,
         mut shutdown: watch::Receiver<bool>,
     ) -> Option<Running<'_>> {
         let store = self.backend.opened()?;

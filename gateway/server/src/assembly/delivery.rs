@@ -26,6 +26,6 @@ impl Background for DeliveryWork {
 
     async fn run(&self, surroundings: BackgroundContext) {
         let BackgroundContext { tenants, shutdown, drain } = surroundings;
-        self.0.run(Arc::new(move || tenants.current()), shutdown, drain).await;
+        self.0.run(tenants, shutdown, drain).await;
     }
 }
