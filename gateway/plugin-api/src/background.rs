@@ -1,5 +1,6 @@
 //! Background tasks of plugins.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub trait Background: Send + Sync + 'static {
     /// # Errors
     ///
     /// The reason why the gateway must not start.
-    async fn prepare(&self) -> Result<(), String>;
+    async fn prepare(&self) -> Result<(), PrepareError>;
 
     /// Whether requests can be served. While it is `false`, `/readyz` answers 503, and a process that is to take over from
     /// another one does not. Default `true`.
@@ -38,6 +39,11 @@ pub trait Background: Send + Sync + 'static {
     async fn run(&self, context: BackgroundContext);
 }
 
+/// Why a background task cannot be prepared. The operator sees its text and those of its causes, which hold no secret.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct PrepareError(Box<dyn Error + Send + Sync>);
+
 /// What a background task is given when it starts.
 #[derive(Clone)]
 pub struct BackgroundContext {
@@ -48,6 +54,17 @@ pub struct BackgroundContext {
     /// The time from the shutdown to the end of the process, whether or not the task has returned.
     pub drain: Duration,
 }
+
+// === impl PrepareError ===
+
+impl PrepareError {
+    /// Wraps the reason: an error, or a text.
+    pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+// === impl BackgroundContext ===
 
 impl fmt::Debug for BackgroundContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,7 +32,7 @@ mod wait;
 
 pub use admin_pages::{AdminPages, Changed};
 pub use async_trait::async_trait;
-pub use background::{Background, BackgroundContext};
+pub use background::{Background, BackgroundContext, PrepareError};
 pub use caller::Caller;
 pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
 pub use description::RouteApi;

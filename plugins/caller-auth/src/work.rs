@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kyc_plugin_api::{Background, BackgroundContext};
+use kyc_plugin_api::{Background, BackgroundContext, PrepareError};
 use kyc_tokens::Keys;
 
 use crate::secrets::Secrets;
@@ -22,7 +22,7 @@ impl Background for Work {
         "secrets and token keys"
     }
 
-    async fn prepare(&self) -> Result<(), String> {
+    async fn prepare(&self) -> Result<(), PrepareError> {
         Ok(())
     }
 

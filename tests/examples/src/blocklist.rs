@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use kyc_plugin_api::{
     AdminPages, Background, BackgroundContext, BodyWish, Build, ConfigError, ConfigErrors, Counter, Ctx,
-    Factory, Flow, Plugin, Problem, ProblemKind, Result, async_trait, plugin,
+    Factory, Flow, Plugin, PrepareError, Problem, ProblemKind, Result, async_trait, plugin,
 };
 use pingora_http::RequestHeader;
 use serde::Deserialize;
@@ -124,7 +124,7 @@ impl Background for Domains {
         "acme-blocklist"
     }
 
-    async fn prepare(&self) -> Result<(), String> {
+    async fn prepare(&self) -> Result<(), PrepareError> {
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use kyc_plugin_api::{Background, BackgroundContext};
+use kyc_plugin_api::{Background, BackgroundContext, PrepareError};
 use kyc_tokens::Keys;
 
 /// The keys of all providers.
@@ -23,7 +23,7 @@ impl Background for OperatorTokenKeys {
         "operators' token keys"
     }
 
-    async fn prepare(&self) -> Result<(), String> {
+    async fn prepare(&self) -> Result<(), PrepareError> {
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kyc_delivery::Delivery;
-use kyc_plugin_api::{Background, BackgroundContext};
+use kyc_plugin_api::{Background, BackgroundContext, PrepareError};
 
 /// Delivers as long as the gateway runs.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ impl Background for DeliveryWork {
         "event delivery"
     }
 
-    async fn prepare(&self) -> Result<(), String> {
-        self.0.prepare().await.map_err(|error| error.to_string())
+    async fn prepare(&self) -> Result<(), PrepareError> {
+        self.0.prepare().await.map_err(PrepareError::new)
     }
 
     fn is_ready(&self) -> bool {

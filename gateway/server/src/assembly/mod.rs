@@ -21,7 +21,7 @@ use kyc_admin::{
 use kyc_delivery::Delivery;
 use kyc_events::{AuditLog, StoredAudit};
 use kyc_listener::{CertificateReload, Endpoint, Lifetime, ListenerService};
-use kyc_plugin_api::Background;
+use kyc_plugin_api::{Background, PrepareError};
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
 use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultSource};
@@ -222,13 +222,13 @@ fn prepare_background_work(backgrounds: &[Arc<dyn Background>]) -> Result<(), St
     if backgrounds.is_empty() {
         return Ok(());
     }
-    let failed = |name, reason| StartError::Background { name, reason };
+    let failed = |name, source| StartError::Background { name, source };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| failed("the runtime", error.to_string()))?;
+        .map_err(|error| failed("the runtime", PrepareError::new(error)))?;
     backgrounds.iter().try_for_each(|background| {
-        runtime.block_on(background.prepare()).map_err(|reason| failed(background.name(), reason))
+        runtime.block_on(background.prepare()).map_err(|error| failed(background.name(), error))
     })
 }
 

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use kyc_plugin_api::PrepareError;
 use kyc_telemetry::log::LogError;
 use kyc_telemetry::traces::EnvironmentError;
-use kyc_tenants::VaultError;
+use kyc_tenants::{VaultError, causes};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +40,12 @@ pub(crate) enum StartError {
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
     /// The background work of a plugin cannot start.
-    #[error("{name} cannot start: {reason}")]
+    #[error("{name} cannot start: {}", causes(source))]
     Background {
         /// The work.
         name: &'static str,
         /// Why not.
-        reason: String,
+        source: PrepareError,
     },
     /// The log cannot be set up.
     #[error(transparent)]
@@ -55,4 +56,29 @@ pub(crate) enum StartError {
     /// The Vault settings cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read the list")]
+    struct Unreadable(#[source] std::io::Error);
+
+    #[test]
+    fn an_operator_sees_every_cause_of_background_work_that_cannot_start() {
+        let reason = Unreadable(std::io::Error::other("no such disk"));
+
+        let refused = [PrepareError::new("no room"), PrepareError::new(reason)]
+            .map(|source| StartError::Background { name: "event delivery", source });
+
+        assert_eq!(
+            refused.map(|error| error.to_string()),
+            [
+                "event delivery cannot start: no room",
+                "event delivery cannot start: cannot read the list: no such disk",
+            ]
+        );
+    }
 }
