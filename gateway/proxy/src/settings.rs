@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use kyc_plugin_api::Forwarded;
 
 /// How long the proxy waits for downstream, and how large bodies may be.
@@ -35,6 +36,9 @@ pub struct ProxySettings {
     pub buffered_bodies_per_source: Option<usize>,
     /// What one tenant may take of a route's part; `None`: half of it.
     pub buffered_bodies_per_tenant: Option<usize>,
+    /// Headers that no upstream gets, on any route: what plugins and the gateway's own API read. The proxy itself knows the
+    /// standard ones.
+    pub private_headers: Vec<HeaderName>,
 }
 
 // === impl ProxySettings ===

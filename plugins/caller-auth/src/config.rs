@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
 use ipnet::IpNet;
 use kyc_plugin_api::Forwarded;
 use kyc_tokens::TokenConfig;
@@ -69,7 +70,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             require: Require::All,
-            header: "X-Gateway-Secret".to_owned(),
+            header: SECRET_HEADER.to_string(),
             secret_file: None,
             secret_env: None,
             previous_secret_file: None,
@@ -83,3 +84,6 @@ impl Default for Config {
         }
     }
 }
+
+/// The header with the secret, where the settings name no other.
+pub const SECRET_HEADER: HeaderName = HeaderName::from_static("x-gateway-secret");

@@ -26,7 +26,7 @@ mod work;
 
 use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
-pub use config::{Config, Require, SecretConfig};
+pub use config::{Config, Require, SECRET_HEADER, SecretConfig};
 pub use kyc_tokens::{TokenConfig, TokenKind};
 pub use plugin::Gatekeeper;
 

@@ -14,7 +14,8 @@ async fn onfido_sees_its_own_host_and_nothing_of_the_caller() {
         SubscriptionId: sub-acme\r\nAuthorization: Bearer canary\r\nOcp-Apim-Subscription-Key: canary\r\n\
         Ocp-Apim-Trace: canary\r\nCookie: canary\r\nX-Forwarded-For: canary\r\nX-Forwarded-Host: canary\r\n\
         Forwarded: for=canary\r\nTE: trailers\r\nKeep-Alive: canary\r\nProxy-Connection: canary\r\n\
-        Connection: X-Hop\r\nX-Hop: canary\r\nX-Request-Id: canary\r\nAccept: text/x\r\n\r\n";
+        Connection: X-Hop\r\nX-Hop: canary\r\nX-Request-Id: canary\r\nX-Gateway-Secret: canary\r\n\
+        X-Admin-Intent: canary\r\nX-Admin-Reason: canary\r\nAccept: text/x\r\n\r\n";
     let answer = raw::send(gateway.address(), request.as_bytes()).await;
     // The names of fields go on in lower case.
     let seen = answer.split_once("\r\n\r\n").unwrap().1;

@@ -1,6 +1,6 @@
 //! Answers of the admin API.
 
-use http::{Response, StatusCode, header};
+use http::{HeaderName, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::api::request::ErrorAnswer;
@@ -38,4 +38,4 @@ pub(crate) fn challenged(reason: &str) -> Response<Vec<u8>> {
 }
 
 /// The header that shows that a change is meant.
-pub const INTENT: &str = "x-admin-intent";
+pub const INTENT: HeaderName = HeaderName::from_static("x-admin-intent");

@@ -13,7 +13,7 @@
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{Method, StatusCode, Version, header};
+use http::{HeaderName, Method, StatusCode, Version, header};
 use kyc_model::ProblemKind;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::protocols::http::{HttpTask, ServerSession};
@@ -63,7 +63,7 @@ impl Proxy {
         upstream: &mut HttpSession,
     ) -> Result<ConnectionReuse> {
         // Built for each attempt, because plugins may have changed the head of the one before.
-        let head = build_upstream_head(session, exchange)?;
+        let head = build_upstream_head(session, exchange, &self.settings.private_headers)?;
         // For a buffered body it was sent before the body was read. A second one in a retry does no harm (RFC 9110 §15.2).
         if exchange.buffered_body.is_none() {
             send_continue(session).await?;
@@ -250,14 +250,19 @@ fn filter_body_task(exchange: &mut Exchange, task: HttpTask) -> Result<(HttpTask
 }
 
 /// Builds the request head for the upstream. The credential is attached last, so that no plugin sees it.
-fn build_upstream_head(session: &mut ServerSession, exchange: &mut Exchange) -> Result<RequestHeader> {
+fn build_upstream_head(
+    session: &mut ServerSession,
+    exchange: &mut Exchange,
+    private_headers: &[HeaderName],
+) -> Result<RequestHeader> {
     let has_body = !session.is_body_empty();
     // The one copy of the head: the original stays for the phases of the response, and for a retry.
     let mut head = session.req_header().clone();
     let target =
         exchange.cx.target().ok_or_else(|| refuse(ProblemKind::Internal, "the request has no target"))?;
     let (id, trace) = (exchange.request_id.clone(), exchange.upstream.span.context());
-    rewrite(&mut head, target, exchange.buffered_body.as_ref(), id, trace.as_ref()).map_err(to_pingora)?;
+    let body = exchange.buffered_body.as_ref();
+    rewrite(&mut head, target, body, id, trace.as_ref(), private_headers).map_err(to_pingora)?;
     exchange.route.chains.upstream_request_filter(&mut head, &mut exchange.cx).map_err(to_pingora)?;
     if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
         attach_credential(&mut head, credential);

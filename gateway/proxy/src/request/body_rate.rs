@@ -99,6 +99,7 @@ mod tests {
             buffered_bodies_per_source: None,
             buffered_bodies_per_tenant: None,
             forwarded: None,
+            private_headers: Vec::new(),
         }
     }
 

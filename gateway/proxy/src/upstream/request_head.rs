@@ -15,7 +15,7 @@ use crate::hop_by_hop::{is_hop_by_hop, nominated};
 use crate::request_parts::edit_parts;
 use crate::strict::equals_ignoring_separators;
 
-/// Removes the fields that must not go on, addresses the request to the target, and names the trace that the
+/// Removes the fields that must not go on, `private_headers` among them, addresses the request to the target, and names the trace that the
 /// upstream's work belongs to.
 ///
 /// # Errors
@@ -27,9 +27,10 @@ pub(crate) fn rewrite(
     body: Option<&Bytes>,
     request_id: HeaderValue,
     trace: Option<&TraceContext>,
+    private_headers: &[HeaderName],
 ) -> Result<(), Problem> {
     edit_parts(head, |parts| {
-        rewrite_parts(parts, target, body, request_id)?;
+        rewrite_parts(parts, target, body, request_id, private_headers)?;
         if let Some(trace) = trace {
             // Replaces the caller's.
             trace.write_to(&mut parts.headers);
@@ -43,6 +44,7 @@ fn rewrite_parts(
     target: &Target,
     body: Option<&Bytes>,
     request_id: HeaderValue,
+    private_headers: &[HeaderName],
 ) -> Result<(), Problem> {
     let internal = |what: &str| Problem::new(ProblemKind::Internal, format!("{what} cannot be set"));
     let fields = &mut parts.headers;
@@ -50,8 +52,10 @@ fn rewrite_parts(
         fields.remove(name);
     }
     // `retain` does not exist for `HeaderMap`, and most heads have none of these fields.
-    while let Some(name) =
-        fields.keys().find(|name| must_not_be_forwarded(name) || is_for_this_hop(name)).cloned()
+    while let Some(name) = fields
+        .keys()
+        .find(|name| must_not_be_forwarded(name) || is_for_this_hop(name) || private_headers.contains(name))
+        .cloned()
     {
         fields.remove(name);
     }
@@ -98,14 +102,7 @@ fn must_not_be_forwarded(name: &HeaderName) -> bool {
                 || name.starts_with("x-forwarded-")
                 || matches!(
                     name,
-                    "x-real-ip"
-                        | "x-original-url"
-                        | "x-original-host"
-                        | "x-rewrite-url"
-                        | REQUEST_ID_HEADER
-                        | "x-gateway-secret"
-                        | "x-admin-intent"
-                        | "x-admin-reason"
+                    "x-real-ip" | "x-original-url" | "x-original-host" | "x-rewrite-url" | REQUEST_ID_HEADER
                 )
         }
         Some(_) | None => false,
@@ -158,7 +155,7 @@ mod tests {
             "X-Real-IP",
             "X-HTTP-Method-Override",
             "X-Rewrite-URL",
-            "X-Gateway-Secret",
+            "X-Secret-Of-A-Plugin",
             "X_HTTP_METHOD_OVERRIDE",
             "X.HTTP.Method.Override",
             "X-Original-Method",
@@ -168,7 +165,8 @@ mod tests {
         }
         head.insert_header("Accept", "application/json").unwrap();
 
-        rewrite(&mut head, &target(), None, HeaderValue::from_static("id"), None).unwrap();
+        let private = [HeaderName::from_static("x-secret-of-a-plugin")];
+        rewrite(&mut head, &target(), None, HeaderValue::from_static("id"), None, &private).unwrap();
 
         assert!(!head.headers.values().any(|value| value == "canary"));
         assert_eq!(head.headers["accept"], "application/json");
@@ -183,8 +181,8 @@ mod tests {
         head.insert_header("Transfer-Encoding", "chunked").unwrap();
         head.insert_header("Expect", "100-continue").unwrap();
 
-        rewrite(&mut head, &target(), Some(&Bytes::from_static(b"{}")), HeaderValue::from_static("id"), None)
-            .unwrap();
+        let body = Bytes::from_static(b"{}");
+        rewrite(&mut head, &target(), Some(&body), HeaderValue::from_static("id"), None, &[]).unwrap();
 
         assert_eq!(head.headers["content-length"], "2");
         assert!(!head.headers.contains_key("transfer-encoding") && !head.headers.contains_key("expect"));

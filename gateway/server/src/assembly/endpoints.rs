@@ -216,4 +216,5 @@ static ADMIN: ProxySettings = ProxySettings {
     buffered_bodies_per_source: None,
     buffered_bodies_per_tenant: None,
     forwarded: None,
+    private_headers: Vec::new(),
 };

@@ -15,6 +15,7 @@ use super::limits::{limits, own};
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
 use crate::decoding::Problems;
+use crate::plugins::built_in::private_headers;
 
 /// Where the proxy listens, and for what.
 pub(crate) struct Listener {
@@ -200,6 +201,7 @@ fn proxy(raw: &Downstream) -> ProxySettings {
         buffered_bodies_per_source: raw.buffered_bodies_per_source.map(bytes),
         buffered_bodies_per_tenant: raw.buffered_bodies_per_tenant.map(bytes),
         forwarded: raw.forwarded.clone().map(Arc::new),
+        private_headers: private_headers(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! THE list of plugins that the gateway comes with.
 
-use kyc_plugin_caller_auth::CallerAuth;
+use http::HeaderName;
+use kyc_admin::{INTENT, REASON};
+use kyc_plugin_caller_auth::{CallerAuth, SECRET_HEADER};
 use kyc_plugin_onfido::Onfido;
 use kyc_plugin_rate_limit::RateLimit;
 use kyc_plugin_subscription::Subscription;
@@ -17,4 +19,10 @@ pub(crate) fn built_in() -> Registry {
     registry.add::<Onfido>();
     registry.add::<Webhook>();
     registry
+}
+
+/// The headers of these plugins and of the admin API that no upstream gets, also on a route without the plugin. A header that
+/// the configuration renames is removed by the plugin, so only on its routes.
+pub(crate) fn private_headers() -> Vec<HeaderName> {
+    vec![SECRET_HEADER, INTENT, REASON]
 }
