@@ -1,4 +1,4 @@
-//! The running gateway, with real parts beside it.
+//! Tests of the whole gateway as a process, with real and simulated peers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

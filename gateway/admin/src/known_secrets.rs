@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use http::HeaderMap;
-use kyc_model::{LEAST_SEARCHED, SecretSource};
+use kyc_model::{MIN_SEARCHED_BYTES, SecretSource};
 use kyc_tenants::Tenants;
 
 /// The secrets that an operator may have at hand.
@@ -36,7 +36,7 @@ impl KnownSecrets {
 
     /// Says whether one of the texts holds a secret.
     pub(super) fn are_in<'a>(&self, fields: &HeaderMap, texts: impl IntoIterator<Item = &'a str>) -> bool {
-        let presented = kyc_tokens::bearer(fields).filter(|token| token.len() >= LEAST_SEARCHED);
+        let presented = kyc_tokens::bearer(fields).filter(|token| token.len() >= MIN_SEARCHED_BYTES);
         let files: Vec<_> = self.tokens.iter().map(|file| SecretSource::File(file.clone()).read()).collect();
         let tenants = self.tenants.load();
         let holds = |text: &str| {

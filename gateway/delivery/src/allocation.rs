@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use kyc_events::{Directory, StoreError, Wanted};
+use kyc_events::{DueRequest, StoreError, TenantIndex};
 use kyc_model::Tenant;
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ pub(crate) struct Due {
 #[derive(Default)]
 pub(crate) struct Allocation {
     /// Lanes, with the number of events each may start.
-    pub(crate) lanes: Vec<(Due, Wanted)>,
+    pub(crate) lanes: Vec<(Due, DueRequest)>,
     /// Held lanes that may send one event as a probe.
     pub(crate) probes: Vec<Due>,
     /// Why the tenant of a name could not be read.
@@ -34,14 +34,14 @@ pub(crate) struct Allocation {
 
 impl Dispatcher {
     /// Decides how many events each changed lane may start.
-    pub(crate) async fn allocate(&mut self, directory: &Directory, claimed: ClaimTime) -> Allocation {
+    pub(crate) async fn allocate(&mut self, tenant_index: &TenantIndex, claimed: ClaimTime) -> Allocation {
         let ClaimTime { wall: clock, at: instant, .. } = claimed;
         let mut allocation = Allocation::default();
         let mut slots = self.slots;
         let (mut seen, mut starved, mut second) = (HashSet::new(), Vec::new(), Vec::new());
         while let Some(name) = self.next_lane(slots) {
             // Events of a removed customer stay in the store and are never sent to another one.
-            let tenant = match self.lane_tenant(directory, &name).await {
+            let tenant = match self.lane_tenant(tenant_index, &name).await {
                 Ok(Some(tenant)) => tenant,
                 Ok(None) => continue,
                 Err(error) => {
@@ -71,7 +71,7 @@ impl Dispatcher {
                     }
                     let limit = if retries { room.min(retry_room) } else { room };
                     slots.begin(limit, retries);
-                    let wanted = Wanted { tenant: (*due.name).to_owned(), limit, retries };
+                    let wanted = DueRequest { tenant: (*due.name).to_owned(), limit, retries };
                     allocation.lanes.push((due, wanted));
                 }
                 Allowed::All if self.could_start_more(&due, instant) => starved.push(due.name),

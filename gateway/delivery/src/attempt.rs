@@ -10,7 +10,7 @@ use kyc_events::{
     Attempt, Claim, Command, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, now,
 };
 use kyc_model::{Correlation, Event, Tenant};
-use kyc_portal::{Answer, DeliveryClass, DeliveryError};
+use kyc_portal::{DeliveryClass, DeliveryError, PortalResponse};
 use kyc_resilience::failpoint;
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
@@ -51,7 +51,7 @@ pub(crate) async fn attempt(
     claimed: ClaimTime,
 ) -> AttemptResult {
     let (at, begun) = (now(), Instant::now());
-    let is_known = context.keyring.knows(due.body.key_id);
+    let is_known = context.keyring.contains(due.body.key_id);
     let tenant = match recipient {
         Some(tenant) if is_known => tenant,
         Some(_) => return park(&context, lane, due, at, ParkReason::UnknownKey).await,
@@ -88,9 +88,10 @@ pub(crate) async fn attempt(
         answer: answer
             // A success needs no diagnosis, and every probe of a long outage gets the same answer.
             .filter(|answer| {
-                !answer.head.is_empty() && error.is_some_and(|error| !claimed.is_probe || error.is_of_event())
+                !answer.body_start.is_empty()
+                    && error.is_some_and(|error| !claimed.is_probe || error.rejects_event())
             })
-            .and_then(|answer| context.keyring.seal_answer(due.uid, &due.owner, &answer.head).ok()),
+            .and_then(|answer| context.keyring.seal_answer(due.uid, &due.owner, &answer.body_start).ok()),
     };
     let end = Finish { claim: due.claim, attempt: record, next };
     let next = record_result(&context, end).await;
@@ -135,8 +136,8 @@ async fn park(
     let (event, key) = (due.uid, format!("{:08x}", due.body.key_id));
     tracing::error!(%event, tenant = due.owner.tenant, key, reason = reason.name(), "event parked");
     let error = match reason {
-        ParkReason::UnknownKey => "it is sealed with a key that is not configured",
-        ParkReason::UnknownCustomer => "its customer is not in the tenant document",
+        ParkReason::UnknownKey => "the event is encrypted with a key that is not configured",
+        ParkReason::UnknownCustomer => "no tenant of the document is the event's customer",
     };
     let attempt =
         Attempt { at, took_ms: 0, status: None, error: Some(error.to_owned()), failure: None, answer: None };
@@ -151,7 +152,7 @@ async fn deliver(
     event: &Event,
     due: &DueEvent,
     begun: Instant,
-) -> (Result<(), DeliveryError>, Option<Answer>) {
+) -> (Result<(), DeliveryError>, Option<PortalResponse>) {
     let mut answer = None;
     let deadline = begun + context.config.attempt;
     let delivered =

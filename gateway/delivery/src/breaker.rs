@@ -87,7 +87,7 @@ impl Cause {
     fn of(error: &DeliveryError) -> Self {
         match error.class() {
             DeliveryClass::Login => Self::LoginRefused,
-            DeliveryClass::Transient | DeliveryClass::Endpoint if error.is_seen_by_login() => {
+            DeliveryClass::Transient | DeliveryClass::Endpoint if error.is_detectable_by_login() => {
                 Self::Unreachable
             }
             DeliveryClass::Transient
@@ -169,7 +169,7 @@ impl Breaker {
             return false;
         }
         // The portal has answered and rejects only this event.
-        if error.is_of_event() {
+        if error.rejects_event() {
             return self.succeeded(now);
         }
         let cause = Cause::of(error);

@@ -72,7 +72,7 @@ async fn note(
         at,
         took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
         status: None,
-        error: Some("the gateway failed (panic)".to_owned()),
+        error: Some("the delivery attempt panicked in the gateway".to_owned()),
         failure: Some(Failure::Internal),
         answer: None,
     };

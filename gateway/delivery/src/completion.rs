@@ -33,7 +33,7 @@ impl Dispatcher {
                 is_back = lane.breaker.succeeded(instant) || is_first;
             }
             Some(Err(error)) => {
-                if error.is_of_event() {
+                if error.rejects_event() {
                     lane.answered(instant);
                 }
                 is_back = lane.breaker.failed(error, instant, &self.context.config, rand::rng().random());

@@ -60,7 +60,7 @@ impl DeliveryConfig {
     ///
     /// # Errors
     ///
-    /// All problems, by key.
+    /// [`ConfigErrors`] with all problems, each with its key.
     pub fn check(&self) -> Result<(), ConfigErrors> {
         let mut errors = ConfigErrors::default();
         errors.require(!self.schedule.is_empty(), "schedule", "must hold at least one time");

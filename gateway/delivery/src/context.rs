@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use kyc_events::{CommitQueue, Keyring, Readers, Retention};
 use kyc_model::{Event, Tenant, TenantSnapshots};
-use kyc_portal::{Answer, DeliveryError, Portals};
+use kyc_portal::{DeliveryError, PortalClient, PortalResponse};
 use tokio::time::Instant;
 
 use crate::config::DeliveryConfig;
@@ -42,7 +42,7 @@ pub(crate) trait Client: Send + Sync {
         event: &Event,
         headers: &HeaderMap,
         deadline: Instant,
-        answer: &mut Option<Answer>,
+        answer: &mut Option<PortalResponse>,
     ) -> Result<(), DeliveryError>;
 
     /// Logs in with a new session, which the next delivery uses.
@@ -50,19 +50,19 @@ pub(crate) trait Client: Send + Sync {
 }
 
 #[async_trait]
-impl Client for Portals {
+impl Client for PortalClient {
     async fn deliver(
         &self,
         tenant: &Tenant,
         event: &Event,
         headers: &HeaderMap,
         deadline: Instant,
-        answer: &mut Option<Answer>,
+        answer: &mut Option<PortalResponse>,
     ) -> Result<(), DeliveryError> {
-        self.deliver_and_note(tenant, event, headers, deadline, answer).await
+        self.deliver_recording_response(tenant, event, headers, deadline, answer).await
     }
 
     async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError> {
-        Portals::log_in(self, tenant, deadline).await
+        PortalClient::log_in(self, tenant, deadline).await
     }
 }

@@ -93,7 +93,7 @@ impl Dispatcher {
             let pause = match begun {
                 Ok(pause) => pause.min(POLL_INTERVAL),
                 Err(error) => {
-                    commit_queue.notice(&error);
+                    commit_queue.mark_if_damaged(&error);
                     tracing::error!(%error, "cannot look for events that are due");
                     POLL_INTERVAL
                 }
@@ -101,7 +101,7 @@ impl Dispatcher {
             tokio::select! {
                 Some(result) = self.results.recv() => self.complete_all(result).await,
                 Some(probed) = self.probed.1.recv() => self.complete_probe(&probed),
-                () = commit_queue.arrival() => {}
+                () = commit_queue.wait_for_arrival() => {}
                 () = sleep(pause) => {}
                 _ = forgetting.tick() => {
                     self.former_names.forget();

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kyc_events::Directory;
+use kyc_events::TenantIndex;
 use kyc_model::{Tenant, TenantTable};
 
 /// A cache of former tenant names and the tenants that their events belong to now.
 #[derive(Default)]
 pub(crate) struct FormerNames {
     /// The tenant document that the cache was built from.
-    pub(crate) directory: Option<Arc<Directory>>,
+    pub(crate) tenant_index: Option<Arc<TenantIndex>>,
     pub(crate) now: HashMap<String, Option<Arc<Tenant>>>,
     /// Whether all events of older releases are assigned to customers.
     pub(crate) are_bound: bool,
@@ -21,16 +21,16 @@ pub(crate) struct FormerNames {
 // === impl FormerNames ===
 
 impl FormerNames {
-    /// The directory of a document, and whether it is a new one; a new one clears the cache.
-    pub(crate) fn directory(&mut self, tenants: &Arc<TenantTable>) -> (Arc<Directory>, bool) {
-        match &self.directory {
-            Some(directory) if directory.is_of(tenants) => (Arc::clone(directory), false),
+    /// The tenant index of a document, and whether it is a new one; a new one clears the cache.
+    pub(crate) fn tenant_index(&mut self, tenants: &Arc<TenantTable>) -> (Arc<TenantIndex>, bool) {
+        match &self.tenant_index {
+            Some(tenant_index) if tenant_index.is_of(tenants) => (Arc::clone(tenant_index), false),
             Some(_) | None => {
-                let directory = Arc::new(Directory::new(tenants));
+                let tenant_index = Arc::new(TenantIndex::new(tenants));
                 self.now.clear();
                 self.are_parked_checked = false;
-                self.directory = Some(Arc::clone(&directory));
-                (directory, true)
+                self.tenant_index = Some(Arc::clone(&tenant_index));
+                (tenant_index, true)
             }
         }
     }

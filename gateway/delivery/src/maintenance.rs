@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kyc_events::{Command, CommitQueue, Effect, Reader, StoreError, Sweep, now};
+use kyc_events::{Command, CommitQueue, Effect, Reader, RetentionLimits, StoreError, now};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -51,7 +51,7 @@ impl Maintenance {
             // After a failure the next run tries again.
             self.clamped = clamp(&self.context).await.ok().map(|()| Instant::now());
         }
-        let old = Sweep {
+        let old = RetentionLimits {
             keys: now() - retry::millis(self.context.retention.keys),
             delivered: now() - retry::millis(self.context.retention.delivered),
             dead: Some(now() - retry::millis(self.context.retention.dead)),

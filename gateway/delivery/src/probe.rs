@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use kyc_events::{Directory, Millis};
+use kyc_events::{Millis, TenantIndex};
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
@@ -23,10 +23,10 @@ use crate::scheduler::POLL_INTERVAL;
 
 impl Dispatcher {
     /// Starts the login probes that are due. Where only an event can serve as a probe, makes waiting events due.
-    pub(crate) fn probe_held_portals(&mut self, directory: &Directory, clock: Millis, now: Instant) {
+    pub(crate) fn probe_held_portals(&mut self, tenant_index: &TenantIndex, clock: Millis, now: Instant) {
         for name in self.held.due(now) {
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
-            let Some(tenant) = directory.by_name(&name) else {
+            let Some(tenant) = tenant_index.by_name(&name) else {
                 if lane.is_idle() {
                     self.release_removed_tenant(&name);
                 }
@@ -111,10 +111,10 @@ impl Dispatcher {
     }
 
     /// Makes a login probe due for each tenant whose entry has changed: the new password or address may be right.
-    pub(crate) fn reset_changed_tenants(&mut self, directory: &Directory, now: Instant) {
+    pub(crate) fn reset_changed_tenants(&mut self, tenant_index: &TenantIndex, now: Instant) {
         let mut changed = Vec::new();
         for (name, lane) in &mut self.lanes {
-            let Some(tenant) = directory.by_name(name) else {
+            let Some(tenant) = tenant_index.by_name(name) else {
                 self.held.look_at(name, now);
                 continue;
             };

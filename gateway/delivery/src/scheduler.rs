@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_events::{Millis, Waiting};
+use kyc_events::{Millis, WaitingTenant};
 use tokio::time::Instant;
 
 /// The lanes with their known due times, and the queues that they wait in.
@@ -62,7 +62,7 @@ enum Queue {
 impl Scheduler {
     /// Replaces the due times with those read from the store. Every lane with due events is processed again; lanes that
     /// wait for a slot come first and keep their order.
-    pub(crate) fn refresh(&mut self, waiting: Vec<Waiting>, now: Instant) {
+    pub(crate) fn refresh(&mut self, waiting: Vec<WaitingTenant>, now: Instant) {
         let mut known = std::mem::take(&mut self.lanes);
         self.ahead.clear();
         self.changed.clear();

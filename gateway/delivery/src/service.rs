@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kyc_events::{EventStore, OpenError};
 use kyc_model::{ConfigErrors, TenantSnapshots, TenantTable};
-use kyc_portal::Portals;
+use kyc_portal::PortalClient;
 use kyc_telemetry::MetricsRegistry;
 use tokio::sync::watch;
 
@@ -21,7 +21,7 @@ use crate::status::Status;
 /// Delivers the events of a store. There is one for the whole gateway.
 pub struct Delivery {
     store: Arc<EventStore>,
-    portals: Arc<Portals>,
+    portals: Arc<PortalClient>,
     config: DeliveryConfig,
     metrics: DeliveryMetrics,
     status: Status,
@@ -40,7 +40,7 @@ impl Delivery {
     /// All problems with the settings, by key.
     pub fn new(
         store: Arc<EventStore>,
-        portals: Arc<Portals>,
+        portals: Arc<PortalClient>,
         config: DeliveryConfig,
         metrics: &MetricsRegistry,
     ) -> Result<Self, ConfigErrors> {
@@ -75,7 +75,7 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// Why the gateway must not start.
+    /// [`OpenError`] when the store cannot be used; the gateway then does not start.
     pub async fn prepare(&self) -> Result<(), OpenError> {
         self.store.open().await
     }
@@ -105,7 +105,7 @@ impl Delivery {
             readers: running.readers(),
             status: self.status.clone(),
             keyring: Arc::clone(running.keyring()),
-            portals: Arc::<Portals>::clone(&self.portals),
+            portals: Arc::<PortalClient>::clone(&self.portals),
             tenants,
             metrics: self.metrics.clone(),
         };

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_events::{Command, Directory, DueEvent, Millis, Recipient, StoreError, Wanted};
+use kyc_events::{Command, DueEvent, DueRequest, Millis, Recipient, StoreError, TenantIndex};
 use tokio::time::Instant;
 
 use crate::allocation::{Allocation, Due};
@@ -36,14 +36,14 @@ impl Dispatcher {
         if self.context.pending_results.is_any() {
             return Ok(POLL_INTERVAL);
         }
-        let (directory, is_new) = self.former_names.directory(&tenants);
+        let (tenant_index, is_new) = self.former_names.tenant_index(&tenants);
         let instant = Instant::now();
         if is_new {
-            self.reset_changed_tenants(&directory, instant);
+            self.reset_changed_tenants(&tenant_index, instant);
         }
         self.apply_probe_requests(instant);
-        self.bind_customers(&directory).await?;
-        self.unpark_returned_customers(&directory).await?;
+        self.bind_customers(&tenant_index).await?;
+        self.unpark_returned_customers(&tenant_index).await?;
         let arrivals = self.context.commit_queue.take_arrivals();
         arrivals.tenants.iter().for_each(|name| self.scheduler.add_new_event(name, clock));
         if arrivals.has_other_changes {
@@ -54,8 +54,8 @@ impl Dispatcher {
             self.scheduler.refresh(waiting, instant);
         }
         self.scheduler.queue_due_lanes(clock);
-        self.probe_held_portals(&directory, clock, instant);
-        let begun = self.start_lanes(&directory, clock, instant).await;
+        self.probe_held_portals(&tenant_index, clock, instant);
+        let begun = self.start_lanes(&tenant_index, clock, instant).await;
         let pause = self
             .scheduler
             .time_until_due(clock)
@@ -68,19 +68,19 @@ impl Dispatcher {
     /// again in a second.
     async fn start_lanes(
         &mut self,
-        directory: &Directory,
+        tenant_index: &TenantIndex,
         clock: Millis,
         instant: Instant,
     ) -> Result<(), StoreError> {
         let mut failed = Ok(());
         let claimed = ClaimTime { wall: clock, at: instant, is_probe: false };
         loop {
-            let Allocation { lanes, probes, error } = self.allocate(directory, claimed).await;
+            let Allocation { lanes, probes, error } = self.allocate(tenant_index, claimed).await;
             failed = error.map_or(failed, Err);
             if lanes.is_empty() && probes.is_empty() {
                 return failed;
             }
-            let (lanes, wanted): (Vec<Due>, Vec<Wanted>) = lanes.into_iter().unzip();
+            let (lanes, wanted): (Vec<Due>, Vec<DueRequest>) = lanes.into_iter().unzip();
             let ClaimedEvents { mut events, unread, error } = self.take(&wanted, clock).await;
             failed = error.map_or(failed, Err);
             for (due, wanted) in lanes.iter().zip(&wanted) {
@@ -92,7 +92,7 @@ impl Dispatcher {
                 let is_all = events.len() < wanted.limit;
                 self.rotate_names(due, !events.is_empty());
                 for event in events {
-                    self.begin(directory, due, event, claimed);
+                    self.begin(tenant_index, due, event, claimed);
                 }
                 if is_all && self.passed_over.contains_key(&due.name) {
                     // The skipped events are still due; the lanes that have no slot for them queue this name again.
@@ -105,7 +105,7 @@ impl Dispatcher {
                 }
             }
             for due in probes {
-                if let Err(error) = self.start_probe(directory, &due, claimed).await {
+                if let Err(error) = self.start_probe(tenant_index, &due, claimed).await {
                     failed = Err(error);
                     self.scheduler.back_off(&due.name, clock);
                 }
@@ -115,7 +115,7 @@ impl Dispatcher {
 
     /// Claims the first due events of all lanes in one query. When that fails because of one unreadable row, each lane is
     /// read alone, but not when the store is unavailable or slow.
-    async fn take(&mut self, wanted: &[Wanted], clock: Millis) -> ClaimedEvents {
+    async fn take(&mut self, wanted: &[DueRequest], clock: Millis) -> ClaimedEvents {
         let mut claimed_events = ClaimedEvents::default();
         if wanted.is_empty() {
             return claimed_events;
@@ -155,11 +155,11 @@ impl Dispatcher {
     /// likely to fail again.
     async fn start_probe(
         &mut self,
-        directory: &Directory,
+        tenant_index: &TenantIndex,
         due: &Due,
         claimed: ClaimTime,
     ) -> Result<(), StoreError> {
-        let wanted = [Wanted { tenant: (*due.name).to_owned(), limit: 1, retries: true }];
+        let wanted = [DueRequest { tenant: (*due.name).to_owned(), limit: 1, retries: true }];
         let except = self.except(&wanted);
         let mut events = self.reader.newest_untried(&due.name, claimed.wall, &except).await?;
         if events.is_empty() {
@@ -169,13 +169,13 @@ impl Dispatcher {
             self.scheduler.remove_due(&due.name, claimed.wall);
         }
         for event in events {
-            self.begin(directory, due, event, ClaimTime { is_probe: true, ..claimed });
+            self.begin(tenant_index, due, event, ClaimTime { is_probe: true, ..claimed });
         }
         Ok(())
     }
 
     /// Row ids to exclude from the query: in flight or skipped, while the store still lists them as due.
-    fn except(&self, wanted: &[Wanted]) -> Vec<i64> {
+    fn except(&self, wanted: &[DueRequest]) -> Vec<i64> {
         let under_way = wanted.iter().filter_map(|wanted| self.under_way.get(&wanted.tenant));
         let passed_over = wanted.iter().filter_map(|wanted| self.passed_over.get(wanted.tenant.as_str()));
         under_way.chain(passed_over).flatten().map(|claim| claim.id).collect()
@@ -190,10 +190,10 @@ impl Dispatcher {
 
     /// Starts an attempt in the lane of the event's customer. When the customer was renamed and its lane has no free slot,
     /// the event is skipped: this keeps the limit and the hold of that lane, and does not block the events behind it.
-    fn begin(&mut self, directory: &Directory, due: &Due, event: DueEvent, claimed: ClaimTime) {
-        let (lane, recipient) = match event.owner.recipient(directory) {
+    fn begin(&mut self, tenant_index: &TenantIndex, due: &Due, event: DueEvent, claimed: ClaimTime) {
+        let (lane, recipient) = match event.owner.recipient(tenant_index) {
             Recipient::Tenant(tenant) => (Arc::clone(&tenant), Some(tenant)),
-            Recipient::Absent | Recipient::Another => (Arc::clone(&due.tenant), None),
+            Recipient::Absent | Recipient::OtherCustomer => (Arc::clone(&due.tenant), None),
         };
         let (name, entry) = (lane.name.as_str().to_owned(), lane.fingerprint);
         if lane.name != due.tenant.name && !self.has_room(&lane, claimed.at) {

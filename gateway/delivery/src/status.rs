@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kyc_events::{Backlog, Millis, Parked, now};
+use kyc_events::{Backlog, Millis, ParkedCount, now};
 use tokio::time::Instant;
 
 use crate::breaker::Cause;
@@ -54,7 +54,7 @@ pub(crate) struct Counted {
     /// The system's clock then.
     pub(crate) clock: Millis,
     pub(crate) backlog: Vec<Backlog>,
-    pub(crate) parked: Vec<Parked>,
+    pub(crate) parked: Vec<ParkedCount>,
     pub(crate) free: Option<u64>,
 }
 

@@ -5,34 +5,34 @@ use crate::{Claim, DeadReason, Millis, ParkReason, Sealed, State};
 /// One finished attempt.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// When it began, by the system's clock.
+    /// The start time, by the system's clock.
     pub at: Millis,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub took_ms: i64,
-    /// The portal's status, when it answered.
+    /// The HTTP status of the portal's response; `None` when there was none.
     pub status: Option<u16>,
     /// The error; absent for a success. It contains no text from the portal.
     pub error: Option<String>,
     /// The class of the error, which decides how long the event waits.
     pub failure: Option<Failure>,
-    /// The sealed answer of the portal, as far as it is kept.
+    /// The beginning of the portal's response, encrypted; only for failures, and only while the store has space.
     pub answer: Option<Sealed>,
 }
 
 /// The class of a failure, which decides the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Time may help: unreachable, slow or overloaded.
+    /// The portal is unreachable, slow or overloaded; a later attempt may succeed.
     Transient,
     /// The portal refuses the account.
     Login,
     /// The login succeeds, but the portal does not accept its session.
     Session,
-    /// Address, endpoint or role is wrong.
+    /// The portal's address, the endpoint or the account's role is wrong.
     Endpoint,
-    /// The portal rejects this event.
+    /// The portal rejects this event by its status (400, 409, 413, 415 or 422).
     Event,
-    /// The portal fails with this event.
+    /// The portal reports a failure for this event in a response with a success status.
     Refused,
     /// The gateway itself failed: the attempt panicked.
     Internal,
@@ -43,25 +43,25 @@ pub enum Failure {
 pub enum Next {
     /// The portal has accepted it.
     Delivered,
-    /// It waits for the next attempt. `counted` is false when the attempt failed before the event was sent.
+    /// It waits for the next attempt.
     Waiting {
         /// When the next attempt is due.
         due: Millis,
-        /// Whether the attempt counts.
+        /// Whether the attempt counts; `false` when it failed before the event was sent.
         counted: bool,
     },
     /// There are no more attempts.
     Dead(DeadReason),
-    /// It is kept, without attempts, until its reason has gone.
+    /// It is kept without attempts until the reason is removed.
     Parked(ParkReason),
 }
 
 /// The result of an attempt, to be recorded.
 #[derive(Clone, Debug)]
 pub struct Finish {
-    /// The event, as it was claimed.
+    /// The claim under which the event was sent.
     pub claim: Claim,
-    /// What happened.
+    /// The finished attempt.
     pub attempt: Attempt,
     /// The next state of the event.
     pub next: Next,
@@ -80,7 +80,7 @@ impl Failure {
         Self::Internal,
     ];
 
-    /// The name in the store.
+    /// Returns the name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Transient => "transient",
@@ -93,13 +93,13 @@ impl Failure {
         }
     }
 
-    /// The failure of a name in the store.
+    /// Returns the failure with this name in the table; `None` for a name of a newer release.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|failure| failure.name() == name)
     }
 
-    /// Whether the event waits because of its portal, and becomes due when that is back.
-    pub fn is_the_portals(self) -> bool {
+    /// Returns whether the portal failed for every event, so that the event becomes due when the portal is available again.
+    pub fn is_portal_failure(self) -> bool {
         match self {
             Self::Transient | Self::Login | Self::Session | Self::Endpoint => true,
             Self::Event | Self::Refused | Self::Internal => false,
@@ -110,7 +110,7 @@ impl Failure {
 // === impl Next ===
 
 impl Next {
-    /// The state of the event.
+    /// Returns the state of the event.
     pub fn state(self) -> State {
         match self {
             Self::Delivered => State::Delivered,
@@ -120,7 +120,7 @@ impl Next {
         }
     }
 
-    /// When the next attempt is due, if there is one.
+    /// Returns when the next attempt is due; `None` when there is none.
     pub fn due(self) -> Option<Millis> {
         match self {
             Self::Waiting { due, .. } => Some(due),
@@ -128,12 +128,12 @@ impl Next {
         }
     }
 
-    /// Whether the attempt counts.
+    /// Returns whether the attempt counts.
     pub fn counted(self) -> bool {
         !matches!(self, Self::Waiting { counted: false, .. } | Self::Parked(_))
     }
 
-    /// Why it is dead or parked.
+    /// Returns why the event is dead or parked; `None` in other states.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::Dead(reason) => Some(reason.name()),

@@ -1,25 +1,29 @@
-//! The audit records beside the events, in a table of their own.
+//! The audit records in the event store, which have their own table.
 
 use async_trait::async_trait;
 
 use crate::{AuditEntry, AuditError, StoreError};
 
-/// An engine's side of the audit records. Every operation is one statement.
+/// The audit records of one engine. Every operation is one SQL statement, so it needs no transaction.
 #[async_trait]
 pub trait Records: Send {
-    /// The entries with a higher number than `after`, or without it the newest one.
+    /// Reads the entries with a higher number than `after`, oldest first; without `after`, the newest entries.
     async fn read(&mut self, after: Option<i64>, limit: i64) -> Result<Vec<AuditEntry>, StoreError>;
 
-    /// Adds an entry if its number is the next one, and says whether it did.
+    /// Adds an entry if its number is the next one, and returns whether it was added.
     async fn append(&mut self, entry: &AuditEntry) -> Result<bool, StoreError>;
 }
 
-/// Copies the chain of one store into another, also where an earlier copy was broken off. `false`: the other one has a chain
-/// of its own, and nothing was copied.
+/// Copies the chain of one store into another, and continues an interrupted copy. Returns `false`, and copies nothing, when
+/// the other store has a different chain.
+///
+/// # Errors
+///
+/// [`StoreError`] of either store; entries that were copied stay.
 pub async fn copy_chain(from: &mut dyn Records, to: &mut dyn Records) -> Result<bool, StoreError> {
     let Some(last) = from.read(None, 1).await?.pop() else { return Ok(true) };
     if to.read(Some(last.seq - 1), 1).await?.pop().as_ref() == Some(&last) {
-        // An earlier copy has all of it, and the other chain went on.
+        // An earlier copy is complete, and the other store has added entries since.
         return Ok(true);
     }
     let mut after = 0;
@@ -46,12 +50,12 @@ impl From<StoreError> for AuditError {
         match error {
             StoreError::Full | StoreError::LogFull | StoreError::Share => Self::Full,
             StoreError::Unavailable | StoreError::Busy | StoreError::Keyless | StoreError::Interrupted => {
-                Self::Away
+                Self::Unavailable
             }
             StoreError::Engine(reason) | StoreError::Damaged(reason) => Self::Failed(reason),
         }
     }
 }
 
-/// Entries that are copied at a time.
+/// Entries per read.
 const PAGE: i64 = 500;

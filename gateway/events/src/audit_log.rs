@@ -1,4 +1,4 @@
-//! The store of audit records: one for each change that an operator makes.
+//! The interface of a store of audit records: one record for each change that an operator makes.
 //!
 //! The records form one hash chain: each entry holds the hash of the entry before, so that a removed, changed or inserted
 //! entry is detected. The gateway builds the chain; the event store keeps it, because gateways that share a database
@@ -25,8 +25,8 @@ pub struct AuditEntry {
 #[non_exhaustive]
 pub enum AuditError {
     /// The store is not open, or a call of it timed out.
-    #[error("the audit store does not answer")]
-    Away,
+    #[error("the audit store is not open or did not answer in time")]
+    Unavailable,
     /// The store has reached its size limit.
     #[error("the audit store is full")]
     Full,
@@ -52,12 +52,12 @@ pub trait AuditLog: Send + Sync + 'static {
     /// [`AuditError`].
     async fn newest(&self) -> Result<Option<AuditEntry>, AuditError>;
 
-    /// Adds an entry if its number is the next one, and returns when it is durable. Returns `false`, and changes nothing,
-    /// when another gateway has added an entry with that number.
+    /// Adds an entry if its number is the next one, and returns `true` once it is durable. Returns `false`, and changes
+    /// nothing, when another gateway has added an entry with that number.
     ///
     /// # Errors
     ///
-    /// [`AuditError`]; the entry may have been added all the same.
+    /// [`AuditError`]; after a timeout or a lost connection the entry may have been added.
     async fn append(&self, entry: &AuditEntry) -> Result<bool, AuditError>;
 
     /// The first `limit` entries with a higher number than `after`, in order.
@@ -84,8 +84,8 @@ pub trait AuditLog: Send + Sync + 'static {
         }
     }
 
-    /// Calls `take` with the entries, newest first, until it returns `false`. `before` leaves out the entries from that number
-    /// on.
+    /// Calls `take` with the entries, newest first, until it returns `false`. `before` leaves out the entries from that
+    /// number on.
     ///
     /// # Errors
     ///

@@ -1,16 +1,20 @@
-//! Commands to the store, and their effects.
+//! Commands that change the store, and their effects.
+//!
+//! All changes are commands of one enum, so that one writer can commit any mixture of them in one transaction. A command
+//! that may change many events is paged (`Progress`): between two pages the writer commits notifications, which must not
+//! wait.
 
 use crate::{Claim, Customer, Filter, Finish, Millis, NewEvent, Owner, Sealed};
 
 /// A command that changes the store.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Inserts an event, unless its deduplication key is known. A dead event with this key becomes waiting again.
+    /// Inserts an event, unless its deduplication key is stored already. A dead event with this key becomes waiting again.
     Insert(NewEvent),
     /// Records the result of an attempt.
     Finish(Finish),
-    /// Makes the events of a tenant due that wait because of a failure of its portal, which is back. Other events keep their
-    /// due times.
+    /// Makes events of a tenant due whose last attempt failed because its portal was not available; the portal is available
+    /// again. Other events keep their due times.
     MakeDue {
         /// The tenant's name at receipt.
         tenant: String,
@@ -31,13 +35,14 @@ pub enum Command {
         /// The latest due time.
         latest: Millis,
     },
-    /// Makes events waiting again as if they had just been received; their due times are spread by `per_second`.
+    /// Makes events waiting again as if they had just been received. Their due times are spread, so that a replay of many
+    /// events does not overload the portal.
     Replay {
-        /// Which events.
+        /// Selects the events.
         filter: Filter,
         /// The system's clock.
         now: Millis,
-        /// How many become due in a second.
+        /// The number of events that become due in a second.
         per_second: i64,
         /// Progress of the paged command.
         progress: Progress,
@@ -49,17 +54,17 @@ pub enum Command {
         /// The system's clock.
         now: Millis,
     },
-    /// Makes events of a customer waiting again that were parked because it was not in the document, as if they had just
-    /// been received.
+    /// Makes events of a customer waiting again that were parked because the customer was not in the tenant document, as if
+    /// they had just been received.
     UnparkCustomer {
-        /// Whose it is.
+        /// The owner of the events.
         owner: Owner,
         /// The system's clock.
         now: Millis,
     },
     /// Discards waiting and parked events.
     Discard {
-        /// Which events.
+        /// Selects the events.
         filter: Filter,
         /// The system's clock.
         now: Millis,
@@ -67,16 +72,16 @@ pub enum Command {
         progress: Progress,
     },
     /// Deletes expired events and deduplication keys.
-    DeleteExpired(Sweep),
+    DeleteExpired(RetentionLimits),
     /// Deletes delivered events of tenants that have used most of their share.
     FreeShares,
     /// Assigns events of older releases to customers.
-    AssignCustomers(Vec<Bound>),
-    /// Replaces the sealed bodies of events.
+    AssignCustomers(Vec<CustomerAssignment>),
+    /// Replaces the encrypted bodies of events.
     Reseal(Vec<Reseal>),
     /// Records a heartbeat.
     Heartbeat(Heartbeat),
-    /// Releases claims, so that another gateway need not wait until they expire.
+    /// Releases claims, so that another gateway can deliver the events before the claims expire.
     Release(Vec<Claim>),
 }
 
@@ -89,38 +94,40 @@ pub struct Progress {
     pub changed: i64,
 }
 
-/// The last sign of life of a gateway, for the next start.
+/// The time at which a gateway was last running. The next start compares it with its clock, because time during which no
+/// gateway ran must not count for the age of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// By the system's clock.
+    /// The time of the heartbeat, by the system's clock.
     pub at: Millis,
-    /// How long no event may be deleted because of its age, in milliseconds of running time.
+    /// The running time, in milliseconds, during which no event may be deleted because of its age: the clock has jumped.
     pub unsettled: Millis,
 }
 
-/// The customer of an event of an older release; without one the event is parked.
+/// Assigns a customer to an event of an older release, or parks the event when no tenant matches.
 #[derive(Clone, Debug)]
-pub struct Bound {
-    /// The number of its row.
+pub struct CustomerAssignment {
+    /// The id of its row.
     pub id: i64,
     /// The customer; `None` when no tenant matches.
     pub customer: Option<Customer>,
 }
 
-/// A new sealed body of an event: under another key, or for another customer.
+/// A body that was encrypted again: with another key, or for another customer.
 #[derive(Clone, Debug)]
 pub struct Reseal {
-    /// The number of its row.
+    /// The id of its row.
     pub id: i64,
-    /// The sealed body before; if it has changed meanwhile, the command does nothing.
+    /// The encrypted body that was read; if the row has another one by now, the command changes nothing.
     pub before: Vec<u8>,
-    /// The sealed body.
+    /// The newly encrypted body.
     pub body: Sealed,
-    /// Whose it is.
+    /// The owner, to whom the body is bound.
     pub owner: Owner,
-    /// The sealed answers of portals, before and after.
+    /// The encrypted responses of portals, each before and after.
     pub answers: Vec<(Vec<u8>, Sealed)>,
-    /// The reason for which an operator reassigned it to another customer; the event becomes due at once.
+    /// The operator's reason for reassigning the event to another customer, after which it is due at once; `None` when only
+    /// the key changes.
     pub reassigned: Option<String>,
     /// The system's clock.
     pub now: Millis,
@@ -128,12 +135,12 @@ pub struct Reseal {
 
 /// Retention limits: everything before these times is deleted.
 #[derive(Clone, Copy, Debug)]
-pub struct Sweep {
+pub struct RetentionLimits {
     /// Deduplication keys of deleted events, by the time of receipt.
     pub keys: Millis,
     /// Delivered events, by the time of delivery.
     pub delivered: Millis,
-    /// Dead events, by the time they became dead.
+    /// Dead events, by the time at which they became dead; `None` keeps them all.
     pub dead: Option<Millis>,
 }
 
@@ -144,9 +151,9 @@ pub enum Effect {
     Done,
     /// An insert found a dead event with its key and made it waiting again.
     Revived,
-    /// Nothing changed: an insert found its key known, or the claim of a finish had expired.
+    /// Nothing changed: the deduplication key of an insert was stored already, or the claim of a finish had expired.
     Nothing,
-    /// One page was applied; the next one continues from here. Without progress it was the last one.
+    /// One page was applied; the next one continues from here. Unchanged progress means that it was the last page.
     Changed(Progress),
     /// An insert was refused: the store has reached its size limit. Other commands are still applied.
     Full,
@@ -159,7 +166,7 @@ pub enum Effect {
 // === impl Progress ===
 
 impl Progress {
-    /// Advances to `last`, with `changed` more events changed.
+    /// Returns the progress after a page that ended at row `last` and changed `changed` events.
     pub fn at(self, last: i64, changed: u64) -> Self {
         Self { after: last, changed: self.changed + i64::try_from(changed).unwrap_or(i64::MAX) }
     }
@@ -168,7 +175,7 @@ impl Progress {
 // === impl Effect ===
 
 impl Effect {
-    /// `Done` or `Nothing`.
+    /// Returns `Done` when something was changed, else `Nothing`.
     pub fn of(done: bool) -> Self {
         if done { Self::Done } else { Self::Nothing }
     }

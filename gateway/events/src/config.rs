@@ -9,25 +9,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::Share;
 
-/// The section `[events]`: where notifications are stored until their portal has taken them. Without a key one is made together with the store, in the file `PATH.key`.
+/// The section `[events]`: where notifications are stored until their portal has accepted them. Without a configured key,
+/// one is generated together with the SQLite file, as `PATH.key`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsConfig {
-    /// A file with the address of a PostgreSQL database, where several gateways share the work; absent: SQLite.
+    /// A file with the address of a PostgreSQL database, which several gateways can share; absent: SQLite.
     pub postgres_file: Option<PathBuf>,
-    /// The same, as an environment variable.
+    /// The environment variable with that address, instead of a file.
     pub postgres_env: Option<String>,
     /// The SQLite file; default `data/events.db`.
     pub path: PathBuf,
-    /// How large it may become before notifications are answered 503; default 10 GiB.
+    /// The size of the SQLite file from which on notifications are answered 503; at least 1 MiB, default 10 GiB.
     pub max_size: ByteSize,
-    /// How much of it one tenant's events may take before that tenant's notifications are answered 503; absent: half of
-    /// `max_size`. With PostgreSQL, too, where nothing else bounds the store.
+    /// The size of one tenant's events from which on its notifications are answered 503; at least 64 KiB, absent: half of
+    /// `max_size`. It also holds for PostgreSQL, where nothing else bounds the store.
     pub max_size_per_tenant: Option<ByteSize>,
-    /// How many events of one tenant it may hold; default 5,000,000.
+    /// The number of one tenant's events from which on its notifications are answered 503; default 5,000,000.
     pub max_events_per_tenant: u64,
-    /// How long SQLite's write-ahead log, which a long read such as a backup lets grow, may become before notifications are
-    /// answered 503; default 2 GiB. Results of deliveries are recorded in any case.
+    /// The size of SQLite's write-ahead log from which on notifications are answered 503; at least 64 MiB, default 2 GiB.
+    /// The log grows during a long read, such as a backup. Results of deliveries are recorded in any case.
     pub max_wal_size: ByteSize,
     /// How long delivered events are kept; default 7 days.
     #[serde(with = "humantime_serde")]
@@ -35,32 +36,32 @@ pub struct EventsConfig {
     /// How long dead events are kept; default 90 days.
     #[serde(with = "humantime_serde")]
     pub keep_dead: Duration,
-    /// How long a notification that comes again is known, also when its event is forgotten already; default 90 days.
+    /// How long a repeated notification is recognised, also after its event was deleted; at least 24 h, default 90 days.
     #[serde(with = "humantime_serde")]
     pub keep_keys: Duration,
-    /// The key that bodies are sealed with, 64 hexadecimal digits.
+    /// A file with the key that bodies are encrypted with, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
-    /// The same, as an environment variable.
+    /// The environment variable with that key, instead of a file.
     pub key_env: Option<String>,
-    /// The same, as the name of a value beside the tenants, in Vault where they are. It is read once, with the first
+    /// The name of the entry of the tenant document, and so of Vault, that holds that key. It is read once, with the first
     /// document; until then notifications are answered 503.
     pub key_document: Option<String>,
-    /// The key before that, which still opens bodies.
+    /// A file with previous keys, which still decrypt bodies, separated by white space.
     pub previous_key_file: Option<PathBuf>,
-    /// The same, as an environment variable.
+    /// The environment variable with previous keys, instead of a file.
     pub previous_key_env: Option<String>,
-    /// The same, as the name of a value beside the tenants.
+    /// The name of the entry of the tenant document that holds previous keys.
     pub previous_key_document: Option<String>,
 }
 
 // === impl EventsConfig ===
 
 impl EventsConfig {
-    /// Checks what needs no file and no network.
+    /// Checks the values, without reading a file or opening a connection.
     ///
     /// # Errors
     ///
-    /// All problems, by key.
+    /// [`ConfigErrors`] with all problems, each with its key.
     pub fn check(&self) -> Result<(), ConfigErrors> {
         let many = |keys: [bool; 3]| keys.into_iter().filter(|there| *there).count() > 1;
         let key = [self.key_file.is_some(), self.key_env.is_some(), self.key_document.is_some()];
@@ -82,9 +83,9 @@ impl EventsConfig {
         errors.require(!self.keep_dead.is_zero(), "keep_dead", "must be longer than zero");
         errors.require(!self.keep_delivered.is_zero(), "keep_delivered", "must be longer than zero");
         errors.require(
-            self.keep_keys >= SENT_AGAIN,
+            self.keep_keys >= ONFIDO_RETRY_PERIOD,
             "keep_keys",
-            "must be at least 24h, in which Onfido may send a notification again",
+            "must be at least 24h, because Onfido may send a notification again within that time",
         );
         errors.require(!many(key), "key_file", "takes only one of key_file, key_env and key_document");
         errors.require(
@@ -95,7 +96,7 @@ impl EventsConfig {
         errors.require(
             !is_shared || key.contains(&true),
             "key_file",
-            "a database that is shared needs a key that is, here, as key_env or key_document",
+            "is required with PostgreSQL, as key_file, key_env or key_document: all gateways need the same key",
         );
         errors.require(
             !many(previous),
@@ -105,7 +106,7 @@ impl EventsConfig {
         errors.finish()
     }
 
-    /// What one tenant's events may take.
+    /// Returns the limits of one tenant.
     pub(crate) fn share(&self) -> Share {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let bytes = self.max_size_per_tenant.map_or(self.max_size.as_u64() / 2, |share| share.as_u64());
@@ -136,8 +137,8 @@ impl Default for EventsConfig {
     }
 }
 
-/// Longer than Onfido sends a notification again that was not answered 200.
-const SENT_AGAIN: Duration = Duration::from_secs(24 * 3600);
+/// An upper bound of the time in which Onfido repeats a notification that was not answered 200.
+const ONFIDO_RETRY_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]
 mod tests;

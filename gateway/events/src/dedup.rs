@@ -1,4 +1,4 @@
-//! The deduplication keys of a notification.
+//! The deduplication keys of a notification, by which a repeated one is recognised.
 
 /// The deduplication keys of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Dedup {
 // === impl Dedup ===
 
 impl Dedup {
-    /// All of them.
+    /// Returns all keys, the current one first.
     pub fn all(&self) -> impl Iterator<Item = &Vec<u8>> {
         std::iter::once(&self.current).chain(&self.previous)
     }

@@ -1,57 +1,63 @@
-//! The interface of a storage engine.
+//! The interface of a storage engine: one writer, any number of readers.
+//!
+//! Both engines pass the same tests (`tests.rs`), so the dispatcher need not distinguish them. They differ in one
+//! point: with PostgreSQL several gateways share the store, so reading due events also claims them.
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
-    Attempt, Backlog, Command, Cursor, DueEvent, Effect, Filter, Heartbeat, Listed, Millis, Owner, Parked,
-    Record, Seen, Standing, StoreError, Undelivered,
+    Attempt, Backlog, Command, Cursor, DeletedEventKey, DueEvent, Effect, Filter, Heartbeat, ListedEvent,
+    Millis, Owner, ParkedCount, Record, StoreError, TenantEventCounts, Undelivered,
 };
 
 /// A tenant that has waiting events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingTenant {
     /// The tenant's name at receipt.
     pub tenant: String,
-    /// When the first of them is due.
+    /// When its first event is due.
     pub first_due: Millis,
 }
 
-/// A request for due events of a tenant.
+/// A request for due events of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DueRequest {
     /// The tenant's name at receipt.
     pub tenant: String,
-    /// The most events.
+    /// The maximum number of events.
     pub limit: usize,
-    /// Whether to include events that were attempted before.
+    /// Whether to include events that were attempted before; `false` while other retries use all their places.
     pub retries: bool,
 }
 
-/// The writing side of an engine: one for each process.
+/// The writing side of an engine. Each process uses one.
 #[async_trait]
 pub trait Writer: Send {
-    /// Applies the commands, and returns the effect of each in order. A command with `Ok` is durable.
+    /// Applies the commands in one transaction where possible, and returns the effect of each in their order. A command
+    /// whose effect is `Ok` is durable.
     async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>>;
 }
 
-/// The reading side of an engine, for the dispatcher.
+/// The reading side of an engine, for the dispatcher and the admin API. Every method returns [`StoreError`] when the store
+/// cannot be read.
 #[async_trait]
 pub trait Reader: Send {
-    /// The tenants that have waiting events.
-    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError>;
+    /// Returns the tenants that have waiting events, with the time at which the first of each is due.
+    async fn waiting(&mut self) -> Result<Vec<WaitingTenant>, StoreError>;
 
-    /// The first due events of each tenant, without the rows in `except`, in one query for all tenants. Where several
-    /// gateways share a store, the events are claimed for this one.
+    /// Returns the first due events of each tenant, without the rows in `except`, which are in flight. It is one query for
+    /// all tenants, so that a thousand tenants cost no more than eight. With PostgreSQL the events are claimed for this
+    /// gateway.
     async fn due_of(
         &mut self,
-        wanted: &[Wanted],
+        wanted: &[DueRequest],
         now: Millis,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
 
-    /// The newest event of a tenant that is due and was never attempted, claimed like those of [`Self::due_of`]; none when the
-    /// newest 1,000 have all been attempted.
+    /// Returns the newest due event of a tenant that was never attempted, claimed like those of [`Self::due_of`]; none when
+    /// the newest 1,000 were all attempted. A probe uses it, because the oldest event may be one that always fails.
     async fn newest_untried(
         &mut self,
         tenant: &str,
@@ -59,20 +65,20 @@ pub trait Reader: Send {
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError>;
 
-    /// The owner of the first waiting event of a tenant.
+    /// Returns the owner of the first waiting event of a tenant.
     async fn owner(&mut self, tenant: &str) -> Result<Option<Owner>, StoreError>;
 
-    /// The owners of events that are parked because their customers were not in the document.
+    /// Returns the owners of events that are parked because their customers were not in the tenant document.
     async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError>;
 
-    /// The first `limit` events of older releases that are not assigned to a customer, with their tenant names.
+    /// Returns the row ids and tenant names of the first `limit` events of older releases that have no customer yet.
     async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError>;
 
-    /// The newest `limit` events that match.
-    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError>;
+    /// Returns the newest `limit` events that match.
+    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<ListedEvent>, StoreError>;
 
-    /// The first `limit` undelivered events that match, after `after`, by the time of their receipt. Of the states only
-    /// waiting and parked may be asked for.
+    /// Returns the first `limit` undelivered events after `after` that match, sorted by the time of receipt. A filter may
+    /// name only the states `waiting` and `parked`; any other state matches nothing.
     async fn undelivered(
         &mut self,
         filter: &Filter,
@@ -80,53 +86,54 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<Vec<Undelivered>, StoreError>;
 
-    /// How many events match.
+    /// Returns the number of events that match.
     async fn count(&mut self, filter: &Filter) -> Result<i64, StoreError>;
 
-    /// The finished attempts of an event, in order.
+    /// Returns the finished attempts of an event, oldest first.
     async fn attempts(&mut self, uid: Uuid) -> Result<Vec<Attempt>, StoreError>;
 
-    /// The number of events of each tenant by state.
-    async fn standing(&mut self) -> Result<Vec<Standing>, StoreError>;
+    /// Returns the number of events of each tenant by state.
+    async fn event_counts(&mut self) -> Result<Vec<TenantEventCounts>, StoreError>;
 
-    /// The backlog of each tenant.
+    /// Returns the backlog of each tenant that has waiting events.
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
 
-    /// The last heartbeat; `None` where the database's clock is used.
+    /// Returns the last heartbeat; `None` with PostgreSQL, whose server has its own clock.
     async fn alive(&mut self) -> Result<Option<Heartbeat>, StoreError> {
         Ok(None)
     }
 
-    /// The parked events of each tenant, by reason.
-    async fn parked(&mut self) -> Result<Vec<Parked>, StoreError>;
+    /// Returns the number of parked events of each tenant by reason.
+    async fn parked(&mut self) -> Result<Vec<ParkedCount>, StoreError>;
 
-    /// The first `limit` events after `after` that match, with all columns.
+    /// Returns the first `limit` events with a row id above `after` that match, with all columns.
     async fn records(&mut self, filter: &Filter, after: i64, limit: usize)
     -> Result<Vec<Record>, StoreError>;
 
-    /// The first `limit` deduplication keys of deleted events after `after`.
-    async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError>;
+    /// Returns the first `limit` deduplication keys of deleted events that sort after `after`.
+    async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<DeletedEventKey>, StoreError>;
 
-    /// The bytes left for events; `None` where a database server manages the disk.
+    /// Returns the bytes that are left for events; `None` with PostgreSQL, whose server manages the disk.
     async fn free(&mut self) -> Result<Option<u64>, StoreError>;
 }
 
-/// Which events are searched for their keys.
+/// Which events a search for unknown keys reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// All events.
-    All,
-    /// The oldest and the newest ones: fast enough for every start.
-    Ends,
+pub enum KeySearch {
+    /// All events: slow, for a copy of the store.
+    AllEvents,
+    /// The oldest 1,000 and the newest 1,000 events: fast enough for every start.
+    OldestAndNewest,
 }
 
-// === impl Extent ===
+// === impl KeySearch ===
 
-impl Extent {
+impl KeySearch {
+    /// Returns the SQL query of the key ids, which both engines understand.
     pub(super) fn query(self) -> &'static str {
         match self {
-            Self::All => "SELECT DISTINCT key_id FROM event",
-            Self::Ends => {
+            Self::AllEvents => "SELECT DISTINCT key_id FROM event",
+            Self::OldestAndNewest => {
                 "SELECT key_id FROM (SELECT key_id FROM event ORDER BY id LIMIT 1000) oldest \
                  UNION SELECT key_id FROM (SELECT key_id FROM event ORDER BY id DESC LIMIT 1000) newest"
             }
@@ -134,17 +141,17 @@ impl Extent {
     }
 }
 
-/// A reader for the time before a store is open.
+/// The reader of a store that is not open: every read fails with [`StoreError::Unavailable`].
 #[derive(Debug)]
-pub struct NotOpen;
+pub struct ClosedReader;
 
 #[async_trait]
-impl Reader for NotOpen {
-    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
+impl Reader for ClosedReader {
+    async fn waiting(&mut self) -> Result<Vec<WaitingTenant>, StoreError> {
         Err(StoreError::Unavailable)
     }
 
-    async fn due_of(&mut self, _: &[Wanted], _: Millis, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
+    async fn due_of(&mut self, _: &[DueRequest], _: Millis, _: &[i64]) -> Result<Vec<DueEvent>, StoreError> {
         Err(StoreError::Unavailable)
     }
 
@@ -164,7 +171,7 @@ impl Reader for NotOpen {
         Err(StoreError::Unavailable)
     }
 
-    async fn list(&mut self, _: &Filter, _: usize) -> Result<Vec<Listed>, StoreError> {
+    async fn list(&mut self, _: &Filter, _: usize) -> Result<Vec<ListedEvent>, StoreError> {
         Err(StoreError::Unavailable)
     }
 
@@ -185,7 +192,7 @@ impl Reader for NotOpen {
         Err(StoreError::Unavailable)
     }
 
-    async fn standing(&mut self) -> Result<Vec<Standing>, StoreError> {
+    async fn event_counts(&mut self) -> Result<Vec<TenantEventCounts>, StoreError> {
         Err(StoreError::Unavailable)
     }
 
@@ -193,7 +200,7 @@ impl Reader for NotOpen {
         Err(StoreError::Unavailable)
     }
 
-    async fn parked(&mut self) -> Result<Vec<Parked>, StoreError> {
+    async fn parked(&mut self) -> Result<Vec<ParkedCount>, StoreError> {
         Err(StoreError::Unavailable)
     }
 
@@ -201,7 +208,7 @@ impl Reader for NotOpen {
         Err(StoreError::Unavailable)
     }
 
-    async fn seen(&mut self, _: &[u8], _: usize) -> Result<Vec<Seen>, StoreError> {
+    async fn seen(&mut self, _: &[u8], _: usize) -> Result<Vec<DeletedEventKey>, StoreError> {
         Err(StoreError::Unavailable)
     }
 

@@ -4,32 +4,32 @@ use uuid::Uuid;
 
 use crate::{Attempt, Claim, DeadReason, Dedup, Millis, Owner, Sealed, State};
 
-/// A new event to be stored.
+/// An event to insert.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// Its id for operators and portals.
     pub uid: Uuid,
-    /// The owner at receipt; each attempt looks up the current recipient.
+    /// The owner at receipt. Each attempt looks up the current recipient, because the tenant may be renamed meanwhile.
     pub owner: Owner,
-    /// The deduplication key.
+    /// The deduplication keys.
     pub dedup: Dedup,
     /// `payload.action`; empty for a body that has none.
     pub kind: String,
     /// `payload.object.id`, for searches.
     pub resource: Option<String>,
-    /// The sealed body.
+    /// The encrypted body.
     pub body: Sealed,
     /// When it was received.
     pub received: Millis,
-    /// The request that brought it and its trace, as [`kyc_model::Correlation`] writes it.
+    /// The id and the trace of the request that carried it, as [`kyc_model::Correlation`] writes them.
     pub trace: String,
-    /// Set for a body that can never be delivered.
+    /// The reason for which it is stored as dead: its body can never be delivered.
     pub dead: Option<DeadReason>,
 }
 
 /// The deduplication key of a deleted event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct DeletedEventKey {
     /// The tenant's name at receipt.
     pub tenant: String,
     /// The deduplication key.
@@ -41,78 +41,78 @@ pub struct Seen {
 /// An event that is due.
 #[derive(Clone, Debug)]
 pub struct DueEvent {
-    /// Only the latest claim may record a result.
+    /// The claim under which a result is recorded.
     pub claim: Claim,
     /// Its id for operators and portals.
     pub uid: Uuid,
     /// Its owner.
     pub owner: Owner,
-    /// The sealed body.
+    /// The encrypted body.
     pub body: Sealed,
-    /// Finished attempts so far.
+    /// The number of finished attempts.
     pub attempts: u32,
-    /// Those attempts in which the portal rejected this event.
+    /// The number of attempts in which the portal rejected this event.
     pub refusals: u32,
-    /// When it was received, or last replayed: its age limit counts from here.
+    /// When it was received or last replayed; its age limit starts here.
     pub received: Millis,
-    /// The request that brought it, as `kyc_model::Correlation` writes it.
+    /// The id and the trace of the request that carried it, as `kyc_model::Correlation` writes them.
     pub trace: String,
 }
 
-/// How many events of a tenant wait, for the metrics.
+/// The number of a tenant's waiting events, for the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// The tenant's name at receipt.
     pub tenant: String,
-    /// How many.
+    /// The number of waiting events.
     pub events: i64,
-    /// When the first of them is due.
+    /// When the first one is due.
     pub first_due: Millis,
-    /// When the oldest of them was received.
+    /// When the oldest one was received.
     pub oldest: Millis,
 }
 
-/// How many events of a tenant are parked for a reason, for the metrics.
+/// The number of a tenant's events that are parked for one reason, for the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parked {
+pub struct ParkedCount {
     /// The tenant's name at receipt.
     pub tenant: String,
-    /// Why.
+    /// The name of the [`ParkReason`](crate::ParkReason).
     pub reason: String,
-    /// How many.
+    /// The number of parked events.
     pub events: i64,
 }
 
-/// Selects events; an absent field matches all.
+/// Selects events that match every field; an absent field matches all events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// This event alone.
+    /// The event with this id.
     pub uid: Option<Uuid>,
-    /// Received for this tenant.
+    /// Events that were received for this tenant.
     pub tenant: Option<String>,
-    /// In this state.
+    /// Events in this state.
     pub state: Option<State>,
-    /// With this `payload.action`.
+    /// Events with this `payload.action`.
     pub kind: Option<String>,
-    /// With this `payload.object.id`.
+    /// Events with this `payload.object.id`.
     pub resource: Option<String>,
-    /// Received at or after.
+    /// Events that were received at this time or later.
     pub since: Option<Millis>,
-    /// Received before.
+    /// Events that were received before this time.
     pub until: Option<Millis>,
-    /// Dead or parked for this reason.
+    /// Events that are dead or parked for this reason.
     pub reason: Option<String>,
-    /// Not for this one.
+    /// Events that are not dead or parked for this reason.
     pub not_reason: Option<&'static str>,
-    /// Sealed with one of these keys.
+    /// Events whose body is encrypted with one of these keys.
     pub under: Option<Vec<i64>>,
-    /// Sealed with none of these keys.
+    /// Events whose body is encrypted with none of these keys.
     pub not_under: Option<Vec<i64>>,
 }
 
 /// An event as operators see it: without its body.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct ListedEvent {
     /// Its id for operators and portals.
     pub uid: Uuid,
     /// The tenant's name at receipt.
@@ -123,9 +123,9 @@ pub struct Listed {
     pub resource: Option<String>,
     /// Its state.
     pub state: State,
-    /// Why.
+    /// Why it is dead or parked.
     pub reason: Option<String>,
-    /// Finished attempts.
+    /// The number of finished attempts.
     pub attempts: u32,
     /// When it was received.
     pub received: Millis,
@@ -133,38 +133,38 @@ pub struct Listed {
     pub due: Millis,
     /// When it was delivered, became dead or was parked.
     pub done: Option<Millis>,
-    /// The request that brought it, as `kyc_model::Correlation` writes it.
+    /// The id and the trace of the request that carried it, as `kyc_model::Correlation` writes them.
     pub trace: String,
 }
 
-/// All columns of an event, for another store or a file.
+/// All columns of an event, for `events copy` and `events export`.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The number of its row.
+    /// The id of its row.
     pub id: i64,
     /// The event as operators see it.
-    pub listed: Listed,
+    pub listed: ListedEvent,
     /// Its owner.
     pub owner: Owner,
     /// The deduplication key.
     pub dedup: Option<Vec<u8>>,
-    /// The sealed body.
+    /// The encrypted body.
     pub body: Sealed,
-    /// Its age counts from here.
+    /// When its age limit starts: its receipt or its last replay.
     pub since: Millis,
     /// Its finished attempts, in order.
-    pub tries: Vec<Attempt>,
+    pub attempts: Vec<Attempt>,
 }
 
 /// The reason of an event that an operator has discarded.
 pub const DISCARDED: &str = "discarded";
 
-/// Dead events that become waiting again when Onfido sends the notification again. Discarded and unreadable events do
-/// not.
+/// The SQL condition of dead events that become waiting again when Onfido repeats the notification. Discarded events stay
+/// dead because an operator decided so, and unreadable ones because every attempt would fail again.
 pub(crate) const REVIVABLE: &str = "state = 2 AND dead_reason IN ('rejected', 'exhausted')";
 
-/// Limit of events that one command reads and changes.
+/// The maximum number of events that one command reads and changes. It bounds the time for which a page occupies the writer.
 pub(crate) const PAGE: i64 = 200;
 
-/// How many of a tenant's newest due events are searched for a probe.
+/// The number of a tenant's newest due events that are searched for one that was never attempted.
 pub(crate) const NEWEST: i64 = 1000;

@@ -7,16 +7,16 @@ use bytes::Bytes;
 use kyc_model::{Correlation, Event, Problem, Tenant};
 use tokio::time::Instant;
 
-/// A verified notification. `Debug` shows nothing of its body, which is about a person.
+/// A verified notification. `Debug` shows only the tenant, because the body holds personal data.
 #[derive(Clone, Copy)]
 pub struct Notification<'a> {
-    /// Whose it is.
+    /// The tenant that it was received for.
     pub tenant: &'a Tenant,
     /// The body, byte for byte.
     pub body: &'a Bytes,
-    /// The parsed event; `None` for a body that is no event. The signature proves that Onfido has sent it.
+    /// The parsed event; `None` for a body that is not an event. The signature proves that Onfido has sent even that one.
     pub event: Option<&'a Event>,
-    /// The request that brought it.
+    /// The id and the trace of the request that carried it.
     pub correlation: &'a Correlation,
 }
 
@@ -31,21 +31,21 @@ impl fmt::Debug for Notification<'_> {
 pub enum Accepted {
     /// The event is durable.
     Stored,
-    /// The event was known and dead; it is waiting again.
+    /// The event was stored before and dead; it is waiting again.
     Revived,
-    /// The event was known already.
+    /// The event was stored before.
     Duplicate,
-    /// The portal has accepted it.
+    /// The portal has accepted the event (`delivery.mode = "direct"`).
     Delivered,
 }
 
 /// Accepts notifications. There is one instance for the whole gateway.
 #[async_trait]
 pub trait Intake: Send + Sync + 'static {
-    /// Accepts a notification before `deadline`, when Onfido times out.
+    /// Accepts a notification before `deadline`, which is earlier than Onfido's timeout of 10 s.
     ///
     /// # Errors
     ///
-    /// The [`Problem`] that Onfido is answered with, so that it sends the notification again.
-    async fn take(&self, notification: Notification<'_>, deadline: Instant) -> Result<Accepted, Problem>;
+    /// The [`Problem`] of the response to Onfido, which then sends the notification again.
+    async fn accept(&self, notification: Notification<'_>, deadline: Instant) -> Result<Accepted, Problem>;
 }

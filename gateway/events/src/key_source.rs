@@ -1,4 +1,7 @@
-//! The key that bodies are sealed with: configured, or made at the first start and kept beside the store.
+//! Where the key comes from that bodies are encrypted with: the configuration, or a file generated at the first start.
+//!
+//! A generated key lies in the same folder as the store. That protects copies and backups of the store without the key, not
+//! the folder itself; a configured key can be kept elsewhere.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -7,55 +10,60 @@ use std::path::Path;
 
 use kyc_model::{Secret, SecretSource, TenantTable};
 
-use crate::lock::trace_of;
-use crate::paths::{DRAFT, KEY, beside, make_folder};
+use crate::lock::find_leftover;
+use crate::paths::{DRAFT, KEY, make_folder, path_with_suffix};
 use crate::{Keyring, OpenError};
 
-/// Where the current key and those before it come from.
+/// The configured locations of the current key and of previous keys.
 #[derive(Clone, Debug)]
 pub struct KeySource {
-    /// The key that new events are sealed with.
-    pub current: Option<KeyPlace>,
-    /// Any number of keys, between them white space.
-    pub previous: Option<KeyPlace>,
+    /// The key that new events are encrypted with; `None` for a generated one.
+    pub current: Option<KeyLocation>,
+    /// Any number of keys that still decrypt, separated by white space.
+    pub previous: Option<KeyLocation>,
 }
 
-/// Where a configured key is.
+/// The location of a configured key.
 #[derive(Clone, Debug)]
-pub enum KeyPlace {
+pub enum KeyLocation {
     /// A file or an environment variable.
     Source(SecretSource),
-    /// The value of this name in the tenant document, which may be in Vault.
+    /// The entry of this name in the tenant document, which may be in Vault.
     Document(String),
 }
 
 // === impl KeySource ===
 
 impl KeySource {
-    /// Says whether a key comes with the tenants.
+    /// Returns whether a key is in the tenant document.
     pub fn is_in_document(&self) -> bool {
-        [&self.current, &self.previous].into_iter().any(|place| matches!(place, Some(KeyPlace::Document(_))))
+        [&self.current, &self.previous]
+            .into_iter()
+            .any(|place| matches!(place, Some(KeyLocation::Document(_))))
     }
 
-    /// Says whether nothing stands in the way of a new store at this place.
-    pub fn may_begin(&self, store: &Path) -> bool {
+    /// Returns whether a new store may be created at this path: there is neither a store nor a file that one has left.
+    pub fn may_create(&self, store: &Path) -> bool {
         !store.exists()
-            && trace_of(store).is_none()
-            && (self.current.is_some() || !beside(store, KEY).exists())
+            && find_leftover(store).is_none()
+            && (self.current.is_some() || !path_with_suffix(store, KEY).exists())
     }
 
-    /// Reads the keys. Without a configured key, the one in `STORE.key` is taken, which is made together with a
-    /// new store.
+    /// Reads the keys. Without a configured key it reads `STORE.key`, and generates that file for a new store.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Key`] when a configured key is not there or none; [`OpenError::KeyMissing`] and
-    /// [`OpenError::StoreMissing`] when only one of store and key file is there.
+    /// [`OpenError::Key`] when a key cannot be read or is not 64 hexadecimal digits; [`OpenError::KeyMissing`],
+    /// [`OpenError::StoreMissing`] and [`OpenError::StoreGone`] when only one of store and key file exists;
+    /// [`OpenError::Folder`] when the key file cannot be written.
     pub fn keyring(&self, store: Option<&Path>, tenants: Option<&TenantTable>) -> Result<Keyring, OpenError> {
         let current = match (&self.current, store) {
             (Some(place), _) => place.read(tenants)?,
-            (None, Some(store)) => made_together(store)?,
-            (None, None) => return Err(OpenError::Key("none is configured".to_owned())),
+            (None, Some(store)) => generated_key(store)?,
+            (None, None) => {
+                let reason = "set events.key_file, events.key_env or events.key_document";
+                return Err(OpenError::Key(reason.to_owned()));
+            }
         };
         let previous = self.previous.as_ref().map(|place| place.read(tenants)).transpose()?;
         let previous = previous.iter().flat_map(|keys| keys.reveal().split_whitespace());
@@ -64,30 +72,32 @@ impl KeySource {
     }
 }
 
-// === impl KeyPlace ===
+// === impl KeyLocation ===
 
-impl KeyPlace {
+impl KeyLocation {
     fn read(&self, tenants: Option<&TenantTable>) -> Result<Secret, OpenError> {
         match self {
             Self::Source(source) => source.read().map_err(|error| OpenError::Key(error.to_string())),
-            Self::Document(name) => tenants
-                .and_then(|tenants| tenants.value(name))
-                .cloned()
-                .ok_or_else(|| OpenError::Key(format!("the tenant document has no {name}"))),
+            Self::Document(name) => {
+                tenants.and_then(|tenants| tenants.value(name)).cloned().ok_or_else(|| {
+                    OpenError::Key(format!("the tenant document has no {name} (events.key_document)"))
+                })
+            }
         }
     }
 }
 
-fn made_together(store: &Path) -> Result<Secret, OpenError> {
-    let file = beside(store, KEY);
+/// Reads the generated key, and generates one when neither store nor key exists.
+fn generated_key(store: &Path) -> Result<Secret, OpenError> {
+    let file = path_with_suffix(store, KEY);
     let read = || SecretSource::File(file.clone()).read().map_err(|error| OpenError::Key(error.to_string()));
     match (store.exists(), file.exists()) {
         (true, true) => read(),
-        // A process has died between the key and the store.
-        (false, true) if beside(store, DRAFT).exists() => read(),
+        // An earlier start was killed between creating the key and creating the store: its draft remains.
+        (false, true) if path_with_suffix(store, DRAFT).exists() => read(),
         (true, false) => Err(OpenError::KeyMissing { path: store.to_owned(), key: file }),
-        (false, true) => match trace_of(store) {
-            // The key may be a database's by now, so nobody is told to remove it.
+        (false, true) => match find_leftover(store) {
+            // `StoreMissing` advises to remove the key, but after `events copy` the key may be that of the database.
             Some(trace) => Err(OpenError::StoreGone { path: store.to_owned(), trace }),
             None => Err(OpenError::StoreMissing { path: store.to_owned(), key: file }),
         },
@@ -100,10 +110,11 @@ fn made_together(store: &Path) -> Result<Secret, OpenError> {
     }
 }
 
-/// Writes the key so that it is there as a whole or not at all.
+/// Writes the key to a temporary file, syncs it and renames it, so that a crash leaves no incomplete key.
 fn write(file: &Path, key: &Secret) -> std::io::Result<()> {
     make_folder(file)?;
     let draft = file.with_extension("key.new");
+    // Mode 0600 from the start: a later chmod would leave a moment in which others can read the key.
     let mut open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     open.write_all(key.reveal().as_bytes())?;
     open.sync_all()?;
@@ -117,19 +128,19 @@ mod tests {
     const GENERATED: KeySource = KeySource { current: None, previous: None };
 
     #[test]
-    fn store_and_key_come_and_go_together() {
+    fn store_without_key_and_key_without_store_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("new/events.db");
 
-        let made = GENERATED.keyring(Some(&store), None).map(|_| ());
-        let store_is_gone = GENERATED.keyring(Some(&store), None).unwrap_err();
+        let created = GENERATED.keyring(Some(&store), None).map(|_| ());
+        let store_is_missing = GENERATED.keyring(Some(&store), None).unwrap_err();
         std::fs::write(&store, "").unwrap();
         let both = GENERATED.keyring(Some(&store), None).map(|_| ());
         std::fs::remove_file(folder.path().join("new/events.db.key")).unwrap();
-        let key_is_gone = GENERATED.keyring(Some(&store), None).unwrap_err();
+        let key_is_missing = GENERATED.keyring(Some(&store), None).unwrap_err();
 
-        assert!(made.is_ok() && both.is_ok());
-        assert!(matches!(store_is_gone, OpenError::StoreMissing { .. }));
-        assert!(matches!(key_is_gone, OpenError::KeyMissing { .. }));
+        assert!(created.is_ok() && both.is_ok());
+        assert!(matches!(store_is_missing, OpenError::StoreMissing { .. }));
+        assert!(matches!(key_is_missing, OpenError::KeyMissing { .. }));
     }
 }

@@ -1,4 +1,9 @@
-//! Which processes may do what with a store file. The system frees their locks with them, however they end.
+//! Locks on a SQLite store, so that two processes never deliver from one file.
+//!
+//! There are two lock files. `.use` is shared by all processes that have the store open; `events copy` locks it exclusively,
+//! so that nothing is stored in a file that is being moved. `.lock` is exclusive to the process that delivers: a second
+//! gateway on the file, as during an upgrade, stores notifications and waits for it. Both are `flock` locks, which the
+//! kernel releases when the process ends, even after `kill -9`.
 
 use std::fs::{File, Permissions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -7,22 +12,25 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::paths::{MOVED, beside, make_folder};
+use crate::paths::{COPIED, make_folder, path_with_suffix};
 
-/// Waits until this is the only process that delivers from the store. The system frees the lock with the process,
-/// however that ends. `None` when the shutdown comes first.
-pub async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> Option<File> {
-    let mut told = false;
+/// Waits until no other process delivers from the store, and holds the delivery lock until the returned file is closed.
+/// Returns `None` when the shutdown comes first.
+pub async fn lock_for_delivery(store: &Path, shutdown: &mut watch::Receiver<bool>) -> Option<File> {
+    let mut has_warned = false;
     while !*shutdown.borrow() {
         match try_lock(store) {
             Ok(file) => return Some(file),
-            Err(TryLockError::WouldBlock) if told => {}
+            Err(TryLockError::WouldBlock) if has_warned => {}
             Err(TryLockError::WouldBlock) => {
-                tracing::warn!(store = %store.display(), "another process delivers from this store; waiting for it");
-                told = true;
+                tracing::warn!(
+                    store = %store.display(),
+                    "another process delivers from this event store; waiting until it ends"
+                );
+                has_warned = true;
             }
             Err(TryLockError::Error(error)) => {
-                tracing::error!(store = %store.display(), %error, "the store cannot be locked, so nothing is delivered");
+                tracing::error!(store = %store.display(), %error, "cannot lock the event store; no event is delivered");
             }
         }
         tokio::select! {
@@ -34,55 +42,61 @@ pub async fn lock(store: &Path, shutdown: &mut watch::Receiver<bool>) -> Option<
 }
 
 fn try_lock(store: &Path) -> Result<File, TryLockError> {
-    let file = open(&beside(store, DISPATCH)).map_err(TryLockError::Error)?;
+    let file = open(&path_with_suffix(store, DELIVERY_LOCK)).map_err(TryLockError::Error)?;
     file.try_lock()?;
     Ok(file)
 }
 
-/// Says, for as long as the returned file is open, that this process writes to the store or reads it.
+/// Takes the shared lock of a process that has the store open. It is held until the returned file is closed.
 ///
 /// # Errors
 ///
-/// [`TryLockError::WouldBlock`] while the store is being moved away, else what the system says.
-pub fn in_use(store: &Path) -> Result<File, TryLockError> {
-    let file = open(&beside(store, USE)).map_err(TryLockError::Error)?;
+/// [`TryLockError::WouldBlock`] while `events copy` moves the store, [`TryLockError::Error`] when the lock file cannot be
+/// opened.
+pub fn lock_shared(store: &Path) -> Result<File, TryLockError> {
+    let file = open(&path_with_suffix(store, SHARED_LOCK)).map_err(TryLockError::Error)?;
     file.try_lock_shared()?;
     Ok(file)
 }
 
-/// Keeps every other process out of the store.
+/// Takes both locks, so that no other process opens the store. They are held until the returned files are closed.
 ///
 /// # Errors
 ///
-/// [`TryLockError::WouldBlock`] while a process uses it, else what the system says.
-pub fn alone(store: &Path) -> Result<[File; 2], TryLockError> {
-    let file = open(&beside(store, USE)).map_err(TryLockError::Error)?;
+/// [`TryLockError::WouldBlock`] while a process has the store open, [`TryLockError::Error`] when a lock file cannot be
+/// opened.
+pub fn lock_exclusive(store: &Path) -> Result<[File; 2], TryLockError> {
+    let file = open(&path_with_suffix(store, SHARED_LOCK)).map_err(TryLockError::Error)?;
     file.try_lock()?;
-    // Gateways of the first release know this one only.
+    // Gateways of the first release take only the delivery lock.
     Ok([file, try_lock(store)?])
 }
 
-/// What is there although the store is not, and shows that there was one.
-pub(crate) fn trace_of(store: &Path) -> Option<PathBuf> {
-    [MOVED, "-wal", DISPATCH].into_iter().map(|end| beside(store, end)).find(|path| path.exists())
+/// Finds a file that shows that a missing store existed: its renamed copy, its write-ahead log or its lock file.
+pub(crate) fn find_leftover(store: &Path) -> Option<PathBuf> {
+    [COPIED, "-wal", DELIVERY_LOCK]
+        .into_iter()
+        .map(|end| path_with_suffix(store, end))
+        .find(|path| path.exists())
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
     make_folder(path)?;
-    // Whoever may open it can lock it, and so keep the gateway from delivering.
+    // Every user who can open a lock file can lock it and so stop deliveries: only the owner may.
     let file = File::options().create(true).append(true).mode(0o600).open(path)?;
-    // One that an older release has made is open to all.
+    // Older releases created it readable for everybody.
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
-        // Another user's file can be locked as it is.
+        // The file of another user cannot be changed, but it can be locked.
         let _ = file.set_permissions(Permissions::from_mode(0o600));
     }
     Ok(file)
 }
 
-/// Held by the one process that delivers.
-const DISPATCH: &str = ".lock";
-/// Held together by all processes that have the store open.
-const USE: &str = ".use";
+/// The file name suffix of the delivery lock, held by the one process that delivers.
+const DELIVERY_LOCK: &str = ".lock";
+/// The file name suffix of the shared lock, held by every process that has the store open.
+const SHARED_LOCK: &str = ".use";
+/// Pause before another attempt to take the delivery lock.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
@@ -90,13 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lock_files_are_their_owners_alone() {
+    fn only_the_owner_can_open_lock_files() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("events.db");
-        std::fs::write(beside(&store, USE), "").unwrap();
-        std::fs::set_permissions(beside(&store, USE), Permissions::from_mode(0o644)).unwrap();
+        std::fs::write(path_with_suffix(&store, SHARED_LOCK), "").unwrap();
+        std::fs::set_permissions(path_with_suffix(&store, SHARED_LOCK), Permissions::from_mode(0o644))
+            .unwrap();
 
-        let held = alone(&store).unwrap();
+        let held = lock_exclusive(&store).unwrap();
 
         for file in &held {
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);

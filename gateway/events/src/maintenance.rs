@@ -1,12 +1,12 @@
-//! What operators do to a store on the command line: back up, verify, move into a database, read all of it.
+//! The commands on a store that work without a gateway: `events backup`, `verify`, `copy` and `export`.
 //!
-//! No gateway need run; whoever can read the files may see what is in them.
+//! They need no login of an operator: who can read the store and its key can read the events anyway.
 
 mod backup;
 mod copy;
 mod error;
 mod existing;
 
-pub use backup::Verified;
-pub use copy::Copied;
+pub use backup::VerifyResult;
+pub use copy::CopyResult;
 pub use error::MaintenanceError;

@@ -4,7 +4,7 @@ use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, MetricError, MetricsRegistry, names,
 };
 
-/// Storing: from a notification to its commit.
+/// The metrics of the commit queue and of the store.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
     /// Seconds from submitting an event to its commit.
@@ -17,20 +17,20 @@ pub struct StoreMetrics {
     pub refused: CounterFamily<2>,
     /// Batches that were not committed.
     pub failed: Counter,
-    /// 1 once the store was found damaged.
+    /// 1 when the store was found damaged, else 0.
     pub damaged: Gauge,
-    /// Bytes of SQLite's write-ahead log; absent where a server has the store.
+    /// Bytes of SQLite's write-ahead log; absent with PostgreSQL.
     pub wal: GaugeFamily<0>,
 }
 
 // === impl StoreMetrics ===
 
 impl StoreMetrics {
-    /// Registers them.
+    /// Registers the metrics.
     ///
     /// # Errors
     ///
-    /// [`MetricError`].
+    /// [`MetricError`] when one of the names is already registered.
     pub fn new(metrics: &MetricsRegistry) -> Result<Self, MetricError> {
         let histogram = |name, help, buckets: &[f64]| {
             Ok::<_, MetricError>(metrics.histogram(name, help, &[], buckets)?.with(&[]))
@@ -41,8 +41,8 @@ impl StoreMetrics {
                 "Time until a notification is durable.",
                 &SECONDS,
             )?,
-            commit: histogram(names::EVENT_STORE_COMMIT_DURATION, "Time of a commit.", &SECONDS)?,
-            batch: histogram(names::EVENT_STORE_BATCH, "Changes of a commit.", &CHANGES)?,
+            commit: histogram(names::EVENT_STORE_COMMIT_DURATION, "Duration of a commit.", &SECONDS)?,
+            batch: histogram(names::EVENT_STORE_BATCH, "Commands per commit.", &CHANGES)?,
             refused: metrics.counter(
                 names::EVENT_STORE_REFUSALS,
                 "Notifications that were not stored.",
@@ -59,5 +59,7 @@ impl StoreMetrics {
     }
 }
 
+/// Histogram buckets in seconds: a commit takes about a millisecond on a local disk, and a notification waits 5 s at most.
 const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0];
+/// Histogram buckets in commands per commit, up to the largest batch.
 const CHANGES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 256.0, 512.0];

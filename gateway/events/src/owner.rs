@@ -1,4 +1,8 @@
 //! The owner of an event, identified by values that survive a rename of the tenant.
+//!
+//! A tenant's name is not enough: when a tenant is renamed and another customer gets its old name, stored events would be
+//! delivered to the wrong customer. An event therefore keeps the subscription id (as a digest) and the webhook id of its
+//! tenant, and is delivered only to a tenant that matches at least two of name, subscription id and webhook id.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +10,7 @@ use std::sync::Arc;
 use kyc_model::{Tenant, TenantTable};
 use sha2::{Digest, Sha256};
 
-/// A customer, as the tenant's entry named it when the event was received.
+/// The identifiers of a customer in the tenant's entry at the time of receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Customer {
     /// A digest of the subscription id. The id itself is a credential for calls in the tenant's name and is never stored.
@@ -20,50 +24,50 @@ pub struct Customer {
 pub struct Owner {
     /// The tenant's name at receipt. Another customer may have this name now.
     pub tenant: String,
-    /// Absent for events of older releases.
+    /// The customer; `None` for events of older releases.
     pub customer: Option<Customer>,
-    /// What the sealed body is bound to.
+    /// What the encrypted body is bound to.
     pub binding: Binding,
 }
 
 /// An index of the tenants of one document by the values that identify an owner.
 #[derive(Debug)]
-pub struct Directory {
+pub struct TenantIndex {
     tenants: Arc<TenantTable>,
     by_subscription: HashMap<String, Arc<Tenant>>,
 }
 
-/// What a sealed body is bound to besides its event.
+/// What an encrypted body is bound to, in addition to its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// The tenant's name, in events of older releases.
     Name,
-    /// By customer.
+    /// The customer's subscription id and webhook id.
     Customer,
 }
 
-/// Who gets an event now.
+/// The current recipient of an event.
 #[derive(Clone, Debug)]
 pub enum Recipient {
     /// The tenant of the current document.
     Tenant(Arc<Tenant>),
-    /// The customer is not in the document; the event waits.
+    /// Neither the name nor the subscription id is in the document; the event waits.
     Absent,
-    /// Another customer: only the name matches.
-    Another,
+    /// The tenant that was found is another customer, or two tenants match. The event is parked.
+    OtherCustomer,
 }
 
 // === impl Customer ===
 
 impl Customer {
-    /// The customer of a tenant.
+    /// Returns the customer of a tenant.
     pub fn of(tenant: &Tenant) -> Self {
         Self { subscription: digest(tenant.subscription_id.as_str()), webhook: tenant.webhook_id.clone() }
     }
 
-    /// Whether a tenant is this customer: one of name, subscription id and webhook id may have changed. Without a
-    /// webhook id the subscription id decides.
-    fn is(&self, name: &str, tenant: &Tenant) -> bool {
+    /// Returns whether a tenant is this customer: one of name, subscription id and webhook id may have changed. Without a
+    /// webhook id the subscription id must match.
+    fn matches(&self, name: &str, tenant: &Tenant) -> bool {
         let same_name = tenant.name.as_str() == name;
         let same_subscription = digest(tenant.subscription_id.as_str()) == self.subscription;
         match &self.webhook {
@@ -79,7 +83,7 @@ impl Customer {
 // === impl Owner ===
 
 impl Owner {
-    /// The owner of an event received for this tenant now.
+    /// Returns the owner of an event that is received for this tenant now.
     pub fn of(tenant: &Tenant) -> Self {
         Self {
             tenant: tenant.name.as_str().to_owned(),
@@ -88,34 +92,35 @@ impl Owner {
         }
     }
 
-    /// Finds the recipient of the event. When two tenants match, it is ambiguous and neither gets it.
-    pub fn recipient(&self, directory: &Directory) -> Recipient {
-        let by_name = directory.by_name(&self.tenant);
+    /// Finds the recipient of the event. When two tenants match, neither gets it: a delivery to the wrong customer discloses
+    /// personal data.
+    pub fn recipient(&self, index: &TenantIndex) -> Recipient {
+        let by_name = index.by_name(&self.tenant);
         let Some(customer) = &self.customer else {
             return by_name.map_or(Recipient::Absent, |tenant| Recipient::Tenant(Arc::clone(tenant)));
         };
-        let by_subscription = directory.by_subscription.get(&customer.subscription);
-        let is_customer = |tenant: &&Arc<Tenant>| customer.is(&self.tenant, tenant);
+        let by_subscription = index.by_subscription.get(&customer.subscription);
+        let is_customer = |tenant: &&Arc<Tenant>| customer.matches(&self.tenant, tenant);
         match (by_name.filter(is_customer), by_subscription.filter(is_customer)) {
-            (Some(one), Some(other)) if !Arc::ptr_eq(one, other) => Recipient::Another,
+            (Some(one), Some(other)) if !Arc::ptr_eq(one, other) => Recipient::OtherCustomer,
             (Some(tenant), _) | (None, Some(tenant)) => Recipient::Tenant(Arc::clone(tenant)),
             (None, None) if by_name.is_none() && by_subscription.is_none() => Recipient::Absent,
-            (None, None) => Recipient::Another,
+            (None, None) => Recipient::OtherCustomer,
         }
     }
 }
 
-// === impl Directory ===
+// === impl TenantIndex ===
 
-impl Directory {
-    /// Makes the index of a tenant table.
+impl TenantIndex {
+    /// Creates the index of a tenant table.
     pub fn new(tenants: &Arc<TenantTable>) -> Self {
         let digests =
             tenants.iter().map(|tenant| (digest(tenant.subscription_id.as_str()), Arc::clone(tenant)));
         Self { by_subscription: digests.collect(), tenants: Arc::clone(tenants) }
     }
 
-    /// Says whether it is of this document.
+    /// Returns whether it is the index of this table, and not of an older document.
     pub fn is_of(&self, tenants: &Arc<TenantTable>) -> bool {
         Arc::ptr_eq(&self.tenants, tenants)
     }
@@ -136,7 +141,7 @@ fn digest(subscription: &str) -> String {
 // === impl Binding ===
 
 impl Binding {
-    /// The number in the store.
+    /// Returns the number in the table.
     pub fn code(self) -> i32 {
         match self {
             Self::Name => 0,
@@ -144,7 +149,7 @@ impl Binding {
         }
     }
 
-    /// The binding of a number in the store.
+    /// Returns the binding of a number in the table.
     pub fn from_code(code: i32) -> Self {
         if code == 0 { Self::Name } else { Self::Customer }
     }

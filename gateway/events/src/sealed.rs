@@ -1,13 +1,13 @@
-//! What is encrypted in the store.
+//! Encrypted values in the store.
 
 use std::fmt;
 
-/// A sealed body and the key it was sealed with.
+/// An encrypted body or portal response, and the id of its key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// The id of the key that it is sealed with.
+    /// The id of the key that it is encrypted with.
     pub key_id: i64,
-    /// Nonce and ciphertext.
+    /// The nonce (24 bytes), then the ciphertext with its authentication tag.
     pub bytes: Vec<u8>,
 }
 

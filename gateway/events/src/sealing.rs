@@ -1,4 +1,10 @@
-//! Bodies at rest: sealed with a key that is not in the store.
+//! Encryption of bodies and portal responses at rest, with a key that is not in the store.
+//!
+//! Notifications can hold personal data (applicant ids, inputs of workflows, pre-signed links), so a copy of the
+//! database must not reveal them. The cipher is XChaCha20-Poly1305: its 24-byte nonces can be random without a counter that
+//! survives restarts. The event's id and its customer are authenticated as associated data, so that a body that was moved to
+//! another row or another customer cannot be decrypted. Three keys are derived from the configured one by HMAC-SHA-256: the
+//! cipher's, the one of deduplication keys, and the id by which a row names its key.
 
 use std::fmt;
 
@@ -11,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{Binding, Dedup, Owner, Sealed};
 
-/// The key that seals, and older ones that still open.
+/// The key that encrypts, and previous ones that still decrypt.
 pub struct Keyring {
     current: Key,
     previous: Vec<Key>,
@@ -23,78 +29,96 @@ struct Key {
     dedup: Hmac<Sha256>,
 }
 
-/// A body cannot be opened: another key, another event or tenant, or damage.
+/// A body cannot be encrypted or decrypted: its key is not configured, it belongs to another event or customer, or it is
+/// damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored body cannot be opened")]
-pub struct Unsealable;
+#[error("the stored body cannot be decrypted")]
+pub struct SealingError;
 
 // === impl Keyring ===
 
 impl Keyring {
-    /// Takes keys of 32 bytes, each written as 64 hexadecimal digits; any number of previous ones.
+    /// Creates a keyring from keys of 32 bytes, each written as 64 hexadecimal digits, with any number of previous ones.
     ///
     /// # Errors
     ///
-    /// Which of them is no such key.
+    /// A text that says whether the current or a previous key is invalid.
     pub fn new(current: &Secret, previous: &[Secret]) -> Result<Self, String> {
         let previous: Result<_, String> = previous.iter().map(Key::new).collect();
         Ok(Self {
             current: Key::new(current)?,
-            previous: previous.map_err(|text| format!("previous: {text}"))?,
+            previous: previous.map_err(|text| format!("previous key: {text}"))?,
         })
     }
 
-    /// Makes a new key, as it stands in a file.
+    /// Generates a random key, as 64 hexadecimal digits.
     pub fn generate() -> Secret {
         Secret::new(hex::encode(XChaCha20Poly1305::generate_key(&mut OsRng)))
     }
 
-    /// Says whether bodies under this key can be opened.
-    pub fn knows(&self, key_id: i64) -> bool {
+    /// Returns whether bodies that are encrypted with this key can be decrypted.
+    pub fn contains(&self, key_id: i64) -> bool {
         self.key(key_id).is_some()
     }
 
-    /// The ids of all keys, the current one first.
+    /// Returns the ids of all keys, the current one first.
     pub fn key_ids(&self) -> Vec<i64> {
         std::iter::once(&self.current).chain(&self.previous).map(|key| key.id).collect()
     }
 
-    /// Seals a body for one event of one customer.
-    pub fn seal(&self, uid: Uuid, owner: &Owner, body: &[u8]) -> Result<Sealed, Unsealable> {
-        self.seal_for(&bound_to(uid, owner, Content::Body)?, body)
+    /// Encrypts a body for one event of one customer.
+    ///
+    /// # Errors
+    ///
+    /// [`SealingError`] when the owner has no customer to bind the body to.
+    pub fn seal(&self, uid: Uuid, owner: &Owner, body: &[u8]) -> Result<Sealed, SealingError> {
+        self.seal_for(&associated_data(uid, owner, Content::Body)?, body)
     }
 
-    fn seal_for(&self, aad: &[u8], body: &[u8]) -> Result<Sealed, Unsealable> {
+    fn seal_for(&self, aad: &[u8], body: &[u8]) -> Result<Sealed, SealingError> {
         let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
         let sealed = self.current.cipher.encrypt(&nonce, Payload { msg: body, aad });
         let mut bytes = nonce.to_vec();
-        bytes.extend_from_slice(&sealed.map_err(|_| Unsealable)?);
+        bytes.extend_from_slice(&sealed.map_err(|_| SealingError)?);
         Ok(Sealed { key_id: self.current.id, bytes })
     }
 
-    /// Opens what was sealed for the same event and customer.
-    pub fn open(&self, uid: Uuid, owner: &Owner, sealed: &Sealed) -> Result<Vec<u8>, Unsealable> {
-        self.open_for(&bound_to(uid, owner, Content::Body)?, sealed)
+    /// Decrypts a body of this event and customer.
+    ///
+    /// # Errors
+    ///
+    /// [`SealingError`] when the key is not configured, or the body was encrypted for another event or customer, or is
+    /// damaged.
+    pub fn open(&self, uid: Uuid, owner: &Owner, sealed: &Sealed) -> Result<Vec<u8>, SealingError> {
+        self.open_for(&associated_data(uid, owner, Content::Body)?, sealed)
     }
 
-    fn open_for(&self, aad: &[u8], sealed: &Sealed) -> Result<Vec<u8>, Unsealable> {
-        let key = self.key(sealed.key_id).ok_or(Unsealable)?;
-        let (nonce, body) = sealed.bytes.split_at_checked(NONCE).ok_or(Unsealable)?;
-        key.cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad }).map_err(|_| Unsealable)
+    fn open_for(&self, aad: &[u8], sealed: &Sealed) -> Result<Vec<u8>, SealingError> {
+        let key = self.key(sealed.key_id).ok_or(SealingError)?;
+        let (nonce, body) = sealed.bytes.split_at_checked(NONCE).ok_or(SealingError)?;
+        key.cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad }).map_err(|_| SealingError)
     }
 
-    /// Seals what a portal said to one event of one customer; it does not open as the event's body.
-    pub fn seal_answer(&self, uid: Uuid, owner: &Owner, answer: &[u8]) -> Result<Sealed, Unsealable> {
-        self.seal_for(&bound_to(uid, owner, Content::Answer)?, answer)
+    /// Encrypts a portal's response to one event of one customer. It cannot be decrypted as the event's body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keyring::seal`].
+    pub fn seal_answer(&self, uid: Uuid, owner: &Owner, answer: &[u8]) -> Result<Sealed, SealingError> {
+        self.seal_for(&associated_data(uid, owner, Content::Answer)?, answer)
     }
 
-    /// Opens what a portal said.
-    pub fn open_answer(&self, uid: Uuid, owner: &Owner, answer: &Sealed) -> Result<Vec<u8>, Unsealable> {
-        self.open_for(&bound_to(uid, owner, Content::Answer)?, answer)
+    /// Decrypts a portal's response.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keyring::open`].
+    pub fn open_answer(&self, uid: Uuid, owner: &Owner, answer: &Sealed) -> Result<Vec<u8>, SealingError> {
+        self.open_for(&associated_data(uid, owner, Content::Answer)?, answer)
     }
 
-    /// The keys by which the same body for the same customer is one event. They say nothing about the body to who does
-    /// not have the store's key.
+    /// Computes the deduplication keys of a body: the same body for the same customer has the same keys. They are HMACs, so
+    /// that nobody without the store's key can test whether a known body is in the store.
     pub fn dedup(&self, owner: &Owner, body: &[u8]) -> Dedup {
         let keys = std::iter::once(&self.current).chain(&self.previous);
         let mut all = keys.flat_map(|key| identities(owner).map(|identity| key.dedup(&identity, body)));
@@ -111,8 +135,6 @@ impl fmt::Debug for Keyring {
         f.write_str("Keyring(…)")
     }
 }
-
-// === impl Sealed ===
 
 // === impl Key ===
 
@@ -145,21 +167,22 @@ impl Key {
     }
 }
 
-/// What is sealed.
+/// What an encrypted value is, as part of its associated data.
 #[derive(Clone, Copy)]
 enum Content {
     Body,
     Answer,
 }
 
-/// What sealed bytes belong to: moved to another row, or given to another customer, they do not open.
-fn bound_to(uid: Uuid, owner: &Owner, content: Content) -> Result<Vec<u8>, Unsealable> {
+/// Returns the associated data of an encrypted value. Moved to another row or given to another customer, it cannot be
+/// decrypted.
+fn associated_data(uid: Uuid, owner: &Owner, content: Content) -> Result<Vec<u8>, SealingError> {
     let mut bytes = uid.as_bytes().to_vec();
     match (owner.binding, &owner.customer, content) {
         (Binding::Name, _, Content::Body) => bytes.extend(owner.tenant.as_bytes()),
         (Binding::Name, _, Content::Answer) => bytes.extend(format!("{}\0answer", owner.tenant).as_bytes()),
         (Binding::Customer, Some(customer), content) => {
-            // No name begins like this.
+            // No tenant name begins with NUL, so this is never the associated data of a name.
             bytes.extend([0, if matches!(content, Content::Body) { 1 } else { 2 }]);
             for part in [Some(&customer.subscription), customer.webhook.as_ref()] {
                 let length = part.map_or(u64::MAX, |part| part.len() as u64);
@@ -167,18 +190,18 @@ fn bound_to(uid: Uuid, owner: &Owner, content: Content) -> Result<Vec<u8>, Unsea
                 bytes.extend(part.map(String::as_bytes).unwrap_or_default());
             }
         }
-        (Binding::Customer, None, _) => return Err(Unsealable),
+        (Binding::Customer, None, _) => return Err(SealingError),
     }
     Ok(bytes)
 }
 
-/// What a customer is known by in keys of duplicates, the one that changes least first. The webhook survives a rename
-/// and a new subscription id; another webhook signs with another token, so old notifications do not come again under it.
-/// Releases before used the tenant's name.
+/// Returns the identifiers of a customer for deduplication keys, the most stable one first. The webhook id survives a rename
+/// and a new subscription id; a new webhook signs with another token, so old notifications are not repeated under it. Older
+/// releases used the tenant's name.
 fn identities(owner: &Owner) -> impl Iterator<Item = Vec<u8>> {
     let webhook = owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref());
     let subscription = owner.customer.as_ref().map(|customer| &customer.subscription);
-    // No name begins like this.
+    // No tenant name begins with NUL, so an id is never taken for a name.
     let prefixed = |kind: u8, id: &String| [&[0, kind], id.as_bytes()].concat();
     [
         webhook.map(|id| prefixed(1, id)),
@@ -189,92 +212,10 @@ fn identities(owner: &Owner) -> impl Iterator<Item = Vec<u8>> {
     .flatten()
 }
 
+/// Bytes of an XChaCha20 nonce.
 const NONCE: usize = 24;
+/// Bytes of a deduplication key: 128 bits exclude an accidental collision.
 const DEDUP: usize = 16;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Customer;
-
-    fn owner(tenant: &str, subscription: &str, webhook: Option<&str>) -> Owner {
-        let customer =
-            Customer { subscription: subscription.to_owned(), webhook: webhook.map(str::to_owned) };
-        Owner { tenant: tenant.to_owned(), customer: Some(customer), binding: Binding::Customer }
-    }
-
-    #[test]
-    fn a_body_opens_only_for_its_customer() {
-        let keyring = Keyring::new(&Keyring::generate(), &[]).unwrap();
-        let uid = Uuid::now_v7();
-        let sealed = keyring.seal(uid, &owner("acme", "s", Some("w")), b"body").unwrap();
-        let answer = keyring.seal_answer(uid, &owner("acme", "s", Some("w")), b"body").unwrap();
-
-        assert_eq!(keyring.open(uid, &owner("renamed", "s", Some("w")), &sealed).unwrap(), b"body");
-        assert_eq!(keyring.open_answer(uid, &owner("renamed", "s", Some("w")), &answer).unwrap(), b"body");
-        let nobody = Owner { customer: None, ..owner("acme", "s", None) };
-        let old = Owner { binding: Binding::Name, ..owner("acme", "s", Some("w")) };
-        let others =
-            [owner("acme", "sw", None), owner("acme", "s", None), owner("acme", "s", Some("x")), nobody, old];
-        for other in others {
-            assert_eq!(keyring.open(uid, &other, &sealed), Err(Unsealable), "{other:?}");
-        }
-        assert_eq!(keyring.open(uid, &owner("acme", "s", Some("w")), &answer), Err(Unsealable));
-    }
-
-    #[test]
-    fn a_body_of_an_older_release_opens_only_for_its_event_and_tenant() {
-        let (first, second) = (Keyring::generate(), Keyring::generate());
-        let keyring = Keyring::new(&first, &[]).unwrap();
-        let rotated = Keyring::new(&second, &[first]).unwrap();
-        let other = Keyring::new(&second, &[]).unwrap();
-        let uid = Uuid::now_v7();
-        let named = |name: &str| Owner { binding: Binding::Name, customer: None, ..owner(name, "", None) };
-
-        let sealed = keyring.seal(uid, &named("acme"), b"body").unwrap();
-
-        assert_eq!(keyring.open(uid, &named("acme"), &sealed).unwrap(), b"body");
-        assert_eq!(rotated.open(uid, &named("acme"), &sealed).unwrap(), b"body");
-        assert_eq!(other.open(uid, &named("acme"), &sealed), Err(Unsealable));
-        assert_eq!(keyring.open(uid, &named("globex"), &sealed), Err(Unsealable));
-        assert_eq!(keyring.open(Uuid::now_v7(), &named("acme"), &sealed), Err(Unsealable));
-        assert!(!sealed.bytes.windows(4).any(|bytes| bytes == b"body"));
-    }
-
-    #[test]
-    fn the_same_body_is_one_event_only_for_one_customer() {
-        let keyring = Keyring::new(&Keyring::generate(), &[]).unwrap();
-        let key = |owner: &Owner, body| keyring.dedup(owner, body).current;
-        let acme = owner("acme", "s", Some("w"));
-
-        for same in [owner("renamed", "s", Some("w")), owner("acme", "other", Some("w"))] {
-            assert_eq!(key(&same, b"x"), key(&acme, b"x"), "{same:?}");
-        }
-        for other in [owner("acme", "s", Some("v")), owner("acme", "s", None)] {
-            assert_ne!(key(&other, b"x"), key(&acme, b"x"), "{other:?}");
-        }
-        assert_ne!(key(&acme, b"x"), key(&acme, b"y"));
-    }
-
-    #[test]
-    fn a_body_has_keys_for_duplicates_of_before() {
-        let (first, second) = (Keyring::generate(), Keyring::generate());
-        let without_webhook = owner("acme", "s", None);
-        let older = Owner { customer: None, ..without_webhook.clone() };
-        let before = Keyring::new(&first, &[]).unwrap();
-
-        let after = Keyring::new(&second, &[first]).unwrap().dedup(&owner("acme", "s", Some("w")), b"x");
-
-        for known in [older, without_webhook, owner("renamed", "s", Some("w"))] {
-            assert!(after.previous.contains(&before.dedup(&known, b"x").current), "{known:?}");
-        }
-        assert!(!after.all().any(|key| key.is_empty()));
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused() {
-        for text in ["", "00", "zz00000000000000000000000000000000000000000000000000000000000000"] {
-            assert!(Keyring::new(&Secret::new(text.to_owned()), &[]).is_err());
-        }
-    }
-}
+mod tests;

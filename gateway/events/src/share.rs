@@ -1,4 +1,7 @@
-//! The share of the store that one tenant may use, so that its events cannot fill the store for others.
+//! The share of the store that one tenant may use.
+//!
+//! Without it, one tenant whose portal is down for days could fill the store, and the notifications of all others would be
+//! answered 503. The check runs in the writer, before the batch is committed, with the use that the table shows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,13 +12,13 @@ use crate::{Command, NewEvent};
 /// The limits of one tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Bytes.
+    /// The limit in bytes, index entries and deduplication keys of deleted events included.
     pub bytes: i64,
-    /// Events.
+    /// The limit of events.
     pub events: i64,
 }
 
-/// The use of one tenant: its events, and the deduplication keys of its deleted ones.
+/// What one tenant uses: its events, and the deduplication keys of its deleted ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub events: i64,
@@ -32,18 +35,19 @@ pub(crate) struct ShareCheck<'a> {
 // === impl Share ===
 
 impl Share {
-    /// Four fifths of the share: above it, delivered events are deleted early.
-    pub fn most(self) -> Self {
+    /// Returns four fifths of the share. Above this use, delivered events of the tenant are deleted early, so that its new
+    /// notifications are not refused because of events that are only kept for operators.
+    pub fn early_deletion_threshold(self) -> Self {
         Self { bytes: self.bytes / 5 * 4, events: self.events / 5 * 4 }
     }
 
-    /// Limit of deduplication keys of deleted events: they may use half of the share.
-    pub fn keys(self) -> i64 {
+    /// Returns the limit of deduplication keys of deleted events: they may use half of the share.
+    pub fn max_dedup_keys(self) -> i64 {
         self.bytes / 2 / KEY
     }
 
-    /// The share while the store has little room left: nobody may take more than an equal part then, so that what is
-    /// left is for tenants that have less.
+    /// Returns the share while the store is four fifths full: at most an equal part for each tenant. The remaining space is
+    /// then left to the tenants that use less.
     pub fn when_scarce(self, max_bytes: u64, tenants: i64) -> Self {
         let parts = u64::try_from(tenants).unwrap_or(0).saturating_add(1);
         Self { bytes: self.bytes.min(signed(max_bytes / parts)), ..self }
@@ -53,13 +57,13 @@ impl Share {
 // === impl ShareCheck ===
 
 impl<'a> ShareCheck<'a> {
-    /// Starts with the current use of the tenants.
+    /// Creates a check that starts with the current use of the tenants.
     pub(crate) fn new(share: Share, used: &'a mut HashMap<String, Usage>) -> Self {
         Self { share, used }
     }
 
-    /// The new events of a batch that exceed the shares of their tenants. The others are added to the use, even if they turn
-    /// out to be duplicates.
+    /// Returns the new events of a batch that exceed the shares of their tenants, and adds the others to the use. Duplicates
+    /// are counted too, because the writer finds them only when it inserts; the next batch starts from the table again.
     pub(crate) fn refused(&mut self, batch: &[Command]) -> HashSet<Uuid> {
         let new = batch.iter().filter_map(|change| match change {
             Command::Insert(event) => Some(event),
@@ -79,7 +83,7 @@ impl<'a> ShareCheck<'a> {
     }
 }
 
-/// The tenants of the new events of a batch.
+/// Returns the tenants of the new events of a batch.
 pub(crate) fn tenants(batch: &[Command]) -> HashSet<&str> {
     batch
         .iter()

@@ -3,22 +3,22 @@
 /// The state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is delivered when it is due.
+    /// It is not delivered yet; the dispatcher attempts it when it is due.
     Waiting,
     /// The portal has accepted it.
     Delivered,
     /// There are no more attempts; an operator can replay it.
     Dead,
-    /// It is kept, without attempts, until its reason has gone.
+    /// It is kept without attempts until the reason is removed.
     Parked,
 }
 
 /// Why an event is parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParkReason {
-    /// It is sealed with a key that is not configured.
+    /// It is encrypted with a key that is not configured.
     UnknownKey,
-    /// Its customer is unknown, or another customer has its name now.
+    /// Its customer is not in the tenant document, or another customer has its tenant name now.
     UnknownCustomer,
 }
 
@@ -27,19 +27,19 @@ pub enum ParkReason {
 pub enum DeadReason {
     /// The portal rejects this event.
     Rejected,
-    /// It has reached the age limit.
+    /// It has reached the age limit `delivery.give_up`.
     Exhausted,
-    /// Its body cannot be opened or parsed, or its attempts panic.
+    /// Its body cannot be decrypted or parsed, or its attempts panic.
     Poison,
 }
 
 // === impl State ===
 
 impl State {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Dead, Self::Parked];
 
-    /// The number in the store.
+    /// Returns the number in the table.
     pub fn code(self) -> i64 {
         match self {
             Self::Waiting => 0,
@@ -49,12 +49,12 @@ impl State {
         }
     }
 
-    /// The state of a number in the store.
+    /// Returns the state of a number in the table. An unknown number is read as `Dead`: such an event must not be delivered.
     pub fn of(code: i64) -> Self {
         Self::ALL.into_iter().find(|state| state.code() == code).unwrap_or(Self::Dead)
     }
 
-    /// The name for operators.
+    /// Returns the name in the admin API and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

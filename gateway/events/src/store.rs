@@ -1,4 +1,4 @@
-//! The one store of a gateway: how it is made, opened, begun and closed.
+//! The event store of a gateway: how it is created, opened, started and closed.
 
 mod audit;
 pub(crate) mod backend;
@@ -11,4 +11,4 @@ mod wal;
 
 pub use audit::StoredAudit;
 pub use event_store::{EventStore, Retention};
-pub use running::{Readers, Running};
+pub use running::{Readers, RunningStore};

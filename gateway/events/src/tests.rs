@@ -1,17 +1,17 @@
-//! What every engine promises, checked on each: the same operations against a model in memory.
+//! Tests of both engines with the same steps. A property test compares each engine with a model in memory.
 
+mod bulk;
 mod customers;
+mod dedup_keys;
+mod deduplication;
 mod due;
-mod full;
-mod held;
-mod keys;
-mod moving;
-mod oldest;
 mod parked;
 mod postgres;
-mod seen;
+mod replay;
 mod shares;
+mod size_limit;
 mod sqlite;
+mod undelivered;
 mod wal;
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use super::*;
 
 const SIZE: u64 = 1 << 30;
 
-/// An engine under test.
+/// The engine under test.
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
@@ -54,14 +54,14 @@ impl Engine {
         }
     }
 
-    /// The database has its own clock, so its due times are not the model's.
-    fn has_models_clock(&self) -> bool {
+    /// Returns whether due times are those of the model. PostgreSQL uses its server's clock.
+    fn uses_model_clock(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
 }
 
-/// Writes a batch of which nothing may fail.
-async fn written(writer: &mut dyn Writer, batch: &[Command]) -> Result<Vec<Effect>, StoreError> {
+/// Writes a batch, and fails when one of its commands fails.
+async fn write_all(writer: &mut dyn Writer, batch: &[Command]) -> Result<Vec<Effect>, StoreError> {
     writer.write(batch).await.into_iter().collect()
 }
 
@@ -115,7 +115,7 @@ enum Step {
         tenant: usize,
         body: u8,
     },
-    /// Ends the first due event of a tenant.
+    /// Records a result for the first due event of a tenant.
     Finish {
         tenant: usize,
         next: Next,
@@ -123,13 +123,13 @@ enum Step {
     MakeDue {
         tenant: usize,
     },
-    Shift {
+    ShiftTimes {
         by: i8,
     },
-    Clamp {
+    LimitDueTimes {
         latest: u8,
     },
-    /// The process dies and another one opens the file.
+    /// The process ends without closing the store, and another one opens it.
     Reopen,
 }
 
@@ -146,16 +146,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (tenant.clone(), 0..20_u8).prop_map(|(tenant, body)| Step::Insert { tenant, body }),
         4 => (tenant.clone(), next).prop_map(|(tenant, next)| Step::Finish { tenant, next }),
         1 => tenant.prop_map(|tenant| Step::MakeDue { tenant }),
-        1 => any::<i8>().prop_map(|by| Step::Shift { by }),
-        1 => any::<u8>().prop_map(|latest| Step::Clamp { latest }),
+        1 => any::<i8>().prop_map(|by| Step::ShiftTimes { by }),
+        1 => any::<u8>().prop_map(|latest| Step::LimitDueTimes { latest }),
         1 => Just(Step::Reopen),
     ];
     proptest::collection::vec(step, 1..40)
 }
 
-/// What the model knows of an event.
+/// An event in the model.
 #[derive(Clone, Debug, PartialEq)]
-struct Known {
+struct ModelEvent {
     tenant: &'static str,
     body: String,
     due: Millis,
@@ -170,24 +170,24 @@ async fn all_due(reader: &mut dyn Reader, tenant: &str) -> Vec<DueEvent> {
     reader.due(tenant, LATEST, 1000, true, &[]).await.unwrap()
 }
 
-/// Runs the steps on store and model and compares them after each.
+/// Runs the steps on the store and on the model, and compares the two after each step.
 async fn compare(store: &Engine, steps: Vec<Step>) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    let mut model: BTreeMap<Uuid, Known> = BTreeMap::new();
+    let mut model: BTreeMap<Uuid, ModelEvent> = BTreeMap::new();
     for (clock, step) in (0..).zip(steps) {
         match step {
             Step::Insert { tenant, body } => {
                 let (tenant, body) = (TENANTS[tenant], body.to_string());
                 let new = event(tenant, &body, clock);
-                let expected = take_in(&mut model, new.uid, tenant, &body, clock);
-                let effects = written(&mut *writer, &[Command::Insert(new)]).await.unwrap();
+                let expected = insert_into_model(&mut model, new.uid, tenant, &body, clock);
+                let effects = write_all(&mut *writer, &[Command::Insert(new)]).await.unwrap();
                 assert_eq!(effects, [expected]);
             }
             Step::Finish { tenant, next } => {
                 let Some(due) = all_due(&mut *reader, TENANTS[tenant]).await.into_iter().next() else {
                     continue;
                 };
-                let effects = written(&mut *writer, &[finish(&due, next)]).await.unwrap();
+                let effects = write_all(&mut *writer, &[finish(&due, next)]).await.unwrap();
                 assert_eq!(effects, [Effect::Done]);
                 let known = model.get_mut(&due.uid).unwrap();
                 match next {
@@ -198,26 +198,27 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                     Next::Delivered | Next::Dead(_) | Next::Parked(_) => {
                         known.open = false;
                         known.died = matches!(next, Next::Dead(_));
-                        let again = written(&mut *writer, &[finish(&due, Next::Delivered)]).await.unwrap();
-                        assert_eq!(again, [Effect::Nothing], "an event ends once");
+                        let again = write_all(&mut *writer, &[finish(&due, Next::Delivered)]).await.unwrap();
+                        assert_eq!(again, [Effect::Nothing], "a result is recorded once");
                     }
                 }
             }
             Step::MakeDue { tenant } => {
-                let change = Command::MakeDue { tenant: TENANTS[tenant].to_owned(), now: clock };
-                written(&mut *writer, &[change]).await.unwrap();
+                let command = Command::MakeDue { tenant: TENANTS[tenant].to_owned(), now: clock };
+                write_all(&mut *writer, &[command]).await.unwrap();
                 for known in model.values_mut().filter(|known| known.tenant == TENANTS[tenant]) {
                     known.due = known.due.min(clock);
                 }
             }
-            Step::Shift { by } => {
-                let change = Command::ShiftTimes { by: by.into(), now: clock, progress: Progress::default() };
-                written(&mut *writer, &[change]).await.unwrap();
-                // Forward, everything is due the earlier; the age moves along either way.
+            Step::ShiftTimes { by } => {
+                let command =
+                    Command::ShiftTimes { by: by.into(), now: clock, progress: Progress::default() };
+                write_all(&mut *writer, &[command]).await.unwrap();
+                // A forward jump leaves due times unchanged: the events become due earlier.
                 model.values_mut().for_each(|known| known.due += i64::from(by.min(0)));
             }
-            Step::Clamp { latest } => {
-                written(&mut *writer, &[Command::LimitDueTimes { latest: latest.into() }]).await.unwrap();
+            Step::LimitDueTimes { latest } => {
+                write_all(&mut *writer, &[Command::LimitDueTimes { latest: latest.into() }]).await.unwrap();
                 model.values_mut().for_each(|known| known.due = known.due.min(latest.into()));
             }
             Step::Reopen => {
@@ -225,13 +226,13 @@ async fn compare(store: &Engine, steps: Vec<Step>) {
                 store.prepare().await;
             }
         }
-        agree(&mut *reader, &model, store.has_models_clock()).await;
+        assert_equal_to_model(&mut *reader, &model, store.uses_model_clock()).await;
     }
 }
 
-/// What becomes of a notification in the model.
-fn take_in(
-    model: &mut BTreeMap<Uuid, Known>,
+/// Inserts a notification into the model.
+fn insert_into_model(
+    model: &mut BTreeMap<Uuid, ModelEvent>,
     uid: Uuid,
     tenant: &'static str,
     body: &str,
@@ -239,7 +240,7 @@ fn take_in(
 ) -> Effect {
     match model.values_mut().find(|known| known.tenant == tenant && known.body == body) {
         None => {
-            let new = Known { tenant, body: body.to_owned(), due, attempts: 0, open: true, died: false };
+            let new = ModelEvent { tenant, body: body.to_owned(), due, attempts: 0, open: true, died: false };
             model.insert(uid, new);
             Effect::Done
         }
@@ -251,21 +252,25 @@ fn take_in(
     }
 }
 
-async fn agree(reader: &mut dyn Reader, model: &BTreeMap<Uuid, Known>, has_models_clock: bool) {
+async fn assert_equal_to_model(
+    reader: &mut dyn Reader,
+    model: &BTreeMap<Uuid, ModelEvent>,
+    uses_model_clock: bool,
+) {
     let waiting = reader.waiting().await.unwrap();
     let backlog = reader.backlog().await.unwrap();
     for tenant in TENANTS {
         let open = || model.iter().filter(|(_, known)| known.open && known.tenant == tenant);
         let first = open().map(|(_, known)| known.due).min();
         let shown = waiting.iter().find(|lane| lane.tenant == tenant).map(|lane| lane.first_due);
-        if has_models_clock {
+        if uses_model_clock {
             assert_eq!(shown, first);
         }
         assert_eq!(shown.is_some(), first.is_some());
         let counted = backlog.iter().find(|lane| lane.tenant == tenant).map_or(0, |lane| lane.events);
         assert_eq!(usize::try_from(counted).unwrap(), open().count());
         let due = all_due(reader, tenant).await;
-        assert!(!has_models_clock || due.is_sorted_by_key(|event| model[&event.uid].due));
+        assert!(!uses_model_clock || due.is_sorted_by_key(|event| model[&event.uid].due));
         let found: BTreeMap<Uuid, (String, u32)> = due
             .into_iter()
             .map(|due| {
@@ -283,7 +288,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn sqlite_does_what_the_model_does(steps in steps()) {
+    fn sqlite_behaves_like_the_model(steps in steps()) {
         runtime().block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let store = Engine::Sqlite(store(folder.path()).await);

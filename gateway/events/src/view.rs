@@ -1,52 +1,54 @@
-//! What operators see of many events at once.
+//! Lists and counts of events for the admin API.
 
 use std::fmt;
 
-use crate::{Filter, Listed, Millis, State};
+use crate::{Filter, ListedEvent, Millis, State};
 
-/// Where a list of undelivered events goes on: behind this one.
+/// The position in a list of undelivered events: the next page starts after this event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When it was received, in the engine's own unit: seen only by the engine that wrote it.
+    /// When it was received, in the unit of the engine that created the cursor.
     pub received: i64,
-    /// The number of its row.
+    /// The id of its row.
     pub id: i64,
 }
 
-/// An event that waits or is parked, in a list by its age.
+/// A waiting or parked event, in a list sorted by age.
 #[derive(Clone, Debug)]
 pub struct Undelivered {
     /// The event as operators see it.
-    pub listed: Listed,
-    /// Where a later list goes on.
+    pub listed: ListedEvent,
+    /// The cursor with which the next page starts after this event.
     pub cursor: Cursor,
-    /// Since its receipt, by the clock that its receipt was noted by.
+    /// The time since its receipt, in milliseconds, by the clock that recorded the receipt: the gateway's for SQLite, the
+    /// server's for PostgreSQL.
     pub age: Millis,
 }
 
-/// How the events of one tenant stand.
+/// The number of events of one tenant by state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Its name at receipt.
+pub struct TenantEventCounts {
+    /// The tenant's name at receipt.
     pub tenant: String,
-    /// How many wait.
+    /// Waiting events.
     pub waiting: i64,
-    /// How many are parked.
+    /// Parked events.
     pub parked: i64,
-    /// How many are dead.
+    /// Dead events.
     pub dead: i64,
-    /// How many are delivered.
+    /// Delivered events that are still kept.
     pub delivered: i64,
-    /// Of the oldest that waits or is parked, since its receipt.
+    /// The age of the oldest waiting or parked event, in milliseconds since its receipt.
     pub oldest_age: Option<Millis>,
-    /// When the next one is due by its own schedule.
+    /// When the next event is due by its own schedule; a held tenant is attempted later.
     pub next_due: Option<Millis>,
 }
 
-// === impl Standing ===
+// === impl TenantEventCounts ===
 
-impl Standing {
-    /// From the counts of all, waiting, parked and dead events.
+impl TenantEventCounts {
+    /// Creates the counts from those of all, waiting, parked and dead events. The rest is delivered, which saves the
+    /// database a count of its largest group.
     pub(super) fn new(
         tenant: String,
         [all, waiting, parked, dead]: [i64; 4],
@@ -61,7 +63,7 @@ impl Standing {
 // === impl Filter ===
 
 impl Filter {
-    /// The states of undelivered events that it lets through.
+    /// Returns the states of undelivered events that match the filter.
     pub(super) fn undelivered(&self) -> impl Iterator<Item = State> {
         let wanted = self.state;
         [State::Waiting, State::Parked]
@@ -73,7 +75,7 @@ impl Filter {
 // === impl Cursor ===
 
 impl Cursor {
-    /// Reads what [`fmt::Display`] writes.
+    /// Parses a cursor as [`fmt::Display`] writes it; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (received, id) = text.split_once('-')?;
         Some(Self { received: received.parse().ok()?, id: id.parse().ok()? })

@@ -1,4 +1,4 @@
-//! Builds clients.
+//! Builds HTTP clients with the same safe settings.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,35 +9,35 @@ use reqwest::dns::Resolve;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity};
 
-/// What a client needs to know; the rest is the same for all.
+/// The settings in which clients differ.
 #[derive(Clone)]
 pub struct ClientSettings<'a> {
-    /// The longest that TCP and TLS set-up may take together.
+    /// The timeout for a TCP connection including its TLS handshake.
     pub connect: Duration,
-    /// The longest that a whole call may take; left out where each request has its own limit.
+    /// The timeout for a whole call; `None` if each request sets its own.
     pub whole: Option<Duration>,
-    /// Which servers are trusted.
+    /// The certificate authorities to trust.
     pub trust: Trust<'a>,
-    /// Finds the addresses of names; left out: the system does.
+    /// The name resolver; `None` for the system's.
     pub resolver: Option<Arc<dyn Resolve>>,
-    /// The certificate that the gateway shows.
+    /// The client certificate of the gateway.
     pub identity: Option<Identity>,
-    /// The Unix socket that all calls go to, whatever their host; left out: none.
+    /// The Unix socket for all calls, independent of their host; `None` for TCP.
     pub socket: Option<&'a Path>,
 }
 
-/// The certificate authorities that servers are checked against.
+/// The certificate authorities that verify servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust<'a> {
-    /// The system's.
+    /// Those of the system.
     System,
-    /// The system's, and those of a PEM file.
+    /// Those of the system and of a PEM file.
     SystemAnd(&'a Path),
-    /// None: the client speaks `http://` only, and needs no authorities on the system.
+    /// None: the client makes only `http://` calls, and works on a system without certificates.
     Nobody,
 }
 
-/// Why there is no client.
+/// Why a client was not built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -46,37 +46,37 @@ pub enum ClientError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// The PEM file holds no certificate.
-    #[error("{} holds no PEM certificate", path.display())]
+    /// The PEM file contains no certificate.
+    #[error("{} contains no PEM certificate", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// A certificate cannot be used, or the system has none.
-    #[error("no usable certificate, neither here nor on this system")]
+    /// A certificate is not valid, or the system has none.
+    #[error("no usable CA certificate in the file or on the system")]
     Unusable(#[source] reqwest::Error),
 }
 
 // === impl ClientSettings ===
 
 impl<'a> ClientSettings<'a> {
-    /// Settings with this connect timeout and trust, and nothing else.
+    /// Creates settings with this connect timeout and trust; everything else is off.
     #[must_use]
     pub fn new(connect: Duration, trust: Trust<'a>) -> Self {
         Self { connect, whole: None, trust, resolver: None, identity: None, socket: None }
     }
 
-    /// Reads the PEM file and builds the client; opens no connection.
+    /// Reads the PEM file and builds the client. Opens no connection.
     ///
     /// # Errors
     ///
-    /// [`ClientError`].
+    /// [`ClientError`] if the PEM file or a certificate in it cannot be used.
     pub fn build(self) -> Result<Client, ClientError> {
-        // A redirect would take the credential to a host that nobody configured, and a proxy would see it.
+        // A redirect could send the credential to a host that is not configured, and a proxy could read it.
         let mut builder = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
@@ -114,7 +114,7 @@ impl std::fmt::Debug for ClientSettings<'_> {
 // === impl Trust ===
 
 impl<'a> Trust<'a> {
-    /// The system's authorities, and those of the file if there is one.
+    /// Trusts the authorities of the system, and those of the file if there is one.
     #[must_use]
     pub fn system_and(ca_file: Option<&'a Path>) -> Self {
         ca_file.map_or(Self::System, Self::SystemAnd)
@@ -131,5 +131,5 @@ fn authorities(path: &Path) -> Result<Vec<Certificate>, ClientError> {
     Ok(certificates)
 }
 
-/// Shorter than what portals and their load balancers keep.
+/// The idle timeout of pooled connections: shorter than that of portals and load balancers, so that the client closes first.
 const POOL_IDLE: Duration = Duration::from_secs(30);

@@ -1,17 +1,17 @@
-//! What a failed call tells an operator.
+//! The text of a failed call for operators.
 
 use std::error::Error;
 use std::io;
 
 use rustls::{Error as TlsError, InvalidMessage};
 
-/// The innermost cause: what went wrong, without the address that the outer ones show.
+/// Returns the text of the innermost cause, without the URL that the outer errors contain.
 ///
-/// A cause whose own text does not say what to do is explained.
+/// A server without TLS gets a text of its own, because that of rustls does not say what to do.
 pub fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     loop {
-        if speaks_no_tls(innermost) {
+        if is_without_tls(innermost) {
             return "the server does not speak TLS on this port: use its TLS port, or an address with http://"
                 .to_owned();
         }
@@ -22,9 +22,10 @@ pub fn root_cause(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// Bytes that are no TLS record, such as an HTTP answer: "received corrupt message of type InvalidContentType".
-fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
-    // An `io::Error` hides what it holds from `source`, and may hold another one.
+/// Whether the server sent bytes that are not a TLS record, such as an HTTP response. The text of rustls would be "received corrupt
+/// message of type InvalidContentType".
+fn is_without_tls(error: &(dyn Error + 'static)) -> bool {
+    // `source` of an `io::Error` skips the error that it wraps, and `io::Error`s can be nested.
     let mut held = error;
     while let Some(inner) = held.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         held = inner;

@@ -1,8 +1,7 @@
-//! The one client for HTTP calls that the gateway makes itself: to Vault, identity providers, Onfido, portals and
-//! collectors.
+//! The client for HTTP calls that the gateway itself makes: to Vault, identity providers, Onfido, portals and collectors.
 //!
-//! Most of these calls carry a credential, so each client follows no redirect, asks no proxy of the environment, and
-//! waits for a bounded time; answers are read up to a limit. Nobody else builds a `reqwest` client.
+//! Most of these calls have a credential. Therefore every client follows no redirects, ignores proxy variables of the environment,
+//! has timeouts, and reads responses up to a limit. No other crate builds a `reqwest` client.
 
 mod body;
 mod client;

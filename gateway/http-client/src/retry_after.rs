@@ -1,10 +1,10 @@
-//! The field `Retry-After` of an answer.
+//! Parses the header field `Retry-After`.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. A date that is over, and any other text, give nothing.
+/// Parses `Retry-After` (RFC 9110 §10.2.3), which has seconds or a date. Returns `None` for a past date and for any other text.
 pub fn parse_retry_after(value: &HeaderValue) -> Option<Duration> {
     let value = value.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {

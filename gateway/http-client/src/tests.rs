@@ -25,7 +25,7 @@ async fn serve(router: Router) -> String {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_takes_no_credential_along() {
+async fn redirect_is_not_followed() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let other = serve(Router::new().fallback(move || async move {
@@ -43,7 +43,7 @@ async fn a_redirect_is_an_answer_and_takes_no_credential_along() {
 }
 
 #[tokio::test]
-async fn answers_are_read_up_to_their_limit() {
+async fn bodies_are_read_up_to_their_limit() {
     let server = serve(Router::new().route("/", get(|| async { "0123456789" }))).await;
     let answer = || async { client().get(&server).send().await.unwrap() };
 
@@ -56,7 +56,7 @@ async fn answers_are_read_up_to_their_limit() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_named_as_that() {
+async fn server_without_tls_has_an_error_of_its_own() {
     let server = serve(Router::new()).await.replace("http://", "https://");
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = ClientSettings::new(Duration::from_secs(5), Trust::System).build().unwrap();
@@ -67,7 +67,7 @@ async fn a_server_without_tls_is_named_as_that() {
 }
 
 #[test]
-fn cleartext_leaves_this_machine_only_when_it_was_written() {
+fn http_to_other_machines_needs_allow_http() {
     for (url, is_refused) in [
         ("http://vault.example:8200", true),
         ("http://10.0.0.1", true),
@@ -84,7 +84,7 @@ fn cleartext_leaves_this_machine_only_when_it_was_written() {
 }
 
 #[test]
-fn a_certificate_file_is_named_in_what_is_wrong_with_it() {
+fn error_names_the_certificate_file() {
     let folder = tempfile::tempdir().unwrap();
     let (absent, empty) = (folder.path().join("absent.pem"), folder.path().join("empty.pem"));
     std::fs::write(&empty, "").unwrap();

@@ -1,22 +1,22 @@
-//! Whether a call may go out without TLS.
+//! Checks that calls to other machines use TLS.
 
 use kyc_model::is_exposed;
 use url::Url;
 
-/// Whether `http://` to other machines is accepted.
+/// Whether `http://` calls to other machines are allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cleartext {
     /// Only to this machine.
     #[default]
     Local,
-    /// Everywhere: the operator wrote `allow_http = true`.
+    /// To every machine: the operator set `allow_http = true`.
     Allowed,
 }
 
-/// An address that everybody on the way could read the call to.
+/// A URL whose calls would be sent unencrypted to another machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "is http:// to another machine, where everybody on the way can read credentials: use https://, or write allow_http = true"
+    "is http:// to another machine, so anyone on the network path can read credentials: use https://, or set allow_http = true"
 )]
 pub struct ExposedAddress;
 
@@ -29,11 +29,11 @@ impl Cleartext {
         if allow_http { Self::Allowed } else { Self::Local }
     }
 
-    /// Checks an address.
+    /// Checks a URL.
     ///
     /// # Errors
     ///
-    /// [`ExposedAddress`].
+    /// [`ExposedAddress`] for `http://` to another machine, unless that is allowed.
     pub fn check(self, url: &Url) -> Result<(), ExposedAddress> {
         match self {
             Self::Local if is_exposed(url) => Err(ExposedAddress),

@@ -1,25 +1,25 @@
-//! Why a call got no answer, without its address or its header fields.
+//! The error of a call without a response. It contains neither the URL nor header fields.
 
 use std::sync::Arc;
 
 use crate::ExposedAddress;
 
-/// A call that got no whole answer. The texts hold neither the address nor a header.
+/// Why a call got no complete response. The texts contain neither the URL nor header fields.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TransportError {
-    /// Connecting, sending or receiving took too long.
-    #[error("no answer in time")]
+    /// Connecting, sending or receiving timed out.
+    #[error("no response in time")]
     Timeout,
-    /// Name, address, port or certificate: there was no connection to send on.
+    /// No connection, because of name resolution, TCP or TLS.
     #[error("no connection")]
     Unreachable(#[source] Arc<reqwest::Error>),
-    /// The connection broke, or what came was not HTTP.
-    #[error("no whole answer")]
+    /// The connection was closed, or the response was not valid HTTP.
+    #[error("no complete response")]
     Broken(#[source] Arc<reqwest::Error>),
-    /// The address is in a range that the configuration refuses; the text names the range's owner and the key.
+    /// The address is in a refused range; the text names the kind of range and the configuration key.
     #[error("{0}")]
     Refused(&'static str),
-    /// The address is without TLS at another machine.
+    /// The URL is `http://` to another machine.
     #[error("its address {0}")]
     Exposed(#[from] ExposedAddress),
 }
@@ -28,8 +28,9 @@ pub enum TransportError {
 
 impl From<reqwest::Error> for TransportError {
     fn from(error: reqwest::Error) -> Self {
-        // The address may hold ids.
+        // The URL may contain ids of applicants.
         let error = error.without_url();
+        // First the timeout: a connect timeout is also a connect error.
         if error.is_timeout() {
             return Self::Timeout;
         }

@@ -1,24 +1,24 @@
-//! What a caller is known by, as a tenant's `callers` and the access log write it.
+//! The names of callers, in the form of a tenant's `callers` and of the access log.
 
 use std::fmt;
 use std::sync::Arc;
 
 /// One verified name of a caller, such as `dns:processor.example`.
 ///
-/// Compared exactly, never case-folded: two names that a provider or an authority tells apart are two callers.
+/// Comparison is exact, without case folding: two names that differ only in case can belong to two callers of a provider.
 ///
-/// Two providers may give the same `sub` to two callers, and two authorities the same subject. So a name may say who
-/// vouches for it, before a slash: `entra/sub:1`, `partners/dns:processor.example`. The configuration gives providers and
-/// authorities these names (`token.name` of `caller-auth`, `client_ca_name` of a listener's `tls`).
+/// Two providers can give the same `sub` to two callers, and two certificate authorities the same subject. A name can therefore
+/// begin with its issuer and a slash: `entra/sub:1`, `partners/dns:processor.example`. The configuration names the issuers
+/// (`token.name` of `caller-auth`, `client_ca_name` of a listener's `tls`).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct CallerName {
-    /// Who vouches for it; absent: anybody in a document, somebody without a name for a caller.
+    /// The issuer of the name. `None` means any issuer in a tenant document, and an issuer without a name for a caller.
     issuer: Option<Arc<str>>,
     kind: CallerKind,
     value: Arc<str>,
 }
 
-/// Where a name comes from. A name of one kind never equals one of another.
+/// The part of a credential that a name comes from. Names of different kinds are never equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CallerKind {
     /// The whole subject of a certificate, in its own order.
@@ -45,26 +45,26 @@ pub enum CallerKind {
     Secret,
 }
 
-/// Why a text is no name of a caller. Holds nothing of it.
+/// Why a text is not a valid name of a caller. The error does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallerNameError {
-    /// It begins with none of the prefixes.
+    /// The text begins with none of the prefixes.
     #[error(
-        "has a name of no known form (cert-subject:, cert-cn:, dns:, uri:, email:, ip:, sub:, azp:, appid:, \
+        "has a name of unknown form (expected cert-subject:, cert-cn:, dns:, uri:, email:, ip:, sub:, azp:, appid:, \
          client_id: or secret:)"
     )]
     Form,
     /// Nothing follows the prefix.
-    #[error("has a name with nothing behind its prefix")]
+    #[error("has a name with nothing after its prefix")]
     Empty,
-    /// It is too long, or holds what no name holds.
+    /// The text is too long, or contains control characters.
     #[error("has a name over 1024 bytes or with control characters")]
     Unusable,
-    /// What stands before the slash is no name of a provider or an authority.
+    /// The text before the slash is not a valid name of an issuer.
     #[error(
-        "has a name with an issuer that none can have (NAME/sub: with up to 64 letters, digits, dashes, dots and \
-         underscores; secret: has none)"
+        "has a name with an invalid issuer (expected NAME/sub: with up to 64 letters, digits, dashes, dots and \
+         underscores; secret: has no issuer)"
     )]
     Issuer,
 }
@@ -72,23 +72,24 @@ pub enum CallerNameError {
 // === impl CallerName ===
 
 impl CallerName {
-    /// A name as a credential has it.
+    /// Creates a name from a credential, without an issuer.
     pub fn new(kind: CallerKind, value: impl Into<Arc<str>>) -> Self {
         Self { issuer: None, kind, value: value.into() }
     }
 
-    /// The same name, for which somebody vouches.
+    /// Returns the name with this issuer.
     #[must_use]
     pub fn issued_by(self, issuer: Option<Arc<str>>) -> Self {
         Self { issuer, ..self }
     }
 
-    /// Reads `prefix:value` or `issuer/prefix:value`. The prefix is matched exactly, the value stays as it is.
+    /// Parses `prefix:value` or `issuer/prefix:value`. The prefix must match exactly; the value is not changed.
     ///
     /// # Errors
     ///
-    /// [`CallerNameError`].
+    /// [`CallerNameError`] with the rule that the text breaks.
     pub fn parse(text: &str) -> Result<Self, CallerNameError> {
+        // The first colon: values such as URIs contain more of them.
         let (before, value) = text.split_once(':').ok_or(CallerNameError::Form)?;
         let (issuer, prefix) = match before.split_once('/') {
             Some((issuer, prefix)) => (Some(issuer), prefix),
@@ -108,24 +109,24 @@ impl CallerName {
         Ok(Self::new(kind, value).issued_by(issuer.map(Arc::from)))
     }
 
-    /// Who vouches for it.
+    /// Returns the issuer.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// Says whether a document that has `written` means the caller of this name. Without an issuer it means every caller
-    /// who is called so, whoever vouches for him.
-    pub fn is_meant_by(&self, written: &Self) -> bool {
+    /// Returns whether this caller matches the name `written` in a tenant document. A written name without an issuer matches the
+    /// callers of all issuers.
+    pub fn matches(&self, written: &Self) -> bool {
         let is_issuer = written.issuer.is_none() || written.issuer == self.issuer;
         is_issuer && self.kind == written.kind && self.value == written.value
     }
 
-    /// Where the name comes from.
+    /// Returns the kind of the name.
     pub fn kind(&self) -> CallerKind {
         self.kind
     }
 
-    /// What follows the prefix.
+    /// Returns the value after the prefix.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -140,7 +141,7 @@ impl fmt::Display for CallerName {
     }
 }
 
-/// Says whether a provider of tokens or an authority may be called this.
+/// Returns whether a text is a valid name of an issuer: 1 to 64 ASCII letters, digits, dashes, dots and underscores.
 pub fn is_issuer_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=MAX_ISSUER).contains(&name.len()) && name.bytes().all(is_letter)
@@ -163,7 +164,7 @@ impl CallerKind {
         Self::Secret,
     ];
 
-    /// Says whether a certificate has names of this kind.
+    /// Returns whether the names of this kind come from a certificate.
     pub fn is_of_certificate(self) -> bool {
         match self {
             Self::CertificateSubject | Self::CommonName | Self::Dns | Self::Uri | Self::Email | Self::Ip => {
@@ -173,12 +174,12 @@ impl CallerKind {
         }
     }
 
-    /// Says whether a token has names of this kind.
+    /// Returns whether the names of this kind come from a token.
     pub fn is_of_token(self) -> bool {
         !self.is_of_certificate() && self != Self::Secret
     }
 
-    /// What stands before the colon.
+    /// Returns the prefix before the colon.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::CertificateSubject => "cert-subject",
@@ -196,8 +197,9 @@ impl CallerKind {
     }
 }
 
-/// Subjects of certificates and tokens are far shorter.
+/// The maximum length of a value; subjects of certificates and tokens are much shorter.
 const MAX_BYTES: usize = 1024;
+/// The maximum length of an issuer's name.
 const MAX_ISSUER: usize = 64;
 
 #[cfg(test)]
@@ -205,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_is_read_as_it_is_written() {
+    fn parsed_names_display_as_they_were_written() {
         for text in [
             "cert-subject:O=FintechOS, CN=processor",
             "cert-cn:processor",
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn invalid_names_are_refused() {
         let long = format!("sub:{}", "x".repeat(1025));
         for (text, error) in [
             ("processor", CallerNameError::Form),
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_never_folded_or_mixed() {
+    fn names_differ_by_case_and_by_kind() {
         let name = |text| CallerName::parse(text).unwrap();
 
         assert_eq!(name("dns:a.example"), name("dns:a.example"));
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_an_issuer_means_that_issuers_caller_alone() {
+    fn name_with_an_issuer_matches_only_callers_of_that_issuer() {
         let name = |text| CallerName::parse(text).unwrap();
         let rows = [
             ("entra/sub:a", "entra/sub:a", true),
@@ -269,7 +271,7 @@ mod tests {
         ];
 
         for (caller, written, expected) in rows {
-            assert_eq!(name(caller).is_meant_by(&name(written)), expected, "{caller} {written}");
+            assert_eq!(name(caller).matches(&name(written)), expected, "{caller} {written}");
         }
     }
 }

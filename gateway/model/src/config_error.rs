@@ -1,11 +1,11 @@
-//! What is wrong with settings, by path and reason.
+//! The problems of settings, each with its path and reason.
 
 use std::error::Error;
 use std::fmt;
 
 /// One problem of a configuration.
 ///
-/// It is printed and logged, so the reason holds no secret.
+/// It is printed and logged, so the reason must not contain a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     path: String,
@@ -33,27 +33,27 @@ pub struct ConfigErrors(Vec<ConfigError>);
 // === impl ConfigError ===
 
 impl ConfigError {
-    /// A problem of the section as a whole.
+    /// Creates a problem of the whole section.
     pub fn new(reason: impl Into<String>) -> Self {
         Self::at("", reason)
     }
 
-    /// A problem of the key at `path`, which counts from the section, such as `timeouts.read` or `secrets[1].file`.
+    /// Creates a problem of the key at `path`, which is relative to the section, such as `timeouts.read` or `secrets[1].file`.
     pub fn at(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { path: path.into(), reason: reason.into() }
     }
 
-    /// The path of the key; empty for the section as a whole.
+    /// Returns the path of the key; empty for the whole section.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What is wrong.
+    /// Returns the reason.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The same problem, seen from the section around this one, in which this one has the key `section`.
+    /// Returns the same problem with `section` in front of its path, for the section that contains this one.
     #[must_use]
     pub fn below(self, section: &str) -> Self {
         let path = match self.path.as_str() {
@@ -79,44 +79,44 @@ impl Error for ConfigError {}
 // === impl ConfigErrors ===
 
 impl ConfigErrors {
-    /// Adds a problem of the key at `path`; an empty path means the section as a whole.
+    /// Adds a problem of the key at `path`; an empty path means the whole section.
     pub fn add(&mut self, path: impl Into<String>, reason: impl Into<String>) {
         self.0.push(ConfigError::at(path, reason));
     }
 
-    /// Adds a problem of the key at `path` unless `condition` holds.
+    /// Adds a problem of the key at `path` if `condition` is false.
     pub fn require(&mut self, condition: bool, path: &str, reason: &str) {
         if !condition {
             self.add(path, reason);
         }
     }
 
-    /// The value, or `None` after adding the problems, so that the rest of the section is checked too.
+    /// Returns the value, or `None` after adding the problems, so that the rest of the section is checked, too.
     pub fn take<T>(&mut self, checked: Result<T, impl Into<Self>>) -> Option<T> {
         checked.map_err(|errors| self.0.extend(errors.into())).ok()
     }
 
-    /// Says whether no problem was added.
+    /// Returns whether no problem was added.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The problems in the order in which they were added.
+    /// Returns the problems in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
     }
 
-    /// The same problems, seen from the section around this one, in which this one has the key `section`.
+    /// Returns the same problems with `section` in front of their paths, for the section that contains this one.
     #[must_use]
     pub fn below(self, section: &str) -> Self {
         self.0.into_iter().map(|error| error.below(section)).collect()
     }
 
-    /// `Ok` when there are no problems.
+    /// Ends the check.
     ///
     /// # Errors
     ///
-    /// All problems that were added.
+    /// [`ConfigErrors`] with all problems that were added, if there are any.
     pub fn finish(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_extended_by_each_section_around_it() {
+    fn path_is_extended_by_each_containing_section() {
         let rows = [
             (ConfigError::new("is missing"), "token"),
             (ConfigError::at("issuer", "is missing"), "token.issuer"),

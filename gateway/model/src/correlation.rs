@@ -1,4 +1,5 @@
-//! Which request brought an event: its id and trace go along with the event, to the portal and to operators.
+//! The correlation of an event with the request that brought it: its request id and trace are stored with the event, and sent to
+//! the portal.
 
 use std::fmt;
 
@@ -6,10 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{REQUEST_ID_HEADER, RequestId, TraceContext};
 
-/// A request's id, and the trace that it belongs to.
+/// The id of a request, and its trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correlation {
-    /// As the access log has it (`x-request-id`).
+    /// The id in the access log and in `x-request-id`.
     pub request_id: String,
     trace: Option<TraceContext>,
 }
@@ -17,19 +18,20 @@ pub struct Correlation {
 // === impl Correlation ===
 
 impl Correlation {
-    /// The correlation of a request.
+    /// Creates the correlation of a request.
     pub fn new(request_id: RequestId, trace: Option<TraceContext>) -> Self {
         Self { request_id: request_id.to_string(), trace }
     }
 
-    /// Reads what the store keeps.
+    /// Parses the stored text. An invalid trace is dropped.
     pub fn parse(text: &str) -> Self {
+        // A `tracestate` can contain spaces, so only the first two separate the parts.
         let mut parts = text.splitn(3, ' ');
         let request_id = parts.next().unwrap_or_default().to_owned();
         Self { request_id, trace: parts.next().and_then(|parent| TraceContext::new(parent, parts.next())) }
     }
 
-    /// The fields of a call that is made for this event.
+    /// Returns the header fields for a call about this event.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Ok(id) = HeaderValue::try_from(self.request_id.as_str()) {
@@ -43,7 +45,7 @@ impl Correlation {
 }
 
 impl fmt::Display for Correlation {
-    /// As the store keeps it: the id, then the trace.
+    /// Writes the stored text: the id, then the trace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.request_id)?;
         let Some(trace) = &self.trace else { return Ok(()) };
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_read_again() {
+    fn stored_text_is_parsed_to_the_same_correlation() {
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         for trace in [None, TraceContext::new(parent, None), TraceContext::new(parent, Some("a=1, b=2"))] {
             let correlation = Correlation::new(RequestId::new(), trace.clone());

@@ -1,4 +1,6 @@
-//! A notification of Onfido's, as far as the gateway understands it.
+//! A notification of Onfido, with the fields that the gateway uses.
+//!
+//! The gateway delivers the original bytes: a portal can rely on every field that Onfido sends, also on future ones.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-/// The bytes of a notification that are known to be a JSON object with a `payload.action`.
+/// The bytes of a notification: a JSON object with a string at `payload.action`.
 #[derive(Clone)]
 pub struct Event {
     document: Bytes,
@@ -15,51 +17,52 @@ pub struct Event {
     resource: Option<String>,
 }
 
-/// A body is no notification. The text says nothing of the body.
+/// A body is not a notification. The error does not contain the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("notification is no JSON object with a payload.action")]
-pub struct InvalidEvent;
+#[error("the notification is not a JSON object with a payload.action")]
+pub struct EventError;
 
 // === impl Event ===
 
 impl Event {
-    /// Checks a body and keeps its bytes as they are.
+    /// Checks a body, and keeps its bytes unchanged.
     ///
     /// # Errors
     ///
-    /// [`InvalidEvent`] when it is no JSON object, or holds no string at `payload.action`.
-    pub fn parse(document: &Bytes) -> Result<Self, InvalidEvent> {
-        let members: Members<'_> = serde_json::from_slice(document).map_err(|_| InvalidEvent)?;
-        let payload = members.get("payload").ok_or(InvalidEvent)?.get();
-        let members: Members<'_> = serde_json::from_str(payload).map_err(|_| InvalidEvent)?;
-        let action = members.get("action").ok_or(InvalidEvent)?.get();
+    /// [`EventError`] if it is not a JSON object, or has no string at `payload.action`.
+    pub fn parse(document: &Bytes) -> Result<Self, EventError> {
+        let members: Members<'_> = serde_json::from_slice(document).map_err(|_| EventError)?;
+        let payload = members.get("payload").ok_or(EventError)?.get();
+        let members: Members<'_> = serde_json::from_str(payload).map_err(|_| EventError)?;
+        let action = members.get("action").ok_or(EventError)?.get();
         let object: Option<Members<'_>> =
             members.get("object").and_then(|object| serde_json::from_str(object.get()).ok());
         let resource = object.and_then(|object| serde_json::from_str(object.get("id")?.get()).ok());
         Ok(Self {
             document: document.clone(),
+            // Shares the bytes of the document instead of copying them.
             payload: document.slice_ref(payload.as_bytes()),
-            action: serde_json::from_str(action).map_err(|_| InvalidEvent)?,
+            action: serde_json::from_str(action).map_err(|_| EventError)?,
             resource,
         })
     }
 
-    /// The notification, byte for byte.
+    /// Returns the notification, byte for byte.
     pub fn document(&self) -> &Bytes {
         &self.document
     }
 
-    /// The value of its `payload`, byte for byte.
+    /// Returns the value of `payload`, byte for byte.
     pub fn payload(&self) -> &Bytes {
         &self.payload
     }
 
-    /// The id of what it happened to, when there is one.
+    /// Returns the id of the resource (`payload.object.id`), if there is one.
     pub fn resource(&self) -> Option<&str> {
         self.resource.as_deref()
     }
 
-    /// What happened, for example `report.completed`.
+    /// Returns the action, for example `report.completed`.
     pub fn action(&self) -> &str {
         &self.action
     }
@@ -71,15 +74,16 @@ impl fmt::Debug for Event {
     }
 }
 
+/// The members of an object with their original bytes. Parsed values would lose the format of numbers and repeated keys.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{Bytes, Event, InvalidEvent};
+    use super::{Bytes, Event, EventError};
 
-    fn parse(text: &'static str) -> Result<Event, InvalidEvent> {
+    fn parse(text: &'static str) -> Result<Event, EventError> {
         Event::parse(&Bytes::from_static(text.as_bytes()))
     }
 
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_notification_is_refused() {
+    fn invalid_notifications_are_refused() {
         for text in [
             "",
             "{",
@@ -109,7 +113,7 @@ mod tests {
             "{\"payload\":{\"resource_type\":\"check\"}",
             "{\"payload\":{\"action\":\"a\"}} trailing",
         ] {
-            assert_eq!(parse(text).err(), Some(InvalidEvent), "{text}");
+            assert_eq!(parse(text).err(), Some(EventError), "{text}");
         }
     }
 
@@ -122,7 +126,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_panics(body in any::<Vec<u8>>()) {
+        fn parse_never_panics(body in any::<Vec<u8>>()) {
             let _ = Event::parse(&Bytes::from(body));
         }
     }

@@ -1,4 +1,4 @@
-//! Newtypes for the identifiers that travel through the gateway.
+//! Newtypes for identifiers, so that the compiler finds two ids that are swapped.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,24 +8,24 @@ use http::HeaderValue;
 
 /// A tenant's `Name`: the `{configurationName}` of its webhook URL, and its label in logs and metrics.
 ///
-/// Compared exactly, never case-folded. Cloning is a reference count.
+/// Comparison is exact, without case folding. Cloning increments a reference count.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TenantName(Arc<str>);
 
 /// The value of the tenant header (`SubscriptionId`), as Azure API Management's policy sets it.
 ///
-/// Compared exactly, never case-folded. It selects a credential, so it is not shown by `Debug`.
+/// Comparison is exact, without case folding. `Debug` does not show the value, because it selects a credential.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SubscriptionId(Arc<str>);
 
-/// The id that one request carries through answers, logs and upstream calls (a UUIDv7).
+/// The id of a request in its response, in logs and in upstream calls (a UUIDv7, RFC 9562).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId(uuid::Uuid);
 
 // === impl TenantName ===
 
 impl TenantName {
-    /// Wraps a name as it stands in the tenant document.
+    /// Wraps a name from the tenant document.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
@@ -51,7 +51,7 @@ impl fmt::Display for TenantName {
 // === impl SubscriptionId ===
 
 impl SubscriptionId {
-    /// Wraps an id as it stands in the tenant document.
+    /// Wraps an id from the tenant document.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
@@ -77,7 +77,7 @@ impl fmt::Debug for SubscriptionId {
 // === impl RequestId ===
 
 impl RequestId {
-    /// Makes a new, time-ordered id.
+    /// Creates a new, time-ordered id.
     #[expect(clippy::new_without_default, reason = "every call makes another id; a default would hide that")]
     pub fn new() -> Self {
         Self(uuid::Uuid::now_v7())
@@ -85,10 +85,11 @@ impl RequestId {
 }
 
 impl RequestId {
-    /// The id as a header value.
+    /// Returns the id as a header value.
     pub fn header_value(self) -> HeaderValue {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         let text: &str = self.0.as_hyphenated().encode_lower(&mut text);
+        // Cannot fail: the text of a UUID is ASCII.
         HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"))
     }
 }

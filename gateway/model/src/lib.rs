@@ -1,6 +1,6 @@
-//! Ids, secret types, tenants and problems: the words every floor speaks.
+//! The types that all rooms share: ids, secrets, tenants, problems, events and trace contexts.
 //!
-//! Nothing here knows HTTP beyond header values.
+//! This crate depends on no other room, and on HTTP only for header names and values.
 
 mod caller;
 mod client_certificate;
@@ -25,15 +25,15 @@ pub use caller::{CallerKind, CallerName, CallerNameError, is_issuer_name};
 pub use client_certificate::ClientCertificate;
 pub use config_error::{ConfigError, ConfigErrors};
 pub use correlation::Correlation;
-pub use event::{Event, InvalidEvent};
+pub use event::{Event, EventError};
 pub use header::REQUEST_ID_HEADER;
 pub use ids::{RequestId, SubscriptionId, TenantName};
-pub use networks::{InvalidNetworks, Networks};
+pub use networks::{Networks, NetworksError};
 pub use operations::{API_OPERATIONS, ApiOperation, OperationListError, OperationSet, TOKENS};
 pub use problem::{Problem, ProblemKind};
-pub use secret::{LEAST_SEARCHED, Secret, ShortSecret};
+pub use secret::{MIN_SEARCHED_BYTES, Secret, ShortSecretError};
 pub use secret_source::{SecretSource, SecretSourceError};
 pub use table::{DuplicateKey, TenantSnapshots, TenantTable};
 pub use tenant::{Dialect, Portal, Tenant};
 pub use trace::TraceContext;
-pub use upstream::{InvalidBaseUrl, UpstreamBase, is_exposed};
+pub use upstream::{BaseUrlError, UpstreamBase, is_exposed};

@@ -1,8 +1,8 @@
-//! The operations of Onfido's API, and sets of them that a rule names.
+//! The operations of Onfido's API, and sets of them for rules.
 //!
-//! A set is one number, so that a rule is read once and a request costs two comparisons. Besides a place for each
-//! operation of the description it has one for what hands out API tokens, which the description leaves out, and one
-//! for everything else that it does not have.
+//! A set is a bit mask, so that a rule is parsed once and a request costs two comparisons. It has a bit for each operation of
+//! Onfido's OpenAPI description, one for the operations that issue API tokens, which are not in the description, and one for all
+//! other paths that are not in it.
 
 mod catalog;
 
@@ -12,17 +12,17 @@ pub use catalog::{API_OPERATIONS, ApiOperation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationSet(u128);
 
-/// Why a list names no set of operations. Holds nothing of the list.
+/// Why a list is not a valid set of operations. The error does not contain the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperationListError {
-    /// No names at all.
-    #[error("names no operation; leave it out for all that the route allows")]
+    /// The list is empty.
+    #[error("names no operation; leave it out to allow all that the route allows")]
     Empty,
-    /// A name that is no operation and no group.
+    /// A name is neither an operation nor a group.
     #[error("has a name (number {place}) that is neither an operationId nor a group of Onfido's description")]
     Unknown {
-        /// Which one, counted from 1.
+        /// The position of the name, from 1.
         place: usize,
     },
 }
@@ -30,16 +30,16 @@ pub enum OperationListError {
 // === impl OperationSet ===
 
 impl OperationSet {
-    /// Everything, whether the description has it or not.
+    /// Every path, in the description or not.
     pub const ALL: Self = Self(PLACE_OF_UNLISTED | (PLACE_OF_UNLISTED - 1));
-    /// Nothing.
+    /// The empty set.
     pub const NONE: Self = Self(0);
-    /// The group [`TOKENS`]: whatever is below `/oauth`, where a caller would get an API token of its own.
+    /// The group [`TOKENS`]: all paths below `/oauth`, where a caller could get an API token of its own.
     pub const TOKENS: Self = Self(1 << API_OPERATIONS.len());
-    /// What the description does not have.
+    /// All other paths that are not in the description.
     pub const UNLISTED: Self = Self(PLACE_OF_UNLISTED);
 
-    /// The operation with this `operationId`, or the operations of this group.
+    /// Returns the operation with this `operationId`, or the operations of this group; `None` for an unknown name.
     pub fn named(name: &str) -> Option<Self> {
         if name == TOKENS {
             return Some(Self::TOKENS);
@@ -48,24 +48,24 @@ impl OperationSet {
         (found != Self::NONE).then_some(found)
     }
 
-    /// The operations of the description that fit.
-    pub fn of(fits: impl Fn(&ApiOperation) -> bool) -> Self {
-        let places = API_OPERATIONS.iter().enumerate().filter(|(_, operation)| fits(operation));
+    /// Returns the operations of the description for which `matches` is true.
+    pub fn of(matches: impl Fn(&ApiOperation) -> bool) -> Self {
+        let places = API_OPERATIONS.iter().enumerate().filter(|(_, operation)| matches(operation));
         Self(places.fold(0, |set, (place, _)| set | 1 << place))
     }
 
-    /// Reads a list: each name is an `operationId`, a group or `*` for all; with `!` before it, it is taken away, and a
-    /// list of such names alone begins with all.
+    /// Parses a list. Each name is an `operationId`, a group, or `*` for all. A name with `!` before it is excluded; a list with
+    /// only excluded names means all others.
     ///
     /// # Errors
     ///
-    /// [`OperationListError`].
+    /// [`OperationListError`] for an empty list or an unknown name.
     pub fn read_list<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, OperationListError> {
-        let (mut given, mut taken) = (None, None);
+        let (mut included, mut excluded) = (None, None);
         for (place, name) in (1..).zip(names) {
             let (bare, side) = match name.strip_prefix('!') {
-                Some(bare) => (bare.trim_start(), &mut taken),
-                None => (name, &mut given),
+                Some(bare) => (bare.trim_start(), &mut excluded),
+                None => (name, &mut included),
             };
             let set = match bare {
                 "*" => Some(Self::ALL),
@@ -74,39 +74,40 @@ impl OperationSet {
             let set = set.ok_or(OperationListError::Unknown { place })?;
             *side = Some(side.unwrap_or(Self::NONE).union(set));
         }
-        match (given, taken) {
+        match (included, excluded) {
             (None, None) => Err(OperationListError::Empty),
-            (given, taken) => Ok(given.unwrap_or(Self::ALL).without(taken.unwrap_or(Self::NONE))),
+            (included, excluded) => Ok(included.unwrap_or(Self::ALL).without(excluded.unwrap_or(Self::NONE))),
         }
     }
 
-    /// What is in either.
+    /// Returns the union of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in both.
+    /// Returns the intersection of both sets.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// What is here and not in `other`.
+    /// Returns this set without the operations of `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Says whether all of `other` is here.
+    /// Returns whether this set contains all of `other`.
     pub const fn covers(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
-/// The group of what hands out API tokens.
+/// The name of the group of operations that issue API tokens.
 pub const TOKENS: &str = "tokens";
 
+/// The bit of [`OperationSet::UNLISTED`].
 const PLACE_OF_UNLISTED: u128 = 2 << API_OPERATIONS.len();
 
 #[cfg(test)]

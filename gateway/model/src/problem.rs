@@ -1,4 +1,4 @@
-//! What went wrong with a request, before anyone turns it into HTTP.
+//! The problem of a failed or refused request, independent of HTTP. `kyc-proxy` turns it into a status and an error body.
 
 use std::error::Error;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// A failed or refused request: a kind for the caller, a detail and a cause for the operator.
 ///
-/// `Display` is the operator's text. The caller sees only what the kind says (`kyc-proxy`'s `error_response`).
-/// Neither may hold a secret, a body, a query, a header value or a path with ids.
+/// `Display` is the text for the operator. The caller gets only the message of the kind (`error_response` of `kyc-proxy`).
+/// Neither may contain a secret, a body, a query, a header value or a path with ids.
 #[derive(Debug)]
 pub struct Problem {
     kind: ProblemKind,
@@ -19,48 +19,49 @@ pub struct Problem {
 /// The kinds of problem; each has one status and one public code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
-    /// The request breaks HTTP or our stricter reading of it.
+    /// The request violates HTTP, or the gateway's stricter validation.
     BadRequest,
-    /// Caller, subscription or signature absent or wrong; the answer does not say which.
+    /// The caller's credential, the subscription id or the signature is missing or wrong. The response does not say which, so that
+    /// nobody can find out which ids exist.
     Unauthenticated,
-    /// Known, but not allowed.
+    /// The caller is authenticated, but not allowed to do this.
     Forbidden,
-    /// No route, or no operation of that name.
+    /// No route matches, or no operation has that name.
     RouteNotFound,
-    /// The webhook names no tenant, and signatures are not asked for: else that is answered like a wrong one.
+    /// The webhook path names no known tenant, and signatures are off. With signatures on, this is answered like a wrong signature.
     TenantNotFound,
-    /// The route does not take this method.
+    /// The route does not allow this method.
     MethodNotAllowed,
     /// The caller did not finish its request in time.
     RequestTimeout,
-    /// The body is over the limit.
+    /// The body is larger than the limit.
     BodyTooLarge,
-    /// The body is not of a type the route takes.
+    /// The route does not accept the media type of the body.
     UnsupportedMediaType,
-    /// The request expects what is not offered (`Expect`, RFC 9110 §10.1.1).
+    /// The request has an unsupported `Expect` (RFC 9110 §10.1.1).
     ExpectationFailed,
-    /// The header block is over the limit.
+    /// The header block is larger than the limit.
     HeaderTooLarge,
-    /// Over quota.
+    /// The tenant exceeds its rate limit.
     RateLimited,
-    /// The upstream refused the connection, or broke it.
+    /// The upstream refused or closed the connection.
     UpstreamUnreachable,
-    /// The upstream answered, but not with what was needed.
+    /// The upstream sent an invalid or unusable response.
     UpstreamError,
-    /// The upstream was too slow.
+    /// The upstream did not respond in time.
     UpstreamTimeout,
-    /// The gateway has too much to do.
+    /// The gateway is overloaded.
     Overloaded,
-    /// Something this request needs is not there yet (tenants, a signing token).
+    /// A resource that the request needs is not available yet (tenants, a signing token).
     Unavailable,
-    /// The gateway is at fault.
+    /// The gateway itself failed.
     Internal,
 }
 
 // === impl Problem ===
 
 impl Problem {
-    /// Describes a problem for the operator.
+    /// Creates a problem. `detail` is for the operator.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), source: None, retry_after: None }
     }
@@ -72,19 +73,19 @@ impl Problem {
         self
     }
 
-    /// Says when the caller may try again.
+    /// Sets the time after which the caller may retry.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// When the caller may try again, if that is known.
+    /// Returns the time after which the caller may retry, if it is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// What kind of problem this is.
+    /// Returns the kind of problem.
     pub fn kind(&self) -> ProblemKind {
         self.kind
     }
@@ -113,7 +114,7 @@ impl From<ProblemKind> for Problem {
 // === impl ProblemKind ===
 
 impl ProblemKind {
-    /// The public, stable code: the `type` of the error envelope and a metric label.
+    /// Returns the stable public code: the `type` in the error body, and a metric label.
     pub fn code(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",

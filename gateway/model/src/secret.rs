@@ -1,4 +1,4 @@
-//! The one type that holds a secret.
+//! The type for every secret of the gateway.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 
-/// A secret string: shown by nothing, compared in constant time, wiped when dropped.
+/// A secret string. It is redacted in `Debug`, has no `Display`, is compared in constant time, and is zeroed when dropped.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
-/// A secret that could be guessed.
+/// A secret is too short to be safe from guessing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the secret has {bytes} bytes and needs at least {LEAST_BYTES}; `openssl rand -hex 32` makes one")]
-pub struct ShortSecret {
+#[error("the secret has {bytes} bytes and needs at least {MIN_BYTES}; `openssl rand -hex 32` makes one")]
+pub struct ShortSecretError {
     bytes: usize,
 }
 
@@ -26,66 +26,68 @@ impl Secret {
         Self(SecretString::from(value))
     }
 
-    /// Says whether the secret is the empty string.
+    /// Returns whether the secret is empty.
     pub fn is_empty(&self) -> bool {
         self.0.expose_secret().is_empty()
     }
 
-    /// How many bytes it has.
+    /// Returns the length in bytes.
     pub fn len(&self) -> usize {
         self.0.expose_secret().len()
     }
 
-    /// Says whether it is too short to keep out somebody who guesses at the rate of requests (NIST SP 800-63B, section 5.1.1:
+    /// Checks that the secret is long enough to be safe from guessing with requests (NIST SP 800-63B, section 5.1.1:
     /// 112 bits).
     ///
     /// # Errors
     ///
-    /// [`ShortSecret`] under 16 bytes.
-    pub fn check_length(&self) -> Result<(), ShortSecret> {
+    /// [`ShortSecretError`] for less than 16 bytes.
+    pub fn check_length(&self) -> Result<(), ShortSecretError> {
         match self.len() {
-            bytes if bytes < LEAST_BYTES => Err(ShortSecret { bytes }),
+            bytes if bytes < MIN_BYTES => Err(ShortSecretError { bytes }),
             _ => Ok(()),
         }
     }
 
-    /// Says whether another secret is the same, in time that depends on the lengths alone.
+    /// Returns whether another secret is equal, in a time that depends only on the lengths.
     pub fn is_same(&self, other: &Self) -> bool {
         self.matches(other.0.expose_secret().as_bytes())
     }
 
-    /// Compares with `candidate` in time that depends on the lengths alone.
+    /// Returns whether the secret equals `candidate`, in a time that depends only on the lengths.
     pub fn matches(&self, candidate: &[u8]) -> bool {
+        // An early exit at the first difference would let a caller guess the secret byte by byte.
         self.0.expose_secret().as_bytes().ct_eq(candidate).into()
     }
 
-    /// Says whether `text` holds the secret somewhere. One under [`LEAST_SEARCHED`] bytes is not looked for: it could be part
-    /// of any word.
+    /// Returns whether `text` contains the secret. A secret of less than [`MIN_SEARCHED_BYTES`] is never found, because it could be
+    /// part of an ordinary word.
     pub fn is_within(&self, text: &str) -> bool {
-        self.len() >= LEAST_SEARCHED && text.contains(self.0.expose_secret())
+        self.len() >= MIN_SEARCHED_BYTES && text.contains(self.0.expose_secret())
     }
 
-    /// Builds a header value `{prefix}{secret}` that `Debug` shows as `Sensitive`, and that HTTP/2 never
-    /// puts into its compression table (RFC 7541 §7.1.3).
+    /// Builds the header value `{prefix}{secret}`. `Debug` shows it as `Sensitive`, and HTTP/2 never adds it to its compression
+    /// table (RFC 7541 §7.1.3).
     ///
-    /// Returns `None` when the secret has bytes that no header may carry.
+    /// Returns `None` if the secret has bytes that are not valid in a header value.
     pub fn header_value(&self, prefix: &str) -> Option<HeaderValue> {
         let mut value = HeaderValue::try_from(format!("{prefix}{}", self.0.expose_secret())).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
-    /// Lends the plain text to code that must write it to its one destination (a login body, an HMAC key).
+    /// Returns the plain text, for code that writes it to its destination (a login body, an HMAC key).
     ///
-    /// The architecture test lists the files that may call this.
+    /// `tests/architecture.rs` lists the files that may call this.
     pub fn reveal(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-const LEAST_BYTES: usize = 16;
-/// Secrets that are shorter are not looked for within texts.
-pub const LEAST_SEARCHED: usize = 8;
+/// The minimum length of a secret that callers or operators send.
+const MIN_BYTES: usize = 16;
+/// The minimum length of a secret that is searched for in texts.
+pub const MIN_SEARCHED_BYTES: usize = 8;
 
 impl From<String> for Secret {
     fn from(value: String) -> Self {
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_found_within_a_text_and_a_short_one_is_not_looked_for() {
+    fn secret_is_found_in_a_text_unless_it_is_short() {
         let (secret, short) = (Secret::new("hunter2hunter2".to_owned()), Secret::new("on".to_owned()));
 
         let found = [

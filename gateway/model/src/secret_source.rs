@@ -1,4 +1,6 @@
-//! Where a configured secret comes from: a file or an environment variable, never the configuration itself.
+//! The source of a configured secret: a file or an environment variable.
+//!
+//! The configuration never contains a secret, because decoders quote the line that they cannot parse in their errors.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,7 +10,7 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::Secret;
 
-/// A reference to a secret, as a pair of keys `…_file` and `…_env` gives it.
+/// A reference to a secret, from one of the keys `…_file` and `…_env`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// The content of a file, without the white space around it.
@@ -17,7 +19,7 @@ pub enum SecretSource {
     Env(String),
 }
 
-/// Why a referenced secret cannot be had.
+/// Why a referenced secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretSourceError {
@@ -25,14 +27,14 @@ pub enum SecretSourceError {
     #[error("needs one of {0}_file and {0}_env")]
     Missing(&'static str),
     /// Both keys are set.
-    #[error("takes only one of {0}_file and {0}_env")]
+    #[error("accepts only one of {0}_file and {0}_env")]
     Both(&'static str),
     /// The file cannot be read as UTF-8 text.
     #[error("cannot read {}: {reason}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         reason: io::Error,
     },
     /// The environment variable is not set.
@@ -46,11 +48,11 @@ pub enum SecretSourceError {
 // === impl SecretSource ===
 
 impl SecretSource {
-    /// Chooses between the two keys of the secret called `name`.
+    /// Chooses the source from the two keys of the secret `name`.
     ///
     /// # Errors
     ///
-    /// [`SecretSourceError::Missing`] or [`SecretSourceError::Both`].
+    /// [`SecretSourceError::Missing`] if neither key is set, [`SecretSourceError::Both`] if both are.
     pub fn choose(
         name: &'static str,
         file: Option<&Path>,
@@ -64,13 +66,13 @@ impl SecretSource {
         }
     }
 
-    /// Reads the secret now, so that a rotated file is seen.
+    /// Reads the secret. Every call reads the source again, so that a rotated file takes effect.
     ///
     /// # Errors
     ///
-    /// [`SecretSourceError`] when it is not there, not text or empty.
+    /// [`SecretSourceError`] if it is missing, not UTF-8 text, or empty.
     pub fn read(&self) -> Result<Secret, SecretSourceError> {
-        // What is read has white space around the secret, so it is no `Secret` yet, but is wiped like one.
+        // The text with its white space is not a `Secret` yet, but must also be zeroed.
         let mut text = Zeroizing::new(String::new());
         match self {
             Self::File(path) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{Secret, SubscriptionId, Tenant, TenantName};
 
-/// An immutable set of tenants: one snapshot, swapped as a whole.
+/// The tenants of one document. A new document replaces the whole table.
 #[derive(Debug, Default)]
 pub struct TenantTable {
     by_name: HashMap<TenantName, Arc<Tenant>>,
@@ -19,7 +19,7 @@ pub struct TenantTable {
 #[derive(Clone)]
 pub struct TenantSnapshots(Arc<dyn Fn() -> Option<Arc<TenantTable>> + Send + Sync>);
 
-/// Which of its keys a tenant shares with one that is already in the table.
+/// The key that a tenant shares with another one in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DuplicateKey {
     /// `Name`.
@@ -35,8 +35,9 @@ impl TenantTable {
     ///
     /// # Errors
     ///
-    /// [`DuplicateKey`] when one of its keys is taken; the table is unchanged then.
+    /// [`DuplicateKey`] if another tenant has one of its keys; the table is unchanged.
     pub fn insert(&mut self, tenant: Arc<Tenant>) -> Result<(), DuplicateKey> {
+        // Both keys are checked before the first insert, so that an error leaves the table unchanged.
         if self.by_name.contains_key(&tenant.name) {
             return Err(DuplicateKey::Name);
         }
@@ -48,12 +49,12 @@ impl TenantTable {
         Ok(())
     }
 
-    /// Notes that the document has one entry and no other, not even one that is refused.
+    /// Records that the document has exactly one entry, including refused ones.
     pub fn set_sole(&mut self) {
         self.is_sole = true;
     }
 
-    /// Says whether there is one tenant, in a document that names no other: then no caller can get at another's.
+    /// Returns whether there is one tenant, in a document with one entry. Then a caller cannot reach another caller's tenant.
     pub fn is_sole(&self) -> bool {
         self.is_sole && self.by_name.len() == 1
     }
@@ -68,29 +69,28 @@ impl TenantTable {
         self.by_subscription.get(id)
     }
 
-    /// Keeps a value of the document that belongs to no tenant, in place of one of the same name.
+    /// Stores a value of the document that belongs to no tenant. Replaces a value with the same name.
     pub fn set_value(&mut self, name: &str, value: Secret) {
         self.values.insert(name.to_ascii_lowercase(), value);
     }
 
-    /// A value of the document that belongs to no tenant, its name in any case, as
-    /// with all fields of the document. Plugins may keep a secret there; all
-    /// of them are treated as secrets.
+    /// Returns a value of the document that belongs to no tenant. Names are case-insensitive, like all fields of the document.
+    /// Every value is treated as a secret, because plugins may store secrets there.
     pub fn value(&self, name: &str) -> Option<&Secret> {
         self.values.get(&name.to_ascii_lowercase())
     }
 
-    /// How many tenants there are.
+    /// Returns the number of tenants.
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Says whether there are none.
+    /// Returns whether there are no tenants.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// All tenants, in no order.
+    /// Returns all tenants, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         self.by_name.values()
     }

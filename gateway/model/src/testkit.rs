@@ -9,7 +9,7 @@ use crate::{Dialect, OperationSet, Portal, Secret, SubscriptionId, Tenant, Tenan
 ///
 /// # Panics
 ///
-/// When a URL is none.
+/// When `base` or `portal` is not a valid URL.
 #[expect(clippy::expect_used, reason = "a test kit stops the test")]
 pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
     Tenant {

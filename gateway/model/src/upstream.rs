@@ -1,4 +1,4 @@
-//! The base address of an Onfido API, split once into the parts that a request needs.
+//! The base URL of an Onfido API. It is parsed once into the parts that each request needs.
 
 use http::HeaderValue;
 use url::{Host, Url};
@@ -14,23 +14,23 @@ pub struct UpstreamBase {
     path: String,
 }
 
-/// Why a base URL cannot be used. It names the rule, never the URL, which may hold credentials.
+/// Why a base URL is not valid. The error names the rule and not the URL, which may contain credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum InvalidBaseUrl {
-    /// Not a URL at all.
+pub enum BaseUrlError {
+    /// The text is not an absolute URL.
     #[error("is not an absolute URL")]
     Malformed,
-    /// Another scheme than `http` and `https`.
+    /// The scheme is neither `http` nor `https`.
     #[error("must begin with https:// or http://")]
     Scheme,
-    /// `user:password@` in the URL.
-    #[error("must not hold a user name or password")]
+    /// The URL contains `user:password@`.
+    #[error("must not contain a user name or password")]
     Credentials,
-    /// A host that credentials do not go to.
-    #[error("names a host that API tokens do not go to (tenants.onfido_hosts)")]
+    /// The host may not receive credentials.
+    #[error("names a host that may not receive API tokens (tenants.onfido_hosts)")]
     Host,
-    /// A query or a fragment, which cannot be the base of a path.
+    /// The URL has a query or a fragment, so no path can be appended.
     #[error("must not have a query or a fragment")]
     Query,
 }
@@ -38,79 +38,79 @@ pub enum InvalidBaseUrl {
 // === impl UpstreamBase ===
 
 impl UpstreamBase {
-    /// Parses a base URL. A trailing slash of its path is dropped.
+    /// Parses a base URL. A trailing slash of its path is removed.
     ///
     /// # Errors
     ///
-    /// [`InvalidBaseUrl`] when it is no absolute `http` or `https` URL, or holds more than a base.
-    pub fn parse(text: &str) -> Result<Self, InvalidBaseUrl> {
-        let url = Url::parse(text.trim()).map_err(|_| InvalidBaseUrl::Malformed)?;
+    /// [`BaseUrlError`] if it is not an absolute `http` or `https` URL, or has credentials, a query or a fragment.
+    pub fn parse(text: &str) -> Result<Self, BaseUrlError> {
+        let url = Url::parse(text.trim()).map_err(|_| BaseUrlError::Malformed)?;
         let tls = match url.scheme() {
             "https" => true,
             "http" => false,
-            _ => return Err(InvalidBaseUrl::Scheme),
+            _ => return Err(BaseUrlError::Scheme),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(InvalidBaseUrl::Credentials);
+            return Err(BaseUrlError::Credentials);
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(InvalidBaseUrl::Query);
+            return Err(BaseUrlError::Query);
         }
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            return Err(InvalidBaseUrl::Malformed);
+            return Err(BaseUrlError::Malformed);
         };
         let authority = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let authority = HeaderValue::try_from(authority).map_err(|_| InvalidBaseUrl::Malformed)?;
+        let authority = HeaderValue::try_from(authority).map_err(|_| BaseUrlError::Malformed)?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let path = url.path().trim_end_matches('/').to_owned();
         Ok(Self { url, host, port, tls, authority, path })
     }
 
-    /// The host name or address, without brackets: what is resolved, and sent as SNI.
+    /// Returns the host name or address, without brackets, for name resolution and SNI.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, the scheme's default when the URL names none.
+    /// Returns the port; the scheme's default if the URL has none.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Says whether the upstream speaks TLS.
+    /// Returns whether the scheme is `https`.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// Says whether it is on this machine, by its name or address.
+    /// Returns whether the host is this machine: `localhost` or a loopback address.
     pub fn is_local(&self) -> bool {
         is_local(&self.url)
     }
 
-    /// Says whether what is sent there can be read on the way: no TLS, and not on this machine.
+    /// Returns whether calls are sent unencrypted to another machine.
     pub fn is_exposed(&self) -> bool {
         is_exposed(&self.url)
     }
 
-    /// The `Host` header: the host, with its port when that is not the scheme's default.
+    /// Returns the value of `Host`: the host, with the port if it is not the scheme's default.
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
     }
 
-    /// The path prefix, without a trailing slash; empty for a bare host.
+    /// Returns the path prefix without a trailing slash; empty if the URL has no path.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The whole URL, for clients that take one.
+    /// Returns the whole URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
 }
 
-/// Says whether a URL is without TLS and not on this machine.
+/// Returns whether calls to a URL are sent unencrypted to another machine.
 pub fn is_exposed(url: &Url) -> bool {
     url.scheme() == "http" && !is_local(url)
 }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_an_onfido_base() {
+    fn base_url_is_split_into_its_parts() {
         let base = UpstreamBase::parse("https://api.eu.onfido.com/v3.6/").unwrap();
 
         assert_eq!(
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_out_without_tls_is_exposed() {
+    fn http_to_another_machine_is_exposed() {
         let exposed = |text| UpstreamBase::parse(text).unwrap().is_exposed();
 
         assert!(exposed("http://api.eu.onfido.com") && exposed("http://10.0.0.1:8080"));
@@ -157,18 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_the_rule() {
+    fn errors_name_the_broken_rule() {
         let refused =
             ["api.onfido.com", "ftp://x/", "https://u:p@x/", "https://x/?a=b"].map(UpstreamBase::parse);
 
         assert_eq!(
             refused.map(Result::unwrap_err),
-            [
-                InvalidBaseUrl::Malformed,
-                InvalidBaseUrl::Scheme,
-                InvalidBaseUrl::Credentials,
-                InvalidBaseUrl::Query
-            ]
+            [BaseUrlError::Malformed, BaseUrlError::Scheme, BaseUrlError::Credentials, BaseUrlError::Query]
         );
     }
 }

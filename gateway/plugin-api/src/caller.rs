@@ -55,7 +55,7 @@ impl Caller {
 
     /// Whether one of `names`, as the tenant document has them, matches the caller.
     pub fn is_one_of(&self, names: &[CallerName]) -> bool {
-        self.names.iter().any(|name| names.iter().any(|written| name.is_meant_by(written)))
+        self.names.iter().any(|name| names.iter().any(|written| name.matches(written)))
     }
 
     /// Whether a certificate or a token identifies this caller, rather than a secret that several may share. A token does,

@@ -1,7 +1,9 @@
-//! Which addresses a portal may have.
+//! Refuses portal addresses that are link-local or belong to a cloud's metadata service (protection against SSRF).
 //!
-//! `ftosEndpoint` comes from a document that many people edit; a name in it may lead anywhere. What is local to the link
-//! holds the metadata services of clouds, which give credentials to whoever asks from this machine.
+//! `ftosEndpoint` comes from a document that many people edit, and a name in it may resolve to any address. The metadata
+//! services of clouds, mostly at link-local addresses, give credentials to every process on the machine. Private networks
+//! are allowed, because portals are often in one. The check is made on the resolved addresses that the connection then uses,
+//! so that a second DNS answer cannot evade it.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,14 +14,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use url::{Host, Url};
 
-/// The ranges that portals may not have, and those of them that an operator allows.
+/// The refused ranges, and the exceptions that the configuration allows (`portal.allow`).
 #[derive(Clone, Debug)]
 pub(crate) struct AddressPolicy {
     refused: Vec<IpNet>,
     allowed: Vec<IpNet>,
 }
 
-/// An address in a range that portals may not have.
+/// The portal's address is in a refused range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{REFUSED_TEXT}")]
 pub(crate) struct RefusedAddress;
@@ -33,27 +35,31 @@ impl From<RefusedAddress> for TransportError {
 // === impl AddressPolicy ===
 
 impl AddressPolicy {
-    /// Refuses [`REFUSED`] but for `allowed`.
+    /// Creates a policy that refuses the ranges of [`REFUSED`], except for `allowed`.
     pub(crate) fn new(allowed: &[IpNet]) -> Self {
         let refused = REFUSED.iter().filter_map(|range| range.parse().ok()).collect();
         Self { refused, allowed: allowed.to_vec() }
     }
 
-    /// Looks at an address that stands in a URL; names are looked at when they are resolved.
+    /// Checks a URL whose host is an IP address: such a host is never resolved. Names are checked when they are resolved.
+    ///
+    /// # Errors
+    ///
+    /// [`RefusedAddress`] when the address is in a refused range.
     pub(crate) fn check(&self, url: &Url) -> Result<(), RefusedAddress> {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             Some(Host::Domain(_)) | None => return Ok(()),
         };
-        if self.may_be(address) { Ok(()) } else { Err(RefusedAddress) }
+        if self.allows(address) { Ok(()) } else { Err(RefusedAddress) }
     }
 
-    fn may_be(&self, address: IpAddr) -> bool {
+    fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let is_in = |ranges: &[IpNet], address: IpAddr| ranges.iter().any(|range| range.contains(&address));
         let is_refused = is_in(&self.refused, address)
-            || embedded(address).is_some_and(|inner| is_in(&self.refused, IpAddr::V4(inner)));
+            || embedded_ipv4(address).is_some_and(|inner| is_in(&self.refused, IpAddr::V4(inner)));
         !is_refused || is_in(&self.allowed, address)
     }
 }
@@ -64,7 +70,7 @@ impl Resolve for AddressPolicy {
         Box::pin(async move {
             let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
             let allowed: Vec<SocketAddr> =
-                found.iter().copied().filter(|found| addresses.may_be(found.ip())).collect();
+                found.iter().copied().filter(|found| addresses.allows(found.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
                 return Err(Box::new(RefusedAddress) as Box<dyn Error + Send + Sync>);
             }
@@ -73,13 +79,13 @@ impl Resolve for AddressPolicy {
     }
 }
 
-/// The IPv4 addresses that an IPv6 address may be translated to on its way: at its end (NAT64 of RFC 6052, RFC 8215,
-/// RFC 2765, and IPv4-compatible), or behind 6to4's prefix (RFC 3056).
-fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
+/// Returns the IPv4 address that a translator on the way may extract from an IPv6 address: its last 32 bits (NAT64 of RFC
+/// 6052 and RFC 8215, RFC 2765, IPv4-compatible addresses), or those after the prefix of 6to4 (RFC 3056).
+fn embedded_ipv4(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
     let of = |high: u16, low: u16| Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
     match address.segments() {
-        // Loopback and unspecified are of IPv6's own.
+        // `::` and `::1` look IPv4-compatible, but are IPv6's own unspecified and loopback addresses.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
         [0x64, 0xff9b, .., high, low]
         | [0, 0, 0, 0, 0, 0, high, low]
@@ -89,10 +95,11 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
-const REFUSED_TEXT: &str = "its address is in a range that portals may not have (portal.allow)";
+const REFUSED_TEXT: &str =
+    "its address is link-local, multicast or a cloud's metadata service; portal.allow can allow it";
 
-/// Link-local (RFC 3927, RFC 4291 §2.5.6), unspecified, multicast and broadcast; and the metadata services that are
-/// elsewhere: AWS and Google Cloud over IPv6, Azure's wire server, Alibaba Cloud, Oracle Cloud.
+/// Link-local (RFC 3927, RFC 4291 §2.5.6), unspecified, multicast and broadcast addresses, and the metadata services at
+/// other addresses: AWS and Google Cloud over IPv6, Oracle Cloud, Azure's wire server, Alibaba Cloud.
 const REFUSED: [&str; 12] = [
     "169.254.0.0/16",
     "fe80::/10",
@@ -113,13 +120,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_services_are_no_portals() {
-        let usual = AddressPolicy::new(&[]);
-        assert_eq!(usual.refused.len(), REFUSED.len(), "each range can be read");
+    fn addresses_of_metadata_services_are_refused() {
+        let default = AddressPolicy::new(&[]);
+        assert_eq!(default.refused.len(), REFUSED.len(), "each range can be parsed");
         for (host, may) in [
             ("169.254.169.254", false),
             ("[::ffff:169.254.169.254]", false),
-            // As the URL standard reads it.
+            // The URL standard parses one number as an IPv4 address.
             ("2852039166", false),
             ("0xa9fea9fe", false),
             ("[fe80::1]", false),
@@ -142,15 +149,15 @@ mod tests {
             ("portal.example", true),
         ] {
             let url = Url::parse(&format!("https://{host}/portal")).unwrap();
-            assert_eq!(usual.check(&url).is_ok(), may, "{host}");
+            assert_eq!(default.check(&url).is_ok(), may, "{host}");
         }
         let allowed = AddressPolicy::new(&["169.254.7.0/24".parse().unwrap()]);
-        assert!(allowed.may_be("169.254.7.1".parse().unwrap()));
-        assert!(!allowed.may_be("169.254.169.254".parse().unwrap()));
+        assert!(allowed.allows("169.254.7.1".parse().unwrap()));
+        assert!(!allowed.allows("169.254.169.254".parse().unwrap()));
     }
 
     #[tokio::test]
-    async fn a_name_leads_to_allowed_addresses_alone() {
+    async fn name_resolves_only_to_allowed_addresses() {
         let name = || "localhost".parse::<Name>().unwrap();
         let found = AddressPolicy::new(&[]).resolve(name()).await.unwrap().count();
         let closed = AddressPolicy {

@@ -13,15 +13,15 @@ use reqwest::{Client, RequestBuilder};
 use tokio::time::{Instant, timeout_at};
 
 use crate::address_policy::AddressPolicy;
-use crate::answers::delivery::{self, Answer};
 use crate::config::{DataForm, PortalConfig};
 use crate::dialects::{keycloak, legacy};
 use crate::endpoint::endpoint;
 use crate::error::{DeliveryError, Step};
-use crate::session::{Pass, Session, Sessions};
+use crate::responses::delivery::{self, PortalResponse};
+use crate::session::{Session, SessionCredential, Sessions};
 
 /// A client for all portals; the tenant of each call selects the portal and the account.
-pub struct Portals {
+pub struct PortalClient {
     client: Client,
     addresses: AddressPolicy,
     cleartext: Cleartext,
@@ -30,18 +30,19 @@ pub struct Portals {
     durations: HistogramFamily<1>,
 }
 
-// === impl Portals ===
+// === impl PortalClient ===
 
-impl Portals {
-    /// Builds the HTTP client. Reads the certificate file, opens no connection.
+impl PortalClient {
+    /// Creates the client. Reads the certificate file, but opens no connection.
     ///
     /// # Errors
     ///
-    /// All problems with the settings, by key.
+    /// [`ConfigErrors`] with the key `ca_file` when the file has no usable certificate, or with a metric that cannot be
+    /// registered.
     pub fn new(config: &PortalConfig, metrics: &MetricsRegistry) -> Result<Self, ConfigErrors> {
         let addresses = AddressPolicy::new(&config.allow);
         let trust = Trust::system_and(config.ca_file.as_deref());
-        // Each delivery has its own deadline.
+        // The settings have no total timeout: each delivery has its own deadline.
         let settings = ClientSettings {
             resolver: Some(Arc::new(addresses.clone())),
             ..ClientSettings::new(config.connect, trust)
@@ -55,21 +56,22 @@ impl Portals {
             data: config.data,
             durations: metrics.histogram(
                 names::WEBHOOK_DELIVERY_DURATION,
-                "Time of a delivery, login included.",
+                "Duration of a delivery, login included.",
                 &["dialect"],
                 &SECONDS,
             )?,
         })
     }
 
-    /// Delivers one event to the tenant's portal, with `headers`.
+    /// Delivers one event to the tenant's portal, with `headers`. `Ok` means that the portal has accepted the event.
     ///
-    /// Logs in when there is no session, and once more when the portal says that the session has ended.
-    /// Never sends the event again for another reason. `Ok` means that the portal has accepted the event.
+    /// Logs in when there is no session, and once more when the portal says that the session has ended; then it sends the
+    /// event again. It never repeats the event for another reason: the dispatcher decides about retries.
     ///
     /// # Errors
     ///
-    /// [`DeliveryError`]; its [`DeliveryError::class`] decides about retries.
+    /// [`DeliveryError`] when the portal has not accepted the event before `deadline`. After a lost connection or a timeout
+    /// the portal may have accepted it.
     pub async fn deliver(
         &self,
         tenant: &Tenant,
@@ -77,30 +79,31 @@ impl Portals {
         headers: &HeaderMap,
         deadline: Instant,
     ) -> Result<(), DeliveryError> {
-        self.deliver_and_note(tenant, event, headers, deadline, &mut None).await
+        self.deliver_recording_response(tenant, event, headers, deadline, &mut None).await
     }
 
-    /// As [`Portals::deliver`], and stores the portal's response in `answer`, also when the delivery fails.
+    /// Delivers one event as [`PortalClient::deliver`] does, and stores the portal's response in `recorded`, also when the
+    /// delivery fails.
     ///
     /// # Errors
     ///
-    /// As [`Portals::deliver`].
-    pub async fn deliver_and_note(
+    /// As [`PortalClient::deliver`].
+    pub async fn deliver_recording_response(
         &self,
         tenant: &Tenant,
         event: &Event,
         headers: &HeaderMap,
         deadline: Instant,
-        answer: &mut Option<Answer>,
+        recorded: &mut Option<PortalResponse>,
     ) -> Result<(), DeliveryError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut span = Span::client("delivery", || TraceContext::from_headers(headers));
-        let headers = &following(headers, &span);
-        let delivered = match timeout_at(deadline, self.attempt(tenant, event, headers, answer)).await {
+        let headers = &with_parent_span(headers, &span);
+        let delivered = match timeout_at(deadline, self.attempt(tenant, event, headers, recorded)).await {
             Ok(delivered) => delivered,
             // A refusal by status is final, even if its body did not arrive in time.
             Err(_) => {
-                let refusal = answer.as_ref().and_then(|answer| answer.refusal.clone());
+                let refusal = recorded.as_ref().and_then(|response| response.refusal.clone());
                 Err(refusal.unwrap_or(DeliveryError::Deadline))
             }
         };
@@ -110,21 +113,21 @@ impl Portals {
         };
         span.set("tenant", tenant.name.to_string());
         span.set("dialect", dialect);
-        if let Some(answer) = answer {
-            span.set("http.response.status_code", i64::from(answer.status));
+        if let Some(response) = recorded {
+            span.set("http.response.status_code", i64::from(response.status));
         }
         if let Err(error) = &delivered {
             span.fail(error.class().name());
         }
-        self.durations.with(&[dialect]).observe(begun.elapsed().as_secs_f64());
+        self.durations.with(&[dialect]).observe(started.elapsed().as_secs_f64());
         delivered
     }
 
-    /// Logs in, to test whether the portal is available and accepts the account. The next delivery uses the session.
+    /// Logs in, to probe whether the portal is available and accepts the account. The next delivery uses the session.
     ///
     /// # Errors
     ///
-    /// As [`Portals::deliver`].
+    /// As [`PortalClient::deliver`].
     pub async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError> {
         self.check_address(tenant)?;
         timeout_at(deadline, self.sessions.renew(tenant)).await.unwrap_or(Err(DeliveryError::Deadline))
@@ -141,18 +144,20 @@ impl Portals {
         tenant: &Tenant,
         event: &Event,
         headers: &HeaderMap,
-        answer: &mut Option<Answer>,
+        recorded: &mut Option<PortalResponse>,
     ) -> Result<(), DeliveryError> {
+        // Before the login, because that already sends the password.
         self.check_address(tenant)?;
         let session = self.sessions.session(tenant, headers).await?;
-        match self.send(&tenant.portal, event, headers, &session, answer).await {
+        match self.send(&tenant.portal, event, headers, &session, recorded).await {
             Err(error) if error.ends_session() => {}
             done => return done,
         }
         self.sessions.forget(tenant, &session).await;
-        *answer = None;
+        // If the second request gets no response, the first one's must not be kept as the response to this delivery.
+        *recorded = None;
         let session = self.sessions.session(tenant, headers).await?;
-        self.send(&tenant.portal, event, headers, &session, answer).await
+        self.send(&tenant.portal, event, headers, &session, recorded).await
     }
 
     async fn send(
@@ -161,17 +166,17 @@ impl Portals {
         event: &Event,
         headers: &HeaderMap,
         session: &Session,
-        answer: &mut Option<Answer>,
+        recorded: &mut Option<PortalResponse>,
     ) -> Result<(), DeliveryError> {
-        let request = match &session.pass {
-            Pass::Token(token) => legacy::delivery(
+        let request = match &session.credential {
+            SessionCredential::Token(token) => legacy::delivery(
                 self.post(portal, legacy::DELIVERY, headers),
                 portal,
                 token,
                 event,
                 self.data,
             ),
-            Pass::Bearer(credential) => keycloak::delivery(
+            SessionCredential::Bearer(credential) => keycloak::delivery(
                 self.post(portal, &keycloak::delivery_path(portal), headers),
                 credential,
                 event,
@@ -179,7 +184,7 @@ impl Portals {
         };
         let response =
             request.send().await.map_err(|error| DeliveryError::transport(Step::Delivery, error))?;
-        delivery::judge(response, answer).await
+        delivery::classify(response, recorded).await
     }
 
     fn post(&self, portal: &Portal, path: &[&str], headers: &HeaderMap) -> RequestBuilder {
@@ -187,14 +192,14 @@ impl Portals {
     }
 }
 
-impl fmt::Debug for Portals {
+impl fmt::Debug for PortalClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Portals").finish_non_exhaustive()
+        f.debug_struct("PortalClient").finish_non_exhaustive()
     }
 }
 
-/// The same headers, with this span as the parent of the trace.
-fn following(headers: &HeaderMap, span: &Span) -> HeaderMap {
+/// Returns the headers with this span as the parent of the trace.
+fn with_parent_span(headers: &HeaderMap, span: &Span) -> HeaderMap {
     let mut headers = headers.clone();
     if let Some(trace) = span.context() {
         trace.write_to(&mut headers);
@@ -202,6 +207,7 @@ fn following(headers: &HeaderMap, span: &Span) -> HeaderMap {
     headers
 }
 
+/// Histogram buckets in seconds.
 const SECONDS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 #[cfg(test)]

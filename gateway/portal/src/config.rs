@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PortalConfig {
-    /// TCP and TLS set-up together; default 3 s.
+    /// The time for TCP and TLS set-up together; default 3 s.
     #[serde(with = "humantime_serde")]
     pub connect: Duration,
-    /// How long a login is used when the portal does not say; default 10 min.
+    /// How long a login is used when the portal's response has no lifetime; default 10 min.
     #[serde(with = "humantime_serde")]
     pub login_lifetime: Duration,
     /// What the legacy dialect puts into `Data`; default `event`.
     pub data: DataForm,
-    /// PEM certificates that are trusted besides the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Networks that portals may be in although they are link-local, multicast or hold a cloud's metadata service.
+    /// Networks of portals that are allowed although they are link-local, multicast or a cloud's metadata service.
     pub allow: Vec<IpNet>,
-    /// Whether portals may be other machines without TLS, where passwords and events can be read on the way; default
+    /// Whether portals on other machines may use `http://`. Passwords and events can then be read on the network; default
     /// `false`.
     pub allow_http: bool,
 }
@@ -34,7 +34,7 @@ pub struct PortalConfig {
 pub enum DataForm {
     /// The whole notification, as an object.
     Event,
-    /// Only what its `payload` holds.
+    /// Only the value of its `payload`.
     Payload,
     /// The whole notification, as a JSON string.
     String,
@@ -43,11 +43,11 @@ pub enum DataForm {
 // === impl PortalConfig ===
 
 impl PortalConfig {
-    /// Checks the values.
+    /// Checks the values, without reading a file.
     ///
     /// # Errors
     ///
-    /// All problems, by key.
+    /// [`ConfigErrors`] with all problems, each with its key.
     pub fn check(&self) -> Result<(), ConfigErrors> {
         let mut errors = ConfigErrors::default();
         errors.require(!self.connect.is_zero(), "connect", "must be greater than zero");
@@ -74,7 +74,7 @@ mod tests {
     use kyc_telemetry::MetricsRegistry;
 
     use super::*;
-    use crate::Portals;
+    use crate::PortalClient;
 
     #[test]
     fn all_problems_are_reported_together() {
@@ -96,10 +96,10 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let config = PortalConfig { ca_file: Some(file.into()), ..PortalConfig::default() };
 
-        let refused = Portals::new(&config, &MetricsRegistry::default()).unwrap_err().to_string();
+        let refused = PortalClient::new(&config, &MetricsRegistry::default()).unwrap_err().to_string();
 
         assert!(
-            refused.starts_with("ca_file: ") && refused.ends_with("holds no PEM certificate"),
+            refused.starts_with("ca_file: ") && refused.ends_with("contains no PEM certificate"),
             "{refused}"
         );
     }

@@ -7,71 +7,72 @@ use kyc_http_client::TransportError;
 use kyc_model::{Problem, ProblemKind};
 use kyc_resilience::Abandoned;
 
-/// The portal did not accept an event. The messages contain no text from the portal.
+/// Why an event was not delivered, or a login failed. The messages contain no text from the portal, because that can hold
+/// personal data, and they are stored and logged in the clear.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// No complete response arrived.
-    #[error("portal {step} got no answer")]
+    /// No complete response was received.
+    #[error("no complete response to the portal {step}")]
     Transport {
-        /// Which call it was.
+        /// The call that failed.
         step: Step,
-        /// What happened to it.
+        /// The error of the connection.
         #[source]
         source: TransportError,
     },
-    /// The deadline of the whole delivery passed.
-    #[error("portal delivery was not done in time")]
+    /// The deadline of the whole delivery, login included, has passed.
+    #[error("portal call timed out")]
     Deadline,
-    /// The login of another request was cancelled while this one waited for it.
-    #[error("portal login was given up")]
+    /// The delivery that made the login was cancelled while this one waited for the same login.
+    #[error("portal login was cancelled")]
     LoginAbandoned,
     /// The response to the login had this status.
     #[error("portal answered {0} to the login")]
     LoginStatus(u16),
     /// The login succeeded, but the response had no usable token.
-    #[error("portal's answer to the login holds no usable token")]
-    LoginAnswer,
+    #[error("portal login response contains no usable token")]
+    LoginWithoutToken,
     /// The response to the delivery had this status.
     #[error("portal answered {0} to the delivery")]
     Status(u16),
-    /// The portal sent `Retry-After`.
-    #[error("portal answered {status} to the delivery and asks to wait {} s", retry_after.as_secs())]
+    /// The response to the delivery was 429 or 503 with a `Retry-After`.
+    #[error("portal answered {status} to the delivery with Retry-After {} s", retry_after.as_secs())]
     Busy {
-        /// 429 or 503.
+        /// The status: 429 or 503.
         status: u16,
-        /// What `Retry-After` says.
+        /// The time of `Retry-After`.
         retry_after: Duration,
     },
     /// The response says that the session has expired, even after a new login.
-    #[error("portal does not accept the session")]
+    #[error("portal does not accept the session of a new login")]
     SessionEnded,
     /// The response has a success status, but its body reports a failure.
-    #[error("portal reports a failure, code {}", CodeText(*.0))]
+    #[error("portal reports a failure in its response, ErrorCode {}", CodeText(*.0))]
     Refused(Option<i64>),
     /// The response is an HTML page, so the address is not that of an API endpoint.
-    #[error("portal answered with a page instead of a result")]
+    #[error("portal answered with an HTML page; check ftosEndpoint")]
     Page,
 }
 
 /// The two calls at a portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Getting a token.
+    /// The login, which returns a token.
     Login,
-    /// Delivering the event.
+    /// The delivery of an event.
     Delivery,
 }
 
 /// The class of a failed delivery, which decides the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeliveryClass {
-    /// Time may help: unreachable, slow, overloaded, or a failure without a known reason.
+    /// The portal is unreachable, slow or overloaded, or fails for an unknown reason; a later attempt may succeed.
     Transient,
     /// The portal refuses the account; this affects every event of the tenant.
     Login,
     /// The login succeeds, but the portal does not accept its session.
     Session,
-    /// Address, endpoint or role is wrong; this affects every event of the tenant.
+    /// The portal's address, the endpoint or the account's role is wrong; this affects every event of the tenant.
     Endpoint,
     /// The portal rejects this event.
     Event,
@@ -87,14 +88,14 @@ impl DeliveryError {
         Self::Transport { step, source: error.into() }
     }
 
-    /// The class of the failure.
+    /// Returns the class of the failure.
     pub fn class(&self) -> DeliveryClass {
         match self {
             Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned | Self::Busy { .. } => {
                 DeliveryClass::Transient
             }
             Self::Refused(_) => DeliveryClass::Refused,
-            Self::LoginStatus(400 | 401 | 403) | Self::LoginAnswer => DeliveryClass::Login,
+            Self::LoginStatus(400 | 401 | 403) | Self::LoginWithoutToken => DeliveryClass::Login,
             Self::Status(401) | Self::SessionEnded => DeliveryClass::Session,
             Self::Status(400 | 409 | 413 | 415 | 422) => DeliveryClass::Event,
             Self::LoginStatus(300..=399 | 404 | 405 | 410) | Self::Page => DeliveryClass::Endpoint,
@@ -103,38 +104,40 @@ impl DeliveryError {
         }
     }
 
-    /// The status that the portal answered, if it did.
+    /// Returns the status of the portal's response; `None` when there was none. Failures that are reported in the body have
+    /// 200.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::LoginStatus(status) | Self::Status(status) | Self::Busy { status, .. } => Some(*status),
-            Self::Refused(_) | Self::Page | Self::LoginAnswer | Self::SessionEnded => Some(200),
+            Self::Refused(_) | Self::Page | Self::LoginWithoutToken | Self::SessionEnded => Some(200),
             Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned => None,
         }
     }
 
-    /// How long the portal asks to wait, an hour at most.
+    /// Returns how long the portal asks to wait by `Retry-After`, one hour at most.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after, .. } => Some((*retry_after).min(LONGEST_WAIT)),
+            Self::Busy { retry_after, .. } => Some((*retry_after).min(MAX_RETRY_AFTER)),
             _ => None,
         }
     }
 
-    /// Whether a login probe can detect recovery: the portal did not answer, or fails at logins.
-    pub fn is_seen_by_login(&self) -> bool {
+    /// Returns whether a login probe can detect that the portal has recovered: it did not respond, or the login itself
+    /// failed. After other failures only an event can show it.
+    pub fn is_detectable_by_login(&self) -> bool {
         match self {
             Self::Transport { .. } | Self::Deadline | Self::LoginAbandoned => true,
-            Self::LoginStatus(_) | Self::LoginAnswer => true,
+            Self::LoginStatus(_) | Self::LoginWithoutToken => true,
             Self::Status(_) | Self::Busy { .. } | Self::SessionEnded | Self::Refused(_) | Self::Page => false,
         }
     }
 
-    /// Says whether the portal has answered, and does not take this very event.
-    pub fn is_of_event(&self) -> bool {
+    /// Returns whether the portal responded and rejects only this event. The circuit breaker does not count such a failure.
+    pub fn rejects_event(&self) -> bool {
         matches!(self.class(), DeliveryClass::Event | DeliveryClass::Refused)
     }
 
-    /// Says whether a new login may help at once.
+    /// Returns whether the session may have ended, so that one retry with a new login may succeed.
     pub(crate) fn ends_session(&self) -> bool {
         matches!(self, Self::Status(401 | 403) | Self::SessionEnded)
     }
@@ -150,7 +153,7 @@ impl DeliveryError {
                 | TransportError::Exposed(_) => ProblemKind::UpstreamUnreachable,
             },
             Self::LoginStatus(_)
-            | Self::LoginAnswer
+            | Self::LoginWithoutToken
             | Self::Status(_)
             | Self::Busy { .. }
             | Self::SessionEnded
@@ -163,7 +166,7 @@ impl DeliveryError {
 // === impl DeliveryClass ===
 
 impl DeliveryClass {
-    /// The name in metrics and logs.
+    /// Returns the name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Transient => "transient",
@@ -199,8 +202,8 @@ impl fmt::Display for Step {
     }
 }
 
-/// What a portal says in `Retry-After` counts up to here.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// The maximum of `Retry-After`: a mistaken value must not stop deliveries for days.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 struct CodeText(Option<i64>);
 

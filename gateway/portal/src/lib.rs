@@ -1,7 +1,6 @@
-//! FintechOS portals: logs in under a tenant's account, delivers an event, and says what became of it.
+//! The client of FintechOS portals: logs in with a tenant's account, delivers an event, and classifies the response.
 
 mod address_policy;
-mod answers;
 mod client;
 mod config;
 mod dialects;
@@ -9,9 +8,10 @@ mod endpoint;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod responses;
 mod session;
 
-pub use answers::delivery::Answer;
-pub use client::Portals;
+pub use client::PortalClient;
 pub use config::{DataForm, PortalConfig};
 pub use error::{DeliveryClass, DeliveryError, Step};
+pub use responses::delivery::PortalResponse;

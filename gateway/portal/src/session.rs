@@ -1,4 +1,8 @@
-//! Logins at portals: one at a time per tenant, kept until shortly before they expire.
+//! Logins at portals: at most one at a time per tenant, used until shortly before it expires.
+//!
+//! FintechOS recommends to use a token until it expires before requesting a new one (API reference, "GetToken"). Concurrent
+//! deliveries of a tenant therefore share one login. They also share its failure: otherwise each of them would try a wrong
+//! password, and the directory would lock the account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +18,11 @@ use reqwest::Client;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::answers::ANSWER_LIMIT;
-use crate::answers::login::LoginAnswer;
 use crate::dialects::{keycloak, legacy};
 use crate::endpoint::endpoint;
 use crate::error::{DeliveryError, Step};
+use crate::responses::MAX_RESPONSE_BYTES;
+use crate::responses::login::LoginResponse;
 
 /// The sessions of all tenants.
 #[derive(Debug)]
@@ -29,19 +33,19 @@ pub(crate) struct Sessions {
     logins: CounterFamily<2>,
 }
 
-/// One login.
+/// The result of one login.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) pass: Pass,
+    pub(crate) credential: SessionCredential,
     expires_at: Instant,
 }
 
-/// What a login gives, in the form in which the dialect shows it to the portal.
+/// The token of a session, in the form in which the dialect sends it.
 #[derive(Debug)]
-pub(crate) enum Pass {
-    /// Legacy: a token in the body.
+pub(crate) enum SessionCredential {
+    /// Legacy: a token in the body of the request.
     Token(Secret),
-    /// Keycloak: a sensitive `Authorization` value.
+    /// Keycloak: the value of `Authorization`, marked as sensitive.
     Bearer(HeaderValue),
 }
 
@@ -58,15 +62,16 @@ impl Sessions {
         Ok(Self { client, login_lifetime, sessions: SingleFlight::new(), logins })
     }
 
-    /// The tenant's session, made now when there is none or it is about to expire; then in the trace that `headers`
-    /// name.
+    /// Returns the tenant's session. Logs in when there is none or it is about to expire; the login belongs to the trace in
+    /// `headers`.
     ///
-    /// A login ends with the delivery that began it: only that one's deadline bounds it, and nothing may be sent any
-    /// more when a shutdown has cut the deliveries off.
+    /// A login is cancelled together with the delivery that started it: that delivery's deadline bounds it, and after a
+    /// shutdown has aborted the deliveries nothing more is sent.
     ///
     /// # Errors
     ///
-    /// [`DeliveryError`] of the login; it stands for a second, for all.
+    /// [`DeliveryError`] of the login. All deliveries of the tenant get the same error for one second, so that they do not
+    /// repeat the login one after the other.
     pub(crate) async fn session(
         &self,
         tenant: &Tenant,
@@ -75,7 +80,7 @@ impl Sessions {
         self.sessions.value(tenant, Session::is_usable, self.login(tenant, headers)).await
     }
 
-    /// Logs in whatever session there is, which the new one replaces, and however short ago a login has failed.
+    /// Logs in and replaces the session, even if that is still usable or a login has just failed.
     ///
     /// # Errors
     ///
@@ -84,7 +89,7 @@ impl Sessions {
         self.sessions.value_anew(tenant, self.login(tenant, &HeaderMap::new())).await.map(drop)
     }
 
-    /// Drops a session that the portal no longer knows.
+    /// Drops a session that the portal no longer accepts, unless it was already replaced.
     pub(crate) async fn forget(&self, tenant: &Tenant, session: &Arc<Session>) {
         self.sessions.forget(tenant, session).await;
     }
@@ -93,10 +98,11 @@ impl Sessions {
         let trace = TraceContext::from_headers(headers);
         let mut span = Span::client("login", || trace.clone());
         span.set("tenant", tenant.name.to_string());
-        let session = self.ask(tenant, span.context().or(trace)).await;
+        let session = self.request_login(tenant, span.context().or(trace)).await;
         let result = match &session {
             Ok(_) => "ok",
-            Err(DeliveryError::LoginStatus(400 | 401 | 403) | DeliveryError::LoginAnswer) => "refused",
+            // For an inactive account GetToken responds with a success status, but without a token.
+            Err(DeliveryError::LoginStatus(400 | 401 | 403) | DeliveryError::LoginWithoutToken) => "refused",
             Err(_) => "failed",
         };
         self.logins.with(&[tenant.name.as_str(), result]).inc();
@@ -107,7 +113,11 @@ impl Sessions {
         session
     }
 
-    async fn ask(&self, tenant: &Tenant, trace: Option<TraceContext>) -> Result<Session, DeliveryError> {
+    async fn request_login(
+        &self,
+        tenant: &Tenant,
+        trace: Option<TraceContext>,
+    ) -> Result<Session, DeliveryError> {
         let portal = &tenant.portal;
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         if let Some(trace) = trace {
@@ -122,30 +132,35 @@ impl Sessions {
         if !response.status().is_success() {
             return Err(DeliveryError::LoginStatus(response.status().as_u16()));
         }
-        let body = read_at_most(response, ANSWER_LIMIT)
+        let body = read_at_most(response, MAX_RESPONSE_BYTES)
             .await
             .map_err(|error| DeliveryError::transport(Step::Login, error))?;
-        let answer = LoginAnswer::parse(&body).map_err(|no_token| {
-            warn!(tenant = %tenant.name, keys = ?no_token.keys, "portal login answer holds no token");
-            DeliveryError::LoginAnswer
+        let login = LoginResponse::parse(&body).map_err(|no_token| {
+            warn!(tenant = %tenant.name, keys = ?no_token.keys, "portal login response contains no token");
+            DeliveryError::LoginWithoutToken
         })?;
-        Session::new(answer, portal.dialect, self.login_lifetime)
+        Session::new(login, portal.dialect, self.login_lifetime)
     }
 }
 
 // === impl Session ===
 
 impl Session {
-    fn new(answer: LoginAnswer, dialect: Dialect, otherwise: Duration) -> Result<Self, DeliveryError> {
-        let (pass, lifetime) = match dialect {
-            Dialect::Legacy => (Pass::Token(answer.token), answer.expires_in),
+    fn new(
+        login: LoginResponse,
+        dialect: Dialect,
+        default_lifetime: Duration,
+    ) -> Result<Self, DeliveryError> {
+        let (credential, lifetime) = match dialect {
+            Dialect::Legacy => (SessionCredential::Token(login.token), login.expires_in),
             Dialect::Keycloak => {
-                let lifetime = keycloak::lifetime(&answer);
-                let credential = answer.token.header_value("Bearer ").ok_or(DeliveryError::LoginAnswer)?;
-                (Pass::Bearer(credential), lifetime)
+                let lifetime = keycloak::lifetime(&login);
+                let credential =
+                    login.token.header_value("Bearer ").ok_or(DeliveryError::LoginWithoutToken)?;
+                (SessionCredential::Bearer(credential), lifetime)
             }
         };
-        Ok(Self { pass, expires_at: Instant::now() + usable_for(lifetime.unwrap_or(otherwise)) })
+        Ok(Self { credential, expires_at: Instant::now() + usable_for(lifetime.unwrap_or(default_lifetime)) })
     }
 
     fn is_usable(&self) -> bool {
@@ -153,22 +168,24 @@ impl Session {
     }
 }
 
-/// A tenth less than the life, at most half a minute less: time for the delivery that uses the token last.
+/// Returns how long a token is used: a tenth less than its lifetime, but at most 30 s less. The last delivery with it still
+/// has to arrive.
 fn usable_for(lifetime: Duration) -> Duration {
-    let lifetime = lifetime.min(LONGEST);
-    lifetime - (lifetime / 10).min(MARGIN)
+    let lifetime = lifetime.min(MAX_LIFETIME);
+    lifetime - (lifetime / 10).min(EXPIRY_MARGIN)
 }
 
-const MARGIN: Duration = Duration::from_secs(30);
-/// Whatever a portal says, a login is renewed once a day.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// The longest time before its expiry at which a token is no longer used.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
+/// The maximum time that a token is used, whatever its lifetime.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]
 mod tests {
-    use super::{Dialect, Duration, Instant, LoginAnswer, Session, usable_for};
+    use super::{Dialect, Duration, Instant, LoginResponse, Session, usable_for};
 
     #[test]
-    fn sessions_end_before_the_portal_ends_them() {
+    fn token_is_used_until_shortly_before_it_expires() {
         let used = [1, 60, 600, 86_400, u64::MAX]
             .map(|seconds| usable_for(Duration::from_secs(seconds)).as_millis());
 
@@ -176,10 +193,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn life_is_the_portals_else_the_configured_one() {
+    async fn lifetime_comes_from_the_response_else_from_the_configuration() {
         let life = |text: &str| {
-            let answer = LoginAnswer::parse(text.as_bytes()).unwrap();
-            let session = Session::new(answer, Dialect::Legacy, Duration::from_secs(600)).unwrap();
+            let login = LoginResponse::parse(text.as_bytes()).unwrap();
+            let session = Session::new(login, Dialect::Legacy, Duration::from_secs(600)).unwrap();
             session.expires_at - Instant::now()
         };
 
@@ -189,10 +206,10 @@ mod tests {
     }
 
     #[test]
-    fn token_that_no_header_can_carry_is_a_failed_login() {
-        let answer = LoginAnswer::parse(br#"{"accessToken":"a\nb"}"#).unwrap();
+    fn token_with_characters_invalid_in_a_header_fails_the_login() {
+        let login = LoginResponse::parse(br#"{"accessToken":"a\nb"}"#).unwrap();
 
-        let session = Session::new(answer, Dialect::Keycloak, Duration::from_secs(600));
+        let session = Session::new(login, Dialect::Keycloak, Duration::from_secs(600));
 
         assert!(session.is_err());
     }
@@ -200,8 +217,8 @@ mod tests {
     #[test]
     fn debug_shows_no_token() {
         for dialect in [Dialect::Legacy, Dialect::Keycloak] {
-            let answer = LoginAnswer::parse(br#"{"token":"canary"}"#).unwrap();
-            let session = Session::new(answer, dialect, Duration::from_secs(600)).unwrap();
+            let login = LoginResponse::parse(br#"{"token":"canary"}"#).unwrap();
+            let session = Session::new(login, dialect, Duration::from_secs(600)).unwrap();
 
             assert!(!format!("{session:?}").contains("canary"));
         }

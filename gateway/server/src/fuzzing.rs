@@ -1,4 +1,4 @@
-//! A door for fuzzers to what reads the configuration.
+//! The entry point for fuzzing the configuration.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use crate::config;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::built_in;
 
-/// Reads and checks a configuration; whatever is wrong with it is told.
+/// Checks a configuration. The result must be settings or at least one problem.
 ///
 /// # Panics
 ///
-/// When neither settings nor a problem come out.
+/// When a configuration is refused without a problem.
 pub fn configuration(text: &str) {
     let Ok(build_context) = BuildContext::new() else { return };
     let read = config::load_text(text, Path::new("/nowhere/gateway.toml"), &built_in(), &build_context);

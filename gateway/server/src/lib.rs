@@ -1,6 +1,6 @@
-//! kyc-gateway: command line, configuration, assembly, admin listener.
+//! The program kyc-gateway: command line, configuration, assembly of all rooms, start and end of the process.
 //!
-//! A gateway with a plugin of one's own is a few lines:
+//! A program with an additional plugin is a few lines:
 //!
 //! ```no_run
 //! # use kyc_gateway::Gateway;
@@ -26,7 +26,7 @@ use kyc_plugin_api::Factory;
 
 use crate::plugins::registry::Registry;
 
-/// A gateway with the built-in plugins, to which others can be added.
+/// A gateway with the built-in plugins. Plugins of third parties can be added.
 pub struct Gateway {
     registry: Registry,
 }
@@ -34,21 +34,21 @@ pub struct Gateway {
 // === impl Gateway ===
 
 impl Gateway {
-    /// Begins with the built-in plugins.
+    /// Creates a gateway with the built-in plugins.
     pub fn builder() -> Self {
         Self { registry: plugins::built_in::built_in() }
     }
 
-    /// Adds a kind of plugin, so that a route may name it.
+    /// Adds a kind of plugin, which routes can then name in their `plugins`.
     #[must_use]
     pub fn plugin<F: Factory>(mut self) -> Self {
         self.registry.add::<F>();
         self
     }
 
-    /// Reads the command line and does what it says. `run` returns only when the gateway could not start.
+    /// Runs the command of the command line. The command `run` returns only when the gateway could not start.
     pub fn run(self) -> ExitCode {
-        // A second installation fails, and means that someone else chose a provider first.
+        // This fails if the program has installed another cryptography provider before, which then stays in use.
         let _ = rustls::crypto::ring::default_provider().install_default();
         cli::execute(&self.registry)
     }

@@ -1,4 +1,5 @@
-//! Every metric name and log field of the gateway, its registry, its log and its traces.
+//! Metrics, logging and traces of the gateway: the metric names and their registry, the log with its files and collectors, and
+//! the spans of requests.
 
 mod exporter;
 pub mod log;
@@ -8,7 +9,7 @@ pub mod otel;
 
 pub use exporter::{Encoding, ExportSettings, collector_url};
 pub use log::{AccessRecord, FileSettings};
-// The name that the other crates use.
+// Other crates import the module `otel` under the name `traces`.
 pub use metrics::{
     ConnectionMetrics, Counter, CounterFamily, ExportMetrics, Gauge, GaugeFamily, Histogram, HistogramFamily,
     MetricError, Metrics, MetricsRegistry, RouteMetrics, Upstreams,

@@ -1,4 +1,8 @@
-//! The tenant document: JSON in, a table of tenants and a list of refusals out.
+//! Parses the tenant document into a table of tenants and a list of refused entries.
+//!
+//! People edit the document by hand, so its rules are lenient about form (case of field names, numbers as strings, lists as
+//! JSON within a string) and strict about meaning. An ambiguous entry is refused: a guess could send the data of one
+//! customer to another.
 
 mod entry;
 mod hosts;
@@ -9,7 +13,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use kyc_model::{InvalidBaseUrl, Secret, SubscriptionId, Tenant, TenantName, TenantTable, UpstreamBase};
+use kyc_model::{BaseUrlError, Secret, SubscriptionId, Tenant, TenantName, TenantTable, UpstreamBase};
 use serde_json::value::RawValue;
 
 use entry::Entry;
@@ -17,55 +21,55 @@ pub use hosts::OnfidoHosts;
 use object::{FieldProblem, Object};
 use rules::BASE_URL;
 
-/// What one tenant document says.
+/// A parsed tenant document.
 #[derive(Debug, Default)]
 pub struct Document {
-    /// The tenants that can be served.
+    /// The tenants that are served.
     pub tenants: TenantTable,
-    /// The entries that cannot, in the document's order.
+    /// The refused entries, in the document's order.
     pub refused: Vec<Refusal>,
-    /// The running tenants that stay as they were although their entries are refused; they are among `tenants`.
+    /// The tenants that keep their previous settings because their entries are refused; `tenants` contains them.
     pub kept: Vec<TenantName>,
-    /// Fields of entries that are none, and look like one; they are ignored.
-    pub misspelt: Vec<Misspelt>,
+    /// Unknown fields with a name similar to a known one; they are ignored.
+    pub misspelt: Vec<MisspeltField>,
 }
 
-/// A field that an entry does not have, and that is called almost like one.
+/// An unknown field with a name similar to a known one.
 ///
-/// `Display`: `tenant "acme" (entry 3): webhookTokn is no field; did you mean webhookToken?`.
+/// `Display`: `tenant "acme" (entry 3): webhookTokn is not a known field; did you mean webhookToken?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misspelt {
-    /// The entry's place in the array, counted from 1.
+pub struct MisspeltField {
+    /// The entry's position in the array, counted from 1.
     pub index: usize,
-    /// The entry's `Name`, when it has one that keeps the rules.
+    /// The entry's `Name`, if it is valid.
     pub name: Option<String>,
-    /// What is written.
+    /// The field in the document.
     pub field: String,
-    /// What is probably meant.
+    /// The known field that is probably meant.
     pub meant: &'static str,
 }
 
-/// One entry of `Onfido-ApiTokens` that is not served.
+/// A refused entry of `Onfido-ApiTokens`.
 ///
 /// `Display`: `tenant "acme" (entry 3): apiToken is missing`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The entry's place in the array, counted from 1.
+    /// The entry's position in the array, counted from 1.
     pub index: usize,
-    /// The entry's `Name`, when it has one that keeps the rules.
+    /// The entry's `Name`, if it is valid.
     pub name: Option<String>,
-    /// All that is wrong with it. Holds no value of the entry.
+    /// All broken rules. Contains no value of the entry.
     pub reason: String,
 }
 
-/// Why a document is no tenant document at all. It names the place, never the content.
+/// Why a document cannot be used at all. The message names the position, never the content, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// Not UTF-8.
+    /// The document is not UTF-8.
     #[error("the document is not UTF-8 text")]
     NotText,
-    /// Not JSON, or not an object.
+    /// The document is not JSON, or not an object.
     #[error("the document is not a JSON object (line {line}, column {column})")]
     Malformed {
         /// Counted from 1.
@@ -73,18 +77,18 @@ pub enum DocumentError {
         /// Counted from 1.
         column: usize,
     },
-    /// A field of the document is there twice, whatever its casing, or is no text.
+    /// A field of the document is repeated, in any case of letters, or is not a string.
     #[error("{field} {problem}")]
     Field {
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         problem: &'static str,
     },
-    /// No array of tenants.
+    /// The array of tenants is missing.
     #[error("{TOKENS} is missing")]
     MissingTokens,
-    /// The array of tenants, or the text that should hold it, is none.
+    /// The value of the field is not an array, or a string with an array in it.
     #[error("{TOKENS} is not a JSON array (line {line}, column {column} of its value)")]
     MalformedTokens {
         /// Counted from 1.
@@ -92,48 +96,48 @@ pub enum DocumentError {
         /// Counted from 1.
         column: usize,
     },
-    /// No base URL, and an entry that needs it.
+    /// The base URL is missing, and an entry needs it.
     #[error("{BASE_URL} is missing, and not every entry has its own baseUrl")]
     MissingBaseUrl,
     /// The base URL cannot be used.
     #[error("{BASE_URL} {0}")]
-    BaseUrl(InvalidBaseUrl),
+    BaseUrl(BaseUrlError),
 }
 
 // === impl Document ===
 
 impl Document {
-    /// Reads a document that nothing came before.
+    /// Parses a document without a previous table.
     ///
     /// # Errors
     ///
-    /// As [`Document::parse`].
+    /// As [`Document::parse_within`].
     pub fn read(document: &Secret, hosts: &OnfidoHosts) -> Result<Self, DocumentError> {
         Self::parse_within(document.reveal().as_bytes(), None, hosts)
     }
 
-    /// The same as [`Document::parse_within`] for Onfido's own hosts.
+    /// Parses a document as [`Document::parse_within`] does, with Onfido's own hosts.
     ///
     /// # Errors
     ///
-    /// [`DocumentError`].
+    /// As [`Document::parse_within`].
     pub fn parse(bytes: &[u8], previous: Option<&TenantTable>) -> Result<Self, DocumentError> {
         Self::parse_within(bytes, previous, &OnfidoHosts::default())
     }
 
-    /// Reads a document. Entries that are the same in `previous` keep their `Arc`. No base URL is taken whose host is
-    /// none of `hosts`.
+    /// Parses a document. Entries that are unchanged since `previous` keep their `Arc`. A base URL must have one of `hosts`.
     ///
     /// # Errors
     ///
-    /// [`DocumentError`] when there is no array of tenants to be had; a bad entry alone is a [`Refusal`].
+    /// [`DocumentError`] when the array of tenants cannot be read, or the base URL is missing or invalid. A mistake in an
+    /// entry is no error but a [`Refusal`].
     pub fn parse_within(
         bytes: &[u8],
         previous: Option<&TenantTable>,
         hosts: &OnfidoHosts,
     ) -> Result<Self, DocumentError> {
         let text = std::str::from_utf8(bytes).map_err(|_| DocumentError::NotText)?;
-        // Editors of Windows put a byte order mark in front, which JSON does not know.
+        // Some Windows editors write a byte order mark, which JSON must not have (RFC 8259 §8.1).
         let object = Object::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
             .map_err(|error| DocumentError::Malformed { line: error.line(), column: error.column() })?;
         let base = base_url(&object, hosts)?.map(Arc::new);
@@ -149,31 +153,28 @@ impl Document {
         refuse_shared(&mut entries, "subscriptionId", |entry| {
             entry.subscription_id.as_ref().map(SubscriptionId::as_str)
         });
+        // Refused entries count too: their tenants exist, and their callers must not act for another tenant.
         let is_sole = entries.len() == 1;
         let mut document = Self::collect(entries, previous);
         if is_sole {
             document.tenants.set_sole();
         }
         for (name, text) in
-            object.texts().filter(|(name, _)| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)))
+            object.texts().filter(|(name, _)| !OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name)))
         {
             document.tenants.set_value(name, Secret::new(text));
         }
         Ok(document)
     }
 
+    /// Sorts the entries into tenants, refusals and misspelt fields.
     fn collect(entries: Vec<Entry>, previous: Option<&TenantTable>) -> Self {
         let mut document = Self::default();
         let kept = previous.map(|running| keep(&entries, running)).unwrap_or_default();
         for (index, entry) in (1..).zip(entries) {
             let name = entry.name.as_ref().map(|name| name.as_str().to_owned());
-            let misspelt = entry.misspelt.into_iter();
-            document.misspelt.extend(misspelt.map(|(field, meant)| Misspelt {
-                index,
-                name: name.clone(),
-                field,
-                meant,
-            }));
+            let misspelt = |(field, meant)| MisspeltField { index, name: name.clone(), field, meant };
+            document.misspelt.extend(entry.misspelt.into_iter().map(misspelt));
             let mut problems = entry.problems;
             if let Some(tenant) = entry.tenant.filter(|_| problems.is_empty()) {
                 let unchanged = previous
@@ -182,7 +183,7 @@ impl Document {
                 let tenant = unchanged.map_or_else(|| Arc::new(tenant), Arc::clone);
                 match document.tenants.insert(tenant) {
                     Ok(()) => continue,
-                    Err(key) => problems.push(format!("{key:?} is taken")),
+                    Err(key) => problems.push(format!("{key:?} belongs to another tenant")),
                 }
             }
             document.refused.push(Refusal { index, name, reason: problems.join("; ") });
@@ -199,20 +200,21 @@ impl Document {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", whose(self.name.as_deref(), self.index), self.reason)
+        write!(f, "{}: {}", label(self.name.as_deref(), self.index), self.reason)
     }
 }
 
-// === impl Misspelt ===
+// === impl MisspeltField ===
 
-impl fmt::Display for Misspelt {
+impl fmt::Display for MisspeltField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whose = whose(self.name.as_deref(), self.index);
-        write!(f, "{whose}: {} is no field; did you mean {}?", self.field, self.meant)
+        let label = label(self.name.as_deref(), self.index);
+        write!(f, "{label}: {} is not a known field; did you mean {}?", self.field, self.meant)
     }
 }
 
-fn whose(name: Option<&str>, index: usize) -> String {
+/// Names an entry in messages.
+fn label(name: Option<&str>, index: usize) -> String {
     match name {
         Some(name) => format!("tenant {name:?} (entry {index})"),
         None => format!("tenant without a name (entry {index})"),
@@ -225,13 +227,13 @@ fn base_url(object: &Object<'_>, hosts: &OnfidoHosts) -> Result<Option<UpstreamB
     base.transpose().map_err(DocumentError::BaseUrl)
 }
 
-/// The text of the array: the value itself, or the JSON inside of a string.
+/// Returns the JSON text of the array: the value itself, or the content of a string.
 fn tokens(object: &Object<'_>) -> Result<String, DocumentError> {
     let value = object.value(&[TOKENS, TOKENS_MISSPELT]).map_err(|problem| field_error(TOKENS, problem))?;
     let raw = value.ok_or(DocumentError::MissingTokens)?;
     match object::text(raw) {
         Ok(text) => text.ok_or(DocumentError::MissingTokens),
-        Err(FieldProblem::Composite) => Ok(raw.get().to_owned()),
+        Err(FieldProblem::NotScalar) => Ok(raw.get().to_owned()),
         Err(problem) => Err(field_error(TOKENS, problem)),
     }
 }
@@ -240,16 +242,16 @@ fn field_error(field: &'static str, problem: FieldProblem) -> DocumentError {
     DocumentError::Field { field, problem: problem.text() }
 }
 
-/// Refuses every entry whose key another entry has too: nobody can say which of them is meant.
+/// Refuses every entry whose key another entry has too: it is ambiguous which of them the calls belong to.
 fn refuse_shared(entries: &mut [Entry], field: &str, key: impl Fn(&Entry) -> Option<&str>) {
-    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut positions: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, entry) in (1..).zip(entries.iter()) {
         if let Some(key) = key(entry) {
-            places.entry(key.to_owned()).or_default().push(index);
+            positions.entry(key.to_owned()).or_default().push(index);
         }
     }
     for (index, entry) in (1..).zip(entries.iter_mut()) {
-        let Some(sharing) = key(entry).and_then(|key| places.get(key)) else { continue };
+        let Some(sharing) = key(entry).and_then(|key| positions.get(key)) else { continue };
         let others: Vec<String> =
             sharing.iter().filter(|other| **other != index).map(usize::to_string).collect();
         if !others.is_empty() {
@@ -259,11 +261,13 @@ fn refuse_shared(entries: &mut [Entry], field: &str, key: impl Fn(&Entry) -> Opt
     }
 }
 
-/// The running tenants whose entries are refused now, and which stay as they were: a slip of the pen takes nobody out of
-/// service. An entry is known by its `Name`, else by its `subscriptionId`. Where another entry has a key of the running
-/// tenant, nobody can say whose calls those are, and nobody is served.
+/// Returns the running tenants whose entries are refused now. They keep their previous settings, so that a mistake in an
+/// entry does not take its tenant out of service.
+///
+/// An entry is matched with a running tenant by its `Name`, or else by its `subscriptionId`. If another entry has a key of
+/// the running tenant, it is ambiguous whose calls those are, and the running tenant is not kept.
 fn keep(entries: &[Entry], running: &TenantTable) -> Vec<Arc<Tenant>> {
-    let known = |entry: &Entry| {
+    let running_tenant = |entry: &Entry| {
         let by_name = entry.name.as_ref().and_then(|name| running.by_name(name.as_str()));
         by_name.or_else(|| running.by_subscription(entry.subscription_id.as_ref()?.as_str())).cloned()
     };
@@ -275,7 +279,7 @@ fn keep(entries: &[Entry], running: &TenantTable) -> Vec<Arc<Tenant>> {
         entries.iter().enumerate().filter(|(_, entry)| !entry.problems.is_empty() && !entry.is_shared);
     refused
         .filter_map(|(place, entry)| {
-            let tenant = known(entry)?;
+            let tenant = running_tenant(entry)?;
             let others = entries.iter().enumerate().filter(|(other, _)| *other != place);
             (!others.into_iter().any(|(_, other)| claims(other, &tenant))).then_some(tenant)
         })
@@ -283,10 +287,10 @@ fn keep(entries: &[Entry], running: &TenantTable) -> Vec<Arc<Tenant>> {
 }
 
 const TOKENS: &str = "Onfido-ApiTokens";
-/// FintechOS' documentation spells the field both ways.
+/// FintechOS' documentation has both spellings.
 const TOKENS_MISSPELT: &str = "Onfido-ApikTokens";
-/// What is read here; everything else is kept for plugins.
-const OWN: [&str; 3] = [BASE_URL, TOKENS, TOKENS_MISSPELT];
+/// The fields that are parsed here. All other strings are kept as values, for plugins and for the gateway itself.
+const OWN_FIELDS: [&str; 3] = [BASE_URL, TOKENS, TOKENS_MISSPELT];
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,16 @@
-//! The tenant document, where it comes from and how it is watched.
+//! Reads the tenant document from a file or from Vault, and keeps the table of tenants up to date.
+//!
+//! A mistake in the document must not take running tenants out of service. A document that cannot be read or parsed leaves the
+//! whole table unchanged. An entry with a mistake is refused alone, and its tenant keeps its previous settings.
 
 mod document;
 mod source;
 mod values;
 mod watch;
 
-pub use document::{Document, DocumentError, Misspelt, OnfidoHosts, Refusal};
+pub use document::{Document, DocumentError, MisspeltField, OnfidoHosts, Refusal};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
-pub use source::{Source, SourceError, causes};
+pub use source::{Source, SourceError, error_chain};
 pub use values::{DocumentValues, ValueProblem};
-pub use watch::{Failure, Look, Outcome, Reload, Tenants, WatchSettings, watch};
+pub use watch::{ReloadError, ReloadHandle, ReloadResult, TenantChanges, Tenants, WatchSettings, watch};

@@ -1,4 +1,4 @@
-//! Where the tenant document comes from.
+//! The sources of the tenant document.
 
 pub(crate) mod file;
 pub(crate) mod vault;
@@ -14,42 +14,42 @@ use kyc_model::Secret;
 
 use vault::VaultError;
 
-/// A place that holds the tenant document.
+/// A source of the tenant document: a file, or a secret in Vault.
 #[async_trait]
 pub trait Source: Send {
-    /// Reads the document as it is now. Dropping the future is safe at any time.
+    /// Reads the current document. The future may be dropped at any time.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] when the document cannot be had; one that is not there is an outage too, never an
-    /// empty document.
+    /// [`SourceError`] when the document cannot be read. An absent document is an error too, and not an empty document: that
+    /// would remove every tenant.
     async fn read(&mut self) -> Result<Secret, SourceError>;
 
-    /// Says cheaply, without reading a secret, whether the document is still the one that was read last; `false` also
-    /// when that is not known.
+    /// Returns whether the document is unchanged since the last read, without reading a secret; `false` also when the source
+    /// cannot tell.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] when a read would fail, too.
+    /// [`SourceError`] when [`Source::read`] would fail too.
     async fn is_unchanged(&mut self) -> Result<bool, SourceError> {
         Ok(false)
     }
 
-    /// When it wants to be looked at, whatever the poll is: to renew a login in time.
-    fn next_look(&self) -> Option<Instant> {
+    /// Returns when the source must be polled at the latest, so that it can renew its login in time.
+    fn next_poll(&self) -> Option<Instant> {
         None
     }
 
-    /// The number of what was read last, where the place counts.
+    /// Returns the version of the document that was read last, if the source has versions.
     fn version(&self) -> Option<u64> {
         None
     }
 
-    /// Names the place for the operator, as in `vault secret kv/dcs/kyc-onfido`; holds no secret.
+    /// Names the source for the operator, as in `vault secret kv/dcs/kyc-onfido`; contains no secret.
     fn describe(&self) -> String;
 }
 
-/// Why the document cannot be had. Holds nothing of it.
+/// Why the document cannot be read. Contains nothing of the document.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
@@ -58,17 +58,17 @@ pub enum SourceError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// Vault does not give it.
+    /// The document cannot be read from Vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
 }
 
-/// An error and its causes in one line, as operators are told of it.
-pub fn causes(error: &dyn Error) -> String {
+/// Formats an error and its sources in one line, for logs and operators.
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,24 +1,28 @@
-//! Values of the tenant document that configure the gateway itself: what it logs, and whether it serves the API page.
+//! Values of the tenant document that configure the gateway itself, such as log levels and the switch for the API page.
 
 use kyc_model::TenantTable;
 
-/// The values by their keys, in any case.
+/// Reads values by their keys; upper and lower case are equal.
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentValues<'a>(pub &'a TenantTable);
 
-/// What is wrong with a key. Names it, not what it holds.
+/// A key and the rule that its value breaks; never the value.
 pub type ValueProblem = (&'static str, &'static str);
 
 // === impl DocumentValues ===
 
 impl<'a> DocumentValues<'a> {
-    /// A key's text; an empty one is as good as none.
+    /// Returns the trimmed text of a key; `None` when it is absent or blank.
     pub fn text(self, key: &str) -> Option<&'a str> {
-        // Nothing that logs is told of more than these keys.
+        // The document holds secrets too. Callers get only the one value that they name.
         self.0.value(key).map(|value| value.reveal().trim()).filter(|text| !text.is_empty())
     }
 
-    /// `true` or `false`, as FintechOS writes them.
+    /// Parses a switch: `true`, `false`, `1` or `0` in any case; default `false`.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueProblem`] for any other text.
     pub fn is_on(self, key: &'static str) -> Result<bool, ValueProblem> {
         match self.text(key).map(str::to_ascii_lowercase).as_deref() {
             None | Some("false" | "0") => Ok(false),
@@ -27,7 +31,11 @@ impl<'a> DocumentValues<'a> {
         }
     }
 
-    /// A number that is more than zero.
+    /// Parses a number greater than zero; `None` when the key is absent or blank.
+    ///
+    /// # Errors
+    ///
+    /// `problem` for any other text.
     pub fn number<T: std::str::FromStr + Default + PartialOrd>(
         self,
         key: &'static str,

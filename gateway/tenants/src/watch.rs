@@ -1,4 +1,7 @@
-//! The running tenants, and the task that keeps them up to date.
+//! The current tenants, and the task that keeps them up to date.
+//!
+//! The table is immutable and replaced as a whole (ADR 6), so that a request sees one consistent version of all tenants. A
+//! failed poll changes nothing and is retried sooner than the next regular poll.
 
 mod reload;
 
@@ -17,33 +20,34 @@ use kyc_model::{Tenant, TenantTable};
 use kyc_telemetry::Metrics;
 
 use crate::document::{Document, DocumentError, OnfidoHosts};
-use crate::source::{Source, SourceError, causes};
+use crate::source::{Source, SourceError, error_chain};
 
-pub use reload::{Failure, Look, Outcome, Reload};
+pub use reload::{ReloadError, ReloadHandle, ReloadResult, TenantChanges};
 
-/// The running tenants: one table, swapped as a whole. Clones share it.
+/// The current tenants: one immutable table that is replaced as a whole. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Tenants(Arc<ArcSwapOption<TenantTable>>);
 
-/// The state of one watch.
+/// The state of the watch task.
 struct Watcher {
     source: Box<dyn Source>,
     tenants: Tenants,
     metrics: Metrics,
     settings: WatchSettings,
+    /// Documents are compared by a keyed hash, so that their text, with all secrets, is not kept in memory.
     hashes: RandomState,
-    reload: Reload,
-    /// Of the document that is running.
+    reload: ReloadHandle,
+    /// The hash of the document in use.
     running: Option<u64>,
-    /// Of the document that was read last.
+    /// The hash of the document that was read last; `None` forces the next poll to read it.
     seen: Option<u64>,
-    /// What the running document holds.
-    found: Look,
+    /// The report about the document in use.
+    changes: TenantChanges,
 }
 
-/// Why a look did not succeed.
+/// Why a poll failed.
 #[derive(Debug, thiserror::Error)]
-enum LookError {
+enum PollError {
     #[error("cannot read the tenant document")]
     Source(#[from] SourceError),
     #[error("cannot use the tenant document")]
@@ -53,39 +57,39 @@ enum LookError {
 // === impl Tenants ===
 
 impl Tenants {
-    /// The table as it is now; `None` while no document was ever loaded.
+    /// Returns the current table; `None` before the first document is loaded.
     pub fn load(&self) -> Option<Arc<TenantTable>> {
         self.0.load_full()
     }
 
-    /// Puts another table in place. Requests under way keep the one they began with.
+    /// Replaces the table. Requests in flight keep the table that they began with.
     pub fn replace(&self, table: Arc<TenantTable>) {
         self.0.store(Some(table));
     }
 }
 
-/// How a source is watched.
+/// The settings of the watch task.
 #[derive(Clone, Debug)]
 pub struct WatchSettings {
-    /// How often it is looked at; more than zero.
+    /// The time between two polls of the source; more than zero.
     pub poll: Duration,
-    /// Where API tokens may go.
+    /// The hosts that API tokens may be sent to.
     pub hosts: OnfidoHosts,
-    /// Whether some route refuses certificates and tokens for a tenant that names no callers.
-    pub callers_are_needed: bool,
+    /// Whether a route refuses certificates and tokens for tenants without `callers`; then each such tenant is logged.
+    pub callers_required: bool,
 }
 
-/// Keeps `tenants` as `source` says, until `shutdown`: looks at once, then each [`WatchSettings::poll`], and when
-/// `reload` asks.
+/// Keeps `tenants` up to date with `source` until `shutdown`. Polls at once, then every [`WatchSettings::poll`], and when
+/// `reload` is requested.
 ///
-/// What cannot be read or used leaves the last good table in place and is retried, after one second at first
-/// and then ever later up to `poll`. `on_first_load` is called once, when the first table is in place.
+/// A document that cannot be read or parsed leaves the current table in place. The task then retries with exponential backoff,
+/// from one second up to `poll`. `on_first_load` is called once, after the first table is in place.
 pub async fn watch(
     source: Box<dyn Source>,
     tenants: Tenants,
     metrics: Metrics,
     settings: WatchSettings,
-    reload: Reload,
+    reload: ReloadHandle,
     shutdown: impl Future,
     on_first_load: impl FnOnce(),
 ) {
@@ -99,7 +103,7 @@ pub async fn watch(
         reload,
         running: None,
         seen: None,
-        found: Look::default(),
+        changes: TenantChanges::default(),
     };
     tokio::select! {
         biased;
@@ -117,45 +121,44 @@ impl Watcher {
         loop {
             let waiting = self.reload.take_waiting();
             if !waiting.is_empty() {
-                // Whoever waits wants it to be read.
+                // A requested reload must read the document, even if the source reports no change.
                 self.seen = None;
             }
-            let looked = self.look().await;
-            let outcome = self.outcome(&looked);
+            let polled = self.poll().await;
+            let result = self.reload_result(&polled);
             for waiting in waiting {
-                // Whoever went away does not hear it.
-                let _ = waiting.send(outcome.clone());
+                // The error only means that the requester no longer waits.
+                let _ = waiting.send(result.clone());
             }
-            let pause = match looked {
+            let pause = match polled {
                 Ok(()) => {
                     if let Some(first) = on_first_load.take() {
                         first();
                     }
                     retries = self.retries();
                     let due =
-                        self.source.next_look().map(|due| due.saturating_duration_since(Instant::now()));
-                    due.map_or(self.settings.poll, |due| self.settings.poll.min(due.max(SHORTEST)))
+                        self.source.next_poll().map(|due| due.saturating_duration_since(Instant::now()));
+                    due.map_or(self.settings.poll, |due| self.settings.poll.min(due.max(MIN_PAUSE)))
                 }
                 Err(error) => {
                     self.metrics.tenants_polled("failed");
                     let source = self.source.describe();
-                    warn!(%source, error = causes(&error), "tenants not refreshed");
+                    warn!(%source, error = error_chain(&error), "cannot refresh the tenants; the current ones stay in use");
                     retries.next().map_or(self.settings.poll, |pause| pause.min(self.settings.poll))
                 }
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.reload.asked() => {
-                    info!("looking at the tenant document, as asked");
-                    // Whoever asks wants it to be read.
+                () = self.reload.requested() => {
+                    info!("reloading the tenant document on request");
                     self.seen = None;
                 }
             }
         }
     }
 
-    async fn look(&mut self) -> Result<(), LookError> {
-        // Only a document that is in use may be passed over: one that was refused is reported again.
+    async fn poll(&mut self) -> Result<(), PollError> {
+        // The read is skipped only if the last document is in use. A refused document is read and reported at every poll.
         let result = if self.running == self.seen && self.seen.is_some() && self.source.is_unchanged().await?
         {
             "unchanged"
@@ -168,31 +171,36 @@ impl Watcher {
         Ok(())
     }
 
-    /// The same for whoever asked for the look.
-    fn outcome(&self, looked: &Result<(), LookError>) -> Outcome {
-        match looked {
-            Ok(()) => Ok(Look {
+    /// Converts the result of a poll for the requesters of a reload.
+    fn reload_result(&self, polled: &Result<(), PollError>) -> ReloadResult {
+        match polled {
+            Ok(()) => Ok(TenantChanges {
                 source: self.source.describe(),
                 version: self.source.version(),
-                ..self.found.clone()
+                ..self.changes.clone()
             }),
             Err(error) => {
-                let text = format!("{}: {}", self.source.describe(), causes(error));
+                let text = format!("{}: {}", self.source.describe(), error_chain(error));
                 Err(match error {
-                    LookError::Source(_) => Failure::Source(text),
-                    LookError::Document(_) => Failure::Document(text),
+                    PollError::Source(_) => ReloadError::Source(text),
+                    PollError::Document(_) => ReloadError::Document(text),
                 })
             }
         }
     }
 
-    async fn read(&mut self) -> Result<&'static str, LookError> {
+    /// Reads the document, and replaces the table if the document has changed. Returns the label `result`.
+    async fn read(&mut self) -> Result<&'static str, PollError> {
         let text = self.source.read().await?;
         let hash = self.hashes.hash_one(text.reveal());
         self.seen = Some(hash);
         if self.running == Some(hash) {
-            self.found =
-                Look { added: Vec::new(), changed: Vec::new(), removed: Vec::new(), ..self.found.clone() };
+            self.changes = TenantChanges {
+                added: Vec::new(),
+                changed: Vec::new(),
+                removed: Vec::new(),
+                ..self.changes.clone()
+            };
             return Ok("unchanged");
         }
         let previous = self.tenants.load();
@@ -203,14 +211,15 @@ impl Watcher {
         Ok("changed")
     }
 
+    /// Puts the tenants of a document in use, and logs what is wrong with it.
     fn apply(&mut self, document: Document) {
         for tenant in document.tenants.iter() {
-            if self.settings.callers_are_needed && tenant.callers.is_none() {
-                warn!(tenant = %tenant.name, "this tenant names no callers, so that certificates and tokens are refused");
+            if self.settings.callers_required && tenant.callers.is_none() {
+                warn!(tenant = %tenant.name, "tenant has no callers; certificates and tokens are refused for it");
             }
             self.metrics.tenant_known(tenant.name.as_str());
             for field in tenant.exposed() {
-                warn!(tenant = %tenant.name, field, "this tenant's secrets go out without TLS");
+                warn!(tenant = %tenant.name, field, "secrets of the tenant are sent without TLS");
             }
         }
         let (tenants, refused) = (document.tenants.len(), document.refused.len());
@@ -218,12 +227,12 @@ impl Watcher {
             warn!(error = %refusal, "tenant refused");
         }
         for misspelt in &document.misspelt {
-            warn!(error = %misspelt, "a field of a tenant is ignored");
+            warn!(error = %misspelt, "unknown field of a tenant ignored");
         }
         for name in &document.kept {
-            warn!(tenant = %name, "this tenant stays as it was, since its entry is refused");
+            warn!(tenant = %name, "entry refused; the tenant keeps its previous settings");
         }
-        self.found = compare(self.tenants.load().as_deref(), &document);
+        self.changes = compare(self.tenants.load().as_deref(), &document);
         self.tenants.replace(Arc::new(document.tenants));
         self.metrics.tenants.set(gauge(tenants));
         self.metrics.tenants_refused.set(gauge(refused));
@@ -234,33 +243,34 @@ impl Watcher {
         ExponentialBuilder::new()
             .with_min_delay(FIRST_RETRY.min(self.settings.poll))
             .with_max_delay(self.settings.poll)
+            // Several gateways that share a Vault must not retry at the same moment.
             .with_jitter()
             .without_max_times()
             .build()
     }
 }
 
-/// What a document changes.
-fn compare(before: Option<&TenantTable>, document: &Document) -> Look {
-    let names = |table: &TenantTable, is_meant: &dyn Fn(&Tenant) -> bool| {
-        let meant = table.iter().filter(|tenant| is_meant(tenant));
-        let mut names: Vec<String> = meant.map(|tenant| tenant.name.as_str().to_owned()).collect();
+/// Compares the tenants of a document with the table in use.
+fn compare(before: Option<&TenantTable>, document: &Document) -> TenantChanges {
+    let names = |table: &TenantTable, is_selected: &dyn Fn(&Tenant) -> bool| {
+        let selected = table.iter().filter(|tenant| is_selected(tenant));
+        let mut names: Vec<String> = selected.map(|tenant| tenant.name.as_str().to_owned()).collect();
         names.sort_unstable();
         names
     };
     let known = |name: &str| before.and_then(|table| table.by_name(name));
-    let is_other = |tenant: &Tenant| {
+    let is_changed = |tenant: &Tenant| {
         known(tenant.name.as_str()).is_some_and(|other| other.fingerprint != tenant.fingerprint)
     };
     let is_gone = |tenant: &Tenant| document.tenants.by_name(tenant.name.as_str()).is_none();
-    Look {
+    TenantChanges {
         tenants: document.tenants.len(),
         added: names(&document.tenants, &|tenant| known(tenant.name.as_str()).is_none()),
-        changed: names(&document.tenants, &is_other),
+        changed: names(&document.tenants, &is_changed),
         removed: before.map(|table| names(table, &is_gone)).unwrap_or_default(),
         refused: document.refused.iter().map(ToString::to_string).collect(),
         kept: document.kept.iter().map(ToString::to_string).collect(),
-        ..Look::default()
+        ..TenantChanges::default()
     }
 }
 
@@ -268,9 +278,9 @@ fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// No source is looked at more often, whatever it wants.
-const SHORTEST: Duration = Duration::from_millis(200);
-/// Until jitter stretches it.
+/// The shortest time between two polls, whatever [`Source::next_poll`] returns.
+const MIN_PAUSE: Duration = Duration::from_millis(200);
+/// The pause before the first retry; jitter can double it.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

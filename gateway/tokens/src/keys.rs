@@ -1,4 +1,5 @@
-//! The provider's keys, fetched beside requests and kept while it is away.
+//! The provider's public keys. A background task fetches them, so that no request waits for the provider, and the last keys
+//! stay in use while the provider is unreachable.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use url::Url;
 
 use crate::config::TokenConfig;
 
-/// The keys that tokens are signed with.
+/// The public keys of one provider, which verify its tokens.
 pub struct Keys {
     client: Client,
     cleartext: Cleartext,
@@ -28,63 +29,63 @@ pub struct Keys {
     refresh: Duration,
     demand: Demand,
     current: ArcSwap<Vec<(Option<String>, DecodingKey)>>,
-    /// Told when a token names a key that is not here.
+    /// Wakes the fetch task when a token names an unknown key.
     missed: Notify,
 }
 
-/// Whether callers can be let in without keys.
+/// Whether callers can be authenticated without keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
-    /// Nobody can, so that the gateway is not ready before there are some.
+    /// They cannot: the gateway is not ready before the first keys are fetched.
     Needed,
-    /// Whoever has something else than a token can.
+    /// They can, by another credential than a token.
     Optional,
 }
 
-/// Where the keys are.
+/// How to find the key set.
 enum Source {
     Keys(Url),
-    /// The provider's description says (OpenID Connect Discovery 1.0, section 4).
+    /// By `jwks_uri` of the provider's metadata (OpenID Connect Discovery 1.0, section 4).
     Discovery {
-        description: Url,
+        metadata: Url,
         issuer: String,
     },
 }
 
-/// What a provider says of itself, as far as it matters.
+/// The fields of a provider's metadata that the gateway reads.
 #[derive(Deserialize)]
-struct Description {
+struct ProviderMetadata {
     issuer: String,
     jwks_uri: String,
 }
 
-/// Why there are no new keys.
+/// Why the keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
-    #[error("no answer: {0}")]
+    #[error("no response: {0}")]
     Transport(#[from] reqwest::Error),
     #[error(transparent)]
     Body(#[from] BodyError),
-    #[error("the answer cannot be read: {0}")]
+    #[error("cannot parse the response: {0}")]
     Unreadable(#[from] serde_json::Error),
-    #[error("the answer is a redirect, and redirects are not followed")]
+    #[error("the response is a redirect, and redirects are not followed")]
     Redirect,
-    #[error("the description is another issuer's")]
+    #[error("the provider metadata has another issuer")]
     OtherIssuer,
     #[error("{0}")]
     Address(String),
-    #[error("it has no key for signatures")]
+    #[error("the key set contains no usable key for signatures")]
     Empty,
 }
 
 // === impl Keys ===
 
 impl Keys {
-    /// Prepares a client; asks nothing yet. Relative paths count from `folder`.
+    /// Builds the HTTP client; fetches nothing yet. Relative paths start at `folder`.
     ///
     /// # Errors
     ///
-    /// The setting that cannot be used. Its path counts from the section with the [`TokenConfig`].
+    /// The setting that cannot be used; its path is relative to the section of the [`TokenConfig`].
     pub fn new(config: &TokenConfig, folder: &Path, demand: Demand) -> Result<Arc<Self>, ConfigError> {
         let cleartext = Cleartext::from_setting(config.allow_http);
         let address =
@@ -94,36 +95,37 @@ impl Keys {
             None => {
                 let text =
                     format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
-                let description = address("issuer", &text)?;
-                Source::Discovery { description, issuer: config.issuer.clone() }
+                let metadata = address("issuer", &text)?;
+                Source::Discovery { metadata, issuer: config.issuer.clone() }
             }
         };
-        if !(AT_MOST_EVERY..=LONGEST_REFRESH).contains(&config.refresh) {
+        if !(MIN_FETCH_INTERVAL..=MAX_REFRESH).contains(&config.refresh) {
             return Err(ConfigError::at("refresh", "must be from 5 s to 7 days"));
         }
         let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
         let trust = Trust::system_and(ca_file.as_deref());
         let settings =
-            ClientSettings { whole: Some(ANSWER_WITHIN), ..ClientSettings::new(ANSWER_WITHIN, trust) };
+            ClientSettings { whole: Some(FETCH_TIMEOUT), ..ClientSettings::new(FETCH_TIMEOUT, trust) };
         let client = settings.build().map_err(|error| ConfigError::at("ca_file", error.to_string()))?;
         let (refresh, current, missed) = (config.refresh, ArcSwap::default(), Notify::new());
         Ok(Arc::new(Self { client, cleartext, source, refresh, demand, current, missed }))
     }
 
-    /// Says whether there ever were any.
+    /// Returns whether keys were ever fetched.
     pub fn are_known(&self) -> bool {
         !self.current.load().is_empty()
     }
 
-    /// Says whether callers can be let in.
-    pub fn are_enough(&self) -> bool {
+    /// Returns whether callers can be authenticated: keys were fetched, or are optional.
+    pub fn are_sufficient(&self) -> bool {
         match self.demand {
             Demand::Needed => self.are_known(),
             Demand::Optional => true,
         }
     }
 
-    /// The key of that id; without one the only key there is.
+    /// Finds the key with the id (`kid`). Without an id, it returns the only key of the set; with several keys, none. A miss
+    /// wakes the fetch task.
     pub fn find(&self, id: Option<&str>) -> Option<DecodingKey> {
         let keys = self.current.load();
         let found = match (id, keys.as_slice()) {
@@ -132,13 +134,14 @@ impl Keys {
             (None, _) => None,
         };
         if found.is_none() {
+            // `notify_one` keeps the wake-up when the task is not waiting, so a miss during a fetch is not lost.
             self.missed.notify_one();
         }
         found.map(|(_, key)| key.clone())
     }
 
-    /// Takes a set of keys as it is, without those that sign nothing.
-    fn take(&self, set: &JwkSet) -> Result<usize, FetchError> {
+    /// Replaces the keys by the usable ones of a set, and returns their number.
+    fn replace(&self, set: &JwkSet) -> Result<usize, FetchError> {
         let keys: Vec<_> = set.keys.iter().filter_map(usable).collect();
         if keys.is_empty() {
             return Err(FetchError::Empty);
@@ -151,33 +154,35 @@ impl Keys {
     async fn fetch(&self) -> Result<usize, FetchError> {
         let keys = match &self.source {
             Source::Keys(url) => url.clone(),
-            Source::Discovery { description, issuer } => {
-                let description: Description = self.get(description.clone()).await?;
-                if description.issuer != *issuer {
+            Source::Discovery { metadata, issuer } => {
+                let metadata: ProviderMetadata = self.fetch_json(metadata.clone()).await?;
+                // Required by OpenID Connect Discovery 1.0, section 4.3.
+                if metadata.issuer != *issuer {
                     return Err(FetchError::OtherIssuer);
                 }
-                address(&description.jwks_uri, self.cleartext).map_err(FetchError::Address)?
+                address(&metadata.jwks_uri, self.cleartext).map_err(FetchError::Address)?
             }
         };
-        let set: JwkSet = self.get(keys).await?;
-        self.take(&set)
+        let set: JwkSet = self.fetch_json(keys).await?;
+        self.replace(&set)
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, FetchError> {
-        let answer = self.client.get(url).send().await?.error_for_status()?;
-        if answer.status().is_redirection() {
+    async fn fetch_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, FetchError> {
+        let response = self.client.get(url).send().await?.error_for_status()?;
+        // The client follows no redirects, and `error_for_status` accepts them.
+        if response.status().is_redirection() {
             return Err(FetchError::Redirect);
         }
-        let body = read_whole(answer, MOST_BYTES).await?;
+        let body = read_whole(response, MAX_RESPONSE_BYTES).await?;
         Ok(serde_json::from_slice(&body)?)
     }
 }
 
 impl Keys {
-    /// Fetches them again and again until the shutdown begins.
+    /// Fetches the keys periodically, and when a token names an unknown key, until the shutdown begins.
     pub async fn watch(&self, mut shutdown: watch::Receiver<bool>) {
         while !*shutdown.borrow() {
-            let asked = Instant::now();
+            let started = Instant::now();
             let fetched = tokio::select! {
                 fetched = self.fetch() => fetched,
                 _ = shutdown.changed() => continue,
@@ -188,17 +193,17 @@ impl Keys {
                     self.refresh
                 }
                 Err(error) => {
-                    tracing::error!(%error, "token keys cannot be fetched, those before stay");
-                    AT_MOST_EVERY
+                    tracing::error!(%error, "cannot fetch token keys; the previous keys stay in use");
+                    MIN_FETCH_INTERVAL
                 }
             };
-            // Whoever sends tokens with made-up keys makes nobody ask more often.
+            // A caller can send tokens with invented key ids, so an unknown key must not cause a fetch each time.
             let missed = async {
-                sleep_until(asked + AT_MOST_EVERY).await;
+                sleep_until(started + MIN_FETCH_INTERVAL).await;
                 self.missed.notified().await;
             };
             tokio::select! {
-                () = sleep_until(asked + next) => {}
+                () = sleep_until(started + next) => {}
                 () = missed => {}
                 _ = shutdown.changed() => {}
             }
@@ -214,15 +219,16 @@ impl std::fmt::Debug for Keys {
 
 #[cfg(test)]
 impl Keys {
-    /// Keys that are there already.
-    pub(super) fn known(config: &TokenConfig, set: Value) -> Arc<Self> {
+    /// Builds keys as if `set` had been fetched.
+    pub(super) fn fetched(config: &TokenConfig, set: Value) -> Arc<Self> {
         let keys = Self::new(config, Path::new(""), Demand::Needed).unwrap();
-        keys.take(&serde_json::from_value(set).unwrap()).unwrap();
+        keys.replace(&serde_json::from_value(set).unwrap()).unwrap();
         keys
     }
 }
 
-/// A public key for signatures; shared secrets and keys for other uses are none.
+/// Converts a public key for signatures; `None` for shared secrets and for keys of other uses. A shared secret in a public
+/// key set would let anyone sign tokens.
 fn usable(key: &Jwk) -> Option<(Option<String>, DecodingKey)> {
     let is_public =
         matches!(key.algorithm, AlgorithmParameters::RSA(_) | AlgorithmParameters::EllipticCurve(_));
@@ -234,9 +240,9 @@ fn usable(key: &Jwk) -> Option<(Option<String>, DecodingKey)> {
     Some((key.common.key_id.clone(), DecodingKey::from_jwk(key).ok()?))
 }
 
-/// An address with TLS, or on this machine, or wherever the operator allows it.
+/// Parses an http or https URL. Without TLS, it must be on this machine unless `cleartext` allows others.
 fn address(text: &str, cleartext: Cleartext) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(format!("`{text}` must begin with https://"));
     }
@@ -244,8 +250,10 @@ fn address(text: &str, cleartext: Cleartext) -> Result<Url, String> {
     Ok(url)
 }
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-const AT_MOST_EVERY: Duration = Duration::from_secs(5);
-const LONGEST_REFRESH: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Providers have a few keys of some KiB.
-const MOST_BYTES: usize = 1024 * 1024;
+/// The time limit of one request to the provider.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest time between the starts of two fetches.
+const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(5);
+const MAX_REFRESH: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A key set of a provider has a few keys of some KiB each.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;

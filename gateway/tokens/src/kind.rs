@@ -1,31 +1,32 @@
-//! Whether a token is an access token.
+//! Distinguishes access tokens from ID tokens and other JWTs.
 //!
-//! An ID token says who has logged in, to the client that asked; it is signed by the same keys and may name the same
-//! audience, and whoever gets hold of one must not call with it (RFC 9068, section 4; RFC 8725, section 3.11). Providers
-//! mark access tokens in different ways: `typ` of the header is `at+jwt` (RFC 9068), or `JWT`, or absent; Keycloak has
-//! a claim `typ`, which is `Bearer` or `ID`; Microsoft Entra has `appid` (version 1) or `azp` (version 2) in each access
-//! token. ID tokens have `at_hash`, `c_hash` and often `nonce` (OpenID Connect Core 1.0, sections 2 and 3.3.2.11), and
+//! An ID token tells a client who has logged in. It is signed by the same keys and may have the same audience, but a call must
+//! not be authenticated by it (RFC 9068, section 4; RFC 8725, section 3.11).
+//!
+//! Providers mark access tokens in different ways. The header's `typ` is `at+jwt` (RFC 9068), or `JWT`, or absent. Keycloak
+//! has a claim `typ`, which is `Bearer` or `ID`. Every access token of Microsoft Entra has `appid` (version 1) or `azp`
+//! (version 2). ID tokens have `at_hash`, `c_hash` and often `nonce` (OpenID Connect Core 1.0, sections 2 and 3.3.2.11), and
 //! their audience is the client that they were issued to.
 
 use serde_json::{Map, Value};
 
 use crate::config::TokenKind;
 
-/// Says whether a verified token with this `typ` in its header is of a kind.
-pub(super) fn is(kind: TokenKind, header: Option<&str>, claims: &Map<String, Value>) -> bool {
+/// Returns whether a verified token is of the kind; `header_type` is the `typ` of its header.
+pub(super) fn is_of_kind(kind: TokenKind, header_type: Option<&str>, claims: &Map<String, Value>) -> bool {
     match kind {
-        TokenKind::Access => is_access(header, claims),
-        TokenKind::Rfc9068 => header.is_some_and(is_rfc9068) && is_access(header, claims),
+        TokenKind::Access => is_access(header_type, claims),
+        TokenKind::Rfc9068 => header_type.is_some_and(is_rfc9068) && is_access(header_type, claims),
         TokenKind::Any => true,
     }
 }
 
-fn is_access(header: Option<&str>, claims: &Map<String, Value>) -> bool {
-    let is_typed = match header {
+fn is_access(header_type: Option<&str>, claims: &Map<String, Value>) -> bool {
+    let is_typed = match header_type {
         None => false,
         Some(typ) if is_rfc9068(typ) => true,
         Some(typ) if typ.eq_ignore_ascii_case("JWT") => false,
-        // Of logouts, security events and proofs of possession, for example.
+        // For example logout tokens, security event tokens and proofs of possession.
         Some(_) => return false,
     };
     let is_bearer = match claims.get("typ") {
@@ -33,16 +34,19 @@ fn is_access(header: Option<&str>, claims: &Map<String, Value>) -> bool {
         Some(Value::String(typ)) if typ.eq_ignore_ascii_case("Bearer") => true,
         Some(_) => return false,
     };
-    if OF_ID_TOKENS.iter().any(|claim| claims.contains_key(*claim)) {
+    if ID_TOKEN_CLAIMS.iter().any(|claim| claims.contains_key(*claim)) {
         return false;
     }
-    // Keycloak up to version 24 puts the nonce into access tokens too.
-    is_typed || is_bearer || (!claims.contains_key("nonce") && is_for_another_than_its_client(claims))
+    // A nonce alone does not make an ID token: Keycloak up to version 24 adds it to access tokens too.
+    is_typed || is_bearer || (!claims.contains_key("nonce") && audience_differs_from_client(claims))
 }
 
-/// Says whether the token names the client that it was issued to, and is meant for somebody else.
-fn is_for_another_than_its_client(claims: &Map<String, Value>) -> bool {
-    let Some(client) = OF_CLIENTS.iter().find_map(|claim| claims.get(*claim)?.as_str()) else { return false };
+/// Returns whether the token names the client that it was issued to, and has another audience. The audience of an ID token is
+/// its client.
+fn audience_differs_from_client(claims: &Map<String, Value>) -> bool {
+    let Some(client) = CLIENT_CLAIMS.iter().find_map(|claim| claims.get(*claim)?.as_str()) else {
+        return false;
+    };
     match claims.get("aud") {
         Some(Value::String(audience)) => audience != client,
         Some(Value::Array(audiences)) => !audiences.iter().any(|audience| audience.as_str() == Some(client)),
@@ -50,14 +54,15 @@ fn is_for_another_than_its_client(claims: &Map<String, Value>) -> bool {
     }
 }
 
-/// RFC 9068, section 2.1; the prefix may be left out (RFC 7515, section 4.1.9).
+/// Returns whether `typ` is `at+jwt` (RFC 9068, section 2.1); the prefix `application/` is optional (RFC 7515, section 4.1.9).
 fn is_rfc9068(typ: &str) -> bool {
     typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
 }
 
-const OF_ID_TOKENS: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
-/// The client by the names that Entra and Keycloak, Entra's version 1, RFC 9068 and Okta give it.
-const OF_CLIENTS: [&str; 4] = ["azp", "appid", "client_id", "cid"];
+/// Claims that only ID tokens have.
+const ID_TOKEN_CLAIMS: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
+/// The claims that contain the client: of Entra and Keycloak, of Entra version 1, of RFC 9068, of Okta.
+const CLIENT_CLAIMS: [&str; 4] = ["azp", "appid", "client_id", "cid"];
 
 #[cfg(test)]
 mod tests {
@@ -67,7 +72,7 @@ mod tests {
 
     #[expect(clippy::too_many_lines, reason = "it is one table")]
     #[test]
-    fn access_tokens_of_known_providers_are_told_from_their_id_tokens() {
+    fn access_tokens_of_known_providers_are_distinguished_from_id_tokens() {
         use TokenKind::{Access, Any, Rfc9068};
         let rows = [
             (
@@ -142,7 +147,7 @@ mod tests {
         ];
 
         for (what, kind, header, claims, expected) in rows {
-            assert_eq!(is(kind, header, claims.as_object().unwrap()), expected, "{what}");
+            assert_eq!(is_of_kind(kind, header, claims.as_object().unwrap()), expected, "{what}");
         }
     }
 }

@@ -1,4 +1,8 @@
-//! Bearer tokens of an OpenID Connect provider, such as Microsoft Entra.
+//! Verifies bearer tokens of an OpenID Connect provider, such as Microsoft Entra.
+//!
+//! A token is accepted only with a valid signature, the configured issuer and audience, a time within its validity, the
+//! required claims, and the accepted kind. The algorithm must fit the type of the provider's key, never the token's header
+//! alone, so that a token cannot choose a weaker algorithm (RFC 8725, section 3.1).
 
 mod config;
 mod keys;
@@ -16,36 +20,37 @@ use serde_json::{Map, Value};
 pub use config::{TokenConfig, TokenKind};
 pub use keys::{Demand, Keys};
 
-/// Knows the tokens of one provider that are meant for the gateway.
+/// Verifies the tokens of one provider.
 #[derive(Clone, Debug)]
-pub struct Tokens {
+pub struct TokenVerifier {
     keys: Arc<Keys>,
     kind: TokenKind,
     rsa: Validation,
     elliptic: Validation,
-    /// What a token must say, each as one of several values.
+    /// The required claims, each with its accepted values.
     claims: Vec<(String, Vec<String>)>,
 }
 
-/// What the token of a request is worth.
+/// The result of verifying the token of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It lets in, and says this.
+    /// The token is valid and has these claims.
     Valid(Map<String, Value>),
-    /// It does not, or there is none.
+    /// The token is invalid, or the request has none.
     Invalid,
-    /// Nobody can say: no key was ever fetched.
+    /// The token cannot be verified, because no key was ever fetched.
     Undecided,
 }
 
-// === impl Tokens ===
+// === impl TokenVerifier ===
 
-impl Tokens {
-    /// Prepares everything but the keys.
+impl TokenVerifier {
+    /// Builds the verifier; `keys` are fetched separately.
     ///
     /// # Errors
     ///
-    /// The setting that lets in too many. Its path counts from the section with the [`TokenConfig`].
+    /// The setting that is empty, and so would accept too many tokens, or `name`. Its path is relative to the section of the
+    /// [`TokenConfig`].
     pub fn new(config: TokenConfig, keys: Arc<Keys>) -> Result<Self, ConfigError> {
         if config.issuer.is_empty() {
             return Err(ConfigError::at("issuer", "must not be empty"));
@@ -55,14 +60,15 @@ impl Tokens {
             return Err(ConfigError::at("name", reason));
         }
         if config.audience.is_empty() || config.audience.iter().any(String::is_empty) {
-            return Err(ConfigError::at("audience", "must name whom the tokens are for"));
+            return Err(ConfigError::at("audience", "must contain at least one audience, and no empty one"));
         }
         if let Some((claim, _)) = config.claims.iter().find(|(_, values)| values.is_empty()) {
-            return Err(ConfigError::at(format!("claims.{claim}"), "names no value"));
+            return Err(ConfigError::at(format!("claims.{claim}"), "must list at least one value"));
         }
         verify::install();
         let validation = |family: AlgorithmFamily| {
             let mut validation = Validation::new_for_family(family);
+            // `jsonwebtoken` does not check a claim that is absent, unless the claim is required.
             validation.set_required_spec_claims(&["exp", "iss", "aud"]);
             validation.set_issuer(&[&config.issuer]);
             validation.set_audience(&config.audience);
@@ -74,21 +80,22 @@ impl Tokens {
         Ok(Self { keys, kind, rsa, elliptic, claims: config.claims.into_iter().collect() })
     }
 
-    /// Says whether a request carries one token, and that is valid. A token by an unknown key lets the keys be asked
-    /// for anew.
-    pub fn verdict(&self, fields: &HeaderMap) -> Verdict {
-        bearer(fields).map_or(Verdict::Invalid, |token| self.judge(token))
+    /// Verifies the bearer token of a request. A token with an unknown key causes a fetch of the keys.
+    pub fn verify(&self, fields: &HeaderMap) -> Verdict {
+        bearer(fields).map_or(Verdict::Invalid, |token| self.verify_token(token))
     }
 
-    fn judge(&self, token: &str) -> Verdict {
+    fn verify_token(&self, token: &str) -> Verdict {
         let Ok(header) = decode_header(token) else { return Verdict::Invalid };
-        // What is named there must be understood (RFC 7515, section 4.1.11), and no such extension is here.
+        // A verifier must refuse extensions that it does not implement (RFC 7515, section 4.1.11). The gateway implements none.
         if header.crit.is_some() {
             return Verdict::Invalid;
         }
         match self.keys.find(header.kid.as_deref()) {
             Some(key) => match self.decode(token, &key) {
-                Some(claims) if kind::is(self.kind, header.typ.as_deref(), &claims) => Verdict::Valid(claims),
+                Some(claims) if kind::is_of_kind(self.kind, header.typ.as_deref(), &claims) => {
+                    Verdict::Valid(claims)
+                }
                 Some(_) | None => Verdict::Invalid,
             },
             None if !self.keys.are_known() => Verdict::Undecided,
@@ -96,24 +103,26 @@ impl Tokens {
         }
     }
 
-    /// What the token says, when it is valid and says enough.
+    /// Returns the claims of a token with a valid signature, the required claims and a valid time.
     fn decode(&self, token: &str, key: &DecodingKey) -> Option<Map<String, Value>> {
         let validation = match key.family() {
             AlgorithmFamily::Rsa => &self.rsa,
             AlgorithmFamily::Ec => &self.elliptic,
-            // Such keys are not kept: a shared secret is no public key.
+            // `Keys` never stores such a key: a shared secret is not a public key, and Ed25519 is not supported.
             AlgorithmFamily::Hmac | AlgorithmFamily::Ed => return None,
         };
         let decoded: TokenData<Map<String, Value>> = decode(token, key, validation).ok()?;
-        self.says_enough(&decoded.claims).then_some(decoded.claims)
+        self.has_required_claims(&decoded.claims).then_some(decoded.claims)
     }
 
-    fn says_enough(&self, claims: &Map<String, Value>) -> bool {
-        self.claims.iter().all(|(name, values)| claims.get(name).is_some_and(|said| says(name, said, values)))
+    fn has_required_claims(&self, claims: &Map<String, Value>) -> bool {
+        self.claims
+            .iter()
+            .all(|(name, values)| claims.get(name).is_some_and(|claim| contains_one(name, claim, values)))
     }
 }
 
-/// What a token says is about people.
+/// Shows no claims, because they contain personal data.
 impl std::fmt::Debug for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -124,8 +133,8 @@ impl std::fmt::Debug for Verdict {
     }
 }
 
-/// Who a valid token names.
-pub fn names(claims: &Map<String, Value>) -> impl Iterator<Item = (CallerKind, &str)> {
+/// Returns the caller's names in the claims of a valid token.
+pub fn caller_names(claims: &Map<String, Value>) -> impl Iterator<Item = (CallerKind, &str)> {
     let kinds = [
         (CallerKind::Subject, "sub"),
         (CallerKind::AuthorizedParty, "azp"),
@@ -135,11 +144,11 @@ pub fn names(claims: &Map<String, Value>) -> impl Iterator<Item = (CallerKind, &
     kinds.into_iter().filter_map(|(kind, claim)| Some((kind, claims.get(claim)?.as_str()?)))
 }
 
-/// Says whether a claim has one of the values, alone or in a list.
-fn says(name: &str, said: &Value, values: &[String]) -> bool {
+/// Returns whether a claim has one of the values, alone or in a list.
+fn contains_one(name: &str, claim: &Value, values: &[String]) -> bool {
     let is_one = |text: &str| values.iter().any(|value| value == text);
-    match said {
-        // RFC 8693, section 4.2; Entra calls it `scp`.
+    match claim {
+        // Scopes are separated by spaces (RFC 8693, section 4.2); Entra's claim is `scp`.
         Value::String(text) if matches!(name, "scope" | "scp") => text.split(' ').any(is_one),
         Value::String(text) => is_one(text),
         Value::Array(list) => list.iter().filter_map(Value::as_str).any(is_one),
@@ -147,7 +156,8 @@ fn says(name: &str, said: &Value, values: &[String]) -> bool {
     }
 }
 
-/// The token of the one `Authorization` field (RFC 6750, section 2.1).
+/// Returns the bearer token of the `Authorization` field (RFC 6750, section 2.1); `None` when the field is absent, repeated
+/// or of another scheme.
 pub fn bearer(fields: &HeaderMap) -> Option<&str> {
     let mut values = fields.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };

@@ -46,14 +46,14 @@ fn config(more: &str) -> TokenConfig {
         .unwrap()
 }
 
-fn tokens(provider: &Provider, more: &str) -> Tokens {
+fn tokens(provider: &Provider, more: &str) -> TokenVerifier {
     let config = config(more);
     let shared = json!({ "kty": "oct", "kid": "shared", "k": "c2VjcmV0" });
-    let keys = Keys::known(
+    let keys = Keys::fetched(
         &config,
         json!({ "keys": [shared, provider.jwk("one"), { "kty": "new", "kid": "new" }] }),
     );
-    Tokens::new(config, keys).unwrap()
+    TokenVerifier::new(config, keys).unwrap()
 }
 
 fn now() -> u64 {
@@ -84,12 +84,12 @@ fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
     map
 }
 
-fn accepts(tokens: &Tokens, fields: &[(&'static str, &str)]) -> bool {
-    matches!(tokens.verdict(&map(fields)), Verdict::Valid(_))
+fn accepts(tokens: &TokenVerifier, fields: &[(&'static str, &str)]) -> bool {
+    matches!(tokens.verify(&map(fields)), Verdict::Valid(_))
 }
 
 #[test]
-fn only_a_valid_token_for_the_gateway_lets_in() {
+fn only_a_valid_token_for_the_gateway_is_accepted() {
     let (provider, other) = (Provider::new(), Provider::new());
     let tokens = tokens(&provider, "claims = { roles = [\"Kyc.Call\", \"Kyc.Admin\"] }");
     let header = json!({ "alg": "ES256", "kid": "one" });
@@ -139,7 +139,7 @@ fn only_a_valid_token_for_the_gateway_lets_in() {
 }
 
 #[test]
-fn it_must_come_as_one_whole_bearer_token() {
+fn only_one_complete_bearer_token_is_accepted() {
     let provider = Provider::new();
     let tokens = tokens(&provider, "");
     let token = provider.sign(&json!({ "alg": "ES256", "kid": "one" }), &claims());
@@ -163,25 +163,25 @@ fn it_must_come_as_one_whole_bearer_token() {
 }
 
 #[test]
-fn before_the_first_keys_nobody_can_say_what_a_token_is_worth() {
+fn token_is_undecided_before_the_first_keys_are_fetched() {
     let provider = Provider::new();
     let config = config("");
     let keys = Keys::new(&config, std::path::Path::new(""), Demand::Needed).unwrap();
-    let tokens = Tokens::new(config, keys).unwrap();
+    let tokens = TokenVerifier::new(config, keys).unwrap();
     let verdict = |header: &Value| {
         let token = provider.sign(header, &claims());
-        tokens.verdict(&map(&[("Authorization", &format!("Bearer {token}"))]))
+        tokens.verify(&map(&[("Authorization", &format!("Bearer {token}"))]))
     };
 
     let whole = verdict(&json!({ "alg": "ES256", "kid": "one" }));
     let critical = verdict(&json!({ "alg": "ES256", "kid": "one", "crit": ["exp"] }));
-    let none = tokens.verdict(&map(&[]));
+    let none = tokens.verify(&map(&[]));
 
     assert_eq!((whole, critical, none), (Verdict::Undecided, Verdict::Invalid, Verdict::Invalid));
 }
 
 #[test]
-fn scopes_are_words() {
+fn scopes_are_compared_word_by_word() {
     let provider = Provider::new();
     let tokens = tokens(&provider, "claims = { scp = [\"kyc.call\"] }");
     let header = json!({ "alg": "ES256", "kid": "one" });
@@ -196,14 +196,17 @@ fn scopes_are_words() {
 }
 
 #[test]
-fn settings_that_would_let_in_too_many_are_refused() {
+fn settings_that_would_accept_too_many_tokens_are_refused() {
     let rows = [
-        ("issuer = \"\"\naudience = [\"a\"]", "issuer: `/.well-known/openid-configuration` is no URL"),
+        ("issuer = \"\"\naudience = [\"a\"]", "issuer: `/.well-known/openid-configuration` is not a URL"),
         ("issuer = \"http://login.example\"\naudience = [\"a\"]", "issuer: `http://login.example"),
-        ("issuer = \"https://i.example\"\naudience = []", "audience: must name whom the tokens are for"),
+        (
+            "issuer = \"https://i.example\"\naudience = []",
+            "audience: must contain at least one audience, and no empty one",
+        ),
         (
             "issuer = \"https://i.example\"\naudience = [\"a\"]\nclaims = { azp = [] }",
-            "claims.azp: names no value",
+            "claims.azp: must list at least one value",
         ),
         (
             "issuer = \"i\"\naudience = [\"a\"]\nkeys_url = \"http://k.example\"",
@@ -219,7 +222,7 @@ fn settings_that_would_let_in_too_many_are_refused() {
     for (settings, expected) in rows {
         let config: TokenConfig = toml::from_str(settings).unwrap();
         let keys = Keys::new(&config, std::path::Path::new(""), Demand::Needed);
-        let refused = keys.and_then(|keys| Tokens::new(config, keys)).unwrap_err();
+        let refused = keys.and_then(|keys| TokenVerifier::new(config, keys)).unwrap_err();
         assert!(refused.to_string().starts_with(expected), "{settings}: {refused}");
     }
 }

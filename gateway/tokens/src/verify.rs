@@ -1,4 +1,7 @@
-//! The signatures of tokens, checked by ring: the only cryptography in the gateway.
+//! Verifies the signatures of tokens with ring.
+//!
+//! `jsonwebtoken` is built without a cryptography library of its own, and gets ring from here: TLS uses ring already, so the
+//! gateway needs no second library.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
@@ -10,30 +13,31 @@ use ring::signature::{
 };
 use signature::{Error, Verifier};
 
-/// One key with the algorithm that a token names.
-struct Check {
+/// Verifies signatures with one key and the algorithm that a token names.
+struct RingVerifier {
     algorithm: Algorithm,
     key: DecodingKey,
 }
 
-/// Lets `jsonwebtoken` check signatures. A second time changes nothing.
+/// Makes `jsonwebtoken` verify signatures with ring. A second call has no effect.
 pub(super) fn install() {
+    // The error only means that a provider is installed already.
     let _ = PROVIDER.install_default();
 }
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
-    verifier_factory: check,
+    verifier_factory: verifier,
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-fn check(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
-    Ok(Box::new(Check { algorithm: *algorithm, key: key.clone() }))
+fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
+    Ok(Box::new(RingVerifier { algorithm: *algorithm, key: key.clone() }))
 }
 
-// === impl Check ===
+// === impl RingVerifier ===
 
-impl Verifier<Vec<u8>> for Check {
+impl Verifier<Vec<u8>> for RingVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         let verified = match self.key.kind() {
             DecodingKeyKind::RsaModulusExponent { n, e } => {
@@ -49,7 +53,7 @@ impl Verifier<Vec<u8>> for Check {
     }
 }
 
-impl JwtVerifier for Check {
+impl JwtVerifier for RingVerifier {
     fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

@@ -1,72 +1,75 @@
-//! The client certificates that may call, and what they prove.
+//! The setting `certificates`: which client certificates are accepted, and the caller's names in them.
 
 use kyc_plugin_api::{Caller, CallerKind, CallerName, ClientCertificate, ConfigError, ConfigErrors};
 
-/// The certificates that are let in; empty: none is asked for.
+/// The accepted certificates; empty when certificates are not checked.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Certificates(Vec<Known>);
+pub(crate) struct Certificates(Vec<Accepted>);
 
-/// One setting of `certificates`.
+/// One entry of the setting `certificates`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Known {
-    /// Every one that the listener lets in.
+enum Accepted {
+    /// Every certificate that the listener has verified.
     Any,
-    /// By a name as `callers` writes it.
+    /// The certificates with this name.
     Name(CallerName),
 }
 
 // === impl Certificates ===
 
 impl Certificates {
-    /// Reads the setting; `None`: none is asked for.
+    /// Parses the setting; `None` means that certificates are not checked.
     ///
     /// # Errors
     ///
-    /// Every name that no certificate can have, by its place.
+    /// An empty list; every entry that is not a name of a certificate, with its index.
     pub(crate) fn new(written: Option<&[String]>) -> Result<Self, ConfigErrors> {
         let Some(written) = written else { return Ok(Self::default()) };
         if written.is_empty() || written.iter().any(String::is_empty) {
-            let reason = "names none, and is left out to ask for none";
+            let reason = "must name at least one certificate; leave it out to skip this check";
             return Err(ConfigError::at("certificates", reason).into());
         }
-        let (mut known, mut errors) = (Vec::new(), ConfigErrors::default());
-        for (place, text) in written.iter().enumerate() {
-            match Known::parse(text) {
-                Some(name) => known.push(name),
+        let (mut accepted, mut errors) = (Vec::new(), ConfigErrors::default());
+        for (index, text) in written.iter().enumerate() {
+            match Accepted::parse(text) {
+                Some(entry) => accepted.push(entry),
                 None => errors.add(
-                    format!("certificates[{place}]"),
+                    format!("certificates[{index}]"),
                     format!(
-                        "`{text}` is of no known form: a subject such as `O=FintechOS, CN=processor`, `DNS:`, `URI:`, \
-                         `email:` or `IP:` and an alternative name, or `*`"
+                        "`{text}` is not the name of a certificate; expected a subject such as \
+                         `O=FintechOS, CN=processor`, an alternative name after `DNS:`, `URI:`, `email:` or `IP:`, or `*`"
                     ),
                 ),
             }
         }
         errors.finish()?;
-        Ok(Self(known))
+        Ok(Self(accepted))
     }
 
+    /// Returns whether certificates are not checked.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Says whether one of them is what a peer shows.
-    pub(crate) fn know(&self, names: &[CallerName]) -> bool {
-        self.0.iter().any(|known| match known {
-            Known::Any => true,
-            Known::Name(written) => names.iter().any(|name| name.is_meant_by(written)),
+    /// Returns whether a certificate with these names is accepted.
+    pub(crate) fn accept(&self, names: &[CallerName]) -> bool {
+        self.0.iter().any(|entry| match entry {
+            Accepted::Any => true,
+            Accepted::Name(written) => names.iter().any(|name| name.matches(written)),
         })
     }
 }
 
-// === impl Known ===
+// === impl Accepted ===
 
-impl Known {
-    /// OpenSSL's prefixes, those of `callers`, or a subject, which begins with an attribute (RFC 4514, section 2).
+impl Accepted {
+    /// Parses an entry: `*`; an alternative name with OpenSSL's prefix (`DNS:`); a name as in `callers` (`dns:`); or a
+    /// subject, which begins with an attribute (RFC 4514, section 2).
     fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);
         }
+        // The order matters: an alternative name may contain `=`, and would then parse as a subject.
         let openssl = text.split_once(':').and_then(|(prefix, value)| Some((kind(prefix)?, value)));
         if let Some((kind, value)) = openssl {
             return (!value.trim().is_empty()).then(|| Self::Name(CallerName::new(kind, value)));
@@ -81,7 +84,7 @@ impl Known {
     }
 }
 
-/// The kind of an alternative name by what OpenSSL writes before it.
+/// Returns the kind of an alternative name by the prefix that OpenSSL prints.
 fn kind(prefix: &str) -> Option<CallerKind> {
     Some(match prefix {
         "DNS" => CallerKind::Dns,
@@ -92,7 +95,7 @@ fn kind(prefix: &str) -> Option<CallerKind> {
     })
 }
 
-/// All that a verified certificate says of its holder.
+/// Returns all names in a verified certificate: subject, common names, alternative names.
 pub(crate) fn names(certificate: &ClientCertificate) -> Vec<CallerName> {
     let subject = (!certificate.subject.is_empty())
         .then(|| CallerName::new(CallerKind::CertificateSubject, certificate.subject.as_str()));
@@ -106,14 +109,15 @@ pub(crate) fn names(certificate: &ClientCertificate) -> Vec<CallerName> {
     all.map(|name| name.issued_by(certificate.issuer.clone())).collect()
 }
 
-/// What a peer showed that is no caller's, for the operator.
-pub(crate) fn shown(certificate: Option<&ClientCertificate>) -> String {
+/// Describes the peer's certificate that was not accepted, for the log. The operator can copy a name from it into the
+/// configuration.
+pub(crate) fn describe_refused(certificate: Option<&ClientCertificate>) -> String {
     match certificate {
-        None => "the peer shows no certificate".to_owned(),
+        None => "the peer sent no client certificate".to_owned(),
         Some(certificate) => {
             let mut caller = Caller::default();
             names(certificate).into_iter().for_each(|name| caller.add_name(name));
-            format!("the peer shows a certificate that is no caller's: {}", caller.all_names())
+            format!("the peer's client certificate is not accepted: {}", caller.all_names())
         }
     }
 }
@@ -125,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_known_by_its_authorities_name_where_that_is_written() {
+    fn entry_with_an_issuer_accepts_only_certificates_of_that_issuer() {
         let shown = |issuer: Option<&str>| {
             names(&ClientCertificate {
                 subject: "CN=processor".to_owned(),
@@ -143,8 +147,8 @@ mod tests {
         ];
 
         for (written, issuer, expected) in rows {
-            let known = Certificates::new(Some(&[written.to_owned()])).unwrap();
-            assert_eq!(known.know(&shown(issuer)), expected, "{written} {issuer:?}");
+            let certificates = Certificates::new(Some(&[written.to_owned()])).unwrap();
+            assert_eq!(certificates.accept(&shown(issuer)), expected, "{written} {issuer:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The settings.
+//! The settings of the plugin `caller-auth`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,38 +9,38 @@ use kyc_plugin_api::Forwarded;
 use kyc_tokens::TokenConfig;
 use serde::Deserialize;
 
-/// The settings of `caller-auth`. No check is on by default.
+/// The settings of the plugin `caller-auth`. No check is enabled by default, and at least one is required.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether a caller must pass all configured checks or any of them; default `all`.
+    /// Whether a caller must pass every configured check, or one of them; default `all`.
     pub require: Require,
-    /// The header with the secret; default `X-Gateway-Secret`.
+    /// The header that carries the secret; default `X-Gateway-Secret`.
     pub header: String,
-    /// A file with the secret, whose name is `shared`.
+    /// A file with the secret; at least 16 bytes. Its name in `callers` and the access log is `shared`.
     pub secret_file: Option<PathBuf>,
-    /// An environment variable with the secret.
+    /// An environment variable with the secret, instead of a file.
     pub secret_env: Option<String>,
-    /// A file with the secret that was valid before, while it is rotated.
+    /// A file with the previous secret, which stays valid during a rotation.
     pub previous_secret_file: Option<PathBuf>,
-    /// The same as an environment variable.
+    /// An environment variable with the previous secret, instead of a file.
     pub previous_secret_env: Option<String>,
-    /// More secrets, each with a name that tenants' `callers` and the access log have. Two of one name are the same
-    /// caller, while it changes from one to the other.
+    /// More secrets, each with a name for the tenants' `callers` and the access log. Two secrets with the same name belong
+    /// to the same caller, which uses both during a rotation.
     pub secrets: Vec<SecretConfig>,
-    /// How often the files of secrets are read again; default 10 s.
+    /// How often the gateway reads the secret files again; from 10 ms to 1 day, default 10 s.
     #[serde(with = "humantime_serde")]
     pub secret_poll: Duration,
-    /// The networks that callers connect from; without `forwarded` the direct peer counts, and no header.
-    /// Left out: none is asked for.
+    /// The networks that callers may connect from. Without `forwarded` the address of the direct peer is checked, and no
+    /// header. If left out, addresses are not checked.
     pub allow: Option<Vec<IpNet>>,
-    /// The proxies in front that say in a header where the caller connects from. Left out: none is believed.
+    /// The trusted proxies that send the caller's address in a header. If left out, no such header is trusted.
     pub forwarded: Option<Forwarded>,
-    /// The client certificates that callers show, each by its subject, such as `O=FintechOS, CN=processor`, or by an
-    /// alternative name, such as `DNS:processor.example`; `*` is every one that the listener lets in. Left out: none is
-    /// asked for.
+    /// The accepted client certificates, each by its subject, such as `O=FintechOS, CN=processor`, or by an alternative
+    /// name, such as `DNS:processor.example`; `*` accepts every certificate that the listener has verified. If left out,
+    /// certificates are not checked.
     pub certificates: Option<Vec<String>>,
-    /// The tokens that callers carry. Left out: none is asked for.
+    /// The accepted bearer tokens. If left out, tokens are not checked.
     pub token: Option<TokenConfig>,
 }
 
@@ -48,7 +48,7 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretConfig {
-    /// What the caller is called.
+    /// The caller's name; up to 64 letters, digits, dashes, dots and underscores.
     pub name: String,
     /// A file with the secret.
     pub file: Option<PathBuf>,
@@ -60,9 +60,9 @@ pub struct SecretConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Require {
-    /// Every one.
+    /// A caller must pass every configured check.
     All,
-    /// One of them.
+    /// A caller must pass one configured check.
     Any,
 }
 

@@ -9,37 +9,37 @@
 //! allow = ["10.0.0.0/8"]
 //! ```
 //!
-//! Whoever reaches the gateway past Azure API Management can name any tenant. A secret header that
-//! API Management's policy sets, the addresses it calls from, a client certificate that it shows, and a token of
-//! Microsoft Entra or another OpenID Connect provider close that door. At least one of these is needed; where several are
-//! given, all must hold, or with `require = "any"` one of them. Put it first in the route's list.
+//! A caller that bypasses Azure API Management could send the header of any tenant. This plugin prevents that by up to four
+//! checks: a secret header that API Management's policy sets, the networks that callers connect from, a client certificate,
+//! and a bearer token of Microsoft Entra or another OpenID Connect provider. The configuration must contain at least one.
+//! A caller must pass every configured check; with `require = "any"`, one. Put this plugin first in the route's list.
 //!
-//! What is checked and holds is recorded as the caller's names: the subject and alternative names of its certificate,
-//! `sub`, `azp`, `appid` and `client_id` of its token, the name of its secret. The plugin that finds the tenant asks for
-//! them, and the access line shows them. A network names nobody.
+//! The plugin records the caller's names from the credentials that passed: the subject and alternative names of a
+//! certificate; `sub`, `azp`, `appid` and `client_id` of a token; the name of a secret. The plugin that finds the tenant
+//! compares them with the tenant's `callers`, and the access log shows them. A network gives a caller no name.
 
+mod background;
 mod certificates;
 mod config;
 mod plugin;
 mod secrets;
-mod work;
 
 use kyc_plugin_api::{Build, ConfigErrors, Factory};
 
 pub use config::{Config, Require, SECRET_HEADER, SecretConfig};
 pub use kyc_tokens::{TokenConfig, TokenKind};
-pub use plugin::Gatekeeper;
+pub use plugin::CallerAuthentication;
 
-/// The factory of this kind.
+/// The factory of the plugin `caller-auth`.
 #[derive(Debug)]
 pub struct CallerAuth;
 
 impl Factory for CallerAuth {
     const KIND: &'static str = "caller-auth";
     type Config = Config;
-    type Plugin = Gatekeeper;
+    type Plugin = CallerAuthentication;
 
-    fn build(config: Config, build: &Build<'_>) -> Result<Gatekeeper, ConfigErrors> {
-        Gatekeeper::new(config, build)
+    fn build(config: Config, build: &Build<'_>) -> Result<CallerAuthentication, ConfigErrors> {
+        CallerAuthentication::new(config, build)
     }
 }

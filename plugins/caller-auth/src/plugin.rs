@@ -1,4 +1,7 @@
-//! Authentication of callers.
+//! The plugin: authenticates callers.
+//!
+//! Every configured check runs, also after one has failed. The response is the same whichever check failed, so that a
+//! stranger cannot find out which credential to attack; metrics and the log contain the reason.
 
 use std::sync::Arc;
 
@@ -11,33 +14,33 @@ use kyc_plugin_api::{
     RouteApi, plugin,
 };
 use kyc_telemetry::names;
-use kyc_tokens::{Demand, Keys, TokenConfig, Tokens, Verdict};
+use kyc_tokens::{Demand, Keys, TokenConfig, TokenVerifier, Verdict};
 use pingora_http::RequestHeader;
 use serde_json::json;
 
+use crate::background::CredentialRefresh;
 use crate::certificates::{self, Certificates};
 use crate::config::{Config, Require};
 use crate::secrets::Secrets;
-use crate::work::Work;
 
-/// Authenticates callers. The refusal is the same whichever check failed; metrics and the log give the reason.
+/// Authenticates the callers of one route.
 #[derive(Clone, Debug)]
-pub struct Gatekeeper {
+pub struct CallerAuthentication {
     require: Require,
     header: HeaderName,
     secrets: Arc<Secrets>,
-    /// The networks that may call; `None`: all.
+    /// The networks that may call; `None` when addresses are not checked.
     allow: Option<Networks>,
-    /// The proxies in front; None: the peer is the caller.
+    /// The trusted proxies; `None` when the peer is the caller.
     forwarded: Option<Forwarded>,
     certificates: Certificates,
-    tokens: Option<(Tokens, Arc<Keys>)>,
+    tokens: Option<(TokenVerifier, Arc<Keys>)>,
     issuer: Option<Issuer>,
     refused: CounterFamily<2>,
     route: String,
 }
 
-/// A check that failed.
+/// The kind of a check; the label `reason` when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
     Secret,
@@ -48,6 +51,7 @@ enum Reason {
 
 /// The results of the configured checks.
 struct Checked {
+    /// For each configured check, whether the caller passed it.
     outcomes: [Option<(Reason, bool)>; 4],
     /// The names in the credentials that passed.
     caller: Caller,
@@ -55,17 +59,22 @@ struct Checked {
     is_undecided: bool,
 }
 
-// === impl Gatekeeper ===
+// === impl CallerAuthentication ===
 
-impl Gatekeeper {
+impl CallerAuthentication {
+    /// Builds the plugin from its settings; reads the secrets and certificate authorities.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot be used; a configuration without any check.
     pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let header = errors.take(header_name(&config.header));
         let secrets = errors.take(Secrets::new(&config, build));
         let certificates = errors.take(Certificates::new(config.certificates.as_deref()));
         let has_proxies_only = config.forwarded.is_some() && config.allow.is_none();
-        errors.require(!has_proxies_only, "forwarded", "is of no use without allow");
-        let asks_for_more = config.allow.is_some()
+        errors.require(!has_proxies_only, "forwarded", "has no effect without allow");
+        let has_other_checks = config.allow.is_some()
             || secrets.as_ref().is_some_and(|secrets| !secrets.is_empty())
             || certificates.as_ref().is_some_and(|certificates| !certificates.is_empty());
         let allow = errors.take(config.allow.map(networks).transpose());
@@ -74,12 +83,12 @@ impl Gatekeeper {
             .as_ref()
             .map(|token| Issuer { url: token.issuer.clone(), name: token.name.as_deref().map(Arc::from) });
         let demand = match config.require {
-            Require::Any if asks_for_more => Demand::Optional,
+            Require::Any if has_other_checks => Demand::Optional,
             Require::Any | Require::All => Demand::Needed,
         };
         let tokens = config.token.map(|token| tokens(token, build, demand)).transpose();
         let tokens = errors.take(tokens.map_err(|error| error.below("token")));
-        if errors.is_empty() && !asks_for_more && issuer.is_none() {
+        if errors.is_empty() && !has_other_checks && issuer.is_none() {
             errors.add(
                 "",
                 "needs a secret (secrets, secret_file or secret_env), allow, certificates, or token",
@@ -87,7 +96,7 @@ impl Gatekeeper {
         }
         let refused = errors.take(build.metrics.counter(
             names::CALLERS_REFUSED,
-            "Callers that were not let in.",
+            "Refused callers.",
             &["route", "reason"],
         ));
         let (Some(header), Some(secrets), Some(certificates), Some(allow), Some(tokens), Some(refused), true) =
@@ -99,8 +108,8 @@ impl Gatekeeper {
         Ok(Self { require, header, secrets, allow, forwarded, certificates, tokens, issuer, refused, route })
     }
 
-    /// Runs every configured check, also after one failed, so that the time does not reveal which.
-    fn checks(&self, head: &RequestHeader, cx: &Ctx) -> Checked {
+    /// Runs every configured check, also after one failed, so that the response time does not reveal which.
+    fn run_checks(&self, head: &RequestHeader, cx: &Ctx) -> Checked {
         let mut caller = Caller::default();
         let secret = (!self.secrets.is_empty()).then(|| {
             let name = self.secret(head);
@@ -109,16 +118,16 @@ impl Gatekeeper {
         });
         let network = self.allow.as_ref().map(|allow| (Reason::Network, self.is_within(allow, head, cx)));
         let certificate = (!self.certificates.is_empty()).then(|| {
-            let shown = self.shown(cx);
-            shown.iter().flatten().for_each(|name| caller.add_name(name.clone()));
-            (Reason::Certificate, shown.is_some())
+            let accepted = self.accepted_certificate(cx);
+            accepted.iter().flatten().for_each(|name| caller.add_name(name.clone()));
+            (Reason::Certificate, accepted.is_some())
         });
-        let verdict = self.tokens.as_ref().map(|(tokens, _)| tokens.verdict(&head.headers));
+        let verdict = self.tokens.as_ref().map(|(tokens, _)| tokens.verify(&head.headers));
         let is_undecided = verdict == Some(Verdict::Undecided);
         let token = verdict.map(|verdict| match verdict {
             Verdict::Valid(claims) => {
                 let issuer = self.issuer.as_ref().and_then(|issuer| issuer.name.clone());
-                kyc_tokens::names(&claims).for_each(|(kind, value)| {
+                kyc_tokens::caller_names(&claims).for_each(|(kind, value)| {
                     caller.add_name(CallerName::new(kind, value).issued_by(issuer.clone()));
                 });
                 caller.set_claims(claims);
@@ -129,20 +138,22 @@ impl Gatekeeper {
         Checked { outcomes: [secret, network, certificate, token], caller, is_undecided }
     }
 
-    /// The names in the peer's certificate, when it is one of those that may call. The listener has verified it.
-    fn shown(&self, cx: &Ctx) -> Option<Vec<CallerName>> {
+    /// Returns the names in the peer's certificate if it is accepted. The listener has verified the certificate.
+    fn accepted_certificate(&self, cx: &Ctx) -> Option<Vec<CallerName>> {
         let names = certificates::names(cx.connection().certificate.as_ref()?);
-        self.certificates.know(&names).then_some(names)
+        self.certificates.accept(&names).then_some(names)
     }
 
     fn is_within(&self, allow: &Networks, head: &RequestHeader, cx: &Ctx) -> bool {
+        // On a dual-stack socket an IPv4 peer has an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2).
         let Some(peer) = cx.connection().peer.map(|peer| peer.ip().to_canonical()) else { return false };
         let caller = self.forwarded.as_ref().map_or(peer, |proxies| proxies.caller(peer, &head.headers));
         allow.contains(caller)
     }
 
-    /// The name of the one secret that is sent.
+    /// Returns the name of the secret in the header; `None` when the header is absent, repeated or wrong.
     fn secret(&self, head: &RequestHeader) -> Option<&Arc<str>> {
+        // Proxies disagree on which of two values counts, so a repeated header is refused.
         let mut values = head.headers.get_all(&self.header).iter();
         match (values.next(), values.next()) {
             (Some(value), None) => self.secrets.name_of(value.as_bytes()),
@@ -163,7 +174,7 @@ impl Reason {
 }
 
 #[plugin]
-impl Plugin for Gatekeeper {
+impl Plugin for CallerAuthentication {
     fn role(&self) -> Role {
         match (self.certificates.is_empty(), &self.tokens) {
             (true, None) => Role::ChecksCallers,
@@ -207,63 +218,69 @@ impl Plugin for Gatekeeper {
                 "name": "Authorization",
                 "in": "header",
                 "required": self.require == Require::All,
-                "description": "A bearer token of the provider that callers are known by.",
+                "description": "A bearer token of the configured OpenID Connect provider.",
                 "schema": { "type": "string" },
             }));
         }
-        api.refusals.push((401, "The caller is not known."));
+        api.refusals.push((401, "The caller is not authenticated."));
     }
 
     fn background(&self) -> Option<Arc<dyn Background>> {
         let keys = self.tokens.as_ref().map(|(_, keys)| Arc::clone(keys));
         let secrets = self.secrets.can_change().then(|| Arc::clone(&self.secrets));
-        (keys.is_some() || secrets.is_some()).then(|| Arc::new(Work { secrets, keys }) as Arc<dyn Background>)
+        (keys.is_some() || secrets.is_some())
+            .then(|| Arc::new(CredentialRefresh { secrets, keys }) as Arc<dyn Background>)
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
-        let Checked { outcomes, caller, is_undecided } = self.checks(head, cx);
+        let Checked { outcomes, caller, is_undecided } = self.run_checks(head, cx);
         let failed = || outcomes.iter().flatten().filter(|(_, passed)| !passed).map(|(reason, _)| *reason);
-        let is_let_in = match self.require {
+        let is_accepted = match self.require {
             Require::All => failed().next().is_none(),
             Require::Any => outcomes.iter().flatten().any(|(_, passed)| *passed),
         };
-        let Some(reason) = failed().next().filter(|_| !is_let_in) else {
+        let Some(reason) = failed().next().filter(|_| !is_accepted) else {
             caller.record(cx);
             return Ok(Flow::Next);
         };
-        let is_up_to_the_token = match self.require {
+        // A 503 instead of a 401 tells the caller to retry. It is right only if a valid token could still change the result.
+        let depends_on_token = match self.require {
             Require::All => reason == Reason::Token,
-            // A valid token lets in, whatever else is missing.
             Require::Any => true,
         };
-        if is_up_to_the_token && is_undecided {
-            return Err(Problem::new(ProblemKind::Unavailable, "the token keys were never fetched yet"));
+        if depends_on_token && is_undecided {
+            return Err(Problem::new(ProblemKind::Unavailable, "no token keys have been fetched yet"));
         }
         for reason in failed() {
             self.refused.with(&[self.route.as_str(), reason.name()]).inc();
         }
         let detail = match reason {
             Reason::Secret => "the caller's secret is missing or wrong".to_owned(),
-            Reason::Network => "the peer is in no network that may call".to_owned(),
-            Reason::Certificate => certificates::shown(cx.connection().certificate.as_deref()),
+            Reason::Network => "the caller's address is in no allowed network".to_owned(),
+            Reason::Certificate => certificates::describe_refused(cx.connection().certificate.as_deref()),
             Reason::Token => "the caller's token is missing or not valid".to_owned(),
         };
         Err(Problem::new(ProblemKind::Unauthenticated, detail))
     }
 
     fn upstream_request_filter(&self, head: &mut RequestHeader, _cx: &mut Ctx) -> Result<()> {
+        // The secret is for the gateway only; the upstream must not receive it.
         head.remove_header(&self.header);
         Ok(())
     }
 }
 
 fn header_name(text: &str) -> std::result::Result<HeaderName, ConfigError> {
-    HeaderName::try_from(text).map_err(|_| ConfigError::at("header", format!("`{text}` is no header name")))
+    HeaderName::try_from(text)
+        .map_err(|_| ConfigError::at("header", format!("`{text}` is not a valid header name")))
 }
 
 fn networks(allow: Vec<IpNet>) -> std::result::Result<Networks, ConfigError> {
     if allow.is_empty() {
-        return Err(ConfigError::at("allow", "names no network, and is left out to ask for none"));
+        return Err(ConfigError::at(
+            "allow",
+            "must name at least one network; leave it out to skip this check",
+        ));
     }
     Networks::try_from(allow).map_err(|error| ConfigError::at("allow", error.to_string()))
 }
@@ -272,9 +289,9 @@ fn tokens(
     config: TokenConfig,
     build: &Build<'_>,
     demand: Demand,
-) -> std::result::Result<(Tokens, Arc<Keys>), ConfigError> {
+) -> std::result::Result<(TokenVerifier, Arc<Keys>), ConfigError> {
     let keys = Keys::new(&config, build.folder, demand)?;
-    Ok((Tokens::new(config, Arc::clone(&keys))?, keys))
+    Ok((TokenVerifier::new(config, Arc::clone(&keys))?, keys))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! The connector's old operation names.
+//! Aliases: the operation names of the old connector, which existing callers still use.
 
 use std::collections::BTreeMap;
 
 use http::Method;
 use kyc_plugin_api::ConfigErrors;
 
-/// Names and what they stand for.
+/// The aliases of one route.
 #[derive(Clone, Debug)]
 pub(crate) struct Aliases(Vec<(String, Alias)>);
 
-/// What a name stands for.
+/// The operation that an alias replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alias {
     pub(crate) method: Method,
@@ -20,14 +20,21 @@ pub(crate) struct Alias {
 // === impl Aliases ===
 
 impl Aliases {
-    /// Adds configured names to the ones that are always there.
+    /// Merges the configured aliases into the built-in ones; a configured alias replaces a built-in one of the same name.
+    ///
+    /// # Errors
+    ///
+    /// Every alias whose name is no path segment, or whose operation does not read `METHOD /path`.
     pub(crate) fn new(configured: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let defaults = DEFAULTS.iter().map(|(name, operation)| (*name, *operation));
         let configured = configured.iter().map(|(name, operation)| (name.as_str(), operation.as_str()));
         let (mut aliases, mut errors) = (BTreeMap::new(), ConfigErrors::default());
         for (name, operation) in defaults.chain(configured) {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-                errors.add("aliases", format!("`{name}` is no path segment of letters, digits and -_."));
+                errors.add(
+                    "aliases",
+                    format!("`{name}` must consist of letters, digits and the characters -_."),
+                );
                 continue;
             }
             match parse(operation) {
@@ -40,18 +47,19 @@ impl Aliases {
         Ok(Self(aliases.into_iter().collect()))
     }
 
-    /// All of them.
+    /// Iterates over all aliases, sorted by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Alias)> {
         self.0.iter().map(|(name, alias)| (name.as_str(), alias))
     }
 
-    /// What the first segment of a path stands for.
+    /// Finds the alias that the first segment of a path names; the comparison is exact.
     pub(crate) fn find(&self, segment: &str) -> Option<&Alias> {
-        // There are a handful, and their lengths differ: looking at each is faster than a hash.
+        // A linear search is faster than a hash map here: there are few aliases, and most differ in length.
         self.0.iter().find(|(name, _)| name == segment).map(|(_, alias)| alias)
     }
 }
 
+/// Parses `METHOD /path`. A path with `..` is refused, because it could leave the tenant's base path.
 fn parse(operation: &str) -> Option<Alias> {
     let (method, path) = operation.split_once(' ')?;
     let path = path.trim().trim_end_matches('/');

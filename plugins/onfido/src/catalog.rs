@@ -1,11 +1,13 @@
-//! Finds the operations of Onfido's description that a request may be for, however it is spelled.
+//! Finds the operations of Onfido's API description (OpenAPI) that a request matches, in any spelling of its path.
 //!
-//! A spelling that Onfido might see through counts as the operation itself: percent escapes, the case of letters, empty
-//! segments, `.`, parameters after `;`, blanks, versions in front, and anything behind a word that is no part of a word,
-//! such as `.json`. Where a segment may or may not count (`%20`, `.json`), the request needs leave for both readings.
+//! The policy decides by operation, so a path that Onfido may normalise to an operation must count as that operation.
+//! Otherwise a caller could bypass the policy with another spelling. These differences are ignored: percent-encoding, the
+//! case of letters, empty segments, `.` segments, parameters after `;`, blanks, leading version segments, and a suffix that
+//! begins with a character that is not part of a word, such as `.json`. A server may also ignore a whole segment such as
+//! `%20` or `.json`; then the policy must allow both readings.
 //!
-//! What the description does not have belongs to the group of its first segment, and needs leave for all of that group:
-//! it may be one of the group's operations under another name.
+//! A path that the description does not contain belongs to the group of its first segment. The policy must allow all
+//! operations of that group, because the path may be another name of any of them.
 
 use std::borrow::Cow;
 
@@ -16,16 +18,16 @@ use smallvec::SmallVec;
 
 use crate::version::is_version;
 
-/// The description, ready to be searched.
+/// The operations of the description, indexed by group.
 #[derive(Debug)]
 pub(crate) struct Catalog(Vec<Group>);
 
-/// What a request is for.
+/// The operations that a request matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// What must be allowed.
+    /// The operations that the policy must allow.
     pub(crate) needs: OperationSet,
-    /// The `operationId`, `tokens`, or `unlisted`.
+    /// The `operationId`, `tokens`, or `unlisted`; a label of metrics.
     pub(crate) id: &'static str,
     /// The group, or `none`.
     pub(crate) group: &'static str,
@@ -44,17 +46,18 @@ struct Group {
 struct Template {
     id: &'static str,
     method: &'static str,
-    /// Behind the group's own; `None` is a placeholder.
+    /// The segments after the group's; `None` is a placeholder.
     segments: Vec<Option<&'static str>>,
     needs: OperationSet,
 }
 
-/// Decoded segments; most paths need no memory for them.
+/// Percent-decoded segments. Most paths have at most eight, which need no heap allocation.
 type Segments<'a> = SmallVec<[Cow<'a, str>; 8]>;
 
 // === impl Catalog ===
 
 impl Catalog {
+    /// Builds the catalog from the compiled-in list of operations.
     pub(crate) fn new() -> Self {
         let tokens =
             Group { name: TOKENS, segment: "oauth", all: OperationSet::TOKENS, templates: Vec::new() };
@@ -67,7 +70,7 @@ impl Catalog {
                 segments: operation.path.split('/').skip(2).map(literal).collect(),
                 needs: OperationSet::of(|other| other.id == operation.id),
             };
-            // Both they and the list are in the order of their paths.
+            // The list is sorted by path, so the operations of one group are adjacent.
             match groups.last_mut().filter(|group| group.name == name) {
                 Some(group) => group.templates.push(template),
                 None => groups.push(Group {
@@ -81,38 +84,42 @@ impl Catalog {
         Self(groups)
     }
 
-    /// Finds what a method is for on a path, which may come in two parts.
+    /// Finds the operations that a method and a path match. The path comes in two parts: the one of an alias, and the
+    /// caller's.
     pub(crate) fn find(&self, method: &Method, path: [&str; 2]) -> Found {
         let segments = path.into_iter().flat_map(|part| part.split('/')).map(decode);
         let segments: Segments<'_> =
             segments.filter(|segment| !matches!(segment.as_ref(), "" | ".")).collect();
+        // HEAD returns the header of GET's response (RFC 9110 §9.3.2), so it needs the same permission.
         let method = if method.as_str().eq_ignore_ascii_case("HEAD") { "GET" } else { method.as_str() };
-        let found = self.read(method, &segments);
-        if !segments.iter().any(|segment| is_doubtful(segment)) {
+        let found = self.match_segments(method, &segments);
+        if !segments.iter().any(|segment| is_ambiguous(segment)) {
             return found;
         }
         let certain: Segments<'_> =
-            segments.iter().filter(|segment| !is_doubtful(segment)).cloned().collect();
-        let other = self.read(method, &certain);
+            segments.iter().filter(|segment| !is_ambiguous(segment)).cloned().collect();
+        let other = self.match_segments(method, &certain);
         Found { needs: found.needs.union(other.needs), ..other }
     }
 
-    fn read(&self, method: &str, segments: &[Cow<'_, str>]) -> Found {
-        let versions = segments.iter().take_while(|segment| is_version(core(segment))).count();
-        let mut segments = segments.iter().skip(versions).map(|segment| core(segment));
+    fn match_segments(&self, method: &str, segments: &[Cow<'_, str>]) -> Found {
+        let versions = segments.iter().take_while(|segment| is_version(strip_parameters(segment))).count();
+        let mut segments = segments.iter().skip(versions).map(|segment| strip_parameters(segment));
         let group = segments
             .next()
             .and_then(|first| self.0.iter().find(|group| is_spelling_of(group.segment, first)));
         let Some(group) = group else {
             return Found { needs: OperationSet::UNLISTED, id: UNLISTED, group: "none" };
         };
+        // Only the group `tokens` has no templates: every path below `/oauth` can return a token.
         if group.templates.is_empty() {
             return Found { needs: group.all, id: group.name, group: group.name };
         }
-        let fitting = group.templates.iter().filter(|template| {
-            template.method.eq_ignore_ascii_case(method) && template.fits(segments.clone())
+        let matching = group.templates.iter().filter(|template| {
+            template.method.eq_ignore_ascii_case(method) && template.matches(segments.clone())
         });
-        let found = fitting.fold(None, |found: Option<Found>, template| {
+        // Several templates can match, such as one with a placeholder and one with a word. All of them must be allowed.
+        let found = matching.fold(None, |found: Option<Found>, template| {
             let needs = found.map_or(OperationSet::NONE, |found| found.needs).union(template.needs);
             Some(Found { needs, id: template.id, group: group.name })
         });
@@ -125,13 +132,13 @@ impl Catalog {
 // === impl Template ===
 
 impl Template {
-    fn fits<'a>(&self, mut segments: impl Iterator<Item = &'a str>) -> bool {
-        let fit = self.segments.iter().all(|expected| match (expected, segments.next()) {
+    fn matches<'a>(&self, mut segments: impl Iterator<Item = &'a str>) -> bool {
+        let all_match = self.segments.iter().all(|expected| match (expected, segments.next()) {
             (Some(word), Some(segment)) => is_spelling_of(word, segment),
             (None, Some(_)) => true,
             (Some(_) | None, None) => false,
         });
-        fit && segments.next().is_none()
+        all_match && segments.next().is_none()
     }
 }
 
@@ -147,8 +154,9 @@ fn decode(segment: &str) -> Cow<'_, str> {
     }
 }
 
-/// A decoded segment without parameters and blanks; some servers take `+` for one.
-fn core(segment: &str) -> &str {
+/// Returns a decoded segment without parameters and surrounding blanks. `+` is a blank too, because some servers decode it
+/// as one.
+fn strip_parameters(segment: &str) -> &str {
     let end = segment.find(';').unwrap_or(segment.len());
     segment
         .get(..end)
@@ -156,20 +164,21 @@ fn core(segment: &str) -> &str {
         .trim_matches(|letter: char| letter.is_whitespace() || letter == '+')
 }
 
-/// Says whether a server may take the segment for nothing, or for an ending of the one before.
-fn is_doubtful(segment: &str) -> bool {
-    let core = core(segment);
-    core.is_empty() || core.starts_with('.')
+/// Returns whether a server may ignore the segment, or read it as a suffix of the segment before.
+fn is_ambiguous(segment: &str) -> bool {
+    let stripped = strip_parameters(segment);
+    stripped.is_empty() || stripped.starts_with('.')
 }
 
-/// Says whether a segment is `word`, in any case, or that with something behind it that is no part of a word.
+/// Returns whether a segment is `word` in any case, possibly with a suffix that begins with a character that is not part of
+/// a word.
 fn is_spelling_of(word: &str, segment: &str) -> bool {
     let (segment, word) = (segment.as_bytes(), word.as_bytes());
     segment.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
         && segment.get(word.len()).is_none_or(|next| !(next.is_ascii_alphanumeric() || b"_-".contains(next)))
 }
 
-/// What the description does not have.
+/// The id of a path that the description does not contain.
 pub(crate) const UNLISTED: &str = "unlisted";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The settings.
+//! The settings of the plugin `onfido`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,104 +7,106 @@ use bytesize::ByteSize;
 use kyc_plugin_api::ConfigErrors;
 use serde::Deserialize;
 
-/// The settings of `onfido`.
+/// The settings of the plugin `onfido`; every key has a default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The base that callers know, for `Link` and `Location`; default: the scheme, `Host` and prefix of the
-    /// request.
+    /// The base URL that callers use, for links in `Link` and `Location`; default: the scheme, `Host` and prefix of
+    /// each request.
     pub public_url: Option<String>,
-    /// Old operation names: `Name = "METHOD /path"`. `CreateApplicant`, `GetSdkToken` and `StartCheck` are
-    /// always there, and can be redefined.
+    /// Aliases of operations: `Name = "METHOD /path"`. `CreateApplicant`, `GetSdkToken` and `StartCheck` are
+    /// built in and can be redefined.
     pub aliases: BTreeMap<String, String>,
-    /// What happens to `webhook_ids` of `POST /checks`; default `inject`.
+    /// How `webhook_ids` of `POST /checks` is set; default `inject`.
     pub webhook_ids: WebhookIds,
-    /// The largest body of `POST /checks`; at most and by default 64 KiB.
+    /// The largest body of `POST /checks`; from 1 B to 64 KiB, default 64 KiB.
     pub max_checks_body: ByteSize,
-    /// Whether a version segment such as `v3.6/` before a path is dropped, as official clients put one
-    /// there when their base URL has it; default `true`.
+    /// Whether a leading version segment such as `v3.6/` is removed from the path; default `true`. Onfido's client
+    /// libraries send one when their base URL contains it.
     pub strip_version: bool,
     /// Which operations may be called.
     pub operations: OperationConfig,
-    /// The timeouts of Onfido.
+    /// The timeouts of calls to Onfido.
     pub timeouts: TimeoutConfig,
-    /// The limits of one tenant at Onfido.
+    /// The limits of one tenant's calls to Onfido.
     pub limits: LimitConfig,
 }
 
-/// Which operations may be called: `operationId`s of Onfido's description, or groups, which are called as the first
-/// segments of their paths.
+/// Which operations may be called. An entry is an `operationId` of Onfido's API description, or a group. A group has the name
+/// of the first segment of its operations' paths.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OperationConfig {
-    /// What may be called. `*` is all but what hands out keys: the group `webhooks`, and the group `tokens` (`/oauth`),
-    /// which are open where they are named here; default `*`.
+    /// The allowed operations; default `*`. `*` stands for all operations except the groups `webhooks` and `tokens`
+    /// (`/oauth`), whose responses contain keys. Those two are allowed only when they are listed here.
     pub allow: Vec<String>,
-    /// What may not, although `allow` has it; default nothing.
+    /// The operations that are refused although `allow` contains them; default none.
     pub deny: Vec<String>,
-    /// What happens to operations that the description does not have; default `pass`.
+    /// How operations are treated that the description does not contain; default `pass`.
     pub unknown: Unknown,
-    /// Whether what `allow` and `deny` would refuse is logged, counted and passed; default `false`. What a tenant's own
-    /// `operations` do not have is refused all the same.
+    /// Whether calls that `allow` and `deny` refuse are logged and counted, but forwarded; default `false`. A tenant's own
+    /// `operations` are enforced in any case.
     pub report_only: bool,
-    /// Whether what a tenant's own `operations` would refuse is logged, counted and passed; default `false`.
+    /// Whether calls that a tenant's own `operations` refuse are logged and counted, but forwarded; default `false`.
     pub report_only_tenants: bool,
 }
 
-/// What happens to operations that the description does not have.
+/// How operations are treated that the description does not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unknown {
-    /// They pass where `allow` has `*`, and below a group of the description where all of that group may be called.
+    /// They are forwarded if `allow` contains `*`. Below a group of the description, all operations of that group must be
+    /// allowed too.
     Pass,
     /// They are refused.
     Refuse,
 }
 
-/// The limits of one tenant at Onfido.
+/// The limits of one tenant's calls to Onfido.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitConfig {
-    /// Concurrent calls; default 500.
+    /// The maximum of concurrent calls; greater than zero, default 500.
     pub in_flight: usize,
-    /// Consecutive failures that open the circuit breaker; default 10.
+    /// The number of consecutive failures that opens the circuit breaker; greater than zero, default 10.
     pub failures: u32,
-    /// How long the circuit breaker stays open, up to an hour; default 5 s.
+    /// How long the circuit breaker stays open; more than zero, at most 1 hour, default 5 s.
     #[serde(with = "humantime_serde")]
     pub open: Duration,
 }
 
-/// What happens to `webhook_ids` of `POST /checks`.
+/// How `webhook_ids` of `POST /checks` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookIds {
-    /// The tenant's id where the caller gave none.
+    /// The gateway adds the tenant's webhook id if the caller sends no ids.
     Inject,
-    /// The tenant's id in any case; what it cannot be put into is refused: a body that is no plain JSON object (400,
-    /// 415), and a tenant without a `webhookId` (403).
+    /// The gateway sets the tenant's webhook id and replaces the caller's ids. It refuses a check whose body it cannot
+    /// change: a body that is no JSON object (400), a compressed body or another media type (415), and a tenant without
+    /// `webhookId` (403).
     Enforce,
-    /// Nothing.
+    /// The gateway does not change `webhook_ids`.
     Off,
 }
 
-/// The timeouts of Onfido.
+/// The timeouts of calls to Onfido; each is more than zero.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutConfig {
-    /// TCP and TLS set-up together; default 5 s.
+    /// For the TCP connection and the TLS handshake together; default 5 s.
     #[serde(with = "humantime_serde")]
     pub connect: Duration,
-    /// Until the answer begins, and between two reads of it; default 60 s.
+    /// Until the response begins, and between two reads of it; default 60 s.
     #[serde(with = "humantime_serde")]
     pub read: Duration,
     /// Between two writes; default 30 s.
     #[serde(with = "humantime_serde")]
     pub write: Duration,
-    /// How long an unused connection is kept; default 30 s.
+    /// How long an idle connection is kept open; default 30 s.
     #[serde(with = "humantime_serde")]
     pub idle: Duration,
-    /// `read` for a check with `"asynchronous": false`, which Onfido answers when all reports are complete;
-    /// default 4 minutes, the longest that Azure API Management waits for sure.
+    /// Replaces `read` for a check with `"asynchronous": false`, which Onfido answers when all reports are complete;
+    /// default 4 minutes, the longest timeout that Azure API Management guarantees.
     #[serde(with = "humantime_serde")]
     pub synchronous_check: Duration,
 }
@@ -112,7 +114,7 @@ pub struct TimeoutConfig {
 // === impl Config ===
 
 impl Config {
-    /// Lists the values that are out of range.
+    /// Lists the values that are out of range, with their keys.
     pub(crate) fn problems(&self) -> ConfigErrors {
         let mut errors = ConfigErrors::default();
         let times = self.timeouts;
@@ -126,13 +128,10 @@ impl Config {
             errors.require(!time.is_zero(), key, "must be longer than zero");
         }
         let limits = self.limits;
-        for (key, is_positive) in [
-            ("limits.in_flight", limits.in_flight > 0),
-            ("limits.failures", limits.failures > 0),
-            ("limits.open", !limits.open.is_zero() && limits.open <= LONGEST_OPEN),
-        ] {
-            errors.require(is_positive, key, "must be greater than zero (and open at most an hour)");
-        }
+        errors.require(limits.in_flight > 0, "limits.in_flight", "must be greater than zero");
+        errors.require(limits.failures > 0, "limits.failures", "must be greater than zero");
+        let is_in_range = !limits.open.is_zero() && limits.open <= LONGEST_OPEN;
+        errors.require(is_in_range, "limits.open", "must be longer than zero, and at most 1 hour");
         let is_bounded = (1..=MAX_CHECKS_BODY).contains(&self.max_checks_body.as_u64());
         errors.require(is_bounded, "max_checks_body", "must be from 1 B to 64 KiB");
         errors
@@ -185,5 +184,5 @@ impl Default for TimeoutConfig {
 }
 
 const LONGEST_OPEN: Duration = Duration::from_secs(3600);
-/// The size of Pingora's replay buffer.
+/// The size of Pingora's retry buffer: a call whose body fits can be retried.
 const MAX_CHECKS_BODY: u64 = 64 * 1024;

@@ -1,4 +1,4 @@
-//! Onfido's own description of its API, as the gateway serves it.
+//! Onfido's API description (OpenAPI), reduced to what the gateway forwards.
 
 use http::Method;
 use kyc_plugin_api::RouteApi;
@@ -8,15 +8,15 @@ use crate::alias::Aliases;
 use crate::catalog::Catalog;
 use crate::policy::Policy;
 
-/// Adds every operation that is passed on, and the old names.
+/// Adds every operation that the policy allows, and the aliases, to the description of the route.
 pub(crate) fn describe(aliases: &Aliases, catalog: &Catalog, policy: &Policy, api: &mut RouteApi) {
-    // It is part of this program; a test reads it.
+    // The text is compiled in, and a test parses it, so this cannot fail.
     let Ok(Value::Object(mut onfido)) = serde_json::from_str(OFFICIAL) else { return };
     let mut components = object(onfido.remove("components"));
     components.remove("securitySchemes");
     let mut paths = object(onfido.remove("paths"));
     for (path, item) in &mut paths {
-        keep_passed_on(path, item, catalog, policy);
+        retain_allowed(path, item, catalog, policy);
     }
     paths.retain(|_, item| item.as_object().is_some_and(|item| item.keys().any(|key| method(key).is_some())));
     for (name, alias) in aliases.iter() {
@@ -27,16 +27,17 @@ pub(crate) fn describe(aliases: &Aliases, catalog: &Catalog, policy: &Policy, ap
         let mut operation = known.clone();
         operation.insert("operationId".to_owned(), json!(name));
         operation.insert("summary".to_owned(), json!(format!("{name}: {} {}", alias.method, alias.path)));
-        operation.insert("tags".to_owned(), json!(["Onfido: old names"]));
+        operation.insert("tags".to_owned(), json!(["Onfido: aliases"]));
         paths.insert(format!("/{name}"), json!({ verb: operation }));
     }
     let mut described = json!({ "paths": paths, "components": components });
-    modernise(&mut described);
+    convert_to_openapi_3_1(&mut described);
     api.add(described);
 }
 
-/// Leaves out what the gateway refuses, and the credential, which is not the caller's to send.
-fn keep_passed_on(path: &str, item: &mut Value, catalog: &Catalog, policy: &Policy) {
+/// Removes the operations that the policy refuses, and the security requirement: the gateway adds the credential, callers do
+/// not.
+fn retain_allowed(path: &str, item: &mut Value, catalog: &Catalog, policy: &Policy) {
     let Some(operations) = item.as_object_mut() else { return };
     let plain = path.trim_start_matches('/').replace(['{', '}'], "");
     operations.retain(|key, _| {
@@ -49,7 +50,7 @@ fn keep_passed_on(path: &str, item: &mut Value, catalog: &Catalog, policy: &Poli
         operation.insert("tags".to_owned(), json!([tag]));
         if (method, path) == (Method::POST, "/checks") {
             let text = operation.get("description").and_then(Value::as_str).unwrap_or_default();
-            let text = format!("{text}\n\nThe gateway puts the tenant's webhook into `webhook_ids`.");
+            let text = format!("{text}\n\nThe gateway adds the tenant's webhook to `webhook_ids`.");
             operation.insert("description".to_owned(), json!(text.trim()));
         }
     }
@@ -61,11 +62,11 @@ fn method(key: &str) -> Option<Method> {
         .then(|| Method::from_bytes(key.to_ascii_uppercase().as_bytes()).ok())?
 }
 
-/// From OpenAPI 3.0 to 3.1, as far as Onfido's description needs it: `nullable` is a type of its own
+/// Converts from OpenAPI 3.0 to 3.1, as far as Onfido's description needs it: `nullable` becomes the type `null`
 /// (<https://spec.openapis.org/oas/v3.1.0#appendix-a-revision-history>).
-fn modernise(value: &mut Value) {
+fn convert_to_openapi_3_1(value: &mut Value) {
     match value {
-        Value::Array(elements) => elements.iter_mut().for_each(modernise),
+        Value::Array(elements) => elements.iter_mut().for_each(convert_to_openapi_3_1),
         Value::Object(members) => {
             if members.get("nullable").is_some_and(Value::is_boolean) {
                 let is_nullable = members.remove("nullable") == Some(Value::Bool(true));
@@ -73,7 +74,7 @@ fn modernise(value: &mut Value) {
                     *kind = json!([kind.take(), "null"]);
                 }
             }
-            members.values_mut().for_each(modernise);
+            members.values_mut().for_each(convert_to_openapi_3_1);
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
@@ -97,7 +98,7 @@ mod tests {
     use crate::Onfido;
 
     #[test]
-    fn every_operation_that_is_passed_on_is_described() {
+    fn every_allowed_operation_is_described() {
         let official: Value = serde_json::from_str(OFFICIAL).unwrap();
         let count = |paths: &Map<String, Value>| {
             paths
@@ -110,13 +111,13 @@ mod tests {
 
         testkit::build::<Onfido>("").unwrap().describe(&mut api);
 
-        // All but webhooks, and three old names.
+        // All operations but the six of webhooks, and the three built-in aliases.
         let all = count(official["paths"].as_object().unwrap());
         assert!(!api.paths.contains_key("/webhooks") && !api.paths.contains_key("/webhooks/{webhook_id}"));
         assert_eq!((all, count(&api.paths)), (84, 84 - 6 + 3));
         assert_eq!(api.paths["/StartCheck"]["post"]["operationId"], "StartCheck");
         let text = serde_json::to_string(&(&api.paths, &api.components)).unwrap();
         assert!(!text.contains("\"nullable\"") && !text.contains("\"security\""));
-        assert!(text.contains("[\"string\",\"null\"]") && text.contains("webhook into `webhook_ids`"));
+        assert!(text.contains("[\"string\",\"null\"]") && text.contains("webhook to `webhook_ids`"));
     }
 }

@@ -1,15 +1,18 @@
-//! What a new check must be so that the tenant's webhook can be put into it in any case.
+//! Checks whether the gateway can enforce `webhook_ids` in the body of a new check.
+//!
+//! With `webhook_ids = "enforce"` the gateway refuses what it cannot change. If it forwarded such a body, Onfido could read
+//! other ids in it, and send the tenant's results to a webhook of another tenant.
 
 use http::header;
 use kyc_plugin_api::{Problem, ProblemKind};
 use pingora_http::RequestHeader;
 
-/// Finds what stands in the way, as far as the head and the tenant tell.
-pub(crate) fn obstacle(head: &RequestHeader, webhook_id: Option<&str>) -> Option<Problem> {
+/// Returns why `webhook_ids` cannot be enforced, as far as the request head and the tenant show it.
+pub(crate) fn find_obstacle(head: &RequestHeader, webhook_id: Option<&str>) -> Option<Problem> {
     let (kind, detail) = if webhook_id.is_none() {
         (ProblemKind::Forbidden, "the tenant has no webhookId, and webhook_ids of its checks are enforced")
     } else if is_encoded(head) {
-        (ProblemKind::UnsupportedMediaType, "webhook_ids cannot be enforced in an encoded body")
+        (ProblemKind::UnsupportedMediaType, "webhook_ids cannot be enforced in a body with a content coding")
     } else if !may_be_json(head) {
         (ProblemKind::UnsupportedMediaType, "webhook_ids cannot be enforced in a body that is not JSON")
     } else {
@@ -18,23 +21,27 @@ pub(crate) fn obstacle(head: &RequestHeader, webhook_id: Option<&str>) -> Option
     Some(Problem::new(kind, detail))
 }
 
-/// The answer to a body that no ids can be put into: Onfido may read it in another way than the gateway does.
-pub(crate) fn unreadable() -> Problem {
-    Problem::new(ProblemKind::BadRequest, "webhook_ids cannot be enforced in a body that is no JSON object")
+/// Builds the problem for a body that is not a JSON object: Onfido's parser may accept what the gateway's parser refuses.
+pub(crate) fn not_an_object() -> Problem {
+    Problem::new(
+        ProblemKind::BadRequest,
+        "webhook_ids cannot be enforced in a body that is not a JSON object",
+    )
 }
 
-/// Says whether the body is compressed, so that it cannot be read as JSON.
+/// Returns whether the body has a content coding (RFC 9110 §8.4), such as gzip.
 pub(crate) fn is_encoded(head: &RequestHeader) -> bool {
     let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
     codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Says whether no type but JSON (RFC 8259, section 11; RFC 6839, section 3.1) is named. The body itself decides where
-/// none is.
+/// Returns whether every `Content-Type` is JSON (RFC 8259, section 11; RFC 6839, section 3.1). Without one, the JSON parser
+/// decides.
 fn may_be_json(head: &RequestHeader) -> bool {
     head.headers.get_all(header::CONTENT_TYPE).iter().all(|value| {
         let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
         let essence = essence.trim_ascii().to_ascii_lowercase();
+        // A comma joins two media types, of which Onfido may use either.
         !essence.contains(&b',') && (essence.ends_with(b"/json") || essence.ends_with(b"+json"))
     })
 }
@@ -46,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_json_in_plain_for_a_tenant_with_a_webhook_is_taken() {
+    fn enforcement_needs_uncompressed_json_and_a_tenant_with_a_webhook_id() {
         let (json, refused) = (("Content-Type", "application/json"), Some(ProblemKind::UnsupportedMediaType));
         type Row<'a> = (&'a [(&'static str, &'a str)], Option<ProblemKind>);
         let rows: [Row<'_>; 10] = [
@@ -64,10 +71,10 @@ mod tests {
 
         for (fields, expected) in rows {
             let head = testkit::head("POST", "/checks", fields);
-            let found = obstacle(&head, Some("hook")).map(|problem| problem.kind());
+            let found = find_obstacle(&head, Some("hook")).map(|problem| problem.kind());
             assert_eq!(found, expected, "{fields:?}");
         }
-        let found = obstacle(&testkit::head("POST", "/checks", &[json]), None);
+        let found = find_obstacle(&testkit::head("POST", "/checks", &[json]), None);
         assert_eq!(found.map(|problem| problem.kind()), Some(ProblemKind::Forbidden));
     }
 }

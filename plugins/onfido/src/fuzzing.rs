@@ -1,4 +1,4 @@
-//! Doors for fuzzers to what reads callers' and Onfido's bytes.
+//! Entry points for the fuzz targets, to the code that parses bytes of callers and of Onfido.
 
 use http::HeaderValue;
 use kyc_model::UpstreamBase;
@@ -7,32 +7,32 @@ use serde_json::Value;
 use crate::links::{rewrite_link, rewrite_location};
 use crate::splice::{Spliced, splice_webhook_ids};
 
-/// Splices a body, and checks that nothing else changed.
+/// Sets `webhook_ids` in a body, and checks that no other member changed.
 ///
 /// # Panics
 ///
-/// When something else changed.
+/// When another member changed.
 pub fn splice(body: &[u8], enforce: bool) {
     let Spliced::Injected(spliced) = splice_webhook_ids(body, "hook-\"1", enforce) else { return };
     let before: serde_json::Result<Value> = serde_json::from_slice(body);
     let after: serde_json::Result<Value> = serde_json::from_slice(&spliced);
-    // A number that no `Value` can hold is JSON all the same.
+    // Valid JSON can hold a number that is out of range for `Value`, so a body can be spliced and still not parse here.
     let Ok(before) = before else { return };
     let (Value::Object(mut before), Ok(Value::Object(mut after))) = (before, after) else {
-        panic!("only an object is changed, and stays one");
+        panic!("a body that is not an object was changed, or the result is not an object");
     };
     let (given, ids) = (before.remove("webhook_ids"), after.remove("webhook_ids"));
-    // Of a repeated key the last one counts here, and what the caller gave stays.
+    // `Value` keeps the last value of a repeated key. If that is the caller's own, it stays unless ids are enforced.
     let is_given = !enforce && given.is_some() && given == ids;
     assert!(is_given || ids == Some(Value::from(vec!["hook-\"1"])), "{ids:?}");
-    assert_eq!(before, after, "only the ids change");
+    assert_eq!(before, after, "another member changed");
 }
 
-/// Rewrites links, and checks that none of Onfido's is left out or another one touched.
+/// Rewrites `Link` and `Location`, and checks that a rewritten value contains the public base URL.
 ///
 /// # Panics
 ///
-/// When a rewritten value is no header value.
+/// When it does not.
 pub fn links(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
     let Ok(base) = UpstreamBase::parse("https://api.eu.onfido.com/v3.6") else { return };

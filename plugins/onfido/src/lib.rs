@@ -1,4 +1,5 @@
-//! `onfido`: the upstream, the credential, `webhook_ids` and links of Onfido's API.
+//! `onfido`: forwards calls to Onfido's API: sets the upstream and the tenant's credential, adds `webhook_ids` to new checks,
+//! and rewrites links in responses.
 //!
 //! ```toml
 //! [[routes.plugins]]
@@ -12,8 +13,8 @@
 //! aliases = { CreateApplicant = "POST /applicants" }
 //! ```
 //!
-//! The route's pattern ends in `{*path}`: what follows the prefix is the path below the tenant's base URL.
-//! The plugin that finds the tenant stands before this one.
+//! The route's pattern must end in `{*path}`: what follows the prefix is appended to the tenant's base URL. The plugin that
+//! finds the tenant must come before this one in the route's list.
 
 mod alias;
 mod catalog;
@@ -37,7 +38,7 @@ pub use config::{Config, OperationConfig, TimeoutConfig, Unknown, WebhookIds};
 pub use plugin::OnfidoApi;
 pub use splice::{Spliced, splice_webhook_ids};
 
-/// The factory of this kind.
+/// The factory of the plugin `onfido`.
 #[derive(Debug)]
 pub struct Onfido;
 

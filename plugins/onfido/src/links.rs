@@ -1,4 +1,6 @@
-//! Moves links on the Onfido host to the gateway's own base.
+//! Rewrites links to Onfido in responses, so that they point to the gateway's public base URL.
+//!
+//! A caller that followed a link to Onfido itself would fail: it does not have the tenant's credential.
 
 use http::HeaderValue;
 use kyc_model::UpstreamBase;
@@ -6,7 +8,7 @@ use url::Url;
 
 use crate::version::is_version;
 
-/// Rewrites every `<…>` of a `Link` value (RFC 8288 §3) that is on the Onfido host; `None` when there is none.
+/// Rewrites every URI in `<…>` of a `Link` value (RFC 8288 §3) that points to Onfido; `None` when none does.
 pub(crate) fn rewrite_link(value: &HeaderValue, base: &UpstreamBase, public: &str) -> Option<HeaderValue> {
     let text = value.to_str().ok()?;
     let mut rewritten = String::with_capacity(text.len());
@@ -30,7 +32,7 @@ pub(crate) fn rewrite_link(value: &HeaderValue, base: &UpstreamBase, public: &st
     if changed { HeaderValue::try_from(rewritten).ok() } else { None }
 }
 
-/// Rewrites a `Location` (RFC 9110 §10.2.2) on the Onfido host, absolute or as a path; `None` for others.
+/// Rewrites a `Location` (RFC 9110 §10.2.2) that points to Onfido, absolute or as a path; `None` for others.
 pub(crate) fn rewrite_location(
     value: &HeaderValue,
     base: &UpstreamBase,
@@ -40,9 +42,10 @@ pub(crate) fn rewrite_location(
     HeaderValue::try_from(rebase(text, base, public)?).ok()
 }
 
-/// Moves a URI, absolute or a path, from the upstream's base to the public one; its path and query stay byte
-/// by byte.
+/// Replaces the upstream's base of a URI, absolute or a path, by the public base. The rest of the path and the query stay
+/// unchanged, byte by byte.
 fn rebase(uri: &str, base: &UpstreamBase, public: &str) -> Option<String> {
+    // `//host/path` is a reference to another host (RFC 3986 §4.2), not a path.
     if uri.starts_with('/') && !uri.starts_with("//") {
         return below_base(uri, base).map(|rest| format!("{public}{rest}"));
     }
@@ -54,12 +57,14 @@ fn rebase(uri: &str, base: &UpstreamBase, public: &str) -> Option<String> {
     if !same || !parsed.username().is_empty() || parsed.password().is_some() {
         return None;
     }
+    // The path is taken from the text, because `Url` normalises it.
     let after_scheme = uri.split_once("://")?.1;
     let path = after_scheme.find('/').and_then(|slash| after_scheme.get(slash..))?;
     Some(format!("{public}{}", below_base(path, base)?))
 }
 
-/// What follows the base's path, or a path of another version, which the gateway maps to the tenant's own.
+/// Returns the part of the path after the base's path. A path with another version is returned whole: the gateway replaces
+/// the version when the caller follows the link.
 fn below_base<'a>(path: &'a str, base: &UpstreamBase) -> Option<&'a str> {
     let below = path.strip_prefix(base.path()).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     below.or_else(|| {
@@ -89,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn links_on_the_onfido_host_move() {
+    fn links_to_onfido_are_rewritten() {
         let rewritten = link(
             r#"<https://api.eu.onfido.com/v3.6/applicants?page=2&x=a,b>; rel="next", <https://else.example/v3.6/a>; rel="x""#,
         );
@@ -103,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_are_paths_move_as_well() {
+    fn links_that_are_paths_are_rewritten() {
         let rewritten = link(r#"</v3.6/applicants?page=2>; rel="next", </elsewhere>; rel="x""#);
 
         let expected =
@@ -112,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn other_hosts_schemes_and_ports_stay() {
+    fn links_with_another_host_scheme_or_port_are_kept() {
         let others = [
             "<https://api.us.onfido.com/v3.6/a>",
             "<http://api.eu.onfido.com/v3.6/a>",
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn locations_move_only_from_the_onfido_host() {
+    fn only_locations_at_onfido_are_rewritten() {
         let rows = [
             (
                 "https://api.eu.onfido.com/v3.6/watchlist_monitors/1",

@@ -1,4 +1,4 @@
-//! Which operation of Onfido's API a request is for.
+//! Translates a request to the gateway into a request to Onfido: resolves aliases and removes a leading version.
 
 use http::Method;
 use kyc_plugin_api::{Problem, ProblemKind, Result};
@@ -8,30 +8,31 @@ use crate::alias::Aliases;
 use crate::catalog::{Catalog, Found};
 use crate::version::is_version;
 
-/// A request in Onfido's terms.
+/// The method and path of a request to Onfido.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operation<'a> {
     pub(crate) method: Method,
-    /// What an alias put in the place of its name; empty without one.
+    /// The path of the alias; empty when the caller used none.
     pub(crate) replaced: &'a str,
-    /// The caller's own path as it came; goes behind `replaced`.
+    /// The caller's path after the alias, or the whole path, not decoded; follows `replaced`.
     pub(crate) rest: &'a str,
 }
 
 // === impl Operation ===
 
 impl<'a> Operation<'a> {
-    /// Reads a path below the gateway's prefix, which has no leading slash.
+    /// Parses the path after the route's prefix, without a leading slash.
     ///
     /// # Errors
     ///
-    /// [`ProblemKind::MethodNotAllowed`] for an alias under another method.
+    /// [`ProblemKind::MethodNotAllowed`] for an alias with another method than its own.
     pub(crate) fn read(
         method: &Method,
         path: &'a str,
         aliases: &'a Aliases,
         base_has_version: bool,
     ) -> Result<Self> {
+        // The tenant's base URL decides the version. Without a version in it, the caller's is a part of the path at Onfido.
         let path = match path.split_once('/') {
             Some((version, rest)) if base_has_version && is_version(version) => rest,
             Some(_) | None => path,
@@ -46,12 +47,13 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// Finds what it is in Onfido's description: what is looked at is what will be sent.
+    /// Finds the operation in Onfido's API description. It uses the same path that is sent, so that policy and request cannot
+    /// differ.
     pub(crate) fn find_in(&self, catalog: &Catalog) -> Found {
         catalog.find(&self.method, [self.replaced, self.rest])
     }
 
-    /// The path and query at Onfido.
+    /// Builds the path and query of the request to Onfido.
     pub(crate) fn path_and_query(&self, base: &str, query: Option<&str>) -> String {
         let mut target = String::with_capacity(
             base.len() + self.replaced.len() + self.rest.len() + query.map_or(0, str::len) + 2,
@@ -69,8 +71,10 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// Appends a query without API Management's `subscription-key`; all other bytes stay.
+/// Appends a query without `subscription-key`, the caller's credential for Azure API Management, which Onfido must not
+/// receive. All other bytes stay unchanged.
 fn push_query(target: &mut String, query: &str) {
+    // Without `-` and `%` the query cannot contain the name, so the common case needs no parsing.
     if !query.contains(['-', '%']) {
         target.push('?');
         target.push_str(query);
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_joined_as_they_are() {
+    fn path_is_appended_to_the_base_without_decoding() {
         let rows = [
             ("GET", "applicants", "/v3.6/applicants"),
             ("POST", "checks/", "/v3.6/checks/"),
@@ -130,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_has_one_method() {
+    fn alias_with_another_method_is_refused_as_method_not_allowed() {
         assert_eq!(target("GET", "StartCheck", None), Err(ProblemKind::MethodNotAllowed));
     }
 
     #[test]
-    fn only_the_subscription_key_leaves_the_query() {
+    fn only_the_subscription_key_is_removed_from_the_query() {
         let rows = [
             ("a=1&subscription-key=x&b=%2F+y", "?a=1&b=%2F+y"),
             ("subscription-key=x", ""),
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_the_operation_that_it_stands_for() {
+    fn alias_resolves_to_its_operation() {
         let (aliases, catalog) = (aliases(), Catalog::new());
         let rows = [
             ("POST", "StartCheck", "create_check"),

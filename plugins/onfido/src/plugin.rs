@@ -1,4 +1,7 @@
-//! Forwards calls to Onfido.
+//! The plugin: forwards calls to Onfido.
+//!
+//! `request_filter` finds the operation, applies the policy and sets the target. Only a new check (`POST /checks`) has its body
+//! buffered, because the gateway adds `webhook_ids` to it; all other bodies are streamed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +20,14 @@ use crate::alias::Aliases;
 use crate::catalog::Catalog;
 use crate::config::{Config, WebhookIds};
 use crate::description::describe;
-use crate::enforcement::{is_encoded, obstacle, unreadable};
+use crate::enforcement::{find_obstacle, is_encoded, not_an_object};
 use crate::links::{rewrite_link, rewrite_location};
 use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::splice::{Check, Spliced};
 use crate::version::is_version;
 
-/// Sends a tenant's call to the tenant's Onfido, under the tenant's credential.
+/// Sends a tenant's calls to the tenant's base URL at Onfido, with the tenant's credential.
 #[derive(Debug)]
 pub struct OnfidoApi {
     public_url: Option<String>,
@@ -37,29 +40,34 @@ pub struct OnfidoApi {
     timeouts: Timeouts,
     limits: UpstreamLimits,
     synchronous_check: Duration,
-    checks: Counted,
+    checks: CheckCounters,
 }
 
-/// Counts new checks by what was done with `webhook_ids`.
+/// Counts new checks by how `webhook_ids` was set.
 #[derive(Debug)]
-struct Counted {
+struct CheckCounters {
     injected: Counter,
     kept: Counter,
     untouched: Counter,
 }
 
-/// Marks a request as a new check.
+/// Marks a request as a new check whose body the gateway reads.
 #[derive(Clone, Copy, Debug)]
 struct NewCheck;
 
 // === impl OnfidoApi ===
 
 impl OnfidoApi {
+    /// Builds the plugin from its settings.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot be used.
     pub(crate) fn build(config: &Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
         let (times, limits) = (&config.timeouts, config.limits);
         let mut errors = config.problems();
         let counter =
-            build.metrics.counter(names::CHECKS, "New checks by what became of webhook_ids.", &["result"]);
+            build.metrics.counter(names::CHECKS, "New checks by how webhook_ids was set.", &["result"]);
         let public_url = errors.take(config.public_url.as_deref().map(public_url).transpose());
         let aliases = errors.take(Aliases::new(&config.aliases));
         let policy = errors.take(Policy::new(&config.operations, build));
@@ -89,7 +97,7 @@ impl OnfidoApi {
                 open: limits.open,
             },
             synchronous_check: times.synchronous_check,
-            checks: Counted {
+            checks: CheckCounters {
                 injected: counter.with(&["injected"]),
                 kept: counter.with(&["kept"]),
                 untouched: counter.with(&["untouched"]),
@@ -97,10 +105,10 @@ impl OnfidoApi {
         })
     }
 
-    /// Asks for the body of a new check, or with `enforce` refuses a check that cannot get the tenant's webhook id.
-    fn want_check(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<()> {
+    /// Requests the body of a new check. With `enforce` it refuses a check whose `webhook_ids` cannot be set.
+    fn request_check_body(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<()> {
         let obstacle = match self.webhook_ids {
-            WebhookIds::Enforce => obstacle(head, webhook_id(cx)),
+            WebhookIds::Enforce => find_obstacle(head, webhook_id(cx)),
             WebhookIds::Inject | WebhookIds::Off => None,
         };
         if obstacle.is_some() || is_encoded(head) {
@@ -133,7 +141,7 @@ impl Plugin for OnfidoApi {
         let tenant = cx
             .tenant()
             .map(Arc::clone)
-            .ok_or_else(|| internal("no plugin before onfido found the tenant"))?;
+            .ok_or_else(|| internal("onfido needs a plugin before it that finds the tenant"))?;
         let path = cx
             .params()
             .value("path")
@@ -142,6 +150,7 @@ impl Plugin for OnfidoApi {
         let versioned = self.strip_version && base.path().rsplit('/').next().is_some_and(is_version);
         let operation = Operation::read(&head.method, path, &self.aliases, versioned)?;
         let found = operation.find_in(&self.catalog);
+        // Before the target is set, so that a refused call has none.
         self.policy.admit(&found, &tenant)?;
         let target = Target {
             path_and_query: operation.path_and_query(base.path(), head.uri.query()),
@@ -153,7 +162,7 @@ impl Plugin for OnfidoApi {
         };
         cx.set_target(target);
         if found.id == CREATE_CHECK {
-            self.want_check(head, cx)?;
+            self.request_check_body(head, cx)?;
         }
         Ok(Flow::Next)
     }
@@ -189,7 +198,7 @@ impl Plugin for OnfidoApi {
             Spliced::Untouched => {
                 self.checks.untouched.inc();
                 if enforce {
-                    return Err(unreadable());
+                    return Err(not_an_object());
                 }
             }
         }
@@ -205,8 +214,10 @@ impl Plugin for OnfidoApi {
         let has_links =
             head.headers.contains_key(header::LINK) || head.headers.contains_key(header::LOCATION);
         let Some(target) = cx.target().filter(|_| has_links) else { return Ok(()) };
-        let Some(public) = self.public_url.clone().or_else(|| reached_at(request, cx)) else { return Ok(()) };
-        let failed = || Problem::new(ProblemKind::Internal, "a rewritten link is no header value");
+        let Some(public) = self.public_url.clone().or_else(|| request_base_url(request, cx)) else {
+            return Ok(());
+        };
+        let failed = || Problem::new(ProblemKind::Internal, "a rewritten link is not a valid header value");
         let location = head
             .headers
             .get(header::LOCATION)
@@ -214,6 +225,7 @@ impl Plugin for OnfidoApi {
         if let Some(location) = location {
             head.insert_header(header::LOCATION, location).map_err(|_| failed())?;
         }
+        // A response can have several `Link` fields, so all are removed and appended again in order.
         let links: Vec<HeaderValue> = head
             .headers
             .get_all(header::LINK)
@@ -230,14 +242,13 @@ impl Plugin for OnfidoApi {
     }
 }
 
-/// The webhook id for new checks of the tenant.
+/// Returns the webhook id that new checks of the tenant get.
 fn webhook_id(cx: &Ctx) -> Option<&str> {
     cx.tenant().and_then(|tenant| tenant.webhook_id.as_deref())
 }
 
-/// Where the caller reached the gateway: the request's own scheme, host, and path without what the route's
-/// pattern left over.
-fn reached_at(request: &RequestHeader, cx: &Ctx) -> Option<String> {
+/// Builds the base URL that the caller used: scheme and host of the request, and its path up to `{*path}`.
+fn request_base_url(request: &RequestHeader, cx: &Ctx) -> Option<String> {
     let host = match request.headers.get(header::HOST) {
         Some(host) => host.to_str().ok()?,
         None => request.uri.authority()?.as_str(),
@@ -248,13 +259,14 @@ fn reached_at(request: &RequestHeader, cx: &Ctx) -> Option<String> {
     Some(format!("{scheme}://{host}{prefix}"))
 }
 
+/// Parses the setting `public_url`; a slash at its end is removed.
 fn public_url(text: &str) -> std::result::Result<String, ConfigError> {
     let base = kyc_model::UpstreamBase::parse(text)
         .map_err(|error| ConfigError::at("public_url", error.to_string()))?;
     Ok(base.url().as_str().trim_end_matches('/').to_owned())
 }
 
-/// The operation whose body gets `webhook_ids`.
+/// The `operationId` of `POST /checks`, whose body has `webhook_ids`.
 const CREATE_CHECK: &str = "create_check";
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! Which operations may be called.
+//! Decides which operations may be called.
 //!
-//! `allow` names what passes on the route, `deny` takes away from it, and a tenant's own `operations` can only take away
-//! more: the document is changed by whoever sets tenants up, and a slip there must not hand out what the operator of the
-//! gateway closed. What the gateway holds to keep tenants apart, API tokens and the tokens that sign notifications, is
-//! therefore open only on a route whose `allow` names it.
+//! `allow` lists the operations that a route forwards, `deny` removes some of them, and a tenant's own `operations` can only
+//! remove more. The reason: other people edit the tenant document than the gateway's configuration, and a mistake in the
+//! document must not allow what the operator of the gateway has denied. Operations that return API tokens or signing tokens
+//! would break the separation of tenants, so a route forwards them only if its `allow` names them.
 //!
-//! A rule can be tried first: `report_only` for the route's own, `report_only_tenants` for those of tenants. They are two
-//! settings, because whoever tries a new rule on a route must not switch off the rules that tenants rely on.
+//! A new rule can run in report-only mode first: `report_only` for the route's rule, `report_only_tenants` for the tenants'
+//! rules. They are separate settings: an operator who tries a new rule on a route must not disable the rules that tenants
+//! rely on.
 
 use kyc_model::{OperationSet, Tenant};
 use kyc_plugin_api::{
@@ -17,7 +18,7 @@ use kyc_telemetry::names;
 use crate::catalog::Found;
 use crate::config::{OperationConfig, Unknown};
 
-/// The rule of one route.
+/// Applies the rules of one route and of its tenants.
 #[derive(Debug)]
 pub(crate) struct Policy {
     allowed: OperationSet,
@@ -30,6 +31,11 @@ pub(crate) struct Policy {
 // === impl Policy ===
 
 impl Policy {
+    /// Builds the policy of a route, and adds a warning for each report-only mode.
+    ///
+    /// # Errors
+    ///
+    /// Every unknown name in `allow` and `deny`; a rule that allows no operation.
     pub(crate) fn new(
         config: &OperationConfig,
         build: &Build<'_>,
@@ -37,20 +43,20 @@ impl Policy {
         let allowed = allowed(config)?;
         let refused = build.metrics.counter(
             names::OPERATIONS_REFUSED,
-            "Calls of operations that are not allowed, by what became of them.",
+            "Calls of operations that are not allowed, by result.",
             &["route", "tenant", "operation", "result"],
         )?;
         if config.report_only {
             build.warnings.add(format!(
-                "route {}: operations.report_only is true: calls that the rule refuses are counted and pass, those for \
-                 tokens and webhooks too",
+                "route {}: operations.report_only is true: calls that the rule refuses are counted and forwarded, \
+                 including those for tokens and webhooks",
                 build.route
             ));
         }
         if config.report_only_tenants {
             build.warnings.add(format!(
                 "route {}: operations.report_only_tenants is true: calls that a tenant's own operations refuse are counted \
-                 and pass",
+                 and forwarded",
                 build.route
             ));
         }
@@ -58,16 +64,16 @@ impl Policy {
         Ok(Self { allowed, report_only, report_only_tenants, route: build.route.to_owned(), refused })
     }
 
-    /// Says whether the route lets it pass for some tenant.
+    /// Returns whether the route's rule forwards the operation; a tenant's rule may still refuse it.
     pub(crate) fn is_open(&self, found: &Found) -> bool {
         self.report_only || self.allowed.covers(found.needs)
     }
 
-    /// Lets a call pass, or refuses it, for a tenant.
+    /// Applies the rules of the route and of the tenant to a call, and counts what they refuse.
     ///
     /// # Errors
     ///
-    /// [`ProblemKind::Forbidden`].
+    /// [`ProblemKind::Forbidden`] when a rule refuses the call and is not in report-only mode.
     pub(crate) fn admit(&self, found: &Found, tenant: &Tenant) -> Result<()> {
         let by_route = !self.allowed.covers(found.needs);
         let by_tenant = !tenant.operations.covers(found.needs);
@@ -75,7 +81,7 @@ impl Policy {
             return Ok(());
         }
         let is_refused = (by_route && !self.report_only) || (by_tenant && !self.report_only_tenants);
-        // Of two rules that refuse, the one that is in force is named.
+        // When both rules refuse, the message names the one that is not in report-only mode.
         let is_routes = by_route && !(self.report_only && by_tenant && is_refused);
         let by = if is_routes { "the route" } else { "the tenant's operations" };
         let (name, Found { id, group, .. }) = (tenant.name.as_str(), *found);
@@ -87,7 +93,7 @@ impl Policy {
                 operation = id,
                 group,
                 by,
-                "operation would be refused"
+                "operation forwarded in report-only mode"
             );
             return Ok(());
         }
@@ -106,12 +112,13 @@ impl Policy {
     }
 }
 
+/// Computes `allow` without `deny`.
 fn allowed(config: &OperationConfig) -> std::result::Result<OperationSet, ConfigErrors> {
     let mut errors = ConfigErrors::default();
     let mut read = |key: &str, names: &[String]| {
         names.iter().fold(OperationSet::NONE, |set, name| {
             let named = match (key, name.as_str()) {
-                ("allow", "*") => Some(everything(config.unknown)),
+                ("allow", "*") => Some(wildcard(config.unknown)),
                 (_, name) => OperationSet::named(name),
             };
             if named.is_none() {
@@ -126,14 +133,14 @@ fn allowed(config: &OperationConfig) -> std::result::Result<OperationSet, Config
     let allowed = read("allow", &config.allow).without(read("deny", &config.deny));
     errors.finish()?;
     if allowed == OperationSet::NONE {
-        let reason = "allows nothing; take the plugin's route away, or let `allow` name more than `deny`";
+        let reason = "allows nothing; remove the route, or list more operations in `allow` than in `deny`";
         return Err(ConfigError::at("operations", reason).into());
     }
     Ok(allowed)
 }
 
-/// What `*` means in `allow`.
-fn everything(unknown: Unknown) -> OperationSet {
+/// Returns the operations that `*` stands for in `allow`.
+fn wildcard(unknown: Unknown) -> OperationSet {
     let closed = OperationSet::of(|operation| operation.group() == WEBHOOKS).union(OperationSet::TOKENS);
     let all = OperationSet::ALL.without(closed);
     match unknown {
@@ -142,7 +149,7 @@ fn everything(unknown: Unknown) -> OperationSet {
     }
 }
 
-/// The group whose answers hold the tokens that sign notifications.
+/// The group whose responses contain the tokens that sign notifications.
 const WEBHOOKS: &str = "webhooks";
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! The operations of the official description, and other ways to write them that a server may see through.
+//! For tests: the operations of the official description, and other spellings of their paths that a server may normalise.
 
 use serde_json::Value;
 
 use crate::description::OFFICIAL;
 
-/// `operationId`, method and path, in the description's order; placeholders are filled.
+/// Returns `operationId`, method and path of each operation, in the description's order; placeholders are replaced by ids.
 pub(crate) fn official() -> Vec<(String, String, String)> {
     let official: Value = serde_json::from_str(OFFICIAL).unwrap();
     let paths = official["paths"].as_object().unwrap();
@@ -17,7 +17,7 @@ pub(crate) fn official() -> Vec<(String, String, String)> {
     operations.collect()
 }
 
-/// What else the method and path of an operation can be written as.
+/// Returns other spellings of the method and the path of an operation.
 pub(crate) fn spellings(method: &str, path: &str) -> Vec<(String, String)> {
     let hidden: String = path
         .chars()
@@ -58,7 +58,7 @@ pub(crate) fn spellings(method: &str, path: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Puts an id in the place of each placeholder.
+/// Replaces each placeholder by an id.
 fn fill(path: &str) -> String {
     let segments = path.trim_start_matches('/').split('/');
     let filled: Vec<&str> =

@@ -1,4 +1,7 @@
-//! Puts `webhook_ids` into the body of a new check, and leaves every other byte as it was.
+//! Sets `webhook_ids` in the body of a new check, and leaves every other byte unchanged.
+//!
+//! The body is edited as text, not parsed and serialized again: serializing would change numbers such as `1.10`, escapes and
+//! repeated keys, and so the data that Onfido stores.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,21 +9,21 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// What became of a body.
+/// The result of setting `webhook_ids` in a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spliced {
-    /// The tenant's id is in it now.
+    /// The new body, which contains the tenant's id.
     Injected(Vec<u8>),
-    /// The caller's own ids stay.
+    /// The body already contains the caller's own ids, which stay.
     Kept,
-    /// It is no JSON object.
+    /// The body is not a JSON object and stays unchanged.
     Untouched,
 }
 
-/// What a body says, as far as the gateway needs to know.
+/// The members of a new check that the gateway reads.
 #[derive(Debug, Default)]
 pub(crate) struct Check {
-    /// Byte spans of the values of `webhook_ids`; JSON allows a key to be repeated.
+    /// The values of `webhook_ids`; JSON allows a key to be repeated (RFC 8259 §4).
     ids: Vec<IdsValue>,
     members: usize,
     /// `"asynchronous": false`: Onfido answers when all reports are complete.
@@ -29,14 +32,16 @@ pub(crate) struct Check {
 
 #[derive(Debug)]
 struct IdsValue {
+    /// The bytes of the value in the body.
     span: Range<usize>,
+    /// Whether the value names a webhook: it is neither `null` nor an empty array.
     given: bool,
 }
 
-/// Puts `webhook_id` into a body where the caller gave no ids, or in any case when `enforce` says so.
+/// Sets `webhook_ids` to `webhook_id` if the caller gave no ids, or in any case with `enforce`.
 ///
-/// With a repeated key, each value that names no webhook is replaced: whichever of them Onfido takes, it is
-/// never "all webhooks of the account", which is what `null` means there.
+/// If the key is repeated, every value that names no webhook is replaced. Otherwise Onfido could use a `null`, which means
+/// "all webhooks of the account".
 pub fn splice_webhook_ids(body: &[u8], webhook_id: &str, enforce: bool) -> Spliced {
     match Check::read(body) {
         Some(check) => check.splice(body, webhook_id, enforce),
@@ -47,7 +52,7 @@ pub fn splice_webhook_ids(body: &[u8], webhook_id: &str, enforce: bool) -> Splic
 // === impl Check ===
 
 impl Check {
-    /// Reads a body; `None` when it is no JSON object.
+    /// Parses a body; `None` when it is not a JSON object.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
         let Members(members) = serde_json::from_str::<Members<'_>>(text).ok()?;
@@ -62,6 +67,7 @@ impl Check {
         Some(check)
     }
 
+    /// Returns the body with `webhook_ids` set; see [`splice_webhook_ids`]. `body` must be the one that was parsed.
     pub(crate) fn splice(&self, body: &[u8], webhook_id: &str, enforce: bool) -> Spliced {
         let ids = serde_json::json!([webhook_id]).to_string();
         if self.ids.is_empty() {
@@ -83,6 +89,7 @@ impl Check {
     }
 
     fn insert(&self, body: &[u8], ids: &str) -> Spliced {
+        // The new member goes first: the opening brace is easy to find, and only the comma depends on the other members.
         let Some(brace) = body.iter().position(|byte| *byte == b'{') else { return Spliced::Untouched };
         let (before, after) = body.split_at(brace + 1);
         let comma = if self.members == 0 { "" } else { "," };
@@ -94,9 +101,10 @@ impl Check {
 // === impl IdsValue ===
 
 impl IdsValue {
-    /// Finds where a borrowed value stands in the text it was borrowed from.
+    /// Finds the span of a value in the text that it was parsed from.
     fn locate(text: &str, value: &RawValue) -> Option<Self> {
         let value = value.get();
+        // `RawValue` borrows from `text`, so the difference of the addresses is the offset. The comparison below verifies it.
         let start = (value.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
         let span = start..start + value.len();
         let names_none = value == "null"
@@ -108,7 +116,7 @@ impl IdsValue {
     }
 }
 
-/// The members of an object, values unread.
+/// The members of an object in order, with values that are not parsed. A map would drop repeated keys.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -1,4 +1,4 @@
-//! The rate limit.
+//! The plugin: limits the requests of each tenant.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +24,9 @@ type Limiter<C> =
     RateLimiter<TenantName, DashMapStateStore<TenantName>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// Limits the requests of each tenant by a token bucket (GCRA).
-pub struct PerTenant<C: Clock = DefaultClock> {
+pub struct TenantRateLimit<C: Clock = DefaultClock> {
     limiter: Arc<Limiter<C>>,
+    /// Requests since the start, to clean up the limiter at intervals.
     checks: AtomicU32,
     /// Queued requests; absent without `wait`.
     queue: Option<Arc<Queue>>,
@@ -39,9 +40,14 @@ struct Usage {
     route: String,
 }
 
-// === impl PerTenant ===
+// === impl TenantRateLimit ===
 
-impl<C: Clock> PerTenant<C> {
+impl<C: Clock> TenantRateLimit<C> {
+    /// Builds the plugin from its settings; tests pass a clock of their own.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that is out of range.
     pub(crate) fn build(
         config: &Config,
         build: &Build<'_>,
@@ -51,17 +57,20 @@ impl<C: Clock> PerTenant<C> {
         let quota = Quota::per_minute(rate).allow_burst(burst);
         let limiter = Arc::new(RateLimiter::new(quota, DashMapStateStore::default(), clock));
         let labels = ["route", "tenant", "result"];
-        let help = "Requests of tenants with a rate.";
+        let help = "Requests of tenants with a rate limit.";
         let requests = build.metrics.counter(names::RATE_LIMITED, help, &labels)?;
+        // The time until the token bucket gets its next permit.
         let pace = Duration::from_secs(60) / rate.get();
         let queue = config.wait.map(|wait| Arc::new(Queue::new(wait, pace)));
         let usage = Usage { requests, route: build.route.to_owned() };
         Ok(Self { limiter, checks: AtomicU32::new(0), queue, usage })
     }
 
-    /// Removes tenants whose quota is full again, so that removed tenants take no memory.
-    fn tidy(&self) {
-        if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECKS_BETWEEN_TIDYING) {
+    /// Removes tenants whose quota is full again, at every [`CLEANUP_INTERVAL`]th request. The limiter would otherwise keep
+    /// tenants that no longer exist.
+    fn clean_up(&self) {
+        // `Relaxed` suffices: the counter orders nothing, and an early or late clean-up does no harm.
+        if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(CLEANUP_INTERVAL) {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
@@ -69,13 +78,12 @@ impl<C: Clock> PerTenant<C> {
 }
 
 #[plugin]
-impl<C: Clock + Send + Sync + 'static> Plugin for PerTenant<C>
+impl<C: Clock + Send + Sync + 'static> Plugin for TenantRateLimit<C>
 where
     C::Instant: Reference + Send + Sync + 'static,
 {
     fn describe(&self, api: &mut RouteApi) {
-        api.refusals
-            .push((429, "The tenant's requests of this minute are used up; Retry-After says for how long."));
+        api.refusals.push((429, "The tenant is over its rate limit; Retry-After contains the time to wait."));
     }
 
     fn needs(&self) -> Needs {
@@ -84,9 +92,9 @@ where
 
     fn request_filter(&self, _head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
         let tenant = cx.tenant().ok_or_else(|| {
-            Problem::new(ProblemKind::Internal, "rate-limit stands before the plugin that finds the tenant")
+            Problem::new(ProblemKind::Internal, "rate-limit needs a plugin before it that finds the tenant")
         })?;
-        self.tidy();
+        self.clean_up();
         let tenant = tenant.name.clone();
         let entry = match &self.queue {
             Some(queue) => queue.enter(&tenant, || take(&self.limiter, &tenant)),
@@ -109,17 +117,19 @@ impl Usage {
         self.requests.with(&[self.route.as_str(), tenant.as_str(), result]).inc();
     }
 
-    fn refuse(&self, tenant: &TenantName, turn: Duration) -> Problem {
+    /// Counts a refused request, and builds its problem with `wait` as `Retry-After`.
+    fn refuse(&self, tenant: &TenantName, wait: Duration) -> Problem {
         self.count(tenant, "refused");
-        Problem::new(ProblemKind::RateLimited, "the tenant is over its rate").with_retry_after(turn)
+        Problem::new(ProblemKind::RateLimited, "the tenant is over its rate limit").with_retry_after(wait)
     }
 }
 
-/// Takes a permit of the limiter, or returns the time until there is one.
+/// Takes a permit from the limiter, or returns the time until the next one.
 fn take<C: Clock>(limiter: &Limiter<C>, tenant: &TenantName) -> std::result::Result<(), Duration> {
     limiter.check_key(tenant).map_err(|refusal| refusal.wait_time_from(limiter.clock().now()))
 }
 
+/// Waits in the queue for the request's permit, and counts the result.
 async fn wait_for_turn<C: Clock>(
     limiter: Arc<Limiter<C>>,
     usage: Usage,
@@ -131,13 +141,14 @@ async fn wait_for_turn<C: Clock>(
     Ok(())
 }
 
-impl<C: Clock> fmt::Debug for PerTenant<C> {
+impl<C: Clock> fmt::Debug for TenantRateLimit<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PerTenant").field("tenants", &self.limiter.len()).finish_non_exhaustive()
+        f.debug_struct("TenantRateLimit").field("tenants", &self.limiter.len()).finish_non_exhaustive()
     }
 }
 
-const CHECKS_BETWEEN_TIDYING: u32 = 1024;
+/// In requests. A clean-up visits every tenant, so it must not run for each request.
+const CLEANUP_INTERVAL: u32 = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,7 @@
 //! Queues of requests over the limit, one for each tenant, first in, first out.
+//!
+//! The limiter itself has no order: among waiting requests, whichever asks first would get the next permit. So only the first
+//! request of a queue asks the limiter, and a new request joins the queue even if a permit is free.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,17 +12,18 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The queues of a route. A queue exists while a request waits in it.
 pub(crate) struct Queue {
+    /// The longest time that a request waits.
     wait: Duration,
     /// The time between two permits.
     pace: Duration,
     lines: Mutex<HashMap<TenantName, Line>>,
 }
 
-/// The result of entering.
+/// The result of [`Queue::enter`].
 pub(crate) enum Entry {
-    /// No request waits, and the request has its permit.
+    /// The request has a permit and does not wait.
     Free,
-    /// The request is the last in the queue.
+    /// The request is the last one in the queue.
     Waits(Place),
 }
 
@@ -34,27 +38,28 @@ pub(crate) struct Place {
 /// The queue of one tenant.
 struct Line {
     waiting: u32,
-    /// When the first request can go on, as far as is known.
+    /// When the first request is expected to get its permit.
     next: Instant,
-    /// Held by the first request; tokio's mutex is fair, so requests get it in order.
+    /// The first request holds it. Tokio's mutex is fair, so the waiting requests get it in order.
     front: Arc<tokio::sync::Mutex<()>>,
 }
 
 // === impl Queue ===
 
 impl Queue {
-    /// Starts empty. A queue releases a request every `pace`; none waits longer than `wait`.
+    /// Builds a queue that releases one request per `pace`, and in which no request waits longer than `wait`.
     pub(crate) fn new(wait: Duration, pace: Duration) -> Self {
         Self { wait, pace, lines: Mutex::default() }
     }
 
-    /// Takes a permit with `take`, which else returns the time until there is one, or a place in the tenant's queue.
+    /// Takes a permit with `take`, or a place in the tenant's queue. `take` returns the time until the next permit if there
+    /// is none.
     ///
-    /// While a request waits, no other takes a permit: it belongs to the first in the queue.
+    /// While a request waits, a new request takes no permit, because the next permit belongs to the first in the queue.
     ///
     /// # Errors
     ///
-    /// The time until the request could go on, when that is longer than `wait`.
+    /// The expected waiting time, when it is longer than `wait`.
     pub(crate) fn enter(
         self: &Arc<Self>,
         tenant: &TenantName,
@@ -86,14 +91,15 @@ impl Queue {
         }))
     }
 
-    /// Records when the first request can go on.
-    fn note_next(&self, tenant: &TenantName, next: Instant) {
+    /// Records when the first request is expected to get its permit.
+    fn set_next(&self, tenant: &TenantName, next: Instant) {
         if let Some(line) = self.lines().get_mut(tenant) {
             line.next = next;
         }
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<TenantName, Line>> {
+        // Every change of the map is a single step, so a panic cannot leave it inconsistent.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,24 +107,24 @@ impl Queue {
 // === impl Place ===
 
 impl Place {
-    /// Waits until the requests before are gone and `take` gets a permit.
+    /// Waits until the earlier requests have left the queue and `take` gets a permit.
     ///
     /// # Errors
     ///
-    /// The time after which a new request could go on, when this one is not released in time.
+    /// The expected waiting time of a new request, when this one gets no permit within `wait`.
     pub(crate) async fn turn(self, take: impl Fn() -> Result<(), Duration>) -> Result<(), Duration> {
-        // Dropped before `self`, so the next one is in front before the line gets shorter.
+        // The guard is dropped before `self`: the next request becomes the first before the queue gets shorter.
         let Ok(_front) = timeout_at(self.deadline, self.front.lock()).await else {
-            return Err(self.wait_again());
+            return Err(self.expected_wait());
         };
         loop {
             let Err(wait) = take() else {
-                self.queue.note_next(&self.tenant, Instant::now() + self.queue.pace);
+                self.queue.set_next(&self.tenant, Instant::now() + self.queue.pace);
                 return Ok(());
             };
             let next = Instant::now() + wait;
-            self.queue.note_next(&self.tenant, next);
-            // To wait for a turn that comes too late would only hold up the others.
+            self.queue.set_next(&self.tenant, next);
+            // Waiting for a permit that comes after the deadline would only delay the requests behind.
             if next > self.deadline {
                 return Err(wait);
             }
@@ -126,8 +132,8 @@ impl Place {
         }
     }
 
-    /// How long it would take behind all others that wait now.
-    fn wait_again(&self) -> Duration {
+    /// Estimates the waiting time of a new request behind all others that wait now.
+    fn expected_wait(&self) -> Duration {
         let lines = self.queue.lines();
         lines.get(&self.tenant).map_or(self.queue.pace, |line| {
             line.wait_behind(line.waiting.saturating_sub(1), Instant::now(), self.queue.pace)
@@ -149,7 +155,7 @@ impl Drop for Place {
 // === impl Line ===
 
 impl Line {
-    /// How long the turn takes of one that stands behind so many others.
+    /// Estimates the waiting time of a request behind `others` waiting requests.
     fn wait_behind(&self, others: u32, now: Instant, pace: Duration) -> Duration {
         self.next.saturating_duration_since(now).saturating_add(pace.saturating_mul(others))
     }

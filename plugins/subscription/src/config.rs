@@ -1,29 +1,29 @@
-//! The settings.
+//! The settings of the plugin `subscription`.
 
 use http::HeaderName;
 use kyc_plugin_api::{CallerKind, ConfigError, ConfigErrors};
 use serde::Deserialize;
 
-/// The settings of `subscription`.
+/// The settings of the plugin `subscription`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The header that names the tenant; default `SubscriptionId`.
     pub header: String,
-    /// What names the tenant; default `header`. `claim:NAME` is a text in the caller's token; `certificate:cn`,
-    /// `certificate:dns`, `certificate:uri` and `certificate:email` are names in its certificate. The value is a tenant's
-    /// `subscriptionId` or `Name`.
+    /// The source of the tenant's name; default `header`. `claim:NAME` is a claim of the caller's token; `certificate:cn`,
+    /// `certificate:dns`, `certificate:uri` and `certificate:email` are names in the caller's certificate. The value must
+    /// equal a tenant's `subscriptionId`; from a claim or a certificate, its `Name` is accepted too.
     pub tenant_from: String,
 }
 
-/// What names the tenant of a call.
+/// The source of the name of a call's tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TenantFrom {
     /// A header, which any caller can write.
     Header,
-    /// A claim of the token that the caller was let in by.
+    /// A claim of the token that authenticated the caller.
     Claim(String),
-    /// A name of the certificate that the caller was let in by.
+    /// A name in the certificate that authenticated the caller.
     Certificate(CallerKind),
 }
 
@@ -37,12 +37,16 @@ impl Default for Config {
 
 impl Config {
     /// Checks all settings.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot be used.
     pub(crate) fn check(&self) -> Result<(HeaderName, TenantFrom), ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let header = errors.take(
-            HeaderName::try_from(self.header.as_str())
-                .map_err(|_| ConfigError::at("header", format!("`{}` is no header name", self.header))),
-        );
+        let header =
+            errors.take(HeaderName::try_from(self.header.as_str()).map_err(|_| {
+                ConfigError::at("header", format!("`{}` is not a valid header name", self.header))
+            }));
         let from = errors.take(TenantFrom::parse(&self.tenant_from));
         header.zip(from).ok_or(errors)
     }
@@ -51,7 +55,7 @@ impl Config {
 // === impl TenantFrom ===
 
 impl TenantFrom {
-    /// Reads the setting `tenant_from`.
+    /// Parses the setting `tenant_from`.
     fn parse(text: &str) -> Result<Self, ConfigError> {
         let unknown = || {
             let reason = format!(
@@ -72,5 +76,5 @@ impl TenantFrom {
     }
 }
 
-/// The header of existing deployments.
+/// The header that existing deployments send.
 pub(crate) const DEFAULT_HEADER: &str = "SubscriptionId";

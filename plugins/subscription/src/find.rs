@@ -1,4 +1,6 @@
-//! Finds the tenant by a value. Lookups are exact.
+//! Finds the tenant by the value of a header or of a credential. Comparisons are exact.
+//!
+//! An absent and an unknown value get the same 401, so that a caller cannot find out which tenants exist.
 
 use std::sync::Arc;
 
@@ -7,8 +9,8 @@ use kyc_plugin_api::{Caller, Problem, ProblemKind, Result};
 
 use crate::config::TenantFrom;
 
-/// Looks the header's value up as it is, and as the last segment of a resource id `/subscriptions/<id>`, which is the
-/// form of `context.Subscription.Id` in some API Management set-ups.
+/// Finds the tenant by the header's value, or by the last segment of a resource id `/subscriptions/<id>`. Some set-ups of
+/// Azure API Management send `context.Subscription.Id` in that form.
 pub(crate) fn by_header<'a>(tenants: &'a TenantTable, value: &str) -> Result<&'a Arc<Tenant>> {
     let found = tenants.by_subscription(value).or_else(|| {
         let (before, id) = value.rsplit_once('/')?;
@@ -17,19 +19,21 @@ pub(crate) fn by_header<'a>(tenants: &'a TenantTable, value: &str) -> Result<&'a
     found.ok_or_else(|| unauthenticated("no tenant has this subscription"))
 }
 
-/// Finds the tenant that the caller's own credential names. A certificate may have other names beside that one, but not
-/// two that name different tenants.
+/// Finds the tenant that the caller's own credential names. A certificate may contain other names too, but not the names of
+/// two tenants.
 pub(crate) fn by_caller<'a>(
     tenants: &'a TenantTable,
     from: &TenantFrom,
     caller: Option<&Caller>,
 ) -> Result<&'a Arc<Tenant>> {
-    let caller = caller.ok_or_else(|| unauthenticated("nobody is known who could name the tenant"))?;
+    let caller =
+        caller.ok_or_else(|| unauthenticated("no verified credential of the caller names the tenant"))?;
     let mut values = match from {
         TenantFrom::Claim(name) => caller.claim(name).into_iter().collect(),
         TenantFrom::Certificate(kind) => caller.names(*kind).collect(),
         TenantFrom::Header => Vec::new(),
     };
+    // Several names of a certificate may name the same tenant; that is not ambiguous.
     values.dedup();
     let mut found: Option<&Arc<Tenant>> = None;
     let named = values
@@ -46,6 +50,7 @@ pub(crate) fn by_caller<'a>(
     found.ok_or_else(|| unauthenticated("the caller's credential names no tenant"))
 }
 
+/// Builds a 401; `detail` is only logged.
 pub(crate) fn unauthenticated(detail: impl Into<String>) -> Problem {
     Problem::new(ProblemKind::Unauthenticated, detail)
 }

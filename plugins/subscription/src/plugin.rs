@@ -1,4 +1,4 @@
-//! Finds the tenant of a request.
+//! The plugin: finds the tenant of a call and checks the caller.
 
 use std::sync::Arc;
 
@@ -16,46 +16,57 @@ use serde_json::json;
 use crate::config::{Config, DEFAULT_HEADER, TenantFrom};
 use crate::find::{by_caller, by_header, unauthenticated};
 
-/// Finds the tenant of a call, lets only its callers act for it, and keeps the header from going on.
+/// Finds the tenant of a call, checks that the caller may act for it, and removes the header before the upstream.
 #[derive(Clone, Debug)]
-pub struct BySubscription {
+pub struct TenantLookup {
     header: HeaderName,
-    /// Whether the header is not the default one; then both are removed before the upstream.
+    /// Whether the header is not the default one. Both headers are then removed before the upstream.
     renamed: bool,
     from: TenantFrom,
-    /// Whether every caller of the route may act for every tenant that names none.
+    /// Whether every caller of the route may act for every tenant without `callers`.
     any_tenant: bool,
     refused: Counter,
 }
 
-// === impl BySubscription ===
+// === impl TenantLookup ===
 
-impl BySubscription {
+impl TenantLookup {
+    /// Builds the plugin from its settings.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot be used.
     pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
         let (header, from) = config.check()?;
         let renamed = !config.header.eq_ignore_ascii_case(DEFAULT_HEADER);
-        let refused = build.metrics.counter(
-            names::CALLERS_REFUSED,
-            "Callers that were not let in.",
-            &["route", "reason"],
-        )?;
+        let refused =
+            build.metrics.counter(names::CALLERS_REFUSED, "Refused callers.", &["route", "reason"])?;
         let refused = refused.with(&[build.route, "tenant"]);
         Ok(Self { header, renamed, from, any_tenant: build.any_tenant, refused })
     }
 
-    /// The one value of the header.
+    /// Returns the single value of the header.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemKind::Unauthenticated`] when it is absent or empty; [`ProblemKind::BadRequest`] when it is ambiguous or not
+    /// visible ASCII.
     fn value<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str> {
         let mut values = headers.get_all(&self.header).iter();
         let value = values.next().ok_or_else(|| unauthenticated("the tenant header is missing"))?;
         if values.next().is_some() {
             return Err(Problem::new(ProblemKind::BadRequest, "the tenant header is repeated"));
         }
-        // Whoever stands between could have taken it out, or another one in.
+        // `Connection` tells each proxy to remove the fields that it names (RFC 9110 §7.6.1). A proxy before the gateway could
+        // then have removed or replaced the value.
         let options =
             headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
         let name = self.header.as_str().as_bytes();
         if options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(name)) {
-            return Err(Problem::new(ProblemKind::BadRequest, "the tenant header is named as hop-by-hop"));
+            return Err(Problem::new(
+                ProblemKind::BadRequest,
+                "the Connection header names the tenant header",
+            ));
         }
         let value = value
             .to_str()
@@ -69,23 +80,27 @@ impl BySubscription {
         }
     }
 
-    /// Checks whether the caller may act for the tenant. The refusal is the same as for an unknown tenant.
+    /// Checks that the caller may act for the tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemKind::Unauthenticated`], the same as for an unknown tenant.
     fn check(&self, tenant: &Tenant, cx: &Ctx) -> Result<()> {
         let caller = Caller::of(cx);
         let reason = match &tenant.callers {
             Some(names) if caller.is_some_and(|caller| caller.is_one_of(names)) => return Ok(()),
-            Some(_) => "the caller is none of the callers of tenant",
-            None if self.is_bound_otherwise(caller, cx) => return Ok(()),
-            None => "a certificate or a token may not act, without any_tenant, for tenant without callers:",
+            Some(_) => "the caller is not in the callers of tenant",
+            None if self.may_act_without_callers(caller, cx) => return Ok(()),
+            None => "without any_tenant, a certificate or a token may not act for a tenant without callers:",
         };
         self.refused.inc();
-        let known = caller.map_or_else(|| "nobody".to_owned(), Caller::all_names);
+        let known = caller.map_or_else(|| "none".to_owned(), Caller::all_names);
         Err(unauthenticated(format!("{reason} {} (caller: {known})", tenant.name)))
     }
 
-    /// Says whether a tenant that names no caller may be served: the caller's credential named it, its callers share
-    /// a secret or a network, there is no other tenant, or the operator wants it.
-    fn is_bound_otherwise(&self, caller: Option<&Caller>, cx: &Ctx) -> bool {
+    /// Returns whether the caller may act for a tenant without `callers`. It may if `any_tenant` is set, if its own credential
+    /// names the tenant, if it is authenticated by a shared secret or a network, or if there is only one tenant.
+    fn may_act_without_callers(&self, caller: Option<&Caller>, cx: &Ctx) -> bool {
         let is_individual =
             caller.is_some_and(Caller::is_individual) || cx.connection().certificate.is_some();
         let is_sole = cx.tenants().is_ok_and(|tenants| tenants.is_sole());
@@ -94,7 +109,7 @@ impl BySubscription {
 }
 
 #[plugin]
-impl Plugin for BySubscription {
+impl Plugin for TenantLookup {
     fn role(&self) -> Role {
         match self.from {
             TenantFrom::Header => Role::TakesTenantFromRequest,
@@ -117,7 +132,7 @@ impl Plugin for BySubscription {
                 "name": if self.renamed { self.header.as_str() } else { DEFAULT_HEADER },
                 "in": "header",
                 "required": true,
-                "description": "The tenant's subscription; exactly one.",
+                "description": "The tenant's subscription id; exactly one value.",
                 "schema": { "type": "string" },
             }));
         }

@@ -1,4 +1,4 @@
-//! The settings of the kind `webhook`.
+//! The settings of the plugin `webhook`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,66 +7,67 @@ use bytesize::ByteSize;
 use kyc_plugin_api::ConfigErrors;
 use serde::Deserialize;
 
-/// What may stand beside `plugin = "webhook"`; every key has a default.
+/// The settings of the plugin `webhook`; every key has a default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Whether a notification must be signed; default `required`.
+    /// Whether the signature of a notification is verified; default `required`.
     pub signature: SignaturePolicy,
-    /// Confirms `signature = "off"`, which is refused without it; default `false`.
+    /// Confirms `signature = "off"`. Without this confirmation the configuration is refused; default `false`.
     pub allow_unsigned: bool,
-    /// The actions that are delivered, `*` for all; default `report.completed`. Others are answered 200.
+    /// The values of `payload.action` that are delivered, `*` for all; default `report.completed`. Notifications with
+    /// another action are answered 200 and discarded.
     pub events: Vec<String>,
-    /// The largest notification; default 64 KiB.
+    /// The largest body of a notification; default 64 KiB.
     pub max_body: ByteSize,
-    /// From the request head to the answer, signing token, login and delivery included; default 9 s, because
-    /// Onfido waits 10 s.
+    /// The time from the request head to the response, including the fetch of the signing token, the login at the portal
+    /// and the delivery; more than zero, less than 10 s; default 9 s, because Onfido waits 10 s.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
-    /// How Onfido is asked for signing tokens.
+    /// How the gateway fetches signing tokens from Onfido's API.
     pub onfido: OnfidoConfig,
 }
 
-/// Whether a notification must be signed.
+/// Whether the signature of a notification is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SignaturePolicy {
-    /// `X-SHA2-Signature` must be there and right.
+    /// A request without a valid `X-SHA2-Signature` is refused.
     Required,
-    /// Nothing is verified: whoever knows a configuration name can post events.
+    /// No signature is verified: anyone who knows a configuration name can post events.
     Off,
 }
 
-/// The settings below `onfido`.
+/// The settings of the section `onfido`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OnfidoConfig {
-    /// TCP and TLS set-up together; default 3 s.
+    /// The time limit for the TCP connection and the TLS handshake together; default 3 s.
     #[serde(with = "humantime_serde")]
     pub connect: Duration,
-    /// PEM certificates that are trusted besides the system's.
+    /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Whether Onfido's API may be another machine without TLS, such as a simulated one; default `false`.
+    /// Whether the gateway may call Onfido's API on another machine without TLS, such as a simulator; default `false`.
     pub allow_http: bool,
 }
 
 // === impl Config ===
 
 impl Config {
-    /// Checks the values.
+    /// Checks that the values are within their ranges.
     ///
     /// # Errors
     ///
-    /// All problems, by key.
+    /// Every value that is out of range, with its key.
     pub(crate) fn check(&self) -> Result<(), ConfigErrors> {
         let mut errors = ConfigErrors::default();
         errors.require(
             self.signature == SignaturePolicy::Required || self.allow_unsigned,
             "signature",
-            "\"off\" lets anyone post events, so it needs allow_unsigned = true beside it",
+            "\"off\" lets anyone post events; confirm it with allow_unsigned = true",
         );
         errors.require(!self.events.is_empty(), "events", "must name at least one action, or \"*\"");
-        errors.require(!self.events.iter().any(String::is_empty), "events", "must not hold an empty name");
+        errors.require(!self.events.iter().any(String::is_empty), "events", "must not contain an empty name");
         errors.require(self.max_body.as_u64() > 0, "max_body", "must be greater than zero");
         errors.require(
             !self.deadline.is_zero() && self.deadline < ONFIDO_TIMEOUT,
@@ -99,7 +100,7 @@ impl Default for OnfidoConfig {
     }
 }
 
-/// Onfido's description of the webhook callback asks for an answer within 10 seconds (API v3.6).
+/// Onfido expects a response within 10 seconds (Onfido API v3.6, description of the webhook callback).
 const ONFIDO_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

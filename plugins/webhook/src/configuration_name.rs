@@ -1,4 +1,7 @@
-//! The `{configurationName}` of the webhook's path, and whose it is.
+//! Finds the tenant by the `{configurationName}` in the webhook's path.
+//!
+//! An unknown name gets the same response after the same work as a wrong signature. Otherwise a stranger could find out
+//! the tenants' names by trying them.
 
 use std::sync::Arc;
 
@@ -7,11 +10,12 @@ use kyc_plugin_api::{Ctx, Problem, ProblemKind};
 
 use crate::signature::Signature;
 
-/// The tenant of a request's path; `None`: nobody has this name.
+/// Finds the tenant that the request's path names; `None` when no tenant has this name.
 ///
 /// # Errors
 ///
-/// No tenants were loaded yet; the route's path has no such placeholder.
+/// [`ProblemKind::Internal`] when the route's path has no such placeholder; the problem of [`Ctx::tenants`] when no
+/// tenant document was loaded yet.
 pub(crate) fn tenant(cx: &Ctx) -> Result<Option<Arc<Tenant>>, Problem> {
     let raw = cx
         .params()
@@ -21,15 +25,17 @@ pub(crate) fn tenant(cx: &Ctx) -> Result<Option<Arc<Tenant>>, Problem> {
     Ok(decode(raw).and_then(|name| tenants.by_name(&name)).cloned())
 }
 
-/// The answer to a wrong signature, after the same work: neither it nor its time tells which names there are.
-pub(crate) fn unknown(signature: Option<&Signature>, body: &[u8]) -> Problem {
+/// Builds the problem for an unknown name, after computing one HMAC as a wrong signature does. Neither the response nor
+/// its timing reveals which names exist.
+pub(crate) fn unknown_tenant(signature: Option<&Signature>, body: &[u8]) -> Problem {
     let compared = signature.map(|signature| signature.verify(&Secret::from(UNKNOWN.to_owned()), body));
-    // Whatever it says: this token is nobody's.
+    // The result does not matter. `black_box` keeps the compiler from removing the unused HMAC.
     std::hint::black_box(compared.is_some());
     Problem::new(ProblemKind::Unauthenticated, UNKNOWN)
 }
 
-/// Decodes the placeholder's percent-encoding once; `None` when it can name no tenant.
+/// Decodes the placeholder's percent-encoding, once only, so that `%2541` does not name the tenant `A`. Returns `None` for what cannot be a tenant's name: malformed encoding,
+/// invalid UTF-8, an empty text, control characters, more than [`MAX_CHARS`] characters.
 pub(crate) fn decode(raw: &str) -> Option<String> {
     let mut bytes = raw.bytes();
     let mut decoded = Vec::with_capacity(raw.len());
@@ -48,11 +54,12 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Says what is wrong, in the log.
+/// The cause in the log; the caller sees only the code.
 pub(crate) const UNKNOWN: &str = "notification names an unknown tenant";
 
-/// What the route's paths have in braces.
+/// The placeholder in the route's path.
 pub(crate) const PARAMETER: &str = "configurationName";
+/// The limit of `Name` in the tenant document.
 const MAX_CHARS: usize = 128;
 
 #[cfg(test)]
@@ -62,7 +69,7 @@ mod tests {
     use super::decode;
 
     #[test]
-    fn encoding_is_undone_once() {
+    fn percent_encoding_is_decoded_once() {
         let names = ["acme", "a%20b", "%C3%A9t%c3%a9", "a%2541", "a+b"].map(decode);
 
         let expected = ["acme", "a b", "été", "a%41", "a+b"].map(|name| Some(name.to_owned()));
@@ -70,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_name_no_tenant_is_none() {
+    fn invalid_names_are_decoded_to_none() {
         let long = "a".repeat(129);
 
         for raw in ["", "%", "%2", "%zz", "%+1", "%ff", "a%00", "a%0d%0a", long.as_str()] {
@@ -80,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(raw in any::<String>()) {
+        fn decoding_any_text_does_not_panic(raw in any::<String>()) {
             let _ = decode(&raw);
         }
     }

@@ -1,14 +1,14 @@
-//! Whether a request says that its body is JSON.
+//! Checks that a request declares its body as JSON, or declares nothing.
 
 use http::header::CONTENT_TYPE;
 use kyc_plugin_api::{Problem, ProblemKind, Result};
 use pingora_http::RequestHeader;
 
-/// Lets JSON pass, and a request that does not say what it is.
+/// Accepts a JSON media type, and a request without `Content-Type`: the JSON parser decides about that body.
 ///
 /// # Errors
 ///
-/// [`ProblemKind::UnsupportedMediaType`] for any other type, and for more than one.
+/// [`ProblemKind::UnsupportedMediaType`] for any other media type, and for a repeated `Content-Type`.
 pub(crate) fn require_json(head: &RequestHeader) -> Result<()> {
     let mut values = head.headers.get_all(CONTENT_TYPE).iter();
     let (first, second) = (values.next(), values.next());
@@ -35,7 +35,7 @@ fn is_json(value: &str) -> bool {
     }
 }
 
-/// RFC 6839 §3.1.
+/// The structured syntax suffix of JSON formats (RFC 6839 §3.1).
 const SUFFIX: &str = "+json";
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     use super::require_json;
 
     #[test]
-    fn json_in_all_its_spellings_passes() {
+    fn json_media_types_are_accepted_in_any_case() {
         for value in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"] {
             let head = head("POST", "/", &[("content-type", value)]);
 
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn other_types_are_refused() {
+    fn other_media_types_are_refused() {
         for value in
             ["text/plain", "application/jsonx", "application/+json", "json", "", "text/html; a=+json"]
         {

@@ -1,16 +1,16 @@
-//! What the webhook answers, for the gateway's API description.
+//! The webhook's part of the gateway's API description (OpenAPI).
 
 use kyc_plugin_api::RouteApi;
 use serde_json::Value;
 
-/// Adds the notification.
-pub(crate) fn notify(api: &mut RouteApi) {
-    api.add(read(NOTIFY));
+/// Adds the operation `notify` and its error responses to the description of the route.
+pub(crate) fn describe_notify(api: &mut RouteApi) {
+    api.add(parse(NOTIFY));
     api.refusals.extend(REFUSALS);
 }
 
-fn read(text: &str) -> Value {
-    // They are part of this program; a test reads them.
+fn parse(text: &str) -> Value {
+    // The text is compiled in, and a test parses it, so the default is never used.
     serde_json::from_str(text).unwrap_or_default()
 }
 
@@ -25,10 +25,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptions_can_be_read() {
+    fn compiled_in_description_is_valid_json() {
         let mut api = RouteApi::default();
 
-        notify(&mut api);
+        describe_notify(&mut api);
 
         assert!(api.paths[""]["post"].is_object() && api.components["schemas"]["Notification"].is_object());
     }

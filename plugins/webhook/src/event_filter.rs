@@ -1,10 +1,10 @@
-//! Which notifications become events: those whose `payload.action` the configuration names.
+//! Selects the notifications that become events: those whose `payload.action` is in the setting `events`.
 
 use std::collections::HashSet;
 
 use kyc_model::Event;
 
-/// Which events are delivered.
+/// The actions whose events are delivered.
 #[derive(Clone, Debug)]
 pub(crate) enum EventFilter {
     All,
@@ -14,7 +14,7 @@ pub(crate) enum EventFilter {
 // === impl EventFilter ===
 
 impl EventFilter {
-    /// Takes the list of the settings; `*` stands for all.
+    /// Builds the filter from the setting `events`; `*` selects all.
     pub(crate) fn new(names: &[String]) -> Self {
         if names.iter().any(|name| name == "*") {
             return Self::All;
@@ -22,8 +22,8 @@ impl EventFilter {
         Self::Named(names.iter().cloned().collect())
     }
 
-    /// Says whether the event is to be delivered.
-    pub(crate) fn wants(&self, event: &Event) -> bool {
+    /// Returns whether the event is to be delivered. Names are compared exactly; `check.*` is no pattern.
+    pub(crate) fn selects(&self, event: &Event) -> bool {
         match self {
             Self::All => true,
             Self::Named(names) => names.contains(event.action()),
@@ -38,12 +38,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filter_wants_what_is_named_or_all() {
+    fn filter_selects_named_actions_or_all() {
         let event =
             Event::parse(&Bytes::from_static(b"{\"payload\":{\"action\":\"check.completed\"}}")).unwrap();
 
         let verdicts = ["check.completed", "report.completed", "*", "check.*"]
-            .map(|name| EventFilter::new(&[name.to_owned()]).wants(&event));
+            .map(|name| EventFilter::new(&[name.to_owned()]).selects(&event));
 
         assert_eq!(verdicts, [true, false, true, false]);
     }

@@ -1,4 +1,4 @@
-//! Entry points for fuzzers to what reads Onfido's bytes.
+//! Entry points for the fuzz targets, to the code that parses bytes of notifications.
 
 use http::HeaderValue;
 use kyc_model::Secret;
@@ -6,11 +6,11 @@ use pingora_http::RequestHeader;
 
 use crate::signature::Signature;
 
-/// Reads a signature and compares it; no made-up one fits.
+/// Parses a signature header and verifies it, which must fail: the fuzzer does not know the token.
 ///
 /// # Panics
 ///
-/// When one fits.
+/// When the signature is accepted.
 pub fn signature(field: &[u8], body: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(field) else { return };
     let Ok(mut head) = RequestHeader::build("POST", b"/", None) else { return };
@@ -19,6 +19,6 @@ pub fn signature(field: &[u8], body: &[u8]) {
     }
     if let Ok(signature) = Signature::from_head(&head) {
         let token = Secret::new("a token that nobody guesses".to_owned());
-        assert!(signature.verify(&token, body).is_err(), "a made-up signature fits");
+        assert!(signature.verify(&token, body).is_err(), "a forged signature is accepted");
     }
 }

@@ -1,7 +1,11 @@
 //! webhook: verifies Onfido's notifications and hands them over to the gateway's event store.
 //!
-//! The order of the checks is size, tenant, signature, content type, JSON, event filter; the answer is 200 only when
-//! the event is durable (or with `delivery.mode = "direct"`, when the portal has taken it), or is one that nobody asked for.
+//! The checks run in this order: body size, tenant, signature, content type, JSON, event filter. The signature comes
+//! before everything that parses the body, so that no parser reads bytes of an unauthenticated sender.
+//!
+//! The plugin answers 200 in three cases: the event is stored durably; the portal has accepted it
+//! (`delivery.mode = "direct"`); or the setting `events` does not select it. Onfido sends a notification again that gets
+//! any other status.
 
 mod config;
 mod configuration_name;
@@ -19,7 +23,7 @@ use kyc_plugin_api::{Build, ConfigErrors, Factory};
 pub use config::{Config, OnfidoConfig, SignaturePolicy};
 pub use plugin::Notifications;
 
-/// The kind `webhook`.
+/// The factory of the plugin `webhook`.
 #[derive(Clone, Copy, Debug)]
 pub struct Webhook;
 

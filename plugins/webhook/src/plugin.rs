@@ -1,4 +1,7 @@
-//! The plugin: what happens to a notification, in order.
+//! The plugin: verifies a notification and hands it to the intake.
+//!
+//! The work is split between two phases. `request_filter` refuses by the head alone, so that the gateway reads no body
+//! for a request that fails anyway. `request_body_filter` verifies the signature, which needs the whole body.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +28,7 @@ use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::{Config, SignaturePolicy, configuration_name, description};
 
-/// One webhook route.
+/// Receives the notifications of one route.
 pub struct Notifications {
     verification: Verification,
     events: EventFilter,
@@ -41,7 +44,7 @@ enum Verification {
     Off,
 }
 
-/// What became of a notification that was answered 200.
+/// The result of a notification that is answered 200.
 #[derive(Clone, Copy, Debug)]
 enum Handled {
     Delivered,
@@ -52,7 +55,7 @@ enum Handled {
     Ignored,
 }
 
-/// When the answer must be on its way; Onfido's clock runs since the request head.
+/// When the response must be sent. It counts from the request head, because Onfido's timeout does too.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 
@@ -68,7 +71,7 @@ impl Handled {
         }
     }
 
-    /// The name in metrics.
+    /// Returns the value of the label `result`.
     fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -84,11 +87,11 @@ impl Handled {
 // === impl Notifications ===
 
 impl Notifications {
-    /// Builds the plugin from its settings. Reads certificate files, opens no connection.
+    /// Builds the plugin from its settings. Reads the certificate file; opens no connection.
     ///
     /// # Errors
     ///
-    /// Every problem with the settings.
+    /// Every setting that is out of range; a certificate file that cannot be read; a missing `Intake` service.
     pub(crate) fn new(config: &Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
         config.check()?;
         let verification = match config.signature {
@@ -112,12 +115,12 @@ impl Notifications {
             intake: intake?,
             counted: build.metrics.counter(
                 names::WEBHOOK_EVENTS,
-                "Notifications by what became of them.",
+                "Notifications by result.",
                 &["tenant", "result"],
             )?,
             unsigned: build.metrics.counter(
                 names::WEBHOOK_UNSIGNED,
-                "Notifications taken without a signature check.",
+                "Notifications accepted without verification of a signature.",
                 &["tenant"],
             )?,
         })
@@ -135,14 +138,15 @@ impl Notifications {
         self.verify(cx.extensions().get::<Signature>(), body, tenant).await?;
         require_json(head)?;
         let correlation = Correlation::new(cx.request_id(), cx.trace(head));
-        // What holds no event is the intake's to keep or to refuse: the signature proves that Onfido has sent it.
+        // A body that is not an event goes to the intake too, which stores or refuses it. The signature proves that Onfido
+        // sent it, so a stored copy is worth keeping for the operator.
         let event = Event::parse(body).ok();
-        if event.as_ref().is_some_and(|event| !self.events.wants(event)) {
+        if event.as_ref().is_some_and(|event| !self.events.selects(event)) {
             debug!(request_id = correlation.request_id, tenant = %tenant.name, "notification ignored");
             return Ok(Handled::Ignored);
         }
         let notification = Notification { tenant, body, event: event.as_ref(), correlation: &correlation };
-        let accepted = self.intake.take(notification, deadline).await?;
+        let accepted = self.intake.accept(notification, deadline).await?;
         Ok(if event.is_some() { Handled::of(accepted) } else { Handled::Dead })
     }
 
@@ -153,7 +157,7 @@ impl Notifications {
                 tokens.verify(tenant, *signature, body).await
             }
             Verification::Off => {
-                warn!(tenant = %tenant.name, "notification taken without a signature check");
+                warn!(tenant = %tenant.name, "notification accepted without verifying a signature");
                 self.unsigned.with(&[tenant.name.as_str()]).inc();
                 Ok(())
             }
@@ -165,7 +169,7 @@ impl Notifications {
 #[async_trait]
 impl Plugin for Notifications {
     fn describe(&self, api: &mut RouteApi) {
-        description::notify(api);
+        description::describe_notify(api);
     }
 
     fn needs(&self) -> Needs {
@@ -179,13 +183,14 @@ impl Plugin for Notifications {
                 "notification declares a body over the limit",
             ));
         }
+        // An unknown tenant is not refused here but after the body, as a wrong signature is: see `configuration_name`.
         let tenant = configuration_name::tenant(cx)?;
         let is_known = tenant.is_some();
         if let Some(tenant) = tenant {
             cx.set_tenant(tenant);
         }
         match self.verification {
-            // What is not signed at all is refused before its body is read.
+            // A request without a readable signature is refused before its body is read.
             Verification::Required(_) => cx.extensions_mut().insert(Signature::from_head(head)?),
             Verification::Off if is_known => None,
             Verification::Off => {
@@ -204,25 +209,28 @@ impl Plugin for Notifications {
         cx: &mut Ctx,
     ) -> Result<Flow> {
         let Some(&Deadline(deadline)) = cx.extensions().get::<Deadline>() else {
-            return Err(Problem::new(
-                ProblemKind::Internal,
-                "notification reached its body without its head",
-            ));
+            return Err(Problem::new(ProblemKind::Internal, "request_body_filter ran before request_filter"));
         };
         let Some(tenant) = cx.tenant() else {
-            return Err(configuration_name::unknown(cx.extensions().get::<Signature>(), body));
+            return Err(configuration_name::unknown_tenant(cx.extensions().get::<Signature>(), body));
         };
+        // The intake observes the deadline itself. This timeout also covers the fetch of the signing token.
         let handled =
             timeout_at(deadline, self.handle(head, body, tenant, cx, deadline)).await.unwrap_or_else(|_| {
-                Err(Problem::new(ProblemKind::UpstreamTimeout, "notification not handled in time"))
+                Err(Problem::new(
+                    ProblemKind::UpstreamTimeout,
+                    "notification not handled within the deadline",
+                ))
             });
         cx.extensions_mut().insert(handled?);
         Ok(Flow::Respond(http::Response::new(Bytes::new())))
     }
 
     fn logging(&self, outcome: &Outcome, cx: &Ctx) {
-        // A name that nobody has must not become a label.
+        // Without a tenant there is no label value: an unknown name comes from the caller, who could create series
+        // without end.
         let Some(tenant) = cx.tenant() else { return };
+        // The error code counts first: after the event was stored, the exchange can still fail.
         let result = match (cx.extensions().get::<Handled>(), outcome.code) {
             (_, Some(code)) => code,
             (Some(handled), None) => handled.name(),
@@ -238,7 +246,8 @@ impl fmt::Debug for Notifications {
     }
 }
 
-/// The declared size; what is unreadable is the strict parser's to refuse, and the body reader counts anyway.
+/// Parses `Content-Length`. An unreadable value is ignored here: the strict parser of the listener refuses it, and the body
+/// reader counts the bytes in any case.
 fn declared_length(head: &RequestHeader) -> Option<usize> {
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }

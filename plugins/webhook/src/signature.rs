@@ -1,4 +1,4 @@
-//! Onfido's signature over a notification.
+//! Parses and verifies the signature that Onfido puts on a notification.
 
 use hmac::{Hmac, KeyInit, Mac};
 use kyc_model::Secret;
@@ -6,35 +6,35 @@ use kyc_plugin_api::{Problem, ProblemKind};
 use pingora_http::RequestHeader;
 use sha2::Sha256;
 
-/// The HMAC-SHA256 that a request claims for its raw body (Onfido, "Manual webhook signature verification").
+/// The HMAC-SHA256 of the raw body, as the request states it (Onfido, "Manual webhook signature verification").
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signature([u8; 32]);
 
-/// Why a request is not taken as signed.
+/// Why the signature of a request is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SignatureError {
-    /// There is none.
+    /// The header is absent.
     #[error("notification is not signed")]
     Missing,
-    /// There is more than one, and nothing says which counts.
+    /// The header is repeated, so that it is ambiguous which value counts.
     #[error("notification is signed more than once")]
     Repeated,
-    /// It is not 64 hexadecimal digits.
+    /// The value is not 64 hexadecimal digits.
     #[error("signature is malformed")]
     Malformed,
-    /// It is not the one of this body under the tenant's token.
-    #[error("signature does not fit the body")]
+    /// The value is not the HMAC of this body with the tenant's token.
+    #[error("signature does not match the body")]
     Wrong,
 }
 
 // === impl Signature ===
 
 impl Signature {
-    /// Reads the header, in either case of its digits.
+    /// Parses the header; upper and lower case digits are equal.
     ///
     /// # Errors
     ///
-    /// Every [`SignatureError`] but [`SignatureError::Wrong`].
+    /// [`SignatureError::Missing`], [`SignatureError::Repeated`] or [`SignatureError::Malformed`].
     pub(crate) fn from_head(head: &RequestHeader) -> Result<Self, SignatureError> {
         let mut values = head.headers.get_all(HEADER).iter();
         let value = values.next().ok_or(SignatureError::Missing)?;
@@ -46,13 +46,13 @@ impl Signature {
         Ok(Self(digest))
     }
 
-    /// Compares with the signature of `body` under `token`, in constant time.
+    /// Computes the HMAC of `body` with `token` and compares it in constant time.
     ///
     /// # Errors
     ///
-    /// [`SignatureError::Wrong`].
+    /// [`SignatureError::Wrong`] when they differ.
     pub(crate) fn verify(self, token: &Secret, body: &[u8]) -> Result<(), SignatureError> {
-        // HMAC takes keys of every length, so the first error cannot happen; it would refuse, too.
+        // HMAC accepts keys of every length (RFC 2104 §2), so this error cannot happen. If it did, the request is refused.
         let mut mac =
             Hmac::<Sha256>::new_from_slice(token.reveal().as_bytes()).map_err(|_| SignatureError::Wrong)?;
         mac.update(body);

@@ -1,4 +1,8 @@
-//! The tokens that Onfido signs a tenant's notifications with.
+//! Finds the tokens that Onfido signs a tenant's notifications with.
+//!
+//! The tenant document may hold the token (`webhookToken`). If not, the gateway fetches it from Onfido's API and caches it.
+//! When a signature does not match, the token may have been replaced at Onfido, so the gateway fetches it again. It does
+//! that at most once per minute and tenant: anyone can send a wrong signature, and must not cause a call to Onfido each time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,40 +23,44 @@ use url::Url;
 use crate::OnfidoConfig;
 use crate::signature::Signature;
 
-/// Finds a tenant's signing token: in its entry, else at Onfido, once; and again when a signature does not fit.
+/// Verifies signatures with a tenant's signing token, and caches the tokens fetched from Onfido.
 #[derive(Debug)]
 pub(crate) struct SigningTokens {
     onfido: Client,
     cleartext: Cleartext,
+    /// The token of each tenant without `webhookToken`.
     fetched: SingleFlight<Secret, SigningTokenError>,
+    /// The last fetch after a wrong signature, for each tenant.
     renewed: SingleFlight<Renewal, SigningTokenError>,
     fetches: CounterFamily<2>,
 }
 
-/// Why there is no token to verify with.
+/// Why no signing token is available.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum SigningTokenError {
-    /// Nothing says which webhook's token it would be.
+    /// The tenant's entry names neither a token nor a webhook whose token could be fetched.
     #[error("the tenant has neither webhookToken nor webhookId")]
     NoWebhook,
-    /// Onfido gave no answer.
-    #[error("Onfido could not be asked for the signing token")]
+    /// No response came from Onfido.
+    #[error("cannot reach Onfido to fetch the signing token")]
     Transport(#[from] TransportError),
-    /// Onfido refused; 401 and 403 mean that the tenant's `apiToken` is wrong.
-    #[error("Onfido answered {0} when asked for the signing token")]
+    /// Onfido answered with this status; 401 and 403 mean that the tenant's `apiToken` is wrong.
+    #[error("Onfido answered the fetch of the signing token with status {0}")]
     Status(u16),
-    /// Onfido's answer holds none.
-    #[error("Onfido's answer holds no signing token")]
+    /// Onfido's response contains no token.
+    #[error("Onfido's response contains no signing token")]
     Unusable,
-    /// Asking ended without a result, neither a good one nor a bad one.
-    #[error("asking for the signing token was given up")]
+    /// The task that fetched the token ended without a result.
+    #[error("the fetch of the signing token was aborted")]
     Abandoned,
 }
 
-/// What Onfido said when a signature did not fit; forged ones must not make the gateway ask all the time.
+/// The result of a fetch after a signature did not match. It is kept also when the fetch failed, so that forged signatures
+/// cannot cause a fetch each.
 #[derive(Debug)]
 struct Renewal {
     at: Instant,
+    /// `None` when the fetch failed.
     token: Option<Arc<Secret>>,
 }
 
@@ -64,11 +72,11 @@ struct WebhookResource {
 // === impl SigningTokens ===
 
 impl SigningTokens {
-    /// Prepares the connection to Onfido.
+    /// Builds the HTTP client for Onfido's API. Relative paths start at `folder`.
     ///
     /// # Errors
     ///
-    /// What is wrong with the settings.
+    /// `onfido.ca_file` when the certificates cannot be used.
     pub(crate) fn new(
         config: &OnfidoConfig,
         folder: &Path,
@@ -85,17 +93,17 @@ impl SigningTokens {
             renewed: SingleFlight::new(),
             fetches: metrics.counter(
                 names::SIGNING_TOKEN_FETCHES,
-                "Signing tokens asked of Onfido.",
+                "Fetches of signing tokens from Onfido.",
                 &["tenant", "result"],
             )?,
         })
     }
 
-    /// The token of this tenant.
+    /// Returns the tenant's token, from the tenant document or from Onfido.
     ///
     /// # Errors
     ///
-    /// [`SigningTokenError`]; a failed fetch stands for a second.
+    /// [`SigningTokenError`]; the error of a failed fetch is cached for one second.
     async fn token(&self, tenant: &Tenant) -> Result<Arc<Secret>, SigningTokenError> {
         if let Some(token) = &tenant.signing_token {
             return Ok(Arc::new(token.clone()));
@@ -104,15 +112,16 @@ impl SigningTokens {
             error!(tenant = %tenant.name, "tenant has neither webhookToken nor webhookId");
             return Err(SigningTokenError::NoWebhook);
         };
-        // Nothing is known of the caller yet: that he leaves must not end what others wait for.
+        // The fetch runs in a task of its own: when this caller disconnects, other notifications still wait for the result.
         self.fetched.value_apart(tenant, |_| true, || self.fetch(tenant, webhook_id)).await
     }
 
-    /// Verifies a signature under the tenant's token, or under the one that has replaced it at Onfido.
+    /// Verifies a signature with the tenant's token, or with the token that has replaced it at Onfido.
     ///
     /// # Errors
     ///
-    /// What the caller is told: the signature is wrong, or there is nothing to verify it with.
+    /// [`ProblemKind::Unauthenticated`] when the signature is wrong, or the tenant has neither a token nor a webhook;
+    /// [`ProblemKind::Unavailable`] when the token cannot be fetched.
     pub(crate) async fn verify(
         &self,
         tenant: &Tenant,
@@ -121,29 +130,34 @@ impl SigningTokens {
     ) -> Result<(), Problem> {
         let token = self.token(tenant).await?;
         let Err(wrong) = signature.verify(&token, body) else { return Ok(()) };
-        let Some(newer) = self.renewed(tenant, &token).await else { return Err(wrong.into()) };
+        let Some(newer) = self.replacement(tenant, &token).await else { return Err(wrong.into()) };
         signature.verify(&newer, body)?;
+        // Only a signature that matches proves that the old token is out of use.
         self.fetched.forget(tenant, &token).await;
         Ok(())
     }
 
-    /// The token that Onfido has now, when it is another one than `known`, under which a signature did not fit. Onfido
-    /// is asked once a minute and tenant at most.
-    async fn renewed(&self, tenant: &Tenant, known: &Secret) -> Option<Arc<Secret>> {
+    /// Returns the token that Onfido has now, if it differs from `known`, with which a signature did not match. Fetches it
+    /// at most once per [`RENEWAL_INTERVAL`] and tenant.
+    async fn replacement(&self, tenant: &Tenant, known: &Secret) -> Option<Arc<Secret>> {
         let webhook_id = tenant.webhook_id.as_ref()?;
-        let ask = || {
+        let renew = || {
             let fetch = self.fetch(tenant, webhook_id);
             async move {
                 let token = fetch.await.ok().map(Arc::new);
                 Ok(Renewal { at: Instant::now(), token })
             }
         };
-        let renewal =
-            self.renewed.value_apart(tenant, |renewal| renewal.at.elapsed() < ASK_AGAIN, ask).await.ok()?;
+        let renewal = self
+            .renewed
+            .value_apart(tenant, |renewal| renewal.at.elapsed() < RENEWAL_INTERVAL, renew)
+            .await
+            .ok()?;
         renewal.token.clone().filter(|token| !token.matches(known.reveal().as_bytes()))
     }
 
-    /// Asks Onfido, for [`FETCH_TIMEOUT`] at most. What is given borrows nothing, so that it can outlive the request.
+    /// Fetches the token from Onfido, within [`FETCH_TIMEOUT`]. The future borrows nothing, so that it can outlive the
+    /// request.
     fn fetch(
         &self,
         tenant: &Tenant,
@@ -151,14 +165,15 @@ impl SigningTokens {
     ) -> impl Future<Output = Result<Secret, SigningTokenError>> + Send + use<> {
         let request = self
             .onfido
-            .get(address(tenant, webhook_id))
+            .get(webhook_url(tenant, webhook_id))
             .header(AUTHORIZATION, tenant.authorization.clone())
             .header(ACCEPT, "application/json");
+        // The request carries the tenant's API token, so it must not leave the machine without TLS.
         let exposed = self.cleartext.check(tenant.base.url());
         let (tenant, fetches) = (tenant.name.clone(), self.fetches.clone());
         async move {
             let fetched = match exposed {
-                Ok(()) => ask(request).await,
+                Ok(()) => request_token(request).await,
                 Err(exposed) => Err(SigningTokenError::Transport(exposed.into())),
             };
             let result = match &fetched {
@@ -168,7 +183,7 @@ impl SigningTokens {
             };
             fetches.with(&[tenant.as_str(), result]).inc();
             if let Err(error) = &fetched {
-                warn!(%tenant, error = error as &dyn std::error::Error, "signing token not fetched");
+                warn!(%tenant, error = error as &dyn std::error::Error, "cannot fetch the signing token");
             }
             fetched
         }
@@ -185,8 +200,9 @@ impl From<Abandoned> for SigningTokenError {
 
 impl From<SigningTokenError> for Problem {
     fn from(error: SigningTokenError) -> Self {
-        let detail = "there is no signing token to verify with";
+        let detail = "no signing token to verify the notification with";
         match error {
+            // A retry cannot succeed, so this is a 401 as for a wrong signature. The log names the missing fields.
             SigningTokenError::NoWebhook => Self::new(ProblemKind::Unauthenticated, detail),
             SigningTokenError::Transport(_)
             | SigningTokenError::Status(_)
@@ -199,34 +215,37 @@ impl From<SigningTokenError> for Problem {
     }
 }
 
-async fn ask(request: RequestBuilder) -> Result<Secret, SigningTokenError> {
+async fn request_token(request: RequestBuilder) -> Result<Secret, SigningTokenError> {
     let response = request.send().await.map_err(TransportError::from)?;
     if !response.status().is_success() {
         return Err(SigningTokenError::Status(response.status().as_u16()));
     }
     let body = read_at_most(response, ANSWER_LIMIT).await.map_err(TransportError::from)?;
+    // With an empty key, anyone could compute the signature.
     match serde_json::from_slice::<WebhookResource>(&body) {
         Ok(resource) if !resource.token.is_empty() => Ok(Secret::new(resource.token)),
         Ok(_) | Err(_) => Err(SigningTokenError::Unusable),
     }
 }
 
-fn address(tenant: &Tenant, webhook_id: &str) -> Url {
+/// Builds the URL of the webhook resource, whose `token` signs the notifications.
+fn webhook_url(tenant: &Tenant, webhook_id: &str) -> Url {
     let mut url = tenant.base.url().clone();
-    // Only `data:` and the like have no path segments, and a base is http or https.
+    // Fails only for URLs that cannot be a base, such as `data:`; a base URL is http or https.
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(["webhooks", webhook_id]);
     }
     url
 }
 
-/// How long Onfido's answer to a signature that did not fit stands.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// Less than the whole deadline, so that the failure is known to the ones that wait, as 503. It also ends the fetch
-/// that nobody waits for any more.
+/// How long the result of a fetch after a wrong signature is reused.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
+/// Less than the default deadline of a notification, so that the waiting notifications still get a 503 in time. It also
+/// ends a fetch whose callers have all disconnected.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
-/// When a notification that cannot be verified yet may come again.
+/// `Retry-After` of a notification that could not be verified.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// A webhook resource has a few hundred bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The system's clock jumps under a running gateway.
+//! Jumps of the system clock while the gateway runs.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ async fn world(folder: &Path, config: &str) -> (World, PathBuf) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
+async fn clock_jump_of_an_hour_delays_events_by_at_most_one_retry() {
     let folder = tempfile::tempdir().unwrap();
     let one_step = stored().replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["1s"]"#);
     let (world, clock) = world(folder.path(), &one_step).await;
@@ -46,32 +46,32 @@ async fn a_jump_of_an_hour_either_way_delays_nothing_by_more_than_a_step() {
         world.acme.set_mode(Mode::Status(503));
         let calls = world.acme.calls().len();
         assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
-        // Tried once at least, so it waits for its next time.
+        // At least one attempt was made, so the event waits for its retry.
         world.acme.calls().wait_for_count(calls + 1).await.unwrap();
         std::fs::write(&clock, offset).unwrap();
         world.acme.set_mode(Mode::Ok);
         let jumped = Instant::now();
         wait_for_all(&world.acme, &BTreeSet::from([event(number)])).await;
         waits.push(jumped.elapsed().as_millis());
-        // Two jumps in one second would be one.
+        // Two jumps within one second would count as one.
         let noticed = || world.gateway.log().matches("the system clock has jumped").count() > number;
         soon(async || noticed().then_some(())).await;
     }
 
     println!("delivered after a jump and {waits:?} ms; a step is 1000 ms, and 200 of jitter");
     world.gateway.stop().await;
-    // A step, the second after which the dispatcher looks at the latest, and a busy machine.
+    // A retry delay, the dispatcher's poll interval of a second, and a margin for a busy machine.
     assert!(waits.iter().all(|wait| *wait < 1_200 + 1_000 + 3_000), "{waits:?}");
     assert!(taken(&world.acme).values().all(|count| *count == 1));
 }
 
-/// A result that could not be recorded before the clock went back was due by the clock of before, and due times that could not
-/// be moved never were: the events waited for as long as the clock had jumped.
+/// When a result could not be recorded before the clock was set back, its event kept the due time of the old clock, and so did
+/// events whose due times could not be updated: they waited for as long as the clock had jumped.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
+async fn clock_set_back_while_the_disk_is_full_delays_no_event() {
     let Some(disk) = Disk::mount("8m") else { return println!("{NOT_RUN}") };
     let folder = tempfile::tempdir().unwrap();
-    // One try at a time: that one's result finds no room, and the other events wait in the store.
+    // One attempt at a time: its result cannot be stored, and the other events wait in the store.
     let config =
         on(&disk).replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, "[\"2s\"]\ndelivery.in_flight = 1");
     let (world, clock) = world(folder.path(), &config).await;
@@ -108,9 +108,9 @@ async fn a_clock_that_goes_back_while_the_disk_is_full_delays_nothing() {
     world.gateway.stop().await;
 }
 
-/// A clock step of eight days killed what was in flight: 8 of 10 events were given up as too old.
+/// A clock jump of eight days made 8 of 10 events in flight dead letters, because they seemed too old.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
+async fn clock_jump_of_a_week_gives_up_no_delivery_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     let config =
         stored().replace("delivery.breaker_open", "delivery.attempt = \"1s\"\ndelivery.breaker_open");
@@ -120,7 +120,7 @@ async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
     for body in &bodies {
         assert_eq!(world.notify("acme", body).await.status(), 200);
     }
-    // Set when the first try begins.
+    // Set when the first attempt starts.
     let begun = r#"kyc_gateway_delivery_breaker_state{tenant="acme"}"#;
     soon(async || world.gateway.metrics().await.contains(begun).then_some(())).await;
 
@@ -136,9 +136,10 @@ async fn a_jump_of_a_week_gives_up_nothing_that_is_in_flight() {
     assert!(log.contains("the system clock has jumped"), "{log}");
 }
 
-/// What was waiting waited for the rest of a week, was too old at its next failure, or came twice since it was forgotten.
+/// After a clock jump of a week while the gateway was stopped, waiting events waited for another week, became dead letters at their
+/// next failure, or were delivered twice because their duplicate keys had expired.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing() {
+async fn clock_jump_while_stopped_loses_delays_and_repeats_no_event() {
     let mut logs = Vec::new();
     for offset in ["+3600", "-3600", "+691200", "-691200"] {
         let folder = tempfile::tempdir().unwrap();
@@ -163,13 +164,13 @@ async fn a_jump_while_the_gateway_is_stopped_exhausts_forgets_and_delays_nothing
         let second = world.gateway.again().await;
         let _first = std::mem::replace(&mut world.gateway, second);
         world.gateway.wait_until_ready().await;
-        // One more failure, by which an event that is too old is given up.
+        // One more failure, after which an event that is too old becomes a dead letter.
         world.acme.calls().wait_for_count(calls + 1).await.unwrap();
         world.acme.set_mode(Mode::Ok);
         let begun = Instant::now();
         wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
         let waited = begun.elapsed();
-        // Delivered before the jump, and sent once more by Onfido.
+        // Delivered before the jump, and resent by Onfido.
         assert_eq!(world.notify("acme", &event(0)).await.status(), 200);
         assert_eq!(world.notify("acme", &event(2)).await.status(), 200);
         wait_for_all(&world.acme, &BTreeSet::from([event(2)])).await;

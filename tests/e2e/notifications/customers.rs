@@ -1,4 +1,4 @@
-//! Events belong to customers, not to the names that they have at the moment.
+//! Events belong to customers (subscription ids), not to the tenant names at the time.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ async fn other_portal() -> Portal {
     Portal::start(Settings::new(vec![account])).await.unwrap()
 }
 
-/// Replaces the document, and waits until the gateway has it.
+/// Replaces the document, and waits until the gateway has loaded it.
 async fn change_tenants(world: &World, tenants: &[Value]) {
     let changes = || world.gateway.log().matches("tenants changed").count();
     let before = changes();
@@ -31,7 +31,7 @@ async fn change_tenants(world: &World, tenants: &[Value]) {
     soon(async || (changes() > before).then_some(())).await;
 }
 
-/// A world in which `acme` has one event that waits.
+/// A world in which `acme` has one waiting event.
 async fn waiting() -> World {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
@@ -40,9 +40,9 @@ async fn waiting() -> World {
     world
 }
 
-/// Another customer got a name, and the events that waited for the former one went to its portal.
+/// Another customer got the name of a tenant, and the tenant's waiting events were delivered to the other customer's portal.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_never_goes_to_another_customer_that_has_got_the_name() {
+async fn event_is_never_delivered_to_another_customer_with_the_same_name() {
     let world = waiting().await;
     let other = other_portal().await;
     let newcomer = with(tenant("acme", &other.url()), "subscriptionId", "sub-newcomer");
@@ -71,9 +71,9 @@ async fn an_event_never_goes_to_another_customer_that_has_got_the_name() {
     world.gateway.stop().await;
 }
 
-/// The events of a tenant that was renamed waited for ever.
+/// The events of a renamed tenant were never delivered.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_events_of_a_renamed_tenant_are_delivered() {
+async fn events_of_a_renamed_tenant_are_delivered() {
     let world = waiting().await;
 
     let renamed = with(tenant("acme", &world.acme.url()), "Name", "acme-ag");
@@ -84,9 +84,9 @@ async fn the_events_of_a_renamed_tenant_are_delivered() {
     world.gateway.stop().await;
 }
 
-/// Parked events stayed where they were until an operator reassigned them, although their customer was there again.
+/// Parked events stayed parked until an operator reassigned them, although their customer was in the document again.
 #[tokio::test(flavor = "multi_thread")]
-async fn events_go_on_by_themselves_when_their_customer_is_in_the_document_again() {
+async fn parked_events_are_delivered_when_their_customer_is_in_the_document_again() {
     let world = waiting().await;
     let other = other_portal().await;
     let newcomer = with(tenant("acme", &other.url()), "subscriptionId", "sub-newcomer");
@@ -98,7 +98,7 @@ async fn events_go_on_by_themselves_when_their_customer_is_in_the_document_again
     change_tenants(&world, &[tenant("acme", &world.acme.url())]).await;
     wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
     let parked = taken(&other);
-    // Without any tenant of that name or customer events wait, and need not be parked.
+    // Without any tenant of that name or customer, events wait and are not parked.
     world.acme.set_mode(Mode::Status(500));
     assert_eq!(world.notify("acme", &event(2)).await.status(), 200);
     change_tenants(&world, &[tenant("globex", &world.globex.url())]).await;
@@ -112,7 +112,7 @@ async fn events_go_on_by_themselves_when_their_customer_is_in_the_document_again
 
 /// A former customer's name was given to another, and both are in the document.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_change_places_change_no_event() {
+async fn swapped_tenant_names_do_not_swap_events() {
     let world = waiting().await;
     let other = other_portal().await;
     let renamed = with(tenant("acme", &world.acme.url()), "Name", "acme-ag");
@@ -129,7 +129,7 @@ async fn names_that_change_places_change_no_event() {
 
 /// A captured notification was stored and delivered again after its tenant had got another name.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_of_before_a_rename_is_known_after_it() {
+async fn duplicate_is_recognised_after_a_rename() {
     let world = World::start(&stored()).await;
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
     wait_for_all(&world.acme, &BTreeSet::from([event(1)])).await;
@@ -139,7 +139,7 @@ async fn a_notification_of_before_a_rename_is_known_after_it() {
     for body in [event(1), event(2)] {
         let signature = sign("sign-acme", body.as_bytes());
         let taken = async || world.post("acme-ag", body.as_bytes(), &signature).await.status() == 200;
-        // Until the new name is known.
+        // Repeat until the gateway has loaded the new name.
         soon(async || taken().await.then_some(())).await;
     }
     wait_for_all(&world.acme, &BTreeSet::from([event(1), event(2)])).await;

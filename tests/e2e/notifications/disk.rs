@@ -1,4 +1,4 @@
-//! The event store on a disk that is full, or cannot be written to.
+//! The event store on a full, damaged or read-only disk.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -12,11 +12,11 @@ use crate::support::gateway::{binary, wait_for_end};
 use crate::support::soon;
 use crate::support::world::World;
 
-/// A small disk of its own; it goes with this.
+/// A small file system (tmpfs), unmounted when dropped.
 pub(crate) struct Disk(tempfile::TempDir);
 
 impl Disk {
-    /// None where the machine lets nobody mount, as some containers do.
+    /// Mounts the file system; `None` if mounting is not permitted, as in some containers.
     pub(crate) fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let disk = Self(folder);
@@ -31,13 +31,13 @@ impl Disk {
         assert!(run("mount", &["-o", &format!("remount,{option}")], self.path()), "cannot remount {option}");
     }
 
-    /// Takes all room that is left.
+    /// Fills the rest of the file system.
     pub(crate) fn fill(&self) {
         let mut file = std::fs::File::create(self.path().join("filler")).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
     }
 
-    /// Gives it back.
+    /// Frees the space again.
     pub(crate) fn free(&self) {
         std::fs::remove_file(self.path().join("filler")).unwrap();
     }
@@ -75,7 +75,7 @@ fn large(number: usize) -> String {
 pub(crate) const NOT_RUN: &str = "NOT RUN: this machine lets nobody mount a disk";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
+async fn full_disk_refuses_notifications_until_there_is_space_again() {
     let Some(disk) = Disk::mount("6m") else { return println!("{NOT_RUN}") };
     let world = World::start(&on(&disk)).await;
     world.acme.set_mode(Mode::Status(500));
@@ -93,7 +93,7 @@ async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
             break;
         }
     }
-    // Results find no room either now, so nothing is begun that could not be recorded, and whoever asks is told.
+    // Results cannot be stored either, so no delivery starts whose result could not be recorded, and the summary reports it.
     let readiness = async || reqwest::get(world.gateway.admin("/readyz")).await.unwrap().status().as_u16();
     soon(async || (readiness().await == 503).then_some(())).await;
     world.acme.set_mode(Mode::Ok);
@@ -102,7 +102,7 @@ async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
     let mut again = Vec::new();
     for (number, _) in &refused {
         let mut status = 503;
-        // The store is opened anew.
+        // The store is opened again.
         for _ in 0..500 {
             status = world.notify("acme", &large(*number)).await.status().as_u16();
             if status == 200 {
@@ -126,21 +126,21 @@ async fn a_full_disk_refuses_and_the_same_process_goes_on_when_there_is_room() {
     world.gateway.stop().await;
 }
 
-/// The check of the whole file was made before the start: 16 s for 791 MiB. Now it runs beside the work.
+/// The integrity check of the whole file delayed the start: 16 s for 791 MiB. Now it runs in the background.
 #[tokio::test(flavor = "multi_thread")]
-async fn damage_is_found_beside_the_work_and_notifications_are_refused_from_then_on() {
+async fn damaged_store_is_found_in_the_background_and_notifications_are_refused() {
     let mut world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
     for number in 0..200 {
         assert_eq!(world.notify("acme", &large(number)).await.status(), 200);
     }
-    let checked = || world.gateway.log().contains("the event store was checked and is not damaged");
+    let checked = || world.gateway.log().contains("the integrity check of the event store found no damage");
     soon(async || checked().then_some(())).await;
     world.gateway.signal("-TERM");
     wait_for_end(world.gateway.pid()).await;
     let store = world.gateway.folder().join("store/events.db");
     let mut bytes = std::fs::read(&store).unwrap();
-    // The rest of a long body: nothing of a start reads it.
+    // Damage the end of a long body, which the start does not read.
     let page = bytes.chunks_mut(4096).skip(500).find(|page| page[0] == 0).unwrap();
     page.fill(0xA5);
     std::fs::write(&store, &bytes).unwrap();
@@ -168,11 +168,11 @@ async fn damage_is_found_beside_the_work_and_notifications_are_refused_from_then
     let refusals = r#"kyc_gateway_event_store_refusals_total{reason="damaged",tenant="globex"} 1"#;
     assert!(metrics.contains("kyc_gateway_event_store_damaged 1") && metrics.contains(refusals), "{metrics}");
     assert_eq!(third.status.code(), Some(1));
-    assert!(said.contains("is damaged or no event store"), "{said}");
+    assert!(said.contains("is damaged or not an event store"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_cannot_be_written_to_keeps_the_gateway_from_starting() {
+async fn read_only_disk_stops_the_start() {
     let Some(disk) = Disk::mount("16m") else { return println!("{NOT_RUN}") };
     let world = World::start(&on(&disk)).await;
     world.acme.set_mode(Mode::Status(500));

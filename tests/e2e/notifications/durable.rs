@@ -1,4 +1,4 @@
-//! Stored notifications: durable before the answer, delivered whatever fails afterwards.
+//! Stored notifications: durable before the response, and delivered after any failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +15,7 @@ delivery.breaker_longest = "300ms"
 delivery.login_probe = "100ms"
 "#;
 
-/// Stored events, everything at a hundredth of its time.
+/// A configuration that stores events, with a retry schedule that is a hundred times faster.
 pub(crate) fn stored() -> String {
     routes(QUICK)
 }
@@ -26,7 +26,7 @@ pub(crate) fn event(number: usize) -> String {
     )
 }
 
-/// How often each event came to a portal.
+/// The number of deliveries of each event to a portal.
 pub(crate) fn taken(portal: &Portal) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     portal.deliveries().look(|taken| {
@@ -46,7 +46,7 @@ pub(crate) async fn wait_for_all(portal: &Portal, wanted: &BTreeSet<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_durable_when_it_is_answered_and_delivered_once() {
+async fn event_is_durable_before_the_200_and_delivered_once() {
     let world = World::start(&stored()).await;
 
     let first = world.notify("acme", &event(1)).await.status();
@@ -72,7 +72,7 @@ async fn an_event_is_durable_when_it_is_answered_and_delivered_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_signed_and_unusable_is_kept_as_dead() {
+async fn signed_unusable_notification_is_stored_as_dead() {
     let world = World::start(&stored()).await;
     let unusable = r#"{"payload":{}}"#;
 
@@ -88,7 +88,7 @@ async fn what_is_signed_and_unusable_is_kept_as_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_portal_holds_up_nobody_else_and_gets_everything_when_it_is_back() {
+async fn portal_outage_delays_no_other_tenant_and_its_events_are_delivered_afterwards() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
 
@@ -112,7 +112,7 @@ async fn a_dead_portal_holds_up_nobody_else_and_gets_everything_when_it_is_back(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_of_a_portal_has_its_end() {
+async fn every_portal_response_has_its_defined_result() {
     let world = World::start(&stored()).await;
     let modes = [
         Mode::Refuse401Once,
@@ -140,11 +140,11 @@ async fn every_answer_of_a_portal_has_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shutdown_finishes_what_is_under_way() {
+async fn shutdown_finishes_deliveries_in_flight() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Slow(Duration::from_millis(300)));
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
-    // The login is answered, so the delivery is on its way, and takes a while.
+    // The login is answered, so the delivery is in flight, and the portal is slow.
     world.acme.calls().wait_for_count(1).await.unwrap();
 
     let log = world.gateway.stop().await;

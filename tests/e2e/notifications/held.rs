@@ -1,4 +1,4 @@
-//! Portals that are mended: noticed within seconds, by probes that cost their events nothing.
+//! Held deliveries: a repaired portal is detected within seconds by probes, which do not count as attempts of events.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::support::gateway::tenant;
 use crate::support::soon;
 use crate::support::world::{World, with};
 
-/// Five tries at once, and the next one in an hour.
+/// A retry schedule with five attempts at once and the next one after an hour.
 fn patient() -> String {
     stored().replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["20ms", "20ms", "20ms", "20ms", "1h"]"#)
 }
@@ -22,10 +22,10 @@ async fn wait_until_held(world: &World, tenant: &str) {
     soon(async || world.gateway.metrics().await.contains(&held).then_some(())).await;
 }
 
-/// A portal was back, and its events came 3 min 52 s later: the breaker asked it only when an event was due by its own
-/// schedule.
+/// The events of a repaired portal were delivered only 3 min 52 s later, because the circuit breaker probed the portal only when an
+/// event was due.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mended_portal_is_noticed_although_its_events_are_due_in_an_hour() {
+async fn repaired_portal_is_probed_before_its_events_are_due() {
     let world = World::start(&patient()).await;
     world.acme.set_mode(Mode::LoginDown);
     world.globex.set_mode(Mode::Status(500));
@@ -33,7 +33,7 @@ async fn a_mended_portal_is_noticed_although_its_events_are_due_in_an_hour() {
         assert_eq!(world.notify(name, &event(1)).await.status(), 200);
         wait_until_held(&world, name).await;
     }
-    // Probes that fail, and tries that are none.
+    // Probes fail, and they do not count as attempts.
     world.acme.calls().wait_for_count(3).await.unwrap();
 
     world.acme.set_mode(Mode::Ok);
@@ -56,9 +56,9 @@ async fn a_mended_portal_is_noticed_although_its_events_are_due_in_an_hour() {
     }
 }
 
-/// A mended password waited for the breaker for up to a quarter of an hour, and the wrong one was tried meanwhile.
+/// A corrected password was used only after up to 15 minutes, and the wrong one was tried meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_tried_again_only_when_it_has_changed() {
+async fn refused_password_is_retried_only_after_a_change() {
     let config = patient().replace(r#"delivery.login_probe = "100ms""#, r#"delivery.login_probe = "1h""#);
     let world = World::start_with(&config, |entry| with(entry, "ftosPassword", "wrong")).await;
     for number in 0..4 {
@@ -75,7 +75,7 @@ async fn a_password_is_tried_again_only_when_it_has_changed() {
     assert!(log.contains(r#""reason":"login_refused""#), "{log}");
 }
 
-/// The first line of the log with this message about acme.
+/// The first log line with this message about acme.
 async fn logged(world: &World, message: &str) -> Value {
     soon(async || {
         let log = world.gateway.log();
@@ -85,9 +85,9 @@ async fn logged(world: &World, message: &str) -> Value {
     .await
 }
 
-/// Probes left no line: after the first seconds of an outage, the log did not say that it goes on, or why.
+/// Probes logged nothing: after the first seconds of an outage, the log did not show that it continued, or why.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_says_why_and_until_when_deliveries_are_held_and_whether_a_changed_entry_helps() {
+async fn log_shows_why_and_until_when_deliveries_are_held() {
     let config = patient().replace(r#"delivery.login_probe = "100ms""#, r#"delivery.login_probe = "1h""#);
     let world = World::start_with(&config, |entry| with(entry, "ftosPassword", "wrong")).await;
     let (onfido, entry) = (world.onfido.address(), tenant("acme", &world.acme.url()));
@@ -111,10 +111,10 @@ async fn the_log_says_why_and_until_when_deliveries_are_held_and_whether_a_chang
     world.gateway.stop().await;
 }
 
-/// A tenant was renamed while its portal was down: the hold under its former name stayed in the metrics until the next
-/// start, so that the alert `PortalHeld` named a tenant that was gone, and its events waited by their own schedule.
+/// A tenant was renamed while its portal was down. The hold of its former name stayed in the metrics until the next start, so that
+/// the alert `PortalHeld` fired for a removed tenant, and its events waited for their retry schedule.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_ends_when_no_tenant_has_the_name_any_more() {
+async fn hold_ends_when_no_tenant_has_its_name() {
     let never = patient().replace(r#""50ms""#, r#""1h""#).replace(r#""300ms""#, r#""1h""#);
     let world = World::start(&never).await;
     world.acme.set_mode(Mode::LoginDown);
@@ -134,7 +134,7 @@ async fn a_hold_ends_when_no_tenant_has_the_name_any_more() {
     world.gateway.stop().await;
 }
 
-/// How a tenant stands, once the summary says that its deliveries are held for a reason.
+/// Waits until the summary shows a reason why a tenant's deliveries are held, and returns its entry.
 async fn held(world: &World, tenant: &str, reason: &str) -> Value {
     soon(async || {
         let summary = json(&world.gateway, &["summary"]);
@@ -145,7 +145,7 @@ async fn held(world: &World, tenant: &str, reason: &str) -> Value {
     .await
 }
 
-/// "What waits, since when, for what and until when?" could not be asked.
+/// No command showed which events waited, since when, why and until when.
 async fn summarised(config: &str) {
     let config = config.replace(r#"delivery.login_probe = "100ms""#, r#"delivery.login_probe = "1h""#);
     let wrong =
@@ -187,21 +187,21 @@ async fn summarised(config: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_summary_of_a_file_says_what_waits_for_what_and_until_when() {
+async fn summary_of_a_sqlite_store_shows_why_events_wait_and_until_when() {
     summarised(&patient()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_summary_of_a_database_says_what_waits_for_what_and_until_when() {
+async fn summary_of_a_postgres_store_shows_why_events_wait_and_until_when() {
     let (server, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
     let config = crate::notifications::shared::config(&server, folder.path());
 
     summarised(&config.replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["20ms", "1h"]"#)).await;
 }
 
-/// A replay of a waiting event did not shorten its wait, and did not say why: its tenant was held.
+/// A replay of a waiting event had no effect and showed no reason, because the tenant's deliveries were held.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_tries_waiting_events_now_or_says_what_holds_them() {
+async fn replay_makes_waiting_events_due_or_shows_why_they_are_held() {
     let hour = r#"delivery.breaker_open = "1h""#;
     let config = patient().replace(r#"delivery.breaker_open = "50ms""#, hour);
     let world = World::start(&config).await;
@@ -224,13 +224,13 @@ async fn a_replay_tries_waiting_events_now_or_says_what_holds_them() {
     assert_eq!((&hold["reason"], &hold["asked_now"]), (&"unreachable".into(), &true.into()));
     assert!(hold["until"].is_string(), "{unreachable}");
     assert!(told.starts_with("1 event changed\nglobex is held: retry_after until 2"), "{told}");
-    assert!(!told.contains("asked now"), "the portal itself has asked for time: {told}");
+    assert!(!told.contains("tried now"), "the portal itself has asked for time: {told}");
     assert!(world.globex.deliveries().is_empty());
     world.gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_of_an_event_that_nothing_holds_goes_past_its_schedule() {
+async fn replay_of_an_unheld_event_ignores_its_schedule() {
     let world = World::start(&stored().replace(r#"["20ms", "50ms", "150ms", "300ms"]"#, r#"["1h"]"#)).await;
     world.acme.set_mode(Mode::Status(500));
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);

@@ -1,4 +1,4 @@
-//! A store in the hands of who has its key: exported, and moved into a database.
+//! Export, backup and copy of an event store.
 
 use std::process::{Command, Output};
 
@@ -28,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
+async fn export_has_bodies_and_responses_and_needs_the_key() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(422));
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
@@ -36,7 +36,7 @@ async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
     world.acme.calls().wait_for_count(6).await.unwrap();
     world.globex.deliveries().wait_for_count(1).await.unwrap();
 
-    // Beside a running gateway, and once it has recorded the fifth refusal.
+    // While the gateway runs, after it has recorded the fifth refusal.
     let mut lines: Vec<Value> = Vec::new();
     for _ in 0..2000 {
         let exported = events(&world.gateway, &["export", "--tenant", "acme", "--reason", "ticket 7"]);
@@ -66,7 +66,7 @@ async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
         assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
         assert!(text(&refused.stderr).contains(said), "{refused:?}");
     }
-    // The running gateway lists what the command recorded.
+    // The running gateway lists the audit records of the command.
     let audit = records(&world.gateway, "?operation=events.export").await;
     let outcomes = audit.iter().take(4).map(|record| record["outcome"].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(outcomes, ["failed", "begun", "done", "begun"], "{audit:?}");
@@ -81,7 +81,7 @@ async fn an_export_holds_bodies_and_answers_and_needs_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() {
+async fn sqlite_store_is_copied_to_postgres_and_its_events_are_delivered() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
     let bodies: std::collections::BTreeSet<String> = (0..20).map(event).collect();
@@ -107,7 +107,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     let live = store.join("events.db").to_string_lossy().into_owned();
     let while_running = events(&moved, &["copy", "--from", &live, "--reason", "to PostgreSQL"]);
     assert_eq!(change(&gateway, "/admin/reload", Some("before the move")).await, 200);
-    // Stopping takes the folder along.
+    // Stopping the gateway removes its folder.
     gateway.signal("-STOP");
     for name in ["events.db", "events.db-wal"] {
         std::fs::copy(store.join(name), kept.path().join(name)).unwrap();
@@ -121,10 +121,13 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
     wait_for_all(&acme, &bodies).await;
 
     assert!(text(&while_running.stderr).contains("; stop it first"), "{}", text(&while_running.stderr));
-    assert!(text(&copied.stdout).starts_with("20 events copied, 0 were there"), "{copied:?}");
-    assert!(text(&again.stderr).contains("there is no store at"), "{again:?}");
+    assert!(
+        text(&copied.stdout).starts_with("20 events copied, 0 were already in the database"),
+        "{copied:?}"
+    );
+    assert!(text(&again.stderr).contains("there is no event store at"), "{again:?}");
     assert!(!file.exists() && kept.path().join("events.db.copied").exists());
-    // The chain goes on where it was.
+    // The audit chain continues.
     assert_eq!(change(&moved, "/admin/reload", Some("after the move")).await, 200);
     let audit = records(&moved, "").await;
     let reasons = audit.iter().map(|record| record["reason"].as_str().unwrap()).collect::<Vec<_>>();
@@ -135,7 +138,7 @@ async fn a_file_moves_into_a_database_and_its_events_are_delivered_from_there() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stores_key_may_come_with_the_tenants() {
+async fn store_key_can_come_from_the_tenant_document() {
     let quick = stored().replace("events.path", "events.key_document = \"EventStore-Key\"\nevents.path");
     let world = World::start(&quick).await;
     // The document has no such value yet.
@@ -161,9 +164,9 @@ async fn the_stores_key_may_come_with_the_tenants() {
     assert!(log.contains("the event store has no key yet"), "{log}");
 }
 
-/// A copy of `events.db` as the README had it lacked all 25 events: they were in the write-ahead log.
+/// A copy of `events.db` by the instructions in the README lacked all 25 events, because they were in the write-ahead log.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_of_a_running_gateway_has_every_event_that_was_acknowledged() {
+async fn backup_of_a_running_gateway_has_every_acknowledged_event() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
     for number in 0..25 {
@@ -183,7 +186,7 @@ async fn a_backup_of_a_running_gateway_has_every_event_that_was_acknowledged() {
     let damaged = events(&world.gateway, &["verify", torn.to_str().unwrap()]);
     let folder = world.gateway.folder().to_owned();
     let World { acme, globex, gateway, onfido } = world;
-    // It is lost, with all that lies beside it but the key.
+    // The store is lost with its folder, except the key.
     gateway.signal("-STOP");
     for name in ["events.db", "events.db-wal", "events.db-shm"] {
         let _ = std::fs::remove_file(folder.join("store").join(name));
@@ -203,9 +206,9 @@ async fn a_backup_of_a_running_gateway_has_every_event_that_was_acknowledged() {
     drop((globex, onfido));
 }
 
-/// After SIGTERM all events were in the write-ahead log, so that `events.db` alone was empty.
+/// After SIGTERM all events were still in the write-ahead log, so `events.db` alone had none.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clean_exit_leaves_a_store_that_is_one_file() {
+async fn clean_exit_leaves_one_store_file() {
     let kept = tempfile::tempdir().unwrap();
     let path = kept.path().join("events.db");
     let world = World::start(&stored().replace("\"store/events.db\"", &format!("{path:?}"))).await;

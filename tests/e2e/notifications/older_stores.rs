@@ -1,4 +1,4 @@
-//! Stores that an older release has left (`fixtures/README.md`), and one of a newer release.
+//! Stores of an older release (`fixtures/README.md`), and one of a newer release.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/notifications/fixtures").join(name)
 }
 
-/// A copy of the file, as if its gateway had just stopped: retention is not what is tested. The configuration for it.
+/// Copies the file, with times as if its gateway had just stopped, so that retention deletes nothing. Returns the configuration.
 fn older_file(folder: &Path) -> String {
     let store = folder.join("events.db");
     for name in ["events.db", "events.db.key"] {
@@ -36,7 +36,7 @@ fn older_file(folder: &Path) -> String {
     stored().replace("\"store/events.db\"", &format!("{store:?}"))
 }
 
-/// The same in a database.
+/// Loads the same events into a database.
 fn older_database(server: &Postgres, folder: &Path) -> String {
     server.load(&fixture("events.sql")).unwrap();
     let moved = "UPDATE event SET due = due + by, received = received + by, since = since + by, done = done + by \
@@ -46,7 +46,7 @@ fn older_database(server: &Postgres, folder: &Path) -> String {
     config(server, folder)
 }
 
-/// What was waiting is delivered, what was dead is delivered when it is replayed, and what was delivered stays so.
+/// Asserts that waiting events are delivered, dead ones after a replay, and delivered ones not again.
 async fn goes_on(config: &str) {
     let world = World::start(config).await;
     let dead = json(&world.gateway, &["list", "--tenant", "acme", "--state", "dead"]);
@@ -67,7 +67,7 @@ async fn goes_on(config: &str) {
     assert_eq!(dead.len(), 1, "{dead:?}");
     assert_eq!((&dead[0]["resource"], &dead[0]["reason"]), (&"r-2".into(), &"rejected".into()));
     assert_eq!((again.as_u16(), &replayed["changed"]), (200, &1.into()));
-    // Each once, and not what was delivered before.
+    // Each event was delivered once, except those that were delivered before.
     assert_eq!(taken(&world.acme), BTreeMap::from([2, 3, 4].map(|number| (event(number), 1))));
     assert_eq!(taken(&world.globex), BTreeMap::from([3, 4].map(|number| (event(number), 1))));
     let metrics = world.gateway.metrics().await;
@@ -90,20 +90,20 @@ async fn goes_on(config: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_an_older_release_is_opened_and_its_events_are_delivered() {
+async fn sqlite_store_of_an_older_release_is_opened_and_its_events_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
 
     goes_on(&older_file(folder.path())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_an_older_release_is_opened_and_its_events_are_delivered() {
+async fn postgres_store_of_an_older_release_is_opened_and_its_events_are_delivered() {
     let (server, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
 
     goes_on(&older_database(&server, folder.path())).await;
 }
 
-/// Starts a gateway on a store, changes the store by `raise`, and gives what the next start says.
+/// Starts a gateway on a store, raises the store's version with `raise`, and returns the output of the next start.
 async fn refusal(config: &str, raise: impl FnOnce()) -> (Option<i32>, String) {
     let world = World::start(config).await;
     world.gateway.signal("-TERM");
@@ -118,7 +118,7 @@ async fn refusal(config: &str, raise: impl FnOnce()) -> (Option<i32>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_a_newer_release_is_refused_and_both_versions_are_named() {
+async fn store_of_a_newer_release_is_refused_with_both_versions() {
     let folder = tempfile::tempdir().unwrap();
     let (file, server) = (folder.path().join("events.db"), Postgres::start().unwrap());
 
@@ -129,7 +129,10 @@ async fn a_store_of_a_newer_release_is_refused_and_both_versions_are_named() {
     for ((code, said), store) in [(of_file, "events.db"), (of_database, "the database")] {
         println!("{said}");
         assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains(&format!("{store} has version 99, and this release knows up to ")), "{said}");
+        assert!(
+            said.contains(&format!("{store} has schema version 99, this release supports up to ")),
+            "{said}"
+        );
     }
     // Nothing was changed.
     assert_eq!(server.query("SELECT max(version) FROM event_version").unwrap().trim(), "99");

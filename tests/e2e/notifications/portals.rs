@@ -1,4 +1,4 @@
-//! Portals that fail in every way: what is noted of each try, and that the event comes in the end.
+//! Portals that fail in every way: the recorded result of each attempt, and the final delivery of the event.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::support::gateway::tenant;
 use crate::support::soon;
 use crate::support::world::World;
 
-/// Takes connections and never reads.
+/// A server that accepts connections and never reads.
 async fn half_open() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -28,7 +28,7 @@ async fn half_open() -> SocketAddr {
     address
 }
 
-/// Reads what comes, and answers a byte now and then, without end.
+/// A server that reads requests and sends one byte of its response at a time, without end.
 async fn drip() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -47,7 +47,7 @@ async fn drip() -> SocketAddr {
     address
 }
 
-/// A port that is taken, and where nobody listens.
+/// A bound port without a listener, which refuses connections.
 fn refusing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -55,7 +55,7 @@ fn refusing() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// Breaks the connection in the middle of its answer.
+/// A server that closes the connection in the middle of its response.
 async fn breaking() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -69,7 +69,7 @@ async fn breaking() -> SocketAddr {
     address
 }
 
-/// The tries of the one event that waits.
+/// The attempts of the only waiting event.
 async fn tries(world: &World) -> Vec<Value> {
     let list =
         reqwest::get(world.gateway.admin("/events?state=waiting")).await.unwrap().text().await.unwrap();
@@ -81,32 +81,36 @@ async fn tries(world: &World) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
+async fn every_connection_failure_of_a_portal_is_retried_within_a_timeout() {
     let quick = stored().replace("events.path", "delivery.attempt = \"400ms\"\nevents.path");
     let world = World::start(&quick).await;
     let certificate = MockServer::start_async().await;
     let plain = |address: SocketAddr| format!("http://{address}/portal");
     let (_taken, nobody) = refusing();
     let faults = [
-        ("refused", plain(nobody), "portal login got no answer"),
-        ("half open", plain(half_open().await), "portal delivery was not done in time"),
-        ("slow drip", plain(drip().await), "portal delivery was not done in time"),
-        ("broken off", plain(breaking().await), "portal login got no answer"),
-        ("no such name", "https://portal.invalid/portal".to_owned(), "portal login got no answer"),
+        ("refused", plain(nobody), "no complete response to the portal login"),
+        ("half open", plain(half_open().await), "portal call timed out"),
+        ("slow drip", plain(drip().await), "portal call timed out"),
+        ("broken off", plain(breaking().await), "no complete response to the portal login"),
+        (
+            "no such name",
+            "https://portal.invalid/portal".to_owned(),
+            "no complete response to the portal login",
+        ),
         (
             "wrong certificate",
             format!("https://{}/portal", certificate.address()),
-            "portal login got no answer",
+            "no complete response to the portal login",
         ),
     ];
 
     for (number, (name, url, error)) in faults.into_iter().enumerate() {
         let entries = |url: &str| [tenant("acme", url)];
         world.gateway.write_tenants(world.onfido.address(), &entries(&url));
-        // The document is in use once the old portal gets nothing any more.
+        // The new document is in use when the old portal gets no more calls.
         wait_until_loaded(&world, number * 2 + 1).await;
         assert_eq!(world.notify("acme", &event(number)).await.status(), 200, "{name}");
-        // When several faults have followed each other, logins alone ask the portal after the first try.
+        // After several failures in a row, only login probes call the portal.
         let noted = soon(async || Some(tries(&world).await).filter(|tries| !tries.is_empty())).await;
         world.gateway.write_tenants(world.onfido.address(), &entries(&world.acme.url()));
         wait_until_loaded(&world, number * 2 + 2).await;
@@ -124,14 +128,14 @@ async fn whatever_a_portal_does_to_a_connection_is_tried_again_and_bounded() {
     world.gateway.stop().await;
 }
 
-/// Waits until so many documents were taken after the first.
+/// Waits until this many documents were loaded after the first.
 async fn wait_until_loaded(world: &World, changes: usize) {
     let loaded = || world.gateway.log().matches("tenants changed").count() > changes;
     soon(async || loaded().then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_failures_is_answered_with_few_calls() {
+async fn failing_portal_gets_few_calls() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
 
@@ -145,7 +149,7 @@ async fn a_storm_of_failures_is_answered_with_few_calls() {
     world.acme.set_mode(Mode::Ok);
     wait_for_all(&world.acme, &events).await;
 
-    // What was under way when the breaker opened, and single probes since.
+    // The deliveries in flight when the circuit breaker opened, and single probes since then.
     println!("{calls} calls while 60 events waited for a portal that answered 500");
     assert!(calls < 60, "{calls}");
     assert!(taken(&world.acme).values().all(|count| *count == 1));
@@ -153,7 +157,7 @@ async fn a_storm_of_failures_is_answered_with_few_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_portal_that_asks_for_time_gets_it_for_all_its_events() {
+async fn retry_after_of_a_portal_holds_all_its_events() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::TooManyRequests { retry_after: 2 });
     assert_eq!(world.notify("acme", &event(0)).await.status(), 200);
@@ -177,7 +181,7 @@ async fn a_portal_that_asks_for_time_gets_it_for_all_its_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_expire_in_a_burst_cost_a_login_each_and_no_event() {
+async fn expired_portal_tokens_cost_a_login_each_and_no_event() {
     let world = World::start(&stored()).await;
     let events: BTreeSet<String> = (0..200).map(event).collect();
 
@@ -200,9 +204,9 @@ async fn tokens_that_expire_in_a_burst_cost_a_login_each_and_no_event() {
     world.gateway.stop().await;
 }
 
-/// Portals that hung took all places, and a healthy tenant waited until their tries ended.
+/// Hanging portals used all concurrent deliveries, and the events of a healthy tenant waited for their timeouts.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_portal_that_hangs_takes_no_place_of_another() {
+async fn hanging_portal_does_not_delay_other_tenants() {
     let config =
         stored().replace("delivery.breaker_open", "delivery.total_in_flight = 2\ndelivery.breaker_open");
     let world = World::start(&config).await;
@@ -210,7 +214,7 @@ async fn a_portal_that_hangs_takes_no_place_of_another() {
     for number in 0..4 {
         assert_eq!(world.notify("acme", &event(number)).await.status(), 200);
     }
-    // Set when the first try begins.
+    // Set when the first attempt starts.
     let begun = r#"kyc_gateway_delivery_breaker_state{tenant="acme"}"#;
     soon(async || world.gateway.metrics().await.contains(begun).then_some(())).await;
 

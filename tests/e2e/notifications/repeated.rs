@@ -1,4 +1,4 @@
-//! Notifications that come again.
+//! Repeated notifications.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ pub(crate) async fn notify(gateway: &Gateway, body: &str) -> u16 {
     answer.status().as_u16()
 }
 
-/// A notification that came again after the store's key was rotated was delivered a second time: its key for
-/// duplicates was looked up under the new key alone.
+/// A notification that was repeated after a rotation of the store's key was delivered twice, because duplicates were searched only
+/// with the new key.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_is_known_after_the_stores_key_was_rotated() {
+async fn duplicate_is_recognised_after_a_key_rotation() {
     let keys = tempfile::tempdir().unwrap();
     let (current, previous) = (keys.path().join("current"), keys.path().join("previous"));
     std::fs::write(&current, "5e".repeat(32)).unwrap();
@@ -58,9 +58,9 @@ async fn a_notification_is_known_after_the_stores_key_was_rotated() {
     drop(onfido);
 }
 
-/// Onfido's resend of a notification whose event had died was answered 200 as a duplicate, and nothing was delivered.
+/// When Onfido resent a notification whose event was a dead letter, it got 200 as a duplicate, and nothing was delivered.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_that_comes_again_after_its_event_died_is_delivered() {
+async fn notification_resent_after_its_event_died_is_delivered() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(422));
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);

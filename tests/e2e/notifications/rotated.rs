@@ -1,4 +1,4 @@
-//! The store's key, rotated further than the configuration remembers.
+//! Events whose encryption key is no longer configured after rotations.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::notifications::durable::{event, stored, taken, wait_for_all};
 use crate::operations::operate::{events, json, said, wait_for};
 use crate::support::world::World;
 
-/// The files of the current key and of those before.
+/// The files of the current and of the previous keys.
 struct Keys {
     _folder: tempfile::TempDir,
     current: PathBuf,
@@ -42,10 +42,10 @@ impl Keys {
     }
 }
 
-/// A dead event was replayed after two rotations: it was tried each minute without an end, and no gateway started any
-/// more, because the store held a waiting event under an unknown key.
+/// A dead event was replayed after two rotations. Its delivery was attempted every minute without end, and no gateway could start,
+/// because the store had a waiting event with an unknown key.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_of_an_event_under_an_unknown_key_is_refused_and_a_gateway_starts() {
+async fn replay_of_an_event_with_an_unknown_key_is_refused_and_the_gateway_starts() {
     let keys = Keys::new();
     let world = World::start(&keys.config()).await;
     world.acme.set_mode(Mode::Status(422));
@@ -63,7 +63,7 @@ async fn a_replay_of_an_event_under_an_unknown_key_is_refused_and_a_gateway_star
     assert!(refused.contains("sealed with a key that is not configured"), "{refused}");
     assert_eq!((&others["changed"], &others["unknown_key"]), (&0.into(), &1.into()));
     assert!(
-        again.log().contains("event store holds events under keys that are not configured"),
+        again.log().contains("event store holds events encrypted with keys that are not configured"),
         "{}",
         again.log()
     );
@@ -71,9 +71,9 @@ async fn a_replay_of_an_event_under_an_unknown_key_is_refused_and_a_gateway_star
     again.stop().await;
 }
 
-/// An event under a key that was rotated away kept every gateway from starting.
+/// An event whose key was no longer configured prevented every gateway from starting.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_under_an_unknown_key_is_parked_until_its_key_is_given() {
+async fn event_with_an_unknown_key_is_parked_until_the_key_is_configured() {
     let keys = Keys::new();
     let world = World::start(&keys.config()).await;
     world.acme.set_mode(Mode::Status(500));
@@ -99,9 +99,9 @@ async fn an_event_under_an_unknown_key_is_parked_until_its_key_is_given() {
     with.stop().await;
 }
 
-/// A previous key could never go: nothing sealed with it was ever sealed anew.
+/// A previous key could never be removed, because no command encrypted its events with the current key.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_previous_key_can_go_after_a_rekey() {
+async fn previous_key_can_be_removed_after_a_rekey() {
     let keys = Keys::new();
     let world = World::start(&keys.config()).await;
     world.acme.set_mode(Mode::Status(422));

@@ -8,7 +8,7 @@ use kyc_sandbox::portal::Mode;
 use crate::notifications::durable::{event, stored, taken, wait_for_all};
 use crate::support::world::World;
 
-/// Everything at a hundredth of its time, and in a database.
+/// A configuration with a shared database, and a retry schedule that is a hundred times faster.
 pub(crate) fn config(server: &Postgres, folder: &std::path::Path) -> String {
     let (url, key) = (folder.join("url"), folder.join("key"));
     std::fs::write(&url, server.url()).unwrap();
@@ -20,7 +20,7 @@ pub(crate) fn config(server: &Postgres, folder: &std::path::Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_gateway_stores_another_may_deliver_and_only_once() {
+async fn event_stored_by_one_gateway_is_delivered_once_by_any_gateway() {
     let (server, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
     let world = World::start(&config(&server, folder.path())).await;
     let twin = world.gateway.twin().await;
@@ -38,18 +38,18 @@ async fn what_one_gateway_stores_another_may_deliver_and_only_once() {
     for portal in [&world.acme, &world.globex] {
         assert!(taken(portal).values().all(|count| *count == 1));
     }
-    // The one that has stored them stops; the other one still takes and delivers.
+    // The gateway that stored the events stops; the other one still accepts and delivers.
     world.gateway.stop().await;
     twin.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_was_frozen_beyond_its_claim_cannot_end_what_another_has_taken() {
+async fn gateway_with_an_expired_claim_cannot_record_a_result() {
     let (server, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
     let world = World::start(&config(&server, folder.path())).await;
     world.acme.set_mode(Mode::Hang);
     assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
-    // Set when the first try begins.
+    // Set when the first attempt starts.
     while !world.gateway.metrics().await.contains(r#"kyc_gateway_delivery_breaker_state{tenant="acme"}"#) {
         tokio::task::yield_now().await;
     }

@@ -1,11 +1,11 @@
-//! Onfido's signatures, through the running gateway.
+//! Verification of Onfido's signatures by a running gateway.
 
 use kyc_sandbox::signature::sign;
 
 use crate::support::raw;
 use crate::support::world::{DIRECT, EVENT, World, routes, with};
 
-/// A row: token, body, signature.
+/// A test vector: token, body, signature.
 type Vector = (&'static str, Vec<u8>, &'static str);
 
 fn vectors() -> Vec<Vector> {
@@ -44,7 +44,7 @@ fn vectors() -> Vec<Vector> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn official_signatures_pass_through_the_gateway_byte_for_byte() {
+async fn notifications_of_the_official_test_vectors_are_accepted() {
     for (token, body, signature) in vectors() {
         let world =
             World::start_with(&routes("events = [\"*\"]"), |entry| with(entry, "webhookToken", token)).await;
@@ -60,7 +60,7 @@ async fn official_signatures_pass_through_the_gateway_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_signed_at_all_is_refused_before_its_body_is_read() {
+async fn unsigned_notification_is_refused_before_its_body_is_read() {
     let world = World::start("").await;
     let head = "POST /dcs/kyc2/webhook/notify/acme HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n";
 
@@ -71,7 +71,7 @@ async fn what_is_not_signed_at_all_is_refused_before_its_body_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signed_body_that_is_no_event_is_refused_with_400() {
+async fn signed_body_that_is_not_an_event_is_rejected_with_400() {
     let world =
         World::start_with(&routes(DIRECT), |entry| with(entry, "webhookToken", "very_secret_token")).await;
     let vector = "89e60408fec20bfb26bb0f993d5e88307818982f50f23b361a00d679bae8b1dc";
@@ -86,7 +86,7 @@ async fn a_signed_body_that_is_no_event_is_refused_with_400() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_one_bit_change_is_refused_with_401() {
+async fn every_one_bit_change_is_rejected_with_401() {
     let world = World::start(&routes(DIRECT)).await;
     let body = EVENT.as_bytes().to_vec();
     let signature = sign("sign-acme", &body);
@@ -113,11 +113,11 @@ async fn every_one_bit_change_is_refused_with_401() {
     for bit in 0..signature.len() * 8 {
         let mut changed = signature.clone().into_bytes();
         changed[bit / 8] ^= 1 << (bit % 8);
-        // The case of a hex digit is no change; some bytes cannot be sent in a header at all.
+        // A hex digit in the other case is equal; some bytes cannot be sent in a header.
         let same = changed.eq_ignore_ascii_case(signature.as_bytes());
         let Ok(value) = http::HeaderValue::from_bytes(&changed) else { continue };
         let status = post(body.clone(), value).await.unwrap().status().as_u16();
-        // A byte that is no text is refused even before, with 400 or 401.
+        // A byte that is not text is refused earlier, with 400 or 401.
         if !same && ![400, 401].contains(&status) {
             passed.push(format!("signature bit {bit}: {status}"));
         }
@@ -128,7 +128,7 @@ async fn every_one_bit_change_is_refused_with_401() {
     world.gateway.stop().await;
 }
 
-/// How many one-bit changes of a signature only change the case of a digit.
+/// The number of one-bit changes of a signature that change only the case of a digit.
 fn same_case_deliveries(signature: &str) -> usize {
     signature.bytes().filter(u8::is_ascii_alphabetic).count()
 }

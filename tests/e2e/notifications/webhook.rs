@@ -1,4 +1,4 @@
-//! Notifications that are delivered before they are answered.
+//! Notifications with `delivery.mode = "direct"`: delivered before the response.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes, with};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slash_at_the_end_of_the_url_changes_nothing() {
+async fn trailing_slash_of_the_webhook_url_is_accepted() {
     let world = World::start(&routes(DIRECT)).await;
 
     let signature = sign("sign-acme", EVENT.as_bytes());
@@ -21,7 +21,7 @@ async fn a_slash_at_the_end_of_the_url_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_dialects_take_the_event_and_one_login_serves_many() {
+async fn both_dialects_deliver_events_and_reuse_one_login() {
     let world = World::start(&routes(DIRECT)).await;
 
     let deliveries = (0..20).flat_map(|_| [world.notify("acme", EVENT), world.notify("globex", EVENT)]);
@@ -42,7 +42,7 @@ async fn both_dialects_take_the_event_and_one_login_serves_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ended_session_is_renewed_once_and_other_failures_are_reported() {
+async fn expired_session_is_renewed_once_and_other_failures_are_answered() {
     let world = World::start(&routes(DIRECT)).await;
     assert_eq!(world.notify("acme", EVENT).await.status(), 200);
 
@@ -57,7 +57,7 @@ async fn an_ended_session_is_renewed_once_and_other_failures_are_reported() {
     ] {
         world.acme.set_mode(mode);
         statuses.push(world.notify("acme", EVENT).await.status().as_u16());
-        // After a failed login the same failure stands for a second, which is not what is tested here.
+        // A failed login is cached for a second, which is not tested here.
         world.acme.set_mode(Mode::Ok);
     }
 
@@ -66,7 +66,7 @@ async fn an_ended_session_is_renewed_once_and_other_failures_are_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_portal_that_hangs_or_is_gone_is_reported_before_onfido_gives_up() {
+async fn hanging_or_unreachable_portal_is_answered_before_onfidos_timeout() {
     let world = World::start(&routes(DIRECT)).await;
     world.acme.set_mode(Mode::Hang);
     let globex = world.globex;
@@ -95,7 +95,7 @@ async fn a_portal_that_hangs_or_is_gone_is_reported_before_onfido_gives_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_tokens_come_from_onfido_where_the_document_has_none() {
+async fn signing_tokens_are_fetched_from_onfido_if_the_document_has_none() {
     let world = World::start_with(&routes(DIRECT), |mut entry| {
         entry.as_object_mut().unwrap().remove("webhookToken");
         with(entry, "webhookId", "not-yet-known")
@@ -128,7 +128,7 @@ async fn signing_tokens_come_from_onfido_where_the_document_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signing_token_that_was_replaced_at_onfido_works_without_a_change_of_the_document() {
+async fn rotated_signing_token_works_without_a_change_of_the_document() {
     let world = World::start("").await;
     let webhook = world.onfido.add_webhook("acme", "http://127.0.0.1:9/").unwrap();
     let entry = crate::support::gateway::tenant("acme", &world.acme.url());
@@ -136,7 +136,7 @@ async fn a_signing_token_that_was_replaced_at_onfido_works_without_a_change_of_t
     let changed = || world.gateway.log().matches("tenants changed").count() > 1;
     soon(async || changed().then_some(())).await;
 
-    // The document has another token, which is still good too.
+    // The document has another token, which is still valid.
     let replaced = world.post("acme", EVENT.as_bytes(), &sign(&webhook.token, EVENT.as_bytes())).await;
     let known = world.notify("acme", EVENT).await;
     let mut forged = Vec::new();
@@ -154,7 +154,7 @@ async fn a_signing_token_that_was_replaced_at_onfido_works_without_a_change_of_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_deliverable_notification_has_its_own_answer() {
+async fn undeliverable_notification_has_its_own_status() {
     let world = World::start(&routes(DIRECT)).await;
     let client = reqwest::Client::new();
     let url = |name: &str| world.gateway.url(&format!("/dcs/kyc2/webhook/notify/{name}"));

@@ -1,4 +1,4 @@
-//! The audit records: what they say, and that no change is made without one.
+//! The audit records: their content, and that no change is made without one.
 
 pub(crate) mod chain;
 
@@ -13,7 +13,7 @@ use crate::notifications::durable::{event, stored};
 use crate::support::gateway::{Gateway, binary};
 use crate::support::world::{DIRECT, World, routes};
 
-/// Sends a change with an intent; the answer's status.
+/// Sends a change with the intent header. Returns the status.
 pub(crate) async fn change(gateway: &Gateway, path: &str, reason: Option<&str>) -> u16 {
     let request = Client::new().post(gateway.admin(path)).header("x-admin-intent", "test");
     let request =
@@ -32,14 +32,14 @@ pub(crate) async fn records(gateway: &Gateway, query: &str) -> Vec<Value> {
     answer["records"].as_array().unwrap_or_else(|| panic!("{text}")).clone()
 }
 
-/// Does something to a store file from outside.
+/// Runs SQL on a store file from outside the gateway.
 pub(crate) fn sql(store: &Path, script: &str) {
     let program = "import hashlib, sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.create_function('sha256', 1, lambda text: hashlib.sha256(text.encode()).hexdigest()); db.executescript(sys.argv[2]); db.close()";
     let done = Command::new("python3").args(["-c", program]).arg(store).arg(script).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// A world with one notification that waits.
+/// A world with one waiting event.
 async fn waiting() -> World {
     let world = World::start(&stored()).await;
     world.globex.set_mode(Mode::Status(500));
@@ -48,7 +48,7 @@ async fn waiting() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_recorded_before_and_after_it_is_made() {
+async fn change_is_recorded_before_and_after_it_is_made() {
     let world = waiting().await;
 
     assert_eq!(change(&world.gateway, "/events/discard?tenant=globex", Some("sent twice, ü")).await, 200);
@@ -88,7 +88,7 @@ async fn a_change_is_recorded_before_and_after_it_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_lists_records_behind_a_cursor() {
+async fn command_line_lists_audit_records_by_cursor() {
     let world = World::start(&routes(DIRECT)).await;
     for reason in ["first", "second"] {
         assert_eq!(change(&world.gateway, "/admin/reload", Some(reason)).await, 200);
@@ -112,7 +112,7 @@ async fn the_command_line_lists_records_behind_a_cursor() {
         lines[0].starts_with("SEQ ") && lines[1].starts_with("4 ") && lines[1].ends_with(" second"),
         "{newest}"
     );
-    assert_eq!(lines[2], "… go on with --before 3");
+    assert_eq!(lines[2], "… continue with --before 3");
     assert!(rest.lines().count() == 2 && rest.contains(" first"), "{rest}");
     assert_eq!(json["records"].as_array().unwrap().len(), 4);
     assert!(wrong.starts_with("since is a time such as"), "{wrong}");
@@ -121,9 +121,9 @@ async fn the_command_line_lists_records_behind_a_cursor() {
     world.gateway.stop().await;
 }
 
-/// An operator who looked for the change of a colleague saw neither where it came from nor which events it meant.
+/// The list of audit records showed neither the origin of a change nor which events it selected.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_shows_where_a_change_came_from_and_what_it_meant() {
+async fn command_line_shows_the_origin_and_the_selection_of_a_change() {
     let local = World::start(&stored()).await;
     let config = format!(
         "[admin]\naddress = \"127.0.0.1:0\"\n[admin.operations]\nsocket = \"admin.sock\"\n{}",
@@ -159,7 +159,7 @@ async fn the_command_line_shows_where_a_change_came_from_and_what_it_meant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_changed_when_the_record_cannot_be_stored() {
+async fn change_without_an_audit_record_is_refused() {
     let world = waiting().await;
     let store = world.gateway.folder().join("store/events.db");
     assert_eq!(change(&world.gateway, "/admin/reload", Some("makes the table")).await, 200);
@@ -177,14 +177,14 @@ async fn nothing_is_changed_when_the_record_cannot_be_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_is_stored_the_records_are_in_a_file() {
+async fn audit_records_are_in_a_file_without_an_event_store() {
     let world = World::start(&routes(DIRECT)).await;
     let file = world.gateway.folder().join("data/audit.jsonl");
 
     assert_eq!(change(&world.gateway, "/admin/reload", Some("first")).await, 200);
     let text = std::fs::read_to_string(&file).unwrap();
     let listed = records(&world.gateway, "").await;
-    // Nobody can write to a folder.
+    // The audit file cannot be written, because it is a folder.
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     let refused = change(&world.gateway, "/admin/reload", Some("second")).await;
@@ -194,7 +194,7 @@ async fn where_nothing_is_stored_the_records_are_in_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn denied_attempts_are_recorded_and_bounded() {
+async fn denied_attempts_are_recorded_up_to_a_limit() {
     let world = waiting().await;
     let post = || Client::new().post(world.gateway.admin("/events/discard?tenant=globex"));
 
@@ -205,7 +205,7 @@ async fn denied_attempts_are_recorded_and_bounded() {
     assert_eq!(Client::new().get(world.gateway.admin("/events")).send().await.unwrap().status(), 200);
 
     let denied = records(&world.gateway, "?outcome=denied&limit=100").await;
-    // Thirty at once of those who are not known, and of those who are.
+    // Thirty concurrent attempts by unknown callers, and by known ones.
     assert_eq!(denied.len(), 40);
     for _ in 0..40 {
         post().send().await.unwrap();

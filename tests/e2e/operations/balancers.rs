@@ -1,4 +1,4 @@
-//! Balancers in front of a listener, who say by the PROXY protocol who calls.
+//! Load balancers in front of a listener that send the caller's address with the PROXY protocol.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
@@ -20,7 +20,7 @@ const GET: &str =
 const BALANCER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 4);
 
-/// A gateway that lets callers of `allow` in, and believes the balancer at [`BALANCER`] alone.
+/// A gateway that accepts callers in `allow`, and trusts only the balancer at [`BALANCER`].
 async fn gateway(onfido: &Echo, allow: &str, more: &str) -> Gateway {
     let config = format!(
         "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\nproxy_protocol = {{ trusted = [\"{BALANCER}/32\"] }}\n{more}\
@@ -37,7 +37,7 @@ async fn connect_from(source: Ipv4Addr, to: SocketAddr) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-/// Sends bytes from an address; the status of the answer, 0 for none.
+/// Sends bytes from an address. Returns the status of the response; 0 without one.
 async fn send_from(source: Ipv4Addr, to: SocketAddr, bytes: &[u8]) -> u16 {
     let mut stream = connect_from(source, to).await;
     let answer = tokio::time::timeout(Duration::from_secs(20), exchange(&mut stream, bytes)).await;
@@ -57,9 +57,9 @@ fn binary(caller: [u8; 4], more: &[u8]) -> Vec<u8> {
     header
 }
 
-/// Story: behind a balancer, `allow` and the limits of a source saw the balancer.
+/// Behind a balancer, `allow` and the limits per source applied to the balancer's address.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_balancer_says_who_calls_and_nobody_else_does() {
+async fn proxy_protocol_is_accepted_only_from_trusted_balancers() {
     let onfido = Echo::start().await;
     let gateway = gateway(&onfido, "192.0.2.0/24", "downstream = { head = \"1s\" }\n").await;
     let after = |header: &[u8]| [header, GET.as_bytes()].concat();
@@ -95,7 +95,7 @@ async fn a_trusted_balancer_says_who_calls_and_nobody_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_header_comes_before_tls_and_limits_count_the_caller() {
+async fn proxy_header_precedes_tls_and_limits_apply_to_the_caller() {
     let (authority, onfido) = (Authority::new(), Echo::start().await);
     let limits = format!("downstream = {{ max_connections_per_source = 1 }}\n{}", authority.listener_tls());
     let gateway = gateway(&onfido, "192.0.2.0/24", &limits).await;
@@ -124,7 +124,7 @@ struct HaProxy {
 }
 
 impl HaProxy {
-    /// Sends each connection on from `source`, with a header of version 2.
+    /// Forwards each connection from the address `source`, with a PROXY header of version 2.
     async fn start(to: SocketAddr, source: Ipv4Addr) -> Self {
         let address = free_address().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ impl HaProxy {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_haproxy_the_gateway_sees_the_caller() {
+async fn caller_address_is_known_behind_haproxy() {
     let onfido = Echo::start().await;
     let gateway = gateway(&onfido, "127.0.0.7/32", "downstream = { max_connections_per_source = 2 }\n").await;
     let trusted = HaProxy::start(gateway.address(), BALANCER).await;

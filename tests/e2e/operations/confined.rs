@@ -1,4 +1,4 @@
-//! What the process may do, and how much it takes.
+//! The privileges and the resources of the process.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ fn of(status: &str, name: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_serves_in_a_system_that_is_read_only() {
+async fn gateway_runs_unprivileged_on_a_read_only_file_system() {
     if !may_confine() {
         println!("skipped: only root, and not in every container, can make a system read-only for another");
         return;
@@ -51,7 +51,7 @@ async fn nobody_serves_in_a_system_that_is_read_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn root_is_told_to_run_it_as_another() {
+async fn running_as_root_logs_a_warning() {
     let world = World::start("").await;
     let user = of(&world.gateway.kernel("status"), "Uid")[1].clone();
 

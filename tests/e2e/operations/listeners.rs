@@ -1,4 +1,4 @@
-//! What a listener lets in, for which routes, and for how long.
+//! The routes, limits, deadlines and certificates of listeners.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn listener(more: &str) -> String {
     format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{more}")
 }
 
-/// Waits until the gateway closes, and says what it sent before.
+/// Waits until the gateway closes the connection. Returns the bytes that it sent before.
 async fn closed(mut stream: impl AsyncReadExt + Unpin) -> String {
     let mut sent = Vec::new();
     // Closed with unread bytes it is a reset.
@@ -55,7 +55,7 @@ async fn each_listener_has_its_own_routes_and_limits() {
     let outside = send(gateway.listener("public"), GET).await;
     let inside = send(gateway.address(), GET).await;
     let posted = send(gateway.listener("public"), notify).await;
-    // Inside, the path is still a notification's, and no call to Onfido.
+    // On the internal listener the path is still that of a notification, not of a call to Onfido.
     let astray = send(gateway.address(), notify).await;
 
     assert_eq!((status(&outside), status(&inside), onfido.requests()), (404, 200, 1));
@@ -68,7 +68,7 @@ async fn each_listener_has_its_own_routes_and_limits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_above_the_limits_are_closed_at_once_and_counted() {
+async fn connections_over_the_limits_are_closed_and_counted() {
     let authority = Authority::new();
     let limits = "downstream = { max_connections = 3, max_connections_per_source = 2 }\n";
     let config = listener(&format!("{}{limits}", authority.listener_tls()));
@@ -104,7 +104,7 @@ async fn connections_above_the_limits_are_closed_at_once_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_connections_end_at_their_deadlines() {
+async fn slow_connections_are_closed_at_their_deadlines() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     let limits = "downstream = { head = \"1s\", read = \"2s\", keepalive = \"1s\", min_rate = \"1000 B\" }\n";
@@ -145,7 +145,7 @@ async fn slow_connections_end_at_their_deadlines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_above_the_routes_limit_is_refused_wherever_it_goes() {
+async fn body_over_the_route_limit_is_rejected_on_every_route() {
     let onfido = Echo::start().await;
     let route = "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\nmax_body = \"1000 B\"\n\
                  [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";
@@ -174,7 +174,7 @@ async fn a_body_above_the_routes_limit_is_refused_wherever_it_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_valid_certificate_of_the_right_authority_calls() {
+async fn only_a_valid_certificate_of_the_configured_authority_is_accepted() {
     let onfido = Echo::start().await;
     let (authority, other) = (Authority::new(), Authority::new());
     let clients = format!(", client_ca_file = \"{}/authority.pem\"", authority.folder().display());
@@ -205,7 +205,7 @@ async fn only_a_valid_certificate_of_the_right_authority_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_rotate_under_load_and_nothing_is_dropped() {
+async fn certificates_rotate_under_load_without_a_failed_request() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     let config = format!("[server]\ncertificate_poll = \"20ms\"\n{}", listener(&authority.listener_tls()));
@@ -262,7 +262,7 @@ async fn certificates_rotate_under_load_and_nothing_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kept_connection_is_told_to_end_before_the_gateway_does() {
+async fn keepalive_connection_gets_connection_close_before_the_exit() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
     let mut kept = TcpStream::connect(gateway.address()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What operators do with a running gateway.
+//! Operation of a running gateway: listeners, upgrades, probes, stored events and audit records.
 
 pub(crate) mod audit;
 mod balancers;

@@ -1,4 +1,4 @@
-//! Stored events in the hands of operators: the admin paths and the command line.
+//! Operations on stored events: the admin API and the command line.
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};
@@ -36,7 +36,7 @@ pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
 
-/// Asks until an event of a tenant is in a state: the record follows the portal's answer.
+/// Polls until an event of a tenant is in a state: the gateway records the result after the portal's response.
 pub(crate) async fn wait_for(gateway: &Gateway, tenant: &str, state: &str) -> Value {
     for _ in 0..2000 {
         let found = json(gateway, &["list", "--tenant", tenant, "--state", state]);
@@ -49,7 +49,7 @@ pub(crate) async fn wait_for(gateway: &Gateway, tenant: &str, state: &str) -> Va
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rejected_event_is_found_understood_and_sent_again() {
+async fn rejected_event_is_listed_shown_and_replayed() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(422));
     assert_eq!(world.notify("acme", &event(7)).await.status(), 200);
@@ -82,7 +82,7 @@ async fn a_rejected_event_is_found_understood_and_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_waiting_event_can_be_given_up() {
+async fn waiting_event_can_be_discarded() {
     let world = World::start(&stored()).await;
     world.globex.set_mode(Mode::Status(500));
     assert_eq!(world.notify("globex", &event(1)).await.status(), 200);
@@ -97,9 +97,9 @@ async fn a_waiting_event_can_be_given_up() {
     world.gateway.stop().await;
 }
 
-/// "Since when does an event wait, and which one?" had no answer: lists had the newest first, without age and resource.
+/// No list showed the oldest waiting events: lists had the newest first, without age and resource.
 #[tokio::test(flavor = "multi_thread")]
-async fn undelivered_events_are_listed_by_age_page_by_page() {
+async fn undelivered_events_are_listed_by_age_in_pages() {
     let world = World::start(&stored()).await;
     world.acme.set_mode(Mode::Status(500));
     for number in 0..3 {
@@ -138,7 +138,7 @@ async fn undelivered_events_are_listed_by_age_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_meant_is_not_done() {
+async fn changes_without_a_valid_selection_are_refused() {
     let world = World::start(&stored()).await;
     let client = reqwest::Client::new();
     let post = |path: &str| client.post(world.gateway.admin(path));
@@ -175,10 +175,10 @@ async fn what_is_not_meant_is_not_done() {
     world.gateway.stop().await;
 }
 
-/// The reader of chunks behind the admin listeners takes what the strict one of the proxy refuses, so that a body could hide
-/// a request.
+/// The chunk parser of the admin listeners accepts bodies that the strict parser of the proxy refuses, so a body could hide a
+/// request.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_in_chunks_is_refused_and_ends_the_connection() {
+async fn chunked_body_at_the_admin_listener_is_refused_and_closes_the_connection() {
     let world = World::start(&stored()).await;
     let admin: SocketAddr =
         world.gateway.admin("").trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
@@ -197,7 +197,7 @@ async fn a_body_in_chunks_is_refused_and_ends_the_connection() {
         let mut stream = TcpStream::connect(admin).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
-        // A reset tells the end of the connection, too.
+        // A reset is also an end of the connection.
         let _ = stream.read_to_end(&mut bytes).await;
         let text = String::from_utf8_lossy(&bytes);
 

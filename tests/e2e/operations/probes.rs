@@ -1,4 +1,4 @@
-//! What the admin listener serves while somebody takes its connections.
+//! The admin listener and the admin socket while an attacker holds their connections open.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ async fn connect_from(source: Ipv4Addr, to: SocketAddr) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-/// Asks over a connection of its own; 0 for no answer.
+/// Sends a request on a new connection. Returns the status; 0 without a response.
 async fn probe(admin: SocketAddr, source: Ipv4Addr, path: &str) -> u16 {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
     let asked = async { exchange(&mut connect_from(source, admin).await, request.as_bytes()).await };
@@ -24,22 +24,22 @@ async fn probe(admin: SocketAddr, source: Ipv4Addr, path: &str) -> u16 {
     status(&answer)
 }
 
-/// Story: 256 half heads took all places of the admin listener for as long as their sender liked, so that a kubelet
-/// would have restarted the pod.
+/// 256 connections with incomplete heads used up the admin listener without a time limit, so that a kubelet would have restarted
+/// the pod.
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_heads_do_not_keep_probes_out() {
+async fn slow_heads_do_not_block_probes() {
     let gateway = start(Setup::default()).await;
     let admin = gateway.listener("admin");
     let sources: Vec<Ipv4Addr> = (2..=9).map(|last| Ipv4Addr::new(127, 0, 0, last)).collect();
     let mut took = Vec::new();
     let mut half = Vec::new();
 
-    // The last source is an attacker's too: behind one address there may be good and bad.
+    // The last source address is also an attacker's: good and bad callers can share an address.
     let probed = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 9)];
     for round in 0..125 {
         for source in &sources {
             let mut stream = connect_from(*source, admin).await;
-            // Who was displaced already is told by a reset.
+            // A connection that was already displaced gets a reset.
             let _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nX: ").await;
             half.push(stream);
         }
@@ -61,7 +61,7 @@ async fn slow_heads_do_not_keep_probes_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_at_the_admin_listener_has_a_deadline() {
+async fn head_at_the_admin_listener_has_a_deadline() {
     let gateway = start(Setup::default()).await;
     let mut slow = TcpStream::connect(gateway.listener("admin")).await.unwrap();
 
@@ -73,7 +73,7 @@ async fn a_head_at_the_admin_listener_has_a_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_to_the_admin_listener_serves_several_requests() {
+async fn admin_connection_serves_several_requests() {
     let gateway = start(Setup::default()).await;
     let admin = gateway.listener("admin");
     let mut kept = TcpStream::connect(admin).await.unwrap();
@@ -84,15 +84,15 @@ async fn a_connection_to_the_admin_listener_serves_several_requests() {
     }
 }
 
-/// Story: 64 half heads took all places of the admin socket, and the command line waited for as long as their sender liked.
+/// 64 connections with incomplete heads used up the admin socket, and the command line waited without a time limit.
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_heads_do_not_keep_operators_from_the_socket() {
+async fn slow_heads_do_not_block_the_admin_socket() {
     let config = "[admin]\naddress = \"127.0.0.1:0\"\n[admin.operations]\nsocket = \"admin.sock\"\n";
     let gateway = start(Setup::default().config(config)).await;
     let path = gateway.folder().join("admin.sock");
     let connect = async || {
         let mut stream = UnixStream::connect(&path).await.unwrap();
-        // Who was displaced already is told by an error.
+        // A connection that was already displaced returns an error.
         let _ = stream.write_all(b"GET /admin/tenants HTTP/1.1\r\nHost: a\r\nX: ").await;
         stream
     };

@@ -1,4 +1,4 @@
-//! The API description and its page: valid, true, in a real browser, and only where the document says so.
+//! The API description and its page: valid, consistent with the API, tested in a real browser, and enabled only by the document.
 
 use std::process::Command;
 
@@ -22,7 +22,7 @@ async fn enabled(config: &str) -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_there_only_while_the_document_says_so() {
+async fn swagger_page_exists_only_while_the_document_enables_it() {
     let world = World::start(&stored()).await;
     let all =
         ["/swagger", "/swagger/", "/swagger/openapi.json", "/swagger/page.js", "/swagger/swagger-ui.css"];
@@ -47,7 +47,7 @@ async fn the_page_is_there_only_while_the_document_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_description_is_valid_and_its_own_paths_are_answered() {
+async fn api_description_is_valid_and_its_paths_exist() {
     let guarded = "[[routes.plugins]]\nplugin = \"rate-limit\"\nrequests_per_minute = 400\n";
     let world = enabled(&format!("{}{guarded}", stored())).await;
 
@@ -91,7 +91,7 @@ async fn the_description_is_valid_and_its_own_paths_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_lists_the_operations_in_a_browser_and_shows_no_secret() {
+async fn swagger_page_lists_operations_in_a_browser_and_shows_no_secret() {
     let world = enabled(&routes("")).await;
     let profile = tempfile::tempdir().unwrap();
     let mut command = Command::new("chromium");
@@ -127,7 +127,7 @@ async fn the_page_lists_the_operations_in_a_browser_and_shows_no_secret() {
     let listed = page.matches("data-path=\"").count();
     println!("the page lists {listed} operations");
     assert!(listed > 80, "{listed}");
-    // Nothing was kept from the page, and nothing was asked of another host.
+    // The page loaded all its resources, and none from another host.
     assert!(!log.contains("CONSOLE"), "{log}");
     for secret in ["token-acme", "sub-acme", "sign-acme", "password-acme", "user-acme", "client-acme"] {
         assert!(!page.contains(secret), "{secret}");

@@ -1,4 +1,4 @@
-//! Another process takes over, and no caller notices.
+//! Hot upgrades and rolling restarts without a lost request.
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
@@ -16,7 +16,7 @@ use crate::support::raw::send;
 use crate::support::upstream::Echo;
 use crate::support::world::{EVENT, World};
 
-/// Calls over kept and over new connections, and notifications, until told to stop.
+/// Load until it is stopped: calls over keep-alive and new connections, and notifications.
 struct Load {
     stop: watch::Sender<bool>,
     calls: Vec<JoinHandle<usize>>,
@@ -37,7 +37,7 @@ impl Load {
         Self { stop, calls }
     }
 
-    /// How many were answered; each one was.
+    /// Stops the load. Returns the number of requests; all of them must have been answered.
     async fn end(self) -> usize {
         self.stop.send(true).unwrap();
         let mut answered = 0;
@@ -49,7 +49,7 @@ impl Load {
 }
 
 fn client(keep: bool) -> Client {
-    // A client that sends again by itself would hide what is looked for.
+    // A client that retries would hide lost requests.
     let builder = Client::builder().retry(reqwest::retry::never());
     builder.pool_max_idle_per_host(usize::from(keep)).build().unwrap()
 }
@@ -83,7 +83,7 @@ async fn notify(client: Client, gateway: SocketAddr, stopped: watch::Receiver<bo
     answered
 }
 
-/// Waits until another process has taken over.
+/// Waits until a new process has taken over.
 async fn follow_successor(gateway: &mut Gateway) {
     let text = "handover complete; the new process serves";
     logged(gateway, text, gateway.successors.len() + 1).await;
@@ -93,7 +93,7 @@ async fn follow_successor(gateway: &mut Gateway) {
     gateway.successors.push(u32::try_from(event["pid"].as_u64().unwrap()).unwrap());
 }
 
-/// Waits for the `count`th line of the log that holds `text`.
+/// Waits for the `count`th log line that contains `text`.
 async fn logged(gateway: &Gateway, text: &str, count: usize) {
     let found = async {
         while gateway.log().matches(text).count() < count {
@@ -105,7 +105,7 @@ async fn logged(gateway: &Gateway, text: &str, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigquit_hands_over_again_and_again_and_no_request_is_lost() {
+async fn repeated_hot_upgrades_lose_no_request() {
     let mut world = World::start("").await;
     let load = Load::start(world.gateway.address(), true);
     let first = world.gateway.pid();
@@ -115,7 +115,7 @@ async fn sigquit_hands_over_again_and_again_and_no_request_is_lost() {
         world.gateway.signal("-QUIT");
         follow_successor(&mut world.gateway).await;
         assert_ne!(world.gateway.pid(), before);
-        // The one before is gone as soon as nothing is left for it to do.
+        // The old process exits as soon as its requests have finished.
         wait_for_end(before).await;
     }
     let answered = load.end().await;
@@ -135,7 +135,7 @@ async fn sigquit_hands_over_again_and_again_and_no_request_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_successor_that_cannot_start_changes_nothing() {
+async fn failed_hot_upgrade_leaves_the_old_process_serving() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
     let config = gateway.folder().join("gateway.toml");
@@ -157,10 +157,10 @@ async fn a_successor_that_cannot_start_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_successor_whose_predecessor_is_gone_meanwhile_ends_too() {
+async fn new_process_exits_if_the_old_one_dies_during_the_handover() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
-    // Its tenants do not come: it is not ready yet when the other one is killed.
+    // Its tenant source does not answer, so the new process is not ready when the old one is killed.
     let tenants = gateway.folder().join("tenants.json");
     std::fs::remove_file(&tenants).unwrap();
 
@@ -178,7 +178,7 @@ async fn a_successor_whose_predecessor_is_gone_meanwhile_ends_too() {
     logged(&gateway, "the previous process did not hand over; this process exits", 1).await;
 }
 
-/// The processes that one has started.
+/// The child processes of a process.
 fn children(of: u32) -> Vec<u32> {
     let listed = std::process::Command::new("ps").args(["-o", "pid=", "--ppid", &of.to_string()]).output();
     String::from_utf8(listed.unwrap().stdout)
@@ -189,7 +189,7 @@ fn children(of: u32) -> Vec<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_manager_hears_of_start_successor_and_stop() {
+async fn service_manager_is_notified_of_start_handover_and_stop() {
     let onfido = Echo::start().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
@@ -216,7 +216,7 @@ async fn a_service_manager_hears_of_start_successor_and_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_predecessor_that_is_told_to_stop_as_well_does_so_in_its_time() {
+async fn sigterm_after_a_handover_ends_the_old_process_after_its_drain() {
     let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let setup = Setup::default().onfido(upstream.local_addr().unwrap());
     let mut gateway = start(setup.config("[server]\ndrain = \"1s\"\n")).await;
@@ -240,7 +240,7 @@ async fn a_predecessor_that_is_told_to_stop_as_well_does_so_in_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rolling_restart_behind_a_balancer_loses_no_request() {
+async fn rolling_restart_behind_a_balancer_loses_no_request() {
     let onfido = Echo::start().await;
     let one = start(Setup::default().onfido(onfido.address)).await;
     let two = start(Setup::default().onfido(onfido.address)).await;
@@ -248,7 +248,7 @@ async fn a_rolling_restart_behind_a_balancer_loses_no_request() {
     let balancer = balancer(target).await;
     let load = Load::start(balancer, false);
 
-    // As an orchestrator does it: new connections go elsewhere, then the old one is told to end.
+    // Like an orchestrator: new connections go to the new process, then the old one gets SIGTERM.
     sleep(Duration::from_millis(300)).await;
     point.send(two.address()).unwrap();
     let log = one.stop().await;
@@ -260,7 +260,7 @@ async fn a_rolling_restart_behind_a_balancer_loses_no_request() {
     two.stop().await;
 }
 
-/// Passes each new connection on to where `target` points.
+/// A TCP balancer that forwards each new connection to the current `target`.
 async fn balancer(target: watch::Receiver<SocketAddr>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

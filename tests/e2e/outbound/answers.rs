@@ -1,4 +1,4 @@
-//! What an upstream's answers may contain, and what becomes of connections with those that have two readings.
+//! Validation of upstream responses, and the closing of connections after ambiguous ones.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -8,7 +8,7 @@ use crate::support::raw::{malformed_chunks, status};
 use crate::support::scripted::{Scripted, call, chunked, routes};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_hidden_in_a_chunked_answer_is_never_passed_on() {
+async fn response_hidden_in_a_chunked_response_is_never_forwarded() {
     const HIDDEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden";
     let rows = malformed_chunks(HIDDEN);
     let upstream = Scripted::start(rows.iter().map(|(_, body)| chunked(body)).collect()).await;
@@ -34,7 +34,7 @@ async fn an_answer_hidden_in_a_chunked_answer_is_never_passed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chunked_answer_of_the_grammar_is_passed_on_and_its_connection_kept() {
+async fn valid_chunked_response_is_forwarded_and_its_connection_reused() {
     let body = "5;a=\"b c\"\r\nhello\r\na\r\n, everyone\r\n0;end\r\nX-Checksum: a\r\n\r\n";
     let upstream = Scripted::start(vec![chunked(body)]).await;
     let gateway = start(Setup::default().onfido(upstream.address)).await;
@@ -44,7 +44,7 @@ async fn a_chunked_answer_of_the_grammar_is_passed_on_and_its_connection_kept() 
         let answer = call(gateway.address(), 0, cut, "1.1").await;
         assert_eq!(status(&answer), 200, "cut at {cut}: {answer}");
         let (_, chunks) = answer.split_once("\r\n\r\n").unwrap();
-        // Sizes and pieces take turns.
+        // Lines with a size alternate with chunks.
         let pieces: String = chunks.split("\r\n").skip(1).step_by(2).collect();
         assert_eq!(pieces, "hello, everyone", "cut at {cut}: {answer}");
     }
@@ -53,9 +53,9 @@ async fn a_chunked_answer_of_the_grammar_is_passed_on_and_its_connection_kept() 
     gateway.stop().await;
 }
 
-/// Pingora reads such heads, and not always as others do.
+/// Pingora accepts such ambiguous heads, and interprets some of them differently from other implementations.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_whose_head_has_two_readings_is_a_502_and_ends_its_connection() {
+async fn ambiguous_response_head_becomes_502_and_closes_its_connection() {
     const HIDDEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden";
     let ended = format!("5\r\nhello\r\n0\r\n\r\n{HIDDEN}");
     let head = |fields: &str| format!("HTTP/VERSION 200 OK\r\n{fields}\r\n{ended}");
@@ -68,7 +68,7 @@ async fn an_answer_whose_head_has_two_readings_is_a_502_and_ends_its_connection(
         head("Transfer-Encoding:\r\n chunked\r\n"),
         head("Content-Length: 5\r\nContent-Length: 5\r\n"),
         head("Content-Length: 5, 5\r\n"),
-        // The end of the head is elsewhere for whoever looks for CRLF alone.
+        // A parser that accepts only CRLF finds the end of the head at another place.
         "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n10\r\nab\r\n\r\n0\r\n\r\nX123456\r\n0 \r\n\r\n"
             .to_owned(),
         "HTTP/1.1 103 Early\nLink: a\n\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0 \r\n\r\n"
@@ -84,7 +84,7 @@ async fn an_answer_whose_head_has_two_readings_is_a_502_and_ends_its_connection(
             assert!(answer.contains("\"upstream_error\""), "{script:?}, cut at {cut}: {answer}");
         }
     }
-    // A coding in HTTP/1.0, and a length of a body that is none.
+    // A transfer coding in HTTP/1.0, and an invalid content length.
     let old = call(gateway.address(), 0, 0, "1.0").await;
 
     assert!(old.contains("\"upstream_error\""), "{old}");
@@ -93,7 +93,7 @@ async fn an_answer_whose_head_has_two_readings_is_a_502_and_ends_its_connection(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_without_a_body_that_announces_one_ends_its_connection() {
+async fn bodiless_response_that_declares_a_body_closes_its_connection() {
     let announced = ["Content-Length: 44\r\n", "Transfer-Encoding: chunked\r\n"];
     let rows = announced.map(|field| format!("HTTP/VERSION 204 No Content\r\n{field}\r\n"));
     let upstream = Scripted::start(rows.to_vec()).await;
@@ -111,7 +111,7 @@ async fn an_answer_without_a_body_that_announces_one_ends_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_of_http_1_0_gets_no_chunks_and_no_interim_answers() {
+async fn http_1_0_caller_gets_no_chunks_and_no_interim_responses() {
     let body = "5\r\nhello\r\na\r\n, everyone\r\n0\r\n\r\n";
     let script = format!("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n{}", chunked(body));
     let upstream = Scripted::start(vec![script]).await;

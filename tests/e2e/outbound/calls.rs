@@ -1,4 +1,4 @@
-//! Calls to Onfido, as an upstream and a caller see them.
+//! Calls to Onfido: the request that the upstream receives, and the response that the caller gets.
 
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{self, status};
@@ -6,7 +6,7 @@ use crate::support::upstream::Echo;
 use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn onfido_sees_its_own_host_and_nothing_of_the_caller() {
+async fn onfido_gets_its_own_host_and_no_field_of_the_caller() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
 
@@ -17,7 +17,7 @@ async fn onfido_sees_its_own_host_and_nothing_of_the_caller() {
         Connection: X-Hop\r\nX-Hop: canary\r\nX-Request-Id: canary\r\nX-Gateway-Secret: canary\r\n\
         X-Admin-Intent: canary\r\nX-Admin-Reason: canary\r\nAccept: text/x\r\n\r\n";
     let answer = raw::send(gateway.address(), request.as_bytes()).await;
-    // The names of fields go on in lower case.
+    // Field names are forwarded in lower case.
     let seen = answer.split_once("\r\n\r\n").unwrap().1;
 
     assert!(seen.starts_with("GET /v3.6/applicants/?page=2&x=%2F HTTP/1.1\r\n"), "{seen}");
@@ -33,7 +33,7 @@ async fn onfido_sees_its_own_host_and_nothing_of_the_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redirects_and_links_are_answered_as_they_should_be() {
+async fn redirects_and_links_are_rewritten() {
     let world = World::start("").await;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let get = |path: &str| client.get(world.gateway.url(path)).header("SubscriptionId", "sub-acme").send();
@@ -59,7 +59,7 @@ async fn redirects_and_links_are_answered_as_they_should_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_that_is_gone_is_502_and_one_that_hangs_504() {
+async fn unreachable_upstream_is_502_and_slow_upstream_is_504() {
     let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let routes = "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n[[routes.plugins]]\nplugin = \
         \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\ntimeouts = { read = \"300ms\" }\n";

@@ -1,4 +1,4 @@
-//! New checks, in every framing.
+//! `POST /checks` with every framing of its body.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn assert_spliced(answer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_with_a_length_gets_the_tenants_webhook() {
+async fn webhook_ids_are_injected_into_a_body_with_a_length() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
 
@@ -40,7 +40,7 @@ async fn a_body_with_a_length_gets_the_tenants_webhook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chunked_body_gets_the_tenants_webhook() {
+async fn webhook_ids_are_injected_into_a_chunked_body() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
 
@@ -54,7 +54,7 @@ async fn a_chunked_body_gets_the_tenants_webhook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_expects_100_is_told_to_continue() {
+async fn caller_with_expect_100_continue_gets_100() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_caller_that_expects_100_is_told_to_continue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_over_http2_gets_the_tenants_webhook() {
+async fn webhook_ids_are_injected_into_an_http2_body() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     let config =
@@ -92,7 +92,7 @@ async fn a_body_over_http2_gets_the_tenants_webhook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_over_64_kib_is_refused_with_413_and_never_sent() {
+async fn check_body_over_64_kib_is_rejected_with_413_and_not_forwarded() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
     let large = "x".repeat(65 * 1024);
@@ -111,15 +111,15 @@ async fn a_body_over_64_kib_is_refused_with_413_and_never_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_is_sent_again_only_when_nothing_was_sent_before() {
-    // Accepts, reads the request and hangs up: it may have been acted upon.
+async fn check_is_retried_only_if_nothing_was_sent() {
+    // The upstream reads the request and closes the connection. It may have processed the request, so it must not be retried.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counter = Arc::clone(&seen);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            // Hanging up on bytes that nobody has read would reset the connection.
+            // Closing with unread bytes would reset the connection.
             let mut request = Vec::new();
             while !request.ends_with(b"}") && stream.read_buf(&mut request).await.unwrap_or(0) > 0 {}
             if !request.is_empty() {

@@ -1,4 +1,4 @@
-//! The official clients, through the gateway and without it, against Prism with Onfido's own description.
+//! Onfido's official client libraries, with and without the gateway, against a Prism mock of Onfido's OpenAPI description.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -17,21 +17,21 @@ use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start, tools};
 
-/// Operation by name → `{"result": …}` or `{"error": …}`.
+/// The outcome of each operation by name: `{"result": …}` or `{"error": …}`.
 type Outcomes = BTreeMap<String, Value>;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_python_client_gets_the_same_results_through_the_gateway() {
+async fn python_client_gets_the_same_results_through_the_gateway() {
     assert_conforms(Setup::default(), "http", python(), python()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_node_client_gets_the_same_results_through_the_gateway() {
+async fn node_client_gets_the_same_results_through_the_gateway() {
     assert_conforms(Setup::default(), "http", node(), node()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_node_client_gets_the_same_results_over_http2() {
+async fn node_client_gets_the_same_results_over_http2() {
     let authority = Authority::new();
     let listener =
         format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
@@ -63,7 +63,7 @@ async fn assert_conforms(setup: Setup, scheme: &str, direct: Command, through: C
 
     assert_same(&direct, &through);
     assert_wide(&direct);
-    // Calls for webhooks hand out the tokens that sign notifications, and are refused by default.
+    // The webhook operations return the tokens that sign notifications, so they are refused by default.
     let passed = through.keys().filter(|name| !is_closed(name)).count();
     assert_eq!(through.len() - passed, 6);
     prism.assert_valid(direct.len() + passed).await;
@@ -71,7 +71,7 @@ async fn assert_conforms(setup: Setup, scheme: &str, direct: Command, through: C
     gateway.stop().await;
 }
 
-/// Every operation has one and the same outcome, but for those that the gateway refuses.
+/// Asserts that every operation has the same outcome with and without the gateway, except those that the gateway refuses.
 fn assert_same(direct: &Outcomes, through: &Outcomes) {
     let names: Vec<_> = direct.keys().collect();
     assert_eq!(names, through.keys().collect::<Vec<_>>());
@@ -87,12 +87,12 @@ fn assert_same(direct: &Outcomes, through: &Outcomes) {
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// Says whether the gateway refuses an operation unless its route opens it.
+/// Returns whether the gateway refuses an operation by default.
 fn is_closed(name: &str) -> bool {
     name.contains("webhook")
 }
 
-/// At least 25 operations succeed, among them a multipart upload and a binary download.
+/// Asserts that at least 25 operations succeed, among them a multipart upload and a binary download.
 fn assert_wide(outcomes: &Outcomes) {
     let failed: Vec<_> = outcomes.iter().filter(|(_, outcome)| outcome.get("result").is_none()).collect();
     assert!(failed.is_empty(), "these fail without the gateway: {failed:#?}");
@@ -117,7 +117,7 @@ fn conformance(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(file)
 }
 
-/// A mock of Onfido by its description that refuses what the description does not allow; killed when dropped.
+/// A Prism mock of Onfido's OpenAPI description, which refuses requests that violate the description. It is killed when dropped.
 struct Prism {
     _process: Process,
     address: SocketAddr,
@@ -128,7 +128,7 @@ struct Prism {
 
 impl Prism {
     async fn start() -> Self {
-        // It cannot take port 0: another test may be quicker, so try again.
+        // Prism does not support port 0. Another test may have taken the port meanwhile, so try again.
         for _ in 0..20 {
             let address = free_address().unwrap();
             let mut command = Command::new(tools().join("node/node_modules/.bin/prism"));
@@ -162,9 +162,9 @@ impl Prism {
         panic!("Prism does not start");
     }
 
-    /// Prism saw exactly so many requests and found nothing wrong with any.
+    /// Asserts that Prism received exactly this many requests, all valid.
     async fn assert_valid(&self, requests: usize) {
-        // It writes its log beside its answers, so the last lines may come later.
+        // Prism writes its log asynchronously, so the last lines can appear after its responses.
         for _ in 0..1000 {
             if self.count("passed the validation rules") >= requests {
                 break;
@@ -188,7 +188,7 @@ impl Prism {
     }
 }
 
-/// Stands between the gateway and Prism and keeps what the gateway sends.
+/// A TCP relay between the gateway and Prism that records the gateway's bytes.
 struct Relay {
     address: SocketAddr,
     sent: Arc<Mutex<Vec<u8>>>,
@@ -210,7 +210,7 @@ impl Relay {
         Self { address, sent }
     }
 
-    /// Each of so many requests carried the tenant's credential, and nothing of what the caller showed.
+    /// Asserts that each of this many requests had the tenant's credential, and none of the caller's.
     fn assert_credential_replaced(&self, requests: usize) {
         let sent = String::from_utf8_lossy(&self.sent.lock().unwrap()).to_ascii_lowercase();
         assert_eq!(sent.matches("\r\nauthorization: ").count(), requests);
@@ -221,7 +221,7 @@ impl Relay {
     }
 }
 
-/// Copies both ways until either side ends.
+/// Copies in both directions until one side closes.
 async fn relay(near: TcpStream, upstream: SocketAddr, record: Arc<Mutex<Vec<u8>>>) {
     let far = TcpStream::connect(upstream).await.unwrap();
     let (mut from_gateway, mut to_gateway) = near.into_split();

@@ -1,4 +1,4 @@
-//! What belongs to one hop: `Expect`, interim answers, and the fields that end here (RFC 9110 §7.6.1, §7.8, §10.1.1).
+//! Hop-by-hop behaviour: `Expect`, interim responses and hop-by-hop fields (RFC 9110 §7.6.1, §7.8, §10.1.1).
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ fn post(expect: &str, version: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway_answers_expect_by_itself_and_does_not_send_it_on() {
+async fn expect_is_answered_by_the_gateway_and_not_forwarded() {
     let upstream = Recorder::start().await;
     let gateway = start(Setup::default().onfido(upstream.address)).await;
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
@@ -32,7 +32,7 @@ async fn the_gateway_answers_expect_by_itself_and_does_not_send_it_on() {
     gateway.stop().await;
 }
 
-/// What a caller sees of an answer.
+/// The part of a response that the caller compares.
 async fn relayed(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = start(Setup::default().onfido(listener.local_addr().unwrap())).await;
@@ -50,7 +50,7 @@ async fn relayed(answer: &'static str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_switch_of_protocols_that_nobody_asked_for_is_a_502() {
+async fn unrequested_protocol_switch_is_502() {
     let seen =
         relayed("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello").await;
 
@@ -59,7 +59,7 @@ async fn a_switch_of_protocols_that_nobody_asked_for_is_a_502() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fields_of_the_upstreams_hop_do_not_travel_on() {
+async fn hop_by_hop_fields_of_the_upstream_are_not_forwarded() {
     let seen = relayed(
         "HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Hop\r\nX-Hop: a\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\n\
          Proxy-Connection: keep-alive\r\nX-Total-Count: 7\r\nContent-Length: 2\r\n\r\n{}",

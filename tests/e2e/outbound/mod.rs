@@ -1,4 +1,4 @@
-//! Calls to Onfido: requests, bodies and answers.
+//! Calls to Onfido: requests, bodies and responses.
 
 mod answers;
 mod calls;

@@ -1,4 +1,4 @@
-//! Limits of an exchange while request and answer are under way.
+//! Limits during an exchange: write timeouts and body limits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::support::gateway::{Setup, start};
 use crate::support::raw::{exchange, status};
 use crate::support::scripted::{Scripted, call, routes};
 
-/// Pingora's sessions bound the writes of a body, and no others.
+/// Pingora's sessions apply the write timeout only to bodies. A caller that read nothing kept a slot of its tenant without a limit.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_who_reads_nothing_holds_no_place_of_its_tenant() {
+async fn caller_that_reads_nothing_does_not_use_up_the_tenants_limit() {
     let fields: String = (0..40).map(|number| format!("X-F{number}: {}\r\n", "a".repeat(700))).collect();
     let script = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 5\r\n\r\nhello");
     let cut = script.len() - 5;
@@ -28,7 +28,7 @@ async fn a_caller_who_reads_nothing_holds_no_place_of_its_tenant() {
         let stream = socket.connect(gateway.address()).await.unwrap();
         let request =
             format!("GET /dcs/kyc2/0/{cut}/1.1 HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n");
-        // One after the other: a connection serves one request at a time, and what it writes is never read.
+        // Requests on one connection are served sequentially, and the caller never reads the responses.
         let (_, mut writer) = stream.into_split();
         deaf.push(tokio::spawn(async move {
             while writer.write_all(request.as_bytes()).await.is_ok() {
@@ -37,7 +37,7 @@ async fn a_caller_who_reads_nothing_holds_no_place_of_its_tenant() {
         }));
     }
 
-    // Both connections fill what the kernel keeps for them, stall, and are ended.
+    // Both connections fill the socket buffers, stall, and are closed.
     for end in deaf {
         timeout(Duration::from_secs(60), end).await.expect("the connection is ended").unwrap();
     }
@@ -47,9 +47,9 @@ async fn a_caller_who_reads_nothing_holds_no_place_of_its_tenant() {
     gateway.stop().await;
 }
 
-/// A body that is sent again counts from its first byte.
+/// The bytes of a retried body are counted from zero again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_does_not_raise_the_limit_of_a_body() {
+async fn retry_does_not_raise_the_body_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let received = Arc::new(Mutex::new(Vec::new()));
@@ -68,7 +68,7 @@ async fn a_retry_does_not_raise_the_limit_of_a_body() {
                         continue;
                     }
                     count += read;
-                    // A kept connection that ends under a request lets it be sent again.
+                    // A request is retried if its keep-alive connection closes before a response.
                     if closes && count > 50_000 {
                         break;
                     }

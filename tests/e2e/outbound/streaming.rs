@@ -1,4 +1,4 @@
-//! Bodies stream: what passes through does not stay.
+//! Bodies are streamed: large uploads and downloads need little memory.
 
 use futures::StreamExt;
 

@@ -1,4 +1,4 @@
-//! A plugin from outside the house.
+//! Plugins of third parties (`tests/examples`).
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ plugin = "onfido"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_third_partys_plugin_adds_its_header_and_its_metric() {
+async fn third_party_plugin_adds_a_header_and_a_metric() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address).config(ROUTES).binary("acme-gateway")).await;
 
@@ -35,7 +35,7 @@ async fn a_third_partys_plugin_adds_its_header_and_its_metric() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_in_a_plugin_costs_one_request() {
+async fn panic_in_a_plugin_fails_one_request() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address).config(ROUTES).binary("acme-gateway")).await;
     let client = reqwest::Client::new();
@@ -58,7 +58,7 @@ async fn a_panic_in_a_plugin_costs_one_request() {
     })
     .await;
     let panics = metrics.lines().find_map(|line| line.strip_prefix("kyc_gateway_panics_total "));
-    // A client sends a request again whose connection was closed without an answer.
+    // HTTP clients retry a request if its connection was closed without a response.
     assert!(panics.is_some_and(|panics| panics.parse::<usize>().unwrap() >= 20), "{panics:?}");
     let limits = gateway.kernel("limits");
     let core: Vec<&str> =
@@ -88,7 +88,7 @@ plugin = "onfido"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_third_partys_plugin_reads_bodies_works_in_the_background_and_has_an_admin_page() {
+async fn third_party_plugin_reads_bodies_runs_background_work_and_adds_an_admin_page() {
     let onfido = Echo::start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("blocked.txt");

@@ -1,5 +1,4 @@
-//! Clients of others that upload over HTTP/2 without a length, as each of them ends such a body: an empty last DATA frame
-//! as a rule.
+//! Uploads over HTTP/2 without a length by several clients. Each ends the body in its own way, most with an empty DATA frame.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +9,7 @@ use kyc_sandbox::strict::Strict;
 use crate::support::gateway::{Setup, start, tools};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_over_http2_is_one_request_upstream_whoever_sends_it() {
+async fn http2_upload_of_any_client_is_one_upstream_request() {
     let authority = Authority::new();
     let upstream = Strict::start(ANSWER, false).await.unwrap();
     let listener =
@@ -43,7 +42,7 @@ async fn an_upload_over_http2_is_one_request_upstream_whoever_sends_it() {
     gateway.stop().await;
 }
 
-/// Standard input as the body, so that curl does not know how long it is: once for each upload.
+/// The body from standard input, so that curl does not send its length; one for each upload.
 fn curl(url: &str, ca: &Path) -> Command {
     let mut command = Command::new("sh");
     let one = format!(

@@ -1,5 +1,5 @@
-//! Every advisory published for Pingora, and for the HTTP/2 library under it, played against the gateway.
-//! (RustSec's database of August 2026: pingora-core, pingora-cache, h2.)
+//! The attacks of every published advisory on Pingora and on its HTTP/2 library h2, run against the gateway (RustSec's database of
+//! August 2026: pingora-core, pingora-cache, h2).
 
 use kyc_harness::certificates::Authority;
 
@@ -19,7 +19,7 @@ fn post(version: &str, fields: &str, body: &str) -> String {
     )
 }
 
-/// Sends a request that hides another one, and says what the caller and the upstream saw.
+/// Sends a request that hides another one. Returns what the caller and the upstream received.
 async fn smuggle(request: &str) -> (String, String) {
     let upstream = Recorder::start().await;
     let gateway = start(Setup::default().onfido(upstream.address)).await;
@@ -29,7 +29,7 @@ async fn smuggle(request: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cve_2025_4366_a_body_that_nobody_read_is_no_next_request() {
+async fn cve_2025_4366_unread_body_is_not_parsed_as_the_next_request() {
     let refused = format!(
         "POST /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-nobody\r\nContent-Length: {}\r\n\r\n{HIDDEN}",
         HIDDEN.len()
@@ -47,7 +47,7 @@ async fn cve_2025_4366_a_body_that_nobody_read_is_no_next_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cve_2026_2833_nothing_goes_on_behind_an_upgrade() {
+async fn cve_2026_2833_no_bytes_are_forwarded_after_an_upgrade() {
     for upgrade in ["websocket", "h2c", "foo/2", "TLS/1.0"] {
         let fields = format!("Connection: Upgrade\r\nUpgrade: {upgrade}\r\n");
         for request in [
@@ -63,7 +63,7 @@ async fn cve_2026_2833_nothing_goes_on_behind_an_upgrade() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cve_2026_2835_bodies_have_one_reading() {
+async fn cve_2026_2835_ambiguous_bodies_are_refused() {
     let chunk = format!("0\r\n\r\n{HIDDEN}");
     let rows = [
         ("1.0 with a coding", post("1.0", "Transfer-Encoding: chunked\r\n", &chunk)),
@@ -93,13 +93,13 @@ async fn cve_2026_2835_bodies_have_one_reading() {
         let (answer, seen) = smuggle(&request).await;
         assert_eq!((status(&answer), seen.as_str()), (400, ""), "{what}: {answer}");
     }
-    // Without a length a body of HTTP/1.0 is none, and not what follows until the end.
+    // An HTTP/1.0 request without a length has no body; the following bytes do not belong to it.
     let (answer, seen) = smuggle(&post("1.0", "", HIDDEN)).await;
     assert!(!seen.contains("hidden") && !seen.contains("token-globex"), "{answer}{seen}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cve_2026_2836_no_answer_is_kept_for_another_tenant() {
+async fn cve_2026_2836_no_response_is_cached_for_another_tenant() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
 
@@ -117,7 +117,7 @@ async fn cve_2026_2836_no_answer_is_kept_for_another_tenant() {
 
 type Piece = fn(u32) -> Vec<u8>;
 
-/// A gateway with HTTP/2, and what stands around it.
+/// A gateway with HTTP/2, and its peers.
 struct Landscape {
     authority: Authority,
     onfido: Echo,
@@ -135,7 +135,7 @@ impl Landscape {
         Self { authority, onfido, gateway }
     }
 
-    /// Sends pieces until the gateway takes no more, and says how many it took.
+    /// Sends pieces until the gateway closes the connection. Returns how many it accepted.
     async fn flood(&self, first: Vec<u8>, piece: impl Fn(u32) -> Vec<u8>, pieces: u32) -> u32 {
         let mut connection = Frames::connect(&self.authority, self.gateway.address()).await;
         connection.send(&first).await;
@@ -152,7 +152,7 @@ impl Landscape {
         pieces
     }
 
-    /// Others are served as before, and memory is as small as it was.
+    /// Asserts that other callers are served, and that the memory did not grow.
     async fn is_well(&self, what: &str, taken: u32) {
         let client = reqwest::Client::builder()
             .tls_certs_only([self.authority.certificate()])
@@ -204,7 +204,7 @@ async fn cve_2023_44487_and_rustsec_2023_0034_streams_that_the_peer_resets_at_on
 #[tokio::test(flavor = "multi_thread")]
 async fn cve_2025_8671_streams_that_the_peer_makes_the_gateway_reset() {
     let landscape = Landscape::start().await;
-    // A window that grows by nothing is an error of the stream (RFC 9113, section 6.9).
+    // A WINDOW_UPDATE with an increment of 0 is a stream error (RFC 9113, section 6.9).
     let open_and_break = |number| {
         let mut pair = request(stream(number), END_STREAM);
         pair.extend(frame(WINDOW_UPDATE, 0, stream(number), &0u32.to_be_bytes()));
@@ -218,7 +218,7 @@ async fn cve_2025_8671_streams_that_the_peer_makes_the_gateway_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rustsec_2024_0003_and_2024_0332_heads_without_end() {
+async fn rustsec_2024_0003_and_2024_0332_endless_heads() {
     let landscape = Landscape::start().await;
     let head = frame(HEADERS, 0, 1, &fields(&[(":method", "GET"), (":path", "/")]));
     let more = |number: u32| {
@@ -233,7 +233,7 @@ async fn rustsec_2024_0003_and_2024_0332_heads_without_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rustsec_2026_0258_and_its_relatives_frames_that_say_nothing() {
+async fn rustsec_2026_0258_and_related_floods_of_empty_frames() {
     let landscape = Landscape::start().await;
     let nothing: [(&str, Piece); 4] = [
         ("empty DATA", |_| frame(DATA, 0, 1, &[])),

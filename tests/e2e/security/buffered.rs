@@ -1,4 +1,4 @@
-//! Bodies that are read whole: nobody takes the memory for them from others.
+//! Buffered bodies: one caller cannot use up their memory.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ fn notification(tenant: &str, signature: &str, length: usize) -> String {
     )
 }
 
-/// As a proxy in front sends it on.
+/// A request in the form in which a proxy in front forwards it.
 fn forwarded(request: &str, caller: &str) -> String {
     request.replacen("Host: g\r\n", &format!("Host: g\r\nX-Forwarded-For: {caller}\r\n"), 1)
 }
@@ -47,7 +47,7 @@ async fn flood(gateway: &Gateway) -> Vec<TcpStream> {
     let mut flood = Vec::new();
     for _ in 0..300 {
         let mut stream = from("127.0.0.2", gateway.address()).await;
-        // Some are refused before they have sent it.
+        // Some requests are refused before their body is sent.
         let _ = stream.write_all(format!("{head}{}", "x".repeat(32 * 1024 - 1)).as_bytes()).await;
         flood.push(stream);
     }
@@ -59,9 +59,9 @@ async fn flood(gateway: &Gateway) -> Vec<TcpStream> {
     flood
 }
 
-/// 262 connections of one address held all the memory for bodies, and good notifications were answered 503.
+/// 262 connections of one address used all the memory for buffered bodies, and valid notifications got 503.
 #[tokio::test(flavor = "multi_thread")]
-async fn unsigned_bodies_of_one_address_take_no_memory_from_others() {
+async fn unsigned_bodies_of_one_address_do_not_use_up_the_body_memory() {
     let world = World::start(LIMITS).await;
     let flood = flood(&world.gateway).await;
 
@@ -75,9 +75,9 @@ async fn unsigned_bodies_of_one_address_take_no_memory_from_others() {
     assert!(log.contains("other request bodies of this address take its share of the memory"), "{log}");
 }
 
-/// Behind a proxy all callers have its address, so that one of them took the share of all.
+/// Behind a proxy all callers have its address, so one of them could use the share of all.
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_trusted_proxy_the_address_that_it_names_has_the_share() {
+async fn body_memory_share_applies_to_the_address_from_a_trusted_proxy() {
     let trusted = "forwarded = { header = \"X-Forwarded-For\", trusted = [\"127.0.0.2/32\"] }\n";
     let world = World::start(&format!("{LIMITS}{trusted}")).await;
     let flood = flood(&world.gateway).await;
@@ -92,7 +92,7 @@ async fn behind_a_trusted_proxy_the_address_that_it_names_has_the_share() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_read_whole_and_comes_too_slowly_is_answered_408() {
+async fn slow_buffered_body_gets_408() {
     let limits = "[downstream]\nbody_min_rate = \"1000 B\"\nbody_grace = \"500ms\"\n";
     let gateway = start(Setup::default().config(limits)).await;
     let head = notification("acme", &"00".repeat(32), 60_000);

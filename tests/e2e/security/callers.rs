@@ -1,4 +1,4 @@
-//! A caller acts for the tenants that name it, and for nobody else.
+//! A caller can act only for tenants that list it in `callers`.
 
 mod issuers;
 
@@ -14,7 +14,7 @@ use crate::support::upstream::Echo;
 
 const NOWHERE: &str = "http://127.0.0.1:9/portal";
 
-/// A listener that asks for certificates, in front of a route with these settings of the route and its two plugins.
+/// A configuration of a listener that requests certificates, and a route with these settings and those of its two plugins.
 fn config(authority: &Authority, route: &str, guard: &str, subscription: &str) -> String {
     let clients = format!(", client_ca_file = \"{}/authority.pem\"", authority.folder().display());
     format!(
@@ -47,7 +47,7 @@ async fn call(client: &Client, gateway: &Gateway, subscription: &str) -> Respons
     client.get(url).header("SubscriptionId", subscription).send().await.unwrap()
 }
 
-/// Everything that the caller sees of an answer, but for the id of its request.
+/// Everything in a response except the request id.
 async fn whole(answer: Response) -> (u16, BTreeMap<String, String>, String) {
     let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
     let fields =
@@ -57,7 +57,7 @@ async fn whole(answer: Response) -> (u16, BTreeMap<String, String>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_of_another_tenants_caller_is_answered_as_an_unknown_tenant() {
+async fn certificate_of_another_tenants_caller_is_answered_like_an_unknown_tenant() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     let tenants = vec![
@@ -98,7 +98,7 @@ async fn a_certificate_of_another_tenants_caller_is_answered_as_an_unknown_tenan
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_certificate_may_name_the_tenant_and_the_header_does_not_win() {
+async fn tenant_from_a_certificate_overrides_the_header() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     let config = config(&authority, "", "certificates = [\"*\"]", "tenant_from = \"certificate:cn\"");
@@ -115,7 +115,7 @@ async fn the_certificate_may_name_the_tenant_and_the_header_does_not_win() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_that_names_nobody_any_more_is_refused_while_the_gateway_runs() {
+async fn tenant_that_lost_its_callers_is_refused_at_run_time() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     let own = |name: &str| bound(name, &["dns:a.example"]);
@@ -131,10 +131,7 @@ async fn a_tenant_that_names_nobody_any_more_is_refused_while_the_gateway_runs()
 
     assert_eq!((before, acme), (200, 200));
     let log = gateway.stop().await;
-    assert!(
-        log.contains("this tenant names no callers, so that certificates and tokens are refused"),
-        "{log}"
-    );
+    assert!(log.contains("tenant has no callers; certificates and tokens are refused for it"), "{log}");
     let open = config(&authority, "any_tenant = true", guard, "");
     let open = start(Setup::default().onfido(onfido.address).config(&open)).await;
     let caller = client(&authority, &open, authority.caller("processor", "a.example", 2999));
@@ -143,7 +140,7 @@ async fn a_tenant_that_names_nobody_any_more_is_refused_while_the_gateway_runs()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
+async fn caller_secret_is_rotated_without_a_restart_or_a_refused_call() {
     let onfido = Echo::start().await;
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = ("canary-first-secret", "canary-second-secret");
@@ -173,7 +170,7 @@ async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
     soon(async || (call(first, "sub-acme").await == 401).then_some(())).await;
     let after = [call(second, "sub-acme").await, call(second, "sub-globex").await];
     write("old", "too short");
-    soon(async || gateway.log().contains("the one before stays valid").then_some(())).await;
+    soon(async || gateway.log().contains("the previous one stays valid").then_some(())).await;
 
     let metric = |value: u8| {
         format!("kyc_gateway_caller_secrets_unusable{{route=\"onfido\",secret=\"apim\"}} {value}")
@@ -186,19 +183,16 @@ async fn a_secret_is_rotated_without_a_restart_and_without_a_refused_call() {
 
     assert_eq!((overlap, after), ([200, 200], [200, 401]));
     assert!(unusable && ready.0 == 200, "{ready:?}");
-    assert_eq!(
-        ready.1,
-        "ok\nroute onfido: secrets[0] cannot be used any more, the secret before stays valid\n"
-    );
+    assert_eq!(ready.1, "ok\nroute onfido: secrets[0] cannot be used; the previous secret stays valid\n");
     assert_eq!(call(second, "sub-acme").await, 200);
     let log = gateway.stop().await;
     assert!(log.contains("\"caller\":\"secret:apim\"") && !log.contains("canary-"), "{log}");
 }
 
-/// One tenant without callers in a file kept the gateway from starting again, and its store from being saved, although it was
-/// served without that tenant before.
+/// One tenant without `callers` in the document prevented a restart of the gateway and a backup of its store, although the running
+/// gateway only refused that tenant.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_that_names_nobody_keeps_no_gateway_from_starting() {
+async fn tenant_without_callers_does_not_stop_the_start() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     let tenants = vec![bound("acme", &["dns:acme.example"]), tenant("globex", NOWHERE)];
@@ -218,13 +212,13 @@ async fn a_tenant_that_names_nobody_keeps_no_gateway_from_starting() {
     assert_eq!((own.as_u16(), unbound.as_u16()), (200, 401));
     assert!(!checked.status.success());
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert!(said.contains("nothing binds them to tenant globex"), "{said}");
-    assert!(log.contains("nothing binds them to tenant globex"), "{log}");
+    assert!(said.contains("`callers` is not set for tenant globex"), "{said}");
+    assert!(log.contains("`callers` is not set for tenant globex"), "{log}");
 }
 
-/// Story: a processor's key was stolen; its authority revoked the certificate, and the gateway went on to take it.
+/// After a processor's key was stolen and its certificate revoked, the gateway still accepted the certificate.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_certificate_is_refused_as_soon_as_the_list_says_so() {
+async fn revoked_certificate_is_refused_when_the_list_is_reloaded() {
     let onfido = Echo::start().await;
     let authority = Authority::new();
     authority.revoke(&["somebody"]);
@@ -240,7 +234,7 @@ async fn a_revoked_certificate_is_refused_as_soon_as_the_list_says_so() {
     let gateway = start(Setup::default().onfido(onfido.address).config(&listener)).await;
     let [stolen, other] = ["stolen", "other"].map(|name| authority.caller(name, "a.example", 2999));
     let url = format!("https://gateway.test:{}/dcs/kyc2/ping", gateway.address().port());
-    // Connections are made anew, as a certificate is looked at when one begins.
+    // New connections: a certificate is checked only in the handshake.
     let asks = async |identity: &Identity| {
         let client = client(&authority, &gateway, identity.clone());
         let answer = client.get(&url).header("SubscriptionId", "sub-acme").send().await;

@@ -1,4 +1,4 @@
-//! No secret of the document shows up in any text that leaves the gateway.
+//! Canary tests: no secret of the tenant document appears in any output of the gateway.
 
 mod callers;
 
@@ -30,7 +30,7 @@ const SECRETS: [&str; 14] = [
 
 #[expect(clippy::too_many_lines, reason = "every way out, one after the other")]
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
+async fn secrets_are_in_no_log_metric_response_or_admin_page() {
     let world = World::start(&format!("[log]\nlevel = \"trace\"\n{}", routes(DIRECT))).await;
     let client = reqwest::Client::new();
     let mut texts = Vec::new();
@@ -55,7 +55,7 @@ async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
                 .send()
                 .await
                 .unwrap();
-            // The simulated Onfido repeats what it was sent in its own answers; only the gateway's are checked.
+            // The simulated Onfido returns the request in its responses; only the gateway's own responses are checked.
             texts.push(format!("{:?}", answer.headers()));
             if answer.headers().get("cache-control").is_some() {
                 texts.push(answer.text().await.unwrap());
@@ -121,7 +121,7 @@ async fn no_secret_is_in_a_log_a_metric_an_answer_or_an_admin_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_in_the_store_its_log_or_what_operators_see() {
+async fn secrets_are_not_in_the_event_store_or_its_admin_pages() {
     let world = World::start(&format!("[log]\nlevel = \"trace\"\n{}", stored())).await;
     let body = |number: usize| event(number).replace("\"n\":1.0", "\"n\":\"canary-body\"");
     let modes = [

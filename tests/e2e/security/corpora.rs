@@ -28,7 +28,7 @@ struct Case {
 const ROUTES: &str = "[downstream]\nhead = \"300ms\"\n[[routes]]\nname = \"all\"\npaths = [\"/{*path}\"]\n\
                       [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";
 
-/// What goes on, and why that is right.
+/// The cases that are forwarded, and why that is correct.
 const ARGUED: [(&str, &str); 13] = [
     ("006", LIMITS),
     ("007", LIMITS),
@@ -89,14 +89,14 @@ fn addressed(bytes: &[u8]) -> Vec<u8> {
     [first, host, b"SubscriptionId: sub-acme\r\n", rest].concat()
 }
 
-/// Sends a case, and says whether the upstream got nothing it could use, and the status of the answer.
+/// Sends a case. Returns whether the upstream got no usable request, and the status of the response.
 async fn is_refused(case: &Case, through: SocketAddr, upstream: &Recorder) -> (bool, u16) {
     let seen = upstream.bytes().len();
     let mut stream = TcpStream::connect(through).await.unwrap();
     let answer = timeout(Duration::from_secs(2), exchange(&mut stream, &addressed(&case.bytes))).await;
     drop(stream);
     let delivered = &upstream.bytes()[seen..];
-    // What goes on as chunks of the proxy's own and is never ended is refused, too: the upstream cannot use it.
+    // A body that the proxy forwards in its own chunks but never ends counts as refused, because the upstream cannot use it.
     let is_chunked = delivered.to_ascii_lowercase().windows(9).any(|part| part == b": chunked");
     let is_broken = case.source == "gunicorn" && is_chunked && !delivered.ends_with(b"0\r\n\r\n");
     (delivered.is_empty() || is_broken, answer.as_deref().map_or(0, status))
@@ -114,7 +114,7 @@ struct Nginx {
 impl Nginx {
     async fn start(upstream: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // It takes no port 0.
+        // nginx does not support port 0.
         let address = free_address().unwrap();
         let path = folder.path().display();
         let config = format!(
@@ -126,7 +126,7 @@ impl Nginx {
         let file = folder.path().join("nginx.conf");
         std::fs::write(&file, config).unwrap();
         let mut command = Command::new("nginx");
-        // Debian has it where only root looks.
+        // Debian installs nginx in a folder that is only in root's `PATH`.
         let paths = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
         let mut process = Process::spawn(command.env("PATH", paths).arg("-c").arg(&file)).unwrap();
         let began = Instant::now();
@@ -140,7 +140,7 @@ impl Nginx {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_found_dangerous_is_refused() {
+async fn known_smuggling_corpora_are_refused() {
     let (upstream, beside) = (Recorder::start().await, Recorder::start().await);
     let gateway = start(Setup::default().onfido(upstream.address).config(ROUTES)).await;
     let nginx = Nginx::start(beside.address).await;
@@ -150,8 +150,8 @@ async fn what_others_found_dangerous_is_refused() {
 
     for case in cases() {
         let (mut refused, mut answered) = is_refused(&case, gateway.address(), &upstream).await;
-        // What the case before has sent may reach the recorder late, and looks as if it were of this one. What really passes
-        // passes again.
+        // Bytes of the previous case can reach the recorder late and look like those of this case. Repeat the case: bytes that the
+        // gateway really forwards appear again.
         for _ in 0..2 {
             if !refused {
                 (refused, answered) = is_refused(&case, gateway.address(), &upstream).await;
@@ -175,7 +175,7 @@ async fn what_others_found_dangerous_is_refused() {
     }
     let [severe, refused, _] = counts[&("guardian".to_owned(), "Severe".to_owned())];
     assert_eq!((severe, refused), (58, 58));
-    // A body whose end is still on its way when the answer comes counts as cut off.
+    // A body whose end has not arrived when the response is sent counts as aborted.
     let [all, refused, there] = counts[&("gunicorn".to_owned(), "invalid".to_owned())];
     assert!(all == 81 && refused >= 68 && refused >= there, "{refused} of {all}, nginx {there}");
     let stale: Vec<_> =

@@ -1,7 +1,7 @@
-//! Calls that the gateway makes itself, most of them with a credential: to Vault, an identity provider, Onfido, a portal
-//! and collectors. What the other side answers, and what the environment says, must not lead a credential elsewhere.
+//! Calls that the gateway itself makes, most of them with a credential: to Vault, an identity provider, Onfido, a portal and
+//! collectors. Neither a response nor an environment variable may send a credential to another host.
 //!
-//! Vault's client followed redirects with the token and used the proxy that `http_proxy` names (finding M4).
+//! The client for Vault followed redirects with the token, and used the proxy in `http_proxy`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -18,10 +18,11 @@ use crate::support::soon;
 use crate::support::wayward::{Fault, Trap, Wayward};
 use crate::support::world::{DIRECT, EVENT};
 
-/// Lets the gateway be ready without keys of a provider.
+/// A setting with which the gateway is ready without the keys of a provider.
 const ANYBODY: &str = "require = \"any\"\nallow = [\"127.0.0.0/8\"]";
 
-/// Every client: `onfido` for callers with tokens of `issuer`, or with what `more` asks for, `webhook` for notifications.
+/// A configuration that uses every client: `onfido` for callers with tokens of `issuer` and the settings in `more`, `webhook` for
+/// notifications.
 fn routes(issuer: &str, more: &str) -> String {
     format!(
         r#"
@@ -56,7 +57,7 @@ async fn notify(gateway: &Gateway, name: &str, token: &str) -> u16 {
     notification.send().await.unwrap().status().as_u16()
 }
 
-/// Asks for the tenants as an operator does; says the exit code and what was printed.
+/// Lists the tenants by the command line. Returns the exit code and the output.
 async fn command(admin: String, environment: Vec<(&'static str, String)>) -> (Option<i32>, String) {
     let run = move || {
         let mut command = Command::new(binary("kyc-gateway"));
@@ -67,7 +68,7 @@ async fn command(admin: String, environment: Vec<(&'static str, String)>) -> (Op
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// A Vault, with Azure's identity service, that serves one document.
+/// A simulated Vault with Azure's identity service, which serves one document.
 async fn vault(document: &Value) -> MockServer {
     let vault = MockServer::start_async().await;
     let answer = |data: Value, auth: Value| {
@@ -99,7 +100,7 @@ async fn vault(document: &Value) -> MockServer {
     vault
 }
 
-/// Without TLS, which the mock could speak, too.
+/// The URL without TLS, which the mock also supports.
 fn plain(server: &MockServer) -> String {
     format!("http://{}", server.address())
 }
@@ -128,7 +129,7 @@ async fn provider() -> MockServer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_call_goes_through_a_proxy_of_the_environment() {
+async fn proxy_variables_of_the_environment_are_ignored() {
     let (proxy, collector, provider) = (Trap::start().await, Collector::start().await, provider().await);
     let onfido = Onfido::start(onfido::Settings::default()).await.unwrap();
     onfido.add_account("acme", "token-acme");
@@ -164,7 +165,7 @@ async fn no_call_goes_through_a_proxy_of_the_environment() {
         .environment("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())
         .environment("OTEL_BSP_SCHEDULE_DELAY", "100");
 
-    // It is ready when it has read the tenants and the keys.
+    // The gateway is ready after it has read the tenants and the keys.
     let gateway = start(setup).await;
     let answer = notify(&gateway, "acme", &webhook.token).await;
     let (code, listed) = command(gateway.admin(""), proxied).await;
@@ -176,7 +177,7 @@ async fn no_call_goes_through_a_proxy_of_the_environment() {
     gateway.stop().await;
 }
 
-/// A gateway whose peers are all `wayward`, and that has called each of them.
+/// A gateway whose peers are all hostile, and which has called each of them.
 async fn call_all(wayward: &Wayward) -> (Gateway, String) {
     let url = |name: &str| format!("http://{}/{name}", wayward.address);
     let mut acme = tenant("acme", &url("portal"));
@@ -205,12 +206,12 @@ async fn call_all(wayward: &Wayward) -> (Gateway, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_redirect_leads_a_credential_elsewhere() {
+async fn redirects_never_forward_a_credential() {
     let trap = Trap::start().await;
     let wayward = Wayward::start(Fault::Redirect(trap.address)).await;
 
     let (gateway, said) = call_all(&wayward).await;
-    // Long enough for whoever follows.
+    // Long enough for a client that follows redirects.
     tokio::time::sleep(Duration::from_millis(300)).await;
 
     assert_eq!(trap.connections(), 0);
@@ -220,7 +221,7 @@ async fn no_redirect_leads_a_credential_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_answer_is_read_without_an_end() {
+async fn endless_responses_are_not_read_completely() {
     const MIB: usize = 1024 * 1024;
     let wayward = Wayward::start(Fault::Endless).await;
 
@@ -230,7 +231,7 @@ async fn no_answer_is_read_without_an_end() {
     let command = answered.remove("admin").unwrap();
     // The buffers of the system on both sides hold some MiB more than was read.
     assert!(answered.values().all(|bytes| *bytes < 24 * MIB), "{answered:?}");
-    assert!(command < 300 * MIB && said.contains("the answer is over "), "{command} {said}");
+    assert!(command < 300 * MIB && said.contains("the response is larger than "), "{command} {said}");
     assert!(gateway.peak_memory() < 300 * 1024, "{} KiB", gateway.peak_memory());
     gateway.stop().await;
 }

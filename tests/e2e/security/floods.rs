@@ -1,4 +1,4 @@
-//! HTTP/2 frames that bring no work: who sends too many is told to calm down.
+//! Floods of HTTP/2 control frames, which close the connection with ENHANCE_YOUR_CALM.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::frames::{
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::upstream::Echo;
 
-/// The default of `http2_control_frames`, a request's share, and what some seconds earn.
+/// The default of `http2_control_frames`, plus the credit of a request and of some seconds.
 const MOST: usize = 1000 + 100 + 100;
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 
@@ -32,16 +32,16 @@ fn request(method: &str, path: &str) -> Vec<u8> {
     ])
 }
 
-/// CPU time of the gateway, in hundredths of a second.
+/// The CPU time of the gateway, in hundredths of a second.
 fn cpu(gateway: &Gateway) -> u64 {
     let stat = gateway.kernel("stat");
     let after_name = stat.rsplit(')').next().unwrap();
     after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
-/// Story: a flood of these took half a core for as long as its connection lived, and nothing ended it.
+/// A flood of these frames used half a CPU core until its sender closed the connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_ends_its_connection_with_enhance_your_calm() {
+async fn control_frame_flood_closes_its_connection_with_enhance_your_calm() {
     let (authority, onfido) = (Authority::new(), Echo::start().await);
     let gateway = gateway(&authority, &onfido).await;
     let floods = [
@@ -75,19 +75,19 @@ async fn a_flood_ends_its_connection_with_enhance_your_calm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_frame_is_never_inside_another_one() {
+async fn goaway_is_never_written_inside_another_frame() {
     let (authority, onfido) = (Authority::new(), Echo::start().await);
     let gateway = gateway(&authority, &onfido).await;
     let path = format!("/dcs/kyc2/documents/1/download/{}", 8 * 1024 * 1024);
 
     for _ in 0..20 {
         let mut caller = Frames::connect(&authority, gateway.address()).await;
-        // As much as one may send, so that the gateway is always amid a frame that the caller does not read yet.
+        // The largest window, so that the gateway is always in the middle of a frame that the caller has not read.
         let mut begin = frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]);
         begin.extend(frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0, 0, 0]));
         begin.extend(frame(HEADERS, END_HEADERS | END_STREAM, 1, &request("GET", &path)));
         caller.send(&begin).await;
-        // More than ten times the first allowance, which is the most that the download can earn.
+        // More than ten times the initial budget, which is the largest credit of the download.
         caller.send(&frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 16]).repeat(12_000)).await;
 
         let told = caller.farewell().await;
@@ -97,7 +97,7 @@ async fn the_last_frame_is_never_inside_another_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn busy_callers_are_not_told_to_calm_down() {
+async fn busy_callers_do_not_get_enhance_your_calm() {
     let (authority, onfido) = (Authority::new(), Echo::start().await);
     let gateway = gateway(&authority, &onfido).await;
     let client = reqwest::Client::builder()

@@ -1,6 +1,6 @@
-//! Where a message ends, on both sides of the gateway. Until this was held, an HTTP/2 body that ended in an empty DATA frame
-//! left a second last chunk on a connection that other tenants used next, and a request hidden in a chunk extension was
-//! served as one (when it came in a later segment: in one write the connection was closed before anybody looked).
+//! Message framing on both sides of the gateway. Before the fixes, an HTTP/2 body that ended with an empty DATA frame left a second
+//! last chunk on a connection that other tenants used next, and a request hidden in a chunk extension was served (if it arrived
+//! in a later segment; in one segment the connection was closed first).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn padded(flags: u8, stream: u32, data: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_an_http2_body_is_written_once() {
+async fn end_of_an_http2_body_is_written_once() {
     const BODY: &[u8] = br#"{"applicant_id":"a","report_names":["document"]}"#;
     type Rest = fn(u32) -> Vec<Vec<u8>>;
     let rows: [(&str, Rest); 7] = [
@@ -76,7 +76,7 @@ async fn the_end_of_an_http2_body_is_written_once() {
                 }
                 let flags = if frames.is_empty() { END_STREAM } else { 0 };
                 assert!(connection.send(&head(path, id, flags, length)).await);
-                // One after the other, so that an end that comes late is seen late.
+                // Sequentially, so that a late end of one body is found by the next request.
                 for frame in frames {
                     assert!(connection.send(&frame).await);
                     tokio::task::yield_now().await;
@@ -110,7 +110,7 @@ async fn in_two(gateway: SocketAddr, request: &[u8], cut: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_hidden_in_a_chunked_body_is_never_served() {
+async fn request_hidden_in_a_chunked_body_is_never_served() {
     const HIDDEN: &str = "GET /dcs/kyc2/hidden HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-globex\r\n\r\n";
     let bodies = malformed_chunks(HIDDEN);
     let upstream = Strict::start(ANSWER, false).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_request_hidden_in_a_chunked_body_is_never_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_to_onfido_belongs_to_one_tenant() {
+async fn upstream_connection_belongs_to_one_tenant() {
     let upstream = Strict::start(ANSWER, false).await.unwrap();
     let gateway = start(Setup::default().onfido(upstream.address())).await;
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_connection_to_onfido_belongs_to_one_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_answered_before_its_request_is_not_used_again() {
+async fn connection_with_an_early_response_is_not_reused() {
     let upstream = Strict::start(ANSWER, true).await.unwrap();
     let gateway = start(Setup::default().onfido(upstream.address())).await;
     let head = "POST /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n";

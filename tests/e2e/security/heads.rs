@@ -12,7 +12,7 @@ use crate::support::raw::{exchange, send, status};
 
 const SHORT: &str = "[downstream]\nhead = \"200ms\"\n";
 
-/// How often each status stands in the access log, and under which code.
+/// The number of access lines for each status and code.
 fn access(log: &str) -> BTreeMap<(u64, String), usize> {
     let mut counts = BTreeMap::new();
     for line in log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
@@ -29,7 +29,7 @@ async fn connect(gateway: &Gateway) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_without_end_is_cut_off_at_32_kib() {
+async fn endless_head_is_rejected_at_32_kib() {
     let gateway = start(Setup::default()).await;
     let mut endless = b"GET /dcs/kyc2/applicants HTTP/1.1\r\nHost: a\r\nX: ".to_vec();
     endless.resize(40 * 1024, b'a');
@@ -49,7 +49,7 @@ async fn a_head_without_end_is_cut_off_at_32_kib() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_has_one_deadline_however_it_drips() {
+async fn slow_head_has_one_deadline() {
     let gateway = start(Setup::default().config(SHORT)).await;
 
     let mut dripping = connect(&gateway).await;
@@ -74,7 +74,7 @@ async fn a_head_has_one_deadline_however_it_drips() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_pingora_refuses_by_itself_is_counted_and_logged() {
+async fn requests_refused_by_pingora_are_counted_and_logged() {
     let gateway = start(Setup::default()).await;
 
     let tunnel = send(gateway.address(), b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n").await;
@@ -93,7 +93,7 @@ async fn what_pingora_refuses_by_itself_is_counted_and_logged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_cannot_be_read_is_not_quoted_in_the_log() {
+async fn invalid_head_is_not_quoted_in_the_log() {
     let gateway = start(Setup::default()).await;
     let heads = [
         "GET / HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer canary\r\nb\0d: x\r\n\r\n",
@@ -112,7 +112,7 @@ async fn a_head_that_cannot_be_read_is_not_quoted_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_head_request_over_http2_is_answered_whole() {
+async fn refused_head_request_over_http2_gets_a_complete_response() {
     let authority = Authority::new();
     let config =
         format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());

@@ -1,4 +1,4 @@
-//! What attackers try, and who may do what.
+//! Attacks, authentication and permissions.
 
 mod advisories;
 mod buffered;

@@ -1,4 +1,4 @@
-//! Requests that chance has damaged: the gateway answers or closes, and goes on.
+//! Randomly mutated requests: the gateway answers or closes the connection, and keeps serving.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -86,7 +86,7 @@ async fn send_all(gateway: std::net::SocketAddr, seed: u64, count: usize) -> BTr
 
 /// `MUTATED=100000` for the whole test.
 #[tokio::test(flavor = "multi_thread")]
-async fn damaged_requests_harm_nobody() {
+async fn mutated_requests_do_not_crash_the_gateway() {
     let wanted: usize = std::env::var("MUTATED").map_or(4000, |count| count.parse().unwrap());
     let upstream = Recorder::start().await;
     let limits = "[downstream]\nhead = \"2s\"\nread = \"2s\"\nbody = \"2s\"\n";
@@ -106,7 +106,7 @@ async fn damaged_requests_harm_nobody() {
     println!("{wanted} damaged requests, answers by status (0: closed without one): {answers:?}");
     assert_eq!(status(&good), 200, "{good}");
     let seen = String::from_utf8_lossy(&upstream.bytes()).to_ascii_lowercase();
-    // Damage may put the field's text into a body, which goes on as it came.
+    // A mutation can move the field into a body, which is forwarded unchanged.
     let is_in_head = |place: usize| {
         let before = &seen[..place];
         let line = before.rfind(" http/1.1\r\n").unwrap_or_default();

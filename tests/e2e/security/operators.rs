@@ -1,4 +1,4 @@
-//! Who may ask the admin listener: hosts and origins, also with a real browser.
+//! The `Host` and `Origin` checks of the admin listener, also with a real browser.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::notifications::durable::{event, stored};
 use crate::support::soon;
 use crate::support::world::{World, routes};
 
-/// Every path of the admin side, and whether it changes something.
+/// Every path of the admin API, and whether it makes a change.
 const PATHS: [(&str, &str); 8] = [
     ("GET", "/livez"),
     ("GET", "/readyz"),
@@ -37,7 +37,7 @@ pub(crate) async fn ask(world: &World, method: &str, path: &str, fields: &[(&str
     request.send().await.unwrap().status().as_u16()
 }
 
-/// A world with one notification that waits, because its portal fails.
+/// A world with one waiting event, because its portal fails.
 async fn waiting() -> World {
     let world = World::start(&stored()).await;
     world.globex.set_mode(Mode::Status(500));
@@ -54,7 +54,7 @@ async fn states(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_hosts_and_origins_neither_read_nor_change() {
+async fn foreign_hosts_and_origins_are_refused() {
     let world = waiting().await;
     let port = world.gateway.listener("admin").port();
 
@@ -76,7 +76,7 @@ async fn foreign_hosts_and_origins_neither_read_nor_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn configured_hosts_are_answered() {
+async fn configured_hosts_are_accepted() {
     let hosts =
         "[admin]\naddress = \"127.0.0.1:0\"\nhosts = [\"gateway.internal\", \"other.internal:9464\"]\n";
     let world = World::start(&format!("{hosts}{}", routes(""))).await;
@@ -92,7 +92,7 @@ async fn configured_hosts_are_answered() {
     world.gateway.stop().await;
 }
 
-/// A page that does what it can from its own origin, whose name leads to the gateway, and from across origins.
+/// A page that tries every request from its own origin, whose name resolves to the gateway, and from other origins.
 const ATTACK: &str = r"<!doctype html><title>attack</title><pre id=log></pre><script>
 const admin = location.search.slice(1);
 const log = [];
@@ -117,8 +117,8 @@ async function attempt(name, url, options) {
 })();
 </script>";
 
-/// The attacker's machine: it serves its page, and everything else reaches the gateway, as after a rebinding of its
-/// name. It has the port of the admin listener.
+/// The attacker's server on the port of the admin listener: it serves its page, and forwards everything else to the gateway, like
+/// after DNS rebinding.
 async fn rebinding(admin: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.2", admin.port())).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -145,7 +145,7 @@ async fn rebinding(admin: SocketAddr) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_whose_name_is_rebound_or_of_another_origin_does_nothing_in_a_browser() {
+async fn dns_rebinding_and_cross_origin_pages_have_no_effect_in_a_browser() {
     let world = waiting().await;
     let admin = world.gateway.listener("admin");
     let attacker = rebinding(admin).await;

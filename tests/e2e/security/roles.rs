@@ -1,4 +1,4 @@
-//! Who may do what at the admin side: roles, ways of login, and what answers without one.
+//! The roles and logins of the admin API, and the paths that need no login.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ use crate::support::soon;
 use crate::support::world::{World, routes};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_sends_the_token_of_a_file_or_variable() {
+async fn command_line_sends_the_token_from_a_file_or_variable() {
     let tokens = tempfile::tempdir().unwrap();
     let file = tokens.path().join("token");
     std::fs::write(&file, "token-of-the-viewer").unwrap();
@@ -54,7 +54,7 @@ async fn the_command_line_sends_the_token_of_a_file_or_variable() {
     assert!(by_file.contains("acme") && by_file == by_variable, "{by_file}");
     assert_eq!(reload, "the role viewer may not do tenants.reload\n");
     assert!(clear.contains("use https://, or --allow-http"), "{clear}");
-    assert!(allowed.contains("a token does not go") && allowed.contains("in the clear"), "{allowed}");
+    assert!(allowed.contains("refused to send the token") && allowed.contains("unencrypted"), "{allowed}");
     world.gateway.stop().await;
 }
 
@@ -98,7 +98,7 @@ impl Desk {
         }
         let world = World::start(&format!("{config}{}", stored())).await;
         let desk = Self { world, provider, authority, tokens };
-        // Keys are fetched beside requests.
+        // The keys are fetched in the background.
         let (plain, token) = (desk.client(None), desk.token_of("viewer"));
         soon(async || (desk.ask(&plain, Some(&token), "GET", "/events").await == 200).then_some(())).await;
         desk
@@ -181,7 +181,7 @@ fn table() -> Vec<Operation> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_role_does_what_the_table_says_by_each_way_of_login() {
+async fn each_role_has_its_permissions_with_every_kind_of_login() {
     let desk = Desk::open().await;
     let (plain, stranger) = (desk.client(None), desk.client(Some("stranger")));
     let certified = ROLES.map(|role| (role, desk.client(Some(role))));
@@ -203,7 +203,7 @@ async fn each_role_does_what_the_table_says_by_each_way_of_login() {
         let nobody = desk.ask(&plain, None, &method, &target).await;
         let guessed = desk.ask(&plain, Some("token-of-the-operato"), &method, &target).await;
         let unknown = desk.ask(&stranger, None, &method, &target).await;
-        // A certificate does not help who shows a wrong token.
+        // A valid certificate does not help with a wrong token.
         let mixed = desk.ask(&certified[1].1, Some("wrong"), &method, &target).await;
         let of_no_role = desk.ask(&plain, Some(&desk.token_of("nobody")), &method, &target).await;
         let for_callers = desk.provider.token("kyc-gateway", &json!({ "roles": ["operator"] }));
@@ -231,7 +231,7 @@ async fn each_role_does_what_the_table_says_by_each_way_of_login() {
         ["operator-token", "", "token", "operator"],
     ];
     assert_eq!(by, expected.map(|row| row.map(str::to_owned)));
-    // What no row names is the operator's alone.
+    // Operations without a row are permitted only to the role `operator`.
     let mut found = Vec::new();
     for role in ["viewer", "privacy", "operator"] {
         found.push(desk.ask(&plain, Some(&format!("token-of-the-{role}")), "DELETE", "/events").await);
@@ -242,7 +242,7 @@ async fn each_role_does_what_the_table_says_by_each_way_of_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_login_nothing_but_probes_and_metrics_answers() {
+async fn only_probes_and_metrics_answer_without_a_login() {
     let desk = Desk::open().await;
     let plain = desk.client(None);
 
@@ -262,7 +262,7 @@ async fn without_a_login_nothing_but_probes_and_metrics_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn probes_off_loopback_have_no_operations_beside_them() {
+async fn public_probe_address_serves_no_operations() {
     let world = World::start(&format!("[admin]\naddress = \"0.0.0.0:0\"\n{}", stored())).await;
 
     for path in ["/livez", "/readyz", "/metrics"] {
@@ -276,7 +276,7 @@ async fn probes_off_loopback_have_no_operations_beside_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replaced_token_is_read_again_and_the_socket_needs_none() {
+async fn replaced_token_file_is_reloaded_and_the_socket_needs_no_token() {
     let desk = Desk::open().await;
     let (client, socket) = (desk.client(None), desk.socket());
 

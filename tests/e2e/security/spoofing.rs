@@ -1,4 +1,4 @@
-//! Each way to reach another tenant than one's own, tried.
+//! Attempts of a caller to reach another tenant, by fields, framing and HTTP/2.
 
 use kyc_harness::certificates::Authority;
 
@@ -6,7 +6,7 @@ use crate::support::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, fie
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{Recorder, send, status};
 
-/// What is tried, the lines behind the request line, and the answer; where that is 200, it goes on as `acme`.
+/// The attempt, the header lines, and the expected status; with 200 the call must be forwarded as `acme`.
 const ROWS: [(&str, &str, u16); 29] = [
     ("no id", "", 401),
     ("an empty id", "SubscriptionId:\r\n", 401),
@@ -55,7 +55,7 @@ const ROWS: [(&str, &str, u16); 29] = [
     ("blanks around the good one", "SubscriptionId: \t sub-acme \t\r\n", 200),
 ];
 
-/// Requests whose frame hides a second one with another tenant.
+/// Requests whose framing hides a second request with another tenant.
 fn smuggled() -> Vec<(&'static str, String)> {
     let hidden = "GET /dcs/kyc2/applicants HTTP/1.1\r\nHost: gateway\r\nSubscriptionId: sub-globex\r\n\r\n";
     let post = |fields: &str, body: &str| {
@@ -95,7 +95,7 @@ fn smuggled() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_reaches_another_tenant_by_a_field() {
+async fn header_fields_do_not_reach_another_tenant() {
     for (what, fields, expected) in ROWS {
         let upstream = Recorder::start().await;
         let gateway = start(Setup::default().onfido(upstream.address)).await;
@@ -120,7 +120,7 @@ async fn nobody_reaches_another_tenant_by_a_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_reaches_another_tenant_by_the_frame() {
+async fn request_smuggling_does_not_reach_another_tenant() {
     for (what, request) in smuggled() {
         let upstream = Recorder::start().await;
         let gateway = start(Setup::default().onfido(upstream.address)).await;
@@ -135,7 +135,7 @@ async fn nobody_reaches_another_tenant_by_the_frame() {
 
 type Fields = Vec<(&'static str, &'static str)>;
 
-/// What is tried over HTTP/2: the fields, and the trailers behind a body.
+/// The attempts over HTTP/2: the fields, and the trailers after a body.
 #[expect(clippy::too_many_lines, reason = "it is one table")]
 fn tricks() -> Vec<(&'static str, Fields, Fields)> {
     let plain = || {
@@ -210,7 +210,7 @@ fn tricks() -> Vec<(&'static str, Fields, Fields)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_reaches_another_tenant_by_http2() {
+async fn http2_fields_do_not_reach_another_tenant() {
     let authority = Authority::new();
     let upstream = Recorder::start().await;
     let listener =

@@ -1,4 +1,4 @@
-//! What has more than one reading is refused before anything goes upstream.
+//! Ambiguous requests are refused before anything is forwarded to the upstream.
 
 use kyc_harness::certificates::Authority;
 
@@ -161,7 +161,7 @@ fn rows() -> Vec<(&'static str, Vec<u8>, u16)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_row_is_refused_and_the_upstream_sees_nothing() {
+async fn ambiguous_requests_are_refused_and_not_forwarded() {
     let upstream = Recorder::start().await;
     let gateway = start(Setup::default().onfido(upstream.address)).await;
 
@@ -179,7 +179,7 @@ async fn each_row_is_refused_and_the_upstream_sees_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_request_on_the_connection_is_read_as_strictly() {
+async fn second_request_on_a_connection_is_validated_like_the_first() {
     let upstream = Recorder::start().await;
     let gateway = start(Setup::default().onfido(upstream.address)).await;
 
@@ -196,7 +196,7 @@ async fn a_second_request_on_the_connection_is_read_as_strictly() {
 /// Bytes in `:path` that HTTP/1 answers with 400. What the library finds malformed it resets itself; a fragment it drops, so that
 /// the gateway and the upstream have one reading, which has none.
 #[tokio::test(flavor = "multi_thread")]
-async fn paths_over_http2_are_read_as_strictly_and_a_fragment_goes_nowhere() {
+async fn http2_paths_are_validated_strictly_and_fragments_dropped() {
     let (authority, upstream) = (Authority::new(), Recorder::start().await);
     let listener =
         format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());

@@ -59,7 +59,7 @@ fn guarded(issuer: &str, audience: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_a_provider_let_in_while_its_keys_change_and_while_it_is_away() {
+async fn provider_tokens_are_accepted_during_key_rotation_and_outage() {
     let onfido = Echo::start().await;
     let mut bao = OpenBao::start().await;
     let login = provider(&bao).await;

@@ -28,7 +28,7 @@ impl OpenBao {
         Self::start_dev(false).await
     }
 
-    /// A server with TLS, which can ask for client certificates; its authority is in the file `ca`.
+    /// A server with TLS that can request client certificates; its certificate authority is in the file `ca`.
     pub(crate) async fn start_tls() -> Self {
         let mut bao = Self::start_dev(true).await;
         let authority = std::fs::read(bao.ca()).unwrap();
@@ -43,7 +43,7 @@ impl OpenBao {
         self.home.path().join("vault-ca.pem")
     }
 
-    /// A server that keeps its data when it is killed, and comes back sealed.
+    /// A server with persistent storage, which is sealed after a restart.
     pub(crate) async fn start_kept() -> Self {
         super::install_ring();
         let home = tempfile::tempdir().unwrap();
@@ -70,12 +70,12 @@ impl OpenBao {
         bao
     }
 
-    /// Kills the server as it stands.
+    /// Kills the server (SIGKILL).
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await.unwrap();
     }
 
-    /// Starts it again; it is sealed then.
+    /// Starts it again, in the sealed state.
     pub(crate) async fn restart(&mut self) {
         self.process = serve(self.home.path());
         self.wait_until_it_answers().await;
@@ -87,7 +87,7 @@ impl OpenBao {
 
     pub(crate) async fn unseal(&self) {
         self.call("POST", "sys/unseal", json!({ "key": self.unseal_key })).await;
-        // It answers 503 until it has found its feet.
+        // It answers 503 until it is initialised.
         for _ in 0..1000 {
             let health = self.client.get(format!("{}/v1/sys/health", self.address)).send().await;
             if health.is_ok_and(|answer| answer.status() == 200) {
@@ -112,7 +112,7 @@ impl OpenBao {
         super::install_ring();
         let home = tempfile::tempdir().unwrap();
         let tls_options = ["-dev-tls".to_owned(), format!("-dev-tls-cert-dir={}", home.path().display())];
-        // It cannot take port 0, and takes the next port as well: another test may be quicker, so try again.
+        // OpenBao does not support port 0, and also uses the next port. Another test may have taken one meanwhile, so try again.
         for _ in 0..20 {
             let address = free_address().unwrap();
             let mut command = Command::new(binary());
@@ -128,7 +128,7 @@ impl OpenBao {
             let mut lines = BufReader::new(process.take_output().unwrap()).lines();
             let started = tokio::task::spawn_blocking(move || {
                 let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("Root Token:"));
-                // Whoever stops reading a pipe stops its writer.
+                // Read the pipe to its end: a full pipe would block the server.
                 std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
                 started
             });
@@ -155,7 +155,7 @@ impl OpenBao {
     pub(crate) async fn mount_kv(&self, version: &str) {
         let options = json!({ "type": "kv", "options": { "version": version } });
         self.call("POST", "sys/mounts/kv", options).await;
-        // Version 2 makes itself ready behind that answer.
+        // The engine of version 2 initialises itself after this response.
         let config = format!("{}/v1/kv/config", self.address);
         let is_ready = async || {
             let answer = self.client.get(&config).header("X-Vault-Token", &self.root).send().await.ok()?;
@@ -182,7 +182,7 @@ impl OpenBao {
         answer["auth"]["client_token"].as_str().unwrap().to_owned()
     }
 
-    /// Makes an AppRole whose logins live for `ttl`; returns its role id and a secret id.
+    /// Creates an AppRole whose logins are valid for `ttl`. Returns its role id and a secret id.
     pub(crate) async fn app_role(&self, ttl: &str) -> (String, String) {
         self.call("POST", "sys/auth/approle", json!({ "type": "approle" })).await;
         let role = json!({ "token_policies": ["kyc"], "token_ttl": ttl, "token_max_ttl": ttl });
@@ -206,7 +206,7 @@ impl OpenBao {
         answer["wrap_info"]["token"].as_str().unwrap().to_owned()
     }
 
-    /// Makes a token that lives on for as long as it is renewed within each `period`.
+    /// Creates a periodic token, which stays valid while it is renewed within each `period`.
     pub(crate) async fn periodic_token(&self, period: &str) -> String {
         let options = json!({ "policies": ["kyc"], "period": period });
         let answer = self.call("POST", "auth/token/create", options).await;
@@ -225,7 +225,7 @@ fn serve(home: &Path) -> Process {
     Process::spawn(&mut command).unwrap()
 }
 
-/// The native program inside the Python package; the script beside it would not pass a kill on.
+/// The native executable in the Python package; its wrapper script would not forward a signal.
 fn binary() -> PathBuf {
     let libraries = std::fs::read_dir(tools().join("python/lib")).unwrap();
     libraries

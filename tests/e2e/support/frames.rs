@@ -1,4 +1,4 @@
-//! HTTP/2 by hand (RFC 9113), for what no client library sends.
+//! HTTP/2 frames (RFC 9113) that client libraries do not send.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,11 +17,11 @@ pub(crate) struct Frames {
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With an answer, whatever its status.
+    /// With a response, whatever its status.
     Answered,
-    /// The gateway gave the stream up.
+    /// The gateway reset the stream.
     Reset,
-    /// The gateway gave the connection up.
+    /// The gateway closed the connection.
     Closed,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn fields(list: &[(&str, &str)]) -> Vec<u8> {
 // === impl Frames ===
 
 impl Frames {
-    /// Connects, and says what every client says first.
+    /// Connects, and sends the connection preface.
     pub(crate) async fn connect(authority: &Authority, gateway: SocketAddr) -> Self {
         let mut stream = authority.connect(gateway, b"h2").await;
         let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -78,7 +78,7 @@ impl Frames {
         Self { stream }
     }
 
-    /// Sends bytes; says whether the gateway still takes them.
+    /// Sends bytes. Returns whether the connection is still open.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
         let sent = async { self.stream.write_all(bytes).await.is_ok() && self.stream.flush().await.is_ok() };
         timeout(Duration::from_secs(30), sent).await.unwrap_or(false)

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::process::confined;
 pub(crate) use super::process::{tools, wait_for_end};
 
-/// What a gateway is started with.
+/// The settings of a gateway for a test.
 pub(crate) struct Setup {
     onfido: String,
     tenants: Vec<Value>,
@@ -27,14 +27,14 @@ pub(crate) struct Setup {
 /// A running gateway; it is killed when dropped.
 pub(crate) struct Gateway {
     process: Process,
-    /// The processes that took over, one after the other.
+    /// The processes that took over in hot upgrades, in their order.
     pub(crate) successors: Vec<u32>,
     addresses: HashMap<String, SocketAddr>,
     log: Arc<Log>,
     place: Arc<Place>,
 }
 
-/// What a process is started from, and can be started from again.
+/// The files and arguments of the process, which a restart uses again.
 struct Place {
     folder: tempfile::TempDir,
     launch: Launch,
@@ -86,13 +86,13 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Where the simulated Onfido is.
+    /// Sets the address of the simulated Onfido.
     pub(crate) fn onfido(mut self, address: SocketAddr) -> Self {
         self.onfido = format!("http://{address}/v3.6");
         self
     }
 
-    /// The whole base URL of the simulated Onfido.
+    /// Sets the base URL of the simulated Onfido.
     pub(crate) fn onfido_base(mut self, url: &str) -> Self {
         url.clone_into(&mut self.onfido);
         self
@@ -128,8 +128,8 @@ impl Setup {
         self
     }
 
-    /// Run by nobody, without capabilities, in a system of which only the gateway's own folder can be written. Only
-    /// root can arrange that.
+    /// Runs the gateway as the user `nobody`, without capabilities, on a file system where only its own folder is writable. This
+    /// needs root.
     pub(crate) fn confined(mut self) -> Self {
         self.confined = true;
         self
@@ -153,7 +153,7 @@ impl Setup {
         let program = binary(self.binary);
         let launch = if self.confined { confined(&program, &file) } else { Launch::new(program, file) };
         let own = ["[[listeners]]", "[admin.operations]\naddress"].map(|one| config.matches(one).count());
-        // And the one for probes and metrics.
+        // And the admin listener.
         let listeners = own.iter().sum::<usize>() + 1;
         Gateway::spawn(Arc::new(Place { folder, launch: launch.environment(self.environment), listeners }))
             .await
@@ -163,7 +163,7 @@ impl Setup {
 // === impl Gateway ===
 
 impl Gateway {
-    /// Where callers connect.
+    /// The address that callers connect to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener("main")
     }
@@ -184,17 +184,17 @@ impl Gateway {
         reqwest::get(self.admin("/metrics")).await.unwrap().text().await.unwrap()
     }
 
-    /// Everything the process wrote so far.
+    /// The output of the process so far.
     pub(crate) fn log(&self) -> String {
         self.log.text()
     }
 
-    /// What the kernel says of the process: `status`, `limits`…
+    /// Reads a file in `/proc/PID`: `status`, `limits`…
     pub(crate) fn kernel(&self, what: &str) -> String {
         std::fs::read_to_string(format!("/proc/{}/{what}", self.pid())).unwrap()
     }
 
-    /// Replaces the tenant file in one step.
+    /// Replaces the tenant file atomically.
     pub(crate) fn write_tenants(&self, onfido: SocketAddr, tenants: &[Value]) {
         let draft = self.place.folder.path().join("draft.json");
         let text = document(&format!("http://{onfido}/v3.6"), tenants).to_string();
@@ -210,12 +210,12 @@ impl Gateway {
         );
     }
 
-    /// Where its files are.
+    /// The folder of its files.
     pub(crate) fn folder(&self) -> &Path {
         self.place.folder.path()
     }
 
-    /// Starts another process over the same files.
+    /// Starts another process with the same files.
     pub(crate) async fn twin(&self) -> Self {
         let twin = self.again().await;
         twin.wait_until_ready().await;
@@ -236,7 +236,7 @@ impl Gateway {
         Self { process, successors: Vec::new(), addresses: addresses.into_iter().collect(), log, place }
     }
 
-    /// Stops or continues the process, as a machine does that is out of memory or moved.
+    /// Stops or continues the process, like a machine without memory or during a migration.
     pub(crate) fn signal(&self, name: &str) {
         signal(self.pid(), name).unwrap();
     }
@@ -246,17 +246,17 @@ impl Gateway {
         self.successors.last().copied().unwrap_or_else(|| self.process.pid())
     }
 
-    /// The most memory that the process ever had, in KiB.
+    /// The peak RSS of the process, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         memory(self.pid()).peak
     }
 
-    /// Ends the process by SIGTERM and returns everything it wrote.
+    /// Stops the process with SIGTERM. Returns its whole output.
     pub(crate) async fn stop(mut self) -> String {
         self.signal("-TERM");
         let status = self.process.wait().await.unwrap();
         assert!(status.success(), "the gateway ended with {status}: {}", self.log());
-        // A successor writes on.
+        // The new process of a hot upgrade keeps writing.
         if self.successors.is_empty() {
             self.log.ended().await;
         }
@@ -267,7 +267,7 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         for pid in self.successors.drain(..) {
-            // It may have ended.
+            // The process may have exited already.
             let _ = signal(pid, "-KILL");
         }
     }

@@ -1,4 +1,4 @@
-//! Ways to log in at OpenBao, set up with keys of their own.
+//! Configures the auth methods of OpenBao, each with its own keys.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -29,7 +29,7 @@ fn from_now(seconds: i64) -> u64 {
     now.as_secs().saturating_add_signed(seconds)
 }
 
-/// A role whose logins live for a second.
+/// A role whose logins are valid for a second.
 fn role(more: &Value) -> Value {
     let mut role = json!({ "token_policies": ["kyc"], "token_ttl": "1s", "token_max_ttl": "1s" });
     role.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -45,7 +45,7 @@ pub(crate) async fn jwt_method(bao: &OpenBao, mount: &str, subject: &str) -> Str
     token
 }
 
-/// A cluster that knows one service account.
+/// A simulated Kubernetes cluster with one service account.
 pub(crate) async fn kubernetes_method(bao: &OpenBao) -> (String, MockServer) {
     let cluster = MockServer::start_async().await;
     let account = "system:serviceaccount:kyc:gateway";
@@ -69,7 +69,7 @@ pub(crate) async fn kubernetes_method(bao: &OpenBao) -> (String, MockServer) {
     let config = json!({
         "kubernetes_host": format!("http://{}", cluster.address()), "token_reviewer_jwt": token,
         "disable_local_ca_jwt": true, "disable_iss_validation": true,
-        // Not used: this cluster speaks without TLS.
+        // Not used: this cluster has no TLS.
         "kubernetes_ca_cert": rcgen::generate_simple_self_signed(["cluster.test".to_owned()]).unwrap().cert.pem(),
     });
     bao.call("POST", "auth/kubernetes/config", config).await;

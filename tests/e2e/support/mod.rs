@@ -1,4 +1,4 @@
-//! What the tests share: peers of all kinds, and the ring provider.
+//! Shared test support: peers of all kinds, and the cryptography provider.
 
 pub(crate) mod bao;
 pub(crate) mod frames;
@@ -14,7 +14,7 @@ pub(crate) mod world;
 
 pub(crate) use kyc_harness::certificates::install_ring;
 
-/// Asks again and again until there is something, for a minute at most.
+/// Polls until there is a result, for at most a minute.
 pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {

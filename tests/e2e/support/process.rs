@@ -1,4 +1,4 @@
-//! What running a process takes.
+//! Starts processes for tests, and waits for their end.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub(crate) fn tools() -> PathBuf {
     tools
 }
 
-/// Waits until a process runs no more; nobody may have asked yet what became of it.
+/// Waits until a process has ended; it may still be a zombie.
 pub(crate) async fn wait_for_end(pid: u32) {
     let command = format!("/proc/{pid}/cmdline");
     let ended = async {
@@ -24,7 +24,7 @@ pub(crate) async fn wait_for_end(pid: u32) {
     assert!(tokio::time::timeout(within, ended).await.is_ok(), "process {pid} does not end");
 }
 
-/// A start in a system of which only the configuration's folder can be written, without all that root may do.
+/// Starts a process without capabilities on a file system where only the configuration's folder is writable.
 pub(super) fn confined(program: &Path, config: &Path) -> Launch {
     let folder = config.parent().unwrap();
     let own = folder.join("program");

@@ -1,4 +1,4 @@
-//! Raw sockets: an upstream that records every byte, and a caller that sends whatever it likes.
+//! Raw sockets: an upstream that records every byte, and a caller that sends arbitrary bytes.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -76,7 +76,7 @@ fn is_complete(answer: &[u8]) -> bool {
     body.len() >= length.unwrap_or(usize::MAX)
 }
 
-/// Chunked bodies that lax readers end elsewhere than strict ones, with a message hidden behind each.
+/// Chunked bodies that lenient parsers end at another place than strict ones, each followed by a hidden message.
 pub(crate) fn malformed_chunks(hidden: &str) -> [(&'static str, String); 9] {
     let size = format!("{:x}", hidden.len() + 5);
     [

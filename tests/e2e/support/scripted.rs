@@ -1,4 +1,4 @@
-//! An upstream whose answers are written down byte by byte.
+//! An upstream with scripted responses, byte by byte.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -71,7 +71,7 @@ pub(crate) fn chunked(body: &str) -> String {
     format!("HTTP/VERSION 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
 }
 
-/// All that comes for one call, until the connection ends.
+/// All bytes that the gateway sends for one call, until the connection ends.
 pub(crate) async fn call(gateway: SocketAddr, row: usize, cut: usize, version: &str) -> String {
     let mut stream = TcpStream::connect(gateway).await.unwrap();
     let request = format!(
@@ -84,7 +84,7 @@ pub(crate) async fn call(gateway: SocketAddr, row: usize, cut: usize, version: &
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// No failure opens the circuit breaker: each answer is to be read.
+/// A configuration whose circuit breaker never opens, so that each response is read.
 pub(crate) fn routes(more: &str) -> String {
     format!(
         "[[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{{*path}}\"]\n{more}[[routes.plugins]]\n\

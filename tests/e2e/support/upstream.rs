@@ -1,4 +1,4 @@
-//! A simulated Onfido that tells in its answer what it saw, for many requests.
+//! A simulated Onfido that returns the received request in its response, fast enough for load.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -44,7 +44,7 @@ impl Echo {
     }
 }
 
-/// One connection, until it ends; an error only ends it.
+/// Serves one connection until it ends or fails.
 async fn serve(mut stream: TcpStream, count: &AtomicUsize) -> Option<Infallible> {
     let mut buffer = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! A server that goes wrong: it redirects every request elsewhere, or answers with bodies that never end.
+//! A hostile server: it redirects every request to another address, or sends endless bodies.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,13 +10,13 @@ use tokio::net::{TcpListener, TcpStream};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// 307 to this address, which keeps method, body and most fields.
+    /// 307 to this address; a redirect with this status keeps method, body and most fields.
     Redirect(SocketAddr),
-    /// 200, and a JSON string without an end.
+    /// 200 with an endless JSON string.
     Endless,
 }
 
-/// What it was asked, by the first segment of the path.
+/// The received requests, by the first segment of the path.
 pub(crate) struct Wayward {
     pub(crate) address: SocketAddr,
     answered: Arc<Mutex<BTreeMap<String, usize>>>,

@@ -1,4 +1,4 @@
-//! The whole landscape: a simulated Onfido, a portal for each tenant, the gateway between them.
+//! The whole environment: a simulated Onfido, a portal for each tenant, and the gateway between them.
 
 use kyc_sandbox::onfido::{self, Onfido};
 use kyc_sandbox::portal::{self, Account, Portal};
@@ -18,7 +18,7 @@ pub(crate) struct World {
 
 pub(crate) const EVENT: &str = r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"r-1","status":"complete","n":1.10}}}"#;
 
-/// The settings of a webhook route that keeps nothing.
+/// The settings of a webhook route that stores no events.
 pub(crate) const DIRECT: &str = "delivery.mode = \"direct\"\n";
 
 /// Both default routes, the webhook's with these settings.
@@ -59,7 +59,7 @@ impl World {
         Self::start_all(config, |entry| entry, prepare).await
     }
 
-    /// The same, with the gateway run by nobody in a system that it can only read.
+    /// Starts everything, with the gateway as the user `nobody` on a read-only file system.
     pub(crate) async fn start_confined() -> Self {
         Self::start_all("", |entry| entry, Setup::confined).await
     }

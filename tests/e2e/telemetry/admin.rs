@@ -1,4 +1,4 @@
-//! What operators and Prometheus see.
+//! Metrics, alerts and access lines of a running gateway.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::world::{DIRECT, EVENT, World, routes};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promtool_has_nothing_to_say_about_the_metrics() {
+async fn metrics_pass_promtool_check() {
     let world = World::start("").await;
     world.notify("acme", EVENT).await;
     world.acme.deliveries().wait_for_count(1).await.unwrap();
@@ -47,7 +47,7 @@ async fn promtool_has_nothing_to_say_about_the_metrics() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_may_need_a_token_and_probes_do_not() {
+async fn metrics_can_require_a_token_and_probes_never_do() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "token-of-the-scraper\n").unwrap();
@@ -75,7 +75,7 @@ async fn metrics_may_need_a_token_and_probes_do_not() {
 }
 
 #[test]
-fn promtool_has_nothing_to_say_about_the_alerts() {
+fn alert_rules_pass_promtool_check() {
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/alerts.yml");
 
     let verdict = Command::new("promtool").args(["check", "rules", rules]).output().unwrap();
@@ -91,10 +91,10 @@ fn promtool_has_nothing_to_say_about_the_alerts() {
     }
 }
 
-/// An event that its portal refused again and again while it took others raised no alert, and gauges that stood still none
-/// either.
+/// No alert fired for an event that its portal repeatedly refused while it accepted others, nor for gauges that were no longer
+/// updated.
 #[test]
-fn alerts_of_stored_events_say_what_they_should_when_they_should() {
+fn alerts_of_stored_events_fire_at_the_expected_times() {
     let tests = ["alerts.yml", "alerts.test.yml"]
         .map(|name| format!("{}/tests/e2e/telemetry/{name}", env!("CARGO_MANIFEST_DIR")));
 
@@ -105,7 +105,7 @@ fn alerts_of_stored_events_say_what_they_should_when_they_should() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_request_is_one_line_that_says_nothing_of_its_content() {
+async fn access_log_has_one_line_per_request_without_its_content() {
     let world = World::start("").await;
     let client = reqwest::Client::new();
     let call = client
@@ -123,7 +123,7 @@ async fn each_request_is_one_line_that_says_nothing_of_its_content() {
         .filter(|line: &Value| line["target"] == "access")
         .collect();
     assert_eq!(lines.len(), 2, "{log}");
-    // The two went over connections of their own, whose lines have no order.
+    // The two calls used separate connections, so the order of their lines is not defined.
     let line = lines.iter().find(|line| line["request_id"] == id.as_str()).unwrap();
     assert_eq!((&line["route"], &line["tenant"]), (&"onfido".into(), &"acme".into()));
     assert_eq!((&line["status"], &line["method"]), (&404.into(), &"GET".into()));
@@ -133,7 +133,7 @@ async fn each_request_is_one_line_that_says_nothing_of_its_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn termination_finishes_what_is_in_flight() {
+async fn sigterm_finishes_requests_in_flight() {
     let world = World::start("").await;
     let body = r#"{"applicant_id":"1","report_names":["document"],"asynchronous":false}"#;
     let created = reqwest::Client::new()
@@ -146,7 +146,7 @@ async fn termination_finishes_what_is_in_flight() {
         .unwrap();
     let applicant: Value = serde_json::from_str(&created.text().await.unwrap()).unwrap();
     let body = body.replace("\"1\"", &applicant["id"].to_string());
-    // The simulated Onfido answers such a check after a second.
+    // The simulated Onfido answers a synchronous check after a second.
     let call = reqwest::Client::new()
         .post(world.gateway.url("/dcs/kyc2/checks"))
         .header("SubscriptionId", "sub-acme")

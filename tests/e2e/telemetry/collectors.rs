@@ -1,4 +1,4 @@
-//! Log events and spans in collectors: all of them, in order, and at nobody's cost when a collector is away.
+//! Log events and spans arrive at collectors completely and in order, and an unreachable collector delays no request.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use reqwest::Client;
 
 const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// Calls Onfido through the gateway, one call after the other over one connection: access lines of several connections
-/// have no order that all sinks share.
+/// Calls Onfido through the gateway, sequentially on one connection: access lines of several connections can have a different
+/// order in each sink.
 async fn calls(client: &Client, world: &World, count: usize) {
     for _ in 0..count {
         let request =
             client.get(world.gateway.url("/dcs/kyc2/applicants")).header("SubscriptionId", "sub-acme");
         let answer = request.header("traceparent", CALLER).send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        // Only then the connection is free again.
+        // Read the body, so that the next call reuses the connection.
         answer.bytes().await.unwrap();
     }
 }
 
-/// Posts an event in the caller's trace, and waits until the portal has it.
+/// Posts an event with the caller's trace context, and waits until the portal has received it.
 async fn notify(world: &World) {
     let notification = Client::new()
         .post(world.gateway.url("/dcs/kyc2/webhook/notify/acme"))
@@ -40,7 +40,7 @@ async fn notify(world: &World) {
     world.acme.deliveries().wait_for_count(1).await.unwrap();
 }
 
-/// The request ids of access lines, as standard output has them.
+/// The request ids of the access lines on standard output.
 fn printed(log: &str) -> Vec<String> {
     let lines = log.lines().filter(|line| line.contains("\"target\":\"access\""));
     let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -57,7 +57,7 @@ fn metric(metrics: &str, line: &str) -> usize {
     found.map_or(0, |value| value.trim().parse().unwrap())
 }
 
-/// Until nothing waits any more.
+/// Waits until the queues of the exporters are empty.
 async fn settled(world: &World, collector: &str) -> (usize, usize) {
     soon(async || {
         let metrics = world.gateway.metrics().await;
@@ -69,8 +69,8 @@ async fn settled(world: &World, collector: &str) -> (usize, usize) {
     .await
 }
 
-/// The collector is up, down for a minute, and up again, while calls go on; what is missing of the lines from the one
-/// with `first` on was counted.
+/// The collector is up, down for a minute, and up again while calls continue. Every missing line after the one with `first` must
+/// have been counted as dropped.
 async fn up_down_up(world: &World, collector: &Collector, name: &str, first: &str) {
     let client = Client::new();
     let before = printed(&world.gateway.log()).len();
@@ -88,7 +88,7 @@ async fn up_down_up(world: &World, collector: &Collector, name: &str, first: &st
     calls(&client, world, 10).await;
     settled(world, name).await;
     calls(&client, world, 10).await;
-    // Standard output is written a moment later; then every line of it was taken or counted.
+    // Standard output is written with a delay; then every line of it must have been accepted or counted as dropped.
     let (lines, dropped) = soon(async || {
         let (exported, dropped) = settled(world, name).await;
         let lines = world.gateway.log().lines().skip_while(|line| !line.contains(first)).count();
@@ -113,7 +113,7 @@ async fn up_down_up(world: &World, collector: &Collector, name: &str, first: &st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn seq_gets_every_event_and_a_minute_without_it_costs_only_what_is_counted() {
+async fn seq_gets_every_event_except_those_counted_as_dropped_during_an_outage() {
     let (world, collector) = (World::start(&routes(DIRECT)).await, Collector::start().await);
     let keys = json!({
         "serilog-seq-logging": "true",
@@ -127,7 +127,9 @@ async fn seq_gets_every_event_and_a_minute_without_it_costs_only_what_is_counted
 
     assert!(collector.keys().iter().all(|key| key == "canary-key"));
     let log = world.gateway.log();
-    for line in ["\"error\":\"it answered 503; events wait\"", "log events are taken again"] {
+    for line in
+        ["\"error\":\"the collector answered 503; events wait\"", "the collector accepts log events again"]
+    {
         assert_eq!(log.matches(line).count(), 1, "an outage is said once, and its end");
     }
     set(&world, json!({ "serilog-seq-logging": "false" })).await;
@@ -138,7 +140,7 @@ async fn seq_gets_every_event_and_a_minute_without_it_costs_only_what_is_counted
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_of_opentelemetry_gets_the_same() {
+async fn opentelemetry_collector_gets_every_event_except_those_counted_as_dropped() {
     let collector = Collector::start().await;
     let environment = [
         ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", format!("{}/v1/logs", collector.url())),
@@ -161,7 +163,7 @@ fn attribute<'a>(span: &'a Span, name: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_goes_through_to_onfido_and_through_the_store_to_the_portal() {
+async fn trace_context_is_forwarded_to_onfido_and_through_the_store_to_the_portal() {
     let collector = Collector::start().await;
     let environment =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()), ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned())];
@@ -193,7 +195,7 @@ async fn a_trace_goes_through_to_onfido_and_through_the_store_to_the_portal() {
     });
     let logins = world.acme.calls().all();
     assert_eq!(logins[0].traceparent.as_deref(), Some(parent(&login.id).as_str()));
-    // The log of the request names its trace, and spans hold nothing that the log does not.
+    // The access line has the trace id, and spans contain nothing that is not in the log.
     let events = soon(async || Some(collector.events()).filter(|events| collected(events).len() == 2)).await;
     assert!(events.iter().any(|event| event.message == "request" && event.trace_id == CALLER[3..35]));
     assert!(!format!("{spans:?}").contains("applicants") && !format!("{spans:?}").contains("sub-acme"));
@@ -206,7 +208,7 @@ async fn a_trace_goes_through_to_onfido_and_through_the_store_to_the_portal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_collector_the_callers_trace_passes_through() {
+async fn trace_context_of_the_caller_is_forwarded_without_a_collector() {
     let world = World::start(&stored()).await;
 
     calls(&Client::new(), &world, 1).await;

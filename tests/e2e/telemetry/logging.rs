@@ -7,7 +7,7 @@ use crate::support::gateway::{document, tenant};
 use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes};
 
-/// Puts these keys into the document, in one step.
+/// Replaces the document atomically by one with these keys.
 pub(crate) async fn set(world: &World, keys: Value) {
     let changes = async || {
         let metrics = world.gateway.metrics().await;
@@ -24,7 +24,7 @@ pub(crate) async fn set(world: &World, keys: Value) {
     std::fs::write(&draft, whole.to_string()).unwrap();
     std::fs::rename(draft, world.gateway.folder().join("tenants.json")).unwrap();
     soon(async || (changes().await > seen).then_some(())).await;
-    // Longer than a new document's keys take to be in force.
+    // Longer than the gateway needs to apply the keys of a new document.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
 }
 
@@ -43,7 +43,7 @@ fn access_lines(log: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
+async fn logging_keys_apply_without_a_restart_and_invalid_values_are_logged() {
     let room = tempfile::tempdir().unwrap();
     let folder = room.path().join("logs");
     let world = World::start(&format!("[log]\nfolder = {folder:?}\n{}", routes(DIRECT))).await;
@@ -98,7 +98,7 @@ async fn each_key_has_its_effect_without_a_restart_and_a_mistake_is_named() {
     );
     assert_eq!(size(), at_end, "nothing is written any more");
     let log = world.gateway.stop().await;
-    assert!(log.contains("log files cannot be written: "), "{log}");
+    assert!(log.contains("cannot write log files: "), "{log}");
     assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 1, "no file is outside of the folder");
     for key in ["serilog-logLevel", "serilog-file-logging", "serilog-fileName"] {
         assert!(log.contains(&format!("\"key\":\"{key}\"")), "{log}");

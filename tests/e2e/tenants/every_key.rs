@@ -1,5 +1,5 @@
-//! Every key of the tenant document, changed one at a time in a running gateway, and every kind of mistake in it.
-//! The logging keys have their own tests (`logging`, `collectors`), `EnableSwagger` too (`swagger`).
+//! Every key of the tenant document, changed one at a time in a running gateway, and every kind of error in the document. The
+//! logging keys are tested in `logging` and `collectors`, `EnableSwagger` in `swagger`.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use crate::support::gateway::{document, tenant};
 use crate::support::soon;
 use crate::support::world::World;
 
-/// A world whose document can be changed, and what is at other places.
+/// A world whose document can be changed, and the other servers that changed keys lead to.
 struct Changing {
     world: World,
     entry: Value,
     base: String,
     other_onfido: Onfido,
     other_portal: Portal,
-    /// Takes events at another endpoint.
+    /// A portal that accepts events at another endpoint.
     action_portal: Portal,
     events: usize,
 }
@@ -30,7 +30,7 @@ struct Changing {
 impl Changing {
     async fn start() -> Self {
         let world = World::start(&stored()).await;
-        // The start says so too, and its line may be read after the gateway listens.
+        // The start also logs this line, and it may be read only after the gateway listens.
         soon(async || world.gateway.log().contains("tenants changed").then_some(())).await;
         let other_onfido = Onfido::start(onfido::Settings::default()).await.unwrap();
         for token in ["token-acme", "token-new"] {
@@ -64,7 +64,7 @@ impl Changing {
         std::fs::rename(draft, self.world.gateway.folder().join("tenants.json")).unwrap();
     }
 
-    /// Changes one field of the entry, and waits until the gateway has seen it.
+    /// Changes one field of the entry, and waits until the gateway has loaded the document.
     async fn set(&mut self, field: &str, value: &str) {
         let seen = self.world.gateway.log().matches("tenants changed").count();
         self.entry[field] = json!(value);
@@ -73,7 +73,7 @@ impl Changing {
             .await;
     }
 
-    /// Puts the good document back, and waits until it is in use.
+    /// Restores the valid document, and waits until it is in use.
     async fn settle(&self, good: &Value) {
         let seen = self.world.gateway.log().matches("\"refused\":0").count();
         self.write(
@@ -99,7 +99,7 @@ impl Changing {
         request.send().await.unwrap().status().as_u16()
     }
 
-    /// What came last to an Onfido: the credential and the body.
+    /// The credential and the body of the last request to an Onfido.
     fn last(onfido: &Onfido) -> (String, String) {
         onfido.requests().look(|requests| {
             let last = requests.last().unwrap();
@@ -108,7 +108,7 @@ impl Changing {
         })
     }
 
-    /// Posts an event that is new; says the status and what was posted.
+    /// Posts a new event. Returns the status and the event.
     async fn notify(&mut self, name: &str, token: &str) -> (u16, String) {
         self.events += 1;
         let body = event(self.events);
@@ -124,7 +124,7 @@ impl Changing {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_key_of_a_tenant_has_its_effect_without_a_restart() {
+async fn every_tenant_key_applies_without_a_restart() {
     let mut it = Changing::start().await;
 
     it.set("apiToken", "token-new").await;
@@ -186,7 +186,7 @@ async fn every_key_of_a_tenant_has_its_effect_without_a_restart() {
 
 #[expect(clippy::too_many_lines, reason = "one mistake after the other")]
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
+async fn every_document_error_keeps_the_running_tenants_and_names_the_field() {
     let it = Changing::start().await;
     let good = it.entry.clone();
     let with = |field: &str, value: Value| {
@@ -214,7 +214,7 @@ async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
         (with("ftosPassword", json!({})), acme("ftosPassword")),
         (with("ftosAuth", json!("canary")), acme("ftosAuth")),
         (with("ftosAction", json!("1canary")), acme("ftosAction")),
-        (with("callers", json!(["canary"])), acme("callers has a name of no known form")),
+        (with("callers", json!(["canary"])), acme("callers has a name of unknown form")),
         (
             with("Name", json!("a/b")),
             ["tenant without a name".to_owned(), "Name must not contain".to_owned()],
@@ -243,7 +243,7 @@ async fn every_kind_of_mistake_leaves_what_runs_and_names_tenant_and_field() {
         it.serves_as_before().await;
         it.settle(&good).await;
     }
-    // Whose calls would those be? Nobody is served, and both are named.
+    // A duplicate id is ambiguous: neither tenant is served, and both are reported.
     for (text, field) in [(shared("Name"), "Name"), (shared("subscriptionId"), "subscriptionId")] {
         let before = it.world.gateway.log().len();
         it.write(&text);

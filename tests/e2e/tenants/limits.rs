@@ -1,4 +1,4 @@
-//! How much one tenant may ask, of the gateway and of an upstream.
+//! The limits of one tenant: rate, concurrency and circuit breaker.
 
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ async fn call(gateway: &Gateway, tenant: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_circuit_breaker_of_a_failing_upstream_opens_until_a_call_succeeds() {
-    // A port that nobody else gets meanwhile.
+async fn circuit_breaker_of_a_failing_upstream_opens_until_a_call_succeeds() {
+    // A bound port, so that no other test gets it meanwhile.
     let held = tokio::net::TcpSocket::new_v4().unwrap();
     held.set_reuseaddr(true).unwrap();
     held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -79,7 +79,7 @@ async fn the_circuit_breaker_of_a_failing_upstream_opens_until_a_call_succeeds()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_that_fills_an_upstream_takes_nothing_from_others() {
+async fn tenant_at_its_concurrency_limit_does_not_affect_others() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limits = "limits = { in_flight = 2 }\n";
     let address = upstream.local_addr().unwrap();
@@ -117,7 +117,7 @@ async fn a_tenant_that_fills_an_upstream_takes_nothing_from_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_over_the_rate_wait_for_their_turn_or_are_told_when_it_comes() {
+async fn calls_over_the_rate_wait_or_get_429_with_retry_after() {
     let onfido = Echo::start().await;
     let limit = |wait: &str| {
         format!("[[routes.plugins]]\nplugin = \"rate-limit\"\nrequests_per_minute = 600\nburst = 1\n{wait}")
@@ -148,7 +148,7 @@ async fn calls_over_the_rate_wait_for_their_turn_or_are_told_when_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_says_whether_its_connection_goes_on() {
+async fn response_announces_whether_its_connection_stays_open() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = start(Setup::default().onfido(upstream.local_addr().unwrap())).await;
     tokio::spawn(async move {
@@ -170,16 +170,16 @@ async fn an_answer_says_whether_its_connection_goes_on() {
         assert_eq!(status(&answer), 502, "{answer}");
         assert!(answer.to_ascii_lowercase().contains("\r\nconnection: keep-alive\r\n"), "{answer}");
     }
-    // The rest of a body is read for nobody.
+    // The gateway does not read the rest of the body.
     assert_eq!(status(&unfinished), 502, "{unfinished}");
     assert!(unfinished.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{unfinished}");
     assert_eq!(rest, b"");
     gateway.stop().await;
 }
 
-/// Threads that took no work of each other lost a quarter of them.
+/// Without work stealing, each thread had its own connection pool, and a quarter of the calls needed a new connection (ADR 11).
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kept_upstream_connection_serves_whichever_thread_wants_it() {
+async fn pooled_upstream_connection_is_shared_by_all_threads() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address).config("[server]\nthreads = 4\n")).await;
     let mut callers = Vec::new();
@@ -200,9 +200,9 @@ async fn a_kept_upstream_connection_serves_whichever_thread_wants_it() {
     assert!(calls == 320 && made <= 8, "{calls} {made}");
 }
 
-/// Pingora reads the rest of a body for ever once the upstream has answered.
+/// Pingora reads the rest of a body without a time limit after the upstream has responded.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_left_open_behind_its_answer_holds_no_place_and_ends() {
+async fn unfinished_body_after_its_response_frees_its_slot_and_ends() {
     for refusal in ["Content-Length: 0\r\n\r\n", "Content-Length: 2\r\n\r\n{}"] {
         let (authority, upstream) = (Authority::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = upstream.local_addr().unwrap();

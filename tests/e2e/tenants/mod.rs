@@ -1,4 +1,4 @@
-//! The tenant document: where it comes from, and what its keys do.
+//! The tenant document: its sources and the effect of its keys.
 
 mod every_key;
 mod limits;

@@ -1,4 +1,4 @@
-//! Tenants live in a real Vault API server and change under load.
+//! Tenants in a real Vault API server that change under load.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ fn vault(bao: &OpenBao, auth: &str) -> String {
     )
 }
 
-/// One call as a tenant; returns the status and the credential that the upstream saw.
+/// Makes one call as a tenant. Returns the status and the credential that the upstream received.
 async fn call(client: &reqwest::Client, gateway: &str, name: &str, number: usize) -> (u16, Option<String>) {
     let method = ["GET", "POST", "PUT", "DELETE"][number % 4];
     let path = ["applicants", "applicants/1", "checks", "reports?check_id=1"][number / 4 % 4];
@@ -55,7 +55,7 @@ async fn from_vault(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_kv_versions_and_both_logins_work_and_the_version_is_found_out() {
+async fn both_kv_versions_and_logins_work_and_the_version_is_detected() {
     for version in ["1", "2"] {
         let onfido = Echo::start().await;
         let bao = OpenBao::start().await;
@@ -75,7 +75,7 @@ async fn both_kv_versions_and_both_logins_work_and_the_version_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_call_of_100_000_goes_out_under_another_tenants_token() {
+async fn none_of_100_000_calls_uses_another_tenants_token() {
     const TENANTS: usize = 1_000;
     const CALLS: usize = 100_000;
     const CALLERS: usize = 32;
@@ -100,7 +100,7 @@ async fn no_call_of_100_000_goes_out_under_another_tenants_token() {
                     if number >= CALLS {
                         return wrong;
                     }
-                    // A step that is prime to the number of tenants mixes them.
+                    // A step that is coprime to the number of tenants visits all of them in a mixed order.
                     let name = format!("t{}", number * 7919 % TENANTS);
                     let seen = call(&client, &url, &name, number).await;
                     if seen != (200, Some(format!("token-{name}"))) {
@@ -188,7 +188,7 @@ async fn tokens_rotate_under_load_without_a_failed_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_document_and_a_lost_vault_leave_the_running_tenants() {
+async fn broken_document_or_unreachable_vault_keeps_the_running_tenants() {
     let onfido = Echo::start().await;
     let bao = OpenBao::start().await;
     bao.mount_kv("2").await;
@@ -226,7 +226,7 @@ async fn without_tenants_the_gateway_is_not_ready_and_answers_503() {
     gateway.stop().await;
 }
 
-/// Waits until one more look at the source failed.
+/// Waits until one more read of the source has failed.
 async fn wait_for_failed_poll(gateway: &Gateway) {
     let failed = |text: &str| {
         let line = text
@@ -244,10 +244,10 @@ async fn wait_for_failed_poll(gateway: &Gateway) {
     panic!("no look at the source failed: {}", gateway.log());
 }
 
-/// Story: an operator reloaded a document with a slip of the pen, was told "the gateway looks at it" with exit code 0, and
-/// went home.
+/// The reload of a document with a mistake printed "the gateway looks at it" and exited with 0, so the operator did not notice
+/// the mistake.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_says_what_came_of_it_and_fails_when_something_is_refused() {
+async fn reload_reports_its_result_and_fails_if_a_tenant_is_refused() {
     let source = "[tenants]\nsource = \"file\"\npoll = \"1h\"\n";
     let gateway = start(Setup::default().source(source)).await;
     let reload = || {
@@ -275,7 +275,7 @@ async fn a_reload_says_what_came_of_it_and_fails_when_something_is_refused() {
     assert!(same.0 == 0 && same.1.ends_with("2 tenants are served\nnothing changed\n"), "{same:?}");
     let expected = "was read: 2 tenants are served\nadded: initech\nchanged: acme\nremoved: globex\n";
     assert!(changed.0 == 0 && changed.1.ends_with(expected), "{changed:?}");
-    let expected = "refused: tenant \"initech\" (entry 2): apiToken is missing\nkept as it was: initech\n";
+    let expected = "refused: tenant \"initech\" (entry 2): apiToken is missing\nkept unchanged: initech\n";
     assert!(refused.0 == 1 && refused.1.ends_with(expected), "{refused:?}");
     assert!(
         broken.0 == 1 && broken.1.contains("is not a JSON object") && !broken.1.contains("canary"),

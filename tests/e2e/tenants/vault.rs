@@ -1,4 +1,4 @@
-//! Logins at a real Vault API server, with lives of a second; a Vault that goes away; and looks at once.
+//! Logins to a real Vault API server with a lifetime of a second, outages of Vault, and reloads on request.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -15,7 +15,7 @@ use crate::support::upstream::Echo;
 
 const NOWHERE: &str = "http://127.0.0.1:9/portal";
 
-/// A source with a quick poll; `auth` are more settings of it.
+/// The configuration of a Vault source with a short poll interval and the additional settings `auth`.
 fn source(bao: &OpenBao, poll: &str, auth: &str) -> String {
     format!(
         "[tenants]\nsource = \"vault\"\npoll = \"{poll}\"\n[tenants.vault]\naddress = \"{}\"\nmount = \"kv\"\n{auth}\n",
@@ -33,7 +33,7 @@ async fn write(bao: &OpenBao, onfido: &Echo, names: &[&str]) {
     bao.write("2", document(&format!("http://{}/v3.6", onfido.address), &tenants)).await;
 }
 
-/// Calls that go on until they are stopped; all of them must succeed.
+/// Load that continues until it is stopped; all calls must succeed.
 struct Calls {
     stop: Arc<AtomicBool>,
     made: Arc<AtomicUsize>,
@@ -65,7 +65,7 @@ impl Calls {
         Self { stop, made, failed, task }
     }
 
-    /// How many were made, and how many of them failed.
+    /// Stops the load. Returns the number of calls and of failed ones.
     async fn stop(self) -> (usize, usize) {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
@@ -85,7 +85,7 @@ async fn wait_for_log(gateway: &Gateway, text: &str, times: usize) {
 
 #[expect(clippy::too_many_lines, reason = "one login after the other")]
 #[tokio::test(flavor = "multi_thread")]
-async fn every_login_survives_twenty_expiries_without_a_failed_call() {
+async fn every_vault_login_survives_twenty_expiries_without_a_failed_call() {
     const EXPIRIES: usize = 20;
     let (onfido, bao) = (Echo::start().await, OpenBao::start().await);
     prepare(&bao, &onfido).await;
@@ -172,7 +172,7 @@ async fn every_login_survives_twenty_expiries_without_a_failed_call() {
         let (made, failed) = calls.stop().await;
         let log = gateway.stop().await;
         let count = |text: &str| log.matches(text).count();
-        let (logins, failures) = (count("logged in at vault"), count("tenants not refreshed"));
+        let (logins, failures) = (count("logged in at vault"), count("cannot refresh the tenants"));
         println!("{name}: {logins} logins, {failures} failed looks, {made} calls, {failed} failed");
         results.push((name, failed, failures, made > 100));
     }
@@ -186,7 +186,7 @@ async fn every_login_survives_twenty_expiries_without_a_failed_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vault_that_is_killed_or_sealed_fails_no_call() {
+async fn killed_or_sealed_vault_fails_no_call() {
     let (onfido, mut bao) = (Echo::start().await, OpenBao::start_kept().await);
     prepare(&bao, &onfido).await;
     let (role_id, secret_id) = bao.app_role("2s").await;
@@ -195,10 +195,10 @@ async fn a_vault_that_is_killed_or_sealed_fails_no_call() {
     let gateway = start(setup).await;
     let calls = Calls::start(&gateway);
 
-    // Away for a minute, which is longer than the login lives.
+    // Vault is down for a minute, longer than the lifetime of the login.
     let back = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
     bao.kill().await;
-    wait_for_log(&gateway, "tenants not refreshed", 8).await;
+    wait_for_log(&gateway, "cannot refresh the tenants", 8).await;
     tokio::time::sleep_until(back).await;
     let ready = reqwest::get(gateway.admin("/readyz")).await.unwrap().status();
     bao.restart().await;
@@ -234,7 +234,7 @@ async fn table(gateway: &Gateway) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_can_have_the_document_looked_at_at_once_and_see_what_is_served() {
+async fn operators_can_reload_the_document_and_list_the_tenants() {
     let (onfido, bao) = (Echo::start().await, OpenBao::start().await);
     prepare(&bao, &onfido).await;
     let setup =
@@ -264,7 +264,7 @@ async fn operators_can_have_the_document_looked_at_at_once_and_see_what_is_serve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_live_check_logs_in_and_gives_a_verdict_on_each_tenant() {
+async fn live_check_logs_in_and_reports_on_each_tenant() {
     let (onfido, bao) = (Echo::start().await, OpenBao::start().await);
     prepare(&bao, &onfido).await;
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! A certificate for `gateway.test`, in files, and certificates of callers, by one authority.
-#![expect(clippy::unwrap_used, reason = "a test cannot go on without its certificates")]
+//! A certificate authority with a certificate for `gateway.test` in files, and certificates of callers.
+#![expect(clippy::unwrap_used, reason = "a test cannot run without its certificates")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// Installs rustls' ring provider, which everything that builds a TLS client needs.
+/// Installs the ring provider of rustls, which every TLS client needs.
 pub fn install_ring() {
     // A second installation fails, and the first one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -31,7 +31,7 @@ pub struct Authority {
 // === impl Authority ===
 
 impl Authority {
-    /// Makes both, with new keys.
+    /// Creates both, with new keys.
     #[expect(clippy::new_without_default, reason = "each one is another authority, and writes files")]
     pub fn new() -> Self {
         install_ring();
@@ -48,7 +48,7 @@ impl Authority {
         authority
     }
 
-    /// Replaces the certificate of `gateway.test` and its key, each in one step.
+    /// Replaces the certificate of `gateway.test` and its key, each atomically.
     pub fn renew(&self) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["gateway.test".to_owned(), "127.0.0.1".to_owned()]).unwrap();
@@ -60,12 +60,12 @@ impl Authority {
         }
     }
 
-    /// What a caller trusts.
+    /// The root certificates that a caller trusts.
     pub fn certificate(&self) -> Certificate {
         Certificate::from_pem(self.certificate.as_bytes()).unwrap()
     }
 
-    /// Where the files are: `authority.pem`, `certificate.pem`, `key.pem`.
+    /// The folder with the files `authority.pem`, `certificate.pem` and `key.pem`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -75,7 +75,7 @@ impl Authority {
         self.listener_tls_with("")
     }
 
-    /// The same with more keys.
+    /// The `tls` key of a listener, with additional keys.
     pub fn listener_tls_with(&self, more: &str) -> String {
         let folder = self.folder.path().display();
         format!(
@@ -83,7 +83,7 @@ impl Authority {
         )
     }
 
-    /// A caller's certificate with its key, valid until the end of a year; its serial number is the begin of the name.
+    /// A caller's certificate with its key, valid until the end of a year. The serial number is the beginning of the name.
     pub fn caller(&self, common_name: &str, dns: &str, until: i32) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
@@ -96,7 +96,7 @@ impl Authority {
         Identity::from_pem(format!("{}{}", certificate.pem(), key.serialize_pem()).as_bytes()).unwrap()
     }
 
-    /// Writes `revoked.pem`: the list that revokes the certificates of these callers.
+    /// Writes `revoked.pem`, a certificate revocation list with the certificates of these callers.
     pub fn revoke(&self, common_names: &[&str]) {
         let revoked = common_names.iter().map(|name| RevokedCertParams {
             serial_number: serial(name),
@@ -117,17 +117,17 @@ impl Authority {
         std::fs::rename(draft, self.folder.path().join("revoked.pem")).unwrap();
     }
 
-    /// A connection with TLS that speaks `protocol`.
+    /// Opens a TLS connection with the ALPN protocol `protocol`.
     pub async fn connect(&self, gateway: std::net::SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(gateway).await.unwrap();
         self.handshake(stream, &[protocol]).await.unwrap()
     }
 
-    /// The same over a connection that is there, without a protocol.
+    /// Starts TLS on an existing connection, without an ALPN protocol.
     ///
     /// # Errors
     ///
-    /// There is no TLS.
+    /// When the handshake fails.
     pub async fn wrap(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         self.handshake(stream, &[]).await
     }

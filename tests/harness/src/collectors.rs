@@ -1,4 +1,4 @@
-//! A collector that checks what it is sent: Seq's format, and OpenTelemetry's logs and spans in protobuf.
+//! A collector that validates what it receives: Seq's format, and OpenTelemetry's logs and spans in protobuf.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,7 +20,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use prost::Message;
 use serde_json::Value;
 
-/// Takes events and spans, or is down.
+/// A collector that accepts events and spans, or is down.
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
@@ -38,26 +38,26 @@ struct Shared {
 /// A log event in either format.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Its text.
+    /// The message.
     pub message: String,
-    /// The field `request_id`, or nothing.
+    /// The field `request_id`, if any.
     pub request_id: String,
-    /// The trace, in hexadecimal.
+    /// The trace id, in hexadecimal.
     pub trace_id: String,
 }
 
 /// A span.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The trace, in hexadecimal.
+    /// The trace id, in hexadecimal.
     pub trace_id: String,
-    /// Its id, in hexadecimal.
+    /// The span id, in hexadecimal.
     pub id: String,
-    /// The id of the span above it, in hexadecimal.
+    /// The id of the parent span, in hexadecimal.
     pub parent: String,
-    /// Names and values.
+    /// The attributes.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -74,12 +74,12 @@ impl Collector {
         Self { address, shared }
     }
 
-    /// `http://…`, without a slash at the end.
+    /// The URL `http://…`, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Answers 503 from now on, or takes everything again.
+    /// Switches between 503 for every request and accepting everything.
     pub fn set_down(&self, is_down: bool) {
         self.shared.lock().unwrap().is_down = is_down;
     }
@@ -94,7 +94,7 @@ impl Collector {
         self.shared.lock().unwrap().spans.clone()
     }
 
-    /// The keys that requests came with.
+    /// The API keys of the received requests.
     pub fn keys(&self) -> Vec<String> {
         self.shared.lock().unwrap().keys.clone()
     }

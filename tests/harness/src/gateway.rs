@@ -1,4 +1,4 @@
-//! The gateway as a process of its own, as operators run it.
+//! Runs the gateway as a separate process, like operators do.
 
 mod launch;
 mod log;
@@ -17,7 +17,7 @@ pub use launch::{Launch, Start, becomes_ready, until_ready};
 pub use log::Log;
 pub use settings::with_dotted_keys_first;
 
-/// A running gateway; dropping it kills it.
+/// A running gateway. It is killed when dropped.
 #[derive(Debug)]
 pub struct Gateway {
     process: Process,
@@ -27,19 +27,19 @@ pub struct Gateway {
     launch: Launch,
 }
 
-/// Why there is no running gateway.
+/// Why a gateway did not start.
 #[derive(Debug)]
 pub enum StartError {
     /// The program could not be started.
     Io(io::Error),
-    /// The gateway ended, or was not ready in time; this is what it wrote.
+    /// The gateway exited, or was not ready in time. Contains its output.
     NotReady(String),
 }
 
 // === impl Gateway ===
 
 impl Gateway {
-    /// Starts it, and waits until it is ready to serve.
+    /// Starts the gateway, and waits until it is ready.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Gateway {
         match addresses_when_ready(&mut process, &log).await? {
             Some((main, admin)) => Ok(Self { process, log, main, admin, launch }),
             None => {
-                // Its last words may still be on their way through the pipe.
+                // The last lines may still be in the pipe.
                 process.kill().await?;
                 log.ended().await;
                 Err(StartError::NotReady(log.text()))
@@ -57,7 +57,7 @@ impl Gateway {
         }
     }
 
-    /// Kills it as it stands, and starts it again with the same configuration.
+    /// Kills the gateway (SIGKILL), and starts it again with the same configuration.
     ///
     /// # Errors
     ///
@@ -69,22 +69,22 @@ impl Gateway {
         Ok(())
     }
 
-    /// Where its first listener is.
+    /// The address of its first listener.
     pub fn address(&self) -> SocketAddr {
         self.main
     }
 
-    /// Where its admin listener is.
+    /// The address of its admin listener.
     pub fn admin(&self) -> SocketAddr {
         self.admin
     }
 
-    /// `http://…` of its first listener, without a slash at the end.
+    /// The URL `http://…` of its first listener, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.main)
     }
 
-    /// What it writes.
+    /// The output of the gateway.
     pub fn log(&self) -> &Log {
         &self.log
     }
@@ -94,11 +94,11 @@ impl Gateway {
         self.process.pid()
     }
 
-    /// Sends SIGTERM, waits for the end, and says how it ended and everything it wrote.
+    /// Sends SIGTERM and waits for the exit. Returns the exit status and the whole output.
     ///
     /// # Errors
     ///
-    /// The process could not be waited for.
+    /// When waiting for the process fails.
     pub async fn stop(mut self) -> io::Result<(ExitStatus, String)> {
         self.process.signal("-TERM")?;
         let status = self.process.wait().await?;
@@ -107,7 +107,7 @@ impl Gateway {
     }
 }
 
-/// Where its first listener and its admin listener are, as soon as it is ready; nothing when it is not in time.
+/// Waits until the gateway is ready. Returns the addresses of its first listener and its admin listener; `None` after the timeout.
 async fn addresses_when_ready(
     process: &mut Process,
     log: &Log,
@@ -125,7 +125,7 @@ async fn addresses_when_ready(
 ///
 /// # Panics
 ///
-/// When it was not built, saying how to.
+/// When it is not built. The message has the command to build it.
 pub fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
     // Programs are in `target/<profile>`, tests in `target/<profile>/deps`.

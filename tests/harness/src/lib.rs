@@ -1,4 +1,4 @@
-//! Starts what tests and benchmarks need as processes or servers.
+//! Starts the processes and servers for tests and benchmarks: gateways, PostgreSQL, collectors, certificates.
 
 #[cfg(feature = "certificates")]
 pub mod certificates;

@@ -1,22 +1,22 @@
-//! Ports for programs that cannot say which one they were given.
+//! Free ports, for programs that do not support port 0.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-/// An address on 127.0.0.1 at which nothing listened a moment ago.
+/// Returns an address on 127.0.0.1 whose port was free at the time of the call.
 ///
 /// # Errors
 ///
-/// No port is free.
+/// When no port is free.
 pub fn free_address() -> io::Result<SocketAddr> {
     free_addresses().map(|[address]| address)
 }
 
-/// Several such addresses, no two the same.
+/// Returns several different addresses with free ports.
 ///
 /// # Errors
 ///
-/// No port is free.
+/// When no port is free.
 pub fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let (mut held, mut addresses) = (Vec::with_capacity(N), [any; N]);

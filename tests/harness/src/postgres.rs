@@ -1,4 +1,4 @@
-//! A PostgreSQL server of its own, from Debian's packages.
+//! A temporary PostgreSQL server, from Debian's packages.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::ports::free_address;
 
-/// A running server with one empty database; it ends, without asking anybody, when this is dropped.
+/// A running server with one empty database. When dropped, it is stopped immediately.
 #[derive(Debug)]
 pub struct Postgres {
     folder: tempfile::TempDir,
@@ -21,11 +21,11 @@ pub struct Postgres {
 // === impl Postgres ===
 
 impl Postgres {
-    /// Makes a cluster and starts it.
+    /// Creates a cluster and starts it.
     ///
     /// # Errors
     ///
-    /// PostgreSQL is not installed, or does not start.
+    /// When PostgreSQL is not installed, or does not start.
     pub fn start() -> io::Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir()?;
@@ -46,38 +46,38 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// The address of its database.
+    /// The URL of its database.
     pub fn url(&self) -> String {
         format!("postgres://kyc@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Kills the server as it stands, with all its connections, and starts it again over the same files.
+    /// Kills the server (SIGKILL) with all its connections, and starts it again on the same files.
     ///
     /// # Errors
     ///
-    /// It does not start again.
+    /// When it does not start again.
     pub fn crash(&mut self) -> io::Result<()> {
         self.stop();
         self.server = serve(&self.programs, self.folder.path(), self.port)?;
         self.wait_until_ready()
     }
 
-    /// Breaks every connection of a gateway.
+    /// Terminates every connection of a gateway.
     ///
     /// # Errors
     ///
-    /// The server does not answer.
+    /// When the server does not answer.
     pub fn terminate_connections(&self) -> io::Result<()> {
         let of_gateways =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kyc-gateway'";
         self.query(of_gateways).map(drop)
     }
 
-    /// Runs a statement, and gives what it answers: a line for each row, without padding.
+    /// Runs a statement. Returns one line for each row, without padding.
     ///
     /// # Errors
     ///
-    /// What the server says.
+    /// The error of the server.
     pub fn query(&self, statement: &str) -> io::Result<String> {
         let done = Command::new(self.programs.join("psql"))
             .args(["-qAt", "-d", &self.url(), "-c", statement])
@@ -92,7 +92,7 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// What the server says.
+    /// The error of the server.
     pub fn load(&self, file: &Path) -> io::Result<()> {
         let done = Command::new(self.programs.join("psql"))
             .args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-f"])
@@ -105,8 +105,8 @@ impl Postgres {
     }
 
     fn stop(&mut self) {
-        // A killed parent leaves children behind that keep the memory; SIGQUIT lets it take them along, and writes
-        // nothing out. An ended server cannot be told anything.
+        // SIGKILL would leave child processes behind that keep shared memory. SIGQUIT stops them without writing anything to disk. If
+        // the server has already ended, the signal fails, which does not matter.
         let _ = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();
         let _ = self.server.wait();
     }
@@ -145,7 +145,7 @@ fn serve(programs: &Path, folder: &Path, port: u16) -> io::Result<Child> {
         .spawn()
 }
 
-/// PostgreSQL refuses to run as root, where its package's own user stands in.
+/// PostgreSQL refuses to run as root; then it runs as the user `postgres` of its package.
 fn as_user(program: &Path) -> io::Result<Command> {
     let number = |option: &str, user: &[&str]| -> io::Result<u32> {
         let output = Command::new("id").arg(option).args(user).output()?;
@@ -159,7 +159,7 @@ fn as_user(program: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Debian keeps the servers of each version in a folder of their own.
+/// Debian installs the server of each version in a separate folder.
 fn programs() -> io::Result<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")?
         .filter_map(|version| Some(version.ok()?.path().join("bin")))

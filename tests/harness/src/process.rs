@@ -1,16 +1,16 @@
-//! Child processes that do not outlive their test.
+//! Child processes that are killed with their test.
 
 use std::io;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::time::Duration;
 
-/// A running process; it is killed and waited for when dropped.
+/// A running process. When dropped, it is killed and reaped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
 }
 
-/// What a process takes, in KiB.
+/// The memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Resident now.
@@ -101,7 +101,7 @@ impl Drop for Process {
 ///
 /// # Errors
 ///
-/// There is no such process.
+/// When there is no such process.
 pub fn signal(pid: u32, name: &str) -> io::Result<()> {
     let done = Command::new("kill").args([name, &pid.to_string()]).output()?;
     match done.status.success() {
@@ -110,7 +110,7 @@ pub fn signal(pid: u32, name: &str) -> io::Result<()> {
     }
 }
 
-/// The memory of a process, or nothing when it has ended.
+/// Reads the memory of a process; `None` after its end.
 pub fn memory(pid: u32) -> Memory {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let field = |name: &str| {
@@ -121,5 +121,5 @@ pub fn memory(pid: u32) -> Memory {
 }
 
 pub(crate) const POLL: Duration = Duration::from_millis(2);
-/// Longer waits are failures.
+/// The longest time that a test waits.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);

@@ -1,62 +1,62 @@
-//! A growing list of what happened, that can be waited on.
+//! A list of recorded entries that a test can wait on.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// What happened, in order.
+/// The recorded entries, in their order.
 #[derive(Debug)]
 pub struct Journal<T> {
     entries: Mutex<Vec<T>>,
     grown: watch::Sender<()>,
 }
 
-/// What was waited for did not happen within [`Journal::PATIENCE`].
+/// The expected entry did not appear within [`Journal::PATIENCE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSeen {
-    /// How many entries there were in the end.
+    /// The number of entries at the timeout.
     pub entries: usize,
 }
 
 // === impl Journal ===
 
 impl<T> Journal<T> {
-    /// How long [`wait_for`](Self::wait_for) waits.
+    /// The timeout of [`wait_for`](Self::wait_for).
     pub const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Begins with nothing.
+    /// Creates an empty journal.
     pub fn new() -> Self {
         Self { entries: Mutex::default(), grown: watch::Sender::new(()) }
     }
 
-    /// Adds an entry and wakes those who wait.
+    /// Adds an entry and wakes the waiting tasks.
     pub fn push(&self, entry: T) {
         self.lock().push(entry);
         self.grown.send_replace(());
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether nothing happened yet.
+    /// Returns whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Forgets everything.
+    /// Removes all entries.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// Looks at the entries without copying them.
+    /// Calls `look` with the entries, without copying them.
     pub fn look<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
         look(&self.lock())
     }
 
-    /// Waits until `found` finds what it looks for among the entries; it is asked again after each new one.
+    /// Waits until `found` returns a result for the entries. It is called again after each new entry.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<T> Journal<T> {
 }
 
 impl<T: Clone> Journal<T> {
-    /// A copy of all entries.
+    /// Returns a copy of all entries.
     pub fn all(&self) -> Vec<T> {
         self.lock().clone()
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::{Journal, NotSeen};
 
     #[tokio::test]
-    async fn waiting_ends_with_the_entry_it_waits_for() {
+    async fn wait_ends_when_the_entry_appears() {
         let journal = Arc::new(Journal::new());
         let writer = Arc::clone(&journal);
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_in_vain_ends() {
+    async fn wait_for_a_missing_entry_times_out() {
         let journal = Journal::new();
         journal.push(1);
 

@@ -1,7 +1,7 @@
 //! A simulated Onfido and a simulated FintechOS portal.
 //!
-//! Everything listens on 127.0.0.1, records what it sees, and lets a test wait for an event instead of
-//! sleeping:
+//! Both listen on 127.0.0.1 and record their requests in journals. A test waits for an entry instead of sleeping, so that it is
+//! neither slow nor dependent on timing:
 //!
 //! ```no_run
 //! # use kyc_sandbox::onfido::{Onfido, Settings};

@@ -1,5 +1,5 @@
-//! Serves a simulated Onfido and a simulated portal until it is told to stop.
-#![expect(clippy::print_stdout, reason = "says where everything is")]
+//! Serves a simulated Onfido and a simulated portal until Ctrl-C.
+#![expect(clippy::print_stdout, reason = "prints the addresses and accounts")]
 
 use std::process::ExitCode;
 
@@ -12,19 +12,19 @@ use kyc_sandbox::portal::{self, Portal};
 #[derive(Parser)]
 #[command(name = "kyc-sandbox", version)]
 struct Arguments {
-    /// Onfido's port; 0 takes any free one.
+    /// Onfido's port; 0 selects a free one.
     #[arg(long, default_value_t = 8081)]
     onfido_port: u16,
-    /// The portal's port; 0 takes any free one.
+    /// The portal's port; 0 selects a free one.
     #[arg(long, default_value_t = 8082)]
     portal_port: u16,
-    /// A tenant, with an account `NAME` at both; may be given several times.
+    /// A tenant with the account `NAME` at both. Can be repeated.
     #[arg(long = "tenant", value_name = "NAME", default_values_t = ["acme".to_owned()])]
     tenants: Vec<String>,
-    /// Where the notifications go; the tenant's name is put behind it.
+    /// The URL for notifications; the tenant's name is appended.
     #[arg(long, default_value = "http://127.0.0.1:8080/dcs/kyc2/webhook/notify/")]
     notify: String,
-    /// How many times faster than Onfido's the retries come.
+    /// The factor by which the retries of notifications are faster than Onfido's.
     #[arg(long, default_value_t = 1)]
     retry_clock: u32,
 }

@@ -1,12 +1,13 @@
 //! A simulated Onfido for several accounts.
 
 mod account;
+mod authentication;
 mod checks;
+mod collection;
 mod echo;
+mod extractors;
 mod files;
-mod guard;
 mod ids;
-mod intake;
 mod notifier;
 mod paging;
 mod people;
@@ -15,7 +16,6 @@ mod request;
 mod router;
 mod settings;
 mod shared;
-mod shelf;
 mod webhook;
 mod webhooks;
 
@@ -36,7 +36,7 @@ pub use webhook::Webhook;
 use crate::journal::Journal;
 use crate::serving::{Serving, Socket};
 
-/// A running simulation; dropping it ends it.
+/// A running simulation of Onfido. Dropping it stops it.
 #[derive(Debug)]
 pub struct Onfido {
     address: SocketAddr,
@@ -47,11 +47,11 @@ pub struct Onfido {
 // === impl Onfido ===
 
 impl Onfido {
-    /// Begins to serve, without any account.
+    /// Starts to serve, without accounts.
     ///
     /// # Errors
     ///
-    /// The port is taken.
+    /// When the port is in use.
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let socket = Socket::bind(settings.port).await?;
         let address = socket.address;
@@ -66,46 +66,45 @@ impl Onfido {
         Ok(Self { address, shared, _serving: serving })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:port/v3.6`: what goes into `Onfido-BaseUrl`.
+    /// Returns `http://127.0.0.1:port/v3.6`, for `Onfido-BaseUrl`.
     pub fn base_url(&self) -> String {
         format!("{}{}", self.shared.origin, self.shared.settings.base_path)
     }
 
-    /// Opens the account `name`, whose API token is `token`.
+    /// Adds the account `name` with the API token `token`.
     pub fn add_account(&self, name: &str, token: &str) {
         self.shared.accounts.add(name, token);
     }
 
-    /// Lets a further token in to an account; both are good until one is taken back.
+    /// Adds another token to an account. All tokens are valid until they are revoked.
     pub fn add_token(&self, account: &str, token: &str) {
         self.shared.accounts.add_token(account, token);
     }
 
-    /// Takes a token back.
+    /// Revokes a token.
     pub fn revoke_token(&self, token: &str) {
         self.shared.accounts.revoke(token);
     }
 
-    /// Registers a webhook for `report.completed` and says its id and token; none without that account.
+    /// Registers a webhook for `report.completed`. Returns it with its id and token; `None` for an unknown account.
     pub fn add_webhook(&self, account: &str, url: &str) -> Option<Webhook> {
         let account = self.shared.accounts.named(account)?;
         Some(account.add_webhook(Webhook::new(url)))
     }
 
-    /// Changes where the notifications of a webhook go.
+    /// Changes the URL of a webhook.
     pub fn point_webhook(&self, account: &str, id: &str, url: &str) {
         if let Some(account) = self.shared.accounts.named(account) {
             account.change_webhook(id, |webhook| url.clone_into(&mut webhook.url));
         }
     }
 
-    /// Signs `body` with the webhook's token and sends it until it is taken, as if an event had happened.
-    /// Says whether there is such a webhook.
+    /// Signs `body` with the webhook's token and sends it, with retries, like a real event. Returns false for an unknown webhook.
     pub fn notify(&self, account: &str, webhook: &str, body: Bytes) -> bool {
         let Some(found) = self.shared.accounts.named(account).and_then(|account| account.webhook(webhook))
         else {
@@ -115,12 +114,12 @@ impl Onfido {
         true
     }
 
-    /// Every request that arrived.
+    /// Returns the journal of all requests.
     pub fn requests(&self) -> &Journal<Request> {
         &self.shared.requests
     }
 
-    /// Every attempt to send a notification that has ended.
+    /// Returns the journal of all ended attempts to send a notification.
     pub fn notifications(&self) -> &Journal<Notification> {
         self.shared.notifier.attempts()
     }

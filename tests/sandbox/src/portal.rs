@@ -27,8 +27,7 @@ pub use traffic::{Call, Delivery, Dialect};
 use crate::journal::Journal;
 use crate::serving::{Serving, Socket};
 
-/// A running portal. Dropping it breaks its connections, as a crash would; started again with the same port
-/// it is back where it was.
+/// A running portal. Dropping it aborts its connections, like a crash. A new one with the same port replaces it.
 #[derive(Debug)]
 pub struct Portal {
     address: SocketAddr,
@@ -39,11 +38,11 @@ pub struct Portal {
 // === impl Portal ===
 
 impl Portal {
-    /// Begins to serve.
+    /// Starts to serve.
     ///
     /// # Errors
     ///
-    /// The port is taken, or the ledger cannot be opened.
+    /// When the port is in use, or the ledger cannot be opened.
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let socket = Socket::bind(settings.port).await?;
         let open = |path| Ledger::open(path, settings.sync);
@@ -62,42 +61,42 @@ impl Portal {
         Ok(Self { address, shared, _serving: serving })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:port/portal`: what goes into `ftosEndpoint`.
+    /// Returns `http://127.0.0.1:port/portal`, for `ftosEndpoint`.
     pub fn url(&self) -> String {
         format!("http://{}{}", self.address, self.shared.settings.base_path)
     }
 
-    /// Behaves like this from now on.
+    /// Changes the behaviour of the portal.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.set_mode(mode);
     }
 
-    /// Refuses single events from now on; `None` ends that.
+    /// Refuses the events that `refuses` selects; `None` accepts all again.
     pub fn refuse(&self, refuses: Option<Refuses>) {
         *self.shared.refuses.lock().unwrap_or_else(PoisonError::into_inner) = refuses;
     }
 
-    /// Ends all logins.
+    /// Expires the tokens of all logins.
     pub fn expire_now(&self) {
         self.shared.sessions.expire();
     }
 
-    /// The events that were taken.
+    /// Returns the journal of accepted events.
     pub fn deliveries(&self) -> &Journal<Delivery> {
         &self.shared.deliveries
     }
 
-    /// Every request that was answered, refused ones too.
+    /// Returns the journal of all answered requests, including refused ones.
     pub fn calls(&self) -> &Journal<Call> {
         &self.shared.calls
     }
 
-    /// How many logins were asked for.
+    /// Returns the number of login requests.
     pub fn logins(&self) -> usize {
         let is_login = |call: &&Call| {
             call.path.ends_with(legacy::LOGIN_PATH) || call.path.ends_with(keycloak::LOGIN_PATH)

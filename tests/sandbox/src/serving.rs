@@ -1,4 +1,4 @@
-//! A small HTTP server that ends, with all its connections, when its handle is dropped.
+//! A small HTTP server that closes its socket and all its connections when its handle is dropped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,14 +12,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// A bound socket, not yet served.
+/// A bound socket that is not served yet.
 #[derive(Debug)]
 pub(crate) struct Socket {
     listener: TcpListener,
     pub(crate) address: SocketAddr,
 }
 
-/// A running server. Dropping it closes the socket and breaks open connections, as a crash would.
+/// A running server. Dropping it closes the socket and aborts open connections, like a crash.
 #[derive(Debug)]
 pub(crate) struct Serving {
     accepting: JoinHandle<()>,
@@ -31,7 +31,7 @@ struct Breakable {
     alive: watch::Receiver<()>,
 }
 
-/// A connection that fails once its server has ended.
+/// A connection that fails after its server was dropped.
 struct Connection {
     stream: TcpStream,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -40,19 +40,19 @@ struct Connection {
 // === impl Socket ===
 
 impl Socket {
-    /// Binds `port` of 127.0.0.1; 0 takes any free one.
+    /// Binds `port` of 127.0.0.1; 0 selects a free one.
     pub(crate) async fn bind(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
 
-    /// Begins to serve.
+    /// Starts to serve.
     pub(crate) fn serve(self, router: Router) -> Serving {
         let (sender, alive) = watch::channel(());
         let listener = Breakable { listener: self.listener, alive };
         let accepting = tokio::spawn(async move {
-            // Serving never ends by itself: axum tries again when accept() fails.
+            // `serve` does not return: axum retries when accept() fails.
             let _ = axum::serve(listener, router).await;
         });
         Serving { accepting, _alive: sender }
@@ -75,10 +75,10 @@ impl Listener for Breakable {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, peer) = Listener::accept(&mut self.listener).await;
-        // Without it small answers wait for the peer's delayed acknowledgement; failing is harmless.
+        // Without TCP_NODELAY, small responses wait for the peer's delayed acknowledgement. A failure is harmless.
         let _ = stream.set_nodelay(true);
         let mut alive = self.alive.clone();
-        // An error is what is waited for: nothing is ever sent, and the sender goes with the server.
+        // `changed` returns only with an error, when the server is dropped: nothing is sent on this channel.
         let ended = Box::pin(async move { drop(alive.changed().await) });
         (Connection { stream, ended }, peer)
     }
@@ -94,7 +94,7 @@ impl Connection {
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         match self.ended.as_mut().poll(context) {
             Poll::Ready(()) => {
-                // A future may not be polled again after it ended.
+                // A completed future must not be polled again.
                 self.ended = Box::pin(std::future::ready(()));
                 Err(io::ErrorKind::ConnectionAborted.into())
             }
@@ -142,7 +142,7 @@ mod tests {
     use super::Socket;
 
     #[tokio::test]
-    async fn open_connections_break_with_the_server() {
+    async fn open_connections_are_aborted_when_the_server_is_dropped() {
         let socket = Socket::bind(0).await.unwrap();
         let address = socket.address;
         let serving = socket.serve(Router::new());
@@ -155,7 +155,10 @@ mod tests {
         let _ = stream.read_to_end(&mut rest).await;
 
         assert_eq!(first, b'H');
-        assert!(String::from_utf8_lossy(&rest).starts_with("TTP/1.1 404"), "the answer came before the end");
-        assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+        assert!(
+            String::from_utf8_lossy(&rest).starts_with("TTP/1.1 404"),
+            "the response was sent before the abort"
+        );
+        assert!(TcpStream::connect(address).await.is_err(), "the socket is closed");
     }
 }

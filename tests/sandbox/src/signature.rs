@@ -1,9 +1,9 @@
-//! How Onfido signs a notification.
+//! The signature of Onfido's notifications.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// The value of `X-SHA2-Signature`: HMAC-SHA256 of the raw body under the webhook's token, in lowercase hex.
+/// Computes the value of `X-SHA2-Signature`: HMAC-SHA256 of the raw body with the webhook's token as key, in lowercase hex.
 pub fn sign(token: &str, body: &[u8]) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).expect("a key");
@@ -16,7 +16,7 @@ mod tests {
     use super::sign;
 
     #[test]
-    fn official_vectors_are_met() {
+    fn signatures_match_the_official_test_vectors() {
         let check = |id: &str, at: &str, base: &str| {
             format!(
                 r#"{{"payload":{{"resource_type":"check","action":"check.completed","object":{{"id":"{id}","status":"complete","completed_at_iso8601":"{at}","href":"{base}/checks/{id}"}}}}}}"#

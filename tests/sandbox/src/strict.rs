@@ -1,4 +1,6 @@
-//! An upstream that takes only bodies which end once, and notes whose requests each connection carried.
+//! An upstream that accepts only bodies with one unambiguous end, and records the requests of each connection.
+//!
+//! Tests use it to find request smuggling: bytes that the gateway forwards after the end of a body appear as `surplus`.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
@@ -7,21 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The upstream; it answers as long as the runtime lives.
+/// The running upstream. It answers until the runtime ends.
 #[derive(Debug)]
 pub struct Strict {
     address: SocketAddr,
     seen: Arc<Seen>,
 }
 
-/// What came over one connection.
+/// The requests of one connection.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    /// The heads of its requests, in lower case.
+    /// The request heads, in lower case.
     pub requests: Vec<String>,
-    /// Bytes of all bodies.
+    /// The number of bytes of all bodies.
     pub body: usize,
-    /// What stood where a request should have begun, or within a body that is not chunked as it should be.
+    /// The bytes at the place of a request head that are not one, or the invalid part of a chunked body.
     pub surplus: Option<String>,
 }
 
@@ -32,7 +34,7 @@ struct Seen {
     early: bool,
 }
 
-/// One connection and what was read of it ahead.
+/// A connection with its buffered bytes.
 struct Reader {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -41,11 +43,11 @@ struct Reader {
 // === impl Strict ===
 
 impl Strict {
-    /// Answers each request with `answer`, before its body where `early`.
+    /// Starts an upstream that answers each request with `answer`; with `early`, before it reads the body.
     ///
     /// # Errors
     ///
-    /// No port is free.
+    /// When no port is free.
     pub async fn start(answer: &'static str, early: bool) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -60,7 +62,7 @@ impl Strict {
                         connections.push(Connection::default());
                         connections.len() - 1
                     };
-                    // A connection that ends, wherever, is not this upstream's fault.
+                    // The gateway may close a connection at any point; that is not an error here.
                     let _ = all.serve(Reader { stream, buffer: Vec::new() }, number).await;
                 });
             }
@@ -68,17 +70,17 @@ impl Strict {
         Ok(Self { address, seen })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Every connection so far.
+    /// Returns all connections so far.
     pub fn connections(&self) -> Vec<Connection> {
         self.seen.lock().clone()
     }
 
-    /// How many requests came so far.
+    /// Returns the number of requests so far.
     pub fn requests(&self) -> usize {
         self.seen.lock().iter().map(|connection| connection.requests.len()).sum()
     }
@@ -91,9 +93,9 @@ impl Seen {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, number: usize, note: impl FnOnce(&mut Connection)) {
+    fn update(&self, number: usize, update: impl FnOnce(&mut Connection)) {
         if let Some(connection) = self.lock().get_mut(number) {
-            note(connection);
+            update(connection);
         }
     }
 
@@ -102,17 +104,17 @@ impl Seen {
         loop {
             let head = String::from_utf8_lossy(&reader.until(b"\r\n\r\n").await?).to_ascii_lowercase();
             if !["get ", "post ", "put ", "patch ", "delete "].iter().any(|method| head.starts_with(method)) {
-                self.note(number, |connection| connection.surplus = Some(head));
+                self.update(number, |connection| connection.surplus = Some(head));
                 return Ok(());
             }
-            self.note(number, |connection| connection.requests.push(head.clone()));
+            self.update(number, |connection| connection.requests.push(head.clone()));
             if self.early {
                 reader.stream.write_all(self.answer.as_bytes()).await?;
             }
             match reader.body(&head).await {
-                Ok(read) => self.note(number, |connection| connection.body += read),
+                Ok(read) => self.update(number, |connection| connection.body += read),
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
-                    self.note(number, |connection| connection.surplus = Some(error.to_string()));
+                    self.update(number, |connection| connection.surplus = Some(error.to_string()));
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -127,7 +129,7 @@ impl Seen {
 // === impl Reader ===
 
 impl Reader {
-    /// Reads the body that a head announces, and says how long it was.
+    /// Reads the body of a request. Returns its length.
     async fn body(&mut self, head: &str) -> Result<usize> {
         if !head.contains("transfer-encoding: chunked") {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));

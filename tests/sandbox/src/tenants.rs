@@ -1,4 +1,4 @@
-//! Writes the tenant document as deployments have it: text values, and the tenants as JSON within a text.
+//! Writes the tenant document in the form of deployments: all values are strings, and the tenants are JSON in a string.
 
 use std::io;
 use std::path::Path;
@@ -20,30 +20,30 @@ pub struct Entry {
     /// The id of the tenant's webhook at Onfido.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_id: Option<String>,
-    /// The signing token; absent: the gateway fetches it from Onfido.
+    /// The signing token; if `None`, the gateway fetches it from Onfido.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_token: Option<String>,
     /// The portal's URL.
     pub ftos_endpoint: String,
-    /// The portal account's client id; legacy portals want one.
+    /// The client id of the portal account; legacy portals require one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ftos_client_id: Option<String>,
-    /// The portal account.
+    /// The user name of the portal account.
     pub ftos_username: String,
-    /// Its password.
+    /// The password of the portal account.
     pub ftos_password: String,
-    /// `legacy` or `keycloak`; absent: the gateway's default.
+    /// `legacy` or `keycloak`; if `None`, the gateway's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ftos_auth: Option<String>,
-    /// The endpoint that takes the events; absent: the gateway's default.
+    /// The endpoint that receives events; if `None`, the gateway's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ftos_action: Option<String>,
-    /// An Onfido base of this tenant's own.
+    /// The base URL of the tenant's Onfido API, in place of `Onfido-BaseUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
 }
 
-/// The document for these tenants, with `base_url` as `Onfido-BaseUrl`.
+/// Builds the document for these tenants, with `base_url` as `Onfido-BaseUrl`.
 pub fn document(base_url: &str, tenants: &[Entry]) -> String {
     json!({
         "Onfido-BaseUrl": base_url,
@@ -54,11 +54,11 @@ pub fn document(base_url: &str, tenants: &[Entry]) -> String {
     .to_string()
 }
 
-/// Writes the document so that a reader sees the old one or the new one, never half of it.
+/// Replaces the document atomically: a reader gets the old or the new one, never a part.
 ///
 /// # Errors
 ///
-/// What the file system says.
+/// When the file cannot be written.
 pub fn write(path: &Path, base_url: &str, tenants: &[Entry]) -> io::Result<()> {
     let draft = path.with_extension("draft");
     std::fs::write(&draft, document(base_url, tenants))?;
@@ -72,7 +72,7 @@ mod tests {
     use super::{Entry, document};
 
     #[test]
-    fn tenants_are_a_text_that_holds_json() {
+    fn tenants_are_json_in_a_string() {
         let acme = Entry { name: "acme".to_owned(), subscription_id: "s".to_owned(), ..Entry::default() };
 
         let outer: Value = serde_json::from_str(&document("http://127.0.0.1:1/v3.6", &[acme])).unwrap();

@@ -1,14 +1,15 @@
-//! Points in time as Onfido writes them.
+//! Times in Onfido's format.
 
 use std::time::{Duration, SystemTime};
 
-/// The present, as `2024-04-04T09:21:21Z`.
+/// Returns the current time, as `2024-04-04T09:21:21Z`.
 pub(crate) fn now() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     iso8601(since.unwrap_or(Duration::ZERO).as_secs())
 }
 
-/// Days to a date of the proleptic Gregorian calendar, counted in years that begin in March.
+/// Converts Unix seconds to a date of the proleptic Gregorian calendar. The years begin in March, so that the leap day is the last
+/// one.
 fn iso8601(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);

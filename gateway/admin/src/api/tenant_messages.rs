@@ -1,6 +1,6 @@
 //! Requests about tenants, and their answers.
 
-use kyc_tenants::Look;
+use kyc_tenants::TenantChanges;
 use serde::{Deserialize, Serialize};
 
 use crate::api::request::{ApiRequest, Parameters};
@@ -86,9 +86,9 @@ impl ApiRequest for ReloadTenants {
 
 // === impl ReloadReport ===
 
-impl From<Look> for ReloadReport {
-    fn from(look: Look) -> Self {
-        let Look { source, version, tenants, added, changed, removed, refused, kept } = look;
+impl From<TenantChanges> for ReloadReport {
+    fn from(changes: TenantChanges) -> Self {
+        let TenantChanges { source, version, tenants, added, changed, removed, refused, kept } = changes;
         let (source, tenants) = (Some(source), Some(tenants));
         Self { source, version, tenants, added, changed, removed, refused, kept }
     }
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn answers_about_tenants_are_as_they_always_were() {
         let entry = TenantEntry { name: "acme".to_owned(), webhook_id: true, ..TenantEntry::default() };
-        let look = Look {
+        let changes = TenantChanges {
             source: "file".to_owned(),
             version: None,
             tenants: 1,
@@ -114,7 +114,7 @@ mod tests {
             kept: Vec::new(),
         };
 
-        let (list, report) = (TenantList { tenants: vec![entry] }, ReloadReport::from(look));
+        let (list, report) = (TenantList { tenants: vec![entry] }, ReloadReport::from(changes));
 
         let expected = "{\"tenants\":[{\"name\":\"acme\",\"subscription_id\":\"\",\"onfido\":\"\",\"webhook_id\":true,\
                         \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\"}]}";

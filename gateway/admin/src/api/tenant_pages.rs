@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
 use kyc_model::{Dialect, Tenant, TenantTable};
 use kyc_plugin_api::AdminPages;
-use kyc_tenants::{Failure, Reload, Tenants};
+use kyc_tenants::{ReloadError, ReloadHandle, Tenants};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ use crate::api::tenant_messages::{ReloadReport, TenantEntry, TenantList};
 /// `/admin/tenants` and `/admin/reload`.
 pub struct TenantPages {
     tenants: Tenants,
-    reload: Reload,
+    reload: ReloadHandle,
 }
 
 // === impl TenantPages ===
@@ -30,7 +30,7 @@ impl fmt::Debug for TenantPages {
 
 impl TenantPages {
     /// Answers from the tenants that are served, and asks for a reload.
-    pub fn new(tenants: Tenants, reload: Reload) -> Self {
+    pub fn new(tenants: Tenants, reload: ReloadHandle) -> Self {
         Self { tenants, reload }
     }
 }
@@ -52,10 +52,10 @@ impl AdminPages for TenantPages {
                 Some(table) => json_answer(StatusCode::OK, &tenant_list(&table)),
                 None => error_answer(StatusCode::SERVICE_UNAVAILABLE, "no tenant document was loaded yet"),
             },
-            ("POST", "/reload") => match timeout(RELOAD_TIMEOUT, self.reload.outcome()).await {
+            ("POST", "/reload") => match timeout(RELOAD_TIMEOUT, self.reload.request_and_wait()).await {
                 Ok(Some(Ok(look))) => json_answer(StatusCode::OK, &ReloadReport::from(look)),
-                Ok(Some(Err(Failure::Source(reason)))) => error_answer(StatusCode::BAD_GATEWAY, &reason),
-                Ok(Some(Err(Failure::Document(reason)))) => {
+                Ok(Some(Err(ReloadError::Source(reason)))) => error_answer(StatusCode::BAD_GATEWAY, &reason),
+                Ok(Some(Err(ReloadError::Document(reason)))) => {
                     error_answer(StatusCode::UNPROCESSABLE_ENTITY, &reason)
                 }
                 Ok(None) => error_answer(StatusCode::SERVICE_UNAVAILABLE, "the gateway is draining"),

@@ -41,7 +41,7 @@ impl AuditFile {
             _ => AuditError::Failed(format!("{}: {error}", path.display())),
         };
         let done = tokio::task::spawn_blocking(move || work(&path).map_err(|error| failed(error, &path)));
-        done.await.unwrap_or(Err(AuditError::Away))
+        done.await.unwrap_or(Err(AuditError::Unavailable))
     }
 }
 

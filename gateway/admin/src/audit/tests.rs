@@ -48,7 +48,7 @@ impl AuditLog for Failing {
         if self.stores || !fails {
             entries.push(entry.clone());
         }
-        if fails { Err(AuditError::Away) } else { Ok(true) }
+        if fails { Err(AuditError::Unavailable) } else { Ok(true) }
     }
 
     async fn read(&self, _after: i64, _limit: usize) -> Result<Vec<AuditEntry>, AuditError> {

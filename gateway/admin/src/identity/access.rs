@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use kyc_model::{CallerName, ClientCertificate, Secret, SecretSource, SecretSourceError, ShortSecret};
-use kyc_tokens::{Tokens, Verdict};
+use kyc_model::{CallerName, ClientCertificate, Secret, SecretSource, SecretSourceError, ShortSecretError};
+use kyc_tokens::{TokenVerifier, Verdict};
 use pingora::protocols::http::ServerSession;
 
 use crate::roles::{Operation, Role};
@@ -30,7 +30,7 @@ pub enum Proof {
     /// A certificate's subject, or one of its alternative names.
     Certificate(String),
     /// A token of an OpenID Connect provider with the configured claims.
-    Provider(Box<Tokens>),
+    Provider(Box<TokenVerifier>),
 }
 
 /// Who may use the operations of a listener.
@@ -48,7 +48,7 @@ enum TokenFileError {
     #[error(transparent)]
     Unreadable(#[from] SecretSourceError),
     #[error(transparent)]
-    Short(#[from] ShortSecret),
+    Short(#[from] ShortSecretError),
 }
 
 /// An authenticated operator.
@@ -149,9 +149,9 @@ fn token_of(file: &Path) -> Result<Secret, TokenFileError> {
 fn by_provider(logins: &[Login], fields: &HeaderMap) -> Option<Caller> {
     logins.iter().find_map(|login| {
         let Proof::Provider(tokens) = &login.proof else { return None };
-        match tokens.verdict(fields) {
+        match tokens.verify(fields) {
             Verdict::Valid(claims) => {
-                let name = kyc_tokens::names(&claims).next();
+                let name = kyc_tokens::caller_names(&claims).next();
                 let subject = name.map(|(kind, value)| CallerName::new(kind, value).to_string());
                 let subject = subject.map(|subject| subject.chars().take(LONGEST_SUBJECT).collect());
                 Some(Caller::new(login, "provider", subject))

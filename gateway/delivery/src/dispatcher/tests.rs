@@ -5,7 +5,8 @@ mod portal;
 use std::sync::atomic::AtomicUsize;
 
 use kyc_events::{
-    CommitQueue, Failure, Filter, Keyring, Listed, NewEvent, Owner, Retention, Sqlite, State, StoreMetrics,
+    CommitQueue, Failure, Filter, Keyring, ListedEvent, NewEvent, Owner, Retention, Sqlite, State,
+    StoreMetrics,
 };
 use kyc_model::testkit::tenant;
 use kyc_model::{Secret, Tenant, TenantSnapshots, TenantTable};
@@ -104,7 +105,7 @@ impl Running {
     }
 
     /// Waits until none waits any more, and says what became of all.
-    async fn ended(&self) -> Vec<Listed> {
+    async fn ended(&self) -> Vec<ListedEvent> {
         let mut reader = self.store.reader();
         loop {
             let listed = reader.list(&Filter::default(), 1000).await.unwrap();

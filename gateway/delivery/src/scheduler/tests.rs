@@ -1,7 +1,7 @@
 use super::*;
 
-fn lane(tenant: &str, first_due: Millis) -> Waiting {
-    Waiting { tenant: tenant.to_owned(), first_due }
+fn lane(tenant: &str, first_due: Millis) -> WaitingTenant {
+    WaitingTenant { tenant: tenant.to_owned(), first_due }
 }
 
 fn changed(scheduler: &mut Scheduler) -> Vec<Arc<str>> {

@@ -6,7 +6,7 @@ use kyc_telemetry::MetricsRegistry;
 
 use crate::{EventStore, EventsConfig};
 
-fn made(config: &EventsConfig, folder: &Path) -> Result<Vec<String>, ConfigErrors> {
+fn warnings_of(config: &EventsConfig, folder: &Path) -> Result<Vec<String>, ConfigErrors> {
     let mut warnings = Vec::new();
     let lease = Duration::from_secs(60);
     EventStore::new(config, folder, lease, &MetricsRegistry::default(), &mut warnings).map(|_| warnings)
@@ -29,7 +29,7 @@ fn all_problems_are_reported_together() {
 }
 
 #[test]
-fn the_address_of_a_database_is_checked_with_the_configuration() {
+fn database_address_is_checked_with_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let config = EventsConfig {
         postgres_file: Some("database".into()),
@@ -38,7 +38,7 @@ fn the_address_of_a_database_is_checked_with_the_configuration() {
     };
     let check = |address: &str| {
         std::fs::write(folder.path().join("database"), address).unwrap();
-        made(&config, folder.path())
+        warnings_of(&config, folder.path())
     };
 
     let good = check("postgres://u:p@db.example/events");

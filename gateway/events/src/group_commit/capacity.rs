@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The load of queued events.
+/// The capacity that queued events use.
 #[derive(Debug, Default)]
 pub(super) struct Capacity(Mutex<Used>);
 
@@ -32,7 +32,7 @@ pub(super) struct Reservation {
 // === impl Capacity ===
 
 impl Capacity {
-    /// Reserves capacity for an event, if there is enough.
+    /// Reserves capacity for an event. Returns `None` when the queue is full, or the tenant uses half of it.
     pub(super) fn reserve(self: &Arc<Self>, tenant: &str, bytes: usize) -> Option<Reservation> {
         let mut used = self.used();
         let load = used.by_tenant.get(tenant).copied().unwrap_or_default();
@@ -67,8 +67,8 @@ impl Drop for Reservation {
     }
 }
 
-/// Limit of queued bytes.
+/// The maximum number of bytes of queued events, which bounds the memory of the queue.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Limit of queued commands.
+/// The maximum number of queued commands.
 pub(super) const MAX_COMMANDS: usize = 8192;

@@ -1,4 +1,4 @@
-//! Known damage of the store.
+//! Damage of the store that was found: by the integrity check, or by an error of the writer or a reader.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,7 +6,8 @@ use kyc_telemetry::Gauge;
 
 use crate::StoreError;
 
-/// Damage found by a check or by the writer; it is never cleared while the process runs.
+/// The first damage that was found. It is not cleared while the process runs: a damaged file must be restored, and that
+/// needs a restart.
 #[derive(Clone, Debug)]
 pub(super) struct Damage {
     reason: Arc<OnceLock<String>>,
@@ -16,12 +17,12 @@ pub(super) struct Damage {
 // === impl Damage ===
 
 impl Damage {
-    /// No damage.
+    /// Creates the state without damage.
     pub(super) fn new(gauge: Gauge) -> Self {
         Self { reason: Arc::default(), gauge }
     }
 
-    pub(super) fn note(&self, reason: &str) {
+    pub(super) fn mark(&self, reason: &str) {
         if self.reason.set(reason.to_owned()).is_ok() {
             self.gauge.set(1);
             tracing::error!(
@@ -31,9 +32,9 @@ impl Damage {
         }
     }
 
-    pub(super) fn notice(&self, error: &StoreError) {
+    pub(super) fn mark_if_damaged(&self, error: &StoreError) {
         if let StoreError::Damaged(reason) = error {
-            self.note(reason);
+            self.mark(reason);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Commands that change many events, page by page.
+//! Commands that change many events, one page per commit, so that notifications are committed in between.
 
 use tokio::time::{Instant, sleep};
 
@@ -6,18 +6,18 @@ use super::CommitQueue;
 use crate::{Command, Effect, Progress, StoreError};
 
 impl CommitQueue {
-    /// Commits one page of a command that changes many events. Pages are serialised, and after each one the writer is free
-    /// for other commands for as long as the page took. Otherwise commits would slow down when many portals come back at
-    /// once.
+    /// Commits one page of a command that changes many events. Pages of all commands are serialised, and after each one the
+    /// writer is left to other commands for as long as the page took: otherwise notifications would wait when many portals
+    /// recover at once.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
+    /// [`StoreError`] when the store is not open or the commit failed.
     pub async fn submit_page(&self, command: Command) -> Result<Effect, StoreError> {
         let _turn = self.0.bulk.lock().await;
-        let begun = Instant::now();
+        let started = Instant::now();
         let effect = self.submit(command).await;
-        sleep(begun.elapsed()).await;
+        sleep(started.elapsed()).await;
         effect
     }
 

@@ -1,4 +1,4 @@
-//! The way into the store, with writers that fail or do not come back.
+//! The commit queue with writers that panic or hang.
 
 use async_trait::async_trait;
 use kyc_telemetry::MetricsRegistry;
@@ -7,25 +7,25 @@ use uuid::Uuid;
 use super::*;
 use crate::{Binding, Dedup, Owner, Sealed};
 
-/// Panics at its first batch.
-struct Fragile(bool);
+/// A writer that panics at its first batch when the flag is set.
+struct PanickingWriter(bool);
 
 #[async_trait]
-impl Writer for Fragile {
+impl Writer for PanickingWriter {
     async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>> {
         assert!(!std::mem::take(&mut self.0), "the first batch");
         vec![Ok(Effect::Done); batch.len()]
     }
 }
 
-/// Nobody watched the writer: after its panic every notification was answered 503, and /readyz was 200.
+/// A writer that panicked was not replaced: every notification was answered 503, while /readyz was 200.
 #[tokio::test]
-async fn a_writer_that_panics_is_replaced() {
+async fn writer_that_panics_is_replaced() {
     let metrics = StoreMetrics::new(&MetricsRegistry::default()).unwrap();
     let commit_queue = CommitQueue::new(metrics.clone());
     let writers = std::sync::atomic::AtomicUsize::new(0);
     let new_writer = move || -> Box<dyn Writer> {
-        Box::new(Fragile(writers.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0))
+        Box::new(PanickingWriter(writers.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0))
     };
     tokio::spawn(commit_queue.serve(new_writer));
 
@@ -37,11 +37,11 @@ async fn a_writer_that_panics_is_replaced() {
     assert_eq!(metrics.failed.get(), 1);
 }
 
-/// Never ends its first batch.
-struct Stuck;
+/// A writer that never ends its first batch.
+struct HangingWriter;
 
 #[async_trait]
-impl Writer for Stuck {
+impl Writer for HangingWriter {
     async fn write(&mut self, _: &[Command]) -> Vec<Result<Effect, StoreError>> {
         std::future::pending().await
     }
@@ -61,30 +61,30 @@ fn event(tenant: &str, size: usize) -> NewEvent {
     }
 }
 
-/// While commits were slow, one tenant that signs took all room before the writer, and all others were answered 503.
+/// While commits were slow, the notifications of one tenant filled the queue, and those of all others were answered 503.
 #[tokio::test(start_paused = true)]
-async fn one_tenant_takes_at_most_half_of_the_room_before_the_writer() {
+async fn one_tenant_uses_at_most_half_of_the_queue() {
     for (size, events, half) in [(1 << 20, 70, 32), (1, 9000, 4096)] {
         let commit_queue = CommitQueue::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
-        let writer = tokio::spawn(commit_queue.serve(|| -> Box<dyn Writer> { Box::new(Stuck) }));
+        let writer = tokio::spawn(commit_queue.serve(|| -> Box<dyn Writer> { Box::new(HangingWriter) }));
         let tenants = std::iter::repeat_n("acme", events).chain(["globex"]);
 
         let all = tenants.map(|tenant| commit_queue.accept(event(tenant, size)));
         let mut results = futures::future::join_all(all).await;
         let other = results.pop().unwrap();
-        let waited = results.iter().filter(|result| matches!(result, Err(StoreError::Unavailable))).count();
+        let queued = results.iter().filter(|result| matches!(result, Err(StoreError::Unavailable))).count();
 
-        assert!(matches!(other, Err(StoreError::Unavailable)), "{other:?}: it waited for its commit");
-        assert_eq!(waited, half, "events of {size} bytes");
+        assert!(matches!(other, Err(StoreError::Unavailable)), "{other:?}: it was queued");
+        assert_eq!(queued, half, "events of {size} bytes");
         writer.abort();
     }
 }
 
-/// What has been written takes no room any more.
+/// 40 MiB of events are committed one after the other, although one tenant may have 32 MiB in the queue.
 #[tokio::test]
-async fn room_before_the_writer_is_given_back() {
+async fn committed_events_release_their_queue_capacity() {
     let commit_queue = CommitQueue::new(StoreMetrics::new(&MetricsRegistry::default()).unwrap());
-    tokio::spawn(commit_queue.serve(|| -> Box<dyn Writer> { Box::new(Fragile(false)) }));
+    tokio::spawn(commit_queue.serve(|| -> Box<dyn Writer> { Box::new(PanickingWriter(false)) }));
 
     for _ in 0..40 {
         let accepted = commit_queue.accept(event("acme", 1 << 20)).await;

@@ -1,54 +1,56 @@
-//! Why a command on a store was not carried out.
+//! Errors of the commands on a store.
 
 use std::fs::TryLockError;
 use std::path::PathBuf;
 
 use crate::{OpenError, StoreError};
 
-/// Why a command on a store was not carried out.
+/// Why a command on a store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MaintenanceError {
-    /// There is no store at this place; no command begins one.
-    #[error("there is no store at {}", .0.display())]
+    /// There is no store at this path. Commands never create one.
+    #[error("there is no event store at {}", .0.display())]
     NoStore(PathBuf),
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no file {}", .0.display())]
     NoFile(PathBuf),
-    /// The command line does not read the tenant document.
-    #[error("the store's key is in the tenant document; give it as key_file or key_env")]
+    /// The key is in the tenant document, which commands do not read.
+    #[error(
+        "the event store's key is in the tenant document (events.key_document); set events.key_file or events.key_env"
+    )]
     KeyInDocument,
-    /// Only a database can be copied into.
-    #[error("the configuration names no PostgreSQL database to copy into")]
+    /// The configured store is a SQLite file, and only a database can be copied into.
+    #[error("no PostgreSQL database to copy into: set events.postgres_file or events.postgres_env")]
     NoDatabase,
-    /// Only a file can be backed up.
-    #[error("the store is a PostgreSQL database; back it up with pg_dump")]
+    /// The configured store is a database, and only a SQLite file can be backed up.
+    #[error("the event store is a PostgreSQL database; back it up with pg_dump")]
     IsDatabase,
-    /// A process uses the file.
-    #[error("a process uses {}; stop it first", .0.display())]
+    /// Another process has the store open.
+    #[error("another process uses {}; stop it first", .0.display())]
     InUse(PathBuf),
-    /// A file cannot be locked.
-    #[error("{} cannot be locked: {error}", path.display())]
+    /// The lock file of the store cannot be opened or locked.
+    #[error("cannot lock {}: {error}", path.display())]
     Lock {
-        /// The file.
+        /// The store.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
-    /// A file cannot be written or renamed.
-    #[error("{}: {error}", path.display())]
+    /// The file of a backup cannot be created or written.
+    #[error("cannot write {}: {error}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
-    /// The store that was moved keeps its name.
-    #[error("{} cannot be renamed: {error}", path.display())]
+    /// All events were copied, but the store cannot be renamed.
+    #[error("all events were copied, but {} cannot be renamed: {error}; run the command again", path.display())]
     Rename {
-        /// The file.
+        /// The store.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
     /// The store cannot be opened.

@@ -1,4 +1,4 @@
-//! Opens a store that is there.
+//! Opens an existing store for a command.
 
 use std::sync::Arc;
 
@@ -9,11 +9,13 @@ use crate::{EventStore, Keyring, Reader, StoreError};
 // === impl EventStore ===
 
 impl EventStore {
-    /// Opens a store that is there, for reading all of it.
+    /// Opens an existing store and returns its keys and a reader. It never creates a store: a mistyped path must not look
+    /// like an empty one.
     ///
     /// # Errors
     ///
-    /// [`MaintenanceError`].
+    /// [`MaintenanceError::NoStore`] when there is no file, [`MaintenanceError::KeyInDocument`] when a key is in the tenant
+    /// document, [`MaintenanceError::Open`] when the store cannot be opened.
     pub async fn open_existing(&self) -> Result<(Arc<Keyring>, Box<dyn Reader>), MaintenanceError> {
         if let Backend::Sqlite(store) = &self.backend
             && !store.path().exists()
@@ -29,5 +31,5 @@ impl EventStore {
     }
 }
 
-/// Events that are read at a time.
+/// Events per read.
 pub(super) const PAGE: usize = 500;

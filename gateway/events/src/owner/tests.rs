@@ -1,4 +1,4 @@
-//! Names, subscription ids and webhook ids that change.
+//! The recipient of an event after the tenant's name, subscription id or webhook id has changed.
 
 use kyc_model::testkit::tenant;
 use kyc_model::{SubscriptionId, TenantName};
@@ -8,7 +8,7 @@ use super::*;
 /// Name, subscription id and webhook id.
 type Entry = (&'static str, &'static str, &'static str);
 
-/// An entry by its name, subscription id and webhook id.
+/// Returns a tenant with this name, subscription id and webhook id.
 fn entry(name: &str, subscription: &str, webhook: &str) -> Tenant {
     Tenant {
         name: TenantName::new(name),
@@ -18,21 +18,21 @@ fn entry(name: &str, subscription: &str, webhook: &str) -> Tenant {
     }
 }
 
-/// Where an event of `owner` goes with this document.
-fn goes_to(owner: &Owner, document: &[Entry]) -> String {
+/// Returns the name of the recipient of an event of `owner` with this document.
+fn recipient_name(owner: &Owner, document: &[Entry]) -> String {
     let mut table = TenantTable::default();
     for (name, subscription, webhook) in document {
         table.insert(Arc::new(entry(name, subscription, webhook))).unwrap();
     }
-    match owner.recipient(&Directory::new(&Arc::new(table))) {
+    match owner.recipient(&TenantIndex::new(&Arc::new(table))) {
         Recipient::Tenant(tenant) => tenant.name.to_string(),
         Recipient::Absent => "absent".to_owned(),
-        Recipient::Another => "another".to_owned(),
+        Recipient::OtherCustomer => "another".to_owned(),
     }
 }
 
 #[test]
-fn an_event_goes_to_the_tenant_that_is_still_the_same_and_to_no_other() {
+fn event_is_delivered_only_to_a_tenant_that_matches_two_of_three_identifiers() {
     let owner = Owner::of(&entry("a", "s", "w"));
     let cases: [(&[Entry], &str); 10] = [
         (&[("a", "s", "w")], "a"),
@@ -48,22 +48,23 @@ fn an_event_goes_to_the_tenant_that_is_still_the_same_and_to_no_other() {
     ];
 
     for (document, expected) in cases {
-        assert_eq!(goes_to(&owner, document), expected, "{document:?}");
+        assert_eq!(recipient_name(&owner, document), expected, "{document:?}");
     }
 }
 
 #[test]
-fn without_a_webhook_id_the_subscription_id_decides() {
+fn without_a_webhook_id_the_subscription_id_must_match() {
     let owner = Owner::of(&entry("a", "s", ""));
 
-    assert_eq!(goes_to(&owner, &[("b", "s", "w")]), "b");
-    assert_eq!(goes_to(&owner, &[("a", "s2", "")]), "another");
+    assert_eq!(recipient_name(&owner, &[("b", "s", "w")]), "b");
+    assert_eq!(recipient_name(&owner, &[("a", "s2", "")]), "another");
 }
 
 #[test]
-fn an_event_of_nobody_goes_to_nobody() {
-    let nobody = Customer { subscription: String::new(), webhook: None };
-    let owner = Owner { tenant: "a".to_owned(), customer: Some(nobody), binding: Binding::Name };
+fn event_without_a_subscription_id_is_delivered_to_no_tenant() {
+    let without_subscription = Customer { subscription: String::new(), webhook: None };
+    let owner =
+        Owner { tenant: "a".to_owned(), customer: Some(without_subscription), binding: Binding::Name };
 
-    assert_eq!(goes_to(&owner, &[("a", "s", "w")]), "another");
+    assert_eq!(recipient_name(&owner, &[("a", "s", "w")]), "another");
 }

@@ -1,5 +1,5 @@
-//! Changes of many events. Each statement looks at one page of them at most, as in a file: it must end long before its
-//! timeout, and no row must be locked for long.
+//! Commands that change many events, such as replay and discard. Each statement reads at most one page of rows (`PAGE`), so
+//! that it ends long before `statement_timeout` and locks no row for long.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres as Engine, QueryBuilder};
@@ -7,12 +7,13 @@ use sqlx::{Postgres as Engine, QueryBuilder};
 use super::filter::push_filter;
 use crate::{Filter, Millis, PAGE, Progress, State, now};
 
-/// The last id of the page of a filter; none where there is no such page.
-async fn page_end(
+/// Returns the last row id of the page after `after`; `None` when no rows are left.
+async fn last_id(
     connection: &mut PgConnection,
     filter: &Filter,
     after: i64,
 ) -> Result<Option<i64>, sqlx::Error> {
+    // One event is one page, which ends at the highest row id; no page follows.
     if filter.uid.is_some() {
         return Ok((after < i64::MAX).then_some(i64::MAX));
     }
@@ -26,19 +27,20 @@ async fn page_end(
     query.build_query_scalar().fetch_one(connection).await
 }
 
-/// Makes the events of the next page waiting that fit.
-/// A try that is under way goes on, and its result stands: another one beside it would deliver the event twice.
+/// Makes the events of the next page that match the filter waiting again. Their due times are spread by `per_second`.
+///
+/// An attempt in flight keeps its claim, so that its result is recorded: a second attempt would deliver the event twice.
 pub(super) async fn replay(
     connection: &mut PgConnection,
     filter: &Filter,
     per_second: i64,
     progress: Progress,
 ) -> Result<Progress, sqlx::Error> {
-    let Some(last) = page_end(connection, filter, progress.after).await? else { return Ok(progress) };
-    let mut query = QueryBuilder::<Engine>::new("WITH picked AS (SELECT id FROM event WHERE id > ");
-    push_picked(&mut query, filter, progress, last);
+    let Some(last) = last_id(connection, filter, progress.after).await? else { return Ok(progress) };
+    let mut query = QueryBuilder::<Engine>::new("WITH matching AS (SELECT id FROM event WHERE id > ");
+    push_selection(&mut query, filter, progress, last);
     query.push(
-        "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM picked) UPDATE event SET state = 0, \
+        "), chosen AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM matching) UPDATE event SET state = 0, \
          attempts = 0, refusals = 0, held = 0, done = NULL, dead_reason = NULL, since = now(), \
          epoch = epoch + CASE WHEN state = 0 AND leased_until > now() THEN 0 ELSE 1 END, \
          leased_until = CASE WHEN state = 0 AND leased_until > now() THEN leased_until END, due = now() + (",
@@ -48,16 +50,17 @@ pub(super) async fn replay(
     Ok(progress.at(last, query.build().execute(connection).await?.rows_affected()))
 }
 
-/// Gives the events of the next page up that fit.
+/// Discards the waiting and parked events of the next page that match the filter; they are never delivered.
 pub(super) async fn discard(
     connection: &mut PgConnection,
     filter: &Filter,
     progress: Progress,
 ) -> Result<Progress, sqlx::Error> {
-    let Some(last) = page_end(connection, filter, progress.after).await? else { return Ok(progress) };
+    let Some(last) = last_id(connection, filter, progress.after).await? else { return Ok(progress) };
     let mut query =
         QueryBuilder::<Engine>::new("WITH chosen AS (SELECT id FROM event WHERE state IN (0, 3) AND id > ");
-    push_picked(&mut query, filter, progress, last);
+    push_selection(&mut query, filter, progress, last);
+    // The new epoch ends the claim of an attempt in flight; `finish` recognizes the attempt by the epoch before.
     query.push(
         ") UPDATE event SET state = 2, epoch = epoch + 1, dead_reason = 'discarded', done = now() \
          FROM chosen WHERE event.id = chosen.id AND event.state IN (0, 3)",
@@ -65,21 +68,23 @@ pub(super) async fn discard(
     Ok(progress.at(last, query.build().execute(connection).await?.rows_affected()))
 }
 
-fn push_picked(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progress, last: i64) {
+/// Appends the conditions that select the matching events of a page.
+fn push_selection(query: &mut QueryBuilder<Engine>, filter: &Filter, progress: Progress, last: i64) {
     query.push_bind(progress.after).push(" AND id <= ").push_bind(last).push(" AND ");
     push_filter(query, filter);
-    // Locked, so that they still fit when they are changed.
+    // The lock keeps other gateways from changing the events before this statement does.
     query.push(" ORDER BY id FOR UPDATE");
 }
 
-/// Makes those due that wait because of their portal, the first ones first.
-pub(super) async fn pull_forward(connection: &mut PgConnection, tenant: &str) -> Result<bool, sqlx::Error> {
+/// Makes events due that wait because of their portal. The earliest come first; the caller repeats the command until none
+/// is left.
+pub(super) async fn make_due(connection: &mut PgConnection, tenant: &str) -> Result<bool, sqlx::Error> {
     let query = "UPDATE event SET due = now(), held = 0 WHERE id IN (SELECT id FROM event WHERE state = 0 \
                  AND held = 1 AND tenant = $1 AND due > now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED)";
     Ok(sqlx::query(query).bind(tenant).bind(PAGE).execute(connection).await?.rows_affected() > 0)
 }
 
-/// Takes up what was parked for want of one of these keys, and says whether there was any.
+/// Makes events waiting again that were parked because their encryption key was missing. Returns whether there were any.
 pub(super) async fn unpark(connection: &mut PgConnection, keys: &[i64]) -> Result<bool, sqlx::Error> {
     let query = "UPDATE event SET state = 0, epoch = epoch + 1, leased_until = NULL, done = NULL, dead_reason = NULL, \
                  since = now(), due = now() WHERE id IN (SELECT id FROM event WHERE state = 3 \
@@ -87,9 +92,13 @@ pub(super) async fn unpark(connection: &mut PgConnection, keys: &[i64]) -> Resul
     Ok(sqlx::query(query).bind(keys).bind(PAGE).execute(connection).await?.rows_affected() > 0)
 }
 
-/// The database may have gone over to another machine, whose clock is behind. Tenant by tenant, so that where nothing
-/// lies too far ahead, nothing is looked at.
-pub(super) async fn clamp(connection: &mut PgConnection, latest: Millis) -> Result<bool, sqlx::Error> {
+/// Lowers due times after `latest`, for instance after a failover to a database server whose clock is behind.
+///
+/// The query searches the index tenant by tenant, so that it reads no event of a tenant whose due times are all earlier.
+pub(super) async fn limit_due_times(
+    connection: &mut PgConnection,
+    latest: Millis,
+) -> Result<bool, sqlx::Error> {
     let ahead = latest.saturating_sub(now());
     let query = "WITH RECURSIVE name(tenant) AS (\
                    SELECT min(tenant) FROM event WHERE state = 0 \

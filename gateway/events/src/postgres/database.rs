@@ -1,4 +1,4 @@
-//! A database: its address, its claims and its connections.
+//! The database of a store: its address, its leases and its connections.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,74 +6,77 @@ use std::time::Duration;
 use kyc_model::Secret;
 use sqlx::postgres::PgConnection;
 
-use super::failure::engine;
+use super::error::store_error;
 use super::open;
-use crate::{Extent, Keyring, OpenError, Share, StoreError};
+use crate::{KeySearch, Keyring, OpenError, Share, StoreError};
 
-/// A database.
+/// The event store in a PostgreSQL database.
 #[derive(Clone)]
 pub struct Postgres {
     pub(super) url: Secret,
-    /// How long a claim holds; longer than a delivery and its record may take.
+    /// How long a claim lasts: longer than an attempt and the recording of its result may take.
     pub(super) lease: Duration,
+    /// How much of the store one tenant may use; `None` for no limit.
     pub(super) share: Option<Share>,
 }
 
 // === impl Postgres ===
 
 impl Postgres {
-    /// Names the database; nothing is opened.
+    /// Describes a store whose claims last for `lease`; opens nothing.
     pub fn new(url: Secret, lease: Duration) -> Self {
         Self { url, lease, share: None }
     }
 
-    /// The same, where one tenant's events may take only so much.
+    /// Limits how much of the store one tenant may use.
     pub fn with_share(self, share: Share) -> Self {
         Self { share: Some(share), ..self }
     }
 
-    /// Brings the tables to the newest version.
+    /// Migrates the tables to the newest version.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] when the database does not answer, or is newer.
+    /// [`OpenError::Database`] when the database does not answer; [`OpenError::Newer`] when a newer release has migrated
+    /// it.
     pub async fn prepare(&self) -> Result<(), OpenError> {
         open::prepare(&self.url).await
     }
 
-    /// The keys of events that are not in the keyring, as far as `extent` looks.
+    /// Returns the ids of encryption keys that events have and the keyring lacks. `search` selects the events that are
+    /// read.
     ///
     /// # Errors
     ///
-    /// What keeps the database from answering.
-    pub async fn unknown_keys(&self, keyring: &Keyring, extent: Extent) -> Result<Vec<i64>, OpenError> {
-        let mut keys = open::keys(&self.url, extent).await?;
-        keys.retain(|key| !keyring.knows(*key));
+    /// [`OpenError::Database`] when the database does not answer.
+    pub async fn unknown_keys(&self, keyring: &Keyring, search: KeySearch) -> Result<Vec<i64>, OpenError> {
+        let mut keys = open::keys(&self.url, search).await?;
+        keys.retain(|key| !keyring.contains(*key));
         Ok(keys)
     }
 
-    /// Makes the tables as an older release has left them.
+    /// Creates tables of an older version and runs `script` in them.
     #[cfg(test)]
-    pub async fn older(&self, version: usize, script: &str) {
-        open::older(&self.url, version, script).await;
+    pub async fn create_older(&self, version: usize, script: &str) {
+        open::create_older(&self.url, version, script).await;
     }
 
-    /// The connection that was kept, else a new one.
+    /// Returns the kept connection, or opens a new one.
     pub(super) async fn connection(&self, kept: Option<PgConnection>) -> Result<PgConnection, StoreError> {
         match kept {
             Some(connection) => Ok(connection),
-            None => open::connect(&self.url).await.map_err(|error| engine(&error)),
+            None => open::connect(&self.url).await.map_err(|error| store_error(&error)),
         }
     }
 
-    /// The same, for claims.
+    /// Returns the kept connection, or opens a new one whose commits do not wait for the disk.
     pub(super) async fn connection_for_claims(
         &self,
         kept: Option<PgConnection>,
     ) -> Result<PgConnection, StoreError> {
         match kept {
             Some(connection) => Ok(connection),
-            None => open::connect_for_claims(&self.url).await.map_err(|error| engine(&error)),
+            None => open::connect_for_claims(&self.url).await.map_err(|error| store_error(&error)),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Filters as SQL.
+//! Converts filters and times to SQL.
 
 use sqlx::{Postgres as Engine, QueryBuilder};
 
 use crate::{Filter, Millis, now};
 
-/// Appends the conditions of a filter; without any, one that always holds.
+/// Appends the conditions of a filter; for an empty filter, a condition that is always true.
 pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     query.push("true");
     if let Some(uid) = filter.uid {
@@ -40,17 +40,20 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     }
 }
 
-/// A time by this machine's clock as one by the database's, which alone counts there.
+/// Appends a time of this machine's clock as a time of the database's clock: its distance from now is added to the
+/// database's `now()`.
 pub(super) fn push_time(query: &mut QueryBuilder<Engine>, at: Millis) {
     query.push("now() + ").push_bind(at.saturating_sub(now())).push(" * interval '1 millisecond'");
 }
 
-/// A column's time as one by this machine's clock, in milliseconds.
-pub(super) fn millis(column: &str) -> String {
+/// Selects the distance of a column's time from the database's `now()`, in milliseconds; negative for the past. The caller
+/// adds it to this machine's clock.
+pub(super) fn millis_from_now(column: &str) -> String {
     format!("(extract(epoch FROM {column} - now()) * 1000)::bigint")
 }
 
-/// A column's time as it stands there, by the database's clock: the same each time it is shown.
-pub(super) fn shown(column: &str) -> String {
+/// Selects a column's time by the database's clock, in milliseconds since 1970. Unlike a distance from now, it is the same
+/// in each list.
+pub(super) fn unix_millis(column: &str) -> String {
     format!("(extract(epoch FROM {column}) * 1000)::bigint")
 }

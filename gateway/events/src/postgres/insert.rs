@@ -1,4 +1,4 @@
-//! New events.
+//! Inserts new events.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::listen::CHANNEL;
 use crate::{Command, Effect, NewEvent, REVIVABLE, State};
 
-/// Inserts the events of a batch that were never seen, and makes those waiting again that have died. Says what became
-/// of each; one that is missing was known.
+/// Inserts the events of a batch whose deduplication keys are unknown, and makes dead events waiting again whose
+/// notifications are repeated. Returns the effect for each uid; a uid that is missing was a duplicate.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     batch: &[Command],
@@ -19,7 +19,7 @@ pub(super) async fn insert(
     let mut effects = HashMap::new();
     let mut events: Vec<&NewEvent> = batch
         .iter()
-        .filter_map(|change| match change {
+        .filter_map(|command| match command {
             Command::Insert(event) if !refused.contains(&event.uid) => Some(event),
             _ => None,
         })
@@ -27,7 +27,7 @@ pub(super) async fn insert(
     if events.is_empty() {
         return Ok(effects);
     }
-    // In one order everywhere, so that two gateways with the same events wait for each other only one way.
+    // All gateways insert in this order, so that two of them with the same events cannot deadlock.
     events.sort_by(|a, b| a.dedup.current.cmp(&b.dedup.current));
     let mut query = QueryBuilder::<Engine>::new(
         "WITH given(uid, tenant, dedup, keys, kind, resource, key_id, body, state, dead_reason, trace, \
@@ -50,6 +50,7 @@ pub(super) async fn insert(
             .push_bind(event.owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
             .push_bind(event.owner.binding.code());
     });
+    // A revived event gets a new epoch, so that a late result of an earlier claim cannot end it.
     query.push(
         "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due, received, since, \
            done, dead_reason, trace, subscription, webhook, seal) \
@@ -60,15 +61,16 @@ pub(super) async fn insert(
          ON CONFLICT DO NOTHING RETURNING uid), \
          revived AS (UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, \
            leased_until = NULL, done = NULL, dead_reason = NULL, since = now(), due = now() \
-         FROM (SELECT uid, unnest(keys) AS key FROM given) again WHERE event.dedup = again.key AND event.",
+         FROM (SELECT uid, unnest(keys) AS key FROM given) repeated WHERE event.dedup = repeated.key AND event.",
     );
     query.push(REVIVABLE.replace("dead_reason", "event.dead_reason")).push(
-        " RETURNING again.uid), \
+        " RETURNING repeated.uid), \
          changed(uid, is_new) AS (SELECT uid, true FROM stored UNION ALL SELECT uid, false FROM revived), \
-         told AS (SELECT pg_notify('",
+         notified AS (SELECT pg_notify('",
     );
+    // Wakes the dispatchers of other gateways; PostgreSQL sends the notification at commit.
     query.push(CHANNEL).push("', '') FROM (SELECT 1 FROM changed LIMIT 1) any_changed) ");
-    query.push("SELECT uid, is_new FROM changed LEFT JOIN told ON true");
+    query.push("SELECT uid, is_new FROM changed LEFT JOIN notified ON true");
     for row in query.build().fetch_all(connection).await? {
         let is_new: bool = row.try_get(1)?;
         effects.insert(row.try_get(0)?, if is_new { Effect::Done } else { Effect::Revived });

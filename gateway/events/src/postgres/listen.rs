@@ -1,4 +1,4 @@
-//! Hears of events that other gateways have stored, or made due again.
+//! Listens for events that other gateways have inserted or revived (`LISTEN` and `NOTIFY`).
 
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use super::database::Postgres;
 use super::open;
 use crate::CommitQueue;
 
-/// Wakes the dispatcher for as long as the gateway runs. Without it events wait for the next look.
+/// Wakes the dispatcher when another gateway has stored events, until the shutdown. When the connection fails, the
+/// dispatcher finds such events at its next poll.
 pub async fn listen(store: Postgres, commit_queue: CommitQueue, mut shutdown: watch::Receiver<bool>) {
-    let heard = async {
+    let listening = async {
         loop {
             if let Ok(mut listener) = connect(&store).await
                 && listener.listen(CHANNEL).await.is_ok()
@@ -25,12 +26,13 @@ pub async fn listen(store: Postgres, commit_queue: CommitQueue, mut shutdown: wa
         }
     };
     tokio::select! {
-        () = heard => {}
+        () = listening => {}
         _ = shutdown.changed() => {}
     }
 }
 
-/// As [`PgListener::connect`] does, but with the options of all connections: it would take the address as it is.
+/// Does what [`PgListener::connect`] does, but with the options of the other connections. `PgListener::connect` would
+/// parse the address itself, and so ignore the default TLS mode of `address.rs`.
 async fn connect(store: &Postgres) -> Result<PgListener, sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let pool = pool.connect_with(open::options(&store.url)?).await?;
@@ -39,6 +41,6 @@ async fn connect(store: &Postgres) -> Result<PgListener, sqlx::Error> {
     Ok(listener)
 }
 
-/// What stored events are announced on.
+/// The notification channel for stored events.
 pub(super) const CHANNEL: &str = "kyc_gateway_events";
 const RECONNECT_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,28 +1,32 @@
-//! The store in PostgreSQL, which several gateways share: each claims what it delivers for a while, and what it
-//! does not finish in that time is another one's to deliver.
+//! The event store in PostgreSQL, which several gateways share.
+//!
+//! A gateway claims an event before it delivers it. The claim is a lease (`leased_until`) with a fencing token (`epoch`).
+//! When the lease expires before a result is recorded, another gateway may claim the event, and the late result of the
+//! first one is refused. All times are the database's, because the clocks of the gateways may differ.
 
 mod address;
-mod adopt;
 mod audit;
 mod bulk;
+mod claim;
 mod database;
+mod deletion;
 mod due;
-mod failure;
+mod error;
+mod event_counts;
 mod filter;
+mod import;
 mod insert;
 mod listen;
 mod open;
+mod ownership;
 mod read;
-mod reseal;
 mod rows;
 mod schema;
-mod standing;
-mod sweep;
 mod undelivered;
 mod usage;
 mod write;
 
-pub use address::check as check_address;
+pub use address::check_address;
 pub use audit::PostgresRecords;
 pub use database::Postgres;
 pub use listen::listen;

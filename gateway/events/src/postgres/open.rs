@@ -1,4 +1,4 @@
-//! Connects to a database, and brings its tables to the newest version.
+//! Connects to the database, and migrates its tables.
 
 use kyc_model::Secret;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -6,55 +6,58 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::address;
 use super::schema::VERSIONS;
-use crate::{Extent, OpenError};
+use crate::{KeySearch, OpenError};
 
+/// Migrates the tables to the newest version.
 pub(super) async fn prepare(url: &Secret) -> Result<(), OpenError> {
-    let mut connection = connect(url).await.map_err(|error| failed(&error))?;
+    let mut connection = connect(url).await.map_err(|error| open_error(&error))?;
     migrate(&mut connection, &VERSIONS).await?;
-    connection.close().await.map_err(|error| failed(&error))
+    connection.close().await.map_err(|error| open_error(&error))
 }
 
-/// The ids of the keys that events are sealed with: of all, or of the oldest and the newest ones.
-pub(super) async fn keys(url: &Secret, extent: Extent) -> Result<Vec<i64>, OpenError> {
-    let mut connection = connect(url).await.map_err(|error| failed(&error))?;
-    let query = sqlx::query_scalar(extent.query());
-    let keys = query.fetch_all(&mut connection).await.map_err(|error| failed(&error))?;
-    connection.close().await.map_err(|error| failed(&error))?;
+/// Returns the ids of the encryption keys of all events, or of the oldest and the newest ones.
+pub(super) async fn keys(url: &Secret, search: KeySearch) -> Result<Vec<i64>, OpenError> {
+    let mut connection = connect(url).await.map_err(|error| open_error(&error))?;
+    let query = sqlx::query_scalar(search.query());
+    let keys = query.fetch_all(&mut connection).await.map_err(|error| open_error(&error))?;
+    connection.close().await.map_err(|error| open_error(&error))?;
     Ok(keys)
 }
 
-fn failed(error: &sqlx::Error) -> OpenError {
-    OpenError::Database(super::failure::engine(error).to_string())
+/// Converts an error without the server's message, which may quote a row.
+fn open_error(error: &sqlx::Error) -> OpenError {
+    OpenError::Database(super::error::store_error(error).to_string())
 }
 
-/// Of several gateways that start together, one changes the tables and the others wait.
+/// Applies the versions that the database does not have yet. Of several gateways that start together, one gets the advisory
+/// lock and the others wait for it. An error ends the session, and with it the lock.
 async fn migrate(connection: &mut PgConnection, versions: &[&str]) -> Result<(), OpenError> {
     let script = "SELECT pg_advisory_lock(7266371); \
                   CREATE TABLE IF NOT EXISTS event_version(version bigint NOT NULL);";
-    sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| failed(&error))?;
+    sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| open_error(&error))?;
     let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM event_version")
         .fetch_one(&mut *connection)
         .await
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| open_error(&error))?;
     let known = i64::try_from(versions.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { path: "the database".into(), found, known });
     }
-    for (version, change) in (1_i64..).zip(versions) {
+    for (version, migration) in (1_i64..).zip(versions) {
         if version > found {
-            let script = format!("BEGIN; {change} INSERT INTO event_version VALUES ({version}); COMMIT;");
+            let script = format!("BEGIN; {migration} INSERT INTO event_version VALUES ({version}); COMMIT;");
             sqlx::raw_sql(sqlx::AssertSqlSafe(script))
                 .execute(&mut *connection)
                 .await
-                .map_err(|error| failed(&error))?;
+                .map_err(|error| open_error(&error))?;
         }
     }
     let script = "SELECT pg_advisory_unlock(7266371)";
-    sqlx::raw_sql(script).execute(connection).await.map_err(|error| failed(&error))?;
+    sqlx::raw_sql(script).execute(connection).await.map_err(|error| open_error(&error))?;
     Ok(())
 }
 
-/// What every connection is made with.
+/// Returns the options of every connection: the address, limits of time, and commits that wait for the disk.
 pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
     let options = address::options(url).map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
     let limits =
@@ -62,26 +65,28 @@ pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(options.application_name("kyc-gateway").options(limits).disable_statement_logging())
 }
 
-/// Makes tables as an older release has left them.
+/// Creates tables of an older version and runs `script` in them.
 #[cfg(test)]
-pub(super) async fn older(url: &Secret, version: usize, script: &str) {
+pub(super) async fn create_older(url: &Secret, version: usize, script: &str) {
     let mut connection = connect(url).await.unwrap();
     migrate(&mut connection, &VERSIONS[..version]).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(script.to_owned())).execute(&mut connection).await.unwrap();
 }
 
-/// Connects with limits, so that no statement and no lock holds up notifications for long.
+/// Connects with limits for statements and locks, so that none of them delays notifications for long.
 pub(super) async fn connect(url: &Secret) -> Result<PgConnection, sqlx::Error> {
     options(url)?.connect().await
 }
 
-/// Connects for claims, which a crash of the server may lose: the event is sent again then, as after other crashes. With a
-/// thousand tenants a wait for the disk before each try would be the slowest part of it.
+/// Connects for claims, whose commits do not wait for the disk. A crash of the server may lose the last claims, and their
+/// events may be delivered again, as after any crash. With 1,000 tenants, a wait for the disk before each attempt would
+/// be the slowest step of a delivery.
 pub(super) async fn connect_for_claims(url: &Secret) -> Result<PgConnection, sqlx::Error> {
     options(url)?.options([("synchronous_commit", "off")]).connect().await
 }
 
-/// A plan that was made while the tables were empty reads all of them later.
+/// Plans each statement for its values. A generic plan that was made while the tables were empty would scan them when
+/// they are full.
 const PLAN: (&str, &str) = ("plan_cache_mode", "force_custom_plan");
-/// To compile a statement takes longer than any of ours may run.
+/// Compiling a statement takes longer than any of our statements may run.
 const JIT: (&str, &str) = ("jit", "off");

@@ -1,4 +1,7 @@
-//! The reading side: what is due is claimed in the same statement that finds it.
+//! Reads the store for the dispatcher and for operators. One statement selects and claims due events, so that two gateways
+//! never claim the same event.
+//!
+//! Times that other parts of the gateway compare with their own clock are read as distances from the database's `now()`.
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -7,27 +10,27 @@ use uuid::Uuid;
 
 use super::database::Postgres;
 use super::due::{due_of, newest_untried};
-use super::failure::{engine, in_time};
-use super::filter::{millis, push_filter, shown};
-use super::reseal::parked_owners;
-use super::rows::{attempt, listed, listed_columns, owner};
-use super::{standing, undelivered};
+use super::error::{store_error, with_timeout};
+use super::filter::{millis_from_now, push_filter, unix_millis};
+use super::ownership::parked_owners;
+use super::rows::{listed_columns, read_attempt, read_listed, read_owner};
+use super::{event_counts, undelivered};
 use crate::{
-    Attempt, Backlog, Claim, Cursor, DueEvent, Filter, Listed, Millis, Owner, Parked, Reader, Record, Sealed,
-    Seen, Standing, StoreError, Undelivered, Waiting, Wanted, now,
+    Attempt, Backlog, Cursor, DeletedEventKey, DueEvent, DueRequest, Filter, ListedEvent, Millis, Owner,
+    ParkedCount, Reader, Record, Sealed, StoreError, TenantEventCounts, Undelivered, WaitingTenant, now,
 };
 
-/// Looks into the store; an error closes the connection, and the next look opens another.
+/// Reads the store. An error closes the connection; the next query opens a new one.
 #[derive(Debug)]
 pub struct PostgresReader {
-    store: Postgres,
+    pub(super) store: Postgres,
     connection: Option<PgConnection>,
 }
 
 // === impl Postgres ===
 
 impl Postgres {
-    /// The reading side, which claims what is due.
+    /// Returns a reader, which claims due events; opens nothing.
     pub fn reader(&self) -> PostgresReader {
         PostgresReader::new(self.clone())
     }
@@ -40,8 +43,9 @@ impl PostgresReader {
         Self { store, connection: None }
     }
 
-    /// Planned anew each time: the plan of a statement without parameters is kept whatever `plan_cache_mode` says, and one
-    /// that was made while the tables were empty reads all of them later.
+    /// Runs a query that PostgreSQL plans each time. It would keep the plan of a prepared statement without parameters,
+    /// whatever `plan_cache_mode` is, and a plan that was made while the tables were empty would scan them when they are
+    /// full.
     async fn rows<T>(
         &mut self,
         query: QueryBuilder<Engine>,
@@ -50,61 +54,30 @@ impl PostgresReader {
         self.fetch(query, false, read).await
     }
 
-    async fn fetch<T>(
+    /// Runs a query; with `is_cached` its prepared statement stays on the connection.
+    pub(super) async fn fetch<T>(
         &mut self,
         mut query: QueryBuilder<Engine>,
-        is_kept: bool,
+        is_cached: bool,
         read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreError> {
         let (store, connection) = (&self.store, self.connection.take());
-        let (connection, rows) = in_time(async {
+        let (connection, rows) = with_timeout(async {
             let mut connection = store.connection_for_claims(connection).await?;
-            let query = query.build().persistent(is_kept);
-            let rows = query.fetch_all(&mut connection).await.map_err(|error| engine(&error))?;
+            let query = query.build().persistent(is_cached);
+            let rows = query.fetch_all(&mut connection).await.map_err(|error| store_error(&error))?;
             Ok((connection, rows))
         })
         .await?;
         self.connection = Some(connection);
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| engine(&error))
-    }
-
-    /// Claims what `free` of the statement so far selects.
-    async fn claim(&mut self, mut query: QueryBuilder<Engine>) -> Result<Vec<DueEvent>, StoreError> {
-        let lease = i64::try_from(self.store.lease.as_millis()).unwrap_or(i64::MAX);
-        // A claim that a crash of the server loses must not come again with the same epoch: a late result would end another
-        // gateway's.
-        query.push(
-            " UPDATE event SET epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), \
-             leased_until = now() + ",
-        );
-        query
-            .push_bind(lease)
-            .push(" * interval '1 millisecond' FROM free WHERE event.id = free.id RETURNING ");
-        query.push("event.id, uid, tenant, key_id, body, attempts, trace, epoch, ").push(millis("since"));
-        query.push(", subscription, webhook, seal, refusals");
-        let clock = now();
-        let read = |row: &PgRow| {
-            let attempts: i32 = row.try_get(5)?;
-            let (age, refusals): (i64, i32) = (row.try_get(8)?, row.try_get(12)?);
-            Ok(DueEvent {
-                refusals: u32::try_from(refusals).unwrap_or_default(),
-                claim: Claim { id: row.try_get(0)?, epoch: row.try_get(7)? },
-                uid: row.try_get(1)?,
-                owner: owner(row, 2, 9)?,
-                body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
-                attempts: u32::try_from(attempts).unwrap_or_default(),
-                received: clock + age,
-                trace: row.try_get(6)?,
-            })
-        };
-        self.fetch(query, true, read).await
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| store_error(&error))
     }
 }
 
 #[async_trait]
 impl Reader for PostgresReader {
-    async fn waiting(&mut self) -> Result<Vec<Waiting>, StoreError> {
-        // One step of the index for each tenant, however many events it has.
+    async fn waiting(&mut self) -> Result<Vec<WaitingTenant>, StoreError> {
+        // A recursive query searches the index once per tenant; `SELECT DISTINCT` would read all waiting events.
         let query = QueryBuilder::new(format!(
             "WITH RECURSIVE name(tenant) AS (\
                SELECT min(tenant) FROM event WHERE state = 0 \
@@ -113,33 +86,34 @@ impl Reader for PostgresReader {
                WHERE name.tenant IS NOT NULL) \
              SELECT tenant, (SELECT {} FROM event WHERE state = 0 AND event.tenant = name.tenant) \
              FROM name WHERE tenant IS NOT NULL",
-            millis("min(due)")
+            millis_from_now("min(due)")
         ));
         let clock = now();
         let read = |row: &PgRow| {
-            // Between two looks the last event of a tenant may have ended.
+            // `min` is NULL when it finds no event.
             let ahead: Option<i64> = row.try_get(1)?;
-            Ok(Waiting { tenant: row.try_get(0)?, first_due: clock + ahead.unwrap_or_default() })
+            Ok(WaitingTenant { tenant: row.try_get(0)?, first_due: clock + ahead.unwrap_or_default() })
         };
         self.rows(query, read).await
     }
 
     async fn due_of(
         &mut self,
-        wanted: &[Wanted],
+        wanted: &[DueRequest],
         _now: Millis,
         except: &[i64],
     ) -> Result<Vec<DueEvent>, StoreError> {
         let mut found = Vec::new();
         for retries in [true, false] {
-            let alike: Vec<&Wanted> = wanted.iter().filter(|one| one.retries == retries).collect();
-            if alike.is_empty() {
+            let group: Vec<&DueRequest> = wanted.iter().filter(|one| one.retries == retries).collect();
+            if group.is_empty() {
                 continue;
             }
-            match self.claim(due_of(&alike, retries, except)).await {
+            match self.claim(due_of(&group, retries, except)).await {
                 Ok(events) => found.extend(events),
                 Err(error) if found.is_empty() => return Err(error),
-                // What is claimed already must not wait for the end of its lease.
+                // The events of the first query are claimed: without an attempt now, they would wait until the lease
+                // expires.
                 Err(_) => break,
             }
         }
@@ -160,15 +134,16 @@ impl Reader for PostgresReader {
             "SELECT tenant, subscription, webhook, seal FROM event WHERE state = 0 AND tenant = ",
         );
         query.push_bind(tenant.to_owned()).push(" ORDER BY due LIMIT 1");
-        let read = |row: &PgRow| owner(row, 0, 1);
+        let read = |row: &PgRow| read_owner(row, 0, 1);
         Ok(self.rows(query, read).await?.into_iter().next())
     }
 
     async fn parked_owners(&mut self) -> Result<Vec<Owner>, StoreError> {
-        self.rows(parked_owners(), |row| owner(row, 0, 1)).await
+        self.rows(parked_owners(), |row| read_owner(row, 0, 1)).await
     }
 
     async fn unbound(&mut self, limit: usize) -> Result<Vec<(i64, String)>, StoreError> {
+        // Waiting events need a customer for their next attempt, and dead ones because they can be replayed.
         let mut query = QueryBuilder::new(
             "SELECT id, tenant FROM event WHERE subscription IS NULL AND state IN (0, 2) ORDER BY id LIMIT ",
         );
@@ -177,11 +152,11 @@ impl Reader for PostgresReader {
         self.rows(query, read).await
     }
 
-    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<Listed>, StoreError> {
+    async fn list(&mut self, filter: &Filter, limit: usize) -> Result<Vec<ListedEvent>, StoreError> {
         let mut query = QueryBuilder::new(format!("SELECT {} FROM event WHERE ", listed_columns()));
         push_filter(&mut query, filter);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        self.rows(query, listed).await
+        self.rows(query, read_listed).await
     }
 
     async fn undelivered(
@@ -203,21 +178,21 @@ impl Reader for PostgresReader {
         let mut query = QueryBuilder::new(format!(
             "SELECT {}, took_ms, status, error, answer_key, answer, class FROM attempt \
              WHERE event = (SELECT id FROM event WHERE uid = ",
-            shown("at")
+            unix_millis("at")
         ));
         query.push_bind(uid).push(") ORDER BY id");
-        self.rows(query, attempt).await
+        self.rows(query, read_attempt).await
     }
 
-    async fn standing(&mut self) -> Result<Vec<Standing>, StoreError> {
-        self.rows(standing::standing(), standing::read).await
+    async fn event_counts(&mut self) -> Result<Vec<TenantEventCounts>, StoreError> {
+        self.rows(event_counts::event_counts(), event_counts::read).await
     }
 
     async fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
         let query = QueryBuilder::new(format!(
             "SELECT tenant, count(*), {}, {} FROM event WHERE state = 0 GROUP BY tenant",
-            millis("min(due)"),
-            millis("min(received)")
+            millis_from_now("min(due)"),
+            millis_from_now("min(received)")
         ));
         let clock = now();
         let read = |row: &PgRow| {
@@ -232,12 +207,12 @@ impl Reader for PostgresReader {
         self.rows(query, read).await
     }
 
-    async fn parked(&mut self) -> Result<Vec<Parked>, StoreError> {
+    async fn parked(&mut self) -> Result<Vec<ParkedCount>, StoreError> {
         let query = QueryBuilder::new(
             "SELECT tenant, coalesce(dead_reason, ''), count(*) FROM event WHERE state = 3 GROUP BY 1, 2",
         );
         let read = |row: &PgRow| {
-            Ok(Parked { tenant: row.try_get(0)?, reason: row.try_get(1)?, events: row.try_get(2)? })
+            Ok(ParkedCount { tenant: row.try_get(0)?, reason: row.try_get(1)?, events: row.try_get(2)? })
         };
         self.rows(query, read).await
     }
@@ -251,7 +226,7 @@ impl Reader for PostgresReader {
         let mut query = QueryBuilder::new(format!(
             "SELECT {}, id, dedup, key_id, body, {}, subscription, webhook, seal FROM event WHERE id > ",
             listed_columns(),
-            millis("since")
+            millis_from_now("since")
         ));
         query.push_bind(after).push(" AND ");
         push_filter(&mut query, filter);
@@ -259,31 +234,33 @@ impl Reader for PostgresReader {
         let clock = now();
         let read = |row: &PgRow| {
             Ok(Record {
-                listed: listed(row)?,
-                owner: owner(row, 1, 16)?,
+                listed: read_listed(row)?,
+                owner: read_owner(row, 1, 16)?,
                 id: row.try_get(11)?,
                 dedup: row.try_get(12)?,
                 body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
                 since: clock + row.try_get::<i64, _>(15)?,
-                tries: Vec::new(),
+                attempts: Vec::new(),
             })
         };
         let mut records = self.rows(query, read).await?;
         for record in &mut records {
-            record.tries = self.attempts(record.listed.uid).await?;
+            record.attempts = self.attempts(record.listed.uid).await?;
         }
         Ok(records)
     }
 
-    async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<Seen>, StoreError> {
-        let mut query =
-            QueryBuilder::new(format!("SELECT dedup, {}, tenant FROM seen WHERE dedup > ", millis("at")));
+    async fn seen(&mut self, after: &[u8], limit: usize) -> Result<Vec<DeletedEventKey>, StoreError> {
+        let mut query = QueryBuilder::new(format!(
+            "SELECT dedup, {}, tenant FROM seen WHERE dedup > ",
+            millis_from_now("at")
+        ));
         query.push_bind(after.to_vec()).push(" ORDER BY dedup LIMIT ");
         query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         let clock = now();
         let read = |row: &PgRow| {
             let at = clock + row.try_get::<i64, _>(1)?;
-            Ok(Seen { dedup: row.try_get(0)?, at, tenant: row.try_get(2)? })
+            Ok(DeletedEventKey { dedup: row.try_get(0)?, at, tenant: row.try_get(2)? })
         };
         self.rows(query, read).await
     }

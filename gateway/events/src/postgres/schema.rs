@@ -1,6 +1,7 @@
-//! The tables of a database, version by version.
+//! The tables of the database, one migration per version.
 
-/// What each version adds.
+/// The migrations; `event_version` has the numbers of the applied ones. A released migration must not change, because
+/// existing databases have applied it.
 pub(super) const VERSIONS: [&str; 5] = [
     "
 CREATE TABLE event(
@@ -43,7 +44,8 @@ CREATE INDEX attempt_event ON attempt(event);
 ALTER TABLE attempt ADD COLUMN answer_key bigint;
 ALTER TABLE attempt ADD COLUMN answer bytea;
 ",
-    // Each statement adds what it changes, so that gateways do not wait for each other over one row for each tenant.
+    // The use of each tenant, as in SQLite. Each statement inserts rows with what it has changed: with one row per tenant,
+    // gateways would wait for each other's lock on it. `compact_usage` merges the rows.
     "
 CREATE TABLE event_use(tenant text NOT NULL, events bigint NOT NULL, bytes bigint NOT NULL);
 CREATE FUNCTION event_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -77,7 +79,7 @@ CREATE TRIGGER attempt_removed AFTER DELETE ON attempt REFERENCING OLD TABLE AS 
   FOR EACH STATEMENT EXECUTE FUNCTION attempt_removed();
 CREATE TRIGGER event_removed BEFORE DELETE ON event FOR EACH ROW EXECUTE FUNCTION event_removed();
 ",
-    // The same as in a file.
+    // As version 4 of the SQLite schema, where the columns are described.
     "
 CREATE TABLE seen(dedup bytea PRIMARY KEY, at timestamptz NOT NULL, tenant text NOT NULL);
 CREATE INDEX seen_at ON seen(at);
@@ -114,6 +116,7 @@ CREATE INDEX event_held ON event(tenant, due) WHERE state = 0 AND held = 1;
 CREATE INDEX event_parked ON event(id) WHERE state = 3;
 CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN (0, 2);
 ",
+    // Indexes for periodic queries, so that none of them scans the table.
     "
 CREATE INDEX event_ended ON event(done) WHERE state = 2;
 CREATE INDEX event_unknown_key ON event(key_id) WHERE state = 3 AND dead_reason = 'unknown_key';

@@ -1,4 +1,4 @@
-//! What each tenant's events take of a database that several gateways write to.
+//! How much of the database each tenant uses, and which new events exceed a share.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -11,42 +11,43 @@ use super::database::Postgres;
 use crate::Command;
 use crate::share::{KEY, ShareCheck, Usage, tenants};
 
-/// What the tenants' events took at the last look, and this gateway's own since.
+/// The use of each tenant at the last query, plus what this gateway has inserted since.
 #[derive(Debug, Default)]
-pub(super) struct Used {
-    at: Option<Instant>,
-    by: HashMap<String, Usage>,
+pub(super) struct UsageCache {
+    queried_at: Option<Instant>,
+    by_tenant: HashMap<String, Usage>,
 }
 
-/// The new events for which their tenants have no room. The look at the database is a few seconds old at most; what
-/// other gateways have stored since may come on top.
-pub(super) async fn refused(
+/// Returns the uids of the new events that would exceed their tenants' shares. The figures are at most 5 s old, so a
+/// tenant may exceed its share by what other gateways insert in that time.
+pub(super) async fn find_refused(
     connection: &mut PgConnection,
     batch: &[Command],
     store: &Postgres,
-    used: &mut Used,
+    used: &mut UsageCache,
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
     let Some(share) = store.share.filter(|_| !tenants(batch).is_empty()) else { return Ok(HashSet::new()) };
-    if used.at.is_none_or(|at| at.elapsed() >= USED_FOR) {
+    if used.queried_at.is_none_or(|at| at.elapsed() >= CACHE_TIME) {
         let query = "SELECT tenant, sum(events)::bigint, sum(bytes + keys * $1)::bigint FROM event_use GROUP BY tenant";
-        used.by.clear();
+        used.by_tenant.clear();
         for row in sqlx::query(query).bind(KEY).fetch_all(connection).await? {
-            used.by.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
+            used.by_tenant.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
         }
-        used.at = Some(Instant::now());
+        used.queried_at = Some(Instant::now());
     }
-    Ok(ShareCheck::new(share, &mut used.by).refused(batch))
+    Ok(ShareCheck::new(share, &mut used.by_tenant).refused(batch))
 }
 
-/// Makes fewer rows of all that the tenants' events take.
-pub(super) async fn add_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Merges rows of `event_use`, to which each change of events adds one.
+pub(super) async fn compact_usage(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Only the rows that this statement deletes are summed, so that gateways that merge at the same time count none twice.
     let query = "WITH gone AS (DELETE FROM event_use WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_use LIMIT 5000)) \
                    RETURNING tenant, events, bytes, keys) \
                  INSERT INTO event_use SELECT tenant, sum(events), sum(bytes), sum(keys) FROM gone GROUP BY tenant \
                  HAVING sum(events) <> 0 OR sum(bytes) <> 0 OR sum(keys) <> 0";
-    // Without parameters, its plan would be the one that was made for an empty table.
+    // Planned each time: PostgreSQL would keep a plan without parameters that was made for an empty table.
     sqlx::query(query).persistent(false).execute(connection).await.map(drop)
 }
 
-/// How long a look at what tenants use holds.
-const USED_FOR: Duration = Duration::from_secs(5);
+/// How long the figures are used before they are queried again. A query for each batch would delay notifications.
+const CACHE_TIME: Duration = Duration::from_secs(5);

@@ -1,5 +1,7 @@
-//! The writing side: every operation is one statement, since a transaction that is broken off while it begins
-//! leaves its connection unusable.
+//! Applies batches of commands.
+//!
+//! Every operation is one statement, and so a transaction of its own. An explicit transaction that a timeout interrupts
+//! while it begins would leave its connection unusable.
 
 use std::collections::HashSet;
 
@@ -8,27 +10,27 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use uuid::Uuid;
 
-use super::bulk::{clamp, discard, pull_forward, replay, unpark};
+use super::bulk::{discard, limit_due_times, make_due, replay, unpark};
 use super::database::Postgres;
-use super::failure::{engine, in_time};
+use super::deletion::{delete_expired, free_shares};
+use super::error::{store_error, with_timeout};
 use super::insert::insert;
-use super::reseal::{bind, reseal, unpark_customer};
-use super::sweep::{shrink, sweep};
-use super::usage::{Used, refused};
+use super::ownership::{assign_customers, reseal, unpark_customer};
+use super::usage::{UsageCache, find_refused};
 use crate::{Claim, Command, Effect, Failure, Finish, Share, StoreError, Writer, now};
 
-/// Writes batches; any error closes the connection, and the next batch opens another.
+/// Writes batches. Any error closes the connection; the next batch opens a new one.
 #[derive(Debug)]
 pub struct PostgresWriter {
     store: Postgres,
     connection: Option<PgConnection>,
-    usage: Used,
+    usage: UsageCache,
 }
 
 // === impl Postgres ===
 
 impl Postgres {
-    /// The writing side.
+    /// Returns a writer; opens nothing.
     pub fn writer(&self) -> PostgresWriter {
         PostgresWriter::new(self.clone())
     }
@@ -38,7 +40,7 @@ impl Postgres {
 
 impl PostgresWriter {
     pub(super) fn new(store: Postgres) -> Self {
-        Self { store, connection: None, usage: Used::default() }
+        Self { store, connection: None, usage: UsageCache::default() }
     }
 }
 
@@ -47,14 +49,15 @@ impl Writer for PostgresWriter {
     async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>> {
         let (store, connection, usage) = (&self.store, self.connection.take(), &mut self.usage);
         let mut effects = vec![None; batch.len()];
-        // An error drops the connection with all that it has begun; what was done before it stays done.
-        let done = in_time(async {
+        // An error drops the connection, and with it the statement that failed. The statements before it are committed, so
+        // their effects are returned.
+        let done = with_timeout(async {
             let mut connection = store.connection(connection).await?;
             let done = async {
-                let refused = refused(&mut connection, batch, store, usage).await?;
+                let refused = find_refused(&mut connection, batch, store, usage).await?;
                 commit(&mut connection, batch, &refused, store.share, &mut effects).await
             };
-            done.await.map_err(|error| engine(&error))?;
+            done.await.map_err(|error| store_error(&error))?;
             Ok(connection)
         });
         let error = match done.await {
@@ -68,7 +71,7 @@ impl Writer for PostgresWriter {
     }
 }
 
-/// Notes each effect as soon as it is durable.
+/// Applies a batch, and stores each effect as soon as it is durable.
 async fn commit(
     connection: &mut PgConnection,
     batch: &[Command],
@@ -76,74 +79,77 @@ async fn commit(
     share: Option<Share>,
     effects: &mut [Option<Effect>],
 ) -> Result<(), sqlx::Error> {
+    // Inserts come first, because requests of Onfido wait for them.
     let new = insert(connection, batch, refused).await?;
-    for (change, slot) in batch.iter().zip(&mut *effects) {
-        if let Command::Insert(event) = change {
+    for (command, slot) in batch.iter().zip(&mut *effects) {
+        if let Command::Insert(event) = command {
             let is_refused = refused.contains(&event.uid);
             let effect = new.get(&event.uid).copied().unwrap_or(Effect::Nothing);
             *slot = Some(if is_refused { Effect::OverShare } else { effect });
         }
     }
-    let ended = finish(connection, batch).await?;
-    for (change, slot) in batch.iter().zip(&mut *effects) {
-        if let Command::Finish(finish) = change {
-            *slot = Some(Effect::of(ended.contains(&finish.claim)));
+    let recorded = finish(connection, batch).await?;
+    for (command, slot) in batch.iter().zip(&mut *effects) {
+        if let Command::Finish(finish) = command {
+            *slot = Some(Effect::of(recorded.contains(&finish.claim)));
         }
     }
-    for (change, slot) in batch.iter().zip(effects) {
+    for (command, slot) in batch.iter().zip(effects) {
         if slot.is_none() {
-            *slot = Some(apply(connection, change, share).await?);
+            *slot = Some(apply(connection, command, share).await?);
         }
     }
     Ok(())
 }
 
+/// Applies a command other than inserts and results.
 async fn apply(
     connection: &mut PgConnection,
-    change: &Command,
+    command: &Command,
     share: Option<Share>,
 ) -> Result<Effect, sqlx::Error> {
-    Ok(match change {
+    Ok(match command {
         Command::Replay { filter, per_second, progress, .. } => {
             Effect::Changed(replay(connection, filter, *per_second, *progress).await?)
         }
         Command::Discard { filter, progress, .. } => {
             Effect::Changed(discard(connection, filter, *progress).await?)
         }
-        Command::MakeDue { tenant, .. } => Effect::of(pull_forward(connection, tenant).await?),
-        // The database's clock alone counts here, and the clocks of gateways may jump as they like.
+        Command::MakeDue { tenant, .. } => Effect::of(make_due(connection, tenant).await?),
+        // `commit` applies inserts and results. Times are the database's, so a jump of a gateway's clock changes nothing.
         Command::Insert(_) | Command::Finish(_) | Command::ShiftTimes { .. } | Command::Heartbeat(_) => {
             Effect::Nothing
         }
-        Command::LimitDueTimes { latest } => Effect::of(clamp(connection, *latest).await?),
+        Command::LimitDueTimes { latest } => Effect::of(limit_due_times(connection, *latest).await?),
         Command::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
         Command::UnparkCustomer { owner, .. } => Effect::of(unpark_customer(connection, owner).await?),
-        Command::AssignCustomers(events) => Effect::of(bind(connection, events).await?),
+        Command::AssignCustomers(events) => Effect::of(assign_customers(connection, events).await?),
         Command::Reseal(events) => Effect::of(reseal(connection, events).await?),
         Command::FreeShares => match share {
-            Some(share) => Effect::of(shrink(connection, share).await?),
+            Some(share) => Effect::of(free_shares(connection, share).await?),
             None => Effect::Nothing,
         },
-        Command::DeleteExpired(old) => Effect::of(sweep(connection, *old).await?),
+        Command::DeleteExpired(limits) => Effect::of(delete_expired(connection, *limits).await?),
         Command::Release(claims) => Effect::of(release(connection, claims).await?),
     })
 }
 
-/// Ends all tries of a batch, and says which of them were recorded: those that still held their claim, those whose claim a
-/// crash of the server has lost before anybody made a later one, and those of events that were discarded meanwhile, which
-/// stay dead.
+/// Records the results of a batch in one statement, and returns the claims whose results were recorded. A result is
+/// recorded when its claim is still the latest one, or when a crash of the server has lost the claim and no later one
+/// exists. The attempt of an event that was discarded meanwhile is recorded, too; the event stays dead.
 async fn finish(connection: &mut PgConnection, batch: &[Command]) -> Result<HashSet<Claim>, sqlx::Error> {
-    let mut ended = HashSet::new();
+    let mut recorded = HashSet::new();
     let finishes: Vec<&Finish> = batch
         .iter()
-        .filter_map(|change| match change {
+        .filter_map(|command| match command {
             Command::Finish(finish) => Some(finish),
             _ => None,
         })
         .collect();
     if finishes.is_empty() {
-        return Ok(ended);
+        return Ok(recorded);
     }
+    // The database adds these differences to its own clock.
     let clock = now();
     let mut query = QueryBuilder::<Engine>::new(
         "WITH given(id, epoch, state, wait, counted, reason, ago, took, status, error, answer_key, answer, class, \
@@ -166,7 +172,7 @@ async fn finish(connection: &mut PgConnection, batch: &[Command]) -> Result<Hash
             .push_bind(answer.map(|answer| answer.bytes.clone()))
             .push_bind(finish.attempt.failure.map(Failure::name))
             .push_bind(i32::from(finish.attempt.failure == Some(Failure::Event)))
-            .push_bind(i32::from(finish.attempt.failure.is_some_and(Failure::is_the_portals)));
+            .push_bind(i32::from(finish.attempt.failure.is_some_and(Failure::is_portal_failure)));
     });
     query.push(
         "), ended AS (UPDATE event SET state = given.state, \
@@ -180,17 +186,18 @@ async fn finish(connection: &mut PgConnection, batch: &[Command]) -> Result<Hash
          discarded AS (SELECT given.id, given.epoch FROM given JOIN event ON event.id = given.id \
            WHERE event.state = 2 AND event.dead_reason = 'discarded' AND event.epoch = given.epoch + 1), \
          recorded AS (SELECT id, epoch FROM ended UNION ALL SELECT id, epoch FROM discarded), \
-         noted AS (INSERT INTO attempt(event, at, took_ms, status, error, answer_key, answer, class) \
+         history AS (INSERT INTO attempt(event, at, took_ms, status, error, answer_key, answer, class) \
            SELECT given.id, now() - given.ago * interval '1 millisecond', given.took, given.status, given.error, \
            given.answer_key, given.answer, given.class FROM given JOIN recorded USING (id, epoch)) \
          SELECT id, epoch FROM recorded",
     );
     for row in query.build().fetch_all(connection).await? {
-        ended.insert(Claim { id: row.try_get(0)?, epoch: row.try_get(1)? });
+        recorded.insert(Claim { id: row.try_get(0)?, epoch: row.try_get(1)? });
     }
-    Ok(ended)
+    Ok(recorded)
 }
 
+/// Ends claims, so that other gateways need not wait until the leases expire.
 async fn release(connection: &mut PgConnection, claims: &[Claim]) -> Result<bool, sqlx::Error> {
     let (ids, epochs): (Vec<i64>, Vec<i64>) = claims.iter().map(|claim| (claim.id, claim.epoch)).unzip();
     let query = "UPDATE event SET leased_until = NULL FROM unnest($1::bigint[], $2::bigint[]) given(id, epoch) \

@@ -1,18 +1,18 @@
-//! The note beside a file that it was found damaged.
+//! The mark of a damaged store: the file `.damaged` next to it. A check or the writer creates it when it finds damage.
 
 use std::fs::remove_file;
 use std::path::Path;
 
 use crate::OpenError;
-use crate::paths::{DAMAGED, beside};
+use crate::paths::{DAMAGED, path_with_suffix};
 
-/// Says whether a check, or the writer, has found the file damaged.
+/// Returns whether the file is marked as damaged.
 pub(super) fn is_marked(path: &Path) -> bool {
-    beside(path, DAMAGED).exists()
+    path_with_suffix(path, DAMAGED).exists()
 }
 
-/// Notes that a file that was damaged is not any more.
+/// Removes the mark, after a check has found no damage.
 pub(super) fn unmark(path: &Path) -> Result<(), OpenError> {
-    let mark = beside(path, DAMAGED);
+    let mark = path_with_suffix(path, DAMAGED);
     remove_file(&mark).map_err(|error| OpenError::Folder { path: mark, reason: error.to_string() })
 }

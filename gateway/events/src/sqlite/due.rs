@@ -1,12 +1,13 @@
-//! Which events are sent next.
+//! Queries for the events to deliver next.
 
 use sqlx::{QueryBuilder, Sqlite as Engine};
 
 use super::rows::DUE;
 use crate::{Millis, NEWEST};
 
-/// Selects the first `limit` events of each tenant that are due, but those in `except`, a JSON array: a few steps of the
-/// index for each tenant, however many events it has.
+/// Selects the first `limit` due events of each tenant, without the row ids in `except`. SQLite has no array parameters, so
+/// lists are JSON arrays. The query searches the index once per tenant, so its cost does not depend on the number of
+/// waiting events.
 pub(super) fn due_of(
     tenants: &[&str],
     now: Millis,
@@ -16,6 +17,7 @@ pub(super) fn due_of(
 ) -> QueryBuilder<Engine> {
     let mut query = QueryBuilder::new(format!("SELECT {DUE} FROM (SELECT value AS name FROM json_each("));
     query.push_bind(serde_json::json!(tenants).to_string());
+    // `CROSS JOIN` fixes the order, so that SQLite searches the index once per tenant: https://sqlite.org/optoverview.html
     query.push(")) AS wanted CROSS JOIN event ON event.id IN (SELECT id FROM ");
     if retries {
         query.push(
@@ -23,7 +25,7 @@ pub(super) fn due_of(
         );
         query.push_bind(now);
     } else {
-        // New events are due last, and the others are not all looked at for them.
+        // Events without attempts became due last, so only the tenant's newest due events are searched for them.
         query.push(
             "(SELECT id, attempts, due_ms FROM event INDEXED BY event_due WHERE state = 0 AND tenant = wanted.name \
              AND due_ms <= ",
@@ -40,7 +42,7 @@ pub(super) fn due_of(
     query
 }
 
-/// Selects `columns` of the newest event of a tenant that is due and was never tried.
+/// Selects `columns` of the newest event of a tenant that is due and was never attempted.
 pub(super) fn newest_untried(
     columns: &str,
     tenant: &str,

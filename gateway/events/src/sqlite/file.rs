@@ -1,115 +1,121 @@
-//! A store file: where it is, how large it may become, and its connections.
+//! The file of a store: its path, its limits, its maintenance and its connections.
 
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::open;
-use crate::{Extent, Keyring, OpenError, Share, StoreError};
+use crate::{KeySearch, Keyring, OpenError, Share, StoreError};
 
-/// A store file.
+/// The event store in one SQLite file.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     pub(super) path: PathBuf,
+    /// Size in bytes from which the store refuses new events.
     pub(super) max_bytes: u64,
+    /// Length of the write-ahead log in bytes from which the store refuses new events.
     pub(super) max_wal: u64,
+    /// How much of the store one tenant may use; `None` for no limit.
     pub(super) share: Option<Share>,
 }
 
 // === impl Sqlite ===
 
 impl Sqlite {
-    /// Names the file; nothing is opened.
+    /// Describes a store of at most `max_bytes`; opens nothing.
     pub fn new(path: &Path, max_bytes: u64) -> Self {
         Self { path: path.to_owned(), max_bytes, max_wal: u64::MAX, share: None }
     }
 
-    /// The same, where one tenant's events may take only so much.
+    /// Limits how much of the store one tenant may use.
     pub fn with_share(self, share: Share) -> Self {
         Self { share: Some(share), ..self }
     }
 
-    /// Makes an empty store, but not in its place yet. What the place needs besides can be made in between.
+    /// Creates an empty store under a temporary name, which [`Sqlite::prepare`] renames. Between the two the caller
+    /// creates the encryption key, so that a crash never leaves a store without its key.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] when the folder cannot be written to.
+    /// [`OpenError`] when the file cannot be created.
     pub async fn draft(&self) -> Result<(), OpenError> {
         open::draft(&self.path, self.max_bytes).await
     }
 
-    /// Makes the file if there is none, and brings it to the newest version. Its pages are read only where it was found
-    /// damaged before; [`Sqlite::check`] does that beside the work, however large the file is.
+    /// Creates the file if there is none, and migrates it to the newest version. Checks its pages only when the file is
+    /// marked as damaged; [`Sqlite::check_integrity`] checks them while the gateway works.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: everything that would lose events.
+    /// [`OpenError`] when the file is damaged, newer than this release, not writable, or missing although it existed
+    /// before.
     pub async fn prepare(&self) -> Result<(), OpenError> {
         open::prepare(&self.path, self.max_bytes).await
     }
 
-    /// The keys of events that are not in the keyring, as far as `extent` looks.
+    /// Returns the ids of encryption keys that events have and the keyring lacks. `search` selects the events that are
+    /// read.
     ///
     /// # Errors
     ///
-    /// What keeps the file from being read.
-    pub async fn unknown_keys(&self, keyring: &Keyring, extent: Extent) -> Result<Vec<i64>, OpenError> {
-        let mut keys = open::keys(&self.path, self.max_bytes, extent).await?;
-        keys.retain(|key| !keyring.knows(*key));
+    /// [`OpenError`] when the file cannot be opened or read.
+    pub async fn unknown_keys(&self, keyring: &Keyring, search: KeySearch) -> Result<Vec<i64>, OpenError> {
+        let mut keys = open::keys(&self.path, self.max_bytes, search).await?;
+        keys.retain(|key| !keyring.contains(*key));
         Ok(keys)
     }
 
-    /// Makes sure that all events can be opened.
+    /// Checks that the keyring has the encryption key of every event.
     ///
     /// # Errors
     ///
-    /// [`OpenError::KeyUnknown`], or what keeps the file from being read.
+    /// [`OpenError::KeyUnknown`] when a key is missing; another [`OpenError`] when the file cannot be read.
     pub async fn check_keys(&self, keyring: &Keyring) -> Result<(), OpenError> {
-        match self.unknown_keys(keyring, Extent::All).await?.pop() {
+        match self.unknown_keys(keyring, KeySearch::AllEvents).await?.pop() {
             Some(key) => Err(OpenError::KeyUnknown { path: self.path.clone(), key }),
             None => Ok(()),
         }
     }
 
-    /// Takes the write-ahead log into the file, so that the file is the whole store.
+    /// Checkpoints and truncates the write-ahead log, so that the file alone is the whole store.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Damaged`], with what the engine says.
+    /// [`OpenError::Damaged`] with SQLite's message.
     pub async fn close(&self) -> Result<(), OpenError> {
         open::close(&self.path, self.max_bytes).await
     }
 
-    /// Writes all of it into an empty file, as it is at one moment; others may read and write meanwhile.
+    /// Writes a consistent copy into an empty file, while the gateway reads and writes.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Damaged`], with what the engine says.
+    /// [`OpenError::Damaged`] with SQLite's message.
     pub async fn backup(&self, to: &Path) -> Result<(), OpenError> {
         open::backup(&self.path, self.max_bytes, to).await
     }
 
-    /// Makes sure that it is a whole store of this release, and changes nothing.
+    /// Checks that the file is an undamaged store of this release; changes nothing.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: what it is instead.
+    /// [`OpenError`] when the file is damaged, no store, or of another version.
     pub async fn inspect(&self) -> Result<(), OpenError> {
         open::inspect(&self.path, self.max_bytes).await
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the file as an older release has left it.
+    /// Creates a store of an older version and runs `script` in it.
     #[cfg(test)]
-    pub async fn older(&self, version: usize, script: &str) {
-        open::older(&self.path, version, script).await;
+    pub async fn create_older(&self, version: usize, script: &str) {
+        open::create_older(&self.path, version, script).await;
     }
 
-    /// The connection that was kept, else a new one.
+    /// Returns the kept connection, or opens a new one.
     pub(super) async fn connection(
         &self,
         kept: Option<SqliteConnection>,

@@ -1,10 +1,10 @@
-//! Filters as SQL.
+//! Converts filters to SQL conditions.
 
 use sqlx::{QueryBuilder, Sqlite as Engine};
 
 use crate::Filter;
 
-/// Appends the conditions of a filter; without any, one that always holds.
+/// Appends the conditions of a filter; for an empty filter, a condition that is always true.
 pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     query.push("1");
     if let Some(uid) = &filter.uid {
@@ -36,6 +36,7 @@ pub(super) fn push_filter(query: &mut QueryBuilder<Engine>, filter: &Filter) {
     }
 }
 
+/// Appends a condition on the encryption key, one bound value per key.
 fn push_keys(query: &mut QueryBuilder<Engine>, condition: &str, keys: Option<&[i64]>) {
     let Some(keys) = keys else { return };
     let mut list = query.push(condition).separated(", ");

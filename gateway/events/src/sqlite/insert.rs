@@ -1,4 +1,4 @@
-//! New events.
+//! Inserts new events.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::{Command, Effect, Millis, NewEvent, REVIVABLE, State};
 
-/// Inserts the events of a batch that were never seen, and makes those waiting again that have died. Says what became
-/// of each; one that is missing was known.
+/// Inserts the events of a batch whose deduplication keys are unknown, and makes dead events waiting again whose
+/// notifications are repeated. Returns the effect for each uid; a uid that is missing was a duplicate.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     batch: &[Command],
@@ -17,12 +17,12 @@ pub(super) async fn insert(
 ) -> Result<HashMap<Uuid, Effect>, sqlx::Error> {
     let events: Vec<&NewEvent> = batch
         .iter()
-        .filter_map(|change| match change {
+        .filter_map(|command| match command {
             Command::Insert(event) if !refused.contains(&event.uid) => Some(event),
             _ => None,
         })
         .collect();
-    let known = known(connection, &events).await?;
+    let known = find_known(connection, &events).await?;
     let mut effects = HashMap::with_capacity(events.len());
     let mut new = Vec::with_capacity(events.len());
     let mut dead = Vec::new();
@@ -40,7 +40,7 @@ pub(super) async fn insert(
     for (key, at) in dead {
         revive(connection, key, at).await?;
     }
-    for events in new.chunks(ROWS) {
+    for events in new.chunks(MAX_ROWS_PER_INSERT) {
         let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due_ms, received_ms, since_ms, \
              done_ms, dead_reason, trace, subscription, webhook, seal) ",
@@ -64,6 +64,7 @@ pub(super) async fn insert(
                 .push_bind(event.owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
                 .push_bind(event.owner.binding.code());
         });
+        // Two events of one batch may have the same key; the second one is a duplicate.
         query.push(" ON CONFLICT DO NOTHING RETURNING uid");
         for row in query.build().fetch_all(&mut *connection).await? {
             let uid: Vec<u8> = row.try_get(0)?;
@@ -74,17 +75,17 @@ pub(super) async fn insert(
     Ok(effects)
 }
 
-/// What is there of a notification that comes again.
+/// What the store has for a known deduplication key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// An event that can be revived.
+    /// A dead event that can be revived.
     Dead,
-    /// Another event, or its key alone.
-    Known,
+    /// Another event, or only the key of a deleted one.
+    Duplicate,
 }
 
-/// The keys of these events that were seen before.
-async fn known(
+/// Returns those deduplication keys of the events that the store knows.
+async fn find_known(
     connection: &mut SqliteConnection,
     events: &[&NewEvent],
 ) -> Result<HashMap<Vec<u8>, Known>, sqlx::Error> {
@@ -92,7 +93,7 @@ async fn known(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    // The keys come first, so that each is one step of an index.
+    // `MATERIALIZED` makes SQLite read the given keys first, so that it searches the index once per key.
     let query = format!(
         "WITH given(dedup) AS MATERIALIZED (SELECT unhex(value) FROM json_each(?1)), \
          known AS (SELECT dedup, (SELECT {REVIVABLE} FROM event WHERE event.dedup = given.dedup) AS dead, \
@@ -103,16 +104,17 @@ async fn known(
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(keys).fetch_all(connection).await?;
     let known = |row: &SqliteRow| {
         let is_dead: bool = row.try_get(1)?;
-        Ok((row.try_get(0)?, if is_dead { Known::Dead } else { Known::Known }))
+        Ok((row.try_get(0)?, if is_dead { Known::Dead } else { Known::Duplicate }))
     };
     rows.iter().map(known).collect()
 }
 
+/// Makes a dead event waiting again, as if it had just been received.
 async fn revive(connection: &mut SqliteConnection, key: &[u8], at: Millis) -> Result<(), sqlx::Error> {
     let query = "UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, done_ms = NULL, dead_reason = NULL, \
                  since_ms = ?1, due_ms = ?1 WHERE dedup = ?2";
     sqlx::query(query).bind(at).bind(key).execute(connection).await.map(drop)
 }
 
-/// Rows of one statement: 17 values each, and SQLite takes 32,766 in one statement.
-const ROWS: usize = 512;
+/// Rows of one `INSERT`. Each has 17 bound values, and SQLite allows 32,766 per statement: <https://sqlite.org/limits.html>
+const MAX_ROWS_PER_INSERT: usize = 512;

@@ -1,31 +1,34 @@
-//! The store in one SQLite file: the default, with no set-up.
+//! The event store in one SQLite file: the default engine, which needs no server.
+//!
+//! Only one process at a time delivers from the file, so events need no claims in the file: the dispatcher keeps in memory
+//! which events it is delivering. The engine in `postgres` is for several gateways that share one store.
 
-mod alive;
 mod audit;
 mod bulk;
-mod check;
 mod damage_mark;
+mod deletion;
 mod due;
-mod failure;
+mod error;
+mod event_counts;
 mod file;
 mod filter;
+mod heartbeat;
 mod insert;
+mod integrity;
 mod open;
+mod ownership;
 mod read;
-mod reseal;
-mod room;
 mod rows;
 mod schema;
-mod shift;
-mod standing;
-mod sweep;
+mod shift_times;
+mod space;
 mod undelivered;
 mod wal;
 mod write;
 
 pub use audit::SqliteRecords;
-pub use check::Integrity;
 pub use file::Sqlite;
+pub use integrity::Integrity;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,7 @@
-//! Opens a store file, or says why not.
+//! Creates, migrates and opens the file of a store.
+//!
+//! Nothing here replaces a file that cannot be used: an empty store in its place would hide that acknowledged events are
+//! lost. The operator gets an error that says what to restore.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -11,72 +14,76 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::damage_mark::{is_marked, unmark};
 use super::schema::VERSIONS;
-use crate::lock::trace_of;
-use crate::paths::{DRAFT, beside, make_folder, sync_name};
-use crate::{Extent, OpenError};
+use crate::lock::find_leftover;
+use crate::paths::{DRAFT, make_folder, path_with_suffix, sync_parent_folder};
+use crate::{KeySearch, OpenError};
 
-/// Makes an empty store beside its place, where a process that dies on the way leaves nothing half done.
+/// Creates an empty store under a temporary name. A crash leaves only that file, never an incomplete store under the final
+/// name.
 pub(super) async fn draft(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
-    let draft = beside(path, DRAFT);
-    let folder = |error: std::io::Error| OpenError::Folder { path: draft.clone(), reason: error.to_string() };
-    make_folder(path).map_err(folder)?;
+    let draft = path_with_suffix(path, DRAFT);
+    let cannot_create =
+        |error: std::io::Error| OpenError::Folder { path: draft.clone(), reason: error.to_string() };
+    make_folder(path).map_err(cannot_create)?;
     match std::fs::remove_file(&draft) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(folder(error)),
+        Err(error) => return Err(cannot_create(error)),
     }
-    // What SQLite puts beside it gets the same mode.
-    File::options().write(true).create_new(true).mode(0o600).open(&draft).map_err(folder)?;
+    // SQLite gives its write-ahead log and shared-memory file the mode of the database file.
+    File::options().write(true).create_new(true).mode(0o600).open(&draft).map_err(cannot_create)?;
     let mut connection = connect(&draft, max_bytes, false).await?;
     migrate(&draft, &mut connection, 0, &VERSIONS).await?;
     connection.close().await.map_err(|error| OpenError::Folder { path: draft, reason: error.to_string() })
 }
 
+/// Creates the file if there is none, and migrates it to the newest version.
 pub(super) async fn prepare(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     if !path.exists() {
-        begin(path, max_bytes).await?;
+        create(path, max_bytes).await?;
     }
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
     let was_damaged = is_marked(path);
-    let (mut connection, found) = opened(path, max_bytes).await?;
+    let (mut connection, found) = connect_with_version(path, max_bytes).await?;
     if was_damaged {
         verify(path, &mut connection, "PRAGMA quick_check(1)").await?;
         unmark(path)?;
     }
     if found == 0 {
-        return Err(damaged("it has no version".to_owned()));
+        return Err(damaged("its user_version is 0".to_owned()));
     }
     migrate(path, &mut connection, found, &VERSIONS).await?;
     connection.close().await.map_err(|error| damaged(error.to_string()))
 }
 
-/// Puts an empty store into its place.
-async fn begin(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
-    if let Some(trace) = trace_of(path) {
+/// Gives an empty store its final name; creates it first if there is none.
+async fn create(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
+    // Other files of a store exist, so a store was lost or moved: an empty one must not replace it.
+    if let Some(trace) = find_leftover(path) {
         return Err(OpenError::StoreGone { path: path.to_owned(), trace });
     }
-    if !beside(path, DRAFT).exists() {
+    if !path_with_suffix(path, DRAFT).exists() {
         draft(path, max_bytes).await?;
     }
-    let place = || {
-        std::fs::rename(beside(path, DRAFT), path)?;
-        // The name, too, has to outlive a loss of power.
-        sync_name(path)
+    let rename = || {
+        std::fs::rename(path_with_suffix(path, DRAFT), path)?;
+        // The directory entry, too, must survive a power failure.
+        sync_parent_folder(path)
     };
-    place().map_err(|error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() })
+    rename().map_err(|error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() })
 }
 
-/// The ids of the keys that events are sealed with: of all, or of the oldest and the newest ones.
-pub(super) async fn keys(path: &Path, max_bytes: u64, extent: Extent) -> Result<Vec<i64>, OpenError> {
+/// Returns the ids of the encryption keys of all events, or of the oldest and the newest ones.
+pub(super) async fn keys(path: &Path, max_bytes: u64, search: KeySearch) -> Result<Vec<i64>, OpenError> {
     let damaged =
         |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
     let mut connection = connect(path, max_bytes, false).await?;
-    let keys = sqlx::query_scalar(extent.query()).fetch_all(&mut connection).await.map_err(damaged)?;
+    let keys = sqlx::query_scalar(search.query()).fetch_all(&mut connection).await.map_err(damaged)?;
     connection.close().await.map_err(damaged)?;
     Ok(keys)
 }
 
-/// Takes the write-ahead log into the file; nobody else may have it open.
+/// Checkpoints and truncates the write-ahead log; no other process may have the file open.
 pub(super) async fn close(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     let damaged =
         |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
@@ -95,19 +102,19 @@ pub(super) async fn backup(path: &Path, max_bytes: u64, to: &Path) -> Result<(),
     connection.close().await.map_err(damaged)
 }
 
-/// Looks a file over that is no store in use.
+/// Checks the integrity and the version of a file that no gateway uses.
 pub(super) async fn inspect(path: &Path, max_bytes: u64) -> Result<(), OpenError> {
     let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
-    let (mut connection, found) = opened(path, max_bytes).await?;
+    let (mut connection, found) = connect_with_version(path, max_bytes).await?;
     verify(path, &mut connection, "PRAGMA integrity_check(1)").await?;
     if usize::try_from(found) != Ok(VERSIONS.len()) {
-        return Err(damaged(format!("it has version {found}, and this release {}", VERSIONS.len())));
+        return Err(damaged(format!("its version is {found}, and this release needs {}", VERSIONS.len())));
     }
     connection.close().await.map_err(|error| damaged(error.to_string()))
 }
 
-/// Opens a file, and says which version it has.
-async fn opened(path: &Path, max_bytes: u64) -> Result<(SqliteConnection, i64), OpenError> {
+/// Opens a file and reads its version.
+async fn connect_with_version(path: &Path, max_bytes: u64) -> Result<(SqliteConnection, i64), OpenError> {
     let mut connection = connect(path, max_bytes, false).await?;
     let found = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await;
     match found {
@@ -116,7 +123,7 @@ async fn opened(path: &Path, max_bytes: u64) -> Result<(SqliteConnection, i64), 
     }
 }
 
-/// Makes sure that a check finds the file whole.
+/// Runs an integrity check, and fails when it finds damage.
 async fn verify(
     path: &Path,
     connection: &mut SqliteConnection,
@@ -130,6 +137,8 @@ async fn verify(
     }
 }
 
+/// Applies the versions that the file does not have yet. Each is one transaction together with its number, so that a crash
+/// leaves a complete older version.
 async fn migrate(
     path: &Path,
     connection: &mut SqliteConnection,
@@ -140,31 +149,41 @@ async fn migrate(
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    let written = |error: sqlx::Error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() };
-    for (version, change) in (1_i64..).zip(versions) {
+    let cannot_write =
+        |error: sqlx::Error| OpenError::Folder { path: path.to_owned(), reason: error.to_string() };
+    for (version, migration) in (1_i64..).zip(versions) {
         if version > found {
-            let script = format!("BEGIN IMMEDIATE; {change} PRAGMA user_version = {version}; COMMIT;");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *connection).await.map_err(written)?;
+            let script = format!("BEGIN IMMEDIATE; {migration} PRAGMA user_version = {version}; COMMIT;");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(script))
+                .execute(&mut *connection)
+                .await
+                .map_err(cannot_write)?;
         }
     }
-    // A store that cannot be written to is found out now, not by the first notification.
+    // This write changes nothing. It makes the start fail when the store is not writable, instead of the first
+    // notification.
     sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE event SET state = state WHERE id = -1; COMMIT;")
         .execute(connection)
         .await
-        .map_err(written)?;
+        .map_err(cannot_write)?;
     Ok(())
 }
 
-/// Makes a store as an older release has left it.
+/// Creates a store of an older version and runs `script` in it.
 #[cfg(test)]
-pub(super) async fn older(path: &Path, version: usize, script: &str) {
+pub(super) async fn create_older(path: &Path, version: usize, script: &str) {
     let mut connection = connect(path, 1 << 30, true).await.unwrap();
     migrate(path, &mut connection, 0, &VERSIONS[..version]).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(script.to_owned())).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
-/// Opens the file with the settings that durability rests on, and makes sure of them.
+/// Opens the file with the settings that durability depends on, and checks that SQLite applies them: it ignores a `PRAGMA`
+/// that it cannot apply, without an error.
+///
+/// `synchronous = FULL` makes each commit wait for the disk. With `NORMAL`, a power failure can roll back the last
+/// commits of a write-ahead log, and their notifications were acknowledged:
+/// <https://sqlite.org/pragma.html#pragma_synchronous>
 pub(super) async fn connect(
     path: &Path,
     max_bytes: u64,
@@ -176,7 +195,7 @@ pub(super) async fn connect(
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY)
+        .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
     let damaged =
         |error: sqlx::Error| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
@@ -193,18 +212,20 @@ pub(super) async fn connect(
     }
     let page: i64 =
         sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut connection).await.map_err(damaged)?;
-    // The store is full for events before it is for results: those must be recorded.
-    let pages = max_bytes / u64::try_from(page).unwrap_or(4096).max(512) / 10 * 11 + RESULTS;
-    // A log that was long for a while is cut when it begins anew.
-    let limits = format!("PRAGMA max_page_count = {pages}; PRAGMA journal_size_limit = {KEPT_LOG}");
+    // The file may become 10 % larger than `max_bytes`: from `max_bytes` on new events are refused, but results must still
+    // be recorded.
+    let pages = max_bytes / u64::try_from(page).unwrap_or(4096).max(512) / 10 * 11 + RESERVED_PAGES;
+    // SQLite truncates a long write-ahead log to this length when it restarts the log.
+    let limits = format!("PRAGMA max_page_count = {pages}; PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(limits)).execute(&mut connection).await.map_err(damaged)?;
     Ok(connection)
 }
 
+/// What `PRAGMA synchronous` returns for `FULL`.
 const SYNCHRONOUS_FULL: i64 = 2;
-/// Bytes of the write-ahead log that stay when it begins anew.
-const KEPT_LOG: u64 = 16 * 1024 * 1024;
-/// Pages that only results may take.
-const RESULTS: u64 = 256;
-/// How long a statement waits for another process's lock, during a hot upgrade.
-const BUSY: Duration = Duration::from_secs(3);
+/// Length of the write-ahead log after a restart of the log, in bytes.
+const JOURNAL_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
+/// Pages that are reserved for results besides the 10 %, which are few when `max_bytes` is small.
+const RESERVED_PAGES: u64 = 256;
+/// How long a statement waits for the lock of another process, such as the old one during a hot upgrade.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,14 +1,14 @@
-//! What the rows of a store file say.
+//! Converts rows of the tables.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use crate::{Attempt, Binding, Claim, Customer, DueEvent, Failure, Listed, Owner, Sealed, State};
+use crate::{Attempt, Binding, Claim, Customer, DueEvent, Failure, ListedEvent, Owner, Sealed, State};
 
-pub(super) fn listed(row: &SqliteRow) -> Result<Listed, sqlx::Error> {
-    Ok(Listed {
-        uid: uid(row.try_get(0)?)?,
+pub(super) fn read_listed(row: &SqliteRow) -> Result<ListedEvent, sqlx::Error> {
+    Ok(ListedEvent {
+        uid: read_uid(row.try_get(0)?)?,
         tenant: row.try_get(1)?,
         kind: row.try_get(2)?,
         resource: row.try_get(3)?,
@@ -22,8 +22,8 @@ pub(super) fn listed(row: &SqliteRow) -> Result<Listed, sqlx::Error> {
     })
 }
 
-/// The owner: the name from one column on, and the rest from another.
-pub(super) fn owner(row: &SqliteRow, name: usize, rest: usize) -> Result<Owner, sqlx::Error> {
+/// Reads an owner: its name from the column `name`, its customer and binding from the column `rest` on.
+pub(super) fn read_owner(row: &SqliteRow, name: usize, rest: usize) -> Result<Owner, sqlx::Error> {
     let subscription: Option<String> = row.try_get(rest)?;
     let webhook = row.try_get(rest + 1)?;
     Ok(Owner {
@@ -33,33 +33,33 @@ pub(super) fn owner(row: &SqliteRow, name: usize, rest: usize) -> Result<Owner, 
     })
 }
 
-fn failure(row: &SqliteRow, column: usize) -> Result<Option<Failure>, sqlx::Error> {
+fn read_failure(row: &SqliteRow, column: usize) -> Result<Option<Failure>, sqlx::Error> {
     let name: Option<String> = row.try_get(column)?;
     Ok(name.as_deref().and_then(Failure::named))
 }
 
-pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
+pub(super) fn read_attempt(row: &SqliteRow) -> Result<Attempt, sqlx::Error> {
     let (key, bytes): (Option<i64>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
     Ok(Attempt {
         at: row.try_get(0)?,
         took_ms: row.try_get(1)?,
         status: row.try_get(2)?,
         error: row.try_get(3)?,
-        failure: failure(row, 6)?,
+        failure: read_failure(row, 6)?,
         answer: key.zip(bytes).map(|(key_id, bytes)| Sealed { key_id, bytes }),
     })
 }
 
-fn uid(bytes: Vec<u8>) -> Result<Uuid, sqlx::Error> {
+fn read_uid(bytes: Vec<u8>) -> Result<Uuid, sqlx::Error> {
     Uuid::try_from(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-pub(super) fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
+pub(super) fn read_due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
     Ok(DueEvent {
-        // This process alone delivers.
+        // Only this process delivers, so its claims need no fencing token.
         claim: Claim { id: row.try_get(0)?, epoch: 0 },
-        uid: uid(row.try_get(1)?)?,
-        owner: owner(row, 2, 8)?,
+        uid: read_uid(row.try_get(1)?)?,
+        owner: read_owner(row, 2, 8)?,
         body: Sealed { key_id: row.try_get(3)?, bytes: row.try_get(4)? },
         attempts: row.try_get(5)?,
         received: row.try_get(6)?,
@@ -68,11 +68,11 @@ pub(super) fn due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
     })
 }
 
-/// The columns that [`listed`] reads.
+/// The columns that [`read_listed`] reads.
 pub(super) const LISTED: &str =
     "uid, tenant, kind, resource, state, dead_reason, attempts, received_ms, due_ms, done_ms, trace";
-/// The columns that [`due`] reads.
+/// The columns that [`read_due`] reads.
 pub(super) const DUE: &str =
     "id, uid, tenant, key_id, body, attempts, since_ms, trace, subscription, webhook, seal, refusals";
-/// The columns that [`attempt`] reads.
+/// The columns that [`read_attempt`] reads.
 pub(super) const ATTEMPT: &str = "at_ms, took_ms, status, error, answer_key, answer, class";

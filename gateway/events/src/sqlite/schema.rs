@@ -1,6 +1,7 @@
-//! The tables of a store file, version by version.
+//! The tables of a store's file, one migration per version.
 
-/// What each version adds; the file's `user_version` says how many were applied.
+/// The migrations; the file's `user_version` is the number of applied ones. A released migration must not change, because
+/// existing files have applied it.
 pub(super) const VERSIONS: [&str; 6] = [
     "
 CREATE TABLE event(
@@ -40,6 +41,8 @@ CREATE INDEX attempt_event ON attempt(event);
 ALTER TABLE attempt ADD COLUMN answer_key INTEGER;
 ALTER TABLE attempt ADD COLUMN answer BLOB;
 ",
+    // The use of each tenant, which triggers maintain: counting it for each batch would read all events. An event counts
+    // as 512 bytes besides its body, an attempt as 128 bytes besides its answer.
     "
 CREATE TABLE event_use(
   tenant TEXT PRIMARY KEY,
@@ -65,9 +68,10 @@ CREATE TRIGGER event_removed BEFORE DELETE ON event BEGIN
   DELETE FROM event_use WHERE tenant = old.tenant AND events <= 0;
 END;
 ",
-    // Keys of notifications outlive their events, and count as their tenants' too. `subscription` and `webhook` say whose an event is, `seal` what its
-    // body is bound to; `refusals` counts the portal's refusals of this event, and `held` says that it waits because of
-    // the portal. Due times come with the time of receipt, so that counting reads nothing but the index.
+    // `seen` has the deduplication keys of deleted events; they count against the share of their tenant. `subscription` and
+    // `webhook` are the customer of an event, `seal` is what its body is bound to. `refusals` counts the attempts in which
+    // the portal rejected the event; `held` is 1 while the event waits because of its portal. The index of due times
+    // contains the time of receipt, so that the backlog is counted from the index alone.
     "
 CREATE TABLE seen(dedup BLOB PRIMARY KEY, at_ms INTEGER NOT NULL, tenant TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX seen_at ON seen(at_ms);
@@ -109,12 +113,12 @@ CREATE INDEX event_held ON event(tenant, due_ms) WHERE state = 0 AND held = 1;
 CREATE INDEX event_parked ON event(id) WHERE state = 3;
 CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN (0, 2);
 ",
-    // So that nothing that is looked for again and again needs a look at all events.
+    // Indexes for periodic queries, so that none of them scans the table.
     "
 CREATE INDEX event_ended ON event(done_ms) WHERE state = 2;
 CREATE INDEX event_unknown_key ON event(key_id) WHERE state = 3 AND dead_reason = 'unknown_key';
 ",
-    // When the gateway was last there, by the system's clock.
+    // The last heartbeat of the gateway, by the system's clock.
     "
 CREATE TABLE alive(
   id INTEGER PRIMARY KEY CHECK (id = 0),

@@ -1,72 +1,77 @@
-//! The write-ahead log: what was committed and is not in the file yet. SQLite takes it into the file and begins anew, but
-//! not beyond what anybody still reads: one long reader, such as a backup, lets it grow without end.
+//! The write-ahead log: committed transactions that are not in the database file yet.
+//!
+//! A checkpoint writes them to the file, and SQLite then restarts the log. It cannot restart the log while a reader needs
+//! it, so one long read, such as a backup, lets the log grow without limit: <https://sqlite.org/wal.html>
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use sqlx::{Connection, Row};
 
-use super::failure::engine;
+use super::error::store_error;
 use super::file::Sqlite;
 use crate::StoreError;
-use crate::paths::{WAL, beside, length};
+use crate::paths::{WAL, length, path_with_suffix};
 
 // === impl Sqlite ===
 
 impl Sqlite {
-    /// The same, where new events are refused while the write-ahead log is longer than this.
+    /// Refuses new events while the write-ahead log is longer than `max_wal` bytes.
     pub fn with_max_wal(self, max_wal: u64) -> Self {
         Self { max_wal, ..self }
     }
 
-    /// The length of the write-ahead log.
+    /// Returns the length of the write-ahead log in bytes.
     pub fn wal_bytes(&self) -> u64 {
-        length(&beside(&self.path, WAL))
+        length(&path_with_suffix(&self.path, WAL))
     }
 
+    /// Returns whether the write-ahead log has exceeded its limit.
     pub(super) fn is_wal_full(&self) -> bool {
         self.wal_bytes() > self.max_wal
     }
 
-    /// Takes the write-ahead log into the file and makes it empty. Says no when somebody still reads what is in it; the
-    /// writer does not wait for that.
+    /// Checkpoints the write-ahead log and truncates it to zero. Returns false when a reader still needs the log; the
+    /// writer does not wait for that reader.
     ///
     /// # Errors
     ///
-    /// What the engine says.
+    /// [`StoreError`] when SQLite fails.
     pub async fn checkpoint(&self) -> Result<bool, StoreError> {
         let mut connection = self.connection(None).await?;
         let work = async {
-            // Holds up nobody.
+            // A passive checkpoint blocks neither readers nor the writer.
             let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut connection).await?;
-            let (pages, taken): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-            if pages != taken {
+            let (log_pages, checkpointed): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            if log_pages != checkpointed {
                 return Ok(false);
             }
-            // Holds the writer up, but has little left to do.
+            // Truncating blocks the writer, but the passive checkpoint has left little to do.
             let script = "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)";
             sqlx::raw_sql(script).execute(&mut connection).await?;
             Ok(self.wal_bytes() == 0)
         };
         let done = work.await;
+        // The result of the checkpoint is known, whatever happens at closing.
         let _ = connection.close().await;
-        done.map_err(|error| engine(&error))
+        done.map_err(|error| store_error(&error))
     }
 
-    /// The processes that read from the file right now, each with its name, as far as the system says.
+    /// Returns the processes that read the file at the moment, as `name (pid)`. Reads `/proc/locks`; without it the list is
+    /// empty.
     pub fn wal_readers(&self) -> Vec<String> {
-        let Ok(shared) = fs::metadata(beside(&self.path, SHARED)) else { return Vec::new() };
+        let Ok(shared) = fs::metadata(path_with_suffix(&self.path, SHM)) else { return Vec::new() };
         let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
         let mut readers: Vec<String> =
-            locks.lines().filter_map(|lock| reader(lock, shared.ino())).map(named).collect();
+            locks.lines().filter_map(|lock| reader_pid(lock, shared.ino())).map(process_name).collect();
         readers.sort_unstable();
         readers.dedup();
         readers
     }
 }
 
-/// The process of a lock that is a reader's, on this file.
-fn reader(lock: &str, inode: u64) -> Option<u32> {
+/// Returns the process id of a line of `/proc/locks` that is a read lock on the shared-memory file `inode`.
+fn reader_pid(lock: &str, inode: u64) -> Option<u32> {
     // "1: POSIX  ADVISORY  READ 4711 fe:00:10813456 124 124"
     let fields: Vec<&str> = lock.split_whitespace().collect();
     let [_, "POSIX", _, "READ", pid, file, first, last] = fields[..] else { return None };
@@ -75,14 +80,15 @@ fn reader(lock: &str, inode: u64) -> Option<u32> {
     (of_file && first <= LAST_READER && last >= FIRST_READER).then(|| pid.parse().ok())?
 }
 
-fn named(pid: u32) -> String {
+/// Returns a process as `name (pid)`.
+fn process_name(pid: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let own = if pid == std::process::id() { ", this process" } else { "" };
     format!("{} ({pid}{own})", name.trim())
 }
 
-/// Beside the log, the file that its readers lock.
-const SHARED: &str = "-shm";
-/// The bytes of it that readers of the log lock (`WAL_READ_LOCK(1)` to `(4)` of wal.c).
+/// The shared-memory file of the write-ahead log; readers lock bytes of it.
+const SHM: &str = "-shm";
+/// The bytes that readers of the log lock: `WAL_READ_LOCK(1)` to `WAL_READ_LOCK(4)` of SQLite's `wal.c`.
 const FIRST_READER: u64 = 124;
 const LAST_READER: u64 = 127;

@@ -1,4 +1,6 @@
-//! The writing side: one connection, one commit for each batch.
+//! Applies batches of commands: one connection, and one transaction per batch.
+//!
+//! Each commit waits for the disk. A batch shares that wait among all commands that arrived during the previous one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,20 +10,20 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use super::alive::note;
-use super::bulk::{CLAMP, PULL_FORWARD, UNPARK, discard, replay};
-use super::failure::engine;
+use super::bulk::{LIMIT_DUE_TIMES, MAKE_DUE, UNPARK, discard, replay};
+use super::deletion::{delete_expired, free_shares};
+use super::error::store_error;
 use super::file::Sqlite;
+use super::heartbeat::record_heartbeat;
 use super::insert::insert;
-use super::reseal::{bind, reseal, unpark_customer};
-use super::room::{Room, make_room};
-use super::shift::{newest, shift};
-use super::sweep::{shrink, sweep};
+use super::ownership::{assign_customers, reseal, unpark_customer};
+use super::shift_times::{newest_row, shift_times};
+use super::space::{Space, reclaim_space};
 use crate::share::{KEY, ShareCheck, Usage, tenants};
 use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, State, StoreError, Writer, now};
 
-/// Commits batches. Any error closes the connection, since one that has failed within a transaction may stay
-/// unusable; the next batch opens another.
+/// Commits batches. Any error closes the connection, because a connection that has failed within a transaction may stay
+/// unusable; the next batch opens a new one.
 #[derive(Debug)]
 pub struct SqliteWriter {
     store: Sqlite,
@@ -31,7 +33,7 @@ pub struct SqliteWriter {
 // === impl Sqlite ===
 
 impl Sqlite {
-    /// The writing side.
+    /// Returns a writer; opens nothing.
     pub fn writer(&self) -> SqliteWriter {
         SqliteWriter::new(self.clone())
     }
@@ -44,7 +46,7 @@ impl SqliteWriter {
         Self { store, connection: None }
     }
 
-    /// Commits all changes, or none of them.
+    /// Commits all commands of a batch, or none of them.
     async fn write_all(&mut self, batch: &[Command]) -> Result<Vec<Effect>, StoreError> {
         let mut connection = self.store.connection(self.connection.take()).await?;
         match commit(&mut connection, batch, &self.store).await {
@@ -53,9 +55,9 @@ impl SqliteWriter {
                 Ok(effects)
             }
             Err(error) => {
-                // Dropping the connection rolls back as well; this only frees the lock at once.
+                // Dropping the connection rolls back, too; `ROLLBACK` releases the write lock immediately.
                 let _ = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
-                let error = engine(&error);
+                let error = store_error(&error);
                 if let StoreError::Damaged(reason) = &error {
                     self.store.mark_damaged(reason);
                 }
@@ -75,22 +77,26 @@ impl Writer for SqliteWriter {
     }
 }
 
+/// Applies a batch in one transaction: all new events first, then the other commands in order.
 async fn commit(
     connection: &mut SqliteConnection,
     batch: &[Command],
     store: &Sqlite,
 ) -> Result<Vec<Effect>, sqlx::Error> {
+    // `IMMEDIATE` takes the write lock now, and waits for it. A transaction that reads first and writes later can fail
+    // without waiting (`SQLITE_BUSY_SNAPSHOT`).
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let (room, used) = make_room(connection, store, batch.len()).await?;
-    // Results are recorded in any case.
+    let (space, used) = reclaim_space(connection, store, batch.len()).await?;
+    // A full store or log refuses new events only; the other commands are applied.
     let is_log_full = store.is_wal_full();
-    let is_full = room == Room::Full || is_log_full;
-    let refused = if is_full { HashSet::new() } else { refused(connection, batch, store, used).await? };
-    let newest = newest(connection, batch).await?;
+    let is_full = space == Space::Full || is_log_full;
+    let refused = if is_full { HashSet::new() } else { find_refused(connection, batch, store, used).await? };
+    // Read before the insert, so that a shift of times leaves out the batch's own events.
+    let newest = newest_row(connection, batch).await?;
     let new = if is_full { HashMap::new() } else { insert(connection, batch, &refused).await? };
     let mut effects = Vec::with_capacity(batch.len());
-    for change in batch {
-        effects.push(match change {
+    for command in batch {
+        effects.push(match command {
             Command::Insert(_) if is_log_full => Effect::LogFull,
             Command::Insert(_) if is_full => Effect::Full,
             Command::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
@@ -102,9 +108,9 @@ async fn commit(
                 Effect::Changed(discard(connection, filter, *now, *progress).await?)
             }
             Command::ShiftTimes { by, now, progress } => {
-                Effect::Changed(shift(connection, *by, *now, *progress, newest).await?)
+                Effect::Changed(shift_times(connection, *by, *now, *progress, newest).await?)
             }
-            other => Effect::of(apply(connection, other, room, store).await?),
+            other => Effect::of(apply(connection, other, space, store).await?),
         });
     }
     failpoint!("inserted");
@@ -112,8 +118,8 @@ async fn commit(
     Ok(effects)
 }
 
-/// The new events for which their tenants have no room.
-async fn refused(
+/// Returns the uids of the new events that would exceed their tenants' shares.
+async fn find_refused(
     connection: &mut SqliteConnection,
     batch: &[Command],
     store: &Sqlite,
@@ -121,6 +127,7 @@ async fn refused(
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
     let tenants = tenants(batch);
     let Some(mut share) = store.share.filter(|_| !tenants.is_empty()) else { return Ok(HashSet::new()) };
+    // The last fifth of the store is for tenants that use less than an equal part, so that one tenant cannot fill it.
     if used >= store.max_bytes / 5 * 4 {
         let query = sqlx::query_scalar("SELECT count(*) FROM event_use WHERE events > 0");
         share = share.when_scarce(store.max_bytes, query.fetch_one(&mut *connection).await?);
@@ -135,47 +142,57 @@ async fn refused(
     Ok(ShareCheck::new(share, &mut usage).refused(batch))
 }
 
+/// Applies a command that `commit` does not apply itself. Returns whether it changed anything.
 async fn apply(
     connection: &mut SqliteConnection,
-    change: &Command,
-    room: Room,
+    command: &Command,
+    space: Space,
     store: &Sqlite,
 ) -> Result<bool, sqlx::Error> {
-    match change {
-        // Claims are in memory.
+    match command {
+        // `commit` has applied the others; there is nothing to release, because claims of a file exist only in memory.
         Command::Insert(_)
         | Command::Replay { .. }
         | Command::Discard { .. }
         | Command::ShiftTimes { .. }
         | Command::Release(_) => Ok(false),
-        Command::Finish(end) => finish(connection, end, room).await,
+        Command::Finish(result) => finish(connection, result, space).await,
         Command::MakeDue { tenant, now } => {
-            let query = sqlx::query(PULL_FORWARD).bind(now).bind(tenant).bind(PAGE);
+            let query = sqlx::query(MAKE_DUE).bind(now).bind(tenant).bind(PAGE);
             let done = query.execute(connection).await?;
             Ok(done.rows_affected() > 0)
         }
-        Command::LimitDueTimes { latest } => {
-            Ok(sqlx::query(CLAMP).bind(latest).bind(PAGE).execute(connection).await?.rows_affected() > 0)
-        }
+        Command::LimitDueTimes { latest } => Ok(sqlx::query(LIMIT_DUE_TIMES)
+            .bind(latest)
+            .bind(PAGE)
+            .execute(connection)
+            .await?
+            .rows_affected()
+            > 0),
         Command::Unpark { keys, now } => {
             let keys = serde_json::json!(keys).to_string();
             let query = sqlx::query(UNPARK).bind(now).bind(keys).bind(PAGE);
             Ok(query.execute(connection).await?.rows_affected() > 0)
         }
         Command::UnparkCustomer { owner, now } => unpark_customer(connection, owner, *now).await,
-        Command::AssignCustomers(events) => bind(connection, events).await,
+        Command::AssignCustomers(events) => assign_customers(connection, events).await,
         Command::Reseal(events) => reseal(connection, events).await,
         Command::FreeShares => match store.share {
-            Some(share) => shrink(connection, share).await,
+            Some(share) => free_shares(connection, share).await,
             None => Ok(false),
         },
-        Command::Heartbeat(alive) => note(connection, *alive).await.map(|()| true),
-        Command::DeleteExpired(old) => sweep(connection, *old).await,
+        Command::Heartbeat(heartbeat) => record_heartbeat(connection, *heartbeat).await.map(|()| true),
+        Command::DeleteExpired(limits) => delete_expired(connection, *limits).await,
     }
 }
 
-async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> Result<bool, sqlx::Error> {
-    let Finish { claim, attempt, next } = end;
+/// Records the result of an attempt. Returns false when the event had ended already.
+async fn finish(
+    connection: &mut SqliteConnection,
+    result: &Finish,
+    space: Space,
+) -> Result<bool, sqlx::Error> {
+    let Finish { claim, attempt, next } = result;
     let query = "UPDATE event SET state = ?1, due_ms = coalesce(?2, due_ms), attempts = attempts + ?3, \
                  done_ms = ?4, dead_reason = ?5, refusals = refusals + ?7, held = ?8 WHERE id = ?6 AND state = 0";
     let done = sqlx::query(query)
@@ -186,16 +203,18 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> 
         .bind(next.reason())
         .bind(claim.id)
         .bind(i64::from(attempt.failure == Some(Failure::Event)))
-        .bind(i64::from(attempt.failure.is_some_and(Failure::is_the_portals)))
+        .bind(i64::from(attempt.failure.is_some_and(Failure::is_portal_failure)))
         .execute(&mut *connection)
         .await?;
-    if done.rows_affected() == 0 && !was_discarded(connection, end).await? {
+    if done.rows_affected() == 0 && !was_discarded(connection, result).await? {
         return Ok(false);
     }
-    if room == Room::Full {
+    // A full store records only the new state of the event, which keeps it from being delivered again.
+    if space == Space::Full {
         return Ok(true);
     }
-    let answer = attempt.answer.as_ref().filter(|_| room == Room::Ample);
+    // Answers are the largest part of the history.
+    let answer = attempt.answer.as_ref().filter(|_| space == Space::Ample);
     let query = "INSERT INTO attempt(event, at_ms, took_ms, status, error, answer_key, answer, class) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     sqlx::query(query)
@@ -212,14 +231,15 @@ async fn finish(connection: &mut SqliteConnection, end: &Finish, room: Room) -> 
     Ok(true)
 }
 
-/// Says whether the event was discarded while it was sent. It stays dead, and this try is recorded with it.
-async fn was_discarded(connection: &mut SqliteConnection, end: &Finish) -> Result<bool, sqlx::Error> {
+/// Returns whether an operator discarded the event during this attempt, and the attempt is not recorded yet. The event
+/// stays dead, and the attempt is added to its history. A result that is sent again adds nothing.
+async fn was_discarded(connection: &mut SqliteConnection, result: &Finish) -> Result<bool, sqlx::Error> {
     let query = "SELECT EXISTS (SELECT 1 FROM event WHERE id = ?1 AND state = 2 AND dead_reason = ?2) \
                  AND NOT EXISTS (SELECT 1 FROM attempt WHERE event = ?1 AND at_ms = ?3)";
     sqlx::query_scalar(query)
-        .bind(end.claim.id)
+        .bind(result.claim.id)
         .bind(DISCARDED)
-        .bind(end.attempt.at)
+        .bind(result.attempt.at)
         .fetch_one(connection)
         .await
 }

@@ -1,4 +1,4 @@
-//! The gateway's audit records, kept beside the events.
+//! The gateway's audit records, kept in the event store: gateways that share a database then share one chain.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     AuditEntry, AuditError, AuditLog, Postgres, PostgresRecords, Records, SqliteRecords, StoreError,
 };
 
-/// The audit records of a store.
+/// The audit log in an event store.
 pub struct StoredAudit {
     store: Arc<EventStore>,
     records: Mutex<Option<Box<dyn Records>>>,
@@ -20,13 +20,13 @@ pub struct StoredAudit {
 // === impl StoredAudit ===
 
 impl StoredAudit {
-    /// The records of a store.
+    /// Creates the audit log of a store. It can be used as soon as the store is open.
     pub fn new(store: &Arc<EventStore>) -> Self {
         Self { store: Arc::clone(store), records: Mutex::new(None) }
     }
 }
 
-/// The records, which can be reached as soon as the engine is open.
+/// Returns the engine's audit records, and creates them at the first call after the engine was opened.
 fn records<'a>(
     backend: &Backend,
     records: &'a mut Option<Box<dyn Records>>,
@@ -47,11 +47,14 @@ impl AuditLog for StoredAudit {
         match &self.store.backend {
             Backend::Sqlite(store) if store.path().exists() => {}
             Backend::Sqlite(store) => {
-                return Err(AuditError::Failed(format!("there is no store at {}", store.path().display())));
+                return Err(AuditError::Failed(format!(
+                    "there is no event store at {}",
+                    store.path().display()
+                )));
             }
             Backend::Postgres { source, lease, share, store } => {
                 let url = source.read().map_err(|error| AuditError::Failed(error.to_string()))?;
-                // Opened twice, the first address stays: it is the same.
+                // A second call finds the database set; the address is the same.
                 let _ = store.set(Postgres::new(url, *lease).with_share(*share));
             }
         }

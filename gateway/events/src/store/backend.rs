@@ -1,4 +1,4 @@
-//! The engine that events are stored with.
+//! The engine of an event store: SQLite or PostgreSQL.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use kyc_model::SecretSource;
 
-use crate::{Extent, Keyring, OpenError, Postgres, Reader, Share, Sqlite, Writer};
+use crate::{KeySearch, Keyring, OpenError, Postgres, Reader, Share, Sqlite, Writer};
 
-/// Where events are.
+/// The configured engine, open or not.
 pub(crate) enum Backend {
-    /// A file, in which one process at a time delivers.
+    /// A SQLite file, from which one process at a time delivers.
     Sqlite(Sqlite),
-    /// A database, from which every gateway delivers what it claims.
+    /// A PostgreSQL database, from which every gateway delivers the events that it claims. `store` is set once it is open:
+    /// its address is read again at each start.
     Postgres { source: SecretSource, lease: Duration, share: Share, store: OnceLock<Postgres> },
 }
 
 // === impl Backend ===
 
-/// An engine that can be read and written.
+/// An open engine.
 pub(crate) enum Opened<'a> {
     Sqlite(&'a Sqlite),
     Postgres(&'a Postgres),
@@ -32,7 +33,7 @@ impl Backend {
         }
     }
 
-    /// The engine, once it is open.
+    /// Returns the engine; `None` while PostgreSQL is not open.
     pub(crate) fn opened(&self) -> Option<Opened<'_>> {
         match self {
             Self::Sqlite(store) => Some(Opened::Sqlite(store)),
@@ -40,11 +41,11 @@ impl Backend {
         }
     }
 
-    /// The keys of the oldest and newest events that are not in the keyring.
+    /// Returns the ids of keys that the oldest or newest events are encrypted with and that the keyring does not have.
     pub(crate) async fn unknown_keys(&self, keyring: &Keyring) -> Result<Vec<i64>, OpenError> {
         match self.opened() {
-            Some(Opened::Sqlite(store)) => store.unknown_keys(keyring, Extent::Ends).await,
-            Some(Opened::Postgres(store)) => store.unknown_keys(keyring, Extent::Ends).await,
+            Some(Opened::Sqlite(store)) => store.unknown_keys(keyring, KeySearch::OldestAndNewest).await,
+            Some(Opened::Postgres(store)) => store.unknown_keys(keyring, KeySearch::OldestAndNewest).await,
             None => Ok(Vec::new()),
         }
     }
@@ -60,7 +61,7 @@ impl Opened<'_> {
         }
     }
 
-    /// Makes readers, as many as are asked for.
+    /// Returns a function that creates readers.
     pub(crate) fn readers(&self) -> Arc<dyn Fn() -> Box<dyn Reader> + Send + Sync> {
         match *self {
             Self::Sqlite(store) => {
@@ -74,7 +75,7 @@ impl Opened<'_> {
         }
     }
 
-    /// Makes writers: one at a time.
+    /// Returns a function that creates writers. One is in use at a time; the commit queue replaces one that panicked.
     pub(crate) fn writers(&self) -> Box<dyn Fn() -> Box<dyn Writer> + Send> {
         match *self {
             Self::Sqlite(store) => {

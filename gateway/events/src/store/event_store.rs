@@ -1,7 +1,8 @@
-//! The one store of a gateway: an engine, its keys, and the writer that commits for all.
+//! The event store of a gateway: an engine, its keys, and the queue to its only writer.
 //!
-//! It is made with the configuration and opened before anything is served. [`EventStore::start`] begins the writer and, for a
-//! file, what looks after it; whoever delivers calls it once and closes what it gives at the end.
+//! It is created with the configuration and opened before a listener accepts. [`EventStore::start`] starts the writer and,
+//! for a SQLite file, the integrity check and the checkpoints. The dispatcher calls it once, and closes the result at the
+//! end.
 
 use std::fmt;
 use std::fs::File;
@@ -21,47 +22,47 @@ use crate::event::NewEvent;
 use crate::group_commit::CommitQueue;
 use crate::group_commit::queue_length::register_queue_length;
 use crate::intake::{Accepted, Intake, Notification};
-use crate::key_source::{KeyPlace, KeySource};
+use crate::key_source::{KeyLocation, KeySource};
 use crate::metrics::StoreMetrics;
 use crate::state::DeadReason;
 use crate::store::backend::Backend;
 use crate::time::now;
-use crate::{Keyring, NotOpen, Owner, Reader, Sqlite, StoreError, check_address};
+use crate::{ClosedReader, Keyring, Owner, Reader, Sqlite, StoreError, check_address};
 
 /// Stores notifications until they are delivered, and for a while afterwards.
 pub struct EventStore {
     pub(crate) backend: Backend,
     pub(crate) keys: KeySource,
     pub(super) keyring: OnceLock<Arc<Keyring>>,
-    /// The lock on the file that says that a process uses it.
-    pub(super) used: OnceLock<File>,
+    /// The shared lock on the SQLite file, held while this process has it open.
+    pub(super) use_lock: OnceLock<File>,
     pub(super) commit_queue: CommitQueue,
-    /// For operators; the dispatcher has its own.
+    /// The reader for the admin API; the dispatcher has its own.
     pub(super) reader: Mutex<Box<dyn Reader>>,
     retention: Retention,
     dead: CounterFamily<2>,
 }
 
-/// How long what is done is kept.
+/// How long finished events and their deduplication keys are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Delivered events.
+    /// How long delivered events are kept (`events.keep_delivered`).
     pub delivered: Duration,
-    /// Dead events.
+    /// How long dead events are kept (`events.keep_dead`).
     pub dead: Duration,
-    /// By what notifications are known when they come again.
+    /// How long the deduplication keys of deleted events are kept (`events.keep_keys`).
     pub keys: Duration,
 }
 
 // === impl EventStore ===
 
 impl EventStore {
-    /// Makes the store; opens and creates nothing. Paths count from `folder`. In PostgreSQL an event belongs for `lease` to
-    /// the gateway that claims it. What an operator should know is added to `warnings`.
+    /// Creates the store from the configuration; opens no file and no connection. Relative paths start at `folder`. In
+    /// PostgreSQL a claim of an event expires after `lease`. Warnings for the operator are added to `warnings`.
     ///
     /// # Errors
     ///
-    /// All problems, by key.
+    /// [`ConfigErrors`] with all problems of `[events]`, each with its key.
     pub fn new(
         config: &EventsConfig,
         folder: &Path,
@@ -76,8 +77,8 @@ impl EventStore {
             (None, None) => None,
         };
         let key = |file, variable, document: &Option<String>| match source(file, variable) {
-            Some(source) => Some(KeyPlace::Source(source)),
-            None => document.clone().map(KeyPlace::Document),
+            Some(source) => Some(KeyLocation::Source(source)),
+            None => document.clone().map(KeyLocation::Document),
         };
         let (share, max_wal) = (config.share(), config.max_wal_size.as_u64());
         let backend = match source(&config.postgres_file, &config.postgres_env) {
@@ -105,58 +106,58 @@ impl EventStore {
                 ),
             },
             keyring: OnceLock::new(),
-            used: OnceLock::new(),
+            use_lock: OnceLock::new(),
             commit_queue,
-            reader: Mutex::new(Box::new(NotOpen)),
+            reader: Mutex::new(Box::new(ClosedReader)),
             retention: Retention {
                 delivered: config.keep_delivered,
                 dead: config.keep_dead,
                 keys: config.keep_keys,
             },
             dead: metrics
-                .counter(names::EVENTS_DEAD, "Events given up.", &["tenant", "reason"])
+                .counter(names::EVENTS_DEAD, "Events that became dead.", &["tenant", "reason"])
                 .map_err(unregistered)?,
         })
     }
 
-    /// The way into the store.
+    /// Returns the queue of commands for the writer.
     pub fn commit_queue(&self) -> &CommitQueue {
         &self.commit_queue
     }
 
-    /// The reader for operators, one at a time; [`StoreError::Unavailable`] while the store is not open.
+    /// Locks the reader of the admin API. Its reads fail with [`StoreError::Unavailable`] while the store is not open.
     pub async fn reader(&self) -> MutexGuard<'_, Box<dyn Reader>> {
         self.reader.lock().await
     }
 
-    /// The keys, once they are known.
+    /// Returns the keys.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Keyless`] while they are not.
+    /// [`StoreError::Keyless`] while the tenant document with `events.key_document` is not loaded.
     pub fn keyring(&self) -> Result<&Arc<Keyring>, StoreError> {
         self.keyring.get().ok_or(StoreError::Keyless)
     }
 
-    /// Whether keys come with the tenant document, so that no command line has them.
+    /// Returns whether a key comes with the tenant document, which commands without a gateway do not read.
     pub fn has_key_in_document(&self) -> bool {
         self.keys.is_in_document()
     }
 
-    /// How long what is done is kept.
+    /// Returns how long finished events and their deduplication keys are kept.
     pub fn retention(&self) -> Retention {
         self.retention
     }
 
-    /// Makes a notification durable; without an event it is one that cannot be delivered, and is kept as dead.
+    /// Stores a notification durably. A body that is not an event can never be delivered, and is stored as dead (`poison`).
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: Onfido is to send it again.
-    pub async fn accept(&self, notification: &Notification<'_>) -> Result<Accepted, StoreError> {
+    /// [`StoreError`] when it was not stored; the 503 that follows makes Onfido send the notification again.
+    pub async fn store_notification(&self, notification: &Notification<'_>) -> Result<Accepted, StoreError> {
         let Notification { tenant, body, event, correlation } = *notification;
-        let done = self.insert(notification).await;
-        match &done {
+        let result = self.insert(notification).await;
+        match &result {
             Err(error) => {
                 self.commit_queue.count_refused(tenant.name.as_str(), error);
                 tracing::warn!(
@@ -166,20 +167,21 @@ impl EventStore {
             }
             Ok(Accepted::Revived) => tracing::info!(
                 request_id = correlation.request_id, tenant = %tenant.name,
-                "a dead event came again and is tried again"
+                "dead event received again; it is waiting for delivery"
             ),
             Ok(Accepted::Stored) if event.is_none() => {
                 self.dead.with(&[tenant.name.as_str(), DeadReason::Poison.name()]).inc();
             }
             Ok(Accepted::Stored | Accepted::Duplicate | Accepted::Delivered) => {}
         }
-        done
+        result
     }
 
     async fn insert(&self, notification: &Notification<'_>) -> Result<Accepted, StoreError> {
         let Notification { tenant, body, event, correlation } = *notification;
         let keyring = self.keyring()?;
         let (uid, owner) = (Uuid::now_v7(), Owner::of(tenant));
+        // Encrypted here, in the task of the request, and not in the single writer, which would become the bottleneck.
         let sealed =
             keyring.seal(uid, &owner, body).map_err(|error| StoreError::Engine(error.to_string()))?;
         let new = NewEvent {
@@ -196,7 +198,7 @@ impl EventStore {
         self.commit_queue.accept(new).await
     }
 
-    /// Whether notifications can be stored as far as the file is concerned.
+    /// Returns whether the store was found damaged, so it accepts no notifications.
     pub fn is_damaged(&self) -> bool {
         self.commit_queue.is_damaged()
     }
@@ -204,9 +206,9 @@ impl EventStore {
 
 #[async_trait]
 impl Intake for EventStore {
-    /// Within 5 s, whatever the deadline.
-    async fn take(&self, notification: Notification<'_>, _deadline: Instant) -> Result<Accepted, Problem> {
-        self.accept(&notification)
+    /// Stores the notification. The time limit is that of the commit queue, 5 s, not the deadline.
+    async fn accept(&self, notification: Notification<'_>, _deadline: Instant) -> Result<Accepted, Problem> {
+        self.store_notification(&notification)
             .await
             .map_err(|error| Problem::new(ProblemKind::Unavailable, "notification not stored").because(error))
     }
@@ -218,7 +220,7 @@ impl fmt::Debug for EventStore {
     }
 }
 
-/// Checks the database's address as soon as it is there; what is not there yet may still come.
+/// Checks the database's address. A secret that cannot be read is only a warning: `check` may run where it is not mounted.
 fn check_database(key: &str, source: &SecretSource, warnings: &mut Vec<String>) -> Result<(), ConfigErrors> {
     match source.read().map(|url| check_address(&url)) {
         Ok(Ok(None)) => {}
@@ -233,7 +235,7 @@ fn check_database(key: &str, source: &SecretSource, warnings: &mut Vec<String>) 
     Ok(())
 }
 
-/// Texts for searches only: no database takes a NUL in one, and a few words are enough.
+/// Prepares a text for a searchable column: PostgreSQL refuses NUL in texts, and 200 characters bound the size of the index.
 fn searchable(text: &str) -> String {
     text.chars().filter(|character| *character != '\0').take(200).collect()
 }

@@ -1,10 +1,10 @@
-//! Pauses that the shutdown ends.
+//! A pause that the shutdown interrupts.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Waits, but not longer than until the shutdown.
+/// Sleeps for `time`, or until the shutdown.
 pub(super) async fn pause(time: Duration, shutdown: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = tokio::time::sleep(time) => {}

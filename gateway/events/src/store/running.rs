@@ -1,4 +1,4 @@
-//! A store while its gateway delivers from it.
+//! An event store from which this gateway delivers, with the background tasks of its file.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -11,97 +11,102 @@ use tokio::task::JoinSet;
 use super::backend::Opened;
 use super::event_store::EventStore;
 use super::{integrity, wal};
-use crate::{Keyring, Reader, Sqlite, listen, lock};
+use crate::{Keyring, Reader, Sqlite, listen, lock_for_delivery};
 
-/// Makes readers, as many as are asked for.
+/// Creates readers, one for each task that reads.
 pub type Readers = Arc<dyn Fn() -> Box<dyn Reader> + Send + Sync>;
 
-/// The one place from which a file is delivered, or one of several for a database.
-pub struct Running<'a> {
+/// A started store. For a SQLite file it exists once at a time, because it holds the delivery lock; for a database each
+/// gateway has one.
+pub struct RunningStore<'a> {
     store: Opened<'a>,
     keyring: Arc<Keyring>,
-    /// The lock on the file that says that this process delivers from it.
-    _only: Option<File>,
-    /// What looks after the file.
+    /// The exclusive lock of the one process that delivers from a SQLite file.
+    _delivery_lock: Option<File>,
+    /// The integrity check and the checkpoints of a SQLite file.
     tasks: JoinSet<()>,
 }
 
 // === impl EventStore ===
 
 impl EventStore {
-    /// Begins to write what comes in, and waits for the keys and until no other process delivers from the file. `None` when
+    /// Waits for the keys, starts the writer, and waits until no other process delivers from the file. Returns `None` when
     /// the shutdown comes first, or the store is not open.
+    ///
+    /// The writer starts before the delivery lock is taken: during an upgrade the new process stores notifications while the
+    /// old one still delivers.
     pub async fn start(
         &self,
         tenants: &TenantSnapshots,
         mut shutdown: watch::Receiver<bool>,
-    ) -> Option<Running<'_>> {
+    ) -> Option<RunningStore<'_>> {
         let store = self.backend.opened()?;
         let tasks = match &store {
-            Opened::Sqlite(store) => self.watch_file(store, &shutdown),
+            Opened::Sqlite(store) => self.start_file_tasks(store, &shutdown),
             Opened::Postgres(_) => JoinSet::new(),
         };
+        // Before the keys, so that operators can list and count events while the tenant document is missing.
         *self.reader.lock().await = store.reader();
         let keyring = self.wait_for_keys(tenants, &mut shutdown).await?;
-        // The writer stays until the process ends: requests that are under way still need it.
+        // The writer runs until the process ends: requests in flight need it during the drain.
         tokio::spawn(self.commit_queue.serve(store.writers()));
-        let only = match &store {
-            Opened::Sqlite(store) => Some(lock(store.path(), &mut shutdown).await?),
+        let delivery_lock = match &store {
+            Opened::Sqlite(store) => Some(lock_for_delivery(store.path(), &mut shutdown).await?),
             Opened::Postgres(store) => {
-                let (store, commit_queue, seen) =
+                let (store, commit_queue, stop) =
                     ((*store).clone(), self.commit_queue.clone(), shutdown.clone());
-                let work = move || listen(store.clone(), commit_queue.clone(), seen.clone());
-                tokio::spawn(supervised("announcements", shutdown.clone(), work));
+                let work = move || listen(store.clone(), commit_queue.clone(), stop.clone());
+                tokio::spawn(supervised("database listener", shutdown.clone(), work));
                 None
             }
         };
-        Some(Running { store, keyring, _only: only, tasks })
+        Some(RunningStore { store, keyring, _delivery_lock: delivery_lock, tasks })
     }
 
-    /// Begins what looks after a file beside the work.
-    fn watch_file(&self, store: &Sqlite, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
-        let (commit_queue, seen) = (self.commit_queue.clone(), shutdown.clone());
+    /// Starts the integrity check and the checkpoints of a SQLite file in the background.
+    fn start_file_tasks(&self, store: &Sqlite, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
+        let (commit_queue, stop) = (self.commit_queue.clone(), shutdown.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(integrity::check(store.clone(), commit_queue.clone(), seen.clone()));
+        tasks.spawn(integrity::check(store.clone(), commit_queue.clone(), stop.clone()));
         let store = store.clone();
-        let work = move || wal::keep_short(store.clone(), commit_queue.clone(), seen.clone());
-        tasks.spawn(supervised("write-ahead log", shutdown.clone(), work));
+        let work = move || wal::run_checkpoints(store.clone(), commit_queue.clone(), stop.clone());
+        tasks.spawn(supervised("checkpoints", shutdown.clone(), work));
         tasks
     }
 }
 
-// === impl Running ===
+// === impl RunningStore ===
 
-impl Running<'_> {
-    /// The keys of the store.
+impl RunningStore<'_> {
+    /// Returns the keys of the store.
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.keyring
     }
 
-    /// Makes a reader.
+    /// Creates a reader.
     pub fn reader(&self) -> Box<dyn Reader> {
         self.store.reader()
     }
 
-    /// Makes readers, as many as are asked for.
+    /// Returns a function that creates readers.
     pub fn readers(&self) -> Readers {
         self.store.readers()
     }
 
-    /// Waits for what looks after the file, which ends with the shutdown, and closes the file: it can be closed only when
-    /// nobody reads it.
+    /// Waits for the background tasks, which end with the shutdown, and closes the file. In this order, because SQLite
+    /// removes the write-ahead log only when the last connection closes.
     pub async fn close(mut self) {
         while self.tasks.join_next().await.is_some() {}
         if let Opened::Sqlite(store) = &self.store
             && let Err(error) = store.close().await
         {
-            tracing::warn!(%error, "the write-ahead log stays beside the store; it belongs to it");
+            tracing::warn!(%error, "cannot close the event store; keep its write-ahead log together with the file");
         }
     }
 }
 
-impl std::fmt::Debug for Running<'_> {
+impl std::fmt::Debug for RunningStore<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").finish_non_exhaustive()
+        f.debug_struct("RunningStore").finish_non_exhaustive()
     }
 }

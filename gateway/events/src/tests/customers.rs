@@ -1,15 +1,16 @@
-//! Whose events are, in each engine.
+//! The owners of events, in both engines.
 
 use super::*;
 
-/// Events of an older release get their customers, and one of no tenant is parked.
-async fn bind(store: &Engine) {
+/// Events of an older release are assigned to customers; an event of an unknown tenant is parked.
+async fn assign_customers(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
     let unbound = reader.unbound(10).await.unwrap();
     let names: Vec<&str> = unbound.iter().map(|(_, name)| name.as_str()).collect();
     let customer = |name: &str| owner(name).customer.filter(|_| name == "acme");
-    let bound = unbound.iter().map(|(id, name)| Bound { id: *id, customer: customer(name) }).collect();
-    written(&mut *writer, &[Command::AssignCustomers(bound)]).await.unwrap();
+    let bound =
+        unbound.iter().map(|(id, name)| CustomerAssignment { id: *id, customer: customer(name) }).collect();
+    write_all(&mut *writer, &[Command::AssignCustomers(bound)]).await.unwrap();
 
     let left = reader.unbound(10).await.unwrap();
     let acme = reader.owner("acme").await.unwrap().unwrap();
@@ -20,12 +21,13 @@ async fn bind(store: &Engine) {
     assert!(left.is_empty());
     assert_eq!(acme, Owner { binding: Binding::Name, ..owner("acme") });
     assert_eq!(globex, None);
-    let expected = Parked { tenant: "globex".to_owned(), reason: "unknown_customer".to_owned(), events: 1 };
+    let expected =
+        ParkedCount { tenant: "globex".to_owned(), reason: "unknown_customer".to_owned(), events: 1 };
     assert_eq!(parked, [expected]);
 }
 
 #[tokio::test]
-async fn events_in_a_file_of_the_release_before_get_their_customers() {
+async fn events_of_an_older_release_are_assigned_to_customers_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let file = Sqlite::new(&folder.path().join("events.db"), SIZE);
     let insert = |tenant: &str, state: u8| {
@@ -34,14 +36,14 @@ async fn events_in_a_file_of_the_release_before_get_their_customers() {
              VALUES (randomblob(16), '{tenant}', '', 1, x'00', {state}, 0, 0, 0, '');"
         )
     };
-    file.older(3, &[insert("acme", 0), insert("globex", 0), insert("acme", 1)].concat()).await;
+    file.create_older(3, &[insert("acme", 0), insert("globex", 0), insert("acme", 1)].concat()).await;
     file.prepare().await.unwrap();
 
-    bind(&Engine::Sqlite(file)).await;
+    assign_customers(&Engine::Sqlite(file)).await;
 }
 
 #[test]
-fn events_in_a_database_of_the_release_before_get_their_customers() {
+fn events_of_an_older_release_are_assigned_to_customers_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let database = Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO);
@@ -51,21 +53,21 @@ fn events_in_a_database_of_the_release_before_get_their_customers() {
                  (gen_random_uuid(), '{tenant}', '', 1, '', {state}, now(), now(), now(), '');"
             )
         };
-        database.older(3, &[insert("acme", 0), insert("globex", 0), insert("acme", 1)].concat()).await;
+        database.create_older(3, &[insert("acme", 0), insert("globex", 0), insert("acme", 1)].concat()).await;
         database.prepare().await.unwrap();
 
-        bind(&Engine::Postgres(database)).await;
+        assign_customers(&Engine::Postgres(database)).await;
     });
 }
 
-/// An event and its answers are sealed for another customer with another key.
+/// An event and its answers are resealed with another key, for another customer.
 async fn reseal(store: &Engine) {
     let (mut writer, mut reader) = (store.writer(), store.reader());
-    written(&mut *writer, &[Command::Insert(event("acme", "a", now()))]).await.unwrap();
+    write_all(&mut *writer, &[Command::Insert(event("acme", "a", now()))]).await.unwrap();
     let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
-    written(&mut *writer, &[finish(&due[0], Next::Parked(ParkReason::UnknownCustomer))]).await.unwrap();
+    write_all(&mut *writer, &[finish(&due[0], Next::Parked(ParkReason::UnknownCustomer))]).await.unwrap();
     let record = reader.records(&Filter::default(), 0, 1).await.unwrap().remove(0);
-    let answer = record.tries[0].answer.clone().unwrap();
+    let answer = record.attempts[0].answer.clone().unwrap();
     let new = Keyring::new(&Secret::new("11".repeat(32)), &[]).unwrap();
     let (uid, to) = (record.listed.uid, Owner { tenant: "acme".to_owned(), ..owner("globex") });
     let reseal = Reseal {
@@ -78,27 +80,27 @@ async fn reseal(store: &Engine) {
         now: now(),
     };
 
-    let first = written(&mut *writer, &[Command::Reseal(vec![reseal.clone()])]).await.unwrap();
-    let again = written(&mut *writer, &[Command::Reseal(vec![reseal])]).await.unwrap();
+    let first = write_all(&mut *writer, &[Command::Reseal(vec![reseal.clone()])]).await.unwrap();
+    let again = write_all(&mut *writer, &[Command::Reseal(vec![reseal])]).await.unwrap();
     let due = reader.due("acme", now() + 1000, 1, true, &[]).await.unwrap();
-    let tries = reader.attempts(uid).await.unwrap();
+    let attempts = reader.attempts(uid).await.unwrap();
 
     assert_eq!((first, again), (vec![Effect::Done], vec![Effect::Nothing]));
     assert_eq!((&due[0].owner, due[0].attempts), (&to, 0));
     assert_eq!(new.open(uid, &due[0].owner, &due[0].body).unwrap(), b"a");
-    assert_eq!(new.open_answer(uid, &to, tries[0].answer.as_ref().unwrap()).unwrap(), b"come back later");
-    assert_eq!(tries[1].error.as_deref(), Some("reassigned to globex: merged"));
+    assert_eq!(new.open_answer(uid, &to, attempts[0].answer.as_ref().unwrap()).unwrap(), b"come back later");
+    assert_eq!(attempts[1].error.as_deref(), Some("reassigned to globex: merged"));
 }
 
 #[tokio::test]
-async fn an_event_in_a_file_is_sealed_anew_with_its_answers() {
+async fn an_event_is_resealed_with_its_answers_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     reseal(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn an_event_in_a_database_is_sealed_anew_with_its_answers() {
+fn an_event_is_resealed_with_its_answers_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));

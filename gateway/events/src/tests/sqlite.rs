@@ -1,23 +1,23 @@
-//! SQLite, in a folder of its own.
+//! SQLite alone: batches, damaged files, integrity checks and jumps of the clock.
 
 use super::*;
 
 #[tokio::test]
-async fn one_batch_is_one_commit_and_knows_its_own_duplicates() {
+async fn a_duplicate_within_a_batch_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let mut writer = store.writer();
     let batch: Vec<Command> =
         ["a", "b", "a", "c"].map(|body| Command::Insert(event("acme", body, 0))).into_iter().collect();
 
-    let effects = written(&mut writer, &batch).await.unwrap();
+    let effects = write_all(&mut writer, &batch).await.unwrap();
 
     assert_eq!(effects, [Effect::Done, Effect::Done, Effect::Nothing, Effect::Done]);
     assert_eq!(all_due(&mut store.reader(), "acme").await.len(), 3);
 }
 
 #[tokio::test]
-async fn a_full_store_refuses_and_the_same_writer_goes_on_when_there_is_room() {
+async fn a_full_store_refuses_events_until_others_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let small = Sqlite::new(&folder.path().join("events.db"), 200 * 1024);
     small.prepare().await.unwrap();
@@ -26,87 +26,85 @@ async fn a_full_store_refuses_and_the_same_writer_goes_on_when_there_is_room() {
     let mut stored = 0;
     let refused = loop {
         let new = Command::Insert(event("acme", &format!("{stored}{body}"), stored));
-        match written(&mut writer, &[new]).await.unwrap()[..] {
+        match write_all(&mut writer, &[new]).await.unwrap()[..] {
             [Effect::Done] => stored += 1,
             ref other => break other.to_vec(),
         }
     };
 
     let kept = all_due(&mut small.reader(), "acme").await;
-    written(&mut writer, &kept.iter().map(|due| finish(due, Next::Delivered)).collect::<Vec<_>>())
+    write_all(&mut writer, &kept.iter().map(|due| finish(due, Next::Delivered)).collect::<Vec<_>>())
         .await
         .unwrap();
-    let sweep = Command::DeleteExpired(Sweep { keys: i64::MAX, delivered: i64::MAX, dead: None });
-    written(&mut writer, &[sweep]).await.unwrap();
-    let again = written(&mut writer, &[Command::Insert(event("acme", &body, 0))]).await;
+    let sweep = Command::DeleteExpired(RetentionLimits { keys: i64::MAX, delivered: i64::MAX, dead: None });
+    write_all(&mut writer, &[sweep]).await.unwrap();
+    let again = write_all(&mut writer, &[Command::Insert(event("acme", &body, 0))]).await;
 
     assert_eq!((refused, again.unwrap()), (vec![Effect::Full], vec![Effect::Done]));
     assert!(stored > 0 && kept.len() == usize::try_from(stored).unwrap());
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_said_and_never_begun_anew() {
+async fn a_damaged_or_foreign_file_is_refused_and_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let store = store(folder.path()).await;
     let events: Vec<Command> =
         (0..200).map(|n| Command::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
-    written(&mut store.writer(), &events).await.unwrap();
+    write_all(&mut store.writer(), &events).await.unwrap();
     let other = Keyring::new(&Secret::new("11".repeat(32)), &[]).unwrap();
 
     let unknown_key = store.check_keys(&other).await.unwrap_err();
     store.close().await.unwrap();
-    let whole = std::fs::read(&path).unwrap();
-    // Elsewhere, since a connection that ends late may still write to the first one.
+    let intact = std::fs::read(&path).unwrap();
+    // In another folder, because a connection that closes late may still write to the first file.
     let elsewhere = tempfile::tempdir().unwrap();
     let path = elsewhere.path().join("events.db");
     let store = Sqlite::new(&path, SIZE);
-    let mut torn = whole.clone();
+    let mut torn = intact.clone();
     let middle = torn.len() / 2 / 4096 * 4096;
     torn[middle..middle + 4096].fill(0xA5);
     std::fs::write(&path, &torn).unwrap();
     store.prepare().await.unwrap();
-    let found = store.check(|| true).await.unwrap();
+    let found = store.check_integrity(|| true).await.unwrap();
     let damaged = store.prepare().await.unwrap_err();
-    std::fs::write(&path, &whole).unwrap();
+    std::fs::write(&path, &intact).unwrap();
     let restored = store.prepare().await;
     std::fs::write(&path, b"this is no database").unwrap();
     let foreign = store.prepare().await.unwrap_err();
 
     assert!(matches!(unknown_key, OpenError::KeyUnknown { .. }), "{unknown_key}");
     assert!(matches!(found, Integrity::Damaged(_)), "{found:?}");
-    assert!(
-        matches!(damaged, OpenError::Damaged { .. }),
-        "what was found damaged is checked first: {damaged}"
-    );
+    assert!(matches!(damaged, OpenError::Damaged { .. }), "a marked file is checked at start: {damaged}");
     assert!(restored.is_ok() && !elsewhere.path().join("events.db.damaged").exists());
     assert!(matches!(foreign, OpenError::Damaged { .. }), "{foreign}");
     assert_eq!(std::fs::read(&path).unwrap(), b"this is no database");
 }
 
-/// A store of 791 MiB took 6.7 s to start, warm, and 16.3 s cold: every page of it was read first.
+/// Regression: the start read every page of the file, which took 6.7 s for 791 MiB with a warm cache and 16.3 s with a cold
+/// one.
 #[tokio::test]
-async fn a_check_ends_when_it_is_told_to_and_finds_a_whole_file_whole() {
+async fn an_integrity_check_can_be_cancelled_and_finds_no_damage_in_an_intact_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let events: Vec<Command> =
         (0..2000).map(|n| Command::Insert(event("acme", &format!("{n} {}", "x".repeat(500)), n))).collect();
-    written(&mut store.writer(), &events).await.unwrap();
+    write_all(&mut store.writer(), &events).await.unwrap();
 
-    let interrupted = store.check(|| false).await.unwrap();
-    let whole = store.check(|| true).await.unwrap();
+    let interrupted = store.check_integrity(|| false).await.unwrap();
+    let intact = store.check_integrity(|| true).await.unwrap();
 
-    assert_eq!((interrupted, whole), (Integrity::Interrupted, Integrity::Whole));
+    assert_eq!((interrupted, intact), (Integrity::Interrupted, Integrity::Intact));
 }
 
 #[tokio::test]
-async fn neither_file_holds_a_body() {
+async fn no_file_of_the_store_contains_the_text_of_a_body() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
 
-    // The last connection takes the write-ahead log along, so it stays.
+    // The last connection deletes the write-ahead log when it closes, so the writer stays open.
     let mut writer = store.writer();
-    written(&mut writer, &[Command::Insert(event("acme", "canary-body", 0))]).await.unwrap();
+    write_all(&mut writer, &[Command::Insert(event("acme", "canary-body", 0))]).await.unwrap();
 
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -115,9 +113,10 @@ async fn neither_file_holds_a_body() {
     drop(writer);
 }
 
-/// A jump of a week moves a waiting event's age along, whichever way, and leaves what came after the jump alone.
+/// A jump of a week, forward or backward, shifts the ages of waiting events. An event that was received after the jump
+/// keeps its age.
 #[tokio::test]
-async fn ages_move_with_the_clock_in_bounded_steps() {
+async fn ages_are_shifted_page_by_page_after_a_clock_jump() {
     const WEEK: Millis = 7 * 24 * 3600 * 1000;
     for by in [WEEK, -WEEK] {
         let folder = tempfile::tempdir().unwrap();
@@ -126,14 +125,14 @@ async fn ages_move_with_the_clock_in_bounded_steps() {
         let (before, after) = (2 * WEEK, 2 * WEEK + by);
         let old: Vec<Command> =
             (0..6000).map(|n| Command::Insert(event("acme", &n.to_string(), before - 1000))).collect();
-        written(&mut writer, &old).await.unwrap();
-        written(&mut writer, &[Command::Insert(event("acme", "new", after))]).await.unwrap();
+        write_all(&mut writer, &old).await.unwrap();
+        write_all(&mut writer, &[Command::Insert(event("acme", "new", after))]).await.unwrap();
 
         let mut progress = Progress::default();
         let mut steps = 0;
         loop {
             let shift = Command::ShiftTimes { by, now: after, progress };
-            match written(&mut writer, &[shift]).await.unwrap()[0] {
+            match write_all(&mut writer, &[shift]).await.unwrap()[0] {
                 Effect::Changed(next) if next.after > progress.after => progress = next,
                 _ => break,
             }
@@ -147,23 +146,23 @@ async fn ages_move_with_the_clock_in_bounded_steps() {
     }
 }
 
-/// The clock went back by a week, and what was received before the next commit was a week old: its first failed try was its
-/// last. A batch's new events are inserted before its other changes.
+/// Regression: the clock went back by a week, and an event that was received before the next commit counted as a week
+/// old, so its first failed attempt was its last. A batch inserts its new events before it applies its other commands.
 #[tokio::test]
-async fn what_comes_in_with_the_jump_keeps_its_age() {
+async fn an_event_received_during_a_clock_jump_keeps_its_age() {
     const WEEK: Millis = 7 * 24 * 3600 * 1000;
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let mut writer = store.writer();
     let (before, after) = (3 * WEEK, 2 * WEEK);
-    written(&mut writer, &[Command::Insert(event("acme", "old", before - 1000))]).await.unwrap();
+    write_all(&mut writer, &[Command::Insert(event("acme", "old", before - 1000))]).await.unwrap();
 
     let mut progress = Progress::default();
     for (name, now) in [("first", after), ("second", after + 10)] {
-        // It was received while the change was on its way to the writer.
+        // The event was received while the command waited in the queue of the writer.
         let new = Command::Insert(event("acme", name, now + 5));
         let shift = Command::ShiftTimes { by: -WEEK, now, progress };
-        if let Effect::Changed(next) = written(&mut writer, &[shift, new]).await.unwrap()[0] {
+        if let Effect::Changed(next) = write_all(&mut writer, &[shift, new]).await.unwrap()[0] {
             progress = next;
         }
     }

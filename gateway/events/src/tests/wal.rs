@@ -1,17 +1,17 @@
-//! SQLite's write-ahead log, with a reader that does not end.
+//! SQLite's write-ahead log with a long reader.
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::*;
 
-const MOST: u64 = 1 << 20;
+const MAX_WAL: u64 = 1 << 20;
 
-/// Inserts until the log is at its limit, and says how many were taken.
+/// Inserts events until the log is at its limit, and returns how many were stored.
 async fn fill(writer: &mut dyn Writer) -> i64 {
     for number in 0.. {
         let long = format!("{number} {}", "x".repeat(5000));
-        match written(writer, &[Command::Insert(event("acme", &long, number))]).await.unwrap()[0] {
+        match write_all(writer, &[Command::Insert(event("acme", &long, number))]).await.unwrap()[0] {
             Effect::Done => {}
             Effect::LogFull => return number,
             other => panic!("{other:?}"),
@@ -20,27 +20,27 @@ async fn fill(writer: &mut dyn Writer) -> i64 {
     unreachable!()
 }
 
-/// A long reader let the log grow to 1.4 GiB, and nothing said so.
+/// Regression: a long reader let the log grow to 1.4 GiB without a warning.
 #[tokio::test]
-async fn a_long_reader_stops_new_events_at_the_limit_of_the_log_and_no_result() {
+async fn at_the_limit_of_the_log_new_events_are_refused_and_results_recorded() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path()).await.with_max_wal(MOST);
+    let store = store(folder.path()).await.with_max_wal(MAX_WAL);
     let mut writer = store.writer();
-    written(&mut writer, &[Command::Insert(event("acme", "first", 0))]).await.unwrap();
+    write_all(&mut writer, &[Command::Insert(event("acme", "first", 0))]).await.unwrap();
     let address = format!("sqlite://{}", store.path().display());
     let mut long = SqliteConnection::connect(&address).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT count(*) FROM event").execute(&mut long).await.unwrap();
 
-    let taken = fill(&mut writer).await;
+    let stored = fill(&mut writer).await;
     let (is_short, readers) = (store.checkpoint().await.unwrap(), store.wal_readers());
     let due = all_due(&mut store.reader(), "acme").await;
-    let ends: Vec<Command> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
-    let recorded = written(&mut writer, &ends).await.unwrap();
+    let results: Vec<Command> = due.iter().map(|due| finish(due, Next::Delivered)).collect();
+    let recorded = write_all(&mut writer, &results).await.unwrap();
     sqlx::raw_sql("COMMIT").execute(&mut long).await.unwrap();
     let is_short_again = store.checkpoint().await.unwrap();
-    let again = written(&mut writer, &[Command::Insert(event("acme", "again", 0))]).await.unwrap();
+    let again = write_all(&mut writer, &[Command::Insert(event("acme", "again", 0))]).await.unwrap();
 
-    assert!(taken > 20, "{taken}");
+    assert!(stored > 20, "{stored}");
     assert_eq!((is_short, is_short_again), (false, true));
     let own = format!("({}, this process)", std::process::id());
     assert!(readers.iter().any(|reader| reader.ends_with(&own)), "{readers:?}");

@@ -1,26 +1,26 @@
-//! The operations of Onfido's description (`plugins/onfido/openapi-v3.6.json`), in the order of their paths.
+//! The operations of Onfido's OpenAPI description (`plugins/onfido/openapi-v3.6.json`), in the order of their paths.
 
 /// One operation of Onfido's description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiOperation {
-    /// Its `operationId`.
+    /// The `operationId`.
     pub id: &'static str,
-    /// In upper case.
+    /// The method, in upper case.
     pub method: &'static str,
-    /// Below the base URL; placeholders are in braces.
+    /// The path below the base URL, with placeholders in braces.
     pub path: &'static str,
 }
 
 // === impl ApiOperation ===
 
 impl ApiOperation {
-    /// The first segment of the path, by which operations are grouped: `applicants`, `checks`, `webhooks`…
+    /// Returns the group, which is the first segment of the path: `applicants`, `checks`, `webhooks`…
     pub fn group(&self) -> &'static str {
         self.path.trim_start_matches('/').split('/').next().unwrap_or_default()
     }
 }
 
-/// Every operation. The `onfido` plugin's tests compare this list with the description itself.
+/// All operations. The tests of the `onfido` plugin compare this list with the description.
 pub const API_OPERATIONS: [ApiOperation; 84] = [
     operation("find_addresses", "GET", "/addresses/pick"),
     operation("download_aes_document", "GET", "/advanced_electronic_signature/documents"),

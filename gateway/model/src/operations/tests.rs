@@ -10,7 +10,7 @@ fn ids(set: OperationSet) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_name_is_an_operation_or_a_group_and_never_two_things() {
+fn names_of_operations_and_groups_are_unambiguous() {
     for operation in API_OPERATIONS {
         let set = OperationSet::named(operation.id).unwrap();
         assert!(set.covers(OperationSet::of(|other| other.id == operation.id)), "{}", operation.id);
@@ -22,7 +22,7 @@ fn a_name_is_an_operation_or_a_group_and_never_two_things() {
     assert_eq!(
         ids(OperationSet::named("ping").unwrap()),
         ["ping"],
-        "the one name of both kinds means one set"
+        "`ping` is an operation and a group, with the same set"
     );
     assert_eq!(OperationSet::named(TOKENS), Some(OperationSet::TOKENS));
     assert_eq!(ids(OperationSet::TOKENS), [""; 0]);
@@ -32,7 +32,7 @@ fn a_name_is_an_operation_or_a_group_and_never_two_things() {
 }
 
 #[test]
-fn a_list_gives_takes_away_and_names_the_place_of_what_it_does_not_know() {
+fn list_includes_and_excludes_names_and_reports_the_position_of_unknown_ones() {
     let all = OperationSet::ALL;
     let checks = OperationSet::named("checks").unwrap();
 

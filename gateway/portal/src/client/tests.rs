@@ -16,9 +16,9 @@ use crate::DeliveryClass;
 const EVENT: &str = r#"{ "payload":{"action":"report.completed", "n":1.0e2, "é":"\u00e9"}, "z":1, "a":2 }"#;
 const PAYLOAD: &str = r#"{"action":"report.completed", "n":1.0e2, "é":"\u00e9"}"#;
 
-fn portals(data: DataForm) -> Portals {
+fn portals(data: DataForm) -> PortalClient {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Portals::new(&PortalConfig { data, ..PortalConfig::default() }, &MetricsRegistry::default()).unwrap()
+    PortalClient::new(&PortalConfig { data, ..PortalConfig::default() }, &MetricsRegistry::default()).unwrap()
 }
 
 fn entry(portal: &MockServer, dialect: Dialect) -> Tenant {
@@ -27,12 +27,16 @@ fn entry(portal: &MockServer, dialect: Dialect) -> Tenant {
     entry
 }
 
-async fn deliver_within(portals: &Portals, tenant: &Tenant, time: Duration) -> Result<(), DeliveryError> {
+async fn deliver_within(
+    portals: &PortalClient,
+    tenant: &Tenant,
+    time: Duration,
+) -> Result<(), DeliveryError> {
     let event = Event::parse(&Bytes::from_static(EVENT.as_bytes())).unwrap();
     portals.deliver(tenant, &event, &HeaderMap::new(), Instant::now() + time).await
 }
 
-async fn deliver(portals: &Portals, tenant: &Tenant) -> Result<(), DeliveryError> {
+async fn deliver(portals: &PortalClient, tenant: &Tenant) -> Result<(), DeliveryError> {
     deliver_within(portals, tenant, Duration::from_secs(9)).await
 }
 
@@ -59,7 +63,7 @@ async fn legacy_call<'a>(portal: &'a MockServer, token: &str, status: u16, answe
 }
 
 #[tokio::test]
-async fn legacy_body_holds_the_events_own_bytes() {
+async fn legacy_body_contains_the_event_byte_for_byte() {
     let text = serde_json::to_string(EVENT).unwrap();
     for (form, data) in [(DataForm::Event, EVENT), (DataForm::Payload, PAYLOAD), (DataForm::String, &text)] {
         let portal = MockServer::start_async().await;
@@ -83,7 +87,7 @@ async fn legacy_body_holds_the_events_own_bytes() {
 }
 
 #[tokio::test]
-async fn keycloak_gets_the_event_as_it_came_with_a_bearer_token() {
+async fn keycloak_body_is_the_event_byte_for_byte_with_a_bearer_token() {
     let portal = MockServer::start_async().await;
     let login = portal
         .mock_async(|when, then| {
@@ -113,7 +117,7 @@ async fn keycloak_gets_the_event_as_it_came_with_a_bearer_token() {
 }
 
 #[tokio::test]
-async fn failed_deliveries_are_not_sent_again_and_say_what_may_help() {
+async fn failed_deliveries_are_classified_and_not_repeated() {
     for (status, answer, class) in [
         (200, r#"{"isSuccess":false,"Message":"no such action"}"#, DeliveryClass::Refused),
         (200, r#"{"IsSuccess":true,"ErrorCode":12}"#, DeliveryClass::Refused),
@@ -136,7 +140,7 @@ async fn failed_deliveries_are_not_sent_again_and_say_what_may_help() {
 }
 
 #[tokio::test]
-async fn redirects_and_pages_are_failures_that_carry_nothing_elsewhere() {
+async fn redirects_are_not_followed_and_html_pages_are_failures() {
     let portal = MockServer::start_async().await;
     legacy_login(&portal, "t1").await;
     let elsewhere = portal
@@ -170,7 +174,7 @@ async fn redirects_and_pages_are_failures_that_carry_nothing_elsewhere() {
 }
 
 #[tokio::test]
-async fn slow_portal_ends_at_the_deadline() {
+async fn delivery_to_a_slow_portal_ends_at_the_deadline() {
     let portal = MockServer::start_async().await;
     legacy_login(&portal, "t1").await;
     portal
@@ -189,7 +193,7 @@ async fn slow_portal_ends_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn passwords_go_to_other_machines_by_tls_alone() {
+async fn login_without_tls_at_another_machine_is_refused() {
     let entry = tenant("acme", "http://onfido.test", "http://portal.example/portal");
 
     let failed = deliver(&portals(DataForm::Event), &entry).await.unwrap_err();
@@ -202,7 +206,7 @@ async fn passwords_go_to_other_machines_by_tls_alone() {
 }
 
 #[tokio::test]
-async fn refused_connection_is_unreachable_and_names_nothing() {
+async fn error_of_a_refused_connection_contains_no_secret() {
     let refused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let entry = tenant("acme", "http://onfido.test", &format!("http://{refused}"));
 

@@ -16,7 +16,7 @@ struct GetToken<'a> {
     client_id: Option<&'a str>,
 }
 
-/// Fills in the login.
+/// Adds the credentials to the login request.
 pub(crate) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
     post.json(&GetToken {
         username: portal.username.reveal(),
@@ -25,7 +25,7 @@ pub(crate) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
     })
 }
 
-/// Fills in the delivery.
+/// Adds the token, the action and the event to the delivery request.
 pub(crate) fn delivery(
     post: RequestBuilder,
     portal: &Portal,
@@ -38,8 +38,8 @@ pub(crate) fn delivery(
 
 /// Writes `{"ApiInfo":{"Token":…},"Request":{"ActionName":…,"Data":…}}`.
 ///
-/// The event's bytes are copied, not parsed: [`Event`] guarantees that they are JSON, and the portal must get them
-/// unchanged.
+/// The event's bytes are copied and not serialised again: [`Event`] guarantees that they are JSON, and serialising could
+/// change numbers and the order of fields.
 fn call_action(action: &str, token: &Secret, event: &Event, form: DataForm) -> Vec<u8> {
     let quoted = |text: &str| Value::from(text).to_string();
     let mut body = format!(
@@ -57,9 +57,9 @@ fn call_action(action: &str, token: &Secret, event: &Event, form: DataForm) -> V
     body
 }
 
-/// FintechOS API reference, "GetToken".
+/// The path of the login (FintechOS API reference, "GetToken").
 pub(crate) const LOGIN: &[&str] = &["api", "Authorize", "GetToken"];
-/// FintechOS API reference, "CallAction".
+/// The path of the delivery (FintechOS API reference, "CallAction").
 pub(crate) const DELIVERY: &[&str] = &["api", "openApi", "CallAction"];
 
 #[cfg(test)]
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_event_keeps_its_bytes_and_the_body_is_json_whatever_token_and_action_hold() {
+    fn call_action_copies_the_event_and_escapes_token_and_action() {
         let text = "{ \"payload\" : {\"action\":\"a\", \"n\":1.0e2} , \"x\":\"\u{e9}\"}";
         let event = Event::parse(&Bytes::from_static(text.as_bytes())).unwrap();
         let token = Secret::new("t\"\\\n\u{1}".to_owned());

@@ -1,4 +1,4 @@
-//! The two ways in which portals take a login and an event (`ftosAuth` in the tenant document).
+//! The requests of the two portal dialects (`ftosAuth` in the tenant document): login and delivery.
 
 pub(crate) mod keycloak;
 pub(crate) mod legacy;

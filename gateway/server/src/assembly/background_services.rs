@@ -28,14 +28,14 @@ impl BackgroundWork {
         drain: Duration,
         unfinished: &UnfinishedWork,
     ) -> Self {
-        Self { background, tenants, drain, unfinished: unfinished.with_one_more() }
+        Self { background, tenants, drain, unfinished: unfinished.begin() }
     }
 }
 
 #[async_trait]
 impl BackgroundService for BackgroundWork {
     async fn start(&self, shutdown: ShutdownWatch) {
-        let _ended = self.unfinished.ends();
+        let _ended = self.unfinished.end_guard();
         let (tenants, drain) = (self.tenants.clone(), self.drain);
         self.background
             .run(BackgroundContext { tenants: TenantSnapshots::new(move || tenants.load()), shutdown, drain })

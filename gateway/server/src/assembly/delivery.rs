@@ -1,4 +1,4 @@
-//! Delivery as background work of the gateway.
+//! The delivery of stored events as background work of the gateway.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kyc_delivery::Delivery;
 use kyc_plugin_api::{Background, BackgroundContext, PrepareError};
 
-/// Delivers as long as the gateway runs.
+/// Delivers stored events while the gateway runs.
 #[derive(Debug)]
 pub(crate) struct DeliveryWork(pub(crate) Arc<Delivery>);
 
@@ -24,8 +24,8 @@ impl Background for DeliveryWork {
         self.0.is_ready()
     }
 
-    async fn run(&self, surroundings: BackgroundContext) {
-        let BackgroundContext { tenants, shutdown, drain } = surroundings;
+    async fn run(&self, context: BackgroundContext) {
+        let BackgroundContext { tenants, shutdown, drain } = context;
         self.0.run(tenants, shutdown, drain).await;
     }
 }

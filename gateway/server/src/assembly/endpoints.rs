@@ -79,9 +79,9 @@ fn proxied(
     })
 }
 
-/// The listeners of the admin side.
+/// The admin listeners and the admin socket.
 pub(crate) struct AdminSide {
-    /// Probes and metrics, then operations where they have an address of their own.
+    /// The listener of probes and metrics, then that of operations if they have their own address.
     pub(crate) endpoints: Vec<Endpoint<AdminConnections>>,
     pub(crate) socket: Option<AdminSocket>,
 }
@@ -162,7 +162,7 @@ fn certificates(
     Ok(Some(watched))
 }
 
-/// The idle timeout of HTTP/2 is that of HTTP/1.
+/// Pingora's options of HTTP. HTTP/2 has the same idle timeout as HTTP/1.
 fn server_options(proxy: &ProxySettings, limits: HttpLimits) -> HttpServerOptions {
     let mut options = HttpServerOptions::default();
     options.h2_idle_timeout = Some(proxy.keepalive);
@@ -201,7 +201,7 @@ const ADMIN_LIMITS: ConnectionLimits = ConnectionLimits {
 const SOCKET_LIMITS: ConnectionLimits =
     ConnectionLimits { connections: 64, per_source: None, ..ADMIN_LIMITS };
 
-/// The timeouts of the admin listeners; what concerns bodies is zero, because they read none.
+/// The timeouts of the admin listeners. The values for bodies are zero, because the admin listeners read no bodies.
 static ADMIN: ProxySettings = ProxySettings {
     keepalive: Duration::from_secs(60),
     head: ADMIN_HEAD,

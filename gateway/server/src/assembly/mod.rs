@@ -1,4 +1,7 @@
-//! Puts the gateway together and hands it to Pingora.
+//! Assembles the gateway from its settings and runs it on Pingora's server.
+//!
+//! The order of the start matters. The log comes first, so that every later failure is logged; background work is prepared before
+//! any socket accepts, so that a broken event store stops the start; signals are registered before the sockets are bound.
 
 mod background_services;
 mod delivery;
@@ -24,7 +27,7 @@ use kyc_listener::{CertificateReload, Endpoint, Lifetime, ListenerService};
 use kyc_plugin_api::{Background, PrepareError};
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{Metrics, traces};
-use kyc_tenants::{FileSource, Reload, Source, Tenants, VaultSource};
+use kyc_tenants::{FileSource, ReloadHandle, Source, Tenants, VaultSource};
 use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -48,7 +51,7 @@ use crate::serilog::SerilogWatcher;
 ///
 /// # Errors
 ///
-/// [`StartError`]; nothing was served then.
+/// [`StartError`]; no request was served.
 pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Infallible, StartError> {
     let records = audit_log(&settings);
     add_delivery(&mut settings.offers, settings.delivery);
@@ -56,20 +59,22 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     let sinks = settings.log.sinks.clone();
     let log = start_logging(settings.log, &context)?;
     let BuildContext { metrics, tenants, .. } = context;
-    let reload = Reload::default();
+    let reload = ReloadHandle::default();
     let max_age = settings.tenants_max_age;
     let readiness = Readiness::new(tenants.clone(), metrics.clone(), max_age, &settings.offers.backgrounds);
-    let is_used_up = settings.tenants.is_used_up_by_a_login();
+    let has_single_use_login = settings.tenants.has_single_use_login();
     let source = tenant_source(settings.tenants)?;
     prepare_background_work(&settings.offers.backgrounds)?;
-    let signals = Signals::take().map_err(StartError::Signals)?;
+    // Before the sockets are bound: a signal that is sent as soon as a port is open must not end the process.
+    let signals = Signals::register().map_err(StartError::Signals)?;
     let sockets = Sockets::bind(&mut inherited, &settings.listeners, &settings.admin)?;
     let connections = settings.listeners.iter().map(|listener| listener.limiter.connections).sum();
     hardening::raise_descriptor_limit(connections);
     let predecessor = inherited.predecessor.take();
     // Closes inherited sockets that belong to no listener.
     drop(inherited);
-    let handover = sockets.handover(program, &settings.listeners, is_used_up)?;
+    // The handover keeps duplicates of the sockets, because the services below take the sockets themselves.
+    let handover = sockets.handover(program, &settings.listeners, has_single_use_login)?;
     let progress = StartupProgress::default();
     let (replace, replaced) = watch::channel(false);
     let replace = Arc::new(replace);
@@ -116,14 +121,14 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     std::process::exit(0)
 }
 
-/// Adds what delivers stored events, and their pages.
+/// Adds the delivery of stored events, and their admin pages.
 fn add_delivery(offers: &mut Offers, delivery: Option<Arc<Delivery>>) {
     let Some(delivery) = delivery else { return };
     offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
     offers.operations.push(Arc::new(EventPages::new(delivery)));
 }
 
-/// The audit log: in the event store where it is used, else the file `admin.audit_file`.
+/// Returns the audit log: in the event store if there is one, otherwise in the file `admin.audit_file`.
 pub(crate) fn audit_log(settings: &Settings) -> Arc<dyn AuditLog> {
     match &settings.delivery {
         Some(delivery) => Arc::new(StoredAudit::new(delivery.store())),
@@ -131,13 +136,13 @@ pub(crate) fn audit_log(settings: &Settings) -> Arc<dyn AuditLog> {
     }
 }
 
-/// The operations of the admin API: those of plugins, tenants, audit records, and the page that describes the API.
+/// Builds the operations of the admin API: those of plugins, tenants and audit records, and the page that describes the API.
 fn admin_services(
     offers: &mut Offers,
     admin: &AdminSettings,
     records: Arc<dyn AuditLog>,
     tenants: &Tenants,
-    reload: &Reload,
+    reload: &ReloadHandle,
 ) -> Services {
     let (mut operations, described) =
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
@@ -191,6 +196,7 @@ fn add_listeners(
     let waits = startup.has_predecessor();
     let proxied = ListenerService::new("proxy", None, endpoints, Lifetime::UntilShutdown, progress.open());
     let AdminSide { endpoints, socket } = admin;
+    // During a drain the admin listener stays open, so that probes see that the process is not ready.
     let lifetime = Lifetime::UntilReplaced(replaced);
     let admin = ListenerService::new("admin", Some(1), endpoints, lifetime, progress.open());
     let mut listening = vec![server.add_service(proxied), server.add_service(admin)];
@@ -201,7 +207,7 @@ fn add_listeners(
     }
 }
 
-/// Adds the background work of plugins; the drain waits for the work that is returned.
+/// Adds the background work of plugins. Returns the count of unfinished work, which the drain waits for.
 fn add_background_work(
     server: &mut Server,
     backgrounds: Vec<Arc<dyn Background>>,
@@ -217,7 +223,7 @@ fn add_background_work(
     unfinished
 }
 
-/// Prepares the background work of plugins, before anything is served.
+/// Prepares the background work of plugins before any listener accepts connections.
 fn prepare_background_work(backgrounds: &[Arc<dyn Background>]) -> Result<(), StartError> {
     if backgrounds.is_empty() {
         return Ok(());
@@ -232,7 +238,7 @@ fn prepare_background_work(backgrounds: &[Arc<dyn Background>]) -> Result<(), St
     })
 }
 
-/// The source of the tenant document.
+/// Creates the source of the tenant document.
 pub(crate) fn tenant_source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
     Ok(match source {
         TenantSource::File(path) => Box::new(FileSource::new(path)),

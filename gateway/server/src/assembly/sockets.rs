@@ -11,18 +11,18 @@ use crate::lifecycle::handover::{Handover, InheritedSockets};
 
 /// One socket for each listener.
 pub(crate) struct Sockets {
-    /// In the order of the listeners.
+    /// The sockets of the listeners, in their order.
     pub(crate) listeners: Vec<BoundSocket>,
-    /// Probes and metrics.
+    /// The socket of probes and metrics.
     pub(crate) admin: BoundSocket,
-    /// Operations, where they have an address of their own.
+    /// The socket of operations, if they have their own address.
     pub(crate) operations: Option<BoundSocket>,
 }
 
 // === impl Sockets ===
 
 impl Sockets {
-    /// Uses inherited sockets, and binds the others.
+    /// Takes the inherited sockets, and binds the others.
     ///
     /// # Errors
     ///
@@ -41,16 +41,21 @@ impl Sockets {
         Ok(Self { listeners, admin: bind(inherited, ADMIN, admin.address)?, operations })
     }
 
-    /// Prepares the handover to a new process.
+    /// Prepares the handover of all sockets to a new process.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Listen`] for a socket whose descriptor cannot be duplicated.
     pub(crate) fn handover(
         &self,
         program: io::Result<PathBuf>,
         listeners: &[Listener],
-        is_used_up: bool,
+        has_single_use_login: bool,
     ) -> Result<Handover, StartError> {
         let mut handover = Handover::new(program);
-        if is_used_up {
-            handover.forbid("the wrapped secret id is used up, another process could not log in at Vault");
+        if has_single_use_login {
+            handover
+                .forbid("the wrapped secret id is already used, so a new process could not log in to Vault");
         }
         let names = listeners.iter().map(|listener| listener.name.as_str());
         let own = self.operations.iter().map(|socket| (OPERATIONS, socket));

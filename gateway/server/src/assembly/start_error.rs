@@ -1,11 +1,11 @@
-//! Why the gateway does not start.
+//! The error of a failed start.
 
 use std::net::SocketAddr;
 
 use kyc_plugin_api::PrepareError;
 use kyc_telemetry::log::LogError;
 use kyc_telemetry::traces::EnvironmentError;
-use kyc_tenants::{VaultError, causes};
+use kyc_tenants::{VaultError, error_chain};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -17,43 +17,43 @@ pub(crate) enum StartError {
         name: String,
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// The admin socket cannot be made.
-    #[error("the admin socket {} cannot be made: {source}", path.display())]
+    /// The admin socket cannot be created.
+    #[error("cannot create the admin socket {}: {source}", path.display())]
     AdminSocket {
         /// The path of the socket.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// A certificate changed since it was checked.
+    /// A certificate file changed after the configuration was checked, and cannot be used.
     #[error("listener {name} cannot use its certificates: {reason}")]
     Tls {
         /// The listener's name.
         name: String,
-        /// Which file, and what is wrong with it.
+        /// The file and its problem.
         reason: String,
     },
     /// Signal handlers cannot be registered.
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
     /// The background work of a plugin cannot start.
-    #[error("{name} cannot start: {}", causes(source))]
+    #[error("{name} cannot start: {}", error_chain(source))]
     Background {
-        /// The work.
+        /// The name of the work.
         name: &'static str,
-        /// Why not.
+        /// The reason.
         source: PrepareError,
     },
     /// The log cannot be set up.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// Spans cannot be exported.
+    /// The export of spans cannot be set up.
     #[error(transparent)]
     Traces(#[from] EnvironmentError),
-    /// The Vault settings cannot be used.
+    /// The Vault settings are not valid.
     #[error(transparent)]
     Vault(#[from] VaultError),
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use kyc_telemetry::Metrics;
-use kyc_tenants::{Reload, Source, Tenants, WatchSettings, watch};
+use kyc_tenants::{ReloadHandle, Source, Tenants, WatchSettings, watch};
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
@@ -16,7 +16,7 @@ pub(crate) struct TenantRefresh {
     tenants: Tenants,
     metrics: Metrics,
     settings: WatchSettings,
-    reload: Reload,
+    reload: ReloadHandle,
     hangup: tokio::sync::Mutex<Signal>,
 }
 
@@ -28,7 +28,7 @@ impl TenantRefresh {
         tenants: Tenants,
         metrics: Metrics,
         settings: WatchSettings,
-        reload: Reload,
+        reload: ReloadHandle,
         hangup: Signal,
     ) -> Self {
         let (source, hangup) = (Mutex::new(Some(source)), tokio::sync::Mutex::new(hangup));
@@ -49,11 +49,11 @@ impl BackgroundService for TenantRefresh {
             }
         };
         let (tenants, metrics, reload) = (self.tenants.clone(), self.metrics.clone(), self.reload.clone());
-        let again = reload.clone();
-        let asked = async {
+        let on_hangup = reload.clone();
+        let reload_on_hangup = async {
             let mut hangup = self.hangup.lock().await;
             while hangup.recv().await.is_some() {
-                again.ask();
+                on_hangup.request();
             }
             std::future::pending::<()>().await;
         };
@@ -62,7 +62,7 @@ impl BackgroundService for TenantRefresh {
         });
         tokio::select! {
             () = watched => {}
-            () = asked => {}
+            () = reload_on_hangup => {}
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) enum AuditCommand {
         /// The number and hash of a record from the log ("audit record stored"), which the chain must contain. Can be repeated.
         #[arg(long, value_name = "SEQ:HASH")]
         head: Vec<Head>,
-        /// Prints one JSON object.
+        /// Prints the result as one JSON object.
         #[arg(long)]
         json: bool,
     },
@@ -142,7 +142,7 @@ fn table(answer: &AuditRecords) -> String {
     lines.extend(answer.records.iter().map(row));
     let mut text = terminal::columns(&lines);
     if let Some(before) = answer.before {
-        text.push_str(&format!("… go on with --before {before}\n"));
+        text.push_str(&format!("… continue with --before {before}\n"));
     }
     text
 }
@@ -151,12 +151,12 @@ fn row(record: &AuditRecord) -> [String; 9] {
     let word = |member: &str| record.text(member).unwrap_or("-").to_owned();
     let number =
         |member: &str| record.number(member).map_or_else(|| "-".to_owned(), |number| number.to_string());
-    // Several people can share a login.
+    // The subject shows which person used a login that several people share.
     let operator = match record.text("subject") {
         Some(subject) => format!("{} ({subject})", word("operator")),
         None => word("operator"),
     };
-    // For the socket and a file the origin names the login already.
+    // For the socket and for a file, `from` contains the kind of login already.
     let from = match (record.text("from"), record.text("way")) {
         (Some(from), Some(way)) if !from.starts_with(way) => format!("{from} ({way})"),
         _ => word("from"),
@@ -174,7 +174,7 @@ fn row(record: &AuditRecord) -> [String; 9] {
     ]
 }
 
-/// What was selected, as parameters that the command line takes.
+/// The selection of the operation, in the form of command line parameters.
 fn filter(record: &AuditRecord) -> String {
     let parameters = record.filter().map(|(name, value)| match value.as_str() {
         Some(text) if text.contains(char::is_whitespace) => format!("{name}={text:?}"),

@@ -1,8 +1,8 @@
-//! The configuration file that a command reads.
+//! The option `--config` of commands that read the configuration.
 
 use std::path::PathBuf;
 
-/// Names the configuration file.
+/// Selects the configuration file.
 #[derive(clap::Args)]
 pub(crate) struct ConfigFile {
     /// The configuration file; `conf/gateway.toml` documents every key.

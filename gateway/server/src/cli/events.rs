@@ -1,4 +1,4 @@
-//! `kyc-gateway events`: stored events of a running gateway, or of a store that is opened directly.
+//! `kyc-gateway events`: operates on stored events through a running gateway, or on a store that the command opens itself.
 
 mod offline;
 mod tables;
@@ -22,41 +22,41 @@ use crate::plugins::registry::Registry;
 /// Commands for stored events.
 #[derive(Subcommand)]
 pub(crate) enum Events {
-    /// Lists events, the newest first.
+    /// Lists events, newest first.
     List {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
         filter: Filter,
-        /// Undelivered events alone (waiting or parked), the oldest by receipt first, with their age.
+        /// Lists only undelivered events (waiting or parked), oldest received first, with their age.
         #[arg(long)]
         oldest: bool,
-        /// Goes on behind this cursor, which the end of a list with --oldest names.
+        /// Continues a list with --oldest after this cursor, which its last line shows.
         #[arg(long, value_name = "CURSOR", requires = "oldest")]
         after: Option<String>,
-        /// How many at most.
+        /// The maximum number of events.
         #[arg(long, default_value_t = 50)]
         limit: u16,
     },
-    /// Counts the events of each tenant by state, with the age of the oldest undelivered one, when the next one is due, and
-    /// what holds deliveries until when.
+    /// Counts the events of each tenant by state, and shows the age of the oldest undelivered one, when the next one is due, and
+    /// why and until when deliveries are held.
     Summary {
         #[command(flatten)]
         target: Target,
     },
-    /// Shows one event and every try to deliver it.
+    /// Shows one event and every attempt to deliver it.
     Show {
         #[command(flatten)]
         target: Target,
         /// The event's id.
         uid: String,
     },
-    /// Makes events due again, as if they had just been received; also delivered ones. Waiting ones are tried at once,
-    /// whatever their schedule says; where deliveries are held, says why and until when.
+    /// Makes events due again, including delivered ones, as if they had just been received. Waiting events become due at once,
+    /// regardless of their retry schedule. If deliveries are held, prints why and until when.
     Replay {
         #[command(flatten)]
         change: Change,
-        /// Events that become due in a second.
+        /// How many events become due per second.
         #[arg(long, default_value_t = 100)]
         rate: u16,
     },
@@ -65,15 +65,15 @@ pub(crate) enum Events {
         #[command(flatten)]
         change: Change,
     },
-    /// Gives events to the customer of another tenant: parked ones, or those of a state. They become due at once.
+    /// Reassigns events to another tenant: parked events, or those with --state. They become due at once.
     Reassign {
         #[command(flatten)]
         change: Change,
-        /// The tenant that gets them.
+        /// The tenant that receives the events.
         #[arg(long)]
         to: String,
     },
-    /// Seals events anew with the current key of the store, so that previous ones can go.
+    /// Encrypts events again with the current key of the store, so that previous keys can be removed.
     Rekey {
         #[command(flatten)]
         target: Target,
@@ -83,8 +83,8 @@ pub(crate) enum Events {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Writes events with their bodies and the portals' answers, one JSON object a line. Reads the store itself, so
-    /// it needs its key; the gateway may run or not.
+    /// Writes events with their bodies and the portals' answers to standard output, one JSON object per line. Opens the store
+    /// itself, so it needs the store's key; the gateway may run or not.
     Export {
         #[command(flatten)]
         file: ConfigFile,
@@ -93,21 +93,22 @@ pub(crate) enum Events {
         #[command(flatten)]
         why: Why,
     },
-    /// Writes the whole SQLite store into a new file, also while a gateway uses it. Keep the store's key with it.
+    /// Writes a backup of the SQLite store to a new file, also while a gateway uses the store. Keep the store's key, too: the backup
+    /// cannot be read without it.
     Backup {
         #[command(flatten)]
         file: ConfigFile,
         /// The new file.
         to: String,
     },
-    /// Checks that a copy of a store is whole, and that everything in it opens with the configured keys.
+    /// Checks that a backup of a store is complete and undamaged, and that the configured keys decrypt all its events.
     Verify {
         #[command(flatten)]
         file: ConfigFile,
-        /// The copy.
+        /// The backup file.
         copy: String,
     },
-    /// Moves a SQLite store into the PostgreSQL database of a configuration, while no gateway uses the file.
+    /// Copies a SQLite store into the PostgreSQL database of the configuration. No gateway may use the file meanwhile.
     Copy {
         #[command(flatten)]
         file: ConfigFile,
@@ -133,19 +134,19 @@ pub(crate) struct Change {
     dry_run: bool,
 }
 
-/// Which events.
+/// Selects events.
 #[derive(Args)]
 pub(crate) struct Filter {
     /// The tenant's name.
     #[arg(long)]
     tenant: Option<String>,
-    /// waiting, delivered, dead or parked.
+    /// The state: waiting, delivered, dead or parked.
     #[arg(long)]
     state: Option<String>,
-    /// What happened, such as report.completed.
+    /// The kind of event, such as report.completed.
     #[arg(long)]
     kind: Option<String>,
-    /// The id of what it happened to.
+    /// The id of the resource, such as a check.
     #[arg(long)]
     resource: Option<String>,
     /// Received at or after this time, or this long ago: 2026-11-24T10:00:00Z, 2h.
@@ -154,10 +155,10 @@ pub(crate) struct Filter {
     /// Received before this time, or this long ago.
     #[arg(long)]
     until: Option<String>,
-    /// Dead or parked for this reason: rejected, exhausted, poison, discarded, unknown_key, unknown_customer.
+    /// The reason why it is dead or parked: rejected, exhausted, poison, discarded, unknown_key, unknown_customer.
     #[arg(long = "for", value_name = "REASON")]
-    died_of: Option<String>,
-    /// One event.
+    dead_reason: Option<String>,
+    /// The id of one event.
     #[arg(long)]
     uid: Option<String>,
 }
@@ -178,11 +179,11 @@ impl Events {
             }
             Self::Summary { target } => target.send(None, &SummarizeEvents, summary),
             Self::Show { target, uid } => target.send(None, &ShowEvent { uid }, details),
-            Self::Replay { change, rate } => change.ask(|selection, dry_run, _| {
+            Self::Replay { change, rate } => change.send(|selection, dry_run, _| {
                 let rate = Some(usize::from(rate));
                 ReplayEvents { selection, dry_run, rate }
             }),
-            Self::Reassign { change, to } => change.ask(|selection, dry_run, why| {
+            Self::Reassign { change, to } => change.send(|selection, dry_run, why| {
                 let reason = why.text().to_owned();
                 ReassignEvents { selection, dry_run, to, reason }
             }),
@@ -190,7 +191,7 @@ impl Events {
                 target.send(Some(&why), &RekeyEvents { dry_run }, changed)
             }
             Self::Discard { change } => {
-                change.ask(|selection, dry_run, _| DiscardEvents { selection, dry_run })
+                change.send(|selection, dry_run, _| DiscardEvents { selection, dry_run })
             }
             Self::Export { file, filter, why } => {
                 let selection = filter.selection();
@@ -213,7 +214,7 @@ impl Events {
 // === impl Change ===
 
 impl Change {
-    fn ask<R: ApiRequest<Answer = ChangeReport>>(
+    fn send<R: ApiRequest<Answer = ChangeReport>>(
         self,
         request: impl FnOnce(EventSelection, bool, &Why) -> R,
     ) -> ExitCode {
@@ -226,7 +227,7 @@ impl Change {
 
 impl Filter {
     fn selection(self) -> EventSelection {
-        let Self { tenant, state, kind, resource, since, until, died_of, uid } = self;
-        EventSelection { tenant, state, kind, resource, since, until, reason: died_of, uid }
+        let Self { tenant, state, kind, resource, since, until, dead_reason, uid } = self;
+        EventSelection { tenant, state, kind, resource, since, until, reason: dead_reason, uid }
     }
 }

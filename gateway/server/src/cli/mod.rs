@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: serves, checks a configuration, and operates a running gateway or its event store.
 
 mod audit;
 mod config_file;
@@ -29,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serves until SIGTERM (finishes what is in flight) or SIGINT (stops at once).
+    /// Serves until SIGTERM (finishes requests in flight) or SIGINT (stops at once).
     Run(ConfigFile),
     /// Reports every problem of a configuration; exits with 1 when there is one.
     Check {
@@ -90,7 +90,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     if !live {
                         return ExitCode::SUCCESS;
                     }
-                    if settings.tenants.is_used_up_by_a_login() {
+                    if settings.tenants.has_single_use_login() {
                         return terminal::fail(&"skipped: the wrapped secret id can be used only once");
                     }
                     match assembly::tenant_source(settings.tenants) {

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::cli::terminal;
 
-/// Selects the gateway, and how to log in.
+/// Selects the gateway and the login.
 #[derive(Args)]
 pub(crate) struct Target {
     /// The URL of the gateway's admin listener.
@@ -46,7 +46,7 @@ pub(crate) struct Why {
 // === impl Target ===
 
 impl Target {
-    /// Sends a request, with a reason when it is a change, and prints the answer: as text, or with `--json` as it is.
+    /// Sends a request, with a reason if it is a change, and prints the answer as text, or with `--json` as it is.
     pub(crate) fn send<R: ApiRequest>(
         &self,
         why: Option<&Why>,
@@ -56,7 +56,7 @@ impl Target {
         self.send_and_judge(why, request, text, |_| true)
     }
 
-    /// The same for an answer that can mean that the command failed.
+    /// Sends a request like [`send`](Self::send). The exit code is 1 if `is_success` returns false for the answer.
     pub(crate) fn send_and_judge<R: ApiRequest>(
         &self,
         why: Option<&Why>,
@@ -65,14 +65,13 @@ impl Target {
         is_success: fn(&R::Answer) -> bool,
     ) -> ExitCode {
         self.print(why, &request.path(), &request.parameters(), |answer| {
-            let answer: R::Answer = serde_json::from_value(answer).map_err(|error| {
-                format!("{} answered what this command cannot read: {error}", self.place())
-            })?;
+            let answer: R::Answer = serde_json::from_value(answer)
+                .map_err(|error| format!("cannot read the answer of {}: {error}", self.place()))?;
             Ok((text(&answer), is_success(&answer)))
         })
     }
 
-    /// `read` gives the text of an answer, and whether that means success.
+    /// Sends a request and prints the answer. `read` returns its text, and whether the command succeeded.
     fn print(
         &self,
         why: Option<&Why>,
@@ -84,6 +83,7 @@ impl Target {
             Ok(answer) => answer,
             Err(reason) => return terminal::fail(&terminal::escaped(&reason)),
         };
+        // The answer contains names from outside, which could contain control sequences of terminals.
         let json = self.json.then(|| terminal::escaped_json(&answer.to_string()));
         match read(terminal::printable(answer)) {
             Ok((text, is_success)) => {
@@ -126,7 +126,8 @@ impl Target {
             let body = read_whole(answer, ANSWER_LIMIT).await.map_err(|error| error.to_string())?;
             let value: Value = serde_json::from_slice(&body).map_err(|_| {
                 // A listener without operations answers with a text that names the right one.
-                let text: String = String::from_utf8_lossy(&body).trim().chars().take(LONGEST_TEXT).collect();
+                let text: String =
+                    String::from_utf8_lossy(&body).trim().chars().take(MAX_SHOWN_TEXT).collect();
                 format!("{} answered {status}: {text}", self.place())
             })?;
             match value.get("error").and_then(Value::as_str) {
@@ -140,7 +141,7 @@ impl Target {
         self.socket.as_ref().map_or_else(|| self.admin.clone(), |path| path.display().to_string())
     }
 
-    /// The base URL; over a Unix socket the host name is not used.
+    /// The base URL. Over a Unix socket its host name has no effect.
     fn base(&self) -> Result<Url, String> {
         let base = if self.socket.is_some() { "http://localhost" } else { &self.admin };
         let base = Url::parse(base).map_err(|error| format!("--admin: {error}"))?;
@@ -167,13 +168,14 @@ impl Target {
         let file =
             named.or_else(|| std::env::var_os(TOKEN_FILE).filter(|name| !name.is_empty()).map(PathBuf::from));
         let Some(file) = file.filter(|_| self.socket.is_none()) else { return Ok(None) };
+        // Also with --allow-http: anyone who reads a token on the network can use it.
         if is_exposed(base) {
-            return Err(format!("a token does not go to {} in the clear: use https", self.admin));
+            return Err(format!("refused to send the token to {} unencrypted: use https", self.admin));
         }
         let token = SecretSource::File(file).read().map_err(|error| format!("--token-file: {error}"))?;
         let value = token
             .header_value("Bearer ")
-            .ok_or("--token-file: the token has characters that no field may carry")?;
+            .ok_or("--token-file: the token has characters that are not valid in a header")?;
         Ok(Some(value))
     }
 }
@@ -185,11 +187,11 @@ impl Why {
         &self.reason
     }
 
-    /// The validated reason.
+    /// Validates the reason.
     ///
     /// # Errors
     ///
-    /// Why the text is not accepted.
+    /// The rule that the text breaks.
     pub(crate) fn reason(&self) -> Result<Reason, String> {
         Reason::parse(&self.reason).map_err(|error| format!("--reason: {error}"))
     }
@@ -205,8 +207,8 @@ impl Why {
 const TOKEN_FILE: &str = "KYC_GATEWAY_ADMIN_TOKEN_FILE";
 const EXPOSED: &str = "--admin is http:// to another machine, where the connection can be read and changed: use https://, or \
                        --allow-http";
-/// How much of an answer that is not JSON is shown, in characters.
-const LONGEST_TEXT: usize = 500;
+/// The largest part of an answer that is not JSON in an error message, in characters.
+const MAX_SHOWN_TEXT: usize = 500;
 const CONNECT: Duration = Duration::from_secs(5);
 /// A replay of many events can take minutes.
 const WHOLE: Duration = Duration::from_secs(600);

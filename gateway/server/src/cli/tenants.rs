@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use kyc_admin::{ListTenants, ReloadReport, ReloadTenants, TenantEntry, TenantList, tenant_list};
-use kyc_tenants::{Document, OnfidoHosts, Source, causes};
+use kyc_tenants::{Document, OnfidoHosts, Source, error_chain};
 
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
@@ -43,7 +43,7 @@ impl TenantsCommand {
     }
 }
 
-/// The report as text.
+/// The report of a reload as text.
 fn summary(report: &ReloadReport) -> String {
     let Some(tenants) = report.tenants else {
         return "the gateway reloads its tenant document; its version is too old to report the result"
@@ -57,11 +57,11 @@ fn summary(report: &ReloadReport) -> String {
         ("changed", &report.changed),
         ("removed", &report.removed),
         ("refused", &report.refused),
-        ("kept as it was", &report.kept),
+        ("kept unchanged", &report.kept),
     ];
     for (title, lines) in lists {
         for line in lines {
-            // Writing into a string does not fail.
+            // Writing to a `String` does not fail.
             let _ = writeln!(text, "{title}: {line}");
         }
     }
@@ -71,7 +71,7 @@ fn summary(report: &ReloadReport) -> String {
     text
 }
 
-/// Whether no entry was refused.
+/// Returns whether no entry was refused.
 fn is_whole(report: &ReloadReport) -> bool {
     report.refused.is_empty()
 }
@@ -79,7 +79,7 @@ fn is_whole(report: &ReloadReport) -> bool {
 /// Reads the tenant source once and prints which tenants would be served; fails when an entry would be refused.
 pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindings: &Bindings) -> ExitCode {
     let name = source.describe();
-    let read = async { source.read().await.map_err(|error| format!("{name}: {}", causes(&error))) };
+    let read = async { source.read().await.map_err(|error| format!("{name}: {}", error_chain(&error))) };
     let text = match terminal::wait_for(read) {
         Ok(text) => text,
         Err(reason) => return terminal::fail(&reason),
@@ -112,7 +112,7 @@ fn table(list: &TenantList) -> String {
         let TenantEntry { name, subscription_id, onfido, signing_token, dialect, .. } = tenant;
         let webhook = if tenant.webhook_id { "yes" } else { "no" };
         let portal = tenant.portal.as_deref().unwrap_or("-");
-        // Writing into a string does not fail.
+        // Writing to a `String` does not fail.
         let _ = writeln!(
             text,
             "{name:<24}{subscription_id:<14}{onfido:<24}{webhook:<9}{signing_token:<17}{portal:<30}{dialect}"

@@ -12,7 +12,7 @@ pub(crate) fn print(text: &str) {
     println!("{text}");
 }
 
-/// Prints an error, and gives the exit code of a failure.
+/// Prints an error, and returns the exit code of a failure.
 pub(crate) fn fail(reason: &dyn Display) -> ExitCode {
     eprintln!("{reason}");
     ExitCode::FAILURE
@@ -43,7 +43,7 @@ pub(crate) fn escaped(text: &str) -> String {
     shown
 }
 
-/// Escapes terminal control characters in JSON without changing its meaning. Those that JSON allows unescaped can only be within
+/// Escapes terminal control characters in JSON without changing its meaning: JSON allows such characters unescaped only within
 /// strings.
 pub(crate) fn escaped_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
@@ -109,10 +109,10 @@ pub(crate) fn columns<const COUNT: usize>(lines: &[[String; COUNT]]) -> String {
     text
 }
 
-/// Runs a future to its end.
+/// Runs a future to its end on a runtime of its own.
 pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("no runtime: {error}"))?.block_on(work)
+    runtime.map_err(|error| format!("cannot start the runtime: {error}"))?.block_on(work)
 }
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
     const HOSTILE: &str = "r-1\u{1b}[2J\nSTATE\u{9b}31m\u{7f}\u{202e}ü";
 
     #[test]
-    fn nothing_of_a_text_steers_the_terminal() {
+    fn terminal_control_characters_are_escaped() {
         let shown = printable(json!({ "resource\u{1b}": [HOSTILE, 7] }));
 
         let expected = "r-1\\u{1b}[2J\\nSTATE\\u{9b}31m\\u{7f}\\u{202e}ü";
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn json_means_the_same_and_steers_nothing() {
+    fn escaped_json_has_the_same_value() {
         let value = json!({ "resource": HOSTILE });
         let (mut written, text) = (Vec::new(), format!("{value}\n"));
         let mut out = JsonLines::new(&mut written);

@@ -1,4 +1,4 @@
-//! The command line in the documentation is the one that the program reads. `UPDATE_GOLDEN=1` writes the page of commands anew.
+//! Checks the command lines in the documentation against the program. `UPDATE_GOLDEN=1` regenerates the page of commands.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use super::*;
 
-/// Every Markdown file at the root and below docs, but for what was.
+/// The Markdown files at the root and below docs, without the decision records, which are not updated.
 fn pages() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md"].iter().map(|name| repository().join(name)).collect();
@@ -27,12 +27,12 @@ fn pages() -> Vec<PathBuf> {
     found
 }
 
-/// A command line in a page.
+/// A command line on a page.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
-    /// A line of a code block, to be typed.
+    /// A complete command line in a code block.
     Line(String),
-    /// A piece of code within the text, which may only name a command: `kyc-gateway events replay`.
+    /// Inline code, which may be only the name of a command: `kyc-gateway events replay`.
     Name(String),
 }
 
@@ -44,7 +44,7 @@ impl Found {
         text
     }
 
-    /// Why the program does not take it.
+    /// The error of the program for it, if any.
     fn refusal(&self) -> Option<clap::Error> {
         let error = Arguments::try_parse_from(words(self.text())).err()?;
         let lacks_arguments = matches!(
@@ -82,13 +82,13 @@ fn command_lines(text: &str) -> Vec<Found> {
         let line = found.text();
         let program = line.split(' ').next().unwrap_or_default();
         let is_called = program == "kyc-gateway" || program.ends_with("/kyc-gateway");
-        // The name of the program alone is no call.
+        // The name of the program alone is not a command line.
         is_called && line.contains(' ') && !line.contains('…')
     });
     found
 }
 
-/// The words as a shell reads them, up to a comment.
+/// Splits a line into words like a shell, up to a comment.
 fn words(line: &str) -> Vec<String> {
     let (mut found, mut word, mut quote) = (Vec::new(), String::new(), None);
     for character in line.chars() {
@@ -106,7 +106,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_line_in_the_pages_is_one_of_the_program() {
+fn documented_command_lines_are_accepted() {
     let (mut checked, mut refused) = (0, Vec::new());
     for page in pages() {
         for line in command_lines(&fs::read_to_string(&page).unwrap()) {
@@ -122,7 +122,7 @@ fn every_command_line_in_the_pages_is_one_of_the_program() {
 }
 
 #[test]
-fn command_lines_are_found_and_read_as_a_shell_reads_them() {
+fn command_lines_are_found_and_split_like_a_shell() {
     let page = "Say `kyc-gateway tenants …`, or `kyc-gateway events replay`.\n```\ntarget/debug/kyc-gateway events \\\n  \
                 list --for \"a b\" # all\nls\n```\n";
 
@@ -142,7 +142,7 @@ fn command_lines_are_found_and_read_as_a_shell_reads_them() {
     }
 }
 
-/// The help of each command that has none below it.
+/// Writes the help of each command without subcommands.
 fn describe(command: &clap::Command, path: &str, text: &mut String) {
     let name = format!("{path} {}", command.get_name()).trim().to_owned();
     let mut below = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
@@ -156,7 +156,7 @@ fn describe(command: &clap::Command, path: &str, text: &mut String) {
 }
 
 #[test]
-fn golden_page_of_commands_is_what_the_program_says() {
+fn golden_page_of_commands_matches_the_help_texts() {
     let path = repository().join("docs/reference/command-line.md");
     let page = fs::read_to_string(&path).unwrap();
     let marker = "<!-- From here on generated from the command line: see docs/development/testing.md -->\n";
@@ -170,7 +170,7 @@ fn golden_page_of_commands_is_what_the_program_says() {
         return;
     }
     assert!(expected.matches("\n## ").count() >= 15, "{expected}");
-    assert!(found == expected, "{} is stale, write it anew with UPDATE_GOLDEN=1", path.display());
+    assert!(found == expected, "{} is stale, regenerate it with UPDATE_GOLDEN=1", path.display());
 }
 
 fn repository() -> PathBuf {

@@ -1,10 +1,10 @@
-//! Addresses to listen at, of which no two may overlap.
+//! Checks the addresses to listen at. No two may overlap, because the second bind would fail at start.
 
 use std::net::SocketAddr;
 
 use crate::decoding::Problems;
 
-/// Reads an address that no other listener has.
+/// Parses an address. Reports one that is invalid, or that overlaps with another listener's.
 pub(super) fn read<'a>(
     path: &str,
     text: &str,
@@ -12,7 +12,7 @@ pub(super) fn read<'a>(
     problems: &mut Problems,
 ) -> Option<SocketAddr> {
     let Ok(address) = text.parse::<SocketAddr>() else {
-        problems.add(path, format!("`{text}` is no address such as 127.0.0.1:8080 or [::]:8080"));
+        problems.add(path, format!("`{text}` is not an address such as 127.0.0.1:8080 or [::]:8080"));
         return None;
     };
     if let Some((name, other)) = others.find(|(_, other)| overlap(*other, address)) {
@@ -21,7 +21,7 @@ pub(super) fn read<'a>(
     Some(address)
 }
 
-/// Why an address cannot be had beside another one.
+/// The problem with an address that overlaps with another one.
 pub(super) fn taken(text: &str, by: &str, other: SocketAddr) -> String {
     match other.to_string() == text {
         true => format!("`{text}` is taken by {by}"),
@@ -29,16 +29,17 @@ pub(super) fn taken(text: &str, by: &str, other: SocketAddr) -> String {
     }
 }
 
-/// Says whether the system refuses to listen at both. `0.0.0.0` is every address of version 4, and `[::]` every address,
-/// since Linux lets it take connections of version 4, too.
+/// Returns whether the system refuses to listen at both addresses. `0.0.0.0` includes every IPv4 address. `[::]` includes every
+/// address, because on Linux it also accepts IPv4 connections (ipv6(7), `IPV6_V6ONLY`).
 pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let takes = |all: SocketAddr, address: SocketAddr| {
+    let includes = |all: SocketAddr, address: SocketAddr| {
         all.ip().is_unspecified() && (all.is_ipv6() || address.ip().to_canonical().is_ipv4())
     };
     let (ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
+    // Port 0 selects a free port, so it never overlaps.
     one.port() != 0
         && one.port() == other.port()
-        && (ip == other_ip || takes(one, other) || takes(other, one))
+        && (ip == other_ip || includes(one, other) || includes(other, one))
 }
 
 #[cfg(test)]
@@ -47,9 +48,9 @@ mod tests {
 
     use super::*;
 
-    /// `0.0.0.0:8443` beside `10.0.0.5:8443` was found by the system, at the start.
+    /// `check` accepted `0.0.0.0:8443` together with `10.0.0.5:8443`, and the second bind failed when the gateway started.
     #[test]
-    fn an_address_overlaps_those_that_the_system_refuses_beside_it() {
+    fn overlapping_addresses_are_found() {
         let rows = [
             ("10.0.0.5:1", "10.0.0.5:1", true),
             ("10.0.0.5:1", "10.0.0.6:1", false),
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_agrees() {
+    fn operating_system_refuses_overlapping_addresses() {
         for (all, one) in
             [("0.0.0.0", "127.0.0.1"), ("[::]", "127.0.0.1"), ("[::]", "[::1]"), ("[::]", "0.0.0.0")]
         {

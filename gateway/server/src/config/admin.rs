@@ -1,4 +1,4 @@
-//! The admin side: probes and metrics, and where operations are.
+//! Checks the section `admin`: the addresses of probes, metrics and operations, and the logins.
 
 mod logins;
 use std::net::SocketAddr;
@@ -16,36 +16,37 @@ use super::raw::{Admin, RawOperations, SocketMode};
 use super::{addresses, tls};
 use crate::decoding::Problems;
 
-/// Where probes, metrics and operations are.
+/// The addresses of probes, metrics and operations, and who may use them.
 pub(crate) struct AdminSettings {
     pub(crate) address: SocketAddr,
-    /// Names besides its own that are answered to.
+    /// Additional values of `Host` that the admin listener accepts.
     pub(crate) hosts: Vec<HostName>,
-    /// Where audit records are, when no route has a store for them.
+    /// The file for audit records, used when there is no event store.
     pub(crate) audit_file: PathBuf,
-    /// The token that scrapers must have.
+    /// The file with the token that scrapers of metrics must send.
     pub(crate) metrics_token: Option<PathBuf>,
     pub(crate) operations: Place,
+    /// The Unix socket of operations, and its file mode.
     pub(crate) socket: Option<(PathBuf, u32)>,
     pub(crate) logins: Vec<Login>,
-    /// Of the providers that logins are verified with.
+    /// The keys of the providers that verify logins.
     pub(crate) keys: Vec<Arc<Keys>>,
 }
 
-/// Where operations are, besides a socket.
+/// The TCP address of operations. A Unix socket can exist in addition.
 pub(crate) enum Place {
-    /// Nowhere.
+    /// Operations have no TCP address.
     Off,
-    /// With the probes.
+    /// The listener of the probes also serves operations.
     WithProbes,
-    /// At an address of their own.
+    /// Operations have their own listener.
     At(SocketAddr, Option<TlsFiles>),
 }
 
 // === impl AdminSettings ===
 
 impl AdminSettings {
-    /// The ports of the gateway's own that are taken.
+    /// Returns the ports of the admin listeners.
     pub(super) fn ports(&self) -> Vec<u16> {
         let own = match &self.operations {
             Place::At(address, _) => Some(address.port()),
@@ -70,7 +71,7 @@ pub(super) fn check(
             Some(host) => hosts.push(host),
             None => problems.add(
                 format!("admin.hosts[{place}]"),
-                format!("`{text}` is no name such as gateway.internal or gateway.internal:9464"),
+                format!("`{text}` is not a host name such as gateway.internal or gateway.internal:9464"),
             ),
         }
     }
@@ -78,7 +79,8 @@ pub(super) fn check(
     let (logins, keys) = logins::check(operations, folder, problems);
     let place = place(operations, address, folder, others, warnings, problems);
     if matches!(place, Some(Place::Off)) && !logins.is_empty() {
-        let reason = "nobody can use them: set admin.operations.address, or keep admin.address on loopback";
+        let reason =
+            "no listener serves operations: set admin.operations.address, or keep admin.address on loopback";
         problems.add("admin.operations.logins", reason);
     }
     let socket =
@@ -93,8 +95,8 @@ pub(super) fn check(
         && let Some(address) = address.filter(|address| !address.ip().is_loopback())
     {
         warnings.add(format!(
-            "admin.metrics_token_file: `{address}` can be reached from other machines and has no TLS: everybody on the way \
-             can read the token and the metrics; keep it on loopback behind a proxy with TLS, or in a network of its own"
+            "admin.metrics_token_file: `{address}` can be reached from other machines and has no TLS, so anyone on the network \
+             path can read the token and the metrics: use a loopback address behind a TLS proxy, or a separate network"
         ));
     }
     let audit_file = folder.resolve(&raw.audit_file);
@@ -125,7 +127,7 @@ fn place(
                 "needs admin.operations.address, where operations have a listener",
             );
         }
-        // A socket is asked for instead.
+        // With a socket and no address, operations are served on the socket only.
         let is_local = raw.socket.is_none() && probes.is_some_and(|address| address.ip().is_loopback());
         return Some(if is_local { Place::WithProbes } else { Place::Off });
     };
@@ -139,15 +141,15 @@ fn place(
     if !address.ip().is_loopback() {
         if raw.logins.is_empty() {
             let reason = format!(
-                "`{text}` can be reached from other machines: operations need a login there; name some under \
+                "`{text}` can be reached from other machines, where operations need a login: add \
                  [[admin.operations.logins]], or use admin.operations.socket"
             );
             problems.add("admin.operations.logins", reason);
         }
         if raw.tls.is_none() {
             let reason = format!(
-                "`{text}` can be reached from other machines: tokens would travel in the clear; set certificate_file \
-                 and key_file here, or use an address on loopback"
+                "`{text}` can be reached from other machines, and tokens would be sent unencrypted: set certificate_file \
+                 and key_file here, or use a loopback address"
             );
             problems.add("admin.operations.tls", reason);
         }

@@ -1,9 +1,11 @@
-//! Whether callers are bound to tenants.
+//! Checks that callers are bound to tenants.
 //!
-//! A certificate or a token tells callers from each other, so that one of them must not get at another's tenant by
-//! writing its `SubscriptionId`. Tenants say in the document who may act for them (`callers`). While the gateway runs, a
-//! tenant that names nobody is refused to such callers, unless the document has no other. What can be known before is said here: a document in a file is
-//! looked into, one in Vault is not (`check --live` reads it), and its tenants are warned of when they are loaded.
+//! A certificate or a token identifies its caller, so one caller must not reach another one's tenant by sending that tenant's
+//! `SubscriptionId`. Tenants list in the document who may act for them (`callers`). At run time the gateway refuses such callers
+//! for a tenant without `callers`, unless it is the only tenant.
+//!
+//! This module reports such tenants before that. It reads a document in a file. It does not read one in Vault, because `check`
+//! opens no connection (`check --live` does); the gateway logs warnings when it loads the tenants.
 
 use std::sync::Arc;
 
@@ -19,32 +21,32 @@ use super::reach::Reach;
 use super::tenant_source::TenantSource;
 use crate::decoding::Problems;
 
-/// What is known of routes before a document is looked into.
+/// The routes and issuers that a document is checked against.
 #[derive(Default)]
 pub(crate) struct Bindings {
     pub(crate) routes: Vec<BindingRoute>,
     pub(crate) issuers: Issuers,
 }
 
-/// A route on which it matters whether tenants name their callers.
+/// A route on which the `callers` of tenants have an effect.
 pub(crate) struct BindingRoute {
-    /// Its path in the configuration.
+    /// The route's path in the configuration.
     pub(crate) path: String,
     pub(crate) name: String,
     pub(crate) binding: Binding,
 }
 
-/// What `callers` mean on a route.
+/// The effect of `callers` on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binding {
-    /// Callers are told from each other, and each could name any tenant: all tenants must name theirs.
+    /// Callers are identified, and each could send the id of any tenant: every tenant needs `callers`.
     Needed,
-    /// Nothing verifies who calls: a tenant that names callers is never served.
+    /// No plugin verifies callers: a tenant with `callers` is never served.
     Impossible,
 }
 
-/// Notes a route where tenants must name their callers, or where they must not.
-pub(super) fn note(
+/// Records a route on which tenants need `callers`, or must not have any.
+pub(super) fn record(
     route: &RawRoute,
     path: &str,
     plugins: &[(String, Arc<dyn Plugin>)],
@@ -54,6 +56,7 @@ pub(super) fn note(
 ) {
     let roles = || plugins.iter().map(|(_, plugin)| plugin.role());
     let identifies = roles().any(|role| role == Role::IdentifiesCallers);
+    // A tenant that is taken from the caller's own credential cannot be another one's.
     if !roles().any(|role| role == Role::TakesTenantFromRequest) {
         return;
     }
@@ -69,7 +72,7 @@ pub(super) fn note(
     }
     let binding = if proofs.is_empty() {
         Binding::Impossible
-    } else if !route.any_tenant && (identifies || reach.shows_certificates) {
+    } else if !route.any_tenant && (identifies || reach.requests_certificates) {
         Binding::Needed
     } else {
         return;
@@ -77,7 +80,7 @@ pub(super) fn note(
     bindings.routes.push(BindingRoute { path: path.to_owned(), name: route.name.clone(), binding });
 }
 
-/// Looks whether all tenants of a file name their callers.
+/// Checks the `callers` of all tenants if the document is a file.
 pub(super) fn check_document(
     bindings: &Bindings,
     (source, hosts): (&TenantSource, &OnfidoHosts),
@@ -85,7 +88,7 @@ pub(super) fn check_document(
     (purpose, problems): (Purpose, &mut Problems),
 ) {
     match source {
-        // What cannot be read yet may still come, and a document that cannot be used serves nobody.
+        // A missing or unusable document is not reported here: the source reports it, and it can be repaired at run time.
         TenantSource::File(path) => {
             let read = SecretSource::File(path.clone()).read().ok();
             let document = read.and_then(|text| Document::read(&text, hosts).ok());
@@ -95,7 +98,7 @@ pub(super) fn check_document(
             for (path, reason) in document.iter().flat_map(|document| unbound(bindings, &document.tenants)) {
                 match purpose {
                     Purpose::Check => problems.add(path, reason),
-                    // It is refused to such callers while the gateway runs.
+                    // The gateway refuses these callers at run time.
                     Purpose::Use => warnings.add(format!("{path}: {reason}")),
                 }
             }
@@ -107,58 +110,59 @@ pub(super) fn check_document(
                 return;
             }
             warnings.add(format!(
-                "routes {}: tenants without `callers` are refused to certificates and tokens, and the document is not \
-                 looked into; `check --live` reads it",
+                "routes {}: callers with certificates or tokens are refused for tenants without `callers`; the document in \
+                 Vault is not checked (`check --live` reads it)",
                 names.join(", ")
             ));
         }
     }
 }
 
-/// What is wrong, each with its path, when tenants name no caller, or name callers in vain or in doubt.
+/// Returns the problems of a document, each with its path: missing `callers`, `callers` without an effect, and ambiguous or
+/// unknown names.
 pub(crate) fn unbound(bindings: &Bindings, tenants: &TenantTable) -> Vec<(String, String)> {
-    let nobody = names(tenants, |tenant| !tenants.is_sole() && tenant.callers.is_none());
-    let somebody = names(tenants, |tenant| tenant.callers.is_some());
+    let without_callers = names(tenants, |tenant| !tenants.is_sole() && tenant.callers.is_none());
+    let with_callers = names(tenants, |tenant| tenant.callers.is_some());
     let reason = |route: &BindingRoute| {
         match route.binding {
-        Binding::Needed => nobody.as_ref().map(|names| {
+        Binding::Needed => without_callers.as_ref().map(|names| {
             format!(
-                "route `{}` lets in callers with certificates or tokens, and nothing binds them to tenant {names}: give each \
-                 tenant its `callers` in the document, take the tenant from the caller (`tenant_from` of `subscription`), or \
-                 write `any_tenant = true` where every caller may act for every tenant",
+                "route `{}` admits callers with certificates or tokens, but `callers` is not set for tenant {names}: set it \
+                 for each tenant in the document, take the tenant from the caller (`tenant_from` of `subscription`), or \
+                 set `any_tenant = true` if every caller may act for every tenant",
                 route.name,
             )
         }),
-        Binding::Impossible => somebody.as_ref().map(|names| {
+        Binding::Impossible => with_callers.as_ref().map(|names| {
             format!(
-                "route `{}` verifies nobody, so that every call for tenant {names} is refused, which names `callers`: put \
-                 `caller-auth` with `secrets`, `certificates` or `token` before `subscription`, or take `callers` out of the \
-                 document",
+                "route `{}` authenticates no callers, so it refuses every call for tenant {names}, which has `callers`: put \
+                 `caller-auth` with `secrets`, `certificates` or `token` before `subscription`, or remove `callers` from \
+                 the document",
                 route.name,
             )
         }),
     }
     };
     let routes = bindings.routes.iter().filter_map(|route| Some((route.path.clone(), reason(route)?)));
-    let doubts = bindings.issuers.doubts(tenants).into_iter().map(|reason| (DOCUMENT.to_owned(), reason));
-    routes.chain(doubts).collect()
+    let wrong = bindings.issuers.problems_of(tenants).into_iter().map(|reason| (DOCUMENT.to_owned(), reason));
+    routes.chain(wrong).collect()
 }
 
-/// The first tenants of some kind by name, and how many more there are; `None` without one.
-fn names(tenants: &TenantTable, is_meant: impl Fn(&Tenant) -> bool) -> Option<String> {
-    let meant = tenants.iter().filter(|tenant| is_meant(tenant));
-    let mut names: Vec<&str> = meant.map(|tenant| tenant.name.as_str()).collect();
+/// The names of the first tenants that match, and how many more there are; `None` without one.
+fn names(tenants: &TenantTable, matches: impl Fn(&Tenant) -> bool) -> Option<String> {
+    let matching = tenants.iter().filter(|tenant| matches(tenant));
+    let mut names: Vec<&str> = matching.map(|tenant| tenant.name.as_str()).collect();
     if names.is_empty() {
         return None;
     }
     names.sort_unstable();
-    let more = names.len().saturating_sub(MOST_NAMES);
-    names.truncate(MOST_NAMES);
+    let more = names.len().saturating_sub(MAX_NAMES);
+    names.truncate(MAX_NAMES);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     Some(format!("{}{more}", names.join(", ")))
 }
 
-/// The section that says where the document is.
+/// The section that configures the document.
 const DOCUMENT: &str = "tenants";
-/// Enough to find the document that is meant.
-const MOST_NAMES: usize = 5;
+/// The largest number of tenant names in a message.
+const MAX_NAMES: usize = 5;

@@ -1,4 +1,4 @@
-//! The sections `[events]`, `[delivery]` and `[portal]`: one store for the gateway, from which one dispatcher delivers.
+//! The sections `[events]`, `[delivery]` and `[portal]`: one event store for the gateway, and one dispatcher that delivers from it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use kyc_delivery::{Delivery, DeliveryConfig, Direct, Mode};
 use kyc_events::{Accepted, EventStore, EventsConfig, Intake, Notification};
 use kyc_model::{ConfigErrors, Problem, ProblemKind};
-use kyc_portal::{PortalConfig, Portals};
+use kyc_portal::{PortalClient, PortalConfig};
 use kyc_telemetry::MetricsRegistry;
 use tokio::time::Instant;
 
@@ -15,14 +15,15 @@ use super::folder::Folder;
 use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
 
-/// What delivers stored events.
+/// The delivery of stored events.
 pub(crate) struct Stored {
     pub(crate) delivery: Arc<Delivery>,
-    /// What an operator should know of the store, if a route uses it.
+    /// Warnings about the store, which matter only if a route uses it.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Builds the store and what delivers from it, and offers to take notifications. `None` where nothing is stored.
+/// Builds the event store and its delivery, and offers plugins the service [`Intake`]. Returns `None` if `delivery.mode` is
+/// `"direct"` or a setting is wrong.
 pub(crate) fn offer(
     (events, delivery, portal): (&EventsConfig, DeliveryConfig, PortalConfig),
     folder: &Folder,
@@ -30,7 +31,7 @@ pub(crate) fn offer(
     problems: &mut Problems,
 ) -> Option<Stored> {
     let (services, metrics) = (&build_context.services, build_context.metrics.registry());
-    // Whatever is wrong here is reported once, and not again by each plugin that needs the service.
+    // Plugins that need the service find it even if these settings are wrong, so that the problem is reported only once.
     services.offer::<dyn Intake>(Arc::new(NotConfigured));
     let portals = portals(portal, folder, metrics).map_err(|errors| problems.add_all("portal", &errors)).ok();
     let checked = delivery.check().map_err(|errors| problems.add_all("delivery", &errors)).ok();
@@ -49,7 +50,7 @@ pub(crate) fn offer(
     Some(Stored { delivery: Arc::new(delivery), warnings })
 }
 
-/// What delivers, if a plugin takes notifications; else nothing is opened, and nobody need know of the store.
+/// Returns the delivery if a plugin uses the service [`Intake`]. Otherwise the store is not opened, and its warnings are dropped.
 pub(crate) fn used(stored: Option<Stored>, build_context: &BuildContext) -> Option<Arc<Delivery>> {
     let stored = stored.filter(|_| build_context.services.is_taken::<dyn Intake>())?;
     stored.warnings.into_iter().for_each(|warning| build_context.warnings.add(warning));
@@ -58,7 +59,7 @@ pub(crate) fn used(stored: Option<Stored>, build_context: &BuildContext) -> Opti
 
 type StoreWithWarnings = (Arc<EventStore>, Vec<String>);
 
-/// The store, where notifications are stored.
+/// Builds the store; `None` if `delivery.mode` is `"direct"`.
 fn store(
     events: &EventsConfig,
     delivery: &DeliveryConfig,
@@ -78,18 +79,18 @@ fn portals(
     portal: PortalConfig,
     folder: &Folder,
     metrics: &MetricsRegistry,
-) -> Result<Arc<Portals>, ConfigErrors> {
+) -> Result<Arc<PortalClient>, ConfigErrors> {
     portal.check()?;
     let ca_file = portal.ca_file.as_ref().map(|file| folder.resolve(file));
-    Ok(Arc::new(Portals::new(&PortalConfig { ca_file, ..portal }, metrics)?))
+    Ok(Arc::new(PortalClient::new(&PortalConfig { ca_file, ..portal }, metrics)?))
 }
 
-/// In place of an intake whose settings are wrong; such a configuration is refused.
+/// The intake of a configuration whose event settings are wrong. It is never called, because that configuration is refused.
 struct NotConfigured;
 
 #[async_trait]
 impl Intake for NotConfigured {
-    async fn take(&self, _: Notification<'_>, _: Instant) -> Result<Accepted, Problem> {
+    async fn accept(&self, _: Notification<'_>, _: Instant) -> Result<Accepted, Problem> {
         Err(Problem::new(ProblemKind::Unavailable, "the settings of the event store are wrong"))
     }
 }

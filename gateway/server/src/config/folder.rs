@@ -1,8 +1,8 @@
-//! The folder that relative paths of a configuration count from.
+//! The folder of the configuration file, which relative paths in it are relative to.
 
 use std::path::{Path, PathBuf};
 
-/// The folder of the configuration file, from which relative paths in it count.
+/// The folder of the configuration file. Relative paths in the file are relative to it, not to the working directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -17,7 +17,7 @@ impl Folder {
         &self.0
     }
 
-    /// Where a path of the configuration leads.
+    /// Resolves a path of the configuration. An absolute path stays as it is.
     pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
         self.0.join(path)
     }

@@ -1,4 +1,4 @@
-//! The limits of connections: common ones, and those of one listener laid over them.
+//! Checks the limits of connections: the common ones, and those that one listener overrides.
 
 use bytesize::ByteSize;
 use toml::{Table, Value};
@@ -6,11 +6,12 @@ use toml::{Table, Value};
 use super::raw::Downstream;
 use crate::decoding::{Problems, decode};
 
-/// The common limits with those of one listener laid over them.
+/// Returns the limits of a listener: the common ones, with its own in their place where it has any.
 pub(super) fn own(common: &Downstream, own: &Table, path: &str, problems: &mut Problems) -> Downstream {
     if own.is_empty() {
         return common.clone();
     }
+    // Merged as tables, before decoding: a decoded section does not show which keys the listener sets.
     let mut table = match Table::try_from(common) {
         Ok(table) => table,
         Err(error) => {
@@ -25,6 +26,7 @@ pub(super) fn own(common: &Downstream, own: &Table, path: &str, problems: &mut P
     read
 }
 
+/// Reports limits that are zero or too small. `path` is the path of their section.
 pub(super) fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
     let counts = [
         ("max_connections", raw.max_connections),
@@ -55,29 +57,29 @@ pub(super) fn limits(path: &str, raw: &Downstream, problems: &mut Problems) {
     for (key, _) in shares.iter().filter(|(_, share)| share.is_some_and(|share| share.as_u64() == 0)) {
         problems.add(format!("{path}.{key}"), "must be greater than zero");
     }
-    if raw.buffered_bodies < SMALLEST_BUFFERS {
-        problems.add(format!("{path}.buffered_bodies"), format!("must be at least {SMALLEST_BUFFERS}"));
+    if raw.buffered_bodies < MIN_BUFFERED_BODIES {
+        problems.add(format!("{path}.buffered_bodies"), format!("must be at least {MIN_BUFFERED_BODIES}"));
     }
 }
 
-/// Less than one body of the largest size that plugins ask for by default would refuse it always.
-const SMALLEST_BUFFERS: ByteSize = ByteSize::mib(1);
+/// The smallest memory for buffered bodies: the largest body that the built-in plugins buffer by default must fit.
+const MIN_BUFFERED_BODIES: ByteSize = ByteSize::mib(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_has_the_common_limits_as_they_were_read() {
+    fn listener_limits_keep_the_exact_common_values() {
         let common: Downstream =
             toml::from_str("min_rate = \"1100 B\"\nbuffered_bodies = \"1100 MiB\"\nread = \"1500ms\"")
                 .unwrap();
         let own_limits: Table = toml::from_str("head = \"5s\"").unwrap();
         let mut problems = Problems::new(std::path::Path::new("gateway.toml"));
 
-        let laid_over = own(&common, &own_limits, "listeners[0].downstream", &mut problems);
+        let merged = own(&common, &own_limits, "listeners[0].downstream", &mut problems);
 
-        assert_eq!(laid_over, Downstream { head: std::time::Duration::from_secs(5), ..common });
+        assert_eq!(merged, Downstream { head: std::time::Duration::from_secs(5), ..common });
         assert!(problems.is_empty(), "{problems}");
     }
 }

@@ -1,4 +1,4 @@
-//! Listeners: where, for which routes, and within which limits.
+//! Checks the listeners: their addresses, TLS files, routes and limits.
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::tls::of_listener as tls;
 use crate::decoding::Problems;
 use crate::plugins::built_in::private_headers;
 
-/// Where the proxy listens, and for what.
+/// A listener of the proxy with its routes.
 pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
@@ -29,26 +29,26 @@ pub(crate) struct Listener {
     pub(crate) http: HttpLimits,
 }
 
-/// What Pingora is told of a connection.
+/// The limits of a connection that Pingora enforces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HttpLimits {
-    /// Requests of one HTTP/1 connection.
+    /// The largest number of requests on an HTTP/1 connection.
     pub(crate) requests: u32,
-    /// Streams of one HTTP/2 connection that are open at a time.
+    /// The largest number of concurrent streams on an HTTP/2 connection.
     pub(crate) streams: u32,
-    /// Streams that a peer may reset before the gateway ends its connection.
+    /// The number of streams that a peer may reset before the gateway closes the connection (rapid reset, CVE-2023-44487).
     pub(crate) resets: usize,
 }
 
-/// A listener that does not know its routes yet.
+/// A checked listener before its routes are compiled.
 pub(super) struct Unrouted {
     pub(super) name: String,
     pub(super) address: SocketAddr,
     tls: Option<TlsFiles>,
     trusted_proxies: Option<TrustedProxies>,
-    /// Its place in the configuration.
+    /// The index in `listeners` of the configuration.
     place: usize,
-    /// `None`: all.
+    /// The names of its routes; `None` for all.
     routes: Option<Vec<String>>,
     downstream: Downstream,
 }
@@ -56,44 +56,44 @@ pub(super) struct Unrouted {
 // === impl Unrouted ===
 
 impl Unrouted {
-    /// Says whether requests for a route may come in here.
+    /// Returns whether the listener serves a route.
     pub(super) fn serves(&self, route: &str) -> bool {
         self.routes.as_ref().is_none_or(|routes| routes.iter().any(|name| name == route))
     }
 
-    /// `name: address, where callers connect from`, for the summary of `check`.
+    /// Describes the listener and the addresses that its limits apply to, for the summary of `check`.
     pub(super) fn describe(&self) -> String {
         let (name, address) = (&self.name, self.address);
         let sources = match (&self.trusted_proxies, &self.downstream.forwarded) {
             (Some(_), _) => {
-                "limits of an address and `allow` see the callers that proxy_protocol names".to_owned()
+                "limits per address and `allow` apply to the caller's address in the PROXY header".to_owned()
             }
             (None, Some(forwarded)) => format!(
-                "shares of an address see the callers that {} names, max_connections_per_source the proxies",
+                "limits of buffered bodies apply to the address in {}, max_connections_per_source to the proxy's address",
                 forwarded.header.name()
             ),
             (None, None) => {
-                "limits of an address and `allow` see who connects: behind a balancer, the balancer"
+                "limits per address and `allow` apply to the peer's address: behind a load balancer, the balancer's"
                     .to_owned()
             }
         };
         format!("{name}: {address}; {sources}")
     }
 
-    /// Whose certificates callers show here.
+    /// Returns the certificate authorities that verify callers on this listener.
     pub(super) fn authority(&self) -> Option<Authority> {
         let tls = self.tls.as_ref()?;
         let path = format!("listeners[{}].tls.client_ca_name", self.place);
         Some(Authority { file: tls.client_ca.clone()?, name: tls.client_ca_name.clone(), path })
     }
 
-    /// Says whether callers may show a certificate here.
-    pub(super) fn asks_for_certificates(&self) -> bool {
+    /// Returns whether the listener requests client certificates.
+    pub(super) fn requests_certificates(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
     }
 }
 
-/// Checks everything but the names of routes.
+/// Checks everything except the names of routes, which are known only after the routes are compiled.
 pub(super) fn check(
     raw: &[RawListener],
     common: &Downstream,
@@ -121,7 +121,7 @@ pub(super) fn check(
             problems.add(format!("{path}.name"), format!("`{}` is taken by another listener", listener.name));
         }
         if listener.routes.as_ref().is_some_and(Vec::is_empty) {
-            problems.add(format!("{path}.routes"), "names no route, and is left out for all");
+            problems.add(format!("{path}.routes"), "names no route; leave it out to serve all routes");
         }
         let proxied = listener.proxy_protocol.as_ref();
         let trusted = proxied.map(|raw| Networks::try_from(raw.trusted.clone())).transpose();
@@ -132,6 +132,7 @@ pub(super) fn check(
         let tls =
             listener.tls.as_ref().map(|raw| tls(raw, &format!("{path}.tls"), folder, warnings, problems));
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
+        // The address is read last, because a listener without one is skipped: its other problems are reported by then.
         let Some(address) = addresses::read(
             &format!("{path}.address"),
             &listener.address,
@@ -153,12 +154,12 @@ pub(super) fn check(
     checked
 }
 
-/// The names and addresses of listeners.
+/// Returns the names and addresses of listeners.
 pub(super) fn named_addresses(listeners: &[Unrouted]) -> impl Iterator<Item = (&str, SocketAddr)> {
     listeners.iter().map(|listener| (listener.name.as_str(), listener.address))
 }
 
-/// Gives each listener its routes.
+/// Gives each listener its routes, and reports unknown names.
 pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut Problems) -> Vec<Listener> {
     let mut routed = Vec::with_capacity(listeners.len());
     for listener in listeners {

@@ -1,4 +1,4 @@
-//! What is logged, and who else is told.
+//! The section `log`, and the `OTEL_*` variables.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ use kyc_telemetry::{Encoding, log};
 use super::raw::{Log, LogFormat, SeqFormat};
 use crate::decoding::Problems;
 
-/// The section `log`, and the `OTEL_*` variables.
+/// The settings of the log and of the OpenTelemetry export.
 pub(crate) struct LogSettings {
     pub(crate) level: String,
     /// The crates of plugins, to which the level applies.
     pub(crate) plugins: Vec<String>,
     pub(crate) format: log::Format,
-    /// What the tenant document's keys may ask for.
+    /// The limits for the logging keys of the tenant document.
     pub(crate) sinks: SinkSettings,
-    /// What is exported to OpenTelemetry's collector.
+    /// The export to an OpenTelemetry collector.
     pub(crate) opentelemetry: Environment,
 }
 
-/// How far the tenant document, which many people edit, may say where the log goes.
+/// Limits where the tenant document may send the log to, since people without access to this configuration edit the document.
 #[derive(Clone, Debug)]
 pub(crate) struct SinkSettings {
-    /// How Seq is spoken to.
+    /// The format for Seq.
     pub(crate) seq: Encoding,
-    /// Whether Seq may be another machine without TLS.
+    /// Whether Seq may be on another machine without TLS.
     pub(crate) cleartext: Cleartext,
-    /// The folder that log files stay in, as an absolute path.
+    /// The folder that must contain all log files, as an absolute path.
     pub(crate) folder: PathBuf,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn check(raw: Log, plugins: Vec<String>, problems: &mut Problems) -> 
             }
             Environment::default()
         });
-    // From the working directory, as the names of log files count.
+    // Relative to the working directory, like the names of log files in the tenant document.
     let folder = std::path::absolute(&raw.folder).unwrap_or_else(|error| {
         problems.add("log.folder", error.to_string());
         PathBuf::new()

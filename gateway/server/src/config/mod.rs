@@ -1,4 +1,7 @@
-//! The configuration: TOML in, checked settings out, or every problem at once.
+//! Loads the configuration: decodes the TOML file and checks it. The result is checked settings, or every problem with its path.
+//!
+//! All problems are reported together, because an operator who learns one problem per start needs as many restarts. The rest of
+//! the gateway checks nothing again: what can be wrong is refused here, before anything listens.
 
 mod addresses;
 mod admin;
@@ -37,11 +40,11 @@ use crate::decoding::{Problems, decode};
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 
-/// Reads and checks a configuration file. After it succeeds nothing is checked again.
+/// Reads and checks a configuration file.
 ///
 /// # Errors
 ///
-/// Every problem that could be found, each with its path in the file.
+/// [`Problems`] with every problem that was found, each with its path in the file.
 pub(crate) fn load(
     file: &Path,
     registry: &Registry,
@@ -59,7 +62,7 @@ pub(crate) fn load(
     check(&text, file, registry, build_context, (purpose, problems))
 }
 
-/// The same for a text that is at hand; `file` says which folder its paths count from.
+/// Checks a configuration that is not read from a file. Relative paths in it are relative to the folder of `file`.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn load_text(
     text: &str,
@@ -85,7 +88,7 @@ fn check(
     }
 }
 
-/// Decodes the text; what cannot be read keeps its default, and is noted.
+/// Decodes the text. A value that cannot be decoded is reported and gets its default, so that the rest is checked, too.
 fn read(text: &str, problems: &mut Problems) -> Raw {
     match text.parse::<toml::Table>() {
         Ok(table) => decode(toml::Value::Table(table), "", problems).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What the plugins of a configuration offer beside their phases.
+//! What the plugins of a configuration provide in addition to their phases.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use kyc_plugin_api::{AdminPages, Background};
 
 use super::binding::Bindings;
 
-/// What plugins offer beside their phases.
+/// What plugins provide in addition to their phases.
 #[derive(Default)]
 pub(crate) struct Offers {
     pub(crate) backgrounds: Vec<Arc<dyn Background>>,
     pub(crate) operations: Vec<Arc<dyn AdminPages>>,
-    /// What the routes can say of themselves.
+    /// The routes for the OpenAPI description.
     pub(crate) described: Vec<DescribedRoute>,
-    /// Where it matters whether tenants name their callers, and how.
+    /// The routes on which `callers` of tenants have an effect.
     pub(crate) bindings: Bindings,
 }

@@ -1,7 +1,7 @@
-//! Whether the plugins of a route can work in their order, with the route's paths and the listeners in front.
+//! Checks that the plugins of a route can work in their order, with the route's paths and its listeners.
 //!
-//! A plugin that never gets what it needs refuses every request, or lets a later one decide too late. That shows at the
-//! first call at best; so it is said before.
+//! A plugin that never gets what it needs refuses every request, or a check runs after the plugin that it should protect. Both
+//! would appear only at the first call, so the configuration is refused instead.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use crate::decoding::Problems;
 
 type Built = (String, Arc<dyn Plugin>);
 
-/// Notes every plugin that cannot work where it stands.
+/// Reports every plugin that cannot work at its place.
 pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Reach, problems: &mut Problems) {
     for (place, (kind, plugin)) in plugins.iter().enumerate() {
         let before = plugins.get(..place).unwrap_or_default();
         let own = format!("{path}.plugins[{place}]");
         let needs = plugin.needs();
-        if needs.tenant && !before.iter().any(may_find_tenant) {
-            let after = plugins.iter().skip(place + 1).find(|other| finds_tenant(other));
+        if needs.tenant && !before.iter().any(may_determine_tenant) {
+            let after = plugins.iter().skip(place + 1).find(|other| determines_tenant(other));
             let reason = match after {
                 Some((finder, _)) => format!(
-                    "`{kind}` works for a tenant, which `{finder}` finds only after it: put `{finder}` before `{kind}`"
+                    "`{kind}` needs the tenant, which `{finder}` determines only after it: put `{finder}` before `{kind}`"
                 ),
                 None => format!(
-                    "`{kind}` works for a tenant, and no plugin finds one: put `subscription` before `{kind}`"
+                    "`{kind}` needs a tenant, and no plugin determines one: put `subscription` before `{kind}`"
                 ),
             };
             problems.add(&own, reason);
@@ -36,9 +36,7 @@ pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Rea
                 matches!(other.role(), Role::TakesTenantFromRequest | Role::AttachesCredentials)
             })
         {
-            let reason = format!(
-                "`{kind}` asks who calls after `{late}` has let the request pass: put `{kind}` first"
-            );
+            let reason = format!("`{kind}` authenticates callers only after `{late}`: put `{kind}` first");
             problems.add(&own, reason);
         }
         if !proofs(before).cover(needs.proofs) {
@@ -53,7 +51,7 @@ pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Rea
             };
             for (place, pattern) in route.paths.iter().enumerate().filter(|(_, pattern)| !has(pattern)) {
                 let reason = format!(
-                    "`{kind}` knows the tenant by `{{{parameter}}}`, which this path does not have: write {}/{{{parameter}}}",
+                    "`{kind}` determines the tenant by `{{{parameter}}}`, which this path lacks: write {}/{{{parameter}}}",
                     pattern.trim_end_matches('/')
                 );
                 problems.add(format!("{path}.paths[{place}]"), reason);
@@ -62,12 +60,12 @@ pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Rea
     }
 }
 
-/// What plugins have verified of a caller, one after the other.
+/// What these plugins together have verified of a caller.
 pub(super) fn proofs(plugins: &[Built]) -> Proofs {
     plugins.iter().fold(Proofs::default(), |proofs, (_, plugin)| proofs.and(plugin.proves()))
 }
 
-/// Notes listeners that never ask for the certificate that a plugin wants to see.
+/// Reports listeners that do not request the client certificate that a plugin checks.
 fn check_listeners(
     route: &RawRoute,
     own: &str,
@@ -79,13 +77,13 @@ fn check_listeners(
     let without = reach.without_certificates.join("`, `");
     let never_shown = match wanted {
         CertificateUse::Unused => false,
-        CertificateUse::Accepted => !reach.shows_certificates,
+        CertificateUse::Accepted => !reach.requests_certificates,
         CertificateUse::Needed => true,
     };
     if never_shown && !without.is_empty() {
         let reason = format!(
-            "`{kind}` looks at client certificates, and none is asked for at listener `{without}`: set tls.client_ca_file \
-             there, or keep route `{}` off it (`routes` of the listener)",
+            "`{kind}` checks client certificates, but these listeners do not request them: `{without}`: set tls.client_ca_file \
+             there, or exclude route `{}` from their `routes`",
             route.name
         );
         problems.add(format!("{own}.certificates"), reason);
@@ -94,22 +92,22 @@ fn check_listeners(
 
 fn unproved(needed: Proofs) -> &'static str {
     match (needed.tokens, needed.certificates) {
-        (true, _) => "nothing before it verifies a token: put `caller-auth` with `token` first",
+        (true, _) => "no plugin before it verifies a token: put `caller-auth` with `token` first",
         (false, true) => {
-            "nothing before it verifies a certificate: put `caller-auth` with `certificates` first"
+            "no plugin before it verifies a certificate: put `caller-auth` with `certificates` first"
         }
-        (false, false) => "nothing before it verifies a secret: put `caller-auth` with `secrets` first",
+        (false, false) => "no plugin before it verifies a secret: put `caller-auth` with `secrets` first",
     }
 }
 
-fn finds_tenant((_, plugin): &Built) -> bool {
+fn determines_tenant((_, plugin): &Built) -> bool {
     matches!(plugin.role(), Role::TakesTenantFromRequest | Role::TakesTenantFromCaller)
 }
 
-/// The same for plugins of others, which need not say that they do.
-fn may_find_tenant(built: &Built) -> bool {
-    finds_tenant(built) || !BUILT_IN.contains(&built.0.as_str())
+/// Whether the plugin can determine the tenant. A plugin of a third party may do so without declaring that role.
+fn may_determine_tenant(built: &Built) -> bool {
+    determines_tenant(built) || !BUILT_IN.contains(&built.0.as_str())
 }
 
-/// The kinds of which it is known.
+/// The built-in kinds, whose roles are known.
 const BUILT_IN: [&str; 5] = ["caller-auth", "subscription", "rate-limit", "onfido", "webhook"];

@@ -1,11 +1,11 @@
-//! What a configuration is read for.
+//! The purpose of reading a configuration.
 
-/// What a configuration is read for.
+/// The purpose of reading a configuration: it decides whether a wrong tenant is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To say what is wrong with it, and with the tenants beside it.
+    /// The command `check`: problems of the configuration and of tenants are errors.
     Check,
-    /// To work with it. What is wrong with a tenant is that tenant's alone, and must keep nobody else from being served, and
-    /// no store from being saved.
+    /// Every other command. A problem of a tenant is only a warning: it must not stop the gateway from serving the other
+    /// tenants, or an operator from maintaining the event store.
     Use,
 }

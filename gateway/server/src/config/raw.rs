@@ -1,5 +1,6 @@
-//! The configuration as it stands in the file. Defaults are the values of `Default`, and
-//! `conf/gateway.toml` shows them all; a test proves that both say the same.
+//! The configuration as the file has it, before it is checked.
+//!
+//! The `Default` implementations are the defaults. `conf/gateway.toml` documents all of them; a test compares the two.
 
 mod downstream;
 mod operations;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use tls::{ClientCertificate, RawTls};
 pub(crate) use vault::{Auth, Vault, Version};
 
-/// The whole file.
+/// The root table of the file.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Raw {
@@ -56,11 +57,11 @@ pub(crate) struct RawListener {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) tls: Option<RawTls>,
-    /// Left out: whoever connects is the caller.
+    /// `None`: the peer of the connection is the caller.
     pub(crate) proxy_protocol: Option<RawProxyProtocol>,
-    /// Left out: all of them.
+    /// `None`: all routes.
     pub(crate) routes: Option<Vec<String>>,
-    /// Keys of `[downstream]` that have another value here.
+    /// Keys of `[downstream]` that this listener overrides.
     #[serde(default)]
     pub(crate) downstream: toml::Table,
 }
@@ -77,7 +78,7 @@ pub(crate) struct Admin {
     pub(crate) address: String,
     pub(crate) hosts: Vec<String>,
     pub(crate) audit_file: PathBuf,
-    /// Left out: metrics are for whoever can reach them.
+    /// `None`: anyone who can reach the address can read the metrics.
     pub(crate) metrics_token_file: Option<PathBuf>,
     pub(crate) operations: RawOperations,
 }

@@ -1,16 +1,16 @@
-//! Who can reach a route.
+//! Which callers can reach a route.
 
 use super::issuers::Authority;
 
-/// Who can reach a route.
+/// Which callers can reach a route, and with which certificates.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reach {
-    /// Some listener that serves it takes connections from elsewhere than this machine.
+    /// At least one listener of the route accepts connections from other machines.
     pub(crate) is_public: bool,
-    /// Some listener that serves it asks for client certificates.
-    pub(crate) shows_certificates: bool,
-    /// The names of those that ask for none.
+    /// At least one listener of the route requests client certificates.
+    pub(crate) requests_certificates: bool,
+    /// The names of the route's listeners that request no client certificates.
     pub(crate) without_certificates: Vec<String>,
-    /// Whose certificates those that ask for one take.
+    /// The certificate authorities of the route's other listeners.
     pub(crate) authorities: Vec<Authority>,
 }

@@ -1,4 +1,4 @@
-//! Routes and their plugins.
+//! Checks the routes and builds their plugins.
 
 use std::sync::Arc;
 
@@ -47,19 +47,21 @@ pub(crate) fn check(
         }
         let methods = methods(&route.methods, &path, problems);
         let plugins = plugins(&route, &path, folder, registry, build_context, problems);
-        // A plugin that could not be built may be the one that checks callers; it is a problem already.
-        let is_whole = plugins.len() == route.plugins.len();
+        // A plugin that could not be built is reported already. The checks below would report wrong problems without it: it may
+        // be the one that authenticates callers.
+        let is_complete = plugins.len() == route.plugins.len();
         let reach = reach(&route.name);
-        if is_whole {
+        if is_complete {
             order::check(&route, &path, &plugins, &reach, problems);
-            binding::note(&route, &path, &plugins, &reach, &mut offers.bindings, problems);
+            binding::record(&route, &path, &plugins, &reach, &mut offers.bindings, problems);
         }
-        if !route.open && reach.is_public && is_whole && is_unguarded(&plugins) {
+        if !route.open && reach.is_public && is_complete && is_unguarded(&plugins) {
             problems.add(
                 format!("{path}.plugins"),
                 format!(
-                    "route `{}` sends tenants' credentials along for anybody who reaches a listener: put `caller-auth` \
-                     first, listen at a loopback address, or write `open = true` where something in front checks callers",
+                    "route `{}` attaches tenants' credentials to requests of anyone who can reach a listener: put \
+                     `caller-auth` first, listen at a loopback address, or set `open = true` if a proxy in front \
+                     authenticates callers",
                     route.name
                 ),
             );
@@ -85,8 +87,8 @@ pub(crate) fn check(
     }
 }
 
-/// Adds the plugins' admin pages. Two pages of one name would have one path, and a page with a name of the gateway's own would
-/// have its roles.
+/// Adds the plugins' admin pages, and refuses duplicate names. The name is the page's path, and it selects the roles that may open
+/// the page: a plugin's page with the name of a gateway page would get that page's roles.
 fn add_admin_pages(
     plugins: &[(String, Arc<dyn Plugin>)],
     path: &str,
@@ -101,7 +103,7 @@ fn add_admin_pages(
             problems.add(
                 format!("{path}.plugins"),
                 format!(
-                    "`{kind}` adds the admin page /{name}, which is taken: a page has one name, and one place"
+                    "`{kind}` adds the admin page /{name}, which exists already: each page needs a name of its own"
                 ),
             );
             continue;
@@ -110,7 +112,7 @@ fn add_admin_pages(
     }
 }
 
-/// Says whether a credential is attached before any plugin asked who calls.
+/// Returns whether a plugin attaches a credential before any plugin has authenticated the caller.
 fn is_unguarded(plugins: &[(String, Arc<dyn Plugin>)]) -> bool {
     let mut roles = plugins.iter().map(|(_, plugin)| plugin.role());
     let first = roles.find(|role| {
@@ -119,7 +121,7 @@ fn is_unguarded(plugins: &[(String, Arc<dyn Plugin>)]) -> bool {
     first == Some(Role::AttachesCredentials)
 }
 
-/// `name: paths -> plugins`, for the summary of `check`.
+/// Describes a route as `name: paths -> plugins`, for the summary of `check`.
 pub(crate) fn describe(route: &RawRoute) -> String {
     let kinds: Vec<&str> =
         route.plugins.iter().filter_map(|plugin| plugin.get("plugin").and_then(Value::as_str)).collect();
@@ -133,7 +135,7 @@ fn methods(raw: &[String], path: &str, problems: &mut Problems) -> Vec<Method> {
             Ok(method) if KNOWN_METHODS.contains(&method) => methods.push(method),
             Ok(_) | Err(_) => problems.add(
                 format!("{path}.methods[{place}]"),
-                format!("`{name}` is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+                format!("`{name}` is not one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
             ),
         }
     }
@@ -167,7 +169,8 @@ fn plugins(
         };
         let Some(factory) = registry.find(&kind) else {
             let known = registry.kinds().join(", ");
-            problems.add(format!("{path}.plugin"), format!("`{kind}` is no plugin; there are {known}"));
+            problems
+                .add(format!("{path}.plugin"), format!("`{kind}` is not a plugin; known plugins: {known}"));
             continue;
         };
         if let Some(plugin) = factory.build(settings, &build, &path, problems) {

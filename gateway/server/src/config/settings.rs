@@ -1,4 +1,4 @@
-//! Checked settings: what the gateway is assembled from.
+//! The checked settings that the gateway is assembled from.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,16 +24,16 @@ use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 
-/// Everything that `run` needs; nothing in here can be wrong any more.
+/// The checked settings. Nothing that uses them needs to check them again.
 pub(crate) struct Settings {
     /// Worker threads of the proxy.
     pub(crate) threads: usize,
-    /// How long requests may take after SIGTERM.
+    /// How long requests in flight may take after the listeners have closed.
     pub(crate) drain: Duration,
-    /// How long requests are taken after SIGTERM.
+    /// How long the listeners stay open after SIGTERM.
     pub(crate) drain_delay: Duration,
     pub(crate) upstream_ca_file: Option<PathBuf>,
-    /// How often certificate files are looked at.
+    /// How often certificate files are checked for a change.
     pub(crate) certificate_poll: Duration,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) admin: AdminSettings,
@@ -41,13 +41,13 @@ pub(crate) struct Settings {
     pub(crate) watch: WatchSettings,
     pub(crate) tenants_max_age: Option<Duration>,
     pub(crate) tenants: TenantSource,
-    /// What plugins do beside requests.
+    /// The background work, admin pages and caller bindings of the plugins.
     pub(crate) offers: Offers,
-    /// What delivers stored events, with their store; none where no route takes notifications, or they are not stored.
+    /// The delivery of stored events, with their store. `None` when no route receives notifications or when they are not stored.
     pub(crate) delivery: Option<Arc<Delivery>>,
-    /// For the summary of `check`: each route's name and plugins.
+    /// A line for each route with its paths and plugins, for the summary of `check`.
     pub(crate) summary: Vec<String>,
-    /// Each listener, and whose address counts there.
+    /// A line for each listener that says which address its limits apply to, for the summary of `check`.
     pub(crate) listening: Vec<String>,
 }
 
@@ -60,7 +60,10 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Checks what needs more than one value, and builds the plugins.
+    /// Checks the values that depend on each other, and builds the plugins.
+    ///
+    /// The order matters: services are offered before routes are built, since plugins take them, and the tenant document is
+    /// checked last, since the routes determine whether tenants need `callers`.
     pub(crate) fn check(
         raw: Raw,
         folder: &Folder,
@@ -91,24 +94,26 @@ impl Settings {
         if tenants_max_age.is_some_and(|age| age <= poll) {
             problems.add("tenants.max_age", "must be longer than tenants.poll");
         }
+        // A base URL with one of the gateway's own ports would send calls back to the gateway.
         let own_ports = listeners
             .iter()
             .map(|listener| listener.address.port())
             .chain(admin.iter().flat_map(AdminSettings::ports));
         let hosts = tenants::hosts(&raw.tenants, problems).without_ports(own_ports.collect());
-        let mut watch = WatchSettings { poll, hosts, callers_are_needed: false };
+        let mut watch = WatchSettings { poll, hosts, callers_required: false };
         let tenants = tenants::check(raw.tenants, folder, &build_context.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
         let events = (&raw.events, raw.delivery, raw.portal);
         let stored = events::offer(events, folder, build_context, problems);
         let routes = routes::check(raw.routes, folder, registry, build_context, &reach, problems);
+        // Whether a plugin uses the event store is known only after the routes were built.
         let delivery = events::used(stored, build_context);
+        // Return only here, after every section was checked: an earlier return would hide problems.
         let (routes, offers) = routes?;
         let tenants = tenants?;
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
-        watch.callers_are_needed =
-            offers.bindings.routes.iter().any(|route| route.binding == Binding::Needed);
+        watch.callers_required = offers.bindings.routes.iter().any(|route| route.binding == Binding::Needed);
         let listening = listeners.iter().map(Unrouted::describe).collect();
         let listeners = listeners::route(listeners, &routes, problems);
         Some(Self {
@@ -131,22 +136,23 @@ impl Settings {
     }
 }
 
-/// Who can reach a route, over which of the listeners.
+/// Which callers can reach a route through the listeners that serve it.
 fn reach(listeners: &[Unrouted], route: &str) -> Reach {
     let serving = || listeners.iter().filter(|listener| listener.serves(route));
     Reach {
         is_public: serving().any(|listener| !listener.address.ip().is_loopback()),
-        shows_certificates: serving().any(Unrouted::asks_for_certificates),
+        requests_certificates: serving().any(Unrouted::requests_certificates),
         without_certificates: serving()
-            .filter(|listener| !listener.asks_for_certificates())
+            .filter(|listener| !listener.requests_certificates())
             .map(|listener| listener.name.clone())
             .collect(),
         authorities: serving().filter_map(Unrouted::authority).collect(),
     }
 }
 
-fn threads(asked: usize) -> usize {
-    match asked {
+/// The number of worker threads: 0 in the configuration means one for each CPU.
+fn threads(configured: usize) -> usize {
+    match configured {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     }

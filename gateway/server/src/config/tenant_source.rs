@@ -1,10 +1,10 @@
-//! Where the tenant document comes from.
+//! The source of the tenant document.
 
 use std::path::PathBuf;
 
 use kyc_tenants::{VaultAuth, VaultSettings};
 
-/// Where the tenant document comes from.
+/// The source of the tenant document, a file or Vault.
 #[derive(Debug)]
 pub(crate) enum TenantSource {
     File(PathBuf),
@@ -14,8 +14,8 @@ pub(crate) enum TenantSource {
 // === impl TenantSource ===
 
 impl TenantSource {
-    /// Says whether the first login uses up what it logs in with.
-    pub(crate) fn is_used_up_by_a_login(&self) -> bool {
+    /// Returns whether the credential is valid for one login only: a wrapped secret id can be unwrapped once.
+    pub(crate) fn has_single_use_login(&self) -> bool {
         match self {
             Self::File(_) => false,
             Self::Vault(settings) => matches!(settings.auth, VaultAuth::AppRole { wrapped: true, .. }),

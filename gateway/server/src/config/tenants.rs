@@ -1,4 +1,4 @@
-//! Where the tenant document comes from.
+//! Checks the section `tenants`: the source of the tenant document, and the hosts that may receive API tokens.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use super::raw::{Auth, SourceKind, Tenants, Vault, Version};
 use super::tenant_source::TenantSource;
 use crate::decoding::Problems;
 
-/// Checks the section `tenants`. Only the source that is chosen is looked at. What may still appear while the
-/// gateway runs is no problem, but a warning.
+/// Checks the selected source. A file or secret that is missing is only a warning, because the gateway reads it again at run
+/// time.
 pub(crate) fn check(
     raw: Tenants,
     folder: &Folder,
@@ -33,14 +33,14 @@ pub(crate) fn check(
     }
 }
 
-/// Where API tokens may go.
+/// The hosts that may receive API tokens.
 pub(crate) fn hosts(raw: &Tenants, problems: &mut Problems) -> OnfidoHosts {
     for (place, host) in raw.onfido_hosts.iter().enumerate() {
         let is_host =
             url::Host::parse(host).is_ok_and(|parsed| parsed.to_string().eq_ignore_ascii_case(host));
         if !is_host {
             let reason =
-                format!("`{host}` is no host such as api.eu.onfido.com, without a scheme and a port");
+                format!("`{host}` is not a host name such as api.eu.onfido.com, without scheme and port");
             problems.add(format!("tenants.onfido_hosts[{place}]"), reason);
         }
     }
@@ -52,7 +52,7 @@ fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Proble
     if raw.timeout.is_zero() {
         problems.add("tenants.vault.timeout", "must be longer than zero");
     }
-    // The variables mean what they mean everywhere; a key in the file is more explicit and wins.
+    // The variables of the Vault command line. A key in the file takes precedence, because it is specific to the gateway.
     let Some(address) = raw.address.or_else(|| variable("VAULT_ADDR")) else {
         problems.add("tenants.vault.address", "is required, here or as VAULT_ADDR");
         return None;
@@ -69,7 +69,7 @@ fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Proble
         },
         namespace: raw.namespace.or_else(|| variable("VAULT_NAMESPACE")),
         ca_file: ca_file.or_else(|| variable("VAULT_CACERT").map(PathBuf::from)),
-        // A login that is wrong was noted; another stands in for it, so that the rest is checked too.
+        // A wrong login is reported already; a placeholder lets `VaultSource::new` check the rest.
         auth: auth.clone().unwrap_or_else(|| VaultAuth::Token(SecretSource::Env(TOKEN_VARIABLE.to_owned()))),
         timeout: raw.timeout,
         cleartext: Cleartext::from_setting(raw.allow_http),
@@ -86,7 +86,7 @@ fn vault(raw: Vault, folder: &Folder, warnings: &Warnings, problems: &mut Proble
 fn auth(raw: &Vault, folder: &Folder, warnings: &Warnings, problems: &mut Problems) -> Option<VaultAuth> {
     let method = raw.auth.name();
     let mut login = LoginCheck { method, folder, warnings, problems };
-    // Methods are mounted at their names, unless somebody wants it otherwise.
+    // Vault mounts an auth method at its own name by default.
     let mount = raw.auth_mount.clone().unwrap_or_else(|| method.to_owned());
     match raw.auth {
         Auth::Token => {
@@ -133,7 +133,7 @@ fn auth(raw: &Vault, folder: &Folder, warnings: &Warnings, problems: &mut Proble
     }
 }
 
-/// Where what is wrong with a login is noted.
+/// Checks the keys of a login.
 struct LoginCheck<'a> {
     method: &'static str,
     folder: &'a Folder,
@@ -150,7 +150,7 @@ impl LoginCheck<'_> {
         value.cloned()
     }
 
-    /// What is not there yet is a warning: it may still come.
+    /// Finds the source of a secret. A secret that cannot be read yet is a warning: it can appear while the gateway runs.
     fn secret(
         &mut self,
         name: &'static str,
@@ -162,7 +162,7 @@ impl LoginCheck<'_> {
         let source = SecretSource::choose(name, file.as_deref(), variable);
         let source = source.map_err(|error| self.problems.add(&path, error.to_string())).ok()?;
         if let Err(error) = source.read() {
-            self.warnings.add(format!("{path}: no login is possible yet: {error}"));
+            self.warnings.add(format!("{path}: cannot log in yet: {error}"));
         }
         Some(source)
     }
@@ -173,5 +173,5 @@ fn variable(name: &str) -> Option<String> {
 }
 
 const TOKEN_VARIABLE: &str = "VAULT_TOKEN";
-/// Where Kubernetes puts the token of a pod's service account.
+/// The path at which Kubernetes mounts the token of a pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";

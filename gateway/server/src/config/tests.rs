@@ -11,7 +11,7 @@ use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::built_in;
 
 #[test]
-fn messages_are_as_they_were_agreed() {
+fn error_messages_match_the_golden_files() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/golden");
     let mut cases = 0;
     for entry in fs::read_dir(&golden).unwrap() {
@@ -43,15 +43,15 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A scraper's token on an address that others can reach travels in the clear, and nothing said so.
+/// The gateway gave no warning when a metrics token was sent unencrypted to an address that other machines can reach.
 #[test]
-fn a_metrics_token_without_tls_is_warned_of_off_loopback() {
+fn metrics_token_without_tls_on_a_public_address_is_a_warning() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("token"), "token-of-the-scraper").unwrap();
     let file = folder.path().join("gateway.toml");
 
-    for (address, is_warned_of) in
+    for (address, is_warning) in
         [("127.0.0.1:9464", false), ("[::1]:9464", false), ("0.0.0.0:9464", true), ("10.0.0.1:9464", true)]
     {
         let text = format!("[admin]\naddress = \"{address}\"\nmetrics_token_file = \"token\"\n");
@@ -61,6 +61,6 @@ fn a_metrics_token_without_tls_is_warned_of_off_loopback() {
 
         let warned = build_context.warnings.take();
         let about = warned.iter().any(|text| text.starts_with("admin.metrics_token_file: "));
-        assert_eq!(about, is_warned_of, "{address}: {warned:?}");
+        assert_eq!(about, is_warning, "{address}: {warned:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! Certificate files: those of listeners, and those to trust, which are read before Pingora reads them, as it panics on a bad
-//! file.
+//! Checks certificate files: those of listeners, and the certificate authorities of upstreams. Pingora panics on a file that it
+//! cannot read, so the gateway reads each file first.
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::folder::Folder;
 use super::raw::{ClientCertificate, RawTls};
 use crate::decoding::Problems;
 
-/// Reads the certificates of the listener whose `tls` is at `path`.
+/// Checks the certificate files of a listener. `path` is the path of its `tls` section.
 pub(super) fn of_listener(
     raw: &RawTls,
     path: &str,
@@ -43,12 +43,12 @@ pub(super) fn of_listener(
         }
     }
     if raw.client_certificate.is_some() && raw.client_ca_file.is_none() {
-        let reason = "asks for no certificate without client_ca_file";
+        let reason = "has no effect without client_ca_file, because the listener requests no certificate";
         problems.add(format!("{path}.client_certificate"), reason);
     }
     if let Some(name) = &raw.client_ca_name {
         if raw.client_ca_file.is_none() {
-            problems.add(format!("{path}.client_ca_name"), "names nobody without client_ca_file");
+            problems.add(format!("{path}.client_ca_name"), "has no effect without client_ca_file");
         }
         if !is_issuer_name(name) {
             let reason = "must be up to 64 letters, digits, dashes, dots and underscores";
@@ -56,7 +56,7 @@ pub(super) fn of_listener(
         }
     }
     if !raw.client_crl_files.is_empty() && raw.client_ca_file.is_none() {
-        let reason = "revokes nothing without client_ca_file, as no certificate is asked for";
+        let reason = "has no effect without client_ca_file, because the listener requests no certificate";
         problems.add(format!("{path}.client_crl_files"), reason);
     }
     files

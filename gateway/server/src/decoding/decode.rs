@@ -1,4 +1,8 @@
-//! Decodes a TOML value into a type and finds every problem on the way, not only the first.
+//! Decodes a TOML value into a type and finds every problem in it, not only the first one.
+//!
+//! Serde stops at the first problem. The decoder therefore reports it, replaces the wrong value by a valid one and decodes again,
+//! until decoding succeeds. The types stay plain serde types; the alternative, a hand-written decoder for each, would drift from
+//! them.
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
@@ -6,44 +10,44 @@ use toml::{Table, Value};
 
 use super::problems::Problems;
 
-/// Decodes `value`, whose own path is `base`.
+/// Decodes `value`, which is at the path `base`, and adds every problem to `problems`. Returns `None` if no replacement makes the
+/// value decodable.
 ///
-/// Serde stops at the first problem. So the problem is noted, its place mended, and all decoded again, until
-/// that succeeds or nothing can be mended. What stands in a mended place means nothing: [`Problems`] takes no
-/// further problem there, and the decoded value is of use only for finding problems elsewhere.
+/// After a problem, the decoded value contains replacements that mean nothing: [`Problems`] accepts no further problems at their
+/// paths, and the value may be used only to find problems elsewhere.
 pub(crate) fn decode<T: DeserializeOwned>(
     mut value: Value,
     base: &str,
     problems: &mut Problems,
 ) -> Option<T> {
     let mut outcome = attempt::<T>(&value);
-    for _ in 0..MOST_PROBLEMS {
+    for _ in 0..MAX_PROBLEMS {
         let failure = match outcome {
             Ok(decoded) => return Some(decoded),
             Err(failure) => failure,
         };
         problems.add(join(base, &failure.steps), failure.reason.as_str());
-        let mended = mend::<T>(&value, &failure.steps)?;
-        problems.distrust(join(base, &mended.place));
-        (value, outcome) = (mended.value, mended.outcome);
+        let repaired = repair::<T>(&value, &failure.steps)?;
+        problems.distrust(join(base, &repaired.place));
+        (value, outcome) = (repaired.value, repaired.outcome);
     }
     None
 }
 
-/// The first thing that is wrong, and where.
+/// The first problem of a value, and its path.
 struct Failure {
     steps: Vec<Step>,
     reason: String,
 }
 
-/// A value in which the failure at `place` is gone.
-struct Mended<T> {
+/// A value without the failure at `place`, and the result of decoding it.
+struct Repaired<T> {
     place: Vec<Step>,
     value: Value,
     outcome: Result<T, Failure>,
 }
 
-/// One step down into a value.
+/// One step of a path into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Key(String),
@@ -52,6 +56,7 @@ enum Step {
 
 fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
     serde_path_to_error::deserialize::<_, T>(value.clone()).map_err(|error| {
+        // Serde reports the key of a missing or unknown field only in its message, and its path ends at the containing table.
         let message = error.inner().message().trim().replace('\n', ", ");
         let mut steps = steps(error.path());
         let missing = named(&message, "missing field `");
@@ -66,26 +71,26 @@ fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
     })
 }
 
-/// Takes out what is wrong, or puts something harmless there. Where nothing fits, the place above is tried.
-/// What an empty table lacks is mended in turn, unreported because its place is distrusted.
-fn mend<T: DeserializeOwned>(value: &Value, steps: &[Step]) -> Option<Mended<T>> {
+/// Removes the wrong value or replaces it by a valid one. If no replacement fits, tries the value that contains it. The keys that an
+/// empty table lacks are replaced later in the same way, and not reported, because the path of the table is distrusted.
+fn repair<T: DeserializeOwned>(value: &Value, steps: &[Step]) -> Option<Repaired<T>> {
     let places = (1..=steps.len()).rev().filter_map(|depth| steps.get(..depth));
     for place in places {
         for substitute in substitutes() {
-            let mut mended = value.clone();
-            if !put(&mut mended, place, substitute) {
+            let mut changed = value.clone();
+            if !put(&mut changed, place, substitute) {
                 continue;
             }
-            let outcome = attempt::<T>(&mended);
+            let outcome = attempt::<T>(&changed);
             if outcome.as_ref().err().is_none_or(|failure| failure.steps != place) {
-                return Some(Mended { place: place.to_owned(), value: mended, outcome });
+                return Some(Repaired { place: place.to_owned(), value: changed, outcome });
             }
         }
     }
     None
 }
 
-/// Nothing, so that the default holds; for required keys and list entries, one value of each type.
+/// The replacements to try: no value, so that the default applies, then one value of each type for required keys and list entries.
 fn substitutes() -> [Option<Value>; 6] {
     [
         None,
@@ -97,11 +102,11 @@ fn substitutes() -> [Option<Value>; 6] {
     ]
 }
 
-/// Sets or removes what is at a place; `false` when that is not possible. Lists keep their length, so that
-/// the places of the others stay as they are in the file.
+/// Sets or removes the value at a place. Returns `false` if that is not possible. Entries of lists are never removed, because
+/// that would change the indices of the entries after them.
 fn put(value: &mut Value, place: &[Step], substitute: Option<Value>) -> bool {
-    let Some((last, way)) = place.split_last() else { return false };
-    let parent = way.iter().try_fold(value, |value, step| match step {
+    let Some((last, parents)) = place.split_last() else { return false };
+    let parent = parents.iter().try_fold(value, |value, step| match step {
         Step::Key(key) => value.get_mut(key.as_str()),
         Step::Index(index) => value.get_mut(*index),
     });
@@ -140,7 +145,7 @@ fn named<'a>(message: &'a str, before: &str) -> Option<&'a str> {
     message.strip_prefix(before)?.split('`').next()
 }
 
-/// `unknown field `x`, expected one of …` repeats the key that the path already names.
+/// Removes the key from `unknown field `x`, expected one of …`, because the path already contains it.
 fn shorten(message: &str) -> String {
     match named(message, "unknown field `") {
         Some(key) => message.replacen(&format!("unknown field `{key}`"), "unknown key", 1),
@@ -148,5 +153,5 @@ fn shorten(message: &str) -> String {
     }
 }
 
-/// A bound on the work that a hopeless file can make.
-const MOST_PROBLEMS: usize = 200;
+/// The largest number of problems in one value. It limits the work for a file in which everything is wrong.
+const MAX_PROBLEMS: usize = 200;

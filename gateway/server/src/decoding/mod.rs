@@ -1,4 +1,4 @@
-//! Decodes configuration values into types, and gathers every problem on the way.
+//! Decodes configuration values into types, and collects every problem.
 
 mod decode;
 mod problems;

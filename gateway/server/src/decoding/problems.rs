@@ -1,4 +1,4 @@
-//! What is wrong with a configuration.
+//! The problems of a configuration.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use kyc_model::ConfigErrors;
 pub(crate) struct Problems {
     file: PathBuf,
     found: Vec<(String, String)>,
-    /// Places whose content could not be read and was replaced.
+    /// Paths whose values could not be decoded and were replaced.
     distrusted: Vec<String>,
 }
 
@@ -21,8 +21,8 @@ impl Problems {
         Self { file: file.to_owned(), found: Vec::new(), distrusted: Vec::new() }
     }
 
-    /// Notes a problem; an empty path means the file as a whole. A place that could not be read has its
-    /// problem already.
+    /// Adds a problem; an empty path means the whole file. Ignores problems at distrusted paths: the value there is a replacement,
+    /// and its problem has been added already.
     pub(crate) fn add(&mut self, path: impl Into<String>, reason: impl Into<String>) {
         let problem = (path.into(), reason.into());
         let readable = !self.distrusted.iter().any(|place| is_within(&problem.0, place));
@@ -31,7 +31,7 @@ impl Problems {
         }
     }
 
-    /// Notes the problems of a section.
+    /// Adds the problems of a section.
     pub(crate) fn add_all(&mut self, section: &str, errors: &ConfigErrors) {
         for error in errors.iter() {
             let path = if error.path().is_empty() {
@@ -43,12 +43,12 @@ impl Problems {
         }
     }
 
-    /// Takes no more problems at `place` and below it.
+    /// Ignores further problems at `place` and below it.
     pub(crate) fn distrust(&mut self, place: String) {
         self.distrusted.push(place);
     }
 
-    /// Notes what is no TOML, by line and column.
+    /// Adds a TOML syntax error, with its line and column.
     pub(crate) fn add_syntax(&mut self, text: &str, error: &toml::de::Error) {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;

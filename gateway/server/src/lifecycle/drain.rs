@@ -1,4 +1,7 @@
-//! The drain: no new connections, in-flight requests finish, then the process exits.
+//! The drain: the listeners are closed, requests in flight finish, then the process exits.
+//!
+//! The drain exits the process itself. Pingora alone would always sleep for its whole grace period, also when no request is in
+//! flight.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +19,7 @@ use crate::lifecycle::exit::exit_after_flush;
 use crate::lifecycle::signals::DrainSignals;
 use crate::lifecycle::unfinished_work::UnfinishedWork;
 
-/// Exits as soon as no request is in flight. Pingora alone would sleep for its whole grace period.
+/// A background service that waits for the shutdown and exits as soon as no request is in flight.
 pub(crate) struct Drain {
     metrics: Metrics,
     limiters: Vec<Arc<ConnectionLimiter>>,
@@ -24,14 +27,14 @@ pub(crate) struct Drain {
     log: Log,
     limit: Duration,
     drain_signals: Mutex<DrainSignals>,
-    /// True when another process serves. Kept until the end, because its receivers treat a closed channel as true.
+    /// True when a new process serves. The sender is kept until the end, because its receivers treat a closed channel as true.
     replace: Arc<watch::Sender<bool>>,
 }
 
 /// Why a drain ended.
 enum End {
     Idle,
-    Late,
+    TimedOut,
     Interrupted,
 }
 
@@ -52,10 +55,10 @@ impl Drain {
     }
 
     /// Returns when no request is in flight, and either no connection is open or none had a request for
-    /// [`IDLE_BEFORE_EXIT`]: a request that is about to arrive on an open connection is still answered, with
+    /// [`IDLE_BEFORE_EXIT`]. The wait lets a request that is already on its way over an open connection get its response, with
     /// `Connection: close`.
     async fn idle(&self) {
-        let mut look = tokio::time::interval(POLL_INTERVAL);
+        let mut poll = tokio::time::interval(POLL_INTERVAL);
         let mut idle_since = Instant::now();
         loop {
             if self.metrics.in_flight.get() > 0 || !self.unfinished.is_over() {
@@ -65,7 +68,7 @@ impl Drain {
             {
                 return;
             }
-            look.tick().await;
+            poll.tick().await;
         }
     }
 }
@@ -78,12 +81,12 @@ impl BackgroundService for Drain {
                 return;
             }
         }
-        // A request is in flight only once its head is complete; give heads that are being read a moment.
+        // A request counts as in flight only after its head is complete. Wait a moment for heads that are being read.
         tokio::time::sleep(POLL_INTERVAL).await;
         let DrainSignals { interrupt, terminate } = &mut *self.drain_signals.lock().await;
         let time = async {
             if *self.replace.borrow() {
-                // After a handover nobody waits for this process, so it may take longer; SIGTERM ends that extra time.
+                // After a handover the new process serves, so this one can wait longer for its requests; SIGTERM ends the wait.
                 tokio::select! {
                     () = tokio::time::sleep(self.limit.max(DRAIN_AFTER_HANDOVER)) => return,
                     _ = terminate.recv() => {}
@@ -91,24 +94,25 @@ impl BackgroundService for Drain {
             }
             tokio::time::sleep(self.limit).await;
         };
+        // SIGINT always ends the drain, also during the extra time after a handover.
         let end = tokio::select! {
             () = self.idle() => End::Idle,
-            () = time => End::Late,
+            () = time => End::TimedOut,
             _ = interrupt.recv() => End::Interrupted,
         };
         let requests = self.metrics.in_flight.get();
         match end {
             End::Idle => tracing::info!("drained"),
-            End::Late => tracing::warn!(requests, "drain timeout reached; open requests are aborted"),
+            End::TimedOut => tracing::warn!(requests, "drain timeout reached; open requests are aborted"),
             End::Interrupted => tracing::warn!(requests, "interrupted; open requests are aborted"),
         }
         exit_after_flush(&self.log, 0)
     }
 }
 
-/// How often the requests in flight are counted.
+/// How often the drain checks the requests in flight.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long open connections may still send a request.
+/// How long open connections must have had no request before the process exits.
 const IDLE_BEFORE_EXIT: Duration = Duration::from_secs(2);
-/// The least drain time after a handover; longer than a call to Onfido may take by default.
+/// The minimum drain timeout after a handover; longer than a call to Onfido may take by default.
 pub(crate) const DRAIN_AFTER_HANDOVER: Duration = Duration::from_secs(300);

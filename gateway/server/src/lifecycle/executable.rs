@@ -1,7 +1,7 @@
-//! The path of the running executable, which a hot upgrade starts again.
+//! The path of the running executable, which a hot upgrade starts.
 //!
-//! `argv[0]` comes from the parent process and often has no directory; looked up in `PATH`, it can be another program.
-//! /proc/self/exe is right only until the file is replaced, and then names a deleted file. So the path is resolved at start.
+//! The path is resolved at start. `argv[0]` often has no directory, and a search in `PATH` could find another program.
+//! /proc/self/exe names a deleted file after an upgrade has replaced the executable.
 
 use std::ffi::OsStr;
 use std::fs::metadata;
@@ -9,23 +9,23 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
-/// Resolves the absolute path of the executable. Call it at start.
+/// Resolves the absolute path of the executable. Must be called at start, before the file can be replaced.
 ///
 /// # Errors
 ///
-/// /proc is not mounted, or the file was deleted already.
+/// When /proc is not mounted, or when the file was already deleted.
 pub(crate) fn path() -> io::Result<PathBuf> {
     let running = std::env::current_exe()?;
     let called = std::env::args_os().next();
     choose(called.as_deref(), &running)
 }
 
-/// The path from the command line if it leads to the running file, because a symbolic link in it can later point to a new
-/// version; otherwise the path of the running file.
+/// Returns the path from the command line if it leads to the running file, because an upgrade can change a symbolic link in it to
+/// the new version. Otherwise returns the path of the running file.
 fn choose(called: Option<&OsStr>, running: &Path) -> io::Result<PathBuf> {
     let inode = |path: &Path| metadata(path).map(|found| (found.dev(), found.ino()));
     let own = inode(running)?;
-    // Without a directory it was found in `PATH`.
+    // A name without a directory was found in `PATH`, so it is not a path.
     let called = called.map(Path::new).filter(|called| called.components().count() > 1);
     if let Some(called) = called.and_then(|called| absolute(called).ok())
         && inode(&called).is_ok_and(|found| found == own)
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_running_file_is_meant_however_it_was_called() {
+    fn chosen_path_leads_to_the_running_file() {
         let folder = tempfile::tempdir().unwrap();
         let (version, other) = (folder.path().join("kyc-gateway-1"), folder.path().join("other"));
         std::fs::write(&version, "the program").unwrap();
@@ -56,7 +56,7 @@ mod tests {
             (Some(other.as_os_str()), &version),
             (Some(gone.as_os_str()), &version),
             (Some(version.as_os_str()), &version),
-            // Turned to another version, it leads there.
+            // An upgrade can change this link to the new version.
             (Some(link.as_os_str()), &link),
         ] {
             assert_eq!(choose(called, &version).unwrap(), *expected, "{called:?}");

@@ -1,8 +1,9 @@
-//! Hot upgrade: on SIGQUIT the gateway starts its executable again, as it is on disk now, and hands its sockets over.
+//! Hot upgrade: on SIGQUIT the gateway starts the executable that is now on disk, and passes its listening sockets to it.
 //!
 //! Sockets are passed as systemd passes them (sd_listen_fds(3)), so that a socket unit works, too. One more socket is a control
-//! channel: the new process sends *ready*, waits for *go*, accepts, and sends *serves*; only then does the old process
-//! stop accepting. If the new process dies before that, the old one keeps serving; if the old one dies, the new one exits.
+//! channel: the new process sends *ready*, waits for *go*, accepts connections, and sends *serves*. The old process stops
+//! accepting only then, so the listeners are never closed. If the new process exits before that, the old one keeps serving; if the
+//! old one exits, the new one exits, too.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -19,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// The sockets that this process has inherited.
+/// The sockets that this process inherited from the previous process or from systemd.
 #[derive(Debug, Default)]
 pub(crate) struct InheritedSockets {
     sockets: Vec<(String, TcpListener)>,
@@ -30,13 +31,13 @@ pub(crate) struct InheritedSockets {
 #[derive(Debug)]
 pub(crate) struct Predecessor(UnixStream);
 
-/// What the new process is started with.
+/// The executable and the sockets for a new process.
 #[derive(Debug)]
 pub(crate) struct Handover {
     /// The executable, as resolved at start.
     program: std::io::Result<PathBuf>,
     sockets: Vec<(String, TcpListener)>,
-    /// Why a new process could not serve, so that none is started.
+    /// The reason why a new process could not serve; the handover is then refused.
     forbidden_because: Option<&'static str>,
 }
 
@@ -44,29 +45,29 @@ pub(crate) struct Handover {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandoverError {
     /// The path of the executable could not be resolved at start.
-    #[error("the program's own path is not known: {0}")]
+    #[error("cannot find the executable: {0}")]
     Program(String),
     /// The process could not be started.
-    #[error("cannot start it: {0}")]
+    #[error("cannot start the new process: {0}")]
     Start(#[from] std::io::Error),
-    /// Two sockets have the same descriptor; cannot happen, since they are numbered.
-    #[error("cannot start it: {0}")]
-    Places(#[from] FdMappingCollision),
+    /// Two sockets have the same descriptor. Cannot happen, because the descriptors are numbered.
+    #[error("cannot start the new process: {0}")]
+    Descriptors(#[from] FdMappingCollision),
     /// A new process could not serve.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// The new process exited; its own log says why.
-    #[error("it ended with {0}")]
+    /// The new process exited; its log has the reason.
+    #[error("the new process exited with {0}")]
     Ended(ExitStatus),
     /// The new process did not serve in time.
-    #[error("it does not serve after {} s", READY_WITHIN.as_secs())]
-    Late,
+    #[error("the new process does not serve after {} s", READY_TIMEOUT.as_secs())]
+    TimedOut,
 }
 
 // === impl InheritedSockets ===
 
 impl InheritedSockets {
-    /// Takes the sockets that the environment names. Call it before threads are started.
+    /// Takes the sockets from `LISTEN_FDS`. Must be called before threads start, because it changes the environment.
     pub(crate) fn from_env() -> Self {
         let mut passed = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
@@ -86,9 +87,9 @@ impl InheritedSockets {
         inherited
     }
 
-    /// The inherited socket of a listener: found by address, or by name when the port is 0.
+    /// Takes the inherited socket of a listener: by its address, or by its name when the port is 0.
     pub(crate) fn take(&mut self, name: &str, address: SocketAddr) -> Option<TcpListener> {
-        let fits = |(of, socket): &(String, TcpListener)| {
+        let matches = |(of, socket): &(String, TcpListener)| {
             let bound = socket.local_addr().ok();
             if address.port() == 0 {
                 of == name && bound.is_some_and(|bound| bound.ip() == address.ip())
@@ -96,7 +97,7 @@ impl InheritedSockets {
                 bound == Some(address)
             }
         };
-        let place = self.sockets.iter().position(fits)?;
+        let place = self.sockets.iter().position(matches)?;
         Some(self.sockets.swap_remove(place).1)
     }
 }
@@ -113,41 +114,41 @@ impl Drop for InheritedSockets {
 // === impl Predecessor ===
 
 impl Predecessor {
-    /// Reports, once `ready` completes, that this process can serve, and waits for permission to accept.
+    /// Sends *ready* when `ready` completes, and waits for *go*, the permission to accept connections.
     ///
     /// # Errors
     ///
-    /// The previous process exited, or aborted the handover.
-    pub(crate) async fn ask(
+    /// When the previous process exited or aborted the handover.
+    pub(crate) async fn request_takeover(
         self,
         ready: impl Future<Output = ()>,
     ) -> std::io::Result<tokio::net::UnixStream> {
         self.0.set_nonblocking(true)?;
-        let mut way_back = tokio::net::UnixStream::from_std(self.0)?;
+        let mut control = tokio::net::UnixStream::from_std(self.0)?;
         tokio::select! {
             () = ready => {}
-            early = way_back.read_u8() => {
-                return Err(early.err().unwrap_or_else(|| std::io::Error::other("it spoke first")));
+            early = control.read_u8() => {
+                return Err(early.err().unwrap_or_else(|| std::io::Error::other("it sent a message before `ready`")));
             }
         }
-        way_back.write_u8(READY).await?;
-        match way_back.read_u8().await? {
-            GO => Ok(way_back),
-            other => Err(std::io::Error::other(format!("it says {other}"))),
+        control.write_u8(READY).await?;
+        match control.read_u8().await? {
+            GO => Ok(control),
+            other => Err(std::io::Error::other(format!("it sent the unknown message {other}"))),
         }
     }
 
-    /// Reports that this process serves.
+    /// Sends *serves*: this process accepts connections.
     ///
     /// # Errors
     ///
-    /// The previous process exited.
-    pub(crate) async fn tell(mut way_back: tokio::net::UnixStream) -> std::io::Result<()> {
-        way_back.write_u8(SERVES).await
+    /// When the previous process exited.
+    pub(crate) async fn report_serving(mut control: tokio::net::UnixStream) -> std::io::Result<()> {
+        control.write_u8(SERVES).await
     }
 }
 
-/// Notifies the service manager at `NOTIFY_SOCKET`, if set (sd_notify(3)).
+/// Notifies the service manager if `NOTIFY_SOCKET` is set (sd_notify(3)).
 pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "cannot notify the service manager");
@@ -157,16 +158,16 @@ pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
 // === impl Handover ===
 
 impl Handover {
-    /// Hands over to a new process of `program`; without sockets yet.
+    /// Prepares a handover to a new process of `program`, without sockets.
     pub(crate) fn new(program: std::io::Result<PathBuf>) -> Self {
         Self { program, sockets: Vec::new(), forbidden_because: None }
     }
 
-    /// Adds a listener's socket.
+    /// Adds the socket of a listener.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// When the descriptor cannot be duplicated.
     pub(crate) fn add(&mut self, name: &str, socket: &TcpListener) -> std::io::Result<()> {
         self.sockets.push((name.to_owned(), socket.try_clone()?));
         Ok(())
@@ -177,17 +178,17 @@ impl Handover {
         self.sockets.clear();
     }
 
-    /// Makes every handover fail with a reason.
+    /// Makes every handover fail with this reason.
     pub(crate) fn forbid(&mut self, reason: &'static str) {
         self.forbidden_because = Some(reason);
     }
 
-    /// Starts the executable with this process's arguments and waits until it serves. When the wait is cancelled, the new
-    /// process exits by itself.
+    /// Starts the executable with this process's arguments and waits until it serves. Returns its process id. When the wait is
+    /// cancelled, the new process exits.
     ///
     /// # Errors
     ///
-    /// [`HandoverError`]; the new process has exited then, and this one keeps serving.
+    /// [`HandoverError`]; the new process has exited, and this one keeps serving.
     pub(crate) async fn run(&self) -> Result<u32, HandoverError> {
         if let Some(forbidden_because) = self.forbidden_because {
             return Err(HandoverError::Forbidden(forbidden_because));
@@ -197,7 +198,7 @@ impl Handover {
         let mut here = tokio::net::UnixStream::from_std(here)?;
         let mut child = self.start(there.into())?;
         let pid = child.id().unwrap_or_default();
-        let talk = async {
+        let messages = async {
             let is_ready = here.read_u8().await? == READY;
             here.write_u8(GO).await?;
             Ok::<bool, std::io::Error>(is_ready && here.read_u8().await? == SERVES)
@@ -206,26 +207,26 @@ impl Handover {
             // An exit takes precedence over what the process sent before.
             biased;
             ended = child.wait() => HandoverError::Ended(ended?),
-            heard = timeout(READY_WITHIN, talk) => match heard {
+            answered = timeout(READY_TIMEOUT, messages) => match answered {
                 Ok(Ok(true)) => {
                     // Dropping the handle would kill the new process (kill_on_drop).
                     std::mem::forget(child);
                     return Ok(pid);
                 }
                 // The control channel is closed, so the process is about to exit.
-                Ok(_) => match timeout(ENDS_WITHIN, child.wait()).await {
+                Ok(_) => match timeout(EXIT_TIMEOUT, child.wait()).await {
                     Ok(ended) => HandoverError::Ended(ended?),
-                    Err(_) => HandoverError::Late,
+                    Err(_) => HandoverError::TimedOut,
                 },
-                Err(_) => HandoverError::Late,
+                Err(_) => HandoverError::TimedOut,
             },
         };
-        // An error means that it has exited already.
+        // An error means that the process has already exited.
         let _ = child.kill().await;
         Err(outcome)
     }
 
-    fn start(&self, way_back: OwnedFd) -> Result<Child, HandoverError> {
+    fn start(&self, control: OwnedFd) -> Result<Child, HandoverError> {
         let program = self.program.as_ref().map_err(|error| HandoverError::Program(error.to_string()))?;
         let mut command = Command::new(program);
         let mut names = Vec::with_capacity(self.sockets.len() + 1);
@@ -239,29 +240,32 @@ impl Handover {
         for (name, socket) in &self.sockets {
             pass(name, socket.try_clone()?.into());
         }
-        pass(PREDECESSOR, way_back);
+        pass(PREDECESSOR, control);
         command
             .args(std::env::args_os().skip(1))
             .env("LISTEN_FDS", names.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
+            // The process id of the new process is not known yet; without the variable the receiver does not check it.
             .env_remove("LISTEN_PID")
             .env_remove("LISTEN_FDS_FIRST_FD")
-            // A process that is stopped during the handover stops the new one, too.
+            // If this process stops during the handover, it also stops the new one.
             .kill_on_drop(true);
         command.as_std_mut().fd_mappings(mappings)?;
         Ok(command.spawn()?)
     }
 }
 
-/// The name of the control channel; no listener may have it.
+/// The name of the control channel in `LISTEN_FDNAMES`; no listener may have it.
 const PREDECESSOR: &str = "predecessor";
+/// The messages of the control channel.
 const READY: u8 = b'r';
 const GO: u8 = b'g';
 const SERVES: u8 = b's';
-/// Long enough for a slow tenant source.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long the new process may take until it serves: long enough for a slow tenant source.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// How long the new process may take to exit after it closed the control channel.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_found_by_address_or_for_a_free_port_by_name() {
+    fn inherited_socket_is_found_by_address_or_for_port_zero_by_name() {
         let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let (at_first, any) = (first.local_addr().unwrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
         let mut sockets = inherited(&[("a", &first), ("b", &second)]);

@@ -8,7 +8,7 @@ use rustix::process::{
 };
 use rustix::thread::disable_transparent_huge_pages;
 
-/// Disables core dumps and ptrace: a core file, or a debugger, would reveal every credential.
+/// Disables core dumps and ptrace: a core file or a debugger would reveal every credential.
 pub(crate) fn disable_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let limited = setrlimit(Resource::Core, none).and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
@@ -42,14 +42,15 @@ pub(crate) fn raise_descriptor_limit(connections: usize) {
     if let Err(error) = setrlimit(Resource::Nofile, all) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHERS);
+    let needed =
+        u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHER_DESCRIPTORS);
     if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < needed) {
         tracing::warn!(allowed, needed, "the limit of open files is lower than max_connections can need");
     }
 }
 
-/// Descriptors for logs, stores, sockets and runtimes.
-const OTHERS: u64 = 256;
+/// File descriptors for logs, stores, sockets and runtimes.
+const OTHER_DESCRIPTORS: u64 = 256;
 
 /// Counts and logs each panic with its location. The message is logged only when it is a constant of the program, because a
 /// formatted one can quote request data.

@@ -1,4 +1,4 @@
-//! Start, handover to another process, and end.
+//! The life of the process: start, signals, handover to a new process, drain and exit.
 
 pub(crate) mod drain;
 pub(crate) mod executable;

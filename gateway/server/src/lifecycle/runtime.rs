@@ -1,4 +1,4 @@
-//! Pingora's server configuration: threads, timeouts at shutdown.
+//! Pingora's server configuration: threads, and the timeouts of the shutdown.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use pingora::server::configuration::ServerConf;
 
 use crate::lifecycle::drain::DRAIN_AFTER_HANDOVER;
 
-/// `threads`: worker threads of the proxy; `drain`: the drain timeout; `ca_file`: the authorities of upstreams in place of the
-/// system's.
+/// Builds the configuration. `threads` is the number of worker threads of the proxy, `drain` the drain timeout, and `ca_file` has the
+/// certificate authorities of upstreams, which replace those of the system.
 pub(crate) fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> ServerConf {
     ServerConf {
         threads,

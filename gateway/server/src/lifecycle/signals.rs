@@ -19,7 +19,7 @@ use crate::lifecycle::startup_progress::StartupProgress;
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// For a drain in progress.
+    /// The signals for a drain in progress.
     drain_signals: DrainSignals,
     hangup: Signal,
     quit: Signal,
@@ -41,7 +41,7 @@ pub(crate) struct ShutdownSignals {
     delay: Duration,
     log: Log,
     waiting: Mutex<Waiting>,
-    /// Set to true when another process serves.
+    /// Set to true when a new process serves.
     replace: Arc<watch::Sender<bool>>,
     serving: StartupProgress,
 }
@@ -56,13 +56,13 @@ struct Waiting {
 // === impl Signals ===
 
 impl Signals {
-    /// Registers all signals, which replaces their default action of ending the process.
+    /// Registers all signals. This replaces their default action, which is to end the process.
     ///
     /// # Errors
     ///
-    /// What the system says.
-    pub(crate) fn take() -> std::io::Result<Self> {
-        // Tokio delivers signals to every runtime, so they can be registered in one that ends here.
+    /// When the system refuses to register a signal.
+    pub(crate) fn register() -> std::io::Result<Self> {
+        // Tokio delivers signals to every runtime of the process, so a temporary runtime can register them.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let _entered = runtime.enter();
         Ok(Self {
@@ -101,7 +101,7 @@ impl ShutdownSignalWatch for ShutdownSignals {
         let Waiting { terminate, interrupt, quit, handover } = &mut *waiting;
         let replaced_by = tokio::select! {
             _ = terminate.recv() => None,
-            // Not left to Pingora, which would wait for its threads; an accept loop without a runtime can spin forever.
+            // Pingora would wait for its threads here, and an accept loop without a runtime can spin forever.
             _ = interrupt.recv() => exit_after_flush(&self.log, 0),
             successor = succeeded(quit, handover, &self.serving) => Some(successor),
         };
@@ -125,7 +125,7 @@ impl ShutdownSignalWatch for ShutdownSignals {
     }
 }
 
-/// Returns when a new process serves. A failed handover is logged, and changes nothing.
+/// Waits until a new process serves, and returns its process id. A failed handover is logged, and this process keeps serving.
 async fn succeeded(quit: &mut Signal, handover: &Handover, serving: &StartupProgress) -> u32 {
     while quit.recv().await.is_some() {
         // A process that does not serve yet has nothing to hand over.

@@ -1,4 +1,4 @@
-//! Reports the end of the start-up: to systemd, or during a handover to the previous process.
+//! Reports that the gateway serves: to systemd, or during a handover to the previous process.
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +15,8 @@ use crate::lifecycle::exit::exit_after_flush;
 use crate::lifecycle::handover::{Predecessor, notify_systemd};
 use crate::lifecycle::startup_progress::StartupProgress;
 
-/// Waits until requests can be served, then reports it. During a handover the listeners depend on this service.
+/// A service that waits until requests can be served, then reports it. During a handover the listeners depend on this service, so
+/// that they accept connections only after the previous process permits it.
 pub(crate) struct StartupNotification {
     has_predecessor: bool,
     readiness: Readiness,
@@ -28,7 +29,7 @@ pub(crate) struct StartupNotification {
 // === impl StartupNotification ===
 
 impl StartupNotification {
-    /// `listeners`: the number of listeners.
+    /// Creates the service for this number of listeners.
     pub(crate) fn new(
         predecessor: Option<Predecessor>,
         readiness: Readiness,
@@ -41,24 +42,24 @@ impl StartupNotification {
         Self { has_predecessor, readiness, predecessor: Mutex::new(predecessor), serving, listeners, log }
     }
 
-    /// Whether this is a handover: another process serves until this one does.
+    /// Returns whether this is a handover: the previous process serves until this one does.
     pub(crate) fn has_predecessor(&self) -> bool {
         self.has_predecessor
     }
 
     async fn can_serve(&self) {
-        let mut look = interval(POLL_INTERVAL);
+        let mut poll = interval(POLL_INTERVAL);
         while self.readiness.verdict().is_err() {
-            look.tick().await;
+            poll.tick().await;
         }
     }
 
-    /// Takes over from the previous process. Its exit is noticed from the start.
+    /// Takes over from the previous process. Fails as soon as that process exits, also while this one is not ready.
     async fn take_over(&self, predecessor: Predecessor, ready: ServiceReadyNotifier) -> std::io::Result<()> {
-        let way_back = predecessor.ask(self.can_serve()).await?;
+        let control = predecessor.request_takeover(self.can_serve()).await?;
         ready.notify_ready();
         self.serving.open().wait_for(self.listeners).await;
-        Predecessor::tell(way_back).await
+        Predecessor::report_serving(control).await
     }
 }
 
@@ -66,7 +67,7 @@ impl StartupNotification {
 impl BackgroundService for StartupNotification {
     async fn start_with_ready_notifier(&self, _: ShutdownWatch, ready: ServiceReadyNotifier) {
         match self.predecessor.lock().await.take() {
-            // The previous process notifies systemd, which accepts notifications from the main process only.
+            // Only the previous process notifies systemd here: it is still the main process, and systemd ignores others.
             Some(predecessor) => {
                 if let Err(error) = self.take_over(predecessor, ready).await {
                     tracing::error!(%error, "the previous process did not hand over; this process exits");
@@ -74,6 +75,7 @@ impl BackgroundService for StartupNotification {
                 }
             }
             None => {
+                // Without a handover the listeners do not wait: probes must be answered while the gateway is not ready.
                 ready.notify_ready();
                 self.can_serve().await;
                 notify_systemd(&[NotifyState::Ready]);
@@ -83,4 +85,5 @@ impl BackgroundService for StartupNotification {
     }
 }
 
+/// How often the readiness is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

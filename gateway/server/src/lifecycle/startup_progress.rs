@@ -1,11 +1,11 @@
-//! The progress of the start-up.
+//! The progress of the start-up: how many listeners are open, and whether this process serves.
 
 use std::sync::Arc;
 
 use kyc_listener::OpenListeners;
 use tokio::sync::watch;
 
-/// The progress of the start-up, shared between listeners, notification and signals.
+/// The progress of the start-up. Cloning shares it between the listeners, the notification and the signals.
 #[derive(Clone, Debug)]
 pub(crate) struct StartupProgress(Arc<State>);
 
@@ -25,7 +25,7 @@ impl Default for StartupProgress {
 }
 
 impl StartupProgress {
-    /// Counts the listeners that accept connections.
+    /// Returns the counter of listeners that accept connections.
     pub(crate) fn open(&self) -> &OpenListeners {
         &self.0.open
     }
@@ -37,7 +37,7 @@ impl StartupProgress {
 
     /// Waits until this process serves.
     pub(crate) async fn until_serving(&self) {
-        // Cannot fail: the sender lives as long as this.
+        // Cannot fail: the sender lives as long as `self`.
         let _ = self.0.until_serving.subscribe().wait_for(|until_serving| *until_serving).await;
     }
 }

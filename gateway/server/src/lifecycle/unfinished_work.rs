@@ -1,13 +1,14 @@
-//! Background work that has not ended yet, which a drain waits for.
+//! Counts the background work that has not ended. The drain waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Counts background work that has not ended yet.
+/// The number of background tasks that have not ended. Cloning shares the number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnfinishedWork(Arc<AtomicUsize>);
 
-/// Counts work as ended when dropped. After a panic it aborts the process, which would otherwise run on without that work.
+/// A guard that counts work as ended when it is dropped. After a panic it aborts the process, because a gateway without that work
+/// (for example without deliveries) would look healthy.
 pub(crate) struct Ended<'a>(&'a UnfinishedWork);
 
 impl Drop for Ended<'_> {
@@ -25,18 +26,18 @@ impl Drop for Ended<'_> {
 // === impl UnfinishedWork ===
 
 impl UnfinishedWork {
-    /// Counts one more piece of work.
-    pub(crate) fn with_one_more(&self) -> Self {
+    /// Counts one more task.
+    pub(crate) fn begin(&self) -> Self {
         self.0.fetch_add(1, Ordering::Relaxed);
         self.clone()
     }
 
-    /// Counts a piece of work as ended when the guard is dropped.
-    pub(crate) fn ends(&self) -> Ended<'_> {
+    /// Returns a guard that counts a task as ended when it is dropped.
+    pub(crate) fn end_guard(&self) -> Ended<'_> {
         Ended(self)
     }
 
-    /// Whether all work has ended.
+    /// Returns whether all tasks have ended.
     pub(crate) fn is_over(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }

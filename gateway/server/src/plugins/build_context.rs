@@ -1,4 +1,4 @@
-//! What the gateway and its plugins are built with.
+//! The context that plugins and the gateway are built with.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use kyc_plugin_api::{Services, TenantSnapshots, Warnings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 
-/// What plugins are built with, and the gateway after them: metrics on one registry, the tenants, the services.
+/// The metrics, tenants, services and warnings that the plugins and the gateway share.
 #[derive(Debug)]
 pub(crate) struct BuildContext {
     pub(crate) metrics: Metrics,

@@ -1,4 +1,6 @@
-//! THE list of plugins that the gateway comes with.
+//! The list of built-in plugins.
+//!
+//! Plugins are registered in one explicit list, so that the reader sees all of them; there is no registration before `main`.
 
 use http::HeaderName;
 use kyc_admin::{INTENT, REASON};
@@ -10,7 +12,7 @@ use kyc_plugin_webhook::Webhook;
 
 use crate::plugins::registry::Registry;
 
-/// Every built-in kind.
+/// Returns a registry with every built-in kind of plugin.
 pub(crate) fn built_in() -> Registry {
     let mut registry = Registry::default();
     registry.add::<CallerAuth>();

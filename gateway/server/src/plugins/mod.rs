@@ -1,4 +1,4 @@
-//! The kinds of plugin, and what they are built with.
+//! The kinds of plugin, and the context that they are built with.
 
 pub(crate) mod build_context;
 pub(crate) mod built_in;

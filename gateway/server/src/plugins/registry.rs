@@ -1,4 +1,4 @@
-//! The kinds of plugin that a configuration may name.
+//! The registry of plugin kinds, which a route selects with `plugin = "…"`.
 
 use std::any::type_name;
 use std::marker::PhantomData;
@@ -9,18 +9,18 @@ use toml::{Table, Value};
 
 use crate::decoding::{Problems, decode};
 
-/// A list of factories, in the order they were added.
+/// The factories in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct Registry(Vec<Box<dyn AnyFactory>>);
 
-/// A factory whose types are erased.
+/// A factory with its types erased, so that factories of different plugins fit in one list.
 pub(crate) trait AnyFactory: Send + Sync {
     fn kind(&self) -> &'static str;
 
-    /// The crate that defines the factory, by its name in Rust.
+    /// The Rust name of the crate that defines the factory.
     fn crate_name(&self) -> &'static str;
 
-    /// Decodes the settings and builds the plugin, or notes every problem under `path`.
+    /// Decodes the settings and builds the plugin. Returns `None` after adding every problem, with a path below `path`.
     fn build(
         &self,
         settings: Table,
@@ -30,12 +30,13 @@ pub(crate) trait AnyFactory: Send + Sync {
     ) -> Option<Arc<dyn Plugin>>;
 }
 
+// `fn() -> F` is `Send` and `Sync` for every `F`; no value of `F` exists here.
 struct Erased<F>(PhantomData<fn() -> F>);
 
 // === impl Registry ===
 
 impl Registry {
-    /// Adds a kind; of two factories with one kind the first is found.
+    /// Adds a kind. If two factories have the same kind, [`find`](Self::find) returns the first.
     pub(crate) fn add<F: Factory>(&mut self) {
         self.0.push(Box::new(Erased::<F>(PhantomData)));
     }
@@ -48,12 +49,12 @@ impl Registry {
         self.0.iter().map(|factory| factory.kind()).collect()
     }
 
-    /// The crates that define the kinds. The log has their lines at its own level.
+    /// Returns the crates that define the plugins, which log at the configured level.
     pub(crate) fn crates(&self) -> Vec<String> {
         self.0.iter().map(|factory| factory.crate_name().to_owned()).collect()
     }
 
-    /// A kind that was added twice.
+    /// Returns a kind that was added twice, if any.
     pub(crate) fn duplicate(&self) -> Option<&'static str> {
         let kinds = self.kinds();
         kinds
@@ -85,14 +86,14 @@ impl<F: Factory> AnyFactory for Erased<F> {
         let before = problems.len();
         refuse_moved(F::MOVED, &mut settings, path, problems);
         let config = decode::<F::Config>(Value::Table(settings), path, problems)?;
-        // With keys taken out, what the factory would say is about another configuration.
+        // Keys were removed, so problems that the factory finds would not match the file.
         if problems.len() > before {
             return None;
         }
         match F::build(config, build) {
             Ok(plugin) => Some(Arc::new(plugin)),
             Err(errors) => {
-                // A plugin that is refused must not be left out silently.
+                // Without a reason the problem list would be empty, and the plugin would silently be missing from the route.
                 if errors.is_empty() {
                     problems.add(path, "is refused by the plugin, which gives no reason");
                 }
@@ -105,7 +106,7 @@ impl<F: Factory> AnyFactory for Erased<F> {
     }
 }
 
-/// Takes keys of earlier releases out, and names their new places.
+/// Removes keys of earlier releases, and reports their new paths.
 fn refuse_moved(moved: &[(&str, &str)], settings: &mut Table, path: &str, problems: &mut Problems) {
     for (key, place) in moved {
         let keys: Vec<String> = match settings.remove(*key) {
@@ -175,7 +176,7 @@ b = 'is wrong'"
     }
 
     #[test]
-    fn a_plugin_that_gives_no_reason_is_refused_all_the_same() {
+    fn plugin_error_without_a_reason_is_reported() {
         assert_eq!(refused(""), "test.toml: plugins[1]: is refused by the plugin, which gives no reason");
     }
 
@@ -194,7 +195,7 @@ b = 'is wrong'"
     }
 
     #[test]
-    fn kind_that_is_taken_is_found() {
+    fn duplicate_kind_is_found() {
         let mut registry = built_in();
 
         registry.add::<Subscription>();

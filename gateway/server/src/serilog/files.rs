@@ -1,12 +1,16 @@
-//! `serilog-file-logging` and what belongs to it.
+//! Reads `serilog-file-logging` and its related keys.
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use kyc_telemetry::FileSettings;
 use kyc_tenants::{DocumentValues, ValueProblem};
 
-/// The log files to write, if any. They must be below `folder`, so that an editor of the tenant document cannot write or remove
-/// other files.
+/// Reads the settings of the log files; `None` if they are off. The files must be below `folder`, so that an editor of the tenant
+/// document cannot make the gateway write or delete other files.
+///
+/// # Errors
+///
+/// The first invalid key, with the reason.
 pub(super) fn read(keys: DocumentValues<'_>, folder: &Path) -> Result<Option<FileSettings>, ValueProblem> {
     if !keys.is_on(FILES)? {
         return Ok(None);
@@ -27,9 +31,9 @@ pub(super) fn read(keys: DocumentValues<'_>, folder: &Path) -> Result<Option<Fil
     Ok(Some(FileSettings { path, roll_size, retained, flush: interval.transpose()? }))
 }
 
-/// The name as a path below the folder. A relative name is relative to the working directory, as for Serilog.
+/// The name as an absolute path, if it is below the folder. A relative name is relative to the working directory, as in Serilog.
 fn confined(name: &Path, folder: &Path) -> Option<PathBuf> {
-    // With `..` behind a symbolic link the result cannot be checked, so it is refused.
+    // Refuse `..`: after a symbolic link it leads to a folder that the path does not show.
     if name.components().any(|component| component == Component::ParentDir) {
         return None;
     }
@@ -37,7 +41,7 @@ fn confined(name: &Path, folder: &Path) -> Option<PathBuf> {
     (path.parent()?.starts_with(folder) && path.file_name().is_some()).then_some(path)
 }
 
-/// `1s`, or .NET's `00:00:01`.
+/// Parses an interval: `1s`, or the .NET format `00:00:01`.
 fn interval_of(text: &str) -> Option<Duration> {
     if let Ok(interval) = humantime::parse_duration(text) {
         return Some(interval);
@@ -55,7 +59,7 @@ const OUTSIDE: &str = "must name a file below log.folder of the configuration, w
 const FLUSH: &str = "serilog-flushInterval";
 const ROLL_SIZE: &str = "serilog-rollSizeBytes";
 const RETAINED: &str = "serilog-retainedFileCount";
-/// As in Serilog's file sink.
+/// The defaults of Serilog's file sink: 1 GiB and 31 files.
 const DEFAULT_ROLL_SIZE: u64 = 1 << 30;
 const DEFAULT_RETAINED: usize = 31;
 
@@ -65,7 +69,7 @@ mod tests {
     use crate::serilog::testing::table;
 
     #[test]
-    fn settings_are_read_as_fintechos_writes_them() {
+    fn documented_fintechos_settings_are_accepted() {
         let documented = [
             (FILES, "true"),
             (NAME, "logs\\trace_roll_.log"),
@@ -104,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn files_stay_in_their_folder() {
+    fn file_outside_the_log_folder_is_refused() {
         for (name, is_inside) in [
             ("/var/log/kyc/trace_.log", true),
             ("/var/log/kyc/deeper/trace_.log", true),

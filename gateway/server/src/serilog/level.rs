@@ -1,8 +1,8 @@
-//! `serilog-logLevel`.
+//! Reads `serilog-logLevel`.
 
 use kyc_tenants::{DocumentValues, ValueProblem};
 
-/// The log level by Serilog's names, and `Info`, which FintechOS documents; `None` keeps the configured level.
+/// Translates Serilog's name of a level, or `Info`, which the FintechOS documentation uses. `None` keeps the configured level.
 pub(super) fn read(keys: DocumentValues<'_>) -> Result<Option<&'static str>, ValueProblem> {
     let Some(name) = keys.text(LEVEL) else { return Ok(None) };
     let level = match name.to_ascii_lowercase().as_str() {
@@ -24,7 +24,7 @@ mod tests {
     use crate::serilog::testing::table;
 
     #[test]
-    fn levels_are_serilogs() {
+    fn serilog_names_of_levels_are_translated() {
         for (name, expected) in [
             ("Verbose", "trace"),
             ("Debug", "debug"),

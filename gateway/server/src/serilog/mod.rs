@@ -1,4 +1,7 @@
-//! The logging keys of the tenant document, applied while the gateway runs.
+//! Applies the `serilog-…` keys of the tenant document while the gateway runs.
+//!
+//! FintechOS configures the logs of its services in that document, so the gateway accepts the same keys. An invalid value is
+//! logged and ignored: a mistake in the document must not stop the log.
 
 mod files;
 mod level;
@@ -18,7 +21,7 @@ use pingora::services::background::BackgroundService;
 
 use crate::config::SinkSettings;
 
-/// Looks at each new document's keys `serilog-…`.
+/// A background service that applies the `serilog-…` keys of each new tenant document.
 pub(crate) struct SerilogWatcher {
     log: Log,
     tenants: Tenants,
@@ -86,10 +89,10 @@ impl BackgroundService for SerilogWatcher {
     }
 }
 
-/// Tells the operator; the running state stays.
+/// Logs an invalid key. The previous setting stays in use.
 fn report((key, problem): ValueProblem) {
     tracing::warn!(key, problem, "an invalid key of the tenant document is ignored");
 }
 
-/// How soon a new document's keys are in force.
+/// How often the service checks for a new tenant document.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);

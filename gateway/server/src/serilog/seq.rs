@@ -1,4 +1,4 @@
-//! `serilog-seq-logging` and what belongs to it.
+//! Reads `serilog-seq-logging` and its related keys.
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use kyc_telemetry::{Encoding, ExportSettings, collector_url};
 use kyc_tenants::{DocumentValues, ValueProblem};
@@ -6,7 +6,11 @@ use url::Url;
 
 use crate::config::SinkSettings;
 
-/// The Seq server that log events are sent to, if any.
+/// Reads the settings of the export to Seq; `None` if it is off.
+///
+/// # Errors
+///
+/// The first invalid key, with the reason.
 pub(super) fn read(
     keys: DocumentValues<'_>,
     settings: &SinkSettings,
@@ -15,25 +19,25 @@ pub(super) fn read(
         return Ok(None);
     }
     let encoding = settings.seq;
-    let [server, key, max_events] = [SERVER, KEY, MAX_EVENTS].map(|names| spelt(keys, names));
+    let [server, key, max_events] = [SERVER, KEY, MAX_EVENTS].map(|names| spelling(keys, names));
     let url = keys.text(server).ok_or((server, "is missing"))?;
     let url = address(url, encoding).ok_or((server, "must be an http or https URL without credentials"))?;
     settings.cleartext.check(&url).map_err(|_| (server, EXPOSED))?;
     let mut headers = HeaderMap::new();
     if let Some(text) = keys.text(key) {
-        let mut value =
-            HeaderValue::try_from(text).map_err(|_| (key, "must be a text that a header can carry"))?;
+        let mut value = HeaderValue::try_from(text)
+            .map_err(|_| (key, "must contain only characters that are valid in a header"))?;
         value.set_sensitive(true);
         headers.insert(API_KEY, value);
     }
-    // FintechOS' sample document has ten million, more than should be queued in memory.
+    // The sample document of FintechOS has ten million. The queue is in memory, so the gateway limits it.
     let max_events = keys.number(max_events, "must be a number of events")?.unwrap_or(DEFAULT_EVENTS);
-    let max_events = max_events.min(MOST_EVENTS);
+    let max_events = max_events.min(MAX_QUEUED_EVENTS);
     Ok(Some(ExportSettings { name: "seq", url, headers, encoding, max_events }))
 }
 
 /// The spelling of a key that the document uses.
-fn spelt(keys: DocumentValues<'_>, [long, short]: [&'static str; 2]) -> &'static str {
+fn spelling(keys: DocumentValues<'_>, [long, short]: [&'static str; 2]) -> &'static str {
     if keys.text(long).is_none() && keys.text(short).is_some() { short } else { long }
 }
 
@@ -55,12 +59,13 @@ const SEQ: &str = "serilog-seq-logging";
 const SERVER: [&str; 2] = ["serilog-seq-serverUrl", "serilog-serverUrl"];
 const KEY: [&str; 2] = ["serilog-seq-apiKey", "serilog-apiKey"];
 const MAX_EVENTS: [&str; 2] = ["serilog-seq-maxEventCount", "serilog-maxEventCount"];
-const EXPOSED: &str = "is http:// to another machine, where everybody on the way can read the log and its key: use \
-                       https://, or write log.allow_http = true in the configuration";
+const EXPOSED: &str = "is http:// to another machine, so anyone on the network path can read the log and the key: use \
+                       https://, or set log.allow_http = true in the configuration";
 const API_KEY: HeaderName = HeaderName::from_static("x-seq-apikey");
-/// As in Serilog's Seq sink.
+/// The default of Serilog's Seq sink.
 const DEFAULT_EVENTS: usize = 100_000;
-const MOST_EVENTS: usize = 1_000_000;
+/// The largest accepted queue, in events.
+const MAX_QUEUED_EVENTS: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -74,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_goes_to_another_machine_by_tls_unless_the_configuration_says_otherwise() {
+    fn seq_on_another_machine_needs_tls_unless_http_is_allowed() {
         for (url, is_refused) in
             [("http://seq:5341", true), ("https://seq", false), ("http://127.0.0.1:5341", false)]
         {
@@ -87,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read() {
+    fn seq_settings_are_read_from_both_spellings_of_keys() {
         let values = table(&[
             (SEQ, "True"),
             (SERVER[1], "https://seq.example.com:5341/"),
@@ -109,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_names_its_key() {
+    fn invalid_value_is_reported_with_its_key() {
         let open = settings(Encoding::Clef, Cleartext::Allowed);
         let good = [(SEQ, "true"), (SERVER[0], "http://seq:5341"), (KEY[0], "k"), (MAX_EVENTS[0], "10")];
         for (key, value) in [

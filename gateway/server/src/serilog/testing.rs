@@ -1,4 +1,4 @@
-//! Documents for tests.
+//! Tenant documents for tests.
 
 use kyc_model::TenantTable;
 

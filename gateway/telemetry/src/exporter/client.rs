@@ -6,16 +6,17 @@ use bytes::Bytes;
 use kyc_http_client::{ClientError, ClientSettings, Trust, read_at_most};
 use reqwest::{Client, Response};
 
-/// Prepares a client for collectors; opens no connection.
+/// Builds the HTTP client for collectors. Opens no connection.
 pub(crate) fn client() -> Result<Client, ClientError> {
-    ClientSettings { whole: Some(WHOLE), ..ClientSettings::new(CONNECT, Trust::System) }.build()
+    ClientSettings { whole: Some(CALL_TIMEOUT), ..ClientSettings::new(CONNECT_TIMEOUT, Trust::System) }
+        .build()
 }
 
-/// Reads what a collector has to say, but no more than that.
-pub(crate) async fn read_some(response: Response) -> Result<Bytes, reqwest::Error> {
-    read_at_most(response, ANSWER_LIMIT).await
+/// Reads the body of a collector's response, at most 64 KiB.
+pub(crate) async fn read_bounded(response: Response) -> Result<Bytes, reqwest::Error> {
+    read_at_most(response, MAX_RESPONSE_BYTES).await
 }
 
-const CONNECT: Duration = Duration::from_secs(5);
-const WHOLE: Duration = Duration::from_secs(10);
-const ANSWER_LIMIT: usize = 64 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;

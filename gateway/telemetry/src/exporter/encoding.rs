@@ -2,25 +2,25 @@
 
 use http::StatusCode;
 
-use super::line::{Line, Wrapping};
+use super::line::{Line, ResourceAttributes};
 use super::{clef, otlp};
 
 /// The protocol of a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Seq's own: one JSON object per line (<https://docs.datalust.co/docs/posting-raw-events>).
+    /// Seq's format, one JSON object per line (<https://docs.datalust.co/docs/posting-raw-events>).
     Clef,
     /// OpenTelemetry's `ExportLogsServiceRequest` in protobuf.
     Otlp,
 }
 
-/// The meaning of an answer for a batch.
+/// The meaning of a response for a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    Taken,
-    /// The collector will never accept it.
+    Accepted,
+    /// The collector will never accept the batch; a retry is useless.
     Refused,
-    Later,
+    Retry,
 }
 
 // === impl Encoding ===
@@ -33,30 +33,30 @@ impl Encoding {
         }
     }
 
-    /// The body for these lines, and how many of them it holds; one that is no event is left out.
-    pub(super) fn encode(self, lines: &[Box<[u8]>], wrapping: &Wrapping) -> (Vec<u8>, usize) {
+    /// Encodes these lines. Returns the body and the number of events in it; lines that cannot be parsed are left out.
+    pub(super) fn encode(self, lines: &[Box<[u8]>], resource: &ResourceAttributes) -> (Vec<u8>, usize) {
         let lines: Vec<Line> = lines.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect();
         let events = lines.len();
         let body = match self {
-            Self::Clef => clef::encode(lines.into_iter(), wrapping),
-            Self::Otlp => otlp::encode(lines.into_iter(), wrapping),
+            Self::Clef => clef::encode(lines.into_iter(), resource),
+            Self::Otlp => otlp::encode(lines.into_iter(), resource),
         };
         (body, events)
     }
 
-    /// What an answer means, by Seq's own sink, and by
+    /// The meaning of a status, as in Serilog's Seq sink and
     /// <https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>.
-    pub(super) fn judge(self, status: StatusCode) -> Verdict {
+    pub(super) fn classify(self, status: StatusCode) -> Verdict {
         match (self, status.as_u16()) {
-            (_, 200..=299) => Verdict::Taken,
+            (_, 200..=299) => Verdict::Accepted,
             (_, 400 | 413) => Verdict::Refused,
-            // A key that is wrong is put right by an operator, with both.
-            (Self::Clef, _) | (Self::Otlp, 401 | 403 | 408 | 429 | 502..=504) => Verdict::Later,
+            // 401 and 403 are retried in both formats: an operator can correct the key while the events wait.
+            (Self::Clef, _) | (Self::Otlp, 401 | 403 | 408 | 429 | 502..=504) => Verdict::Retry,
             (Self::Otlp, _) => Verdict::Refused,
         }
     }
 
-    /// How many events of a batch that was taken are refused all the same.
+    /// The number of events that the collector rejected in a batch that it accepted.
     pub(super) fn rejected(self, answer: &[u8]) -> usize {
         match self {
             Self::Clef => 0,

@@ -1,4 +1,7 @@
-//! A log line, as it is read again for a collector, and what is sent around a batch of them.
+//! A log line that is parsed again for a collector, and the resource attributes that a batch is sent with.
+//!
+//! The queue holds lines as text: formatting a line once on the request path and parsing it on the exporter's thread keeps the
+//! request path cheap.
 
 use opentelemetry::Key;
 use serde::Deserialize;
@@ -6,14 +9,14 @@ use serde_json::{Map, Value};
 
 use crate::otel::resource::resource;
 
-/// What stands around all events of a batch: what this process is.
+/// The resource attributes of this process, which all events share.
 #[derive(Clone, Debug)]
-pub(super) struct Wrapping {
-    /// By the names of OpenTelemetry's semantic conventions.
+pub(super) struct ResourceAttributes {
+    /// Names of OpenTelemetry's semantic conventions with their values.
     pub(super) attributes: Vec<(String, String)>,
 }
 
-/// A line as the log writes it.
+/// The fields of a JSON line of the log.
 #[derive(Debug, Deserialize)]
 pub(super) struct Line {
     pub(super) timestamp: String,
@@ -27,16 +30,16 @@ pub(super) struct Line {
     pub(super) fields: Map<String, Value>,
 }
 
-// === impl Wrapping ===
+// === impl ResourceAttributes ===
 
-impl Wrapping {
-    /// What the spans have, too.
+impl ResourceAttributes {
+    /// The attributes that spans have, too: from the `OTEL_*` variables.
     pub(super) fn from_environment() -> Self {
         let text = |(name, value): (&Key, &opentelemetry::Value)| (name.to_string(), value.to_string());
         Self { attributes: resource().iter().map(text).collect() }
     }
 
-    /// `service.name`.
+    /// The attribute `service.name`.
     pub(super) fn service(&self) -> &str {
         self.attributes
             .iter()

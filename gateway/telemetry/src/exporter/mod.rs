@@ -1,6 +1,6 @@
-//! Exports log events to collectors: from a bounded queue in memory, in batches, on a thread of its own.
+//! Exports log events to collectors (Seq, OpenTelemetry): from a bounded queue in memory, in batches, on a thread of its own.
 //!
-//! A slow or unreachable collector delays no request: when the queue is full, new events are dropped and counted.
+//! A slow or unreachable collector must not delay requests: when the queue is full, new events are dropped and counted.
 
 mod clef;
 pub(crate) mod client;
@@ -20,7 +20,7 @@ pub use settings::{ExportSettings, collector_url};
 
 use crate::metrics::ExportMetrics;
 use queue::Queue;
-use sender::{Sender, Sent};
+use sender::{SendResult, Sender};
 
 /// Exports JSON lines to one collector, in order.
 #[derive(Debug)]
@@ -29,14 +29,14 @@ pub(crate) struct Exporter(Arc<Queue>);
 // === impl Exporter ===
 
 impl Exporter {
-    /// Starts the thread.
+    /// Starts the thread that sends.
     pub(crate) fn start(settings: ExportSettings, metrics: ExportMetrics) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(settings.max_events, metrics));
         let sender = Sender::new(settings).map_err(io::Error::other)?;
-        // Events are written for the collector on a thread that runs when no other wants to: they can wait, requests
-        // cannot. This thread takes a lock that requests take, too, so it runs like them.
+        // Encoding runs on threads with the lowest priority, because requests need the CPU first. The thread that sends keeps
+        // the normal priority: it holds the lock of the queue, which requests take, too (priority inversion).
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .on_thread_start(yield_to_requests)
+            .on_thread_start(lower_priority)
             .enable_all()
             .build()?;
         let worker = Arc::clone(&queue);
@@ -46,29 +46,29 @@ impl Exporter {
         Ok(Self(queue))
     }
 
-    /// Queues a line, or counts it as dropped.
-    pub(crate) fn take(&self, line: &[u8]) {
+    /// Queues a line, or drops and counts it when the queue is full.
+    pub(crate) fn push(&self, line: &[u8]) {
         self.0.push(line);
     }
 
-    /// Switches to another collector, also for the events that wait.
+    /// Switches to another collector, also for queued events.
     pub(crate) fn change(&self, settings: ExportSettings) {
         self.0.change(settings);
     }
 
-    /// Waits until the queue is empty, up to a time limit. Returns how many events were not delivered.
-    pub(crate) fn flush_out(&self) -> usize {
-        self.0.flush_out()
+    /// Waits until the queue is empty, at most a second. Returns how many events were not sent.
+    pub(crate) fn wait_until_sent(&self) -> usize {
+        self.0.wait_until_sent()
     }
 
-    /// Ends the thread after it has delivered the queue or given up.
+    /// Ends the thread after it has sent the queued events, or at the first failed attempt.
     pub(crate) fn close(&self) {
         self.0.close();
     }
 }
 
-fn yield_to_requests() {
-    // Linux takes a thread's id here. Where it is not allowed, the thread is one like the others.
+fn lower_priority() {
+    // Linux accepts a thread id here (setpriority(2)). If the call is not permitted, the thread keeps the normal priority.
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LOWEST_PRIORITY);
 }
 
@@ -85,34 +85,36 @@ async fn deliver_batch(queue: &Queue, sender: &mut Sender, batch: Arc<[Box<[u8]>
     while begin < batch.len() {
         let end = batch.len().min(begin + limit);
         match sender.send(&batch, begin..end, queue).await {
-            Sent::Taken { rejected } => {
+            SendResult::Accepted { rejected } => {
                 queue.metrics.delivered.inc_by((end - begin).saturating_sub(rejected) as u64);
                 dropped(rejected);
                 (begin, limit, refused) = (end, limit * 2, 0);
             }
-            // One event that the collector does not want must not take the others with it; but where it wants none,
-            // they are not tried one by one.
-            Sent::Refused if end - begin > 1 && refused < MAX_SINGLE_REFUSALS => limit = (end - begin) / 2,
-            Sent::Refused => {
+            // Split a refused batch in halves to drop only the events that the collector does not accept. After several single
+            // refusals in a row it probably accepts none (a wrong URL): then do not send them one by one.
+            SendResult::Refused if end - begin > 1 && refused < MAX_SINGLE_REFUSALS => {
+                limit = (end - begin) / 2
+            }
+            SendResult::Refused => {
                 dropped(end - begin);
                 refused += 1;
                 begin = end;
                 limit = if refused < MAX_SINGLE_REFUSALS { limit } else { batch.len() };
             }
-            // Another collector judges anew.
-            Sent::Changed => (limit, refused) = (batch.len(), 0),
-            Sent::GivenUp => {
+            // Another collector may accept the events, so begin again with the whole rest.
+            SendResult::Changed => (limit, refused) = (batch.len(), 0),
+            SendResult::Closed => {
                 dropped(batch.len() - begin);
-                queue.abandon();
+                queue.discard();
                 return;
             }
         }
     }
 }
 
-/// After so many consecutive refusals the events are sent in whole batches again.
+/// The number of consecutive refusals of single events after which whole batches are sent again.
 const MAX_SINGLE_REFUSALS: usize = 8;
-/// The lowest scheduling priority.
+/// The lowest scheduling priority (the highest nice value).
 const LOWEST_PRIORITY: i32 = 19;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! OpenTelemetry's logs in protobuf.
+//! OpenTelemetry's log records in protobuf.
 
 use std::time::UNIX_EPOCH;
 
@@ -10,17 +10,17 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use serde_json::Value;
 
-use super::line::{Line, Wrapping};
+use super::line::{Line, ResourceAttributes};
 
-/// One request with all lines; empty without any.
-pub(super) fn encode(lines: impl Iterator<Item = Line>, wrapping: &Wrapping) -> Vec<u8> {
+/// Encodes all lines as one `ExportLogsServiceRequest`; returns no bytes for no lines.
+pub(super) fn encode(lines: impl Iterator<Item = Line>, resource: &ResourceAttributes) -> Vec<u8> {
     let log_records: Vec<LogRecord> = lines.map(record).collect();
     if log_records.is_empty() {
         return Vec::new();
     }
     let scope = InstrumentationScope { name: NAME.to_owned(), ..InstrumentationScope::default() };
     let text = |(name, value): &(String, String)| attribute(name, Any::StringValue(value.clone()));
-    let attributes = wrapping.attributes.iter().map(text).collect();
+    let attributes = resource.attributes.iter().map(text).collect();
     let request = ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
             resource: Some(Resource { attributes, ..Resource::default() }),
@@ -31,7 +31,7 @@ pub(super) fn encode(lines: impl Iterator<Item = Line>, wrapping: &Wrapping) -> 
     request.encode_to_vec()
 }
 
-/// How many records of a request that was answered 2xx were rejected.
+/// The number of rejected records in a 2xx response (`partial_success`).
 pub(super) fn rejected(answer: &[u8]) -> usize {
     let partial = ExportLogsServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
     partial.and_then(|partial| usize::try_from(partial.rejected_log_records).ok()).unwrap_or_default()
@@ -74,12 +74,12 @@ fn any(value: Value) -> Option<Any> {
             None => Any::DoubleValue(number.as_f64()?),
         },
         Value::String(text) => Any::StringValue(text),
-        // Lines have none.
+        // Log lines have no arrays and no objects.
         Value::Array(_) | Value::Object(_) => Any::StringValue(value.to_string()),
     })
 }
 
-/// The smallest number of each range
+/// The severity number and text of a level: the smallest number of its range
 /// (<https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>).
 fn severity(level: &str) -> (i32, &'static str) {
     match level {

@@ -12,7 +12,7 @@ use url::Url;
 use super::{Encoding, ExportSettings, Exporter};
 use crate::metrics::{ExportMetrics, Metrics};
 
-/// A collector that answers as it is told and keeps what it took.
+/// A collector with scripted responses that records the events that it accepted.
 #[derive(Clone)]
 struct Collector {
     url: Url,
@@ -22,9 +22,9 @@ struct Collector {
 #[derive(Default)]
 struct Shared {
     status: Option<StatusCode>,
-    /// Refuses batches with an event of this number.
-    unwanted: Option<u64>,
-    taken: Vec<u64>,
+    /// The collector refuses batches that contain the event with this number.
+    refused: Option<u64>,
+    accepted: Vec<u64>,
     calls: usize,
 }
 
@@ -46,10 +46,10 @@ impl Collector {
                     if let Some(status) = state.status {
                         return status;
                     }
-                    if state.unwanted.is_some_and(|unwanted| numbers.contains(&unwanted)) {
+                    if state.refused.is_some_and(|refused| numbers.contains(&refused)) {
                         return StatusCode::BAD_REQUEST;
                     }
-                    state.taken.extend(numbers);
+                    state.accepted.extend(numbers);
                     StatusCode::CREATED
                 },
             )
@@ -64,8 +64,8 @@ impl Collector {
         self.state.lock().unwrap().status = status;
     }
 
-    fn taken(&self) -> Vec<u64> {
-        self.state.lock().unwrap().taken.clone()
+    fn accepted(&self) -> Vec<u64> {
+        self.state.lock().unwrap().accepted.clone()
     }
 
     fn exporter(&self, encoding: Encoding, max_events: usize) -> (Exporter, ExportMetrics) {
@@ -126,7 +126,7 @@ fn line(number: u64) -> Vec<u8> {
     .into_bytes()
 }
 
-async fn soon(mut done: impl FnMut() -> bool) {
+async fn wait_until(mut done: impl FnMut() -> bool) {
     let waiting = async {
         while !done() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -136,127 +136,127 @@ async fn soon(mut done: impl FnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_event_arrives_once_and_in_order() {
+async fn events_arrive_once_and_in_order() {
     for encoding in [Encoding::Clef, Encoding::Otlp] {
         let collector = Collector::start(encoding).await;
         let (exporter, metrics) = collector.exporter(encoding, 100_000);
 
         for number in 0..5500 {
-            exporter.take(&line(number));
+            exporter.push(&line(number));
         }
-        soon(|| collector.taken().len() == 5500).await;
+        wait_until(|| collector.accepted().len() == 5500).await;
 
-        assert_eq!(collector.taken(), (0..5500).collect::<Vec<_>>());
-        soon(|| metrics.waiting.get() == 0).await;
+        assert_eq!(collector.accepted(), (0..5500).collect::<Vec<_>>());
+        wait_until(|| metrics.waiting.get() == 0).await;
         assert_eq!((metrics.delivered.get(), metrics.dropped.get()), (5500, 0));
         assert!(collector.state.lock().unwrap().calls <= 7, "events go in batches");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dead_collector_does_not_get_is_counted_and_the_rest_keeps_its_order() {
+async fn events_beyond_the_queue_are_counted_as_dropped_and_the_rest_keeps_its_order() {
     let collector = Collector::start(Encoding::Clef).await;
     collector.answer(Some(StatusCode::SERVICE_UNAVAILABLE));
     let (exporter, metrics) = collector.exporter(Encoding::Clef, 2000);
 
     for number in 0..10_000 {
-        exporter.take(&line(number));
+        exporter.push(&line(number));
     }
-    soon(|| collector.state.lock().unwrap().calls > 1).await;
+    wait_until(|| collector.state.lock().unwrap().calls > 1).await;
     assert_eq!((metrics.waiting.get(), metrics.dropped.get()), (2000, 8000), "memory is bounded");
     collector.answer(None);
-    soon(|| collector.taken().len() == 2000).await;
-    soon(|| metrics.waiting.get() == 0).await;
-    exporter.take(&line(10_000));
-    soon(|| collector.taken().len() == 2001).await;
+    wait_until(|| collector.accepted().len() == 2000).await;
+    wait_until(|| metrics.waiting.get() == 0).await;
+    exporter.push(&line(10_000));
+    wait_until(|| collector.accepted().len() == 2001).await;
 
-    let taken = collector.taken();
-    assert!(taken.is_sorted(), "in order");
-    assert_eq!(metrics.dropped.get(), 10_001 - taken.len() as u64);
+    let accepted = collector.accepted();
+    assert!(accepted.is_sorted(), "in order");
+    assert_eq!(metrics.dropped.get(), 10_001 - accepted.len() as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_unwanted_event_takes_no_other_with_it() {
+async fn refused_event_does_not_drop_the_rest_of_its_batch() {
     let collector = Collector::start(Encoding::Clef).await;
-    collector.state.lock().unwrap().unwanted = Some(617);
+    collector.state.lock().unwrap().refused = Some(617);
     let (exporter, metrics) = collector.exporter(Encoding::Clef, 100_000);
 
     for number in 0..1000 {
-        exporter.take(&line(number));
+        exporter.push(&line(number));
     }
-    exporter.take(&[b"{\"message\":\"".to_vec(), vec![b'x'; 300_000], b"\"}\n".to_vec()].concat());
-    soon(|| metrics.waiting.get() == 0).await;
+    exporter.push(&[b"{\"message\":\"".to_vec(), vec![b'x'; 300_000], b"\"}\n".to_vec()].concat());
+    wait_until(|| metrics.waiting.get() == 0).await;
 
     let expected: Vec<u64> = (0..1000).filter(|number| *number != 617).collect();
-    assert_eq!(collector.taken(), expected);
+    assert_eq!(collector.accepted(), expected);
     assert_eq!((metrics.delivered.get(), metrics.dropped.get()), (999, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_sends_what_is_there_and_waits_for_no_dead_collector() {
+async fn close_sends_queued_events_and_does_not_wait_for_an_unreachable_collector() {
     let collector = Collector::start(Encoding::Clef).await;
     let (exporter, metrics) = collector.exporter(Encoding::Clef, 100_000);
-    exporter.take(&line(1));
-    exporter.flush_out();
-    assert_eq!(collector.taken(), [1]);
+    exporter.push(&line(1));
+    exporter.wait_until_sent();
+    assert_eq!(collector.accepted(), [1]);
 
-    exporter.take(&line(2));
+    exporter.push(&line(2));
     exporter.close();
-    soon(|| collector.taken().len() == 2).await;
-    exporter.take(&line(3));
-    assert_eq!(metrics.dropped.get(), 1, "after the end nothing is taken");
+    wait_until(|| collector.accepted().len() == 2).await;
+    exporter.push(&line(3));
+    assert_eq!(metrics.dropped.get(), 1, "events after `close` are dropped");
 
     collector.answer(Some(StatusCode::FORBIDDEN));
     let (exporter, metrics) = collector.exporter(Encoding::Clef, 100_000);
     for number in 0..3000 {
-        exporter.take(&line(number));
+        exporter.push(&line(number));
     }
     exporter.close();
-    soon(|| metrics.waiting.get() == 0).await;
+    wait_until(|| metrics.waiting.get() == 0).await;
     assert_eq!((metrics.delivered.get(), metrics.dropped.get()), (0, 3000));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_collector_gets_what_waits_for_the_one_before() {
+async fn queued_events_go_to_the_new_collector_after_a_change() {
     let (old, new) = (Collector::start(Encoding::Clef).await, Collector::start(Encoding::Clef).await);
     old.answer(Some(StatusCode::UNAUTHORIZED));
     let (exporter, metrics) = old.exporter(Encoding::Clef, 100_000);
     for number in 0..2500 {
-        exporter.take(&line(number));
+        exporter.push(&line(number));
     }
-    soon(|| old.state.lock().unwrap().calls > 0).await;
+    wait_until(|| old.state.lock().unwrap().calls > 0).await;
 
     exporter.change(new.settings(Encoding::Clef, 100_000));
-    soon(|| new.taken().len() == 2500).await;
+    wait_until(|| new.accepted().len() == 2500).await;
 
-    assert!(new.taken().is_sorted() && old.taken().is_empty());
+    assert!(new.accepted().is_sorted() && old.accepted().is_empty());
     assert_eq!(metrics.dropped.get(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_small_queue_does_not_wait_to_be_full() {
+async fn small_queue_is_sent_before_it_is_full() {
     let collector = Collector::start(Encoding::Clef).await;
     let (exporter, metrics) = collector.exporter(Encoding::Clef, 20);
 
     for number in 0..200 {
-        exporter.take(&line(number));
-        soon(|| metrics.waiting.get() < 20).await;
+        exporter.push(&line(number));
+        wait_until(|| metrics.waiting.get() < 20).await;
     }
-    soon(|| metrics.waiting.get() == 0).await;
+    wait_until(|| metrics.waiting.get() == 0).await;
 
-    assert_eq!((collector.taken().len(), metrics.dropped.get()), (200, 0));
+    assert_eq!((collector.accepted().len(), metrics.dropped.get()), (200, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_wants_nothing_is_not_asked_about_each_event() {
+async fn collector_that_refuses_everything_does_not_get_each_event_alone() {
     let collector = Collector::start(Encoding::Otlp).await;
     collector.answer(Some(StatusCode::NOT_FOUND));
     let (exporter, metrics) = collector.exporter(Encoding::Otlp, 100_000);
 
     for number in 0..10_000 {
-        exporter.take(&line(number));
+        exporter.push(&line(number));
     }
-    soon(|| metrics.waiting.get() == 0).await;
+    wait_until(|| metrics.waiting.get() == 0).await;
 
     let calls = collector.state.lock().unwrap().calls;
     assert_eq!((metrics.delivered.get(), metrics.dropped.get()), (0, 10_000));

@@ -9,45 +9,47 @@ use tracing::Level;
 use super::json::Line;
 use super::lines::write_line;
 
-/// What the line about one request says. But for the caller, whose names others chose, nothing here comes from the
-/// caller's bytes; no path, query, header value or body does.
+/// The fields of one access line.
+///
+/// No field holds a path, a query, a header value or a body: they can hold personal data or secrets. Only `caller` has text that
+/// somebody else chose, the name in a verified credential.
 #[derive(Debug)]
 pub struct AccessRecord<'a> {
-    /// The request's id.
+    /// The id of the request.
     pub request_id: &'a str,
-    /// The route's name; empty when none matched.
+    /// The name of the route; empty when none matched.
     pub route: &'a str,
-    /// The tenant's name; empty when none was found.
+    /// The name of the tenant; empty when none was found.
     pub tenant: &'a str,
-    /// Who called, as a verified credential names it, escaped and bounded; empty when nobody is known.
+    /// The name of the caller in its verified credential, escaped and bounded; empty without one.
     pub caller: &'a str,
-    /// Where the connection came from.
+    /// The address and port of the downstream peer.
     pub peer: Option<SocketAddr>,
-    /// The listener that it came in at.
+    /// The name of the listener that accepted the connection.
     pub listener: &'a str,
-    /// The method, when it is a registered one.
+    /// The method when it is a registered one, otherwise `other`.
     pub method: &'static str,
     /// The status sent downstream.
     pub status: u16,
-    /// The gateway's own refusal or failure; empty when it was none.
+    /// The error code of a refusal or failure by the gateway itself; empty otherwise.
     pub code: &'static str,
-    /// The request's span, while traces are recorded.
+    /// The trace and span of the request; absent while traces are off.
     pub trace: Option<TraceContext>,
-    /// From the request head to the end of the answer.
+    /// The time from the request head to the end of the response.
     pub duration: Duration,
-    /// Until the upstream's response head.
+    /// The time from the request head to the response head of the upstream; absent without one.
     pub upstream_duration: Option<Duration>,
-    /// Body bytes from downstream.
+    /// The bytes of the request body that came from downstream.
     pub request_bytes: u64,
-    /// Body bytes to downstream.
+    /// The bytes of the response body that were sent downstream.
     pub response_bytes: u64,
 }
 
 // === impl AccessRecord ===
 
 impl AccessRecord<'_> {
-    /// Writes the line: as JSON straight into the log's memory, since this is the one line that every request
-    /// pays for; else as an event of the target `access`.
+    /// Writes the line. JSON goes directly to the sinks, because every request pays for this line; with the text format the line
+    /// is an event with the target `access`.
     pub fn write(&self) {
         if write_line(|line| self.fill(line)) {
             return;
@@ -116,7 +118,7 @@ mod tests {
     use crate::log::json::{JsonLines, with_line};
 
     #[test]
-    fn both_ways_to_write_say_the_same() {
+    fn direct_json_line_equals_the_logged_event() {
         let record = AccessRecord {
             request_id: "id",
             route: "onfido",

@@ -1,21 +1,21 @@
 //! Which lines are logged, by level and crate.
 //!
-//! Debug lines of HTTP libraries show heads and bodies, so the configured level holds only for crates that are known to keep
-//! secrets out of their lines: the gateway's own, which all begin with the same prefix, and those of the plugins that were
-//! added to it. Every other crate stays at `warn`.
+//! Debug lines of HTTP libraries show heads and bodies. The configured level therefore applies only to crates that keep secrets
+//! out of their lines: the gateway's own, whose names all begin with `kyc_`, and those of registered plugins. Every other crate
+//! stays at `warn`.
 
 use tracing_subscriber::EnvFilter;
 
-/// A text is no level.
+/// The level is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no level: use error, warn, info, debug or trace")]
+#[error("`{0}` is not a log level: use error, warn, info, debug or trace")]
 pub struct LevelError(String);
 
-/// Checks a level without starting anything.
+/// Checks that `level` is `error`, `warn`, `info`, `debug` or `trace`.
 ///
 /// # Errors
 ///
-/// [`LevelError`].
+/// [`LevelError`] for any other text.
 pub fn check_level(level: &str) -> Result<(), LevelError> {
     filter(level, &[]).map(|_| ())
 }
@@ -29,28 +29,31 @@ pub(super) fn filter(level: &str, plugins: &[String]) -> Result<EnvFilter, Level
     EnvFilter::try_new(directives(level, plugins)).map_err(|_| wrong())
 }
 
-/// A directive holds for every target that begins with its text, and the longest one counts. So that the level of the crate
-/// `acme` is not that of a crate `acme_http`, all longer names have a directive, too.
+/// The directives of the filter. A directive matches every target that begins with its text, and the longest match wins. Without
+/// more directives, the level of a plugin's crate `acme` would also apply to a library `acme_http`; so every longer name gets
+/// a directive with `warn`.
 fn directives(level: &str, plugins: &[String]) -> String {
     let own = std::iter::once(format!("{OWN}={level}"));
     let plugins = plugins.iter().filter(|name| !name.starts_with(OWN));
     let longer =
         plugins.clone().flat_map(|name| LETTERS.chars().map(move |letter| format!("{name}{letter}=warn")));
     let plugins = plugins.map(|name| format!("{name}={level}"));
-    // Of two rules for one text the last one counts.
+    // Of two directives with the same text, the last one wins.
     let rules = longer.chain(plugins).chain(own).chain(LIBRARIES.iter().map(|&rule| rule.to_owned()));
     rules.collect::<Vec<String>>().join(",")
 }
 
-/// What a longer name of a crate may go on with.
+/// The characters that can follow in a longer crate name.
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz0123456789_";
 
-/// How the names of the gateway's crates begin.
+/// The prefix of the names of the gateway's crates.
 const OWN: &str = "kyc_";
 
-/// Libraries log failures, but not what they handle. Some are off: OpenTelemetry's would log each batch of spans that was not
-/// taken, `vaultrs` and `rustify` log a failed call with the secret's path, and the gateway reports the same failures itself.
-/// Pingora's HTTP server, which the admin listener is, quotes a head that it cannot read. Access lines are always written.
+/// The directives of libraries: they log failures, but not the data that they process.
+///
+/// Some are off. OpenTelemetry logs each batch of spans that a collector refuses, and `vaultrs` and `rustify` log a failed call
+/// with the path of the secret; the gateway logs these failures itself. Pingora's HTTP server, which serves the admin listener,
+/// quotes a request head that it cannot parse. Access lines are always written.
 const LIBRARIES: [&str; 7] = [
     "warn",
     "access=info",
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plugins_have_the_level_of_the_gateway_and_libraries_do_not() {
+    fn configured_level_applies_to_plugins_but_not_to_libraries() {
         let text = directives("debug", &["acme_stamp".to_owned()]);
 
         let rules: Vec<&str> = text.split(',').collect();

@@ -1,4 +1,6 @@
-//! JSON lines that are written past the subscriber.
+//! Writes JSON lines without the `tracing` subscriber.
+//!
+//! Every request writes an access line. Dispatching it through the subscriber as an event costs more than writing it.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -7,18 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::json::{Line, with_line};
 use super::sinks::Sinks;
 
-/// Writes a line past the subscriber; false when lines are no JSON.
+/// Writes a line directly to the sinks. Returns false when the log's format is text: the caller must then log an event.
 pub(crate) fn write_line(fill: impl FnOnce(&mut Line<'_>)) -> bool {
     if !ACCESS_LINES.load(Ordering::Relaxed) {
         return true;
     }
-    let Some(mut sinks) = LINES.get() else { return false };
-    // A log that cannot be written must fail no request.
+    let Some(mut sinks) = JSON_SINKS.get() else { return false };
+    // A log that cannot be written must not fail the request.
     with_line(fill, |text| drop(sinks.write_all(text.as_bytes())));
     true
 }
 
-/// Where JSON lines go.
-pub(super) static LINES: OnceLock<Sinks> = OnceLock::new();
-/// Whether each request has its line.
+/// The sinks of JSON lines; empty while the format is text.
+pub(super) static JSON_SINKS: OnceLock<Sinks> = OnceLock::new();
+/// Whether access lines are written.
 pub(super) static ACCESS_LINES: AtomicBool = AtomicBool::new(true);

@@ -1,4 +1,7 @@
-//! Log files as Serilog's file sink leaves them: one for each day, more when one is full, the oldest removed.
+//! Log files that roll by day and by size, with the names and rules of Serilog's file sink.
+//!
+//! A new file begins each day (UTC) and whenever the current one reaches its size limit; the oldest files are deleted. FintechOS
+//! services log with Serilog, so operators know these names and settings already.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -11,39 +14,41 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::writer::Output;
 
-/// Which files are written, as the tenant document's `serilog-…` keys have it.
+/// The settings of the log files, from the `serilog-…` keys of the tenant document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSettings {
     /// The path without the date: `logs/trace_roll_.log` becomes `logs/trace_roll_20261124.log`, then
     /// `logs/trace_roll_20261124_001.log`.
     pub path: PathBuf,
-    /// The size in bytes at which the next file begins; a file is larger by its last line at most.
+    /// The size in bytes at which the next file begins. A file can exceed it by its last line.
     pub roll_size: u64,
-    /// How many files are kept, the current one included; none keeps all.
+    /// How many files are kept, including the current one; `None` keeps all.
     pub retained: Option<usize>,
-    /// How often what was written is made durable; none leaves that to the system.
+    /// How often written lines are synced to the disk; `None` leaves that to the operating system.
     pub flush: Option<Duration>,
 }
 
-/// The files, of which one is open.
+/// Writes lines to the current file and rolls to the next one.
 #[derive(Debug)]
 pub(crate) struct RollingFile {
     settings: FileSettings,
-    current: Option<Current>,
-    /// When something was written that is not durable yet.
-    unsynced: Option<Instant>,
+    current: Option<OpenFile>,
+    /// When the oldest line was written that is not synced to the disk yet.
+    unsynced_since: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Current {
+struct OpenFile {
     file: File,
     size: u64,
-    place: Place,
+    id: FileId,
 }
 
-/// A day, as `20261124`, and which of its files: 0 has no number in its name.
+/// The day of a file, as `20261124`, and its number within the day. The number 0 does not appear in the file's name.
+///
+/// The order of the fields makes `Ord` the order of age, since the days have equal length.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct FileId {
     day: String,
     number: u32,
 }
@@ -51,71 +56,71 @@ struct Place {
 // === impl RollingFile ===
 
 impl RollingFile {
-    /// Opens today's file, so that a folder that cannot be written to is found out at once.
+    /// Opens today's file, so that a folder without write permission is an error now and not at the first line.
     pub(crate) fn open(settings: FileSettings) -> io::Result<Self> {
         let mut log = Self::unopened(settings);
         let mut now = String::new();
         // Writing into a string does not fail.
         let _ = SystemTime.format_time(&mut Writer::new(&mut now));
         if let Some(day) = day_of(now.as_bytes()) {
-            log.current(&day)?;
+            log.file_for(&day)?;
         }
         Ok(log)
     }
 
     fn unopened(settings: FileSettings) -> Self {
-        Self { settings, current: None, unsynced: None }
+        Self { settings, current: None, unsynced_since: None }
     }
 
-    /// The file for a line of this day, with room for one more. A line that comes late, from before midnight, goes
-    /// into the file that is open.
-    fn current(&mut self, day: &str) -> io::Result<&mut Current> {
+    /// The file for a line of this day, rolled when the current one is full. A late line, from before midnight, goes into the
+    /// current file: files of past days are closed.
+    fn file_for(&mut self, day: &str) -> io::Result<&mut OpenFile> {
         let next = match &self.current {
-            Some(current) if *current.place.day < *day => Some(Place { day: day.to_owned(), number: 0 }),
+            Some(current) if *current.id.day < *day => Some(FileId { day: day.to_owned(), number: 0 }),
             Some(current) if current.size >= self.settings.roll_size => {
-                Some(Place { day: current.place.day.clone(), number: current.place.number + 1 })
+                Some(FileId { day: current.id.day.clone(), number: current.id.number + 1 })
             }
             Some(_) => None,
-            // After a restart it goes on where it was.
+            // After a restart the log continues in the newest file of the day.
             None => {
-                let last = self.settings.places()?.into_iter().rfind(|place| place.day == day);
-                Some(last.unwrap_or(Place { day: day.to_owned(), number: 0 }))
+                let newest = self.settings.existing()?.into_iter().rfind(|id| id.day == day);
+                Some(newest.unwrap_or(FileId { day: day.to_owned(), number: 0 }))
             }
         };
-        if let Some(mut place) = next {
-            let mut opened = self.settings.open(&place)?;
+        if let Some(mut id) = next {
+            let mut opened = self.settings.open(&id)?;
             while opened.1 >= self.settings.roll_size {
-                place.number += 1;
-                opened = self.settings.open(&place)?;
+                id.number += 1;
+                opened = self.settings.open(&id)?;
             }
-            if self.unsynced.is_some() && self.settings.flush.is_some() {
-                // The disk's trouble with the file before is no trouble of this one.
+            if self.unsynced_since.is_some() && self.settings.flush.is_some() {
+                // A failed sync of the previous file must not stop writes to the new one.
                 let _ = self.sync();
             }
-            self.settings.retire(&place);
-            self.current = Some(Current { file: opened.0, size: opened.1, place });
+            self.settings.remove_oldest(&id);
+            self.current = Some(OpenFile { file: opened.0, size: opened.1, id });
         }
         self.current.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.unsynced = None;
+        self.unsynced_since = None;
         self.current.as_ref().map_or(Ok(()), |current| current.file.sync_data())
     }
 }
 
 impl Write for RollingFile {
-    /// Takes the first line.
+    /// Writes the first line only: each line may belong to another file.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let end = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |place| place + 1);
+        let end = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1);
         let line = lines.get(..end).unwrap_or_default();
-        // A record of several lines, as text has them, has its day in the first one.
-        let known = || self.current.as_ref().map(|current| current.place.day.clone());
-        let Some(day) = day_of(line).or_else(known) else { return Ok(end) };
-        let current = self.current(&day)?;
+        // A text record can span several lines, and only the first one has the day.
+        let current_day = || self.current.as_ref().map(|current| current.id.day.clone());
+        let Some(day) = day_of(line).or_else(current_day) else { return Ok(end) };
+        let current = self.file_for(&day)?;
         current.file.write_all(line)?;
         current.size += u64::try_from(line.len()).unwrap_or_default();
-        self.unsynced.get_or_insert_with(Instant::now);
+        self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(end)
     }
 
@@ -125,13 +130,13 @@ impl Write for RollingFile {
 }
 
 impl Output for RollingFile {
-    fn look(&mut self) -> Option<Duration> {
+    fn sync_when_due(&mut self) -> Option<Duration> {
         let interval = self.settings.flush?;
-        let waited = self.unsynced?.elapsed();
+        let waited = self.unsynced_since?.elapsed();
         if waited < interval {
             return Some(interval - waited);
         }
-        // A disk that is in trouble is found out by the next line.
+        // A failing disk also fails the next write, which counts its lines as dropped.
         let _ = self.sync();
         None
     }
@@ -140,11 +145,13 @@ impl Output for RollingFile {
 // === impl FileSettings ===
 
 impl FileSettings {
-    fn open(&self, place: &Place) -> io::Result<(File, u64)> {
+    /// Opens a file for appending. Returns it with its size.
+    fn open(&self, id: &FileId) -> io::Result<(File, u64)> {
+        // Access lines name callers and tenants, so other users of the machine must not read the files.
         if let Some(folder) = self.folder() {
             DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
         }
-        let file = File::options().create(true).append(true).mode(0o640).open(self.path_of(place))?;
+        let file = File::options().create(true).append(true).mode(0o640).open(self.path_of(id))?;
         let size = file.metadata()?.len();
         Ok((file, size))
     }
@@ -153,63 +160,64 @@ impl FileSettings {
         self.path.parent().filter(|folder| !folder.as_os_str().is_empty())
     }
 
-    /// The name before the date, and the ending after it.
-    fn ends(&self) -> (String, String) {
+    /// The part of the name before the date, and the extension with its dot.
+    fn stem_and_extension(&self) -> (String, String) {
         let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-        let ending = self.path.extension().map(|ending| format!(".{}", ending.to_string_lossy()));
-        (text(self.path.file_stem()), ending.unwrap_or_default())
+        let extension = self.path.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
+        (text(self.path.file_stem()), extension.unwrap_or_default())
     }
 
-    fn path_of(&self, place: &Place) -> PathBuf {
-        let (stem, ending) = self.ends();
-        let number = if place.number == 0 { String::new() } else { format!("_{:03}", place.number) };
-        self.path.with_file_name(format!("{stem}{}{number}{ending}", place.day))
+    fn path_of(&self, id: &FileId) -> PathBuf {
+        let (stem, extension) = self.stem_and_extension();
+        let number = if id.number == 0 { String::new() } else { format!("_{:03}", id.number) };
+        self.path.with_file_name(format!("{stem}{}{number}{extension}", id.day))
     }
 
-    /// The files that are there, the oldest first.
-    fn places(&self) -> io::Result<Vec<Place>> {
+    /// The existing log files, the oldest first.
+    fn existing(&self) -> io::Result<Vec<FileId>> {
         let entries = match fs::read_dir(self.folder().unwrap_or(Path::new("."))) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let mut places = Vec::new();
+        let mut files = Vec::new();
         for entry in entries {
-            places.extend(self.place_of(&entry?.file_name().to_string_lossy()));
+            files.extend(self.parse_name(&entry?.file_name().to_string_lossy()));
         }
-        places.sort();
-        Ok(places)
+        files.sort();
+        Ok(files)
     }
 
-    fn place_of(&self, name: &str) -> Option<Place> {
-        let (stem, ending) = self.ends();
-        let rest = name.strip_prefix(&stem)?.strip_suffix(&ending)?;
+    /// The id in a file's name; `None` for a file that is not a log file of these settings.
+    fn parse_name(&self, name: &str) -> Option<FileId> {
+        let (stem, extension) = self.stem_and_extension();
+        let rest = name.strip_prefix(&stem)?.strip_suffix(&extension)?;
         let (day, number) = match rest.split_once('_') {
             Some((day, number)) if number.len() >= 3 => (day, number.parse().ok()?),
             Some(_) => return None,
             None => (rest, 0),
         };
         let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
-        let place = Place { day: day.to_owned(), number };
-        // Only what would be written under this very name is one of ours.
-        (is_day && self.path_of(&place).file_name()?.to_str()? == name).then_some(place)
+        let id = FileId { day: day.to_owned(), number };
+        // The retention deletes these files: accept only a name that `path_of` itself makes.
+        (is_day && self.path_of(&id).file_name()?.to_str()? == name).then_some(id)
     }
 
-    /// Removes what is too much, the oldest first, but never the current one. What cannot be removed stays: the log
-    /// goes on.
-    fn retire(&self, current: &Place) {
-        let (Some(retained), Ok(places)) = (self.retained, self.places()) else { return };
-        let too_many = places.len().saturating_sub(retained.max(1));
-        for place in places.iter().filter(|place| *place != current).take(too_many) {
-            let _ = fs::remove_file(self.path_of(place));
+    /// Removes the oldest files until `retained` are left, never the current one. A file that cannot be removed stays, because
+    /// logging must continue.
+    fn remove_oldest(&self, current: &FileId) {
+        let (Some(retained), Ok(files)) = (self.retained, self.existing()) else { return };
+        let excess = files.len().saturating_sub(retained.max(1));
+        for file in files.iter().filter(|file| *file != current).take(excess) {
+            let _ = fs::remove_file(self.path_of(file));
         }
     }
 }
 
-/// The day that a line names, which is where it belongs even if it is written a moment after midnight (UTC).
+/// The day in the timestamp of a line (UTC). The line belongs to this day's file even when it is written after midnight.
 fn day_of(line: &[u8]) -> Option<String> {
     let date = line.strip_prefix(b"{\"timestamp\":\"").unwrap_or(line).get(..10)?;
-    let is_date = date.iter().enumerate().all(|(place, byte)| match place {
+    let is_date = date.iter().enumerate().all(|(at, byte)| match at {
         4 | 7 => *byte == b'-',
         _ => byte.is_ascii_digit(),
     });

@@ -1,4 +1,4 @@
-//! Where lines go: always to standard output, to files while that is wanted, and to collectors.
+//! The sinks of the log: standard output always, files and collectors while they are configured.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use super::writer::BlockWriter;
 use crate::exporter::{ExportSettings, Exporter};
 use crate::metrics::Metrics;
 
-/// All of them; clones are the same. A writer of lines that are JSON.
+/// All sinks, as a writer of JSON lines. Cloning shares the sinks.
 #[derive(Clone, Debug)]
 pub(crate) struct Sinks(Arc<Inner>);
 
-/// Those for people and files, which take any text.
+/// Standard output and files, which accept text and JSON.
 #[derive(Clone, Debug)]
-pub(crate) struct Printed(Sinks);
+pub(crate) struct TextSinks(Sinks);
 
-/// Those that take JSON only.
+/// The collectors, which accept JSON only.
 #[derive(Clone, Debug)]
-pub(crate) struct Collected(Sinks);
+pub(crate) struct CollectorSinks(Sinks);
 
-/// Who takes log events.
+/// A collector of log events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Collector {
     Seq,
@@ -54,25 +54,25 @@ struct Files {
 // === impl Sinks ===
 
 impl Sinks {
-    /// Starts with standard output alone.
+    /// Starts with standard output only.
     pub(crate) fn start(metrics: &Metrics) -> io::Result<Self> {
         let stdout = BlockWriter::to_stdout(metrics.log_lines_dropped.clone())?;
         let (files, seq, otlp) = (ArcSwapOption::empty(), ArcSwapOption::empty(), ArcSwapOption::empty());
         Ok(Self(Arc::new(Inner { stdout, files, seq, otlp, metrics: metrics.clone() })))
     }
 
-    pub(crate) fn printed(&self) -> Printed {
-        Printed(self.clone())
+    pub(crate) fn text_sinks(&self) -> TextSinks {
+        TextSinks(self.clone())
     }
 
-    pub(crate) fn collected(&self) -> Collected {
-        Collected(self.clone())
+    pub(crate) fn collector_sinks(&self) -> CollectorSinks {
+        CollectorSinks(self.clone())
     }
 
-    /// Writes files like these from now on, or none; says whether that is a change.
+    /// Replaces the log files by those of `settings`; `None` stops writing files. Returns whether the settings changed.
     pub(crate) fn set_files(&self, settings: Option<FileSettings>) -> io::Result<bool> {
-        let known = self.0.files.load();
-        if known.as_ref().map(|files| &files.settings) == settings.as_ref() {
+        let running = self.0.files.load();
+        if running.as_ref().map(|files| &files.settings) == settings.as_ref() {
             return Ok(false);
         }
         let start = |settings: FileSettings| {
@@ -80,6 +80,7 @@ impl Sinks {
             let writer = BlockWriter::start(RollingFile::open(settings.clone())?, dropped)?;
             Ok::<_, io::Error>(Arc::new(Files { settings, writer }))
         };
+        // The new file is opened before the old writer closes, so that after an error the old files stay in use.
         let old = self.0.files.swap(settings.map(start).transpose()?);
         if let Some(old) = old {
             old.writer.close();
@@ -87,19 +88,19 @@ impl Sinks {
         Ok(true)
     }
 
-    /// Sends events to a collector like this from now on, or none; says whether that is a change.
+    /// Sends events to the collector of `settings`; `None` stops the export. Returns whether the settings changed.
     pub(crate) fn set_collector(
         &self,
         collector: Collector,
         settings: Option<ExportSettings>,
     ) -> io::Result<bool> {
-        let place = self.collector(collector);
-        let running = place.load_full();
+        let slot = self.collector(collector);
+        let running = slot.load_full();
         if running.as_ref().map(|sink| &sink.settings) == settings.as_ref() {
             return Ok(false);
         }
         let next = match (&running, settings) {
-            // What waits goes where the rest goes.
+            // Queued events also go to the new collector.
             (Some(running), Some(settings)) => {
                 running.exporter.change(settings.clone());
                 Some(Sink { settings, exporter: Arc::clone(&running.exporter) })
@@ -112,7 +113,7 @@ impl Sinks {
             (_, None) => None,
         };
         let ends = next.is_none();
-        place.store(next.map(Arc::new));
+        slot.store(next.map(Arc::new));
         if let Some(running) = running.filter(|_| ends) {
             running.exporter.close();
         }
@@ -126,50 +127,51 @@ impl Sinks {
         }
     }
 
-    fn print(&self, line: &[u8]) -> io::Result<()> {
+    fn write_text(&self, line: &[u8]) -> io::Result<()> {
         if let Some(files) = &*self.0.files.load() {
             (&files.writer).write_all(line)?;
         }
         (&self.0.stdout).write_all(line)
     }
 
-    fn collect(&self, line: &[u8]) {
+    fn export(&self, line: &[u8]) {
         for collector in [&self.0.seq, &self.0.otlp] {
             if let Some(sink) = &*collector.load() {
-                sink.exporter.take(line);
+                sink.exporter.push(line);
             }
         }
     }
 
-    /// Whether anybody takes events.
+    /// Whether a collector is configured.
     pub(crate) fn has_collectors(&self) -> bool {
         self.0.seq.load().is_some() || self.0.otlp.load().is_some()
     }
 
-    /// Writes out what was gathered so far, as long as somebody takes it.
-    pub(crate) fn flush_out(&self) {
+    /// Exports queued events and writes buffered lines. Waits at most a second for each sink.
+    pub(crate) fn flush_all(&self) {
+        // Collectors first: the warning below is a line of its own, which standard output and the files get.
         for sink in [&self.0.seq, &self.0.otlp].into_iter().filter_map(ArcSwapOption::load_full) {
-            let events = sink.exporter.flush_out();
+            let events = sink.exporter.wait_until_sent();
             if events > 0 {
                 let collector = sink.settings.name;
                 tracing::warn!(
                     collector,
                     events,
-                    "log events are lost: their collector did not take them in time"
+                    "log events lost: the collector did not accept them in time"
                 );
             }
         }
-        self.0.stdout.flush_out();
+        self.0.stdout.wait_until_written();
         if let Some(files) = self.0.files.load_full() {
-            files.writer.flush_out();
+            files.writer.wait_until_written();
         }
     }
 }
 
 impl Write for &Sinks {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.collect(line);
-        self.print(line).map(|()| line.len())
+        self.export(line);
+        self.write_text(line).map(|()| line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -177,9 +179,9 @@ impl Write for &Sinks {
     }
 }
 
-impl Write for &Printed {
+impl Write for &TextSinks {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.print(text).map(|()| text.len())
+        self.0.write_text(text).map(|()| text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -187,9 +189,9 @@ impl Write for &Printed {
     }
 }
 
-impl Write for &Collected {
+impl Write for &CollectorSinks {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.collect(line);
+        self.0.export(line);
         Ok(line.len())
     }
 
@@ -206,7 +208,7 @@ impl<'a> MakeWriter<'a> for Sinks {
     }
 }
 
-impl<'a> MakeWriter<'a> for Printed {
+impl<'a> MakeWriter<'a> for TextSinks {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -214,7 +216,7 @@ impl<'a> MakeWriter<'a> for Printed {
     }
 }
 
-impl<'a> MakeWriter<'a> for Collected {
+impl<'a> MakeWriter<'a> for CollectorSinks {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {

@@ -1,4 +1,7 @@
-//! Log lines are gathered and written in blocks, off the request path.
+//! Collects log lines in memory and writes them in blocks, on a thread of its own.
+//!
+//! A request must not wait for the reader of standard output or for a disk, so the request path only copies the line. The thread
+//! waits up to 20 ms before a write, because one write of many lines needs far fewer system calls than one for each.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,16 +13,17 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::metrics::Counter;
 
-/// Takes lines in memory; a thread of its own writes them out at least every [`INTERVAL`].
+/// Buffers lines in memory; a thread writes them within [`GATHER_INTERVAL`].
 ///
-/// A reader that is slow or gone never holds up a request: beyond [`MEMORY`] lines are dropped and counted.
+/// When the reader is slow or gone and [`MAX_BUFFERED_BYTES`] wait, new lines are dropped and counted.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockWriter(Arc<Shared>);
 
-/// Where blocks go. A write takes whole lines.
+/// The destination of blocks. A block consists of whole lines.
 pub(crate) trait Output: Write + Send {
-    /// Does what is due when nothing is written, and says when it wants to be asked again.
-    fn look(&mut self) -> Option<Duration> {
+    /// Syncs written lines to the disk when that is due. Returns the time until the next sync; `None` when there is nothing to
+    /// sync.
+    fn sync_when_due(&mut self) -> Option<Duration> {
         None
     }
 }
@@ -29,9 +33,9 @@ impl Output for File {}
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Rings when there is something to write.
+    /// Notified when the thread has lines to write.
     wake: Condvar,
-    /// Rings when a block is written.
+    /// Notified when a block is written.
     written: Condvar,
     dropped: Counter,
 }
@@ -39,17 +43,17 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     lines: Vec<u8>,
-    /// A block is on its way out.
+    /// The thread is writing a block.
     writing: bool,
-    /// Somebody waits until all is out.
-    hurry: bool,
+    /// A caller waits for the flush, so the thread does not wait for more lines.
+    flush_requested: bool,
     closed: bool,
 }
 
 // === impl BlockWriter ===
 
 impl BlockWriter {
-    /// Starts the thread that writes to standard output; counts in `dropped` the lines that found no room.
+    /// Starts a thread that writes to standard output. `dropped` counts the lines that were not written.
     pub(crate) fn to_stdout(dropped: Counter) -> io::Result<Self> {
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Self::start(output, dropped)
@@ -64,12 +68,12 @@ impl BlockWriter {
         Ok(Self(shared))
     }
 
-    /// Waits until all is written out, but no longer than a reader may be expected to take.
-    pub(crate) fn flush_out(&self) {
+    /// Waits until all lines are written, at most [`FLUSH_TIMEOUT`].
+    pub(crate) fn wait_until_written(&self) {
         self.0.flush();
     }
 
-    /// Ends the thread, once it has written out what is there.
+    /// Ends the thread after it has written the buffered lines. Later lines are dropped and counted.
     pub(crate) fn close(&self) {
         self.0.lock().closed = true;
         self.0.wake.notify_one();
@@ -79,7 +83,7 @@ impl BlockWriter {
 impl Write for &BlockWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.0.lock();
-        if state.closed || state.lines.len() + line.len() > MEMORY {
+        if state.closed || state.lines.len() + line.len() > MAX_BUFFERED_BYTES {
             drop(state);
             self.0.dropped.inc();
             return Ok(line.len());
@@ -88,7 +92,8 @@ impl Write for &BlockWriter {
         state.lines.extend_from_slice(line);
         let after = state.lines.len();
         drop(state);
-        if before == 0 || (before < BLOCK && after >= BLOCK) {
+        // Notify only when the thread may be waiting: a notification for each line would cost a system call.
+        if before == 0 || (before < BLOCK_BYTES && after >= BLOCK_BYTES) {
             self.0.wake.notify_one();
         }
         Ok(line.len())
@@ -116,42 +121,44 @@ impl Shared {
 
     fn run(&self, mut output: impl Output) {
         loop {
-            let due = output.look();
-            let state = self.wait_for_lines(due);
+            let next_sync = output.sync_when_due();
+            let state = self.wait_for_lines(next_sync);
             if state.lines.is_empty() {
                 if state.closed {
                     drop(state);
-                    // What cannot be made durable at the end is written all the same.
+                    // The lines are written; a failed sync cannot be repeated here.
                     let _ = output.flush();
                     return;
                 }
                 continue;
             }
-            // Gather for a moment: at 30,000 requests a second this is one system call instead of 600.
-            let gathering = |state: &mut State| !state.closed && !state.hurry && state.lines.len() < BLOCK;
+            // Wait for more lines: at 30,000 requests a second this is one system call instead of 600.
+            let gathering = |state: &mut State| {
+                !state.closed && !state.flush_requested && state.lines.len() < BLOCK_BYTES
+            };
             let (mut state, _) = self
                 .wake
-                .wait_timeout_while(state, INTERVAL, gathering)
+                .wait_timeout_while(state, GATHER_INTERVAL, gathering)
                 .unwrap_or_else(PoisonError::into_inner);
             let lines = std::mem::take(&mut state.lines);
             state.writing = true;
             drop(state);
-            let rest = write_patiently(&mut output, &lines);
+            let rest = write_all_lines(&mut output, &lines);
             let lost = rest.iter().filter(|byte| **byte == b'\n').count();
-            // A log that cannot be written has nowhere to say so but here; requests must not fail for it.
+            // The failure of the log cannot be logged, and it must not fail requests: a metric counts it.
             self.dropped.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
             self.lock().writing = false;
             self.written.notify_all();
         }
     }
 
-    /// Waits for lines or the end, and no longer than until the output wants to be asked.
-    fn wait_for_lines(&self, due: Option<Duration>) -> MutexGuard<'_, State> {
+    /// Waits for lines or for `close`, at most until the next sync.
+    fn wait_for_lines(&self, next_sync: Option<Duration>) -> MutexGuard<'_, State> {
         let is_idle = |state: &mut State| state.lines.is_empty() && !state.closed;
         let state = self.lock();
-        match due {
-            Some(due) => {
-                let waited = self.wake.wait_timeout_while(state, due, is_idle);
+        match next_sync {
+            Some(time) => {
+                let waited = self.wake.wait_timeout_while(state, time, is_idle);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
             None => self.wake.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner),
@@ -159,28 +166,29 @@ impl Shared {
     }
 
     fn flush(&self) {
-        self.lock().hurry = true;
+        // Without this the thread would wait up to `GATHER_INTERVAL` for more lines.
+        self.lock().flush_requested = true;
         self.wake.notify_one();
         let state = self.lock();
         let pending = |state: &mut State| state.writing || !state.lines.is_empty();
         let (mut state, _) = self
             .written
-            .wait_timeout_while(state, LAST_WORDS, pending)
+            .wait_timeout_while(state, FLUSH_TIMEOUT, pending)
             .unwrap_or_else(PoisonError::into_inner);
-        state.hurry = false;
+        state.flush_requested = false;
     }
 }
 
-/// Writes until all is written, and gives back what is not. An output that is not ready (a terminal or a pipe
-/// that somebody else made non-blocking) is asked again.
-fn write_patiently<'a>(output: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
+/// Writes all bytes and returns those that could not be written. Retries when the output is not ready: a terminal or a pipe can
+/// be non-blocking, since another process that shares it can set `O_NONBLOCK`.
+fn write_all_lines<'a>(output: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
     while !bytes.is_empty() {
         match output.write(bytes) {
             Ok(0) => break,
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                std::thread::park_timeout(NOT_READY);
+                std::thread::park_timeout(WOULD_BLOCK_DELAY);
             }
             Err(_) => break,
         }
@@ -188,25 +196,26 @@ fn write_patiently<'a>(output: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8]
     bytes
 }
 
-/// The longest time a line waits.
-const INTERVAL: Duration = Duration::from_millis(20);
-/// The size at which lines are written at once.
-const BLOCK: usize = 256 * 1024;
-/// The most that lines take which nobody has read yet.
-const MEMORY: usize = 16 * 1024 * 1024;
-/// How long the end of the process waits for a reader of its log.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-const NOT_READY: Duration = Duration::from_millis(2);
+/// The longest time that a line waits for others.
+const GATHER_INTERVAL: Duration = Duration::from_millis(20);
+/// The buffered bytes at which the thread writes without further waiting.
+const BLOCK_BYTES: usize = 256 * 1024;
+/// The largest number of buffered bytes; further lines are dropped.
+const MAX_BUFFERED_BYTES: usize = 16 * 1024 * 1024;
+/// How long the process waits at its end for the reader of its log.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// The pause before a retry when the output is not ready.
+const WOULD_BLOCK_DELAY: Duration = Duration::from_millis(2);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Takes three bytes at a time, and none at every second call.
+    /// Accepts three bytes per write, and answers every second write with `WouldBlock`.
     #[derive(Default)]
-    struct Fitful(Vec<u8>, usize);
+    struct ShortWrites(Vec<u8>, usize);
 
-    impl Write for Fitful {
+    impl Write for ShortWrites {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.1 += 1;
             if self.1.is_multiple_of(2) {
@@ -227,16 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_is_not_ready_loses_nothing() {
-        let mut output = Fitful::default();
+    fn write_is_retried_while_the_output_is_not_ready() {
+        let mut output = ShortWrites::default();
 
-        let rest = write_patiently(&mut output, b"one\ntwo\nthree\n");
+        let rest = write_all_lines(&mut output, b"one\ntwo\nthree\n");
 
         assert_eq!((rest, output.0.as_slice()), (&b""[..], &b"one\ntwo\nthree\n"[..]));
     }
 
     #[test]
-    fn lines_without_room_are_counted_and_hold_nobody_up() {
+    fn lines_beyond_the_buffer_are_dropped_and_counted_without_blocking() {
         let (reader, writer) = io::pipe().unwrap();
         let dropped = counter();
         let writer =
@@ -244,14 +253,14 @@ mod tests {
         let mut log = &writer;
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
 
-        // More than the pipe, the block on its way and the memory together take, and nobody reads.
-        for _ in 0..2 * MEMORY / line.len() {
+        // More bytes than the pipe, the block being written and the buffer can hold together; nobody reads the pipe.
+        for _ in 0..2 * MAX_BUFFERED_BYTES / line.len() {
             log.write_all(&line).unwrap();
         }
 
         assert!(dropped.get() > 0);
-        // Nobody reads now either, and the end comes all the same.
-        writer.flush_out();
+        // The wait ends after the timeout, although nobody reads.
+        writer.wait_until_written();
         drop(reader);
     }
 }

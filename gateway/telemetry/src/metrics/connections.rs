@@ -35,10 +35,10 @@ impl Listeners {
         let counters = |name, help| registry.counter(name, help, &["listener", "reason"]);
         Ok(Self {
             open: gauges(names::CONNECTIONS, "Open downstream connections.")?,
-            refused: counters(names::CONNECTIONS_REFUSED, "Connections closed before a request.")?,
+            refused: counters(names::CONNECTIONS_REFUSED, "Connections closed before their first request.")?,
             ended: counters(
                 names::CONNECTIONS_ENDED,
-                "Connections that the gateway closed because of an abuse of the protocol.",
+                "Connections that the gateway closed because the peer abused the protocol.",
             )?,
             expires: gauges(
                 names::CERTIFICATE_EXPIRES,
@@ -46,7 +46,7 @@ impl Listeners {
             )?,
             files_refused: gauges(
                 names::CERTIFICATE_FILES_REFUSED,
-                "1 while the listener's new certificate files are refused and the previous certificate stays in use.",
+                "1 while the listener's new certificate files are not valid and the previous certificate stays in use.",
             )?,
             lists_expire: gauges(
                 names::REVOCATION_LISTS_EXPIRE,
@@ -71,27 +71,27 @@ impl Listeners {
 // === impl ConnectionMetrics ===
 
 impl ConnectionMetrics {
-    /// Counts a connection that is set up.
+    /// Counts an accepted connection.
     pub fn opened(&self) {
         self.open.inc();
     }
 
-    /// Counts its end.
+    /// Counts the end of a connection.
     pub fn closed(&self) {
         self.open.dec();
     }
 
-    /// Counts a connection that was closed before a request.
+    /// Counts a connection that was closed before its first request.
     pub fn refused(&self, reason: &'static str) {
         self.refused.with(&[self.listener.as_str(), reason]).inc();
     }
 
-    /// Counts a connection that the gateway ends for what the peer does.
+    /// Counts a connection that the gateway closes because the peer abused the protocol.
     pub fn ended(&self, reason: &'static str) {
         self.ended.with(&[self.listener.as_str(), reason]).inc();
     }
 
-    /// Sets whether the current certificate files are refused.
+    /// Sets whether the newest certificate files are not valid.
     pub fn certificate_files_refused(&self, is_refused: bool) {
         self.files_refused.with(&[self.listener.as_str()]).set(i64::from(is_refused));
     }

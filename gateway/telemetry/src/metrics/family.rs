@@ -32,7 +32,7 @@ pub struct Histogram(prometheus::Histogram);
 // === impl CounterFamily ===
 
 impl<const N: usize> CounterFamily<N> {
-    /// The counter with these label values, in the order of the labels; it starts at zero.
+    /// Returns the counter with these label values, in the order of the labels. A new counter starts at zero.
     #[inline]
     pub fn with(&self, values: &[&str; N]) -> Counter {
         Counter(self.0.with_label_values(values))
@@ -54,7 +54,7 @@ impl Counter {
         self.0.inc_by(amount);
     }
 
-    /// The value now.
+    /// Returns the current value.
     #[inline]
     pub fn get(&self) -> u64 {
         self.0.get()
@@ -64,7 +64,7 @@ impl Counter {
 // === impl GaugeFamily ===
 
 impl<const N: usize> GaugeFamily<N> {
-    /// The gauge with these label values, in the order of the labels; it starts at zero.
+    /// Returns the gauge with these label values, in the order of the labels. A new gauge starts at zero.
     #[inline]
     pub fn with(&self, values: &[&str; N]) -> Gauge {
         Gauge(self.0.with_label_values(values))
@@ -98,7 +98,7 @@ impl Gauge {
         self.0.sub(amount);
     }
 
-    /// The value now.
+    /// Returns the current value.
     #[inline]
     pub fn get(&self) -> i64 {
         self.0.get()
@@ -108,7 +108,7 @@ impl Gauge {
 // === impl HistogramFamily ===
 
 impl<const N: usize> HistogramFamily<N> {
-    /// The histogram with these label values, in the order of the labels.
+    /// Returns the histogram with these label values, in the order of the labels.
     #[inline]
     pub fn with(&self, values: &[&str; N]) -> Histogram {
         Histogram(self.0.with_label_values(values))
@@ -118,7 +118,7 @@ impl<const N: usize> HistogramFamily<N> {
 // === impl Histogram ===
 
 impl Histogram {
-    /// Counts one value.
+    /// Adds one observed value.
     #[inline]
     pub fn observe(&self, value: f64) {
         self.0.observe(value);

@@ -1,4 +1,7 @@
-//! The gateway's own metrics, on its own registry.
+//! The gateway's own metrics, and the registry that plugins add theirs to.
+//!
+//! The registry is a value and not the global one of `prometheus`: each test starts with its own, and a library that registers
+//! itself globally adds nothing to `/metrics`.
 
 use crate::names;
 use connections::Listeners;
@@ -31,7 +34,7 @@ pub struct Metrics {
     pub in_flight: Gauge,
     /// Log lines dropped because standard output was not read.
     pub log_lines_dropped: Counter,
-    /// Tasks that panicked; each one cost a request or a try.
+    /// Tasks that panicked. Each panic failed one request or one delivery attempt.
     pub panics: Counter,
     /// Tenants in the running snapshot.
     pub tenants: Gauge,
@@ -58,7 +61,7 @@ pub struct ExportMetrics {
     pub(crate) waiting: Gauge,
 }
 
-/// The metrics of one route, looked up once.
+/// The metrics of one route. The lookup by label happens once, when the route is built.
 #[derive(Clone, Debug)]
 pub struct RouteMetrics {
     route: String,
@@ -71,11 +74,11 @@ pub struct RouteMetrics {
 // === impl Metrics ===
 
 impl Metrics {
-    /// Registers everything on a new registry.
+    /// Registers all metrics of the gateway on a new registry.
     ///
     /// # Errors
     ///
-    /// Never with the names in [`names`], which a test proves.
+    /// [`MetricError`] for an invalid or duplicate name. A test checks that [`names`] has none.
     pub fn new() -> Result<Self, MetricError> {
         let registry = MetricsRegistry::default();
         let counter = |name, help| Ok::<_, MetricError>(registry.counter(name, help, &[])?.with(&[]));
@@ -87,20 +90,20 @@ impl Metrics {
         Ok(Self {
             requests: registry.counter(
                 names::REQUESTS,
-                "Requests answered.",
+                "Requests that got a response.",
                 &["route", "tenant", "status_class"],
             )?,
             request_duration: histograms(
                 names::REQUEST_DURATION,
-                "Time from request head to end of answer.",
+                "Time from the request head to the end of the response.",
             )?,
             upstream_duration: histograms(
                 names::UPSTREAM_DURATION,
-                "Time until the upstream's response head.",
+                "Time from the request head to the response head of the upstream.",
             )?,
             refusals: registry.counter(
                 names::REFUSALS,
-                "Requests refused or failed by the gateway.",
+                "Requests that the gateway itself refused or failed.",
                 &["route", "code"],
             )?,
             upstreams: Upstreams::new(&registry)?,
@@ -116,9 +119,12 @@ impl Metrics {
                 names::LOG_LINES_DROPPED,
                 "Log lines dropped because standard output was not read.",
             )?,
-            panics: counter(names::PANICS, "Tasks that panicked.")?,
+            panics: counter(names::PANICS, "Panics of tasks.")?,
             tenants: gauge(names::TENANTS, "Tenants in the running snapshot.")?,
-            tenants_refused: gauge(names::TENANTS_REFUSED, "Refused entries of the last tenant document.")?,
+            tenants_refused: gauge(
+                names::TENANTS_REFUSED,
+                "Tenants of the last document with invalid entries.",
+            )?,
             tenants_refreshed: gauge(
                 names::TENANTS_REFRESHED,
                 "Unix time of the last successful read of the tenant source.",
@@ -127,17 +133,17 @@ impl Metrics {
         })
     }
 
-    /// The registry, for the metrics of plugins.
+    /// Returns the registry, for the metrics of plugins.
     pub fn registry(&self) -> &MetricsRegistry {
         &self.registry
     }
 
-    /// The metrics of a listener.
+    /// Returns the metrics of a listener.
     pub fn listener(&self, name: &str) -> ConnectionMetrics {
         self.listeners.of(name)
     }
 
-    /// The metrics of a collector.
+    /// Returns the metrics of a collector of log events.
     pub fn collector(&self, name: &str) -> ExportMetrics {
         ExportMetrics {
             delivered: self.exports.taken.with(&[name]),
@@ -146,12 +152,12 @@ impl Metrics {
         }
     }
 
-    /// Spans by result.
+    /// Returns the counter of spans with this result.
     pub(crate) fn spans(&self, result: &str) -> Counter {
         self.exports.spans.with(&[result])
     }
 
-    /// The metrics of a route.
+    /// Returns the metrics of a route.
     pub fn route(&self, route: &str) -> RouteMetrics {
         RouteMetrics {
             route: route.to_owned(),
@@ -162,12 +168,12 @@ impl Metrics {
         }
     }
 
-    /// Lets the counters of a tenant begin at zero, so that the first event is seen as an increase.
+    /// Creates the counters of a tenant with the value zero. Prometheus sees no increase when a counter first appears with 1.
     pub fn tenant_known(&self, tenant: &str) {
         self.upstreams.tenant_known(tenant);
     }
 
-    /// The metrics of upstreams.
+    /// Returns the metrics of upstreams.
     pub fn upstreams(&self) -> &Upstreams {
         &self.upstreams
     }
@@ -181,7 +187,7 @@ impl Metrics {
     ///
     /// # Errors
     ///
-    /// When a metric family is inconsistent.
+    /// [`MetricError::Encode`] when a metric family is inconsistent.
     pub fn encode(&self) -> Result<Vec<u8>, MetricError> {
         self.registry.encode()
     }
@@ -200,12 +206,12 @@ impl Exports {
             )?,
             dropped: counters(
                 names::LOG_EVENTS_DROPPED,
-                "Log events dropped because a collector did not accept them.",
+                "Log events dropped because a collector refused them or because the queue was full.",
                 "collector",
             )?,
             waiting: registry.gauge(
                 names::LOG_EVENTS_WAITING,
-                "Log events that wait for a collector.",
+                "Log events in the queue for a collector.",
                 &["collector"],
             )?,
             spans: counters(names::SPANS, "Spans by result.", "result")?,
@@ -216,7 +222,7 @@ impl Exports {
 // === impl RouteMetrics ===
 
 impl RouteMetrics {
-    /// Counts an answer. `tenant` is empty while none was found.
+    /// Counts a response and observes its durations. `tenant` is empty when none was found.
     pub fn answered(&self, tenant: &str, status: u16, seconds: f64, upstream_seconds: Option<f64>) {
         self.requests.with(&[self.route.as_str(), tenant, status_class(status)]).inc();
         self.request_duration.observe(seconds);
@@ -225,7 +231,7 @@ impl RouteMetrics {
         }
     }
 
-    /// Counts a refusal or failure of the gateway's own.
+    /// Counts a request that the gateway itself refused or failed.
     pub fn refused(&self, code: &'static str) {
         self.refusals.with(&[self.route.as_str(), code]).inc();
     }
@@ -241,6 +247,7 @@ fn status_class(status: u16) -> &'static str {
     }
 }
 
+/// The upper bounds of the duration buckets, in seconds: from the gateway's own overhead to the longest upstream timeout.
 const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0];
 
 #[cfg(test)]
@@ -248,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_registers_and_is_written() {
+    fn all_metrics_register_and_are_encoded() {
         let metrics = Metrics::new().unwrap();
         metrics.route("onfido").answered("a", 201, 0.01, Some(0.009));
 

@@ -1,4 +1,4 @@
-//! The registry of every metric of the process.
+//! The registry of all metrics of the process.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,9 +11,9 @@ use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVe
 
 use super::family::{CounterFamily, GaugeFamily, HistogramFamily};
 
-/// Registers metrics and writes them for Prometheus. Cloning shares the registry.
+/// Registers metrics and encodes them for Prometheus. Cloning shares the registry.
 ///
-/// Whoever asks twice for the same name gets the same family, so that all instances of a plugin count together.
+/// A second registration of the same name returns the same family, so that all instances of a plugin share their metrics.
 ///
 /// Names follow the Prometheus conventions: `<namespace>_<noun>_<unit>[_total]`, in base units. Label values come from
 /// the configuration or an enum, never from a request: each new value is a time series that stays for the life of the
@@ -24,12 +24,12 @@ pub struct MetricsRegistry {
     families: Arc<Mutex<HashMap<String, Registered>>>,
 }
 
-/// Why a metric was not registered, or the metrics were not written.
+/// Why a metric was not registered, or the metrics were not encoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricError {
     /// The name is registered with another kind or with other labels.
-    #[error("metric {name} is registered already, with another kind or other labels")]
+    #[error("metric {name} is already registered with another kind or other labels")]
     Redefined {
         /// The name of the metric.
         name: String,
@@ -42,15 +42,15 @@ pub enum MetricError {
         /// What is not valid.
         reason: String,
     },
-    /// The metrics cannot be written in the text format.
-    #[error("the metrics cannot be written: {reason}")]
+    /// The metrics cannot be encoded in the text format.
+    #[error("cannot encode the metrics: {reason}")]
     Encode {
         /// Which family is inconsistent.
         reason: String,
     },
 }
 
-/// A family as it was registered.
+/// A registered family and its labels.
 struct Registered {
     labels: Vec<String>,
     family: Family,
@@ -63,7 +63,7 @@ enum Family {
     Computed(Sources),
 }
 
-/// Sets the values of a computed family that one instance of a plugin knows.
+/// Sets those values of a computed family that belong to one instance of a plugin.
 type Source = Box<dyn Fn(&IntGaugeVec) + Send + Sync>;
 type Sources = Arc<Mutex<Vec<Source>>>;
 
@@ -76,11 +76,11 @@ struct Computed {
 // === impl MetricsRegistry ===
 
 impl MetricsRegistry {
-    /// A family of counters.
+    /// Registers a family of counters, or returns the one with this name.
     ///
     /// # Errors
     ///
-    /// [`MetricError::Redefined`] and [`MetricError::Invalid`].
+    /// [`MetricError::Redefined`] when the name has another kind or other labels, [`MetricError::Invalid`] for an invalid name.
     pub fn counter<const N: usize>(
         &self,
         name: &str,
@@ -102,11 +102,11 @@ impl MetricsRegistry {
         )
     }
 
-    /// A family of gauges.
+    /// Registers a family of gauges, or returns the one with this name.
     ///
     /// # Errors
     ///
-    /// [`MetricError::Redefined`] and [`MetricError::Invalid`].
+    /// [`MetricError::Redefined`] when the name has another kind or other labels, [`MetricError::Invalid`] for an invalid name.
     pub fn gauge<const N: usize>(
         &self,
         name: &str,
@@ -128,12 +128,12 @@ impl MetricsRegistry {
         )
     }
 
-    /// A family of gauges whose values `source` computes at each scrape. A time series that no source sets at a scrape
-    /// is absent from it, so that an old value is never shown as a new one. Each call adds a source.
+    /// Registers a family of gauges whose values `source` computes at each scrape. A time series that no source sets at a scrape
+    /// is absent from it, so that an outdated value is never exported. Each call adds a source.
     ///
     /// # Errors
     ///
-    /// [`MetricError::Redefined`] and [`MetricError::Invalid`].
+    /// [`MetricError::Redefined`] when the name has another kind or other labels, [`MetricError::Invalid`] for an invalid name.
     pub fn computed_gauge<const N: usize>(
         &self,
         name: &str,
@@ -160,12 +160,12 @@ impl MetricsRegistry {
         Ok(())
     }
 
-    /// A family of histograms. `buckets` are upper bounds, in seconds or bytes as the name says; the buckets of the
-    /// first call stay.
+    /// Registers a family of histograms, or returns the one with this name. `buckets` are upper bounds in the unit of the name
+    /// (seconds or bytes); those of the first registration stay.
     ///
     /// # Errors
     ///
-    /// [`MetricError::Redefined`] and [`MetricError::Invalid`].
+    /// [`MetricError::Redefined`] when the name has another kind or other labels, [`MetricError::Invalid`] for an invalid name.
     pub fn histogram<const N: usize>(
         &self,
         name: &str,
@@ -202,7 +202,7 @@ impl MetricsRegistry {
         Ok(text)
     }
 
-    /// The family that has `name` already, or a new one.
+    /// Returns the family that is registered with `name`, or registers a new one.
     fn family<T>(
         &self,
         name: &str,
@@ -211,6 +211,7 @@ impl MetricsRegistry {
         register: impl FnOnce(&prometheus::Registry) -> Result<(Family, T), prometheus::Error>,
     ) -> Result<T, MetricError> {
         let mut families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
+        // `prometheus` refuses a second registration of a name, so known families are kept here.
         if let Some(known) = families.get(name) {
             return Some(&known.family)
                 .filter(|_| known.labels == labels)
@@ -233,7 +234,7 @@ impl fmt::Debug for MetricsRegistry {
 
 // === impl MetricError ===
 
-/// A plugin makes its metrics while its settings are checked, so a metric that is not valid refuses the plugin.
+/// A plugin registers its metrics while its settings are checked, so an invalid metric is reported like an invalid setting.
 impl From<MetricError> for ConfigErrors {
     fn from(error: MetricError) -> Self {
         ConfigError::new(error.to_string()).into()
@@ -248,7 +249,7 @@ impl Collector for Computed {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // Locked until all values are read: a second scrape would reset the gauges of the first.
+        // The lock is held until all values are read: a concurrent scrape would reset the gauges of this one.
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         self.gauges.reset();
         for source in sources.iter() {

@@ -19,12 +19,12 @@ impl Upstreams {
         Ok(Self {
             denials: registry.counter(
                 names::UPSTREAM_DENIALS,
-                "Answers 401 and 403 of the upstream to a tenant's credential.",
+                "Responses 401 and 403 of the upstream to a tenant's credential.",
                 &["tenant"],
             )?,
             rejected: registry.counter(
                 names::UPSTREAM_REJECTED,
-                "Calls rejected by the circuit breaker or the limit of calls in flight.",
+                "Calls that the gateway rejected because of the circuit breaker or the concurrency limit.",
                 &["tenant", "reason"],
             )?,
             open: registry.gauge(
@@ -39,7 +39,7 @@ impl Upstreams {
         let _ = self.denials.with(&[tenant]);
     }
 
-    /// Counts an answer that refuses a tenant's credential.
+    /// Counts a response 401 or 403 to a tenant's credential.
     pub fn denied(&self, tenant: &str) {
         self.denials.with(&[tenant]).inc();
     }

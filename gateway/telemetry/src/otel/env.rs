@@ -1,5 +1,8 @@
-//! The variables of the OpenTelemetry specification, as far as they say what is exported at all; the rest of them
-//! is read by the library.
+//! Reads the variables of the OpenTelemetry specification that configure the export. The library reads the rest: sampler, batches,
+//! resource.
+//!
+//! The library ignores a value that it cannot use. The gateway reports it and does not start, because missing traces and logs are
+//! noticed only when somebody needs them.
 //!
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>,
 //! <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
@@ -12,31 +15,31 @@ use url::Url;
 use crate::exporter::encoding::Encoding;
 use crate::exporter::settings::{ExportSettings, collector_url};
 
-/// What the environment asks for; nothing by default.
+/// The export that the environment configures; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// Whether spans are exported.
     pub traces: bool,
-    /// Where log events are exported to.
+    /// The collector of log events, if any.
     pub logs: Option<ExportSettings>,
 }
 
-/// A variable that cannot be used. Says nothing of its value.
+/// A variable whose value is not valid. The error does not show the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {reason}")]
 pub struct EnvironmentError {
-    /// Its name.
+    /// The name of the variable.
     pub variable: String,
     /// What is wrong.
     pub reason: String,
 }
 
-/// Reads the variables through `variable`; an empty one is as good as none. `cleartext` says whether collectors may be
-/// other machines without TLS.
+/// Reads the variables through `variable`; an empty one counts as unset. `cleartext` permits or forbids collectors on other
+/// machines without TLS.
 ///
 /// # Errors
 ///
-/// Every variable that cannot be used.
+/// One [`EnvironmentError`] for each variable whose value is not valid.
 pub fn read_environment(
     cleartext: Cleartext,
     variable: impl Fn(&str) -> Option<String>,
@@ -45,10 +48,11 @@ pub fn read_environment(
     if reader.text("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Ok(Environment::default());
     }
-    let traces = reader.is_wanted("TRACES");
-    let logs = reader.is_wanted("LOGS").then(|| reader.logs()).flatten();
+    // Every variable is read before the first error is returned, so that all errors are reported together.
+    let traces = reader.is_enabled("TRACES");
+    let logs = reader.is_enabled("LOGS").then(|| reader.logs()).flatten();
     if traces {
-        // Looked at here, so that a wrong one is found before anything is served.
+        // The library reads these variables itself. Check them here, so that a wrong one stops the start of the gateway.
         let _ = (reader.url("TRACES", "v1/traces"), reader.headers("TRACES"));
     }
     if reader.errors.is_empty() { Ok(Environment { traces, logs }) } else { Err(reader.errors) }
@@ -67,70 +71,72 @@ impl Reader<'_> {
         (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// The variable of one signal, else the one for all, with its name.
-    fn of(&self, signal: &str, what: &str) -> Option<(String, String)> {
+    /// The name and value of the variable of one signal, or else of the one for all signals.
+    fn option(&self, signal: &str, what: &str) -> Option<(String, String)> {
         [format!("OTEL_EXPORTER_OTLP_{signal}_{what}"), format!("OTEL_EXPORTER_OTLP_{what}")]
             .into_iter()
             .find_map(|name| self.text(&name).map(|value| (name, value)))
     }
 
-    fn wrong(&mut self, variable: impl Into<String>, reason: &str) {
+    fn report(&mut self, variable: impl Into<String>, reason: &str) {
         self.errors.push(EnvironmentError { variable: variable.into(), reason: reason.to_owned() });
     }
 
-    /// Whether a signal has somewhere to go, and what it would be said in is known here.
-    fn is_wanted(&mut self, signal: &str) -> bool {
+    /// Whether the export of a signal is configured. Reports options that the gateway does not support.
+    fn is_enabled(&mut self, signal: &str) -> bool {
         let exporter = format!("OTEL_{signal}_EXPORTER");
-        let is_wanted = match self.text(&exporter).as_deref() {
+        let is_enabled = match self.text(&exporter).as_deref() {
             Some("otlp") => true,
             Some("none") => false,
-            None => self.of(signal, "ENDPOINT").is_some(),
+            None => self.option(signal, "ENDPOINT").is_some(),
             Some(_) => {
-                self.wrong(exporter, "must be otlp or none");
+                self.report(exporter, "must be otlp or none");
                 false
             }
         };
-        if is_wanted
-            && let Some((name, _)) = self.of(signal, "PROTOCOL").filter(|(_, value)| value != PROTOCOL)
+        if is_enabled
+            && let Some((name, _)) = self.option(signal, "PROTOCOL").filter(|(_, value)| value != PROTOCOL)
         {
-            self.wrong(name, "must be http/protobuf, the only protocol here");
+            self.report(name, "must be http/protobuf, the only supported protocol");
         }
-        if is_wanted
-            && let Some((name, _)) = self.of(signal, "COMPRESSION").filter(|(_, value)| value != "none")
+        if is_enabled
+            && let Some((name, _)) = self.option(signal, "COMPRESSION").filter(|(_, value)| value != "none")
         {
-            self.wrong(name, "must be none: nothing is compressed here");
+            self.report(name, "must be none: compression is not supported");
         }
         for what in ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"] {
-            if is_wanted && let Some((name, _)) = self.of(signal, what) {
-                self.wrong(name, "is not supported: collectors are trusted by the system's certificates");
+            if is_enabled && let Some((name, _)) = self.option(signal, what) {
+                self.report(name, "is not supported: the system's certificate authorities verify collectors");
             }
         }
-        is_wanted
+        is_enabled
     }
 
     fn logs(&mut self) -> Option<ExportSettings> {
         let headers = self.headers("LOGS");
-        let max_events = match self.text(QUEUE).map(|text| text.parse::<usize>()) {
-            None => EVENTS,
+        let max_events = match self.text(QUEUE_VARIABLE).map(|text| text.parse::<usize>()) {
+            None => DEFAULT_QUEUE_EVENTS,
             Some(Ok(events)) if events > 0 => events,
             Some(_) => {
-                self.wrong(QUEUE, "must be a number of events");
-                EVENTS
+                self.report(QUEUE_VARIABLE, "must be a number of events, at least 1");
+                DEFAULT_QUEUE_EVENTS
             }
         };
         let url = self.url("LOGS", "v1/logs")?;
         Some(ExportSettings { name: "otlp", url, headers, encoding: Encoding::Otlp, max_events })
     }
 
-    /// A signal's own address is used as it is; the one for all is a base.
+    /// The URL of a signal. The endpoint of a signal is used unchanged; the one for all signals is a base URL to which the path is
+    /// appended.
     fn url(&mut self, signal: &str, path: &str) -> Option<Url> {
-        let (name, text) = self.of(signal, "ENDPOINT").unwrap_or_else(|| (String::new(), LOCAL.to_owned()));
+        let (name, text) =
+            self.option(signal, "ENDPOINT").unwrap_or_else(|| (String::new(), DEFAULT_ENDPOINT.to_owned()));
         let Some(mut url) = collector_url(&text) else {
-            self.wrong(name, "must be an http or https URL without credentials");
+            self.report(name, "must be an http or https URL without credentials");
             return None;
         };
         if self.cleartext.check(&url).is_err() {
-            self.wrong(name, EXPOSED);
+            self.report(name, EXPOSED);
             return None;
         }
         let is_base = !name.contains(signal);
@@ -140,10 +146,10 @@ impl Reader<'_> {
         Some(url)
     }
 
-    /// `name=value,…` with values that are percent-encoded; all of them may be secrets.
+    /// The header fields, `name=value,…` with percent-encoded values. All are marked sensitive, because any of them can be a key.
     fn headers(&mut self, signal: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let Some((variable, text)) = self.of(signal, "HEADERS") else { return headers };
+        let Some((variable, text)) = self.option(signal, "HEADERS") else { return headers };
         for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
             let field = pair.split_once('=').and_then(|(name, value)| {
                 let name = HeaderName::try_from(name.trim()).ok()?;
@@ -154,22 +160,22 @@ impl Reader<'_> {
             });
             match field {
                 Some((name, value)) => drop(headers.insert(name, value)),
-                None => self.wrong(variable.clone(), "must be name=value, separated by commas"),
+                None => self.report(variable.clone(), "must be name=value, separated by commas"),
             }
         }
         headers
     }
 }
 
-/// The default of the specification.
-const LOCAL: &str = "http://localhost:4318";
-const EXPOSED: &str = "is http:// to another machine, where everybody on the way can read what is exported: use https://, \
-                       or write log.allow_http = true";
+/// The default endpoint of the specification.
+const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
+const EXPOSED: &str = "is http:// to another machine, so anyone on the network path can read the exported data: use https://, \
+                       or set log.allow_http = true";
 const PROTOCOL: &str = "http/protobuf";
-/// How many log events wait at most.
-const QUEUE: &str = "OTEL_BLRP_MAX_QUEUE_SIZE";
-/// More than the 2,048 of the specification, which are gone within a second of a busy gateway.
-const EVENTS: usize = 100_000;
+/// The variable with the largest number of queued log events.
+const QUEUE_VARIABLE: &str = "OTEL_BLRP_MAX_QUEUE_SIZE";
+/// The default number of queued log events. The 2,048 of the specification are less than a second of a busy gateway.
+const DEFAULT_QUEUE_EVENTS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -189,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_exported_unless_it_is_asked_for() {
+    fn export_is_off_by_default() {
         for variables in [
             &[][..],
             &[("OTEL_SERVICE_NAME", "x"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")],
@@ -205,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_fields_are_as_specified() {
+    fn endpoints_and_headers_follow_the_specification() {
         let base = read(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/otel/"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b, other=1"),
@@ -223,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn collectors_on_other_machines_need_tls_unless_the_configuration_says_otherwise() {
+    fn collectors_on_other_machines_need_tls_unless_http_is_allowed() {
         let endpoint = |url| [("OTEL_EXPORTER_OTLP_ENDPOINT", url)];
 
         let exposed = read_with(Cleartext::Local, &endpoint("http://c:4318")).unwrap_err();
@@ -236,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_variable_is_named_and_its_value_is_not() {
+    fn errors_name_each_invalid_variable_without_its_value() {
         let errors = read(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "canary"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),

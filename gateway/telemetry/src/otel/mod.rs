@@ -1,6 +1,7 @@
 //! Spans of requests, and their export over OTLP as the `OTEL_*` variables say.
 //!
-//! Off by default; a span then costs one read of a static. Spans hold what the access log holds: no path, no header, no body.
+//! Traces are off by default, and a span then costs one read of a static. Spans have the same fields as the access log: no path,
+//! no header, no body.
 
 mod env;
 mod pipeline;
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 use resource::SCOPE;
 use running::{RUNNING, Running};
 
-/// Starts to record spans and to export them as the environment variables say.
+/// Starts to record and export spans, as the `OTEL_*` variables configure it.
 ///
 /// # Errors
 ///
@@ -27,12 +28,12 @@ use running::{RUNNING, Running};
 pub fn start(metrics: &Metrics) -> Result<(), EnvironmentError> {
     let provider = pipeline::provider(metrics)?;
     let tracer = provider.tracer(SCOPE);
-    // The first one stays; there is one in a process.
+    // A process has one tracer: a second call changes nothing.
     let _ = RUNNING.set(Running { tracer, provider });
     Ok(())
 }
 
-/// Exports the spans that have ended, for at most a second.
+/// Exports the ended spans and stops the exporter. Waits at most a second.
 pub fn end() {
     if let Some(running) = RUNNING.get() {
         // A failure is not reported here: the metrics count spans that were not exported.

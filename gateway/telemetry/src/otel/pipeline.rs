@@ -1,4 +1,4 @@
-//! From a span that ended to its collector, on the library's own thread.
+//! Exports ended spans to the collector, on a thread of the OpenTelemetry library, and counts them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,20 +18,20 @@ use tokio::runtime::Runtime;
 
 use super::env::EnvironmentError;
 use super::resource::resource;
-use crate::exporter::client::{client, read_some};
+use crate::exporter::client::{client, read_bounded};
 use crate::metrics::{Counter, Metrics};
 
-/// Queue, batches and times are `OTEL_BSP_*`, the sampler is `OTEL_TRACES_SAMPLER`.
+/// Builds the tracer provider. The library reads `OTEL_BSP_*` (queue, batches, intervals) and `OTEL_TRACES_SAMPLER` itself.
 pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, EnvironmentError> {
     let failed =
         |reason: String| EnvironmentError { variable: "OTEL_EXPORTER_OTLP_TRACES".to_owned(), reason };
-    let client = Calls::new().map_err(|error| failed(error.to_string()))?;
-    // What the exporter says of a variable may quote it.
+    let client = SpanTransport::new().map_err(|error| failed(error.to_string()))?;
+    // The exporter's own error may quote the value of a variable, so it is not shown.
     let exporter = OtlpExporter::builder()
         .with_http()
         .with_http_client(client)
         .build()
-        .map_err(|_| failed("spans cannot be exported with these settings".to_owned()))?;
+        .map_err(|_| failed("cannot export spans with these settings".to_owned()))?;
     let (exported, failed) = (metrics.spans("exported"), metrics.spans("failed"));
     let batches = BatchSpanProcessor::builder(CountedExporter {
         exporter,
@@ -44,9 +44,9 @@ pub(super) fn provider(metrics: &Metrics) -> Result<SdkTracerProvider, Environme
     Ok(SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource()).build())
 }
 
-/// Calls a collector from a thread without a runtime, by one that has one.
+/// An HTTP client with a tokio runtime of its own. The library calls it from a thread that has no runtime.
 #[derive(Debug)]
-struct Calls {
+struct SpanTransport {
     client: reqwest::Client,
     runtime: Runtime,
 }
@@ -56,7 +56,7 @@ struct CountedExporter {
     exporter: OtlpExporter,
     exported: Counter,
     failed: Counter,
-    /// Whether the last batch was not taken; the log says it once.
+    /// Whether the last batch failed. Only a change of it is logged.
     failing: AtomicBool,
 }
 
@@ -66,9 +66,9 @@ struct CountedProcessor {
     ended: Counter,
 }
 
-// === impl Calls ===
+// === impl SpanTransport ===
 
-impl Calls {
+impl SpanTransport {
     fn new() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -80,15 +80,15 @@ impl Calls {
 }
 
 #[async_trait]
-impl HttpClient for Calls {
+impl HttpClient for SpanTransport {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
         let call = async move {
             let response = client.execute(request.try_into()?).await?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let mut answer = Response::new(read_some(response).await?);
-            (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
-            Ok::<_, reqwest::Error>(answer)
+            let mut bounded = Response::new(read_bounded(response).await?);
+            (*bounded.status_mut(), *bounded.headers_mut()) = (status, headers);
+            Ok::<_, reqwest::Error>(bounded)
         };
         Ok(self.runtime.spawn(call).await?.map_err(reqwest::Error::without_url)?)
     }
@@ -106,8 +106,10 @@ impl SpanExporter for CountedExporter {
             self.failed.inc_by(spans)
         }
         match (self.failing.swap(exported.is_err(), Ordering::Relaxed), &exported) {
-            (false, Err(_)) => tracing::warn!(collector = "otlp", "spans are not taken, and are dropped"),
-            (true, Ok(())) => tracing::info!(collector = "otlp", "spans are taken again"),
+            (false, Err(_)) => {
+                tracing::warn!(collector = "otlp", "the collector does not accept spans; they are dropped")
+            }
+            (true, Ok(())) => tracing::info!(collector = "otlp", "the collector accepts spans again"),
             (_, _) => {}
         }
         exported

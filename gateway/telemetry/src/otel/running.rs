@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-/// What spans are recorded with.
+/// The tracer that records spans, and its provider.
 pub(super) struct Running {
     pub(super) tracer: SdkTracer,
     pub(super) provider: SdkTracerProvider,

@@ -1,4 +1,4 @@
-//! One span, or nothing while traces are off.
+//! A span of a trace; empty while traces are off.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -13,19 +13,19 @@ use opentelemetry_sdk::trace::Span as SdkSpan;
 
 use super::running::RUNNING;
 
-/// A span; it ends when it is dropped. While traces are off it is empty and costs nothing.
+/// A span, which ends when it is dropped. While traces are off it is empty and allocates nothing.
 #[derive(Debug, Default)]
 pub struct Span(Option<Box<SdkSpan>>);
 
 // === impl Span ===
 
 impl Span {
-    /// Starts a span of the kind `server`: a request of a caller.
+    /// Starts a span of the kind `server`, for a request of a caller.
     pub fn server(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
         Self::begin(SpanKind::Server, name, parent)
     }
 
-    /// Starts a span of the kind `client`: a call of another service.
+    /// Starts a span of the kind `client`, for a call to another service.
     pub fn client(name: &'static str, parent: impl FnOnce() -> Option<TraceContext>) -> Self {
         Self::begin(SpanKind::Client, name, parent)
     }
@@ -39,7 +39,7 @@ impl Span {
         Self(Some(Box::new(span.start_with_context(&running.tracer, &context))))
     }
 
-    /// Whether the span is recorded and sampled.
+    /// Returns whether the span is recorded and sampled.
     pub fn is_recording(&self) -> bool {
         self.0.as_ref().is_some_and(|span| span.is_recording())
     }
@@ -51,7 +51,7 @@ impl Span {
         }
     }
 
-    /// Sets an attribute, named as in the semantic conventions.
+    /// Sets an attribute. Names are those of OpenTelemetry's semantic conventions.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(name, value));
@@ -70,7 +70,7 @@ impl Span {
     pub fn context(&self) -> Option<TraceContext> {
         let context = self.0.as_ref()?.span_context();
         let mut parent = String::with_capacity(55);
-        // Writing into a string does not fail.
+        // Writing to a `String` does not fail.
         let _ = write!(
             parent,
             "00-{}-{}-{:02x}",
@@ -84,7 +84,7 @@ impl Span {
 
 fn span_context(context: &TraceContext) -> Option<SpanContext> {
     let flags = if context.is_sampled() { TraceFlags::SAMPLED } else { TraceFlags::default() };
-    // What cannot be read is left out; the parent holds without it (§3.3.1.1).
+    // An invalid `tracestate` is dropped and the parent stays valid (W3C Trace Context §3.3.1.1).
     let state = context.state().and_then(|state| TraceState::from_str(state).ok()).unwrap_or_default();
     Some(SpanContext::new(
         TraceId::from_hex(context.trace_id()).ok()?,

@@ -1,4 +1,4 @@
-//! One entry of `Onfido-ApiTokens`, and all that may be wrong with it.
+//! Parses one entry of `Onfido-ApiTokens`, and collects every broken rule.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -15,26 +15,27 @@ use super::hosts::OnfidoHosts;
 use super::object::{self, FieldProblem, Object};
 use super::rules::{self, BASE_URL};
 
-/// What could be read of an entry.
+/// The result of parsing an entry.
 #[derive(Default)]
 pub(super) struct Entry {
-    /// There when it keeps its rules, whatever else is wrong, so that a double is seen.
+    /// Set if the field is valid, even if the entry is refused for another reason: two entries with the same name must be
+    /// found in any case.
     pub(super) name: Option<TenantName>,
-    /// There when it keeps its rules, whatever else is wrong, so that a double is seen.
+    /// As `name`.
     pub(super) subscription_id: Option<SubscriptionId>,
-    /// The entry leaves the base URL to the document.
+    /// Whether the entry has no base URL of its own.
     pub(super) needs_base: bool,
-    /// All that is wrong; holds no values.
+    /// The broken rules, without values.
     pub(super) problems: Vec<String>,
-    /// Fields that are none, with those that they look like.
+    /// Unknown fields, each with the known field that it resembles.
     pub(super) misspelt: Vec<(String, &'static str)>,
-    /// Another entry has one of its keys.
+    /// Whether another entry has the same name or subscription.
     pub(super) is_shared: bool,
-    /// There when nothing is wrong.
+    /// Set if no rule is broken.
     pub(super) tenant: Option<Tenant>,
 }
 
-/// Reads field after field, notes every problem, and hashes what it reads.
+/// Reads fields, collects every problem, and hashes the values into the fingerprint.
 struct Reader<'a> {
     object: Object<'a>,
     problems: Vec<String>,
@@ -44,7 +45,7 @@ struct Reader<'a> {
 // === impl Entry ===
 
 impl Entry {
-    /// Reads an entry; `base` is the document's own base URL.
+    /// Parses an entry; `base` is the base URL of the document.
     pub(super) fn read(raw: &RawValue, base: Option<&Arc<UpstreamBase>>, hosts: &OnfidoHosts) -> Self {
         let Ok(object) = Object::parse(raw.get()) else {
             return Self { problems: vec!["is not an object".to_owned()], ..Self::default() };
@@ -58,11 +59,12 @@ impl Entry {
         let operations = reader.operations();
         let callers = reader.callers();
         let (own_base, needs_base) = reader.base(hosts);
-        if needs_base && let Some(problem) = base.and_then(|base| hosts.in_clear(base)) {
+        if needs_base && let Some(problem) = base.and_then(|base| hosts.cleartext_problem(base)) {
             reader.problems.push(format!("{BASE_URL} {problem}"));
         }
         let portal = reader.portal();
         let base = own_base.or_else(|| base.map(Arc::clone));
+        // The fingerprint includes the document's base URL: when that changes, every tenant that uses it has changed.
         base.as_ref().map(|base| base.url().as_str()).hash(&mut reader.hasher);
         let fingerprint = reader.hasher.finish();
         let tenant = match (name.clone(), subscription_id.clone(), authorization, base, portal) {
@@ -82,7 +84,7 @@ impl Entry {
             }
             _ => None,
         };
-        let misspelt = reader.object.unknown(&FIELDS);
+        let misspelt = reader.object.misspelt(&FIELDS);
         let problems = reader.problems;
         Self { name, subscription_id, needs_base, problems, misspelt, is_shared: false, tenant }
     }
@@ -91,6 +93,7 @@ impl Entry {
 // === impl Reader ===
 
 impl Reader<'_> {
+    /// Reads a field that every entry must have.
     fn required<T, E: Display>(
         &mut self,
         field: &'static str,
@@ -104,6 +107,7 @@ impl Reader<'_> {
         value
     }
 
+    /// Reads a field and applies its rule; `None` when it is absent or broken.
     fn optional<T, E: Display>(
         &mut self,
         field: &'static str,
@@ -123,13 +127,14 @@ impl Reader<'_> {
         None
     }
 
-    /// The entry's own base URL, and whether it needs the document's: a bad one is not made good by that.
+    /// Reads the entry's own base URL, and returns whether the entry needs the document's. An invalid one does not fall back
+    /// to the document's, because the operator meant another host.
     fn base(&mut self, hosts: &OnfidoHosts) -> (Option<Arc<UpstreamBase>>, bool) {
         let known = self.problems.len();
         let own = self.optional("baseUrl", |text| {
             let base = UpstreamBase::parse(text).and_then(|base| hosts.admit(base));
             let base = base.map_err(|error| error.to_string())?;
-            match hosts.in_clear(&base) {
+            match hosts.cleartext_problem(&base) {
                 Some(problem) => Err(problem.to_owned()),
                 None => Ok(base),
             }
@@ -139,7 +144,8 @@ impl Reader<'_> {
         (own, needs_base)
     }
 
-    /// The calls that may be made. A blank list is a mistake and not all of them, as nobody would write it for that.
+    /// Reads the allowed operations; an absent field allows all of them. A blank list is refused: it is probably a mistake, and
+    /// it must not allow everything.
     fn operations(&mut self) -> OperationSet {
         let read = match self.object.value(&["operations"]) {
             Ok(Some(raw)) => {
@@ -155,12 +161,12 @@ impl Reader<'_> {
         })
     }
 
-    /// A list of names, native or as JSON within a text, or one name.
+    /// Reads the list of callers: a JSON array, a string with a JSON array in it, or one name.
     fn callers(&mut self) -> Option<Vec<CallerName>> {
         let list = self.object.value(&[CALLERS]).and_then(|value| value.map_or(Ok(None), object::list));
         (CALLERS, &list).hash(&mut self.hasher);
         let read = list.map_err(FieldProblem::list_text).and_then(|list| match list {
-            Some(list) if list.is_empty() => Err("names nobody; leave it out to name none"),
+            Some(list) if list.is_empty() => Err("must name at least one caller, or be left out"),
             list => Ok(list),
         });
         let names = match read {
@@ -173,6 +179,7 @@ impl Reader<'_> {
         names.map_err(|problem| self.problems.push(format!("{CALLERS} {problem}"))).ok()
     }
 
+    /// Reads the fields of the portal. Without `ftosAuth`, a client id means the legacy dialect.
     fn portal(&mut self) -> Option<Portal> {
         let url = self.required("ftosEndpoint", rules::portal_url);
         let client_id = self.optional("ftosClientId", secret);
@@ -202,14 +209,16 @@ fn secret(text: &str) -> Result<Secret, Infallible> {
 }
 
 fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
-    Secret::new(text.to_owned()).header_value("Token token=").ok_or("has characters that no header may carry")
+    Secret::new(text.to_owned())
+        .header_value("Token token=")
+        .ok_or("has characters that are not allowed in a header")
 }
 
-/// Keyed once per process, so that a fingerprint says nothing about a secret to anyone outside.
+/// A random key per process. Without it, an outsider who saw a fingerprint could test guesses of a secret.
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 const CALLERS: &str = "callers";
-/// All fields that are read; the document may have others, for other programs.
+/// All known fields. The document may have others, for other programs.
 const FIELDS: [&str; 14] = [
     "Name",
     "subscriptionId",
@@ -227,5 +236,5 @@ const FIELDS: [&str; 14] = [
     "ftosAuth",
 ];
 
-/// What FintechOS calls its endpoint.
+/// The name of the endpoint that FintechOS delivers.
 const DEFAULT_ACTION: &str = "FTOS_Onfido_WebHook";

@@ -1,11 +1,11 @@
-//! What each field of an entry must look like. The refusals name the rule, never the value.
+//! The rules for the fields of an entry. A refusal names the rule, never the value, which may be a secret.
 
 use serde_json::value::RawValue;
 use url::Url;
 
-use kyc_model::{Dialect, InvalidBaseUrl, OperationSet, SubscriptionId, TenantName, UpstreamBase};
+use kyc_model::{BaseUrlError, Dialect, OperationSet, SubscriptionId, TenantName, UpstreamBase};
 
-/// A `Name` is one segment of a URL's path; characters that need percent-encoding there are fine.
+/// Checks `Name`: it must fit in one segment of a URL's path. Characters that need percent-encoding there are allowed.
 pub(super) fn tenant_name(text: &str) -> Result<TenantName, &'static str> {
     if text.chars().count() > MAX_NAME {
         return Err("is longer than 128 characters");
@@ -19,7 +19,7 @@ pub(super) fn tenant_name(text: &str) -> Result<TenantName, &'static str> {
     Ok(TenantName::new(text))
 }
 
-/// A `subscriptionId` is the whole value of a header; a comma would make it a list of two.
+/// Checks `subscriptionId`: it must be usable as the whole value of a header. A comma would separate two values.
 pub(super) fn subscription_id(text: &str) -> Result<SubscriptionId, &'static str> {
     if text.contains(',') {
         return Err("must not contain a comma");
@@ -30,7 +30,7 @@ pub(super) fn subscription_id(text: &str) -> Result<SubscriptionId, &'static str
     Ok(SubscriptionId::new(text))
 }
 
-/// A `webhookId` goes into a JSON document and a URL as it is.
+/// Checks `webhookId`, which is inserted into a JSON document and a URL without escaping.
 pub(super) fn webhook_id(text: &str) -> Result<String, &'static str> {
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
         Ok(text.to_owned())
@@ -39,8 +39,8 @@ pub(super) fn webhook_id(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A `ftosEndpoint` is written with and without the slash and the `/api` at its end.
-pub(super) fn portal_url(text: &str) -> Result<Url, InvalidBaseUrl> {
+/// Parses `ftosEndpoint`, and removes a slash and `/api` at its end: existing documents have both forms.
+pub(super) fn portal_url(text: &str) -> Result<Url, BaseUrlError> {
     let base = UpstreamBase::parse(text)?;
     let path = base.path().strip_suffix("/api").unwrap_or(base.path()).trim_end_matches('/').to_owned();
     let mut url = base.url().clone();
@@ -48,7 +48,7 @@ pub(super) fn portal_url(text: &str) -> Result<Url, InvalidBaseUrl> {
     Ok(url)
 }
 
-/// A `ftosAuth` names the dialect, in any case.
+/// Parses `ftosAuth`, the portal's dialect, in any case.
 pub(super) fn dialect(text: &str) -> Result<Dialect, &'static str> {
     match text.to_ascii_lowercase().as_str() {
         "legacy" => Ok(Dialect::Legacy),
@@ -57,7 +57,7 @@ pub(super) fn dialect(text: &str) -> Result<Dialect, &'static str> {
     }
 }
 
-/// A `ftosAction` is named as FintechOS Studio lets endpoints be named, which makes it safe in a path.
+/// Checks `ftosAction` by the rule of FintechOS Studio for names of endpoints, which makes it safe in a URL's path.
 pub(super) fn action(text: &str) -> Result<String, &'static str> {
     let letter_first = text.starts_with(|first: char| first.is_ascii_alphabetic());
     if letter_first && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
@@ -67,7 +67,7 @@ pub(super) fn action(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// `operations` is a JSON array of names, also inside of a string, or names between commas or blanks.
+/// Parses `operations`: a JSON array of names, a string with such an array in it, or names separated by commas or blanks.
 pub(super) fn operations(raw: &RawValue) -> Result<OperationSet, String> {
     let text = match serde_json::from_str::<Option<String>>(raw.get()) {
         Ok(Some(text)) => text,
@@ -75,20 +75,20 @@ pub(super) fn operations(raw: &RawValue) -> Result<OperationSet, String> {
         Err(_) => raw.get().to_owned(),
     };
     let names: Vec<String> = if text.trim_start().starts_with('[') {
-        serde_json::from_str(&text).map_err(|_| NO_LIST.to_owned())?
+        serde_json::from_str(&text).map_err(|_| NOT_A_LIST.to_owned())?
     } else if raw.get().starts_with('"') {
         let names = text.split(|letter: char| letter == ',' || letter.is_whitespace());
         names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
     } else {
-        return Err(NO_LIST.to_owned());
+        return Err(NOT_A_LIST.to_owned());
     };
     OperationSet::read_list(names.iter().map(|name| name.trim())).map_err(|error| error.to_string())
 }
 
-const NO_LIST: &str =
-    "must be a list of operation ids and groups: a text with commas, or a JSON array of texts";
+const NOT_A_LIST: &str =
+    "must be a list of operation ids and groups: a string with commas, or a JSON array of strings";
 
-/// In characters, as the documents of FintechOS bound it.
+/// In characters; the limit in FintechOS' documentation.
 const MAX_NAME: usize = 128;
 
 /// The field of Onfido's base URL.

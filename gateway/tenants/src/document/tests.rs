@@ -1,4 +1,4 @@
-//! What a good document says.
+//! Valid documents.
 
 mod refusals;
 mod secrecy;
@@ -10,7 +10,7 @@ use kyc_model::{Dialect, OperationSet};
 use super::*;
 
 #[test]
-fn documented_form_loads() {
+fn documented_form_is_parsed() {
     let document = document(&[entry("acme"), entry("globex")]);
 
     let document = Document::parse(&document, None).unwrap();
@@ -30,7 +30,7 @@ fn documented_form_loads() {
 }
 
 #[test]
-fn array_may_be_native_misspelt_and_in_any_case() {
+fn array_of_tenants_may_be_an_array_or_a_string_under_either_name_in_any_case() {
     let entries = json!([entry("acme")]);
     let rows = [
         json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": entries}),
@@ -47,7 +47,7 @@ fn array_may_be_native_misspelt_and_in_any_case() {
 }
 
 #[test]
-fn callers_may_be_native_or_within_a_text() {
+fn callers_may_be_an_array_or_a_string() {
     let names = json!(["cert-subject:O=A, CN=b", "azp:1"]);
     for (written, expected) in [
         (names.clone(), Some(vec!["cert-subject:O=A, CN=b", "azp:1"])),
@@ -79,7 +79,7 @@ fn byte_order_mark_is_skipped() {
 }
 
 #[test]
-fn values_may_be_native_and_keep_their_digits_and_lose_their_blanks() {
+fn numbers_keep_all_digits_and_strings_are_trimmed() {
     let entry = r#"{"NAME": 42, "SubscriptionID": 12345678901234567890123, "APITOKEN": " t ", "webhookid": null,
         "FtosEndpoint": "https://p.example/", "FTOSUSERNAME": true, "ftospassword": "p", "extra": {}, "Extra": []}"#;
     let text = format!(r#"{{"Onfido-BaseUrl": "{BASE}", "Onfido-ApiTokens": [{entry}]}}"#);
@@ -94,7 +94,7 @@ fn values_may_be_native_and_keep_their_digits_and_lose_their_blanks() {
 }
 
 #[test]
-fn portal_url_loses_slashes_and_api() {
+fn trailing_slashes_and_api_are_removed_from_the_portal_url() {
     for (written, kept) in [
         ("https://p.example/portal", "https://p.example/portal"),
         ("https://p.example/portal/", "https://p.example/portal"),
@@ -112,7 +112,7 @@ fn portal_url_loses_slashes_and_api() {
 }
 
 #[test]
-fn optional_fields_are_taken() {
+fn optional_fields_are_parsed() {
     let mut entry = entry("Bank & Søn 100%");
     entry["subscriptionId"] = json!("6f9619ff-8b86-d011-b42d-00cf4fc964ff");
     entry["webhookId"] = json!("Az09_-");
@@ -158,7 +158,7 @@ fn unchanged_entry_keeps_its_arc_and_a_changed_one_does_not() {
 }
 
 #[test]
-fn every_field_counts_in_the_fingerprint() {
+fn every_field_changes_the_fingerprint() {
     let fingerprint = |entry: Value| {
         let document = Document::parse(&document(&[entry]), None).unwrap();
         document.tenants.iter().next().unwrap().fingerprint
@@ -182,7 +182,7 @@ fn every_field_counts_in_the_fingerprint() {
 }
 
 #[test]
-fn operations_may_be_written_in_each_form_of_a_list() {
+fn operations_are_parsed_in_each_form_of_a_list() {
     let checks = OperationSet::named("checks").unwrap().union(OperationSet::named("ping").unwrap());
     let rows = [
         (json!("checks, ping"), checks),
@@ -201,9 +201,10 @@ fn operations_may_be_written_in_each_form_of_a_list() {
     }
 }
 
-/// `webhookTokn` was ignored, and the gateway went on to fetch the token that was meant to be in the document.
+/// Regression: `webhookTokn` was ignored without a warning, and the gateway fetched the token that the operator had meant to
+/// set.
 #[test]
-fn fields_that_look_misspelt_are_named_and_others_are_not() {
+fn only_unknown_fields_that_resemble_a_known_one_are_reported() {
     let rows = [
         ("webhookTokn", Some("webhookToken")),
         ("webhook_token", Some("webhookToken")),
@@ -224,8 +225,9 @@ fn fields_that_look_misspelt_are_named_and_others_are_not() {
     for (field, meant) in rows {
         let bytes = document(&[entry("globex"), with(field, json!("text"))]);
         let found = Document::parse(&bytes, None).unwrap().misspelt;
-        let expected = meant
-            .map(|meant| format!("tenant \"acme\" (entry 2): {field} is no field; did you mean {meant}?"));
+        let expected = meant.map(|meant| {
+            format!("tenant \"acme\" (entry 2): {field} is not a known field; did you mean {meant}?")
+        });
         assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::from_iter(expected));
     }
 }

@@ -8,7 +8,7 @@ use kyc_model::Secret;
 
 use super::{Source, SourceError};
 
-/// A file that is read whole, each time.
+/// Reads the document from a file, whole at each poll.
 #[derive(Clone, Debug)]
 pub struct FileSource {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub struct FileSource {
 // === impl FileSource ===
 
 impl FileSource {
-    /// Names the file; it is opened by [`Source::read`] only.
+    /// Builds the source; only [`Source::read`] opens the file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn file_is_read_anew_each_time() {
+    async fn each_read_returns_the_current_content_of_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tenants.json");
         let mut source = FileSource::new(&path);

@@ -1,4 +1,7 @@
-//! The tenant document in a secret of Vault's (or OpenBao's) key-value engine, version 1 or 2.
+//! Reads the tenant document from a secret in the key-value engine of Vault or OpenBao, version 1 or 2.
+//!
+//! The login is kept and renewed between polls, because each login creates a token that Vault must store until it expires. A
+//! poll with version 2 first reads only the metadata; an unchanged version is not read again.
 
 mod client;
 mod connection;
@@ -23,65 +26,66 @@ pub use error::VaultError;
 use kv::{Engine, Location, Version};
 use login::Login;
 pub use login::{AzureIdentity, VaultAuth};
-use session::{Session, Standing};
+use session::{Session, TokenState};
 
-/// Where the secret is, and how to get at it.
+/// Where the secret is, and how to log in.
 #[derive(Clone, Debug)]
 pub struct VaultSettings {
     /// Scheme, host and port, as in `https://vault.example.com:8200`; a path is refused.
     pub address: String,
-    /// Where the key-value engine is mounted: `kv`.
+    /// The mount of the key-value engine, such as `kv`.
     pub mount: String,
-    /// The secret below the mount, without the `data/` of version 2: `dcs/kyc-onfido`.
+    /// The path of the secret below the mount, without the `data/` of version 2, such as `dcs/kyc-onfido`.
     pub path: String,
-    /// The engine's version.
+    /// The version of the engine.
     pub version: KvVersion,
-    /// The namespace that holds the mount and the login.
+    /// The namespace of the mount and of the login.
     pub namespace: Option<String>,
-    /// Certificate authorities (PEM) to trust besides the system's.
+    /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// How to log in.
+    /// The login method.
     pub auth: VaultAuth,
-    /// The longest that one call may take.
+    /// The time limit of one call.
     pub timeout: Duration,
-    /// Whether Vault, and Azure's metadata service, may be at another machine without TLS.
+    /// Whether Vault, and Azure's metadata service, may be on another machine without TLS.
     pub cleartext: Cleartext,
 }
 
 /// The version of a key-value engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KvVersion {
-    /// It is found out at the first read.
+    /// The gateway detects the version at the first read.
     #[default]
     Auto,
-    /// Version 1: one value per secret.
+    /// Version 1, which keeps one value per secret.
     V1,
-    /// Version 2: versioned.
+    /// Version 2, which keeps several versions of a secret.
     V2,
 }
 
-/// Reads one secret; logs in when it must, and keeps the login and the engine's version in between.
+/// Reads one secret; keeps the login and the detected engine version between reads.
 pub struct VaultSource {
     connection: Connection,
     location: Location,
     version: KvVersion,
     login: Login,
     session: Option<Session>,
-    known: Option<Engine>,
+    /// The detected version of the engine.
+    engine: Option<Engine>,
     /// The version of the document that was read last.
     read: Option<Version>,
-    /// Whether the token may not see the secret's metadata.
-    blind: bool,
+    /// Whether Vault denied reading the secret's metadata.
+    metadata_denied: bool,
 }
 
 // === impl VaultSource ===
 
 impl VaultSource {
-    /// Checks the settings; nothing is contacted and no secret is read yet.
+    /// Checks the settings; opens no connection and reads no secret.
     ///
     /// # Errors
     ///
-    /// [`VaultError::Setting`].
+    /// [`VaultError::Setting`] for the first setting that cannot be used.
     pub fn new(settings: VaultSettings) -> Result<Self, VaultError> {
         settings.auth.check(settings.cleartext)?;
         Ok(Self {
@@ -96,31 +100,32 @@ impl VaultSource {
             version: settings.version,
             login: Login::new(settings.auth),
             session: None,
-            known: None,
+            engine: None,
             read: None,
-            blind: false,
+            metadata_denied: false,
         })
     }
 
-    /// Sees to it that there is a session: the one at hand, renewed, or a new one.
-    async fn renew_session(&mut self) -> Result<(), VaultError> {
-        let standing = match &mut self.session {
-            Some(session) => session.renew().await,
-            None => Standing::Over,
+    /// Ensures that there is a usable session: renews the current one if it is time, or logs in.
+    async fn ensure_session(&mut self) -> Result<(), VaultError> {
+        let state = match &mut self.session {
+            Some(session) => session.renew_if_due().await,
+            None => TokenState::Expired,
         };
-        if standing == Standing::Good {
+        if state == TokenState::Valid {
             return Ok(());
         }
         match self.login.log_in(&self.connection).await {
             Ok(session) => {
                 info!("logged in at vault");
-                self.blind = false;
+                // The new token may have another policy.
+                self.metadata_denied = false;
                 self.session = Some(session);
                 Ok(())
             }
             Err(error) => match &mut self.session {
-                Some(session) if standing == Standing::Ending => {
-                    warn!(error = %error, "no new login at vault; the old one is used while it lives");
+                Some(session) if state == TokenState::Ending => {
+                    warn!(error = %error, "vault login failed; the current token stays in use until it expires");
                     session.postpone();
                     Ok(())
                 }
@@ -132,24 +137,23 @@ impl VaultSource {
         }
     }
 
-    /// Reads once, with the login at hand or a new one.
-    async fn attempt(&mut self) -> Result<Secret, VaultError> {
+    /// Reads the secret once, with the current login or a new one.
+    async fn read_once(&mut self) -> Result<Secret, VaultError> {
+        // If this read fails, `is_unchanged` must not compare with the version of an earlier one.
         self.read = None;
-        self.renew_session().await?;
+        self.ensure_session().await?;
         let Some(session) = &self.session else { return Err(VaultError::Denied) };
-        let engine = match (self.version, self.known) {
+        let engine = match (self.version, self.engine) {
             (KvVersion::V1, _) => Some(Engine::V1),
             (KvVersion::V2, _) => Some(Engine::V2),
-            (KvVersion::Auto, known) => match known {
-                Some(engine) => Some(engine),
-                None => self.location.ask_engine(session.client()).await?,
-            },
+            (KvVersion::Auto, Some(engine)) => Some(engine),
+            (KvVersion::Auto, None) => self.location.fetch_engine(session.client()).await?,
         };
         let (engine, document) = match engine {
             Some(engine) => (engine, self.location.read(session.client(), engine).await?),
             None => self.location.probe(session.client()).await?,
         };
-        self.known = Some(engine);
+        self.engine = Some(engine);
         self.read = document.version;
         Ok(document.fields)
     }
@@ -159,17 +163,17 @@ impl VaultSource {
 impl Source for VaultSource {
     async fn read(&mut self) -> Result<Secret, SourceError> {
         let had_session = self.session.is_some();
-        let mut result = self.attempt().await;
+        let mut result = self.read_once().await;
         if matches!(result, Err(VaultError::Denied)) {
-            // Also what an expired or revoked token gets. A login made a moment ago is not made twice.
+            // Vault also answers 403 to an expired or revoked token, so a new login may help. After a fresh login it would not.
             self.session = None;
             if had_session {
-                result = self.attempt().await;
+                result = self.read_once().await;
             }
         }
         if matches!(result, Err(VaultError::NotFound)) {
-            // An engine that was upgraded to version 2 answers so on its old path.
-            self.known = None;
+            // After an upgrade of the engine to version 2, the old path answers 404. The next read detects the version again.
+            self.engine = None;
         }
         Ok(result?)
     }
@@ -179,23 +183,24 @@ impl Source for VaultSource {
     }
 
     async fn is_unchanged(&mut self) -> Result<bool, SourceError> {
-        if self.read.is_none() || self.blind {
+        if self.read.is_none() || self.metadata_denied {
             return Ok(false);
         }
-        self.renew_session().await?;
+        self.ensure_session().await?;
         let Some(session) = &self.session else { return Ok(false) };
-        match self.location.newest(session.client()).await {
-            Ok(newest) => Ok(newest.is_some() && newest == self.read),
+        match self.location.current_version(session.client()).await {
+            Ok(current) => Ok(current.is_some() && current == self.read),
             Err(VaultError::Denied) => {
-                self.blind = true;
+                // A policy may grant the secret without its metadata. One denied request per login is enough to learn that.
+                self.metadata_denied = true;
                 Ok(false)
             }
             Err(_) => Ok(false),
         }
     }
 
-    fn next_look(&self) -> Option<Instant> {
-        self.session.as_ref().and_then(Session::due)
+    fn next_poll(&self) -> Option<Instant> {
+        self.session.as_ref().and_then(Session::renewal_due)
     }
 
     fn describe(&self) -> String {

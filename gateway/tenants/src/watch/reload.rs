@@ -1,76 +1,78 @@
-//! Looks that somebody asked for, and what came of them.
+//! Reloads of the tenant document on request, and their results.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-/// Asks the watch to look at once. Clones ask the same one.
+/// Requests a reload from the watch task. Clones belong to the same task.
 #[derive(Clone, Debug, Default)]
-pub struct Reload(Arc<Inner>);
+pub struct ReloadHandle(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    asked: Notify,
-    waiting: Mutex<Vec<oneshot::Sender<Outcome>>>,
+    requested: Notify,
+    waiting: Mutex<Vec<oneshot::Sender<ReloadResult>>>,
 }
 
-/// What came of a look that was asked for.
-pub type Outcome = Result<Look, Failure>;
+/// The result of a requested reload.
+pub type ReloadResult = Result<TenantChanges, ReloadError>;
 
-/// What a document holds that could be used.
+/// What a document changed in the table of tenants. All lists contain names of tenants, except `refused`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// What was read, as in `vault secret kv/dcs/kyc-onfido`.
+pub struct TenantChanges {
+    /// The source of the document, as in `vault secret kv/dcs/kyc-onfido`.
     pub source: String,
-    /// The source's own number of what was read, where it counts.
+    /// The version of the document, if the source has versions.
     pub version: Option<u64>,
-    /// How many tenants are served.
+    /// The number of tenants that are served.
     pub tenants: usize,
-    /// Those that were not served before, by name.
+    /// The tenants that were not served before.
     pub added: Vec<String>,
-    /// Those whose entries are others than before.
+    /// The tenants whose entries differ from before.
     pub changed: Vec<String>,
-    /// Those that are served no more.
+    /// The tenants that are no longer served.
     pub removed: Vec<String>,
-    /// The entries that are not served, with the reasons; they hold no value of an entry.
+    /// The refused entries with their reasons, which contain no value of an entry.
     pub refused: Vec<String>,
-    /// Those that stay as they were, because their entries are refused.
+    /// The tenants that keep their previous settings, because their entries are refused.
     pub kept: Vec<String>,
 }
 
-/// Why nothing came of a look; the running tenants stay.
+/// Why a reload failed; the current tenants stay in use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum ReloadError {
     /// The source cannot be read.
     #[error("{0}")]
     Source(String),
-    /// The document is none.
+    /// The document cannot be parsed.
     #[error("{0}")]
     Document(String),
 }
 
-// === impl Reload ===
+// === impl ReloadHandle ===
 
-impl Reload {
-    /// Asks, and waits for nothing.
-    pub fn ask(&self) {
-        self.0.asked.notify_one();
+impl ReloadHandle {
+    /// Requests a reload, and does not wait for it.
+    pub fn request(&self) {
+        self.0.requested.notify_one();
     }
 
-    /// Asks, and gives what came of the look that begins after this; `None` when nobody looks any more.
-    pub async fn outcome(&self) -> Option<Outcome> {
-        let (sender, outcome) = oneshot::channel();
+    /// Requests a reload, and waits for its result. The reload begins after this call, so it sees every earlier change of the
+    /// document. Returns `None` when the watch task has ended.
+    pub async fn request_and_wait(&self) -> Option<ReloadResult> {
+        let (sender, result) = oneshot::channel();
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        self.ask();
-        outcome.await.ok()
+        self.request();
+        result.await.ok()
     }
 
-    pub(super) async fn asked(&self) {
-        self.0.asked.notified().await;
+    /// Waits for a request.
+    pub(super) async fn requested(&self) {
+        self.0.requested.notified().await;
     }
 
-    /// Those who wait for the look that begins now.
-    pub(super) fn take_waiting(&self) -> Vec<oneshot::Sender<Outcome>> {
+    /// Takes the requesters that wait for the reload that begins now.
+    pub(super) fn take_waiting(&self) -> Vec<oneshot::Sender<ReloadResult>> {
         std::mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

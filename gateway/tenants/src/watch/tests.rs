@@ -1,4 +1,4 @@
-//! A scripted source under a clock that stands still.
+//! The watch task with a scripted source and a paused clock.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,13 +17,13 @@ use kyc_model::Secret;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn first_look_is_at_once_and_the_next_after_the_poll() {
+async fn first_poll_is_at_once_and_the_next_after_the_interval() {
     let run = Run::start([Ok(one("a")), Ok(one("b"))]);
-    run.looks(1).await;
+    run.reads(1).await;
     assert_eq!((run.names(), run.first_loads()), (vec!["acme-a".to_owned()], 1));
 
     let start = Instant::now();
-    run.looks(2).await;
+    run.reads(2).await;
 
     assert_eq!(start.elapsed(), POLL);
     assert_eq!((run.names(), run.first_loads()), (vec!["acme-b".to_owned()], 1));
@@ -31,12 +31,12 @@ async fn first_look_is_at_once_and_the_next_after_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn same_bytes_are_not_swapped_in_again() {
+async fn unchanged_document_does_not_replace_the_table() {
     let run = Run::start([Ok(one("a")), Ok(one("a"))]);
-    run.looks(1).await;
+    run.reads(1).await;
     let before = run.tenants.load().unwrap();
 
-    run.looks(2).await;
+    run.reads(2).await;
 
     assert!(Arc::ptr_eq(&before, &run.tenants.load().unwrap()));
     assert_eq!(run.polls(), (1, 1, 0));
@@ -44,12 +44,12 @@ async fn same_bytes_are_not_swapped_in_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_keeps_the_last_good_table_and_is_retried_sooner_than_the_poll() {
+async fn failed_poll_keeps_the_table_and_is_retried_before_the_next_interval() {
     let run = Run::start([Ok(one("a")), Err("away"), Err("away"), Ok("{ not json".to_owned()), Ok(one("a"))]);
-    run.looks(2).await;
+    run.reads(2).await;
     let start = Instant::now();
 
-    run.looks(5).await;
+    run.reads(5).await;
 
     assert!(start.elapsed() < 3 * POLL, "{:?}", start.elapsed());
     assert_eq!((run.names(), run.first_loads()), (vec!["acme-a".to_owned()], 1));
@@ -58,16 +58,16 @@ async fn failure_keeps_the_last_good_table_and_is_retried_sooner_than_the_poll()
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_the_first_success_retries_are_quick_then_bounded_by_the_poll() {
+async fn retries_before_the_first_load_back_off_up_to_the_poll_interval() {
     let run = Run::start(std::iter::repeat_n(Err("away"), 20).chain([Ok(one("a"))]));
     let start = Instant::now();
-    run.looks(2).await;
+    run.reads(2).await;
     let first = start.elapsed();
     assert_eq!((run.tenants.load().is_none(), run.first_loads()), (true, 0));
 
-    run.looks(20).await;
+    run.reads(20).await;
     let before_last = Instant::now();
-    run.looks(21).await;
+    run.reads(21).await;
 
     assert!(first >= FIRST_RETRY && first <= 2 * FIRST_RETRY + TICK, "{first:?}");
     assert!(before_last.elapsed() <= POLL + TICK, "{:?}", before_last.elapsed());
@@ -77,10 +77,10 @@ async fn before_the_first_success_retries_are_quick_then_bounded_by_the_poll() {
 #[tokio::test(start_paused = true)]
 async fn refused_entries_are_counted_and_unchanged_tenants_keep_their_arc() {
     let run = Run::start([Ok(document(&["a", "b"])), Ok(document(&["a", "b", "b"]))]);
-    run.looks(1).await;
+    run.reads(1).await;
     let before = run.tenants.load().unwrap();
 
-    run.looks(2).await;
+    run.reads(2).await;
 
     let after = run.tenants.load().unwrap();
     assert_eq!((run.metrics.tenants.get(), run.metrics.tenants_refused.get()), (1, 2));
@@ -88,9 +88,9 @@ async fn refused_entries_are_counted_and_unchanged_tenants_keep_their_arc() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_ends_the_watch_even_while_the_source_hangs() {
+async fn shutdown_ends_the_watch_task_while_the_source_hangs() {
     let run = Run::start([]);
-    run.looks(1).await;
+    run.reads(1).await;
 
     run.shutdown.send(()).unwrap();
 
@@ -102,16 +102,17 @@ async fn log_names_source_cause_and_tenant_and_no_secret() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    // With a single one, what tests beside this one pass first counts as unwanted everywhere.
+    // With a single subscriber, `tracing` caches "never enabled" for callsites that parallel tests reach first. A second
+    // subscriber makes it ask each time.
     let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     tracing::callsite::rebuild_interest_cache();
     let run = Run::start([Err("away"), Ok("{\"canary\"".to_owned()), Ok(document(&["a", "b", "b"]))]);
 
-    run.looks(3).await;
+    run.reads(3).await;
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for part in [
-        "WARN kyc_tenants::watch: tenants not refreshed",
+        "WARN kyc_tenants::watch: cannot refresh the tenants; the current ones stay in use",
         "source=a script",
         "cannot read the tenant document: cannot read script: away",
         "cannot use the tenant document: the document is not a JSON object (line 1, column 9)",
@@ -123,9 +124,9 @@ async fn log_names_source_cause_and_tenant_and_no_secret() {
     assert!(!text.contains("canary"), "{text}");
 }
 
-/// `tenants reload` said that the gateway looks, and never what it found.
+/// Regression: `tenants reload` reported that a reload was requested, but not its result.
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_for_a_look_hears_what_came_of_it() {
+async fn requested_reload_returns_its_result() {
     let named =
         |names: &[String]| names.iter().map(|name| name.replace("acme-", "")).collect::<Vec<_>>().concat();
     let mut changed: serde_json::Value = serde_json::from_str(&document(&["b", "c"])).unwrap();
@@ -138,32 +139,38 @@ async fn whoever_asks_for_a_look_hears_what_came_of_it() {
         Err("away"),
         Ok("{ not json".to_owned()),
     ]);
-    run.looks(1).await;
+    run.reads(1).await;
 
-    let second = run.reload.outcome().await.unwrap().unwrap();
-    let same = run.reload.outcome().await.unwrap().unwrap();
-    let refused = run.reload.outcome().await.unwrap().unwrap();
-    let away = run.reload.outcome().await.unwrap().unwrap_err();
-    let broken = run.reload.outcome().await.unwrap().unwrap_err();
+    let second = run.reload.request_and_wait().await.unwrap().unwrap();
+    let same = run.reload.request_and_wait().await.unwrap().unwrap();
+    let refused = run.reload.request_and_wait().await.unwrap().unwrap();
+    let away = run.reload.request_and_wait().await.unwrap().unwrap_err();
+    let broken = run.reload.request_and_wait().await.unwrap().unwrap_err();
 
     assert_eq!((second.source.as_str(), second.version, second.tenants), ("a script", None, 2));
     assert_eq!([&second.added, &second.changed, &second.removed].map(|names| named(names)), ["c", "b", "a"]);
     assert_eq!([&same.added, &same.changed, &same.removed].map(|names| named(names)), ["", "", ""]);
     assert_eq!((named(&refused.removed), refused.refused.len()), ("b".to_owned(), 2), "{refused:?}");
-    assert!(matches!(&away, Failure::Source(text) if text.ends_with("cannot read script: away")), "{away}");
-    assert!(matches!(&broken, Failure::Document(text) if text.contains("is not a JSON object")), "{broken}");
+    assert!(
+        matches!(&away, ReloadError::Source(text) if text.ends_with("cannot read script: away")),
+        "{away}"
+    );
+    assert!(
+        matches!(&broken, ReloadError::Document(text) if text.contains("is not a JSON object")),
+        "{broken}"
+    );
     for text in [format!("{refused:?}"), away.to_string(), broken.to_string()] {
         assert!(!text.contains("canary"), "{text}");
     }
 }
 
-/// A watch under way.
+/// A running watch task.
 struct Run {
     tenants: Tenants,
     metrics: Metrics,
-    looks: Arc<AtomicUsize>,
+    reads: Arc<AtomicUsize>,
     first_loads: Arc<AtomicUsize>,
-    reload: Reload,
+    reload: ReloadHandle,
     shutdown: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -171,10 +178,10 @@ struct Run {
 impl Run {
     fn start(script: impl IntoIterator<Item = Result<String, &'static str>>) -> Self {
         let (tenants, metrics) = (Tenants::default(), Metrics::new().unwrap());
-        let (looks, first_loads) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (reads, first_loads) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (shutdown, stopped) = oneshot::channel();
-        let reload = Reload::default();
-        let source = Script { answers: script.into_iter().collect(), looks: Arc::clone(&looks) };
+        let reload = ReloadHandle::default();
+        let source = Script { answers: script.into_iter().collect(), reads: Arc::clone(&reads) };
         let on_first_load = {
             let first_loads = Arc::clone(&first_loads);
             move || {
@@ -185,17 +192,17 @@ impl Run {
             Box::new(source),
             tenants.clone(),
             metrics.clone(),
-            WatchSettings { poll: POLL, hosts: OnfidoHosts::default(), callers_are_needed: false },
+            WatchSettings { poll: POLL, hosts: OnfidoHosts::default(), callers_required: false },
             reload.clone(),
             stopped,
             on_first_load,
         );
-        Self { tenants, metrics, looks, first_loads, reload, shutdown, task: tokio::spawn(watch) }
+        Self { tenants, metrics, reads, first_loads, reload, shutdown, task: tokio::spawn(watch) }
     }
 
-    /// Lets the time pass until the source was looked at so often, and the look was worked off.
-    async fn looks(&self, count: usize) {
-        while self.looks.load(Ordering::SeqCst) < count {
+    /// Advances the time until the source was read `count` times and the last result was handled.
+    async fn reads(&self, count: usize) {
+        while self.reads.load(Ordering::SeqCst) < count {
             tokio::time::sleep(TICK).await;
         }
         tokio::task::yield_now().await;
@@ -213,7 +220,7 @@ impl Run {
         self.first_loads.load(Ordering::SeqCst)
     }
 
-    /// How often the looks ended as changed, unchanged and failed.
+    /// Returns how many polls ended as changed, unchanged and failed.
     fn polls(&self) -> (usize, usize, usize) {
         let text = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
         let count = |result: &str| {
@@ -224,16 +231,16 @@ impl Run {
     }
 }
 
-/// Answers in turn, then hangs.
+/// Returns the scripted answers in order, then hangs.
 struct Script {
     answers: VecDeque<Result<String, &'static str>>,
-    looks: Arc<AtomicUsize>,
+    reads: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl Source for Script {
     async fn read(&mut self) -> Result<Secret, SourceError> {
-        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.reads.fetch_add(1, Ordering::SeqCst);
         match self.answers.pop_front() {
             Some(Ok(text)) => Ok(Secret::new(text)),
             Some(Err(cause)) => {
@@ -248,7 +255,7 @@ impl Source for Script {
     }
 }
 
-/// What was logged.
+/// Collects the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -290,5 +297,5 @@ fn document(names: &[&str]) -> String {
 }
 
 const POLL: Duration = Duration::from_secs(30);
-/// How finely the tests look at the clock.
+/// The step in which tests advance the clock.
 const TICK: Duration = Duration::from_millis(10);

@@ -37,19 +37,19 @@ fn refusal(settings: &str) -> String {
 }
 
 #[test]
-fn keeps_the_contract() {
+fn caller_auth_passes_the_plugin_contract() {
     testkit::contract::<CallerAuth>(r#"allow = ["10.0.0.0/8", "::1/128"]"#);
 }
 
 #[test]
-fn nothing_to_guard_with_is_refused() {
+fn configuration_without_any_check_is_refused() {
     let refused = refusal("");
 
     assert_eq!(refused, "needs a secret (secrets, secret_file or secret_env), allow, certificates, or token");
 }
 
 #[test]
-fn only_the_whole_secret_sent_once_lets_in() {
+fn only_the_exact_secret_sent_once_is_accepted() {
     let file = secret_file();
     let name = "X-Gateway-Secret";
     let rows: [(Headers<'_>, std::result::Result<(), ProblemKind>); 4] = [
@@ -65,7 +65,7 @@ fn only_the_whole_secret_sent_once_lets_in() {
 }
 
 #[test]
-fn both_conditions_must_hold_and_mapped_addresses_count_as_ipv4() {
+fn caller_must_pass_secret_and_network_and_mapped_addresses_count_as_ipv4() {
     let file = secret_file();
     let settings = settings(&file, r#"allow = ["10.0.0.0/8"]"#);
     let secret: &[(&'static str, &str)] = &[("X-Gateway-Secret", CANARY)];
@@ -75,12 +75,12 @@ fn both_conditions_must_hold_and_mapped_addresses_count_as_ipv4() {
     let unknown = run(&settings, "10.1.2.3:1", &[]);
 
     assert_eq!(inside, Ok(()));
-    assert_eq!(outside, Err(ProblemKind::Unauthenticated), "and it looks like any other refusal");
+    assert_eq!(outside, Err(ProblemKind::Unauthenticated), "the refusal does not reveal which check failed");
     assert_eq!(unknown, Err(ProblemKind::Unauthenticated));
 }
 
 #[test]
-fn one_condition_is_enough_where_any_is() {
+fn with_require_any_one_passed_check_is_enough() {
     let file = secret_file();
     let settings = settings(&file, "require = \"any\"\nallow = [\"10.0.0.0/8\"]");
     let secret: &[(&'static str, &str)] = &[("X-Gateway-Secret", CANARY)];
@@ -91,7 +91,7 @@ fn one_condition_is_enough_where_any_is() {
 }
 
 #[test]
-fn a_relative_path_counts_from_the_folder_of_the_configuration() {
+fn relative_path_starts_at_the_folder_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("new"), CANARY).unwrap();
     std::fs::write(folder.path().join("old"), "old-caller-secret").unwrap();
@@ -108,7 +108,7 @@ fn a_relative_path_counts_from_the_folder_of_the_configuration() {
 }
 
 #[test]
-fn networks_may_be_written_as_ipv4_in_ipv6() {
+fn allow_accepts_ipv4_mapped_ipv6_networks() {
     let rows = [
         ("::ffff:10.0.0.0/104", "10.1.2.3:1", true),
         ("::ffff:10.0.0.0/104", "[::ffff:10.1.2.3]:1", true),
@@ -126,10 +126,10 @@ fn networks_may_be_written_as_ipv4_in_ipv6() {
         assert_eq!(found.is_ok(), is_inside, "{peer} in {network}");
     }
     let refused = refusal("allow = [\"10.0.0.0/8\", \"::ffff:10.0.0.0/64\"]");
-    assert!(refused.starts_with("allow: `::ffff:10.0.0.0/64` is IPv4 written as IPv6"), "{refused}");
+    assert!(refused.starts_with("allow: `::ffff:10.0.0.0/64` is an IPv4-mapped IPv6 network"), "{refused}");
 }
 
-/// Asks for tokens of a provider that was never reached.
+/// Adds the check of tokens, by a provider that was never reached.
 fn with_tokens(more: &str) -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let token = "issuer = \"https://login.example\"\naudience = [\"gateway\"]";
@@ -137,7 +137,7 @@ fn with_tokens(more: &str) -> String {
 }
 
 #[test]
-fn only_where_callers_need_tokens_the_gateway_waits_for_their_keys() {
+fn readiness_waits_for_token_keys_only_if_callers_need_tokens() {
     let rows = [
         ("", false),
         ("require = \"any\"", false),
@@ -153,7 +153,7 @@ fn only_where_callers_need_tokens_the_gateway_waits_for_their_keys() {
 }
 
 #[test]
-fn a_token_that_cannot_be_checked_yet_is_answered_503_where_it_decides() {
+fn token_without_fetched_keys_is_answered_503_if_the_result_depends_on_it() {
     let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","kid":"one"}"#);
     let bearer = format!("Bearer {header}.e30.AAAA");
     let shown: Headers<'_> = &[("Authorization", &bearer)];
@@ -177,7 +177,7 @@ fn a_token_that_cannot_be_checked_yet_is_answered_503_where_it_decides() {
 }
 
 #[test]
-fn a_certificate_is_known_by_its_subject_or_one_of_its_names() {
+fn certificate_is_accepted_by_its_subject_or_an_alternative_name() {
     let shown = ClientCertificate {
         subject: "O=FintechOS, CN=processor".to_owned(),
         common_names: vec!["processor".to_owned()],
@@ -207,7 +207,7 @@ fn a_certificate_is_known_by_its_subject_or_one_of_its_names() {
 }
 
 #[test]
-fn certificate_names_of_no_known_form_are_refused_each_by_its_place() {
+fn malformed_certificate_names_are_refused_each_with_its_index() {
     let refused = testkit::build::<CallerAuth>(
         r#"certificates = ["processor", "O=FintechOS", "processor.example", "dn:x", "DNS:", "sub:x", "*"]"#,
     )
@@ -218,7 +218,7 @@ fn certificate_names_of_no_known_form_are_refused_each_by_its_place() {
 }
 
 #[test]
-fn what_was_shown_is_named_where_it_is_no_callers() {
+fn refusal_names_the_certificate_that_was_not_accepted() {
     let plugin = testkit::build::<CallerAuth>(r#"certificates = ["DNS:processor.example"]"#).unwrap();
     let refusal = |certificate: Option<ClientCertificate>| {
         let mut cx = testkit::ctx([]);
@@ -232,13 +232,17 @@ fn what_was_shown_is_named_where_it_is_no_callers() {
         ..ClientCertificate::default()
     };
 
-    assert_eq!(refusal(None), (ProblemKind::Unauthenticated, "the peer shows no certificate".to_owned()));
-    let shown = "the peer shows a certificate that is no caller's: cert-subject:CN=other; dns:other.example\\u{1b}[2J";
+    assert_eq!(
+        refusal(None),
+        (ProblemKind::Unauthenticated, "the peer sent no client certificate".to_owned())
+    );
+    let shown =
+        "the peer's client certificate is not accepted: cert-subject:CN=other; dns:other.example\\u{1b}[2J";
     assert_eq!(refusal(Some(other)), (ProblemKind::Unauthenticated, shown.to_owned()));
 }
 
 #[test]
-fn what_was_verified_names_the_caller_and_what_was_not_does_not() {
+fn only_credentials_that_passed_name_the_caller() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("apim"), CANARY).unwrap();
     let settings = "require = \"any\"\nallow = [\"10.0.0.0/8\"]\ncertificates = [\"CN=a\"]\n\
@@ -259,20 +263,19 @@ fn what_was_verified_names_the_caller_and_what_was_not_does_not() {
     let secret: Headers<'_> = &[("X-Gateway-Secret", CANARY)];
     assert_eq!(label("CN=a", secret).as_deref(), Some("cert-subject:CN=a; secret:apim"));
     assert_eq!(label("CN=b", secret).as_deref(), Some("secret:apim"));
-    assert_eq!(label("CN=b", &[("X-Gateway-Secret", "x")]), None, "a network names nobody");
+    assert_eq!(label("CN=b", &[("X-Gateway-Secret", "x")]), None, "a network gives no name");
 }
 
 #[test]
-fn no_network_at_all_is_a_mistake() {
+fn empty_list_of_networks_is_refused() {
     let refused = refusal("allow = []\nheader = \"a b\"");
 
-    let expected =
-        "header: `a b` is no header name; allow: names no network, and is left out to ask for none";
+    let expected = "header: `a b` is not a valid header name; allow: must name at least one network; leave it out to skip this check";
     assert_eq!(refused, expected, "all problems are reported at once");
 }
 
 #[test]
-fn the_secret_shows_nowhere_and_does_not_go_on() {
+fn secret_is_not_in_debug_and_not_sent_upstream() {
     let file = secret_file();
     let plugin = testkit::build::<CallerAuth>(&settings(&file, "")).unwrap();
     let mut head = testkit::head("GET", "/", &[("X-Gateway-Secret", CANARY)]);
@@ -284,7 +287,7 @@ fn the_secret_shows_nowhere_and_does_not_go_on() {
 }
 
 #[test]
-fn behind_trusted_proxies_the_forwarded_address_counts() {
+fn behind_trusted_proxies_the_forwarded_address_is_checked() {
     let settings = "allow = [\"192.0.2.0/24\"]\nforwarded = { header = \"X-Forwarded-For\", trusted = [\"10.0.0.0/8\"] }";
     let rows: [(&str, Headers<'_>, bool); 5] = [
         ("10.0.0.1:1", &[("x-forwarded-for", "192.0.2.1")], true),
@@ -294,7 +297,7 @@ fn behind_trusted_proxies_the_forwarded_address_counts() {
         ("192.0.2.1:1", &[("x-forwarded-for", "203.0.113.1")], true),
     ];
 
-    for (peer, headers, is_let_in) in rows {
-        assert_eq!(run(settings, peer, headers).is_ok(), is_let_in, "{peer} {headers:?}");
+    for (peer, headers, expected) in rows {
+        assert_eq!(run(settings, peer, headers).is_ok(), expected, "{peer} {headers:?}");
     }
 }

@@ -10,7 +10,7 @@ fn secrets(folder: &Path, settings: &str) -> Result<Arc<Secrets>, ConfigErrors> 
 }
 
 #[test]
-fn a_secret_that_changes_is_taken_and_one_that_cannot_be_used_is_not() {
+fn changed_secret_is_reloaded_and_unusable_secret_does_not_replace_the_previous_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a");
     std::fs::write(&file, FIRST).unwrap();
@@ -20,22 +20,22 @@ fn a_secret_that_changes_is_taken_and_one_that_cannot_be_used_is_not() {
     let known = |text: &str| secrets.name_of(text.as_bytes()).map(|name| name.to_string());
 
     std::fs::write(&file, format!("{SECOND}\n")).unwrap();
-    secrets.look();
+    secrets.reload();
     let changed = (known(FIRST), known(SECOND));
     let state = || (secrets.unusable.with(&["test", "a"]).get(), secrets.complaints());
     assert_eq!(state(), (0, Vec::new()));
     for bad in ["short", "", "the-secret-of-somebody-else"] {
         std::fs::write(&file, bad).unwrap();
-        secrets.look();
-        assert_eq!(known(SECOND).as_deref(), Some("a"), "{bad:?} takes nobody's secret away");
+        secrets.reload();
+        assert_eq!(known(SECOND).as_deref(), Some("a"), "{bad:?} does not revoke the secret");
         assert_eq!(state().0, 1, "{bad:?}");
     }
     std::fs::write(&file, SECOND).unwrap();
-    secrets.look();
-    assert_eq!(state(), (0, Vec::new()), "mended");
+    secrets.reload();
+    assert_eq!(state(), (0, Vec::new()), "the file is usable again");
     std::fs::remove_file(&file).unwrap();
-    secrets.look();
-    let complaint = "route test: secrets[0] cannot be used any more, the secret before stays valid";
+    secrets.reload();
+    let complaint = "route test: secrets[0] cannot be used; the previous secret stays valid";
     assert_eq!(state(), (1, vec![complaint.to_owned()]));
 
     assert_eq!(changed, (None, Some("a".to_owned())));
@@ -44,7 +44,7 @@ fn a_secret_that_changes_is_taken_and_one_that_cannot_be_used_is_not() {
 }
 
 #[test]
-fn what_could_be_guessed_or_confused_is_refused() {
+fn short_ambiguous_and_incomplete_secrets_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (file, text) in [("a", FIRST), ("same", FIRST), ("short", "nine-char"), ("empty", " \n")] {
         std::fs::write(folder.path().join(file), text).unwrap();
@@ -53,9 +53,9 @@ fn what_could_be_guessed_or_confused_is_refused() {
         ("secret_file = \"short\"", "secret: the secret has 9 bytes and needs at least 16"),
         ("secret_file = \"a\"\nprevious_secret_file = \"short\"", "previous_secret: the secret has 9 bytes"),
         ("secret_file = \"empty\"", "secret: the secret is empty"),
-        ("previous_secret_file = \"a\"", "previous_secret: is of no use without a secret"),
+        ("previous_secret_file = \"a\"", "previous_secret: has no effect without a secret"),
         ("secrets = [{ name = \"a\" }]", "secrets[0]: needs one of file and env"),
-        ("secrets = [{ name = \"a\", file = \"a\", env = \"A\" }]", "secrets[0]: takes only one"),
+        ("secrets = [{ name = \"a\", file = \"a\", env = \"A\" }]", "secrets[0]: must have only one"),
         ("secrets = [{ name = \"a b\", file = \"a\" }]", "secrets[0]: needs a name"),
         (
             "secrets = [{ name = \"first-secret-of-16-and-more\", file = \"a\" }]",
@@ -63,7 +63,7 @@ fn what_could_be_guessed_or_confused_is_refused() {
         ),
         (
             "secrets = [{ name = \"a\", file = \"a\" }, { name = \"b\", file = \"same\" }]",
-            "secrets[1]: is the same secret as secrets[0], of another name",
+            "secrets[1]: is the same secret as secrets[0], which has another name",
         ),
         ("secret_file = \"a\"\nsecret_poll = \"1ms\"", "secret_poll: must be from"),
     ];

@@ -12,7 +12,7 @@ fn find(method: &str, path: &str) -> Found {
 }
 
 #[test]
-fn the_list_is_the_official_description() {
+fn list_of_operations_equals_the_official_description() {
     let mut listed: Vec<_> =
         API_OPERATIONS.iter().map(|operation| (operation.id, operation.method)).collect();
     let official = official();
@@ -26,11 +26,11 @@ fn the_list_is_the_official_description() {
     let mut groups: Vec<_> = API_OPERATIONS.iter().map(ApiOperation::group).collect();
     groups.dedup();
     assert_eq!(groups.len(), 23);
-    assert_eq!(Catalog::new().0.len(), 24, "each group once, and tokens");
+    assert_eq!(Catalog::new().0.len(), 24, "each group occurs once, and `tokens` is added");
 }
 
 #[test]
-fn every_spelling_of_every_operation_is_that_operation_alone() {
+fn every_spelling_of_an_operation_matches_that_operation_alone() {
     let mut read = 0;
     for (id, method, path) in official() {
         let needs = OperationSet::of(|operation| operation.id == id);
@@ -45,7 +45,7 @@ fn every_spelling_of_every_operation_is_that_operation_alone() {
 }
 
 #[test]
-fn what_the_description_does_not_have_needs_all_of_its_group() {
+fn unlisted_path_below_a_group_needs_all_operations_of_that_group() {
     let whole = |group: &str| OperationSet::named(group).unwrap().union(OperationSet::UNLISTED);
     let rows = [
         ("PATCH", "webhooks", UNLISTED, "webhooks"),
@@ -65,7 +65,7 @@ fn what_the_description_does_not_have_needs_all_of_its_group() {
 }
 
 #[test]
-fn whatever_is_below_oauth_is_a_token() {
+fn every_path_below_oauth_needs_the_group_tokens() {
     let disguises = [
         "oauth/token",
         "oauth/token.json",
@@ -91,7 +91,7 @@ fn whatever_is_below_oauth_is_a_token() {
 }
 
 #[test]
-fn a_segment_that_may_count_or_not_needs_leave_for_both() {
+fn ambiguous_segment_needs_the_operations_of_both_readings() {
     let needs = |ids: &[&str]| {
         ids.iter().fold(OperationSet::NONE, |set, id| set.union(OperationSet::named(id).unwrap()))
     };
@@ -106,7 +106,7 @@ fn a_segment_that_may_count_or_not_needs_leave_for_both() {
 
 proptest! {
     #[test]
-    fn no_mixture_of_spellings_hides_a_webhook(
+    fn no_combination_of_spellings_hides_the_group_webhooks(
         before in prop::collection::vec(prop::sample::select(vec!["", ".", "v3.6", "%2e", "%20", ";a", "v3"]), 0..4),
         letters in prop::collection::vec(0..3, 8),
         behind in prop::sample::select(vec!["", ".json", "%20", ";a=1", "+", ".", "%2ejson", "%C2%A0", "~", "%E2%80%8B"]),
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn no_path_is_too_odd_to_be_read(method in "[A-Za-z]{1,8}", path in ".{0,40}") {
+    fn every_path_needs_some_operation(method in "[A-Za-z]{1,8}", path in ".{0,40}") {
         let found = find(&method, &path);
 
         prop_assert_ne!(found.needs, OperationSet::NONE);

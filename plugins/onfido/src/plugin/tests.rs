@@ -32,12 +32,12 @@ fn call(plugin: &OnfidoApi, method: &str, path: &str) -> Ctx {
 }
 
 #[test]
-fn keeps_the_contract() {
+fn onfido_passes_the_plugin_contract() {
     testkit::contract::<Onfido>(SAMPLE);
 }
 
 #[test]
-fn settings_that_cannot_be_meant_are_refused_by_their_key() {
+fn invalid_settings_are_refused_with_their_key() {
     let rows = [
         (r#"max_checks_body = "1MiB""#, "max_checks_body: must be from 1 B to 64 KiB"),
         (r#"timeouts = { read = "0s" }"#, "timeouts.read: must be longer than zero"),
@@ -54,7 +54,7 @@ fn settings_that_cannot_be_meant_are_refused_by_their_key() {
 }
 
 #[test]
-fn a_call_goes_to_the_tenants_onfido_under_its_credential() {
+fn call_is_sent_to_the_tenants_base_url_with_its_credential() {
     let plugin = testkit::build::<Onfido>("").unwrap();
 
     let cx = call(&plugin, "GET", "applicants/1/");
@@ -70,7 +70,7 @@ fn a_call_goes_to_the_tenants_onfido_under_its_credential() {
 }
 
 #[tokio::test]
-async fn a_synchronous_check_may_take_longer_and_gets_the_id() {
+async fn synchronous_check_gets_a_longer_timeout_and_the_webhook_id() {
     let plugin = testkit::build::<Onfido>("").unwrap();
     let mut cx = call(&plugin, "POST", "checks/");
     let mut body = Bytes::from_static(br#"{"asynchronous":false}"#);
@@ -84,7 +84,7 @@ async fn a_synchronous_check_may_take_longer_and_gets_the_id() {
 }
 
 #[tokio::test]
-async fn a_body_that_another_plugin_asked_for_is_not_touched() {
+async fn body_that_another_plugin_requested_is_not_changed() {
     let plugin = testkit::build::<Onfido>("").unwrap();
     let mut cx = call(&plugin, "POST", "applicants");
     let mut body = Bytes::from_static(b"{}");
@@ -95,7 +95,7 @@ async fn a_body_that_another_plugin_asked_for_is_not_touched() {
 }
 
 #[test]
-fn links_lead_back_to_where_the_caller_came_in() {
+fn links_are_rewritten_to_the_base_url_that_the_caller_used() {
     let plugin = testkit::build::<Onfido>("").unwrap();
     let mut cx = call(&plugin, "GET", "applicants");
     let mut head = ResponseHeader::build(200, None).unwrap();
@@ -113,7 +113,7 @@ fn links_lead_back_to_where_the_caller_came_in() {
 }
 
 #[test]
-fn an_encoded_check_passes_untouched_unless_ids_are_enforced() {
+fn compressed_check_is_forwarded_unchanged_unless_webhook_ids_are_enforced() {
     let request = |plugin: &OnfidoApi, coding: &str| {
         let mut cx = cx("checks");
         let head = testkit::head("POST", "/dcs/kyc2/checks", &[("Content-Encoding", coding)]);
@@ -147,7 +147,7 @@ async fn send(
 }
 
 #[tokio::test]
-async fn what_no_ids_can_be_put_into_is_refused_only_where_they_are_enforced() {
+async fn check_that_is_not_a_json_object_is_refused_only_with_enforce() {
     let bodies: [&[u8]; 6] =
         [b"", b"[]", b"{\"a\":01}", b"\xef\xbb\xbf{}", b"webhook_ids[]=other", b"{\"a\":\"\xff\"}"];
     let enforce = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
@@ -170,7 +170,7 @@ async fn what_no_ids_can_be_put_into_is_refused_only_where_they_are_enforced() {
 }
 
 #[test]
-fn other_calls_are_passed_on_where_ids_are_enforced() {
+fn other_calls_are_forwarded_with_enforce() {
     let plugin = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
     let mut tenant = testkit::tenant("acme", "https://api.eu.onfido.com/v3.6", "https://portal.example/");
     tenant.webhook_id = None;

@@ -7,7 +7,7 @@ fn refusal(settings: &str) -> String {
 }
 
 #[test]
-fn every_name_that_is_none_is_reported_with_its_key() {
+fn every_unknown_operation_is_reported_with_its_key() {
     let text = refusal(r#"operations = { allow = ["checks", "chekcs"], deny = ["*", "WEBHOOKS"] }"#);
 
     assert_eq!(

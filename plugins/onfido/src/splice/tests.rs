@@ -15,7 +15,7 @@ fn injected(body: &str) -> String {
 }
 
 #[test]
-fn absent_null_and_empty_get_the_tenants_id() {
+fn absent_null_and_empty_webhook_ids_are_set_to_the_tenants_id() {
     let rows = [
         ("{}", r#"{"webhook_ids":["hook"]}"#),
         (" {\n}", " {\"webhook_ids\":[\"hook\"]\n}"),
@@ -33,7 +33,7 @@ fn absent_null_and_empty_get_the_tenants_id() {
 }
 
 #[test]
-fn the_callers_own_ids_stay_unless_enforced() {
+fn webhook_ids_of_the_caller_are_kept_unless_enforced() {
     let body = r#"{"webhook_ids":["x"]}"#;
 
     let enforced = splice_webhook_ids(body.as_bytes(), "hook", true);
@@ -43,7 +43,7 @@ fn the_callers_own_ids_stay_unless_enforced() {
 }
 
 #[test]
-fn what_is_no_json_object_passes_untouched() {
+fn body_that_is_not_a_json_object_is_unchanged() {
     let deep = "[".repeat(100_000);
     let bodies =
         ["", "[]", "null", "\"{}\"", "{", "{}x", "{\"a\":}", "{'a':1}", "\u{feff}{}", "{\"a\":01}", &deep];
@@ -55,7 +55,7 @@ fn what_is_no_json_object_passes_untouched() {
 }
 
 #[test]
-fn synchronous_checks_are_seen() {
+fn synchronous_check_is_recognised() {
     let synchronous = |body: &str| Check::read(body.as_bytes()).unwrap().synchronous;
 
     assert!(synchronous(r#"{"asynchronous": false}"#));
@@ -99,7 +99,7 @@ fn key() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-z_]{1,8}", 1 => Just("webhook_ids".to_owned()), 1 => Just("webhook\\u005fids".to_owned())]
 }
 
-/// An object of random members; ids among them may be given, empty, null or something else.
+/// Generates an object with random members; `webhook_ids` may be absent, repeated, set, empty, null or of another type.
 fn object() -> impl Strategy<Value = String> {
     let member = (
         key(),
@@ -115,7 +115,7 @@ fn object() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn only_webhook_ids_changes(body in object()) {
+    fn splicing_changes_only_webhook_ids(body in object()) {
         let before: Value = serde_json::from_str(&body).unwrap();
         let after = match spliced(&body) {
             Spliced::Injected(bytes) => String::from_utf8(bytes).unwrap(),
@@ -123,7 +123,7 @@ proptest! {
             Spliced::Untouched => panic!("an object was not recognised"),
         };
 
-        // Values: all members but `webhook_ids` are equal, and in the same order.
+        // As values, all members but `webhook_ids` are equal and in the same order.
         let mut before = before.as_object().unwrap().clone();
         let mut after_value: serde_json::Map<String, Value> = serde_json::from_str(&after).unwrap();
         let given = before.shift_remove("webhook_ids");
@@ -136,7 +136,7 @@ proptest! {
             other => prop_assert_eq!(found, other),
         }
 
-        // Bytes: with the inserted or replaced values taken out on both sides, nothing else differs.
+        // As bytes, nothing differs but the inserted or replaced values.
         let without = |text: &str| text.replace("\"webhook_ids\":[\"hook\"],", "").replace("\"webhook_ids\":[\"hook\"]", "");
         let neutral = |text: &str| {
             let check = Check::read(text.as_bytes()).unwrap();
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_without_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn splicing_any_bytes_does_not_panic(body in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = splice_webhook_ids(&body, "hook", true);
     }
 }

@@ -10,7 +10,7 @@ use crate::RateLimit;
 
 type Turn = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
-/// Runs with Tokio's time, which tests stop.
+/// A clock on Tokio's time, which tests can pause.
 struct TokioClock(Instant);
 
 impl Clock for TokioClock {
@@ -21,8 +21,8 @@ impl Clock for TokioClock {
     }
 }
 
-/// What the request must wait for, if it must.
-fn call<C>(plugin: &PerTenant<C>, tenant: &str) -> Result<Option<Turn>>
+/// Calls `request_filter`; returns the future that the request waits for, if it is queued.
+fn call<C>(plugin: &TenantRateLimit<C>, tenant: &str) -> Result<Option<Turn>>
 where
     C: Clock + Send + Sync + 'static,
     C::Instant: Reference + Send + Sync + 'static,
@@ -34,22 +34,22 @@ where
 }
 
 #[test]
-fn keeps_the_contract() {
+fn rate_limit_passes_the_plugin_contract() {
     testkit::contract::<RateLimit>("requests_per_minute = 400\nburst = 50");
 }
 
 #[test]
-fn zero_is_refused_by_its_key() {
+fn zero_requests_per_minute_is_refused() {
     let refused = testkit::build::<RateLimit>("requests_per_minute = 0").unwrap_err().to_string();
 
     assert_eq!(refused, "requests_per_minute: must be greater than zero");
 }
 
 #[test]
-fn a_tenant_over_its_rate_is_refused_and_others_are_not() {
+fn only_the_tenant_over_its_rate_limit_is_refused() {
     let clock = FakeRelativeClock::default();
     let config = Config { requests_per_minute: 60, burst: Some(2), wait: None };
-    let plugin = testkit::with_build(|build| PerTenant::build(&config, build, clock.clone())).unwrap();
+    let plugin = testkit::with_build(|build| TenantRateLimit::build(&config, build, clock.clone())).unwrap();
 
     let first = [call(&plugin, "acme"), call(&plugin, "acme")].map(|result| result.is_ok());
     let over = call(&plugin, "acme").err().unwrap();
@@ -62,10 +62,11 @@ fn a_tenant_over_its_rate_is_refused_and_others_are_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_over_the_rate_go_in_their_order_and_are_counted() {
+async fn queued_requests_are_released_in_order_and_counted() {
     let config = Config { requests_per_minute: 60, burst: Some(2), wait: Some(Duration::from_millis(3500)) };
     let began = Instant::now();
-    let plugin = testkit::with_build(|build| PerTenant::build(&config, build, TokioClock(began))).unwrap();
+    let plugin =
+        testkit::with_build(|build| TenantRateLimit::build(&config, build, TokioClock(began))).unwrap();
 
     let calls: Vec<_> = (0..5).map(|_| call(&plugin, "acme").unwrap()).collect();
     let refused = call(&plugin, "acme").err().unwrap();
@@ -90,10 +91,10 @@ async fn calls_over_the_rate_go_in_their_order_and_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_ends_while_it_waits_gives_its_turn_back() {
+async fn cancelled_request_leaves_the_queue() {
     let config = Config { requests_per_minute: 60, burst: Some(1), wait: Some(Duration::from_secs(1)) };
     let clock = TokioClock(Instant::now());
-    let plugin = testkit::with_build(|build| PerTenant::build(&config, build, clock)).unwrap();
+    let plugin = testkit::with_build(|build| TenantRateLimit::build(&config, build, clock)).unwrap();
     call(&plugin, "acme").unwrap();
 
     let waiting = call(&plugin, "acme").unwrap().unwrap();
@@ -106,7 +107,7 @@ async fn a_request_that_ends_while_it_waits_gives_its_turn_back() {
 }
 
 #[test]
-fn a_wait_that_no_caller_has_is_refused() {
+fn wait_of_zero_or_over_5_minutes_is_refused() {
     for wait in ["0s", "6m"] {
         let settings = format!("requests_per_minute = 60\nwait = \"{wait}\"");
         let refused = testkit::build::<RateLimit>(&settings).unwrap_err().to_string();

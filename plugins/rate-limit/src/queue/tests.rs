@@ -7,17 +7,17 @@ use super::*;
 
 type Turn = Pin<Box<dyn Future<Output = Result<(), Duration>> + Send>>;
 
-/// When the next cell is free.
-struct Cells(Mutex<Instant>);
+/// A limiter with one permit per [`PACE`]; holds the time of the next permit.
+struct Permits(Mutex<Instant>);
 
-/// A cell each second, the first half a second from the start.
-struct World {
+/// A queue, and a limiter whose first permit is free half a second after the start.
+struct Setup {
     queue: Arc<Queue>,
-    cells: Arc<Cells>,
+    permits: Arc<Permits>,
     began: Instant,
 }
 
-impl Cells {
+impl Permits {
     fn take(&self) -> Result<(), Duration> {
         let (mut next, now) = (self.0.lock().unwrap(), Instant::now());
         if now < *next {
@@ -28,29 +28,29 @@ impl Cells {
     }
 }
 
-impl World {
+impl Setup {
     fn new(wait: Duration) -> Self {
         let began = Instant::now();
-        let cells = Arc::new(Cells(Mutex::new(began + PACE / 2)));
-        Self { queue: Arc::new(Queue::new(wait, PACE)), cells, began }
+        let permits = Arc::new(Permits(Mutex::new(began + PACE / 2)));
+        Self { queue: Arc::new(Queue::new(wait, PACE)), permits, began }
     }
 
     fn enter(&self, tenant: &str) -> Result<Option<Place>, Duration> {
-        let entry = self.queue.enter(&TenantName::new(tenant), || self.cells.take())?;
+        let entry = self.queue.enter(&TenantName::new(tenant), || self.permits.take())?;
         Ok(match entry {
             Entry::Free => None,
             Entry::Waits(place) => Some(place),
         })
     }
 
-    /// The turn of one that must wait.
+    /// Queues a request, and returns the future that waits for its permit.
     fn wait(&self) -> Turn {
-        let (place, cells) = (self.enter("acme").unwrap().unwrap(), Arc::clone(&self.cells));
-        Box::pin(place.turn(move || cells.take()))
+        let (place, permits) = (self.enter("acme").unwrap().unwrap(), Arc::clone(&self.permits));
+        Box::pin(place.turn(move || permits.take()))
     }
 
-    /// The number of each turn as it is over, whether it went, and in which second.
-    async fn watch(&self, turns: impl IntoIterator<Item = Turn>) -> Vec<(usize, bool, u64)> {
+    /// Runs the futures; returns in the order of their ends: the index, whether there was a permit, and the second.
+    async fn run(&self, turns: impl IntoIterator<Item = Turn>) -> Vec<(usize, bool, u64)> {
         let (mut tasks, began) = (JoinSet::new(), self.began);
         for (number, turn) in turns.into_iter().enumerate() {
             tasks.spawn(async move { (number, turn.await.is_ok(), began.elapsed().as_secs()) });
@@ -64,100 +64,100 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_wait_go_one_after_the_other_in_their_order() {
-    let world = World::new(10 * PACE);
+async fn waiting_requests_are_released_one_by_one_in_order() {
+    let setup = Setup::new(10 * PACE);
 
-    let turns: Vec<_> = (0..5).map(|_| world.wait()).collect();
-    let seen = world.watch(turns).await;
+    let turns: Vec<_> = (0..5).map(|_| setup.wait()).collect();
+    let seen = setup.run(turns).await;
 
     assert_eq!(seen, [(0, true, 0), (1, true, 1), (2, true, 2), (3, true, 3), (4, true, 4)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_would_come_too_late_is_not_waited_for() {
-    let world = World::new(3 * PACE);
+async fn request_with_a_longer_expected_wait_is_refused_at_once() {
+    let setup = Setup::new(3 * PACE);
 
-    let turns: Vec<_> = (0..3).map(|_| world.wait()).collect();
-    let refused = world.enter("acme").err();
-    let other = world.enter("globex").is_ok();
-    let seen = world.watch(turns).await;
+    let turns: Vec<_> = (0..3).map(|_| setup.wait()).collect();
+    let refused = setup.enter("acme").err();
+    let other = setup.enter("globex").is_ok();
+    let seen = setup.run(turns).await;
 
     assert_eq!((refused, other), (Some(Duration::from_millis(3500)), true));
     assert_eq!(seen, [(0, true, 0), (1, true, 1), (2, true, 2)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_though_cells_come_later_than_expected() {
-    let world = World::new(3 * PACE);
-    let early = world.wait();
+async fn no_request_waits_longer_when_permits_come_later_than_expected() {
+    let setup = Setup::new(3 * PACE);
+    let early = setup.wait();
     advance(PACE).await;
-    let late = world.wait();
-    *world.cells.0.lock().unwrap() = world.began + Duration::from_millis(3500);
+    let late = setup.wait();
+    *setup.permits.0.lock().unwrap() = setup.began + Duration::from_millis(3500);
 
-    // The second one is in front: what the first one waited for before took too long.
-    let seen = world.watch([late, early]).await;
+    // `late` is polled first, so it is first in the queue. `early` reaches its deadline behind it.
+    let seen = setup.run([late, early]).await;
 
     assert_eq!(seen, [(1, false, 3), (0, true, 3)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_gives_up_when_its_cell_comes_too_late() {
-    let world = World::new(3 * PACE);
-    let turn = world.wait();
-    *world.cells.0.lock().unwrap() = world.began + 4 * PACE;
+async fn first_request_is_refused_when_its_permit_comes_after_the_deadline() {
+    let setup = Setup::new(3 * PACE);
+    let turn = setup.wait();
+    *setup.permits.0.lock().unwrap() = setup.began + 4 * PACE;
 
     let refused = turn.await;
 
     assert_eq!(refused, Err(4 * PACE));
-    assert!(world.began.elapsed() < PACE, "it does not wait for nothing");
+    assert!(setup.began.elapsed() < PACE, "it is refused without waiting for the deadline");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_gives_the_turn_back() {
-    let world = World::new(3 * PACE);
-    let mut first = world.wait();
+async fn dropped_request_leaves_the_queue() {
+    let setup = Setup::new(3 * PACE);
+    let mut first = setup.wait();
     assert!(timeout(PACE / 100, &mut first).await.is_err());
-    let (second, third) = (world.wait(), world.wait());
-    let full = world.enter("acme").is_err();
+    let (second, third) = (setup.wait(), setup.wait());
+    let full = setup.enter("acme").is_err();
 
     drop(first);
     drop(third);
-    let seen = world.watch([second, world.wait(), world.wait()]).await;
+    let seen = setup.run([second, setup.wait(), setup.wait()]).await;
 
     assert!(full);
     assert_eq!(seen, [(0, true, 0), (1, true, 1), (2, true, 2)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_does_not_overtake_one_whose_turn_has_come() {
-    let world = World::new(3 * PACE);
-    let mut first = world.wait();
+async fn new_request_does_not_overtake_a_waiting_one_when_a_permit_is_free() {
+    let setup = Setup::new(3 * PACE);
+    let mut first = setup.wait();
     assert!(timeout(Duration::ZERO, &mut first).await.is_err());
 
-    // The cell is free, but the first does not know yet.
+    // The permit is free, but the first request was not polled since.
     advance(Duration::from_millis(600)).await;
-    let mut newcomer = world.wait();
-    let overtook = timeout(Duration::ZERO, &mut newcomer).await.is_ok();
-    let turns = (first.await, world.began.elapsed().as_secs(), newcomer.await);
+    let mut second = setup.wait();
+    let overtook = timeout(Duration::ZERO, &mut second).await.is_ok();
+    let turns = (first.await, setup.began.elapsed().as_secs(), second.await);
 
     assert!(!overtook);
     assert_eq!(turns, (Ok(()), 0, Ok(())));
-    assert_eq!(world.began.elapsed().as_secs(), 1);
+    assert_eq!(setup.began.elapsed().as_secs(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_is_forgotten_when_the_last_has_left() {
-    let world = World::new(3 * PACE);
-    let (first, second) = (world.wait(), world.wait());
+async fn queue_is_removed_when_its_last_request_has_left() {
+    let setup = Setup::new(3 * PACE);
+    let (first, second) = (setup.wait(), setup.wait());
 
-    let lines = world.queue.lines().len();
+    let lines = setup.queue.lines().len();
     drop(first);
     let turn = second.await;
 
     assert_eq!((lines, turn), (1, Ok(())));
-    assert!(world.queue.lines().is_empty());
+    assert!(setup.queue.lines().is_empty());
     advance(PACE).await;
-    assert!(world.enter("acme").unwrap().is_none(), "nobody waits, and the cell is free");
+    assert!(setup.enter("acme").unwrap().is_none(), "no request waits, and a permit is free");
 }
 
 const PACE: Duration = Duration::from_secs(1);

@@ -20,12 +20,12 @@ fn run(settings: &str, headers: Headers<'_>) -> std::result::Result<String, Prob
 }
 
 #[test]
-fn keeps_the_contract() {
+fn subscription_passes_the_plugin_contract() {
     testkit::contract::<Subscription>(SAMPLE);
 }
 
 #[test]
-fn each_form_of_the_header_has_its_verdict() {
+fn header_value_must_be_single_and_name_a_known_subscription() {
     let name = "SubscriptionId";
     let rows: [(Headers<'_>, std::result::Result<&str, ProblemKind>); 11] = [
         (&[(name, "sub-acme")], Ok("acme")),
@@ -47,7 +47,7 @@ fn each_form_of_the_header_has_its_verdict() {
 }
 
 #[test]
-fn another_header_can_name_the_tenant_and_neither_goes_on() {
+fn configured_header_names_the_tenant_and_both_headers_are_removed_before_the_upstream() {
     let plugin = testkit::build::<Subscription>(r#"header = "X-Tenant""#).unwrap();
     let mut head = testkit::head("GET", "/", &[("X-Tenant", "sub-acme"), ("SubscriptionId", "x")]);
 
@@ -59,7 +59,7 @@ fn another_header_can_name_the_tenant_and_neither_goes_on() {
 }
 
 #[test]
-fn without_a_document_the_gateway_is_unavailable() {
+fn request_before_the_first_tenant_document_is_unavailable() {
     let plugin = testkit::build::<Subscription>("").unwrap();
     let connection = Connection::default();
     let mut cx = Ctx::new(kyc_model::RequestId::new(), connection, None);
@@ -76,7 +76,7 @@ fn caller(names: Names<'_>) -> Caller {
     caller
 }
 
-/// Acme's callers are a certificate and a secret, globex names nobody.
+/// The callers of acme are a certificate and a secret; globex has no `callers`.
 fn bound_and_unbound() -> Ctx {
     let mut tenants =
         ["acme", "globex"].map(|name| testkit::tenant(name, "https://o.example", "https://p.example"));
@@ -85,13 +85,13 @@ fn bound_and_unbound() -> Ctx {
     testkit::ctx(tenants)
 }
 
-fn build(settings: &str, any_tenant: bool) -> BySubscription {
+fn build(settings: &str, any_tenant: bool) -> TenantLookup {
     let config: Config = toml::from_str(settings).unwrap();
-    testkit::with_build(|build| BySubscription::new(&config, &Build { any_tenant, ..*build }).unwrap())
+    testkit::with_build(|build| TenantLookup::new(&config, &Build { any_tenant, ..*build }).unwrap())
 }
 
 #[test]
-fn only_its_callers_act_for_a_tenant() {
+fn only_callers_of_a_tenant_may_act_for_it() {
     use CallerKind::{Dns, Secret, Subject};
     let rows: [(Names<'_>, bool, &str, bool); 11] = [
         (&[(Dns, "acme.example")], false, "sub-acme", true),
@@ -121,7 +121,7 @@ fn only_its_callers_act_for_a_tenant() {
 }
 
 #[test]
-fn a_token_that_names_nobody_is_bound_to_no_tenant() {
+fn token_without_names_may_not_act_for_a_tenant_without_callers() {
     let mut cx = bound_and_unbound();
     let mut nameless = caller(&[(CallerKind::Secret, "apim")]);
     nameless.set_claims(serde_json::Map::new());
@@ -134,7 +134,7 @@ fn a_token_that_names_nobody_is_bound_to_no_tenant() {
 }
 
 #[test]
-fn where_there_is_no_other_tenant_every_caller_of_the_route_acts_for_it() {
+fn every_caller_may_act_for_the_only_tenant() {
     for (others, expected) in [(0, true), (1, false)] {
         let mut table = TenantTable::default();
         let only = testkit::tenant("acme", "https://o.example", "https://p.example");
@@ -155,7 +155,7 @@ fn where_there_is_no_other_tenant_every_caller_of_the_route_acts_for_it() {
 }
 
 #[test]
-fn a_certificate_that_only_the_listener_asks_for_is_bound_to_no_tenant_either() {
+fn certificate_that_only_the_listener_verified_may_not_act_for_a_tenant_without_callers() {
     let mut cx = bound_and_unbound();
     let shown =
         ClientCertificate { subject: "CN=a".to_owned(), common_names: vec![], names: vec![], issuer: None };
@@ -170,7 +170,7 @@ fn a_certificate_that_only_the_listener_asks_for_is_bound_to_no_tenant_either() 
 }
 
 #[test]
-fn the_callers_credential_may_name_the_tenant_and_the_header_does_not_win() {
+fn credential_names_the_tenant_and_the_header_is_ignored() {
     use CallerKind::{CommonName, Dns, Uri};
     let rows: [(&str, Names<'_>, Option<&str>, Option<&str>); 11] = [
         ("certificate:uri", &[(Uri, "sub-globex")], None, Some("globex")),
@@ -180,7 +180,7 @@ fn the_callers_credential_may_name_the_tenant_and_the_header_does_not_win() {
         ("certificate:dns", &[(Dns, "GLOBEX")], None, None),
         ("certificate:dns", &[(CommonName, "globex")], None, None),
         ("certificate:dns", &[], None, None),
-        // It is none of acme's callers, whatever its name.
+        // The certificate names acme, but it is not in acme's `callers`.
         ("certificate:dns", &[(Dns, "acme")], None, None),
         ("claim:tenant", &[(CallerKind::Subject, "s")], Some("globex"), Some("globex")),
         ("claim:tenant", &[(CallerKind::Subject, "s")], Some("nobody"), None),
@@ -206,7 +206,7 @@ fn the_callers_credential_may_name_the_tenant_and_the_header_does_not_win() {
 }
 
 #[test]
-fn a_source_of_no_known_form_is_refused() {
+fn unknown_tenant_from_is_refused() {
     for from in ["", "Header", "claim", "claim:", "certificate", "certificate:CN", "cookie:x"] {
         let refused =
             testkit::build::<Subscription>(&format!("tenant_from = {from:?}")).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The settings, read and checked.
+//! Parsing and checking of the settings.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use kyc_delivery::Direct;
 use kyc_events::Intake;
 use kyc_plugin_api::testkit::{self, build_with, contract_with, with_services};
 use kyc_plugin_api::{Build, Factory, MetricsRegistry, Services};
-use kyc_portal::{PortalConfig, Portals};
+use kyc_portal::{PortalClient, PortalConfig};
 
 use crate::{Notifications, Webhook};
 
-/// What the gateway offers.
+/// The services of the gateway, with an intake that delivers directly.
 pub(crate) fn services() -> Services {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let portals = Portals::new(&PortalConfig::default(), &MetricsRegistry::default()).unwrap();
+    let portals = PortalClient::new(&PortalConfig::default(), &MetricsRegistry::default()).unwrap();
     let services = testkit::services();
     services.offer::<dyn Intake>(Arc::new(Direct::new(Arc::new(portals))));
     services
@@ -24,7 +24,7 @@ fn refused(settings: &str) -> String {
 }
 
 #[test]
-fn kind_keeps_the_plugin_contract() {
+fn webhook_passes_the_plugin_contract() {
     contract_with::<Webhook>("", &services());
     contract_with::<Webhook>(
         "signature = \"off\"\nallow_unsigned = true\nevents = [\"*\"]\nmax_body = \"64KiB\"\n\
@@ -50,7 +50,7 @@ fn all_problems_are_reported_together() {
 }
 
 #[test]
-fn without_a_store_nothing_is_taken() {
+fn route_without_an_intake_service_is_refused() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 
     let refused = build_with::<Webhook>("", &testkit::services()).map(|_: Notifications| ()).unwrap_err();
@@ -59,14 +59,14 @@ fn without_a_store_nothing_is_taken() {
 }
 
 #[test]
-fn unreadable_certificate_file_is_named() {
+fn error_names_the_unreadable_certificate_file() {
     let refused = refused("onfido = { ca_file = \"/no/such.pem\" }");
 
     assert!(refused.starts_with("onfido.ca_file: cannot read /no/such.pem: "), "{refused}");
 }
 
 #[test]
-fn relative_certificate_files_count_from_the_folder_of_the_configuration() {
+fn relative_certificate_path_starts_at_the_folder_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, "no certificate").unwrap();
@@ -76,6 +76,6 @@ fn relative_certificate_files_count_from_the_folder_of_the_configuration() {
         Webhook::build(config, &Build { folder: folder.path(), ..*build })
     });
 
-    let expected = format!("onfido.ca_file: {} holds no PEM certificate", file.display());
+    let expected = format!("onfido.ca_file: {} contains no PEM certificate", file.display());
     assert_eq!(built.err().unwrap().to_string(), expected);
 }

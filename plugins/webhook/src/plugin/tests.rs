@@ -54,7 +54,7 @@ async fn notify(
         response_bytes: 0,
     };
     plugin.logging(&outcome, &cx);
-    let Flow::Respond(answer) = answered? else { panic!("a notification goes to no upstream") };
+    let Flow::Respond(answer) = answered? else { panic!("the plugin must answer itself") };
     assert!(answer.body().is_empty());
     Ok(answer.status().as_u16())
 }
@@ -63,7 +63,7 @@ fn kind(result: Result<u16, Problem>) -> ProblemKind {
     result.unwrap_err().kind()
 }
 
-/// The scripted server speaks TLS, too, and names that first.
+/// Builds the URL without TLS; `MockServer::base_url` returns an `https` one.
 fn plain_url(scripted: &MockServer) -> String {
     format!("http://{}", scripted.address())
 }
@@ -101,7 +101,7 @@ async fn signed_report_reaches_the_portal_and_is_answered_200() {
 }
 
 #[tokio::test]
-async fn event_that_nobody_asked_for_is_answered_200_and_counted() {
+async fn event_that_the_filter_does_not_select_is_answered_200_and_counted() {
     let plugin = plugin("");
 
     let answered = notify(&plugin, &signed(CHECK), CHECK, named(acme("http://portal.test"), "acme")).await;
@@ -111,7 +111,7 @@ async fn event_that_nobody_asked_for_is_answered_200_and_counted() {
 }
 
 #[tokio::test]
-async fn unsigned_or_wrongly_signed_is_unauthenticated_before_anything_is_parsed() {
+async fn missing_or_wrong_signature_is_unauthenticated_before_the_body_is_parsed() {
     let plugin = plugin("");
     for head in [signed(CHECK), head("POST", "/", &[("content-type", "text/plain")])] {
         let refused = notify(&plugin, &head, REPORT, named(acme("http://portal.test"), "acme")).await;
@@ -122,13 +122,14 @@ async fn unsigned_or_wrongly_signed_is_unauthenticated_before_anything_is_parsed
 }
 
 #[tokio::test]
-async fn signed_rubbish_is_a_bad_request_and_other_types_are_unsupported() {
+async fn signed_malformed_json_is_a_bad_request_and_other_media_types_are_unsupported() {
     let plugin = plugin("");
     let mut text = signed(REPORT);
     text.insert_header("content-type", "text/plain").unwrap();
-    let rubbish = r#"{"payload":{"resource_type":"check"}"#;
+    let malformed = r#"{"payload":{"resource_type":"check"}"#;
 
-    let refused = notify(&plugin, &signed(rubbish), rubbish, named(acme("http://portal.test"), "acme")).await;
+    let refused =
+        notify(&plugin, &signed(malformed), malformed, named(acme("http://portal.test"), "acme")).await;
     let unsupported = notify(&plugin, &text, REPORT, named(acme("http://portal.test"), "acme")).await;
 
     assert_eq!(kind(refused), ProblemKind::BadRequest);
@@ -136,7 +137,7 @@ async fn signed_rubbish_is_a_bad_request_and_other_types_are_unsupported() {
 }
 
 #[tokio::test]
-async fn missing_signature_asks_onfido_for_nothing() {
+async fn missing_or_malformed_signature_fetches_no_token() {
     let onfido = MockServer::start_async().await;
     let asked = onfido
         .mock_async(|when, then| {
@@ -190,7 +191,7 @@ async fn unknown_name_is_answered_like_a_wrong_signature() {
 }
 
 #[test]
-fn table_that_was_never_loaded_is_unavailable() {
+fn request_before_the_first_tenant_document_is_unavailable() {
     let mut cx = Ctx::new(RequestId::new(), Connection::default(), None);
     cx.set_params(Params::from_iter([("configurationName", "acme")]));
 
@@ -200,7 +201,7 @@ fn table_that_was_never_loaded_is_unavailable() {
 }
 
 #[test]
-fn declared_body_over_the_limit_is_refused_and_the_rest_is_bounded() {
+fn declared_body_over_the_limit_is_refused_and_other_bodies_are_read_up_to_the_limit() {
     let plugin = plugin("max_body = \"1KiB\"");
     let mut cx = named(acme("http://portal.test"), "acme");
 
@@ -215,7 +216,7 @@ fn declared_body_over_the_limit_is_refused_and_the_rest_is_bounded() {
 }
 
 #[tokio::test]
-async fn unsigned_routes_take_everything_and_count_it() {
+async fn route_with_signature_off_accepts_unsigned_notifications_and_counts_them() {
     let plugin = plugin("signature = \"off\"\nallow_unsigned = true");
 
     let answered =
@@ -226,7 +227,7 @@ async fn unsigned_routes_take_everything_and_count_it() {
 }
 
 #[tokio::test]
-async fn portal_that_is_too_slow_is_a_timeout() {
+async fn portal_slower_than_the_deadline_is_an_upstream_timeout() {
     let portal = portal_that_takes().await;
     portal
         .mock_async(|when, then| {
@@ -243,7 +244,7 @@ async fn portal_that_is_too_slow_is_a_timeout() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_in_a_problem_or_in_debug() {
+async fn problem_and_debug_show_no_secret() {
     let portal = MockServer::start_async().await;
     portal
         .mock_async(|when, then| {

@@ -61,7 +61,7 @@ fn secret(token: &str) -> Secret {
 }
 
 #[test]
-fn published_vectors_pass_in_either_case() {
+fn published_test_vectors_are_accepted_in_upper_and_lower_case() {
     for (token, body, signature) in VECTORS {
         for spelling in [signature.to_owned(), signature.to_uppercase()] {
             assert_eq!(read(&spelling).unwrap().verify(&secret(token), body), Ok(()), "{spelling}");
@@ -99,7 +99,7 @@ fn every_one_bit_change_of_a_signature_is_refused() {
 }
 
 #[test]
-fn body_cut_or_continued_is_refused() {
+fn truncated_or_extended_body_is_refused() {
     let (token, body, signature) = VECTORS[4];
     let (token, signature) = (secret(token), read(signature).unwrap());
 
@@ -110,7 +110,7 @@ fn body_cut_or_continued_is_refused() {
 }
 
 #[test]
-fn other_tenants_token_is_refused() {
+fn signature_with_the_token_of_another_tenant_is_refused() {
     let (_, body, signature) = VECTORS[0];
 
     let verdict = read(signature).unwrap().verify(&secret(VECTORS[1].0), body);
@@ -119,7 +119,7 @@ fn other_tenants_token_is_refused() {
 }
 
 #[test]
-fn header_must_be_there_once_with_64_digits() {
+fn header_must_occur_once_with_64_hexadecimal_digits() {
     let digits = VECTORS[0].2;
     let twice = head("POST", "/", &[(HEADER, digits), (HEADER, digits)]);
 
@@ -133,7 +133,7 @@ fn header_must_be_there_once_with_64_digits() {
 
 proptest! {
     #[test]
-    fn no_header_panics(value in any::<Vec<u8>>(), token in any::<String>(), body in any::<Vec<u8>>()) {
+    fn parsing_any_header_does_not_panic(value in any::<Vec<u8>>(), token in any::<String>(), body in any::<Vec<u8>>()) {
         let Ok(value) = http::HeaderValue::from_bytes(&value) else { return Ok(()) };
         let mut head = head("POST", "/", &[]);
         head.append_header(HEADER, value).unwrap();

@@ -31,7 +31,7 @@ async fn answer<'a>(onfido: &'a MockServer, status: u16, body: &str) -> Mock<'a>
 }
 
 #[tokio::test]
-async fn token_of_the_entry_is_used_without_asking() {
+async fn token_of_the_tenant_document_is_used_without_a_fetch() {
     let onfido = MockServer::start_async().await;
     let entry = tenant("acme", &format!("http://{}", onfido.address()), "http://portal.test");
 
@@ -54,23 +54,23 @@ async fn concurrent_notifications_fetch_the_token_once() {
 }
 
 #[tokio::test]
-async fn a_notification_that_leaves_while_the_token_is_fetched_does_not_stop_the_fetch() {
+async fn caller_that_disconnects_does_not_cancel_the_fetch() {
     let onfido = MockServer::start_async().await;
     let (asked, entry, tokens) =
         (answer(&onfido, 200, r#"{"id":"x","token":"fetched"}"#).await, without_token(&onfido), tokens());
     let known = Secret::new("known".to_owned());
     assert!(tokens.token(&entry).now_or_never().is_none());
-    assert!(tokens.renewed(&entry, &known).now_or_never().is_none());
+    assert!(tokens.replacement(&entry, &known).now_or_never().is_none());
 
     let token = tokens.token(&entry).await.unwrap();
-    let newer = tokens.renewed(&entry, &known).await.unwrap();
+    let newer = tokens.replacement(&entry, &known).await.unwrap();
 
     assert_eq!((token.reveal(), newer.reveal()), ("fetched", "fetched"));
     asked.assert_calls_async(2).await;
 }
 
 #[tokio::test]
-async fn failed_fetches_are_unavailable_and_not_repeated_at_once() {
+async fn failed_fetch_is_unavailable_and_is_not_repeated_at_once() {
     for (status, body, result) in [
         (401, "{}", "denied"),
         (404, "{}", "failed"),
@@ -98,7 +98,7 @@ async fn failed_fetches_are_unavailable_and_not_repeated_at_once() {
 }
 
 #[tokio::test]
-async fn tenant_without_webhook_is_unauthenticated() {
+async fn tenant_without_token_and_webhook_id_is_unauthenticated() {
     let entry = Tenant {
         webhook_id: None,
         signing_token: None,
@@ -112,7 +112,7 @@ async fn tenant_without_webhook_is_unauthenticated() {
 }
 
 #[tokio::test]
-async fn error_text_shows_neither_address_nor_credential() {
+async fn error_text_shows_neither_url_nor_credential() {
     let refused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let base = format!("http://{refused}");
     let entry = Tenant { signing_token: None, ..tenant("canary", &base, "http://portal.test") };
@@ -124,7 +124,7 @@ async fn error_text_shows_neither_address_nor_credential() {
 }
 
 #[tokio::test]
-async fn no_token_is_asked_for_where_the_credential_could_be_read_on_the_way() {
+async fn token_is_not_fetched_over_cleartext_http_from_another_machine() {
     let entry =
         Tenant { signing_token: None, ..tenant("acme", "http://onfido.example", "http://portal.test") };
 
@@ -134,20 +134,20 @@ async fn no_token_is_asked_for_where_the_credential_could_be_read_on_the_way() {
 }
 
 #[tokio::test]
-async fn a_replaced_token_is_found_and_onfido_is_asked_once_a_minute() {
+async fn replaced_token_is_fetched_at_most_once_a_minute() {
     let onfido = MockServer::start_async().await;
     let asked = answer(&onfido, 200, r#"{"id":"x","token":"rotated"}"#).await;
     let base = format!("http://{}/v3.6", onfido.address());
     let (entry, tokens) = (tenant("acme", &base, "http://portal.test"), tokens());
     let known = tokens.token(&entry).await.unwrap();
 
-    let all = join_all((0..20).map(|_| tokens.renewed(&entry, &known))).await;
-    let same = tokens.renewed(&entry, all[0].as_ref().unwrap()).await;
+    let all = join_all((0..20).map(|_| tokens.replacement(&entry, &known))).await;
+    let same = tokens.replacement(&entry, all[0].as_ref().unwrap()).await;
     asked.assert_calls_async(1).await;
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
     tokio::time::resume();
-    let later = tokens.renewed(&entry, &known).await;
+    let later = tokens.replacement(&entry, &known).await;
 
     assert!(all.iter().all(|token| token.as_ref().is_some_and(|token| token.reveal() == "rotated")));
     assert!(same.is_none() && later.is_some());
@@ -155,17 +155,17 @@ async fn a_replaced_token_is_found_and_onfido_is_asked_once_a_minute() {
 }
 
 #[tokio::test]
-async fn forged_signatures_do_not_make_the_gateway_ask_all_the_time() {
+async fn forged_signatures_cause_one_fetch_a_minute() {
     let onfido = MockServer::start_async().await;
     let asked = answer(&onfido, 503, "").await;
     let base = format!("http://{}/v3.6", onfido.address());
     let (entry, tokens) = (tenant("acme", &base, "http://portal.test"), tokens());
     let known = tokens.token(&entry).await.unwrap();
 
-    assert!(tokens.renewed(&entry, &known).await.is_none());
+    assert!(tokens.replacement(&entry, &known).await.is_none());
     tokio::time::pause();
     for _ in 0..50 {
-        assert!(tokens.renewed(&entry, &known).await.is_none());
+        assert!(tokens.replacement(&entry, &known).await.is_none());
         tokio::time::advance(Duration::from_secs(1)).await;
     }
 

@@ -1,4 +1,4 @@
-//! The chain of audit records, looked over by the gateway's command and by a script that shares no code with it.
+//! The hash chain of audit records, verified by the gateway's command and by a script that shares no code with it.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::support::gateway::{Gateway, binary};
 use crate::support::soon;
 use crate::support::world::{DIRECT, World, routes};
 
-/// What a verifier says, and whether it is content.
+/// The output of a verifier, and whether it found the chain intact.
 pub(crate) type Verdict = (bool, String);
 
 /// `kyc-gateway audit verify`.
@@ -51,7 +51,7 @@ fn verdict(command: &mut Command) -> Verdict {
     (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
-/// Makes changes until the gateway is gone; how many were answered.
+/// Makes changes until the gateway is gone. Returns how many were answered.
 async fn changes(gateway: &Gateway, portal: &str) -> usize {
     let (client, url) =
         (reqwest::Client::new(), gateway.admin(&format!("/events/replay?state=waiting&tenant={portal}")));
@@ -67,7 +67,7 @@ async fn changes(gateway: &Gateway, portal: &str) -> usize {
     }
 }
 
-/// Kills a gateway when it has made some changes, and says how many were answered.
+/// Kills a gateway after it has made some changes. Returns how many were answered.
 async fn killed_under_changes(gateway: &Gateway) -> usize {
     let kill = async {
         loop {
@@ -85,7 +85,7 @@ async fn killed_under_changes(gateway: &Gateway) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_chain_is_whole_after_a_kill_in_the_middle_of_changes() {
+async fn audit_chain_is_intact_after_a_kill_during_changes() {
     let world = World::start(&stored()).await;
     world.globex.set_mode(Mode::Status(500));
     for number in 0..5 {
@@ -106,7 +106,7 @@ async fn the_chain_is_whole_after_a_kill_in_the_middle_of_changes() {
     println!("{answered} changes were answered\n{said}");
     assert!(killed.0 && whole, "{killed:?} {said}");
     let count: usize = said.lines().last().unwrap().split(' ').next().unwrap().parse().unwrap();
-    // What was answered has both of its records.
+    // Every answered change has both of its records.
     assert!(count >= 2 * answered + 2 && said.contains("chain whole"), "{answered} {said}");
     let verified = by_gateway(&gateway, &[]);
     assert!(verified.0 && verified.1.starts_with(&format!("{count} records, chain whole")), "{verified:?}");
@@ -114,7 +114,7 @@ async fn the_chain_is_whole_after_a_kill_in_the_middle_of_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removed_changed_or_inserted_record_is_named() {
+async fn removed_changed_or_inserted_record_is_reported() {
     let world = World::start(&stored()).await;
     for number in 0..4 {
         assert_eq!(change(&world.gateway, "/admin/reload", Some(&format!("change {number}"))).await, 200);
@@ -147,14 +147,14 @@ async fn a_removed_changed_or_inserted_record_is_named() {
         assert!(!other.0 && other.1.lines().any(|line| line == expected_of_script), "{what}: {other:?}");
         sql(&store, "DELETE FROM audit; INSERT INTO audit SELECT * FROM whole");
     }
-    // Without a head nobody sees that the end is missing.
+    // Without a head, missing records at the end are not detected.
     sql(&store, "DELETE FROM audit WHERE seq > 6");
     assert!(by_gateway(&world.gateway, &[]).0 && by_script(&store, &[]).0);
     world.gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gateways_on_one_database_make_one_chain() {
+async fn gateways_on_one_database_write_one_chain() {
     let (server, folder) = (Postgres::start().unwrap(), tempfile::tempdir().unwrap());
     let world = World::start(&config(&server, folder.path())).await;
     let twin = world.gateway.twin().await;
@@ -181,7 +181,7 @@ async fn gateways_on_one_database_make_one_chain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_file_is_verified_in_the_same_way() {
+async fn audit_file_is_verified_like_the_store() {
     let world = World::start(&routes(DIRECT)).await;
     for _ in 0..3 {
         assert_eq!(change(&world.gateway, "/admin/reload", Some("test")).await, 200);
@@ -212,7 +212,7 @@ async fn the_file_is_verified_in_the_same_way() {
     world.gateway.stop().await;
 }
 
-/// The head of that number, as the log has it.
+/// The head with this number from the log.
 async fn head(gateway: &Gateway, seq: i64) -> String {
     let logged = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -222,7 +222,7 @@ async fn head(gateway: &Gateway, seq: i64) -> String {
     soon(async || gateway.log().lines().find_map(logged)).await
 }
 
-/// A record with the right hash between the fourth and the fifth, with the others moved on.
+/// Inserts a record with a correct hash between the fourth and the fifth, and renumbers the others.
 const INSERTION: &str = "UPDATE audit SET seq = -seq WHERE seq > 4; UPDATE audit SET seq = 1 - seq WHERE seq < 0; \
     INSERT INTO audit SELECT 5, hash, '{\"outcome\":\"done\",\"operation\":\"x\"}', \
     sha256(hash || '{\"outcome\":\"done\",\"operation\":\"x\"}') FROM audit WHERE seq = 4";

@@ -1,4 +1,4 @@
-//! Callers whom several issuers vouch for.
+//! Callers with certificates and tokens of several issuers.
 
 use reqwest::Client;
 use serde_json::json;
@@ -9,9 +9,9 @@ use crate::support::provider::Provider;
 use crate::support::soon;
 use crate::support::upstream::Echo;
 
-/// Story: two providers gave the same `sub` to two callers, and each of them could act for the other's tenant.
+/// Two providers gave the same `sub` to two callers, and each of them could act for the other's tenant.
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_of_the_same_name_by_two_issuers_are_two_callers() {
+async fn same_name_from_two_issuers_is_two_callers() {
     let onfido = Echo::start().await;
     let (entra, partners) = (Provider::start().await, Provider::start().await);
     let route = |name: &str, provider: &Provider| {
@@ -40,15 +40,15 @@ async fn callers_of_the_same_name_by_two_issuers_are_two_callers() {
     soon(async || (call("entra", &entra, "sub-acme").await == 200).then_some(())).await;
     soon(async || (call("partners", &partners, "sub-globex").await == 200).then_some(())).await;
     let crossed = [call("entra", &entra, "sub-globex").await, call("partners", &partners, "sub-acme").await];
-    let whole = check();
+    let unambiguous = check();
     gateway.write_tenants(onfido.address, &[bound("acme", &["sub:1"]), bound("globex", &["partner/sub:1"])]);
-    let doubtful = check();
+    let ambiguous = check();
 
-    assert_eq!((crossed, whole.as_str()), ([401, 401], ""));
+    assert_eq!((crossed, unambiguous.as_str()), ([401, 401], ""));
     assert!(
-        doubtful.contains("tenants: `callers` of tenant acme could be callers of any of 2 providers"),
-        "{doubtful}"
+        ambiguous.contains("tenants: `callers` of tenant acme is ambiguous, because there are 2 providers"),
+        "{ambiguous}"
     );
-    assert!(doubtful.contains("`callers` of tenant globex (`partner/`): no provider"), "{doubtful}");
+    assert!(ambiguous.contains("`callers` of tenant globex (`partner/`): no provider"), "{ambiguous}");
     assert!(gateway.stop().await.contains("\"caller\":\"entra/sub:1\""));
 }

@@ -1,4 +1,4 @@
-//! What callers and operators show, and what they show in a wrong place, is in no name, record or line.
+//! Canary tests: credentials of callers and operators, also in a wrong field, appear in no name, audit record or log line.
 
 use kyc_harness::certificates::Authority;
 use reqwest::Client;
@@ -52,11 +52,11 @@ async fn change(gateway: &Gateway, token: &str, path: &str, reason: &str) -> (u1
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// Story: an operator pasted his token where the reason belongs; it stood in the audit records, which nobody can change, and
-/// in front of every viewer.
+/// An operator pasted a token into the reason of a change. It was visible in the audit records, which cannot be changed, to every
+/// viewer.
 #[expect(clippy::too_many_lines, reason = "every wrong place, one after the other")]
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credential_is_in_a_callers_name_a_reason_or_a_record() {
+async fn credentials_are_in_no_caller_name_reason_or_audit_record() {
     let (onfido, authority, provider) = (Echo::start().await, Authority::new(), Provider::start().await);
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup::default().onfido(onfido.address).config(&config(&authority, &provider, folder.path()));

@@ -1,4 +1,4 @@
-//! The command line of a gateway, and waiting until it is ready.
+//! Starts a gateway by its command line, and waits until it is ready.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::log::Log;
 use crate::process::{LONGEST_WAIT, POLL, Process};
 
-/// What a gateway is started with; it can be started again and again.
+/// The command line of a gateway. It can be started repeatedly.
 #[derive(Clone, Debug)]
 pub struct Launch {
     program: PathBuf,
@@ -23,14 +23,14 @@ pub struct Launch {
     through: Vec<OsString>,
 }
 
-/// What became of a start.
+/// The outcome of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// It is ready to serve.
+    /// The gateway is ready.
     Ready,
-    /// It ended before.
+    /// The gateway exited before it was ready.
     Ended(ExitStatus),
-    /// It runs, and is not ready after a minute.
+    /// The gateway runs, but was not ready within a minute.
     Late,
 }
 
@@ -52,7 +52,7 @@ impl Launch {
         self
     }
 
-    /// Starts the gateway by another program, which takes the gateway's command line as its last arguments.
+    /// Starts the gateway through another program, which gets the gateway's command line as its last arguments.
     #[must_use]
     pub fn through(mut self, command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.through = command.into_iter().map(Into::into).collect();
@@ -63,7 +63,7 @@ impl Launch {
     ///
     /// # Errors
     ///
-    /// It cannot be started.
+    /// When the process cannot be started.
     pub fn spawn(&self, output: Stdio, errors: Stdio) -> io::Result<Process> {
         let words = self.through.iter().map(OsString::as_os_str).chain([self.program.as_os_str()]);
         let mut words = words.collect::<Vec<_>>().into_iter();
@@ -74,11 +74,11 @@ impl Launch {
         Process::spawn(command.stdin(Stdio::null()).stdout(output).stderr(errors))
     }
 
-    /// Starts the process, and takes in what it writes.
+    /// Starts the process, and reads its output.
     ///
     /// # Errors
     ///
-    /// It cannot be started.
+    /// When the process cannot be started.
     pub fn spawn_logged(&self) -> io::Result<(Process, Arc<Log>)> {
         let mut process = self.spawn(Stdio::piped(), Stdio::piped())?;
         let log = Log::new();
@@ -88,11 +88,11 @@ impl Launch {
     }
 }
 
-/// Waits until a gateway is ready, or has ended.
+/// Waits until a gateway is ready or has exited.
 ///
 /// # Errors
 ///
-/// The process cannot be waited for.
+/// When waiting for the process fails.
 pub async fn until_ready(process: &mut Process, admin: SocketAddr) -> io::Result<Start> {
     tokio::select! {
         biased;
@@ -101,7 +101,7 @@ pub async fn until_ready(process: &mut Process, admin: SocketAddr) -> io::Result
     }
 }
 
-/// Asks a gateway until it says that it is ready; gives up after a minute.
+/// Polls a gateway until it is ready, for at most a minute.
 pub async fn becomes_ready(admin: SocketAddr) -> bool {
     let asking = async {
         while !is_ready(admin).await {
@@ -111,7 +111,7 @@ pub async fn becomes_ready(admin: SocketAddr) -> bool {
     timeout(LONGEST_WAIT, asking).await.is_ok()
 }
 
-/// Asks `/readyz` over a plain connection.
+/// Requests `/readyz` over a TCP connection.
 async fn is_ready(admin: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect(admin).await else { return false };
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");

@@ -1,4 +1,4 @@
-//! What a gateway writes to its standard streams, and the addresses that it names there.
+//! The output of a gateway, and the listener addresses in it.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::process::LONGEST_WAIT;
 
-/// Everything that a gateway wrote so far.
+/// The output of a gateway so far.
 #[derive(Debug)]
 pub struct Log {
     text: Mutex<String>,
@@ -30,7 +30,7 @@ impl Log {
         })
     }
 
-    /// Takes in one stream, line by line, until it ends.
+    /// Reads one stream, line by line, until it ends.
     pub(crate) fn follow(self: &Arc<Self>, stream: Option<impl Read + Send + 'static>) {
         let Some(stream) = stream else { return };
         let log = Arc::clone(self);
@@ -42,16 +42,16 @@ impl Log {
         });
     }
 
-    /// All lines, each with its end.
+    /// All lines, with their line ends.
     pub fn text(&self) -> String {
         self.lock().clone()
     }
 
-    /// Waits until a line holds `wanted`, and says which.
+    /// Waits until a line contains `wanted`, and returns the line.
     ///
     /// # Errors
     ///
-    /// None does for a minute.
+    /// When no line contains it within a minute.
     pub async fn wait_for(&self, wanted: &str) -> io::Result<String> {
         let mut grown = self.grown.subscribe();
         let mut seen = 0;
@@ -70,22 +70,22 @@ impl Log {
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("the log has no {wanted}")))
     }
 
-    /// Waits until nothing more can come.
+    /// Waits until all streams have ended.
     pub async fn ended(&self) {
         let _ = self.open_streams.subscribe().wait_for(|open| *open == 0).await;
     }
 
-    /// Waits until the listener of this name has said its address.
+    /// Waits until the log has the address of the listener with this name.
     pub async fn listener(&self, name: &str) -> SocketAddr {
         self.address(|listener| listener == name).await
     }
 
-    /// Waits until any listener but the admin's has said its address.
+    /// Waits until the log has the address of any listener except the admin listener.
     pub async fn first_public_listener(&self) -> SocketAddr {
         self.address(|listener| listener != "admin").await
     }
 
-    /// Waits until so many listeners have said their addresses; nothing when the log ends before.
+    /// Waits until the log has the addresses of this many listeners; `None` if the output ends before.
     pub async fn listeners(&self, count: usize) -> Option<Vec<(String, SocketAddr)>> {
         let mut listeners = self.listeners.subscribe();
         tokio::select! {
@@ -121,7 +121,7 @@ impl Log {
         self.grown.send_replace(());
     }
 
-    /// Looks at the lines that came since it was last asked.
+    /// Reads the lines since the last call.
     fn find_from(&self, seen: &mut usize, wanted: &str) -> Option<String> {
         let text = self.lock();
         let found = text.get(*seen..)?.lines().find(|line| line.contains(wanted)).map(str::to_owned);
@@ -134,7 +134,7 @@ impl Log {
     }
 }
 
-/// The listener and its address, where a line says them.
+/// The listener and its address in a line, if it has them.
 fn listening(line: &str) -> Option<(String, SocketAddr)> {
     if !line.contains(r#""message":"listening""#) {
         return None;

@@ -1,7 +1,7 @@
-//! Settings of a test, put where TOML wants them.
+//! Places the settings of a test where TOML requires them.
 
-/// Puts the keys of `[events]`, `[delivery]` and `[portal]`, which tests write as dotted keys beside a route's settings, such as
-/// `delivery.attempt = "1s"`, before the first section.
+/// Moves dotted keys of `[events]`, `[delivery]` and `[portal]`, such as `delivery.attempt = "1s"`, which tests write next to a
+/// route's settings, before the first section.
 pub fn with_dotted_keys_first(text: &str) -> String {
     let is_dotted = |line: &&str| SECTIONS.iter().any(|section| line.starts_with(section));
     let (dotted, rest): (Vec<&str>, Vec<&str>) = text.lines().partition(is_dotted);

@@ -1,9 +1,9 @@
-//! Accounts, and what each holds.
+//! Accounts and their resources.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::shelf::Shelf;
+use super::collection::Collection;
 use super::webhook::Webhook;
 
 /// All accounts, by name and by token.
@@ -16,7 +16,7 @@ struct Index {
     tokens: HashMap<String, Arc<Account>>,
 }
 
-/// One customer of Onfido; nobody sees the resources of another.
+/// An account at Onfido. Accounts cannot access each other's resources.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) name: String,
@@ -24,14 +24,14 @@ pub(super) struct Account {
     webhooks: Mutex<Vec<Webhook>>,
 }
 
-/// What an account holds.
+/// The resources of an account.
 #[derive(Debug, Default)]
 pub(super) struct Resources {
-    pub(super) applicants: Shelf,
-    pub(super) checks: Shelf,
-    pub(super) reports: Shelf,
-    pub(super) documents: Shelf,
-    pub(super) live_photos: Shelf,
+    pub(super) applicants: Collection,
+    pub(super) checks: Collection,
+    pub(super) reports: Collection,
+    pub(super) documents: Collection,
+    pub(super) live_photos: Collection,
 }
 
 // === impl Accounts ===

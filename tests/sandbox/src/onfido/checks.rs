@@ -11,16 +11,16 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::account::Account;
+use super::collection::merge;
+use super::extractors::{Authenticated, Parameters, object, text};
 use super::ids::new_id;
-use super::intake::{Parameters, Sender, object, text};
 use super::problem::Problem;
 use super::shared::Shared;
-use super::shelf::merge;
 use crate::time;
 
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let sent = object(&body)?;
@@ -61,31 +61,43 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(check)).into_response())
 }
 
-pub(super) async fn list(Sender(account): Sender, Query(query): Query<Parameters>) -> Json<Value> {
+pub(super) async fn list(
+    Authenticated(account): Authenticated,
+    Query(query): Query<Parameters>,
+) -> Json<Value> {
     Json(json!({"checks": account.resources().checks.list("applicant_id", query.get("applicant_id"))}))
 }
 
-pub(super) async fn show(Sender(account): Sender, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn show(
+    Authenticated(account): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     account.resources().checks.find(&id).cloned().map(Json).ok_or(Problem::NotFound)
 }
 
-pub(super) async fn download(Sender(account): Sender, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn download(
+    Authenticated(account): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     account.resources().checks.find(&id).ok_or(Problem::NotFound)?;
     Ok(([(CONTENT_TYPE, "application/pdf")], PDF).into_response())
 }
 
-pub(super) async fn list_reports(Sender(account): Sender, Query(query): Query<Parameters>) -> Json<Value> {
+pub(super) async fn list_reports(
+    Authenticated(account): Authenticated,
+    Query(query): Query<Parameters>,
+) -> Json<Value> {
     Json(json!({"reports": account.resources().reports.list("check_id", query.get("check_id"))}))
 }
 
 pub(super) async fn show_report(
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     account.resources().reports.find(&id).cloned().map(Json).ok_or(Problem::NotFound)
 }
 
-/// The body of the notification about a completed report; the same bytes each time.
+/// The body of the notification about a completed report. Every call returns the same bytes, like Onfido's retries.
 pub(super) fn notification(shared: &Shared, report: &Value) -> Bytes {
     let member = |name: &str| report.get(name).cloned().unwrap_or_default();
     let href = report.get("href").and_then(Value::as_str).unwrap_or_default();
@@ -127,7 +139,7 @@ fn report(shared: &Shared, account: &Account, check: &str, name: &str) -> String
     id
 }
 
-/// Completes the check and its reports, and notifies the webhooks that the check chose; all when it chose none.
+/// Completes the check and its reports, and notifies the webhooks in the check's `webhook_ids`; without any, all webhooks.
 fn complete(shared: &Shared, account: &Account, check: &str) {
     let (reports, chosen) = {
         let mut resources = account.resources();

@@ -1,4 +1,4 @@
-//! `/echo`: shows what arrived, to see what a proxy made of a request.
+//! `/echo`: returns the received request, to show how a proxy changed it.
 
 use axum::Json;
 use axum::body::Bytes;

@@ -1,4 +1,4 @@
-//! Documents and live photos: uploads that are counted, downloads of any size. Nothing is held in memory.
+//! Documents and live photos. Uploads are counted and not stored, and downloads can have any size, so that neither needs memory.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::account::Resources;
+use super::collection::{Collection, merge};
+use super::extractors::{Authenticated, Parameters};
 use super::ids::new_id;
-use super::intake::{Parameters, Sender};
 use super::problem::Problem;
 use super::shared::Shared;
-use super::shelf::{Shelf, merge};
 use crate::time;
 
 /// A kind of file.
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    fn shelf(self, resources: &mut Resources) -> &mut Shelf {
+    fn files(self, resources: &mut Resources) -> &mut Collection {
         match self {
             Self::Documents => &mut resources.documents,
             Self::LivePhotos => &mut resources.live_photos,
@@ -46,7 +46,7 @@ impl Kind {
     pub(super) async fn upload(
         self,
         State(shared): State<Arc<Shared>>,
-        Sender(account): Sender,
+        Authenticated(account): Authenticated,
         mut parts: Multipart,
     ) -> Result<Response, Problem> {
         let mut members = json!({});
@@ -77,31 +77,35 @@ impl Kind {
         });
         merge(&mut stored, &members);
         merge(&mut stored, &file);
-        self.shelf(&mut account.resources()).put(&id, stored.clone());
+        self.files(&mut account.resources()).put(&id, stored.clone());
         Ok((StatusCode::CREATED, Json(stored)).into_response())
     }
 
-    pub(super) async fn list(self, Sender(account): Sender, Query(query): Query<Parameters>) -> Json<Value> {
-        let all = self.shelf(&mut account.resources()).list("applicant_id", query.get("applicant_id"));
+    pub(super) async fn list(
+        self,
+        Authenticated(account): Authenticated,
+        Query(query): Query<Parameters>,
+    ) -> Json<Value> {
+        let all = self.files(&mut account.resources()).list("applicant_id", query.get("applicant_id"));
         Json(json!({ self.collection(): all }))
     }
 
     pub(super) async fn show(
         self,
-        Sender(account): Sender,
+        Authenticated(account): Authenticated,
         Path(id): Path<String>,
     ) -> Result<Json<Value>, Problem> {
-        self.shelf(&mut account.resources()).find(&id).cloned().map(Json).ok_or(Problem::NotFound)
+        self.files(&mut account.resources()).find(&id).cloned().map(Json).ok_or(Problem::NotFound)
     }
 
-    /// As many bytes as were uploaded, or as `?size=` says, also for files that nobody uploaded.
+    /// Returns as many bytes as were uploaded, or as `?size=` requests, which also works for files that were not uploaded.
     pub(super) async fn download(
         self,
-        Sender(account): Sender,
+        Authenticated(account): Authenticated,
         Path(id): Path<String>,
         Query(query): Query<Parameters>,
     ) -> Result<Response, Problem> {
-        let stored = self.shelf(&mut account.resources()).find(&id).cloned();
+        let stored = self.files(&mut account.resources()).find(&id).cloned();
         let member = |name: &str| stored.as_ref().and_then(|stored| stored.get(name)).cloned();
         let asked = query.get("size").and_then(|size| size.parse().ok());
         let size =
@@ -119,7 +123,7 @@ impl Kind {
     }
 }
 
-/// `size` bytes that repeat every 64 KiB: 0, 1, …, 255, 0, …
+/// A body of `size` bytes with the pattern 0, 1, …, 255, 0, …
 fn pattern(size: u64) -> Body {
     let block: Bytes = (0..=u8::MAX).cycle().take(BLOCK).collect();
     let (whole, rest) = (size / BLOCK as u64, size % BLOCK as u64);

@@ -1,6 +1,6 @@
-//! Ids as Onfido has them.
+//! Ids in Onfido's format.
 
-/// A fresh id as Onfido makes them.
+/// Creates a new id in Onfido's format.
 pub(super) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }

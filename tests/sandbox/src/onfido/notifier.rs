@@ -1,4 +1,4 @@
-//! Sends notifications, signed, until they are taken or Onfido's retries run out.
+//! Signs and sends notifications, with Onfido's retries.
 
 use std::io;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use crate::signature::sign;
 /// One attempt to send a notification.
 #[derive(Clone, Debug)]
 pub struct Notification {
-    /// The account it is about.
+    /// The account of the event.
     pub account: String,
-    /// The webhook's id.
+    /// The id of the webhook.
     pub webhook: String,
     /// The body as sent.
     pub body: Bytes,
-    /// 1 for the first.
+    /// The number of the attempt, from 1.
     pub attempt: usize,
-    /// What came of it.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// When it began.
+    /// The start of the attempt.
     pub at: SystemTime,
-    /// How long it took.
+    /// The duration of the attempt.
     pub elapsed: Duration,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver answered with this status, and the answer was read.
+    /// The receiver sent a complete response with this status.
     Answered(u16),
-    /// There was no answer within 10 s, or no connection.
+    /// No response within 10 s, or no connection.
     Failed,
 }
 
@@ -51,14 +51,14 @@ pub(super) struct Notifier {
 // === impl Notifier ===
 
 impl Notifier {
-    /// `clock` is how many times faster than Onfido's the retries come.
+    /// Creates a notifier whose retries are `clock` times faster than Onfido's.
     pub(super) fn new(clock: u32) -> io::Result<Self> {
-        // A second installation fails, and the first one is as good.
+        // A second installation fails; the first one stays in use.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .timeout(PATIENCE)
+            .timeout(RESPONSE_TIMEOUT)
             .build()
             .map_err(io::Error::other)?;
         Ok(Self { client, clock: clock.max(1), attempts: Arc::default() })
@@ -99,7 +99,7 @@ impl Notifier {
 // === impl Outcome ===
 
 impl Outcome {
-    /// Whether Onfido counts it as taken: any 2xx.
+    /// Returns whether Onfido counts the attempt as successful: any 2xx.
     pub fn is_success(&self) -> bool {
         match self {
             Self::Answered(status) => (200..300).contains(status),
@@ -123,7 +123,7 @@ async fn post(client: &Client, webhook: &Webhook, body: Bytes) -> Outcome {
     }
 }
 
-/// Onfido's documentation: "within 10 seconds".
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time in which a receiver must respond. Onfido's documentation: "within 10 seconds".
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Seconds before each of the five retries.
 const RETRIES: [u64; 5] = [30, 2 * 60, 15 * 60, 2 * 3_600, 10 * 3_600];

@@ -8,7 +8,7 @@ use http::HeaderName;
 use http::header::LINK;
 use serde_json::{Value, json};
 
-/// One page of `items`, in an object under `name`; `url` is the whole address of the list.
+/// Returns one page of `items`, in an object under `name`; `url` is the absolute URL of the list.
 pub(super) fn page(name: &str, url: &str, items: &[Value], query: &HashMap<String, String>) -> Response {
     let number = |key: &str| query.get(key).and_then(|text| text.parse::<usize>().ok()).filter(|n| *n > 0);
     let per_page = number("per_page").unwrap_or(PER_PAGE).min(LARGEST_PAGE);
@@ -52,7 +52,7 @@ mod tests {
     use super::page;
 
     #[test]
-    fn pages_name_their_neighbours() {
+    fn pages_link_to_the_next_and_previous_page() {
         let items: Vec<_> = (0..45).map(|number| json!(number)).collect();
         let row = |query: &[(&str, &str)]| {
             let query: HashMap<_, _> =

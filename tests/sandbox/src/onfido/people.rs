@@ -1,4 +1,4 @@
-//! Applicants, and the SDK tokens made for them.
+//! Applicants, and SDK tokens for them.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::collection::merge;
+use super::extractors::{Authenticated, Parameters, object, text};
 use super::ids::new_id;
-use super::intake::{Parameters, Sender, object, text};
 use super::paging::page;
 use super::problem::Problem;
 use super::shared::Shared;
-use super::shelf::merge;
 use crate::time;
 
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let sent = object(&body)?;
@@ -45,19 +45,22 @@ pub(super) async fn create(
 
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     Query(query): Query<Parameters>,
 ) -> Response {
     let all = account.resources().applicants.list("id", None);
     page("applicants", &format!("{}{}/applicants", shared.origin, shared.settings.base_path), &all, &query)
 }
 
-pub(super) async fn show(Sender(account): Sender, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn show(
+    Authenticated(account): Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     account.resources().applicants.find(&id).cloned().map(Json).ok_or(Problem::NotFound)
 }
 
 pub(super) async fn update(
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
@@ -65,11 +68,17 @@ pub(super) async fn update(
     account.resources().applicants.change(&id, &sent).cloned().map(Json).ok_or(Problem::NotFound)
 }
 
-pub(super) async fn delete(Sender(account): Sender, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(
+    Authenticated(account): Authenticated,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     account.resources().applicants.remove(&id).map(|_| StatusCode::NO_CONTENT).ok_or(Problem::NotFound)
 }
 
-pub(super) async fn sdk_token(Sender(account): Sender, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(super) async fn sdk_token(
+    Authenticated(account): Authenticated,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
     let sent = object(&body)?;
     let applicant = text(&sent, "applicant_id")?;
     account.resources().applicants.find(applicant).ok_or(Problem::Invalid("applicant_id"))?;

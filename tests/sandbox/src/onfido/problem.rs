@@ -1,22 +1,22 @@
-//! Onfido's error envelope.
+//! Errors in Onfido's format.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// What Onfido refuses.
+/// Why Onfido refuses a request.
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// The credential is absent or wrong.
+    /// The credential is missing or wrong.
     Unauthorized,
-    /// There is no such resource in this account.
+    /// The account has no such resource.
     NotFound,
-    /// The body is no JSON object.
+    /// The body is not a JSON object.
     BadRequest,
     /// A field is missing or wrong.
     Invalid(&'static str),
-    /// The body is longer than a simulation wants to keep.
+    /// The body is larger than the simulation's limit.
     TooLarge,
 }
 

@@ -1,4 +1,4 @@
-//! Requests as they arrived, and how they are shown.
+//! Recorded requests, and their JSON form.
 
 use std::time::SystemTime;
 
@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::Serialize;
 
-/// A request as it arrived.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// When its head was read.
+    /// The time at which its head was read.
     pub at: SystemTime,
     /// The method.
     pub method: Method,
@@ -19,13 +19,13 @@ pub struct Request {
     pub query: Option<String>,
     /// The headers.
     pub headers: HeaderMap,
-    /// The account whose token it carries, if any.
+    /// The account of its token, if any.
     pub account: Option<String>,
-    /// The body; empty for files, which are counted and not kept.
+    /// The body; empty for files, which are counted and not stored.
     pub body: Bytes,
 }
 
-/// How `GET /_sandbox/requests` shows a request.
+/// The JSON form of a request in `GET /_sandbox/requests`.
 #[derive(Serialize)]
 pub(super) struct Shown {
     method: String,
@@ -51,7 +51,7 @@ impl From<&Request> for Shown {
     }
 }
 
-/// Names and values, in the order in which they came.
+/// The names and values of headers, in their order.
 pub(super) fn headers(map: &HeaderMap) -> Vec<(String, String)> {
     map.iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))

@@ -1,4 +1,4 @@
-//! Which path leads where.
+//! The routes of the simulated Onfido.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use http::StatusCode;
 use http::header::LOCATION;
 use serde_json::{Value, json};
 
+use super::authentication::authenticate;
 use super::files::Kind;
-use super::guard::guard;
 use super::ids::new_id;
 use super::problem::Problem;
 use super::request::Shown;
@@ -42,12 +42,12 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     routes = files(routes, base, Kind::LivePhotos);
     let guarded = routes
         .fallback(|| async { Problem::NotFound })
-        .layer(middleware::from_fn_with_state(Arc::clone(shared), guard));
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), authenticate));
     let inside = Router::new().route("/_sandbox/requests", get(requests));
     inside.merge(guarded).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(shared))
 }
 
-/// A collection, with and without the slash that old clients put behind it, and its resources.
+/// The routes of a collection, with and without the trailing slash that old clients send, and of its resources.
 fn collection(
     routes: Routes,
     base: &str,
@@ -72,13 +72,13 @@ fn files(routes: Routes, base: &str, kind: Kind) -> Routes {
     )
 }
 
-/// Onfido sends readers to a store that is not its own, with a signature in the query.
+/// Redirects to a file store on another host, with a signature in the query, like Onfido.
 async fn evidence(Path(id): Path<String>) -> impl IntoResponse {
     let location = format!("https://files.example/evidence/{id}.pdf?expires=1700000000&signature=c2FuZGJveA");
     (StatusCode::FOUND, [(LOCATION, location)])
 }
 
-/// One of the few answers that name a place on Onfido's own host.
+/// One of the few responses with a `Location` on Onfido's own host.
 async fn new_report(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> impl IntoResponse {
     let location = shared.url("watchlist_monitors", &id);
     (StatusCode::CREATED, [(LOCATION, location)], Json(json!({"id": new_id()})))

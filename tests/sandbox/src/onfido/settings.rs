@@ -1,30 +1,30 @@
-//! How the simulation behaves.
+//! The settings of the simulated Onfido.
 
 use std::time::Duration;
 
-/// How the simulation behaves.
+/// The settings of the simulated Onfido.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The port of 127.0.0.1; default 0, any free one.
+    /// The port of 127.0.0.1; default 0, which selects a free one.
     pub port: u16,
     /// The path before every resource; default `/v3.6`.
     pub base_path: String,
-    /// From a check's creation to its completion; default 50 ms.
+    /// The time from a check's creation to its completion; default 50 ms.
     pub completion: Duration,
-    /// From a check's creation to the answer when it asks for `asynchronous: false`; default 1 s.
+    /// The time until the response to a check with `asynchronous: false`; default 1 s.
     pub synchronous_answer: Duration,
-    /// How many times faster than Onfido's the clock of the retries runs; default 1.
+    /// The factor by which retries are faster than Onfido's; default 1.
     pub retry_clock: u32,
-    /// What is kept of requests; default all.
+    /// Which requests are recorded; default all.
     pub recording: Recording,
 }
 
-/// What is kept of requests.
+/// Which requests are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recording {
-    /// Every request, with its headers and its body unless that is a file.
+    /// All requests, with headers and bodies except those of files.
     Requests,
-    /// Nothing, for many requests.
+    /// No requests, to save memory under load.
     Nothing,
 }
 

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that the handlers share.
 
 use super::account::Accounts;
 use super::notifier::Notifier;
@@ -6,7 +6,7 @@ use super::request::Request;
 use super::settings::Settings;
 use crate::journal::Journal;
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: Settings,
@@ -19,12 +19,12 @@ pub(super) struct Shared {
 // === impl Shared ===
 
 impl Shared {
-    /// The path of a resource, as it stands in `href`.
+    /// The path of a resource, for `href`.
     pub(super) fn href(&self, collection: &str, id: &str) -> String {
         format!("{}/{collection}/{id}", self.settings.base_path)
     }
 
-    /// The whole URL of a resource.
+    /// The absolute URL of a resource.
     pub(super) fn url(&self, collection: &str, id: &str) -> String {
         format!("{}{}", self.origin, self.href(collection, id))
     }

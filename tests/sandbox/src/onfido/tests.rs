@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::serving::{Serving, Socket};
 use crate::signature::sign;
 
-/// A receiver that refuses the first `refusals` notifications.
+/// A receiver of notifications that refuses the first `refusals` of them.
 struct Receiver {
     url: String,
     seen: Arc<Journal<(HeaderMap, Body)>>,
@@ -84,7 +84,7 @@ async fn onfido() -> (Onfido, Caller) {
 }
 
 #[tokio::test]
-async fn notification_is_signed_and_sent_until_it_is_taken() {
+async fn notification_is_signed_and_retried_until_it_is_accepted() {
     let receiver = Receiver::start(2).await;
     let (onfido, caller) = onfido().await;
     let webhook = onfido.add_webhook("acme", &receiver.url).unwrap();
@@ -111,7 +111,7 @@ async fn notification_is_signed_and_sent_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn check_notifies_the_webhooks_it_chose_or_all() {
+async fn check_notifies_its_webhook_ids_or_all_webhooks() {
     let receiver = Receiver::start(0).await;
     let (onfido, caller) = onfido().await;
     let first = onfido.add_webhook("acme", &receiver.url).unwrap();
@@ -160,7 +160,7 @@ async fn wrong_token_gets_onfidos_envelope_and_is_recorded() {
 }
 
 #[tokio::test]
-async fn accounts_do_not_see_each_other() {
+async fn accounts_cannot_access_each_others_resources() {
     let (onfido, caller) = onfido().await;
     onfido.add_account("globex", "token-globex");
     let applicant = caller.applicant().await;
@@ -188,7 +188,7 @@ async fn lists_link_to_the_next_page_on_this_host() {
 }
 
 #[tokio::test]
-async fn uploads_are_counted_and_downloads_have_their_size() {
+async fn uploads_are_counted_and_downloads_have_the_requested_size() {
     let (_onfido, caller) = onfido().await;
     let file = reqwest::multipart::Part::bytes(vec![7; 300_000]).file_name("passport.png");
     let form = reqwest::multipart::Form::new().text("type", "passport").part("file", file);
@@ -206,7 +206,7 @@ async fn uploads_are_counted_and_downloads_have_their_size() {
 }
 
 #[tokio::test]
-async fn evidence_is_elsewhere_and_echo_shows_what_came() {
+async fn evidence_redirects_to_another_host_and_echo_returns_the_request() {
     let (_onfido, caller) = onfido().await;
 
     let (status, headers, _) = caller.send("GET", "/workflow_runs/w/signed_evidence_file", None).await;
@@ -223,7 +223,7 @@ async fn evidence_is_elsewhere_and_echo_shows_what_came() {
 }
 
 #[tokio::test]
-async fn webhooks_can_be_read_with_their_token_and_resent() {
+async fn webhooks_are_listed_with_their_token_and_can_be_resent() {
     let receiver = Receiver::start(0).await;
     let (onfido, caller) = onfido().await;
     let (_, _, webhook) = caller.send("POST", "/webhooks", Some(json!({"url": receiver.url}))).await;
@@ -242,5 +242,5 @@ async fn webhooks_can_be_read_with_their_token_and_resent() {
     assert_eq!(shown["token"], webhook["token"]);
     assert_eq!(status, StatusCode::NO_CONTENT);
     let sent = onfido.notifications().all();
-    assert_eq!(sent[0].body, sent[1].body, "a repeated notification is the same bytes");
+    assert_eq!(sent[0].body, sent[1].body, "a repeated notification has the same bytes");
 }

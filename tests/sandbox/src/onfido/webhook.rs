@@ -1,4 +1,4 @@
-//! One webhook.
+//! A registered webhook.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,22 +8,22 @@ use super::ids::new_id;
 /// A registered webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Webhook {
-    /// Its id, which goes into `webhook_ids`.
+    /// The id, for `webhook_ids`.
     pub id: String,
-    /// Where notifications go. Onfido takes only https, this simulation also http.
+    /// The URL for notifications. Onfido accepts only https, this simulation also http.
     pub url: String,
-    /// What notifications are signed with.
+    /// The token that signs notifications.
     pub token: String,
-    /// Whether anything is sent.
+    /// Whether notifications are sent.
     pub enabled: bool,
-    /// What is sent; nothing named means everything.
+    /// The events to send; an empty list means all.
     pub events: Vec<String>,
 }
 
 // === impl Webhook ===
 
 impl Webhook {
-    /// An enabled webhook for `report.completed` with a fresh id and token.
+    /// Creates an enabled webhook for `report.completed` with a new id and token.
     pub(super) fn new(url: &str) -> Self {
         Self {
             id: new_id(),

@@ -1,4 +1,4 @@
-//! Webhooks: where an account's notifications go, and with which token they are signed.
+//! The endpoints of webhooks: their URL and the token that signs their notifications.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::checks::notification;
-use super::intake::{Sender, object, text};
+use super::collection::merge;
+use super::extractors::{Authenticated, object, text};
 use super::problem::Problem;
 use super::shared::Shared;
-use super::shelf::merge;
 use super::webhook::Webhook;
 
 pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let sent = object(&body)?;
@@ -27,14 +27,17 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, shown(&account.add_webhook(webhook), &shared)).into_response())
 }
 
-pub(super) async fn list(State(shared): State<Arc<Shared>>, Sender(account): Sender) -> Json<Value> {
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Authenticated(account): Authenticated,
+) -> Json<Value> {
     let all: Vec<Value> = account.webhooks().iter().map(|webhook| shown(webhook, &shared).0).collect();
     Json(json!({ "webhooks": all }))
 }
 
 pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     account.webhook(&id).map(|webhook| shown(&webhook, &shared)).ok_or(Problem::NotFound)
@@ -42,7 +45,7 @@ pub(super) async fn show(
 
 pub(super) async fn update(
     State(shared): State<Arc<Shared>>,
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
@@ -51,14 +54,17 @@ pub(super) async fn update(
     changed.map(|webhook| shown(&webhook, &shared)).ok_or(Problem::NotFound)
 }
 
-pub(super) async fn delete(Sender(account): Sender, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(
+    Authenticated(account): Authenticated,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     if account.remove_webhook(&id) { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NotFound) }
 }
 
-/// Sends the notifications of completed reports once more.
+/// Sends the notifications of completed reports again.
 pub(super) async fn resend(
     State(shared): State<Arc<Shared>>,
-    Sender(account): Sender,
+    Authenticated(account): Authenticated,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let sent = object(&body)?;

@@ -1,4 +1,4 @@
-//! What happens to every request first: it is counted, and the mode may answer it.
+//! Records every request, and answers it in place of the portal if the mode demands it.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,7 +20,7 @@ enum Kind {
     Delivery,
 }
 
-/// Lets the mode answer, else the portal, and notes what was answered.
+/// Answers a request by the mode, or otherwise by the portal, and records the status.
 pub(super) async fn control(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (at, path) = (SystemTime::now(), request.uri().path().to_owned());
     let is_login = path.ends_with(legacy::LOGIN_PATH) || path.ends_with(keycloak::LOGIN_PATH);
@@ -37,7 +37,7 @@ pub(super) async fn control(State(shared): State<Arc<Shared>>, request: Request,
     response
 }
 
-/// `POST /_sandbox/mode`.
+/// Handles `POST /_sandbox/mode`.
 pub(super) async fn set_mode(State(shared): State<Arc<Shared>>, Json(wanted): Json<Wanted>) -> Response {
     match Mode::try_from(wanted) {
         Ok(mode) => {
@@ -48,7 +48,7 @@ pub(super) async fn set_mode(State(shared): State<Arc<Shared>>, Json(wanted): Js
     }
 }
 
-/// `POST /_sandbox/expire`.
+/// Handles `POST /_sandbox/expire`.
 pub(super) async fn expire(State(shared): State<Arc<Shared>>) -> StatusCode {
     shared.sessions.expire();
     StatusCode::NO_CONTENT

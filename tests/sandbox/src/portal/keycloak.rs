@@ -1,4 +1,4 @@
-//! `keycloakToken` and automation processors.
+//! The dialect `keycloak`: `keycloakToken` and automation processors.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ pub(super) struct KeycloakToken {
     password: String,
 }
 
-/// Answers with a token; `expiresIn` is 0, as in FintechOS's own samples.
+/// Returns a token; `expiresIn` is 0, as in FintechOS's samples.
 pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(sent): Json<KeycloakToken>) -> Response {
     let tenant =
         shared.account(|account| account.username == sent.user_name && account.password == sent.password);
@@ -43,7 +43,7 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(sent): Json<K
     .into_response()
 }
 
-/// Takes an event.
+/// Accepts an event.
 pub(super) async fn act(
     State(shared): State<Arc<Shared>>,
     Path(action): Path<String>,

@@ -1,5 +1,5 @@
-//! A file that proves which events were taken: each is written, and synced to disk where that is wanted, before the
-//! portal answers.
+//! A file that proves which events the portal accepted: each is written, and optionally synced to disk, before the portal
+//! answers.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,24 +15,24 @@ use super::traffic::Delivery;
 /// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Entry {
-    /// The tenant whose login brought the event.
+    /// The tenant of the login.
     pub tenant: String,
-    /// The endpoint it was for.
+    /// The endpoint of the request.
     pub action: String,
     /// The event, as sent.
     pub event: String,
     /// The gateway's id of the event.
     pub event_id: Option<String>,
-    /// When it was taken, in milliseconds since the Unix epoch.
+    /// The time of acceptance, in milliseconds since the Unix epoch.
     pub at_ms: u64,
 }
 
 /// Writes entries.
 #[derive(Debug)]
 pub(super) enum Ledger {
-    /// Those that come together are synced together.
+    /// Entries that arrive together are synced together.
     Synced(mpsc::Sender<Waiting>),
-    /// Survives the end of the process, as it is, and not the end of the machine.
+    /// Entries are not synced: they survive a crash of the process, but not of the machine.
     Written(Mutex<File>),
 }
 
@@ -41,11 +41,11 @@ pub(super) struct Waiting {
     done: oneshot::Sender<io::Result<()>>,
 }
 
-/// The entries of a ledger. A last line that a crash left unfinished was never answered, and is left out.
+/// Reads the entries of a ledger. An incomplete last line after a crash is left out, because its event was not answered.
 ///
 /// # Errors
 ///
-/// The file cannot be read.
+/// When the file cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
     let text = std::fs::read_to_string(path)?;
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
@@ -70,7 +70,7 @@ impl From<&Delivery> for Entry {
 // === impl Ledger ===
 
 impl Ledger {
-    /// Appends to the file at `path`.
+    /// Opens the file at `path` for appending.
     pub(super) fn open(path: &Path, is_synced: bool) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         if !is_synced {
@@ -81,7 +81,7 @@ impl Ledger {
         Ok(Self::Synced(sender))
     }
 
-    /// Returns when the entry is written, and on disk where it is synced.
+    /// Writes an entry. Returns after it is written and, if configured, synced.
     pub(super) async fn write(&self, entry: Entry) -> io::Result<()> {
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
@@ -106,7 +106,7 @@ fn write_all(mut file: File, waiting: &mpsc::Receiver<Waiting>) {
                 Ok(()) => Ok(()),
                 Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
             };
-            // The portal may have ended; what was asked is done.
+            // The receiver is gone if the portal was dropped; the entry is written all the same.
             let _ = waiting.done.send(result);
         }
     }

@@ -1,4 +1,4 @@
-//! `GetToken` and `CallAction`.
+//! The dialect `legacy`: `GetToken` and `CallAction`.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -45,7 +45,7 @@ struct Request<'a> {
     data: &'a RawValue,
 }
 
-/// Answers with a token for the account that username, password and client id name together.
+/// Returns a token if username, password and client id belong to one account.
 pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(sent): Json<GetToken>) -> Response {
     let tenant = shared.account(|account| {
         account.username == sent.username
@@ -63,7 +63,7 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(sent): Json<G
     }
 }
 
-/// Takes an event.
+/// Accepts an event.
 pub(super) async fn call_action(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
@@ -95,17 +95,17 @@ pub(super) async fn call_action(
     }
 }
 
-/// What a portal says of a token that is not good any more: a failure on status 200.
+/// The response of a portal to an expired token: a failure with status 200.
 pub(super) fn expired() -> Response {
     envelope(Err("Invalid or expired token.")).into_response()
 }
 
-/// What a portal says when the endpoint's script failed.
+/// The response of a portal when the script of the endpoint failed.
 pub(super) fn failed() -> Response {
     envelope(Err("The automation script failed.")).into_response()
 }
 
-/// The answer to an event that the portal refuses for itself.
+/// The response to an event that the portal refuses.
 pub(super) fn refused(refusal: Refusal) -> Response {
     match refusal {
         Refusal::Status(status) => {

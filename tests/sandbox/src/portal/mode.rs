@@ -1,14 +1,14 @@
-//! Failures on demand.
+//! The failures that a test can select.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// What the portal does with requests.
+/// The behaviour of the portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Takes events.
+    /// Accepts events.
     Ok,
     /// Answers the next delivery with 401, then is [`Ok`](Self::Ok).
     Refuse401Once,
@@ -18,12 +18,12 @@ pub enum Mode {
     LoginDown,
     /// Answers each delivery with 200 and `IsSuccess: false`.
     IsSuccessFalse,
-    /// Answers the next delivery with 200 and an envelope that speaks of an expired token, then is
+    /// Answers the next delivery with 200 and an envelope with the error of an expired token, then is
     /// [`Ok`](Self::Ok).
     ExpiredEnvelopeOnce,
     /// Answers each delivery with this status.
     Status(u16),
-    /// Takes events, but only after this time.
+    /// Accepts events after this delay.
     Slow(Duration),
     /// Reads requests and never answers.
     Hang,
@@ -34,10 +34,10 @@ pub enum Mode {
     },
 }
 
-/// Which events the portal refuses for themselves, and how; it takes the others.
+/// Selects events that the portal refuses, and how; it accepts all others.
 pub type Refuses = Arc<dyn Fn(&[u8]) -> Option<Refusal> + Send + Sync>;
 
-/// How the portal refuses one event.
+/// How the portal refuses an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// With this status.
@@ -46,7 +46,7 @@ pub enum Refusal {
     Envelope,
 }
 
-/// How `POST /_sandbox/mode` names a mode: `{"mode":"status","status":500}`.
+/// The JSON form of a mode in `POST /_sandbox/mode`: `{"mode":"status","status":500}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {

@@ -1,4 +1,4 @@
-//! Which path leads where.
+//! The routes of the simulated portal.
 
 use std::sync::Arc;
 

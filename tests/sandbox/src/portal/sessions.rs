@@ -1,4 +1,4 @@
-//! Logins and the tokens they gave.
+//! Logins and their tokens.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ impl Sessions {
         Self { lifetime, open: Mutex::default() }
     }
 
-    /// Opens a session; earlier ones stay good, as at FintechOS.
+    /// Opens a session. Earlier ones stay valid, as with FintechOS.
     pub(super) fn open(&self, tenant: &str, dialect: Dialect) -> String {
         let id = uuid::Uuid::new_v4();
         let token = match dialect {
@@ -40,7 +40,7 @@ impl Sessions {
         token
     }
 
-    /// The tenant of a token that is good for this dialect.
+    /// The tenant of a valid token of this dialect.
     pub(super) fn tenant(&self, token: &str, dialect: Dialect) -> Option<String> {
         let open = self.lock();
         let session = open.get(token)?;

@@ -1,47 +1,47 @@
-//! How the portal behaves from its start, and who may log in.
+//! The settings and accounts of the simulated portal.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How the portal behaves.
+/// The settings of the simulated portal.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The port of 127.0.0.1; default 0, any free one.
+    /// The port of 127.0.0.1; default 0, which selects a free one.
     pub port: u16,
     /// The path before the portal's own; default `/portal`.
     pub base_path: String,
-    /// Who may log in.
+    /// The accounts that may log in.
     pub accounts: Vec<Account>,
-    /// The name of the endpoint that takes events; default `FTOS_Onfido_WebHook`.
+    /// The name of the endpoint that receives events; default `FTOS_Onfido_WebHook`.
     pub action: String,
-    /// How long a login lasts; default 20 minutes, as FintechOS has it.
+    /// The lifetime of a login; default 20 minutes, as with FintechOS.
     pub token_lifetime: Duration,
-    /// A file to which each event is written before it is answered; default none.
+    /// The file to which each event is written before it is answered; default none.
     pub ledger: Option<PathBuf>,
-    /// Whether the ledger is synced to disk before the answer; default yes. A thousand portals of one machine would
-    /// measure its disk.
+    /// Whether the ledger is synced to disk before the response; default yes. Switch it off for a thousand portals on one
+    /// machine, which would otherwise measure the disk.
     pub sync: bool,
-    /// Whether deliveries and calls are kept in memory; default yes. A long run has its ledger.
+    /// Whether deliveries and calls are recorded in memory; default yes. A long run uses the ledger instead.
     pub keep: bool,
 }
 
 /// An account of a tenant at the portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The tenant whose account it is.
+    /// The tenant of the account.
     pub tenant: String,
     /// The user's name.
     pub username: String,
     /// The user's password.
     pub password: String,
-    /// What `GetToken` must name; the keycloak dialect has none.
+    /// The client id that `GetToken` must contain; the keycloak dialect has none.
     pub client_id: Option<String>,
 }
 
 // === impl Settings ===
 
 impl Settings {
-    /// A portal with these accounts, else as FintechOS has it.
+    /// Settings with these accounts; the rest is as with FintechOS.
     pub fn new(accounts: Vec<Account>) -> Self {
         Self {
             port: 0,

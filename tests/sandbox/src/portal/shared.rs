@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that the handlers share.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -37,18 +37,18 @@ impl Shared {
         *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
     }
 
-    /// Says how an event is refused, if it is.
+    /// Returns how an event is refused; `None` if it is accepted.
     pub(super) fn refusal(&self, event: &[u8]) -> Option<Refusal> {
         let refuses = self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
         refuses.and_then(|refuses| refuses(event))
     }
 
-    /// The tenant of these credentials, which are checked as FintechOS does: all that the dialect has.
+    /// The tenant of the account that matches all credentials of the dialect, as FintechOS checks them.
     pub(super) fn account(&self, wanted: impl Fn(&Account) -> bool) -> Option<&str> {
         self.settings.accounts.iter().find(|account| wanted(account)).map(|account| account.tenant.as_str())
     }
 
-    /// Takes an event; durable before it returns when there is a ledger.
+    /// Records an event. With a ledger it is written before this returns.
     pub(super) async fn take(&self, delivery: Delivery) -> io::Result<()> {
         if let Some(ledger) = &self.ledger {
             ledger.write(Entry::from(&delivery)).await?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Account, Mode, Portal, Refusal, Settings, read_ledger};
 
-/// Talks to a portal as the gateway would.
+/// A client that calls a portal like the gateway.
 struct Caller {
     portal: Portal,
     client: reqwest::Client,
@@ -61,7 +61,7 @@ fn settings() -> Settings {
 const EVENT: &str = "{ \"payload\" : {\"n\": 1.10e2,\n \"n\": 2} }";
 
 #[tokio::test]
-async fn legacy_event_is_kept_as_its_own_bytes() {
+async fn legacy_event_is_recorded_with_its_original_bytes() {
     let caller = Caller::start(settings()).await;
 
     let token = caller.legacy_token().await;
@@ -73,7 +73,7 @@ async fn legacy_event_is_kept_as_its_own_bytes() {
 }
 
 #[tokio::test]
-async fn keycloak_event_is_the_body() {
+async fn keycloak_event_is_the_whole_body() {
     let caller = Caller::start(settings()).await;
     let login = json!({"userName": "user-globex", "password": "word-globex"}).to_string();
     let path = "/ftosapi/automation-processors/actions/FTOS_Onfido_WebHook";
@@ -106,7 +106,7 @@ async fn every_part_of_a_login_is_checked() {
 }
 
 #[tokio::test]
-async fn tokens_end_when_told_or_after_their_life() {
+async fn tokens_expire_on_demand_or_after_their_lifetime() {
     let brief = Caller::start(Settings { token_lifetime: Duration::ZERO, ..settings() }).await;
     let caller = Caller::start(settings()).await;
 
@@ -122,7 +122,7 @@ async fn tokens_end_when_told_or_after_their_life() {
 }
 
 #[tokio::test]
-async fn modes_fail_as_they_say() {
+async fn each_mode_causes_its_failure() {
     let caller = Caller::start(settings()).await;
     let token = caller.legacy_token().await;
 
@@ -163,7 +163,7 @@ async fn modes_can_be_set_over_http() {
 }
 
 #[tokio::test]
-async fn ledger_holds_what_was_taken() {
+async fn ledger_has_every_accepted_event() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger");
     let caller = Caller::start(Settings { ledger: Some(file.clone()), ..settings() }).await;
@@ -178,7 +178,7 @@ async fn ledger_holds_what_was_taken() {
 }
 
 #[tokio::test]
-async fn single_events_are_refused_and_others_taken() {
+async fn selected_events_are_refused_and_others_accepted() {
     let caller = Caller::start(settings()).await;
     let token = caller.legacy_token().await;
 

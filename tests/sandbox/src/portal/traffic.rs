@@ -1,11 +1,11 @@
-//! What came to the portal.
+//! The recorded deliveries and calls of the portal.
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
-/// The two ways to talk to a portal.
+/// The two protocols of a portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// `GetToken` and `CallAction`.
@@ -14,32 +14,32 @@ pub enum Dialect {
     Keycloak,
 }
 
-/// An event that the portal took.
+/// An event that the portal accepted.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// The tenant whose login brought it.
+    /// The tenant of the login.
     pub tenant: String,
-    /// How it came.
+    /// The protocol of the delivery.
     pub dialect: Dialect,
-    /// The endpoint it was for.
+    /// The endpoint of the request.
     pub action: String,
     /// The event, as sent.
     pub event: Bytes,
     /// The headers of the request.
     pub headers: HeaderMap,
-    /// When it was taken.
+    /// The time of acceptance.
     pub at: SystemTime,
 }
 
 /// A request to the portal that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Its path, as sent.
+    /// The path, as sent.
     pub path: String,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// When it arrived.
+    /// The time of arrival.
     pub at: SystemTime,
-    /// The trace it says it belongs to.
+    /// The `traceparent` of the request.
     pub traceparent: Option<String>,
 }

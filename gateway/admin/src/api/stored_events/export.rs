@@ -70,7 +70,7 @@ fn line(keyring: &Keyring, record: &Record) -> (Line, usize) {
     };
     let answer = |sealed: &Sealed| keyring.open_answer(listed.uid, &record.owner, sealed).ok();
     let tries = record
-        .tries
+        .attempts
         .iter()
         .map(|one| {
             let said = one.answer.as_ref().map(|sealed| opened(answer(sealed)));

@@ -126,7 +126,7 @@ fn sealed_anew(keyring: &Keyring, record: &Record, anew: Anew) -> Option<Reseal>
         id: record.id,
         before: record.body.bytes.clone(),
         body: keyring.seal(uid, &owner, &body).ok()?,
-        answers: record.tries.iter().filter_map(|one| answer(one.answer.as_ref()?)).collect(),
+        answers: record.attempts.iter().filter_map(|one| answer(one.answer.as_ref()?)).collect(),
         owner,
         reassigned,
         now: now(),

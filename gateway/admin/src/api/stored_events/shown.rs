@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kyc_events::{Attempt, Failure, Listed, Millis, State};
+use kyc_events::{Attempt, Failure, ListedEvent, Millis, State};
 use kyc_model::Correlation;
 
 use crate::api::event_messages::{EventEntry, TryEntry};
@@ -19,7 +19,7 @@ pub(super) fn attempt(attempt: &Attempt) -> TryEntry {
 }
 
 /// An event.
-pub(super) fn event(listed: &Listed) -> EventEntry {
+pub(super) fn event(listed: &ListedEvent) -> EventEntry {
     EventEntry {
         uid: listed.uid.to_string(),
         tenant: listed.tenant.clone(),

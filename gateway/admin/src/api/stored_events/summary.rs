@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kyc_delivery::{Cause, Delivery, Hold, Liveness};
-use kyc_events::{Directory, Filter, Parked, Reader, Recipient, Standing, StoreError, now};
+use kyc_events::{Filter, ParkedCount, Reader, Recipient, StoreError, TenantEventCounts, TenantIndex, now};
 use tokio::time::Instant;
 
 use super::pages::EventPages;
@@ -14,7 +14,7 @@ use crate::api::event_messages::{DispatcherEntry, EventSummary, HoldEntry, Tenan
 /// Finds on whose lane the events under a name are.
 struct Lanes {
     /// None while no document was loaded.
-    directory: Option<Directory>,
+    tenant_index: Option<TenantIndex>,
 }
 
 /// What a tenant's waiting events wait for besides their time.
@@ -29,7 +29,7 @@ impl EventPages {
     /// Counts the events of each tenant, and says since when the oldest waits, when the next one is due, and what holds them.
     pub(super) async fn summary(&self) -> Result<EventSummary, Refusal> {
         let (lanes, mut reader) = (Lanes::new(&self.delivery), self.store().reader().await);
-        let standing = reader.standing().await.map_err(|error| away(&error))?;
+        let standing = reader.event_counts().await.map_err(|error| away(&error))?;
         let parked = reader.parked().await.map_err(|error| away(&error))?;
         let mut tenants = Vec::with_capacity(standing.len());
         for tenant in &standing {
@@ -104,26 +104,26 @@ impl EventPages {
 impl Lanes {
     fn new(delivery: &Delivery) -> Self {
         let tenants = delivery.tenants();
-        Self { directory: tenants.map(|tenants| Directory::new(&tenants)) }
+        Self { tenant_index: tenants.map(|tenants| TenantIndex::new(&tenants)) }
     }
 
     /// The name of the tenant that gets the events under a name; none while its customer is not in the document.
     async fn of(&self, reader: &mut dyn Reader, name: &str) -> Result<Option<String>, StoreError> {
-        let Some(directory) = &self.directory else { return Ok(Some(name.to_owned())) };
-        if directory.by_name(name).is_some() {
+        let Some(tenant_index) = &self.tenant_index else { return Ok(Some(name.to_owned())) };
+        if tenant_index.by_name(name).is_some() {
             return Ok(Some(name.to_owned()));
         }
         let owner = reader.owner(name).await?;
-        Ok(match owner.map(|owner| owner.recipient(directory)) {
+        Ok(match owner.map(|owner| owner.recipient(tenant_index)) {
             Some(Recipient::Tenant(tenant)) => Some(tenant.name.as_str().to_owned()),
-            Some(Recipient::Absent | Recipient::Another) => None,
+            Some(Recipient::Absent | Recipient::OtherCustomer) => None,
             // The last one has ended meanwhile.
             None => Some(name.to_owned()),
         })
     }
 }
 
-fn shown(tenant: &Standing, parked: &[Parked], waits: Option<&Waits>) -> TenantEvents {
+fn shown(tenant: &TenantEventCounts, parked: &[ParkedCount], waits: Option<&Waits>) -> TenantEvents {
     let parked_for = parked
         .iter()
         .filter(|parked| parked.tenant == tenant.tenant)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use http::HeaderMap;
 use kyc_model::{Event, Tenant};
-use kyc_portal::{Answer, DeliveryError};
+use kyc_portal::{DeliveryError, PortalResponse};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -39,7 +39,7 @@ impl Client for Portal {
         event: &Event,
         _: &HeaderMap,
         _: Instant,
-        _: &mut Option<Answer>,
+        _: &mut Option<PortalResponse>,
     ) -> Result<(), DeliveryError> {
         let name = tenant.name.as_str().to_owned();
         let count = |change: isize| {

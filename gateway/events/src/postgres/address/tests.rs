@@ -32,12 +32,12 @@ fn a_database_on_another_machine_must_show_a_certificate_for_its_name() {
         let made = options(&secret(url)).unwrap();
 
         assert_eq!(format!("{:?}", made.get_ssl_mode()), mode, "{url}");
-        assert_eq!(check(&secret(url)).unwrap().is_some(), is_warned_of, "{url}");
+        assert_eq!(check_address(&secret(url)).unwrap().is_some(), is_warned_of, "{url}");
     }
 }
 
 #[test]
-fn what_would_be_ignored_is_refused_and_no_value_is_told() {
+fn unknown_parameters_are_refused_and_errors_show_no_value() {
     for (url, expected) in [
         (
             "postgres://u:canary@db/e?connect_timeout=canary",
@@ -51,7 +51,7 @@ fn what_would_be_ignored_is_refused_and_no_value_is_told() {
         ("mysql://u:canary@db/e", "the address must be postgres://"),
         ("canary", "the address must be postgres://"),
     ] {
-        let error = check(&secret(url)).unwrap_err();
+        let error = check_address(&secret(url)).unwrap_err();
 
         assert!(error.to_string().contains(expected), "{url}: {error}");
         assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
@@ -67,17 +67,18 @@ async fn a_server_that_declines_tls_gets_no_password() {
         let mut request = [0; 8];
         stream.read_exact(&mut request).await.unwrap();
         stream.write_all(b"N").await.unwrap();
-        // Nothing, when the connection ends here.
+        // The client must close the connection without sending more.
         let more = stream.read(&mut [0; 1024]).await.unwrap();
         (request, more)
     });
-    // This machine by an address that is not a loopback one.
+    // This address reaches this machine, but is not a loopback address, so TLS is required.
     let store = Postgres::new(secret(&format!("postgres://u:canary@0.0.0.0:{port}/e")), Duration::ZERO);
 
     let error = store.prepare().await.unwrap_err().to_string();
     let (request, more) = server.await.unwrap();
 
     assert_eq!((request[4..].to_vec(), more), (80_877_103_u32.to_be_bytes().to_vec(), 0), "SSLRequest alone");
-    let expected = "no TLS with PostgreSQL (sslmode of its address): server does not support TLS";
+    let expected =
+        "cannot establish TLS with PostgreSQL (see sslmode in its address): server does not support TLS";
     assert!(error.ends_with(expected) && !error.contains("canary"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Logins: how many, for whom, and what follows when they end.
+//! Logins: when they are made, shared and renewed.
 
 use futures::future::join_all;
 use httpmock::MockServer;
@@ -22,7 +22,7 @@ async fn concurrent_deliveries_log_in_once() {
 }
 
 #[tokio::test]
-async fn changed_credentials_never_reuse_a_session() {
+async fn changed_tenant_entry_does_not_reuse_the_session() {
     let portal = MockServer::start_async().await;
     let login = legacy_login(&portal, "t1").await;
     legacy_call(&portal, "t1", 200, "{}").await;
@@ -35,7 +35,7 @@ async fn changed_credentials_never_reuse_a_session() {
 }
 
 #[tokio::test]
-async fn ended_session_is_renewed_once_for_all() {
+async fn ended_session_is_renewed_by_one_login_for_all_deliveries() {
     for (status, answer) in [
         (401, ""),
         (403, ""),
@@ -81,7 +81,7 @@ async fn second_refusal_of_the_session_is_final() {
 }
 
 #[tokio::test]
-async fn failed_login_is_not_repeated_by_the_ones_that_wait() {
+async fn failed_login_is_not_repeated_by_waiting_deliveries() {
     for (status, answer, class) in [
         (401, "", DeliveryClass::Login),
         (200, r#"{"user":"x"}"#, DeliveryClass::Login),

@@ -1,8 +1,8 @@
-//! Commands that open the store of events themselves, with an audit record before and after.
+//! Commands that open the event store themselves. `export` and `copy` write an audit record before and after.
 //!
-//! An export shows bodies and so personal data, and a copy moves all of them. Whoever can read the files could do without
-//! these commands; the records say who used them, and why. A backup is sealed like the store, and a verification shows
-//! nothing of an event: they need no record.
+//! An export shows bodies, which are personal data, and a copy moves all events. Someone who can read the files could do the same
+//! without these commands; the records show who used them, and why. `backup` and `verify` need no record: a backup is encrypted
+//! like the store, and a verification shows no data of events.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
 use crate::{assembly, config};
 
-/// What is done to a store without a gateway, and shows or moves what is in it.
+/// A command on a store without a gateway that needs audit records.
 #[derive(Clone, Debug)]
 pub(super) enum Command {
     /// Writes events with their bodies.
@@ -31,7 +31,7 @@ pub(super) enum Command {
     Copy(String),
 }
 
-/// Does a command on the store, with its audit records.
+/// Runs a command on the store, with its audit records.
 pub(super) fn offline(
     file: &ConfigFile,
     registry: &Registry,
@@ -48,12 +48,12 @@ pub(super) fn offline(
     })
 }
 
-/// The export of the events that a command line selects.
+/// Builds the export of the events that the command line selects.
 pub(super) fn export_of(selection: EventSelection) -> Result<Command, String> {
     Ok(Command::Export(Box::new(event_filter(selection)?)))
 }
 
-/// Writes the whole store into a new file.
+/// Writes a backup of the store to a new file.
 pub(super) fn backup(
     file: &ConfigFile,
     registry: &Registry,
@@ -63,12 +63,16 @@ pub(super) fn backup(
     with_store(file, registry, build_context, |_, store, out| {
         let backup = async { store.backup(Path::new(to)).await.map_err(|error| error.to_string()) };
         let of = terminal::wait_for(backup)?;
-        writeln!(out, "{to} holds all of {}; keep the key with it", of.display())
-            .map_err(|error| error.to_string())
+        writeln!(
+            out,
+            "{to} is a complete backup of {}; it cannot be read without the store's key",
+            of.display()
+        )
+        .map_err(|error| error.to_string())
     })
 }
 
-/// Checks that a copy of a store is whole, and opens with the configured keys.
+/// Checks that a backup is complete and undamaged, and that the configured keys decrypt its events.
 pub(super) fn verify(
     file: &ConfigFile,
     registry: &Registry,
@@ -79,9 +83,9 @@ pub(super) fn verify(
         let verify = async { store.verify(Path::new(copy)).await.map_err(|error| error.to_string()) };
         let verified = terminal::wait_for(verify)?;
         writeln!(out, "{copy} is whole: {verified}").map_err(|error| error.to_string())?;
-        match verified.unopened {
+        match verified.undecryptable {
             0 => Ok(()),
-            unopened => Err(format!("{unopened} events do not open with the configured keys")),
+            undecryptable => Err(format!("the configured keys do not decrypt {undecryptable} events")),
         }
     })
 }
@@ -103,7 +107,7 @@ fn with_store(
     };
     let mut out = terminal::JsonLines::new(io::BufWriter::new(io::stdout()));
     let done = work(&settings, delivery.store(), &mut out);
-    // What was written is shown, also when it is not all.
+    // Also flush after an error, so that the part that was written is shown.
     let flushed = out.flush().map_err(|error| error.to_string());
     match done.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
@@ -111,7 +115,7 @@ fn with_store(
     }
 }
 
-/// Does a command between its two records.
+/// Runs a command between its two audit records.
 async fn recorded(
     command: &Command,
     attempt: &Attempt,
@@ -119,10 +123,10 @@ async fn recorded(
     (store, out): (&EventStore, &mut (dyn Write + Send)),
 ) -> Result<(), String> {
     if let Command::Copy(from) = command {
-        // The records of the file come first, as otherwise the database would have a chain of its own.
+        // Copy the audit records of the file first: a record written before would start a new chain in the database.
         store.copy_audit_from(Path::new(from)).await.map_err(|error| error.to_string())?;
     }
-    let refused = |error| format!("nothing was done, because this needs its audit record: {error}");
+    let refused = |error| format!("nothing was done, because the audit record cannot be written: {error}");
     records.open().await.map_err(refused)?;
     let audit = Arc::new(Audit::new(records));
     let begun = audit.begin(attempt).await.map_err(refused)?;
@@ -132,13 +136,13 @@ async fn recorded(
         let ended = tries_again.await.map_err(|error| error.to_string());
         let ended = ended.and_then(|ended| ended.map_err(|error| error.to_string()));
         return done.and(
-            ended.map(drop).map_err(|error| format!("the end of record {begun} is not recorded: {error}")),
+            ended.map(drop).map_err(|error| format!("cannot write the end of audit record {begun}: {error}")),
         );
     }
     done
 }
 
-/// Who runs this, what for, and on which events.
+/// The audit record of the command: its user, its reason, and the selected events.
 fn attempt(command: &Command, why: &Why, parameters: &Parameters) -> Result<Attempt, String> {
     let uid = rustix::process::getuid().as_raw();
     let filter: Map<String, Value> =
@@ -165,21 +169,21 @@ impl Command {
                 let done = store.copy_from(Path::new(from)).await.map_err(|error| error.to_string())?;
                 let audit = match done.has_audit {
                     true => "",
-                    false => "; its audit records stay there, since the database has its own",
+                    false => "; its audit records were not copied, because the database has its own",
                 };
                 writeln!(
                     out,
-                    "{} events copied, {} were there; the file is {} now{audit}",
+                    "{} events copied, {} were already in the database; the file is now {}{audit}",
                     done.copied,
-                    done.known,
-                    done.aside.display()
+                    done.already_copied,
+                    done.renamed_to.display()
                 )
                 .map_err(|error| error.to_string())
             }
         }
     }
 
-    /// What it is called in a record.
+    /// The name of the operation in an audit record.
     fn operation(&self) -> &'static str {
         let [export, copy] = OFFLINE_OPERATIONS;
         match self {
@@ -189,5 +193,5 @@ impl Command {
     }
 }
 
-/// Login and role of whoever can open the store.
+/// The login and the role in records of these commands: access to the store's files.
 const BY_FILE: &str = "file";

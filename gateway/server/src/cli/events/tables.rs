@@ -8,7 +8,7 @@ use kyc_admin::{
     TryEntry, UndeliveredList,
 };
 
-/// Events, the newest first.
+/// A table of events, newest first.
 pub(super) fn newest(answer: &EventList) -> String {
     let mut text = line(["RECEIVED", "UID", "TENANT", "KIND", "STATE", "TRIES"]);
     for event in &answer.events {
@@ -22,7 +22,7 @@ pub(super) fn newest(answer: &EventList) -> String {
     text
 }
 
-/// One event, a line for each member that it has, and one for each try.
+/// One event, with a line for each field that it has and one for each attempt.
 pub(super) fn details(answer: &EventDetails) -> String {
     let EventEntry { uid, tenant, kind, resource, state, reason, attempts, received, due, done, request_id } =
         &answer.event;
@@ -42,7 +42,7 @@ pub(super) fn details(answer: &EventDetails) -> String {
     ];
     let mut text = String::new();
     for (name, value) in members.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-        // Writing into a string does not fail.
+        // Writing to a `String` does not fail.
         let _ = writeln!(text, "{name:<12}{value}");
     }
     for TryEntry { at, took_ms, status, error, .. } in &answer.tries {
@@ -53,7 +53,7 @@ pub(super) fn details(answer: &EventDetails) -> String {
     text
 }
 
-/// Undelivered events, the oldest first.
+/// A table of undelivered events, oldest first.
 pub(super) fn by_age(answer: &UndeliveredList) -> String {
     let mut rows =
         vec![["AGE", "DUE", "TENANT", "RESOURCE", "KIND", "STATE", "TRIES", "UID"].map(str::to_owned)];
@@ -73,7 +73,7 @@ pub(super) fn by_age(answer: &UndeliveredList) -> String {
     text
 }
 
-/// The events of each tenant by state.
+/// A table of the number of events of each tenant by state.
 pub(super) fn summary(answer: &EventSummary) -> String {
     let names = ["TENANT", "WAITING", "PARKED", "DEAD", "DELIVERED", "OLDEST", "NEXT DUE", "HELD"];
     let mut rows = vec![names.map(str::to_owned)];
@@ -120,7 +120,7 @@ pub(super) fn changed(answer: &ChangeReport) -> String {
         let _ = write!(text, "; {unknown_key} are sealed with a key that is not configured");
     }
     for TenantHold { hold, tenant, asked_now } in held_tenants.unwrap_or_default() {
-        let asked = if *asked_now { ", its portal is asked now" } else { "" };
+        let asked = if *asked_now { "; a delivery is tried now" } else { "" };
         let _ = write!(text, "\n{} is held: {}{asked}", word(tenant), held(hold));
     }
     text
@@ -143,12 +143,12 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// A text, or `-`.
+/// The text, or `-` for an empty one.
 fn word(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-/// The state, and why.
+/// The state, with the reason if there is one.
 fn state(event: &EventEntry) -> String {
     match &event.reason {
         Some(reason) => format!("{} ({reason})", word(&event.state)),
@@ -196,7 +196,7 @@ AGE    DUE  TENANT                     RESOURCE  KIND              STATE        
     }
 
     #[test]
-    fn a_summary_says_what_holds_a_tenant_and_until_when() {
+    fn summary_shows_why_and_until_when_deliveries_are_held() {
         let held = json!({
             "reason": "login_refused", "until": "2026-11-24T10:00:00Z", "error": "portal answered 401 to the login",
         });
@@ -220,7 +220,7 @@ globex  0        0       3     40         -        -                     -
     }
 
     #[test]
-    fn a_change_says_how_many_events_and_what_holds_them() {
+    fn change_shows_the_number_of_events_and_why_deliveries_are_held() {
         let hold = json!({ "reason": "login_refused", "until": null, "tenant": "acme", "asked_now": true });
         let rows = [
             (json!({ "would_change": 3, "unknown_key": 0 }), "3 events would be changed"),
@@ -231,7 +231,7 @@ globex  0        0       3     40         -        -                     -
             ),
             (
                 json!({ "changed": 2, "unknown_key": 0, "held": [hold] }),
-                "2 events changed\nacme is held: login_refused, its portal is asked now",
+                "2 events changed\nacme is held: login_refused; a delivery is tried now",
             ),
         ];
 

@@ -1,16 +1,16 @@
-//! The ways in which operators log in.
+//! Checks the logins of operators: each proves itself by a token from a file, a client certificate, or a token of a provider.
 use std::path::Path;
 use std::sync::Arc;
 
 use kyc_admin::{Login, Proof};
 use kyc_model::{ConfigError, Secret, SecretSource};
-use kyc_tokens::{Demand, Keys, TokenConfig, Tokens};
+use kyc_tokens::{Demand, Keys, TokenConfig, TokenVerifier};
 
 use crate::config::folder::Folder;
 use crate::config::raw::{RawLogin, RawOperations};
 use crate::decoding::Problems;
 
-/// Checks them; the keys of providers must be kept up to date.
+/// Checks the logins. Returns them with the keys of their providers, which the caller must refresh.
 pub(super) fn check(
     raw: &RawOperations,
     folder: &Folder,
@@ -36,7 +36,7 @@ pub(super) fn check(
     (checked, keys)
 }
 
-/// Says whether a file holds a token that nobody guesses.
+/// Reads a token file. Returns an error if it cannot be read or if the token is too short to be safe from guessing.
 pub(super) fn usable_token(file: &Path) -> Result<Secret, String> {
     let token = SecretSource::File(file.to_owned()).read().map_err(|error| error.to_string())?;
     token.check_length().map_err(|error| error.to_string())?;
@@ -58,13 +58,13 @@ fn proof(
             if token.matches(login.name.as_bytes()) {
                 return Err((
                     ".name".to_owned(),
-                    "is the token itself: names are logged and recorded".to_owned(),
+                    "is the token itself, but names appear in logs and audit records".to_owned(),
                 ));
             }
             if let Some((other, _)) = tokens.iter().find(|(_, other)| other.is_same(&token)) {
                 return Err(unusable(format!(
-                    "is the same token as that of login `{other}`, so that no record could say who it was: give each login \
-                     a token of its own"
+                    "is the same token as that of login `{other}`, so audit records could not distinguish the two: give \
+                     each login its own token"
                 )));
             }
             tokens.push((login.name.clone(), token));
@@ -77,14 +77,14 @@ fn proof(
             }
             if raw.tls.as_ref().is_none_or(|tls| tls.client_ca_file.is_none()) {
                 return wrong(
-                    "needs admin.operations.tls with client_ca_file, or no certificate is asked for",
+                    "needs admin.operations.tls with client_ca_file, which makes the listener request certificates",
                 );
             }
             Ok(Proof::Certificate(name.clone()))
         }
         (None, None, Some(token)) => provider(token, folder, keys),
         (None, None, None) => Err((String::new(), "needs token_file, certificate or token".to_owned())),
-        _ => Err((String::new(), "takes only one of token_file, certificate and token".to_owned())),
+        _ => Err((String::new(), "accepts only one of token_file, certificate and token".to_owned())),
     }
 }
 
@@ -93,9 +93,9 @@ fn provider(
     folder: &Folder,
     keys: &mut Vec<Arc<Keys>>,
 ) -> Result<Proof, (String, String)> {
-    // Whoever gets a token for the same audience would be an operator.
+    // Without a claim, every holder of a token for the same audience would be an operator.
     if token.claims.is_empty() {
-        let reason = "must name what tells operators from other callers of this audience, such as roles";
+        let reason = "must name claims that only operators have, such as roles, because other callers get tokens for this audience, too";
         return Err((".token.claims".to_owned(), reason.to_owned()));
     }
     if token.name.is_some() {
@@ -106,9 +106,9 @@ fn provider(
         let error = error.below(".token");
         (error.path().to_owned(), error.reason().to_owned())
     };
-    // A provider that is away keeps nobody out who has another login, nor the gateway from being ready.
+    // `Optional`: a provider that is down must not stop the gateway from being ready, or operators with other logins.
     let own = Keys::new(token, folder.path(), Demand::Optional).map_err(problem)?;
-    let tokens = Tokens::new(token.clone(), Arc::clone(&own)).map_err(problem)?;
+    let tokens = TokenVerifier::new(token.clone(), Arc::clone(&own)).map_err(problem)?;
     keys.push(own);
     Ok(Proof::Provider(Box::new(tokens)))
 }

@@ -1,4 +1,4 @@
-//! The limits of a listener as they stand in the file.
+//! The section `downstream` of the file: the limits of a listener.
 
 use std::time::Duration;
 
@@ -25,17 +25,17 @@ pub(crate) struct Downstream {
     pub(crate) write: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) body: Duration,
-    #[serde(serialize_with = "exactly")]
+    #[serde(serialize_with = "as_bytes")]
     pub(crate) body_min_rate: ByteSize,
     #[serde(with = "humantime_serde")]
     pub(crate) body_grace: Duration,
-    #[serde(serialize_with = "exactly")]
+    #[serde(serialize_with = "as_bytes")]
     pub(crate) min_rate: ByteSize,
-    #[serde(serialize_with = "exactly")]
+    #[serde(serialize_with = "as_bytes")]
     pub(crate) buffered_bodies: ByteSize,
-    #[serde(serialize_with = "exactly_or_none")]
+    #[serde(serialize_with = "as_bytes_or_none")]
     pub(crate) buffered_bodies_per_source: Option<ByteSize>,
-    #[serde(serialize_with = "exactly_or_none")]
+    #[serde(serialize_with = "as_bytes_or_none")]
     pub(crate) buffered_bodies_per_tenant: Option<ByteSize>,
     pub(crate) forwarded: Option<Forwarded>,
 }
@@ -67,13 +67,14 @@ impl Default for Downstream {
     }
 }
 
-/// What is laid over by a listener's own limits must be what was read, and not rounded for people.
-fn exactly<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+/// Serializes the number of bytes. The common limits are serialized before a listener's own limits override them, and the default
+/// format of `ByteSize` rounds.
+fn as_bytes<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(size.as_u64())
 }
 
 #[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
-fn exactly_or_none<S: Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_bytes_or_none<S: Serializer>(size: &Option<ByteSize>, serializer: S) -> Result<S::Ok, S::Error> {
     match size {
         Some(size) => serializer.serialize_some(&size.as_u64()),
         None => serializer.serialize_none(),

@@ -1,4 +1,4 @@
-//! The section `admin.operations`.
+//! The section `admin.operations` of the file.
 use std::path::PathBuf;
 
 use kyc_admin::Role;
@@ -10,7 +10,7 @@ use super::tls::RawTls;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawOperations {
-    /// Left out: with the probes where those are on loopback, else nowhere.
+    /// `None`: with the probes if their address is a loopback address, otherwise off.
     pub(crate) address: Option<String>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) socket_mode: SocketMode,
@@ -29,14 +29,14 @@ pub(crate) struct RawLogin {
     pub(crate) token: Option<TokenConfig>,
 }
 
-/// Who may open the socket.
+/// Which users may connect to the socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) enum SocketMode {
-    /// The gateway's own user.
+    /// The gateway's user.
     #[default]
     #[serde(rename = "0600")]
     Owner,
-    /// Its group, too.
+    /// The gateway's user and group.
     #[serde(rename = "0660")]
     Group,
 }

@@ -1,4 +1,4 @@
-//! The sections `tls` of listeners.
+//! The section `tls` of a listener in the file.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,15 @@ pub(crate) struct RawTls {
     pub(crate) certificate_file: PathBuf,
     pub(crate) key_file: PathBuf,
     pub(crate) client_ca_file: Option<PathBuf>,
-    /// Left out: its authorities have no name.
+    /// `None`: the certificate authorities have no name.
     pub(crate) client_ca_name: Option<String>,
     #[serde(default)]
     pub(crate) client_crl_files: Vec<PathBuf>,
-    /// Left out: required, where there is somebody to have signed it.
+    /// `None`: required if `client_ca_file` is set.
     pub(crate) client_certificate: Option<ClientCertificate>,
 }
 
-/// Whether a caller must show a certificate, where there is somebody to have signed it.
+/// Whether a caller must present a certificate. Applies when `client_ca_file` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ClientCertificate {

@@ -1,4 +1,4 @@
-//! The section `tenants.vault`, as written.
+//! The section `tenants.vault` of the file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,7 +90,7 @@ impl Default for Vault {
 // === impl Auth ===
 
 impl Auth {
-    /// The name in the configuration, and of the method at Vault.
+    /// The name in the configuration, which is also the method's name in Vault.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Token => "token",

@@ -1,4 +1,4 @@
-//! What `conf` says is what the code does.
+//! Checks that the files in `conf` match the code.
 
 use std::fmt::Debug;
 use std::fs;
@@ -20,7 +20,7 @@ fn documented() -> String {
     fs::read_to_string(repository().join("conf/gateway.toml")).unwrap()
 }
 
-/// The documented file with every `# key = value` line in force, which must decode: no key is misspelt.
+/// The documented file with every `# key = value` line uncommented. It must decode, so that no commented key is misspelt.
 fn uncommented() -> String {
     documented()
         .lines()
@@ -38,7 +38,7 @@ fn decode(text: &str) -> Raw {
     raw
 }
 
-/// Every `section.key` that is set in a TOML document, list places left out.
+/// Every `section.key` that a TOML document sets, without the indices of lists.
 fn keys(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Table(table) => {
@@ -54,7 +54,7 @@ fn keys(value: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 #[test]
-fn the_documented_file_holds_exactly_the_defaults() {
+fn documented_file_has_exactly_the_defaults() {
     let from_file = decode(&documented());
 
     assert_eq!(from_file, Raw::default());
@@ -74,7 +74,7 @@ fn every_key_with_a_default_is_documented() {
 }
 
 #[test]
-fn every_key_without_a_default_is_shown_commented_out() {
+fn every_key_without_a_default_is_documented_as_a_comment() {
     let mut problems = Problems::new(Path::new("conf/gateway.toml"));
 
     let raw = read(&uncommented(), &mut problems);
@@ -105,7 +105,7 @@ fn every_key_without_a_default_is_shown_commented_out() {
 }
 
 #[test]
-fn the_documented_file_is_accepted() {
+fn documented_file_passes_the_check() {
     let loaded = load_with_ring(&repository().join("conf/gateway.toml"));
 
     assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
@@ -140,7 +140,7 @@ fn plugin_settings_are_documented_with_their_defaults() {
 }
 
 #[test]
-fn the_example_tenants_are_served() {
+fn example_tenants_are_accepted() {
     let text = fs::read(repository().join("conf/tenants.example.json")).unwrap();
 
     let document = Document::parse(&text, None).unwrap();
@@ -148,7 +148,7 @@ fn the_example_tenants_are_served() {
     assert_eq!((document.tenants.len(), document.refused), (1, Vec::new()));
 }
 
-/// Takes the settings of a kind as documented, but for those that have no default.
+/// Asserts that the documented settings of a plugin, except those without a default, are its defaults.
 fn assert_documents_defaults<C: DeserializeOwned + Default + Debug>(kind: &str, without_default: &[&str]) {
     let mut settings = documented_settings(kind);
     for path in without_default {
@@ -165,7 +165,7 @@ fn assert_documents_defaults<C: DeserializeOwned + Default + Debug>(kind: &str, 
     assert_eq!(format!("{:?}", config.unwrap()), format!("{:?}", C::default()), "settings of {kind}");
 }
 
-/// What the documented file shows for a kind of plugin.
+/// The settings that the documented file has for a kind of plugin.
 fn documented_settings(kind: &str) -> Table {
     let raw = decode(&uncommented());
     let mut plugins = raw.routes.into_iter().flat_map(|route| route.plugins);
@@ -176,7 +176,7 @@ fn documented_settings(kind: &str) -> Table {
     settings
 }
 
-/// The keys that a kind takes, as it lists them itself when it meets one that it does not know.
+/// The keys that a plugin accepts, from its error for an unknown key.
 fn accepted_settings(kind: &str, section: Option<&str>) -> Vec<String> {
     let mut settings = Table::from_iter([("no_such_key".to_owned(), Value::Integer(1))]);
     if let Some(section) = section {

@@ -1,4 +1,4 @@
-//! Configurations in README and docs are valid as they stand: a page whose configuration is refused teaches a mistake.
+//! Checks that every configuration in README.md and docs is valid: readers copy them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rcgen::{
 
 use super::{load_with_ring, repository};
 
-/// A configuration in a page.
+/// A configuration on a page.
 struct Block {
     place: String,
     text: String,
@@ -39,7 +39,7 @@ fn blocks() -> Vec<Block> {
     found
 }
 
-/// README.md and every page below docs.
+/// The paths of README.md and of every page below docs.
 fn pages() -> Vec<PathBuf> {
     let mut found = vec![repository().join("README.md")];
     let mut open = vec![repository().join("docs")];
@@ -56,7 +56,7 @@ fn pages() -> Vec<PathBuf> {
     found
 }
 
-/// Writes certificates, keys and secrets under the names that a configuration has for them.
+/// Writes certificates, keys and secrets to the paths that a configuration names.
 fn write_files(text: &str, folder: &Path) {
     let key = KeyPair::generate().unwrap();
     let authority = authority();
@@ -72,7 +72,7 @@ fn write_files(text: &str, folder: &Path) {
             "key" => key.serialize_pem(),
             "crl" => revoked(&issuer),
             "event-database" => "postgres://user:password@localhost/events".to_owned(),
-            // 64 hexadecimal digits are a good key, secret and token; two must not be the same.
+            // 64 hexadecimal digits are a valid key, secret and token. Each differs, since equal tokens are refused.
             _ if Path::new(name).starts_with(folder) => format!("{number:064x}"),
             _ => continue,
         };
@@ -100,7 +100,7 @@ fn revoked(issuer: &Issuer<'_, &KeyPair>) -> String {
     list.signed_by(issuer).unwrap().pem().unwrap()
 }
 
-/// What `check` says of a configuration, with the files that it names.
+/// Runs `check` on a configuration, with the files that it names. Returns the number of listeners or the problems.
 fn checked(text: &str) -> Result<usize, String> {
     let folder = tempfile::tempdir().unwrap();
     let own = format!("{}/", folder.path().display());
@@ -112,7 +112,7 @@ fn checked(text: &str) -> Result<usize, String> {
 }
 
 #[test]
-fn every_configuration_in_the_pages_passes_the_check() {
+fn configurations_on_all_pages_pass_the_check() {
     let blocks = blocks();
     let refused: Vec<String> = blocks
         .iter()
@@ -123,9 +123,9 @@ fn every_configuration_in_the_pages_passes_the_check() {
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }
 
-/// Its two listeners once had one port, and the gateway did not start.
+/// The two listeners in README.md had the same port, so a gateway with that configuration did not start.
 #[test]
-fn the_configuration_of_the_readme_has_two_listeners_that_can_be_had_together() {
+fn readme_configuration_has_two_listeners_with_different_ports() {
     let readme = blocks().into_iter().find(|block| block.place.contains("README.md:")).unwrap();
 
     assert_eq!(checked(&readme.text), Ok(2));

@@ -1,4 +1,4 @@
-//! No problem hides another.
+//! Every problem of a configuration is reported, whatever other problems it has.
 use std::path::Path;
 
 use serde::Deserialize;
@@ -41,7 +41,7 @@ fn all_missing_keys_are_reported() {
 }
 
 #[test]
-fn required_key_of_a_wrong_type_is_reported_once_and_hides_nothing() {
+fn required_key_of_a_wrong_type_is_reported_once_with_all_other_problems() {
     let (_, found) = problems("name = 5\ncount = true\nnetworks = []\nzebra = 1");
 
     let paths: Vec<_> = found.iter().filter_map(|line| line.split(": ").next()).collect();
@@ -49,13 +49,13 @@ fn required_key_of_a_wrong_type_is_reported_once_and_hides_nothing() {
 }
 
 #[test]
-fn entries_keep_their_places_when_others_are_wrong() {
+fn list_entries_keep_their_index_when_others_are_wrong() {
     let (_, found) = problems(
         "name = 'a'\ncount = 1\nnetworks = ['x', 7]\nentries = [1, {}, { key = 2 }, { key = 'k', other = 1 }]",
     );
 
     let paths: Vec<_> = found.iter().filter_map(|line| line.split(": ").next()).collect();
-    // Nothing can stand in for an address, so the first bad one takes the rest of its list with it.
+    // No substitute is a valid address, so decoding of this list stops at its first wrong entry.
     assert_eq!(paths, ["entries[0]", "entries[1].key", "entries[2].key", "entries[3].other", "networks[0]"]);
 }
 
@@ -67,7 +67,7 @@ fn good_value_is_decoded_without_a_problem() {
 }
 
 #[test]
-fn distrusted_places_take_no_more_problems() {
+fn no_problems_are_added_below_a_distrusted_path() {
     let mut problems = Problems::new(Path::new("f"));
     problems.distrust("routes[1]".to_owned());
 

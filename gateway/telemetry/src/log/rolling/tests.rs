@@ -20,7 +20,7 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn files_roll_by_day_and_by_size_and_go_on_after_a_restart() {
+fn files_roll_by_day_and_size_and_continue_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let size = u64::try_from(line(24, 0).len()).unwrap();
     let settings = settings(folder.path(), size * 3, Some(31));
@@ -30,7 +30,7 @@ fn files_roll_by_day_and_by_size_and_go_on_after_a_restart() {
     drop(log);
     let mut log = RollingFile::unopened(settings);
     (7..10).for_each(|number| log.write_all(&line(24, number)).unwrap());
-    // One block with midnight in it.
+    // One block whose lines are from before and after midnight.
     log.write_all(&[line(24, 10), line(25, 11)].concat()).unwrap();
 
     let expected = [
@@ -46,7 +46,7 @@ fn files_roll_by_day_and_by_size_and_go_on_after_a_restart() {
 }
 
 #[test]
-fn nobody_else_reads_what_is_written() {
+fn log_files_and_their_folder_are_not_readable_by_others() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = RollingFile::unopened(settings(folder.path(), 10_000, None));
 
@@ -54,12 +54,12 @@ fn nobody_else_reads_what_is_written() {
 
     let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).unwrap()) & 0o777;
     let logs = folder.path().join("logs");
-    // A umask may take more.
+    // A umask may remove more permissions.
     assert_eq!((mode(&logs) & !0o750, mode(&logs.join("trace_roll_20261125.log")) & !0o640), (0, 0));
 }
 
 #[test]
-fn late_and_broken_lines_stay_in_the_file_that_is_open() {
+fn late_lines_and_lines_without_a_date_go_into_the_current_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = RollingFile::unopened(settings(folder.path(), 10_000, Some(1)));
 
@@ -73,17 +73,17 @@ fn late_and_broken_lines_stay_in_the_file_that_is_open() {
 }
 
 #[test]
-fn the_oldest_files_leave_and_strangers_stay() {
+fn retention_removes_the_oldest_log_files_and_no_other_files() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("logs")).unwrap();
-    for stranger in [
+    for other in [
         "trace_roll_.log",
         "trace_roll_2026112.log",
         "trace_roll_20261101_1.log",
         "trace_roll_20261101_000.log",
         "other.log",
     ] {
-        fs::write(folder.path().join("logs").join(stranger), "").unwrap();
+        fs::write(folder.path().join("logs").join(other), "").unwrap();
     }
     let mut log = RollingFile::unopened(settings(folder.path(), 10, Some(2)));
 
@@ -107,19 +107,19 @@ fn the_oldest_files_leave_and_strangers_stay() {
 }
 
 #[test]
-fn what_was_written_is_made_durable_once_in_an_interval() {
+fn written_lines_are_synced_once_per_interval() {
     let folder = tempfile::tempdir().unwrap();
     let interval = Duration::from_millis(40);
     let flushed = FileSettings { flush: Some(interval), ..settings(folder.path(), 1 << 20, None) };
     let mut log = RollingFile::unopened(flushed);
 
-    assert_eq!(log.look(), None, "nothing is due while nothing was written");
+    assert_eq!(log.sync_when_due(), None, "no sync is due while nothing was written");
     log.write_all(&line(24, 1)).unwrap();
-    let due = log.look().unwrap();
-    assert!(due <= interval && log.unsynced.is_some());
-    while log.look().is_some() {
+    let due = log.sync_when_due().unwrap();
+    assert!(due <= interval && log.unsynced_since.is_some());
+    while log.sync_when_due().is_some() {
         std::thread::yield_now();
     }
 
-    assert!(log.unsynced.is_none(), "it was synced when it was due");
+    assert!(log.unsynced_since.is_none(), "synced after the interval");
 }

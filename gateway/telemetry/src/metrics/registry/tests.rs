@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use super::*;
 
 #[test]
-fn a_computed_gauge_has_what_each_source_says_at_the_scrape() {
+fn computed_gauge_has_the_values_that_its_sources_set_at_the_scrape() {
     let registry = MetricsRegistry::default();
     let now = Arc::new(AtomicI64::new(1));
     for tenant in ["acme", "globex"] {
@@ -28,7 +28,7 @@ fn a_computed_gauge_has_what_each_source_says_at_the_scrape() {
 }
 
 #[test]
-fn the_same_name_is_the_same_family() {
+fn second_registration_returns_the_same_family() {
     let registry = MetricsRegistry::default();
     let first = registry.counter("gateway_calls_total", "Calls.", &["route"]).unwrap();
 
@@ -39,7 +39,7 @@ fn the_same_name_is_the_same_family() {
 }
 
 #[test]
-fn a_name_keeps_its_kind_and_its_labels() {
+fn registration_with_another_kind_or_labels_is_refused() {
     let registry = MetricsRegistry::default();
     registry.counter("gateway_calls_total", "Calls.", &["route"]).unwrap();
     let redefined = MetricError::Redefined { name: "gateway_calls_total".to_owned() };

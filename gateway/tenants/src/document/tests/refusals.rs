@@ -1,24 +1,25 @@
-//! The tables of mistakes.
+//! Invalid documents and entries.
 
 use super::*;
 
-const HOST: &str = "baseUrl names a host that API tokens do not go to (tenants.onfido_hosts)";
+const HOST: &str = "baseUrl names a host that may not receive API tokens (tenants.onfido_hosts)";
 
-const NO_FORM: &str = "callers has a name of no known form (cert-subject:, cert-cn:, dns:, uri:, email:, ip:, sub:, azp:, appid:, \
+const NO_FORM: &str = "callers has a name of unknown form (expected cert-subject:, cert-cn:, dns:, uri:, email:, ip:, sub:, azp:, appid:, \
                        client_id: or secret:)";
 
-const IN_CLEAR: &str = "baseUrl must begin with https://, or the API token could be read on the way";
+const NEEDS_TLS: &str =
+    "baseUrl must begin with https://, so that nobody on the network can read the API token";
 
 const UNKNOWN_OPERATION: &str =
     "operations has a name (number 2) that is neither an operationId nor a group of Onfido's description";
 
-const NO_OPERATION: &str = "operations names no operation; leave it out for all that the route allows";
+const NO_OPERATION: &str = "operations names no operation; leave it out to allow all that the route allows";
 
-const NO_LIST: &str =
-    "operations must be a list of operation ids and groups: a text with commas, or a JSON array of texts";
+const NOT_A_LIST: &str =
+    "operations must be a list of operation ids and groups: a string with commas, or a JSON array of strings";
 
 #[test]
-fn bad_entry_is_refused_by_name_and_the_others_load() {
+fn only_the_invalid_entry_is_refused_with_its_name_and_reason() {
     let letters = "n".repeat(129);
     let rows = [
         ("Name", json!(null), "Name is missing"),
@@ -26,21 +27,21 @@ fn bad_entry_is_refused_by_name_and_the_others_load() {
         ("Name", json!("a/b"), "Name must not contain a slash"),
         ("Name", json!("a\u{7}b"), "Name must not contain control characters"),
         ("Name", json!(letters), "Name is longer than 128 characters"),
-        ("Name", json!(["a"]), "Name must be a text, a number or a boolean"),
+        ("Name", json!(["a"]), "Name must be a string, a number or a boolean"),
         ("subscriptionId", json!(null), "subscriptionId is missing"),
         ("subscriptionId", json!("a,b"), "subscriptionId must not contain a comma"),
         ("subscriptionId", json!("a\nb"), "subscriptionId must be visible ASCII characters without spaces"),
         ("subscriptionId", json!("é"), "subscriptionId must be visible ASCII characters without spaces"),
         ("apiToken", json!(""), "apiToken is missing"),
-        ("apiToken", json!("a\r\nb"), "apiToken has characters that no header may carry"),
-        ("apiToken", json!({}), "apiToken must be a text, a number or a boolean"),
+        ("apiToken", json!("a\r\nb"), "apiToken has characters that are not allowed in a header"),
+        ("apiToken", json!({}), "apiToken must be a string, a number or a boolean"),
         ("webhookId", json!("a b"), "webhookId must be letters, digits, dashes and underscores"),
         ("baseUrl", json!("api.onfido.com"), "baseUrl is not an absolute URL"),
         ("baseUrl", json!("https://api.eu.onfido.com.evil.example/"), HOST),
         ("baseUrl", json!("https://api.au.onfido.com/v3.6"), HOST),
         ("baseUrl", json!("http://169.254.169.254/"), HOST),
-        ("baseUrl", json!("http://api.eu.onfido.com/v3.6"), IN_CLEAR),
-        ("baseUrl", json!("https://u:p@x/"), "baseUrl must not hold a user name or password"),
+        ("baseUrl", json!("http://api.eu.onfido.com/v3.6"), NEEDS_TLS),
+        ("baseUrl", json!("https://u:p@x/"), "baseUrl must not contain a user name or password"),
         ("ftosEndpoint", json!(null), "ftosEndpoint is missing"),
         ("ftosEndpoint", json!("ftp://x/"), "ftosEndpoint must begin with https:// or http://"),
         ("ftosEndpoint", json!("https://x/?a"), "ftosEndpoint must not have a query or a fragment"),
@@ -53,16 +54,16 @@ fn bad_entry_is_refused_by_name_and_the_others_load() {
         ("operations", json!(["checks", "!Webhooks"]), UNKNOWN_OPERATION),
         ("operations", json!(" "), NO_OPERATION),
         ("operations", json!([]), NO_OPERATION),
-        ("operations", json!("[\"checks\", 1]"), NO_LIST),
-        ("operations", json!(true), NO_LIST),
-        ("operations", json!({}), NO_LIST),
+        ("operations", json!("[\"checks\", 1]"), NOT_A_LIST),
+        ("operations", json!(true), NOT_A_LIST),
+        ("operations", json!({}), NOT_A_LIST),
         ("callers", json!("processor"), NO_FORM),
         ("callers", json!(["dns:a.example", "DNS:a.example"]), NO_FORM),
         ("callers", json!("[\"dns:a.example\", \"a.example\"]"), NO_FORM),
-        ("callers", json!(["sub: "]), "callers has a name with nothing behind its prefix"),
-        ("callers", json!([]), "callers names nobody; leave it out to name none"),
-        ("callers", json!("[1]"), "callers must be a JSON array of texts"),
-        ("callers", json!({}), "callers must be a JSON array of texts"),
+        ("callers", json!(["sub: "]), "callers has a name with nothing after its prefix"),
+        ("callers", json!([]), "callers must name at least one caller, or be left out"),
+        ("callers", json!("[1]"), "callers must be a JSON array of strings"),
+        ("callers", json!({}), "callers must be a JSON array of strings"),
         ("APITOKEN", json!("other"), "apiToken is given more than once"),
     ];
 
@@ -77,7 +78,7 @@ fn bad_entry_is_refused_by_name_and_the_others_load() {
 }
 
 #[test]
-fn refusal_reads_as_a_sentence_and_names_every_problem() {
+fn refusal_names_the_entry_and_every_problem() {
     let mut missing = with("apiToken", json!(null));
     missing["ftosPassword"] = json!(null);
     let mut nameless = entry("x");
@@ -97,7 +98,7 @@ fn refusal_reads_as_a_sentence_and_names_every_problem() {
 }
 
 #[test]
-fn the_documents_base_url_at_onfido_needs_tls_too() {
+fn base_url_of_the_document_needs_tls_too() {
     let mut own = entry("globex");
     own["baseUrl"] = json!("https://api.us.onfido.com/v3.6");
     let text =
@@ -105,16 +106,16 @@ fn the_documents_base_url_at_onfido_needs_tls_too() {
     let hosts = OnfidoHosts::new(["api.eu.onfido.com", "api.us.onfido.com", "o.example"].map(str::to_owned));
     let read = |base: &str| Document::parse_within(text(base).as_bytes(), None, &hosts).unwrap();
 
-    let in_clear = read("http://api.eu.onfido.com/v3.6");
+    let without_tls = read("http://api.eu.onfido.com/v3.6");
 
-    let texts: Vec<String> = in_clear.refused.iter().map(Refusal::to_string).collect();
-    assert_eq!(texts, [format!("tenant \"acme\" (entry 1): Onfido-{}", IN_CLEAR.replace("base", "Base"))]);
-    assert!(in_clear.tenants.len() == 1 && in_clear.tenants.by_name("globex").is_some());
+    let texts: Vec<String> = without_tls.refused.iter().map(Refusal::to_string).collect();
+    assert_eq!(texts, [format!("tenant \"acme\" (entry 1): Onfido-{}", NEEDS_TLS.replace("base", "Base"))]);
+    assert!(without_tls.tenants.len() == 1 && without_tls.tenants.by_name("globex").is_some());
     for base in ["http://localhost:8081/v3.6", "http://127.0.0.1:8081", "https://o.example/"] {
         assert_eq!(read(base).tenants.len(), 2, "{base}");
     }
     let other = read("http://o.example/").refused;
-    let permits = "; tenants.allow_http = true permits it";
+    let permits = "; tenants.allow_http = true permits http://";
     assert_eq!(other.iter().map(Refusal::to_string).collect::<Vec<_>>(), [format!("{}{permits}", texts[0])]);
     let allowed = hosts.clone().with_cleartext(kyc_http_client::Cleartext::Allowed);
     let read = Document::parse_within(text("http://o.example/").as_bytes(), None, &allowed).unwrap();
@@ -122,7 +123,7 @@ fn the_documents_base_url_at_onfido_needs_tls_too() {
 }
 
 #[test]
-fn legacy_needs_a_client_id() {
+fn legacy_dialect_needs_a_client_id() {
     let mut entry = with("ftosAuth", json!("LEGACY"));
     entry["ftosClientId"] = json!(null);
 
@@ -132,7 +133,7 @@ fn legacy_needs_a_client_id() {
 }
 
 #[test]
-fn field_written_twice_alike_is_refused_too() {
+fn field_repeated_in_the_same_case_is_refused() {
     let twice = r#"{"Name": "acme", "apiToken": "a", "apiToken": "b"}"#;
     let text = format!(r#"{{"Onfido-BaseUrl": "{BASE}", "Onfido-ApiTokens": [{twice}]}}"#);
 
@@ -166,7 +167,7 @@ fn every_entry_that_shares_a_key_is_refused() {
 }
 
 #[test]
-fn unusable_document_is_an_error_that_shows_nothing_of_it() {
+fn error_of_an_unusable_document_contains_none_of_its_content() {
     let nested =
         json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": "[{\"apiToken\": \"canary\" oops]"}).to_string();
     let object = json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": {"apiToken": "canary"}}).to_string();
@@ -203,7 +204,7 @@ fn unusable_document_is_an_error_that_shows_nothing_of_it() {
 }
 
 #[test]
-fn a_tenant_that_runs_stays_as_it_was_unless_another_claims_its_keys() {
+fn tenant_with_a_refused_entry_keeps_its_settings_unless_another_entry_has_its_keys() {
     let running = Document::parse(&document(&[entry("acme"), entry("globex")]), None).unwrap().tenants;
     let bad = |changes: &[(&str, &str)]| {
         let mut entry = with("apiToken", json!("a\r\nb"));
@@ -217,16 +218,16 @@ fn a_tenant_that_runs_stays_as_it_was_unless_another_claims_its_keys() {
         entry
     };
 
-    for slip in [&[][..], &[("subscriptionId", "sub-new")], &[("Name", "acme-two")], &[("Name", "")]] {
-        let after = read(&[bad(slip), entry("globex")]);
+    for mistake in [&[][..], &[("subscriptionId", "sub-new")], &[("Name", "acme-two")], &[("Name", "")]] {
+        let after = read(&[bad(mistake), entry("globex")]);
         let acme = after.by_subscription("sub-acme").unwrap();
-        assert!(Arc::ptr_eq(acme, running.by_name("acme").unwrap()), "{slip:?}");
-        assert!(after.len() == 2 && after.by_subscription("sub-new").is_none(), "{slip:?}");
+        assert!(Arc::ptr_eq(acme, running.by_name("acme").unwrap()), "{mistake:?}");
+        assert!(after.len() == 2 && after.by_subscription("sub-new").is_none(), "{mistake:?}");
     }
     let taken = read(&[bad(&[("subscriptionId", "sub-new")]), taker("initech")]);
     assert_eq!(taken.by_subscription("sub-acme").unwrap().name.as_str(), "initech");
-    assert!(taken.by_name("acme").is_none(), "its key is another's now");
-    assert!(taken.by_name("globex").is_none(), "an entry that is gone is gone");
+    assert!(taken.by_name("acme").is_none(), "another entry has its key");
+    assert!(taken.by_name("globex").is_none(), "a tenant without an entry is removed");
     let mut claimed = taker("initech");
     claimed["apiToken"] = json!(null);
     for doubled in [
@@ -234,7 +235,7 @@ fn a_tenant_that_runs_stays_as_it_was_unless_another_claims_its_keys() {
         [entry("acme"), claimed.clone()],
         [bad(&[("subscriptionId", "sub-new")]), claimed],
     ] {
-        assert_eq!(read(&doubled).len(), 0, "nobody can say whose calls those are");
+        assert_eq!(read(&doubled).len(), 0, "the keys are ambiguous, so no entry is served");
     }
     assert_eq!(Document::parse(&document(&[bad(&[])]), None).unwrap().tenants.len(), 0);
 }

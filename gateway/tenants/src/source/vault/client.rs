@@ -1,7 +1,7 @@
-//! Calls Vault: the requests are those of `vaultrs`, the client is the gateway's own.
+//! Calls Vault with the requests of `vaultrs` and an HTTP client of the gateway.
 //!
-//! `vaultrs` would build a client that follows redirects, with the token, asks proxies of the environment and reads
-//! answers of any size; its functions take no other one.
+//! The client of `vaultrs` follows redirects and sends them the token, uses proxies from the environment, and reads responses
+//! of any size. Its functions accept no other client, so only its request types are used here.
 
 use async_trait::async_trait;
 use http::{Request, Response};
@@ -14,31 +14,32 @@ use vaultrs::api::{AuthInfo, EndpointMiddleware, EndpointResult};
 
 /// A client of one Vault server, with or without a token.
 pub(super) struct VaultClient {
-    pub(super) http: Calls,
-    pub(super) middle: EndpointMiddleware,
+    pub(super) http: HttpClient,
+    /// Adds the token and the namespace to each request.
+    pub(super) middleware: EndpointMiddleware,
 }
 
-/// Carries requests to one server.
-pub(super) struct Calls {
+/// Sends requests to one server.
+pub(super) struct HttpClient {
     pub(super) address: String,
     pub(super) client: reqwest::Client,
 }
 
-/// Why a call gave nothing.
+/// Why a call failed.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// Vault refused with this status.
+    /// Vault answered with this error status.
     Status(u16),
-    /// No whole answer came from this address.
-    NoAnswer { address: String, reason: String },
-    /// The answer is not of the expected form.
+    /// No complete response came from this address.
+    NoResponse { address: String, reason: String },
+    /// The response does not have the expected form.
     Unreadable,
 }
 
 // === impl VaultClient ===
 
 impl VaultClient {
-    /// Reads `data` of an answer.
+    /// Calls an endpoint and returns `data` of the response.
     pub(super) async fn data<E: Endpoint>(&self, endpoint: E) -> Result<E::Response, CallError>
     where
         E::Response: DeserializeOwned + Send + Sync,
@@ -46,31 +47,31 @@ impl VaultClient {
         self.wrapped(endpoint).await?.data.ok_or(CallError::Unreadable)
     }
 
-    /// Reads `auth` of an answer: what a login or a renewal grants.
+    /// Calls an endpoint and returns `auth` of the response, which a login or a renewal grants.
     pub(super) async fn auth<E: Endpoint<Response = ()>>(&self, endpoint: E) -> Result<AuthInfo, CallError> {
         self.wrapped(endpoint).await?.auth.ok_or(CallError::Unreadable)
     }
 
-    /// Reads a whole answer.
+    /// Calls an endpoint and returns the whole response.
     pub(super) async fn whole<E: Endpoint>(&self, endpoint: E) -> Result<E::Response, CallError> {
-        let answer = endpoint.with_middleware(&self.middle).exec(&self.http).await;
-        answer.and_then(|answer| answer.parse()).map_err(|error| self.failed(&error))
+        let response = endpoint.with_middleware(&self.middleware).exec(&self.http).await;
+        response.and_then(|response| response.parse()).map_err(|error| self.call_error(&error))
     }
 
     async fn wrapped<E: Endpoint>(&self, endpoint: E) -> Result<EndpointResult<E::Response>, CallError>
     where
         E::Response: DeserializeOwned + Send + Sync,
     {
-        let answer = endpoint.with_middleware(&self.middle).exec(&self.http).await;
-        answer.and_then(|answer| answer.wrap()).map_err(|error| self.failed(&error))
+        let response = endpoint.with_middleware(&self.middleware).exec(&self.http).await;
+        response.and_then(|response| response.wrap()).map_err(|error| self.call_error(&error))
     }
 
-    /// Keeps of an error what holds nothing that Vault sent.
-    fn failed(&self, error: &HttpError) -> CallError {
+    /// Converts an error, and drops everything that Vault sent: the body could contain a secret.
+    fn call_error(&self, error: &HttpError) -> CallError {
         match error {
             HttpError::ServerResponseError { code, .. } => CallError::Status(*code),
             HttpError::RequestError { source, .. } | HttpError::ResponseError { source } => {
-                CallError::NoAnswer {
+                CallError::NoResponse {
                     address: self.http.address.trim_end_matches('/').to_owned(),
                     reason: root_cause(source.as_ref()),
                 }
@@ -80,23 +81,23 @@ impl VaultClient {
     }
 }
 
-// === impl Calls ===
+// === impl HttpClient ===
 
 #[async_trait]
-impl Client for Calls {
+impl Client for HttpClient {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
         let request = reqwest::Request::try_from(request)
             .map_err(|source| HttpError::ReqwestBuildError { source: source.without_url() })?;
         let method = request.method().to_string();
-        // The URL holds the secret's path, and nobody needs it.
+        // Errors are logged, and the URL contains the secret's path.
         let failed = |error: reqwest::Error| HttpError::RequestError {
             source: error.without_url().into(),
             url: String::new(),
             method,
         };
-        let answer = self.client.execute(request).await.map_err(failed)?;
-        let status = answer.status();
-        let body = read_whole(answer, ANSWER_LIMIT)
+        let response = self.client.execute(request).await.map_err(failed)?;
+        let status = response.status();
+        let body = read_whole(response, MAX_RESPONSE_BYTES)
             .await
             .map_err(|error: BodyError| HttpError::ResponseError { source: error.into() })?;
         let mut response = Response::new(body.to_vec());
@@ -109,5 +110,5 @@ impl Client for Calls {
     }
 }
 
-/// Vault stores at most 1 MiB in an entry (`max_entry_size`), and accepts requests of at most 32 MiB.
-const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+/// Vault's default limits: 1 MiB for a stored entry (`max_entry_size`), 32 MiB for a request.
+const MAX_RESPONSE_BYTES: usize = 32 * 1024 * 1024;

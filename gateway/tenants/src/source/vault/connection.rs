@@ -1,4 +1,4 @@
-//! Makes clients of one Vault server, with every setting given, so that none comes from the environment.
+//! Builds the clients of one Vault server. Every setting is set explicitly, so that none comes from the environment.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use kyc_http_client::{Cleartext, ClientError, ClientSettings, Trust};
 use kyc_model::{Secret, UpstreamBase};
 
 use super::VaultError;
-use super::client::{Calls, VaultClient};
+use super::client::{HttpClient, VaultClient};
 
-/// A checked address and what belongs to it.
+/// The checked address of a Vault server with its connection settings.
 pub(super) struct Connection {
     address: UpstreamBase,
     namespace: Option<String>,
@@ -24,6 +24,11 @@ pub(super) struct Connection {
 // === impl Connection ===
 
 impl Connection {
+    /// Checks the settings; opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Setting`] for the first setting that cannot be used.
     pub(super) fn new(
         address: &str,
         namespace: Option<&str>,
@@ -35,40 +40,40 @@ impl Connection {
             UpstreamBase::parse(address).map_err(|problem| setting("address", problem.to_string()))?;
         cleartext.check(address.url()).map_err(|problem| setting("address", problem.to_string()))?;
         if !address.path().is_empty() {
-            // `vaultrs` puts `/v1` in front of the whole path, so that no such address could work.
+            // `vaultrs` inserts `/v1` before the whole path, so an address with a path cannot work.
             return Err(setting("address", "must not have a path"));
         }
         if namespace
             .is_some_and(|namespace| namespace.is_empty() || HeaderValue::try_from(namespace).is_err())
         {
-            return Err(setting("namespace", "is empty or has characters that no header may carry"));
+            return Err(setting("namespace", "is empty or has characters that are not allowed in a header"));
         }
         let (namespace, ca_file) = (namespace.map(str::to_owned), ca_file.map(Path::to_owned));
         Ok(Self { address, namespace, ca_file, timeout })
     }
 
-    /// Makes a client without a token, to log in with.
+    /// Builds a client without a token, for a login.
     pub(super) fn anonymous(&self) -> Result<VaultClient, VaultError> {
         self.build("", None)
     }
 
-    /// Makes a client without a token that shows a certificate, to log in with.
-    pub(super) fn identified(&self, identity: Identity) -> Result<VaultClient, VaultError> {
+    /// Builds a client without a token and with a client certificate, for a login.
+    pub(super) fn with_certificate(&self, identity: Identity) -> Result<VaultClient, VaultError> {
         self.build("", Some(identity))
     }
 
-    /// The longest that one call may take.
+    /// Returns the time limit of one call.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Makes a client that sends `token`.
-    pub(super) fn client(&self, token: &Secret) -> Result<VaultClient, VaultError> {
-        self.client_as(token, None)
+    /// Builds a client that sends `token`.
+    pub(super) fn with_token(&self, token: &Secret) -> Result<VaultClient, VaultError> {
+        self.with_token_and_certificate(token, None)
     }
 
-    /// Makes a client that sends `token`, and shows a certificate if there is one.
-    pub(super) fn client_as(
+    /// Builds a client that sends `token`, and uses the client certificate if there is one.
+    pub(super) fn with_token_and_certificate(
         &self,
         token: &Secret,
         identity: Option<Identity>,
@@ -80,6 +85,7 @@ impl Connection {
     }
 
     fn build(&self, token: &str, identity: Option<Identity>) -> Result<VaultClient, VaultError> {
+        // Without TLS no certificate is verified, so none is loaded.
         let trust =
             if self.address.is_tls() { Trust::system_and(self.ca_file.as_deref()) } else { Trust::Nobody };
         let settings = ClientSettings {
@@ -94,23 +100,23 @@ impl Connection {
             (ClientError::Unusable(_), Some(path)) => VaultError::CaFile { path: path.clone() },
             (_, _) => VaultError::Tls,
         })?;
-        let middle = EndpointMiddleware {
+        let middleware = EndpointMiddleware {
             token: token.to_owned(),
             version: "v1".to_owned(),
             wrap: None,
             namespace: self.namespace.clone(),
         };
-        Ok(VaultClient { http: Calls { address: self.address.url().to_string(), client }, middle })
+        Ok(VaultClient { http: HttpClient { address: self.address.url().to_string(), client }, middleware })
     }
 }
 
-/// Puts a certificate and its key together.
+/// Builds a TLS identity from a certificate and its key.
 pub(super) fn identity(certificate: &Secret, key: &Secret) -> Result<Identity, VaultError> {
     let pem = Secret::new(format!("{}\n{}\n", certificate.reveal(), key.reveal()));
     Identity::from_pem(pem.reveal().as_bytes()).map_err(|_| VaultError::ClientCertificate)
 }
 
-/// Refuses a setting.
+/// Builds the error for a setting that cannot be used.
 pub(super) fn setting(name: &'static str, problem: impl Into<String>) -> VaultError {
     VaultError::Setting { name, problem: problem.into() }
 }

@@ -1,4 +1,4 @@
-//! What Vault may refuse or fail at, without a word that it sent.
+//! Errors of reading from Vault. They contain nothing of Vault's responses, which could be secrets.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use kyc_model::SecretSourceError;
 
 use super::client::CallError;
 
-/// Why Vault does not give the document.
+/// Why the document cannot be read from Vault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultError {
@@ -18,17 +18,17 @@ pub enum VaultError {
         /// The rule it breaks.
         problem: String,
     },
-    /// A secret that the login needs cannot be read.
+    /// A secret for the login cannot be read.
     #[error("vault: {name} cannot be read")]
     Secret {
         /// The setting.
         name: &'static str,
-        /// Why not.
+        /// The reason.
         #[source]
         source: SecretSourceError,
     },
-    /// A token with characters that no header may carry.
-    #[error("vault: the token has characters that no header may carry")]
+    /// The token has characters that are not allowed in a header.
+    #[error("vault: the token has characters that are not allowed in a header")]
     Token,
     /// The file with certificate authorities cannot be used.
     #[error("vault: cannot use the certificates in {}", path.display())]
@@ -39,55 +39,56 @@ pub enum VaultError {
     /// The client certificate or its key cannot be used.
     #[error("vault: the client certificate and its key cannot be used")]
     ClientCertificate,
-    /// The machine's identity cannot be had.
-    #[error("vault: the machine's identity service gives no token: {0}")]
+    /// The identity service of the machine returns no token.
+    #[error("vault: cannot get a token from the machine's identity service: {0}")]
     Identity(String),
-    /// The wrapped secret id was opened before, by somebody else or an earlier start, or is too old.
-    #[error("vault: the wrapped secret id cannot be opened (status {status})")]
+    /// The wrapped secret id cannot be unwrapped: it was unwrapped before, by another process or an earlier start, or it has
+    /// expired.
+    #[error("vault: cannot unwrap the secret id (status {status})")]
     Wrapping {
-        /// Vault's answer.
+        /// The status of Vault's response.
         status: u16,
     },
-    /// No client could be made.
+    /// The TLS client cannot be built.
     #[error("vault: cannot set up TLS")]
     Tls,
-    /// No answer.
+    /// No response came from Vault.
     #[error("vault cannot be reached at {address}: {reason}")]
     Unreachable {
-        /// Where it was looked for.
+        /// The configured address.
         address: String,
         /// The innermost cause.
         reason: String,
     },
-    /// The login was refused.
+    /// Vault refused the login.
     #[error("vault refused the login with status {status}")]
     Login {
-        /// Vault's answer: 400 for a wrong id or secret, 403 for a denied one.
+        /// The status of Vault's response: 400 for a wrong id or secret, 403 for a denied one.
         status: u16,
     },
-    /// The token is expired, revoked, or its policy does not allow reading the secret.
+    /// The token has expired or was revoked, or its policy does not allow reading the secret.
     #[error(
-        "vault denied access to the secret (403): the token is no good, or no policy of it allows that path"
+        "vault denied access to the secret (403): the token is invalid, or none of its policies allows the path"
     )]
     Denied,
-    /// The secret is not there: never written, deleted or destroyed.
+    /// The secret does not exist: it was never written, or it was deleted or destroyed.
     #[error("the vault secret does not exist or is deleted (404)")]
     NotFound,
-    /// Sealed, in standby, or at its limits.
+    /// Vault is sealed, in standby, or overloaded.
     #[error("vault answered with status {status}{}", hint(*status))]
     Status {
         /// The status; 503 is a sealed Vault.
         status: u16,
     },
-    /// An answer that is not of the expected form.
-    #[error("vault's answer is not that of a key-value secret")]
-    Answer,
+    /// The response does not have the expected form.
+    #[error("vault's response is not a key-value secret")]
+    UnexpectedResponse,
 }
 
 // === impl VaultError ===
 
 impl VaultError {
-    /// What went wrong with a read.
+    /// Converts the error of a read.
     pub(super) fn of_read(error: CallError) -> Self {
         match error {
             CallError::Status(403) => Self::Denied,
@@ -96,7 +97,7 @@ impl VaultError {
         }
     }
 
-    /// What went wrong with a login.
+    /// Converts the error of a login or a renewal.
     pub(super) fn of_login(error: CallError) -> Self {
         match error {
             CallError::Status(status @ (400 | 401 | 403 | 404)) => Self::Login { status },
@@ -104,7 +105,7 @@ impl VaultError {
         }
     }
 
-    /// What went wrong with opening a wrapped secret id.
+    /// Converts the error of unwrapping a secret id.
     pub(super) fn of_unwrapping(error: CallError) -> Self {
         match error {
             CallError::Status(status @ (400 | 403 | 404)) => Self::Wrapping { status },
@@ -115,17 +116,17 @@ impl VaultError {
     fn of_call(error: CallError) -> Self {
         match error {
             CallError::Status(status) => Self::Status { status },
-            CallError::NoAnswer { address, reason } => Self::Unreachable { address, reason },
-            CallError::Unreadable => Self::Answer,
+            CallError::NoResponse { address, reason } => Self::Unreachable { address, reason },
+            CallError::Unreadable => Self::UnexpectedResponse,
         }
     }
 }
 
-/// What a status means, for those that need an explanation.
+/// Explains a status in the message; empty for a status that needs no explanation.
 fn hint(status: u16) -> &'static str {
     match status {
         300..=399 => {
-            ": redirects are not followed, so that the token goes nowhere else; configure the address behind it"
+            ": redirects are not followed, because they would send the token to another host; configure the final address"
         }
         503 => ": sealed, or in standby",
         _ => "",

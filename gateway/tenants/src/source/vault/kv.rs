@@ -1,4 +1,4 @@
-//! Where a secret is in a key-value engine, and which of the engine's two forms it has there.
+//! Reads a secret from a key-value engine, and detects which of the engine's two versions is mounted.
 
 use std::fmt;
 
@@ -11,27 +11,28 @@ use super::VaultError;
 use super::client::VaultClient;
 use super::connection::setting;
 
-/// A mount and a path below it.
+/// The mount and the path of a secret.
 pub(super) struct Location {
     mount: String,
     path: String,
 }
 
-/// A version that is known.
+/// The version of a key-value engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
     V1,
     V2,
 }
 
-/// The number of a version and the time it was made: a secret that is made anew counts from 1 again.
+/// The number and creation time of a version. The number alone is not enough: it starts at 1 again when a secret is deleted
+/// with its history and written again.
 pub(super) type Version = (u64, String);
 
-/// What was read.
+/// A secret that was read.
 pub(super) struct Document {
-    /// One JSON object.
+    /// The fields as one JSON object.
     pub(super) fields: Secret,
-    /// Counted by an engine of version 2.
+    /// The version of the secret; only engines of version 2 have one.
     pub(super) version: Option<Version>,
 }
 
@@ -39,16 +40,19 @@ pub(super) struct Document {
 
 impl Location {
     pub(super) fn new(mount: &str, path: &str) -> Result<Self, VaultError> {
-        Ok(Self { mount: checked("mount", mount)?, path: checked("path", path)? })
+        Ok(Self { mount: checked_path("mount", mount)?, path: checked_path("path", path)? })
     }
 
-    /// Asks Vault for the engine's version; `None` when the token may not know.
-    pub(super) async fn ask_engine(&self, client: &VaultClient) -> Result<Option<Engine>, VaultError> {
+    /// Fetches the engine's version from Vault; `None` when Vault does not tell it.
+    pub(super) async fn fetch_engine(&self, client: &VaultClient) -> Result<Option<Engine>, VaultError> {
         let answer = match fetch(client, "sys", &format!("internal/ui/mounts/{}", self.mount)).await {
             Ok(answer) => answer,
-            // A policy may grant the secret and not this, and an old Vault does not have it.
+            // A policy may grant the secret but not this path, and an old Vault does not have the path.
             Err(
-                VaultError::Denied | VaultError::NotFound | VaultError::Answer | VaultError::Status { .. },
+                VaultError::Denied
+                | VaultError::NotFound
+                | VaultError::UnexpectedResponse
+                | VaultError::Status { .. },
             ) => {
                 return Ok(None);
             }
@@ -57,22 +61,24 @@ impl Location {
         Ok(match answer.pointer("/options/version").and_then(Value::as_str) {
             Some("2") => Some(Engine::V2),
             Some("1") => Some(Engine::V1),
-            // An engine of the type `kv` without options is of version 1; anything else is left to the probe.
+            // An engine of the type `kv` without options has version 1. For anything else, `probe` tries both versions.
             _ => (answer.get("type").and_then(Value::as_str) == Some("kv")).then_some(Engine::V1),
         })
     }
 
-    /// Tries version 2, then version 1.
+    /// Tries to read the secret with version 2, then with version 1.
     pub(super) async fn probe(&self, client: &VaultClient) -> Result<(Engine, Document), VaultError> {
         let second = match self.read(client, Engine::V2).await {
             Ok(document) => return Ok((Engine::V2, document)),
-            // `data/…` is a path like any other in version 1: not there, not allowed, or of another form.
-            Err(error @ (VaultError::Denied | VaultError::NotFound | VaultError::Answer)) => error,
+            // In version 1, `data/…` is an ordinary path: absent, denied, or a secret without version 2's metadata.
+            Err(error @ (VaultError::Denied | VaultError::NotFound | VaultError::UnexpectedResponse)) => {
+                error
+            }
             Err(failure) => return Err(failure),
         };
         match (self.read(client, Engine::V1).await, second) {
             (Ok(document), _) => Ok((Engine::V1, document)),
-            // Where the policy grants one path, the other one is denied: the absence is the true answer.
+            // A policy usually grants only the path of the mounted version. The 404 is then from the right path.
             (Err(VaultError::Denied), absent @ VaultError::NotFound) => Err(absent),
             (Err(failure), _) => Err(failure),
         }
@@ -85,11 +91,11 @@ impl Location {
             Engine::V1 => fetch(client, &self.mount, &self.path).await?,
             Engine::V2 => {
                 let mut answer = fetch(client, &self.mount, &format!("data/{}", self.path)).await?;
-                let number = answer.pointer("/metadata/version").ok_or(VaultError::Answer)?;
+                let number = answer.pointer("/metadata/version").ok_or(VaultError::UnexpectedResponse)?;
                 let created = answer.pointer("/metadata/created_time").and_then(Value::as_str);
                 version = number.as_u64().zip(created.map(str::to_owned));
                 match answer.get_mut("data").map(Value::take) {
-                    // So a deleted version looks where a proxy turned its 404 into 200.
+                    // Vault returns a deleted version as 404 with `data: null`; a proxy may have changed the status to 200.
                     None | Some(Value::Null) => return Err(VaultError::NotFound),
                     Some(fields) => fields,
                 }
@@ -97,20 +103,22 @@ impl Location {
         };
         match fields {
             Value::Object(_) => Ok(Document { fields: Secret::new(fields.to_string()), version }),
-            _ => Err(VaultError::Answer),
+            _ => Err(VaultError::UnexpectedResponse),
         }
     }
 
-    /// The version that a read would give now, from the metadata alone; `None` when it is deleted.
-    pub(super) async fn newest(&self, client: &VaultClient) -> Result<Option<Version>, VaultError> {
+    /// Reads the current version from the metadata, without the secret; `None` when that version is deleted.
+    pub(super) async fn current_version(&self, client: &VaultClient) -> Result<Option<Version>, VaultError> {
         let answer = fetch(client, &self.mount, &format!("metadata/{}", self.path)).await?;
-        let newest = answer.get("current_version").and_then(Value::as_u64).ok_or(VaultError::Answer)?;
-        let state = answer.get("versions").and_then(|versions| versions.get(newest.to_string()));
-        let state = state.ok_or(VaultError::Answer)?;
+        let current =
+            answer.get("current_version").and_then(Value::as_u64).ok_or(VaultError::UnexpectedResponse)?;
+        let state = answer.get("versions").and_then(|versions| versions.get(current.to_string()));
+        let state = state.ok_or(VaultError::UnexpectedResponse)?;
         let is_deleted = state.get("deletion_time").and_then(Value::as_str) != Some("")
             || state.get("destroyed").and_then(Value::as_bool) != Some(false);
-        let created = state.get("created_time").and_then(Value::as_str).ok_or(VaultError::Answer)?;
-        Ok((!is_deleted).then(|| (newest, created.to_owned())))
+        let created =
+            state.get("created_time").and_then(Value::as_str).ok_or(VaultError::UnexpectedResponse)?;
+        Ok((!is_deleted).then(|| (current, created.to_owned())))
     }
 }
 
@@ -120,15 +128,15 @@ impl fmt::Display for Location {
     }
 }
 
-/// Reads `data` of any answer. Version 1's call does it for all of them: it adds nothing to the path, and
-/// version 2's own drops the metadata.
+/// Fetches a path and returns `data` of the response. The request type of version 1 serves for all paths: it adds nothing to
+/// the path, and the type of version 2 drops the metadata.
 async fn fetch(client: &VaultClient, mount: &str, path: &str) -> Result<Value, VaultError> {
     let request = GetSecretRequest { mount: mount.to_owned(), path: path.to_owned() };
     client.whole(request).await.map(|answer| answer.data).map_err(VaultError::of_read)
 }
 
-/// A path that stays itself inside of a URL.
-pub(super) fn checked(name: &'static str, path: &str) -> Result<String, VaultError> {
+/// Checks that a path needs no escaping in a URL, and removes slashes at both ends.
+pub(super) fn checked_path(name: &'static str, path: &str) -> Result<String, VaultError> {
     let path = path.trim_matches('/');
     let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\".contains(&byte));
     if plain && path.split('/').all(|segment| !matches!(segment, "" | "." | "..")) {

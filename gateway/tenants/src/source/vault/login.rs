@@ -1,4 +1,4 @@
-//! The ways to log in at Vault. A further one is a variant here and its arm in [`Login::log_in`].
+//! The login methods of Vault. To add one, add a variant to [`VaultAuth`] and its arm to [`Login::log_in`].
 
 mod azure;
 
@@ -19,59 +19,59 @@ use super::session::Session;
 use super::{VaultError, kv};
 pub use azure::AzureIdentity;
 
-/// How to log in.
+/// The login method and its settings.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum VaultAuth {
-    /// A token made by somebody else. It is renewed while Vault allows that, and read again when Vault refuses it.
+    /// An existing token. The gateway renews it while Vault allows that, and reads it again when Vault refuses it.
     Token(SecretSource),
-    /// A role id and a secret id; the secret id is read at each login.
+    /// The method `approle`: a role id and a secret id. The secret id is read at each login.
     AppRole {
-        /// Where the method is mounted; `approle` by default.
+        /// The mount of the method; default `approle`.
         mount: String,
-        /// The role.
+        /// The role id.
         role_id: String,
-        /// The secret that goes with it.
+        /// The secret id, or the wrapping token.
         secret_id: SecretSource,
-        /// Whether it comes wrapped: what is read is a token that gives the secret id, once.
+        /// Whether `secret_id` is a wrapping token (response wrapping), which can be unwrapped once.
         wrapped: bool,
     },
-    /// A signed statement of somebody else's about who this is: the methods `jwt` and `kubernetes`.
+    /// The methods `jwt` and `kubernetes`: a token of another issuer.
     Jwt {
-        /// Where the method is mounted.
+        /// The mount of the method.
         mount: String,
         /// The role.
         role: String,
         /// The token, read at each login.
         jwt: SecretSource,
     },
-    /// The managed identity of a machine at Azure.
+    /// The method `azure`: the managed identity of an Azure machine.
     Azure {
-        /// Where the method is mounted; `azure` by default.
+        /// The mount of the method; default `azure`.
         mount: String,
         /// The role.
         role: String,
-        /// Whom to ask for the identity's token.
+        /// The source of the identity's token.
         identity: AzureIdentity,
     },
-    /// A TLS client certificate; Vault finds the role that it fits.
+    /// The method `cert`: a TLS client certificate. Vault chooses the role that matches it.
     Certificate {
-        /// Where the method is mounted; `cert` by default.
+        /// The mount of the method; default `cert`.
         mount: String,
         /// The certificate with its chain (PEM), read at each login.
         certificate_file: PathBuf,
-        /// Its key (PEM).
+        /// The private key (PEM), read at each login.
         key_file: PathBuf,
     },
 }
 
-/// A way to log in, and what must be kept between two logins.
+/// Logs in with one method, and keeps what two logins share.
 pub(super) struct Login {
     auth: VaultAuth,
     unwrapped: Option<Unwrapped>,
 }
 
-/// A secret id that came wrapped; its wrapping is used up.
+/// An unwrapped secret id with its wrapping token. It is kept for the next login, because the token cannot be unwrapped twice.
 struct Unwrapped {
     wrapping: Secret,
     secret_id: Secret,
@@ -80,7 +80,7 @@ struct Unwrapped {
 // === impl VaultAuth ===
 
 impl VaultAuth {
-    /// Checks what can be checked without reading a secret.
+    /// Checks the settings without reading a secret.
     pub(super) fn check(&self, cleartext: Cleartext) -> Result<(), VaultError> {
         if let Self::Azure { identity, .. } = self {
             identity.check(cleartext)?;
@@ -98,7 +98,7 @@ impl VaultAuth {
             | Self::Azure { mount, .. }
             | Self::Certificate { mount, .. } => mount,
         };
-        kv::checked("auth_mount", mount).map(drop)
+        kv::checked_path("auth_mount", mount).map(drop)
     }
 }
 
@@ -109,10 +109,18 @@ impl Login {
         Self { auth, unwrapped: None }
     }
 
+    /// Logs in and returns the session.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Secret`] when a secret cannot be read, [`VaultError::Login`] when Vault refuses the login, and the errors
+    /// of the connection.
     pub(super) async fn log_in(&mut self, connection: &Connection) -> Result<Session, VaultError> {
-        let mut shown = None;
+        let mut certificate = None;
         let granted = match &self.auth {
-            VaultAuth::Token(source) => return Session::given(connection, &read("token", source)?).await,
+            VaultAuth::Token(source) => {
+                return Session::from_token(connection, &read("token", source)?).await;
+            }
             VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
                 let mut secret_id = read("secret_id", secret_id)?;
                 if *wrapped {
@@ -120,7 +128,7 @@ impl Login {
                 }
                 let anonymous = connection.anonymous()?;
                 let request = LoginWithApproleRequest {
-                    mount: bare(mount).to_owned(),
+                    mount: trim_slashes(mount).to_owned(),
                     role_id: role_id.trim().to_owned(),
                     secret_id: secret_id.reveal().to_owned(),
                 };
@@ -128,40 +136,40 @@ impl Login {
             }
             VaultAuth::Jwt { mount, role, jwt } => {
                 let jwt = read("jwt", jwt)?;
-                by_jwt(connection, mount, role, &jwt).await?
+                log_in_with_jwt(connection, mount, role, &jwt).await?
             }
             VaultAuth::Azure { mount, role, identity } => {
-                let jwt = identity.token(connection.timeout()).await?;
-                by_jwt(connection, mount, role, &jwt).await?
+                let jwt = identity.fetch_token(connection.timeout()).await?;
+                log_in_with_jwt(connection, mount, role, &jwt).await?
             }
             VaultAuth::Certificate { mount, certificate_file, key_file } => {
                 let identity = identity(&pem(certificate_file)?, &pem(key_file)?)?;
-                let client = connection.identified(identity.clone())?;
-                shown = Some(identity);
+                let client = connection.with_certificate(identity.clone())?;
+                certificate = Some(identity);
                 let cert_name = ANY_ROLE.to_owned();
-                client.auth(CertificateLogin { mount: bare(mount).to_owned(), cert_name }).await
+                client.auth(CertificateLogin { mount: trim_slashes(mount).to_owned(), cert_name }).await
             }
         };
-        Session::granted(connection, granted.map_err(VaultError::of_login)?, shown)
+        Session::from_login(connection, granted.map_err(VaultError::of_login)?, certificate)
     }
 }
 
-/// The form that `jwt`, `kubernetes` and `azure` share.
-async fn by_jwt(
+/// Logs in with a token and a role: the request of `jwt`, `kubernetes` and `azure`.
+async fn log_in_with_jwt(
     connection: &Connection,
     mount: &str,
     role: &str,
     jwt: &Secret,
 ) -> Result<Result<AuthInfo, CallError>, VaultError> {
     let request = JWTLoginRequest {
-        mount: bare(mount).to_owned(),
+        mount: trim_slashes(mount).to_owned(),
         jwt: jwt.reveal().to_owned(),
         role: Some(role.trim().to_owned()),
     };
     Ok(connection.anonymous()?.auth(request).await)
 }
 
-/// Opens a wrapping, unless that was done: it opens once.
+/// Unwraps a secret id, or returns the one that the same wrapping token gave before: a token can be unwrapped only once.
 async fn unwrap(
     connection: &Connection,
     kept: &mut Option<Unwrapped>,
@@ -176,14 +184,15 @@ async fn unwrap(
     struct Wrapped {
         secret_id: Secret,
     }
-    let client = connection.client(&wrapping)?;
-    let opened = client.data(UnwrapRequest { token: None }).await.map_err(VaultError::of_unwrapping)?;
-    let Wrapped { secret_id } = serde_json::from_value(opened).map_err(|_| VaultError::Answer)?;
+    let client = connection.with_token(&wrapping)?;
+    let unwrapped = client.data(UnwrapRequest { token: None }).await.map_err(VaultError::of_unwrapping)?;
+    let Wrapped { secret_id } =
+        serde_json::from_value(unwrapped).map_err(|_| VaultError::UnexpectedResponse)?;
     *kept = Some(Unwrapped { wrapping, secret_id: secret_id.clone() });
     Ok(secret_id)
 }
 
-fn bare(mount: &str) -> &str {
+fn trim_slashes(mount: &str) -> &str {
     mount.trim_matches('/')
 }
 
@@ -195,5 +204,5 @@ fn pem(path: &Path) -> Result<Secret, VaultError> {
     read("certificate", &SecretSource::File(path.to_owned()))
 }
 
-/// `vaultrs` calls the field otherwise than Vault does, so that a name in it would choose nothing.
+/// `vaultrs` sends the role under another field name than Vault expects (`name`), so a value would have no effect.
 const ANY_ROLE: &str = "";

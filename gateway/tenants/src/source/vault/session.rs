@@ -1,4 +1,4 @@
-//! A login that was granted: it is renewed at two thirds of its life, while Vault allows that.
+//! A session at Vault: a client with a token, which is renewed after two thirds of its lifetime while Vault allows that.
 
 use std::time::Duration;
 
@@ -16,101 +16,105 @@ use super::connection::Connection;
 /// A client with a token.
 pub(super) struct Session {
     client: VaultClient,
-    life: Option<Life>,
+    /// `None` for a token that never expires.
+    lifetime: Option<Lifetime>,
 }
 
-/// How long the token is good for; a token without one never expires.
+/// How long a token is valid.
 #[derive(Clone, Copy)]
-struct Life {
-    /// What was granted first: renewals that give much less say that the end is near.
-    whole: Duration,
+struct Lifetime {
+    /// The lifetime that the login granted. A renewal that grants much less shows that the token nears its maximum TTL.
+    granted: Duration,
     renew: Instant,
     end: Instant,
     renewable: bool,
 }
 
-/// Whether a session can be used.
+/// Whether the token of a session can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    Good,
-    /// Still, but another login is wanted.
+pub(super) enum TokenState {
+    /// The token can be used.
+    Valid,
+    /// The token can still be used, but cannot be renewed: a new login is due.
     Ending,
-    /// Not any more.
-    Over,
+    /// The token has expired.
+    Expired,
 }
 
 // === impl Session ===
 
 impl Session {
-    /// Takes over what any login method grants; `identity` is shown again when it is renewed.
-    pub(super) fn granted(
+    /// Builds a session from the response of a login. `identity` is the client certificate of the login; Vault requires it
+    /// again for a renewal.
+    pub(super) fn from_login(
         connection: &Connection,
         granted: AuthInfo,
         identity: Option<Identity>,
     ) -> Result<Self, VaultError> {
-        let life = Life::new(granted.lease_duration, granted.renewable);
-        Ok(Self { client: connection.client_as(&Secret::new(granted.client_token), identity)?, life })
+        let lifetime = Lifetime::new(granted.lease_duration, granted.renewable);
+        let token = Secret::new(granted.client_token);
+        Ok(Self { client: connection.with_token_and_certificate(&token, identity)?, lifetime })
     }
 
-    /// Takes a token that somebody else has made, and asks how long it lives; a token that may not ask is used until
-    /// Vault refuses it.
-    pub(super) async fn given(connection: &Connection, token: &Secret) -> Result<Self, VaultError> {
-        let client = connection.client(token)?;
-        let life = match client.data(LookupTokenSelfRequest {}).await {
-            Ok(found) => Life::new(found.ttl, found.renewable.unwrap_or_default()),
+    /// Builds a session from an existing token, and looks up its lifetime. If the token's policy denies the look-up, the token
+    /// is used until Vault refuses it.
+    pub(super) async fn from_token(connection: &Connection, token: &Secret) -> Result<Self, VaultError> {
+        let client = connection.with_token(token)?;
+        let lifetime = match client.data(LookupTokenSelfRequest {}).await {
+            Ok(found) => Lifetime::new(found.ttl, found.renewable.unwrap_or_default()),
             Err(error) => match VaultError::of_read(error) {
-                VaultError::Denied | VaultError::NotFound | VaultError::Answer => None,
-                away => return Err(away),
+                VaultError::Denied | VaultError::NotFound | VaultError::UnexpectedResponse => None,
+                failure => return Err(failure),
             },
         };
-        Ok(Self { client, life })
+        Ok(Self { client, lifetime })
     }
 
-    /// Renews it if it is time for that, and says whether it can be used.
-    pub(super) async fn renew(&mut self) -> Standing {
-        let Some(life) = self.life else { return Standing::Good };
+    /// Renews the token if it is time for that, and returns whether the token can be used.
+    pub(super) async fn renew_if_due(&mut self) -> TokenState {
+        let Some(lifetime) = self.lifetime else { return TokenState::Valid };
         let now = Instant::now();
-        if now < life.renew {
-            return Standing::Good;
+        if now < lifetime.renew {
+            return TokenState::Valid;
         }
-        if now >= life.end {
-            return Standing::Over;
+        if now >= lifetime.end {
+            return TokenState::Expired;
         }
-        if !life.renewable {
-            return Standing::Ending;
+        if !lifetime.renewable {
+            return TokenState::Ending;
         }
         match self.client.auth(RenewTokenSelfRequest { increment: None }).await {
             Ok(renewed) => {
-                let Some(next) = Life::new(renewed.lease_duration, renewed.renewable) else {
-                    return Standing::Ending;
+                let Some(next) = Lifetime::new(renewed.lease_duration, renewed.renewable) else {
+                    return TokenState::Ending;
                 };
-                // At the end of its longest life a token gets ever less.
-                let renewable = next.renewable && next.end - now > life.whole / 2;
-                self.life = Some(Life { whole: life.whole, renewable, ..next });
-                Standing::Good
+                // Near its maximum TTL, a token gets a shorter lifetime at each renewal. A new login is better then.
+                let renewable = next.renewable && next.end - now > lifetime.granted / 2;
+                self.lifetime = Some(Lifetime { granted: lifetime.granted, renewable, ..next });
+                TokenState::Valid
             }
             Err(error) => match VaultError::of_login(error) {
-                VaultError::Login { .. } => Standing::Ending,
-                // Vault is away: the token is as good as before.
+                VaultError::Login { .. } => TokenState::Ending,
+                // Vault is unreachable, which does not shorten the token's lifetime.
                 _ => {
                     self.postpone();
-                    Standing::Good
+                    TokenState::Valid
                 }
             },
         }
     }
 
-    /// Puts the renewal off a little: something else is in the way.
+    /// Postpones the renewal by a quarter of the remaining lifetime, after a failed attempt.
     pub(super) fn postpone(&mut self) {
-        if let Some(life) = &mut self.life {
+        if let Some(lifetime) = &mut self.lifetime {
             let now = Instant::now();
-            life.renew = now + life.end.saturating_duration_since(now) / 4;
+            lifetime.renew = now + lifetime.end.saturating_duration_since(now) / 4;
         }
     }
 
-    /// When it wants to be looked at again.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.life.map(|life| life.renew)
+    /// Returns when the token is due for renewal; `None` when it never expires.
+    pub(super) fn renewal_due(&self) -> Option<Instant> {
+        self.lifetime.map(|lifetime| lifetime.renew)
     }
 
     pub(super) fn client(&self) -> &VaultClient {
@@ -118,12 +122,13 @@ impl Session {
     }
 }
 
-// === impl Life ===
+// === impl Lifetime ===
 
-impl Life {
+impl Lifetime {
+    /// Builds the lifetime of a token granted now; `None` for 0 seconds, which Vault sends for a token that never expires.
     fn new(seconds: u64, renewable: bool) -> Option<Self> {
-        let (whole, now) = (Duration::from_secs(seconds), Instant::now());
-        // The last third is left for a Vault that is away.
-        (seconds > 0).then(|| Self { whole, renew: now + whole * 2 / 3, end: now + whole, renewable })
+        let (granted, now) = (Duration::from_secs(seconds), Instant::now());
+        // The last third is a reserve for retries while Vault is unreachable.
+        (seconds > 0).then(|| Self { granted, renew: now + granted * 2 / 3, end: now + granted, renewable })
     }
 }

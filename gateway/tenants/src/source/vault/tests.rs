@@ -1,9 +1,9 @@
-//! A scripted Vault, with the answers that OpenBao 2.7 gives.
+//! A scripted Vault with the responses of OpenBao 2.7.
 
 mod engine;
 mod failure;
-mod outbound;
-mod relogin;
+mod hostile_server;
+mod login;
 
 use httpmock::{Mock, MockServer};
 use serde_json::{Value, json};
@@ -13,14 +13,14 @@ use kyc_model::SecretSource;
 
 use super::*;
 
-/// Files with secrets.
-struct Room(TempDir);
+/// A folder with the files of secrets.
+struct Folder(TempDir);
 
-impl Room {
+impl Folder {
     fn new() -> Self {
-        let room = Self(tempfile::tempdir().unwrap());
-        room.write("token", "first\n");
-        room
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write("token", "first\n");
+        folder
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -97,7 +97,7 @@ async fn approle<'a>(vault: &'a MockServer, secret_id: &str, token: &str) -> Moc
         .await
 }
 
-/// The `auth` of an answer to a login.
+/// The `auth` of the response to a login.
 fn granted(token: &str, life: u64) -> Value {
     json!({
         "client_token": token, "accessor": "a", "policies": ["default"], "token_policies": ["default"],

@@ -1,4 +1,4 @@
-//! Which calls pass: every operation of the official description, in every spelling, under every kind of rule.
+//! Which calls are forwarded: every operation of the official description, in every spelling, with every kind of rule.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use kyc_model::OperationSet;
 use super::*;
 use crate::spellings::{official, spellings};
 
-/// What a call came to: where it goes and whether its body was asked for, or the kind of the refusal.
+/// Returns the target path and whether the body was requested, or the kind of the refusal.
 fn try_call(
     plugin: &OnfidoApi,
     tenant_operations: OperationSet,
@@ -28,7 +28,8 @@ fn names(list: &str) -> OperationSet {
     OperationSet::read_list(list.split(", ")).unwrap()
 }
 
-/// The operations that pass, and how many requests were made. Each operation passes in all of its spellings or in none.
+/// Returns the operations that are forwarded, and how many requests were tried. Asserts that each operation has the same
+/// result in all of its spellings.
 fn passing(settings: &str, tenant_operations: OperationSet) -> (BTreeSet<String>, usize) {
     let plugin = testkit::build::<Onfido>(settings).unwrap();
     let (mut passing, mut requests) = (BTreeSet::new(), 0);
@@ -48,9 +49,9 @@ fn passing(settings: &str, tenant_operations: OperationSet) -> (BTreeSet<String>
 }
 
 #[test]
-fn each_rule_holds_for_every_operation_in_every_spelling() {
+fn each_rule_applies_to_every_operation_in_every_spelling() {
     let webhooks = r#"operations = { allow = ["*", "webhooks"], deny = ["delete_webhook"] }"#;
-    // The route's rule, the tenant's, how many operations pass, two that do and two that do not.
+    // The route's rule, the tenant's rule, the number of allowed operations, two allowed ones and two refused ones.
     let rows = [
         ("", "*", 78, ["generate_sdk_token", "create_check"], ["list_webhooks", "resend_webhooks"]),
         (
@@ -75,7 +76,7 @@ fn each_rule_holds_for_every_operation_in_every_spelling() {
             ["list_checks", "download_check"],
             ["find_check", "restore_applicant"],
         ),
-        // A tenant's list narrows, and opens nothing.
+        // A tenant's list can only remove operations.
         ("", "checks, webhooks, tokens", 5, ["create_check", "find_check"], ["list_webhooks", "ping"]),
         ("", "!reports", 74, ["ping", "create_check"], ["find_report", "find_webhook"]),
         (webhooks, "webhooks, ping", 6, ["ping", "find_webhook"], ["delete_webhook", "create_check"]),
@@ -94,7 +95,7 @@ fn each_rule_holds_for_every_operation_in_every_spelling() {
 }
 
 #[test]
-fn what_the_description_does_not_have_passes_where_all_around_it_may() {
+fn unlisted_path_is_forwarded_only_if_its_whole_group_is_allowed() {
     let refuse = r#"operations = { unknown = "refuse" }"#;
     let opened = r#"operations = { allow = ["*", "webhooks", "tokens"] }"#;
     let listed = r#"operations = { allow = ["checks", "ping"] }"#;
@@ -128,7 +129,7 @@ fn what_the_description_does_not_have_passes_where_all_around_it_may() {
 }
 
 #[test]
-fn an_alias_is_judged_by_what_it_stands_for() {
+fn policy_applies_to_the_operation_of_an_alias() {
     let aliases = r#"aliases = { Hooks = "GET /v3.6/webhooks", Token = "POST /oauth/token.json" }"#;
     let plugin = testkit::build::<Onfido>(aliases).unwrap();
 
@@ -140,7 +141,7 @@ fn an_alias_is_judged_by_what_it_stands_for() {
 }
 
 #[test]
-fn a_rule_can_be_tried_before_it_holds() {
+fn report_only_counts_and_forwards_refused_calls() {
     let plugin =
         testkit::build::<Onfido>(r#"operations = { deny = ["checks"], report_only = true }"#).unwrap();
 
@@ -152,9 +153,9 @@ fn a_rule_can_be_tried_before_it_holds() {
     assert_eq!(["list_webhooks", "create_check", "ping", "unlisted"].map(count), [1, 1, 0, 0]);
 }
 
-/// `report_only` of a route switched the tenants' own `operations` off, too.
+/// Regression: `report_only` of a route also disabled the tenants' own `operations`.
 #[test]
-fn a_tenants_own_operations_hold_while_a_rule_of_the_route_is_tried() {
+fn report_only_of_a_route_does_not_disable_the_tenants_operations() {
     let rule = |more: &str| {
         let settings = format!(r#"operations = {{ deny = ["checks"], {more} }}"#);
         testkit::build::<Onfido>(&settings).unwrap()
@@ -178,7 +179,7 @@ fn a_tenants_own_operations_hold_while_a_rule_of_the_route_is_tried() {
 }
 
 #[test]
-fn a_refusal_is_counted_and_says_who_refused_without_the_path() {
+fn refusal_is_counted_and_names_the_rule_but_not_the_path() {
     let plugin = testkit::build::<Onfido>("").unwrap();
     let mut cx = cx("webhooks/canary");
     let head = testkit::head("PUT", "/dcs/kyc2/webhooks/canary", &[]);
@@ -193,9 +194,10 @@ fn a_refusal_is_counted_and_says_who_refused_without_the_path() {
     assert_eq!(plugin.policy.count("acme", "update_webhook", "refused"), 1);
 }
 
-/// The story: `/checks.json`, `checks%20` and `post` were no new checks, so that enforced ids were not put in.
+/// Regression: `/checks.json`, `checks%20` and `post` were not recognised as new checks, so the gateway did not enforce
+/// `webhook_ids`.
 #[test]
-fn a_new_check_is_found_in_every_spelling_and_sent_as_it_came() {
+fn new_check_is_recognised_in_every_spelling_and_forwarded_unchanged() {
     let plugin = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
 
     let mut found = 0;

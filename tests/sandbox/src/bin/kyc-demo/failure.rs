@@ -1,8 +1,8 @@
-//! Why the demo ended early.
+//! The error of the demo.
 
 use std::fmt;
 
-/// What went wrong, for a person to read.
+/// Why the demo stopped early.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 

@@ -1,4 +1,4 @@
-//! One tenant's way from an applicant to the event at its portal.
+//! The flow of one tenant, from creating an applicant to the event at its portal.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::narrator::{Call, Narrator};
 use crate::stage::{PASSPORT, Stage, Tenant, passport};
 
-/// Plays the flow and says which reports must be at the tenant's portal.
+/// Runs the flow. Returns the reports that must arrive at the tenant's portal.
 pub(crate) async fn play(
     stage: &Stage,
     tenant: &Tenant,
@@ -41,10 +41,10 @@ pub(crate) async fn play(
     let start = call("the processor starts a check (StartCheck)", "StartCheck").body(&wanted.to_string());
     let check = narrator.call(start, StatusCode::CREATED).await?.json()?;
     if check.get("webhook_ids") != Some(&json!([tenant.webhook.id])) {
-        return Err(Failure::new("the gateway did not put webhook_ids into the check"));
+        return Err(Failure::new("the gateway did not add webhook_ids to the check"));
     }
     narrator
-        .note(&format!("The gateway put in \"webhook_ids\":[\"{}\"], {name}'s webhook.", tenant.webhook.id));
+        .note(&format!("The gateway added \"webhook_ids\":[\"{}\"], {name}'s webhook.", tenant.webhook.id));
 
     let reports: Vec<String> = check
         .get("report_ids")
@@ -58,15 +58,15 @@ pub(crate) async fn play(
     Ok(reports)
 }
 
-/// Shows that Onfido saw the tenant's token, and nothing of what the caller sent to the gateway.
+/// Checks that Onfido received the tenant's token, and not the caller's `SubscriptionId`.
 fn credential_was_exchanged(stage: &Stage, tenant: &Tenant, narrator: &Narrator) -> Result<(), Failure> {
     let last = stage.onfido.requests().look(|requests| requests.last().cloned());
-    let last = last.ok_or_else(|| Failure::new("Onfido saw no request"))?;
+    let last = last.ok_or_else(|| Failure::new("Onfido received no request"))?;
     if last.account.as_deref() != Some(tenant.name) || last.headers.contains_key("subscriptionid") {
-        return Err(Failure::new("Onfido saw the wrong credential"));
+        return Err(Failure::new("Onfido received the wrong credential"));
     }
     narrator.note(&format!(
-        "Onfido saw {} {} with {}'s API token and without SubscriptionId.",
+        "Onfido received {} {} with {}'s API token and without SubscriptionId.",
         last.method, last.path, tenant.name
     ));
     Ok(())
@@ -92,13 +92,13 @@ async fn notified(
         let last =
             stage.onfido.notifications().look(|attempts| attempts.last().map(|sent| sent.outcome.clone()));
         return Err(Failure::new(format!(
-            "the gateway did not take the notifications; the last attempt: {last:?}"
+            "the gateway did not accept the notifications; the last attempt: {last:?}"
         )));
     };
     let path = format!("/webhooks/{}", tenant.webhook.id);
     if stage.onfido.requests().look(|requests| requests.iter().any(|request| request.path.ends_with(&path))) {
         narrator.note(&format!(
-            "The document has no webhookToken for {}: the gateway asked Onfido.",
+            "The document has no webhookToken for {}: the gateway fetched it from Onfido.",
             tenant.name
         ));
     }

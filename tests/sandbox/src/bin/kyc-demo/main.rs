@@ -1,4 +1,4 @@
-//! Plays the whole flow for two tenants through a running gateway, and says at each step what happens.
+//! Runs the whole flow for two tenants through a gateway, and explains each step.
 
 mod failure;
 mod flow;
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
 }
 
 async fn play(narrator: &mut Narrator) -> Result<(), Failure> {
-    let mut stage = Stage::set(Path::new(FOLDER)).await?;
+    let mut stage = Stage::start(Path::new(FOLDER)).await?;
     stage.introduce(narrator);
     let result = act(&mut stage, narrator).await;
     stage.keep_log()?;
@@ -37,7 +37,7 @@ async fn play(narrator: &mut Narrator) -> Result<(), Failure> {
         stage.show_addresses(narrator);
         stage.until_told_to_stop().await?;
     }
-    stage.strike().await
+    stage.stop().await
 }
 
 async fn act(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), Failure> {
@@ -46,9 +46,9 @@ async fn act(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), Failure> 
         reports.push(flow::play(stage, tenant, narrator).await?);
     }
     proof::each_portal_has_only_its_own(stage, &reports, narrator).await?;
-    proof::strangers_are_refused(stage, narrator).await?;
+    proof::unknown_callers_are_refused(stage, narrator).await?;
     proof::metrics_are_there(stage, narrator).await?;
-    outage::is_outlived(stage, narrator).await
+    outage::play(stage, narrator).await
 }
 
 /// `ONCE=1` ends the demo after the flow.
@@ -56,5 +56,5 @@ fn is_asked_to_end() -> bool {
     std::env::var_os("ONCE").is_some_and(|once| !once.is_empty() && once != "0")
 }
 
-/// Where configuration, tenant document and log of the demo are, from the project's folder.
+/// The folder for the demo's configuration, tenant document and log, relative to the project.
 const FOLDER: &str = "data/demo";

@@ -1,4 +1,4 @@
-//! Says what happens, step by step, with the `curl` line that repeats it.
+//! Prints each step of the demo, with the `curl` command that repeats it.
 #![expect(clippy::print_stdout, reason = "the one room that writes to the terminal")]
 
 use bytes::Bytes;
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Counts the steps.
+/// Prints and counts the steps.
 #[derive(Debug, Default)]
 pub(crate) struct Narrator {
     steps: usize,
 }
 
-/// A call that is made, shown and can be repeated.
+/// A call with the command that repeats it.
 #[derive(Debug)]
 pub(crate) struct Call {
     title: String,
@@ -21,7 +21,7 @@ pub(crate) struct Call {
     request: reqwest::RequestBuilder,
 }
 
-/// What came back.
+/// The response to a call.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -41,12 +41,12 @@ impl Narrator {
         println!("\n{:2}. {title}", self.steps);
     }
 
-    /// Adds to the step.
+    /// Prints a remark on the current step.
     pub(crate) fn note(&self, text: &str) {
         println!("    {text}");
     }
 
-    /// Makes the call and shows it; it must be answered with `expected`.
+    /// Makes the call and prints it. Fails unless the response has the status `expected`.
     pub(crate) async fn call(&mut self, call: Call, expected: StatusCode) -> Result<Answer, Failure> {
         self.step(&call.title);
         self.note(&format!("$ {}", call.curl));
@@ -65,7 +65,7 @@ impl Narrator {
 // === impl Call ===
 
 impl Call {
-    /// Describes a call of `method` to `url`.
+    /// Prepares a call of `method` to `url`.
     pub(crate) fn new(title: &str, client: &reqwest::Client, method: &str, url: &str) -> Self {
         let post = client.request(method.parse().unwrap_or_default(), url);
         let method = if method == "GET" { String::new() } else { format!(" -X {method}") };
@@ -78,7 +78,7 @@ impl Call {
         self
     }
 
-    /// A JSON body; the bytes are sent as they are.
+    /// Sets a JSON body; its bytes are sent unchanged.
     pub(crate) fn body(mut self, body: &str) -> Self {
         self = self.header("Content-Type", "application/json");
         self.curl.push_str(&format!(" -d '{body}'"));
@@ -86,7 +86,7 @@ impl Call {
         self
     }
 
-    /// A form with a file that is on disk too, so that the line can be repeated.
+    /// Sets a form with a file. The file also exists on disk, so that the printed command works.
     pub(crate) fn form(mut self, fields: &[(&str, &str)], path: &str, file: Vec<u8>) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let mut form = reqwest::multipart::Form::new();
@@ -111,7 +111,7 @@ impl Answer {
         Ok(serde_json::from_slice(&self.body)?)
     }
 
-    /// A member that must be a text.
+    /// Returns a member that must be a string.
     pub(crate) fn member(&self, name: &str) -> Result<String, Failure> {
         let value = self.json()?;
         let text = value.get(name).and_then(Value::as_str);
@@ -125,7 +125,7 @@ fn part(file: Vec<u8>, name: String) -> reqwest::multipart::Part {
     reqwest::multipart::Part::bytes(file).file_name(name).headers(headers)
 }
 
-/// The beginning of a text, on one line.
+/// Shortens a text to one line.
 fn shorten(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST) {

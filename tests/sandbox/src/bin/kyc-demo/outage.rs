@@ -1,4 +1,4 @@
-//! An event that outlives its portal's outage and the gateway's own end.
+//! An event that is delivered after an outage of its portal and a crash of the gateway.
 
 use std::process::Command;
 
@@ -13,8 +13,8 @@ use crate::stage::Stage;
 
 const EVENT: &str = r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"outlives-everything","status":"complete"}}}"#;
 
-/// Plays it with the first tenant.
-pub(crate) async fn is_outlived(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), Failure> {
+/// Runs the outage with the first tenant.
+pub(crate) async fn play(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), Failure> {
     let Some(tenant) = stage.tenants.first() else { return Ok(()) };
     let name = tenant.name;
     narrator.step(&format!("{name}: the portal is down, it answers 503"));
@@ -28,10 +28,11 @@ pub(crate) async fn is_outlived(stage: &mut Stage, narrator: &mut Narrator) -> R
         .body(EVENT);
     narrator.call(sent, StatusCode::OK).await?;
     tenant.portal.calls().wait_for_count(calls + 1).await?;
-    narrator.note("The event is in the gateway's store, sealed, and was tried at the portal:");
+    narrator
+        .note("The event is encrypted in the gateway's store, and its delivery to the portal was attempted:");
     events(stage, narrator, &["list", "--state", "waiting"])?;
 
-    narrator.step("The gateway is killed as it stands (kill -9), and started again");
+    narrator.step("The gateway is killed (kill -9) and started again");
     let (old, new) = stage.crash().await?;
     narrator.note(&format!("$ kill -9 {old}"));
     narrator.note(&format!("process {old} is gone, {new} has opened the same store"));
@@ -47,7 +48,7 @@ pub(crate) async fn is_outlived(stage: &mut Stage, narrator: &mut Narrator) -> R
     let taken = taken.await?;
     narrator.note(&format!("{} took {}", taken.action, String::from_utf8_lossy(&taken.event)));
     let uid = taken.headers.get("x-event-id").and_then(|uid| uid.to_str().ok()).unwrap_or_default();
-    // The portal's answer comes before its record.
+    // The portal answers before the gateway records the result, so wait for the record.
     let mut state = String::new();
     while state != "delivered" {
         let url = format!("http://{}/events/{uid}", stage.gateway.admin());
@@ -57,7 +58,7 @@ pub(crate) async fn is_outlived(stage: &mut Stage, narrator: &mut Narrator) -> R
     events(stage, narrator, &["show", uid])
 }
 
-/// Asks the gateway on its own command line.
+/// Runs `kyc-gateway events` against the gateway.
 fn events(stage: &Stage, narrator: &Narrator, arguments: &[&str]) -> Result<(), Failure> {
     let admin = format!("http://{}", stage.gateway.admin());
     narrator.note(&format!("$ target/debug/kyc-gateway events {} --admin {admin}", arguments.join(" ")));

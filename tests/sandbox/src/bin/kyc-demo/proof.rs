@@ -1,4 +1,4 @@
-//! What must hold after the flow: no event at a wrong portal, no stranger let in.
+//! Checks after the flow: no event is at a wrong portal, and no unknown caller is accepted.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::narrator::{Call, Narrator};
 use crate::stage::Stage;
 
-/// `reports` holds those of each tenant, in the order of the tenants.
+/// Checks the events of each portal. `reports` has those of each tenant, in the order of the tenants.
 pub(crate) async fn each_portal_has_only_its_own(
     stage: &Stage,
     reports: &[Vec<String>],
@@ -32,10 +32,13 @@ pub(crate) async fn each_portal_has_only_its_own(
     Ok(())
 }
 
-pub(crate) async fn strangers_are_refused(stage: &Stage, narrator: &mut Narrator) -> Result<(), Failure> {
+pub(crate) async fn unknown_callers_are_refused(
+    stage: &Stage,
+    narrator: &mut Narrator,
+) -> Result<(), Failure> {
     let url = format!("{}/dcs/kyc2/applicants", stage.gateway.url());
-    let stranger = Call::new("A SubscriptionId that nobody has is refused", &stage.client, "GET", &url);
-    narrator.call(stranger.header("SubscriptionId", "made-up"), StatusCode::UNAUTHORIZED).await?;
+    let unknown = Call::new("An unknown SubscriptionId is refused", &stage.client, "GET", &url);
+    narrator.call(unknown.header("SubscriptionId", "made-up"), StatusCode::UNAUTHORIZED).await?;
 
     for tenant in &stage.tenants {
         let before = tenant.portal.deliveries().len();
@@ -55,7 +58,7 @@ pub(crate) async fn strangers_are_refused(stage: &Stage, narrator: &mut Narrator
 }
 
 pub(crate) async fn metrics_are_there(stage: &Stage, narrator: &mut Narrator) -> Result<(), Failure> {
-    narrator.step("What Prometheus sees");
+    narrator.step("The metrics for Prometheus");
     let url = format!("http://{}/metrics", stage.gateway.admin());
     narrator.note(&format!("$ curl -s {url}"));
     let text = stage.client.get(&url).send().await?.error_for_status()?.text().await?;

@@ -1,4 +1,4 @@
-//! Everything the demo needs: Onfido, two portals, the files of the gateway, and the gateway.
+//! The environment of the demo: a simulated Onfido, two portals, the gateway and its files.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     pub(crate) folder: PathBuf,
 }
 
-/// A customer of FintechOS.
+/// A tenant with its accounts at Onfido and at its portal.
 pub(crate) struct Tenant {
     pub(crate) name: &'static str,
     pub(crate) subscription_id: String,
@@ -35,9 +35,9 @@ pub(crate) struct Tenant {
 
 impl Stage {
     /// Starts everything, with its files in `folder`.
-    pub(crate) async fn set(folder: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn start(folder: &Path) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)?;
-        // Events of an earlier demo are for portals that are gone.
+        // Stored events of an earlier demo belong to portals that no longer exist.
         match std::fs::remove_dir_all(folder.join("data")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             Ok(()) | Err(_) => {}
@@ -51,7 +51,7 @@ impl Stage {
         let onfido = Onfido::start(settings).await?;
         let (mut cast, mut entries) = (Vec::new(), Vec::new());
         for (name, dialect) in [("acme", Dialect::Legacy), ("globex", Dialect::Keycloak)] {
-            let (tenant, entry) = hire(&onfido, name, dialect).await?;
+            let (tenant, entry) = add_tenant(&onfido, name, dialect).await?;
             cast.push(tenant);
             entries.push(entry);
         }
@@ -93,14 +93,14 @@ impl Stage {
         narrator.say("Ctrl-C ends it.");
     }
 
-    /// Kills the gateway as it stands and starts it again; says both process ids.
+    /// Kills the gateway and starts it again. Returns both process ids.
     pub(crate) async fn crash(&mut self) -> Result<(u32, u32), Failure> {
         let old = self.gateway.pid();
         self.gateway.crash().await?;
         Ok((old, self.gateway.pid()))
     }
 
-    /// Writes the gateway's log so far next to its configuration.
+    /// Writes the gateway's log to the folder of its configuration.
     pub(crate) fn keep_log(&self) -> Result<(), Failure> {
         Ok(std::fs::write(self.folder.join("gateway.log"), self.gateway.log().text())?)
     }
@@ -113,8 +113,8 @@ impl Stage {
         }
     }
 
-    /// Ends everything; the gateway finishes what it has begun.
-    pub(crate) async fn strike(self) -> Result<(), Failure> {
+    /// Stops everything. The gateway finishes its requests in flight.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
         let (_, log) = self.gateway.stop().await?;
         Ok(std::fs::write(self.folder.join("gateway.log"), log)?)
     }
@@ -123,14 +123,14 @@ impl Stage {
 // === impl Tenant ===
 
 impl Tenant {
-    /// Where Onfido sends the notifications of this tenant.
+    /// The URL for Onfido's notifications of this tenant.
     pub(crate) fn notify_url(&self, gateway: &Gateway) -> String {
         format!("{}/dcs/kyc2/webhook/notify/{}", gateway.url(), self.name)
     }
 }
 
-/// Gives a tenant its accounts at Onfido and at a portal of its own, and says what the gateway must know.
-async fn hire(
+/// Creates a tenant's accounts at Onfido and at its own portal. Returns them with the tenant's entry of the tenant document.
+async fn add_tenant(
     onfido: &Onfido,
     name: &'static str,
     dialect: Dialect,
@@ -139,7 +139,7 @@ async fn hire(
     onfido.add_account(name, &api_token);
     let webhook = onfido
         .add_webhook(name, "http://127.0.0.1/set-when-the-gateway-is-there")
-        .ok_or_else(|| Failure::new("the account is not there"))?;
+        .ok_or_else(|| Failure::new("the account does not exist"))?;
     let (username, password) = (format!("{name}-onfido"), format!("{name}-password"));
     let client_id = (dialect == Dialect::Legacy).then(|| "dcs".to_owned());
     let account = portal::Account {
@@ -160,7 +160,7 @@ async fn hire(
         ftos_username: username,
         ftos_password: password,
         ftos_auth: (dialect == Dialect::Keycloak).then(|| "keycloak".to_owned()),
-        // acme leaves its signing token to the gateway, which fetches it from Onfido.
+        // acme has no signing token in the document, so that the gateway fetches it from Onfido.
         webhook_token: (dialect == Dialect::Keycloak).then(|| webhook.token.clone()),
         ..tenants::Entry::default()
     };
@@ -177,14 +177,14 @@ fn configuration(main: SocketAddr, admin: SocketAddr) -> String {
     )
 }
 
-/// The well-known port when nobody has it, else any; the gateway comes back to it after its crash.
+/// Returns the given port if it is free, otherwise another free one. The gateway uses it again after its crash.
 fn free_or_any(port: u16) -> std::io::Result<SocketAddr> {
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     TcpListener::bind(wanted).or_else(|_| TcpListener::bind(any))?.local_addr()
 }
 
-/// Something that begins like a picture.
+/// The bytes of a file that begins like a PNG image.
 pub(crate) fn passport() -> Vec<u8> {
     let mut picture = b"\x89PNG\r\n\x1a\n".to_vec();
     picture.resize(64 * 1024, b'p');

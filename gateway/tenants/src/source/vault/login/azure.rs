@@ -1,4 +1,4 @@
-//! The token of an Azure managed identity, from the machine's metadata service.
+//! Fetches the token of an Azure managed identity from the machine's metadata service.
 
 use std::time::Duration;
 
@@ -11,26 +11,27 @@ use kyc_model::Secret;
 use crate::source::vault::VaultError;
 use crate::source::vault::connection::setting;
 
-/// Whom to ask for which token.
+/// The metadata service, and the token to fetch from it.
 #[derive(Clone, Debug)]
 pub struct AzureIdentity {
-    /// The metadata service; on a machine at Azure `http://169.254.169.254`.
+    /// The URL of the metadata service; on Azure machines `http://169.254.169.254`.
     pub endpoint: String,
-    /// For whom the token is; `https://management.azure.com/` unless the role is bound to another audience.
+    /// The audience of the token; `https://management.azure.com/` unless the Vault role is bound to another one.
     pub resource: String,
-    /// Which of several identities of the machine.
+    /// The client id of the identity, if the machine has several.
     pub client_id: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: Secret,
 }
 
 // === impl AzureIdentity ===
 
 impl AzureIdentity {
-    /// Checks that the token does not travel in the clear; the machine's own link counts as the machine.
+    /// Checks that the token is not sent over a network without TLS. A link-local address counts as this machine, because the
+    /// metadata service has one and no TLS.
     pub(super) fn check(&self, cleartext: Cleartext) -> Result<(), VaultError> {
         let url = Url::parse(&self.endpoint).map_err(|error| setting(ENDPOINT, error.to_string()))?;
         match url.host() {
@@ -39,8 +40,8 @@ impl AzureIdentity {
         }
     }
 
-    /// Asks for a token (Microsoft Learn, "How managed identities for Azure resources work with virtual machines").
-    pub(super) async fn token(&self, timeout: Duration) -> Result<Secret, VaultError> {
+    /// Fetches a token (Microsoft Learn, "How managed identities for Azure resources work with virtual machines").
+    pub(super) async fn fetch_token(&self, timeout: Duration) -> Result<Secret, VaultError> {
         let failed = |error: reqwest::Error| VaultError::Identity(root_cause(&error.without_url()));
         let trust = if self.endpoint.starts_with("http://") { Trust::Nobody } else { Trust::System };
         let settings = ClientSettings { whole: Some(timeout), ..ClientSettings::new(timeout, trust) };
@@ -50,19 +51,23 @@ impl AzureIdentity {
             query.push(("client_id", client_id));
         }
         let url = format!("{}/metadata/identity/oauth2/token", self.endpoint.trim_end_matches('/'));
-        let answer = client.get(url).query(&query).header("Metadata", "true").send().await.map_err(failed)?;
-        if !answer.status().is_success() {
-            return Err(VaultError::Identity(format!("it answered {}", answer.status().as_u16())));
+        let response =
+            client.get(url).query(&query).header("Metadata", "true").send().await.map_err(failed)?;
+        if !response.status().is_success() {
+            return Err(VaultError::Identity(format!(
+                "it answered with status {}",
+                response.status().as_u16()
+            )));
         }
-        let body = read_whole(answer, ANSWER_LIMIT)
+        let body = read_whole(response, MAX_RESPONSE_BYTES)
             .await
             .map_err(|error| VaultError::Identity(error.to_string()))?;
-        let answer: Answer = serde_json::from_slice(&body)
-            .map_err(|_| VaultError::Identity("its answer holds no token".to_owned()))?;
-        Ok(answer.access_token)
+        let response: TokenResponse = serde_json::from_slice(&body)
+            .map_err(|_| VaultError::Identity("its response contains no token".to_owned()))?;
+        Ok(response.access_token)
     }
 }
 
 const ENDPOINT: &str = "azure_endpoint";
 /// A token has a few KiB.
-const ANSWER_LIMIT: usize = 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;

@@ -1,28 +1,28 @@
-//! Failures are told apart and show nothing secret.
+//! Error messages: each failure has its own, and none contains a secret.
 
 use super::*;
 
 #[tokio::test]
-async fn failures_show_nothing_of_the_answer() {
+async fn errors_contain_nothing_of_the_response() {
     let rows = [
         (503, json!({"errors": ["canary"]}), "vault answered with status 503: sealed, or in standby"),
         (500, json!("canary"), "vault answered with status 500"),
         (
             403,
             json!({"errors": ["canary"]}),
-            "vault denied access to the secret (403): the token is no good, or no policy of it allows that path",
+            "vault denied access to the secret (403): the token is invalid, or none of its policies allows the path",
         ),
-        (200, json!({"data": "canary"}), "vault's answer is not that of a key-value secret"),
-        (200, answer(&json!("canary")), "vault's answer is not that of a key-value secret"),
-        (200, answer(&version_2(&json!("canary"))), "vault's answer is not that of a key-value secret"),
+        (200, json!({"data": "canary"}), "vault's response is not a key-value secret"),
+        (200, answer(&json!("canary")), "vault's response is not a key-value secret"),
+        (200, answer(&version_2(&json!("canary"))), "vault's response is not a key-value secret"),
     ];
 
     for (status, body, message) in rows {
         let vault = start().await;
         let _read = get(&vault, V2_PATH, status, body).await;
-        let room = Room::new();
+        let folder = Folder::new();
 
-        let error = room.token_source(&vault, KvVersion::V2).read().await.unwrap_err();
+        let error = folder.token_source(&vault, KvVersion::V2).read().await.unwrap_err();
 
         assert_eq!(error.to_string(), message);
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
@@ -30,15 +30,15 @@ async fn failures_show_nothing_of_the_answer() {
 }
 
 #[tokio::test]
-async fn silent_and_absent_vaults_are_told_apart_from_refusing_ones() {
+async fn vault_that_does_not_respond_is_reported_as_unreachable() {
     let vault = start().await;
-    let room = Room::new();
-    // The system takes the connection, nobody ever answers.
+    let folder = Folder::new();
+    // The operating system accepts the connection, and no response ever comes.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let timeout = Duration::from_millis(50);
     let at = address.clone();
-    let settings = VaultSettings { address, timeout, ..room.settings(&vault, KvVersion::Auto) };
+    let settings = VaultSettings { address, timeout, ..folder.settings(&vault, KvVersion::Auto) };
     let mut source = VaultSource::new(settings).unwrap();
 
     let silent = source.read().await.unwrap_err().to_string();
@@ -54,10 +54,10 @@ async fn silent_and_absent_vaults_are_told_apart_from_refusing_ones() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_refused_at_once() {
+async fn invalid_settings_are_refused_before_a_connection() {
     let vault = start().await;
-    let room = Room::new();
-    let good = || room.settings(&vault, KvVersion::Auto);
+    let folder = Folder::new();
+    let good = || folder.settings(&vault, KvVersion::Auto);
     let approle = |mount: &str, role_id: &str| VaultAuth::AppRole {
         mount: mount.to_owned(),
         role_id: role_id.to_owned(),
@@ -96,14 +96,14 @@ async fn settings_that_cannot_work_are_refused_at_once() {
 }
 
 #[tokio::test]
-async fn unreadable_certificates_are_named() {
+async fn error_names_the_unreadable_ca_file() {
     let vault = start().await;
-    let room = Room::new();
-    let ca_file = room.0.path().join("absent.pem");
+    let folder = Folder::new();
+    let ca_file = folder.0.path().join("absent.pem");
     let settings = VaultSettings {
         address: "https://127.0.0.1:1".to_owned(),
         ca_file: Some(ca_file.clone()),
-        ..room.settings(&vault, KvVersion::Auto)
+        ..folder.settings(&vault, KvVersion::Auto)
     };
 
     let error = VaultSource::new(settings).unwrap().read().await.unwrap_err();

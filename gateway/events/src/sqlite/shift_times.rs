@@ -1,0 +1,43 @@
+//! Shifts ages and due times of waiting events after the system's clock has jumped.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::bulk::PageIndex;
+use crate::{Command, Millis, Progress};
+
+/// Returns the newest row before a batch that shifts times; `None` for other batches.
+///
+/// A batch inserts its new events before it applies its other commands. Those events have times of the new clock already
+/// and must not be shifted. Their times alone do not show that: one that was received after the `now` of the command
+/// looks like an event of the old clock.
+pub(super) async fn newest_row(
+    connection: &mut SqliteConnection,
+    batch: &[Command],
+) -> Result<Option<i64>, sqlx::Error> {
+    if !batch.iter().any(|command| matches!(command, Command::ShiftTimes { .. })) {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT max(id) FROM event").fetch_one(connection).await
+}
+
+/// Shifts one page of rows, up to the row `newest`, by a jump, and returns the progress. Events that were received after
+/// the jump keep their times.
+pub(super) async fn shift_times(
+    connection: &mut SqliteConnection,
+    by: Millis,
+    now: Millis,
+    progress: Progress,
+    newest: Option<i64>,
+) -> Result<Progress, sqlx::Error> {
+    // A page counts rows of all states, so that a step is bounded even when few events wait.
+    let last = PageIndex::All.last_id(connection, progress.after).await?.min(newest);
+    let Some(last) = last.filter(|last| *last > progress.after) else { return Ok(progress) };
+    let query = sqlx::query(SHIFT_TIMES).bind(by).bind(now).bind(progress.after).bind(last);
+    let done = query.execute(connection).await?;
+    Ok(progress.at(last, done.rows_affected()))
+}
+
+/// A backward jump shifts ages and due times. A forward jump shifts only ages: the events become due earlier.
+pub(super) const SHIFT_TIMES: &str = "UPDATE event NOT INDEXED SET due_ms = due_ms + min(?1, 0), since_ms = CASE \
+       WHEN ?1 > 0 AND since_ms <= ?2 - ?1 OR ?1 < 0 AND since_ms > ?2 THEN since_ms + ?1 ELSE since_ms END \
+     WHERE state = 0 AND id > ?3 AND id <= ?4";
