@@ -1,5 +1,7 @@
 //! The base URL of an Onfido API. It is parsed once into the parts that each request needs.
 
+use std::net::{IpAddr, SocketAddr};
+
 use http::HeaderValue;
 use url::{Host, Url};
 
@@ -12,6 +14,8 @@ pub struct UpstreamBase {
     tls: bool,
     authority: HeaderValue,
     path: String,
+    /// The address, where the host is one.
+    literal: Option<SocketAddr>,
 }
 
 /// Why a base URL is not valid. The error names the rule and not the URL, which may contain credentials.
@@ -66,7 +70,13 @@ impl UpstreamBase {
         let authority = HeaderValue::try_from(authority).map_err(|_| BaseUrlError::Malformed)?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let path = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { url, host, port, tls, authority, path })
+        let literal = host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port));
+        Ok(Self { url, host, port, tls, authority, path, literal })
+    }
+
+    /// The address to connect to, where the URL has an IP address instead of a name.
+    pub fn literal_address(&self) -> Option<SocketAddr> {
+        self.literal
     }
 
     /// Returns the host name or address, without brackets, for name resolution and SNI.

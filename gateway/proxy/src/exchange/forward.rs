@@ -1,11 +1,11 @@
 //! Chooses a connection to the upstream, and retries where that is safe (`retry`).
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use kyc_model::ProblemKind;
 use kyc_telemetry::traces::Span;
 use pingora::protocols::http::ServerSession;
-use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, Result, RetryType};
 
 use super::proxy::Proxy;
@@ -14,7 +14,6 @@ use super::retry;
 use super::state::Exchange;
 use crate::error::{refuse, to_pingora};
 use crate::request::BodyRateLimit;
-use crate::upstream::UpstreamConnection;
 
 impl Proxy {
     /// Sends the request to its upstream and the response back.
@@ -53,26 +52,30 @@ impl Proxy {
             .target()
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no plugin chose an upstream"))?;
         // Resolved for each attempt: the next one may have another address.
-        let peer = self.peers.peer(target, exchange.cx.tenant()).await.map_err(to_pingora)?;
-        let connected = self.connections.get(&peer).await;
-        let UpstreamConnection { session: mut upstream, is_reused } =
-            connected.map_err(|error| self.connect_failed(error.into_up(), &peer, exchange))?;
-        match self.relay(session, exchange, &mut upstream).await {
+        let address = self.peers.address(target).await.map_err(to_pingora)?;
+        let connected =
+            self.connections.get(address, target, exchange.cx.tenant().map(|tenant| &**tenant)).await;
+        let mut upstream =
+            connected.map_err(|error| self.connect_failed(error.into_up(), address, exchange))?;
+        match self.relay(session, exchange, &mut upstream.session).await {
             Ok(ConnectionReuse::Reuse) => {
-                self.connections.release(upstream, &peer).await;
+                self.connections.release(upstream).await;
                 Ok(())
             }
             Ok(ConnectionReuse::Close) => Ok(()),
-            Err(error) => Err(exchange_failed(error, session, exchange, is_reused)),
+            Err(error) => Err(exchange_failed(error, session, exchange, upstream.is_reused)),
         }
     }
 
     /// Nothing was sent yet: decides whether to try another address, or the same one again.
-    fn connect_failed(&self, mut error: Box<Error>, peer: &HttpPeer, exchange: &mut Exchange) -> Box<Error> {
-        let another = match (exchange.cx.target(), peer.address().as_inet()) {
-            (Some(target), Some(address)) => self.peers.mark_failed(&target.base, *address),
-            (_, _) => false,
-        };
+    fn connect_failed(
+        &self,
+        mut error: Box<Error>,
+        address: SocketAddr,
+        exchange: &mut Exchange,
+    ) -> Box<Error> {
+        let another =
+            exchange.cx.target().is_some_and(|target| self.peers.mark_failed(&target.base, address));
         exchange.upstream.span.fail("connect");
         error.set_retry(retry::before_sending(&error.etype, another, exchange.upstream.attempts));
         error

@@ -1,25 +1,30 @@
-//! Connections to upstreams, pooled between requests.
+//! Connections to upstreams, kept between requests.
 //!
-//! Pingora's pool keeps each stream as it was released, so that a pooled connection still has its guard.
+//! Pingora connects. Its pool is not used: for each request it spawns a task that watches the idle connection, and waits until that
+//! task gives the connection back.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::header;
-use kyc_model::{Problem, ProblemKind};
+use kyc_model::{Problem, ProblemKind, Tenant};
+use kyc_plugin_api::Target;
 use pingora::Result;
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::protocols::Stream;
 use pingora::protocols::http::v1::client::HttpSession;
-use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 
 use super::guarded_stream::GuardedStream;
+use super::idle_connections::{ConnectionKey, IdleConnections};
+use super::peer::peer;
 use crate::strict::{ResponseFraming, check_response_head};
 
 /// Connects to upstreams, and keeps the connections that can serve another request of the same tenant.
 pub(crate) struct ConnectionPool {
     connector: TransportConnector,
+    idle: IdleConnections,
 }
 
 /// A connection for one request.
@@ -27,6 +32,8 @@ pub(crate) struct UpstreamConnection {
     pub(crate) session: HttpSession,
     /// Whether it served a request before: then the upstream may have closed it meanwhile.
     pub(crate) is_reused: bool,
+    key: ConnectionKey,
+    idle_timeout: Duration,
 }
 
 // === impl ConnectionPool ===
@@ -34,37 +41,45 @@ pub(crate) struct UpstreamConnection {
 impl ConnectionPool {
     /// Begins with an empty pool.
     pub(crate) fn new(options: ConnectorOptions) -> Self {
-        Self { connector: TransportConnector::new(Some(options)) }
+        let idle = IdleConnections::new(options.keepalive_pool_size);
+        Self { connector: TransportConnector::new(Some(options)), idle }
     }
 
-    /// Takes a pooled connection to `peer`, or makes one.
+    /// Takes an idle connection of the tenant to the target, or makes one.
     ///
     /// # Errors
     ///
-    /// Pingora's, when no connection can be made in the peer's time.
-    pub(crate) async fn get(&self, peer: &HttpPeer) -> Result<UpstreamConnection> {
-        let (stream, is_reused) = self.connector.get_stream(peer).await?;
-        let stream = guarded(stream);
-        let mut session = HttpSession::new_with_options(stream, peer);
-        // The session takes its time limits from these fields, not from the peer.
-        session.read_timeout = peer.options.read_timeout;
-        session.write_timeout = peer.options.write_timeout;
-        Ok(UpstreamConnection { session, is_reused })
+    /// Pingora's, when no connection can be made in the target's time.
+    pub(crate) async fn get(
+        &self,
+        address: SocketAddr,
+        target: &Target,
+        tenant: Option<&Tenant>,
+    ) -> Result<UpstreamConnection> {
+        let key = ConnectionKey::new(address, &target.base, tenant);
+        let (stream, is_reused) = match self.idle.take(&key) {
+            Some(stream) => (stream, true),
+            None => (self.connector.new_stream(&peer(address, target)).await?, false),
+        };
+        let mut session = HttpSession::new(guarded(stream));
+        session.read_timeout = Some(target.timeouts.read);
+        session.write_timeout = Some(target.timeouts.write);
+        Ok(UpstreamConnection { session, is_reused, key, idle_timeout: target.timeouts.idle })
     }
 
-    /// Returns a connection to the pool whose request was sent and whose response was read to its end, if the response allows
-    /// another request.
-    pub(crate) async fn release(&self, mut upstream: HttpSession, peer: &HttpPeer) {
+    /// Keeps a connection whose request was sent and whose response was read to its end, if the response allows another request.
+    pub(crate) async fn release(&self, connection: UpstreamConnection) {
+        let UpstreamConnection { mut session, key, idle_timeout, .. } = connection;
         // Takes `Connection` and `Keep-Alive` of the response into account, which the session does not do by itself.
-        upstream.respect_keepalive();
+        session.respect_keepalive();
         // Where Pingora and the strict reader disagree about the end, the next response may be smuggled.
-        if !GuardedStream::of(upstream.stream()).is_some_and(GuardedStream::is_at_end) {
+        if !GuardedStream::of(session.stream()).is_some_and(GuardedStream::is_at_end) {
             return;
         }
-        let limit = upstream.write_timeout.unwrap_or(Duration::MAX);
+        let limit = session.write_timeout.unwrap_or(Duration::MAX);
         // A connection that cannot be reused is shut down, which may wait for the upstream to read.
-        if let Ok(Some(stream)) = timeout(limit, upstream.reuse()).await {
-            self.connector.release_stream(stream, peer.reuse_hash(), peer.idle_timeout());
+        if let Ok(Some(stream)) = timeout(limit, session.reuse()).await {
+            self.idle.put(key, stream, idle_timeout);
         }
     }
 }

@@ -3,12 +3,13 @@
 mod call_limits;
 mod connections;
 mod guarded_stream;
+mod idle_connections;
 mod peer;
 mod request_head;
 mod resolver;
 
 pub use call_limits::CallLimiters;
 pub(crate) use call_limits::CallPermit;
-pub(crate) use connections::{ConnectionPool, UpstreamConnection, check_response};
+pub(crate) use connections::{ConnectionPool, check_response};
 pub(crate) use peer::Peers;
 pub(crate) use request_head::{attach_credential, rewrite};

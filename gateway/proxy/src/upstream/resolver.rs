@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use kyc_model::{Problem, ProblemKind, UpstreamBase};
 use moka::future::Cache;
 use tokio::time::timeout;
@@ -17,7 +18,8 @@ use tokio::time::timeout;
 /// The addresses of all upstreams.
 #[derive(Debug)]
 pub(super) struct Resolver {
-    names: Cache<(String, u16), Arc<Name>>,
+    /// By authority and port: the authority leaves out the default port of its scheme.
+    names: Cache<(HeaderValue, u16), Arc<Name>>,
 }
 
 /// One name with its addresses.
@@ -48,12 +50,18 @@ impl Resolver {
     /// [`ProblemKind::UpstreamUnreachable`] when the name has no address, [`ProblemKind::UpstreamTimeout`] when
     /// it was not resolved within `limit`. Both only for a name that was never resolved.
     pub(super) async fn address(&self, base: &UpstreamBase, limit: Duration) -> Result<SocketAddr, Problem> {
-        let key = (base.host().to_owned(), base.port());
-        let looked_up = timeout(limit, self.names.try_get_with(key, Name::resolve(base.host(), base.port())));
+        let key = (base.authority().clone(), base.port());
         let problem = |kind| Problem::new(kind, format!("cannot resolve upstream {}", base.host()));
-        let name = looked_up.await.map_err(|_| problem(ProblemKind::UpstreamTimeout))?.map_err(|error| {
-            problem(ProblemKind::UpstreamUnreachable).because(std::io::Error::other(error))
-        })?;
+        // Nearly every request finds its name here, without a timer.
+        let name = match self.names.get(&key).await {
+            Some(name) => name,
+            None => timeout(limit, self.names.try_get_with(key, Name::resolve(base.host(), base.port())))
+                .await
+                .map_err(|_| problem(ProblemKind::UpstreamTimeout))?
+                .map_err(|error| {
+                    problem(ProblemKind::UpstreamUnreachable).because(std::io::Error::other(error))
+                })?,
+        };
         name.refresh_if_stale(limit).await;
         name.address().ok_or_else(|| problem(ProblemKind::UpstreamUnreachable))
     }
@@ -61,7 +69,7 @@ impl Resolver {
     /// Notes that an address could not be connected to; returns whether there is another one to try.
     pub(super) fn mark_failed(&self, base: &UpstreamBase, address: SocketAddr) -> bool {
         // Failed connects are rare, so that a search without a copy of the key is good enough.
-        let names = self.names.iter().find(|(key, _)| key.0 == base.host() && key.1 == base.port());
+        let names = self.names.iter().find(|(key, _)| key.0 == base.authority() && key.1 == base.port());
         names.is_some_and(|(_, name)| name.mark_failed(address))
     }
 }
