@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connection_policy::ConnectionPolicy;
 use super::head_guard::HeadGuard;
 use super::http2_guard::Http2Guard;
+use super::joined_write::JoinedWrite;
 use crate::stream_wrapper::delegate_io;
 use crate::strict::{LineVerdict, MalformedBody};
 
@@ -24,6 +25,7 @@ use crate::strict::{LineVerdict, MalformedBody};
 pub(crate) struct GuardedStream {
     inner: Stream,
     guard: Guard,
+    joined: JoinedWrite,
 }
 
 /// What checks the bytes.
@@ -60,27 +62,43 @@ pub fn end_head_guard(session: &ServerSession) {
     accept_head(session.stream());
 }
 
+/// Holds the next write back until the one after it, and writes both together: a response head with the first piece of its body.
+/// Only for writes that a second one or a flush follows. On HTTP/2 frames are joined by h2 itself.
+pub(crate) fn join_next_write(stream: Option<&Stream>) {
+    if let Some(stream) = stream.and_then(guarded) {
+        stream.joined.begin();
+    }
+}
+
 fn head_guard(stream: Option<&Stream>) -> Option<&HeadGuard> {
-    // `Box<dyn IO>` is itself `IO`: without the explicit dereference the box would be asked.
-    match &(**stream?).as_any().downcast_ref::<GuardedStream>()?.guard {
+    match &guarded(stream?)?.guard {
         Guard::Http1(guard) => Some(guard),
         Guard::Http2(_) => None,
     }
 }
 
+fn guarded(stream: &Stream) -> Option<&GuardedStream> {
+    // `Box<dyn IO>` is itself `IO`: without the explicit dereference the box would be asked.
+    (**stream).as_any().downcast_ref::<GuardedStream>()
+}
+
 // === impl GuardedStream ===
 
 impl GuardedStream {
-    /// CallLimiters a new HTTP/1 connection, at the begin of its first request.
+    /// Guards a new HTTP/1 connection, at the begin of its first request.
     pub(super) fn http1(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
         let digest = inner.get_socket_digest();
         let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
-        Self { inner, guard: Guard::Http1(HeadGuard::new(Arc::clone(policy), peer)) }
+        Self {
+            inner,
+            guard: Guard::Http1(HeadGuard::new(Arc::clone(policy), peer)),
+            joined: JoinedWrite::default(),
+        }
     }
 
-    /// CallLimiters a new HTTP/2 connection.
+    /// Guards a new HTTP/2 connection.
     pub(super) fn http2(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
-        Self { inner, guard: Guard::Http2(Http2Guard::new(policy)) }
+        Self { inner, guard: Guard::Http2(Http2Guard::new(policy)), joined: JoinedWrite::default() }
     }
 }
 
@@ -90,7 +108,7 @@ impl AsyncRead for GuardedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, guard } = self.get_mut();
+        let Self { inner, guard, .. } = self.get_mut();
         let guard = match guard {
             Guard::Http1(guard) => guard,
             Guard::Http2(guard) => return guard.read(inner, context, buffer),
@@ -138,12 +156,12 @@ impl AsyncRead for GuardedStream {
 
 impl AsyncWrite for GuardedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { inner, guard } = self.get_mut();
+        let Self { inner, guard, joined } = self.get_mut();
         match guard {
             Guard::Http1(guard) => guard.note_response(bytes),
             Guard::Http2(guard) => return guard.write(inner, context, bytes),
         }
-        Pin::new(inner).poll_write(context, bytes)
+        joined.write(inner, context, bytes)
     }
 
     fn poll_write_vectored(
@@ -151,11 +169,12 @@ impl AsyncWrite for GuardedStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, guard } = self.get_mut();
+        let Self { inner, guard, joined } = self.get_mut();
         match guard {
             Guard::Http1(guard) => guard.note_response(slices.first().map_or(&[], |slice| slice)),
             Guard::Http2(guard) => return guard.write_vectored(inner, context, slices),
         }
+        ready!(joined.write_held(inner, context))?;
         Pin::new(inner).poll_write_vectored(context, slices)
     }
 
@@ -164,11 +183,15 @@ impl AsyncWrite for GuardedStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+        let Self { inner, joined, .. } = self.get_mut();
+        ready!(joined.write_held(inner, context))?;
+        Pin::new(inner).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+        let Self { inner, joined, .. } = self.get_mut();
+        ready!(joined.write_held(inner, context))?;
+        Pin::new(inner).poll_shutdown(context)
     }
 }
 

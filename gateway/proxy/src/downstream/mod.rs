@@ -8,7 +8,8 @@ mod guards;
 mod head_guard;
 mod http2_guard;
 mod http2_idle_timeout;
+mod joined_write;
 
 pub use guarded_stream::end_head_guard;
-pub(crate) use guarded_stream::{accept_head, begin_request, guard_chunked_body};
+pub(crate) use guarded_stream::{accept_head, begin_request, guard_chunked_body, join_next_write};
 pub use guards::{ConnectionGuard, RequestGuard};

@@ -11,6 +11,7 @@ use pingora::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::error_response;
+use crate::downstream::join_next_write;
 use crate::error::to_pingora;
 use crate::routing::CompiledRoute;
 use crate::write_timeout::write_within;
@@ -104,6 +105,9 @@ async fn write(session: &mut ServerSession, head: ResponseHeader, body: Bytes) -
     // HTTP/2 ends a stream only with a body, even one of no bytes.
     let limit = session.get_write_timeout();
     let body = if empty { Bytes::new() } else { body };
+    if !empty {
+        join_next_write(session.stream());
+    }
     let written = async {
         session.write_response_header(Box::new(head)).await?;
         session.write_response_body(body, true).await
