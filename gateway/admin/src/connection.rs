@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::{HeaderValue, Response, StatusCode, header};
 use kyc_listener::{ConnectionActivity, ConnectionApp, ConnectionPermit};
-use kyc_proxy::{ConnectionGuard, ProxySettings, RequestGuard};
+use kyc_proxy::{ConnectionGuard, ProxySettings};
 use kyc_telemetry::Metrics;
 use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
@@ -52,16 +52,16 @@ impl AdminConnections {
         &self,
         peer: Option<Peer>,
         connection: &ConnectionPermit,
-    ) -> Arc<ConnectionGuard<RequestGuard<HttpServer<AdminConnection>>>> {
+    ) -> Arc<ConnectionGuard<HttpServer<AdminConnection>>> {
         let admin = Arc::clone(&self.admin);
         let serves = AdminConnection { admin, peer, activity: connection.activity() };
-        let entry = RequestGuard::new(HttpServer::new_app(serves));
+        let entry = HttpServer::new_app(serves);
         Arc::new(ConnectionGuard::new(entry, self.settings, &self.listener, &self.metrics))
     }
 }
 
 impl ConnectionApp for AdminConnections {
-    type App = ConnectionGuard<RequestGuard<HttpServer<AdminConnection>>>;
+    type App = ConnectionGuard<HttpServer<AdminConnection>>;
 
     fn app(&self, connection: &ConnectionPermit) -> Arc<Self::App> {
         self.app_for(None, connection)

@@ -27,7 +27,7 @@ mod strict;
 mod upstream;
 mod write_timeout;
 
-pub use downstream::{ConnectionGuard, RequestGuard, end_head_guard};
+pub use downstream::{ConnectionGuard, end_head_guard};
 pub use exchange::{ProtocolOptions, Proxy};
 pub use routing::{Chains, Route, RouteMatch, RouteTable, RouteTableError};
 pub use settings::ProxySettings;

@@ -4,7 +4,9 @@
 //! of heads, the grammar of chunked bodies and the number of HTTP/2 frames can be checked on the bytes as they arrive. The
 //! proxy finds it again through `session.stream()` to say when a head begins and that it was accepted.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -26,6 +28,8 @@ pub(crate) struct GuardedStream {
     inner: Stream,
     guard: Guard,
     joined: JoinedWrite,
+    /// The first bytes of a request, which were read while the connection was idle.
+    first_bytes: Vec<u8>,
 }
 
 /// What checks the bytes.
@@ -33,13 +37,6 @@ pub(crate) struct GuardedStream {
 enum Guard {
     Http1(HeadGuard),
     Http2(Http2Guard),
-}
-
-/// Says that what is read next begins a request.
-pub(crate) fn begin_request(stream: Option<&Stream>) {
-    if let Some(guard) = head_guard(stream) {
-        guard.begin_request();
-    }
 }
 
 /// Says that Pingora has parsed the current head, and returns how its request line arrived; `None` on HTTP/2, which has none.
@@ -89,16 +86,36 @@ impl GuardedStream {
     pub(super) fn http1(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
         let digest = inner.get_socket_digest();
         let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
-        Self {
-            inner,
-            guard: Guard::Http1(HeadGuard::new(Arc::clone(policy), peer)),
-            joined: JoinedWrite::default(),
-        }
+        Self::new(inner, Guard::Http1(HeadGuard::new(Arc::clone(policy), peer)))
     }
 
     /// Guards a new HTTP/2 connection.
     pub(super) fn http2(inner: Stream, policy: &Arc<ConnectionPolicy>) -> Self {
-        Self { inner, guard: Guard::Http2(Http2Guard::new(policy)), joined: JoinedWrite::default() }
+        Self::new(inner, Guard::Http2(Http2Guard::new(policy)))
+    }
+
+    fn new(inner: Stream, guard: Guard) -> Self {
+        Self { inner, guard, joined: JoinedWrite::default(), first_bytes: Vec::new() }
+    }
+
+    /// What is read next begins a request.
+    pub(super) fn begin_request(&self) {
+        match &self.guard {
+            Guard::Http1(guard) => guard.begin_request(),
+            Guard::Http2(_) => {}
+        }
+    }
+
+    /// Waits for the first bytes of a request, and keeps them for the next read; `false` when the connection is over.
+    pub(super) async fn receive_request(&mut self) -> bool {
+        poll_fn(|context| {
+            let mut bytes = [MaybeUninit::uninit(); FIRST_READ_SIZE];
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            let read = ready!(Pin::new(&mut *self).poll_read(context, &mut buffer));
+            self.first_bytes = buffer.filled().to_vec();
+            Poll::Ready(read.is_ok() && !self.first_bytes.is_empty())
+        })
+        .await
     }
 }
 
@@ -108,11 +125,19 @@ impl AsyncRead for GuardedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, guard, .. } = self.get_mut();
+        let Self { inner, guard, first_bytes, .. } = self.get_mut();
         let guard = match guard {
             Guard::Http1(guard) => guard,
             Guard::Http2(guard) => return guard.read(inner, context, buffer),
         };
+        if !first_bytes.is_empty() {
+            // The guard has seen them when they were read.
+            let count = first_bytes.len().min(buffer.remaining());
+            let rest = first_bytes.split_off(count);
+            buffer.put_slice(first_bytes);
+            *first_bytes = rest;
+            return Poll::Ready(Ok(()));
+        }
         // Bodies: one branch and no scan for those that are not chunked.
         if guard.is_head_accepted() {
             let before = buffer.filled().len();
@@ -156,7 +181,7 @@ impl AsyncRead for GuardedStream {
 
 impl AsyncWrite for GuardedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { inner, guard, joined } = self.get_mut();
+        let Self { inner, guard, joined, .. } = self.get_mut();
         match guard {
             Guard::Http1(guard) => guard.note_response(bytes),
             Guard::Http2(guard) => return guard.write(inner, context, bytes),
@@ -169,7 +194,7 @@ impl AsyncWrite for GuardedStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { inner, guard, joined } = self.get_mut();
+        let Self { inner, guard, joined, .. } = self.get_mut();
         match guard {
             Guard::Http1(guard) => guard.note_response(slices.first().map_or(&[], |slice| slice)),
             Guard::Http2(guard) => return guard.write_vectored(inner, context, slices),
@@ -196,3 +221,6 @@ impl AsyncWrite for GuardedStream {
 }
 
 delegate_io!(GuardedStream);
+
+/// Most request heads fit. It is read onto the stack, so that an idle connection holds no buffer.
+const FIRST_READ_SIZE: usize = 4096;

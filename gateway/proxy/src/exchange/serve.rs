@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use super::finish::{LoggedExchange, finish, log_problem};
 use super::proxy::Proxy;
 use super::state::{Exchange, InFlight};
-use crate::downstream::begin_request;
 use crate::error::classify;
 
 #[async_trait]
@@ -27,8 +26,6 @@ impl HttpServerApp for Proxy {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        // The guard must know before the first byte is read: it decides whether silence counts as idle or as a late head.
-        begin_request(session.stream());
         if !read_head(&mut session).await {
             return None;
         }
