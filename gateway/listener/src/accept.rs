@@ -176,14 +176,12 @@ impl<A: ConnectionApp> Endpoint<A> {
                     let certificates = certificates.clone();
                     current_handle().spawn(async move {
                         let serving = async {
-                            let stream = match has_proxy_header {
-                                true => read_proxy_header(stream, &permit, &limiter).await?,
-                                false => stream,
-                            };
-                            if let Some(stream) = set_up(stream, certificates.as_deref(), &limiter).await {
+                            // Boxed, so that a connection holds the memory of its handshake no longer than the handshake.
+                            let (header, certificates) = (has_proxy_header, certificates.as_deref());
+                            let set_up = Box::pin(set_up(stream, header, certificates, &permit, &limiter));
+                            if let Some(stream) = set_up.await {
                                 app.process_new(stream, &stop).await;
                             }
-                            Some(())
                         };
                         permit.serve(serving).await;
                     });
@@ -230,12 +228,19 @@ async fn read_proxy_header(
     permit.set_source(peer(&stream)).then_some(stream)
 }
 
-/// Does the TLS handshake; `None` when it fails or takes too long.
+/// Reads the PROXY protocol header and does the TLS handshake, where the listener has them; `None` when one fails or takes too
+/// long.
 async fn set_up(
-    mut stream: TcpStream,
+    stream: TcpStream,
+    has_proxy_header: bool,
     certificates: Option<&ReloadableTls>,
+    permit: &ConnectionPermit,
     limiter: &ConnectionLimiter,
 ) -> Option<Stream> {
+    let mut stream = match has_proxy_header {
+        true => read_proxy_header(stream, permit, limiter).await?,
+        false => stream,
+    };
     // Nagle's algorithm would hold back the second part of a response until the first one is acknowledged. An error means that
     // the peer is gone already.
     let _ = stream.set_nodelay();
