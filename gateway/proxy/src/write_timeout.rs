@@ -3,12 +3,16 @@
 //! Pingora's sessions limit each write of a body, but neither that of a head nor the one that ends a body: a peer that reads
 //! nothing would hold its exchange, and its tenant's place at the upstream, without end.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use pingora::{Error, ErrorType, Result};
 use tokio::time::timeout;
 
-/// Ends a write that takes longer than `limit`; `None`: no limit.
+/// Ends a write that takes longer than `limit`; `None`: no limit. The time begins when the write first has to wait, since nearly
+/// none has to, and a timer for each would cost more than the check.
 ///
 /// # Errors
 ///
@@ -17,6 +21,10 @@ pub(crate) async fn write_within<T>(
     limit: Option<Duration>,
     write: impl Future<Output = Result<T>>,
 ) -> Result<T> {
+    let mut write = pin!(write);
+    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await {
+        return done;
+    }
     timeout(limit.unwrap_or(Duration::MAX), write)
         .await
         .unwrap_or_else(|_| Error::e_explain(ErrorType::WriteTimedout, "the other side does not read"))
