@@ -21,9 +21,9 @@ pub(crate) fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> S
         max_blocking_threads: Some(MAX_BLOCKING_THREADS),
         // Use tokio's timers only: Pingora's read the clock when created and stay in memory until they fire, even if cancelled.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
-        // Without work stealing each thread has its own pool of upstream connections, and reuse is rare, see
-        // docs/adr/0011-threads-take-work-of-each-other.md.
-        work_stealing: true,
+        // Threads that share tasks wake each other, which a single thread need not. Several share them, so that they share idle
+        // upstream connections, too (docs/adr/0011-threads-take-work-of-each-other.md).
+        work_stealing: threads > 1,
         ..ServerConf::default()
     }
 }
