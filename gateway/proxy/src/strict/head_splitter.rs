@@ -3,7 +3,9 @@
 //! Pingora does not say how many bytes of its buffer belong to the body, so whoever reads a chunked body strictly beside it needs
 //! those bytes from here.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// Splits a head that arrives in pieces from the bytes behind it.
 #[derive(Debug, Default)]
@@ -27,7 +29,7 @@ impl HeadSplitter {
         }
         while self.matched < HEAD_END.len() {
             if self.matched == 0
-                && let Some(at) = memmem::find(bytes, HEAD_END)
+                && let Some(at) = HEAD_END_FINDER.find(bytes)
             {
                 self.matched = HEAD_END.len();
                 bytes = bytes.get(at + HEAD_END.len()..).unwrap_or_default();
@@ -62,6 +64,8 @@ impl HeadSplitter {
 }
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
+/// Built once: building it costs more than searching a head.
+static HEAD_END_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(HEAD_END));
 
 #[cfg(test)]
 mod tests {
