@@ -11,7 +11,7 @@ fn secret(url: &str) -> Secret {
 }
 
 #[test]
-fn a_database_on_another_machine_must_show_a_certificate_for_its_name() {
+fn database_on_another_machine_must_present_a_certificate_for_its_name() {
     for (url, mode, is_warned_of) in [
         ("postgres://u:p@db.example/events", "VerifyFull", false),
         ("postgresql://u:p@10.0.0.5:6432/events?application_name=x", "VerifyFull", false),
@@ -59,7 +59,7 @@ fn unknown_parameters_are_refused_and_errors_show_no_value() {
 }
 
 #[tokio::test]
-async fn a_server_that_declines_tls_gets_no_password() {
+async fn server_that_declines_tls_gets_no_password() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move {
