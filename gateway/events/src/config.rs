@@ -87,11 +87,11 @@ impl EventsConfig {
             "keep_keys",
             "must be at least 24h, because Onfido may send a notification again within that time",
         );
-        errors.require(!many(key), "key_file", "takes only one of key_file, key_env and key_document");
+        errors.require(!many(key), "key_file", "accepts only one of key_file, key_env and key_document");
         errors.require(
             self.postgres_file.is_none() || self.postgres_env.is_none(),
             "postgres_file",
-            "takes only one of postgres_file and postgres_env",
+            "accepts only one of postgres_file and postgres_env",
         );
         errors.require(
             !is_shared || key.contains(&true),
@@ -101,7 +101,7 @@ impl EventsConfig {
         errors.require(
             !many(previous),
             "previous_key_file",
-            "takes only one of previous_key_file, previous_key_env and previous_key_document",
+            "accepts only one of previous_key_file, previous_key_env and previous_key_document",
         );
         errors.finish()
     }
