@@ -60,7 +60,7 @@ async fn replay_of_an_event_with_an_unknown_key_is_refused_and_the_gateway_start
     let others = json(&rotated, &["replay", "--tenant", "acme", "--state", "dead"]);
     let again = rotated.twin().await;
 
-    assert!(refused.contains("sealed with a key that is not configured"), "{refused}");
+    assert!(refused.contains("encrypted with a key that is not configured"), "{refused}");
     assert_eq!((&others["changed"], &others["unknown_key"]), (&0.into(), &1.into()));
     assert!(
         again.log().contains("event store holds events encrypted with keys that are not configured"),

@@ -130,7 +130,7 @@ async fn undelivered_events_are_listed_by_age_in_pages() {
     assert_eq!(
         refused,
         [
-            "after is the `next` of an earlier list\n",
+            "after must be the `next` of an earlier list\n",
             "oldest lists undelivered events: those that are waiting or parked\n"
         ]
     );
@@ -161,15 +161,15 @@ async fn changes_without_a_valid_selection_are_refused() {
     assert_eq!((no_intent.as_u16(), misspelt.as_u16()), (403, 400));
     assert_eq!(no_reason.0, 400);
     assert!(no_reason.1.contains("say why in the header x-admin-reason"), "{no_reason:?}");
-    assert_eq!(said(&everything), "say which events: a filter is needed\n");
+    assert_eq!(said(&everything), "a filter is required, such as tenant or uid\n");
     let said = [&all, &state, &unknown].map(said);
     assert!([&all, &state, &unknown].iter().all(|output| output.status.code() == Some(1)), "{said:?}");
     assert_eq!(
         said,
         [
-            "say which events: a filter is needed\n",
+            "a filter is required, such as tenant or uid\n",
             "state is waiting, delivered, dead or parked\n",
-            "there is no such event\n"
+            "no event has this id\n"
         ]
     );
     world.gateway.stop().await;

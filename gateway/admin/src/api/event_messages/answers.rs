@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Events, the newest first.
+/// Events, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct EventList {
@@ -22,27 +22,27 @@ pub struct EventEntry {
     pub uid: String,
     /// The tenant's name at receipt.
     pub tenant: String,
-    /// The action of the notification.
+    /// The kind of event (the action of the notification), such as `report.completed`.
     pub kind: String,
-    /// The id of what it is about.
+    /// The id of the resource, such as a check.
     pub resource: Option<String>,
     /// `waiting`, `delivered`, `dead` or `parked`.
     pub state: String,
-    /// Why it is dead or parked.
+    /// The reason why it is dead or parked.
     pub reason: Option<String>,
-    /// Finished tries.
+    /// The number of finished attempts.
     pub attempts: u32,
     /// When it was received.
     pub received: String,
-    /// When it is tried next, while it waits.
+    /// The time of the next attempt, while it is waiting.
     pub due: Option<String>,
-    /// When it was delivered, died or was parked.
+    /// The time when it became delivered, dead or parked.
     pub done: Option<String>,
-    /// The id of the request that brought it.
+    /// The id of the request in which the gateway received it.
     pub request_id: String,
 }
 
-/// Undelivered events, the oldest by receipt first.
+/// Undelivered events, oldest received first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct UndeliveredList {
@@ -50,7 +50,7 @@ pub struct UndeliveredList {
     pub events: Vec<UndeliveredEntry>,
     /// Whether there are more of them.
     pub more: bool,
-    /// Where the list goes on; absent at its end.
+    /// The cursor of the next page; absent on the last one.
     pub next: Option<String>,
 }
 
@@ -65,18 +65,18 @@ pub struct UndeliveredEntry {
     pub age_s: i64,
 }
 
-/// One event and every try to deliver it.
+/// One event and every attempt to deliver it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct EventDetails {
     /// The event.
     #[serde(flatten)]
     pub event: EventEntry,
-    /// The tries, in order.
+    /// The attempts, oldest first.
     pub tries: Vec<TryEntry>,
 }
 
-/// A try to deliver an event, without what the portal said.
+/// An attempt to deliver an event, without the body of the portal's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct TryEntry {
@@ -86,31 +86,31 @@ pub struct TryEntry {
     pub took_ms: i64,
     /// The portal's status, when it answered.
     pub status: Option<u16>,
-    /// What went wrong; absent for a success.
+    /// The error; absent for a success.
     pub error: Option<String>,
     /// The kind of failure.
     pub class: Option<String>,
 }
 
-/// How the events of each tenant stand.
+/// The events of each tenant by state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct EventSummary {
-    /// Whether the gateway that answers delivers.
+    /// Whether the gateway that answers delivers events.
     pub dispatcher: DispatcherEntry,
     /// One entry for each tenant.
     pub tenants: Vec<TenantEvents>,
 }
 
-/// Whether a gateway delivers.
+/// The state of a gateway's dispatcher.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct DispatcherEntry {
     /// `running`, `held`, `stalled` or `not_running`.
     pub state: String,
-    /// Why it does not run.
+    /// The reason why it does not run.
     pub reason: Option<String>,
-    /// When it last ended a round.
+    /// The end of its last round.
     pub heartbeat: Option<String>,
 }
 
@@ -132,61 +132,61 @@ pub struct TenantEvents {
     pub oldest_age_s: Option<i64>,
     /// When the next one is due.
     pub next_due: Option<String>,
-    /// What holds its deliveries.
+    /// Why and until when its deliveries are held.
     pub held: Option<HoldEntry>,
-    /// How many are parked for each reason.
+    /// The number of parked events for each reason.
     pub parked_for: BTreeMap<String, i64>,
 }
 
-/// What holds deliveries, and until when.
+/// Why and until when deliveries are held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct HoldEntry {
-    /// The cause.
+    /// The reason of the hold, such as `login_refused`.
     pub reason: String,
-    /// Since when.
+    /// The beginning of the hold.
     pub since: Option<String>,
-    /// Until when; absent while the portal is being asked.
+    /// The time of the next probe; absent while the portal is probed.
     pub until: Option<String>,
-    /// The error that the deliveries met.
+    /// The error of the last delivery or login.
     pub error: Option<String>,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum ChangeReport {
-    /// It was made.
+    /// The events were changed.
     Made {
         /// How many events were changed.
         changed: i64,
-        /// How many were left, because their key is not configured.
+        /// How many were not changed, because the key that they are encrypted with is not configured.
         #[serde(default)]
         unknown_key: i64,
         /// Which tenants' deliveries are held, when events were replayed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held: Option<Vec<TenantHold>>,
     },
-    /// It was not made (`dry_run`).
+    /// The events were only counted (`dry_run`).
     Planned {
         /// How many events would be changed.
         would_change: i64,
-        /// How many would be left, because their key is not configured.
+        /// How many would not be changed, because the key that they are encrypted with is not configured.
         #[serde(default)]
         unknown_key: i64,
     },
 }
 
-/// What holds the deliveries of a tenant.
+/// Why and until when the deliveries of a tenant are held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct TenantHold {
-    /// What holds them.
+    /// The hold.
     #[serde(flatten)]
     pub hold: HoldEntry,
     /// The tenant's name.
     pub tenant: String,
-    /// Whether its portal is asked at once.
+    /// Whether its portal is probed at once.
     pub asked_now: bool,
 }
 

@@ -4,102 +4,102 @@ use super::answers::{ChangeReport, EventDetails, EventList, EventSummary, Undeli
 use super::query::{FromQuery, Query};
 use crate::api::request::{ApiRequest, Parameters};
 
-/// Selects events; what is absent excludes none.
+/// Selects events; an absent field excludes none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventSelection {
     /// A tenant's name.
     pub tenant: Option<String>,
     /// `waiting`, `delivered`, `dead` or `parked`.
     pub state: Option<String>,
-    /// The action of the notification.
+    /// The kind of event (the action of the notification), such as `report.completed`.
     pub kind: Option<String>,
-    /// The id of what it is about.
+    /// The id of the resource, such as a check.
     pub resource: Option<String>,
     /// Received at or after this time, or this long ago.
     pub since: Option<String>,
     /// Received before this time, or this long ago.
     pub until: Option<String>,
-    /// Dead or parked for this reason (`for`).
+    /// The reason why it is dead or parked (`for`).
     pub reason: Option<String>,
-    /// One event.
+    /// The id of one event.
     pub uid: Option<String>,
 }
 
-/// Lists events, the newest first (`GET`).
+/// Lists events, newest first (`GET`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListEvents {
-    /// Which events.
+    /// The selected events.
     pub selection: EventSelection,
-    /// How many at most.
+    /// The maximum number of events.
     pub limit: Option<usize>,
 }
 
-/// Lists undelivered events, the oldest by receipt first (`GET`).
+/// Lists undelivered events (waiting or parked), oldest received first (`GET`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListUndelivered {
-    /// Which events.
+    /// The selected events.
     pub selection: EventSelection,
-    /// How many at most.
+    /// The maximum number of events.
     pub limit: Option<usize>,
-    /// Behind this cursor: `next` of the last answer.
+    /// Continues the list after this cursor, the `next` of the previous answer.
     pub after: Option<String>,
 }
 
-/// Counts the events of each tenant (`GET`).
+/// Counts the events of each tenant by state (`GET`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SummarizeEvents;
 
-/// Shows one event and every try to deliver it (`GET`).
+/// Shows one event and every attempt to deliver it (`GET`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShowEvent {
     /// The event's id.
     pub uid: String,
 }
 
-/// Makes events due again (`POST`).
+/// Makes events due again, including delivered ones (`POST`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayEvents {
-    /// Which events.
+    /// The selected events.
     pub selection: EventSelection,
-    /// Whether they are only counted.
+    /// Whether the events are only counted, and not changed.
     pub dry_run: bool,
-    /// Events that become due in a second.
+    /// How many events become due per second.
     pub rate: Option<usize>,
 }
 
-/// Discards waiting events (`POST`).
+/// Discards waiting events; they are never delivered (`POST`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiscardEvents {
-    /// Which events.
+    /// The selected events.
     pub selection: EventSelection,
-    /// Whether they are only counted.
+    /// Whether the events are only counted, and not changed.
     pub dry_run: bool,
 }
 
-/// Gives events to the customer of another tenant (`POST`).
+/// Reassigns events to another tenant; they become due at once (`POST`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReassignEvents {
-    /// Which events.
+    /// The selected events.
     pub selection: EventSelection,
-    /// Whether they are only counted.
+    /// Whether the events are only counted, and not changed.
     pub dry_run: bool,
-    /// The name of the tenant that gets them.
+    /// The name of the tenant that receives the events.
     pub to: String,
-    /// Why.
+    /// The reason, which the event keeps as a note.
     pub reason: String,
 }
 
-/// Seals events anew with the current key of the store (`POST`).
+/// Encrypts events again with the current key of the store (`POST`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RekeyEvents {
-    /// Whether they are only counted.
+    /// Whether the events are only counted, and not changed.
     pub dry_run: bool,
 }
 
 // === impl EventSelection ===
 
 impl EventSelection {
-    /// The parameters that are set.
+    /// Returns the parameters that are set.
     pub fn parameters(&self) -> Parameters {
         let fields = [
             ("tenant", &self.tenant),
@@ -127,7 +127,7 @@ impl EventSelection {
         }
     }
 
-    /// With the parameters of a change.
+    /// Returns the parameters of a change: those that are set, and `dry_run`.
     fn of_change(&self, dry_run: bool) -> Parameters {
         let mut parameters = self.parameters();
         parameters.push(("dry_run", dry_run.to_string()));
@@ -172,7 +172,7 @@ impl ApiRequest for ListUndelivered {
 }
 
 impl FromQuery for ListUndelivered {
-    /// The pages take `oldest` before, since it tells this list from the other one.
+    /// Parses the rest of the query: the page has already removed `oldest`, which selects this list instead of [`ListEvents`].
     fn take(query: &mut Query) -> Result<Self, String> {
         let selection = EventSelection::take(query);
         Ok(Self { selection, limit: query.number("limit")?, after: query.text("after") })

@@ -1,4 +1,4 @@
-//! Stored events with everything that is sealed of them, for the command line.
+//! Exports stored events with their decrypted bodies and portal answers, for the command line.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::shown::{attempt, event};
 use crate::api::event_messages::{EventEntry, TryEntry};
 
-/// An event with what is sealed of it.
+/// An event with its decrypted body and attempts.
 #[derive(Serialize)]
 struct Line {
     #[serde(flatten)]
@@ -20,7 +20,7 @@ struct Line {
     tries: Vec<Try>,
 }
 
-/// A try with what the portal said.
+/// An attempt with the decrypted body of the portal's answer.
 #[derive(Serialize)]
 struct Try {
     #[serde(flatten)]
@@ -28,11 +28,12 @@ struct Try {
     answer: Value,
 }
 
-/// Writes each event that fits as one line of JSON, with its body and what the portal said.
+/// Writes each event that the filter selects as one line of JSON, with its body and the portals' answers.
 ///
 /// # Errors
 ///
-/// Why it was not all written.
+/// The store cannot be opened or read, or `out` cannot be written. If some bodies cannot be decrypted, all lines are written
+/// first, with `null` for these.
 pub async fn export(store: &EventStore, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<(), String> {
     let (keyring, mut reader) = store.open_existing().await.map_err(|error| error.to_string())?;
     let (mut after, mut closed) = (0, 0);
@@ -49,19 +50,19 @@ pub async fn export(store: &EventStore, filter: &Filter, out: &mut (dyn Write + 
     }
     match closed {
         0 => Ok(()),
-        _ => {
-            Err(format!("{closed} bodies and answers are under keys that are not configured, and null here"))
-        }
+        _ => Err(format!(
+            "{closed} bodies and answers are encrypted with keys that are not configured; they are null in the output"
+        )),
     }
 }
 
-/// An event with what is sealed of it, and how much of that could not be opened.
+/// Decrypts an event; also returns how many of its bodies could not be decrypted.
 fn line(keyring: &Keyring, record: &Record) -> (Line, usize) {
     let listed = &record.listed;
     let mut closed = 0;
     let mut opened = |bytes: Option<Vec<u8>>| match bytes.map(String::from_utf8) {
         Some(Ok(text)) => Value::from(text),
-        // No notification is like this, but a body that is none may be.
+        // A notification is JSON and so UTF-8. The answer of a portal need not be.
         Some(Err(other)) => json!({ "base64": BASE64_STANDARD.encode(other.into_bytes()) }),
         None => {
             closed += 1;
@@ -81,5 +82,5 @@ fn line(keyring: &Keyring, record: &Record) -> (Line, usize) {
     (Line { event: event(listed), body, tries }, closed)
 }
 
-/// Events that are read at a time.
+/// How many events are read at a time.
 const PAGE: usize = 500;

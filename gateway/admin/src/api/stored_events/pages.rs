@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::parameters::{Refusal, away, bad, filter};
+use super::parameters::{Refusal, bad, filter, unavailable};
 use crate::api::answers::{error_answer, json_answer};
 use crate::api::event_messages::{ChangeReport, DiscardEvents, EventSelection, Query, ReplayEvents};
 
-/// The pages of stored events.
+/// Answers requests about stored events.
 #[derive(Debug)]
 pub struct EventPages {
     pub(super) delivery: Arc<Delivery>,
@@ -24,7 +24,7 @@ pub struct EventPages {
 // === impl EventPages ===
 
 impl EventPages {
-    /// The pages of the store that `delivery` delivers from.
+    /// Creates the pages of the store that `delivery` delivers from.
     pub fn new(delivery: Arc<Delivery>) -> Self {
         Self { delivery }
     }
@@ -90,18 +90,18 @@ impl EventPages {
             ("GET", path) => {
                 query.end().map_err(bad)?;
                 let uid = path.strip_prefix('/').and_then(|uid| Uuid::parse_str(uid).ok());
-                let no_id = "an event has an id such as events list shows";
+                let no_id = "no event has this id; `kyc-gateway events list` prints the ids";
                 let uid = uid.ok_or_else(|| (StatusCode::NOT_FOUND, no_id.to_owned()))?;
                 self.show(uid).await.map(|details| shown(&details))
             }
             _ => {
                 query.end().map_err(bad)?;
-                Err((StatusCode::METHOD_NOT_ALLOWED, "GET to look, POST to change".to_owned()))
+                Err((StatusCode::METHOD_NOT_ALLOWED, "use GET to read and POST to change".to_owned()))
             }
         }
     }
 
-    /// Changes all events that fit, or with `dry_run` says how many would be.
+    /// Changes all events that the filter selects; with `dry_run`, only counts them.
     async fn change(
         &self,
         action: &'static str,
@@ -111,19 +111,19 @@ impl EventPages {
     ) -> Result<ChangeReport, Refusal> {
         let mut filter = filter(selection)?;
         if filter == Filter::default() {
-            return Err((StatusCode::BAD_REQUEST, "say which events: a filter is needed".to_owned()));
+            return Err((StatusCode::BAD_REQUEST, "a filter is required, such as tenant or uid".to_owned()));
         }
         if action == "discard" {
-            // Only what waits can be given up.
+            // Only waiting events can be discarded.
             filter.state.get_or_insert(State::Waiting);
         }
         if filter.state.is_none() && filter.uid.is_none() {
-            let reason = "say which state they are in, or one uid: delivered events are sent again, too";
+            let reason = "state or uid is required, because delivered events would be sent again, too";
             return Err((StatusCode::BAD_REQUEST, reason.to_owned()));
         }
-        // What comes in from now on was not meant.
+        // The operator cannot have meant events that arrive after the request.
         filter.until = Some(filter.until.map_or(now(), |until| until.min(now())));
-        // Somebody did not want them; whoever does names them, or their reason.
+        // An operator discarded these events on purpose: a change includes them only if it names the uid or the reason.
         if filter.uid.is_none() && filter.reason.is_none() {
             filter.not_reason = Some(DISCARDED);
         }
@@ -132,30 +132,34 @@ impl EventPages {
             Reads::Nothing => 0,
         };
         if dry_run {
-            let events = self.store().reader().await.count(&filter).await.map_err(|error| away(&error))?;
+            let events =
+                self.store().reader().await.count(&filter).await.map_err(|error| unavailable(&error))?;
             return Ok(ChangeReport::Planned { would_change: events, unknown_key });
         }
         let pages = self.store().commit_queue().submit_pages(|progress| change(filter.clone(), progress));
-        let events = pages.await.map_err(|error| away(&error))?.changed;
+        let events = pages.await.map_err(|error| unavailable(&error))?.changed;
         let (tenant, state) = (filter.tenant.as_deref(), filter.state.map(State::name));
         let uid = filter.uid.map(|uid| uid.to_string());
         tracing::info!(action, tenant, state, uid, events, "events changed by an operator");
         let held = match action {
-            "replay" if events > 0 => Some(self.ask_now(&filter).await.map_err(|error| away(&error))?),
+            "replay" if events > 0 => {
+                Some(self.probe_now(&filter).await.map_err(|error| unavailable(&error))?)
+            }
             _ => None,
         };
         self.store().commit_queue().wake();
         Ok(ChangeReport::Made { changed: events, unknown_key, held })
     }
 
-    /// Leaves out what cannot be opened, and says how many events that are; one that was named is refused.
+    /// Excludes the events that no configured key decrypts, and returns their number. If the filter names one by its uid,
+    /// the request is refused with 409.
     pub(super) async fn without_unknown_keys(&self, filter: &mut Filter) -> Result<i64, Refusal> {
-        let keyring = self.store().keyring().map_err(|error| away(&error))?;
+        let keyring = self.store().keyring().map_err(|error| unavailable(&error))?;
         let unknown = Filter { not_under: Some(keyring.key_ids()), ..filter.clone() };
-        let events = self.store().reader().await.count(&unknown).await.map_err(|error| away(&error))?;
+        let events =
+            self.store().reader().await.count(&unknown).await.map_err(|error| unavailable(&error))?;
         if filter.uid.is_some() && events > 0 {
-            let reason =
-                "the event is sealed with a key that is not configured: give it as a previous key first";
+            let reason = "the event is encrypted with a key that is not configured; add that key to the previous keys first";
             return Err((StatusCode::CONFLICT, reason.to_owned()));
         }
         filter.under = Some(keyring.key_ids());
@@ -167,7 +171,7 @@ fn shown(answer: &impl Serialize) -> Response<Vec<u8>> {
     json_answer(StatusCode::OK, answer)
 }
 
-/// The answer to a change; the number of events goes into its audit record.
+/// Builds the answer to a change, with the number of events for its audit record.
 fn changed(report: &ChangeReport) -> Response<Vec<u8>> {
     let mut response = shown(report);
     if let ChangeReport::Made { changed, .. } = report
@@ -178,14 +182,14 @@ fn changed(report: &ChangeReport) -> Response<Vec<u8>> {
     response
 }
 
-/// What a change needs of the events.
+/// Whether a change or the later delivery needs the bodies of the events.
 #[derive(Clone, Copy)]
 enum Reads {
-    /// Their bodies, sooner or later.
+    /// Replayed events are delivered again, so a configured key must decrypt their bodies.
     Bodies,
     Nothing,
 }
 
-/// Replayed events that become due in a second.
+/// How many replayed events become due per second by default.
 const DEFAULT_RATE: usize = 100;
 const OPENAPI: &str = include_str!("events.openapi.json");

@@ -8,27 +8,27 @@ use uuid::Uuid;
 
 use crate::api::event_messages::EventSelection;
 
-/// A request that cannot be answered, with its status.
+/// Why a request is refused: the status and the message of the answer.
 pub(super) type Refusal = (StatusCode, String);
 
-/// The filter of a selection.
+/// Parses a selection into a filter.
 ///
 /// # Errors
 ///
-/// Which value is not accepted.
+/// A message that names the invalid value.
 pub fn event_filter(selection: EventSelection) -> Result<Filter, String> {
     filter(selection).map_err(|(_, reason)| reason)
 }
 
-/// A request that is not accepted.
+/// Builds the refusal of an invalid request: 400.
 pub(super) fn bad(reason: String) -> Refusal {
     (StatusCode::BAD_REQUEST, reason)
 }
 
-/// Reads the values of a selection.
+/// Parses a selection into a filter; an invalid value is refused with 400.
 pub(super) fn filter(selection: EventSelection) -> Result<Filter, Refusal> {
     if selection.parameters().iter().any(|(_, value)| value.contains('\0')) {
-        return Err(bad("no value holds a NUL".to_owned()));
+        return Err(bad("a value contains a NUL character".to_owned()));
     }
     let EventSelection { tenant, state, kind, resource, since, until, reason, uid } = selection;
     let uid = uid.map(|text| Uuid::parse_str(&text).map_err(|_| bad("uid is the id of an event".to_owned())));
@@ -59,12 +59,12 @@ pub(super) fn filter(selection: EventSelection) -> Result<Filter, Refusal> {
     })
 }
 
-/// A store that cannot be asked.
-pub(super) fn away(error: &StoreError) -> Refusal {
+/// Builds the refusal for a store that cannot be read or written: 503.
+pub(super) fn unavailable(error: &StoreError) -> Refusal {
     (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
 
-/// A time, or how long ago it was.
+/// Parses a time, or a duration before now.
 fn instant(text: &str) -> Option<Millis> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return Some(now() - i64::try_from(ago.as_millis()).ok()?);

@@ -1,4 +1,4 @@
-//! Stored events as operators see them: without bodies and what portals said.
+//! Converts stored events to the answers of the API, without bodies and portal answers.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use kyc_model::Correlation;
 
 use crate::api::event_messages::{EventEntry, TryEntry};
 
-/// A try as operators see it: without what the portal said.
+/// Converts an attempt; the body of the portal's answer is left out.
 pub(super) fn attempt(attempt: &Attempt) -> TryEntry {
     TryEntry {
         at: time(attempt.at),
@@ -18,7 +18,7 @@ pub(super) fn attempt(attempt: &Attempt) -> TryEntry {
     }
 }
 
-/// An event.
+/// Converts an event; its body is left out.
 pub(super) fn event(listed: &ListedEvent) -> EventEntry {
     EventEntry {
         uid: listed.uid.to_string(),
@@ -35,7 +35,7 @@ pub(super) fn event(listed: &ListedEvent) -> EventEntry {
     }
 }
 
-/// A time as text (RFC 3339).
+/// Formats a time (RFC 3339).
 pub(super) fn time(at: Millis) -> String {
     let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()

@@ -1,4 +1,7 @@
-//! How the events of each tenant stand, and what holds them.
+//! Counts the events of each tenant, and shows why their deliveries are held.
+//!
+//! Events are stored under the tenant's name at receipt. After a tenant was renamed, they are delivered by the tenant that has
+//! the same customer now, so the holds of that tenant count.
 
 use std::collections::BTreeSet;
 
@@ -7,42 +10,46 @@ use kyc_events::{Filter, ParkedCount, Reader, Recipient, StoreError, TenantEvent
 use tokio::time::Instant;
 
 use super::pages::EventPages;
-use super::parameters::{Refusal, away};
+use super::parameters::{Refusal, unavailable};
 use super::shown::time;
 use crate::api::event_messages::{DispatcherEntry, EventSummary, HoldEntry, TenantEvents, TenantHold};
 
-/// Finds on whose lane the events under a name are.
+/// Finds the tenant whose lane delivers the events stored under a name.
 struct Lanes {
-    /// None while no document was loaded.
+    /// `None` until a tenant document is loaded.
     tenant_index: Option<TenantIndex>,
 }
 
-/// What a tenant's waiting events wait for besides their time.
+/// Why waiting events are not delivered when they are due.
 enum Waits {
-    /// The lane, and what holds it.
+    /// The lane and its hold.
     Held(String, Hold),
     /// Their customer is not in the tenant document.
     NotInDocument,
 }
 
 impl EventPages {
-    /// Counts the events of each tenant, and says since when the oldest waits, when the next one is due, and what holds them.
+    /// Counts the events of each tenant by state, with the age of the oldest undelivered one, the time when the next one is due,
+    /// and the reason of a hold.
     pub(super) async fn summary(&self) -> Result<EventSummary, Refusal> {
         let (lanes, mut reader) = (Lanes::new(&self.delivery), self.store().reader().await);
-        let standing = reader.event_counts().await.map_err(|error| away(&error))?;
-        let parked = reader.parked().await.map_err(|error| away(&error))?;
+        let standing = reader.event_counts().await.map_err(|error| unavailable(&error))?;
+        let parked = reader.parked().await.map_err(|error| unavailable(&error))?;
         let mut tenants = Vec::with_capacity(standing.len());
         for tenant in &standing {
             let waits = match tenant.waiting {
                 0 => None,
-                _ => self.waits(&lanes, &mut **reader, &tenant.tenant).await.map_err(|error| away(&error))?,
+                _ => self
+                    .waits(&lanes, &mut **reader, &tenant.tenant)
+                    .await
+                    .map_err(|error| unavailable(&error))?,
             };
             tenants.push(shown(tenant, &parked, waits.as_ref()));
         }
         Ok(EventSummary { dispatcher: self.dispatcher(), tenants })
     }
 
-    /// What holds the waiting events under a name, as far as this gateway knows.
+    /// Returns why the waiting events under a name are held. Holds of other gateways at the same store are not included.
     async fn waits(
         &self,
         lanes: &Lanes,
@@ -55,8 +62,8 @@ impl EventPages {
         })
     }
 
-    /// Says what holds replayed events, and has their portals asked at once, unless they have asked for time themselves.
-    pub(super) async fn ask_now(&self, replayed: &Filter) -> Result<Vec<TenantHold>, StoreError> {
+    /// Returns the holds of replayed events, and requests a probe of their portals at once, except after a `Retry-After`.
+    pub(super) async fn probe_now(&self, replayed: &Filter) -> Result<Vec<TenantHold>, StoreError> {
         let (lanes, mut reader) = (Lanes::new(&self.delivery), self.store().reader().await);
         let names: BTreeSet<String> = match (&replayed.tenant, replayed.uid) {
             (Some(tenant), _) => BTreeSet::from([tenant.clone()]),
@@ -81,17 +88,18 @@ impl EventPages {
         Ok(holds)
     }
 
-    /// Whether this process delivers.
+    /// Returns whether this process delivers events.
     fn dispatcher(&self) -> DispatcherEntry {
         let beat = self.delivery.status().heartbeat();
         let (state, reason) = match (beat, self.delivery.status().unreadable()) {
             (_, Some(error)) => ("held", Some(format!("the store cannot be read: {error}"))),
-            (None, None) => {
-                ("not_running", Some("another process delivers, or the store waits for its key".to_owned()))
-            }
-            (Some((_, Liveness::Stalled)), None) => ("stalled", Some("it does not end a round".to_owned())),
+            (None, None) => (
+                "not_running",
+                Some("another process delivers, or the key of the store is not available yet".to_owned()),
+            ),
+            (Some((_, Liveness::Stalled)), None) => ("stalled", Some("its round does not end".to_owned())),
             (Some((_, Liveness::Live)), None) if self.delivery.has_pending_results() => {
-                ("held", Some("the store does not record results".to_owned()))
+                ("held", Some("the store cannot record results of deliveries".to_owned()))
             }
             (Some((_, Liveness::Live)), None) => ("running", None),
         };
@@ -107,7 +115,7 @@ impl Lanes {
         Self { tenant_index: tenants.map(|tenants| TenantIndex::new(&tenants)) }
     }
 
-    /// The name of the tenant that gets the events under a name; none while its customer is not in the document.
+    /// Returns the name of the tenant that receives the events under a name; `None` if its customer is not in the document.
     async fn of(&self, reader: &mut dyn Reader, name: &str) -> Result<Option<String>, StoreError> {
         let Some(tenant_index) = &self.tenant_index else { return Ok(Some(name.to_owned())) };
         if tenant_index.by_name(name).is_some() {
@@ -117,7 +125,7 @@ impl Lanes {
         Ok(match owner.map(|owner| owner.recipient(tenant_index)) {
             Some(Recipient::Tenant(tenant)) => Some(tenant.name.as_str().to_owned()),
             Some(Recipient::Absent | Recipient::OtherCustomer) => None,
-            // The last one has ended meanwhile.
+            // The name's last event was delivered or deleted between the two reads.
             None => Some(name.to_owned()),
         })
     }
@@ -142,7 +150,7 @@ fn shown(tenant: &TenantEventCounts, parked: &[ParkedCount], waits: Option<&Wait
     }
 }
 
-/// What holds events, and until when.
+/// Converts the reason and the end of a hold.
 fn held(waits: &Waits) -> HoldEntry {
     let hold = match waits {
         Waits::NotInDocument => {
@@ -157,7 +165,7 @@ fn held(waits: &Waits) -> HoldEntry {
     HoldEntry {
         reason: hold.cause.name().to_owned(),
         since: Some(time(since)),
-        // Absent while the portal is being asked.
+        // Absent while a probe is in flight.
         until: until.map(|ahead| time(clock.saturating_add(millis(ahead)))),
         error: (!hold.error.is_empty()).then(|| hold.error.to_string()),
     }

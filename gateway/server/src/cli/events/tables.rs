@@ -117,7 +117,7 @@ pub(super) fn changed(answer: &ChangeReport) -> String {
         }
     };
     if unknown_key > 0 {
-        let _ = write!(text, "; {unknown_key} are sealed with a key that is not configured");
+        let _ = write!(text, "; {unknown_key} are encrypted with a key that is not configured");
     }
     for TenantHold { hold, tenant, asked_now } in held_tenants.unwrap_or_default() {
         let asked = if *asked_now { "; a delivery is tried now" } else { "" };
@@ -227,7 +227,7 @@ globex  0        0       3     40         -        -                     -
             (json!({ "changed": 1, "unknown_key": 0 }), "1 event changed"),
             (
                 json!({ "changed": 2, "unknown_key": 1 }),
-                "2 events changed; 1 are sealed with a key that is not configured",
+                "2 events changed; 1 are encrypted with a key that is not configured",
             ),
             (
                 json!({ "changed": 2, "unknown_key": 0, "held": [hold] }),
