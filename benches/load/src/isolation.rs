@@ -151,7 +151,7 @@ fn load(fleet: &Fleet, base: usize, tenants: usize, rate: u64, limit: u64, first
 /// Waits until everything is at its portal, and says how long that took for each.
 async fn times(fleet: &Fleet, sending: &Sending) -> Result<Times, Failure> {
     let mut arrivals: HashMap<u64, SystemTime> = HashMap::new();
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + WAIT_LIMIT;
     while !sending.accepted.iter().all(|sent| arrivals.contains_key(&sent.number)) {
         if tokio::time::Instant::now() > deadline {
             return Err(Failure("an event of a tenant whose portal works is not delivered".to_owned()));
@@ -286,4 +286,4 @@ const HEALTHY: usize = 4;
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// Where the numbers of a round begin.
 const FIRST: u64 = 1_000_000_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_LIMIT: Duration = Duration::from_secs(60);

@@ -100,7 +100,7 @@ pub async fn run(backups: &Backups) -> Result<Found, Failure> {
         blocking(move || events(&binary, "backup", &config, &[path(&to)])).await?;
         let took = started.elapsed();
         let binary = backups.binary.clone();
-        let restored = blocking(move || place.look(&binary, &acknowledged, took)).await?;
+        let restored = blocking(move || place.check(&binary, &acknowledged, took)).await?;
         progress(&format!("backup {} of {}: {restored}", round + 1, backups.rounds));
         copies.push(restored);
     }
@@ -119,7 +119,7 @@ pub async fn run(backups: &Backups) -> Result<Found, Failure> {
     fs::copy(store.join("events.db"), place.store())?;
     let acknowledged: Vec<u64> = sending.accepted.iter().map(|sent| sent.number).collect();
     let binary = backups.binary.clone();
-    let after_exit = blocking(move || place.look(&binary, &acknowledged, Duration::ZERO)).await?;
+    let after_exit = blocking(move || place.check(&binary, &acknowledged, Duration::ZERO)).await?;
     let rate = sending.accepted.len() as f64 / seconds;
     Ok(Found { backups: copies, after_exit, is_alone, verdict, rate, p99: sending.percentile(0.99) })
 }
@@ -143,8 +143,8 @@ impl Place {
         self.0.join("store/events.db")
     }
 
-    /// Verifies the copy and reads all of it; then it goes.
-    fn look(&self, binary: &Path, acknowledged: &[u64], took: Duration) -> Result<Restored, Failure> {
+    /// Verifies the copy, reads all of it, and deletes it.
+    fn check(&self, binary: &Path, acknowledged: &[u64], took: Duration) -> Result<Restored, Failure> {
         let config = self.0.join("gateway-0.toml");
         let verified = events(binary, "verify", &config, &[path(&self.store())])?;
         let verified = verified.rsplit_once(": ").map_or(verified.clone(), |(_, counts)| counts.to_owned());

@@ -147,8 +147,8 @@ async fn strike(fleet: &mut Fleet, database: &mut Option<Postgres>, fault: Fault
             let gateway = fleet.gateway(gateway)?;
             gateway.kill().await?;
             gateway.start(Some((name, count))).await?;
-            if !gateway.ended(POINT_PATIENCE).await? {
-                return Err(Failure(format!("nothing passed `{name}` {count} times in {POINT_PATIENCE:?}")));
+            if !gateway.ended(POINT_TIMEOUT).await? {
+                return Err(Failure(format!("nothing passed `{name}` {count} times in {POINT_TIMEOUT:?}")));
             }
             gateway.start(None).await?;
         }
@@ -192,7 +192,7 @@ const SETTINGS: &str = "delivery.schedule = [\"20ms\", \"50ms\", \"150ms\", \"30
                         delivery.breaker_longest = \"300ms\"\ndelivery.login_probe = \"100ms\"\n";
 /// Longer than a claim.
 const FROZEN: Duration = Duration::from_secs(3);
-const POINT_PATIENCE: Duration = Duration::from_secs(30);
+const POINT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where the gateway kills itself: with the body read and nothing else done, with events inserted and not
 /// committed, committed and not answered, claimed and not sent, with the portal's answer not recorded, and recorded
 /// and not known to the dispatcher.

@@ -184,7 +184,7 @@ async fn good(
         turns.tick().await;
         for path in ["livez", "readyz"] {
             let asked = Instant::now();
-            match timeout(PATIENCE, probe(admin, path)).await {
+            match timeout(PROBE_TIMEOUT, probe(admin, path)).await {
                 Ok(Ok(true)) => took.push(asked.elapsed()),
                 Ok(Ok(false) | Err(_)) | Err(_) => failed += 1,
             }
@@ -221,4 +221,4 @@ const FIRST: u64 = 10_000_000;
 const PAUSE: Duration = Duration::from_secs(5);
 const PROBE_EVERY: Duration = Duration::from_millis(50);
 /// A kubelet waits so long by default.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);

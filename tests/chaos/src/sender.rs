@@ -190,7 +190,7 @@ impl Shared {
         for turn in 0.. {
             let place = (lane + turn) % self.load.gateways.len();
             let Some(gateway) = self.load.gateways.get(place) else { return };
-            match timeout(PATIENCE, post(connection, *gateway, request)).await {
+            match timeout(RESPONSE_TIMEOUT, post(connection, *gateway, request)).await {
                 Ok(Ok(200)) => {
                     if turn > 0 {
                         // The next one goes home again, where there may be a gateway by now.
@@ -270,6 +270,6 @@ fn whole(answer: &[u8]) -> std::io::Result<Option<(u16, bool)>> {
 }
 
 /// Onfido waits 10 s for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a notification is sent again, a little sooner than Onfido does.
 const AGAIN: Duration = Duration::from_millis(20);

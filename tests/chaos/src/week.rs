@@ -186,7 +186,7 @@ async fn drain(world: &World) -> Result<Vec<String>, Failure> {
 /// All events in a state, by their numbers.
 async fn list(world: &World, state: &str) -> Result<Listed, Failure> {
     let mut names: Vec<String> =
-        world.customers.names.look().history.iter().map(|(_, _, name)| name.clone()).collect();
+        world.customers.names.lock().history.iter().map(|(_, _, name)| name.clone()).collect();
     names.sort_unstable();
     names.dedup();
     let mut listed = HashMap::new();

@@ -29,7 +29,7 @@ pub(crate) fn event(number: usize) -> String {
 /// The number of deliveries of each event to a portal.
 pub(crate) fn taken(portal: &Portal) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    portal.deliveries().look(|taken| {
+    portal.deliveries().inspect(|taken| {
         for delivery in taken {
             *counts.entry(String::from_utf8(delivery.event.to_vec()).unwrap()).or_default() += 1;
         }
@@ -56,7 +56,7 @@ async fn event_is_durable_before_the_200_and_delivered_once() {
     world.globex.deliveries().wait_for_count(1).await.unwrap();
 
     assert_eq!([first, again, other_tenant].map(|status| status.as_u16()), [200; 3]);
-    world.acme.deliveries().look(|taken| {
+    world.acme.deliveries().inspect(|taken| {
         let headers = &taken[0].headers;
         assert_eq!(taken[0].event, event(1));
         assert_eq!((headers["x-attempt"].to_str().unwrap(), taken.len()), ("1", 1));

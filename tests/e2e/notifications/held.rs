@@ -43,7 +43,7 @@ async fn repaired_portal_is_probed_before_its_events_are_due() {
     }
 
     let attempt =
-        world.acme.deliveries().look(|taken| taken[0].headers["x-attempt"].to_str().unwrap().to_owned());
+        world.acme.deliveries().inspect(|taken| taken[0].headers["x-attempt"].to_str().unwrap().to_owned());
     assert_eq!(attempt, "6", "probes are no tries");
     assert!(taken(&world.acme).values().chain(taken(&world.globex).values()).all(|count| *count == 1));
     let log = world.gateway.stop().await;
@@ -69,7 +69,7 @@ async fn refused_password_is_retried_only_after_a_change() {
     world.gateway.write_tenants(world.onfido.address(), &[tenant("acme", &world.acme.url())]);
     wait_for_all(&world.acme, &(0..4).map(event).collect()).await;
 
-    let refused = world.acme.calls().look(|calls| calls.iter().filter(|call| call.status != 200).count());
+    let refused = world.acme.calls().inspect(|calls| calls.iter().filter(|call| call.status != 200).count());
     assert_eq!(refused, 1, "logins with the password that was refused");
     let log = world.gateway.stop().await;
     assert!(log.contains(r#""reason":"login_refused""#), "{log}");

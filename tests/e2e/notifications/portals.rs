@@ -170,7 +170,7 @@ async fn retry_after_of_a_portal_holds_all_its_events() {
     }
     wait_for_all(&world.acme, &events).await;
 
-    let (asked, next) = world.acme.calls().look(|calls| {
+    let (asked, next) = world.acme.calls().inspect(|calls| {
         let asked = calls.iter().position(|call| call.status == 429).unwrap();
         (calls[asked].at, calls[asked + 1].at)
     });

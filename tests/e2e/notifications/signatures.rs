@@ -54,7 +54,7 @@ async fn notifications_of_the_official_test_vectors_are_accepted() {
 
         assert_eq!((lower, upper), (200, 200), "{signature}");
         world.globex.deliveries().wait_for_count(1).await.unwrap();
-        world.globex.deliveries().look(|taken| assert_eq!(taken[0].event, body));
+        world.globex.deliveries().inspect(|taken| assert_eq!(taken[0].event, body));
         world.gateway.stop().await;
     }
 }

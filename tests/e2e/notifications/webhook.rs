@@ -16,7 +16,7 @@ async fn trailing_slash_of_the_webhook_url_is_accepted() {
     let answer = world.post("acme/", EVENT.as_bytes(), &signature).await;
 
     assert_eq!(answer.status(), 200);
-    world.acme.deliveries().look(|taken| assert_eq!(taken[0].event, EVENT.as_bytes()));
+    world.acme.deliveries().inspect(|taken| assert_eq!(taken[0].event, EVENT.as_bytes()));
     world.gateway.stop().await;
 }
 
@@ -31,7 +31,7 @@ async fn both_dialects_deliver_events_and_reuse_one_login() {
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     for (portal, dialect) in [(&world.acme, Dialect::Legacy), (&world.globex, Dialect::Keycloak)] {
         assert_eq!((portal.deliveries().len(), portal.logins()), (20, 1));
-        portal.deliveries().look(|taken| {
+        portal.deliveries().inspect(|taken| {
             assert!(
                 taken.iter().all(|event| event.dialect == dialect && event.action == "FTOS_Onfido_WebHook")
             );
@@ -120,7 +120,7 @@ async fn signing_tokens_are_fetched_from_onfido_if_the_document_has_none() {
     world.post("acme", EVENT.as_bytes(), &signature).await;
 
     assert_eq!((unknown, status), (503, 200));
-    let asked = world.onfido.requests().look(|calls| {
+    let asked = world.onfido.requests().inspect(|calls| {
         calls.iter().filter(|call| call.path.ends_with(&format!("/webhooks/{}", webhook.id))).count()
     });
     assert_eq!(asked, 1, "the token is kept");
@@ -146,7 +146,7 @@ async fn rotated_signing_token_works_without_a_change_of_the_document() {
 
     assert_eq!((replaced.status().as_u16(), known.status().as_u16()), (200, 200));
     assert!(forged.iter().all(|status| *status == 401), "{forged:?}");
-    let asked = world.onfido.requests().look(|calls| {
+    let asked = world.onfido.requests().inspect(|calls| {
         calls.iter().filter(|call| call.path.ends_with(&format!("/webhooks/{}", webhook.id))).count()
     });
     assert_eq!(asked, 1, "within a minute Onfido is asked once");

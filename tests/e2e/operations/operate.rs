@@ -74,7 +74,7 @@ async fn rejected_event_is_listed_shown_and_replayed() {
 
     assert_eq!((&would["would_change"], &done["changed"]), (&1.into(), &1.into()));
     assert_eq!(delivered["uid"], uid);
-    world.acme.deliveries().look(|taken| {
+    world.acme.deliveries().inspect(|taken| {
         assert_eq!(taken[0].event, event(7));
         assert_eq!(taken[0].headers["x-event-id"].to_str().unwrap(), uid);
     });

@@ -189,7 +189,7 @@ async fn trace_context_is_forwarded_to_onfido_and_through_the_store_to_the_porta
     let to_onfido = world.onfido.requests().all();
     let parent = |id: &str| format!("00-{}-{id}-01", &CALLER[3..35]);
     assert_eq!(to_onfido[0].headers["traceparent"], parent(&upstream.id));
-    world.acme.deliveries().look(|taken| {
+    world.acme.deliveries().inspect(|taken| {
         assert_eq!(taken[0].headers["traceparent"], parent(&delivery.id));
         assert_eq!(taken[0].headers["tracestate"], "vendor=1");
     });
@@ -215,7 +215,7 @@ async fn trace_context_of_the_caller_is_forwarded_without_a_collector() {
     notify(&world).await;
 
     assert_eq!(world.onfido.requests().all()[0].headers["traceparent"], CALLER);
-    world.acme.deliveries().look(|taken| assert_eq!(taken[0].headers["traceparent"], CALLER));
+    world.acme.deliveries().inspect(|taken| assert_eq!(taken[0].headers["traceparent"], CALLER));
     assert!(world.acme.calls().all().iter().all(|call| call.traceparent.as_deref() == Some(CALLER)));
     assert!(!world.gateway.metrics().await.contains("kyc_gateway_spans_total"));
 }

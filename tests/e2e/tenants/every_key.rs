@@ -101,7 +101,7 @@ impl Changing {
 
     /// The credential and the body of the last request to an Onfido.
     fn last(onfido: &Onfido) -> (String, String) {
-        onfido.requests().look(|requests| {
+        onfido.requests().inspect(|requests| {
             let last = requests.last().unwrap();
             let credential = last.headers["authorization"].to_str().unwrap().to_owned();
             (credential, String::from_utf8(last.body.to_vec()).unwrap())
@@ -167,7 +167,7 @@ async fn every_tenant_key_applies_without_a_restart() {
     }
     it.set("ftosAuth", "keycloak").await;
     it.is_delivered_at_the_other_portal("acme-two", "sign-new").await;
-    let last = |portal: &Portal| portal.deliveries().look(|taken| taken.last().unwrap().clone());
+    let last = |portal: &Portal| portal.deliveries().inspect(|taken| taken.last().unwrap().clone());
     assert_eq!(last(&it.other_portal).dialect, Dialect::Keycloak);
     it.set("ftosEndpoint", &it.action_portal.url()).await;
     let (status, body) = it.notify("acme-two", "sign-new").await;

@@ -12,7 +12,7 @@ pub struct Journal<T> {
     grown: watch::Sender<()>,
 }
 
-/// The expected entry did not appear within [`Journal::PATIENCE`].
+/// The expected entry did not appear within [`Journal::WAIT_LIMIT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSeen {
     /// The number of entries at the timeout.
@@ -23,7 +23,7 @@ pub struct NotSeen {
 
 impl<T> Journal<T> {
     /// The timeout of [`wait_for`](Self::wait_for).
-    pub const PATIENCE: Duration = Duration::from_secs(30);
+    pub const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
     /// Creates an empty journal.
     pub fn new() -> Self {
@@ -51,36 +51,36 @@ impl<T> Journal<T> {
         self.lock().clear();
     }
 
-    /// Calls `look` with the entries, without copying them.
-    pub fn look<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
-        look(&self.lock())
+    /// Calls `inspect` with the entries, without copying them.
+    pub fn inspect<R>(&self, inspect: impl FnOnce(&[T]) -> R) -> R {
+        inspect(&self.lock())
     }
 
     /// Waits until `found` returns a result for the entries. It is called again after each new entry.
     ///
     /// # Errors
     ///
-    /// [`NotSeen`] after [`PATIENCE`](Self::PATIENCE).
+    /// [`NotSeen`] after [`WAIT_LIMIT`](Self::WAIT_LIMIT).
     pub async fn wait_for<R>(&self, mut found: impl FnMut(&[T]) -> Option<R>) -> Result<R, NotSeen> {
         let mut grown = self.grown.subscribe();
         let search = async {
             loop {
                 grown.borrow_and_update();
-                if let Some(result) = self.look(&mut found) {
+                if let Some(result) = self.inspect(&mut found) {
                     return result;
                 }
                 // The sender lives as long as the journal.
                 let _ = grown.changed().await;
             }
         };
-        tokio::time::timeout(Self::PATIENCE, search).await.map_err(|_| NotSeen { entries: self.len() })
+        tokio::time::timeout(Self::WAIT_LIMIT, search).await.map_err(|_| NotSeen { entries: self.len() })
     }
 
     /// Waits until there are `count` entries.
     ///
     /// # Errors
     ///
-    /// [`NotSeen`] after [`PATIENCE`](Self::PATIENCE).
+    /// [`NotSeen`] after [`WAIT_LIMIT`](Self::WAIT_LIMIT).
     pub async fn wait_for_count(&self, count: usize) -> Result<(), NotSeen> {
         self.wait_for(|entries| (entries.len() >= count).then_some(())).await
     }

@@ -101,7 +101,7 @@ impl Portal {
         let is_login = |call: &&Call| {
             call.path.ends_with(legacy::LOGIN_PATH) || call.path.ends_with(keycloak::LOGIN_PATH)
         };
-        self.shared.calls.look(|calls| calls.iter().filter(is_login).count())
+        self.shared.calls.inspect(|calls| calls.iter().filter(is_login).count())
     }
 }
 

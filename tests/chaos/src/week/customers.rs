@@ -51,7 +51,7 @@ pub(super) struct Customers {
 // === impl Names ===
 
 impl Names {
-    pub(super) fn look(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -193,7 +193,7 @@ impl Customers {
             ..Entry::default()
         });
         self.all.push(customer);
-        self.names.look().set(number, Some(name));
+        self.names.lock().set(number, Some(name));
         self.update(number)?;
         Ok(number)
     }
@@ -223,14 +223,14 @@ impl Customers {
         let customer = self.customer(number)?;
         let entry = customer.entry.as_mut().ok_or_else(|| Failure("a customer is gone".to_owned()))?;
         let former = std::mem::replace(&mut entry.name, name.to_owned());
-        self.names.look().set(number, Some(name));
+        self.names.lock().set(number, Some(name));
         Ok(former)
     }
 
     /// Takes a customer out of the document, and says what it was called.
     pub(super) fn remove(&mut self, number: usize) -> Result<String, Failure> {
         let entry = self.customer(number)?.entry.take();
-        self.names.look().set(number, None);
+        self.names.lock().set(number, None);
         entry.map(|entry| entry.name).ok_or_else(|| Failure("a customer is gone".to_owned()))
     }
 

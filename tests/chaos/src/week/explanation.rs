@@ -30,7 +30,7 @@ impl Explanations {
         owners: &HashMap<String, usize>,
         gap: u64,
     ) -> Self {
-        let known = names.look();
+        let known = names.lock();
         let everybody = stalls.spans().map(|(from, to)| (from, to + AFTER)).collect();
         let mut explanations = Self { everybody, tenants: HashMap::new(), holds: holds(lines, &known), gap };
         for line in lines {

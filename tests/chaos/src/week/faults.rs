@@ -74,7 +74,7 @@ impl World {
             struck.customers.push(customer);
             if kind == Kind::NameHandedOver {
                 let Some(other) = self.healthy() else {
-                    self.customers.names.look().faulty.retain(|faulty| *faulty != customer);
+                    self.customers.names.lock().faulty.retain(|faulty| *faulty != customer);
                     return Ok(None);
                 };
                 struck.customers.push(other);
@@ -178,7 +178,7 @@ impl World {
             // Its events have waited under the former name until now.
             self.customers.customer(customer)?.start_portal().await?;
         }
-        let mut known = self.customers.names.look();
+        let mut known = self.customers.names.lock();
         known.faulty.retain(|faulty| !struck.customers.contains(faulty));
         struck.ended = now_ms();
         Ok(())
@@ -186,7 +186,7 @@ impl World {
 
     /// A customer of the document without a fault, which has one from now on.
     fn healthy(&mut self) -> Option<usize> {
-        let mut known = self.customers.names.look();
+        let mut known = self.customers.names.lock();
         let present = (0..).zip(&known.current).filter(|(_, name)| name.is_some());
         let healthy: Vec<usize> =
             present.map(|(customer, _)| customer).filter(|one| !known.faulty.contains(one)).collect();

@@ -63,7 +63,7 @@ struct Way {
 
 impl Load {
     pub(super) fn start(gateway: SocketAddr, rate: u64, seed: u64, names: Names) -> Result<Self, Failure> {
-        let client = Client::builder().no_proxy().timeout(PATIENCE).build();
+        let client = Client::builder().no_proxy().timeout(RESPONSE_TIMEOUT).build();
         let client = client.map_err(|error| Failure::from(("a client", error)))?;
         let (stopped, tallies) = (Arc::new(AtomicBool::new(false)), Arc::new(Tallies::default()));
         let way = Way { client, gateway, names, tallies: Arc::clone(&tallies) };
@@ -92,7 +92,7 @@ async fn send_all(way: Way, rate: u64, seed: u64, stopped: Arc<AtomicBool>) -> J
         }
         while sending.try_join_next().is_some() {}
         let customer = {
-            let known = way.names.look();
+            let known = way.names.lock();
             let faulty: Vec<usize> = known.faulty.clone();
             let present: Vec<usize> = (0..)
                 .zip(&known.current)
@@ -117,7 +117,7 @@ impl Way {
         let signature = sign(&signing_token(customer), body.as_bytes());
         loop {
             let (name, changed) = {
-                let known = self.names.look();
+                let known = self.names.lock();
                 (known.current.get(customer).cloned().flatten(), known.changed.get(customer).copied())
             };
             let Some(name) = name else {
@@ -153,7 +153,7 @@ impl Way {
 
     /// Says whether the name is so new that the gateway may not know it, or changed while it was asked.
     fn is_new(&self, customer: usize, changed: u64) -> bool {
-        let now = self.names.look().changed.get(customer).copied().unwrap_or_default();
+        let now = self.names.lock().changed.get(customer).copied().unwrap_or_default();
         now != changed || now_ms().saturating_sub(now) < SETTLES
     }
 }
@@ -163,7 +163,7 @@ pub(super) fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Onfido waits 10 s for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a notification is sent again.
 const AGAIN: Duration = Duration::from_millis(200);
 const END: Duration = Duration::from_secs(60);

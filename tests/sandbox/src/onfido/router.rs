@@ -85,6 +85,6 @@ async fn new_report(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -
 }
 
 async fn requests(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let shown: Vec<Shown> = shared.requests.look(|requests| requests.iter().map(Shown::from).collect());
+    let shown: Vec<Shown> = shared.requests.inspect(|requests| requests.iter().map(Shown::from).collect());
     Json(json!({ "requests": shown }))
 }

@@ -129,7 +129,7 @@ async fn check_notifies_its_webhook_ids_or_all_webhooks() {
 
     assert_eq!(to_chosen, [second.id.clone(), second.id]);
     let to_first =
-        onfido.notifications().look(|sent| sent.iter().filter(|one| one.webhook == first.id).count());
+        onfido.notifications().inspect(|sent| sent.iter().filter(|one| one.webhook == first.id).count());
     assert_eq!(to_first, 2);
 }
 

@@ -27,7 +27,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
 }
 
 async fn events(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let shown: Vec<Value> = shared.deliveries.look(|deliveries| {
+    let shown: Vec<Value> = shared.deliveries.inspect(|deliveries| {
         let shown = |event: &[u8]| String::from_utf8_lossy(event).into_owned();
         deliveries
             .iter()

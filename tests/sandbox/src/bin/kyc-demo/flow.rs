@@ -60,7 +60,7 @@ pub(crate) async fn play(
 
 /// Checks that Onfido received the tenant's token, and not the caller's `SubscriptionId`.
 fn credential_was_exchanged(stage: &Stage, tenant: &Tenant, narrator: &Narrator) -> Result<(), Failure> {
-    let last = stage.onfido.requests().look(|requests| requests.last().cloned());
+    let last = stage.onfido.requests().inspect(|requests| requests.last().cloned());
     let last = last.ok_or_else(|| Failure::new("Onfido received no request"))?;
     if last.account.as_deref() != Some(tenant.name) || last.headers.contains_key("subscriptionid") {
         return Err(Failure::new("Onfido received the wrong credential"));
@@ -90,13 +90,17 @@ async fn notified(
     });
     let Ok(done) = done.await else {
         let last =
-            stage.onfido.notifications().look(|attempts| attempts.last().map(|sent| sent.outcome.clone()));
+            stage.onfido.notifications().inspect(|attempts| attempts.last().map(|sent| sent.outcome.clone()));
         return Err(Failure::new(format!(
             "the gateway did not accept the notifications; the last attempt: {last:?}"
         )));
     };
     let path = format!("/webhooks/{}", tenant.webhook.id);
-    if stage.onfido.requests().look(|requests| requests.iter().any(|request| request.path.ends_with(&path))) {
+    if stage
+        .onfido
+        .requests()
+        .inspect(|requests| requests.iter().any(|request| request.path.ends_with(&path)))
+    {
         narrator.note(&format!(
             "The document has no webhookToken for {}: the gateway fetched it from Onfido.",
             tenant.name
