@@ -1,8 +1,8 @@
-//! Points at which chaos tests end the process.
+//! Failure points: named points at which chaos tests kill the process.
 //!
-//! There are two macros, since a `cfg` within one would ask for a feature of the crate that calls it.
+//! There are two definitions of the macro, because a `cfg` inside it would test the features of the calling crate.
 
-/// A point at which chaos tests end the process; nothing at all without the feature `failpoints`.
+/// Marks a point at which chaos tests kill the process. Without the feature `failpoints` it expands to nothing.
 #[cfg(feature = "failpoints")]
 #[macro_export]
 macro_rules! failpoint {
@@ -11,7 +11,7 @@ macro_rules! failpoint {
     };
 }
 
-/// A point at which chaos tests end the process; nothing at all without the feature `failpoints`.
+/// Marks a point at which chaos tests kill the process. Without the feature `failpoints` it expands to nothing.
 #[cfg(not(feature = "failpoints"))]
 #[macro_export]
 macro_rules! failpoint {

@@ -21,7 +21,8 @@ pub struct SingleFlight<V, E> {
 #[derive(Clone, Copy, Debug)]
 pub struct Abandoned;
 
-/// Changed credentials must neither reuse the value of the old ones nor wait for it.
+/// The slot of one tenant's entry. Changed credentials must neither reuse the value of the old ones nor wait for it, so each
+/// fingerprint has its own slot.
 struct Place<V, E> {
     fingerprint: u64,
     slot: Arc<Mutex<Slot<V, E>>>,
@@ -47,7 +48,7 @@ where
     V: Send + Sync + 'static,
     E: Clone + From<Abandoned> + Send + Sync + 'static,
 {
-    /// Starts empty.
+    /// Creates an empty cache.
     pub fn new() -> Self {
         Self { slots: Cache::builder().max_capacity(CAPACITY).time_to_idle(IDLE).build() }
     }
@@ -69,7 +70,7 @@ where
         }
     }
 
-    /// Calls `make` in any case, also right after a failure: only for callers that limit their own rate.
+    /// Calls `make` even if a value or a failure is cached: only for callers that limit their own rate.
     ///
     /// # Errors
     ///
@@ -82,8 +83,8 @@ where
         fill(self.place(tenant).slot.lock_owned().await, make).await
     }
 
-    /// As [`SingleFlight::value`], but what `make` gives runs on a task of its own, so that callers who leave at once cannot keep the
-    /// value from ever being made. It has to end by itself.
+    /// Like [`SingleFlight::value`], but runs the future of `make` in its own task, so that callers who disconnect early cannot
+    /// cancel every attempt. The future must have a time limit of its own.
     ///
     /// # Errors
     ///
@@ -99,14 +100,14 @@ where
     {
         match self.find(tenant, usable).await? {
             Found::Value(value) => Ok(value),
-            // The task has the lock with it. A panic gives it back, too, and then `begun` says when to try again.
+            // The task owns the lock. A panic releases it, too; `begun` is still set then, and `check_pause` delays the next attempt.
             Found::Nothing(slot) => {
                 tokio::spawn(fill(slot, make())).await.unwrap_or_else(|_| Err(Abandoned.into()))
             }
         }
     }
 
-    /// Waits for the caller that makes the value.
+    /// Returns the cached value, or the lock for making one. Waits while another caller makes it.
     async fn find(&self, tenant: &Tenant, usable: impl Fn(&V) -> bool) -> Result<Found<V, E>, E> {
         let slot = self.place(tenant).slot.lock_owned().await;
         if let Some(value) = slot.value.as_ref().filter(|value| usable(value)) {

@@ -1,4 +1,7 @@
 //! Supervision of tasks that must run until the process ends.
+//!
+//! A panic of one task must not end the deliveries of all tenants, so a supervised task is restarted instead of ending the
+//! process.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -21,7 +24,7 @@ pub async fn supervised<F>(
             return;
         }
         let how = if ended.is_err() { "panicked" } else { "ended" };
-        tracing::error!(task = name, how, "a background task stopped, it begins anew");
+        tracing::error!(task = name, how, "background task stopped; restarting it");
         tokio::select! {
             () = sleep(PAUSE) => {}
             _ = shutdown.changed() => {}
@@ -29,6 +32,7 @@ pub async fn supervised<F>(
     }
 }
 
+/// The time between the end of the work and its restart. It limits the log and the load of work that fails at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -38,7 +42,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_panics_or_ends_begins_anew_until_the_shutdown() {
+    async fn work_that_panics_or_ends_is_restarted_until_the_shutdown() {
         let begun = AtomicUsize::new(0);
         let (shut, shutdown) = watch::channel(false);
         let work = || {
