@@ -41,7 +41,7 @@ pub const CERTIFICATE_EXPIRES: &str = "kyc_gateway_listener_certificate_expires_
 pub const CERTIFICATE_FILES_REFUSED: &str = "kyc_gateway_listener_certificate_files_refused";
 /// Unix time of the earliest `nextUpdate` of a listener's certificate revocation lists.
 pub const REVOCATION_LISTS_EXPIRE: &str = "kyc_gateway_listener_revocation_lists_expire_timestamp_seconds";
-/// Log lines dropped because standard output was not read.
+/// Log lines dropped because standard output or the log files were not written fast enough.
 pub const LOG_LINES_DROPPED: &str = "kyc_gateway_log_lines_dropped_total";
 /// Log events that a collector (`seq`, `otlp`) accepted.
 pub const LOG_EVENTS_EXPORTED: &str = "kyc_gateway_log_events_exported_total";
@@ -64,7 +64,9 @@ pub const TENANTS_REFUSED: &str = "kyc_gateway_tenants_refused";
 pub const TENANT_POLLS: &str = "kyc_gateway_tenant_polls_total";
 /// Unix time of the last successful read of the tenant source.
 pub const TENANTS_REFRESHED: &str = "kyc_gateway_tenants_refreshed_timestamp_seconds";
-/// Notifications by tenant and result.
+/// Notifications by tenant and result: `stored`, `revived` (received again after it was dead), `duplicate`, `dead` (the body is
+/// not an event), `ignored` (not selected by the plugin's `events`), `delivered` (`delivery.mode = "direct"`), `abandoned` (the
+/// sender left before the response), or an error code.
 pub const WEBHOOK_EVENTS: &str = "kyc_gateway_webhook_events_total";
 /// Notifications accepted without a signature check (`signature = "off"`), by tenant.
 pub const WEBHOOK_UNSIGNED: &str = "kyc_gateway_webhook_unsigned_total";
@@ -87,8 +89,9 @@ pub const EVENT_STORE_DAMAGED: &str = "kyc_gateway_event_store_damaged";
 pub const EVENT_STORE_WAL: &str = "kyc_gateway_event_store_wal_bytes";
 /// Bytes that are free for events in the event store.
 pub const EVENT_STORE_FREE: &str = "kyc_gateway_event_store_free_bytes";
-/// Attempts to deliver a stored event, by tenant and class: `delivered`, `transient`, `login`, `session`,
-/// `endpoint`, `event`, `refused`, `internal` (the gateway panicked).
+/// Attempts to deliver a stored event, by tenant and class: `delivered`, `transient` (no response, or a status that may pass),
+/// `login` (login refused), `session` (session refused after a new login), `endpoint` (wrong address or role), `event` (event
+/// rejected by status), `refused` (failure reported with a success status), `internal` (the gateway panicked).
 pub const DELIVERY_ATTEMPTS: &str = "kyc_gateway_delivery_attempts_total";
 /// Stored events that the gateway stopped delivering (dead letters), by tenant and reason: `rejected`, `exhausted`, `poison`.
 pub const EVENTS_DEAD: &str = "kyc_gateway_events_dead_total";
@@ -114,9 +117,9 @@ pub const DELIVERY_HELD: &str = "kyc_gateway_delivery_held";
 pub const DISPATCHER_HEARTBEAT: &str = "kyc_gateway_delivery_dispatcher_heartbeat_timestamp_seconds";
 /// Seconds that a delivery to a portal took, including the login, by dialect.
 pub const WEBHOOK_DELIVERY_DURATION: &str = "kyc_gateway_webhook_delivery_duration_seconds";
-/// Logins at portals by tenant and result.
+/// Logins at portals by tenant and result: `ok`, `refused` (400, 401, 403 or no token in the response), `failed`.
 pub const PORTAL_LOGINS: &str = "kyc_gateway_portal_logins_total";
-/// Signing tokens fetched from Onfido by tenant and result.
+/// Fetches of signing tokens from Onfido by tenant and result: `ok`, `denied` (401 or 403), `failed`.
 pub const SIGNING_TOKEN_FETCHES: &str = "kyc_gateway_signing_token_fetches_total";
 /// Requests to create a check, by what the gateway did with `webhook_ids`: `injected`, `kept`, `untouched`.
 pub const CHECKS: &str = "kyc_gateway_checks_total";

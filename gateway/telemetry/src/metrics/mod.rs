@@ -32,7 +32,7 @@ pub struct Metrics {
     listeners: Listeners,
     /// Requests in flight.
     pub in_flight: Gauge,
-    /// Log lines dropped because standard output was not read.
+    /// Log lines dropped because standard output or the log files were not written fast enough.
     pub log_lines_dropped: Counter,
     /// Tasks that panicked. Each panic failed one request or one delivery attempt.
     pub panics: Counter,
@@ -117,7 +117,7 @@ impl Metrics {
             in_flight: gauge(names::IN_FLIGHT, "Requests in flight.")?,
             log_lines_dropped: counter(
                 names::LOG_LINES_DROPPED,
-                "Log lines dropped because standard output was not read.",
+                "Log lines dropped because standard output or the log files were not written fast enough.",
             )?,
             panics: counter(names::PANICS, "Panics of tasks.")?,
             tenants: gauge(names::TENANTS, "Tenants in the running snapshot.")?,
