@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pingora::protocols::Stream;
-use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::{HttpTask, ServerSession};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection_policy::ConnectionPolicy;
@@ -64,6 +64,15 @@ pub fn end_head_guard(session: &ServerSession) {
 pub(crate) fn join_next_write(stream: Option<&Stream>) {
     if let Some(stream) = stream.and_then(guarded) {
         stream.joined.begin();
+    }
+}
+
+/// Joins a response head with the piece of its body behind it. A head without one leaves at once: the next piece may be late.
+pub(crate) fn join_head_and_body(stream: Option<&Stream>, tasks: &[HttpTask]) {
+    if let [HttpTask::Header(..), HttpTask::Body(Some(piece), _)] = tasks
+        && !piece.is_empty()
+    {
+        join_next_write(stream);
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::task::unconstrained;
 use super::finish::log_credential_refused;
 use super::proxy::Proxy;
 use super::state::Exchange;
-use crate::downstream::join_next_write;
+use crate::downstream::join_head_and_body;
 use crate::error::{refuse, to_pingora};
 use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
 use crate::request::send_continue;
@@ -186,11 +186,7 @@ impl Proxy {
                 is_end
             }
         };
-        if let [HttpTask::Header(..), HttpTask::Body(Some(piece), _)] = tasks.as_slice()
-            && !piece.is_empty()
-        {
-            join_next_write(session.stream());
-        }
+        join_head_and_body(session.stream(), &tasks);
         let limit = Some(self.settings.write);
         write_within(limit, session.response_duplex_vec(tasks)).await.map_err(Error::into_down)?;
         Ok(is_end)
