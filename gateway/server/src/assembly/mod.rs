@@ -169,7 +169,7 @@ fn start_logging(settings: LogSettings, context: &BuildContext) -> Result<Log, S
     hardening::disable_core_dumps();
     hardening::disable_huge_pages();
     for warning in context.warnings.take() {
-        tracing::error!("{warning}");
+        tracing::warn!(%warning, "configuration warning");
     }
     Ok(log)
 }
