@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_as_a_secret_is_found_and_names_of_tenants_are_not() {
+    fn known_secrets_are_found_and_tenant_names_are_not_secrets() {
         let entry = |name: &str, id: &str, token: &str, password: &str| {
             json!({
                 "Name": name, "subscriptionId": id, "apiToken": token, "ftosEndpoint": "https://p.example",

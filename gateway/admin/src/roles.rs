@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_read_and_what_it_does_not_have_is_the_operators() {
+    fn roles_are_those_of_the_table_and_other_operations_need_operator() {
         let rows = [
             (Method::GET, "/events", "events.list", [true, true, true]),
             (Method::HEAD, "/events", "events.list", [true, true, true]),

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn not_ready_when_the_source_could_not_be_looked_at_for_too_long() {
+    fn not_ready_when_the_source_was_not_read_for_max_age() {
         let (admin, tenants, readiness) = admin();
         tenants.replace(Arc::new(TenantTable::default()));
 

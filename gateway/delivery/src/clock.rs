@@ -95,7 +95,7 @@ mod tests {
     const HOUR: Millis = 3_600_000;
 
     #[tokio::test(start_paused = true)]
-    async fn what_happened_to_the_clock_while_the_gateway_was_stopped_is_seen_at_the_start() {
+    async fn clock_jump_during_downtime_is_detected_at_start() {
         let at = 1_000 * HOUR;
         let resume = |wall, unsettled| Clock::resume(wall, Heartbeat { at, unsettled });
         let by = [at + 5_000, at + HOUR, at - HOUR, at + 168 * HOUR, at - 168 * HOUR]
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_gateway_that_is_stopped_each_night_still_forgets() {
+    async fn clock_settles_although_the_gateway_is_stopped_each_night() {
         let (mut clock, _) = Clock::resume(100 * HOUR, Heartbeat { at: 84 * HOUR, unsettled: 0 });
         let mut days = 0;
         while !clock.is_settled() {

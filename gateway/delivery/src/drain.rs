@@ -19,7 +19,7 @@ mod tests {
 
     /// A restart with a portal that takes longer than 8 s delivered twice: an attempt may take 30 s.
     #[test]
-    fn an_attempt_fits_into_the_default_drain() {
+    fn attempt_fits_into_the_default_drain() {
         let seconds = [10, 40].map(|drain| attempt_drain_time(Duration::from_secs(drain)).as_secs());
 
         assert_eq!(seconds, [8, 35]);

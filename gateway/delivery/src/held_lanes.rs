@@ -71,7 +71,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_held_lane_comes_up_when_its_time_has_come_and_then_every_second() {
+    async fn held_lane_is_polled_at_its_probe_time_and_then_every_second() {
         let (mut held, now) = (HeldLanes::default(), Instant::now());
         held.hold("acme", Some(now + SECOND));
         held.hold("globex", Some(now + 2 * SECOND));

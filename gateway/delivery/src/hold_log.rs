@@ -111,7 +111,7 @@ mod tests {
 
     /// A portal was down for an hour, its probes failed four times a minute, and the log had no line about it.
     #[test]
-    fn a_hold_is_logged_when_it_begins_once_a_minute_and_when_it_ends() {
+    fn hold_is_logged_when_it_begins_once_a_minute_and_when_it_ends() {
         let (mut log, begin) = (HoldLog::default(), Instant::now());
         let at = |seconds| begin + Duration::from_secs(seconds);
         let unreachable = Some(Cause::Unreachable);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_probe_is_logged_at_once_when_the_reason_is_another_or_somebody_waits_for_it() {
+    fn failed_probe_is_logged_at_once_after_a_changed_reason_or_request() {
         let (mut log, now) = (HoldLog::default(), Instant::now());
         let fail = |log: &mut HoldLog, cause| still(log.note(Some(cause), Trigger::ProbeFailed, now));
         log.note(Some(Cause::Unreachable), Trigger::Other, now);

@@ -156,7 +156,7 @@ mod tests {
 
     /// Eight hanging portals took all 64 slots, and a healthy tenant waited for half a minute.
     #[tokio::test(start_paused = true)]
-    async fn a_portal_that_does_not_answer_has_few_places_and_others_have_one_always() {
+    async fn unresponsive_portal_gets_few_slots_and_others_always_one() {
         let now = Instant::now();
         let mut proven = with_under_way(2);
         proven.answered(now);

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_is_stuck_when_results_have_waited_for_longer_than_a_failover() {
+    async fn store_is_stuck_when_results_wait_longer_than_a_failover() {
         let pending_results = PendingResults::new(
             MetricsRegistry::default().gauge("results", "Results.", &[]).unwrap().with(&[]),
         );

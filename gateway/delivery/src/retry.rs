@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_moves_along_with_the_clock() {
+    fn due_time_moves_with_a_clock_jump() {
         let waiting = |due| Next::Waiting { due, counted: true };
         let dead = Next::Dead(DeadReason::Rejected);
 
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_portal_asks_for_is_kept_but_for_no_longer_than_an_hour() {
+    fn retry_after_is_respected_up_to_an_hour() {
         let age = Age { attempts: 0, refusals: 0, age: 0, now: 0 };
         let told = |seconds| {
             let error = DeliveryError::Busy { status: 429, retry_after: Duration::from_secs(seconds) };
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_is_refused_costs_no_attempt() {
+    fn refused_login_counts_as_no_attempt() {
         let age = Age { attempts: 3, refusals: 0, age: 0, now: 500 };
 
         let next = after(&DeliveryError::LoginStatus(401), age, &DeliveryConfig::default(), 0.0);

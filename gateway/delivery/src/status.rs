@@ -179,7 +179,7 @@ mod tests {
 
     /// Gauges stood still when the dispatcher had stopped or the store could not be read, so that no alert saw it.
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_renewed_for_a_minute_is_not_shown() {
+    async fn counts_not_renewed_for_a_minute_are_not_shown() {
         let status = Status::default();
         status.looked(None);
         status.show("acme", 2, Some((Cause::LoginRefused, None)));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hold_begins_when_it_begins_however_often_it_is_renewed() {
+    async fn renewed_hold_keeps_its_start() {
         let (status, begin) = (Status::default(), Instant::now());
         status.show("acme", 2, Some((Cause::Failing, Some(begin))));
         status.failed("acme", "portal answered 503".to_owned());

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_connection_has_not_sent_is_bounded() {
+    fn unsent_data_of_a_connection_is_bounded() {
         let socket = BoundSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let _caller = std::net::TcpStream::connect(socket.address()).unwrap();
 

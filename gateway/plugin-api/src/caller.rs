@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_names_each_credential_once_and_moves_no_cursor() {
+    fn label_names_each_credential_once_without_terminal_controls() {
         let all = caller(&[
             (CallerKind::Secret, "apim"),
             (CallerKind::Dns, "a.example"),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_several_plugins_verified_stands_together_and_debug_shows_no_claim() {
+    fn results_of_several_plugins_are_merged_and_debug_shows_no_claim() {
         let mut cx = Ctx::new(RequestId::new(), Connection::default(), None);
         let mut first = caller(&[(CallerKind::Subject, "one")]);
         let claims = json!({ "tenant": "acme", "n": 1 });
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_names_is_an_individual_beside_a_secret() {
+    fn token_without_names_is_an_individual_beside_a_secret() {
         let mut cx = Ctx::new(RequestId::new(), Connection::default(), None);
         let mut nameless = caller(&[(CallerKind::Secret, "apim")]);
         nameless.set_claims(Map::new());

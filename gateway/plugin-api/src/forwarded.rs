@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_address_that_is_not_trusted_wins() {
+    fn rightmost_untrusted_address_wins() {
         let rows: [(&str, &[&str], &str); 12] = [
             (PEER, &[], PEER),
             (PEER, &["192.0.2.1"], "192.0.2.1"),

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_that_is_not_offered_is_named() {
+    fn missing_service_is_named_in_the_error() {
         let services = Services::default();
 
         let missing = services.get::<TenantSnapshots>().unwrap_err();
@@ -156,7 +156,7 @@ mod tests {
 
     /// A plugin that wraps a service would have kept the gateway from starting the one within.
     #[test]
-    fn a_service_that_was_taken_stays_so_when_another_takes_its_place() {
+    fn service_in_use_stays_when_another_replaces_it() {
         let services = Services::default();
         services.offer(Arc::new(7_u32));
         services.get::<u32>().unwrap();

@@ -49,7 +49,7 @@ mod tests {
     use crate::ProblemKind;
 
     #[tokio::test]
-    async fn all_waits_must_be_over_and_the_first_problem_ends_them() {
+    async fn all_waits_must_end_and_the_first_problem_cancels_them() {
         let refuse = |kind| async move { Err(Problem::from(kind)) };
 
         let both = Wait::behind(Some(Wait::behind(None, async { Ok(()) })), refuse(ProblemKind::RateLimited));

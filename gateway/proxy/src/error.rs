@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_survives_pingoras_wrapping() {
+    fn problem_is_found_inside_pingoras_error() {
         let problem = Problem::new(ProblemKind::Forbidden, "because");
         let wrapped: pingora::Result<()> = Err(to_pingora(problem)).or_err(ErrorType::InternalError, "later");
 

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_at_this_hop_does_not_travel_on() {
+    fn hop_by_hop_fields_are_removed() {
         let mut head = ResponseHeader::build(200, None).unwrap();
         for (name, value) in [
             ("Connection", "close, X-Hop, Content-Length"),

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_has_1_to_500_characters_that_can_be_printed() {
+    fn reason_has_1_to_500_printable_characters() {
         let rows = [
             ("", Err(ReasonError::Missing)),
             (" \t ", Err(ReasonError::Missing)),
@@ -109,7 +109,7 @@ mod tests {
 
     /// A reason of Hangul fillers or tags was recorded as an empty column.
     #[test]
-    fn a_reason_that_shows_nothing_is_refused() {
+    fn invisible_reason_is_refused() {
         let invisible = [
             "\u{3164}",
             "\u{115f}\u{1160}",
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_there_once_and_in_utf_8() {
+    fn reason_header_must_be_single_and_utf_8() {
         let fields = |values: &[&[u8]]| {
             let mut fields = HeaderMap::new();
             for value in values {

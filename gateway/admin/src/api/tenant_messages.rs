@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_about_tenants_are_as_they_always_were() {
+    fn json_of_answers_about_tenants_is_stable() {
         let entry = TenantEntry { name: "acme".to_owned(), webhook_id: true, ..TenantEntry::default() };
         let changes = TenantChanges {
             source: "file".to_owned(),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_of_an_older_gateway_is_a_report_without_tenants() {
+    fn answer_of_an_older_gateway_parses_as_an_empty_report() {
         let report: ReloadReport = serde_json::from_value(json!({ "asked": true })).unwrap();
 
         assert_eq!(report, ReloadReport::default());

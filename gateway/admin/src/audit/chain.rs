@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_over_the_texts_as_they_are() {
+    fn hash_covers_the_exact_bytes_of_the_text() {
         let first = next(None, "{\"number\":1}".to_owned());
         let second = next(Some(&first), "{ }".to_owned());
 

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_says_who_did_what_and_why() {
+    fn record_contains_operator_operation_and_reason() {
         let attempt = Attempt {
             operator: Some("oncall".to_owned()),
             subject: None,
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_means_two_things_is_none() {
+    fn ambiguous_query_is_refused() {
         assert_eq!(filter("a=1&b=2&a=3"), Err(FilterError::Repeated("a".to_owned())));
         assert_eq!(filter(&"a".repeat(2001)), Err(FilterError::TooLong));
         assert_eq!(filter(""), Ok(Map::new()));

@@ -85,7 +85,7 @@ async fn ended_on(log: Failing) -> (Duration, Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_change_survives_a_failover() {
+async fn end_of_a_change_survives_a_failover() {
     let rows = [
         ("a store that fails for some seconds", 6, false, vec!["begun", "done"]),
         ("a store that says nothing of what it stored", 1, true, vec!["begun", "done"]),

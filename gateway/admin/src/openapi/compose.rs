@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_base_can_be_read() {
+    fn base_description_parses() {
         let whole = description(&[], &[]);
 
         assert_eq!(

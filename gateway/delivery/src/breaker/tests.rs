@@ -18,7 +18,7 @@ const SILENT: DeliveryError = DeliveryError::Deadline;
 const REFUSED: DeliveryError = DeliveryError::LoginStatus(401);
 
 #[test]
-fn it_opens_after_five_failures_and_doubles_up_to_a_quarter_of_a_minute() {
+fn breaker_opens_after_five_failures_and_doubles_its_hold_up_to_15_seconds() {
     let (mut breaker, now) = (Breaker::new(), Instant::now());
     fail(&mut breaker, 4, &BUSY, now);
     assert_eq!(breaker.allows(now), Allowed::All);
@@ -39,7 +39,7 @@ fn it_opens_after_five_failures_and_doubles_up_to_a_quarter_of_a_minute() {
 
 /// A portal that was away was asked by an event every five minutes, and its events came minutes after it was back.
 #[test]
-fn a_portal_that_does_not_answer_is_asked_by_a_login_every_few_seconds() {
+fn unresponsive_portal_is_probed_by_logins() {
     let (mut breaker, now, config) = (Breaker::new(), Instant::now(), DeliveryConfig::default());
     fail(&mut breaker, 5, &SILENT, now);
 
@@ -63,7 +63,7 @@ fn a_portal_that_does_not_answer_is_asked_by_a_login_every_few_seconds() {
 
 /// A login that works and deliveries that hang must not take turns without a pause.
 #[test]
-fn a_try_that_fails_after_a_login_has_worked_waits_longer_each_time() {
+fn failed_attempts_after_successful_logins_double_the_hold() {
     let (mut breaker, now) = (Breaker::new(), Instant::now());
     fail(&mut breaker, 5, &SILENT, now);
 
@@ -79,7 +79,7 @@ fn a_try_that_fails_after_a_login_has_worked_waits_longer_each_time() {
 }
 
 #[test]
-fn a_success_closes_it_and_says_that_it_was_held() {
+fn success_closes_the_breaker_and_reports_the_end_of_the_hold() {
     let (mut breaker, now) = (Breaker::new(), Instant::now());
     assert!(!breaker.succeeded(now));
 
@@ -93,7 +93,7 @@ fn a_success_closes_it_and_says_that_it_was_held() {
 }
 
 #[test]
-fn it_opens_when_half_of_twenty_tries_fail_within_half_a_minute() {
+fn breaker_opens_when_half_of_20_attempts_fail_within_30_seconds() {
     let (mut breaker, now) = (Breaker::new(), Instant::now());
 
     let mut alternate = |times: u32, now| {
@@ -113,7 +113,7 @@ fn it_opens_when_half_of_twenty_tries_fail_within_half_a_minute() {
 
 /// Failures in an envelope opened the breaker, and the probe took the same event again: good ones waited for ever.
 #[test]
-fn an_event_that_is_refused_says_nothing_against_the_portal() {
+fn rejected_event_does_not_count_as_a_failure_of_the_portal() {
     for refusal in [DeliveryError::Status(409), DeliveryError::Refused(None)] {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
 
@@ -129,7 +129,7 @@ fn an_event_that_is_refused_says_nothing_against_the_portal() {
 
 /// A directory locks an account after some wrong passwords.
 #[test]
-fn a_password_that_was_refused_is_tried_again_at_long_intervals_only() {
+fn refused_password_is_retried_only_at_long_intervals() {
     let (mut breaker, now, config) = (Breaker::new(), Instant::now(), DeliveryConfig::default());
     // The others that wait for the same login fail together with it.
     fail(&mut breaker, 8, &REFUSED, now);
@@ -151,7 +151,7 @@ fn a_password_that_was_refused_is_tried_again_at_long_intervals_only() {
 
 /// A mended password waited for the breaker, up to a quarter of an hour.
 #[test]
-fn a_changed_entry_or_an_operator_ends_a_hold_but_not_the_portals_own() {
+fn changed_entry_or_operator_ends_a_hold_except_retry_after() {
     let (mut refused, now) = (Breaker::new(), Instant::now());
     fail(&mut refused, 1, &REFUSED, now);
     let (mut asked, mut told) = (refused, refused);

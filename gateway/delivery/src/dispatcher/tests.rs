@@ -140,7 +140,7 @@ fn quick() -> DeliveryConfig {
 
 /// A try that panicked kept its place for ever: two of them, and a tenant whose portal was not proven had none left.
 #[tokio::test]
-async fn a_try_that_panics_gives_its_place_back_and_the_third_one_ends_the_event() {
+async fn panicking_attempt_frees_its_slot_and_the_third_ends_the_event() {
     let client = Portal::new(1);
     let running = Running::start(Arc::<Portal>::clone(&client), quick()).await;
     for resource in ["panic-1", "panic-2", "panic-3", "good-1", "good-2"] {
@@ -201,7 +201,7 @@ async fn damage(running: &Running) {
 /// A row that could not be read ended the round, and the tenants that came behind waited with it; while the portal was
 /// held, and the row was to show whether it is back, for ever.
 #[tokio::test]
-async fn a_row_that_cannot_be_read_keeps_no_other_tenants_events_back() {
+async fn unreadable_row_does_not_delay_other_tenants() {
     for is_held in [false, true] {
         let client = Portal::new(1);
         let config = DeliveryConfig { breaker_open: Duration::from_millis(50), ..quick() };
@@ -251,7 +251,7 @@ async fn events_under_a_former_name_take_turns_with_those_under_the_new_one() {
 
 /// The events under a name that another customer had before went past the limit of his portal and a hold of it.
 #[tokio::test]
-async fn a_name_that_has_changed_hands_brings_no_portal_more_than_its_limit() {
+async fn reused_tenant_name_does_not_exceed_the_limit_of_a_portal() {
     let client = Portal::new(0);
     let running = Running::start(Arc::<Portal>::clone(&client), quick()).await;
     for number in 0..20 {

@@ -14,7 +14,7 @@ fn starved(scheduler: &mut Scheduler) -> Vec<Arc<str>> {
 
 /// All lanes were looked at after each event: 1,000 waiting tenants brought a database down to 8 events a second.
 #[tokio::test(start_paused = true)]
-async fn the_store_is_asked_once_a_second_however_many_events_end() {
+async fn store_is_polled_once_a_second_regardless_of_finished_events() {
     let mut scheduler = Scheduler::default();
     let begin = Instant::now();
     let mut looks = 0;
@@ -32,7 +32,7 @@ async fn the_store_is_asked_once_a_second_however_many_events_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_have_stored_is_seen_soon() {
+async fn events_stored_by_other_processes_are_found_soon() {
     let (mut scheduler, now) = (Scheduler::default(), Instant::now());
     scheduler.refresh(Vec::new(), now);
 
@@ -44,7 +44,7 @@ async fn what_others_have_stored_is_seen_soon() {
 }
 
 #[test]
-fn a_lane_comes_up_when_something_of_it_is_due_and_then_only_when_it_has_changed() {
+fn lane_is_ready_when_an_event_is_due_and_then_only_after_a_change() {
     let mut scheduler = Scheduler::default();
     for (name, due) in [("a", 5), ("b", 10), ("a", 200), ("later", 300)] {
         scheduler.add_due(name, due);
@@ -94,7 +94,7 @@ fn lanes_get_places_in_the_order_in_which_they_wanted_them() {
 
 /// A lane that waited for a place was left alone for as long as there was none, although nothing of it was under way.
 #[tokio::test(start_paused = true)]
-async fn a_look_brings_every_lane_up_that_has_something_due_and_first_those_that_wait_for_places() {
+async fn poll_returns_all_lanes_with_due_events_and_first_those_waiting_for_slots() {
     let (mut scheduler, now) = (Scheduler::default(), Instant::now());
     for name in ["a", "b", "c", "gone"] {
         scheduler.add_due(name, 1);
@@ -115,7 +115,7 @@ async fn a_look_brings_every_lane_up_that_has_something_due_and_first_those_that
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_that_cannot_be_read_comes_up_after_a_second_whatever_comes_in_meanwhile() {
+async fn unreadable_lane_is_retried_after_a_second() {
     let mut scheduler = Scheduler::default();
     scheduler.add_due("acme", 1);
     scheduler.queue_due_lanes(5);
@@ -134,7 +134,7 @@ async fn a_lane_that_cannot_be_read_comes_up_after_a_second_whatever_comes_in_me
 
 /// A lane that waited for a place of retries was looked at only a second after a new event had come.
 #[tokio::test(start_paused = true)]
-async fn a_lane_with_nothing_but_retries_is_not_searched_for_new_events_until_one_comes() {
+async fn lane_with_nothing_but_retries_is_not_searched_for_new_events_until_one_comes() {
     let mut scheduler = Scheduler::default();
     scheduler.add_due("acme", 1);
     scheduler.queue_due_lanes(5);

@@ -26,7 +26,7 @@ fn without_times(record: &Record) -> (Uuid, String, Vec<u8>, Option<Vec<u8>>, Ve
 }
 
 #[test]
-fn a_copy_imports_events_with_their_states_and_only_once() {
+fn copy_imports_events_with_their_states_and_only_once() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -149,7 +149,7 @@ async fn replay_and_discard_pages(store: &Engine) {
 }
 
 #[test]
-fn a_replay_of_several_pages_keeps_its_rate() {
+fn replay_of_several_pages_keeps_its_rate() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -161,7 +161,7 @@ fn a_replay_of_several_pages_keeps_its_rate() {
 }
 
 #[tokio::test]
-async fn an_interrupted_first_start_can_be_repeated() {
+async fn interrupted_first_start_can_be_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let keys = KeySource { current: None, previous: None };

@@ -93,14 +93,14 @@ async fn reseal(store: &Engine) {
 }
 
 #[tokio::test]
-async fn an_event_is_resealed_with_its_answers_in_sqlite() {
+async fn event_is_resealed_with_its_answers_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     reseal(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn an_event_is_resealed_with_its_answers_in_postgres() {
+fn event_is_resealed_with_its_answers_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));

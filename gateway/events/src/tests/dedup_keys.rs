@@ -69,7 +69,7 @@ fn keys_of_a_tenant_stay_within_its_share_in_postgres() {
 
 /// Regression: the oldest keys of all tenants were deleted first, so one tenant's keys displaced those of others.
 #[tokio::test]
-async fn a_file_full_of_keys_deletes_those_of_the_tenant_with_most_keys() {
+async fn file_full_of_keys_deletes_those_of_the_tenant_with_most_keys() {
     let folder = tempfile::tempdir().unwrap();
     let file = Sqlite::new(&folder.path().join("events.db"), 2 << 20);
     let known = keyring().dedup(&owner("globex"), b"a").current;

@@ -96,14 +96,14 @@ async fn repeat_after_death(store: &Engine) {
 }
 
 #[tokio::test]
-async fn a_repeated_notification_revives_its_dead_event_in_sqlite() {
+async fn repeated_notification_revives_its_dead_event_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     repeat_after_death(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn a_repeated_notification_revives_its_dead_event_in_postgres() {
+fn repeated_notification_revives_its_dead_event_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
@@ -114,14 +114,14 @@ fn a_repeated_notification_revives_its_dead_event_in_postgres() {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_detected_after_its_event_is_deleted_in_sqlite() {
+async fn duplicate_is_detected_after_its_event_is_deleted_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     repeat_after_deletion(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn a_duplicate_is_detected_after_its_event_is_deleted_in_postgres() {
+fn duplicate_is_detected_after_its_event_is_deleted_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
@@ -132,7 +132,7 @@ fn a_duplicate_is_detected_after_its_event_is_deleted_in_postgres() {
 }
 
 #[test]
-fn a_copy_includes_the_deduplication_keys_of_deleted_events() {
+fn copy_includes_the_deduplication_keys_of_deleted_events() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();

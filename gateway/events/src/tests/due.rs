@@ -49,7 +49,7 @@ async fn take_newest_without_attempts(store: &Engine) {
 }
 
 #[tokio::test]
-async fn a_probe_takes_the_newest_event_without_attempts_in_sqlite() {
+async fn probe_takes_the_newest_event_without_attempts_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     take_newest_without_attempts(&Engine::Sqlite(store(folder.path()).await)).await;
@@ -102,7 +102,7 @@ fn due_events_of_several_tenants_are_read_in_one_call_in_postgres() {
 }
 
 #[test]
-fn a_probe_takes_the_newest_event_without_attempts_in_postgres() {
+fn probe_takes_the_newest_event_without_attempts_in_postgres() {
     with_postgres(Duration::ZERO, |store| async move { take_newest_without_attempts(&store).await });
 }
 

@@ -52,14 +52,14 @@ async fn park_and_unpark_a_customer(store: &Engine) {
 }
 
 #[tokio::test]
-async fn a_parked_event_waits_for_its_customer_in_sqlite() {
+async fn parked_event_waits_for_its_customer_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     park_and_unpark_a_customer(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn a_parked_event_waits_for_its_customer_in_postgres() {
+fn parked_event_waits_for_its_customer_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
@@ -74,14 +74,14 @@ async fn all_due_now(reader: &mut dyn Reader) -> Vec<DueEvent> {
 }
 
 #[tokio::test]
-async fn a_parked_event_waits_for_its_key_in_sqlite() {
+async fn parked_event_waits_for_its_key_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     park_and_unpark(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn a_parked_event_waits_for_its_key_in_postgres() {
+fn parked_event_waits_for_its_key_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));

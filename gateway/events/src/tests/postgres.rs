@@ -54,7 +54,7 @@ fn postgres_behaves_like_the_model() {
 }
 
 #[test]
-fn the_result_of_an_expired_claim_is_refused() {
+fn result_of_an_expired_claim_is_refused() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let (short, long) = (
@@ -78,7 +78,7 @@ fn the_result_of_an_expired_claim_is_refused() {
 }
 
 #[test]
-fn a_store_reconnects_after_a_crash_of_the_server() {
+fn store_reconnects_after_a_crash_of_the_server() {
     let mut server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));
@@ -101,7 +101,7 @@ fn a_store_reconnects_after_a_crash_of_the_server() {
 /// Regression: a crash of the server may lose claims. The results of their attempts were refused, and the events were
 /// delivered again.
 #[test]
-fn the_result_of_a_lost_claim_is_recorded_unless_the_event_was_claimed_again() {
+fn result_of_a_lost_claim_is_recorded_unless_the_event_was_claimed_again() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Postgres::new(Secret::new(server.url()), std::time::Duration::from_secs(60));

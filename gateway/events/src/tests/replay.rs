@@ -47,14 +47,14 @@ async fn make_held_events_due(store: &Engine) {
 /// Regression: an event that the portal answered with 409 was dead after 28 s instead of an hour. Each time the portal came
 /// back, the gateway attempted the rejected event immediately.
 #[tokio::test]
-async fn a_rejected_event_keeps_its_due_time_when_the_portal_is_back_in_sqlite() {
+async fn rejected_event_keeps_its_due_time_when_the_portal_is_back_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     make_held_events_due(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn a_rejected_event_keeps_its_due_time_when_the_portal_is_back_in_postgres() {
+fn rejected_event_keeps_its_due_time_when_the_portal_is_back_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
@@ -127,14 +127,14 @@ async fn replay_all_but_discarded(store: &Engine) {
 }
 
 #[tokio::test]
-async fn a_replay_keeps_its_rate_and_excludes_discarded_events_in_sqlite() {
+async fn replay_keeps_its_rate_and_excludes_discarded_events_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     replay_all_but_discarded(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn a_replay_keeps_its_rate_and_excludes_discarded_events_in_postgres() {
+fn replay_keeps_its_rate_and_excludes_discarded_events_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
@@ -162,14 +162,14 @@ async fn discard_in_flight(store: &Engine) {
 }
 
 #[tokio::test]
-async fn an_attempt_in_flight_is_recorded_after_a_discard_in_sqlite() {
+async fn attempt_in_flight_is_recorded_after_a_discard_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     discard_in_flight(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn an_attempt_in_flight_is_recorded_after_a_discard_in_postgres() {
+fn attempt_in_flight_is_recorded_after_a_discard_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store = Engine::Postgres(Postgres::new(Secret::new(server.url()), std::time::Duration::ZERO));
@@ -199,14 +199,14 @@ async fn replay_in_flight(store: &Engine) {
 }
 
 #[tokio::test]
-async fn an_attempt_in_flight_is_recorded_after_a_replay_in_sqlite() {
+async fn attempt_in_flight_is_recorded_after_a_replay_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
     replay_in_flight(&Engine::Sqlite(store(folder.path()).await)).await;
 }
 
 #[test]
-fn an_attempt_in_flight_is_recorded_after_a_replay_in_postgres() {
+fn attempt_in_flight_is_recorded_after_a_replay_in_postgres() {
     let server = kyc_harness::postgres::Postgres::start().unwrap();
     runtime().block_on(async {
         let store =

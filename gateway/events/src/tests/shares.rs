@@ -57,7 +57,7 @@ async fn events_over_a_share_are_refused_and_those_of_others_stored_in_sqlite() 
 }
 
 #[tokio::test]
-async fn the_last_fifth_of_a_file_is_reserved_for_tenants_below_an_equal_part() {
+async fn last_fifth_of_a_file_is_reserved_for_tenants_below_an_equal_part() {
     let folder = tempfile::tempdir().unwrap();
     let most = Share { bytes: i64::MAX, events: i64::MAX };
     let store = Sqlite::new(&folder.path().join("events.db"), 1 << 20).with_share(most);

@@ -46,7 +46,7 @@ async fn finish_all(store: &Sqlite, writer: &mut dyn Writer, next: Next) -> usiz
 
 /// Regression: a full store could not record results. It delivered 8,390 of 70,820 events and then stopped.
 #[tokio::test]
-async fn a_full_store_records_every_result_and_then_accepts_new_events() {
+async fn full_store_records_every_result_and_then_accepts_new_events() {
     let folder = tempfile::tempdir().unwrap();
     let store = small(folder.path()).await;
     let mut writer = store.writer();
@@ -87,7 +87,7 @@ async fn delivered_events_are_deleted_for_new_ones_and_stay_deduplicated() {
 
 /// Regression: a nearly full store kept an answer of maximal length for each of thousands of attempts.
 #[tokio::test]
-async fn a_nearly_full_store_records_attempts_without_answers() {
+async fn nearly_full_store_records_attempts_without_answers() {
     let folder = tempfile::tempdir().unwrap();
     let store = small(folder.path()).await;
     let mut writer = store.writer();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_duplicate_within_a_batch_is_detected() {
+async fn duplicate_within_a_batch_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let mut writer = store.writer();
@@ -17,7 +17,7 @@ async fn a_duplicate_within_a_batch_is_detected() {
 }
 
 #[tokio::test]
-async fn a_full_store_refuses_events_until_others_are_deleted() {
+async fn full_store_refuses_events_until_others_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let small = Sqlite::new(&folder.path().join("events.db"), 200 * 1024);
     small.prepare().await.unwrap();
@@ -45,7 +45,7 @@ async fn a_full_store_refuses_events_until_others_are_deleted() {
 }
 
 #[tokio::test]
-async fn a_damaged_or_foreign_file_is_refused_and_never_replaced() {
+async fn damaged_or_foreign_file_is_refused_and_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let store = store(folder.path()).await;
@@ -84,7 +84,7 @@ async fn a_damaged_or_foreign_file_is_refused_and_never_replaced() {
 /// Regression: the start read every page of the file, which took 6.7 s for 791 MiB with a warm cache and 16.3 s with a cold
 /// one.
 #[tokio::test]
-async fn an_integrity_check_can_be_cancelled_and_finds_no_damage_in_an_intact_file() {
+async fn integrity_check_can_be_cancelled_and_finds_no_damage_in_an_intact_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;
     let events: Vec<Command> =
@@ -149,7 +149,7 @@ async fn ages_are_shifted_page_by_page_after_a_clock_jump() {
 /// Regression: the clock went back by a week, and an event that was received before the next commit counted as a week
 /// old, so its first failed attempt was its last. A batch inserts its new events before it applies its other commands.
 #[tokio::test]
-async fn an_event_received_during_a_clock_jump_keeps_its_age() {
+async fn event_received_during_a_clock_jump_keeps_its_age() {
     const WEEK: Millis = 7 * 24 * 3600 * 1000;
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path()).await;

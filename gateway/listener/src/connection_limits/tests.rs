@@ -27,7 +27,7 @@ fn places_are_held_until_the_connection_ends() {
 }
 
 #[test]
-fn each_source_has_its_own_places() {
+fn each_source_has_its_own_limit() {
     let gate = gate(10, Some(1));
     let rows = [
         ("192.0.2.1", true),
@@ -47,7 +47,7 @@ fn each_source_has_its_own_places() {
 }
 
 #[tokio::test]
-async fn a_newcomer_gets_the_place_of_who_waits_longest_where_most_are() {
+async fn new_connection_replaces_the_longest_idle_one_of_the_largest_source() {
     let gate = with(4, Some(3), WhenFull::CloseIdle);
     let most = ["192.0.2.1"; 3].map(|address| gate.admit(peer(address)).unwrap());
     let works = gate.admit(peer("192.0.2.2")).unwrap();
@@ -65,7 +65,7 @@ async fn a_newcomer_gets_the_place_of_who_waits_longest_where_most_are() {
 }
 
 #[tokio::test]
-async fn who_works_is_never_displaced() {
+async fn busy_connection_is_never_replaced() {
     let gate = with(2, Some(1), WhenFull::CloseIdle);
     let held = ["192.0.2.1", "192.0.2.2"].map(|address| gate.admit(peer(address)).unwrap());
     for permit in &held {
@@ -78,7 +78,7 @@ async fn who_works_is_never_displaced() {
 }
 
 #[test]
-fn a_connection_is_busy_from_the_head_of_a_request_to_its_answer() {
+fn connection_is_busy_from_request_head_to_response() {
     let gate = with(1, None, WhenFull::CloseIdle);
     let permit = gate.admit(None).unwrap();
     let activity = permit.activity();

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_outside_is_named() {
+    fn time_outside_the_validity_is_reported() {
         let validity = Validity { from: 1_000, until: 2_000 };
         let at = |seconds| validity.problem(UNIX_EPOCH + Duration::from_secs(seconds));
 

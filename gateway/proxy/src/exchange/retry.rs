@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_sent_twice_that_may_not_be() {
+    fn non_idempotent_request_is_never_sent_twice() {
         assert!(
             after_sending(Some(&Method::GET), false, 1) && after_sending(Some(&Method::DELETE), false, 1)
         );
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_connect_is_tried_again_and_a_slow_one_elsewhere() {
+    fn refused_connect_is_retried_and_a_slow_one_only_elsewhere() {
         assert!(before_sending(&ErrorType::ConnectRefused, false, 1));
         assert!(!before_sending(&ErrorType::ConnectRefused, true, 2));
         assert!(before_sending(&ErrorType::ConnectTimedout, true, 1));

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_more_than_his_share_and_all_is_given_back() {
+    fn memory_is_limited_to_shares_and_returned() {
         let pool = pool(1000, 100, 300);
         let mut held = Vec::new();
 

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trickle_is_refused_and_a_slow_line_is_not() {
+    fn trickled_body_is_refused_and_a_slow_line_is_not() {
         let settings = settings(500);
         // The first piece, then one of so many bytes every so many seconds: when is it too slow?
         let rows = [

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_has_its_grace_and_then_its_rate() {
+    fn body_deadline_is_the_grace_and_then_the_rate() {
         let total = Duration::from_secs(9);
         let deadline =
             BodyDeadline { begun: Instant::now(), total, rate: 1000, grace: Duration::from_secs(2) };

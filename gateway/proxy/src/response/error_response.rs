@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_raw_error_response_is_one_whole_message() {
+    fn raw_error_response_is_a_complete_message() {
         let bytes = raw_error_response(ProblemKind::HeaderTooLarge, RequestId::new());
 
         let text = String::from_utf8(bytes).unwrap();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_is_onfidos_envelope() {
+    fn body_is_onfidos_error_envelope() {
         let id = RequestId::new();
 
         let (head, body) = build(ProblemKind::UpstreamTimeout, id).unwrap();

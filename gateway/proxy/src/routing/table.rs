@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_more_specific_pattern_wins_and_remainders_stay_as_they_are() {
+    fn more_specific_pattern_wins_and_remainders_are_not_decoded() {
         let routes = vec![
             route("onfido", &["/dcs/kyc2/{*path}"]),
             route("webhook", &["/dcs/kyc2/webhook/notify/{name}"]),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_the_table_leads_nowhere_else() {
+    fn path_of_an_unserved_route_matches_no_other_route() {
         let routes = vec![route("onfido", &["/x/{*path}"]), route("webhook", &["/x/notify/{name}"])];
         let table = RouteTable::compile(routes, &Metrics::new().unwrap()).unwrap();
 
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn all_bad_patterns_are_reported() {
+    fn all_invalid_patterns_are_reported() {
         let routes = vec![route("a", &["/x/{y}", "/x/{z}"]), route("b", &["/{*a}/b"]), route("c", &[])];
 
         let errors = RouteTable::compile(routes, &Metrics::new().unwrap()).unwrap_err();

@@ -202,7 +202,7 @@ mod tests {
     proptest! {
         /// However the bytes are cut, the reading is the same.
         #[test]
-        fn no_cut_changes_the_reading(bytes in proptest::collection::vec(prop_oneof![
+        fn split_points_do_not_change_the_result(bytes in proptest::collection::vec(prop_oneof![
             Just(b'0'), Just(b'1'), Just(b';'), Just(b':'), Just(b'\r'), Just(b'\n'), Just(b'x'), any::<u8>()
         ], 0..40), cut in 0_usize..40) {
             let (first, second) = bytes.split_at(cut.min(bytes.len()));

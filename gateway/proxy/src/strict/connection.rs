@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_names_few_fields_and_none_that_the_gateway_needs() {
+    fn connection_may_name_few_fields_and_none_that_the_gateway_needs() {
         let many = "a,".repeat(MAX_CONNECTION_OPTIONS) + "b";
         let rows = [
             ("close", Ok(())),

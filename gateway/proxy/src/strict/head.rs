@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_over_32_kib_is_too_large() {
+    fn header_block_over_32_kib_is_too_large() {
         let fields = format!("Host: a\r\nX: {}\r\n", "a".repeat(MAX_HEAD_SIZE as usize));
 
         let verdict = check_raw_head(&head(&fields));

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_behind_a_head_are_found_however_it_is_cut() {
+    fn bytes_after_a_head_are_found_at_every_split() {
         let rows: [(&[u8], &[u8]); 6] = [
             (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b""),
             (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n0\r\n\r\n", b"0\r\n\r\n"),

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_in_pieces_reads_like_a_whole_one() {
+    fn request_line_in_pieces_is_parsed_like_a_complete_one() {
         let line = b"GET /a HTTP/1.1\r\n";
 
         let scan = line.iter().fold(LineScan::default(), |scan, byte| scan.feed(&[*byte]));

@@ -135,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_passes_never_climbs_after_any_number_of_decodings(
+        fn accepted_path_has_no_dot_segments_after_repeated_decoding(
             pieces in prop::collection::vec(
                 prop::sample::select(vec!["a", "/", ".", "..", "%2e", "%25", "%2f", "%5c", "2e", "2f", ";", "%"]),
                 0..12,

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_head_has_one_reading_or_none() {
+    fn response_head_is_unambiguous_or_refused() {
         use ResponseFraming::{Chunked, Contradictory, Other};
         let rows = [
             (200, "Content-Length: 3\r\n", Ok(Other)),

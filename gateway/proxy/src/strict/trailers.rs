@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_ends_at_its_empty_line() {
+    fn trailer_section_ends_at_its_empty_line() {
         let rows: [(&[u8], Option<usize>); 7] = [
             (b"\r\nGET", Some(2)),
             (b"X-A: b\r\n\r\nGET", Some(10)),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_has_a_limit() {
+    fn trailer_section_has_a_size_limit() {
         let value = format!("X: {}", "a".repeat(usize::from(MAX_BYTES)));
 
         assert_eq!(read(value.as_bytes()), Err(MalformedBody::TrailersTooLarge));

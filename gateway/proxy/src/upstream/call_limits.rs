@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_whose_caller_leaves_lets_the_next_one_find_out() {
+    fn probe_cancelled_by_its_caller_lets_the_next_call_probe() {
         let (limiter, now) = (limiter(), Instant::now());
         for _ in 0..3 {
             call(&limiter, now, false).unwrap();

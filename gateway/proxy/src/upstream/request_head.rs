@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffered_body_gets_its_own_framing() {
+    fn buffered_body_gets_its_own_framing() {
         let mut head = RequestHeader::build("POST", b"/", None).unwrap();
         head.insert_header("Transfer-Encoding", "chunked").unwrap();
         head.insert_header("Expect", "100-continue").unwrap();

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_failed_is_not_preferred_any_more() {
+    fn failed_address_is_no_longer_preferred() {
         let name = name(&["192.0.2.1:443", "192.0.2.2:443"]);
         let first = name.address().unwrap();
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_address_stays() {
+    fn single_address_is_always_used() {
         let name = name(&["192.0.2.1:443"]);
         let first = name.address().unwrap();
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_without_an_address_is_unreachable() {
+    async fn name_without_an_address_is_unreachable() {
         let base = UpstreamBase::parse("https://no-such-host.invalid").unwrap();
 
         let error = Resolver::default().address(&base, Duration::from_secs(30)).await.unwrap_err();

@@ -89,7 +89,7 @@ async fn attempts_that_end_with_their_callers_do_not_follow_each_other_at_once()
 
 /// Requests could be sent so that each ended while it was asking, and the value was never there for anybody.
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_leaves_at_once_does_not_stop_what_is_made_apart() {
+async fn caller_that_disconnects_does_not_cancel_a_separate_task() {
     let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
     assert!(values.value_apart(&acme, any, slow).now_or_never().is_none());
     assert!(values.value_apart(&acme, any, broken).now_or_never().is_none());
@@ -100,7 +100,7 @@ async fn a_caller_that_leaves_at_once_does_not_stop_what_is_made_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_what_is_made_apart_holds_nobody_for_longer_than_the_pause() {
+async fn panic_in_a_separate_task_blocks_callers_only_for_the_pause() {
     let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
 
     let first = values.value_apart(&acme, any, broken).await;

@@ -105,7 +105,7 @@ impl AuditLog for Counted {
 
 /// A request read the file from its beginning for each 500 records that it looked at, up to forty times.
 #[tokio::test]
-async fn a_request_goes_through_the_file_once() {
+async fn request_scans_the_file_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let (mut text, mut newest) = (String::new(), None);

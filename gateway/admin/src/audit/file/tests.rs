@@ -25,7 +25,7 @@ async fn entries_are_added_in_turn_and_read_again() {
 }
 
 #[tokio::test]
-async fn a_line_that_was_not_finished_is_no_entry_and_is_cut_off() {
+async fn incomplete_last_line_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let file = AuditFile::new(path.clone());

@@ -22,7 +22,7 @@ fn renumber(entries: &mut [AuditEntry]) {
 }
 
 #[test]
-fn a_chain_is_whole_and_its_hashes_are_of_the_text() {
+fn intact_chain_verifies_and_its_hashes_cover_the_text() {
     let entries = chain(3);
     let mut verifier = Verifier::new(Vec::new());
     entries.iter().for_each(|entry| verifier.take(entry));
@@ -36,7 +36,7 @@ fn a_chain_is_whole_and_its_hashes_are_of_the_text() {
 }
 
 #[test]
-fn what_was_done_to_a_chain_is_named() {
+fn removed_changed_and_inserted_records_are_reported() {
     let whole = chain(6);
     let mut removed = whole.clone();
     removed.remove(2);
@@ -68,7 +68,7 @@ fn what_was_done_to_a_chain_is_named() {
 }
 
 #[test]
-fn a_head_that_was_seen_shows_what_is_missing_at_the_end() {
+fn expected_head_reveals_records_missing_at_the_end() {
     let whole = chain(5);
     let head = |seq: i64| {
         format!("{seq}:{}", whole[usize::try_from(seq).unwrap() - 1].hash).parse::<Head>().unwrap()
@@ -85,7 +85,7 @@ fn a_head_that_was_seen_shows_what_is_missing_at_the_end() {
 }
 
 #[test]
-fn a_change_without_an_end_is_reported_and_is_no_fault() {
+fn change_without_an_end_is_reported_and_is_not_an_error() {
     let records = [
         r#"{"outcome":"begun","operation":"events.replay"}"#,
         r#"{"outcome":"denied","operation":"events.replay"}"#,

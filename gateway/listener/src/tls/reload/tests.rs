@@ -120,7 +120,7 @@ const REFUSED: (bool, bool) = (false, true);
 const SAME: (bool, bool) = (false, false);
 
 #[test]
-fn an_expired_certificate_does_not_replace_a_valid_one() {
+fn expired_certificate_does_not_replace_a_valid_one() {
     let room = Room::new();
     room.certificate(-HOUR, 10 * HOUR);
     let renewal = room.watch(None);
@@ -134,7 +134,7 @@ fn an_expired_certificate_does_not_replace_a_valid_one() {
 }
 
 #[test]
-fn a_certificate_of_later_is_taken_when_its_time_comes() {
+fn certificate_not_valid_yet_is_used_from_its_start() {
     let room = Room::new();
     room.certificate(-HOUR, 10 * HOUR);
     let renewal = room.watch(None);
@@ -146,7 +146,7 @@ fn a_certificate_of_later_is_taken_when_its_time_comes() {
 }
 
 #[test]
-fn where_nothing_is_valid_the_newest_files_are_used() {
+fn newest_files_are_used_if_no_certificate_is_valid() {
     let room = Room::new();
     room.certificate(-3 * HOUR, -2 * HOUR);
     let renewal = room.watch(None);
@@ -174,7 +174,7 @@ fn authorities_that_all_expired_do_not_replace_valid_ones() {
 
 /// A certificate file that could not be used kept a new revocation list from being used: a revoked caller went on.
 #[test]
-fn a_certificate_that_is_refused_keeps_no_list_from_being_used_and_the_other_way_round() {
+fn refused_certificate_does_not_block_a_new_list_and_vice_versa() {
     let in_use_but_something_is_refused = (true, true);
     let rows: [(&str, &str, Damage); 4] = [
         ("certificate unreadable", "server", |room| {
@@ -218,7 +218,7 @@ fn a_certificate_that_is_refused_keeps_no_list_from_being_used_and_the_other_way
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_until_it_is_as_it_was() {
+fn unreadable_files_are_refused_until_they_are_restored() {
     let room = Room::new();
     room.certificate(-HOUR, 10 * HOUR);
     let renewal = room.watch(None);
@@ -235,7 +235,7 @@ fn what_cannot_be_read_is_refused_until_it_is_as_it_was() {
 }
 
 #[test]
-fn what_is_not_valid_is_named_with_its_file() {
+fn invalid_certificate_is_reported_with_its_file() {
     let room = Room::new();
     room.certificate(-2 * HOUR, -HOUR);
     room.authorities(&[(HOUR, 2 * HOUR)]);

@@ -83,7 +83,7 @@ fn work_and_time_earn_an_allowance_that_is_bounded() {
 }
 
 #[test]
-fn the_rest_of_a_frame_is_known_at_every_byte() {
+fn rest_of_a_frame_is_counted_at_every_byte() {
     let bytes = [frame(DATA, 0, 20), frame(PING, 1, 8)].concat();
     for at in 0..bytes.len() {
         let mut budget = budget(10);

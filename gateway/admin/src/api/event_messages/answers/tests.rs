@@ -63,7 +63,7 @@ fn lists_are_as_they_always_were() {
 }
 
 #[test]
-fn an_event_with_its_tries_is_as_it_always_was() {
+fn json_of_an_event_with_its_attempts_is_stable() {
     let failed = TryEntry {
         at: "2026-11-24T10:00:00.000Z".to_owned(),
         took_ms: 12,
@@ -85,7 +85,7 @@ fn an_event_with_its_tries_is_as_it_always_was() {
 }
 
 #[test]
-fn a_summary_is_as_it_always_was() {
+fn json_of_a_summary_is_stable() {
     let dispatcher = DispatcherEntry { state: "running".to_owned(), ..DispatcherEntry::default() };
     let acme = TenantEvents {
         tenant: "acme".to_owned(),
@@ -121,7 +121,7 @@ fn a_summary_is_as_it_always_was() {
 }
 
 #[test]
-fn the_report_of_a_change_is_as_it_always_was() {
+fn json_of_a_change_report_is_stable() {
     let tenant = TenantHold { hold: hold(), tenant: "acme".to_owned(), asked_now: true };
     let replayed = ChangeReport::Made { changed: 3, unknown_key: 1, held: Some(vec![tenant]) };
     let discarded = ChangeReport::Made { changed: 2, unknown_key: 0, held: None };

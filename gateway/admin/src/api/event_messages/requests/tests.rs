@@ -28,7 +28,7 @@ fn names(request: &impl ApiRequest) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_pages_read_what_a_command_sends() {
+fn pages_parse_the_requests_of_the_command_line() {
     let list = ListEvents { selection: selection(), limit: Some(7) };
     let replay = ReplayEvents { selection: selection(), dry_run: true, rate: Some(9) };
     let discard = DiscardEvents { selection: selection(), dry_run: true };
@@ -64,7 +64,7 @@ fn only_what_is_set_is_a_parameter() {
 }
 
 #[test]
-fn a_parameter_that_is_unknown_or_not_of_its_type_is_refused() {
+fn unknown_or_mistyped_parameter_is_refused() {
     let replay = |query: &str| Query::parse(query).read::<ReplayEvents>().unwrap_err();
 
     assert_eq!(replay("tenat=acme"), "`tenat` is no parameter of this");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_revocation_list_that_expired_does_not_replace_another() {
+fn expired_revocation_list_does_not_replace_another() {
     let room = Room::new();
     room.certificate(-HOUR, 10 * HOUR);
     room.authorities(&[(-HOUR, 10 * HOUR)]);
@@ -20,7 +20,7 @@ fn a_revocation_list_that_expired_does_not_replace_another() {
 
 /// An older list, which still is valid, let in again whom a newer one had revoked.
 #[test]
-fn a_revocation_list_that_is_older_does_not_replace_a_newer_one() {
+fn older_revocation_list_does_not_replace_a_newer_one() {
     let room = Room::new();
     room.certificate(-HOUR, 10 * HOUR);
     room.authorities(&[(-HOUR, 10 * HOUR)]);
@@ -37,7 +37,7 @@ fn a_revocation_list_that_is_older_does_not_replace_a_newer_one() {
 
 /// rustls finds such a list out when a caller connects, and refuses every one of them.
 #[test]
-fn a_revocation_list_that_its_authority_did_not_sign_is_refused() {
+fn revocation_list_not_signed_by_its_authority_is_refused() {
     let room = Room::new();
     room.certificate(-HOUR, 10 * HOUR);
     room.authorities(&[(-HOUR, 10 * HOUR)]);
