@@ -1,4 +1,4 @@
-//! Readiness, as `/readyz` reports it.
+//! Decides whether the gateway is ready, for `/readyz`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl fmt::Debug for Readiness {
 }
 
 impl Readiness {
-    /// `max_age`: how long ago the tenant document may have been read; `None`: no limit.
+    /// Creates the readiness. `max_age` is the largest age of the tenant document since it was last read; `None`: no limit.
     pub fn new(
         tenants: Tenants,
         metrics: Metrics,
@@ -43,32 +43,36 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether requests can be served, or why not.
+    /// Returns whether requests can be served.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the gateway is not ready.
     pub fn verdict(&self) -> Result<(), &'static str> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining\n");
         }
         if self.tenants.load().is_none() {
-            return Err("no tenant document was loaded yet\n");
+            return Err("no tenant document is loaded yet\n");
         }
         if !self.backgrounds.iter().all(|background| background.is_ready()) {
             return Err("a plugin is not ready yet\n");
         }
         if self.max_age.is_some_and(|limit| self.age() > limit) {
-            return Err("the tenant document could not be looked at for too long\n");
+            return Err("the tenant document could not be read for longer than tenants.max_age\n");
         }
         Ok(())
     }
 
-    /// Problems that do not keep the gateway from being ready, one line each.
-    pub fn complaints(&self) -> String {
+    /// Returns the problems that do not make the gateway unready, one per line.
+    pub fn warnings(&self) -> String {
         self.backgrounds
             .iter()
-            .flat_map(|background| background.complaints())
-            .fold(String::new(), |lines, complaint| format!("{lines}{complaint}\n"))
+            .flat_map(|background| background.warnings())
+            .fold(String::new(), |lines, warning| format!("{lines}{warning}\n"))
     }
 
-    /// How long ago the tenant source was read successfully.
+    /// Returns the time since the tenant source was last read successfully.
     fn age(&self) -> Duration {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let last = u64::try_from(self.metrics.tenants_refreshed.get()).unwrap_or_default();

@@ -74,7 +74,7 @@ impl Admin {
             },
             "/livez" => (StatusCode::OK, TEXT, b"ok\n".to_vec()),
             "/readyz" => match readiness.verdict() {
-                Ok(()) => (StatusCode::OK, TEXT, format!("ok\n{}", readiness.complaints()).into_bytes()),
+                Ok(()) => (StatusCode::OK, TEXT, format!("ok\n{}", readiness.warnings()).into_bytes()),
                 Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, reason.as_bytes().to_vec()),
             },
             _ if self.dispatcher.is_none() => (StatusCode::NOT_FOUND, TEXT, PROBES_ONLY.to_vec()),

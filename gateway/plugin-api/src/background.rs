@@ -22,15 +22,15 @@ pub trait Background: Send + Sync + 'static {
     /// The reason why the gateway must not start.
     async fn prepare(&self) -> Result<(), PrepareError>;
 
-    /// Whether requests can be served. While it is `false`, `/readyz` answers 503, and a process that is to take over from
-    /// another one does not. Default `true`.
+    /// Returns whether requests can be served. While it is `false`, `/readyz` answers 503, and an upgrade does not hand over to
+    /// this process. Default: `true`.
     fn is_ready(&self) -> bool {
         true
     }
 
-    /// Problems that an operator should fix although requests are served. `/readyz` shows them and stays 200. A text holds no
-    /// secret. Default none.
-    fn complaints(&self) -> Vec<String> {
+    /// Returns problems that an operator should fix although requests are served. `/readyz` shows them and stays 200. The texts
+    /// must not contain secrets. Default: none.
+    fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 
@@ -44,10 +44,10 @@ pub trait Background: Send + Sync + 'static {
 #[error(transparent)]
 pub struct PrepareError(Box<dyn Error + Send + Sync>);
 
-/// What a background task is given when it starts.
+/// The context of a background task.
 #[derive(Clone)]
 pub struct BackgroundContext {
-    /// The tenants as they are now.
+    /// The current tenants.
     pub tenants: TenantSnapshots,
     /// Becomes true when the shutdown begins.
     pub shutdown: watch::Receiver<bool>,

@@ -22,7 +22,7 @@ pub struct Ctx {
     params: Params,
     tenant: Option<Arc<Tenant>>,
     target: Option<Target>,
-    body: Option<BodyWish>,
+    body: Option<BodyBuffering>,
     trace: Option<TraceContext>,
     wait: Option<Wait>,
     extensions: Extensions,
@@ -80,12 +80,12 @@ pub struct UpstreamLimits {
     pub open: Duration,
 }
 
-/// The limits of a body that is read whole.
+/// The limits within which a request body is buffered for plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyWish {
+pub struct BodyBuffering {
     /// The largest body in bytes; a larger one is answered 413.
     pub limit: usize,
-    /// The longest time until it is read, else 408; the limits of the listener apply, too.
+    /// The longest time until the body is complete; a slower one is answered 408. The limits of the listener apply, too.
     pub within: Option<Duration>,
 }
 
@@ -144,7 +144,7 @@ impl Ctx {
     pub fn tenants(&self) -> Result<&TenantTable, Problem> {
         self.tenants
             .as_deref()
-            .ok_or_else(|| Problem::new(ProblemKind::Unavailable, "no tenant document was loaded yet"))
+            .ok_or_else(|| Problem::new(ProblemKind::Unavailable, "no tenant document is loaded yet"))
     }
 
     /// The placeholders of the route's path.
@@ -182,18 +182,18 @@ impl Ctx {
         self.target = Some(target);
     }
 
-    /// Has the body read whole and passed to [`crate::Plugin::request_body_filter`]. When several plugins ask, the smallest
-    /// limits apply.
-    pub fn want_body(&mut self, wish: BodyWish) {
-        let BodyWish { limit, within } = wish;
-        self.body = Some(self.body.map_or(wish, |known| BodyWish {
+    /// Requests that the body is buffered and passed to [`crate::Plugin::request_body_filter`]. If several plugins request it,
+    /// the smallest limits apply.
+    pub fn buffer_body(&mut self, buffering: BodyBuffering) {
+        let BodyBuffering { limit, within } = buffering;
+        self.body = Some(self.body.map_or(buffering, |known| BodyBuffering {
             limit: known.limit.min(limit),
             within: known.within.into_iter().chain(within).min(),
         }));
     }
 
-    /// The limits of the body, if a plugin asked for it.
-    pub fn body_wish(&self) -> Option<BodyWish> {
+    /// Returns the limits of the buffered body, if a plugin requested it.
+    pub fn body_buffering(&self) -> Option<BodyBuffering> {
         self.body
     }
 

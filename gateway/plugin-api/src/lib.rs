@@ -34,7 +34,7 @@ pub use admin_pages::{AdminPages, Changed};
 pub use async_trait::async_trait;
 pub use background::{Background, BackgroundContext, PrepareError};
 pub use caller::Caller;
-pub use ctx::{BodyWish, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
+pub use ctx::{BodyBuffering, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};

@@ -101,7 +101,7 @@ pub trait Plugin: Send + Sync + 'static {
     /// Sees the downstream head, once, before any body byte is read.
     ///
     /// May identify the tenant, choose the upstream ([`Ctx::set_target`]), ask for the body
-    /// ([`Ctx::want_body`]), answer or refuse.
+    /// ([`Ctx::buffer_body`]), answer or refuse.
     ///
     /// # Errors
     ///

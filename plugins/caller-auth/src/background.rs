@@ -30,8 +30,8 @@ impl Background for CredentialRefresh {
         self.keys.as_ref().is_none_or(|keys| keys.are_sufficient())
     }
 
-    fn complaints(&self) -> Vec<String> {
-        self.secrets.as_ref().map(|secrets| secrets.complaints()).unwrap_or_default()
+    fn warnings(&self) -> Vec<String> {
+        self.secrets.as_ref().map(|secrets| secrets.warnings()).unwrap_or_default()
     }
 
     async fn run(&self, context: BackgroundContext) {

@@ -119,7 +119,7 @@ impl Secrets {
     }
 
     /// Describes the secrets whose source cannot be used, for `/readyz`.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let failed = self.entries.iter().filter(|entry| entry.is_unusable());
         let text = |entry: &Entry| {
             format!("route {}: {} cannot be used; the previous secret stays valid", self.route, entry.key)

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_plugin_api::{
-    BodyWish, Build, ConfigError, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind,
+    BodyBuffering, Build, ConfigError, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind,
     Result, Role, RouteApi, Target, Timeouts, UpstreamLimits, plugin,
 };
 use kyc_telemetry::names;
@@ -116,7 +116,7 @@ impl OnfidoApi {
             return obstacle.map_or(Ok(()), Err);
         }
         cx.extensions_mut().insert(NewCheck);
-        cx.want_body(BodyWish { limit: self.max_checks_body, within: None });
+        cx.buffer_body(BodyBuffering { limit: self.max_checks_body, within: None });
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ use http::header::CONTENT_LENGTH;
 use kyc_events::{Accepted, Intake, Notification};
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
-    BodyWish, Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin, Problem, ProblemKind,
-    Result, RouteApi, plugin,
+    BodyBuffering, Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin, Problem,
+    ProblemKind, Result, RouteApi, plugin,
 };
 use kyc_resilience::failpoint;
 use kyc_telemetry::names;
@@ -197,7 +197,7 @@ impl Plugin for Notifications {
                 return Err(Problem::new(ProblemKind::TenantNotFound, configuration_name::UNKNOWN));
             }
         };
-        cx.want_body(BodyWish { limit: self.max_body, within: Some(self.deadline) });
+        cx.buffer_body(BodyBuffering { limit: self.max_body, within: Some(self.deadline) });
         cx.extensions_mut().insert(Deadline(Instant::now() + self.deadline));
         Ok(Flow::Next)
     }

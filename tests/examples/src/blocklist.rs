@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use kyc_plugin_api::{
-    AdminPages, Background, BackgroundContext, BodyWish, Build, ConfigError, ConfigErrors, Counter, Ctx,
+    AdminPages, Background, BackgroundContext, BodyBuffering, Build, ConfigError, ConfigErrors, Counter, Ctx,
     Factory, Flow, Plugin, PrepareError, Problem, ProblemKind, Result, async_trait, plugin,
 };
 use pingora_http::RequestHeader;
@@ -68,7 +68,7 @@ impl Factory for Blocklist {
 impl Plugin for Blocklist {
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
         if head.method == Method::POST && head.uri.path().ends_with("/applicants") {
-            cx.want_body(BodyWish { limit: self.max_bytes, within: None });
+            cx.buffer_body(BodyBuffering { limit: self.max_bytes, within: None });
         }
         Ok(Flow::Next)
     }

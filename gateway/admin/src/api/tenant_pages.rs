@@ -50,7 +50,7 @@ impl AdminPages for TenantPages {
         match (method.as_str(), path) {
             ("GET", "/tenants") => match self.tenants.load() {
                 Some(table) => json_answer(StatusCode::OK, &tenant_list(&table)),
-                None => error_answer(StatusCode::SERVICE_UNAVAILABLE, "no tenant document was loaded yet"),
+                None => error_answer(StatusCode::SERVICE_UNAVAILABLE, "no tenant document is loaded yet"),
             },
             ("POST", "/reload") => match timeout(RELOAD_TIMEOUT, self.reload.request_and_wait()).await {
                 Ok(Some(Ok(look))) => json_answer(StatusCode::OK, &ReloadReport::from(look)),

@@ -12,7 +12,7 @@ use super::spans;
 use super::state::Exchange;
 use crate::access_log::method_label;
 use crate::error::{refuse, to_pingora};
-use crate::request::{BufferedBody, check_declared_length, limit_wish, validate};
+use crate::request::{BufferedBody, check_declared_length, limit_buffering, validate};
 
 impl Proxy {
     /// Sets the limits of the session and refuses an ambiguous request.
@@ -54,12 +54,13 @@ impl Proxy {
         // Waiting (for a rate, say) comes before the body is read, so that a request that waits takes no memory.
         exchange.wait_for_plugins().await.map_err(to_pingora)?;
         // A declared length is refused before `100 Continue` is sent, so that the caller need not send the body.
-        let wish = exchange.cx.body_wish().map(|wish| limit_wish(wish, route.max_body));
-        let limit = wish.map_or(route.max_body, |wish| Some(wish.limit as u64));
+        let buffering =
+            exchange.cx.body_buffering().map(|buffering| limit_buffering(buffering, route.max_body));
+        let limit = buffering.map_or(route.max_body, |buffering| Some(buffering.limit as u64));
         check_declared_length(&session.req_header().headers, limit)?;
-        let Some(wish) = wish else { return Ok(Flow::Next) };
+        let Some(buffering) = buffering else { return Ok(Flow::Next) };
         let BufferedBody { mut bytes, memory } =
-            self.buffers.read_whole(session, wish, &route.name, &exchange.cx).await?;
+            self.buffers.read(session, buffering, &route.name, &exchange.cx).await?;
         exchange.body_memory = Some(memory);
         let flow = route
             .chains

@@ -1,18 +1,18 @@
-//! How large a request body may be: what a plugin asks for within what the route allows.
+//! Limits the size of request bodies: a plugin may lower the limit of the route, not raise it.
 
 use http::{HeaderMap, header};
 use kyc_model::{Problem, ProblemKind};
-use kyc_plugin_api::BodyWish;
+use kyc_plugin_api::BodyBuffering;
 use pingora::{Error, Result};
 
 use crate::error::to_pingora;
 
-/// The smaller of both limits.
-pub(crate) fn limit_wish(mut wish: BodyWish, limit: Option<u64>) -> BodyWish {
+/// Lowers the limit of a plugin to that of the route.
+pub(crate) fn limit_buffering(mut buffering: BodyBuffering, limit: Option<u64>) -> BodyBuffering {
     if let Some(limit) = limit {
-        wish.limit = wish.limit.min(usize::try_from(limit).unwrap_or(usize::MAX));
+        buffering.limit = buffering.limit.min(usize::try_from(limit).unwrap_or(usize::MAX));
     }
-    wish
+    buffering
 }
 
 /// Refuses a body whose `Content-Length` is over `limit`, before any of it is read.
@@ -26,7 +26,7 @@ pub(crate) fn check_declared_length(fields: &HeaderMap, limit: Option<u64>) -> R
     if declared.is_some_and(|length: u64| length > limit) { Err(too_large(limit)) } else { Ok(()) }
 }
 
-/// The error for a body of more than `limit` bytes.
+/// Builds the error for a body of more than `limit` bytes.
 pub(super) fn too_large(limit: u64) -> Box<Error> {
     to_pingora(Problem::new(ProblemKind::BodyTooLarge, format!("the body is over {limit} bytes")))
 }

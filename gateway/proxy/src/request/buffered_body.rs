@@ -1,4 +1,4 @@
-//! Reads a whole request body before it is forwarded, within limits of size, time, rate and memory.
+//! Buffers a request body before it is forwarded, within limits of size, time, rate and memory.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{Version, header};
 use kyc_model::ProblemKind;
-use kyc_plugin_api::{BodyWish, Ctx, Forwarded};
+use kyc_plugin_api::{BodyBuffering, Ctx, Forwarded};
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, timeout_at};
@@ -37,7 +37,7 @@ pub(crate) struct BufferedBody {
     pub(crate) memory: BodyMemory,
 }
 
-/// Until when how much of a body must have arrived.
+/// The time limit of a body, and its minimum rate.
 #[derive(Clone, Copy, Debug)]
 struct BodyDeadline {
     begun: Instant,
@@ -62,24 +62,24 @@ impl BodyBuffers {
         }
     }
 
-    /// The address that a request comes from, as trusted proxies in front name it.
+    /// Returns the source address of a request: the peer, or the address that a trusted proxy in front reports.
     fn source(&self, session: &ServerSession, cx: &Ctx) -> Option<IpAddr> {
         let peer = cx.connection().peer?.ip();
         let headers = &session.req_header().headers;
         Some(self.forwarded.as_ref().map_or(peer, |proxies| proxies.caller(peer, headers)))
     }
 
-    /// Reads the whole body of a request for `route`. Its declared length was checked before.
+    /// Reads the complete body of a request for `route`. The caller has checked its declared length.
     ///
     /// # Errors
     ///
-    /// [`ProblemKind::BodyTooLarge`] above the wished limit, [`ProblemKind::Overloaded`] when other bodies
-    /// leave no memory, [`ProblemKind::RequestTimeout`] after the deadline or when it comes too slowly; else what
-    /// Pingora says of a body that breaks off.
-    pub(crate) async fn read_whole(
+    /// [`ProblemKind::BodyTooLarge`] above the limit, [`ProblemKind::Overloaded`] when other bodies use the memory,
+    /// [`ProblemKind::RequestTimeout`] after the deadline or below the minimum rate, [`ProblemKind::BadRequest`] for an incomplete
+    /// or malformed body; Pingora's error when the caller disconnects.
+    pub(crate) async fn read(
         &self,
         session: &mut ServerSession,
-        wish: BodyWish,
+        buffering: BodyBuffering,
         route: &str,
         cx: &Ctx,
     ) -> Result<BufferedBody> {
@@ -87,17 +87,17 @@ impl BodyBuffers {
         let memory = self.pools.get(route).ok_or_else(unknown)?.reserve(self.source(session, cx), cx);
         // After the checks above: a caller that is refused need not send its body.
         send_continue(session).await?;
-        // A plugin may shorten the time of the listener, not lengthen it.
-        let total = wish.within.map_or(self.deadline, |within| within.min(self.deadline));
+        // A plugin may lower the time limit of the listener, not raise it.
+        let total = buffering.within.map_or(self.deadline, |within| within.min(self.deadline));
         let deadline = BodyDeadline { begun: Instant::now(), total, rate: self.rate, grace: self.grace };
-        read_pieces(session, wish.limit, deadline, memory).await
+        read_pieces(session, buffering.limit, deadline, memory).await
     }
 }
 
 // === impl BodyDeadline ===
 
 impl BodyDeadline {
-    /// Until when the next piece must arrive, after so many bytes.
+    /// Returns the deadline of the next piece after `bytes` bytes.
     fn next(self, bytes: usize) -> Instant {
         let fast_enough = match self.rate {
             0 => self.total,
@@ -133,7 +133,7 @@ async fn read_pieces(
         if size > limit {
             return Err(too_large(limit as u64));
         }
-        // Bytes that arrived count, not the declared length: declaring costs a caller nothing.
+        // The bytes that arrived count, not the declared length, because a caller can declare any length without sending it.
         memory.grow_to(size).map_err(no_memory)?;
         // Most bodies arrive in one piece, which is not copied.
         if first.is_empty() && whole.is_empty() {
@@ -154,7 +154,7 @@ fn timed_out() -> Box<Error> {
     refuse(ProblemKind::RequestTimeout, "the body did not arrive in time")
 }
 
-/// Tells a slow caller from one that left, which gets no response, and from a malformed body.
+/// Maps a read error: a slow caller gets 408, a malformed body 400, and a caller that left no response.
 fn read_failed(mut error: Box<Error>) -> Box<Error> {
     match error.etype {
         ErrorType::ReadTimedout => timed_out(),

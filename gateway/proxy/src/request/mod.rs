@@ -6,7 +6,7 @@ mod body_rate;
 mod buffered_body;
 mod validation;
 
-pub(crate) use body_limit::{check_declared_length, limit_wish};
+pub(crate) use body_limit::{check_declared_length, limit_buffering};
 pub(crate) use body_memory::BodyMemory;
 pub(crate) use body_rate::BodyRateLimit;
 pub(crate) use buffered_body::{BodyBuffers, BufferedBody, send_continue};

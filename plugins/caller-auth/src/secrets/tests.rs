@@ -22,7 +22,7 @@ fn changed_secret_is_reloaded_and_unusable_secret_does_not_replace_the_previous_
     std::fs::write(&file, format!("{SECOND}\n")).unwrap();
     secrets.reload();
     let changed = (known(FIRST), known(SECOND));
-    let state = || (secrets.unusable.with(&["test", "a"]).get(), secrets.complaints());
+    let state = || (secrets.unusable.with(&["test", "a"]).get(), secrets.warnings());
     assert_eq!(state(), (0, Vec::new()));
     for bad in ["short", "", "the-secret-of-somebody-else"] {
         std::fs::write(&file, bad).unwrap();
@@ -35,8 +35,8 @@ fn changed_secret_is_reloaded_and_unusable_secret_does_not_replace_the_previous_
     assert_eq!(state(), (0, Vec::new()), "the file is usable again");
     std::fs::remove_file(&file).unwrap();
     secrets.reload();
-    let complaint = "route test: secrets[0] cannot be used; the previous secret stays valid";
-    assert_eq!(state(), (1, vec![complaint.to_owned()]));
+    let warning = "route test: secrets[0] cannot be used; the previous secret stays valid";
+    assert_eq!(state(), (1, vec![warning.to_owned()]));
 
     assert_eq!(changed, (None, Some("a".to_owned())));
     assert_eq!((known(SECOND).as_deref(), known("short")), (Some("a"), None));

@@ -66,7 +66,7 @@ fn call_is_sent_to_the_tenants_base_url_with_its_credential() {
         Some((header::AUTHORIZATION, HeaderValue::from_static("Token token=token-acme")))
     );
     assert!(!format!("{target:?}").contains("token-acme"));
-    assert_eq!(cx.body_wish(), None);
+    assert_eq!(cx.body_buffering(), None);
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn synchronous_check_gets_a_longer_timeout_and_the_webhook_id() {
     let head = testkit::head("POST", "/", &[]);
     plugin.request_body_filter(&head, &mut body, &mut cx).await.unwrap();
 
-    assert_eq!(cx.body_wish().map(|wish| wish.limit), Some(65536));
+    assert_eq!(cx.body_buffering().map(|buffering| buffering.limit), Some(65536));
     assert_eq!(body, br#"{"webhook_ids":["hook-acme"],"asynchronous":false}"#.as_slice());
     assert_eq!(cx.target().unwrap().timeouts.read, Duration::from_secs(240));
 }
@@ -118,7 +118,10 @@ fn compressed_check_is_forwarded_unchanged_unless_webhook_ids_are_enforced() {
         let mut cx = cx("checks");
         let head = testkit::head("POST", "/dcs/kyc2/checks", &[("Content-Encoding", coding)]);
         let flow = plugin.request_filter(&head, &mut cx);
-        (flow.map(|_| ()).map_err(|problem| problem.kind()), cx.body_wish().map(|wish| wish.limit))
+        (
+            flow.map(|_| ()).map_err(|problem| problem.kind()),
+            cx.body_buffering().map(|buffering| buffering.limit),
+        )
     };
     let inject = testkit::build::<Onfido>("").unwrap();
     let enforce = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
@@ -180,5 +183,5 @@ fn other_calls_are_forwarded_with_enforce() {
 
     let flow = plugin.request_filter(&head, &mut cx);
 
-    assert!(matches!(flow, Ok(Flow::Next)) && cx.body_wish().is_none());
+    assert!(matches!(flow, Ok(Flow::Next)) && cx.body_buffering().is_none());
 }

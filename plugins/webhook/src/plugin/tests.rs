@@ -212,7 +212,7 @@ fn declared_body_over_the_limit_is_refused_and_other_bodies_are_read_up_to_the_l
 
     assert_eq!(refused.unwrap_err().kind(), ProblemKind::BodyTooLarge);
     assert!(matches!(passed, Ok(Flow::Next)));
-    assert_eq!(cx.body_wish().map(|wish| wish.limit), Some(1024));
+    assert_eq!(cx.body_buffering().map(|buffering| buffering.limit), Some(1024));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ fn try_call(
     cx.set_params(Params::from_iter([("path", path)]));
     let head = testkit::head(method, &format!("/dcs/kyc2/{path}"), &[]);
     plugin.request_filter(&head, &mut cx).map_err(|problem| problem.kind())?;
-    Ok((cx.target().unwrap().path_and_query.clone(), cx.body_wish().is_some()))
+    Ok((cx.target().unwrap().path_and_query.clone(), cx.body_buffering().is_some()))
 }
 
 fn names(list: &str) -> OperationSet {
