@@ -79,7 +79,7 @@ impl Dispatcher {
                     slots.begin(1, true);
                     allocation.probes.push(due);
                 }
-                Allowed::Login => self.held.look_at(due.tenant.name.as_str(), instant),
+                Allowed::Login => self.held.make_due(due.tenant.name.as_str(), instant),
                 Allowed::All | Allowed::Probe | Allowed::NotBefore(_) | Allowed::Nothing => {}
             }
         }

@@ -1,7 +1,7 @@
 //! One circuit breaker per tenant: cheap probes test a portal that is down, so that recovery is detected in seconds.
 //!
-//! The probe depends on the cause. A portal that cannot be reached, or whose login fails, gets a *login probe*: a login
-//! without an event. It does not count as an attempt, has its own deadline ([`super::probe`]) and is sent every few seconds
+//! The probe depends on the cause. To a portal that cannot be reached, or whose login fails, the gateway sends a *login probe*:
+//! a login without an event. It does not count as an attempt, has its own deadline ([`super::probe`]) and is sent every few seconds
 //! (`delivery.breaker_open`, doubling up to `delivery.breaker_longest`); when it succeeds, one event is sent. Where the
 //! portal answers and fails at deliveries, a login would prove nothing, and one event is sent at the same intervals.
 //!
@@ -65,9 +65,9 @@ pub(crate) enum Allowed {
     Login,
     /// One event as a probe.
     Probe,
-    /// Nothing before then.
+    /// No attempt before this time.
     NotBefore(Instant),
-    /// Nothing until the probe has ended.
+    /// No attempt until the probe has ended.
     Nothing,
 }
 
@@ -136,12 +136,12 @@ impl Breaker {
         }
     }
 
-    /// Notes that a probe begins.
+    /// Records that a probe begins.
     pub(crate) fn probe(&mut self) {
         self.state = State::HalfOpen;
     }
 
-    /// Notes a success and returns whether it ended a hold. Attempts that started before the breaker opened are ignored.
+    /// Records a success and returns whether it ended a hold. Attempts that started before the breaker opened are ignored.
     pub(crate) fn succeeded(&mut self, now: Instant) -> bool {
         match self.state {
             State::Open(_) => false,
@@ -150,14 +150,14 @@ impl Breaker {
                 true
             }
             State::Closed => {
-                self.window.note(now, false);
+                self.window.record(now, false);
                 (self.failures, self.trips) = (0, 0);
                 false
             }
         }
     }
 
-    /// Notes a failed attempt and returns whether it shows that the portal is back. `jitter` is 0 to 1 and shortens the wait.
+    /// Records a failed attempt and returns whether it shows that the portal is back. `jitter` is 0 to 1 and shortens the wait.
     pub(crate) fn failed(
         &mut self,
         error: &DeliveryError,
@@ -174,22 +174,24 @@ impl Breaker {
         }
         let cause = Cause::of(error);
         self.failures += 1;
-        self.window.note(now, true);
-        let is_enough = cause == Cause::LoginRefused || self.failures >= FAILURES || self.window.is_bad();
+        self.window.record(now, true);
+        let is_enough = cause == Cause::LoginRefused
+            || self.failures >= FAILURES_TO_OPEN
+            || self.window.is_over_failure_rate();
         if self.state == State::HalfOpen || is_enough {
             self.open(cause, now, config, jitter);
         }
         false
     }
 
-    /// Notes that a login probe succeeded: one event may be sent at once.
-    pub(crate) fn login_worked(&mut self, now: Instant) {
+    /// Records a successful login probe: one event may be sent at once.
+    pub(crate) fn login_succeeded(&mut self, now: Instant) {
         if self.state != State::Closed {
             (self.state, self.login_works) = (State::Open(now), true);
         }
     }
 
-    /// Notes that a login probe, which started at `begun`, has failed.
+    /// Records a failed login probe that started at `begun`.
     pub(crate) fn login_failed(
         &mut self,
         error: &DeliveryError,
@@ -214,7 +216,7 @@ impl Breaker {
             self.trips = 0;
         }
         let (first, longest) = match cause {
-            Cause::LoginRefused => (config.login_probe, LONGEST_LOGIN),
+            Cause::LoginRefused => (config.login_probe, MAX_LOGIN_INTERVAL),
             Cause::Unreachable | Cause::Failing | Cause::RetryAfter => {
                 (config.breaker_open, config.breaker_longest)
             }
@@ -242,7 +244,7 @@ impl Breaker {
         }
     }
 
-    /// Notes an attempt that says nothing about the portal.
+    /// Records an attempt that shows neither success nor failure of the portal.
     pub(crate) fn inconclusive(&mut self, now: Instant) {
         if self.state == State::HalfOpen {
             self.state = State::Open(now);
@@ -272,9 +274,9 @@ impl Breaker {
 }
 
 /// Failures in a row that open the breaker.
-const FAILURES: u32 = 5;
+const FAILURES_TO_OPEN: u32 = 5;
 /// Longest wait between two logins of a refused account.
-const LONGEST_LOGIN: Duration = Duration::from_secs(15 * 60);
+const MAX_LOGIN_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// Waits are up to a fifth shorter than planned.
 const JITTER: f64 = 0.2;
 

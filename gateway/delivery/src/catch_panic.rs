@@ -26,8 +26,9 @@ pub(crate) async fn attempt_catching_panics(
     if let Ok(attempted) = AssertUnwindSafe(tried).catch_unwind().await {
         return attempted;
     }
-    let noted = AssertUnwindSafe(note(&context, &lane, &due, claimed, at, begun)).catch_unwind().await;
-    let next = match noted {
+    let recorded =
+        AssertUnwindSafe(record_panic(&context, &lane, &due, claimed, at, begun)).catch_unwind().await;
+    let next = match recorded {
         Ok(next) => next,
         Err(_) => {
             tracing::error!(event = %due.uid, tenant = lane, "an attempt that panicked cannot be recorded");
@@ -46,7 +47,7 @@ pub(crate) async fn attempt_catching_panics(
 }
 
 /// Records a panic and returns the next state of the event.
-async fn note(
+async fn record_panic(
     context: &DeliveryContext,
     lane: &str,
     due: &DueEvent,

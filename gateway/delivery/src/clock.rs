@@ -29,12 +29,12 @@ impl Clock {
         let by = wall.saturating_sub(alive.at);
         // A gateway that is stopped every night would never delete anything if each start waited a whole day.
         let unsettled = match alive.unsettled {
-            0 if by.saturating_abs() >= millis(FAR) => millis(SETTLES),
-            left => left.clamp(0, millis(SETTLES)),
+            0 if by.saturating_abs() >= millis(LARGE_JUMP) => millis(SETTLING_TIME),
+            left => left.clamp(0, millis(SETTLING_TIME)),
         };
         let unsettled = Duration::from_millis(u64::try_from(unsettled).unwrap_or_default());
         let settles = (!unsettled.is_zero()).then(|| Instant::now() + unsettled);
-        let is_jump = by <= -millis(TOLERANCE) || by >= millis(ABSENCE);
+        let is_jump = by <= -millis(TOLERANCE) || by >= millis(MIN_DOWNTIME);
         (Self { settles, ..Self::start(wall) }, is_jump.then_some(by))
     }
 
@@ -50,8 +50,8 @@ impl Clock {
         let passed = i64::try_from((now - self.monotonic).as_millis()).unwrap_or(i64::MAX);
         let by = wall.saturating_sub(self.wall).saturating_sub(passed);
         (self.wall, self.monotonic) = (wall, now);
-        if by.unsigned_abs() >= FAR.as_millis().try_into().unwrap_or(u64::MAX) {
-            self.settles = Some(now + SETTLES);
+        if by.unsigned_abs() >= LARGE_JUMP.as_millis().try_into().unwrap_or(u64::MAX) {
+            self.settles = Some(now + SETTLING_TIME);
         }
         (by.unsigned_abs() >= TOLERANCE.as_millis().try_into().unwrap_or(u64::MAX)).then_some(by)
     }
@@ -64,18 +64,18 @@ impl Clock {
 
 /// After a jump of this size nothing is deleted because of its age for a day: the clock may be wrong, and an operator
 /// needs time to correct it.
-const FAR: Duration = Duration::from_secs(3600);
-const SETTLES: Duration = Duration::from_secs(24 * 3600);
+const LARGE_JUMP: Duration = Duration::from_secs(3600);
+const SETTLING_TIME: Duration = Duration::from_secs(24 * 3600);
 const TOLERANCE: Duration = Duration::from_secs(2);
 /// Downtime shorter than this does not shift ages.
-const ABSENCE: Duration = Duration::from_secs(600);
+const MIN_DOWNTIME: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn jumps_are_told_from_time_that_passes() {
+    async fn clock_jumps_are_distinguished_from_elapsed_time() {
         let mut clock = Clock::start(1_000_000);
 
         tokio::time::advance(Duration::from_secs(60)).await;

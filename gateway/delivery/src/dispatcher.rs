@@ -89,7 +89,7 @@ impl Dispatcher {
             }
             self.is_settled.store(clock.is_settled(), Ordering::Relaxed);
             let begun = self.start_due_events(wall).await;
-            self.context.status.looked(begun.as_ref().err().map(ToString::to_string));
+            self.context.status.record_read(begun.as_ref().err().map(ToString::to_string));
             let pause = match begun {
                 Ok(pause) => pause.min(POLL_INTERVAL),
                 Err(error) => {

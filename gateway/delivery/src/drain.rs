@@ -17,7 +17,7 @@ mod tests {
     use super::*;
     use crate::config::DeliveryConfig;
 
-    /// A restart with a portal that takes longer than 8 s delivered twice: an attempt may take 30 s.
+    /// Regression: a restart delivered events twice if the portal took longer than 8 s, although an attempt may take 30 s.
     #[test]
     fn attempt_fits_into_the_default_drain() {
         let seconds = [10, 40].map(|drain| attempt_drain_time(Duration::from_secs(drain)).as_secs());

@@ -18,7 +18,7 @@ pub(crate) struct HeldLanes {
 // === impl HeldLanes ===
 
 impl HeldLanes {
-    /// Notes that a lane is held until a time, or until its probe has ended.
+    /// Holds a lane until a time, or with `None` until its probe has ended.
     pub(crate) fn hold(&mut self, lane: &str, until: Option<Instant>) {
         self.release(lane);
         self.lanes.insert(lane.to_owned(), until);
@@ -32,19 +32,19 @@ impl HeldLanes {
         }
     }
 
-    /// How many lanes are held.
+    /// Returns the number of held lanes.
     pub(crate) fn len(&self) -> usize {
         self.lanes.len()
     }
 
     /// Makes a held lane due at once.
-    pub(crate) fn look_at(&mut self, lane: &str, now: Instant) {
+    pub(crate) fn make_due(&mut self, lane: &str, now: Instant) {
         if self.lanes.contains_key(lane) {
             self.hold(lane, Some(now));
         }
     }
 
-    /// The lanes whose next probe is due. Each is due again in a second, unless its hold changes.
+    /// Returns the lanes whose next probe is due. Each is due again in a second, unless its hold changes.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<String> {
         let mut due = Vec::new();
         while self.by_time.first().is_some_and(|(until, _)| *until <= now) {
@@ -56,7 +56,7 @@ impl HeldLanes {
         due
     }
 
-    /// Time until the next probe.
+    /// Returns the time until the next probe, at most [`POLL_INTERVAL`].
     pub(crate) fn pause(&self, now: Instant) -> Duration {
         self.by_time
             .first()
@@ -88,13 +88,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_is_held_is_looked_at_again() {
+    async fn only_held_lanes_can_be_made_due() {
         let (mut held, now) = (HeldLanes::default(), Instant::now());
         held.hold("acme", Some(now + 9 * SECOND));
         held.hold("globex", None);
 
         for lane in ["acme", "globex", "initech"] {
-            held.look_at(lane, now);
+            held.make_due(lane, now);
         }
         held.release("globex");
 

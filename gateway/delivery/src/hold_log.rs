@@ -53,13 +53,13 @@ pub(crate) struct HoldSoFar {
 
 impl HoldLog {
     /// Updates the state of the hold and returns the line to log, if any.
-    pub(crate) fn note(&mut self, held: Option<Cause>, trigger: Trigger, now: Instant) -> Option<Line> {
+    pub(crate) fn update(&mut self, held: Option<Cause>, trigger: Trigger, now: Instant) -> Option<Line> {
         match (held, &mut self.0) {
             (None, None) => None,
             (None, Some(logged)) => {
-                let hitherto = logged.hitherto(now);
+                let so_far = logged.so_far(now);
                 self.0 = None;
-                Some(Line::Released(hitherto))
+                Some(Line::Released(so_far))
             }
             (Some(cause), None) => {
                 self.0 = Some(Logged { since: now, cause, at: Some(now), failed_probes: 0 });
@@ -73,7 +73,7 @@ impl HoldLog {
                     return None;
                 }
                 (logged.cause, logged.at) = (cause, Some(now));
-                Some(Line::StillHeld(logged.hitherto(now)))
+                Some(Line::StillHeld(logged.so_far(now)))
             }
         }
     }
@@ -89,7 +89,7 @@ impl HoldLog {
 // === impl Logged ===
 
 impl Logged {
-    fn hitherto(&self, now: Instant) -> HoldSoFar {
+    fn so_far(&self, now: Instant) -> HoldSoFar {
         let held_for = now.saturating_duration_since(self.since);
         HoldSoFar { held_for, failed_probes: self.failed_probes }
     }
@@ -116,12 +116,12 @@ mod tests {
         let at = |seconds| begin + Duration::from_secs(seconds);
         let unreachable = Some(Cause::Unreachable);
 
-        let first = log.note(unreachable, Trigger::Other, begin);
+        let first = log.update(unreachable, Trigger::Other, begin);
         let lines: Vec<_> = (1..=20)
-            .filter_map(|probe| still(log.note(unreachable, Trigger::ProbeFailed, at(probe * 15))))
+            .filter_map(|probe| still(log.update(unreachable, Trigger::ProbeFailed, at(probe * 15))))
             .collect();
-        let end = log.note(None, Trigger::Other, at(301));
-        let after = log.note(None, Trigger::Other, at(302));
+        let end = log.update(None, Trigger::Other, at(301));
+        let after = log.update(None, Trigger::Other, at(302));
 
         assert_eq!(first, Some(Line::Held));
         assert_eq!(lines, [(60, 4), (120, 8), (180, 12), (240, 16), (300, 20)]);
@@ -132,12 +132,12 @@ mod tests {
     #[test]
     fn failed_probe_is_logged_at_once_after_a_changed_reason_or_request() {
         let (mut log, now) = (HoldLog::default(), Instant::now());
-        let fail = |log: &mut HoldLog, cause| still(log.note(Some(cause), Trigger::ProbeFailed, now));
-        log.note(Some(Cause::Unreachable), Trigger::Other, now);
+        let fail = |log: &mut HoldLog, cause| still(log.update(Some(cause), Trigger::ProbeFailed, now));
+        log.update(Some(Cause::Unreachable), Trigger::Other, now);
 
         let same = fail(&mut log, Cause::Unreachable);
         let another = fail(&mut log, Cause::LoginRefused);
-        let result = log.note(Some(Cause::Failing), Trigger::Other, now);
+        let result = log.update(Some(Cause::Failing), Trigger::Other, now);
         log.want_line();
         let wanted = fail(&mut log, Cause::LoginRefused);
         let again = fail(&mut log, Cause::LoginRefused);

@@ -69,7 +69,7 @@ impl Lane {
         self.under_way.is_empty()
     }
 
-    /// Notes that the portal has answered, with success or not; returns whether it is the first answer.
+    /// Records an answer of the portal, successful or not; returns whether it is the first one.
     pub(crate) fn answered(&mut self, now: Instant) -> bool {
         self.answered.replace(now).is_none()
     }
@@ -120,7 +120,7 @@ impl Lane {
         self.answered.is_some_and(|answered| now.saturating_duration_since(answered) < PROVEN_FOR)
     }
 
-    /// Notes that an attempt starts.
+    /// Records the start of an attempt.
     pub(crate) fn begin(&mut self, claim: Claim, is_retry: bool) {
         if self.breaker.code() != 0 {
             self.breaker.probe();
@@ -128,7 +128,7 @@ impl Lane {
         self.under_way.insert(claim, is_retry);
     }
 
-    /// Notes that an attempt has ended; returns whether it was a retry, or `None` if it was not in flight.
+    /// Records the end of an attempt; returns whether it was a retry, or `None` if it was not in flight.
     pub(crate) fn end(&mut self, claim: Claim) -> Option<bool> {
         self.under_way.remove(&claim)
     }
@@ -154,7 +154,7 @@ mod tests {
         lane
     }
 
-    /// Eight hanging portals took all 64 slots, and a healthy tenant waited for half a minute.
+    /// Regression: eight hanging portals used all 64 slots, and a healthy tenant waited for half a minute.
     #[tokio::test(start_paused = true)]
     async fn unresponsive_portal_gets_few_slots_and_others_always_one() {
         let now = Instant::now();

@@ -16,7 +16,7 @@ impl Dispatcher {
         let now = Instant::now();
         let Some(lane) = self.lanes.get_mut(tenant) else { return };
         let held = lane.breaker.held();
-        let Some(line) = lane.hold_log.note(held.map(|(cause, _)| cause), trigger, now) else { return };
+        let Some(line) = lane.hold_log.update(held.map(|(cause, _)| cause), trigger, now) else { return };
         let reason = held.map(|(cause, _)| cause.name());
         let until = held.and_then(|(_, until)| until).map(|until| time(until, now));
         let held_tenants = self.held.len();

@@ -27,7 +27,7 @@ impl PendingResults {
         Self { waiting: Arc::default(), gauge }
     }
 
-    /// Notes that the store did not commit a result.
+    /// Records that the store did not commit a result.
     pub(crate) fn begin(&self) {
         self.change(|waiting| {
             waiting.results += 1;
@@ -35,7 +35,7 @@ impl PendingResults {
         });
     }
 
-    /// Notes that the store has committed it.
+    /// Records that the store has committed it.
     pub(crate) fn end(&self) {
         self.change(|waiting| {
             waiting.results -= 1;

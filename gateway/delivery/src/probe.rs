@@ -1,6 +1,6 @@
 //! Login probes: test whether a portal that did not answer, or refused the account, accepts a login again.
 //!
-//! A login probe sends no event, does not count as an attempt and takes no slot. It times out after [`LONGEST`], while an
+//! A login probe sends no event, does not count as an attempt and takes no slot. It times out after [`PROBE_TIMEOUT`], while an
 //! attempt may take `delivery.attempt`. The next delivery uses its session.
 
 use std::panic::AssertUnwindSafe;
@@ -41,7 +41,7 @@ impl Dispatcher {
                     lane.breaker.probe();
                     let (tenant, portals) = (Arc::clone(tenant), Arc::clone(&self.context.portals));
                     let (lane, ended) = (name.clone(), self.probed.0.clone());
-                    let deadline = now + self.context.config.attempt.min(LONGEST);
+                    let deadline = now + self.context.config.attempt.min(PROBE_TIMEOUT);
                     self.tasks.spawn(async move {
                         let asked = AssertUnwindSafe(portals.log_in(&tenant, deadline)).catch_unwind();
                         let outcome = asked.await.ok();
@@ -82,7 +82,7 @@ impl Dispatcher {
         if is_of_entry {
             match &probed.outcome {
                 None => lane.breaker.inconclusive(Instant::now()),
-                Some(Ok(())) => lane.breaker.login_worked(Instant::now()),
+                Some(Ok(())) => lane.breaker.login_succeeded(Instant::now()),
                 Some(Err(error)) => {
                     let jitter = rand::rng().random();
                     lane.breaker.login_failed(error, probed.begun, &self.context.config, jitter);
@@ -101,7 +101,7 @@ impl Dispatcher {
 
     /// Makes the probes that operators have requested due at once.
     pub(crate) fn apply_probe_requests(&mut self, now: Instant) {
-        for name in self.context.status.take_wanted() {
+        for name in self.context.status.take_probe_requests() {
             if let Some(lane) = self.lanes.get_mut(&name) {
                 lane.breaker.probe_now(now);
                 lane.hold_log.want_line();
@@ -115,7 +115,7 @@ impl Dispatcher {
         let mut changed = Vec::new();
         for (name, lane) in &mut self.lanes {
             let Some(tenant) = tenant_index.by_name(name) else {
-                self.held.look_at(name, now);
+                self.held.make_due(name, now);
                 continue;
             };
             if lane.set_entry(tenant.fingerprint) {
@@ -133,4 +133,4 @@ impl Dispatcher {
 }
 
 /// Timeout of a login probe. A portal whose logins take longer cannot accept a delivery in time either.
-const LONGEST: Duration = Duration::from_secs(10);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);

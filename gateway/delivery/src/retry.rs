@@ -43,7 +43,7 @@ pub(crate) fn after(error: &DeliveryError, age: Age, config: &DeliveryConfig, ji
         }
     };
     let told = error.retry_after().unwrap_or_default();
-    let wait = step.max(told).max(SHORTEST).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
+    let wait = step.max(told).max(MIN_WAIT).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
     Next::Waiting { due: age.now + millis(wait), counted: true }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn moved(next: Next, jumped: Millis) -> Next {
 /// The longest possible wait.
 pub(crate) fn longest(config: &DeliveryConfig) -> Duration {
     let step = config.schedule.iter().max().copied().unwrap_or_default();
-    step.max(LONGEST_TOLD).mul_f64(1.0 + JITTER)
+    step.max(MAX_RETRY_AFTER).mul_f64(1.0 + JITTER)
 }
 
 pub(crate) fn millis(duration: Duration) -> Millis {
@@ -68,20 +68,21 @@ pub(crate) fn millis(duration: Duration) -> Millis {
 /// The wait after this number of attempts; the last step repeats.
 fn step(steps: &[Duration], attempts: u32) -> Duration {
     let place = usize::try_from(attempts).unwrap_or(usize::MAX);
-    steps.get(place).or(steps.last()).copied().unwrap_or(SHORTEST)
+    steps.get(place).or(steps.last()).copied().unwrap_or(MIN_WAIT)
 }
 
 /// Rejections of one event by the portal after which it is dead: about an hour of the default schedule.
 const MAX_REJECTIONS: u32 = 5;
+/// Steps of the schedule for each rejection: an event that the portal rejects as invalid rarely succeeds later.
 const EVENT_STRIDE: u32 = 3;
 /// First step of the schedule for a wrong address or role: one minute by default.
 const ENDPOINT_STEP: u32 = 4;
 /// Waits are up to a fifth longer than planned.
 const JITTER: f64 = 0.2;
 /// The longest `Retry-After` that is honoured.
-const LONGEST_TOLD: Duration = Duration::from_secs(3600);
-/// Minimum time between two attempts of an event, whatever is configured.
-const SHORTEST: Duration = Duration::from_millis(10);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Minimum time between two attempts of an event, regardless of the configuration.
+const MIN_WAIT: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
@@ -129,27 +130,27 @@ mod tests {
     #[test]
     fn retry_after_is_respected_up_to_an_hour() {
         let age = Age { attempts: 0, refusals: 0, age: 0, now: 0 };
-        let told = |seconds| {
+        let wait_for = |seconds| {
             let error = DeliveryError::Busy { status: 429, retry_after: Duration::from_secs(seconds) };
             after(&error, age, &DeliveryConfig::default(), 0.0)
         };
 
-        assert_eq!(told(1), Next::Waiting { due: 2_000, counted: true });
-        assert_eq!(told(90), Next::Waiting { due: 90_000, counted: true });
-        assert_eq!(told(90_000), Next::Waiting { due: 3_600_000, counted: true });
+        assert_eq!(wait_for(1), Next::Waiting { due: 2_000, counted: true });
+        assert_eq!(wait_for(90), Next::Waiting { due: 90_000, counted: true });
+        assert_eq!(wait_for(90_000), Next::Waiting { due: 3_600_000, counted: true });
     }
 
     #[test]
-    fn events_end_by_age_or_by_the_portals_word() {
+    fn events_become_dead_by_age_or_rejections() {
         assert_eq!(after_status(503, 40, 7 * DAY), Next::Dead(DeadReason::Exhausted));
         assert_eq!(after_status(422, 4, 1000), Next::Dead(DeadReason::Rejected));
         assert_eq!([0, 1, 2, 3].map(|attempts| waits(422, attempts)), [2, 30, 300, 3600]);
         assert_eq!([0, 4, 5].map(|attempts| waits(404, attempts)), [60, 60, 120]);
     }
 
-    /// An event that had been tried often while its portal was down was ended by the first refusal after that.
+    /// Regression: an event with many attempts while its portal was down became dead at its first rejection afterwards.
     #[test]
-    fn tries_that_failed_for_another_reason_do_not_count_against_an_event() {
+    fn attempts_that_failed_for_other_reasons_do_not_count_as_rejections() {
         let refused = |refusals| {
             let age = Age { attempts: 40, refusals, age: 0, now: 0 };
             after(&DeliveryError::Status(409), age, &DeliveryConfig::default(), 0.0)

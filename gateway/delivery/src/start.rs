@@ -123,7 +123,7 @@ impl Dispatcher {
         let except = self.except(wanted);
         match self.reader.due_of(wanted, clock, &except).await {
             Ok(events) => {
-                claimed_events.note(events);
+                claimed_events.add(events);
                 return claimed_events;
             }
             Err(error) => claimed_events.error = Some(error),
@@ -140,7 +140,7 @@ impl Dispatcher {
             };
             match found {
                 Some(Ok(events)) => {
-                    claimed_events.note(events);
+                    claimed_events.add(events);
                     continue;
                 }
                 Some(Err(error)) => claimed_events.error = Some(error),
@@ -224,7 +224,7 @@ impl Dispatcher {
 // === impl ClaimedEvents ===
 
 impl ClaimedEvents {
-    fn note(&mut self, events: Vec<DueEvent>) {
+    fn add(&mut self, events: Vec<DueEvent>) {
         for event in events {
             self.events.entry(event.owner.tenant.clone()).or_default().push(event);
         }

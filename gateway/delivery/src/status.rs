@@ -24,7 +24,7 @@ struct Shown {
     unreadable: Option<String>,
     lanes: BTreeMap<String, Lane>,
     /// Lanes for which an operator has requested a probe.
-    wanted: HashSet<String>,
+    probe_requests: HashSet<String>,
     counted: Option<Counted>,
 }
 
@@ -37,11 +37,11 @@ struct Lane {
 /// Why and until when the deliveries of a tenant are held.
 #[derive(Clone, Debug)]
 pub struct Hold {
-    /// Why.
+    /// The cause of the hold.
     pub cause: Cause,
-    /// Since when.
+    /// The beginning of the hold.
     pub since: Instant,
-    /// When the next probe is due; absent while one is in flight.
+    /// The time of the next probe; absent while one is in flight.
     pub until: Option<Instant>,
     /// The last error; it contains no text from the portal.
     pub error: String,
@@ -71,8 +71,8 @@ impl Counted {
 // === impl Status ===
 
 impl Status {
-    /// Notes that the dispatcher has read the store, or why it failed.
-    pub(crate) fn looked(&self, error: Option<String>) {
+    /// Records that the dispatcher has read the store, or the error.
+    pub(crate) fn record_read(&self, error: Option<String>) {
         let mut shown = self.shown();
         if error.is_none() {
             shown.heartbeat = Some((Instant::now(), now()));
@@ -101,7 +101,7 @@ impl Status {
         self.shown().lanes.remove(lane);
     }
 
-    /// Notes the last error of a held lane.
+    /// Records the last error of a held lane.
     pub(crate) fn failed(&self, lane: &str, error: String) {
         if let Some(hold) = self.shown().lanes.get_mut(lane).and_then(|lane| lane.hold.as_mut()) {
             hold.error = error;
@@ -114,13 +114,13 @@ impl Status {
     }
 
     /// Requests that the next probe of a lane is sent at once.
-    pub fn want(&self, lane: String) {
-        self.shown().wanted.insert(lane);
+    pub fn request_probe(&self, lane: String) {
+        self.shown().probe_requests.insert(lane);
     }
 
     /// Removes and returns the lanes for which a probe was requested.
-    pub(crate) fn take_wanted(&self) -> HashSet<String> {
-        std::mem::take(&mut self.shown().wanted)
+    pub(crate) fn take_probe_requests(&self) -> HashSet<String> {
+        std::mem::take(&mut self.shown().probe_requests)
     }
 
     /// Why a tenant's deliveries are held, if they are.
@@ -181,7 +181,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn counts_not_renewed_for_a_minute_are_not_shown() {
         let status = Status::default();
-        status.looked(None);
+        status.record_read(None);
         status.show("acme", 2, Some((Cause::LoginRefused, None)));
         let counted =
             Counted { at: Instant::now(), clock: 0, backlog: Vec::new(), parked: Vec::new(), free: None };
@@ -190,7 +190,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(59)).await;
         let fresh =
             (status.lanes().len(), status.fresh_count().is_some(), status.heartbeat().map(|beat| beat.1));
-        status.looked(Some("the store is away".to_owned()));
+        status.record_read(Some("the store is away".to_owned()));
         tokio::time::advance(Duration::from_secs(2)).await;
         let old =
             (status.lanes().len(), status.fresh_count().is_some(), status.heartbeat().map(|beat| beat.1));

@@ -7,7 +7,7 @@ fn fail(breaker: &mut Breaker, times: u32, error: &DeliveryError, now: Instant) 
     }
 }
 
-/// How long it holds from now on.
+/// Returns the time until the breaker allows the next probe.
 fn wait(breaker: &Breaker, now: Instant) -> Duration {
     let Allowed::NotBefore(until) = breaker.allows(now) else { panic!("{breaker:?}") };
     until - now
@@ -37,7 +37,8 @@ fn breaker_opens_after_five_failures_and_doubles_its_hold_up_to_15_seconds() {
     assert_eq!(waits, [2, 4, 8, 15, 15, 15]);
 }
 
-/// A portal that was away was asked by an event every five minutes, and its events came minutes after it was back.
+/// Regression: the gateway probed an unreachable portal with an event every five minutes, so its events arrived minutes after it
+/// had recovered.
 #[test]
 fn unresponsive_portal_is_probed_by_logins() {
     let (mut breaker, now, config) = (Breaker::new(), Instant::now(), DeliveryConfig::default());
@@ -52,7 +53,7 @@ fn unresponsive_portal_is_probed_by_logins() {
         breaker.login_failed(&SILENT, now, &config, jitter);
     }
     breaker.probe();
-    breaker.login_worked(now);
+    breaker.login_succeeded(now);
     let after_login = breaker.allows(now);
     breaker.probe();
     let is_back = breaker.succeeded(now);
@@ -61,7 +62,7 @@ fn unresponsive_portal_is_probed_by_logins() {
     assert_eq!((after_login, is_back, breaker.allows(now)), (Allowed::Probe, true, Allowed::All));
 }
 
-/// A login that works and deliveries that hang must not take turns without a pause.
+/// With successful logins and hanging deliveries, the probes must not alternate without a pause.
 #[test]
 fn failed_attempts_after_successful_logins_double_the_hold() {
     let (mut breaker, now) = (Breaker::new(), Instant::now());
@@ -69,7 +70,7 @@ fn failed_attempts_after_successful_logins_double_the_hold() {
 
     let waits = [(); 4].map(|()| {
         breaker.probe();
-        breaker.login_worked(now);
+        breaker.login_succeeded(now);
         breaker.probe();
         fail(&mut breaker, 1, &SILENT, now);
         wait(&breaker, now).as_secs()
@@ -111,7 +112,8 @@ fn breaker_opens_when_half_of_20_attempts_fail_within_30_seconds() {
     assert!(matches!(enough, Allowed::NotBefore(_)), "{enough:?}");
 }
 
-/// Failures in an envelope opened the breaker, and the probe took the same event again: good ones waited for ever.
+/// Regression: rejections of one event opened the breaker, and the probe sent the same event again, so that valid events were
+/// never delivered.
 #[test]
 fn rejected_event_does_not_count_as_a_failure_of_the_portal() {
     for refusal in [DeliveryError::Status(409), DeliveryError::Refused(None)] {
@@ -127,7 +129,7 @@ fn rejected_event_does_not_count_as_a_failure_of_the_portal() {
     }
 }
 
-/// A directory locks an account after some wrong passwords.
+/// A directory locks an account after several wrong passwords.
 #[test]
 fn refused_password_is_retried_only_at_long_intervals() {
     let (mut breaker, now, config) = (Breaker::new(), Instant::now(), DeliveryConfig::default());
@@ -149,7 +151,7 @@ fn refused_password_is_retried_only_at_long_intervals() {
     assert_eq!(wait(&breaker, now).as_secs(), 2, "a portal that is away since then is asked often");
 }
 
-/// A mended password waited for the breaker, up to a quarter of an hour.
+/// Regression: after a corrected password, deliveries stayed held for up to 15 minutes.
 #[test]
 fn changed_entry_or_operator_ends_a_hold_except_retry_after() {
     let (mut refused, now) = (Breaker::new(), Instant::now());

@@ -19,7 +19,7 @@ impl Window {
         Self { since, all: 0, failed: 0 }
     }
 
-    pub(super) fn note(&mut self, now: Instant, is_failure: bool) {
+    pub(super) fn record(&mut self, now: Instant, is_failure: bool) {
         if now.duration_since(self.since) > WINDOW {
             *self = Self::new(now);
         }
@@ -28,7 +28,7 @@ impl Window {
     }
 
     /// Whether at least half of at least `MIN_ATTEMPTS` attempts have failed.
-    pub(super) fn is_bad(&self) -> bool {
+    pub(super) fn is_over_failure_rate(&self) -> bool {
         self.all >= MIN_ATTEMPTS && self.failed * 2 >= self.all
     }
 }

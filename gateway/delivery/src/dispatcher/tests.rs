@@ -38,7 +38,7 @@ impl Running {
         Self::start_with(client, config, |store| Box::new(store.reader())).await
     }
 
-    /// The same, with other readers for what goes on beside the dispatcher.
+    /// Starts it with other readers for the tasks besides the dispatcher.
     async fn start_with(
         client: Arc<dyn Client>,
         config: DeliveryConfig,
@@ -104,7 +104,7 @@ impl Running {
         self.commit_queue.accept(new).await.unwrap();
     }
 
-    /// Waits until none waits any more, and says what became of all.
+    /// Waits until no event is waiting, and returns all events.
     async fn ended(&self) -> Vec<ListedEvent> {
         let mut reader = self.store.reader();
         loop {
@@ -138,7 +138,8 @@ fn quick() -> DeliveryConfig {
     DeliveryConfig { schedule: vec![Duration::from_millis(10)], in_flight: 2, ..DeliveryConfig::default() }
 }
 
-/// A try that panicked kept its place for ever: two of them, and a tenant whose portal was not proven had none left.
+/// Regression: an attempt that panicked never released its slot. After two panics a tenant whose portal had not answered yet had
+/// no slot left.
 #[tokio::test]
 async fn panicking_attempt_frees_its_slot_and_the_third_ends_the_event() {
     let client = Portal::new(1);
@@ -163,9 +164,9 @@ async fn panicking_attempt_frees_its_slot_and_the_third_ends_the_event() {
     running.stop().await;
 }
 
-/// Maintenance was a part of the dispatcher's loop: its mistakes ended the process, and its work held deliveries up.
+/// Regression: maintenance ran in the dispatcher's loop, so a panic there ended the process, and its work delayed deliveries.
 #[tokio::test]
-async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
+async fn housekeeping_that_panics_is_restarted_and_deliveries_continue() {
     let client = Portal::new(1);
     let readers = AtomicUsize::new(0);
     let reader = move |store: &Sqlite| -> Box<dyn Reader> {
@@ -185,7 +186,7 @@ async fn housekeeping_that_panics_begins_anew_and_deliveries_go_on() {
     running.stop().await;
 }
 
-/// Puts an event of a tenant's into the store that nobody can read.
+/// Inserts an event that cannot be read.
 async fn damage(running: &Running) {
     let options = SqliteConnectOptions::new().filename(running.folder.path().join("events.db"));
     let mut connection = options.connect().await.unwrap();
@@ -198,8 +199,8 @@ async fn damage(running: &Running) {
     }
 }
 
-/// A row that could not be read ended the round, and the tenants that came behind waited with it; while the portal was
-/// held, and the row was to show whether it is back, for ever.
+/// Regression: an unreadable row ended the round, so the tenants after it waited, too. While the portal was held and the row was
+/// the probe, they waited without end.
 #[tokio::test]
 async fn unreadable_row_does_not_delay_other_tenants() {
     for is_held in [false, true] {
@@ -227,7 +228,7 @@ async fn unreadable_row_does_not_delay_other_tenants() {
     }
 }
 
-/// The events under one of a tenant's two names were left alone for as long as the other one had any.
+/// Regression: the events under one of a tenant's two names were not delivered while the other name had events.
 #[tokio::test]
 async fn events_under_a_former_name_take_turns_with_those_under_the_new_one() {
     let client = Portal::new(0);
@@ -249,7 +250,8 @@ async fn events_under_a_former_name_take_turns_with_those_under_the_new_one() {
     running.stop().await;
 }
 
-/// The events under a name that another customer had before went past the limit of his portal and a hold of it.
+/// Regression: events under a name that another customer had before exceeded the limit of that customer's portal and ignored its
+/// hold.
 #[tokio::test]
 async fn reused_tenant_name_does_not_exceed_the_limit_of_a_portal() {
     let client = Portal::new(0);

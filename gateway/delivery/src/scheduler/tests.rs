@@ -12,7 +12,8 @@ fn starved(scheduler: &mut Scheduler) -> Vec<Arc<str>> {
     std::iter::from_fn(|| scheduler.next_starved()).collect()
 }
 
-/// All lanes were looked at after each event: 1,000 waiting tenants brought a database down to 8 events a second.
+/// Regression: the store was queried for all lanes after each event, so 1,000 waiting tenants limited a database to 8 events per
+/// second.
 #[tokio::test(start_paused = true)]
 async fn store_is_polled_once_a_second_regardless_of_finished_events() {
     let mut scheduler = Scheduler::default();
@@ -68,7 +69,7 @@ fn lane_is_ready_when_an_event_is_due_and_then_only_after_a_change() {
 }
 
 #[test]
-fn lanes_get_places_in_the_order_in_which_they_wanted_them() {
+fn lanes_get_slots_in_the_order_of_their_requests() {
     let mut scheduler = Scheduler::default();
     for name in ["a", "b", "c"] {
         scheduler.add_due(name, 1);
@@ -92,7 +93,7 @@ fn lanes_get_places_in_the_order_in_which_they_wanted_them() {
     assert_eq!(changed(&mut scheduler), ["b".into()]);
 }
 
-/// A lane that waited for a place was left alone for as long as there was none, although nothing of it was under way.
+/// Regression: a lane that waited for a slot was skipped while no slot was free, although it had no attempt in flight.
 #[tokio::test(start_paused = true)]
 async fn poll_returns_all_lanes_with_due_events_and_first_those_waiting_for_slots() {
     let (mut scheduler, now) = (Scheduler::default(), Instant::now());
@@ -132,7 +133,7 @@ async fn unreadable_lane_is_retried_after_a_second() {
     assert_eq!((early, scheduler.next_changed()), (None, Some(name)));
 }
 
-/// A lane that waited for a place of retries was looked at only a second after a new event had come.
+/// Regression: a lane that waited for a retry slot was processed only a second after a new event had arrived.
 #[tokio::test(start_paused = true)]
 async fn lane_with_nothing_but_retries_is_not_searched_for_new_events_until_one_comes() {
     let mut scheduler = Scheduler::default();

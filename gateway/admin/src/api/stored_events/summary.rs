@@ -80,7 +80,7 @@ impl EventPages {
             if let Waits::Held(lane, hold) = waits
                 && hold.cause != Cause::RetryAfter
             {
-                self.delivery.status().want(lane);
+                self.delivery.status().request_probe(lane);
                 asked_now = true;
             }
             holds.push(TenantHold { hold, tenant: name, asked_now });

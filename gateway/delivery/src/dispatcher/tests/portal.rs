@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::context::Client;
 
-/// Takes events once it may, but those that say that they are refused; panics with those that say so.
+/// Accepts one event per permit, rejects events whose resource contains `refused`, and panics at those with `panic`.
 pub(super) struct Portal {
     taken: Mutex<Vec<String>>,
     pub(super) gate: Semaphore,
-    /// What is under way of each tenant, and the most that ever was.
+    /// The attempts in flight of each tenant, and their maximum so far.
     pub(super) under_way: Mutex<HashMap<String, (usize, usize)>>,
 }
 
