@@ -208,8 +208,7 @@ impl AsyncWrite for GuardedStream {
             Guard::Http1(guard) => guard.note_response(slices.first().map_or(&[], |slice| slice)),
             Guard::Http2(guard) => return guard.write_vectored(inner, context, slices),
         }
-        ready!(joined.write_held(inner, context))?;
-        Pin::new(inner).poll_write_vectored(context, slices)
+        joined.write_vectored(inner, context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -218,8 +217,7 @@ impl AsyncWrite for GuardedStream {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { inner, joined, .. } = self.get_mut();
-        ready!(joined.write_held(inner, context))?;
-        Pin::new(inner).poll_flush(context)
+        joined.flush(inner, context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
