@@ -14,12 +14,12 @@ use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::protocols::Stream;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora_http::ResponseHeader;
-use tokio::time::timeout;
 
 use super::guarded_stream::GuardedStream;
 use super::idle_connections::{ConnectionKey, IdleConnections};
 use super::peer::peer;
 use crate::strict::{ResponseFraming, check_response_head};
+use crate::write_timeout::write_within;
 
 /// Connects to upstreams, and keeps the connections that can serve another request of the same tenant.
 pub(crate) struct ConnectionPool {
@@ -40,8 +40,10 @@ pub(crate) struct UpstreamConnection {
 
 impl ConnectionPool {
     /// Begins with an empty pool.
-    pub(crate) fn new(options: ConnectorOptions) -> Self {
+    pub(crate) fn new(mut options: ConnectorOptions) -> Self {
         let idle = IdleConnections::new(options.keepalive_pool_size);
+        // Pingora's own pool is not used.
+        options.keepalive_pool_size = 0;
         Self { connector: TransportConnector::new(Some(options)), idle }
     }
 
@@ -76,9 +78,9 @@ impl ConnectionPool {
         if !GuardedStream::of(session.stream()).is_some_and(GuardedStream::is_at_end) {
             return;
         }
-        let limit = session.write_timeout.unwrap_or(Duration::MAX);
         // A connection that cannot be reused is shut down, which may wait for the upstream to read.
-        if let Ok(Some(stream)) = timeout(limit, session.reuse()).await {
+        let limit = session.write_timeout;
+        if let Ok(Some(stream)) = write_within(limit, async { Ok(session.reuse().await) }).await {
             self.idle.put(key, stream, idle_timeout);
         }
     }

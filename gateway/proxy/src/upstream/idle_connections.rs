@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use http::HeaderValue;
-use kyc_model::{Tenant, UpstreamBase};
+use kyc_model::{Tenant, TenantName, UpstreamBase};
 use pingora::protocols::Stream;
 use tokio::io::AsyncReadExt;
 use tokio::task::unconstrained;
@@ -24,9 +24,9 @@ pub(super) struct ConnectionKey {
     is_tls: bool,
     /// Host and port of the URL, whose host the certificate was checked for.
     authority: HeaderValue,
-    /// The tenant's fingerprint. A connection belongs to one tenant, with one credential: should an upstream misread where a
-    /// request or a response ends, what follows on the connection is no other tenant's.
-    tenant: u64,
+    /// The tenant's name and the fingerprint of its entry. A connection belongs to one tenant, with one credential: should an
+    /// upstream misread where a request or a response ends, what follows on the connection is no other tenant's.
+    tenant: Option<(TenantName, u64)>,
 }
 
 /// The idle connections of a listener's proxy.
@@ -50,7 +50,8 @@ struct Shared {
 struct IdleConnection {
     number: u64,
     stream: Stream,
-    expires: Instant,
+    /// `None`: never, for a time that the clock cannot express.
+    expires: Option<Instant>,
 }
 
 // === impl ConnectionKey ===
@@ -58,7 +59,7 @@ struct IdleConnection {
 impl ConnectionKey {
     /// The key of connections to `address` for requests of `tenant` to `base`.
     pub(super) fn new(address: SocketAddr, base: &UpstreamBase, tenant: Option<&Tenant>) -> Self {
-        let tenant = tenant.map_or(0, |tenant| tenant.fingerprint);
+        let tenant = tenant.map(|tenant| (tenant.name.clone(), tenant.fingerprint));
         Self { address, is_tls: base.is_tls(), authority: base.authority().clone(), tenant }
     }
 }
@@ -83,7 +84,7 @@ impl IdleConnections {
         loop {
             // The lock is released before a connection is checked, and before one is closed.
             let mut connection = lock(&self.shared).pop(key)?;
-            if connection.expires > Instant::now() && is_quiet(&mut connection.stream) {
+            if !connection.is_dead(Instant::now()) {
                 return Some(connection.stream);
             }
         }
@@ -94,7 +95,7 @@ impl IdleConnections {
         if !is_quiet(&mut stream) {
             return;
         }
-        let expires = Instant::now() + idle_timeout;
+        let expires = Instant::now().checked_add(idle_timeout);
         let mut shared = lock(&self.shared);
         shared.push(key, stream, expires);
         let evicted = shared.pop_excess();
@@ -136,10 +137,19 @@ fn is_quiet(stream: &mut Stream) -> bool {
     unconstrained(stream.read(&mut byte)).now_or_never().is_none()
 }
 
+// === impl IdleConnection ===
+
+impl IdleConnection {
+    /// Returns whether it has expired, or its upstream has closed it or has sent something.
+    fn is_dead(&mut self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now) || !is_quiet(&mut self.stream)
+    }
+}
+
 // === impl Shared ===
 
 impl Shared {
-    fn push(&mut self, key: ConnectionKey, stream: Stream, expires: Instant) {
+    fn push(&mut self, key: ConnectionKey, stream: Stream, expires: Option<Instant>) {
         let number = self.next_number;
         self.next_number += 1;
         self.order.insert(number, key.clone());
@@ -175,9 +185,7 @@ impl Shared {
         let mut dead = Vec::new();
         for group in self.groups.values_mut() {
             for place in (0..group.len()).rev() {
-                let is_dead = group
-                    .get_mut(place)
-                    .is_some_and(|idle| idle.expires <= now || !is_quiet(&mut idle.stream));
+                let is_dead = group.get_mut(place).is_some_and(|idle| idle.is_dead(now));
                 if is_dead {
                     dead.extend(group.remove(place));
                 }
@@ -196,54 +204,79 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use pingora::protocols::l4::stream::Stream as TcpStream;
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream as Tcp};
+    use tokio::task::yield_now;
 
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn key(tenant: u64) -> ConnectionKey {
-        let base = Arc::new(UpstreamBase::parse("http://127.0.0.1:1").unwrap());
+    fn key_of(base: &str, tenant: u64) -> ConnectionKey {
+        let base = UpstreamBase::parse(base).unwrap();
+        let tenant = Some((TenantName::new("acme"), tenant));
         ConnectionKey { tenant, ..ConnectionKey::new("127.0.0.1:1".parse().unwrap(), &base, None) }
     }
 
-    /// A connection, and the upstream's end of it.
-    async fn connection() -> (Stream, Tcp) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ours = Tcp::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Box::new(TcpStream::from(ours)), listener.accept().await.unwrap().0)
+    fn key(tenant: u64) -> ConnectionKey {
+        key_of("http://a.example", tenant)
     }
 
-    fn ids(streams: impl IntoIterator<Item = Option<Stream>>) -> Vec<Option<i32>> {
-        streams.into_iter().map(|stream| stream.map(|stream| stream.id())).collect()
+    /// A connection, the same socket for a look at what has arrived, and the upstream's end.
+    async fn connection() -> (Stream, std::net::TcpStream, Tcp) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = Tcp::connect(listener.local_addr().unwrap()).await.unwrap().into_std().unwrap();
+        let (socket, ours) = (ours.try_clone().unwrap(), Tcp::from_std(ours).unwrap());
+        (Box::new(TcpStream::from(ours)), socket, listener.accept().await.unwrap().0)
+    }
+
+    /// Waits until something, or the end, has arrived, and the runtime has seen it.
+    async fn arrived(socket: &std::net::TcpStream) {
+        while socket.peek(&mut [0; 1]).is_err() {
+            yield_now().await;
+        }
+        yield_now().await;
+    }
+
+    fn id(stream: Option<Stream>) -> Option<i32> {
+        stream.map(|stream| stream.id())
     }
 
     #[tokio::test]
     async fn last_used_connection_of_the_tenant_is_taken() {
         let idle = IdleConnections::new(8);
-        let (first, _upstream) = connection().await;
-        let (second, _upstream_too) = connection().await;
-        let (other, _upstream_as_well) = connection().await;
+        let (first, _socket, _upstream) = connection().await;
+        let (second, _socket_too, _upstream_too) = connection().await;
+        let (other, _socket_as_well, _upstream_as_well) = connection().await;
         let expected = [Some(second.id()), Some(first.id()), None];
         idle.put(key(1), first, LONG);
         idle.put(key(1), second, LONG);
         idle.put(key(2), other, LONG);
 
-        let taken = ids([idle.take(&key(1)), idle.take(&key(1)), idle.take(&key(1))]);
+        let taken = [id(idle.take(&key(1))), id(idle.take(&key(1))), id(idle.take(&key(1)))];
 
         assert_eq!(taken, expected);
         assert!(idle.take(&key(2)).is_some());
     }
 
     #[tokio::test]
+    async fn connection_is_not_taken_for_another_host_or_scheme_at_the_same_address() {
+        let idle = IdleConnections::new(8);
+        let (ours, _socket, _upstream) = connection().await;
+        idle.put(key_of("https://a.example", 1), ours, LONG);
+
+        assert!(idle.take(&key_of("https://b.example", 1)).is_none());
+        assert!(idle.take(&key_of("http://a.example", 1)).is_none());
+        assert!(idle.take(&key_of("https://a.example", 1)).is_some());
+    }
+
+    #[tokio::test]
     async fn connection_that_is_idle_for_longest_is_closed_beyond_the_capacity() {
         let idle = IdleConnections::new(1);
-        let (first, mut upstream) = connection().await;
-        let (second, _upstream_too) = connection().await;
+        let (first, socket, mut upstream) = connection().await;
+        let (second, _socket_too, _upstream_too) = connection().await;
+        drop(socket);
         idle.put(key(1), first, LONG);
         idle.put(key(2), second, LONG);
 
@@ -256,31 +289,48 @@ mod tests {
     #[tokio::test]
     async fn connection_with_surplus_bytes_or_without_an_upstream_is_not_taken() {
         let idle = IdleConnections::new(8);
-        let (surplus, mut upstream) = connection().await;
-        let (closed, upstream_too) = connection().await;
+        let (surplus, surplus_socket, mut upstream) = connection().await;
+        let (closed, closed_socket, upstream_too) = connection().await;
+        let (late, late_socket, mut upstream_as_well) = connection().await;
         idle.put(key(1), surplus, LONG);
         idle.put(key(2), closed, LONG);
 
         upstream.write_all(b"HTTP/1.1 200 OK").await.unwrap();
         drop(upstream_too);
-        // Until the runtime has seen both.
-        while !lock(&idle.shared).order.is_empty() {
-            drop(lock(&idle.shared).pop_dead(Instant::now()));
-            tokio::task::yield_now().await;
+        upstream_as_well.write_all(b"HTTP/1.1 200 OK").await.unwrap();
+        for socket in [&surplus_socket, &closed_socket, &late_socket] {
+            arrived(socket).await;
         }
+        idle.put(key(3), late, LONG);
 
-        assert!(idle.take(&key(1)).is_none() && idle.take(&key(2)).is_none());
+        assert_eq!([1, 2, 3].map(|tenant| id(idle.take(&key(tenant)))), [None; 3]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn expired_connection_is_closed_by_the_sweep() {
+    async fn expired_connection_is_not_taken_and_closed_by_the_sweep() {
         let idle = IdleConnections::new(8);
-        let (ours, mut upstream) = connection().await;
-        idle.put(key(1), ours, Duration::from_secs(30));
+        let (short, _socket, _upstream) = connection().await;
+        let (ours, socket, mut upstream) = connection().await;
+        drop(socket);
+        idle.put(key(1), short, SWEEP_INTERVAL / 4);
+        idle.put(key(2), ours, Duration::from_secs(30));
 
+        tokio::time::advance(SWEEP_INTERVAL / 2).await;
+        let taken = idle.take(&key(1));
         let end = upstream.read(&mut [0; 1]).await.unwrap();
 
+        assert!(taken.is_none());
         assert_eq!(end, 0);
         assert!(!lock(&idle.shared).is_swept, "nothing is left to sweep");
+    }
+
+    #[tokio::test]
+    async fn idle_time_beyond_the_clock_does_not_expire() {
+        let idle = IdleConnections::new(8);
+        let (ours, _socket, _upstream) = connection().await;
+
+        idle.put(key(1), ours, Duration::MAX);
+
+        assert!(idle.take(&key(1)).is_some());
     }
 }
