@@ -104,8 +104,8 @@ impl TenantSnapshots {
         Self(Arc::new(current))
     }
 
-    /// The tenants at this moment; `None` until a tenant document was loaded. A request of a plugin uses the tenants of its `Ctx`
-    /// instead, which stay the same for the whole request.
+    /// The tenants at this moment; `None` until a tenant document was loaded. Whoever needs the same tenants twice keeps what this
+    /// returns.
     pub fn load(&self) -> Option<Arc<TenantTable>> {
         (self.0)()
     }

@@ -29,3 +29,23 @@ pub(crate) async fn write_within<T>(
         .await
         .unwrap_or_else(|_| Error::e_explain(ErrorType::WriteTimedout, "the other side does not read"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn write_that_waits_ends_at_its_limit() {
+        let started = tokio::time::Instant::now();
+
+        let error = write_within(Some(Duration::from_secs(5)), std::future::pending::<Result<()>>()).await;
+
+        assert_eq!(error.unwrap_err().etype, ErrorType::WriteTimedout);
+        assert_eq!(started.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn write_that_does_not_wait_needs_no_time() {
+        assert_eq!(write_within(Some(Duration::ZERO), async { Ok(7) }).await.unwrap(), 7);
+    }
+}

@@ -22,7 +22,7 @@ use crate::response::raw_error_response;
 use crate::settings::MAX_HEAD_SIZE;
 use crate::strict::{ChunkScan, HeadSplitter, LineScan, LineVerdict, MalformedBody};
 
-/// CallLimiters the heads of one connection, one after the other.
+/// Guards the heads of one connection, one after the other.
 #[derive(Debug)]
 pub(super) struct HeadGuard {
     line: LineScan,

@@ -96,7 +96,7 @@ fn exchange_failed(
             session.retry_buffer_truncated(),
             exchange.upstream.attempts,
         );
-    // Only on a connection from the pool, which the upstream may have closed meanwhile: a new one that breaks is a failure.
+    // Only on a reused connection, which the upstream may have closed meanwhile: a new one that breaks is a failure.
     if is_repeatable {
         error.retry.decide_reuse(is_reused);
     } else {

@@ -38,7 +38,7 @@ enum Position {
 // === impl GuardedStream ===
 
 impl GuardedStream {
-    /// CallLimiters a new connection.
+    /// Guards a new connection.
     pub(super) fn new(inner: Stream) -> Self {
         Self { inner, position: Mutex::new(Position::head()) }
     }
