@@ -228,7 +228,7 @@ fn prepare_background_work(backgrounds: &[Arc<dyn Background>]) -> Result<(), St
     if backgrounds.is_empty() {
         return Ok(());
     }
-    let failed = |name, source| StartError::Background { name, source };
+    let failed = |name, reason| StartError::Background { name, reason };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

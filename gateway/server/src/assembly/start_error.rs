@@ -40,12 +40,12 @@ pub(crate) enum StartError {
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
     /// The background work of a plugin cannot start.
-    #[error("{name} cannot start: {}", error_chain(source))]
+    #[error("{name} cannot start: {}", error_chain(reason))]
     Background {
         /// The name of the work.
         name: &'static str,
         /// The reason.
-        source: PrepareError,
+        reason: PrepareError,
     },
     /// The log cannot be set up.
     #[error(transparent)]
@@ -71,7 +71,7 @@ mod tests {
         let reason = Unreadable(std::io::Error::other("no such disk"));
 
         let refused = [PrepareError::new("no room"), PrepareError::new(reason)]
-            .map(|source| StartError::Background { name: "event delivery", source });
+            .map(|reason| StartError::Background { name: "event delivery", reason });
 
         assert_eq!(
             refused.map(|error| error.to_string()),
