@@ -106,7 +106,17 @@ async fn logged(gateway: &Gateway, text: &str, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_hot_upgrades_lose_no_request() {
-    let mut world = World::start("").await;
+    upgrade_three_times("").await;
+}
+
+/// A gateway with one thread has a runtime of another kind, whose tasks are not shared.
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_upgrades_of_a_gateway_with_one_thread_lose_no_request() {
+    upgrade_three_times("[server]\nthreads = 1\n").await;
+}
+
+async fn upgrade_three_times(config: &str) {
+    let mut world = World::start(config).await;
     let load = Load::start(world.gateway.address(), true);
     let first = world.gateway.pid();
 

@@ -203,7 +203,8 @@ const SOCKET_LIMITS: ConnectionLimits =
 
 /// The timeouts of the admin listeners. The values for bodies are zero, because the admin listeners read no bodies.
 static ADMIN: ProxySettings = ProxySettings {
-    keepalive: Duration::from_secs(60),
+    // A connection is closed after between one and two of these.
+    keepalive: Duration::from_secs(30),
     head: ADMIN_HEAD,
     read: Duration::from_secs(10),
     write: Duration::from_secs(10),
