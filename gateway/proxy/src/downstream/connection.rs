@@ -49,7 +49,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> ConnectionGuard<A> {
             }
             let Some(reused) = self.inner.process_new_http(session, shutdown).await else { return };
             let (next, settings) = reused.consume();
-            let Ok(next) = next.into_any().downcast() else { return };
+            let Ok(next) = next.into_any().downcast() else {
+                tracing::error!("a session returned another stream than its own; the connection is closed");
+                return;
+            };
             (stream, persistent) = (next, settings);
             stream.begin_request();
         }

@@ -21,8 +21,8 @@ pub(crate) fn conf(threads: usize, drain: Duration, ca_file: Option<&Path>) -> S
         max_blocking_threads: Some(MAX_BLOCKING_THREADS),
         // Use tokio's timers only: Pingora's read the clock when created and stay in memory until they fire, even if cancelled.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
-        // Threads that share tasks wake each other, which a single thread need not. Several share them, so that they share idle
-        // upstream connections, too (docs/adr/0011-threads-take-work-of-each-other.md).
+        // Threads that share tasks wake each other, which a single thread need not. Several share them, so that a thread that is
+        // held up holds up nothing else (docs/adr/0034-idle-connections-are-held-by-the-gateway.md).
         work_stealing: threads > 1,
         ..ServerConf::default()
     }
