@@ -1,9 +1,9 @@
-//! Where a request is counted and gets its access log line: once, whether it reached the proxy or was refused before.
+//! Counts a request and writes its access log line: once, also for a request that was refused before it reached the proxy.
 
 use http::Method;
 use kyc_telemetry::{AccessRecord, RouteMetrics};
 
-/// Counts a request and writes its line.
+/// Counts a request and writes its access log line.
 pub(crate) fn record(metrics: &RouteMetrics, record: &AccessRecord<'_>) {
     let upstream_seconds = record.upstream_duration.map(|duration| duration.as_secs_f64());
     metrics.answered(record.tenant, record.status, record.duration.as_secs_f64(), upstream_seconds);
@@ -13,7 +13,7 @@ pub(crate) fn record(metrics: &RouteMetrics, record: &AccessRecord<'_>) {
     record.write();
 }
 
-/// The method as a label. Labels must not grow with what callers send, so only registered methods are named.
+/// Returns the method as a metric label. Callers must not be able to create new labels, so unregistered methods share one.
 pub(crate) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

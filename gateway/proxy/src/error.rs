@@ -1,21 +1,21 @@
-//! Problems within Pingora's error type, and which kind of problem any other error is.
+//! Carries problems inside Pingora's error type, and classifies all other errors.
 
 use kyc_model::{Problem, ProblemKind};
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::strict::MalformedBody;
 
-/// Carries a problem through Pingora's error type.
+/// Wraps a problem in Pingora's error type.
 pub(crate) fn to_pingora(problem: Problem) -> Box<Error> {
     Error::because(ErrorType::Custom("gateway"), "", problem)
 }
 
-/// A problem without a cause, as Pingora's error.
+/// Builds a problem without a cause, wrapped in Pingora's error type.
 pub(crate) fn refuse(kind: ProblemKind, detail: &str) -> Box<Error> {
     to_pingora(Problem::new(kind, detail))
 }
 
-/// Returns the kind of problem and the text for the log; `None` when the caller is gone.
+/// Returns the kind of problem and the text for the log; `None` when the caller has disconnected.
 pub(crate) fn classify(error: &Error) -> Option<(ProblemKind, String)> {
     if let Some(problem) = find_problem(error) {
         return Some((problem.kind(), problem.to_string()));
@@ -27,11 +27,11 @@ pub(crate) fn classify(error: &Error) -> Option<(ProblemKind, String)> {
         };
         return Some((kind, malformed.to_string()));
     }
-    // Pingora's own errors: their source says whose fault it is, their type what happened.
+    // In Pingora's own errors, the source is the side that caused the error, and the type is the kind.
     let kind = match error.esource {
         ErrorSource::Upstream => upstream_kind(&error.etype),
         ErrorSource::Downstream => match error.etype {
-            // The connection is gone, so nobody is left to respond to.
+            // The caller has disconnected, so no response can be sent.
             ErrorType::WriteError
             | ErrorType::ReadError
             | ErrorType::ConnectionClosed
@@ -40,7 +40,7 @@ pub(crate) fn classify(error: &Error) -> Option<(ProblemKind, String)> {
             _ => ProblemKind::BadRequest,
         },
         ErrorSource::Internal | ErrorSource::Unset => match error.etype {
-            // Pingora marks what it refuses about a request's fields with the status to give.
+            // Pingora puts the status of the response into the error when it refuses a request's fields.
             ErrorType::HTTPStatus(400) | ErrorType::InvalidHTTPHeader => ProblemKind::BadRequest,
             _ => ProblemKind::Internal,
         },
@@ -66,7 +66,7 @@ fn upstream_kind(error: &ErrorType) -> ProblemKind {
     }
 }
 
-/// Names the error without its context strings, which can quote the bytes of a head.
+/// Describes the error without its context strings, because these can quote the bytes of a head, such as a credential.
 fn describe(error: &Error) -> String {
     let mut text = format!("{} {}", error.esource.as_str(), error.etype.as_str());
     let mut cause = error.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
@@ -85,17 +85,17 @@ fn describe(error: &Error) -> String {
     text
 }
 
-/// The problem that an error carries.
+/// Returns the problem inside an error.
 pub(crate) fn find_problem(error: &Error) -> Option<&Problem> {
     find_cause(error)
 }
 
-/// The malformed body that a guarded stream refused to read.
+/// Returns the malformed body that a guarded stream refused.
 fn find_malformed(error: &Error) -> Option<MalformedBody> {
     find_cause::<std::io::Error>(error)?.get_ref()?.downcast_ref().copied()
 }
 
-/// The first cause of a type, however often Pingora has wrapped it.
+/// Returns the first cause of type `C`, at any depth: Pingora wraps errors several times.
 fn find_cause<C: std::error::Error + 'static>(error: &Error) -> Option<&C> {
     let cause = error.cause.as_deref()?;
     if let Some(found) = cause.downcast_ref::<C>() {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn contexts_are_not_quoted() {
+    fn contexts_of_errors_are_not_logged() {
         let mut error = Error::explain(ErrorType::InvalidHTTPHeader, "buf: Authorization: secret");
         error.esource = ErrorSource::Upstream;
 

@@ -4,17 +4,17 @@ use pingora_http::RequestHeader;
 
 use crate::strict::{ChunkScan, LineScan, LineVerdict, check_fields, check_raw_head, check_target};
 
-/// Reads a request head as the gateway does, whole and in two pieces.
+/// Parses a request head as the gateway does, in one and in two pieces.
 ///
 /// # Panics
 ///
-/// When the pieces matter, or something that is let through should not be.
+/// If the results differ, or if an accepted head is ambiguous.
 #[expect(clippy::panic, clippy::expect_used, reason = "a fuzzer looks for panics")]
 pub fn head(bytes: &[u8], cut: usize) {
     let whole = LineScan::default().feed(bytes);
     let (first, second) = bytes.split_at(cut.min(bytes.len()));
     let pieces = LineScan::default().feed(first).feed(second);
-    assert_eq!(whole, pieces, "the pieces matter");
+    assert_eq!(whole, pieces, "the split changes the result");
     let raw = check_raw_head(bytes);
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut fields);
@@ -45,33 +45,33 @@ pub fn head(bytes: &[u8], cut: usize) {
     }
 }
 
-/// Reads a chunked body as the gateway does, whole, in two pieces and byte by byte, and what is taken with the reader that
-/// Pingora has behind it.
+/// Parses a chunked body as the gateway does: in one piece, in two pieces and byte by byte. Parses accepted bodies with a lenient
+/// parser, too.
 ///
 /// # Panics
 ///
-/// When the pieces matter, or both readers see another end.
+/// If the results differ, or if both parsers find different ends.
 pub fn chunks(bytes: &[u8], cut: usize) {
     let (first, second) = bytes.split_at(cut.min(bytes.len()));
     let (mut whole, mut pieces) = (ChunkScan::default(), ChunkScan::default());
     let read = whole.feed(bytes);
-    assert_eq!(read, pieces.feed(first).and_then(|()| pieces.feed(second)), "the pieces matter");
+    assert_eq!(read, pieces.feed(first).and_then(|()| pieces.feed(second)), "the split changes the result");
     let mut slow = ChunkScan::default();
     let mut end = None;
     for (at, byte) in bytes.iter().enumerate() {
         if slow.feed(std::slice::from_ref(byte)).is_err() {
-            return assert!(read.is_err(), "the pieces matter");
+            return assert!(read.is_err(), "the split changes the result");
         }
         if slow.is_done() {
             end = Some(at + 1);
             break;
         }
     }
-    assert_eq!((read.is_ok(), whole.is_done()), (true, end.is_some()), "the pieces matter");
+    assert_eq!((read.is_ok(), whole.is_done()), (true, end.is_some()), "the split changes the result");
     assert!(end.is_none() || end == end_of_chunked(bytes), "two readings of one body");
 }
 
-/// Where a chunked body ends for a lenient reader.
+/// Returns the end of a chunked body for a lenient parser.
 fn end_of_chunked(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

@@ -1,10 +1,10 @@
-//! Fields and switches of protocol that end at this hop (RFC 9110 §7.6.1, §7.8).
+//! Hop-by-hop fields and protocol switches: neither is forwarded (RFC 9110 §7.6.1, §7.8).
 
 use http::{HeaderMap, StatusCode, header};
 use kyc_model::{Problem, ProblemKind};
 use pingora_http::ResponseHeader;
 
-/// Refuses a switch of protocols: no request asks for one (RFC 9110 §7.8).
+/// Refuses a 101: the gateway forwards no `Upgrade`, so the upstream must not switch protocols (RFC 9110 §7.8).
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub(crate) fn strip_hop_by_hop(head: &mut ResponseHeader) {
     }
 }
 
-/// The fields that `Connection` names, but for those that frame the message: removing them would change where it ends.
+/// Returns the fields that `Connection` names, except those that frame the message: without these it would end elsewhere.
 pub(crate) fn nominated(fields: &HeaderMap) -> Vec<header::HeaderName> {
     let mut named = Vec::new();
     for value in fields.get_all(header::CONNECTION) {

@@ -1,14 +1,14 @@
-//! The reverse proxy: the loop of one exchange, and the rooms around it.
+//! The reverse proxy: serves one exchange (a request with its response) after the other.
 //!
-//! | module | answers |
+//! | module | does |
 //! |---|---|
-//! | `exchange` | the way of one request and its answer, from top to bottom |
-//! | `downstream` | how the bytes of a caller's connection may arrive |
-//! | `strict` | whether a message has only one reading |
-//! | `routing` | which plugins a request meets, in which phase |
-//! | `request` | what is checked and read of a request before it goes on |
-//! | `upstream` | what goes to an upstream, and at which address |
-//! | `response` | the answers that the gateway writes itself |
+//! | `exchange` | serves one exchange, from the request head to the access log line |
+//! | `downstream` | limits the size and the time of what a caller sends on a connection |
+//! | `strict` | refuses ambiguous messages |
+//! | `routing` | finds the route of a request, and the plugins of each phase |
+//! | `request` | validates a request, and buffers or measures its body |
+//! | `upstream` | builds the upstream request, resolves the upstream, keeps connections |
+//! | `response` | writes the gateway's own responses |
 
 mod access_log;
 mod downstream;

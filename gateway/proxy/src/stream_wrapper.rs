@@ -1,6 +1,6 @@
-//! Lets a type that wraps a Pingora `Stream` be one: all traits but reading and writing are delegated.
+//! Implements Pingora's `IO` for types that wrap a `Stream`: delegates all traits except reading and writing.
 //!
-//! Both guarded streams need the same seven traits. `Box<dyn IO>` takes only a type that implements all of them.
+//! Both guarded streams need the same seven traits, because `Box<dyn IO>` requires all of them.
 
 pub(crate) use async_trait::async_trait;
 pub(crate) use pingora::protocols::raw_connect::ProxyDigest;
@@ -10,7 +10,7 @@ pub(crate) use pingora::protocols::{
     UniqueID, UniqueIDType,
 };
 
-/// Delegates to the field `inner` what a stream needs besides reading and writing.
+/// Delegates the traits of a stream, except reading and writing, to the field `inner`.
 macro_rules! delegate_io {
     ($stream:ty) => {
         #[$crate::stream_wrapper::async_trait]

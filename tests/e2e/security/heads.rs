@@ -1,16 +1,21 @@
 //! Request heads that never reach the proxy: too large, too slow, or refused by Pingora itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Method;
 use kyc_harness::certificates::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::raw::{exchange, send, status};
+use crate::support::upstream::Echo;
 
 const SHORT: &str = "[downstream]\nhead = \"200ms\"\n";
+
+const REQUEST: &[u8] = b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
 
 /// The number of access lines for each status and code.
 fn access(log: &str) -> BTreeMap<(u64, String), usize> {
@@ -59,8 +64,8 @@ async fn slow_head_has_one_deadline() {
     {
         sent += 1;
         let _ = dripping.write_all(&[*byte]).await;
-        let pause = std::time::Duration::from_millis(20);
-        if let Ok(Ok(_)) = tokio::time::timeout(pause, dripping.read_buf(&mut answer)).await {
+        let pause = Duration::from_millis(20);
+        if let Ok(Ok(_)) = timeout(pause, dripping.read_buf(&mut answer)).await {
             break;
         }
     }
@@ -74,22 +79,66 @@ async fn slow_head_has_one_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_refused_by_pingora_are_counted_and_logged() {
+async fn heads_that_pingora_refuses_get_the_gateways_own_response() {
     let gateway = start(Setup::default()).await;
+    let fields: String = (0..300).map(|number| format!("X-{number}: a\r\n")).collect();
 
     let tunnel = send(gateway.address(), b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n").await;
     let garbage = send(gateway.address(), b"\x16\x03\x01 no HTTP at all\r\n\r\n").await;
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let many = send(gateway.address(), many.as_bytes()).await;
 
-    assert_eq!([tunnel, garbage].map(|answer| status(&answer)), [405, 400]);
+    assert!(tunnel.to_ascii_lowercase().contains("\r\nallow: "), "{tunnel}");
     let metrics = gateway.metrics().await;
-    assert!(
-        metrics.contains(r#"kyc_gateway_refusals_total{code="method_not_allowed",route=""} 1"#),
-        "{metrics}"
-    );
-    let expected = [((400, "bad_request".to_owned()), 1), ((405, "method_not_allowed".to_owned()), 1)]
-        .into_iter()
-        .collect();
-    assert_eq!(access(&gateway.stop().await), expected);
+    let log = gateway.stop().await;
+    for (answer, expected, code) in [
+        (&tunnel, 405, "method_not_allowed"),
+        (&garbage, 400, "bad_request"),
+        (&many, 431, "header_too_large"),
+    ] {
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let id = body["error"]["request_id"].as_str().unwrap();
+        assert_eq!((status(answer), body["error"]["type"].as_str().unwrap()), (expected, code), "{answer}");
+        assert!(answer.contains(&format!("x-request-id: {id}\r\n")), "{answer}");
+        assert!(log.lines().any(|line| line.contains("\"access\"") && line.contains(id)), "{id}: {log}");
+        let refused = format!(r#"kyc_gateway_refusals_total{{code="{code}",route=""}} 1"#);
+        assert!(metrics.contains(&refused), "{metrics}");
+    }
+    assert_eq!(access(&log).values().sum::<usize>(), 3, "{log}");
+}
+
+/// RFC 9112 §9.3.2: a server that does not serve what is pipelined says `close`.
+#[tokio::test(flavor = "multi_thread")]
+async fn second_request_that_comes_with_the_first_closes_the_connection() {
+    let onfido = Echo::start().await;
+    let gateway = start(Setup::default().onfido(onfido.address)).await;
+
+    let answer = send(gateway.address(), &[REQUEST, REQUEST].concat()).await;
+
+    assert_eq!((status(&answer), onfido.requests()), (200, 1), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    gateway.stop().await;
+}
+
+/// Pingora ended the first request when bytes came behind it, although its upstream may have acted on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn second_request_that_comes_before_the_response_does_not_end_the_first() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = start(Setup::default().onfido(upstream.local_addr().unwrap())).await;
+    let mut caller = connect(&gateway).await;
+
+    caller.write_all(REQUEST).await.unwrap();
+    let (mut called, _) = upstream.accept().await.unwrap();
+    while called.read_u8().await.unwrap() != b'\n' {}
+    caller.write_all(REQUEST).await.unwrap();
+    // The gateway reads what the caller sends while it waits for the response.
+    let early = timeout(Duration::from_millis(200), caller.read_u8()).await;
+    called.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    let answer = exchange(&mut caller, b"").await;
+
+    assert!(early.is_err(), "the gateway has nothing to say yet");
+    assert_eq!(status(&answer), 200, "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

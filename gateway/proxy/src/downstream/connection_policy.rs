@@ -10,12 +10,12 @@ use crate::access_log::{self, CLIENT_CLOSED_REQUEST};
 use crate::response::status as status_of;
 use crate::settings::ProxySettings;
 
-/// What holds for each connection of a listener.
+/// The limits and metrics that all connections of a listener share.
 #[derive(Debug)]
 pub(super) struct ConnectionPolicy {
-    /// The whole time for a request head, and for the preface of HTTP/2.
+    /// The total time for a request head, and for the preface of HTTP/2.
     pub(super) head_timeout: Duration,
-    /// How long a connection of HTTP/1 may be idle between two requests.
+    /// How long an HTTP/1 connection may be idle between two requests.
     pub(super) idle_timeout: Duration,
     /// Control frames that a new HTTP/2 connection may send.
     pub(super) control_frames: u32,
@@ -39,8 +39,8 @@ impl ConnectionPolicy {
         }
     }
 
-    /// Counts and logs a request that ended before the proxy saw it: the guard refused it, Pingora answered it with a status of
-    /// its own, or the caller left.
+    /// Counts and logs a request that ended before it reached the proxy: the guard refused it, Pingora itself answered it, or the
+    /// caller disconnected.
     pub(super) fn record_unserved(
         &self,
         refused: Option<(ProblemKind, RequestId)>,

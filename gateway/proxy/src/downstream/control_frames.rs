@@ -1,17 +1,17 @@
-//! A budget for the HTTP/2 frames that a peer sends beside requests and bodies.
+//! A budget for HTTP/2 control frames: all frames that a peer sends besides requests and bodies.
 //!
 //! PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA frames, CONTINUATION and frames of unknown types cost CPU and carry no
-//! request. h2 bounds what it keeps in memory, and resets, but not the number of these frames. So each of them is charged to an
-//! allowance, and requests and bodies give credit: as in Envoy (`max_inbound_priority_frames_per_stream` and its siblings), a
-//! peer with many streams and bodies may send many control frames. The allowance also grows with time, so that a connection
-//! that only sends a PING now and then lives as long as it wants.
+//! request. h2 limits its memory and the number of resets, but not the number of these frames. So each of them is charged to an
+//! allowance, and requests and bodies give credit: as in Envoy (`max_inbound_priority_frames_per_stream` and related options), a
+//! peer with many streams and bodies may send many control frames. The allowance also grows with time, so that a connection that
+//! sends an occasional PING is never closed.
 //!
-//! A peer that has used its allowance gets a GOAWAY with ENHANCE_YOUR_CALM. h2 does not know of that frame, so it must not land
-//! in the middle of one of h2's: the frames that h2 writes are followed, too.
+//! The gateway ends the connection of a peer that has used its allowance, with a GOAWAY (ENHANCE_YOUR_CALM). h2 does not write that
+//! frame, so it must not be inserted inside a frame of h2: the budget also follows the frames that h2 writes.
 
 use tokio::time::Instant;
 
-/// What the peer of one connection may still send.
+/// The allowance of the peer of one connection.
 #[derive(Debug)]
 pub(super) struct ControlFrameBudget {
     received: FrameReader,
@@ -22,15 +22,15 @@ pub(super) struct ControlFrameBudget {
     refilled: Instant,
 }
 
-/// Follows frames in a stream of bytes that is split anywhere.
+/// Finds the frames in a byte stream, regardless of how it is split.
 #[derive(Debug)]
 struct FrameReader {
     /// Bytes before the first frame: the preface.
     skip: usize,
     head: [u8; FRAME_HEADER_SIZE],
-    /// Bytes of `head` that have come.
+    /// How many bytes of `head` have arrived.
     header_filled: usize,
-    /// Bytes of the payload that have not come yet.
+    /// How many bytes of the payload have not arrived yet.
     payload: usize,
 }
 
@@ -45,7 +45,7 @@ struct Frame {
 // === impl ControlFrameBudget ===
 
 impl ControlFrameBudget {
-    /// Begins with an allowance of `initial` control frames.
+    /// Creates a budget with an allowance of `initial` control frames.
     pub(super) fn new(initial: u32) -> Self {
         Self {
             received: FrameReader::after(PREFACE_SIZE),
@@ -58,7 +58,7 @@ impl ControlFrameBudget {
 
     /// Charges what the peer sent; returns whether that was within its allowance.
     pub(super) fn receive(&mut self, bytes: &[u8], now: Instant) -> bool {
-        // By whole seconds, so that most reads only compare two numbers.
+        // In steps of one second, so that most reads only compare two numbers.
         self.refill(now);
         let most = self.initial.saturating_mul(MAX_CREDIT_FACTOR);
         let (mut allowance, mut is_within) = (self.allowance, true);
@@ -90,7 +90,7 @@ impl ControlFrameBudget {
         self.sent.is_between_frames()
     }
 
-    /// How many of `bytes` still belong to the frame that is being sent.
+    /// Returns how many of `bytes` belong to the frame that is being sent.
     pub(super) fn remaining_in_frame(&self, bytes: &[u8]) -> usize {
         self.sent.remaining_in_frame(bytes)
     }
@@ -163,7 +163,7 @@ impl FrameReader {
 
 // === impl Frame ===
 
-/// What a frame of the peer does to its allowance.
+/// The effect of a frame on the allowance.
 enum Charge {
     Credit(u32),
     Debit,
@@ -203,9 +203,9 @@ const CREDIT_PER_STREAM: u32 = 100;
 const CREDIT_PER_DATA_SENT: u32 = 10;
 /// Senders of DATA measure the round trip with PING, too.
 const CREDIT_PER_DATA_RECEIVED: u32 = 2;
-/// Ten a second cost nothing worth counting, and are more than any keepalive sends.
+/// Ten frames per second cost little CPU, and are more than keepalives send.
 const CREDIT_PER_SECOND: u32 = 10;
-/// Credit stops at so many times the initial allowance.
+/// The allowance never exceeds this multiple of the initial one.
 const MAX_CREDIT_FACTOR: u32 = 10;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Context;
 
 use kyc_model::{ProblemKind, RequestId};
+use memchr::memchr_iter;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::connection_policy::ConnectionPolicy;
@@ -32,6 +33,8 @@ pub(super) struct HeadGuard {
     chunked_body: Option<ChunkScan>,
     /// Bytes of the current head so far.
     head_size: usize,
+    /// Lines of the current head so far.
+    lines: usize,
     /// Kept from one wait to the next: most waits end long before their timer fires, and creating one for each request costs
     /// more than all other checks here.
     timer: Option<Pin<Box<Sleep>>>,
@@ -67,6 +70,7 @@ impl HeadGuard {
             splitter: HeadSplitter::default(),
             chunked_body: None,
             head_size: 0,
+            lines: 0,
             timer: None,
             head_deadline: None,
             has_timer_fired: false,
@@ -78,22 +82,32 @@ impl HeadGuard {
         }
     }
 
-    /// The next byte from downstream begins a request.
+    /// Prepares for the next request: the next byte from downstream begins it.
     pub(super) fn begin_request(&self) {
         if matches!(self.state.load(Ordering::Relaxed), HEAD_ACCEPTED | CHUNKED_BODY) {
             self.state.store(IDLE, Ordering::Relaxed);
         }
     }
 
-    /// Pingora has parsed the head: returns how its request line arrived.
+    /// Accepts the head that Pingora has parsed; returns whether its request line follows the grammar.
     pub(super) fn accept_head(&self) -> LineVerdict {
         match self.state.swap(HEAD_ACCEPTED, Ordering::Relaxed) {
             LINE_STRICT => LineVerdict::Strict,
-            _ => LineVerdict::Lax,
+            _ => LineVerdict::Lenient,
         }
     }
 
-    /// Reads the chunked body of the accepted head strictly, beginning with what came together with the head.
+    /// How many bytes came together with the head, behind it.
+    pub(super) fn received_behind_head(&self) -> usize {
+        self.splitter.body_prefix().len()
+    }
+
+    /// How many lines of the head have come.
+    pub(super) fn received_lines(&self) -> usize {
+        self.lines
+    }
+
+    /// Parses the chunked body of the accepted head strictly, beginning with the bytes that arrived with the head.
     pub(super) fn guard_chunked_body(&self) -> Result<(), MalformedBody> {
         ChunkScan::default().feed(self.splitter.body_prefix())?;
         self.state.store(CHUNKED_BODY, Ordering::Relaxed);
@@ -116,7 +130,7 @@ impl HeadGuard {
         self.chunked_body.as_mut().map_or(Ok(()), |scan| scan.feed(bytes))
     }
 
-    /// Takes bytes of a head.
+    /// Checks bytes of a head.
     pub(super) fn feed_head(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -125,13 +139,14 @@ impl HeadGuard {
             self.reset();
         }
         self.head_size += bytes.len();
+        self.lines += memchr_iter(b'\n', bytes).count();
         self.splitter.feed(bytes);
         if *self.state.get_mut() == READING_LINE {
             self.line = self.line.feed(bytes);
             if let LineScan::Done(verdict) = self.line {
                 *self.state.get_mut() = match verdict {
                     LineVerdict::Strict => LINE_STRICT,
-                    LineVerdict::Lax => LINE_LAX,
+                    LineVerdict::Lenient => LINE_LENIENT,
                 };
             }
         }
@@ -139,17 +154,17 @@ impl HeadGuard {
 
     /// Prepares for the next head of the connection.
     fn reset(&mut self) {
-        // If Pingora found the end of a chunked body where the strict reader did not, nobody knows where the next request begins:
-        // it is refused as a malformed one.
+        // If Pingora found the end of a chunked body where the strict parser did not, the start of the next request is unknown: it is
+        // refused as malformed.
         let is_lost = self.chunked_body.take().is_some_and(|scan| !scan.is_done());
-        *self.state.get_mut() = if is_lost { LINE_LAX } else { READING_LINE };
+        *self.state.get_mut() = if is_lost { LINE_LENIENT } else { READING_LINE };
         self.splitter = HeadSplitter::default();
-        (self.line, self.head_size) = (LineScan::default(), 0);
+        (self.line, self.head_size, self.lines) = (LineScan::default(), 0, 0);
         (self.head_deadline, self.has_timer_fired) = (None, false);
         (self.refusal, self.pingora_status) = (None, None);
     }
 
-    /// The response to the current head, where it is refused; asked before more is read.
+    /// Returns the response to a refused head. Called before each read.
     pub(super) fn refusal(&mut self) -> Option<&mut PendingResponse> {
         if self.refusal.is_none() && self.head_size > MAX_HEAD_SIZE as usize {
             self.refusal = Some(PendingResponse::new(ProblemKind::HeaderTooLarge));
@@ -157,8 +172,8 @@ impl HeadGuard {
         self.refusal.as_mut()
     }
 
-    /// Returns whether the time of the current wait is over; asked while nothing can be read. A caller that has sent no byte of
-    /// a head gets no response.
+    /// Returns whether the current wait has timed out. Called while no bytes are available. A caller that has sent no byte of a head
+    /// gets no response.
     pub(super) fn is_timed_out(&mut self, context: &mut Context<'_>) -> bool {
         if *self.state.get_mut() == IDLE {
             self.is_idle_timed_out(context)
@@ -167,7 +182,7 @@ impl HeadGuard {
         }
     }
 
-    /// A head has its time from its first byte on, the first head of a connection from the connection on.
+    /// Returns whether the head is late. The time of a head begins with its first byte; for the first head, with the connection.
     fn is_head_timed_out(&mut self, context: &mut Context<'_>) -> bool {
         let deadline = *self.head_deadline.get_or_insert_with(|| Instant::now() + self.policy.head_timeout);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -196,7 +211,7 @@ impl HeadGuard {
         false
     }
 
-    /// Notes the status of what is written before the proxy has seen the request: Pingora's own refusal.
+    /// Records the status of a response that is written before the proxy has the request: it is Pingora's own refusal.
     pub(super) fn note_response(&mut self, bytes: &[u8]) {
         if *self.state.get_mut() != HEAD_ACCEPTED && self.pingora_status.is_none() {
             let digits = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
@@ -207,7 +222,7 @@ impl HeadGuard {
 
 impl Drop for HeadGuard {
     fn drop(&mut self) {
-        if self.head_size > 0 && matches!(*self.state.get_mut(), READING_LINE | LINE_STRICT | LINE_LAX) {
+        if self.head_size > 0 && matches!(*self.state.get_mut(), READING_LINE | LINE_STRICT | LINE_LENIENT) {
             let refused = self.refusal.as_ref().map(|refusal| (refusal.kind, refusal.request_id));
             self.policy.record_unserved(refused, self.pingora_status, self.peer);
         }
@@ -222,25 +237,25 @@ impl PendingResponse {
         Self { kind, request_id, bytes: raw_error_response(kind, request_id), written: 0 }
     }
 
-    /// What is still to be written.
+    /// Returns the bytes that are not written yet.
     pub(super) fn rest(&self) -> Option<&[u8]> {
         self.bytes.get(self.written..).filter(|rest| !rest.is_empty())
     }
 
-    /// Notes that so many bytes are written.
+    /// Records that `written` bytes were written.
     pub(super) fn advance(&mut self, written: usize) {
         self.written += written;
     }
 }
 
-/// A response was sent; no byte of the next head came yet.
+/// A response was sent; no byte of the next head has arrived.
 const IDLE: u8 = 0;
-/// A request line is read.
+/// The request line is being read.
 const READING_LINE: u8 = 1;
-/// The request line was as the grammar wants it; the rest of the head is read.
+/// The request line follows the grammar; the rest of the head is being read.
 const LINE_STRICT: u8 = 2;
-/// The request line was not.
-const LINE_LAX: u8 = 3;
+/// The request line does not follow the grammar; the rest of the head is being read.
+const LINE_LENIENT: u8 = 3;
 /// The proxy has the head.
 const HEAD_ACCEPTED: u8 = 4;
 /// The proxy has the head, and its body is chunked.

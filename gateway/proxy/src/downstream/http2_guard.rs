@@ -1,7 +1,7 @@
 //! Ends an HTTP/2 connection with ENHANCE_YOUR_CALM once its peer has used its budget of control frames.
 //!
-//! The library h2 offers no way to send this GOAWAY from outside, so the guard writes the frame itself. h2 does not know of it:
-//! the guard waits until the frame that h2 is writing is complete, and drops what h2 writes afterwards.
+//! The library h2 has no function to send this GOAWAY, so the guard writes the frame itself: it waits until the frame that h2 is
+//! writing is complete, and discards everything that h2 writes afterwards.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use super::connection_policy::ConnectionPolicy;
 use super::control_frames::{ControlFrameBudget, GOAWAY};
 use super::http2_idle_timeout::IdleTimeout;
 
-/// Counts the control frames of a connection, and bounds its idle time.
+/// Limits the control frames and the idle time of a connection.
 #[derive(Debug)]
 pub(super) struct Http2Guard {
     idle: IdleTimeout,
@@ -26,19 +26,19 @@ pub(super) struct Http2Guard {
     policy: Arc<ConnectionPolicy>,
 }
 
-/// The GOAWAY that ends a connection whose budget is used.
+/// The GOAWAY that ends a connection after its budget is used up.
 #[derive(Debug, Default)]
 struct GoAway {
-    /// Bytes of the frame that are written.
+    /// How many bytes of the frame are written.
     written: usize,
-    /// The task that reads, while another frame is still being written.
+    /// The reading task, which is woken when the frame in progress is written.
     reader: Option<Waker>,
 }
 
 // === impl Http2Guard ===
 
 impl Http2Guard {
-    /// Begins with a new connection.
+    /// Guards a new connection.
     pub(super) fn new(policy: &Arc<ConnectionPolicy>) -> Self {
         Self {
             idle: IdleTimeout::new(policy),
@@ -48,7 +48,7 @@ impl Http2Guard {
         }
     }
 
-    /// Reads what is there; an error once the budget is used and the GOAWAY is written.
+    /// Reads the available bytes; returns an error after the budget is used up and the GOAWAY is written.
     pub(super) fn read(
         &mut self,
         inner: &mut Stream,
@@ -62,13 +62,13 @@ impl Http2Guard {
             if self.budget.receive(arrived, Instant::now()) {
                 return Poll::Ready(Ok(()));
             }
-            // Takes the bytes back: h2 must not spend time on them.
+            // Removes the bytes from the buffer, so that h2 spends no time on them.
             buffer.set_filled(before);
             self.policy.connections.ended("control_frames");
             self.idle.end_within(GOAWAY_TIMEOUT);
             self.goaway = Some(GoAway::default());
         }
-        // A peer that reads nothing must not keep its connection.
+        // A peer that does not read the GOAWAY must not keep its connection open.
         if self.idle.is_expired(context) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
@@ -81,7 +81,7 @@ impl Http2Guard {
         Poll::Pending
     }
 
-    /// Writes; once the budget is used, no more than the rest of the current frame.
+    /// Writes bytes of h2; after the budget is used up, only the rest of the current frame.
     pub(super) fn write(
         &mut self,
         inner: &mut Stream,
@@ -96,11 +96,11 @@ impl Http2Guard {
             bytes = bytes.get(..self.budget.remaining_in_frame(bytes)).unwrap_or_default();
         }
         let written = ready!(Pin::new(inner).poll_write(context, bytes))?;
-        self.note_written(bytes, written);
+        self.record_written(bytes, written);
         Poll::Ready(Ok(written))
     }
 
-    /// Writes several slices, as [`Http2Guard::write`] does one.
+    /// Writes several slices, like [`Http2Guard::write`].
     pub(super) fn write_vectored(
         &mut self,
         inner: &mut Stream,
@@ -115,16 +115,16 @@ impl Http2Guard {
         let mut rest = written;
         for slice in slices {
             let of_this = rest.min(slice.len());
-            self.note_written(slice, of_this);
+            self.record_written(slice, of_this);
             rest -= of_this;
         }
         Poll::Ready(Ok(written))
     }
 
-    fn note_written(&mut self, bytes: &[u8], count: usize) {
+    fn record_written(&mut self, bytes: &[u8], count: usize) {
         self.budget.send(bytes.get(..count).unwrap_or_default());
         match &mut self.goaway {
-            None => self.idle.note_activity(),
+            None => self.idle.record_activity(),
             Some(goaway) if self.budget.is_between_frames() => {
                 if let Some(reader) = goaway.reader.take() {
                     reader.wake();
@@ -134,7 +134,7 @@ impl Http2Guard {
         }
     }
 
-    /// Writes the GOAWAY, then closes: what h2 still has for the peer is dropped.
+    /// Writes the GOAWAY, then closes; pending bytes of h2 are discarded.
     fn send_goaway(&mut self, inner: &mut Stream, context: &mut Context<'_>) -> Poll<io::Error> {
         let mut stream = Pin::new(inner);
         if let Some(goaway) = &mut self.goaway {
@@ -155,5 +155,5 @@ impl Http2Guard {
     }
 }
 
-/// How long a peer that has used its budget may take to read the rest of a frame and the GOAWAY.
+/// The time for sending the rest of a frame and the GOAWAY to a peer that has used up its budget.
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! Ends HTTP/2 connections on which nothing is sent or received.
 //!
-//! Pingora waits without a limit for the first bytes of a connection, and for those of a request body. The gateway bounds
-//! silence on the whole connection rather than per stream: one timer for each connection, none for each request.
+//! Pingora waits without a limit for the first bytes of a connection, and for those of a request body. The gateway limits the idle
+//! time of the connection, not of each stream: one timer for each connection costs less than one for each request.
 
 use std::io;
 use std::pin::Pin;
@@ -14,22 +14,22 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connection_policy::ConnectionPolicy;
 
-/// Ends a connection on which nothing moves in either direction.
+/// Ends a connection after a time without traffic in either direction.
 #[derive(Debug)]
 pub(super) struct IdleTimeout {
-    /// Not reset with each activity: when it fires, `last_activity` says how long it must go on.
+    /// Not reset at each activity, which would cost more: when it fires, it is set again from `last_activity`.
     timer: Pin<Box<Sleep>>,
-    /// Before the preface is complete: when the connection began.
+    /// The last traffic; until the preface is complete, the start of the connection.
     last_activity: Instant,
     limit: Duration,
-    /// Bytes of the preface that have not come yet.
+    /// How many bytes of the preface have not arrived yet.
     preface_missing: usize,
 }
 
 // === impl IdleTimeout ===
 
 impl IdleTimeout {
-    /// Begins with a new connection: its preface must be there within the time of a request head.
+    /// Creates the timeout of a new connection. Its preface must arrive within the time of a request head.
     pub(super) fn new(policy: &ConnectionPolicy) -> Self {
         let limit = policy.head_timeout;
         let last_activity = Instant::now();
@@ -37,8 +37,8 @@ impl IdleTimeout {
         Self { timer, last_activity, limit, preface_missing: PREFACE_SIZE }
     }
 
-    /// Notes that bytes were sent or received.
-    pub(super) fn note_activity(&mut self) {
+    /// Records that bytes were sent or received.
+    pub(super) fn record_activity(&mut self) {
         if self.preface_missing == 0 {
             self.last_activity = Instant::now();
         }
@@ -50,7 +50,7 @@ impl IdleTimeout {
         self.timer.as_mut().reset(self.last_activity + limit);
     }
 
-    /// Returns whether the time is over.
+    /// Returns whether the timeout has expired.
     pub(super) fn is_expired(&mut self, context: &mut Context<'_>) -> bool {
         while self.timer.as_mut().poll(context).is_ready() {
             let deadline = self.last_activity + self.limit;
@@ -62,7 +62,7 @@ impl IdleTimeout {
         false
     }
 
-    /// Reads what is there; end of file, as if the caller had closed, when the time is over.
+    /// Reads the available bytes; after the timeout returns the end of the stream, as if the caller had closed it.
     pub(super) fn read(
         &mut self,
         inner: &mut Stream,
@@ -77,7 +77,7 @@ impl IdleTimeout {
                     self.limit = IDLE_TIMEOUT;
                 }
             }
-            self.note_activity();
+            self.record_activity();
             return Poll::Ready(result);
         }
         if self.is_expired(context) { Poll::Ready(Ok(())) } else { Poll::Pending }
@@ -86,5 +86,5 @@ impl IdleTimeout {
 
 /// Bytes that every HTTP/2 client begins with (RFC 9113 §3.4).
 const PREFACE_SIZE: usize = 24;
-/// Longer than Onfido may take for an answer, during which nothing moves.
+/// Longer than Onfido may take for an answer, because there is no traffic while the gateway waits for it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);

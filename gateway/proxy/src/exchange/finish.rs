@@ -66,8 +66,8 @@ pub(super) fn finish(session: &ServerSession, exchange: &mut Exchange) {
     write_record(exchange, &outcome);
 }
 
-/// Does the same for an exchange whose task ended before it. After a panic the logging phase does not run: a plugin may have
-/// caused it.
+/// Does the same for an aborted exchange. After a panic the logging phase does not run, because a plugin may have caused the
+/// panic.
 fn finish_aborted(exchange: &mut Exchange) {
     // In `Drop` during an unwind: the panic is of this task.
     let panics = std::thread::panicking();
@@ -114,7 +114,7 @@ fn write_record(exchange: &mut Exchange, outcome: &Outcome) {
     access_log::record(&exchange.route.metrics, &record);
 }
 
-/// Logs what ended a request: a refused caller at level info, since that is no error of the gateway.
+/// Logs the problem that ended a request: a refused caller at level info, because that is not an error of the gateway.
 pub(super) fn log_problem(exchange: &Exchange, kind: ProblemKind, detail: &str) {
     let request_id = exchange.cx.request_id();
     let (route, tenant, code) = (exchange.route.name.as_str(), exchange.tenant(), kind.code());

@@ -26,6 +26,7 @@ impl Proxy {
         // A buffered body comes from memory.
         let is_complete = session.is_body_empty() || exchange.buffered_body.is_some();
         exchange.request_body = BodyRateLimit::new(is_complete);
+        // Before the name is resolved and a connection is opened: a call over the limit must cost neither.
         // One permit for all attempts: a retry is the same call of the tenant.
         exchange.upstream.permit = self.limiters.enter(&exchange.cx).map_err(to_pingora)?;
         loop {
@@ -67,7 +68,7 @@ impl Proxy {
         }
     }
 
-    /// Nothing was sent yet: decides whether to try another address, or the same one again.
+    /// Decides after a failed connect whether to try another address, or the same one again. No byte of the request was sent.
     fn connect_failed(
         &self,
         mut error: Box<Error>,
@@ -82,7 +83,7 @@ impl Proxy {
     }
 }
 
-/// The exchange failed after the request was sent: decides whether to send it again.
+/// Decides whether to send a request again that failed after it was sent.
 fn exchange_failed(
     mut error: Box<Error>,
     session: &ServerSession,

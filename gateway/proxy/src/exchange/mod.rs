@@ -1,16 +1,16 @@
 //! One exchange: the loop that serves a request from its head to its access log line, and the steps of that loop.
 //!
-//! The loop is the gateway's own, on Pingora's server sessions, connections and client sessions. Pingora's proxy hides an
-//! upstream's bytes, runs each body through two channels and leaves its limits to wrappers around it (ADR 19).
+//! The loop is the gateway's own, on Pingora's server sessions, connections and client sessions. Pingora's proxy hides the bytes of
+//! an upstream, sends each body through two channels, and needs wrappers for limits (ADR 19).
 //!
 //! | file | does |
 //! |---|---|
 //! | `serve` | one exchange, from top to bottom |
 //! | `phases` | validates the request, finds its route and runs the request phases |
-//! | `forward` | chooses the connection, and attempts again where that is safe (`retry`) |
-//! | `relay` | lets the request and its answer travel at the same time |
+//! | `forward` | chooses the connection, and retries if that is safe (`retry`) |
+//! | `relay` | forwards the request and its response at the same time |
 //! | `finish` | runs the logging phase, counts, ends the spans (`spans`), writes the access line |
-//! | `proxy`, `state` | what all exchanges of a listener share, and what one has |
+//! | `proxy`, `state` | the state of all exchanges of a listener, and that of one |
 
 mod finish;
 mod forward;

@@ -1,4 +1,4 @@
-//! Validation, routing and the request phases: all that happens before an upstream is asked.
+//! Validation, routing and the request phases: all steps before the upstream request.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ impl Proxy {
         exchange.method = method_label(&session.req_header().method);
         // The method is needed for the access line even when validation fails.
         let validated = validate(session, &mut exchange.cx, &self.settings);
-        // An invalid request must not join the trace that its fields name: they may not be what the caller sent.
+        // An invalid request must not join the trace in its fields: another parser may not see these fields.
         spans::begin(exchange, validated.is_ok().then(|| &session.req_header().headers));
         validated.map_err(|violation| {
-            // Where an ambiguous request ends is ambiguous, too.
+            // The end of an ambiguous request is ambiguous, too, so the connection cannot be reused.
             session.set_keepalive(None);
             to_pingora(violation.into())
         })
@@ -44,7 +44,7 @@ impl Proxy {
         // A clone, because the plugins borrow the context of the same exchange mutably.
         let route = Arc::clone(&exchange.route);
         if !route.allows(&session.req_header().method) {
-            return Err(refuse(ProblemKind::MethodNotAllowed, "the route does not take this method"));
+            return Err(refuse(ProblemKind::MethodNotAllowed, "the route does not allow this method"));
         }
         if let Flow::Respond(response) =
             route.chains.request_filter(session.req_header(), &mut exchange.cx).map_err(to_pingora)?

@@ -1,4 +1,4 @@
-//! What all exchanges of a listener share.
+//! The state that all exchanges of a listener share.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Proxy {
 pub struct ProtocolOptions {
     /// The listener's HTTP/1.1 and HTTP/2 connections.
     pub server: HttpServerOptions,
-    /// The limits of HTTP/2 at the listener, but for the size of heads, which is that of HTTP/1.
+    /// The limits of HTTP/2 at the listener, except the size of heads, which is the same as for HTTP/1.
     pub http2: H2Options,
     /// The connections to upstreams.
     pub upstream: ConnectorOptions,
@@ -48,7 +48,7 @@ impl Proxy {
         mut protocol: ProtocolOptions,
         limiters: Arc<CallLimiters>,
     ) -> Self {
-        // As much as a head of HTTP/1 may have.
+        // The header list of HTTP/2 has the same size limit as an HTTP/1.1 head.
         protocol.http2.max_header_list_size(MAX_HEAD_SIZE);
         let buffers = BodyBuffers::new(&routes, &settings);
         let connections = ConnectionPool::new(protocol.upstream.clone());

@@ -43,11 +43,11 @@ pub(super) enum ConnectionReuse {
 
 /// How much of the request is sent upstream.
 enum SendProgress {
-    /// More of its body is to come from the caller.
+    /// The caller has not sent its whole body yet.
     Body,
-    /// It is sent.
+    /// The request is sent completely.
     Complete,
-    /// The upstream takes no more of it, but may have responded.
+    /// The upstream reads no more of it, but may have responded.
     Failed(Box<Error>),
 }
 
@@ -56,7 +56,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// What ended one of the messages before its end.
+    /// The error that ended one of the messages early.
     pub(super) async fn relay(
         &self,
         session: &mut ServerSession,

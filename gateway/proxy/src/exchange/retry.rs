@@ -1,4 +1,4 @@
-//! Whether an attempt is retried.
+//! Decides whether an attempt is retried.
 //!
 //! A request is never sent twice to an upstream that may have acted on the first one, unless its method is idempotent (RFC 9110
 //! §9.2.2): a second `POST /checks` would be a second check that the tenant pays for.
@@ -6,8 +6,8 @@
 use http::Method;
 use pingora::ErrorType;
 
-/// Nothing was sent yet, so any method may be retried. A connect that timed out is not retried at the same address, which would
-/// only double the wait.
+/// Returns whether to retry after a failed connect. No byte was sent, so any method may be retried. A connect that timed out is not
+/// retried at the same address, which would only double the wait.
 pub(crate) fn before_sending(error: &ErrorType, has_another_address: bool, attempts: usize) -> bool {
     let is_retryable = match error {
         ErrorType::ConnectRefused | ErrorType::ConnectNoRoute => true,
@@ -17,12 +17,13 @@ pub(crate) fn before_sending(error: &ErrorType, has_another_address: bool, attem
     is_retryable && attempts < MAX_ATTEMPTS
 }
 
-/// The upstream may have acted already, so only idempotent methods are sent again, and only with their whole body.
+/// Returns whether to retry after the request was sent. The upstream may have acted already, so only idempotent methods are sent
+/// again, and only with their complete body.
 pub(crate) fn after_sending(method: Option<&Method>, is_body_truncated: bool, attempts: usize) -> bool {
     method.is_some_and(Method::is_idempotent) && !is_body_truncated && attempts < MAX_ATTEMPTS
 }
 
-/// Attempts for one request at most.
+/// The maximum number of attempts for one request.
 const MAX_ATTEMPTS: usize = 2;
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ use tokio::time::timeout;
 use super::finish::{LoggedExchange, finish, log_problem};
 use super::proxy::Proxy;
 use super::state::{Exchange, InFlight};
+use crate::downstream::{accept_head, received_lines};
 use crate::error::classify;
+use crate::request::set_connection;
 
 #[async_trait]
 impl HttpServerApp for Proxy {
@@ -26,10 +28,15 @@ impl HttpServerApp for Proxy {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !read_head(&mut session).await {
-            return None;
+        match read_head(&mut session).await {
+            Head::Complete => {}
+            Head::Refused(kind) => {
+                Box::pin(self.refuse_head(session, kind)).await;
+                return None;
+            }
+            Head::Ended => return None,
         }
-        // During a drain each connection serves the request that it has begun, and is closed behind it.
+        // During a drain each connection is closed after the request in progress.
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
@@ -49,11 +56,7 @@ impl HttpServerApp for Proxy {
 impl Proxy {
     /// Serves a request whose head was read; returns the connection if it can serve another one.
     async fn serve_exchange(&self, mut session: ServerSession) -> Option<ReusedHttpStream> {
-        // Counted before anything can fail or panic, and released by `Drop`, so that the gauge returns to zero in every case.
-        let in_flight = InFlight::new(&self.metrics);
-        let cx = (self.new_context)();
-        let mut exchange =
-            LoggedExchange::new(Exchange::new(cx, Arc::clone(self.routes.unrouted()), in_flight));
+        let mut exchange = self.begin_exchange();
         let is_reusable = match self.run_phases(&mut session, &mut exchange).await {
             Ok(()) if exchange.upstream.responded_early => {
                 self.read_lingering_body(&mut session).await;
@@ -73,10 +76,40 @@ impl Proxy {
         // Reads the rest of a body that no plugin and no upstream asked for.
         let stream =
             timeout(self.settings.lingering_timeout(), session.finish()).await.ok()?.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+        let (stream, surplus) = stream.into_parts();
+        // A second request behind the first one (RFC 9112 §9.3.2) is not served: its bytes have not passed the guard as a head.
+        // The caller sends it again on a connection of its own.
+        if surplus.is_some() {
+            return None;
+        }
+        Some(ReusedHttpStream::new(stream, Some(settings)))
     }
 
-    /// Runs the phases. An error is what the caller still has to be told.
+    /// Responds to a request whose head is malformed, or that asks for a tunnel, and ends its connection.
+    async fn refuse_head(&self, mut session: ServerSession, kind: ProblemKind) {
+        // The access log line is written here, not by the guard of the connection.
+        accept_head(session.stream());
+        let mut exchange = self.begin_exchange();
+        set_connection(&session, &mut exchange.cx);
+        exchange.problem = Some(kind);
+        log_problem(&exchange, kind, "the head is malformed, has too many fields, or asks for a tunnel");
+        // A failed write means that the caller left.
+        let _ = timeout(REFUSAL_WRITE_TIMEOUT, async {
+            let _ = exchange.responder().refuse_head(&mut session, kind).await;
+            session.shutdown().await;
+        })
+        .await;
+        finish(&session, &mut exchange);
+    }
+
+    fn begin_exchange(&self) -> LoggedExchange {
+        // Counted before anything can fail or panic, and released by `Drop`, so that the gauge returns to zero in every case.
+        let in_flight = InFlight::new(&self.metrics);
+        let cx = (self.new_context)();
+        LoggedExchange::new(Exchange::new(cx, Arc::clone(self.routes.unrouted()), in_flight))
+    }
+
+    /// Runs the phases. An error is returned if the caller still needs an error response.
     async fn run_phases(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
         self.validate(session, exchange)?;
         match self.run_request_phases(session, exchange).await? {
@@ -93,7 +126,7 @@ impl Proxy {
         error: &Error,
     ) -> bool {
         let Some((kind, detail)) = classify(error) else {
-            // The caller left.
+            // The caller has disconnected.
             return false;
         };
         // Recorded before the response is written, since the caller may leave during the write.
@@ -119,25 +152,34 @@ impl Proxy {
     }
 }
 
-/// Reads the head of a request; `false` when there is none to serve. What is refused here is logged by the guard of the
-/// connection.
-async fn read_head(session: &mut ServerSession) -> bool {
-    let refusal = match session.read_request().await {
-        Ok(true) if session.req_header().method == Method::CONNECT => Some(405),
-        Ok(has_head) => return has_head,
-        Err(error) if matches!(error.etype, ErrorType::InvalidHTTPHeader) => Some(400),
-        // The connection broke, or its guard has refused the request already.
-        Err(_) => None,
-    };
-    // A failed write means that the caller left.
-    let _ = timeout(REFUSAL_WRITE_TIMEOUT, async {
-        if let Some(status) = refusal {
-            let _ = session.respond_error(status).await;
+/// What came of reading a request head.
+enum Head {
+    Complete,
+    /// Pingora could not parse it, or it asks for a tunnel.
+    Refused(ProblemKind),
+    /// There is no request to respond to: the connection ended, or its guard has responded.
+    Ended,
+}
+
+/// Reads the head of a request.
+async fn read_head(session: &mut ServerSession) -> Head {
+    match session.read_request().await {
+        Ok(true) if session.req_header().method == Method::CONNECT => {
+            Head::Refused(ProblemKind::MethodNotAllowed)
         }
-        session.shutdown().await;
-    })
-    .await;
-    false
+        Ok(true) => Head::Complete,
+        Ok(false) => Head::Ended,
+        Err(error) if matches!(error.etype, ErrorType::InvalidHTTPHeader) => {
+            // Pingora takes 256 fields, and says of more only that the head is invalid.
+            let is_too_large = received_lines(session.stream()) > MAX_FIELDS;
+            Head::Refused(if is_too_large { ProblemKind::HeaderTooLarge } else { ProblemKind::BadRequest })
+        }
+        Err(_) => {
+            // A caller that has left needs no farewell.
+            let _ = timeout(REFUSAL_WRITE_TIMEOUT, session.shutdown()).await;
+            Head::Ended
+        }
+    }
 }
 
 /// Returns whether an error response can still be sent: not in the middle of another response, and not to a caller that does not
@@ -167,3 +209,5 @@ fn is_reusable_after(exchange: &Exchange, error: &Error, kind: ProblemKind) -> b
 
 /// For a response that is sent before validation sets the write timeout of the session.
 const REFUSAL_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Fields that Pingora takes in a head.
+const MAX_FIELDS: usize = 256;

@@ -25,15 +25,15 @@ pub(crate) struct Exchange {
     pub(crate) cx: Ctx,
     pub(crate) route: Arc<CompiledRoute>,
     pub(crate) started: Instant,
-    /// The request's id as it goes both ways.
+    /// The request id, as it is sent upstream and downstream.
     pub(crate) request_id: HeaderValue,
-    /// The method as logs and metrics name it.
+    /// The method as a label of logs and metrics.
     pub(crate) method: &'static str,
-    /// The request body, where it is forwarded while it arrives.
+    /// The request body, if it is forwarded while it arrives.
     pub(crate) request_body: BodyRateLimit,
-    /// The request body, where it was read before the upstream is asked.
+    /// The request body, if it was buffered before the upstream request.
     pub(crate) buffered_body: Option<Bytes>,
-    /// The memory that `buffered_body` takes of what there is for all of them.
+    /// The memory of `buffered_body`, which counts for the limits.
     pub(crate) body_memory: Option<BodyMemory>,
     pub(crate) upstream: UpstreamProgress,
     pub(crate) response: ResponseProgress,
@@ -44,32 +44,32 @@ pub(crate) struct Exchange {
     _in_flight: InFlight,
 }
 
-/// How far the response has come: what is logged of an exchange that does not come to its end.
+/// The progress of the response, which is logged even if the exchange is aborted.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseProgress {
     /// The status of the upstream's response.
     pub(crate) status: Option<u16>,
-    /// Bytes of its body so far.
+    /// The bytes of its body so far.
     pub(crate) bytes: u64,
-    /// From the begin of the exchange to the end of the response.
+    /// The time from the start of the exchange to the end of the response.
     pub(crate) duration: Option<Duration>,
     /// Whether the exchange is counted and logged.
     pub(crate) is_recorded: bool,
 }
 
-/// How far the upstream has come.
+/// The progress of the upstream request.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamProgress {
-    /// Whether the request has come so far that an upstream is chosen.
+    /// Whether the exchange has reached the choice of an upstream.
     pub(crate) is_selected: bool,
     pub(crate) attempts: usize,
-    /// When the latest attempt began.
+    /// The start of the latest attempt.
     pub(crate) started: Option<Instant>,
-    /// From the begin of the latest attempt to the response head.
+    /// The time from the start of the latest attempt to the response head.
     pub(crate) duration: Option<Duration>,
     /// Whether the response was complete before the request was.
     pub(crate) responded_early: bool,
-    /// Of the tenant's limits for this upstream.
+    /// The permit within the tenant's limits for this upstream.
     pub(crate) permit: Option<CallPermit>,
     /// The latest attempt, in the caller's trace.
     pub(crate) span: Span,
@@ -103,8 +103,7 @@ impl UpstreamProgress {
         }
     }
 
-    /// Records a failure where the upstream caused it. An upstream that does not respond to a request whose body is still to come
-    /// did not.
+    /// Records a failure if the upstream caused it. An upstream that does not respond to an incomplete request has not failed.
     pub(crate) fn record_failure(&mut self, kind: ProblemKind, is_request_complete: bool) {
         use ProblemKind::{UpstreamError, UpstreamTimeout, UpstreamUnreachable};
         let is_caused_by_upstream = match kind {
@@ -158,18 +157,18 @@ impl Exchange {
         }
     }
 
-    /// The upstream has done its part. The tenant's place there is free from now on, even while the rest of the request is still to
-    /// come or the caller reads slowly.
+    /// Ends the upstream's part. The tenant's permit is free from now on, even if the rest of the request has not arrived or the
+    /// caller reads slowly.
     fn finish_response(&mut self) {
         self.upstream.permit = None;
         self.response.duration = Some(self.started.elapsed());
-        // A caller that only reads slowly is bounded by the write timeout.
+        // The write timeout limits a caller that reads slowly.
         if !self.request_body.is_complete() {
             self.upstream.responded_early = true;
         }
     }
 
-    /// Waits for what the plugins asked to wait for.
+    /// Waits as the plugins have requested.
     pub(crate) async fn wait_for_plugins(&mut self) -> Result<(), Problem> {
         match self.cx.take_wait() {
             Some(wait) => wait.await,
@@ -177,12 +176,12 @@ impl Exchange {
         }
     }
 
-    /// What a response needs of this request.
+    /// Returns the parts of the request that a response needs.
     pub(crate) fn responder(&mut self) -> Responder<'_> {
         Responder { route: &self.route, cx: &mut self.cx, request_id: &self.request_id }
     }
 
-    /// The tenant's name for logs and metrics; empty while there is none.
+    /// Returns the tenant's name for logs and metrics; empty until it is known.
     pub(crate) fn tenant(&self) -> &str {
         self.cx.tenant().map_or("", |tenant| tenant.name.as_str())
     }

@@ -1,7 +1,7 @@
-//! The memory for buffered bodies, and who may take how much of it.
+//! The memory for buffered bodies, and the shares of source addresses and tenants.
 //!
-//! Buffered bodies are those that nobody has authenticated yet, such as notifications. One source address, or one tenant, must
-//! not keep the notifications of others out by filling the memory, so each has a share of it.
+//! The senders of buffered bodies, such as notifications, are not authenticated yet. One source address or tenant must not fill the
+//! memory and so block the notifications of others, so each has a share of it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -27,7 +27,7 @@ struct Used {
     by: HashMap<Owner, Account>,
 }
 
-/// Whom a body counts for: the source address and the tenant, where they are known.
+/// The owner whose share a body uses: its source address or its tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Owner {
     Source(IpAddr),
@@ -48,21 +48,21 @@ pub(crate) struct BodyMemory {
     bytes: usize,
 }
 
-/// Why a body gets no more memory.
+/// The limit that leaves no memory for a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoMemory {
-    #[error("other request bodies of this address take its share of the memory for them")]
+    #[error("other request bodies of this address use its share of the memory")]
     Source,
-    #[error("other request bodies of this tenant take its share of the memory for them")]
+    #[error("other request bodies of this tenant use its share of the memory")]
     Tenant,
-    #[error("other request bodies of this route take all the memory there is for them")]
+    #[error("other request bodies of this route use all its memory")]
     Route,
 }
 
 // === impl MemoryPool ===
 
 impl MemoryPool {
-    /// One of `routes` pools that divide the memory of a listener.
+    /// Creates one of `routes` pools that divide the memory of a listener equally.
     pub(crate) fn new(settings: &ProxySettings, routes: usize) -> Arc<Self> {
         let total = settings.buffered_bodies / routes.max(1);
         Arc::new(Self {
@@ -73,7 +73,7 @@ impl MemoryPool {
         })
     }
 
-    /// Begins a body of a request from `source`.
+    /// Begins to count the body of a request from `source`.
     pub(crate) fn reserve(self: &Arc<Self>, source: Option<IpAddr>, cx: &Ctx) -> BodyMemory {
         let source = source.map(|source| Owner::Source(network(source)));
         let tenant = cx.tenant().map(|tenant| Owner::Tenant(tenant.name.clone()));
@@ -100,23 +100,23 @@ impl MemoryPool {
 // === impl BodyMemory ===
 
 impl BodyMemory {
-    /// Takes what a body of `size` bytes needs beyond what it has. The only body of an owner may be larger than its share.
+    /// Reserves memory up to `size` bytes. If an owner has only this body, it may be larger than the share.
     ///
     /// # Errors
     ///
-    /// [`NoMemory`]; the body keeps what it has.
+    /// [`NoMemory`]; the body keeps its memory.
     pub(crate) fn grow_to(&mut self, size: usize) -> Result<(), NoMemory> {
         let more = size.saturating_sub(self.bytes);
         let mut used = self.pool.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.bytes.saturating_add(more) > self.pool.total {
             return Err(NoMemory::Route);
         }
-        // All limits are checked before anything is taken, so that a refusal leaves the counts as they were.
+        // All limits are checked before the counts change, so that a refusal changes none.
         for owner in &self.owners {
             let (share, full) = self.pool.share(owner);
             let account = used.by.get(owner);
-            // Whether a sender may act for a tenant is known only after its body is: bodies without a valid signature must not
-            // take the tenant's whole share and keep out a source that sends little.
+            // A signature can be verified only when the body is complete. So bodies with an invalid signature could use up the share
+            // of a tenant; a source that sends little is not limited by that share.
             if full == NoMemory::Tenant && self.is_small_source(&used, more) {
                 continue;
             }
@@ -162,7 +162,7 @@ impl Drop for BodyMemory {
     }
 }
 
-/// The owner of one address of an IPv6 /64 has all of them.
+/// Returns the network of an address. The user of one address of an IPv6 /64 network can use all of them.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
@@ -170,11 +170,11 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A source may take an eighth of a route's memory by default.
+/// By default a source may use an eighth of a route's memory.
 const SOURCE_DIVISOR: usize = 8;
-/// A tenant may take half of it by default.
+/// By default a tenant may use half of it.
 const TENANT_DIVISOR: usize = 2;
-/// The share of its tenant does not limit a source that takes at most this part of its own.
+/// A source that uses at most this part of its own share is not limited by the share of its tenant.
 const SMALL_DIVISOR: usize = 8;
 
 #[cfg(test)]
@@ -216,8 +216,8 @@ mod tests {
         assert_eq!(of_its_network, [Ok(()), Err(NoMemory::Source)]);
         assert_eq!(mapped, Err(NoMemory::Source));
         assert_eq!((last_of_the_tenant, of_the_tenant), (Ok(()), Err(NoMemory::Tenant)));
-        assert_eq!(next_to_nothing, Ok(()), "whoever filled the tenant's share keeps nobody out with little");
-        assert_eq!(others, [Ok(()), Ok(())], "a body alone may be larger than a share");
+        assert_eq!(next_to_nothing, Ok(()), "a full tenant share does not block a source that sends little");
+        assert_eq!(others, [Ok(()), Ok(())], "a single body may be larger than a share");
         assert_eq!(of_all, Err(NoMemory::Route));
         drop(held);
         let used = pool.used.lock().unwrap();

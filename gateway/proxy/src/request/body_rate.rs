@@ -1,7 +1,7 @@
 //! Limits the size and the rate of a request body that is forwarded while it arrives.
 //!
-//! A read timeout alone lets a caller hold an exchange with one byte every few seconds (slow POST). A plain average would refuse
-//! slow lines, and would let a body that began fast trickle afterwards; so each byte buys time, up to one read timeout.
+//! With a read timeout alone, a caller could hold an exchange with one byte every few seconds (slow POST). An average rate would
+//! refuse short delays, and would let a body trickle after a fast start. So each byte extends the deadline, up to one read timeout.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use super::body_limit::too_large;
 use crate::error::refuse;
 use crate::settings::ProxySettings;
 
-/// A request body that arrives.
+/// The size and the deadline of a request body that is forwarded while it arrives.
 #[derive(Debug, Default)]
 pub(crate) struct BodyRateLimit {
-    /// Until when the bytes so far are fast enough.
+    /// The deadline of the next piece.
     fast_enough_until: Option<Instant>,
     bytes: u64,
     is_complete: bool,
@@ -25,27 +25,27 @@ pub(crate) struct BodyRateLimit {
 // === impl BodyRateLimit ===
 
 impl BodyRateLimit {
-    /// Begins; `is_complete` when no byte is to come.
+    /// Starts the limit; `is_complete`: the request has no body.
     pub(crate) fn new(is_complete: bool) -> Self {
         Self { is_complete, ..Self::default() }
     }
 
-    /// Notes whether the last byte came.
+    /// Records whether the last byte has arrived.
     pub(crate) fn end(&mut self, is_end: bool) {
         self.is_complete |= is_end;
     }
 
-    /// Returns whether all of it came.
+    /// Returns whether the body is complete.
     pub(crate) fn is_complete(&self) -> bool {
         self.is_complete
     }
 
-    /// Bytes so far.
+    /// Returns the number of bytes so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Counts a piece. A caller that sends nothing at all is bounded by the read timeout.
+    /// Counts a piece. The read timeout limits a caller that sends nothing at all.
     ///
     /// # Errors
     ///
@@ -68,7 +68,8 @@ impl BodyRateLimit {
         Ok(())
     }
 
-    /// Each byte buys time at the least rate, up to one read timeout in advance.
+    /// Extends the deadline by the time of the piece at the minimum rate, up to one read timeout ahead; returns whether the piece was
+    /// late.
     fn is_too_slow(&mut self, piece: u64, now: Instant, settings: &ProxySettings) -> bool {
         let Some(rate) = NonZeroU64::new(settings.min_rate) else { return false };
         let longest = now + settings.read;
@@ -104,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn trickled_body_is_refused_and_a_slow_line_is_not() {
+    fn trickled_body_is_refused_and_a_body_with_pauses_is_not() {
         let settings = settings(500);
-        // The first piece, then one of so many bytes every so many seconds: when is it too slow?
+        // The size of the first piece, the size and the interval of the next ones, and the time at which they are too slow.
         let rows = [
             (1, 1, 1, Some(31)),
             (16 << 20, 1, 1, Some(31)),
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn size_counts_over_all_pieces() {
+    fn size_limit_counts_all_pieces() {
         let mut body = BodyRateLimit::default();
 
         let within = body.receive(600, Some(1000), &settings(0));

@@ -180,6 +180,10 @@ mod tests {
             [0, 500, 3000, 1_000_000].map(|bytes| (deadline.next(bytes) - deadline.begun).as_secs_f64());
 
         assert_eq!(seconds, [2.0, 2.5, 5.0, 9.0]);
-        assert_eq!(BodyDeadline { rate: 0, ..deadline }.next(0) - deadline.begun, total, "0 is at any rate");
+        assert_eq!(
+            BodyDeadline { rate: 0, ..deadline }.next(0) - deadline.begun,
+            total,
+            "a rate of 0 is no limit"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The request as it arrives from downstream: its head is validated, its body is read whole or measured while it streams.
+//! Validates the request head, and buffers the body or limits its rate while it streams.
 
 mod body_limit;
 mod body_memory;
@@ -10,4 +10,4 @@ pub(crate) use body_limit::{check_declared_length, limit_buffering};
 pub(crate) use body_memory::BodyMemory;
 pub(crate) use body_rate::BodyRateLimit;
 pub(crate) use buffered_body::{BodyBuffers, BufferedBody, send_continue};
-pub(crate) use validation::validate;
+pub(crate) use validation::{set_connection, validate};

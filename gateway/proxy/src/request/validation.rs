@@ -1,24 +1,21 @@
-//! Validates a request head before anything else looks at it, and sets what the session needs for the rest of the request.
+//! Validates a request head before any other use, and sets the limits of the session for the rest of the request.
 //!
 //! The order matters: the bytes as they arrived are checked first, because Pingora's parsed form no longer shows how they could
 //! be read differently; then the parsed fields; then the target.
 
 use std::sync::Arc;
 
+use http::header;
 use kyc_plugin_api::{ClientCertificate, Connection, Ctx};
 use pingora::protocols::http::ServerSession;
 
-use crate::downstream::{accept_head, guard_chunked_body};
+use crate::downstream::{accept_head, guard_chunked_body, received_behind_head};
 use crate::request_parts::edit_parts;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, RequestFraming, Violation, check_fields, check_raw_head, check_target};
 
-/// Sets the limits of the session, and refuses a request that is ambiguous.
-pub(crate) fn validate(
-    session: &mut ServerSession,
-    cx: &mut Ctx,
-    settings: &ProxySettings,
-) -> Result<(), Violation> {
+/// Notes where the request came from.
+pub(crate) fn set_connection(session: &ServerSession, cx: &mut Ctx) {
     let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
     let listener = Arc::clone(&cx.connection().listener);
     cx.set_connection(Connection {
@@ -27,6 +24,15 @@ pub(crate) fn validate(
         tls: tls.is_some(),
         certificate: tls.and_then(|tls| tls.extension.get::<Arc<ClientCertificate>>()).cloned(),
     });
+}
+
+/// Sets the limits of the session, and refuses a request that is ambiguous.
+pub(crate) fn validate(
+    session: &mut ServerSession,
+    cx: &mut Ctx,
+    settings: &ProxySettings,
+) -> Result<(), Violation> {
+    set_connection(session, cx);
     if session.get_keepalive().is_some() {
         // No timeout of Pingora's: the guarded stream bounds it with one timer per connection.
         session.set_keepalive(Some(0));
@@ -38,14 +44,24 @@ pub(crate) fn validate(
     session.set_total_drain_timeout(Some(settings.read));
     let http2 = session.is_http2();
     if let Some(http1) = session.as_http1() {
-        if accept_head(session.stream()) == Some(LineVerdict::Lax) {
+        if accept_head(session.stream()) == Some(LineVerdict::Lenient) {
             return Err(Violation::RequestLine);
         }
         // The bytes as they arrived: Pingora's parsed head has lost repeated and contradictory framing fields.
-        if check_raw_head(&http1.get_headers_raw_bytes())? == RequestFraming::Chunked {
+        match check_raw_head(&http1.get_headers_raw_bytes())? {
             // Only chunked bodies: what ends after a declared length has one reading.
-            guard_chunked_body(session.stream()).map_err(Violation::Body)?;
+            RequestFraming::Chunked => guard_chunked_body(session.stream()).map_err(Violation::Body)?,
+            RequestFraming::Other => {
+                let length = session.req_header().headers.get(header::CONTENT_LENGTH);
+                let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+                if received_behind_head(session.stream()) > length {
+                    // A second request that came together with the first one is not served (RFC 9112 §9.3.2).
+                    session.set_keepalive(None);
+                }
+            }
         }
+        // Bytes behind the request must not end it: Pingora keeps them, and the connection is closed afterwards.
+        session.set_pipelining_enabled(true);
     }
     let head = session.req_header_mut();
     check_fields(head, http2)?;

@@ -1,7 +1,7 @@
-//! Error responses: the one place that knows the status and the text of each kind of problem.
+//! Error responses: the only place with the status and the text of each kind of problem.
 //!
-//! The body is Onfido's own error envelope, so that every client library of Onfido parses it. It says nothing of the inside: the
-//! cause goes to the log.
+//! The body is Onfido's own error envelope, so that every client library of Onfido parses it. It contains no internal details; the
+//! cause is logged.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use pingora_http::ResponseHeader;
 
 use crate::error::find_problem;
 
-/// The status of each kind of problem.
+/// Returns the status of a kind of problem.
 pub(crate) fn status(kind: ProblemKind) -> u16 {
     match kind {
         ProblemKind::BadRequest => 400,
@@ -34,7 +34,7 @@ pub(crate) fn status(kind: ProblemKind) -> u16 {
     }
 }
 
-/// The text for the caller.
+/// Returns the text for the caller.
 fn message(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::BadRequest => "The request is malformed or ambiguous",
@@ -81,7 +81,7 @@ pub(super) fn build(kind: ProblemKind, request_id: RequestId) -> pingora::Result
     Ok((head, Bytes::from(body)))
 }
 
-/// The same as bytes, for a connection that is closed before Pingora has a request.
+/// Builds the same response as bytes, for a connection that is closed before Pingora has a request.
 pub(crate) fn raw_error_response(kind: ProblemKind, request_id: RequestId) -> Vec<u8> {
     // Cannot fail with these statuses; an empty response closes the connection without a word.
     let Ok((head, body)) = build(kind, request_id) else { return Vec::new() };
@@ -99,7 +99,7 @@ pub(crate) fn raw_error_response(kind: ProblemKind, request_id: RequestId) -> Ve
     bytes
 }
 
-/// The seconds of `Retry-After`: those of the problem, else a default for problems that pass.
+/// Returns the seconds of `Retry-After`: those of the problem, or a default for temporary problems.
 pub(super) fn retry_after(error: &Error, kind: ProblemKind) -> Option<u64> {
     let given = find_problem(error).and_then(Problem::retry_after);
     let default =
@@ -107,7 +107,7 @@ pub(super) fn retry_after(error: &Error, kind: ProblemKind) -> Option<u64> {
     given.or(default).map(|wait| wait.as_secs_f64().ceil() as u64)
 }
 
-/// For problems that pass without a time of their own.
+/// For temporary problems without their own time.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ use crate::error::to_pingora;
 use crate::routing::CompiledRoute;
 use crate::write_timeout::write_within;
 
-/// What a response needs of its request.
+/// The parts of a request that its response needs.
 #[derive(Debug)]
 pub(crate) struct Responder<'a> {
     pub(crate) route: &'a Arc<CompiledRoute>,
     pub(crate) cx: &'a mut Ctx,
-    /// The request's id as it goes both ways.
+    /// The request id, as it is sent upstream and downstream.
     pub(crate) request_id: &'a HeaderValue,
 }
 
@@ -32,7 +32,7 @@ impl Responder<'_> {
     ///
     /// # Errors
     ///
-    /// When the caller is gone, or the head of the plugin is invalid.
+    /// The caller has disconnected, or the head of the plugin is invalid.
     pub(crate) async fn respond(
         &mut self,
         session: &mut ServerSession,
@@ -55,7 +55,7 @@ impl Responder<'_> {
     ///
     /// # Errors
     ///
-    /// When the caller is gone.
+    /// The caller has disconnected.
     pub(crate) async fn respond_problem(
         &mut self,
         session: &mut ServerSession,
@@ -70,11 +70,26 @@ impl Responder<'_> {
         if let Some(seconds) = error_response::retry_after(error, kind) {
             head.insert_header(header::RETRY_AFTER, seconds)?;
         }
-        // A plugin that fails here must not take the error response away.
+        // If a plugin fails here, the error response is sent anyway.
         if self.finish_head(&mut head, session.req_header()).is_err() {
             tracing::error!(request_id = %self.cx.request_id(), "a plugin failed on an error response of the gateway");
         }
         write(session, head, body).await
+    }
+
+    /// Writes the response for a request whose head could not be read, so that no plugin sees it. The connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// When the caller is gone.
+    pub(crate) async fn refuse_head(&mut self, session: &mut ServerSession, kind: ProblemKind) -> Result<()> {
+        let (mut head, body) = error_response::build(kind, self.cx.request_id())?;
+        if kind == ProblemKind::MethodNotAllowed {
+            head.insert_header(header::ALLOW, self.route.allow.clone())?;
+        }
+        head.insert_header(REQUEST_ID_HEADER, self.request_id.clone())?;
+        join_next_write(session.stream());
+        session.write_error_response(head, body).await
     }
 
     /// Runs the response phase and adds the request's id.

@@ -1,6 +1,6 @@
 //! The plugins of a route, as one list per phase, compiled when the configuration loads.
 //!
-//! So a request meets only plugins that take part in a phase. Response phases run in reverse: the plugin that saw the request
+//! So a phase calls only the plugins that implement it. Response phases run in reverse order: the plugin that saw the request
 //! first sees the response last.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use kyc_plugin_api::{Ctx, Flow, Outcome, Phases, Plugin, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
-/// One list of plugins per phase; empty for a phase that no plugin takes part in.
+/// One list of plugins per phase; empty for a phase that no plugin implements.
 #[derive(Default)]
 pub struct Chains {
     request: Vec<Arc<dyn Plugin>>,
@@ -40,7 +40,7 @@ impl Chains {
         }
     }
 
-    /// Returns whether a plugin of the chain may ask for whole request bodies.
+    /// Returns whether a plugin of the chain may request that bodies are buffered.
     pub(crate) fn buffers_bodies(&self) -> bool {
         !self.request_body.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Routes: which route has a path, and which plugins run in each phase of it. Both are compiled when the configuration loads.
+//! Routes: find the route of a path, and the plugins of each phase. Both are compiled when the configuration loads.
 
 mod chain;
 mod table;

@@ -1,4 +1,4 @@
-//! The table of routes: which route has a path.
+//! The table of routes: finds the route of a path.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::chain::Chains;
 
 /// A route as the configuration describes it.
 pub struct Route {
-    /// Its name, a label in logs and metrics.
+    /// The name, a label in logs and metrics.
     pub name: String,
-    /// Path patterns in `matchit`'s syntax: `/a/{name}` takes one segment, `/a/{*path}` all that follows.
+    /// Path patterns in `matchit`'s syntax: `/a/{name}` matches one segment, `/a/{*path}` the rest of the path.
     pub paths: Vec<String>,
-    /// The methods it takes; empty: all but CONNECT and TRACE.
+    /// The allowed methods; empty: all except CONNECT and TRACE.
     pub methods: Vec<Method>,
-    /// Bytes that a request body may have; `None`: any number.
+    /// The largest request body in bytes; `None`: no limit.
     pub max_body: Option<u64>,
     /// The plugins' kinds and instances, in order.
     pub plugins: Vec<(String, Arc<dyn Plugin>)>,
@@ -43,22 +43,22 @@ pub(crate) struct CompiledRoute {
     pub(crate) metrics: RouteMetrics,
 }
 
-/// A route and what its placeholders hold.
+/// A route and the values of its placeholders.
 #[derive(Debug)]
 pub struct RouteMatch {
     pub(crate) route: Arc<CompiledRoute>,
     pub(crate) params: Params,
 }
 
-/// What is wrong with a route.
+/// An invalid route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("routes[{route}].{key}: {reason}")]
 pub struct RouteTableError {
-    /// The place in the list.
+    /// The index in the list.
     pub route: usize,
     /// The key below it, such as `paths[0]`.
     pub key: String,
-    /// What is wrong.
+    /// The reason.
     pub reason: String,
 }
 
@@ -78,7 +78,7 @@ impl RouteTable {
     ///
     /// # Errors
     ///
-    /// Every pattern that cannot be read or is taken already, and every plugin that takes part in no phase.
+    /// Every pattern that is invalid or conflicts with another one, and every plugin that implements no phase.
     pub fn compile(routes: Vec<Route>, metrics: &Metrics) -> Result<Self, Vec<RouteTableError>> {
         let mut router = matchit::Router::new();
         let mut compiled = Vec::with_capacity(routes.len());
@@ -106,12 +106,12 @@ impl RouteTable {
         if errors.is_empty() { Ok(Self { router, routes: compiled, unrouted }) } else { Err(errors) }
     }
 
-    /// The same table with only some of the routes, which the two share. A path of another route leads nowhere, and
-    /// not to one of these with a wider pattern.
+    /// Returns a table that serves only some of the routes and shares them with this one. A path of another route is not found; it
+    /// does not match one of these with a less specific pattern.
     ///
     /// # Errors
     ///
-    /// The names that no route has.
+    /// The names without a route.
     pub fn only(&self, names: &[String]) -> Result<Self, Vec<String>> {
         let known =
             |name: &&String| self.routes.iter().any(|route| route.as_ref().is_some_and(|r| r.name == **name));
@@ -126,14 +126,14 @@ impl RouteTable {
         Ok(part)
     }
 
-    /// Finds the route of a path, which is matched as it stands: not decoded, exact case.
+    /// Finds the route of a path. The path is not decoded, and its case matters.
     pub fn find(&self, path: &str) -> Option<RouteMatch> {
         let found = self.router.at(path).ok()?;
         let route = Arc::clone(self.routes.get(*found.value)?.as_ref()?);
         Some(RouteMatch { route, params: found.params.iter().collect() })
     }
 
-    /// The names of the routes that buffer request bodies.
+    /// Returns the names of the routes that buffer request bodies.
     pub(crate) fn buffering(&self) -> impl Iterator<Item = &str> {
         self.routes
             .iter()
@@ -142,7 +142,7 @@ impl RouteTable {
             .map(|route| route.name.as_str())
     }
 
-    /// The route that requests count for until one is found.
+    /// Returns the route under which requests are counted until their route is found.
     pub(crate) fn unrouted(&self) -> &Arc<CompiledRoute> {
         &self.unrouted
     }
@@ -180,7 +180,7 @@ impl CompiledRoute {
         Self::new(route, metrics)
     }
 
-    /// Returns whether the route takes a method.
+    /// Returns whether the route allows a method.
     pub(crate) fn allows(&self, method: &Method) -> bool {
         self.methods.is_empty() || self.methods.contains(method)
     }
@@ -233,7 +233,10 @@ mod tests {
         assert!(part.find("/x/checks").is_none());
         let calls = table.only(&["onfido".to_owned()]).unwrap();
         assert_eq!(calls.find("/x/checks").unwrap().route.name, "onfido");
-        assert!(calls.find("/x/notify/a").is_none(), "it is the other route's, here too");
+        assert!(
+            calls.find("/x/notify/a").is_none(),
+            "the path belongs to the other route, which is not served here"
+        );
         assert_eq!(unknown.unwrap_err(), ["web"]);
     }
 

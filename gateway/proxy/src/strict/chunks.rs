@@ -1,10 +1,9 @@
-//! Reads a chunked body strictly (RFC 9112 §7.1), beside Pingora's own reader (ADR 18).
+//! Parses a chunked body strictly (RFC 9112 §7.1), in addition to Pingora's own parser (ADR 18).
 //!
-//! Pingora's reader takes a bare line feed inside a chunk extension, an empty size and space behind the size, and skips
-//! trailers without looking at them. A proxy in front that reads the same bytes differently then disagrees with the
-//! gateway about where a request ends, and what it forwarded as a body is served as the next request (RFC 9112 §11.2,
-//! CVE-2025-55315). This reader takes only what the grammar generates, on which all readers agree; Pingora never sees what it
-//! refuses.
+//! Pingora's parser accepts a bare line feed inside a chunk extension, an empty size and space after the size, and skips trailers
+//! without checking them. A proxy in front that parses the same bytes differently then disagrees with the gateway about the end of
+//! a request, and the gateway serves a part of the body as the next request (RFC 9112 §11.2, CVE-2025-55315). This parser accepts
+//! only the grammar, on which all parsers agree; Pingora never gets the bytes that it refuses.
 
 use super::trailers::Trailers;
 use super::violation::MalformedBody;
@@ -16,7 +15,7 @@ pub(crate) struct ChunkScan {
     trailers: Trailers,
 }
 
-/// What is read next.
+/// What the parser expects next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// The first digit of a size.
@@ -24,28 +23,28 @@ enum State {
     Begin,
     /// More digits, or what ends them.
     Size { digits: u8, size: u64 },
-    /// An extension, so many bytes of it.
+    /// An extension, with the number of its bytes so far.
     Extension { bytes: u16, size: u64 },
     /// The line feed of a chunk line.
     LineFeed { size: u64 },
-    /// So many bytes of the chunk.
+    /// The data of the chunk, with the number of bytes left.
     Data(u64),
-    /// The carriage return behind the chunk.
+    /// The carriage return after the chunk.
     DataReturn,
-    /// The line feed behind the chunk.
+    /// The line feed after the chunk.
     DataFeed,
     /// The trailer section.
     Trailers,
     /// The body is complete.
     Done,
-    /// What was read was malformed; nothing behind it is read.
+    /// The body is malformed; the rest is not parsed.
     Malformed(MalformedBody),
 }
 
 // === impl ChunkScan ===
 
 impl ChunkScan {
-    /// Reads on; bytes after the body are ignored.
+    /// Parses the next bytes; bytes after the body are ignored.
     ///
     /// # Errors
     ///
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_of_the_grammar_are_read() {
+    fn bodies_of_the_grammar_are_accepted() {
         let rows: [&[u8]; 9] = [
             b"0\r\n\r\n",
             b"000;a\r\n\r\nGET / HTTP/1.1\r\n",
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_at_its_first_byte() {
+    fn other_bodies_are_refused_at_the_first_invalid_byte() {
         let long = format!("1;{}\r\n", "a".repeat(usize::from(MAX_EXTENSION) + 1));
         let (line, end) = (MalformedBody::ChunkLine, MalformedBody::ChunkEnd);
         let rows: [(&[u8], MalformedBody); 24] = [
@@ -200,7 +199,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes are cut, the reading is the same.
+        /// The result does not depend on how the bytes are split.
         #[test]
         fn split_points_do_not_change_the_result(bytes in proptest::collection::vec(prop_oneof![
             Just(b'0'), Just(b'1'), Just(b';'), Just(b':'), Just(b'\r'), Just(b'\n'), Just(b'x'), any::<u8>()

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn http2_names_one_host() {
+    fn http2_request_must_name_one_host() {
         let verdict = |target: &str, hosts: &[&str]| {
             let request = hosts
                 .iter()

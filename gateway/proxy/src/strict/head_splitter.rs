@@ -1,7 +1,7 @@
-//! Finds where a message head ends in the bytes as they arrive, and keeps the first bytes of the body that came with it.
+//! Finds the end of a message head in the bytes as they arrive, and keeps the bytes of the body that arrived with it.
 //!
-//! Pingora does not say how many bytes of its buffer belong to the body, so whoever reads a chunked body strictly beside it needs
-//! those bytes from here.
+//! Pingora does not report how many bytes of its buffer belong to the body, so the strict parser of chunked bodies gets these bytes
+//! from here.
 
 use std::sync::LazyLock;
 
@@ -57,7 +57,7 @@ impl HeadSplitter {
         self.matched == HEAD_END.len()
     }
 
-    /// The bytes behind the head.
+    /// Returns the bytes after the head.
     pub(crate) fn body_prefix(&self) -> &[u8] {
         &self.body_prefix
     }

@@ -1,4 +1,5 @@
-//! Reads the request line strictly as it arrives: Pingora escapes illegal bytes in it before anyone else can see them.
+//! Parses the request line strictly from the bytes as they arrive, because Pingora escapes illegal bytes before it passes the line
+//! on.
 
 use memchr::{memchr, memrchr};
 
@@ -26,7 +27,7 @@ pub(crate) enum LineVerdict {
     /// According to the grammar.
     Strict,
     /// With bytes or spaces that the grammar does not allow.
-    Lax,
+    Lenient,
 }
 
 // === impl LineScan ===
@@ -50,32 +51,32 @@ impl LineScan {
     }
 
     fn step(self, byte: u8) -> Self {
-        const LAX: LineScan = LineScan::Done(LineVerdict::Lax);
+        const LENIENT: LineScan = LineScan::Done(LineVerdict::Lenient);
         match self {
             Self::Start => match byte {
                 b'\r' | b'\n' => Self::Start,
                 b'A'..=b'Z' | b'a'..=b'z' => Self::Method,
-                _ => LAX,
+                _ => LENIENT,
             },
             Self::Method => match byte {
                 b' ' => Self::Target,
                 b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'0'..=b'9' => Self::Method,
-                _ => LAX,
+                _ => LENIENT,
             },
             Self::Target => match byte {
                 b' ' => Self::Version,
-                // A `#` begins a fragment, which Pingora would cut off before anyone can see it.
+                // A `#` begins a fragment, which Pingora removes before the proxy can check it.
                 0x21 | 0x22 | 0x24..=0x7e => Self::Target,
-                _ => LAX,
+                _ => LENIENT,
             },
             Self::Version => match byte {
                 b'\r' => Self::LineFeed,
                 b'H' | b'T' | b'P' | b'/' | b'.' | b'0'..=b'9' => Self::Version,
-                _ => LAX,
+                _ => LENIENT,
             },
             Self::LineFeed => match byte {
                 b'\n' => Self::Done(LineVerdict::Strict),
-                _ => LAX,
+                _ => LENIENT,
             },
             Self::Done(verdict) => Self::Done(verdict),
         }
@@ -100,17 +101,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_grammar_is_strict() {
+    fn only_lines_of_the_grammar_are_strict() {
         let lines: [(&[u8], LineVerdict); 9] = [
             (b"GET /a?b=c HTTP/1.1\r\n", LineVerdict::Strict),
             (b"\r\nPOST /a HTTP/1.0\r\nHost: x", LineVerdict::Strict),
-            (b"GET /a b HTTP/1.1\r\n", LineVerdict::Lax),
-            (b"GET  /a HTTP/1.1\r\n", LineVerdict::Lax),
-            (b"GET /a#b HTTP/1.1\r\n", LineVerdict::Lax),
-            (b"GET /a\0 HTTP/1.1\r\n", LineVerdict::Lax),
-            (b"GET /a\x7f HTTP/1.1\r\n", LineVerdict::Lax),
-            (b"GET /\xc3\xa9 HTTP/1.1\r\n", LineVerdict::Lax),
-            (b"GET /a HTTP/1.1\n", LineVerdict::Lax),
+            (b"GET /a b HTTP/1.1\r\n", LineVerdict::Lenient),
+            (b"GET  /a HTTP/1.1\r\n", LineVerdict::Lenient),
+            (b"GET /a#b HTTP/1.1\r\n", LineVerdict::Lenient),
+            (b"GET /a\0 HTTP/1.1\r\n", LineVerdict::Lenient),
+            (b"GET /a\x7f HTTP/1.1\r\n", LineVerdict::Lenient),
+            (b"GET /\xc3\xa9 HTTP/1.1\r\n", LineVerdict::Lenient),
+            (b"GET /a HTTP/1.1\n", LineVerdict::Lenient),
         ];
 
         for (line, verdict) in lines {

@@ -1,7 +1,7 @@
-//! Field names that some servers take for `Content-Length` or `Transfer-Encoding`.
+//! Finds field names that some servers treat as `Content-Length` or `Transfer-Encoding`.
 //!
-//! Servers that put fields into environment variables (CGI, WSGI) do not tell `_` from `-`. A `Content_Length` that is an unknown
-//! field here frames the body there, and the two disagree about where the next request begins.
+//! Servers that put fields into environment variables (CGI, WSGI) do not distinguish `_` and `-`. A `Content_Length` that is an
+//! unknown field for the gateway frames the body there, and the two disagree about the start of the next request.
 
 /// Returns whether a name equals one of the two but for the separators between its words: `Content_Length`, `Transfer--Encoding`.
 pub(super) fn is_framing_lookalike(name: &[u8]) -> bool {

@@ -1,9 +1,9 @@
 //! The rules for the heads of an upstream's responses.
 //!
-//! Pingora takes bare line feeds, folded lines, space before a colon, two lengths, and a length beside a transfer coding, and
-//! reads any other transfer coding than `chunked` to the end of the connection. An intermediary in front of Onfido that
-//! reads such a head differently sees another end of the response, and what it takes for the next one was not written by
-//! Onfido (RFC 9112 §6.3, §11.1).
+//! Pingora accepts bare line feeds, folded lines, space before a colon, two lengths, and a length together with a transfer coding,
+//! and reads any other transfer coding than `chunked` to the end of the connection. An intermediary in front of Onfido that parses
+//! such a head differently finds another end of the response, and a response that Onfido did not write follows (RFC 9112 §6.3,
+//! §11.1).
 
 use http::{StatusCode, Version};
 
@@ -15,10 +15,10 @@ use super::violation::Violation;
 pub(crate) enum ResponseFraming {
     /// With the last chunk.
     Chunked,
-    /// After so many bytes, with the end of the connection, or with the head.
+    /// At a declared length, at the end of the connection, or at the end of the head.
     Other,
-    /// The head declares a body for a status that has none (RFC 9110 §8.6): whoever expects it waits for bytes that belong to the
-    /// next response.
+    /// The head declares a body for a status that has none (RFC 9110 §8.6): a recipient that expects it takes bytes of the next
+    /// response for the body.
     Contradictory,
 }
 

@@ -117,7 +117,7 @@ const FORBIDDEN: [&str; 32] = [
 mod tests {
     use super::*;
 
-    /// The length of the section, if it ends.
+    /// Returns the length of the section, if it ends.
     fn read(bytes: &[u8]) -> Result<Option<usize>, MalformedBody> {
         let mut trailers = Trailers::default();
         for (at, byte) in bytes.iter().enumerate() {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_fields_are_refused() {
+    fn lines_that_are_not_fields_are_refused() {
         let rows: [&[u8]; 12] = [
             b"no colon\r\n\r\n",
             b"nocolon\r\n\r\n",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_must_come_before_the_content_are_refused() {
+    fn fields_that_must_precede_the_content_are_refused_as_trailers() {
         let others = ["If-Match", "PROXY-Authorization", "Transfer_Encoding", "X-Forwarded-For"];
         for name in FORBIDDEN.iter().chain(&others) {
             assert!(read(format!("{name}: a\r\n\r\n").as_bytes()).is_err(), "{name}");

@@ -1,4 +1,4 @@
-//! The rules that a message can break, and what the operator is told of each.
+//! The rules that a message can break, with their messages for the log.
 
 use std::fmt;
 

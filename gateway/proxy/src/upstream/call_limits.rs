@@ -1,8 +1,8 @@
 //! Concurrency limit and circuit breaker for the calls of one tenant to one upstream.
 //!
-//! Both count per tenant: a tenant whose upstream account is slow or locked must not use up what others share, and one tenant's
-//! failures say nothing about another's. Limits come with each request's target, so that a changed configuration holds for the
-//! next call.
+//! Both count per tenant: a tenant with a slow or locked upstream account must not use up the capacity of others, and the failures
+//! of one tenant do not show that the upstream fails for another. The limits are part of each request's target, so that a changed
+//! configuration applies to the next call.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -35,15 +35,15 @@ struct CallLimiter {
 /// The state of a circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BreakerState {
-    /// Calls pass; so many failed in a row.
+    /// Calls are permitted; the number is the count of consecutive failures.
     Closed { failures: u32 },
-    /// Calls are refused until then.
+    /// Calls are refused until this time.
     Open { until: Instant },
-    /// One call passes as a probe; another one may after `until`, should the first take too long.
+    /// One call is in flight as a probe; after `until` another one is permitted, in case the first takes too long.
     HalfOpen { number: u64, until: Instant },
 }
 
-/// Permits one call; dropping it frees its place and reports the outcome to the circuit breaker.
+/// Permits one call; dropping it frees its slot and reports the outcome to the circuit breaker.
 #[derive(Debug)]
 pub(crate) struct CallPermit {
     limiter: Arc<CallLimiter>,
@@ -57,7 +57,7 @@ pub(crate) struct CallPermit {
 // === impl CallLimiters ===
 
 impl CallLimiters {
-    /// Begins without failures.
+    /// Creates the limiters, all with a closed circuit breaker.
     pub fn new(metrics: &Metrics) -> Self {
         Self { known: RwLock::default(), metrics: metrics.clone() }
     }
@@ -66,8 +66,8 @@ impl CallLimiters {
     ///
     /// # Errors
     ///
-    /// [`ProblemKind::Overloaded`] when the tenant has as many calls in flight as it may,
-    /// [`ProblemKind::UpstreamUnreachable`] while its calls to this upstream keep failing; both say when to try again.
+    /// [`ProblemKind::Overloaded`] when the tenant's limit of calls in flight is reached, [`ProblemKind::UpstreamUnreachable`] while
+    /// the circuit breaker is open; both with the time of a retry.
     pub(crate) fn enter(&self, cx: &Ctx) -> Result<Option<CallPermit>, Problem> {
         let (Some(tenant), Some(target)) = (cx.tenant(), cx.target()) else { return Ok(None) };
         let limiter = self.limiter(&tenant.name, target.base.authority());
@@ -87,7 +87,7 @@ impl CallLimiters {
         if let Some(limiter) = of(&known) {
             return limiter;
         }
-        // A new tenant or upstream is rare: a good time to forget those that are gone.
+        // Unused limiters are removed only here, because a new tenant or upstream is rare: the scan is not repeated for each call.
         known.retain(|_, limiters| {
             limiters.retain(|limiter| !limiter.retire_if_idle(Instant::now()));
             !limiters.is_empty()
@@ -107,7 +107,7 @@ impl CallLimiter {
         Self { tenant, authority, in_flight, probes, breaker, metrics }
     }
 
-    /// Returns whether the limiter can be forgotten, and takes its metric back then.
+    /// Returns whether the limiter can be removed; if so, removes its metric.
     fn retire_if_idle(self: &Arc<Self>, now: Instant) -> bool {
         let is_over = match *self.breaker() {
             BreakerState::Closed { .. } => true,
@@ -131,9 +131,9 @@ impl CallLimiter {
     }
 
     fn enter(self: Arc<Self>, limits: UpstreamLimits, now: Instant) -> Result<CallPermit, Problem> {
-        // Added before the comparison, so that two calls cannot both take the last place. Relaxed: the count orders nothing else.
+        // Added before the comparison, so that two calls cannot both get the last slot. Relaxed: no other memory depends on the count.
         let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        // From here on, dropping the permit gives the place back.
+        // From here on, dropping the permit frees the slot.
         let mut permit = CallPermit { limiter: self, limits, probe: None, succeeded: None };
         let limiter = &permit.limiter;
         if in_flight >= limits.in_flight {
@@ -163,7 +163,7 @@ impl CallLimiter {
         Ok(permit)
     }
 
-    /// Takes the outcome of a call. Calls that began before the breaker opened change nothing any more.
+    /// Records the outcome of a call. Calls that began before the breaker opened are ignored.
     fn settle(&self, probe: Option<u64>, succeeded: Option<bool>, limits: UpstreamLimits, now: Instant) {
         let mut breaker = self.breaker();
         let before = *breaker;
@@ -214,7 +214,7 @@ impl Drop for CallPermit {
     }
 }
 
-/// For callers whose turn comes when another call ends.
+/// The `Retry-After` at the limit of concurrent calls, which end soon.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_given_back() {
+    fn dropped_permits_free_their_slots() {
         let (limiter, now) = (limiter(), Instant::now());
 
         let first = Arc::clone(&limiter).enter(LIMITS, now).unwrap();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_in_a_row_open_it_and_one_call_finds_out() {
+    fn consecutive_failures_open_the_breaker_and_one_call_probes() {
         let (limiter, now) = (limiter(), Instant::now());
         let later = now + LIMITS.open;
         let refused = Err(ProblemKind::UpstreamUnreachable);
@@ -269,7 +269,11 @@ mod tests {
         let back = call(&limiter, later + LIMITS.open * 2, true);
 
         assert_eq!(row, [Ok(()); 6]);
-        assert_eq!((open, still, beside), (refused, refused, refused), "and old calls change nothing");
+        assert_eq!(
+            (open, still, beside),
+            (refused, refused, refused),
+            "calls from before the opening are ignored"
+        );
         assert_eq!(
             (instead, again, back),
             (Ok(()), refused, Ok(())),

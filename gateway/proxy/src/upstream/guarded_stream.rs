@@ -68,7 +68,7 @@ impl GuardedStream {
         }
     }
 
-    /// The final head was read; its body follows.
+    /// Begins the body after the final head.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The upstream: its address, its connections and limits, and the request head that it gets.
+//! The upstream: its address, its connections and limits, and the upstream request head.
 
 mod call_limits;
 mod connections;

@@ -1,4 +1,4 @@
-//! Describes connections to upstreams: their addresses and time limits.
+//! Builds the descriptions of upstream connections: address and time limits.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use pingora::upstreams::peer::HttpPeer;
 
 use super::resolver::Resolver;
 
-/// The upstreams' addresses, and how they are connected to.
+/// The addresses of the upstreams, and the options of their connections.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     resolver: Resolver,
@@ -30,7 +30,7 @@ impl Peers {
         }
     }
 
-    /// Notes that an address could not be connected to; returns whether the next try has another one.
+    /// Records a failed connect to an address; returns whether there is another one to try.
     pub(crate) fn mark_failed(&self, base: &UpstreamBase, address: SocketAddr) -> bool {
         base.literal_address().is_none() && self.resolver.mark_failed(base, address)
     }

@@ -81,7 +81,7 @@ pub(crate) fn attach_credential(head: &mut RequestHeader, (name, value): (Header
     edit_parts(head, |parts| parts.headers.insert(name, value));
 }
 
-/// Returns whether a field is for this hop alone. The body is framed anew.
+/// Returns whether a field is hop-by-hop; the gateway sets the framing of the body itself.
 fn is_for_this_hop(name: &HeaderName) -> bool {
     is_hop_by_hop(name) || *name == header::TRANSFER_ENCODING || name.as_str() == "http2-settings"
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_caller_is_forwarded() {
+    fn credentials_and_forwarding_fields_of_the_caller_are_not_forwarded() {
         let mut head = RequestHeader::build("POST", b"/dcs/kyc2/StartCheck", None).unwrap();
         let sent = [
             "Authorization",

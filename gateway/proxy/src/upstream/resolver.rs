@@ -1,8 +1,8 @@
 //! Resolves the names of upstreams, and keeps the addresses.
 //!
-//! Pingora would resolve a name while blocking the thread, for each connection. Here one lookup serves all requests that wait for
-//! it, and a known name is refreshed in the background. A refresh that fails keeps the last addresses: a name server that is
-//! down must not take an upstream away.
+//! Pingora resolves the name for each connection, and blocks the thread meanwhile. Here all waiting requests share one lookup, and a
+//! known name is refreshed in the background. After a failed refresh the last addresses stay in use, so that an outage of the name
+//! server does not make an upstream unreachable.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ struct Name {
     host: String,
     port: u16,
     answer: ArcSwap<Answer>,
-    /// The index of the address that is tried first: the last one that did not fail.
+    /// The index of the preferred address: the last one that did not fail.
     preferred: AtomicUsize,
     is_refreshing: AtomicBool,
 }
@@ -43,7 +43,7 @@ struct Answer {
 // === impl Resolver ===
 
 impl Resolver {
-    /// The address to try next.
+    /// Returns the address to try next.
     ///
     /// # Errors
     ///
@@ -66,9 +66,9 @@ impl Resolver {
         name.address().ok_or_else(|| problem(ProblemKind::UpstreamUnreachable))
     }
 
-    /// Notes that an address could not be connected to; returns whether there is another one to try.
+    /// Records a failed connect to an address; returns whether there is another one to try.
     pub(super) fn mark_failed(&self, base: &UpstreamBase, address: SocketAddr) -> bool {
-        // Failed connects are rare, so that a search without a copy of the key is good enough.
+        // Failed connects are rare, so a linear search is fast enough and avoids a copy of the key.
         let names = self.names.iter().find(|(key, _)| key.0 == base.authority() && key.1 == base.port());
         names.is_some_and(|(_, name)| name.mark_failed(address))
     }
@@ -101,7 +101,7 @@ impl Name {
     }
 
     fn mark_failed(&self, address: SocketAddr) -> bool {
-        // Of many requests that fail at one address, the first moves on for all.
+        // If many requests fail at one address, only the first of them switches to the next one.
         if self.address() == Some(address) {
             self.preferred.fetch_add(1, Ordering::Relaxed);
         }
@@ -157,14 +157,15 @@ impl Answer {
     }
 }
 
-/// How old addresses may be before they are refreshed; the system's resolver does not return the TTL of the record.
+/// The age at which addresses are refreshed; the system's resolver does not return the TTL of the record.
 const ANSWER_TTL: Duration = Duration::from_secs(30);
-/// How old addresses may be to be used without waiting for a refresh.
+/// The age up to which addresses are used without waiting for the refresh.
 const MAX_STALE: Duration = Duration::from_secs(60);
-/// How long a refresh in the background may take.
+/// The time limit of a refresh in the background.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a name is kept that no request asks for.
+/// How long an unused name is kept.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+/// Limits the memory. A gateway has few upstream names: Onfido's hosts and those of `tenants.onfido_hosts`.
 const MAX_NAMES: u64 = 1024;
 
 #[cfg(test)]

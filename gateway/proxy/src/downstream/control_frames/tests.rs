@@ -18,7 +18,7 @@ fn budget(first: u32) -> ControlFrameBudget {
 }
 
 #[test]
-fn frames_are_found_however_they_are_split() {
+fn frames_are_found_at_every_split() {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     for (kind, payload) in [(4, 0), (PING, 8), (HEADERS, 300), (DATA, 70_000), (PING, 8), (8, 4)] {
         bytes.extend(frame(kind, 0, payload));
@@ -35,7 +35,7 @@ fn frames_are_found_however_they_are_split() {
 }
 
 #[test]
-fn every_frame_that_is_no_work_costs() {
+fn every_control_frame_is_charged() {
     let rows = [
         ("PING", frame(PING, 0, 8), true),
         ("PING, acknowledged", frame(PING, 1, 8), true),
@@ -62,7 +62,7 @@ fn every_frame_that_is_no_work_costs() {
 }
 
 #[test]
-fn work_and_time_earn_an_allowance_that_is_bounded() {
+fn requests_bodies_and_time_extend_the_allowance_up_to_a_maximum() {
     let mut budget = budget(10);
     let now = budget.refilled;
     let spend = |budget: &mut ControlFrameBudget, now| {
@@ -102,7 +102,7 @@ fn rest_of_a_frame_is_counted_at_every_byte() {
 }
 
 #[test]
-fn busy_peers_keep_within_their_allowance() {
+fn busy_peers_stay_within_their_allowance() {
     let mut budget = budget(1000);
     let mut now = budget.refilled;
     let ping = frame(PING, 0, 8);
