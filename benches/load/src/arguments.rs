@@ -13,60 +13,60 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Measurement {
-    /// Times of tenants beside others whose portals hang or are gone; exits with 1 when they are too long.
+    /// Delivery times of tenants while the portals of others hang or refuse connections; exits with 1 when they are too long.
     Isolation {
-        /// The gateway.
+        /// The gateway's program.
         #[arg(long)]
         gateway: PathBuf,
-        /// Events for a portal that hangs, and for one that is gone.
+        /// The number of events that wait for a portal that hangs, and for one that refuses connections.
         #[arg(long, default_value_t = 100_000)]
         backlog: u64,
-        /// Rounds.
+        /// The number of rounds.
         #[arg(long, default_value_t = 3)]
         rounds: u64,
-        /// Seconds of a round.
+        /// The duration of a round, in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// Times of calls with everything off, and with dead collectors of log events and spans.
+    /// Durations of calls without exporters, and with collectors of log events and spans that do not answer.
     Exports {
-        /// The gateway.
+        /// The gateway's program.
         #[arg(long)]
         gateway: PathBuf,
-        /// Calls in a second.
+        /// Calls per second.
         #[arg(long, default_value_t = 2000)]
         rate: u64,
-        /// Rounds.
+        /// The number of rounds.
         #[arg(long, default_value_t = 5)]
         rounds: u64,
-        /// Seconds of each measurement.
+        /// The duration of each measurement, in seconds.
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
-    /// Times to acknowledge at fixed rates, and the rate at which a backlog is delivered.
+    /// Acknowledgement times of notifications at fixed rates, and the rate at which a backlog is delivered.
     Rates {
-        /// The gateway.
+        /// The gateway's program.
         #[arg(long)]
         gateway: PathBuf,
-        /// `RATE:SECONDS` or `RATE:SECONDS:TENANTS` for SQLite; 8 tenants unless it says another number.
+        /// The runs with SQLite, as `RATE:SECONDS` or `RATE:SECONDS:TENANTS`; 8 tenants by default.
         #[arg(long, default_values = ["1000:20", "5000:60", "10000:10", "5000:20:8", "5000:20:1000"])]
         sqlite: Vec<String>,
-        /// The same for PostgreSQL.
+        /// The runs with PostgreSQL, in the same form.
         #[arg(long, default_values = ["1000:20", "5000:20", "10000:10", "5000:20:8", "5000:20:1000"])]
         postgres: Vec<String>,
     },
-    /// Times to acknowledge while many waiting events are changed, and the time of a start with all of them.
+    /// Acknowledgement times while an operator changes many waiting events, and the duration of a start with that many events.
     Bulk {
-        /// The gateway.
+        /// The gateway's program.
         #[arg(long)]
         gateway: PathBuf,
-        /// Waiting events.
+        /// The number of waiting events.
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
-        /// Notifications in a second.
+        /// Notifications per second.
         #[arg(long, default_value_t = 1000)]
         rate: u64,
-        /// Whether they are in PostgreSQL.
+        /// Stores the events in PostgreSQL instead of SQLite.
         #[arg(long)]
         postgres: bool,
     },

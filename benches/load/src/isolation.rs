@@ -1,4 +1,5 @@
-//! Tenants whose portals work, beside others whose portals hang or are gone, with events that wait for them.
+//! Measures the delivery times of tenants whose portals work, while the portals of other tenants hang or refuse connections and
+//! events wait for them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,33 +13,33 @@ use kyc_chaos::notification::parse;
 use kyc_chaos::sender::{Load, Sender, Sending, notification, percentile};
 use kyc_chaos::{Failure, progress};
 
-/// What is measured.
+/// The parameters of the measurement.
 #[derive(Clone, Debug)]
 pub struct Isolation {
     /// `kyc-gateway`.
     pub binary: PathBuf,
-    /// Events of a tenant whose portal hangs, and of one whose portal is gone.
+    /// The number of waiting events of a tenant whose portal hangs, and of one whose portal refuses connections.
     pub backlog: u64,
-    /// Notifications in a second for the tenants whose portals work, together.
+    /// Notifications per second for all tenants whose portals work.
     pub rate: u64,
-    /// Seconds of a round.
+    /// The duration of a round, in seconds.
     pub seconds: u64,
-    /// Rounds; each one measures all cases.
+    /// The number of rounds; each one measures all cases.
     pub rounds: u64,
 }
 
-/// From receipt to delivery, in milliseconds.
+/// Times from receipt to delivery, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Half of the events.
+    /// The median.
     pub p50: f64,
-    /// All but one of a hundred.
+    /// The 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// The maximum.
     pub longest: f64,
 }
 
-/// What is beside the tenants whose portals work.
+/// The other tenants of a case: how many, with which fault and how many waiting events.
 #[derive(Clone, Copy, Debug)]
 struct Neighbours {
     name: &'static str,

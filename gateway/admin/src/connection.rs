@@ -1,8 +1,9 @@
-//! The admin side as one connection sees it.
+//! Serves the admin pages on one connection.
 //!
-//! Pingora gives an application the session of a request, and nothing of the connection that it came in on. So each
-//! connection has an application of its own, which knows the peer of a Unix socket, and tells the listener while it works on
-//! a request: a connection that waits is closed when another one needs its place.
+//! Pingora passes an application the session of a request, but not its connection. So each connection has its own application,
+//! which keeps the peer of a Unix socket, and marks the connection as busy during a request: only idle connections are closed to
+//! make room for new ones.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use pingora::protocols::http::ServerSession;
 use crate::audit::record::Peer;
 use crate::service::Admin;
 
-/// Makes the application of each connection of an admin listener.
+/// Creates the application of each connection of an admin listener.
 pub struct AdminConnections {
     admin: Arc<Admin>,
     settings: &'static ProxySettings,
@@ -28,7 +29,7 @@ pub struct AdminConnections {
 /// Answers the requests of one connection.
 pub struct AdminConnection {
     admin: Arc<Admin>,
-    /// `None`: the address that the session has.
+    /// The peer of a Unix socket; `None`: the address of the session.
     peer: Option<Peer>,
     activity: ConnectionActivity,
 }
@@ -42,12 +43,12 @@ impl fmt::Debug for AdminConnections {
 }
 
 impl AdminConnections {
-    /// `listener`: its name in metrics and access lines.
+    /// Serves `admin`. `listener` is the name in metrics and access lines.
     pub fn new(admin: Admin, settings: &'static ProxySettings, listener: &str, metrics: &Metrics) -> Self {
         Self { admin: Arc::new(admin), settings, listener: listener.to_owned(), metrics: metrics.clone() }
     }
 
-    /// The application of a connection whose peer the system has named.
+    /// Creates the application of a connection from `peer`.
     pub(super) fn app_for(
         &self,
         peer: Option<Peer>,
@@ -80,7 +81,7 @@ impl fmt::Debug for AdminConnection {
 impl ServeHttp for AdminConnection {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         kyc_proxy::end_head_guard(session);
-        // The streams of HTTP/2 come and go independently of each other: their connection counts as waiting.
+        // HTTP/2 streams are independent of each other, so an HTTP/2 connection always counts as idle.
         let _busy = (!session.is_http2()).then(|| self.activity.begin_request());
         if let Some(refusal) = refuse_chunks(session) {
             return refusal;
@@ -93,14 +94,15 @@ impl ServeHttp for AdminConnection {
     }
 }
 
-/// Refuses a body in chunks, which Pingora's lax reader would have to find the end of: no page of an admin listener takes a
-/// body. The connection ends, so that nothing of the body is read as the next request.
+/// Refuses a chunked body, because Pingora's lenient parser would have to find its end, and no admin page accepts a body. The
+/// connection is closed, so that no part of the body is parsed as the next request.
 fn refuse_chunks(session: &mut ServerSession) -> Option<Response<Vec<u8>>> {
     if !session.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
         return None;
     }
     session.set_keepalive(None);
-    let body = b"{\"error\":\"requests have no body here, and no Transfer-Encoding\"}\n".to_vec();
+    let body = b"{\"error\":\"requests of the admin listener must not have a body or Transfer-Encoding\"}\n"
+        .to_vec();
     let length = body.len();
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::BAD_REQUEST;

@@ -1,8 +1,8 @@
-//! Which `Host` and `Origin` the admin listener answers to.
+//! Checks `Host` and `Origin` of requests to the admin listener.
 //!
-//! A page in an operator's browser can send requests to any address. Two checks keep it out: a page whose own name was
-//! rebound to the gateway's address (DNS rebinding) still sends that name as `Host`, which no list holds; a page of
-//! another site sends an `Origin` that differs from the `Host`. Both checks hold for reads and for changes.
+//! A page in an operator's browser can send requests to any address. Two checks refuse them: after DNS rebinding (the name of the
+//! page resolves to the gateway's address) the browser still sends that name as `Host`, which is not an allowed host; a page of
+//! another site sends an `Origin` that differs from the `Host`. Both checks apply to reads and to changes.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -45,7 +45,7 @@ pub enum Foreign {
 // === impl HostName ===
 
 impl HostName {
-    /// Reads `name`, `name:port`, an IPv4 address or an IPv6 address in brackets; `None` for anything else.
+    /// Parses `name`, `name:port`, an IPv4 address or an IPv6 address in brackets; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let authority: http::uri::Authority = text.parse().ok()?;
         if text.contains('@') || authority.host().is_empty() || authority.host().contains('*') {
@@ -63,12 +63,12 @@ impl HostName {
 // === impl Hosts ===
 
 impl Hosts {
-    /// The bound address, the names of this machine for itself, and what the configuration adds.
+    /// Allows the bound address, the local names of this machine, and the `named` hosts of the configuration.
     pub fn new(bound: SocketAddr, named: Vec<HostName>, scheme: Scheme) -> Self {
         Self { bound, named, scheme }
     }
 
-    /// Why a request is refused, if it is.
+    /// Returns why a request is refused, if it is.
     pub fn refusal(&self, head: &RequestHeader) -> Option<Foreign> {
         let Some(host) = host(head) else { return Some(Foreign::Host) };
         let Some(name) = HostName::parse(host).filter(|name| self.is_ours(name)) else {
@@ -89,7 +89,7 @@ impl Hosts {
         self.named.iter().any(is_named) || (self.port(host) == self.bound.port() && self.is_bound(&host.name))
     }
 
-    /// The port of a host; the scheme's default when it names none.
+    /// Returns the port of a host; without one, the scheme's default.
     fn port(&self, host: &HostName) -> u16 {
         host.port.unwrap_or(match self.scheme {
             Scheme::Http => 80,
@@ -115,19 +115,19 @@ impl Hosts {
 // === impl Foreign ===
 
 impl Foreign {
-    /// The status of the answer, and what it says.
+    /// Returns the status and the text of the answer.
     pub fn answer(self) -> (StatusCode, &'static str) {
         match self {
             Self::Host => (
                 StatusCode::MISDIRECTED_REQUEST,
-                "this host is not answered; admin.hosts names those that are",
+                "this Host is not allowed; admin.hosts lists the allowed ones",
             ),
             Self::Origin => (StatusCode::FORBIDDEN, "requests of pages of another origin are refused"),
         }
     }
 }
 
-/// The host of a request: in the target for HTTP/2, in the header for HTTP/1. When both are there, they must agree.
+/// Returns the host of a request: for HTTP/2 from the target, for HTTP/1 from the header. If both exist, they must be equal.
 fn host(head: &RequestHeader) -> Option<&str> {
     let mut fields = head.headers.get_all(header::HOST).iter();
     let field = match (fields.next(), fields.next()) {
@@ -141,12 +141,12 @@ fn host(head: &RequestHeader) -> Option<&str> {
     }
 }
 
-/// `127.0.0.1`, `[::1]` and the like, for a listener on another address of loopback.
+/// Returns whether both addresses are loopback: a listener on one loopback address may be called by another one.
 fn is_local(address: IpAddr, bound: SocketAddr) -> bool {
     address.is_loopback() && bound.ip().is_loopback()
 }
 
-/// Whether an origin has the name and the port of the host.
+/// Returns whether an origin has the name and the port of the host.
 fn is_same(origin: &str, host: &HostName) -> bool {
     let (scheme_port, rest) = match origin.split_once("://") {
         Some(("http", rest)) => (80, rest),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_own_origin_is_answered() {
+    fn only_requests_of_the_same_origin_are_answered() {
         let rows = [
             (Some("http://localhost:9464"), None),
             (Some("https://localhost:9464"), None),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_strictly() {
+    fn host_names_are_parsed_strictly() {
         let bad = ["", "*", "*.example", "a b", "name:", "name:x", "http://name", "name/path", "user@name"];
 
         assert_eq!(bad.map(HostName::parse), [const { None }; 9]);

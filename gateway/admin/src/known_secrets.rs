@@ -1,9 +1,9 @@
 //! Keeps secrets out of audit records and the log.
 //!
-//! A reason and the parameters of a change are stored for years and shown to every viewer, and people paste the wrong
-//! thing. So a change whose reason or parameters hold a secret that the gateway knows is refused, and what was written is
-//! in no record: the credential of the request itself, tokens of operators, and the secrets and subscription ids of tenants. A value that is also a tenant's name is none: it is
-//! written as a parameter every day.
+//! The reason and the parameters of a change are stored for years and shown to every viewer, and operators may paste a secret by
+//! mistake. So the gateway refuses a change whose reason or parameters contain one of these secrets, and records neither text: the
+//! credential of the request, the tokens of operators, and the secrets and subscription ids of tenants. A value that is also the
+//! name of a tenant does not count as a secret, because names are usual parameters.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use http::HeaderMap;
 use kyc_model::{MIN_SEARCHED_BYTES, SecretSource};
 use kyc_tenants::Tenants;
 
-/// The secrets that an operator may have at hand.
+/// The secrets that an operator may paste by mistake.
 #[derive(Clone)]
 pub struct KnownSecrets {
     tenants: Tenants,
-    /// The files of tokens; read for each change, since a token can be replaced.
+    /// The token files; they are read for each change, because a token can be replaced.
     tokens: Vec<PathBuf>,
 }
 
@@ -29,12 +29,12 @@ impl fmt::Debug for KnownSecrets {
 }
 
 impl KnownSecrets {
-    /// `tokens`: the files of operators' tokens.
+    /// Creates the search for the secrets of `tenants` and of the token files in `tokens`.
     pub fn new(tenants: Tenants, tokens: Vec<PathBuf>) -> Self {
         Self { tenants, tokens }
     }
 
-    /// Says whether one of the texts holds a secret.
+    /// Returns whether one of the texts contains a secret.
     pub(super) fn are_in<'a>(&self, fields: &HeaderMap, texts: impl IntoIterator<Item = &'a str>) -> bool {
         let presented = kyc_tokens::bearer(fields).filter(|token| token.len() >= MIN_SEARCHED_BYTES);
         let files: Vec<_> = self.tokens.iter().map(|file| SecretSource::File(file.clone()).read()).collect();
@@ -44,7 +44,7 @@ impl KnownSecrets {
                 || files.iter().flatten().any(|token| token.is_within(text))
                 || tenants.iter().any(|table| table.iter().any(|tenant| tenant.has_secret_within(text)))
         };
-        // These are an operator's own words: the time it takes tells him nothing that he does not know.
+        // The comparison need not take constant time: an authenticated operator wrote the texts.
         texts.into_iter().any(holds)
     }
 }

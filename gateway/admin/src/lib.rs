@@ -1,5 +1,5 @@
-//! The admin side of the gateway: probes and metrics, operators with their logins and roles, the operations that they may do,
-//! the audit records of what they change, and the page that describes the API.
+//! The admin listener: probes and metrics, the logins and roles of operators, their operations, the audit records of their
+//! changes, and the page of the API description.
 
 mod api;
 mod audit;
@@ -20,9 +20,9 @@ pub use api::audit_messages::{AuditRecord, AuditRecords, ListAuditRecords};
 pub use api::audit_pages::{AuditPages, OUTCOMES};
 pub use api::dispatch::{Dispatcher, Services};
 pub use api::event_messages::{
-    ChangeReport, DiscardEvents, DispatcherEntry, EventDetails, EventEntry, EventList, EventSelection,
-    EventSummary, HoldEntry, ListEvents, ListUndelivered, ReassignEvents, RekeyEvents, ReplayEvents,
-    ShowEvent, SummarizeEvents, TenantEvents, TenantHold, TryEntry, UndeliveredEntry, UndeliveredList,
+    AttemptEntry, ChangeReport, DiscardEvents, DispatcherEntry, EventDetails, EventEntry, EventList,
+    EventSelection, EventSummary, HoldEntry, ListEvents, ListUndelivered, ReassignEvents, RekeyEvents,
+    ReplayEvents, ShowEvent, SummarizeEvents, TenantEvents, TenantHold, UndeliveredEntry, UndeliveredList,
 };
 pub use api::reason::{REASON, Reason, ReasonError};
 pub use api::request::{ApiRequest, ErrorAnswer, Parameters};

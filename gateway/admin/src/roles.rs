@@ -1,19 +1,19 @@
-//! Which role may do what, from the table `roles.toml`.
+//! The roles of operators and their operations, from the table `roles.toml`.
 
 use std::sync::LazyLock;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-/// What an operator may do: a set of operations.
+/// The role of an operator: a set of allowed operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Lists without personal data.
+    /// May list tenants, events and audit records, without personal data.
     Viewer,
-    /// Changes what is delivered, and reloads the tenants.
+    /// May also change events and reload the tenants.
     Operator,
-    /// Lists, and what concerns a person's data, of which nothing is served over the network yet.
+    /// May list, and use operations on personal data; there are none over the network yet.
     Privacy,
 }
 
@@ -21,15 +21,15 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
-    Look,
+    Read,
     Change,
 }
 
-/// One thing that can be asked for.
+/// One operation of the admin API.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
-    /// Its name in the table, in logs and audit records.
+    /// The name in the table, in the log and in audit records.
     pub name: String,
     method: String,
     path: String,
@@ -47,7 +47,7 @@ struct Table {
 // === impl Role ===
 
 impl Role {
-    /// Its name in the configuration.
+    /// Returns the name in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -60,41 +60,42 @@ impl Role {
 // === impl Operation ===
 
 impl Operation {
-    /// What a request asks for. A plugin's operation that the table does not have changes something unless it is read.
+    /// Finds the operation of a request. For an operation that is not in the table, such as one of a plugin, the method decides
+    /// whether it is a change.
     pub fn of(method: &Method, path: &str) -> &'static Self {
-        // A `HEAD` asks for what a `GET` does.
+        // HEAD needs the same permission as GET.
         let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
         let is_meant = |operation: &&Self| operation.method == method && operation.has(path);
         let unknown = if method == "GET" { &UNKNOWN.0 } else { &UNKNOWN.1 };
         TABLE.operation.iter().find(is_meant).unwrap_or(unknown)
     }
 
-    /// Whether it is none of the gateway's own, but a page of a plugin.
+    /// Returns whether the operation is not in the table, such as a page of a plugin.
     pub(crate) fn is_unknown(&self) -> bool {
         self.path.is_empty()
     }
 
-    /// The names of all that change something.
+    /// Returns the names of all operations that change something.
     pub fn changes() -> impl Iterator<Item = &'static str> {
         let all = TABLE.operation.iter().chain([&UNKNOWN.1]);
         all.filter(|operation| operation.effect == Effect::Change).map(|operation| operation.name.as_str())
     }
 
-    /// Says whether a role may do it.
+    /// Returns whether a role may use the operation.
     pub fn is_allowed(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 
     fn has(&self, path: &str) -> bool {
         match self.path.split_once('{') {
-            // The row of a change has the same form, and another method.
+            // A change can have a path of the same form, but with another method.
             Some((before, _)) => path.strip_prefix(before).is_some_and(|rest| !rest.contains('/')),
             None => self.path == path,
         }
     }
 }
 
-// It is part of this program, and a test reads it; without it nothing would be allowed to viewers.
+// The table is compiled in, and a test parses it. With an empty table viewers would have no permissions.
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| toml::from_str(include_str!("roles.toml")).unwrap_or_default());
 static UNKNOWN: LazyLock<(Operation, Operation)> = LazyLock::new(|| {
@@ -105,7 +106,7 @@ static UNKNOWN: LazyLock<(Operation, Operation)> = LazyLock::new(|| {
         effect,
         roles: vec![Role::Operator],
     };
-    (unknown(Effect::Look), unknown(Effect::Change))
+    (unknown(Effect::Read), unknown(Effect::Change))
 });
 
 #[cfg(test)]

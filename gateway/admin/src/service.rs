@@ -35,7 +35,7 @@ impl fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Probes and metrics. They need no login; metrics may need a token.
+    /// Serves probes and metrics. They need no login; metrics may need a token.
     pub fn probes(
         metrics: Metrics,
         readiness: Readiness,
@@ -45,7 +45,7 @@ impl Admin {
         Self { probes: Some((metrics, readiness)), metrics_token, dispatcher: None, hosts: Some(hosts) }
     }
 
-    /// Operations; `hosts` is `None` for a Unix socket.
+    /// Serves operations; `hosts` is `None` for a Unix socket.
     pub fn operations(dispatcher: Dispatcher, hosts: Option<Hosts>) -> Self {
         Self { probes: None, metrics_token: None, dispatcher: Some(dispatcher), hosts }
     }

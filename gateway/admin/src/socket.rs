@@ -1,11 +1,11 @@
-//! The admin side on a Unix socket, for whoever may open it.
+//! The admin operations on a Unix socket, for the users who may open it.
 //!
-//! The socket is made beside its place with its mode, and is moved there when this process begins to serve. So nobody
-//! connects before the mode is set, and a process that takes over replaces the one before in one step.
+//! The socket is created with its mode under a temporary name, and renamed when this process begins to serve. So no client can
+//! connect before the mode is set, and during an upgrade the new process replaces the socket atomically.
 //!
-//! Connections have the same guards as at the admin listener: a head has a deadline, and when all places are taken a new
-//! connection gets the place of the one that has waited longest. Otherwise whoever may open the socket could keep its
-//! operators out with connections that send nothing.
+//! Connections have the same limits as at the admin listener: a request head has a deadline, and when the limit of connections is
+//! reached, a new connection replaces the one that has been idle longest. Otherwise a user who may open the socket could lock out
+//! operators with idle connections.
 use std::fmt;
 use std::fs::Permissions;
 use std::io;
@@ -29,7 +29,7 @@ use crate::audit::record::Peer;
 use crate::connection::AdminConnections;
 use crate::service::Admin;
 
-/// A socket that nobody can connect to yet.
+/// A socket under a temporary name, so clients cannot connect to it yet.
 #[derive(Debug)]
 pub struct UnpublishedSocket {
     socket: UnixListener,
@@ -47,11 +47,11 @@ pub struct AdminSocket {
 // === impl UnpublishedSocket ===
 
 impl UnpublishedSocket {
-    /// Makes the socket with `mode` beside `path`.
+    /// Creates the socket with `mode` under a temporary name in the folder of `path`.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     pub fn make(path: &Path, mode: u32) -> io::Result<Self> {
         let mut name = path.as_os_str().to_owned();
         name.push(".new");
@@ -97,7 +97,7 @@ impl AdminSocket {
         Self { socket: Some(socket), connections, limiter }
     }
 
-    /// Lets a connection in and serves it, until its place is taken away.
+    /// Admits a connection and serves it, until it ends or must make room for a new one.
     fn serve(&self, stream: UnixStream, shutdown: &ShutdownWatch) {
         let Some(admitted) = self.limiter.admit(None) else { return };
         let peer = stream.peer_cred().map_or(Peer::Unknown, |peer| Peer::Socket { uid: peer.uid() });
@@ -125,7 +125,7 @@ impl Service for AdminSocket {
                 Ok((stream, _)) => self.serve(stream, &shutdown),
                 Err(error) => {
                     tracing::error!(%error, "cannot accept a connection on the admin socket");
-                    tokio::time::sleep(AFTER_AN_ERROR).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }
@@ -143,4 +143,4 @@ impl Service for AdminSocket {
 const BACKLOG: i32 = 128;
 /// The name in metrics and access lines.
 pub const LISTENER: &str = "socket";
-const AFTER_AN_ERROR: std::time::Duration = std::time::Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);

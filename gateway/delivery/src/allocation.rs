@@ -37,6 +37,7 @@ impl Dispatcher {
     pub(crate) async fn allocate(&mut self, tenant_index: &TenantIndex, claimed: ClaimTime) -> Allocation {
         let ClaimTime { wall: clock, at: instant, .. } = claimed;
         let mut allocation = Allocation::default();
+        // A copy for planning: only the attempts that start take slots of the dispatcher.
         let mut slots = self.slots;
         let (mut seen, mut starved, mut second) = (HashSet::new(), Vec::new(), Vec::new());
         while let Some(name) = self.next_lane(slots) {
@@ -88,7 +89,7 @@ impl Dispatcher {
         allocation
     }
 
-    /// The next lane to process. While slots are free, lanes that wait for one come first.
+    /// Returns the next lane to process. While slots are free, lanes that wait for one come first.
     fn next_lane(&mut self, slots: Slots) -> Option<Arc<str>> {
         let config = &self.context.config;
         let is_free = slots.free(config) > 0;
@@ -99,14 +100,14 @@ impl Dispatcher {
         waited.or_else(|| self.scheduler.next_changed())
     }
 
-    /// Whether more events of a name could start if a slot were free.
+    /// Returns whether more events of a name could start if a slot were free.
     pub(crate) fn could_start_more(&self, due: &Due, instant: Instant) -> bool {
         let is_searched =
             self.passed_over.get(&due.name).is_some_and(|events| events.len() >= MAX_PASSED_OVER);
         !is_searched && self.has_room(&due.tenant, instant)
     }
 
-    /// Whether a lane is below its own limit, regardless of the total.
+    /// Returns whether a lane is below its own limit, regardless of the total.
     pub(crate) fn has_room(&self, tenant: &Tenant, instant: Instant) -> bool {
         let lane = self.lanes.get(tenant.name.as_str());
         lane.is_none_or(|lane| lane.room(self.context.config.in_flight, usize::MAX, instant) > 0)

@@ -78,6 +78,7 @@ pub(crate) async fn attempt(
         None => (None, Next::Dead(DeadReason::Poison)),
     };
     let error = outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+    // Logged before the result is recorded, because recording waits until the store is available.
     log_failed(&context, &due, &lane, error, next);
     let record = Attempt {
         at,
@@ -113,7 +114,7 @@ pub(crate) fn after_failure(
     retry::after(error, age, &context.config, rand::rng().random())
 }
 
-/// The failure class as the store keeps it.
+/// Returns the failure class as the store keeps it.
 fn failure(class: DeliveryClass) -> Failure {
     match class {
         DeliveryClass::Transient => Failure::Transient,
@@ -181,7 +182,7 @@ pub(crate) async fn record_result(context: &DeliveryContext, mut end: Finish) ->
     end.next
 }
 
-/// The error and its root cause. Neither contains text from the portal.
+/// Returns the error and its root cause. Neither contains text from the portal.
 pub(crate) fn reason(error: &DeliveryError) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(Error::source) {
@@ -190,7 +191,7 @@ pub(crate) fn reason(error: &DeliveryError) -> String {
     cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// The headers of a delivery: an idempotency key for the portal, the request id and the trace context.
+/// Returns the headers of a delivery: an idempotency key for the portal, the request id and the trace context.
 fn delivery_headers(due: &DueEvent) -> HeaderMap {
     let uid = due.uid.to_string();
     let fields = [

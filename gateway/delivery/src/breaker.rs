@@ -74,7 +74,7 @@ pub(crate) enum Allowed {
 // === impl Cause ===
 
 impl Cause {
-    /// The name in metrics, in the log and for operators.
+    /// Returns the name in metrics, in the log and for operators.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -127,7 +127,7 @@ impl Breaker {
         }
     }
 
-    /// Why deliveries are held, and until when, if they are; without a time while a probe is in flight.
+    /// Returns why deliveries are held, and until when, if they are; without a time while a probe is in flight.
     pub(crate) fn held(&self) -> Option<(Cause, Option<Instant>)> {
         match self.state {
             State::Closed => None,
@@ -165,6 +165,7 @@ impl Breaker {
         config: &DeliveryConfig,
         jitter: f64,
     ) -> bool {
+        // The attempt started before the breaker opened, so it shows nothing new.
         if let State::Open(_) = self.state {
             return false;
         }
@@ -200,7 +201,8 @@ impl Breaker {
         jitter: f64,
     ) {
         if self.state == State::HalfOpen {
-            // Whatever else goes wrong, the next login shows whether it still does.
+            // Only a refused login needs its long interval. For other errors, the next login probe shows whether they persist. The
+            // wait begins with the start of the probe, so that a slow login does not make it longer.
             let cause = if Cause::of(error) == Cause::LoginRefused {
                 Cause::LoginRefused
             } else {
@@ -221,6 +223,7 @@ impl Breaker {
                 (config.breaker_open, config.breaker_longest)
             }
         };
+        // The exponent is limited because the shift must not overflow; `longest` ends the doubling much earlier.
         let wait = first.saturating_mul(1 << self.trips.min(16)).min(longest.max(first));
         let wait = wait.mul_f64(1.0 - JITTER * jitter.clamp(0.0, 1.0));
         (self.state, self.cause, self.login_works) = (State::Open(now + wait), cause, false);
@@ -258,7 +261,7 @@ impl Breaker {
         }
     }
 
-    /// Whether a probe is in flight.
+    /// Returns whether a probe is in flight.
     pub(crate) fn is_half_open(&self) -> bool {
         self.state == State::HalfOpen
     }

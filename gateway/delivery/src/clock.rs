@@ -38,7 +38,7 @@ impl Clock {
         (Self { settles, ..Self::start(wall) }, is_jump.then_some(by))
     }
 
-    /// The heartbeat that the next start continues from.
+    /// Returns the heartbeat that the next start continues from.
     pub(crate) fn alive(&self) -> Heartbeat {
         let left = self.settles.map(|settles| settles.saturating_duration_since(Instant::now()));
         Heartbeat { at: self.wall, unsettled: millis(left.unwrap_or_default()) }
@@ -56,7 +56,7 @@ impl Clock {
         (by.unsigned_abs() >= TOLERANCE.as_millis().try_into().unwrap_or(u64::MAX)).then_some(by)
     }
 
-    /// Whether the clock has been stable for long enough after a large jump.
+    /// Returns whether the clock has been stable for long enough after a large jump.
     pub(crate) fn is_settled(&self) -> bool {
         self.settles.is_none_or(|settles| Instant::now() >= settles)
     }

@@ -37,6 +37,7 @@ impl Dispatcher {
                     lane.answered(instant);
                 }
                 is_back = lane.breaker.failed(error, instant, &self.context.config, rand::rng().random());
+                // After `failed`, because a longer `Retry-After` replaces the interval of the breaker.
                 if let Some(wait) = error.retry_after() {
                     lane.breaker.hold(instant + wait);
                 }
@@ -49,6 +50,7 @@ impl Dispatcher {
         let error = result.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
         let trigger = if was_probing && error.is_some() { Trigger::ProbeFailed } else { Trigger::Other };
         self.log_hold(&result.tenant, trigger, &error.map(reason).unwrap_or_default());
+        // After `show`, which publishes the hold that the error belongs to.
         if let Some(error) = error.filter(|_| is_held) {
             self.context.status.failed(&result.tenant, error.to_string());
         }

@@ -75,7 +75,7 @@ impl DeliveryConfig {
         errors.finish()
     }
 
-    /// How long an event belongs to the gateway that has claimed it.
+    /// Returns how long an event belongs to the gateway that has claimed it.
     pub fn lease(&self) -> Duration {
         self.lease.unwrap_or(self.attempt.saturating_add(RECORD))
     }

@@ -12,7 +12,7 @@ use crate::maintenance::until_done;
 // === impl Dispatcher ===
 
 impl Dispatcher {
-    /// The tenant with this name, or the tenant whose customer had it before.
+    /// Returns the tenant with this name, or the tenant whose customer had it before.
     pub(crate) async fn lane_tenant(
         &mut self,
         tenant_index: &TenantIndex,

@@ -78,6 +78,7 @@ impl Dispatcher {
         let mut forgetting = tokio::time::interval(FORMER_NAMES_INTERVAL);
         while !*shutdown.borrow() {
             let wall = now();
+            // Before events are claimed, because the jump makes their ages and due times wrong.
             if let Some(by) = clock.jump(wall) {
                 tracing::warn!(milliseconds = by, "the system clock has jumped; due times are shifted");
                 self.shift(by, &mut shutdown).await;
@@ -154,7 +155,8 @@ impl Dispatcher {
     }
 }
 
-/// Interval between two heartbeats in the store.
+/// Interval between two heartbeats in the store. The next start computes a downtime that is too long by up to this interval. That
+/// is little compared with the ten minutes after which it shifts due times and ages.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the tenant of a former name is cached.
 const FORMER_NAMES_INTERVAL: Duration = Duration::from_secs(10);

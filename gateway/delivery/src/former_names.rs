@@ -21,7 +21,7 @@ pub(crate) struct FormerNames {
 // === impl FormerNames ===
 
 impl FormerNames {
-    /// The tenant index of a document, and whether it is a new one; a new one clears the cache.
+    /// Returns the tenant index of a document, and whether the document is new; a new one clears the cache.
     pub(crate) fn tenant_index(&mut self, tenants: &Arc<TenantTable>) -> (Arc<TenantIndex>, bool) {
         match &self.tenant_index {
             Some(tenant_index) if tenant_index.is_of(tenants) => (Arc::clone(tenant_index), false),

@@ -79,7 +79,7 @@ impl HoldLog {
     }
 
     /// Requests that the next failed probe is logged.
-    pub(crate) fn want_line(&mut self) {
+    pub(crate) fn request_line(&mut self) {
         if let Some(logged) = &mut self.0 {
             logged.at = None;
         }
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    /// A portal was down for an hour, its probes failed four times a minute, and the log had no line about it.
+    /// Regression: a portal was down for an hour, its probes failed four times a minute, and the log had no line about it.
     #[test]
     fn hold_is_logged_when_it_begins_once_a_minute_and_when_it_ends() {
         let (mut log, begin) = (HoldLog::default(), Instant::now());
@@ -138,7 +138,7 @@ mod tests {
         let same = fail(&mut log, Cause::Unreachable);
         let another = fail(&mut log, Cause::LoginRefused);
         let result = log.update(Some(Cause::Failing), Trigger::Other, now);
-        log.want_line();
+        log.request_line();
         let wanted = fail(&mut log, Cause::LoginRefused);
         let again = fail(&mut log, Cause::LoginRefused);
 

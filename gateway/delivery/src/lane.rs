@@ -42,7 +42,7 @@ impl Lane {
         }
     }
 
-    /// How many more attempts may start: `limit` is per tenant, `free` is the total. A portal that has not answered lately may
+    /// Returns how many more attempts may start: `limit` is per tenant, `free` is the total. A portal that has not answered lately may
     /// hang, and gets few slots. A lane with nothing in flight may always start one.
     pub(crate) fn room(&self, limit: usize, free: usize, now: Instant) -> usize {
         let limit = if self.answers(now) { limit } else { limit.min(MAX_UNPROVEN) };
@@ -54,7 +54,7 @@ impl Lane {
         room.min(free.max(self.reserved()))
     }
 
-    /// Whether the next attempt is the breaker's probe.
+    /// Returns whether the next attempt is the breaker's probe.
     pub(crate) fn probes(&self, now: Instant) -> bool {
         self.breaker.allows(now) == Allowed::Probe
     }
@@ -64,7 +64,7 @@ impl Lane {
         usize::from(self.is_idle())
     }
 
-    /// Whether nothing is in flight.
+    /// Returns whether nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.under_way.is_empty()
     }
@@ -99,7 +99,7 @@ impl Lane {
         self.entry.replace(fingerprint).is_some_and(|before| before != fingerprint)
     }
 
-    /// Whether the tenant still has this entry.
+    /// Returns whether the tenant still has this entry.
     pub(crate) fn is_of_entry(&self, fingerprint: u64) -> bool {
         self.entry == Some(fingerprint)
     }
@@ -107,8 +107,8 @@ impl Lane {
     /// Returns true once each time the breaker opens for an event probe: waiting events must be made due, so that there is
     /// one to send.
     pub(crate) fn needs_probe_event(&mut self, now: Instant) -> bool {
-        let wants = self.probes(now);
-        wants && !std::mem::replace(&mut self.is_pulled_forward, wants)
+        let is_probe_due = self.probes(now);
+        is_probe_due && !std::mem::replace(&mut self.is_pulled_forward, is_probe_due)
     }
 
     /// Allows the next event probe to make waiting events due again.

@@ -116,6 +116,7 @@ pub(crate) async fn until_done(commit_queue: CommitQueue, change: Command) {
     }
 }
 
+/// Interval between two runs. Each run counts the events, and counts older than a minute are not shown, so a few runs may fail.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Pages of one command per run.
 const MAX_PAGES: usize = 500;

@@ -45,12 +45,12 @@ impl PendingResults {
         });
     }
 
-    /// Whether any result waits.
+    /// Returns whether any result waits.
     pub(crate) fn is_any(&self) -> bool {
         self.change(|waiting| waiting.results) > 0
     }
 
-    /// Whether results have waited for longer than a failover or a restart takes.
+    /// Returns whether results have waited for longer than a failover or a restart takes.
     pub(crate) fn is_stuck(&self) -> bool {
         self.change(|waiting| waiting.since).is_some_and(|since| since.elapsed() >= GRACE)
     }

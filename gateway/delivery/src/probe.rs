@@ -51,7 +51,7 @@ impl Dispatcher {
                             sleep(POLL_INTERVAL).await;
                         }
                         let probed = ProbeResult { lane, entry: tenant.fingerprint, begun: now, outcome };
-                        // The dispatcher outlives its probes; without it nobody needs the result.
+                        // The dispatcher outlives its probes; without it the result is not needed.
                         let _ = ended.send(probed).await;
                     });
                 }
@@ -104,7 +104,7 @@ impl Dispatcher {
         for name in self.context.status.take_probe_requests() {
             if let Some(lane) = self.lanes.get_mut(&name) {
                 lane.breaker.probe_now(now);
-                lane.hold_log.want_line();
+                lane.hold_log.request_line();
                 self.show(&name);
             }
         }
@@ -120,7 +120,7 @@ impl Dispatcher {
             };
             if lane.set_entry(tenant.fingerprint) {
                 lane.breaker.entry_changed(now);
-                lane.hold_log.want_line();
+                lane.hold_log.request_line();
                 lane.allow_pull_forward();
                 changed.push(name.clone());
             }

@@ -42,8 +42,8 @@ pub(crate) fn after(error: &DeliveryError, age: Age, config: &DeliveryConfig, ji
             step(steps, age.attempts)
         }
     };
-    let told = error.retry_after().unwrap_or_default();
-    let wait = step.max(told).max(MIN_WAIT).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
+    let retry_after = error.retry_after().unwrap_or_default();
+    let wait = step.max(retry_after).max(MIN_WAIT).mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
     Next::Waiting { due: age.now + millis(wait), counted: true }
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn moved(next: Next, jumped: Millis) -> Next {
     }
 }
 
-/// The longest possible wait.
+/// Returns the longest possible wait.
 pub(crate) fn longest(config: &DeliveryConfig) -> Duration {
     let step = config.schedule.iter().max().copied().unwrap_or_default();
     step.max(MAX_RETRY_AFTER).mul_f64(1.0 + JITTER)
@@ -65,7 +65,7 @@ pub(crate) fn millis(duration: Duration) -> Millis {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The wait after this number of attempts; the last step repeats.
+/// Returns the wait after this number of attempts; the last step repeats.
 fn step(steps: &[Duration], attempts: u32) -> Duration {
     let place = usize::try_from(attempts).unwrap_or(usize::MAX);
     steps.get(place).or(steps.last()).copied().unwrap_or(MIN_WAIT)

@@ -93,12 +93,12 @@ impl Scheduler {
         (self.last_poll, self.is_stale) = (Some(now), false);
     }
 
-    /// Notes that something other than this dispatcher has changed the store.
+    /// Marks the known due times as stale, because an operator or another process has changed the store.
     pub(crate) fn mark_stale(&mut self) {
         self.is_stale = true;
     }
 
-    /// Time until the next read of the store.
+    /// Returns the time until the next read of the store.
     pub(crate) fn time_until_poll(&self, now: Instant) -> Duration {
         let Some(last_poll) = self.last_poll else { return Duration::ZERO };
         let interval = if self.is_stale { STALE_POLL_INTERVAL } else { POLL_INTERVAL };
@@ -141,12 +141,12 @@ impl Scheduler {
         }
     }
 
-    /// Whether all known due events of a lane are retries.
+    /// Returns whether all known due events of a lane are retries.
     pub(crate) fn has_only_retries(&self, name: &str) -> bool {
         self.lanes.get(name).is_some_and(|known| known.has_only_retries)
     }
 
-    /// Whether a lane has known waiting events.
+    /// Returns whether a lane has known waiting events.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.lanes.contains_key(name)
     }
@@ -204,23 +204,23 @@ impl Scheduler {
         }
     }
 
-    /// Time until the next event is due.
+    /// Returns the time until the next event is due.
     pub(crate) fn time_until_due(&self, clock: Millis) -> Duration {
         let ahead = self.ahead.first().map(|(due, _)| due.saturating_sub(clock));
         ahead.map_or(POLL_INTERVAL, |ahead| Duration::from_millis(u64::try_from(ahead).unwrap_or_default()))
     }
 
-    /// The next lane that has changed.
+    /// Returns the next lane that has changed.
     pub(crate) fn next_changed(&mut self) -> Option<Arc<str>> {
         next(&mut self.changed, &mut self.lanes, Queue::Changed)
     }
 
-    /// The lane that has waited longest for a slot.
+    /// Returns the lane that has waited longest for a slot.
     pub(crate) fn next_starved(&mut self) -> Option<Arc<str>> {
         next(&mut self.starved, &mut self.lanes, Queue::Starved)
     }
 
-    /// The lane that has waited longest for a retry slot.
+    /// Returns the lane that has waited longest for a retry slot.
     pub(crate) fn next_retrying(&mut self) -> Option<Arc<str>> {
         next(&mut self.retrying, &mut self.lanes, Queue::Retrying)
     }

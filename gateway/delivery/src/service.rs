@@ -51,22 +51,22 @@ impl Delivery {
         Ok(Self { store, portals, config, metrics, status, pending_results, tenants: OnceLock::new() })
     }
 
-    /// The event store.
+    /// Returns the event store.
     pub fn store(&self) -> &Arc<EventStore> {
         &self.store
     }
 
-    /// The status of deliveries.
+    /// Returns the status of deliveries.
     pub fn status(&self) -> &Status {
         &self.status
     }
 
-    /// Whether results of attempts wait for the store; no attempt starts meanwhile.
+    /// Returns whether results of attempts wait for the store; no attempt starts meanwhile.
     pub fn has_pending_results(&self) -> bool {
         self.pending_results.is_any()
     }
 
-    /// The tenants of the current snapshot; none while no document was loaded.
+    /// Returns the tenants of the current snapshot; `None` until a document is loaded.
     pub fn tenants(&self) -> Option<Arc<TenantTable>> {
         self.tenants.get().and_then(TenantSnapshots::load)
     }
@@ -80,7 +80,7 @@ impl Delivery {
         self.store.open().await
     }
 
-    /// Whether notifications can be accepted: the store commits results, and its file is not damaged.
+    /// Returns whether notifications can be accepted: the store commits results, and its file is not damaged.
     pub fn is_ready(&self) -> bool {
         !self.pending_results.is_stuck() && !self.store.is_damaged()
     }

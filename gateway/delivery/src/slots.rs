@@ -24,13 +24,13 @@ impl Slots {
         self.retries = self.retries.saturating_sub(usize::from(is_retry));
     }
 
-    /// Free slots.
+    /// Returns the number of free slots.
     pub(crate) fn free(&self, config: &DeliveryConfig) -> usize {
         config.total_in_flight.saturating_sub(self.in_flight)
     }
 
-    /// Free slots for retries. Half of all slots are reserved for first attempts, so that retries to many portals that are
-    /// down cannot take them all.
+    /// Returns the free slots for retries. Half of all slots are reserved for first attempts, so that retries to many portals that
+    /// are down cannot use them all. Retries get at least one, also with `total_in_flight = 1`.
     pub(crate) fn free_for_retries(&self, config: &DeliveryConfig) -> usize {
         (config.total_in_flight / 2).max(1).saturating_sub(self.retries)
     }

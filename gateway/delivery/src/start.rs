@@ -89,6 +89,7 @@ impl Dispatcher {
                     continue;
                 }
                 let events = events.remove(&*due.name).unwrap_or_default();
+                // The query returns up to the limit, so fewer events mean that no more are due.
                 let is_all = events.len() < wanted.limit;
                 self.rotate_names(due, !events.is_empty());
                 for event in events {
@@ -215,7 +216,7 @@ impl Dispatcher {
         let (context, finished) = (self.context.clone(), self.finished.clone());
         self.tasks.spawn(async move {
             let result = attempt_catching_panics(context, name, recipient, event, claimed).await;
-            // The dispatcher outlives its attempts; without it nobody needs the result.
+            // The dispatcher outlives its attempts; without it the result is not needed.
             let _ = finished.send(result).await;
         });
     }

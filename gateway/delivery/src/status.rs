@@ -123,7 +123,7 @@ impl Status {
         std::mem::take(&mut self.shown().probe_requests)
     }
 
-    /// Why a tenant's deliveries are held, if they are.
+    /// Returns why a tenant's deliveries are held, if they are.
     pub fn hold(&self, lane: &str) -> Option<Hold> {
         self.shown().lanes.get(lane)?.hold.clone()
     }
@@ -134,17 +134,17 @@ impl Status {
         Some((clock, if at.elapsed() > MAX_AGE { Liveness::Stalled } else { Liveness::Live }))
     }
 
-    /// Why the last read of the store failed.
+    /// Returns why the last read of the store failed.
     pub fn unreadable(&self) -> Option<String> {
         self.shown().unreadable.clone()
     }
 
-    /// The last counts, unless they are old.
+    /// Returns the last counts, unless they are old.
     pub(crate) fn fresh_count(&self) -> Option<Counted> {
         self.shown().counted.clone().filter(|counted| counted.at.elapsed() <= MAX_AGE)
     }
 
-    /// The tenants with their breakers' states and why they are held, while the dispatcher lives.
+    /// Returns the tenants with their breakers' states and why they are held, while the dispatcher lives.
     pub(crate) fn lanes(&self) -> Vec<(String, i64, Option<Cause>)> {
         if !matches!(self.heartbeat(), Some((_, Liveness::Live))) {
             return Vec::new();
@@ -177,7 +177,7 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
 
-    /// Gauges stood still when the dispatcher had stopped or the store could not be read, so that no alert saw it.
+    /// Regression: gauges kept their values when the dispatcher had stopped or the store could not be read, so no alert fired.
     #[tokio::test(start_paused = true)]
     async fn counts_not_renewed_for_a_minute_are_not_shown() {
         let status = Status::default();

@@ -217,6 +217,7 @@ async fn commit_batches(
         for entry in waiting.drain(..) {
             batch.push(entry.command);
             answers.push(entry.answer);
+            // Kept until the commit has ended, because until then the bodies use the memory.
             reservations.push(entry._reservation);
         }
         let started = Instant::now();

@@ -36,12 +36,12 @@ pub struct ListenerService<A> {
     open: OpenListeners,
 }
 
-/// Gives each connection of a listener the application that serves it.
+/// Creates the application that serves a connection of a listener.
 pub trait ConnectionApp: Send + Sync + 'static {
     /// The application.
     type App: ServerApp + Send + Sync + 'static;
 
-    /// The application for an admitted connection.
+    /// Returns the application for an admitted connection.
     fn app(&self, connection: &ConnectionPermit) -> Arc<Self::App>;
 }
 
@@ -59,7 +59,7 @@ pub struct Endpoint<A> {
     pub trusted_proxies: Option<TrustedProxies>,
     /// `None`: no TLS.
     pub certificates: Option<Arc<ReloadableTls>>,
-    /// What serves the connections.
+    /// The application that serves the connections.
     pub app: A,
 }
 
@@ -75,7 +75,7 @@ pub enum Lifetime {
 // === impl ListenerService ===
 
 impl<A> ListenerService<A> {
-    /// `threads`: the service's own worker threads; `None`: as many as the server's default.
+    /// Creates the service. `threads` is the number of its worker threads; `None`: the server's default.
     pub fn new(
         name: &'static str,
         threads: Option<usize>,
@@ -202,8 +202,8 @@ async fn is_set(stop: &mut ShutdownWatch) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Takes one more connection from the accept queue. Clients that are already connected would get a reset when the socket
-/// closes.
+/// Accepts one more connection from the accept queue: clients in the queue are already connected, and would get a reset when the
+/// socket closes.
 async fn drain_accept_queue(listener: &Listener) -> Option<std::io::Result<TcpStream>> {
     // Polls the socket once, and bypasses tokio's cooperative budget.
     yield_now().await;
@@ -260,7 +260,7 @@ async fn set_up(
     }
 }
 
-/// Whether an accept error concerns one connection only (accept(2), "Error handling").
+/// Returns whether an accept error concerns only one connection (accept(2), "Error handling").
 fn concerns_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted)

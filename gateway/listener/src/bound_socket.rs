@@ -18,7 +18,7 @@ impl BoundSocket {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     pub fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         // The standard library sets a backlog of 128. Thousands of clients at once overflow it, and their SYN retries take a
@@ -31,21 +31,21 @@ impl BoundSocket {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     pub fn inherit(socket: TcpListener) -> std::io::Result<Self> {
         socket.set_nonblocking(true)?;
         // Accepted connections inherit the option (tcp(7), TCP_NOTSENT_LOWAT).
-        SockRef::from(&socket).set_tcp_notsent_lowat(MOST_UNSENT)?;
+        SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
     }
 
-    /// The socket, to be handed over to another process.
+    /// Returns the socket, for the handover to another process.
     pub fn as_std(&self) -> &TcpListener {
         &self.socket
     }
 
-    /// The bound address, with the actual port.
+    /// Returns the bound address, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -60,7 +60,7 @@ impl BoundSocket {
 const BACKLOG: i32 = 4096;
 /// How many unsent bytes the kernel buffers per connection: more than one write. Without it a socket buffers up to 4 MiB, and a
 /// few hundred slow readers use up the TCP memory of the machine.
-const MOST_UNSENT: u32 = 128 * 1024;
+const MAX_UNSENT: u32 = 128 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -80,11 +80,11 @@ mod tests {
 
         let (connection, _) = socket.as_std().accept().unwrap();
 
-        assert_eq!(SockRef::from(&connection).tcp_notsent_lowat().unwrap(), MOST_UNSENT);
+        assert_eq!(SockRef::from(&connection).tcp_notsent_lowat().unwrap(), MAX_UNSENT);
     }
 
     #[test]
-    fn taken_port_is_an_error() {
+    fn port_in_use_is_an_error() {
         let first = BoundSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
 
         let second = BoundSocket::bind(first.address());

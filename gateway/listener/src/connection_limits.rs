@@ -47,9 +47,9 @@ type Connections = Arc<Mutex<OpenConnections>>;
 /// The connections that are open.
 #[derive(Debug, Default)]
 struct OpenConnections {
-    /// By number; a smaller number is an older connection.
+    /// The open connections by number; a smaller number is an older connection.
     open: HashMap<u64, OpenConnection>,
-    /// How many each source has open.
+    /// The number of open connections of each source.
     sources: HashMap<IpAddr, usize>,
     next: u64,
 }
@@ -71,7 +71,7 @@ enum Activity {
     Busy,
 }
 
-/// Permission for one connection; dropping it frees the place.
+/// Permission for one connection; dropping it frees the slot.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     number: u64,
@@ -95,12 +95,12 @@ pub struct BusyGuard<'a>(&'a ConnectionActivity);
 // === impl ConnectionLimiter ===
 
 impl ConnectionLimiter {
-    /// `listener`: the name that metrics count its connections under.
+    /// Creates the limiter of a listener. `listener` is its name in metrics.
     pub fn new(listener: &str, limits: ConnectionLimits, metrics: &Metrics) -> Self {
         Self { limits, metrics: metrics.listener(listener), connections: Arc::default() }
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn open(&self) -> usize {
         lock(&self.connections).open.len()
     }
@@ -140,7 +140,7 @@ impl ConnectionLimiter {
 // === impl OpenConnections ===
 
 impl OpenConnections {
-    /// Whether a source may open one more connection; counts a refusal.
+    /// Returns whether a source may open one more connection; counts a refusal.
     fn admits_source(
         &mut self,
         source: Option<IpAddr>,
@@ -213,7 +213,7 @@ impl ConnectionPermit {
         true
     }
 
-    /// The handle with which the application marks the connection as busy.
+    /// Returns the handle with which the application marks the connection as busy.
     pub fn activity(&self) -> ConnectionActivity {
         ConnectionActivity { number: self.number, connections: Arc::clone(&self.connections) }
     }
@@ -240,7 +240,7 @@ impl Drop for ConnectionPermit {
 // === impl ConnectionActivity ===
 
 impl ConnectionActivity {
-    /// Marks the connection as busy, from the whole head of a request on.
+    /// Marks the connection as busy, from a complete request head on.
     pub fn begin_request(&self) -> BusyGuard<'_> {
         lock(&self.connections).set(self.number, Activity::Busy);
         BusyGuard(self)
@@ -257,7 +257,7 @@ fn lock(connections: &Connections) -> MutexGuard<'_, OpenConnections> {
     connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The key that connections of one source share. Whoever has one address of an IPv6 /64 network has all of them.
+/// Returns the key that connections of one source share. The user of one address of an IPv6 /64 network can use all of them.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

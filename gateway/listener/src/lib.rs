@@ -1,7 +1,6 @@
-//! Where the gateway listens: sockets, the limits on their connections, the PROXY protocol, TLS with its certificate files,
-//! and the loop that accepts.
+//! Listeners: sockets, limits of connections, the PROXY protocol, TLS with its certificate files, and the accept loop.
 //!
-//! This crate knows nothing of HTTP: an accepted connection goes to the application that [`ConnectionApp`] gives for it.
+//! This crate does not depend on HTTP: each accepted connection is passed to the application that [`ConnectionApp`] creates for it.
 
 mod accept;
 mod bound_socket;

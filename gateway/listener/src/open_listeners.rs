@@ -1,11 +1,10 @@
-//! How many listeners accept connections.
+//! Counts the listeners that accept connections, so that the start-up notification waits for all of them.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// Counts the listeners that accept connections. Whoever starts the process waits for all of them before it says that the
-/// gateway serves.
+/// Counts the listeners that accept connections. The gateway reports that it serves only after all of them accept.
 #[derive(Clone, Debug)]
 pub struct OpenListeners(Arc<Semaphore>);
 
@@ -23,9 +22,9 @@ impl OpenListeners {
         self.0.add_permits(1);
     }
 
-    /// Waits until so many listeners accept connections.
+    /// Waits until `listeners` listeners accept connections.
     pub async fn wait_for(&self, listeners: u32) {
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let _ = self.0.acquire_many(listeners).await;
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! <https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt>. The header comes before everything else, TLS included,
 //! and its address is trusted. So a listener that expects it accepts connections from trusted networks only, and requires the
-//! header: if it were optional, or taken from anybody, every client could choose its address.
+//! header: if it were optional, or accepted from any peer, every client could choose its address.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -34,12 +34,12 @@ enum Header {
 // === impl TrustedProxies ===
 
 impl TrustedProxies {
-    /// `trusted`: the networks that may send headers.
+    /// Creates the check. `trusted` are the networks that may send headers.
     pub fn new(trusted: Networks) -> Self {
         Self { trusted }
     }
 
-    /// Whether a peer may send a header.
+    /// Returns whether a peer may send a header.
     pub(super) fn contains(&self, peer: Option<IpAddr>) -> bool {
         peer.is_some_and(|peer| self.trusted.contains(peer))
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_both_versions_say_who_calls() {
+    fn headers_of_both_versions_contain_the_client() {
         let ipv4 = [192, 0, 2, 1, 10, 0, 0, 1, 0x30, 0x39, 0, 80];
         let mut ipv6 = [0; 36];
         (ipv6[0], ipv6[1], ipv6[15], ipv6[33]) = (0x20, 0x01, 9, 7);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_no_header() {
+    fn other_bytes_are_not_a_header() {
         let rows: [(&str, Vec<u8>); 12] = [
             ("a request", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
             ("a request that begins alike", b"POST / HTTP/1.1\r\n\r\n".to_vec()),

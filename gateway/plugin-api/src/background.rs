@@ -11,7 +11,7 @@ use tokio::sync::watch;
 /// A task that runs as long as the gateway does, on a runtime of its own.
 #[async_trait]
 pub trait Background: Send + Sync + 'static {
-    /// The task's name in logs and messages.
+    /// Returns the task's name in logs and messages.
     fn name(&self) -> &'static str;
 
     /// Prepares the task before the gateway serves anything. It runs on another runtime than [`Background::run`], so it must

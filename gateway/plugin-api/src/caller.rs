@@ -48,33 +48,33 @@ impl Caller {
         }
     }
 
-    /// The caller, once a plugin has recorded it.
+    /// Returns the caller, if a plugin has recorded it.
     pub fn of(cx: &Ctx) -> Option<&Self> {
         cx.extensions().get()
     }
 
-    /// Whether one of `names`, as the tenant document has them, matches the caller.
+    /// Returns whether one of `names` of the tenant document matches the caller.
     pub fn is_one_of(&self, names: &[CallerName]) -> bool {
         self.names.iter().any(|name| names.iter().any(|written| name.matches(written)))
     }
 
-    /// Whether a certificate or a token identifies this caller, rather than a secret that several may share. A token does,
-    /// whatever its claims.
+    /// Returns whether a certificate or a token identifies this caller, and not only a secret that several may share. A token does,
+    /// regardless of its claims.
     pub fn is_individual(&self) -> bool {
         self.has_token || self.names.iter().any(|name| name.kind() != CallerKind::Secret)
     }
 
-    /// The values of the names of one kind.
+    /// Returns the values of the names of one kind.
     pub fn names(&self, kind: CallerKind) -> impl Iterator<Item = &str> {
         self.names.iter().filter(move |name| name.kind() == kind).map(CallerName::value)
     }
 
-    /// The text of a claim of the verified token.
+    /// Returns the text of a claim of the verified token.
     pub fn claim(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
     }
 
-    /// The caller for logs: one name of each credential, escaped, cut after 256 bytes.
+    /// Returns the caller for logs: one name of each credential, escaped, truncated after 256 bytes.
     pub fn label(&self) -> String {
         let shown = [
             &[CallerKind::CertificateSubject][..],
@@ -85,7 +85,7 @@ impl Caller {
         printable(shown.iter().filter_map(|kinds| kinds.iter().find_map(of)))
     }
 
-    /// All names for a log, where it matters which of them could have matched.
+    /// Returns all names for logs, for messages about a caller that matched no name.
     pub fn all_names(&self) -> String {
         printable(self.names.iter())
     }
@@ -98,8 +98,8 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// The names are chosen by whoever requested the certificate or token, so they are escaped: no control characters, no
-/// characters that change the direction of text, and a bounded length.
+/// Escapes names for a log: no control characters, no characters that change the direction of text, and a bounded length. The owner of
+/// a certificate or token chooses the names in it.
 fn printable<'a>(names: impl Iterator<Item = &'a CallerName>) -> String {
     let mut text = String::new();
     for (place, name) in names.enumerate() {
@@ -107,7 +107,7 @@ fn printable<'a>(names: impl Iterator<Item = &'a CallerName>) -> String {
             text.push_str("; ");
         }
         for letter in name.to_string().chars() {
-            if text.len() >= LONGEST {
+            if text.len() >= MAX_LABEL {
                 text.push('…');
                 return text;
             }
@@ -122,7 +122,7 @@ fn printable<'a>(names: impl Iterator<Item = &'a CallerName>) -> String {
     text
 }
 
-/// Letters without width, and those that change the direction of others.
+/// Characters without width, and those that change the direction of text.
 const INVISIBLE: [std::ops::RangeInclusive<char>; 5] = [
     '\u{200b}'..='\u{200f}',
     '\u{2028}'..='\u{202e}',
@@ -131,8 +131,8 @@ const INVISIBLE: [std::ops::RangeInclusive<char>; 5] = [
     '\u{e0000}'..='\u{e007f}',
 ];
 
-/// Bytes of a caller in a log, but for the last letter.
-const LONGEST: usize = 256;
+/// The bytes of a caller in a log; the last character may exceed it.
+const MAX_LABEL: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -162,7 +162,7 @@ mod tests {
         let labels = (all.label(), long.label());
 
         assert_eq!(labels.0, "cert-subject:CN=a; sub:some\\u{1b}[2Jone\\u{202e}\\u{d}\\u{a}; secret:apim");
-        assert!(labels.1.len() <= LONGEST + 4 && labels.1.ends_with('…'), "{}", labels.1);
+        assert!(labels.1.len() <= MAX_LABEL + 4 && labels.1.ends_with('…'), "{}", labels.1);
     }
 
     #[test]

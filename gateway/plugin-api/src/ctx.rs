@@ -37,7 +37,7 @@ pub struct Connection {
     pub listener: Arc<str>,
     /// Whether the listener speaks TLS.
     pub tls: bool,
-    /// The peer's client certificate, if it showed one and the listener verified it.
+    /// The client certificate of the peer, if it sent one and the listener verified it.
     pub certificate: Option<Arc<ClientCertificate>>,
 }
 
@@ -72,9 +72,9 @@ pub struct Target {
 /// The limits of one tenant at one upstream: concurrent calls, and the circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamLimits {
-    /// Concurrent calls; more are answered 503.
+    /// The maximum number of concurrent calls; more are answered 503.
     pub in_flight: usize,
-    /// Consecutive failures that open the circuit breaker: not reached, timed out, broken off, 502, 503, 504.
+    /// Consecutive failures that open the circuit breaker: unreachable, timeout, connection closed, 502, 503, 504.
     pub failures: u32,
     /// How long the circuit breaker stays open before one call probes the upstream; meanwhile calls are answered 502.
     pub open: Duration,
@@ -94,9 +94,9 @@ pub struct BodyBuffering {
 pub struct Timeouts {
     /// TCP and TLS set-up together.
     pub connect: Duration,
-    /// Between two reads of the answer; also from the end of the request to its first byte.
+    /// The time between two reads of the answer; also from the end of the request to the first byte.
     pub read: Duration,
-    /// Between two writes of the request.
+    /// The time between two writes of the request.
     pub write: Duration,
     /// How long an unused connection is kept; shorter than the upstream's own limit.
     pub idle: Duration,
@@ -121,12 +121,12 @@ impl Ctx {
         }
     }
 
-    /// The id of this request.
+    /// Returns the id of this request.
     pub fn request_id(&self) -> RequestId {
         self.request_id
     }
 
-    /// The connection it came in on.
+    /// Returns the connection of this request.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -136,18 +136,18 @@ impl Ctx {
         self.connection = connection;
     }
 
-    /// The tenants as they were when the request began.
+    /// Returns the tenants as they were when the request began.
     ///
     /// # Errors
     ///
-    /// [`ProblemKind::Unavailable`] while no document was ever loaded.
+    /// [`ProblemKind::Unavailable`] until a document is loaded.
     pub fn tenants(&self) -> Result<&TenantTable, Problem> {
         self.tenants
             .as_deref()
             .ok_or_else(|| Problem::new(ProblemKind::Unavailable, "no tenant document is loaded yet"))
     }
 
-    /// The placeholders of the route's path.
+    /// Returns the placeholders of the route's path.
     pub fn params(&self) -> &Params {
         &self.params
     }
@@ -157,7 +157,7 @@ impl Ctx {
         self.params = params;
     }
 
-    /// The tenant, once a plugin has found it.
+    /// Returns the tenant, if a plugin has found it.
     pub fn tenant(&self) -> Option<&Arc<Tenant>> {
         self.tenant.as_ref()
     }
@@ -167,12 +167,12 @@ impl Ctx {
         self.tenant = Some(tenant);
     }
 
-    /// The upstream, once a plugin has chosen it.
+    /// Returns the upstream, if a plugin has chosen it.
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()
     }
 
-    /// The upstream, which may be changed until it is connected.
+    /// Returns the upstream, which may be changed until it is connected.
     pub fn target_mut(&mut self) -> Option<&mut Target> {
         self.target.as_mut()
     }
@@ -197,19 +197,19 @@ impl Ctx {
         self.body
     }
 
-    /// Delays the request, after the `request_filter` of all plugins, until `what` is done; a problem ends the request.
+    /// Delays the request, after the `request_filter` of all plugins, until `what` completes; a problem ends the request.
     /// Several waits run in sequence.
     pub fn wait_for(&mut self, what: impl Future<Output = Result<(), Problem>> + Send + 'static) {
         self.wait = Some(Wait::behind(self.wait.take(), what));
     }
 
-    /// The wait; the gateway calls it once.
+    /// Removes and returns the wait; the gateway calls it once.
     pub fn take_wait(&mut self) -> Option<impl Future<Output = Result<(), Problem>> + Send + use<>> {
         self.wait.take().map(Wait::into_future)
     }
 
-    /// The trace context for calls on behalf of this request: the gateway's span, or the `traceparent` of the caller's `head`
-    /// while no spans are recorded.
+    /// Returns the trace context for calls on behalf of this request: the gateway's span, or the `traceparent` of the caller's `head`
+    /// if no spans are recorded.
     pub fn trace(&self, head: &RequestHeader) -> Option<TraceContext> {
         self.trace.clone().or_else(|| TraceContext::from_headers(&head.headers))
     }
@@ -233,7 +233,7 @@ impl Ctx {
 // === impl Params ===
 
 impl Params {
-    /// The value of the placeholder called `name`.
+    /// Returns the value of the placeholder `name`.
     pub fn value(&self, name: &str) -> Option<&str> {
         let mut begin = 0;
         self.ends.iter().find_map(|&(middle, end)| {
@@ -257,7 +257,7 @@ impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Params {
     }
 }
 
-/// Bytes that the names and values of most requests fit into.
+/// The capacity in bytes for the names and values; enough for most requests.
 const CAPACITY: usize = 128;
 
 #[cfg(test)]

@@ -18,21 +18,20 @@ pub trait Factory: 'static {
     type Config: DeserializeOwned;
     /// What is built.
     type Plugin: Plugin;
-    /// Keys that earlier releases had among these settings, with their new places; none by default. Where a key was a
-    /// section, its own keys have the same names at the new place. A configuration that still has one is refused with the
-    /// new place, not with "unknown key".
+    /// Keys of earlier releases that have moved, with their new places; none by default. If a key was a section, its own keys keep
+    /// their names at the new place. A configuration with such a key is refused with the new place, not with "unknown key".
     const MOVED: &'static [(&'static str, &'static str)] = &[];
 
-    /// Builds one instance for one place in one route's list. Opens no connection and starts no task.
+    /// Builds one instance for one place in the list of a route. Opens no connection and starts no task.
     ///
     /// # Errors
     ///
-    /// Every problem of the settings. Paths count from the plugin's own section; the gateway reports each problem under
-    /// the plugin's place in the configuration.
+    /// Every problem of the settings. Keys are relative to the plugin's own section; the gateway adds the plugin's place in the
+    /// configuration.
     fn build(config: Self::Config, build: &Build<'_>) -> Result<Self::Plugin, ConfigErrors>;
 }
 
-/// What a factory may use while it builds.
+/// The context of a factory: the route, services and metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Build<'a> {
     /// The name of the route the instance is for.
@@ -56,7 +55,7 @@ pub struct Warnings(Mutex<Vec<String>>);
 // === impl Warnings ===
 
 impl Warnings {
-    /// Adds a warning; it holds no secret.
+    /// Adds a warning, which must not contain a secret.
     pub fn add(&self, text: impl Into<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.into());
     }

@@ -1,8 +1,8 @@
-//! Where a caller connects from, as the proxies in front of the gateway say it in a header.
+//! Finds the source address of a caller in the header that trusted proxies in front of the gateway add.
 //!
-//! Each proxy adds the address that it was called from at the right, and whatever stands left of that came from outside. So
-//! the list is read from its right end: the first address that is none of the trusted proxies is the caller's. What
-//! cannot be read is not believed: then the caller is the peer.
+//! Each proxy appends the address of its peer at the right end; everything left of that may be forged by the caller. So the list is
+//! parsed from the right: the first address that is not a trusted proxy is the caller's. An invalid element ends the search, and the
+//! peer counts as the caller.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,13 +10,13 @@ use http::HeaderMap;
 use kyc_model::Networks;
 use serde::{Deserialize, Serialize};
 
-/// Whose word is taken for where a caller connects from.
+/// The trusted proxies, and the header with the addresses of callers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Forwarded {
-    /// The header that each of them adds the address to that it was called from.
+    /// The header to which each proxy appends the address of its peer.
     pub header: ForwardedHeader,
-    /// Their networks; the rightmost address outside them is the caller's.
+    /// The networks of the proxies; the rightmost address outside them is the caller's.
     pub trusted: Networks,
 }
 
@@ -33,7 +33,7 @@ pub enum ForwardedHeader {
 // === impl Forwarded ===
 
 impl Forwarded {
-    /// The caller behind a peer.
+    /// Returns the address of the caller; if the peer is not a trusted proxy, that of the peer.
     pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.trusted.contains(peer) {
             return peer;
@@ -56,7 +56,7 @@ impl Forwarded {
 // === impl ForwardedHeader ===
 
 impl ForwardedHeader {
-    /// Its name, in lower case.
+    /// Returns the name in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
@@ -83,7 +83,7 @@ impl ForwardedHeader {
     }
 }
 
-/// With or without a port; IPv6 also in brackets.
+/// Parses an address with or without a port; IPv6 also in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
     text.parse::<IpAddr>()
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_its_rfc_says() {
+    fn forwarded_is_parsed_as_in_rfc_7239() {
         let rows: [(&str, &str); 9] = [
             ("for=192.0.2.1", "192.0.2.1"),
             ("For=\"192.0.2.1:80\";proto=https;by=10.0.0.1", "192.0.2.1"),

@@ -13,7 +13,7 @@ pub struct Proofs {
     pub tokens: bool,
 }
 
-/// Whether callers must show a client certificate.
+/// Whether a plugin requires client certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateUse {
     /// Certificates are ignored.
@@ -21,11 +21,11 @@ pub enum CertificateUse {
     Unused,
     /// A certificate is one of several accepted credentials.
     Accepted,
-    /// Every caller must show one.
+    /// Every caller needs a certificate.
     Needed,
 }
 
-/// What a plugin needs of its route, of the plugins before it and of the listeners in front.
+/// The requirements of a plugin: on its route, on the plugins before it and on the listeners.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// A plugin before it must have found the tenant.
@@ -41,12 +41,12 @@ pub struct Needs {
 // === impl Proofs ===
 
 impl Proofs {
-    /// Whether the set is empty.
+    /// Returns whether the set is empty.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }
 
-    /// Whether all kinds of `needed` are in this set.
+    /// Returns whether all kinds of `needed` are in this set.
     pub fn cover(self, needed: Self) -> bool {
         (self.secrets || !needed.secrets)
             && (self.certificates || !needed.certificates)

@@ -24,12 +24,12 @@ impl Phases {
     /// [`crate::Plugin::logging`].
     pub const LOGGING: Self = Self(1 << 5);
 
-    /// Says whether every phase of `other` is in this set.
+    /// Returns whether every phase of `other` is in this set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Says whether the set is empty, which the gateway refuses at load.
+    /// Returns whether the set is empty. The gateway refuses a plugin without phases when it loads the configuration.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }

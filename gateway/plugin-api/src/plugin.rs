@@ -13,19 +13,19 @@ use crate::{AdminPages, Background, Ctx, Issuer, Needs, Phases, Proofs, RouteApi
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
 
-/// What a filter decided.
+/// The decision of a filter.
 #[derive(Debug)]
 pub enum Flow {
     /// Go on with the next plugin.
     Next,
-    /// Answer with this, ask no further plugin and no upstream. Framing headers are the gateway's to set.
+    /// Send this response; skip further plugins and the upstream. The gateway sets the framing headers.
     Respond(http::Response<Bytes>),
 }
 
-/// A plugin's part in authentication, from which `check` finds routes that anybody could use.
+/// A plugin's role in authentication. From the roles `check` finds routes that every caller could use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It authenticates callers by something that several may share: a secret or a network.
+    /// It authenticates callers by a property that several may share: a secret or a network.
     ChecksCallers,
     /// It authenticates callers by a certificate or a token, which identify each caller, and records their names.
     IdentifiesCallers,
@@ -33,7 +33,7 @@ pub enum Role {
     TakesTenantFromRequest,
     /// It finds the tenant by who the caller is.
     TakesTenantFromCaller,
-    /// It forwards requests with a tenant's credential: whoever passes acts as that tenant.
+    /// It forwards requests with a tenant's credential: every accepted caller acts as that tenant.
     AttachesCredentials,
     /// None of these.
     Other,
@@ -46,9 +46,9 @@ pub struct Outcome {
     pub status: u16,
     /// The error code, if the gateway itself refused or failed the request.
     pub code: Option<&'static str>,
-    /// From the request head to the last byte of the answer.
+    /// The time from the request head to the last byte of the answer.
     pub duration: Duration,
-    /// From the choice of an upstream to its response head, when there was one.
+    /// The time from the choice of an upstream to its response head, if there was one.
     pub upstream_duration: Option<Duration>,
     /// Body bytes received from downstream.
     pub request_bytes: u64,
@@ -94,13 +94,13 @@ pub struct Outcome {
 /// ```
 #[async_trait]
 pub trait Plugin: Send + Sync + 'static {
-    /// The phases of the hooks that the plugin implements. The attribute [`plugin`](macro@crate::plugin) writes this method; it is
+    /// Returns the phases of the hooks that the plugin implements. The attribute [`plugin`](macro@crate::plugin) writes this method; it is
     /// not written by hand.
     fn phases(&self) -> Phases;
 
-    /// Sees the downstream head, once, before any body byte is read.
+    /// Called once with the downstream head, before any byte of the body is read.
     ///
-    /// May identify the tenant, choose the upstream ([`Ctx::set_target`]), ask for the body
+    /// May identify the tenant, choose the upstream ([`Ctx::set_target`]), request the body
     /// ([`Ctx::buffer_body`]), answer or refuse.
     ///
     /// # Errors
@@ -110,10 +110,9 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(Flow::Next)
     }
 
-    /// Sees the whole request body, once, when some plugin of the route asked for it.
+    /// Called once with the complete request body, if a plugin of the route requested it.
     ///
-    /// Replacing the body is enough: the gateway fixes the framing. It runs before any upstream is chosen,
-    /// and may wait.
+    /// May replace the body: the gateway corrects the framing. It runs before the upstream request, and may wait.
     ///
     /// # Errors
     ///
@@ -127,9 +126,8 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(Flow::Next)
     }
 
-    /// Edits the head that goes upstream, once per try, on a fresh copy from which hop-by-hop headers and
-    /// every credential of the caller are already gone. The tenant's own credential is not there yet: the
-    /// gateway attaches it after the last plugin.
+    /// Edits the head that is sent upstream, once per attempt, on a new copy without hop-by-hop headers and without the credentials
+    /// of the caller. The gateway attaches the tenant's credential after the last plugin.
     ///
     /// # Errors
     ///
@@ -138,8 +136,7 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Edits the response head, also of answers that the gateway or a plugin made itself; `request` is the
-    /// downstream head that is answered.
+    /// Edits the response head, also of responses of the gateway or of a plugin; `request` is the downstream request head.
     ///
     /// # Errors
     ///
@@ -153,46 +150,46 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Sees each chunk of an upstream's response body; `end` marks the last. The length must not change.
+    /// Called with each piece of an upstream's response body; `end` marks the last one. The length must not change.
     ///
     /// # Errors
     ///
-    /// The [`Problem`] that breaks the answer off.
+    /// The [`Problem`] that aborts the response.
     fn response_body_filter(&self, _chunk: &mut Option<Bytes>, _end: bool, _cx: &mut Ctx) -> Result<()> {
         Ok(())
     }
 
-    /// Its part in authentication; default [`Role::Other`].
+    /// Returns the role in authentication; default [`Role::Other`].
     fn role(&self) -> Role {
         Role::Other
     }
 
-    /// What it requires of its route; default nothing.
+    /// Returns the requirements on the route; default none.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// The kinds of credentials that it verifies and records; default none.
+    /// Returns the kinds of credentials that the plugin verifies and records; default none.
     fn proves(&self) -> Proofs {
         Proofs::default()
     }
 
-    /// The issuer of the tokens that it accepts; default none.
+    /// Returns the issuer of the tokens that the plugin accepts; default none.
     fn issuer(&self) -> Option<Issuer> {
         None
     }
 
-    /// The background task of this instance; default none.
+    /// Returns the background task of this instance; default none.
     fn background(&self) -> Option<Arc<dyn Background>> {
         None
     }
 
-    /// The pages that this instance adds to the admin listener; default none.
+    /// Returns the pages that this instance adds to the admin listener; default none.
     fn admin_pages(&self) -> Option<Arc<dyn AdminPages>> {
         None
     }
 
-    /// Adds its parameters, answers and refusals to the OpenAPI description of the route; default nothing.
+    /// Adds the parameters, responses and refusals of the plugin to the OpenAPI description of the route; default none.
     fn describe(&self, _api: &mut RouteApi) {}
 
     /// Called last, once for each request, with its outcome; not after a panic.

@@ -1,4 +1,4 @@
-//! What the gateway offers to plugins, by type.
+//! The services that the gateway offers to plugins, by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -10,10 +10,9 @@ use std::time::Duration;
 use kyc_http_client::{ClientSettings, Trust};
 use kyc_model::{ConfigError, ConfigErrors};
 
-/// The services of the gateway. A plugin takes what it needs while it is built, from [`Build::services`](crate::Build).
+/// The services of the gateway. A plugin gets them while it is built, from [`Build::services`](crate::Build).
 ///
-/// A service is found by its type, which may be a trait object (`dyn Trait`). The gateway knows which services were taken, and
-/// starts none that nobody uses.
+/// A service is found by its type, which may be a trait object (`dyn Trait`). The gateway starts only the services that were taken.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -67,15 +66,15 @@ struct Offered {
 // === impl Services ===
 
 impl Services {
-    /// Offers a service under its type, in the place of an earlier one of that type.
+    /// Offers a service under its type, and replaces an earlier one of that type.
     pub fn offer<T: ?Sized + Send + Sync + 'static>(&self, service: Arc<T>) {
         let mut all = self.all();
-        // Whoever has taken the one before still uses it.
+        // A service that was taken stays taken: plugins still use the earlier one.
         let is_taken = all.get(&TypeId::of::<T>()).is_some_and(|before| before.is_taken);
         all.insert(TypeId::of::<T>(), Offered { service: Box::new(service), is_taken });
     }
 
-    /// Takes the service of this type.
+    /// Returns the service of this type, and marks it as taken.
     ///
     /// # Errors
     ///
@@ -89,7 +88,7 @@ impl Services {
         found.ok_or(MissingService { service: type_name::<T>() })
     }
 
-    /// Says whether somebody has taken the service of this type.
+    /// Returns whether the service of this type was taken.
     pub fn is_taken<T: ?Sized + 'static>(&self) -> bool {
         self.all().get(&TypeId::of::<T>()).is_some_and(|offered| offered.is_taken)
     }
@@ -116,12 +115,12 @@ impl From<MissingService> for ConfigErrors {
 // === impl HttpClients ===
 
 impl HttpClients {
-    /// Clients that trust the authorities of the PEM file `ca_file`, too.
+    /// Makes clients that also trust the authorities of the PEM file `ca_file`.
     pub fn new(ca_file: Option<PathBuf>) -> Self {
         Self { ca_file }
     }
 
-    /// Settings of a client that follows no redirect and uses no proxy; `connect` bounds TCP and TLS set-up together.
+    /// Returns the settings of a client that follows no redirect and uses no proxy; `connect` limits TCP and TLS set-up together.
     /// [`ClientSettings::build`] makes the client.
     pub fn settings(&self, connect: Duration) -> ClientSettings<'_> {
         ClientSettings::new(connect, Trust::system_and(self.ca_file.as_deref()))
@@ -141,11 +140,11 @@ mod tests {
         let missing = services.get::<TenantSnapshots>().unwrap_err();
 
         assert!(missing.to_string().contains("TenantSnapshots"), "{missing}");
-        assert!(!services.is_taken::<TenantSnapshots>(), "what is not there is not taken");
+        assert!(!services.is_taken::<TenantSnapshots>(), "a missing service is not marked as taken");
     }
 
     #[test]
-    fn services_are_told_apart_by_type_and_only_what_was_taken_counts() {
+    fn services_are_found_by_type_and_only_taken_ones_are_marked() {
         let services = Services::default();
         services.offer(Arc::new(7_u32));
         services.offer(Arc::new("text"));
@@ -154,7 +153,7 @@ mod tests {
         assert_eq!((services.is_taken::<u32>(), services.is_taken::<&str>()), (true, false));
     }
 
-    /// A plugin that wraps a service would have kept the gateway from starting the one within.
+    /// If a wrapper cleared the mark, the gateway would not start the wrapped service.
     #[test]
     fn service_in_use_stays_when_another_replaces_it() {
         let services = Services::default();
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_trust_the_gateways_authorities() {
+    fn http_clients_trust_the_authorities_of_the_gateway() {
         let file = PathBuf::from("/no/such/ca.pem");
 
         let clients = HttpClients::new(Some(file.clone()));

@@ -1,4 +1,4 @@
-//! What a plugin's own tests need; no server, no socket.
+//! Helpers for the tests of plugins, without a server or a socket.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Panics
 ///
-/// When the parts are no valid head.
+/// If the parts are not a valid head.
 #[expect(clippy::expect_used, reason = "a test kit stops the test")]
 pub fn head(method: &str, target: &str, headers: &[(&'static str, &str)]) -> RequestHeader {
     let method = http::Method::from_bytes(method.as_bytes()).expect("a method");
@@ -27,11 +27,11 @@ pub fn head(method: &str, target: &str, headers: &[(&'static str, &str)]) -> Req
     head
 }
 
-/// Builds a context whose snapshot holds `tenants`.
+/// Builds a context whose snapshot contains `tenants`.
 ///
 /// # Panics
 ///
-/// When two tenants share a key.
+/// If two tenants have the same name or subscription id.
 #[expect(clippy::expect_used, reason = "a test kit stops the test")]
 pub fn ctx(tenants: impl IntoIterator<Item = Tenant>) -> Ctx {
     let mut table = TenantTable::default();
@@ -50,7 +50,7 @@ pub fn build<F: Factory>(settings: &str) -> Result<F::Plugin, ConfigErrors> {
     build_with::<F>(settings, &services())
 }
 
-/// The same, with services that a test offers.
+/// Decodes `settings` and builds the plugin with `services`.
 ///
 /// # Errors
 ///
@@ -67,7 +67,7 @@ pub fn with_build<T>(build: impl FnOnce(&Build<'_>) -> T) -> T {
     with_services(&services(), build)
 }
 
-/// The services that every test has: no tenants, and HTTP clients with the system's authorities. A test adds its own.
+/// Returns the services that every test has: no tenants, and HTTP clients with the system's authorities. A test adds its own.
 pub fn services() -> Services {
     let services = Services::default();
     services.offer(Arc::new(TenantSnapshots::new(|| None)));
@@ -75,7 +75,7 @@ pub fn services() -> Services {
     services
 }
 
-/// The same, with services that a test offers.
+/// Runs `build` like [`with_build`], with `services`.
 pub fn with_services<T>(services: &Services, build: impl FnOnce(&Build<'_>) -> T) -> T {
     let (metrics, warnings) = (MetricsRegistry::default(), Warnings::default());
     let folder = Path::new("");
@@ -89,17 +89,17 @@ pub fn with_services<T>(services: &Services, build: impl FnOnce(&Build<'_>) -> T
     })
 }
 
-/// Checks what every kind of plugin promises: the sample parses, an unknown key does not, and some hook is
+/// Checks the contract of every kind of plugin: the sample is accepted, an unknown key is refused, and at least one hook is
 /// implemented.
 ///
 /// # Panics
 ///
-/// When the kind breaks a promise.
+/// If the kind breaks the contract.
 pub fn contract<F: Factory>(sample: &str) {
     contract_with::<F>(sample, &services());
 }
 
-/// The same, with services that the kind needs.
+/// Checks the contract like [`contract`], with the `services` that the kind needs.
 ///
 /// # Panics
 ///
@@ -111,7 +111,7 @@ pub fn contract_with<F: Factory>(sample: &str, services: &Services) {
     let unknown = build_with::<F>(&format!("no_such_key = 1\n{sample}"), services);
     assert!(
         unknown.is_err_and(|errors| errors.to_string().contains("no_such_key")),
-        "{} takes unknown keys",
+        "{} accepts unknown keys",
         F::KIND
     );
 }

@@ -14,7 +14,7 @@ pub(crate) struct Wait(Mutex<BoxFuture>);
 // === impl Wait ===
 
 impl Wait {
-    /// `what`, after an earlier wait.
+    /// Appends `what` to an earlier wait.
     pub(crate) fn behind(
         earlier: Option<Self>,
         what: impl Future<Output = Result<(), Problem>> + Send + 'static,

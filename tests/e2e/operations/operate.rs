@@ -131,7 +131,7 @@ async fn undelivered_events_are_listed_by_age_in_pages() {
         refused,
         [
             "after must be the `next` of an earlier list\n",
-            "oldest lists undelivered events: those that are waiting or parked\n"
+            "oldest lists only undelivered events: state must be waiting or parked\n"
         ]
     );
     world.gateway.stop().await;

@@ -72,7 +72,7 @@ async fn unsigned_bodies_of_one_address_do_not_use_up_the_body_memory() {
     assert_eq!((same_tenant, other_tenant, same_source), (200, 200, 503));
     drop(flood);
     let log = world.gateway.stop().await;
-    assert!(log.contains("other request bodies of this address take its share of the memory"), "{log}");
+    assert!(log.contains("other request bodies of this address use its share of the memory"), "{log}");
 }
 
 /// Behind a proxy all callers have its address, so one of them could use the share of all.

@@ -52,7 +52,7 @@ async fn command_line_sends_the_token_from_a_file_or_variable() {
 
     assert_eq!(nobody, "log in: a token or a certificate is needed\n");
     assert!(by_file.contains("acme") && by_file == by_variable, "{by_file}");
-    assert_eq!(reload, "the role viewer may not do tenants.reload\n");
+    assert_eq!(reload, "the role viewer may not use tenants.reload\n");
     assert!(clear.contains("use https://, or --allow-http"), "{clear}");
     assert!(allowed.contains("refused to send the token") && allowed.contains("unencrypted"), "{allowed}");
     world.gateway.stop().await;

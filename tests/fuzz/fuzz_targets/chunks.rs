@@ -1,4 +1,4 @@
-//! Chunk lines and trailers.
+//! Fuzz target: the strict reader of chunk lines and trailers.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

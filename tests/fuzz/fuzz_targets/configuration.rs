@@ -1,4 +1,4 @@
-//! The configuration.
+//! Fuzz target: the parser of the configuration.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

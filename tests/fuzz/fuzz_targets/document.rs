@@ -1,4 +1,4 @@
-//! The tenant document.
+//! Fuzz target: the parser of the tenant document.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

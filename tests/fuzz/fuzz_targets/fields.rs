@@ -1,4 +1,4 @@
-//! `Link`, `Location` and `Retry-After`.
+//! Fuzz target: the parsers of `Link`, `Location` and `Retry-After`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Request target and strict filter.
+//! Fuzz target: the strict parsers of request target and head.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

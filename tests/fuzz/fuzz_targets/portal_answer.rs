@@ -1,4 +1,4 @@
-//! A portal's answers.
+//! Fuzz target: the parsers of a portal's responses to logins and deliveries.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

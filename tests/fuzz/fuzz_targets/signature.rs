@@ -1,4 +1,4 @@
-//! The signature of a notification.
+//! Fuzz target: the parser of a notification's signature.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! `webhook_ids` in a new check.
+//! Fuzz target: the insertion of `webhook_ids` into a new check.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -49,9 +49,9 @@ pub struct SourceFile {
 /// One crate imports another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// Who imports.
+    /// The importing crate.
     pub from: String,
-    /// What is imported.
+    /// The imported crate.
     pub to: String,
 }
 

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use crate::api::request::ErrorAnswer;
 
-/// An answer as JSON, with a newline for terminals.
+/// Builds a JSON answer, with a line end for terminals.
 pub(crate) fn json_answer(status: StatusCode, answer: &impl Serialize) -> Response<Vec<u8>> {
-    // Texts, numbers and maps by text can always be written.
+    // Serialization cannot fail: the answers contain only strings, numbers and maps with string keys.
     let mut body = serde_json::to_vec(answer).unwrap_or_default();
     body.push(b'\n');
     let mut response = Response::new(body);
@@ -17,12 +17,12 @@ pub(crate) fn json_answer(status: StatusCode, answer: &impl Serialize) -> Respon
     response
 }
 
-/// The answer to a request that failed.
+/// Builds the answer to a request that failed.
 pub(crate) fn error_answer(status: StatusCode, reason: &str) -> Response<Vec<u8>> {
     json_answer(status, &ErrorAnswer { error: reason.to_owned() })
 }
 
-/// Refuses with a status and a reason.
+/// Builds the answer to a refused request.
 pub(crate) fn refused((status, reason): (StatusCode, &str)) -> Response<Vec<u8>> {
     let mut response = error_answer(status, reason);
     let length = response.body().len();
@@ -30,12 +30,12 @@ pub(crate) fn refused((status, reason): (StatusCode, &str)) -> Response<Vec<u8>>
     response
 }
 
-/// Asks for a bearer token (RFC 6750, section 3).
+/// Builds a 401 that requests a bearer token (RFC 6750, section 3).
 pub(crate) fn challenged(reason: &str) -> Response<Vec<u8>> {
     let mut response = refused((StatusCode::UNAUTHORIZED, reason));
     response.headers_mut().insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
     response
 }
 
-/// The header that shows that a change is meant.
+/// The header that a change must have. A page of another origin cannot set it (cross-site request forgery).
 pub const INTENT: HeaderName = HeaderName::from_static("x-admin-intent");

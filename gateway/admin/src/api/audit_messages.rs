@@ -5,36 +5,35 @@ use serde_json::{Map, Value};
 
 use crate::api::request::{ApiRequest, Parameters};
 
-/// Lists audit records, the newest first (`GET`). What is absent selects nothing.
+/// Lists audit records, newest first (`GET`). An absent field excludes none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListAuditRecords {
     /// The name of a login.
     pub operator: Option<String>,
-    /// What was done, such as `events.replay`.
+    /// The operation, such as `events.replay`.
     pub operation: Option<String>,
-    /// How far it came: `begun`, `done`, `failed` or `denied`.
+    /// The outcome: `begun`, `done`, `failed` or `denied`.
     pub outcome: Option<String>,
     /// At or after this time, or this long ago.
     pub since: Option<String>,
     /// Before this time, or this long ago.
     pub until: Option<String>,
-    /// Before this record: the cursor of the last answer.
+    /// Continues the list: only records before this one, the cursor of the previous answer.
     pub before: Option<String>,
-    /// How many at most.
+    /// The maximum number of records.
     pub limit: Option<String>,
 }
 
-/// Audit records, the newest first.
+/// Audit records, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct AuditRecords {
     /// The records.
     pub records: Vec<AuditRecord>,
-    /// Where the list goes on; absent at its end.
+    /// The cursor of the next page; absent on the last one.
     pub before: Option<i64>,
 }
 
-/// One record. Whoever can write to the store can have put anything in its place, so that no member is sure to be there, or
-/// to be of its type.
+/// One record. A user who can write to the store can have changed it, so every member may be missing or have another type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct AuditRecord(pub Map<String, Value>);
@@ -54,7 +53,7 @@ impl ApiRequest for ListAuditRecords {
 // === impl ListAuditRecords ===
 
 impl ListAuditRecords {
-    /// The field of a parameter; `None` for a name that is no parameter.
+    /// Returns the field of a parameter; `None` for an unknown name.
     pub(crate) fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
             "operator" => &mut self.operator,
@@ -72,17 +71,17 @@ impl ListAuditRecords {
 // === impl AuditRecord ===
 
 impl AuditRecord {
-    /// A member that is a text.
+    /// Returns a member that is a text.
     pub fn text(&self, member: &str) -> Option<&str> {
         self.0.get(member)?.as_str()
     }
 
-    /// A member that is a number.
+    /// Returns a member that is a number.
     pub fn number(&self, member: &str) -> Option<u64> {
         self.0.get(member)?.as_u64()
     }
 
-    /// What was selected: the parameters of the change.
+    /// Returns the filter: the parameters of the change.
     pub fn filter(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.0.get("filter").and_then(Value::as_object).into_iter().flatten()
     }
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_set_is_a_parameter_and_each_has_a_field() {
+    fn only_set_fields_are_parameters_and_each_parameter_has_a_field() {
         let request = ListAuditRecords {
             outcome: Some("done".to_owned()),
             limit: Some("50".to_owned()),

@@ -1,4 +1,4 @@
-//! The records for operators: the newest first, from the cursor on.
+//! The admin page of audit records: lists them, newest first, in pages.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::audit::record::{self, time};
 /// `/audit`.
 pub struct AuditPages {
     log: Arc<dyn AuditLog>,
-    /// What records can be of; no other operation is looked for.
+    /// The names of recorded operations; a filter for another name is refused.
     operations: Vec<&'static str>,
 }
 
-/// Which records are meant; what is absent means all.
+/// Selects records; an absent field excludes none.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Wanted {
+struct RecordFilter {
     /// Members of the record that must have these values.
     members: Vec<(&'static str, String)>,
     /// At or after this time.
@@ -35,7 +35,7 @@ struct Wanted {
     limit: usize,
 }
 
-/// Why there is no answer.
+/// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
 enum PageError {
     #[error("{0}")]
@@ -44,7 +44,7 @@ enum PageError {
     Store(#[from] AuditError),
     #[error("no such path")]
     Path,
-    #[error("GET to look; records are never changed")]
+    #[error("use GET; audit records cannot be changed")]
     Method,
 }
 
@@ -57,32 +57,32 @@ impl fmt::Debug for AuditPages {
 }
 
 impl AuditPages {
-    /// `operations`: the names of those that are recorded.
+    /// Lists the records of `log`. `operations` are the names of recorded operations.
     pub fn new(log: Arc<dyn AuditLog>, operations: Vec<&'static str>) -> Self {
         Self { log, operations }
     }
 
     async fn list(&self, query: &str) -> Result<AuditRecords, PageError> {
-        let wanted = Wanted::parse(query, &self.operations)?;
-        let (mut found, mut looked, mut next) = (Vec::new(), 0, None);
+        let filter = RecordFilter::parse(query, &self.operations)?;
+        let (mut found, mut scanned, mut next) = (Vec::new(), 0, None);
         let mut take = |entry: AuditEntry| {
-            if looked == MOST_LOOKED_AT {
+            if scanned == MAX_SCANNED {
                 next = Some(entry.seq + 1);
                 return false;
             }
-            looked += 1;
+            scanned += 1;
             let record = parse(&entry);
-            if !wanted.has(&record) {
+            if !filter.has(&record) {
                 return true;
             }
-            if found.len() == wanted.limit {
+            if found.len() == filter.limit {
                 next = Some(entry.seq + 1);
                 return false;
             }
             found.push(shown(&entry, record));
             true
         };
-        self.log.scan_back(wanted.before, &mut take).await?;
+        self.log.scan_back(filter.before, &mut take).await?;
         Ok(AuditRecords { records: found, before: next })
     }
 }
@@ -111,10 +111,10 @@ impl AdminPages for AuditPages {
     }
 }
 
-// === impl Wanted ===
+// === impl RecordFilter ===
 
-impl Wanted {
-    /// Reads a query. What could match no record is an error: an empty list would be read as "nothing was done".
+impl RecordFilter {
+    /// Parses a query. A filter that cannot match any record is an error: an empty list would look like "nothing was changed".
     fn parse(query: &str, operations: &[&str]) -> Result<Self, PageError> {
         let mut request = ListAuditRecords::default();
         for (name, value) in record::filter(query).map_err(|error| wrong(error.to_string()))? {
@@ -139,7 +139,7 @@ impl Wanted {
         let before = before.map(|text| text.parse().ok().filter(|before: &i64| *before > 0));
         let limit = limit.map(|text| text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit)));
         let members = [("operator", operator), ("operation", operation), ("outcome", outcome)];
-        let wanted = Self {
+        let filter = Self {
             members: members.into_iter().filter_map(|(name, text)| Some((name, text?))).collect(),
             since: since.map(|text| instant("since", &text)).transpose()?,
             until: until.map(|text| instant("until", &text)).transpose()?,
@@ -153,17 +153,17 @@ impl Wanted {
                 None => DEFAULT_LIMIT,
             },
         };
-        if let (Some(since), Some(until)) = (&wanted.since, &wanted.until)
+        if let (Some(since), Some(until)) = (&filter.since, &filter.until)
             && since >= until
         {
             return Err(wrong(format!("since ({since}) is not before until ({until})")));
         }
-        Ok(wanted)
+        Ok(filter)
     }
 
     fn has(&self, record: &Map<String, Value>) -> bool {
         let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default();
-        self.members.iter().all(|(member, wanted)| text(member) == wanted)
+        self.members.iter().all(|(member, filter)| text(member) == filter)
             && self.since.as_deref().is_none_or(|since| text("at") >= since)
             && self.until.as_deref().is_none_or(|until| text("at") < until)
     }
@@ -186,7 +186,7 @@ fn wrong(reason: String) -> PageError {
     PageError::Parameter(reason)
 }
 
-/// What a record says; nothing when somebody made it unreadable, which `verify` finds.
+/// Parses a record; empty for one that is damaged, which `audit verify` reports.
 fn parse(entry: &AuditEntry) -> Map<String, Value> {
     serde_json::from_str(&entry.record).unwrap_or_default()
 }
@@ -199,13 +199,13 @@ fn shown(entry: &AuditEntry, record: Map<String, Value>) -> AuditRecord {
     AuditRecord(shown)
 }
 
-/// A time, or how long ago it was, as records have times.
+/// Parses a time, or a duration before now, into the format of records.
 fn instant(name: &str, text: &str) -> Result<String, PageError> {
     let at = match humantime::parse_duration(text) {
         Ok(ago) => SystemTime::now().checked_sub(ago),
         Err(_) => humantime::parse_rfc3339_weak(text).ok(),
     };
-    // What is before the year 1970 or behind 9999 has no such text.
+    // Times before 1970 or after 9999 have no text in this format.
     let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     match at.filter(|at| (SystemTime::UNIX_EPOCH..=latest).contains(at)) {
         Some(at) => Ok(time(at)),
@@ -219,8 +219,8 @@ fn instant(name: &str, text: &str) -> Result<String, PageError> {
 pub const OUTCOMES: [&str; 4] = ["begun", "done", "failed", "denied"];
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;
-/// Entries that one request looks at; the answer says where to go on.
-const MOST_LOOKED_AT: usize = 20_000;
+/// How many entries one request scans at most; the answer has the cursor for the rest.
+const MAX_SCANNED: usize = 20_000;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Dispatches admin requests: authenticates the operator, checks the role, records a change, and only then calls the plugin that
+//! Dispatches admin requests: authenticates the operator, checks the role, records a change, and only then calls the page that
 //! answers.
 //!
 //! A change is recorded before it is made. A record "begun" without a later record of its end means that the process ended in
@@ -43,7 +43,7 @@ pub struct Services {
 enum Refusal {
     #[error("log in: a token or a certificate is needed")]
     Unknown,
-    #[error("the role {role} may not do {operation}")]
+    #[error("the role {role} may not use {operation}")]
     Role { role: &'static str, operation: &'static str },
     // Protects from cross-site request forgery: a page cannot add this header to a request to another origin.
     #[error("{INTENT} is missing")]
@@ -52,7 +52,7 @@ enum Refusal {
     Reason(#[from] ReasonError),
     #[error(transparent)]
     Filter(#[from] FilterError),
-    #[error("the reason or a parameter holds a secret: nothing was changed, and the text is not recorded")]
+    #[error("the reason or a parameter contains a secret: nothing was changed, and the text is not recorded")]
     Secret,
     #[error("nothing was changed, because a change needs its audit record: {0}")]
     Audit(#[from] AuditError),
@@ -67,7 +67,7 @@ impl fmt::Debug for Services {
 }
 
 impl Services {
-    /// `secrets`: texts that no reason and no parameter may hold.
+    /// Creates the shared services. `secrets` must not appear in reasons and parameters.
     pub fn new(operations: Vec<Arc<dyn AdminPages>>, audit: Audit, secrets: KnownSecrets) -> Self {
         Self { operations: operations.into(), audit: Arc::new(audit), secrets }
     }
@@ -87,7 +87,7 @@ impl Dispatcher {
         Self { services, access }
     }
 
-    /// The operations that a path belongs to, and the path below them.
+    /// Finds the pages that a path belongs to, and the rest of the path.
     pub(crate) fn find<'a>(&self, path: &'a str) -> Option<(&Arc<dyn AdminPages>, &'a str)> {
         self.services.operations.iter().find_map(|operations| {
             let rest = path.strip_prefix('/')?.strip_prefix(operations.name())?;
@@ -105,13 +105,15 @@ impl Dispatcher {
         let head = session.req_header();
         let operation = Operation::of(&head.method, head.uri.path());
         let caller = self.access.caller(session);
-        let mut response = match self.ask(head, peer, caller.as_ref(), operation, (operations, rest)).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                self.note(head, peer, caller.as_ref(), operation, &refusal).await;
-                return refusal.answer();
-            }
-        };
+        let mut response =
+            match self.authorize_and_answer(head, peer, caller.as_ref(), operation, (operations, rest)).await
+            {
+                Ok(response) => response,
+                Err(refusal) => {
+                    self.log_refusal(head, peer, caller.as_ref(), operation, &refusal).await;
+                    return refusal.answer();
+                }
+            };
         let length = response.body().len();
         response.headers_mut().insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
         if head.method == Method::HEAD {
@@ -128,7 +130,7 @@ impl Dispatcher {
         }
     }
 
-    async fn ask(
+    async fn authorize_and_answer(
         &self,
         head: &RequestHeader,
         peer: Peer,
@@ -141,7 +143,7 @@ impl Dispatcher {
             return Err(Refusal::Role { role: caller.role(), operation: operation.name.as_str() });
         }
         let query = head.uri.query().unwrap_or_default();
-        if operation.effect == Effect::Look {
+        if operation.effect == Effect::Read {
             let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
             return Ok(operations.answer(method, rest, query).await);
         }
@@ -164,14 +166,16 @@ impl Dispatcher {
         let changed = tokio::spawn(async move {
             let response = operations.answer(&method, &rest, &query).await;
             let count = response.extensions().get::<Changed>().map(|changed| changed.0);
-            let _tries_again = audit.end(&attempt, begun, response.status(), count).await;
+            let _retry = audit.end(&attempt, begun, response.status(), count).await;
             response
         });
-        changed.await.map_err(|_| AuditError::Failed("the change broke off".to_owned()).into())
+        changed.await.map_err(|_| {
+            AuditError::Failed("the task of the change ended without a result".to_owned()).into()
+        })
     }
 
     /// Logs a refusal, and records it when the request was a change.
-    async fn note(
+    async fn log_refusal(
         &self,
         head: &RequestHeader,
         peer: Peer,
@@ -196,7 +200,7 @@ impl Dispatcher {
         }
     }
 
-    /// The attempt without its reason. A query that is invalid, or holds a secret, is left out.
+    /// Builds the attempt without its reason. A query that is invalid or contains a secret is left out.
     fn attempt(
         &self,
         head: &RequestHeader,
@@ -218,7 +222,7 @@ impl Dispatcher {
         }
     }
 
-    /// Whether a text, or a parameter of the request, holds a known secret.
+    /// Returns whether a text, or a parameter of the request, contains a known secret.
     fn holds_secret(&self, head: &RequestHeader, text: &str) -> bool {
         let parameters = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
         let parameters: Vec<_> = parameters.flat_map(|(name, value)| [name, value]).collect();
@@ -227,18 +231,18 @@ impl Dispatcher {
     }
 }
 
-/// The filter of a record. The pages of plugins have no operation of their own, so the request is named.
+/// Builds the filter of a record. Pages of plugins share one operation name, so the filter also contains method and path.
 fn named(mut filter: Map<String, Value>, head: &RequestHeader, operation: &Operation) -> Map<String, Value> {
     if operation.is_unknown() {
         let request: String =
-            format!("{} {}", head.method, head.uri.path()).chars().take(LONGEST_REQUEST).collect();
+            format!("{} {}", head.method, head.uri.path()).chars().take(MAX_REQUEST).collect();
         filter.insert("request".to_owned(), request.into());
     }
     filter
 }
 
-/// How much of a request's method and path a record has, in characters.
-const LONGEST_REQUEST: usize = 200;
+/// The longest method and path in a record, in characters.
+const MAX_REQUEST: usize = 200;
 
 // === impl Refusal ===
 

@@ -1,4 +1,4 @@
-//! The operations of operators: who may do which, and with what reason and record.
+//! The admin API: dispatch, requests and answers.
 
 pub(crate) mod answers;
 pub(crate) mod audit_messages;
@@ -11,5 +11,5 @@ pub(crate) mod stored_events;
 pub(crate) mod tenant_messages;
 pub(crate) mod tenant_pages;
 
-/// First segments of paths that the admin side uses itself; no plugin may add a page of such a name.
+/// The first path segments of the gateway's own pages; a plugin may not add a page with such a name.
 pub const OWN_PAGES: [&str; 7] = ["admin", "audit", "events", "livez", "metrics", "readyz", "swagger"];

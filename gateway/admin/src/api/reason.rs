@@ -13,19 +13,19 @@ pub struct Reason(String);
 /// Why a text is not accepted as a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReasonError {
-    /// It is missing.
+    /// The header is missing or empty.
     #[error("a change needs a reason: say why in the header x-admin-reason (1 to {MAX_REASON} characters)")]
     Missing,
-    /// The header is there more than once.
+    /// The header is repeated.
     #[error("x-admin-reason is there more than once")]
     Repeated,
-    /// It is too long.
+    /// The text is too long.
     #[error("x-admin-reason has more than {MAX_REASON} characters")]
     TooLong,
-    /// It is not UTF-8, or has characters that can control a terminal.
+    /// The text is not UTF-8, or has characters that can control a terminal.
     #[error("x-admin-reason has characters that cannot be printed")]
     Unprintable,
-    /// It has no visible character.
+    /// The text has no visible character.
     #[error("x-admin-reason has no visible character")]
     Invisible,
 }
@@ -33,7 +33,7 @@ pub enum ReasonError {
 // === impl Reason ===
 
 impl Reason {
-    /// Reads it from the fields of a request.
+    /// Parses the header of a request.
     pub fn of(fields: &HeaderMap) -> Result<Self, ReasonError> {
         let mut values = fields.get_all(REASON).iter();
         match (values.next(), values.next()) {
@@ -45,7 +45,7 @@ impl Reason {
         }
     }
 
-    /// Reads it from a text.
+    /// Parses a text.
     pub fn parse(text: &str) -> Result<Self, ReasonError> {
         let text = text.trim();
         if text.is_empty() {
@@ -63,13 +63,13 @@ impl Reason {
         Ok(Self(text.to_owned()))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Says whether a character shows nothing: white space, what programs display as nothing (Unicode's
+/// Returns whether a character is invisible: white space, characters without a glyph (Unicode's
 /// `Default_Ignorable_Code_Point`, such as fillers, tags and variation selectors), and the blank Braille pattern.
 fn is_invisible(character: char) -> bool {
     character.is_whitespace()
@@ -77,7 +77,7 @@ fn is_invisible(character: char) -> bool {
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
-/// A symbol by its category, without a dot.
+/// The Braille pattern without dots. Its Unicode category is that of a visible symbol, so it needs a rule of its own.
 const BLANK_BRAILLE: char = '\u{2800}';
 /// The header of the reason.
 pub const REASON: HeaderName = HeaderName::from_static("x-admin-reason");
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(Reason::parse(&"ü".repeat(501)), Err(ReasonError::TooLong));
     }
 
-    /// A reason of Hangul fillers or tags was recorded as an empty column.
+    /// Regression: a reason of Hangul fillers or tags was recorded, and looked empty in a list.
     #[test]
     fn invisible_reason_is_refused() {
         let invisible = [

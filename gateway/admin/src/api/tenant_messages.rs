@@ -5,52 +5,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::request::{ApiRequest, Parameters};
 
-/// Lists the tenants of the running snapshot (`GET`).
+/// Lists the current tenants (`GET`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListTenants;
 
 /// The tenants, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct TenantList {
-    /// One entry for each.
+    /// One entry for each tenant.
     pub tenants: Vec<TenantEntry>,
 }
 
-/// What may be shown of a tenant; everything secret is masked.
+/// A tenant, with every secret masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct TenantEntry {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The end of the subscription id, or `set` where that would tell too much of it.
+    /// The end of the subscription id, or `set` for a short id.
     pub subscription_id: String,
-    /// The host of its Onfido API.
+    /// The host of the Onfido API.
     pub onfido: String,
-    /// Whether its checks get a webhook id.
+    /// Whether checks get a webhook id.
     pub webhook_id: bool,
-    /// Where the token that signs its notifications comes from.
+    /// The source of the token that signs notifications.
     pub signing_token: String,
-    /// The host of its portal.
+    /// The host of the portal.
     pub portal: Option<String>,
     /// The portal's API: `legacy` or `keycloak`.
     pub dialect: String,
-    /// The action of the portal that takes events.
+    /// The action of the portal that receives events.
     pub action: String,
 }
 
-/// Reads the tenant document at once, as SIGHUP does (`POST`).
+/// Reloads the tenant document at once, as SIGHUP does (`POST`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReloadTenants;
 
-/// What came of reading the tenant document.
+/// The result of reloading the tenant document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct ReloadReport {
-    /// What was read.
+    /// The source that was read.
     pub source: Option<String>,
-    /// Its version, where the source counts.
+    /// The version of the document, if the source has versions.
     pub version: Option<u64>,
-    /// How many tenants are served; absent in the answer of a gateway before this report existed.
+    /// The number of tenants that are served; absent in the answer of an older gateway.
     pub tenants: Option<usize>,
     /// Tenants that were not served before.
     pub added: Vec<String>,
@@ -60,7 +60,7 @@ pub struct ReloadReport {
     pub removed: Vec<String>,
     /// Entries that are not served, with the reasons.
     pub refused: Vec<String>,
-    /// Tenants that stay as they were, because their entries are refused.
+    /// Tenants that keep their previous settings, because their entries are refused.
     pub kept: Vec<String>,
 }
 

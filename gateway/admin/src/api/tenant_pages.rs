@@ -1,4 +1,4 @@
-//! The tenants for operators: the running ones, and a look at their source at once.
+//! The admin pages of tenants: lists the current ones, and reloads the tenant document.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl fmt::Debug for TenantPages {
 }
 
 impl TenantPages {
-    /// Answers from the tenants that are served, and asks for a reload.
+    /// Creates the pages of the current tenants and of the reload.
     pub fn new(tenants: Tenants, reload: ReloadHandle) -> Self {
         Self { tenants, reload }
     }
@@ -53,7 +53,7 @@ impl AdminPages for TenantPages {
                 None => error_answer(StatusCode::SERVICE_UNAVAILABLE, "no tenant document is loaded yet"),
             },
             ("POST", "/reload") => match timeout(RELOAD_TIMEOUT, self.reload.request_and_wait()).await {
-                Ok(Some(Ok(look))) => json_answer(StatusCode::OK, &ReloadReport::from(look)),
+                Ok(Some(Ok(changes))) => json_answer(StatusCode::OK, &ReloadReport::from(changes)),
                 Ok(Some(Err(ReloadError::Source(reason)))) => error_answer(StatusCode::BAD_GATEWAY, &reason),
                 Ok(Some(Err(ReloadError::Document(reason)))) => {
                     error_answer(StatusCode::UNPROCESSABLE_ENTITY, &reason)
@@ -61,19 +61,19 @@ impl AdminPages for TenantPages {
                 Ok(None) => error_answer(StatusCode::SERVICE_UNAVAILABLE, "the gateway is draining"),
                 Err(_) => error_answer(
                     StatusCode::GATEWAY_TIMEOUT,
-                    "the source does not answer yet; the log and /metrics say what comes of it",
+                    "the source has not answered yet; the log and /metrics will show the result",
                 ),
             },
             (_, "/tenants" | "/reload") => error_answer(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "GET /admin/tenants lists the tenants, POST /admin/reload reads the document again",
+                "GET /admin/tenants lists the tenants, POST /admin/reload reloads the document",
             ),
             _ => error_answer(StatusCode::NOT_FOUND, "no such path"),
         }
     }
 }
 
-/// What may be shown of each tenant, by name.
+/// Lists the tenants by name, with every secret masked.
 pub fn tenant_list(table: &TenantTable) -> TenantList {
     let mut tenants: Vec<_> = table.iter().collect();
     tenants.sort_by_key(|tenant| tenant.name.as_str());
@@ -99,7 +99,7 @@ fn entry(tenant: &Tenant) -> TenantEntry {
     }
 }
 
-/// Enough to tell two apart, and only of ids that are long enough to lose nothing by it.
+/// Returns the last four characters of an id, to distinguish tenants; nothing of a short id, which they would reveal.
 fn masked(id: &str) -> String {
     let end: Vec<char> = id.chars().rev().take(4).collect();
     if id.chars().count() < 16 {
@@ -108,6 +108,6 @@ fn masked(id: &str) -> String {
     end.into_iter().rev().fold("…".to_owned(), |text, character| format!("{text}{character}"))
 }
 
-/// A login at Vault and a read that is tried again take a while.
+/// Enough for a login at Vault and a retried read.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
 const DESCRIPTION: &str = include_str!("tenants.openapi.json");

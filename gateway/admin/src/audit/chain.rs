@@ -1,9 +1,9 @@
-//! The chain: how an entry follows from the one before.
+//! The hash chain: each entry contains the hash of the previous one.
 
 use kyc_events::AuditEntry;
 use sha2::{Digest, Sha256};
 
-/// The entry that comes behind another one, or the first.
+/// Builds the entry after `newest`, or the first entry.
 pub(crate) fn next(newest: Option<&AuditEntry>, record: String) -> AuditEntry {
     let (seq, previous) = match newest {
         Some(entry) => (entry.seq.saturating_add(1), entry.hash.clone()),
@@ -13,7 +13,7 @@ pub(crate) fn next(newest: Option<&AuditEntry>, record: String) -> AuditEntry {
     AuditEntry { seq, previous, record, hash }
 }
 
-/// SHA-256 over what an entry holds, as it is stored.
+/// Computes the SHA-256 hash of an entry: over the previous hash and the record as it is stored.
 pub(super) fn hash(previous: &str, record: &str) -> String {
     let mut digest = Sha256::new();
     digest.update(previous);
@@ -21,7 +21,7 @@ pub(super) fn hash(previous: &str, record: &str) -> String {
     hex::encode(digest.finalize())
 }
 
-/// What the first entry follows on.
+/// The previous hash of the first entry.
 pub(super) const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The chain in a file of its own: one JSON object a line, for a gateway that stores no events.
+//! The audit log in a file, one JSON object per line, for a gateway that stores no events.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use kyc_events::{AuditEntry, AuditError, AuditLog};
 use serde::{Deserialize, Serialize};
 
-/// A file to which lines are added, by one process at a time.
+/// An append-only file. A lock lets only one process append at a time.
 #[derive(Clone, Debug)]
 pub struct AuditFile(PathBuf);
 
-/// An entry as a line.
+/// An entry in the form of a line.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -26,7 +26,7 @@ struct Line {
 // === impl AuditFile ===
 
 impl AuditFile {
-    /// Names the file; it is made with the first record.
+    /// Uses the file at `path`, which is created with the first record.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
@@ -88,7 +88,7 @@ impl AuditLog for AuditFile {
         .await
     }
 
-    // Nothing keeps the lines of a file in order, so they are all looked at in one go.
+    // The lines of a file need not be in order, so all of them are read in one pass.
     async fn scan(&self, take: &mut (dyn FnMut(AuditEntry) + Send)) -> Result<(), AuditError> {
         let mut scan = || {
             let file = File::open(&self.0)?;
@@ -101,7 +101,7 @@ impl AuditLog for AuditFile {
         scan().map_err(|error: io::Error| AuditError::Failed(format!("{}: {error}", self.0.display())))
     }
 
-    // From the end of the file on, once: a record's place cannot be known from its number.
+    // Reads backwards from the end, in one pass: the offset of a record cannot be computed from its number.
     async fn scan_back(
         &self,
         before: Option<i64>,
@@ -122,7 +122,7 @@ impl AuditLog for AuditFile {
         let taking = async {
             while let Some(entry) = entries.recv().await {
                 if !take(entry) {
-                    // The reader finds the channel closed, and ends; what it has read already is dropped.
+                    // The reader ends because the channel is closed; the entries that it has read ahead are dropped.
                     return entries.close();
                 }
             }
@@ -133,9 +133,9 @@ impl AuditLog for AuditFile {
 
 fn append(path: &Path, entry: &AuditEntry) -> io::Result<bool> {
     let mut file = open(path)?;
-    // The system frees it with the file.
+    // The system releases the lock when the file is closed.
     file.lock()?;
-    cut_off(&file)?;
+    truncate_incomplete_line(&file)?;
     if last(&mut file)?.map_or(0, |newest| newest.seq) != entry.seq - 1 {
         return Ok(false);
     }
@@ -151,7 +151,7 @@ fn append(path: &Path, entry: &AuditEntry) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Opens the file, or makes it together with its folder.
+/// Opens the file, or creates it with its folder.
 fn open(path: &Path) -> io::Result<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
@@ -160,14 +160,14 @@ fn open(path: &Path) -> io::Result<File> {
     let is_new = !path.exists();
     let file = File::options().read(true).append(true).create(true).mode(0o600).open(path)?;
     if is_new {
-        // The name, too, has to outlive a loss of power.
+        // The directory entry must survive a power loss, too.
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(file)
 }
 
-/// Cuts off a line that a process did not finish: nobody was told that it is stored.
-fn cut_off(file: &File) -> io::Result<()> {
+/// Removes an incomplete last line: the process ended during the write, so it never confirmed the record.
+fn truncate_incomplete_line(file: &File) -> io::Result<()> {
     let length = file.metadata()?.len();
     let whole = start_of_last_line(file, length)?;
     if whole < length && !ends_line(file, length)? {
@@ -177,7 +177,7 @@ fn cut_off(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// The last whole entry.
+/// Reads the last complete entry.
 fn last(file: &mut File) -> io::Result<Option<AuditEntry>> {
     let mut length = file.metadata()?.len();
     if length > 0 && !ends_line(file, length)? {
@@ -191,7 +191,7 @@ fn last(file: &mut File) -> io::Result<Option<AuditEntry>> {
     parse(&line).map(Some)
 }
 
-/// Where what comes behind the last line end before `end` begins.
+/// Returns the offset after the last line end before `end`.
 fn start_of_last_line(file: &File, end: u64) -> io::Result<u64> {
     let mut until = end;
     let mut block = vec![0; BLOCK];
@@ -215,14 +215,14 @@ fn ends_line(file: &File, length: u64) -> io::Result<bool> {
     }
 }
 
-/// Hands over the entries from the first on, until enough are taken.
+/// Passes the entries to `take`, first to last, until it returns `false`.
 fn each(file: File, mut take: impl FnMut(AuditEntry) -> bool) -> io::Result<()> {
     let mut lines = BufReader::new(file);
     let mut line = Vec::new();
     loop {
         line.clear();
         lines.read_until(b'\n', &mut line)?;
-        // What does not end is not finished.
+        // A line without a line end is incomplete.
         let Some(whole) = line.strip_suffix(b"\n") else { return Ok(()) };
         if !take(parse(whole)?) {
             return Ok(());
@@ -230,14 +230,14 @@ fn each(file: File, mut take: impl FnMut(AuditEntry) -> bool) -> io::Result<()> 
     }
 }
 
-/// Hands over the entries from the last on, until enough are taken.
+/// Passes the entries to `take`, last to first, until it returns `false`.
 fn each_back(file: &File, mut take: impl FnMut(AuditEntry) -> bool) -> io::Result<()> {
     let length = file.metadata()?.len();
-    // What does not end is not finished.
+    // A line without a line end is incomplete.
     let mut from = if ends_line(file, length)? { length } else { start_of_last_line(file, length)? };
     let mut bytes = Vec::new();
     loop {
-        // All lines of which the beginning is in these bytes.
+        // All lines that begin in these bytes.
         while let Some(whole) = bytes.strip_suffix(b"\n") {
             let start = match whole.iter().rposition(|byte| *byte == b'\n') {
                 Some(place) => place + 1,
@@ -269,7 +269,7 @@ fn parse(line: &[u8]) -> io::Result<AuditEntry> {
 }
 
 const BLOCK: usize = 8192;
-/// Entries that are read before somebody takes them.
+/// How many entries are read ahead of the consumer.
 const ENTRIES_AHEAD: usize = 256;
 
 #[cfg(test)]

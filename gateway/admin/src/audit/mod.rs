@@ -36,13 +36,13 @@ pub struct Audit {
     known: DenialLimit,
 }
 
-/// Limits the records of denied attempts, so that nobody can fill the store with them.
+/// Limits the records of denied attempts, so that an attacker cannot fill the store with them.
 struct DenialLimit {
     limiter: DefaultDirectRateLimiter,
     suppressed: AtomicU64,
 }
 
-/// Whether a record can be stored already, because an earlier try failed with an unknown result.
+/// Whether a record may be stored already, because an earlier try failed with an unknown result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Try {
     First,
@@ -58,16 +58,16 @@ impl fmt::Debug for Audit {
 }
 
 impl Audit {
-    /// Adds records to this log.
+    /// Creates an audit that appends to this log.
     pub fn new(log: Arc<dyn AuditLog>) -> Self {
         Self { log, append_lock: Mutex::new(()), unknown: DenialLimit::new(), known: DenialLimit::new() }
     }
 
-    /// Records that a change is about to be made, and gives the record's number.
+    /// Records that a change is about to be made, and returns the record's number.
     ///
     /// # Errors
     ///
-    /// Why it could not be recorded; the change must not be made then.
+    /// [`AuditError`] when the record cannot be stored; then the change must not be made.
     pub async fn begin(&self, attempt: &Attempt) -> Result<i64, AuditError> {
         self.add(&Record::begun(attempt)).await
     }
@@ -133,7 +133,7 @@ impl Audit {
                 return Ok(entry.seq);
             }
         }
-        Err(AuditError::Failed("other gateways add records all the time".to_owned()))
+        Err(AuditError::Failed("other gateways append records too often".to_owned()))
     }
 }
 
@@ -145,7 +145,7 @@ impl DenialLimit {
         Self { limiter: RateLimiter::direct(quota.allow_burst(BURST)), suppressed: AtomicU64::new(0) }
     }
 
-    /// How many were suppressed since the last record; `None` when this one is suppressed, too.
+    /// Returns how many records were suppressed since the last one; `None` if this one is suppressed, too.
     fn pass(&self) -> Option<u64> {
         if self.limiter.check().is_ok() {
             Some(self.suppressed.swap(0, Ordering::Relaxed))

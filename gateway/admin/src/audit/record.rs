@@ -1,4 +1,4 @@
-//! What one record says.
+//! The content of one audit record.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -9,34 +9,34 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-/// Where a request came from.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// A TCP connection's other end.
+    /// The remote address of a TCP connection.
     Address(SocketAddr),
-    /// The admin socket, and the user of the process at its other end.
+    /// The admin socket, with the user of the connected process.
     Socket {
-        /// The user.
+        /// The user id.
         uid: u32,
     },
-    /// A command that opened the store itself, and the user who ran it.
+    /// A command that opened the store itself, with the user who ran it.
     File {
-        /// The user.
+        /// The user id.
         uid: u32,
     },
-    /// The system does not say.
+    /// The system does not report the peer.
     Unknown,
 }
 
-/// Somebody who wants to change something, and what.
+/// An attempt of an operator to change something.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attempt {
-    /// The name of the login; absent for somebody who is not known.
+    /// The name of the login; absent without authentication.
     pub operator: Option<String>,
     /// The person or program that the login's token names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// How he logged in.
+    /// The kind of credential.
     pub way: Option<&'static str>,
     /// The role of the login.
     pub role: Option<&'static str>,
@@ -45,13 +45,13 @@ pub struct Attempt {
     pub from: Peer,
     /// The name of the operation.
     pub operation: String,
-    /// What was selected.
+    /// The filter: the parameters of the request.
     pub filter: Map<String, Value>,
-    /// Why, in the operator's words.
+    /// The reason that the operator gave.
     pub reason: Option<String>,
 }
 
-/// How far an attempt has come.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
@@ -59,7 +59,7 @@ pub(crate) enum Outcome {
     Begun,
     Done,
     Failed,
-    /// It was refused.
+    /// The attempt was refused.
     Denied,
 }
 
@@ -75,15 +75,15 @@ pub(crate) struct Record<'a> {
     attempt: &'a Attempt,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// How many things were changed, where that is known.
+    /// The number of changed items, if the answer has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
-    /// Denied attempts since the last record of one, which were not recorded because there were too many.
+    /// The number of denied attempts since the last such record that were not recorded, because of the rate limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_recorded: Option<u64>,
 }
 
-/// Why a query is not recorded, and so not carried out.
+/// Why a query is refused: an audit record could not represent it exactly.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FilterError {
     #[error("the query of a change has {MAX_FILTER} bytes at most")]
@@ -117,7 +117,7 @@ impl<'a> Record<'a> {
         Self { at, outcome, begun: None, attempt, status: None, count: None, not_recorded: None }
     }
 
-    /// The text that is stored.
+    /// Serializes the record to the text that is stored.
     pub(crate) fn to_text(&self) -> io::Result<String> {
         serde_json::to_string(self).map_err(io::Error::other)
     }
@@ -136,12 +136,12 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A time as records have it, so that two of them compare as texts.
+/// Formats a time with fixed width, so that times can be compared as texts.
 pub(crate) fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
-/// The parameters of a change, each of which must be there once, so that the record says what was done.
+/// Parses the parameters of a change. Each may occur only once, so that the record is unambiguous.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A database that failed over right after a change lost the record "done": three tries followed each other without a pause.
+//! Regression: a database failover right after a change lost its record "done", because all three tries were made without a pause.
 
 use std::sync::Mutex as Guarded;
 use std::sync::atomic::AtomicUsize;
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// Keeps entries; fails so many times after the first one is stored.
+/// Stores entries in memory; fails a number of times after the first one is stored.
 #[derive(Default)]
 struct Failing {
     entries: Guarded<Vec<AuditEntry>>,
     failures: AtomicUsize,
-    /// Whether an entry that is answered with an error is stored all the same.
+    /// Whether an append that returns an error stores the entry anyway.
     stores: bool,
 }
 
@@ -69,7 +69,7 @@ fn attempt() -> Attempt {
     }
 }
 
-/// Begins and ends a change on a store, and says how long the end took, and what is stored two minutes later.
+/// Begins and ends a change; returns the time that the end took, and the stored outcomes after two minutes.
 async fn ended_on(log: Failing) -> (Duration, Vec<String>) {
     let log = Arc::new(log);
     let audit = Arc::new(Audit::new(Arc::<Failing>::clone(&log)));

@@ -1,4 +1,4 @@
-//! What shows that a chain is not as it was written.
+//! Verifies a hash chain: finds removed, changed and inserted records.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::chain::{FIRST, hash};
 
-/// A number and a hash that were seen once, for example in a log.
+/// The number and the hash of a record that is known from elsewhere, such as the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The number of the record.
@@ -17,7 +17,7 @@ pub struct Head {
     pub hash: String,
 }
 
-/// What is wrong with a chain.
+/// A fault of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The records from the first to the last number are missing.
@@ -27,32 +27,32 @@ pub enum Fault {
         /// The last of them.
         last: i64,
     },
-    /// The text of the record is another one than its hash was made of.
+    /// The text of the record does not match its hash.
     Changed {
         /// Its number.
         seq: i64,
     },
-    /// The records from the first to the last number are not in the chain that the others make.
+    /// The records from the first to the last number do not belong to the chain of the others.
     Inserted {
         /// The first of them.
         first: i64,
         /// The last of them.
         last: i64,
     },
-    /// The record follows on another one than the one before it.
+    /// The previous hash in the record is not that of the previous record.
     Unlinked {
         /// Its number.
         seq: i64,
     },
-    /// The chain does not have this head.
+    /// The record with the number of an expected head has another hash.
     OtherHead {
         /// Its number.
         seq: i64,
     },
 }
 
-/// A change that began, and of which no record says how it ended: its process ended on the way, its end could not be
-/// stored, or it is under way.
+/// A change without a record of its end: its process ended before, the record could not be stored, or the change is still in
+/// progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unended {
     /// The record of its beginning.
@@ -61,19 +61,19 @@ pub struct Unended {
     pub operation: String,
 }
 
-/// What of a record tells beginnings and ends apart; a record that cannot be read is neither.
+/// The fields of a record that connect the end of a change with its beginning. An unreadable record is neither.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Said {
+struct ChangeFields {
     outcome: String,
     operation: String,
     begun: Option<i64>,
 }
 
-/// Looks over a chain, entry by entry.
+/// Verifies a chain, entry by entry.
 #[derive(Debug)]
 pub struct Verifier {
-    /// The numbers by hash, to find where the chain goes on behind inserted entries.
+    /// The numbers by hash, to find where the chain continues after inserted entries.
     known: HashMap<String, i64>,
     newest: Head,
     heads: Vec<Head>,
@@ -108,14 +108,14 @@ impl fmt::Display for Head {
 // === impl Verifier ===
 
 impl Verifier {
-    /// Begins before the first entry; the chain must contain `heads`.
+    /// Starts before the first entry; the chain must contain `heads`.
     pub fn new(heads: Vec<Head>) -> Self {
         let newest = Head { seq: 0, hash: FIRST.to_owned() };
         let known = HashMap::from([(newest.hash.clone(), 0)]);
         Self { known, newest, heads, count: 0, faults: Vec::new(), begun: BTreeMap::new() }
     }
 
-    /// Takes the next entry.
+    /// Verifies the next entry.
     pub fn take(&mut self, entry: &AuditEntry) {
         self.count += 1;
         let is_changed = hash(&entry.previous, &entry.record) != entry.hash;
@@ -127,7 +127,7 @@ impl Verifier {
             self.faults.push(Fault::Removed { first: self.newest.seq + 1, last: entry.seq - 1 });
         } else if entry.previous != self.newest.hash {
             self.faults.push(match self.known.get(&entry.previous) {
-                // It goes on behind an earlier one.
+                // The chain continues after an earlier entry.
                 Some(earlier) => Fault::Inserted { first: earlier + 1, last: entry.seq - 1 },
                 None => Fault::Unlinked { seq: entry.seq },
             });
@@ -138,18 +138,18 @@ impl Verifier {
         if self.heads.iter().any(|head| head.seq == entry.seq && head.hash != entry.hash) {
             self.faults.push(Fault::OtherHead { seq: entry.seq });
         }
-        let said: Said = serde_json::from_str(&entry.record).unwrap_or_default();
-        if said.outcome == "begun" {
-            self.begun.insert(entry.seq, said.operation);
+        let fields: ChangeFields = serde_json::from_str(&entry.record).unwrap_or_default();
+        if fields.outcome == "begun" {
+            self.begun.insert(entry.seq, fields.operation);
         }
-        if let Some(begun) = said.begun {
+        if let Some(begun) = fields.begun {
             self.begun.remove(&begun);
         }
         self.known.insert(entry.hash.clone(), entry.seq);
         self.newest = Head { seq: entry.seq, hash: entry.hash.clone() };
     }
 
-    /// The changes without an end, in order. That is no fault of the chain.
+    /// Returns the changes without an end, in order. They are not a fault of the chain.
     pub fn unended(&self) -> Vec<Unended> {
         self.begun
             .iter()
@@ -157,7 +157,11 @@ impl Verifier {
             .collect()
     }
 
-    /// How many entries there are and the last one, or all that is wrong.
+    /// Returns the number of entries and the last one.
+    ///
+    /// # Errors
+    ///
+    /// All faults.
     pub fn finish(mut self) -> Result<(u64, Head), Vec<Fault>> {
         if let Some(last) = self.heads.iter().map(|head| head.seq).filter(|seq| *seq > self.newest.seq).max()
         {

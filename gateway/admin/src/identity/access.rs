@@ -14,9 +14,9 @@ use crate::roles::{Operation, Role};
 /// A login of operators.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Its name in log and audit records.
+    /// The name in the log and in audit records.
     pub name: String,
-    /// What it may do.
+    /// The role, which decides the allowed operations.
     pub role: Role,
     /// The credential that authenticates it.
     pub proof: Proof,
@@ -36,9 +36,9 @@ pub enum Proof {
 /// Who may use the operations of a listener.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// Whoever can reach the listener: the machine's own users, or those who may open the socket.
+    /// Everybody who can connect: all users of the machine, or the users who may open the socket. The text is the kind of access.
     Open(&'static str),
-    /// Operators that authenticate.
+    /// Only authenticated operators.
     Logins(Arc<[Login]>),
 }
 
@@ -66,7 +66,7 @@ pub struct Caller {
 // === impl Access ===
 
 impl Access {
-    /// The operator of a request; `None` when no credential fits.
+    /// Authenticates the operator of a request; `None` without a valid credential.
     pub fn caller(&self, session: &ServerSession) -> Option<Caller> {
         let logins = match self {
             Self::Open(way) => {
@@ -126,7 +126,7 @@ fn by_certificate<'a>(logins: &'a [Login], certificate: &ClientCertificate) -> O
     })
 }
 
-/// Whether a request carries the token of a file. The file is read for each request.
+/// Returns whether a request has the token of a file. The file is read for each request, so that the token can be replaced.
 pub(crate) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
     match (token_of(file), kyc_tokens::bearer(fields)) {
         (Ok(token), Some(given)) => token.matches(given.as_bytes()),
@@ -138,14 +138,14 @@ pub(crate) fn has_token(file: &Path, fields: &HeaderMap) -> bool {
     }
 }
 
-/// Reads the token. It is checked again, because it can have been replaced by one that is too short.
+/// Reads the token. Its length is checked each time, because the file may have been replaced since the start.
 fn token_of(file: &Path) -> Result<Secret, TokenFileError> {
     let token = SecretSource::File(file.to_owned()).read()?;
     token.check_length()?;
     Ok(token)
 }
 
-/// The first login whose provider has signed the token, and whose claims it has.
+/// Finds the first login whose provider signed the token and whose claims it contains.
 fn by_provider(logins: &[Login], fields: &HeaderMap) -> Option<Caller> {
     logins.iter().find_map(|login| {
         let Proof::Provider(tokens) = &login.proof else { return None };
@@ -153,7 +153,7 @@ fn by_provider(logins: &[Login], fields: &HeaderMap) -> Option<Caller> {
             Verdict::Valid(claims) => {
                 let name = kyc_tokens::caller_names(&claims).next();
                 let subject = name.map(|(kind, value)| CallerName::new(kind, value).to_string());
-                let subject = subject.map(|subject| subject.chars().take(LONGEST_SUBJECT).collect());
+                let subject = subject.map(|subject| subject.chars().take(MAX_SUBJECT).collect());
                 Some(Caller::new(login, "provider", subject))
             }
             Verdict::Invalid => None,
@@ -169,4 +169,4 @@ fn by_provider(logins: &[Login], fields: &HeaderMap) -> Option<Caller> {
 }
 
 /// The longest subject in a record, in characters.
-const LONGEST_SUBJECT: usize = 200;
+const MAX_SUBJECT: usize = 200;

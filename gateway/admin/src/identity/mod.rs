@@ -1,4 +1,4 @@
-//! Who an operator is.
+//! Authentication of operators.
 
 pub(crate) mod access;
 pub(crate) mod token_keys;

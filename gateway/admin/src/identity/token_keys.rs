@@ -1,4 +1,4 @@
-//! The keys of the providers that operators log in with, kept up to date beside requests.
+//! Fetches the keys of the operators' identity providers in the background.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Puts the description together: what the routes' plugins say, what operators can ask for, and what is the same
-//! everywhere.
+//! Composes the API description: the operations of the routes' plugins, those of operators, and the fixed part.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::openapi::route::DescribedRoute;
 
-/// OpenAPI 3.1 of this gateway.
+/// Builds the OpenAPI 3.1 document of this gateway.
 pub(super) fn description(routes: &[DescribedRoute], operations: &[Arc<dyn AdminPages>]) -> Value {
-    // It is part of this program; a test reads it.
+    // The document is compiled in, and a test parses it.
     let mut whole: Map<String, Value> = serde_json::from_str(BASE).unwrap_or_default();
     if let Some(info) = whole.get_mut("info").and_then(Value::as_object_mut) {
         info.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
@@ -64,7 +63,7 @@ fn of_route(route: &DescribedRoute) -> Value {
     json!({ "paths": paths, "components": api.components })
 }
 
-/// Adds what holds for every operation of a route.
+/// Adds the parameters and refusals that all operations of a route share.
 fn complete(operation: &mut Value, parameters: &[Value], refusals: &[(u16, &str)]) {
     let Some(operation) = operation.as_object_mut() else { return };
     let known = operation.entry("parameters").or_insert_with(|| json!([]));
@@ -81,7 +80,7 @@ fn complete(operation: &mut Value, parameters: &[Value], refusals: &[(u16, &str)
     }
 }
 
-/// The parameters in a pattern.
+/// Returns the placeholders of a pattern as parameters.
 fn placeholders(pattern: &str) -> Vec<Value> {
     let names = pattern.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     names
@@ -89,7 +88,7 @@ fn placeholders(pattern: &str) -> Vec<Value> {
         .collect()
 }
 
-/// An operation's name stands once in a description; that of a second route is left out.
+/// Removes repeated operation ids: OpenAPI requires them to be unique, and two routes can have the same operations.
 fn name_once(paths: &mut Map<String, Value>) {
     let mut names = BTreeSet::new();
     let items = paths.values_mut().filter_map(Value::as_object_mut);
@@ -101,20 +100,20 @@ fn name_once(paths: &mut Map<String, Value>) {
     }
 }
 
-/// The keys of a path item that are methods.
+/// Returns the method of a path item's key; `None` for other keys.
 fn method(key: &str) -> Option<Method> {
     let is_method = ["get", "put", "post", "delete", "options", "head", "patch"].contains(&key);
     is_method.then(|| Method::from_bytes(key.to_ascii_uppercase().as_bytes()).ok())?
 }
 
 const BASE: &str = include_str!("base.openapi.json");
-/// What a caller can meet on every route.
+/// The refusals that are possible on every route.
 const REFUSALS: [(u16, &str); 6] = [
     (400, "The request is malformed or can be read in more than one way."),
     (408, "The request took too long to arrive."),
     (413, "The body is too large."),
     (502, "The upstream could not be reached, or did not answer as expected."),
-    (503, "The gateway has no tenants yet, or too much to do."),
+    (503, "No tenants are loaded yet, or the gateway is overloaded."),
     (504, "The upstream took too long."),
 ];
 

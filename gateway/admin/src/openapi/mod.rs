@@ -1,5 +1,5 @@
-//! The API description and its page, below `/swagger` of the admin listener, while the tenant document says
-//! `EnableSwagger`.
+//! The API description and its page, below `/swagger` of the admin listener, if `EnableSwagger` is `"true"` in the tenant
+//! document.
 
 mod compose;
 mod route;
@@ -14,13 +14,13 @@ use kyc_tenants::{DocumentValues, Tenants};
 
 pub use route::DescribedRoute;
 
-/// Everything the page is made of is part of this program; it asks nothing of anybody else, and sends no requests of
-/// its own.
+/// The page of the API description. All its files are compiled in: it loads nothing from other servers, so it works without the
+/// Internet and leaks nothing.
 pub struct ApiPage {
     routes: Vec<DescribedRoute>,
     operations: Vec<Arc<dyn AdminPages>>,
     tenants: Tenants,
-    /// Put together when it is first asked for.
+    /// Composed at the first request.
     description: OnceLock<Vec<u8>>,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Debug for ApiPage {
 }
 
 impl ApiPage {
-    /// Describes these routes and the pages of operators.
+    /// Creates the page for these routes and the pages of operators.
     pub fn new(routes: Vec<DescribedRoute>, operations: &[Arc<dyn AdminPages>], tenants: Tenants) -> Self {
         Self { routes, operations: operations.to_vec(), tenants, description: OnceLock::new() }
     }
@@ -91,9 +91,9 @@ impl AdminPages for ApiPage {
     }
 }
 
-/// "true": the page is served.
+/// The key of the tenant document that enables the page with `"true"`.
 pub const ENABLED: &str = "EnableSwagger";
-/// Swagger UI sets styles of single elements; scripts come from here alone.
+/// Swagger UI sets styles of single elements; scripts may only come from this origin.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const PAGE: &[u8] = include_bytes!("page.html");

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::Method;
 use kyc_plugin_api::Plugin;
 
-/// A route and who can describe it.
+/// A route with the plugins that describe it.
 pub struct DescribedRoute {
-    /// The first of its patterns.
+    /// The first path pattern.
     pub pattern: String,
-    /// Empty: all.
+    /// The allowed methods; empty: all.
     pub methods: Vec<Method>,
     /// Its plugins, in their order.
     pub plugins: Vec<Arc<dyn Plugin>>,

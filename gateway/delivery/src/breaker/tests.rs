@@ -138,7 +138,7 @@ fn refused_password_is_retried_only_at_long_intervals() {
 
     let waits = [(); 6].map(|()| {
         let held = wait(&breaker, now);
-        assert!(!breaker.succeeded(now), "what began before says nothing");
+        assert!(!breaker.succeeded(now), "attempts from before the opening are ignored");
         assert_eq!(breaker.allows(now + held), Allowed::Login);
         breaker.probe();
         breaker.login_failed(&REFUSED, now, &config, 0.0);
@@ -148,7 +148,7 @@ fn refused_password_is_retried_only_at_long_intervals() {
     breaker.login_failed(&SILENT, now, &config, 0.0);
 
     assert_eq!(waits, [60, 120, 240, 480, 900, 900]);
-    assert_eq!(wait(&breaker, now).as_secs(), 2, "a portal that is away since then is asked often");
+    assert_eq!(wait(&breaker, now).as_secs(), 2, "an unreachable portal is probed at short intervals");
 }
 
 /// Regression: after a corrected password, deliveries stayed held for up to 15 minutes.
@@ -156,19 +156,22 @@ fn refused_password_is_retried_only_at_long_intervals() {
 fn changed_entry_or_operator_ends_a_hold_except_retry_after() {
     let (mut refused, now) = (Breaker::new(), Instant::now());
     fail(&mut refused, 1, &REFUSED, now);
-    let (mut asked, mut told) = (refused, refused);
-    told.hold(now + Duration::from_secs(3600));
-    let mut changed = told;
+    let (mut refused_login, mut retry_after) = (refused, refused);
+    retry_after.hold(now + Duration::from_secs(3600));
+    let mut changed = retry_after;
     let mut closed = Breaker::new();
 
-    for breaker in [&mut asked, &mut told] {
+    for breaker in [&mut refused_login, &mut retry_after] {
         breaker.probe_now(now);
     }
     for breaker in [&mut refused, &mut changed, &mut closed] {
         breaker.entry_changed(now);
     }
 
-    assert_eq!([refused, changed, asked].map(|breaker| breaker.allows(now)), [Allowed::Login; 3]);
-    assert_eq!((told.held().map(|held| held.0), wait(&told, now).as_secs()), (Some(Cause::RetryAfter), 3600));
+    assert_eq!([refused, changed, refused_login].map(|breaker| breaker.allows(now)), [Allowed::Login; 3]);
+    assert_eq!(
+        (retry_after.held().map(|held| held.0), wait(&retry_after, now).as_secs()),
+        (Some(Cause::RetryAfter), 3600)
+    );
     assert_eq!(closed.allows(now), Allowed::All);
 }

@@ -27,7 +27,7 @@ impl Window {
         self.failed += u32::from(is_failure);
     }
 
-    /// Whether at least half of at least `MIN_ATTEMPTS` attempts have failed.
+    /// Returns whether the window has at least `MIN_ATTEMPTS` attempts, and half of them have failed.
     pub(super) fn is_over_failure_rate(&self) -> bool {
         self.all >= MIN_ATTEMPTS && self.failed * 2 >= self.all
     }

@@ -170,7 +170,7 @@ async fn housekeeping_that_panics_is_restarted_and_deliveries_continue() {
     let client = Portal::new(1);
     let readers = AtomicUsize::new(0);
     let reader = move |store: &Sqlite| -> Box<dyn Reader> {
-        assert!(readers.fetch_add(1, Ordering::Relaxed) > 0, "the first reader is a mistake");
+        assert!(readers.fetch_add(1, Ordering::Relaxed) > 0, "the first reader panics");
         Box::new(store.reader())
     };
     let running = Running::start_with(Arc::<Portal>::clone(&client), quick(), reader).await;

@@ -18,18 +18,18 @@ fn starved(scheduler: &mut Scheduler) -> Vec<Arc<str>> {
 async fn store_is_polled_once_a_second_regardless_of_finished_events() {
     let mut scheduler = Scheduler::default();
     let begin = Instant::now();
-    let mut looks = 0;
+    let mut polls = 0;
 
     for event in 0..5000_u64 {
         let now = begin + Duration::from_millis(event);
         if scheduler.time_until_poll(now).is_zero() {
             scheduler.refresh((0..1000).map(|n| lane(&format!("t{n}"), 0)).collect(), now);
-            looks += 1;
+            polls += 1;
         }
         scheduler.add_due("t1", 10_000);
     }
 
-    assert_eq!(looks, 5);
+    assert_eq!(polls, 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +135,7 @@ async fn unreadable_lane_is_retried_after_a_second() {
 
 /// Regression: a lane that waited for a retry slot was processed only a second after a new event had arrived.
 #[tokio::test(start_paused = true)]
-async fn lane_with_nothing_but_retries_is_not_searched_for_new_events_until_one_comes() {
+async fn lane_with_only_retries_is_not_read_for_new_events_until_one_arrives() {
     let mut scheduler = Scheduler::default();
     scheduler.add_due("acme", 1);
     scheduler.queue_due_lanes(5);

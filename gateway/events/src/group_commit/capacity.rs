@@ -70,5 +70,6 @@ impl Drop for Reservation {
 /// The maximum number of bytes of queued events, which bounds the memory of the queue.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The maximum number of queued commands.
+/// The maximum number of queued commands: 16 full batches. Beyond it a notification is refused at once, and not only after the 5 s
+/// that it may wait for its commit.
 pub(super) const MAX_COMMANDS: usize = 8192;

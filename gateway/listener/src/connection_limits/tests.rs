@@ -14,7 +14,7 @@ fn peer(address: &str) -> Option<IpAddr> {
 }
 
 #[test]
-fn places_are_held_until_the_connection_ends() {
+fn slots_are_held_until_the_connection_ends() {
     let gate = gate(2, None);
 
     let first = gate.admit(None);
@@ -43,7 +43,7 @@ fn each_source_has_its_own_limit() {
 
     assert_eq!(permit.each_ref().map(Option::is_some), rows.map(|(_, expected)| expected));
     drop(permit);
-    assert!(lock(&gate.connections).sources.is_empty(), "nothing is kept of who is gone");
+    assert!(lock(&gate.connections).sources.is_empty(), "a source without connections is removed");
 }
 
 #[tokio::test]
@@ -58,10 +58,10 @@ async fn new_connection_replaces_the_longest_idle_one_of_the_largest_source() {
 
     assert!(newcomer.is_some());
     let left = most.each_ref().map(|permit| lock(&gate.connections).open.contains_key(&permit.number));
-    assert_eq!(left, [true, false, true], "not the one that works, and of the others the oldest");
+    assert_eq!(left, [true, false, true], "the oldest idle connection is closed, not the busy one");
     assert_eq!(most[1].serve(std::future::pending::<()>()).await, None);
     drop(most);
-    assert_eq!(gate.open(), 2, "a connection that was taken away is not freed twice");
+    assert_eq!(gate.open(), 2, "the slot of a replaced connection is not freed twice");
 }
 
 #[tokio::test]

@@ -27,11 +27,11 @@ pub struct ReloadableTls {
 // === impl TlsFiles ===
 
 impl TlsFiles {
-    /// Reads the files and checks that they fit together. Returns what is expired or not valid yet.
+    /// Reads the files and checks that they match. Returns the problems of validity: expired or not valid yet.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong.
+    /// All problems that make the files unusable.
     pub fn check(&self) -> Result<Vec<TlsProblem>, Vec<TlsProblem>> {
         let ((_, server), (_, callers)) =
             both(self.load::<ServerCertificate>(), self.load::<ClientVerification>())?;
@@ -74,7 +74,7 @@ impl fmt::Debug for ReloadableTls {
 }
 
 impl ReloadableTls {
-    /// The acceptor built from the newest valid files.
+    /// Returns the acceptor built from the newest valid files.
     pub(crate) fn acceptor(&self) -> Arc<Acceptor> {
         self.acceptor.load_full()
     }

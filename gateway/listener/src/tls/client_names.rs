@@ -26,7 +26,7 @@ impl TlsAccept for ClientNames {
     }
 }
 
-/// `None` when the bytes are not a certificate, which the handshake has excluded.
+/// Parses the names; `None` if the bytes are not a certificate, which the handshake has already excluded.
 fn read(der: &[u8], issuer: Option<Arc<str>>) -> Option<ClientCertificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let alternatives = certificate.subject_alternative_name().ok().flatten();
@@ -40,8 +40,8 @@ fn read(der: &[u8], issuer: Option<Arc<str>>) -> Option<ClientCertificate> {
     })
 }
 
-/// The subject, in the certificate's order. Separators within a value are escaped (RFC 4514, section 2.4), so that one attribute
-/// cannot look like several. Empty when a value cannot be read, so that it matches no configured subject.
+/// Returns the subject, in the certificate's order. Separators within a value are escaped (RFC 4514, section 2.4), so that one attribute
+/// cannot look like several. Empty if a value cannot be parsed, so that it matches no configured subject.
 fn subject(certificate: &X509Certificate<'_>) -> String {
     let attributes = certificate.subject().iter_attributes();
     let written = attributes.map(|attribute| {
@@ -59,7 +59,7 @@ fn subject(certificate: &X509Certificate<'_>) -> String {
 
 const ESCAPED: [char; 9] = [',', '+', '"', '\\', '<', '>', ';', '=', '#'];
 
-/// An alternative name in OpenSSL's notation.
+/// Formats an alternative name in OpenSSL's notation.
 fn text(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some(format!("DNS:{name}")),

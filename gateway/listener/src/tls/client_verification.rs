@@ -25,7 +25,7 @@ pub(super) struct ClientVerification {
 // === impl ClientVerification ===
 
 impl ClientVerification {
-    /// The earliest `nextUpdate` of the revocation lists, in Unix seconds.
+    /// Returns the earliest `nextUpdate` of the revocation lists, in Unix seconds.
     pub(super) fn next_list(&self) -> Option<i64> {
         self.lists.iter().map(|list| list.validity.until).min()
     }

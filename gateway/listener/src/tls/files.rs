@@ -1,4 +1,4 @@
-//! The certificate files of a listener, and what is read from them.
+//! The certificate files of a listener, and the parts that are loaded from them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct TlsFiles {
 pub struct TlsProblem {
     /// The key below `tls` in the configuration; empty when several files are involved.
     pub key: &'static str,
-    /// What is wrong.
+    /// The reason.
     pub reason: String,
 }
 
@@ -54,13 +54,13 @@ pub(super) trait CertificatePart: Sized {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong.
+    /// All problems of the contents.
     fn decode(files: &TlsFiles, contents: &Contents) -> Result<Self, Vec<TlsProblem>>;
 
-    /// What is expired or not valid yet at `now`.
+    /// Returns the parts that are expired or not valid yet at `now`.
     fn problems(&self, files: &TlsFiles, now: SystemTime) -> Vec<TlsProblem>;
 
-    /// What using this part would undo compared with the part in use, such as a revocation.
+    /// Returns what this part would undo compared with the part in use, such as a revocation.
     fn rollback_problems(&self, _used: &Self) -> Vec<TlsProblem> {
         Vec::new()
     }
@@ -77,7 +77,7 @@ impl TlsFiles {
     }
 }
 
-/// Both values, or the problems of both.
+/// Returns both values, or the problems of both.
 pub(super) fn both<A, B>(
     one: Result<A, Vec<TlsProblem>>,
     other: Result<B, Vec<TlsProblem>>,

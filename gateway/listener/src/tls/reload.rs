@@ -78,7 +78,7 @@ impl CertificateReload {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong.
+    /// All problems of the files.
     pub fn watch(
         &mut self,
         listener: &str,
@@ -100,7 +100,7 @@ impl CertificateReload {
         Ok(certificates)
     }
 
-    /// Whether no listener has certificate files.
+    /// Returns whether no listener has certificate files.
     pub fn is_idle(&self) -> bool {
         self.watched.is_empty()
     }

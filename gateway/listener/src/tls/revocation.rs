@@ -27,7 +27,7 @@ pub(super) struct List {
     der: CertificateRevocationListDer<'static>,
     /// The encoded name of its authority.
     pub(super) issuer: Vec<u8>,
-    /// From `thisUpdate` to `nextUpdate`; without a `nextUpdate` it never ends.
+    /// From `thisUpdate` to `nextUpdate`; without a `nextUpdate` the list never expires.
     pub(super) validity: Validity,
 }
 
@@ -73,7 +73,7 @@ impl List {
     ///
     /// # Errors
     ///
-    /// No such authority has signed the list.
+    /// No authority with that name has signed the list.
     pub(super) fn check_signature(&self, authorities: &[Authority]) -> Result<(), TlsProblem> {
         let mut named = authorities.iter().filter(|authority| authority.subject == self.issuer).peekable();
         let is_signed = |authority: &Authority| {
@@ -89,7 +89,7 @@ impl List {
         }
     }
 
-    /// A problem with this list.
+    /// Builds a problem of this list.
     pub(super) fn problem(&self, reason: &str) -> TlsProblem {
         problem(&self.path, reason)
     }

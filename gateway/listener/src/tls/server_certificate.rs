@@ -46,7 +46,7 @@ impl CertificatePart for ServerCertificate {
     }
 }
 
-/// The chain as it is sent. Only the leaf must be valid now: clients ignore an expired root at the end of a chain.
+/// Returns the chain as it is sent. Only the leaf must be valid now: clients ignore an expired root at the end of a chain.
 fn chain(path: &Path, pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, Validity), TlsProblem> {
     let problem = |reason: String| TlsProblem { key: CERTIFICATE, reason };
     let chain = read_all(path, pem).map_err(problem)?;

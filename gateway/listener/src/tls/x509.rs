@@ -20,7 +20,7 @@ pub(super) struct Validity {
 // === impl Validity ===
 
 impl Validity {
-    /// Reads the period, and refuses a certificate that rustls would refuse without a reason.
+    /// Reads the period of a certificate. Refuses a version that rustls refuses, with a clearer message.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Validity {
         Self { from: validity.not_before.timestamp(), until: validity.not_after.timestamp() }
     }
 
-    /// Why it is not valid at `now`.
+    /// Returns why the period does not contain `now`, if it does not.
     pub(super) fn problem(self, now: SystemTime) -> Option<String> {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_is_refused_in_plain_words_and_taken_as_an_authority() {
+    fn version_1_is_refused_for_servers_and_accepted_for_authorities() {
         let der = read_all(Path::new("v1.pem"), VERSION_1.as_bytes()).unwrap();
 
         let refused = Validity::of_version_3(&der[0]).unwrap_err();

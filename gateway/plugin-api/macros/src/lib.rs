@@ -1,15 +1,15 @@
 //! The attribute `#[plugin]` of `kyc-plugin-api`.
 //!
-//! The gateway calls only the hooks that a plugin declares, so that a hook that nobody implements costs nothing. Declared by
-//! hand, a hook could be implemented and forgotten in the declaration; it would then never run, and nothing would say so. The
-//! attribute therefore writes the declaration from the names of the methods in the `impl` block.
+//! The gateway calls only the hooks that a plugin declares, so that a hook without an implementation costs nothing. In a handwritten
+//! declaration a hook could be forgotten; it would then never run, without any error. So the attribute generates the declaration from
+//! the names of the methods in the `impl` block.
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 /// Declares the hooks of an `impl Plugin for …` block: each one that the block implements, and no other.
 ///
-/// It writes the method `phases`. A block without the attribute, or one that has a `phases` of its own beside it, does not
-/// compile. It may stand before or after `#[async_trait]`.
+/// It generates the method `phases`. A block without the attribute, or with the attribute and its own `phases`, does not compile. The
+/// attribute may be placed before or after `#[async_trait]`.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if !arguments.is_empty() {
@@ -17,13 +17,15 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
     let mut tokens: Vec<TokenTree> = item.into_iter().collect();
     let Some(TokenTree::Group(body)) = tokens.pop().filter(|_| is_impl(&tokens)) else {
-        return error("`#[plugin]` stands on an `impl Plugin for …` block");
+        return error("`#[plugin]` must be placed on an `impl Plugin for …` block");
     };
     if body.delimiter() != Delimiter::Brace {
-        return error("`#[plugin]` stands on an `impl Plugin for …` block");
+        return error("`#[plugin]` must be placed on an `impl Plugin for …` block");
     }
     let Some(names) = functions(body.stream()) else {
-        return error("`#[plugin]` sees no methods that a macro writes: write the hooks out");
+        return error(
+            "`#[plugin]` cannot see methods that a macro generates: write the hooks without a macro",
+        );
     };
     let mut methods = body.stream();
     methods.extend(declaration(&names));
@@ -33,7 +35,7 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     tokens.into_iter().collect()
 }
 
-/// Says whether these tokens open an `impl` block of the trait `Plugin`.
+/// Returns whether these tokens begin an `impl` block of the trait `Plugin`.
 fn is_impl(tokens: &[TokenTree]) -> bool {
     let has = |word: &str| {
         tokens.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident.to_string() == word))
@@ -41,7 +43,7 @@ fn is_impl(tokens: &[TokenTree]) -> bool {
     has("impl") && has("Plugin") && has("for")
 }
 
-/// The names of the functions of a block; `None` where a macro stands among them, whose functions cannot be seen.
+/// Returns the names of the functions of a block; `None` if it contains a macro call, whose functions are not visible.
 fn functions(body: TokenStream) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let (mut is_name, mut is_macro) = (false, false);
@@ -54,7 +56,7 @@ fn functions(body: TokenStream) -> Option<Vec<String>> {
                 is_name = false;
             }
             TokenTree::Ident(ident) => (is_name, is_macro) = (ident.to_string() == "fn", true),
-            // What a macro's variable stands for, such as `$method:item`.
+            // The expansion of a macro variable, such as `$method:item`.
             TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
                 names.extend(functions(group.stream())?);
                 is_name = false;
@@ -82,7 +84,7 @@ fn error(message: &str) -> TokenStream {
     format!("::core::compile_error!({message:?});").parse().unwrap_or_default()
 }
 
-/// The hooks, and the phases that they declare.
+/// The hooks and their phases.
 const HOOKS: [(&str, &str); 6] = [
     ("request_filter", "REQUEST"),
     ("request_body_filter", "REQUEST_BODY"),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::plugin;
 
-/// Makes a plugin that implements one hook, as somebody would who thinks of nothing else.
+/// Defines a plugin that implements only one hook.
 macro_rules! with_hook {
     ($name:ident { $($hook:tt)* }) => {
         struct $name;
@@ -59,7 +59,7 @@ with_hook!(WithTwo {
 });
 
 #[test]
-fn each_hook_that_is_implemented_is_declared_and_no_other() {
+fn only_implemented_hooks_are_declared() {
     let rows: [(&dyn Plugin, Phases); 8] = [
         (&WithNone, Phases::NONE),
         (&WithRequest, Phases::REQUEST),

@@ -52,7 +52,7 @@ async fn concurrent_calls_make_the_value_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn value_that_is_no_longer_usable_is_made_anew() {
+async fn unusable_value_is_replaced() {
     let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
 
     let first = values.value(&acme, any, ready(Ok(1))).await;
@@ -62,7 +62,7 @@ async fn value_that_is_no_longer_usable_is_made_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_stands_for_a_second_for_all() {
+async fn failure_is_cached_for_a_second_for_all_callers() {
     let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
 
     let first = values.value(&acme, any, ready(Err(Failure::Made(1)))).await;
@@ -75,7 +75,7 @@ async fn failure_stands_for_a_second_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_that_end_with_their_callers_do_not_follow_each_other_at_once() {
+async fn cancelled_attempts_are_retried_only_after_the_pause() {
     let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
     let given_up = values.value(&acme, any, pending());
     assert!(tokio::time::timeout(Duration::from_millis(10), given_up).await.is_err());
@@ -87,7 +87,7 @@ async fn attempts_that_end_with_their_callers_do_not_follow_each_other_at_once()
     assert_eq!((soon, later), (Err(Failure::Abandoned), Ok(Arc::new(3))));
 }
 
-/// Requests could be sent so that each ended while it was asking, and the value was never there for anybody.
+/// Regression: if every caller disconnected during its call, the value was never made.
 #[tokio::test(start_paused = true)]
 async fn caller_that_disconnects_does_not_cancel_a_separate_task() {
     let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
@@ -124,7 +124,7 @@ async fn changed_entry_shares_nothing_with_the_old_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_value_that_was_used_is_forgotten() {
+async fn only_the_value_that_was_used_is_dropped() {
     let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
     let stale = values.value(&acme, any, ready(Ok(1))).await.unwrap();
 

@@ -60,7 +60,7 @@ pub(crate) enum Events {
         #[arg(long, default_value_t = 100)]
         rate: u16,
     },
-    /// Discards waiting events; they are never delivered.
+    /// Discards waiting and parked events; they are never delivered.
     Discard {
         #[command(flatten)]
         change: Change,

@@ -1,4 +1,4 @@
-//! What happens in a week, and when: the seed decides.
+//! The plan of the week: which faults are injected and when, derived from the seed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::settings::Week;
 
-/// Something that goes wrong, or is changed by people.
+/// A fault, or a change by people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// The portal's connections are refused and broken.
@@ -19,9 +19,9 @@ pub enum Kind {
     RefusesByStatus,
     /// The portal refuses single events with 200 and `IsSuccess: false`.
     RefusesByEnvelope,
-    /// The account's password is another one at the portal, and later in the tenant document.
+    /// The account's password changes at the portal, and later in the tenant document.
     Password,
-    /// The portal is at another address, and later in the tenant document.
+    /// The portal moves to another address, which is in the tenant document only later.
     Moved,
     /// The portal is dead; when it is back, the tenant has another name.
     Renamed,
@@ -33,7 +33,7 @@ pub enum Kind {
     ClockHour,
     /// The system's clock jumps by a week.
     ClockWeek,
-    /// SIGTERM, and a start with another key of the store; the keys before are known. Then `events rekey`.
+    /// SIGTERM, and a start with a new key of the store and the old ones as previous keys. Then `events rekey`.
     Rotation,
     /// SIGKILL, and a start.
     Kill,
@@ -52,7 +52,7 @@ pub(super) struct Planned {
 // === impl Kind ===
 
 impl Kind {
-    /// All of them, portals' first.
+    /// Every kind; those of portals come first.
     pub const ALL: [Self; 14] = [
         Self::Dead,
         Self::Hangs,

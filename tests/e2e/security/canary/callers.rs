@@ -129,7 +129,7 @@ async fn credentials_are_in_no_caller_name_reason_or_audit_record() {
     let found: Vec<_> = planted.into_iter().filter(|secret| everything.contains(secret)).collect();
     assert_eq!(found, Vec::<&str>::new());
     for (status, text) in pasted {
-        assert!(status == 400 && text.contains("holds a secret"), "{status} {text}");
+        assert!(status == 400 && text.contains("contains a secret"), "{status} {text}");
     }
     let records: Value = serde_json::from_str(&audit).unwrap();
     let outcomes: Vec<_> =

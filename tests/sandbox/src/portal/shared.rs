@@ -43,7 +43,8 @@ impl Shared {
         refuses.and_then(|refuses| refuses(event))
     }
 
-    /// The tenant of the account that matches all credentials of the dialect, as FintechOS checks them.
+    /// Returns the tenant of the first account that `wanted` accepts. FintechOS checks every credential of a dialect, so `wanted`
+    /// must compare all of them.
     pub(super) fn account(&self, wanted: impl Fn(&Account) -> bool) -> Option<&str> {
         self.settings.accounts.iter().find(|account| wanted(account)).map(|account| account.tenant.as_str())
     }

@@ -13,7 +13,7 @@ async fn numbers(pages: &AuditPages, query: &str) -> (Vec<i64>, Option<i64>) {
 }
 
 #[tokio::test]
-async fn records_are_listed_from_the_newest_on_behind_a_cursor() {
+async fn records_are_listed_newest_first_after_a_cursor() {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
     let mut newest = None;
@@ -33,9 +33,9 @@ async fn records_are_listed_from_the_newest_on_behind_a_cursor() {
     assert_eq!(numbers(&pages, range).await, (vec![4, 3], None));
 }
 
-/// A misspelt filter matched nothing, and the empty list looked as if nothing had been done.
+/// Regression: a misspelt filter matched no record, and the empty list looked as if nothing had been changed.
 #[tokio::test]
-async fn filters_that_can_match_nothing_are_refused() {
+async fn filters_that_cannot_match_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(AuditFile::new(folder.path().join("audit.jsonl")));
     let pages = AuditPages::new(log, vec!["events.replay", "other"]);
@@ -103,7 +103,7 @@ impl AuditLog for Counted {
     }
 }
 
-/// A request read the file from its beginning for each 500 records that it looked at, up to forty times.
+/// Regression: a request read the file from its beginning for each 500 scanned records, up to forty times.
 #[tokio::test]
 async fn request_scans_the_file_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -73,13 +73,13 @@ pub struct EventDetails {
     #[serde(flatten)]
     pub event: EventEntry,
     /// The attempts, oldest first.
-    pub tries: Vec<TryEntry>,
+    pub tries: Vec<AttemptEntry>,
 }
 
 /// An attempt to deliver an event, without the body of the portal's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-pub struct TryEntry {
+pub struct AttemptEntry {
     /// When it began.
     pub at: String,
     /// How long it took, in milliseconds.

@@ -5,8 +5,8 @@ mod query;
 mod requests;
 
 pub use answers::{
-    ChangeReport, DispatcherEntry, EventDetails, EventEntry, EventList, EventSummary, HoldEntry,
-    TenantEvents, TenantHold, TryEntry, UndeliveredEntry, UndeliveredList,
+    AttemptEntry, ChangeReport, DispatcherEntry, EventDetails, EventEntry, EventList, EventSummary,
+    HoldEntry, TenantEvents, TenantHold, UndeliveredEntry, UndeliveredList,
 };
 pub(crate) use query::Query;
 pub use requests::{

@@ -1,20 +1,20 @@
-//! The parameters of a query, as requests read them.
+//! Parses the parameters of a query into requests.
 
 use std::collections::BTreeMap;
 
 use url::form_urlencoded;
 
-/// The parameters that no request has taken yet.
+/// The parameters that are not parsed yet.
 #[derive(Debug)]
 pub(crate) struct Query(BTreeMap<String, String>);
 
-/// A request that a query stands for.
+/// A request that can be parsed from a query.
 pub(crate) trait FromQuery: Sized {
-    /// Takes the parameters of the request. Whether their values mean something is checked later.
+    /// Removes the parameters of the request from the query. Their values are validated later.
     ///
     /// # Errors
     ///
-    /// Which parameter is not of its type.
+    /// A message that names the parameter with a wrong type.
     fn take(query: &mut Query) -> Result<Self, String>;
 }
 
@@ -25,14 +25,15 @@ impl Query {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// Reads a request. A misspelt parameter is an error: without it the request would mean more events than were meant.
+    /// Parses a request. An unknown parameter is an error: if a misspelt filter were ignored, the request would change more events
+    /// than intended.
     pub(crate) fn read<R: FromQuery>(mut self) -> Result<R, String> {
         let request = R::take(&mut self)?;
         self.end()?;
         Ok(request)
     }
 
-    /// Refuses a parameter that was not taken.
+    /// Refuses the query if a parameter is left.
     pub(crate) fn end(&self) -> Result<(), String> {
         match self.0.keys().next() {
             Some(name) => Err(format!("`{name}` is no parameter of this")),
@@ -44,7 +45,7 @@ impl Query {
         self.0.remove(name)
     }
 
-    /// A parameter that is true or false; false where it is absent.
+    /// Parses a parameter that is true or false; false if it is absent.
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, String> {
         match self.0.remove(name).as_deref() {
             None | Some("false") => Ok(false),

@@ -67,7 +67,7 @@ pub struct ReplayEvents {
     pub rate: Option<usize>,
 }
 
-/// Discards waiting events; they are never delivered (`POST`).
+/// Discards waiting and parked events; they are never delivered (`POST`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiscardEvents {
     /// The selected events.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::shown::{attempt, event};
-use crate::api::event_messages::{EventEntry, TryEntry};
+use crate::api::event_messages::{AttemptEntry, EventEntry};
 
 /// An event with its decrypted body and attempts.
 #[derive(Serialize)]
@@ -17,14 +17,14 @@ struct Line {
     #[serde(flatten)]
     event: EventEntry,
     body: Value,
-    tries: Vec<Try>,
+    tries: Vec<ExportedAttempt>,
 }
 
 /// An attempt with the decrypted body of the portal's answer.
 #[derive(Serialize)]
-struct Try {
+struct ExportedAttempt {
     #[serde(flatten)]
-    entry: TryEntry,
+    entry: AttemptEntry,
     answer: Value,
 }
 
@@ -74,8 +74,8 @@ fn line(keyring: &Keyring, record: &Record) -> (Line, usize) {
         .attempts
         .iter()
         .map(|one| {
-            let said = one.answer.as_ref().map(|sealed| opened(answer(sealed)));
-            Try { entry: attempt(one), answer: said.unwrap_or_default() }
+            let body = one.answer.as_ref().map(|sealed| opened(answer(sealed)));
+            ExportedAttempt { entry: attempt(one), answer: body.unwrap_or_default() }
         })
         .collect();
     let body = opened(keyring.open(listed.uid, &record.owner, &record.body).ok());

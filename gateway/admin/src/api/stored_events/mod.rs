@@ -1,4 +1,4 @@
-//! The stored events for operators: look, send again, give up.
+//! The admin pages of stored events: list, show, replay, discard, reassign and rekey.
 
 mod export;
 mod list;

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use kyc_events::{Attempt, Failure, ListedEvent, Millis, State};
 use kyc_model::Correlation;
 
-use crate::api::event_messages::{EventEntry, TryEntry};
+use crate::api::event_messages::{AttemptEntry, EventEntry};
 
 /// Converts an attempt; the body of the portal's answer is left out.
-pub(super) fn attempt(attempt: &Attempt) -> TryEntry {
-    TryEntry {
+pub(super) fn attempt(attempt: &Attempt) -> AttemptEntry {
+    AttemptEntry {
         at: time(attempt.at),
         took_ms: attempt.took_ms,
         status: attempt.status,

@@ -4,7 +4,7 @@ use super::*;
 use crate::audit::chain::next;
 
 #[tokio::test]
-async fn entries_are_added_in_turn_and_read_again() {
+async fn entries_are_appended_in_order_and_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data/audit.jsonl");
     let file = AuditFile::new(path.clone());
@@ -15,7 +15,7 @@ async fn entries_are_added_in_turn_and_read_again() {
         // Longer than a block, once.
         entries.push(next(entries.last(), format!("{number} {}", "x".repeat(number * 5000))));
         assert!(file.append(entries.last().unwrap()).await.unwrap());
-        assert!(!file.append(entries.last().unwrap()).await.unwrap(), "it is there already");
+        assert!(!file.append(entries.last().unwrap()).await.unwrap(), "the entry is stored already");
         assert_eq!(file.newest().await.unwrap().as_ref(), entries.last());
     }
 

@@ -1,5 +1,5 @@
-//! A certificate that expired in its file, because a renewal had written an old one, replaced a valid one: every caller
-//! failed, and the log had one line of level INFO.
+//! Regression: a renewal wrote an expired certificate into the file, and it replaced a valid one. Every caller failed, and the log
+//! had only one line of level INFO.
 
 mod revocation_lists;
 
@@ -15,15 +15,15 @@ use super::*;
 
 const HOUR: i64 = 3600;
 
-type Damage = fn(&Room);
+type Damage = fn(&CertificateFolder);
 
-struct Room {
+struct CertificateFolder {
     folder: tempfile::TempDir,
     metrics: Metrics,
     now: i64,
 }
 
-impl Room {
+impl CertificateFolder {
     fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -53,7 +53,7 @@ impl Room {
         self.list_of(Some("intermediate"), from, until);
     }
 
-    /// The same of an authority; without a name it is called as those that `made` makes, whose key it has not.
+    /// Writes a revocation list of an authority; without a name, one that has the name of the test's authorities but not their key.
     fn list_of(&self, name: Option<&str>, from: i64, until: i64) {
         let mut authority = CertificateParams::default();
         if let Some(name) = name {
@@ -74,7 +74,7 @@ impl Room {
         std::fs::write(self.path("revoked.pem"), list.signed_by(&issuer).unwrap().pem().unwrap()).unwrap();
     }
 
-    /// The time so many seconds from now.
+    /// Returns the time `seconds` from now.
     fn after_1970(&self, seconds: i64) -> Duration {
         Duration::from_secs(u64::try_from(self.now + seconds).unwrap())
     }
@@ -89,7 +89,7 @@ impl Room {
     }
 
     fn watch(&self, client_ca: Option<&str>) -> CertificateReload {
-        let mut renewal = CertificateReload::new(Duration::from_secs(10));
+        let mut reload = CertificateReload::new(Duration::from_secs(10));
         let files = TlsFiles {
             certificate: self.path("certificate.pem"),
             key: self.path("key.pem"),
@@ -98,14 +98,13 @@ impl Room {
             client_optional: false,
             client_crls: client_ca.iter().map(|_| self.path("revoked.pem")).collect(),
         };
-        renewal.watch("main", files, &self.metrics).unwrap();
-        renewal
+        reload.watch("main", files, &self.metrics).unwrap();
+        reload
     }
 
-    /// Looks at the files so many seconds from now; says whether what is in use changed, and whether the metric says that
-    /// the files are refused.
-    fn look(&self, renewal: &CertificateReload, seconds: i64) -> (bool, bool) {
-        let watched = &renewal.watched[0];
+    /// Checks the files as of `seconds` from now; returns whether the acceptor changed, and whether the metric reports refused files.
+    fn check(&self, reload: &CertificateReload, seconds: i64) -> (bool, bool) {
+        let watched = &reload.watched[0];
         let before = watched.certificates.acceptor();
         watched.check(UNIX_EPOCH + self.after_1970(seconds));
         let metrics = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
@@ -121,87 +120,87 @@ const SAME: (bool, bool) = (false, false);
 
 #[test]
 fn expired_certificate_does_not_replace_a_valid_one() {
-    let room = Room::new();
-    room.certificate(-HOUR, 10 * HOUR);
-    let renewal = room.watch(None);
+    let files = CertificateFolder::new();
+    files.certificate(-HOUR, 10 * HOUR);
+    let reload = files.watch(None);
 
-    room.certificate(-2 * HOUR, -HOUR);
-    let expired = [room.look(&renewal, 0), room.look(&renewal, 1)];
-    room.certificate(-HOUR, 20 * HOUR);
-    let valid = [room.look(&renewal, 2), room.look(&renewal, 3)];
+    files.certificate(-2 * HOUR, -HOUR);
+    let expired = [files.check(&reload, 0), files.check(&reload, 1)];
+    files.certificate(-HOUR, 20 * HOUR);
+    let valid = [files.check(&reload, 2), files.check(&reload, 3)];
 
     assert_eq!((expired, valid), ([REFUSED; 2], [CHANGED, SAME]));
 }
 
 #[test]
 fn certificate_not_valid_yet_is_used_from_its_start() {
-    let room = Room::new();
-    room.certificate(-HOUR, 10 * HOUR);
-    let renewal = room.watch(None);
+    let files = CertificateFolder::new();
+    files.certificate(-HOUR, 10 * HOUR);
+    let reload = files.watch(None);
 
-    room.certificate(HOUR, 20 * HOUR);
-    let looks = [0, 1, HOUR + 1, HOUR + 2].map(|seconds| room.look(&renewal, seconds));
+    files.certificate(HOUR, 20 * HOUR);
+    let checks = [0, 1, HOUR + 1, HOUR + 2].map(|seconds| files.check(&reload, seconds));
 
-    assert_eq!(looks, [REFUSED, REFUSED, CHANGED, SAME]);
+    assert_eq!(checks, [REFUSED, REFUSED, CHANGED, SAME]);
 }
 
 #[test]
 fn newest_files_are_used_if_no_certificate_is_valid() {
-    let room = Room::new();
-    room.certificate(-3 * HOUR, -2 * HOUR);
-    let renewal = room.watch(None);
+    let files = CertificateFolder::new();
+    files.certificate(-3 * HOUR, -2 * HOUR);
+    let reload = files.watch(None);
 
-    room.certificate(-2 * HOUR, -HOUR);
+    files.certificate(-2 * HOUR, -HOUR);
 
-    assert_eq!(room.look(&renewal, 0), CHANGED);
+    assert_eq!(files.check(&reload, 0), CHANGED);
 }
 
 #[test]
-fn authorities_that_all_expired_do_not_replace_valid_ones() {
-    let room = Room::new();
-    room.certificate(-HOUR, 10 * HOUR);
-    room.authorities(&[(-HOUR, 10 * HOUR)]);
-    room.list(-HOUR, 10 * HOUR);
-    let renewal = room.watch(Some("authorities.pem"));
+fn expired_authorities_do_not_replace_valid_ones() {
+    let files = CertificateFolder::new();
+    files.certificate(-HOUR, 10 * HOUR);
+    files.authorities(&[(-HOUR, 10 * HOUR)]);
+    files.list(-HOUR, 10 * HOUR);
+    let reload = files.watch(Some("authorities.pem"));
 
-    room.authorities(&[(-3 * HOUR, -HOUR), (-2 * HOUR, -HOUR)]);
-    let expired = room.look(&renewal, 0);
-    room.authorities(&[(-3 * HOUR, -HOUR), (-HOUR, HOUR)]);
-    let one_is_valid = room.look(&renewal, 1);
+    files.authorities(&[(-3 * HOUR, -HOUR), (-2 * HOUR, -HOUR)]);
+    let expired = files.check(&reload, 0);
+    files.authorities(&[(-3 * HOUR, -HOUR), (-HOUR, HOUR)]);
+    let one_is_valid = files.check(&reload, 1);
 
     assert_eq!((expired, one_is_valid), (REFUSED, CHANGED));
 }
 
-/// A certificate file that could not be used kept a new revocation list from being used: a revoked caller went on.
+/// Regression: an unusable certificate file prevented the use of a new revocation list, so a revoked caller was still accepted.
 #[test]
 fn refused_certificate_does_not_block_a_new_list_and_vice_versa() {
     let in_use_but_something_is_refused = (true, true);
     let rows: [(&str, &str, Damage); 4] = [
-        ("certificate unreadable", "server", |room| {
-            std::fs::remove_file(room.path("certificate.pem")).unwrap();
+        ("certificate unreadable", "server", |files| {
+            std::fs::remove_file(files.path("certificate.pem")).unwrap();
         }),
-        ("certificate expired", "server", |room| room.certificate(-2 * HOUR, -HOUR)),
-        ("key broken", "server", |room| std::fs::write(room.path("key.pem"), "half a k").unwrap()),
-        ("list broken", "callers", |room| std::fs::write(room.path("revoked.pem"), "half a l").unwrap()),
+        ("certificate expired", "server", |files| files.certificate(-2 * HOUR, -HOUR)),
+        ("key broken", "server", |files| std::fs::write(files.path("key.pem"), "half a k").unwrap()),
+        ("list broken", "callers", |files| std::fs::write(files.path("revoked.pem"), "half a l").unwrap()),
     ];
 
     for (what, part, damage) in rows {
-        let room = Room::new();
-        room.certificate(-HOUR, 10 * HOUR);
-        room.authorities(&[(-HOUR, 10 * HOUR)]);
-        room.list(-HOUR, 10 * HOUR);
-        let renewal = room.watch(Some("authorities.pem"));
+        let files = CertificateFolder::new();
+        files.certificate(-HOUR, 10 * HOUR);
+        files.authorities(&[(-HOUR, 10 * HOUR)]);
+        files.list(-HOUR, 10 * HOUR);
+        let reload = files.watch(Some("authorities.pem"));
 
-        damage(&room);
-        let damaged = room.look(&renewal, 0);
+        damage(&files);
+        let damaged = files.check(&reload, 0);
         match part {
-            "server" => room.list(-HOUR, 20 * HOUR),
-            _ => room.certificate(-HOUR, 20 * HOUR),
+            "server" => files.list(-HOUR, 20 * HOUR),
+            _ => files.certificate(-HOUR, 20 * HOUR),
         }
-        let other = [room.look(&renewal, 1), room.look(&renewal, 2)];
-        room.certificate(-HOUR, 30 * HOUR);
-        room.list(-HOUR, 30 * HOUR);
-        let repaired = [room.look(&renewal, 3), room.look(&renewal, 4)];
+        let other = [files.check(&reload, 1), files.check(&reload, 2)];
+        files.certificate(-HOUR, 30 * HOUR);
+        files.list(-HOUR, 30 * HOUR);
+        let repaired = [files.check(&reload, 3), files.check(&reload, 4)];
 
         assert_eq!(
             (damaged, other, repaired),
@@ -210,50 +209,50 @@ fn refused_certificate_does_not_block_a_new_list_and_vice_versa() {
         );
         let expires = format!(
             "kyc_gateway_listener_revocation_lists_expire_timestamp_seconds{{listener=\"main\"}} {}",
-            room.now + 30 * HOUR
+            files.now + 30 * HOUR
         );
-        let metrics = String::from_utf8(room.metrics.encode().unwrap()).unwrap();
+        let metrics = String::from_utf8(files.metrics.encode().unwrap()).unwrap();
         assert!(metrics.contains(&expires), "{what}: {metrics}");
     }
 }
 
 #[test]
 fn unreadable_files_are_refused_until_they_are_restored() {
-    let room = Room::new();
-    room.certificate(-HOUR, 10 * HOUR);
-    let renewal = room.watch(None);
-    let good = std::fs::read(room.path("certificate.pem")).unwrap();
+    let files = CertificateFolder::new();
+    files.certificate(-HOUR, 10 * HOUR);
+    let reload = files.watch(None);
+    let good = std::fs::read(files.path("certificate.pem")).unwrap();
 
-    std::fs::remove_file(room.path("certificate.pem")).unwrap();
-    let gone = room.look(&renewal, 0);
-    std::fs::write(room.path("certificate.pem"), &good).unwrap();
-    let back = room.look(&renewal, 1);
-    std::fs::write(room.path("certificate.pem"), "half a c").unwrap();
-    let broken = [room.look(&renewal, 2), room.look(&renewal, 3)];
+    std::fs::remove_file(files.path("certificate.pem")).unwrap();
+    let gone = files.check(&reload, 0);
+    std::fs::write(files.path("certificate.pem"), &good).unwrap();
+    let back = files.check(&reload, 1);
+    std::fs::write(files.path("certificate.pem"), "half a c").unwrap();
+    let broken = [files.check(&reload, 2), files.check(&reload, 3)];
 
     assert_eq!((gone, back, broken), (REFUSED, SAME, [REFUSED; 2]));
 }
 
 #[test]
 fn invalid_certificate_is_reported_with_its_file() {
-    let room = Room::new();
-    room.certificate(-2 * HOUR, -HOUR);
-    room.authorities(&[(HOUR, 2 * HOUR)]);
-    room.list(-HOUR, 10 * HOUR);
-    let renewal = room.watch(Some("authorities.pem"));
+    let files = CertificateFolder::new();
+    files.certificate(-2 * HOUR, -HOUR);
+    files.authorities(&[(HOUR, 2 * HOUR)]);
+    files.list(-HOUR, 10 * HOUR);
+    let reload = files.watch(Some("authorities.pem"));
 
-    let problems = renewal.watched[0].certificates.files.check().unwrap();
+    let problems = reload.watched[0].certificates.files.check().unwrap();
 
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let named = |text: &str, key: &str, file: &Path, what: &str| {
         text.starts_with(&format!("{key}: {}: ", file.display())) && text.contains(what)
     };
     assert!(
-        named(&texts[0], "certificate_file", &room.path("certificate.pem"), "the certificate expired at 20"),
+        named(&texts[0], "certificate_file", &files.path("certificate.pem"), "the certificate expired at 20"),
         "{texts:?}"
     );
     assert!(
-        named(&texts[1], "client_ca_file", &room.path("authorities.pem"), "is not valid before 20"),
+        named(&texts[1], "client_ca_file", &files.path("authorities.pem"), "is not valid before 20"),
         "{texts:?}"
     );
 }

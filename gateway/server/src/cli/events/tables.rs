@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use kyc_admin::{
-    ChangeReport, EventDetails, EventEntry, EventList, EventSummary, HoldEntry, TenantEvents, TenantHold,
-    TryEntry, UndeliveredList,
+    AttemptEntry, ChangeReport, EventDetails, EventEntry, EventList, EventSummary, HoldEntry, TenantEvents,
+    TenantHold, UndeliveredList,
 };
 
 /// A table of events, newest first.
@@ -45,7 +45,7 @@ pub(super) fn details(answer: &EventDetails) -> String {
         // Writing to a `String` does not fail.
         let _ = writeln!(text, "{name:<12}{value}");
     }
-    for TryEntry { at, took_ms, status, error, .. } in &answer.tries {
+    for AttemptEntry { at, took_ms, status, error, .. } in &answer.tries {
         let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
         let error = error.as_deref().unwrap_or("delivered");
         let _ = writeln!(text, "  {at}  {took_ms:>6} ms  {status:>3}  {error}");

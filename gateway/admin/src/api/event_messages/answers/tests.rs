@@ -29,7 +29,7 @@ fn hold() -> HoldEntry {
     }
 }
 
-/// The event of `entry` with more members.
+/// Returns the event of `entry` with more members.
 fn with(more: &Value) -> Value {
     let mut event = json!({
         "uid": "01a2", "tenant": "acme", "kind": "report.completed", "resource": "r-1", "state": "waiting",
@@ -51,7 +51,7 @@ where
 }
 
 #[test]
-fn lists_are_as_they_always_were() {
+fn json_of_lists_is_stable() {
     let newest = EventList { events: vec![entry()], more: true };
     let aged = UndeliveredEntry { event: entry(), age_s: 3725 };
     let oldest = UndeliveredList { events: vec![aged], more: true, next: Some("17-4".to_owned()) };
@@ -64,14 +64,14 @@ fn lists_are_as_they_always_were() {
 
 #[test]
 fn json_of_an_event_with_its_attempts_is_stable() {
-    let failed = TryEntry {
+    let failed = AttemptEntry {
         at: "2026-11-24T10:00:00.000Z".to_owned(),
         took_ms: 12,
         status: Some(503),
         error: Some("portal answered 503".to_owned()),
         class: Some("transient".to_owned()),
     };
-    let delivered = TryEntry { status: Some(200), error: None, class: None, ..failed.clone() };
+    let delivered = AttemptEntry { status: Some(200), error: None, class: None, ..failed.clone() };
     let details = EventDetails { event: entry(), tries: vec![failed, delivered] };
 
     let tries = json!([

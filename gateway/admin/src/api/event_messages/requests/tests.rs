@@ -17,7 +17,7 @@ fn selection() -> EventSelection {
     }
 }
 
-/// The query of a request.
+/// Returns the query of a request.
 fn query(request: &impl ApiRequest) -> Query {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     Query::parse(&query.extend_pairs(request.parameters()).finish())
@@ -53,7 +53,7 @@ fn pages_parse_the_requests_of_the_command_line() {
 }
 
 #[test]
-fn only_what_is_set_is_a_parameter() {
+fn only_set_fields_are_parameters() {
     let some = EventSelection { reason: Some("poison".to_owned()), ..EventSelection::default() };
 
     assert_eq!(names(&ListEvents::default()), [""; 0]);
