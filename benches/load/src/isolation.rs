@@ -6,11 +6,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use kyc_harness::calls::percentile;
 use kyc_sandbox::portal::Mode;
 
 use kyc_chaos::fleet::{Fleet, Plan};
 use kyc_chaos::notification::parse;
-use kyc_chaos::sender::{Load, Sender, Sending, notification, percentile};
+use kyc_chaos::sender::{Load, Sender, Sending, notification};
 use kyc_chaos::{Failure, progress};
 
 /// The parameters of the measurement.

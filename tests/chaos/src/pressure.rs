@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kyc_harness::calls::percentile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::fleet::{Fleet, Plan};
-use crate::sender::{Load, Sender, Sending, notification, percentile};
+use crate::sender::{Load, Sender, Sending, notification};
 use crate::{Failure, progress};
 
 /// What is tried.

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use kyc_harness::calls::{Pace, call, percentile};
 use kyc_sandbox::signature::sign;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::Failure;
 use crate::notification::{body, signing_token, tenant_name};
@@ -70,7 +70,7 @@ pub struct Sending {
 #[derive(Debug)]
 struct Shared {
     load: Load,
-    begun: Instant,
+    pace: Pace,
     stopped: AtomicBool,
     acknowledged: Mutex<Vec<u64>>,
     refused: AtomicU64,
@@ -84,8 +84,8 @@ impl Sender {
     /// Begins to send.
     pub fn start(load: Load) -> Self {
         let shared = Arc::new(Shared {
+            pace: Pace::start(load.rate),
             load,
-            begun: Instant::now(),
             stopped: AtomicBool::new(false),
             acknowledged: Mutex::default(),
             refused: AtomicU64::new(0),
@@ -147,27 +147,15 @@ impl Sending {
     }
 }
 
-/// A percentile of sorted times, in milliseconds.
-pub fn percentile(sorted: &[Duration], part: f64) -> f64 {
-    let place = (sorted.len() as f64 * part) as usize;
-    sorted.get(place.min(sorted.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64) * 1000.0
-}
-
 // === impl Shared ===
 
 impl Shared {
     async fn send_all(self: Arc<Self>, lane: usize) -> Vec<Sent> {
-        let Load { rate, tenants, base, lanes, limit, first, request, .. } = self.load;
+        let Load { tenants, base, lanes, limit, first, request, .. } = self.load;
         let mut connection = None;
         let mut accepted = Vec::new();
         for turn in (lane as u64..limit).step_by(lanes) {
-            let meant = self.begun + Duration::from_nanos(turn * 1_000_000_000 / rate);
-            let mut begun = meant;
-            if meant > Instant::now() {
-                sleep_until(meant).await;
-                // The clock of the runtime is coarse; that is not the gateway's time.
-                begun = Instant::now();
-            }
+            let begun = self.pace.wait(turn).await;
             if self.stopped.load(Ordering::Relaxed) {
                 break;
             }
@@ -237,36 +225,11 @@ async fn post(
             stream
         }
     };
-    stream.write_all(request).await?;
-    let mut answer = Vec::with_capacity(1024);
-    loop {
-        if stream.read_buf(&mut answer).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        if let Some((status, keeps)) = whole(&answer)? {
-            if keeps {
-                *connection = Some(stream);
-            }
-            return Ok(status);
-        }
+    let answer = call(&mut stream, request).await?;
+    if answer.keeps {
+        *connection = Some(stream);
     }
-}
-
-/// The status of an answer once it is there as a whole, and whether the connection stays.
-fn whole(answer: &[u8]) -> std::io::Result<Option<(u16, bool)>> {
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut head = httparse::Response::new(&mut headers);
-    let length = match head.parse(answer).map_err(std::io::Error::other)? {
-        httparse::Status::Complete(length) => length,
-        httparse::Status::Partial => return Ok(None),
-    };
-    let field = |name: &str| {
-        let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        found.and_then(|header| std::str::from_utf8(header.value).ok())
-    };
-    let body: usize = field("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
-    let keeps = !field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    Ok((answer.len() >= length + body).then_some((head.code.unwrap_or_default(), keeps)))
+    Ok(answer.status)
 }
 
 /// Onfido waits 10 s for an answer.

@@ -1,5 +1,7 @@
-//! Starts the processes and servers for tests and benchmarks: gateways, PostgreSQL, collectors, certificates.
+//! Starts the processes and servers for tests and benchmarks (gateways, PostgreSQL, collectors, certificates), and makes calls.
 
+#[cfg(feature = "calls")]
+pub mod calls;
 #[cfg(feature = "certificates")]
 pub mod certificates;
 #[cfg(feature = "collectors")]
