@@ -64,12 +64,13 @@ sbom: ## what is linked, as CycloneDX, in target/sbom
 	@tests/tools/install build sbom
 	@tests/tools/sbom
 
-bench: ## ratios against peers, side by side; times of stored notifications
+bench: ## ratios against peers, side by side; times of stored notifications; ROUNDS=3 SECONDS_EACH=3 for shorter ones
 	@tests/tools/install build servers peers
-	@tests/tools/step "building" cargo build --locked --release -p kyc-gateway -p kyc-bench
+	@tests/tools/step "building the gateway" cargo build --locked --release -p kyc-gateway
+	@tests/tools/step "building the bench" cargo build --locked --release -p kyc-bench
 	@tests/tools/step "building the load" cargo build --locked --profile load -p kyc-load
 	@cargo bench --locked -p kyc-gateway-tests
-	@target/release/kyc-bench $(ROUNDS) $(SECONDS_EACH)
+	@target/release/kyc-bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
 	@target/load/kyc-load rates --gateway target/release/kyc-gateway
 	@target/load/kyc-load bulk --gateway target/release/kyc-gateway
 	@target/load/kyc-load isolation --gateway target/release/kyc-gateway

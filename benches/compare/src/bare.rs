@@ -1,14 +1,19 @@
-//! The control: Pingora with nothing but one header injected.
+//! Bare Pingora: its proxy with nothing but the job of each contender.
+
+use std::process::ExitCode;
 
 use async_trait::async_trait;
 use pingora::http::RequestHeader;
-use pingora::prelude::{HttpPeer, Opt, Result};
+use pingora::prelude::{Error, HttpPeer, Result};
 use pingora::proxy::{ProxyHttp, Session, http_proxy_service};
-use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
 
+use crate::job::Job;
+use crate::serve;
+
 struct Bare {
-    upstream: std::net::SocketAddr,
+    peer: HttpPeer,
+    job: Job,
 }
 
 #[async_trait]
@@ -17,10 +22,16 @@ impl ProxyHttp for Bare {
 
     fn new_ctx(&self) {}
 
+    async fn request_filter(&self, session: &mut Session, _context: &mut ()) -> Result<bool> {
+        if self.job.knows(session.req_header()) {
+            return Ok(false);
+        }
+        session.respond_error(401).await?;
+        Ok(true)
+    }
+
     async fn upstream_peer(&self, _session: &mut Session, _context: &mut ()) -> Result<Box<HttpPeer>> {
-        #[expect(clippy::disallowed_methods, reason = "given an address, it resolves nothing")]
-        let peer = HttpPeer::new(self.upstream, false, String::new());
-        Ok(Box::new(peer))
+        Ok(Box::new(self.peer.clone()))
     }
 
     async fn upstream_request_filter(
@@ -29,23 +40,16 @@ impl ProxyHttp for Bare {
         head: &mut RequestHeader,
         _context: &mut (),
     ) -> Result<()> {
-        head.insert_header("Authorization", "Token token=bench-token")?;
-        Ok(())
+        self.job.rewrite(head)
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, _context: &mut ()) {
+        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+        self.job.log(session.req_header(), status);
     }
 }
 
-/// `LISTEN UPSTREAM` on the command line; serves until it is killed.
-pub(crate) fn run() -> std::process::ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(listen), Some(Ok(upstream))) = (arguments.next(), arguments.next().map(|text| text.parse()))
-    else {
-        return std::process::ExitCode::FAILURE;
-    };
-    let conf = ServerConf { threads: 1, grace_period_seconds: Some(0), ..ServerConf::default() };
-    let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
-    server.bootstrap();
-    let mut service = http_proxy_service(&server.configuration, Bare { upstream });
-    service.add_tcp(&listen);
-    server.add_service(service);
-    server.run_forever()
+/// Serves until the process is killed.
+pub(crate) fn run() -> ExitCode {
+    serve::run(ServerConf::default(), |conf, peer, job| http_proxy_service(conf, Bare { peer, job }))
 }

@@ -1,6 +1,8 @@
 //! Bare Pingora on mimalloc, the gateway's allocator.
 
 mod bare;
+mod job;
+mod serve;
 
 use mimalloc::MiMalloc;
 

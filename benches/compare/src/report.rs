@@ -1,95 +1,115 @@
-//! The table that is printed.
+//! The tables that are printed.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
 
 use crate::contender::Contender;
-use crate::load::Sample;
+use crate::sample::{Figure, Sample, Summary};
 
-/// The samples of all contenders; the first one is the control.
-pub(crate) struct Report {
-    names: Vec<&'static str>,
-    samples: Vec<Vec<Sample>>,
-    seconds: u32,
+/// What is printed of a contender.
+pub(crate) struct Row {
+    pub(crate) contender: Contender,
+    /// One for each round; none of a contender that failed.
+    pub(crate) samples: Vec<Sample>,
+    /// Why it failed.
+    pub(crate) failure: Option<String>,
 }
 
-/// A figure of a sample.
-type Figure = (&'static str, fn(&Sample) -> f64);
-
-// === impl Report ===
-
-impl Report {
-    pub(crate) fn new(contenders: &[Contender], seconds: u32) -> Self {
-        let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
-        Self { samples: vec![Vec::new(); names.len()], names, seconds }
-    }
-
-    pub(crate) fn add(&mut self, place: usize, sample: Sample) {
-        if let Some(samples) = self.samples.get_mut(place) {
-            samples.push(sample);
+/// Prints the figures of a scenario, and their ratios to those of nginx, of the relay and of the other gateway.
+pub(crate) fn print(title: &str, rows: &[Row]) {
+    let figures: Vec<Figure> = rows
+        .iter()
+        .find_map(|row| row.samples.first())
+        .map_or_else(Vec::new, |sample| sample.figures().collect());
+    println!("\n{title}\n");
+    print!("{:<NAME_WIDTH$}", "");
+    figures.iter().for_each(|figure| print!("{:>FIGURE_WIDTH$}", figure.title()));
+    println!();
+    for row in rows {
+        match &row.failure {
+            Some(failure) => println!("{:<NAME_WIDTH$}  FAILED: {failure}", row.contender.title()),
+            None => print_figures(row, &figures),
         }
     }
-
-    /// Prints each figure as median (minimum–maximum), then as ratio to each other contender, round by round.
-    pub(crate) fn print(&self) {
-        let rounds = self.samples.first().map_or(0, Vec::len);
-        println!(
-            "\n{rounds} rounds of {} s, wrk -t1 -c32; all on one core, then load and upstream on another (the rest)\n",
-            self.seconds
-        );
-        print!("{:<38}", "");
-        for (name, _) in FIGURES {
-            print!("{name:>28}");
+    for reference in [Contender::Nginx, Contender::Relay, Contender::GatewayBefore] {
+        let found = rows.iter().find(|row| row.contender == reference && row.failure.is_none());
+        if let Some(reference) = found {
+            print_ratios(rows, reference, &figures);
         }
-        println!();
-        for (name, samples) in self.names.iter().zip(&self.samples) {
-            print!("{name:<38}");
-            for (_, figure) in FIGURES {
-                print!("{:>28}", spread(samples.iter().map(figure).collect(), 1));
-            }
-            println!();
-        }
-        println!();
-        for pair in [(2, 0), (2, 1), (2, 3), (0, 3)] {
-            self.print_ratios(pair);
-        }
-    }
-
-    fn print_ratios(&self, (ours, theirs): (usize, usize)) {
-        let (Some(a), Some(b)) = (self.samples.get(ours), self.samples.get(theirs)) else { return };
-        let names = [ours, theirs].map(|place| self.names.get(place).copied().unwrap_or_default());
-        print!("{:<38}", names.join(" / "));
-        for (_, figure) in FIGURES {
-            let ratios = a.iter().zip(b).map(|(a, b)| figure(a) / figure(b)).collect();
-            print!("{:>28}", spread(ratios, 2));
-        }
-        println!();
     }
 }
 
-/// `median (minimum–maximum)`.
-fn spread(mut figures: Vec<f64>, digits: usize) -> String {
-    figures.sort_by(f64::total_cmp);
-    match (figures.first(), figures.get(figures.len() / 2), figures.last()) {
-        (Some(low), Some(middle), Some(high)) => {
-            format!("{middle:.digits$} ({low:.digits$}–{high:.digits$})")
-        }
-        _ => "–".to_owned(),
-    }
+/// Says what is under way.
+pub(crate) fn progress(text: &str) {
+    eprintln!("{text}");
 }
 
-/// Says which run is under way.
-pub(crate) fn progress(round: u32, rounds: u32, name: &str) {
-    eprintln!("round {round} of {rounds}: {name}");
-}
-
-/// Says why there is no report.
+/// Says why there are no tables.
 pub(crate) fn complain(error: &str) {
     eprintln!("kyc-bench: {error}");
 }
 
-const FIGURES: [Figure; 5] = [
-    ("CPU µs/request, one core", |sample| sample.cpu_one_core),
-    ("CPU µs/request, two cores", |sample| sample.cpu_own_core),
-    ("requests/s", |sample| sample.throughput),
-    ("p50 µs", |sample| sample.p50),
-    ("p99 µs", |sample| sample.p99),
-];
+fn print_figures(row: &Row, figures: &[Figure]) {
+    print!("{:<NAME_WIDTH$}", row.contender.title());
+    for figure in figures {
+        let values = row.samples.iter().filter_map(|sample| sample.value(*figure)).collect();
+        print!("{:>FIGURE_WIDTH$}", summary(*figure, values, figure.digits()));
+    }
+    println!();
+}
+
+/// Ratios of the same round, which a change of the machine's speed between rounds does not move.
+fn print_ratios(rows: &[Row], reference: &Row, figures: &[Figure]) {
+    let is_compared = |row: &&Row| match reference.contender {
+        Contender::GatewayBefore => row.contender == Contender::Gateway,
+        Contender::Gateway
+        | Contender::Relay
+        | Contender::BarePingoraMimalloc
+        | Contender::BarePingora
+        | Contender::Nginx
+        | Contender::HaProxy
+        | Contender::Envoy => row.contender != reference.contender,
+    };
+    let others = rows.iter().filter(is_compared).filter(|row| row.failure.is_none());
+    for (place, row) in others.enumerate() {
+        if place == 0 {
+            println!("\ndivided by {}", reference.contender.title());
+        }
+        print!("{:<NAME_WIDTH$}", row.contender.title());
+        for figure in figures {
+            let pairs = row.samples.iter().zip(&reference.samples);
+            let ratio =
+                |(ours, theirs): (&Sample, &Sample)| Some(ours.value(*figure)? / theirs.value(*figure)?);
+            print!("{:>FIGURE_WIDTH$}", summary(*figure, pairs.filter_map(ratio).collect(), 2));
+        }
+        println!();
+    }
+}
+
+/// `median (smallest–largest)` of the rounds, or the largest alone.
+fn summary(figure: Figure, mut values: Vec<f64>, digits: usize) -> String {
+    values.sort_by(f64::total_cmp);
+    let (Some(low), Some(middle), Some(high)) = (values.first(), values.get(values.len() / 2), values.last())
+    else {
+        return "–".to_owned();
+    };
+    match figure.summary() {
+        Summary::Median => format!("{middle:.digits$} ({low:.digits$}–{high:.digits$})"),
+        Summary::Largest => format!("{high:.digits$}"),
+    }
+}
+
+const NAME_WIDTH: usize = 24;
+const FIGURE_WIDTH: usize = 26;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_become_a_median_with_its_spread() {
+        let values = || vec![3.0, 1.0, 2.0];
+
+        assert_eq!(summary(Figure::CpuPerCall, values(), 1), "2.0 (1.0–3.0)");
+        assert_eq!(summary(Figure::PeakMib, values(), 1), "3.0");
+        assert_eq!(summary(Figure::P99, Vec::new(), 1), "–");
+    }
+}

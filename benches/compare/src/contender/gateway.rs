@@ -1,0 +1,52 @@
+//! The gateway with its default plugins, as a user would run it.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Stdio;
+
+use kyc_harness::gateway::Launch;
+use kyc_harness::ports::free_address;
+use kyc_harness::process::Process;
+use serde_json::{Value, json};
+
+use super::start::Start;
+use crate::pinned;
+use crate::stage::{CONTENDER_CORE, Transport};
+use crate::template::{self, TENANTS};
+
+/// Starts a gateway; its log, with the access log, goes to a file.
+pub(super) fn start(start: &Start<'_>, program: &Path) -> Result<Process, String> {
+    let scheme = match start.stage.transport {
+        Transport::Plain => "http",
+        Transport::Tls => "https",
+    };
+    let document = json!({
+        "Onfido-BaseUrl": format!("{scheme}://{}/v3.6", start.upstream_address()),
+        "Onfido-ApiTokens": Value::from((0..TENANTS).map(tenant).collect::<Vec<_>>()).to_string(),
+    });
+    let written = |error: std::io::Error| format!("{}: {error}", start.folder.display());
+    fs::write(start.folder.join("tenants.json"), document.to_string()).map_err(written)?;
+    let mut values = start.values();
+    let admin = free_address().map_err(|error| format!("no free port: {error}"))?;
+    values.push(("ADMIN", admin.to_string()));
+    let config = start.folder.join("gateway.toml");
+    template::write(&config, include_str!("../../peers/gateway.toml"), start.stage.transport, &values)?;
+    let log = File::create(start.folder.join("access.log")).map_err(written)?;
+    Launch::new(program, config)
+        .through(pinned::command_line(CONTENDER_CORE))
+        .spawn(log.into(), Stdio::inherit())
+        .map_err(|error| format!("cannot start {}: {error}", program.display()))
+}
+
+fn tenant(number: u32) -> Value {
+    json!({
+        "Name": format!("tenant-{number}"),
+        "subscriptionId": format!("sub-{number}"),
+        "apiToken": format!("token-{number}"),
+        "webhookId": format!("hook-{number}"),
+        "ftosEndpoint": "http://127.0.0.1:9/portal",
+        "ftosClientId": "client",
+        "ftosUsername": "user",
+        "ftosPassword": "password",
+    })
+}

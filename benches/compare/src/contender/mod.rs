@@ -1,0 +1,118 @@
+//! The proxies that are compared, and how each is started.
+
+mod gateway;
+mod peers;
+mod pingora;
+mod running;
+mod start;
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use kyc_harness::certificates::Authority;
+use kyc_harness::ports::free_address;
+
+use crate::stage::{Stage, Transport};
+use crate::upstream::Upstream;
+pub(crate) use running::{Duplex, Running};
+pub(crate) use start::Programs;
+use start::Start;
+
+/// A proxy that takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Contender {
+    /// The gateway.
+    #[value(name = "kyc-gateway")]
+    Gateway,
+    /// The gateway of `--against`.
+    #[value(skip)]
+    GatewayBefore,
+    /// A relay on pingora-core alone.
+    Relay,
+    /// Pingora's proxy with the gateway's allocator.
+    BarePingoraMimalloc,
+    /// Pingora's proxy with the system's allocator; without TLS only.
+    BarePingora,
+    /// nginx.
+    Nginx,
+    /// HAProxy.
+    #[value(name = "haproxy")]
+    HaProxy,
+    /// Envoy.
+    Envoy,
+}
+
+// === impl Contender ===
+
+impl Contender {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Gateway,
+        Self::GatewayBefore,
+        Self::Relay,
+        Self::BarePingoraMimalloc,
+        Self::BarePingora,
+        Self::Nginx,
+        Self::HaProxy,
+        Self::Envoy,
+    ];
+
+    /// What it is called in tables.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Gateway => "kyc-gateway",
+            Self::GatewayBefore => "kyc-gateway, before",
+            Self::Relay => "relay on pingora-core",
+            Self::BarePingoraMimalloc => "bare Pingora, mimalloc",
+            Self::BarePingora => "bare Pingora",
+            Self::Nginx => "nginx",
+            Self::HaProxy => "HAProxy",
+            Self::Envoy => "Envoy",
+        }
+    }
+
+    /// Whether it takes part on this stage.
+    pub(crate) fn is_on(self, stage: Stage) -> bool {
+        match self {
+            Self::BarePingora => stage.transport == Transport::Plain,
+            Self::Gateway
+            | Self::GatewayBefore
+            | Self::Relay
+            | Self::BarePingoraMimalloc
+            | Self::Nginx
+            | Self::HaProxy
+            | Self::Envoy => true,
+        }
+    }
+
+    /// Starts it, and waits until it answers a call with 200.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or does not answer.
+    pub(crate) async fn start(
+        self,
+        programs: &Programs,
+        authority: &Arc<Authority>,
+        upstream: &Upstream,
+        stage: Stage,
+    ) -> Result<Running, String> {
+        let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+        let listen = free_address().map_err(|error| format!("no free port: {error}"))?;
+        let start = Start { programs, authority, upstream, stage, folder: folder.path(), listen };
+        let process = match self {
+            Self::Gateway => gateway::start(&start, &programs.gateway)?,
+            Self::GatewayBefore => {
+                gateway::start(&start, programs.against.as_deref().ok_or("there is no other gateway")?)?
+            }
+            Self::Relay => pingora::start(&start, "relay")?,
+            Self::BarePingoraMimalloc => pingora::start(&start, "bare-pingora-mimalloc")?,
+            Self::BarePingora => pingora::start(&start, "bare-pingora")?,
+            Self::Nginx => peers::nginx(&start)?,
+            Self::HaProxy => peers::haproxy(&start)?,
+            Self::Envoy => peers::envoy(&start)?,
+        };
+        let mut running = Running::new(process, listen, stage.transport, Arc::clone(authority), folder);
+        running.becomes_ready().await?;
+        Ok(running)
+    }
+}
