@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test house docs crash-test week abuse fuzz release sbom bench lint fmt
+.PHONY: help demo test house docs crash-test week abuse fuzz release sbom bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -75,6 +75,10 @@ bench: ## ratios against peers, side by side; times of stored notifications; ROU
 	@target/load/kyc-load bulk --gateway target/release/kyc-gateway
 	@target/load/kyc-load isolation --gateway target/release/kyc-gateway
 	@target/load/kyc-load exports --gateway target/release/kyc-gateway
+
+bench-quick: ## what a change does to CPU and latency of calls: this tree against the last commit, in alternation
+	@tests/tools/install build peers
+	@tests/tools/bench-quick $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
 
 lint: ## formatting and clippy
 	@cargo fmt --all --check
