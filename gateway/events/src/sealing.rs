@@ -70,7 +70,7 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`SealingError`] when the owner has no customer to bind the body to.
+    /// `SealingError` when the owner has no customer to bind the body to.
     pub fn seal(&self, uid: Uuid, owner: &Owner, body: &[u8]) -> Result<Sealed, SealingError> {
         self.seal_for(&associated_data(uid, owner, Content::Body)?, body)
     }
@@ -87,7 +87,7 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`SealingError`] when the key is not configured, or the body was encrypted for another event or customer, or is
+    /// `SealingError` when the key is not configured, or the body was encrypted for another event or customer, or is
     /// damaged.
     pub fn open(&self, uid: Uuid, owner: &Owner, sealed: &Sealed) -> Result<Vec<u8>, SealingError> {
         self.open_for(&associated_data(uid, owner, Content::Body)?, sealed)
