@@ -94,3 +94,51 @@ async fn retry_does_not_raise_the_body_limit() {
     assert_eq!((status(&kept), status(&answer)), (200, 413), "{answer}");
     gateway.stop().await;
 }
+
+/// The second attempt took another idle connection, which the same firewall or restart had closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_a_dead_idle_connection_uses_a_new_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = start(Setup::default().onfido(listener.local_addr().unwrap())).await;
+    let request: &[u8] = b"GET /dcs/kyc2/x HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n\r\n";
+    let answer: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let mut callers = Vec::new();
+    let mut upstreams = Vec::new();
+    // Three calls at the same time, so that three connections are idle afterwards.
+    for _ in 0..3 {
+        let mut caller = TcpStream::connect(gateway.address()).await.unwrap();
+        caller.write_all(request).await.unwrap();
+        let (mut upstream, _) = listener.accept().await.unwrap();
+        read_head(&mut upstream).await;
+        callers.push(caller);
+        upstreams.push(upstream);
+    }
+    for (caller, upstream) in callers.iter_mut().zip(&mut upstreams) {
+        upstream.write_all(answer).await.unwrap();
+        assert_eq!(status(&exchange(caller, b"").await), 200);
+    }
+
+    // Each of them closes when it is used, as behind a firewall that has forgotten them.
+    for mut upstream in upstreams {
+        tokio::spawn(async move { read_head(&mut upstream).await });
+    }
+    let upstream = tokio::spawn(async move {
+        let (mut upstream, _) = listener.accept().await.unwrap();
+        read_head(&mut upstream).await;
+        upstream.write_all(answer).await.unwrap();
+        upstream
+    });
+    let caller = callers.first_mut().unwrap();
+    let retried = timeout(Duration::from_secs(30), exchange(caller, request)).await.unwrap();
+
+    assert_eq!(status(&retried), 200, "{retried}");
+    drop(upstream.await.unwrap());
+    gateway.stop().await;
+}
+
+async fn read_head(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Instant;
 use kyc_model::ProblemKind;
 use kyc_telemetry::traces::Span;
 use pingora::protocols::http::ServerSession;
-use pingora::{Error, Result, RetryType};
+use pingora::{Error, ErrorSource, ErrorType, Result, RetryType};
 
 use super::proxy::Proxy;
 use super::relay::ConnectionReuse;
@@ -14,6 +14,7 @@ use super::retry;
 use super::state::Exchange;
 use crate::error::{refuse, to_pingora};
 use crate::request::BodyRateLimit;
+use crate::upstream::ConnectionChoice;
 
 impl Proxy {
     /// Sends the request to its upstream and the response back.
@@ -54,8 +55,12 @@ impl Proxy {
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no plugin chose an upstream"))?;
         // Resolved for each attempt: the next one may have another address.
         let address = self.peers.address(target).await.map_err(to_pingora)?;
-        let connected =
-            self.connections.get(address, target, exchange.cx.tenant().map(|tenant| &**tenant)).await;
+        let choice = match exchange.upstream.attempts {
+            1 => ConnectionChoice::IdleFirst,
+            _ => ConnectionChoice::New,
+        };
+        let tenant = exchange.cx.tenant().map(|tenant| &**tenant);
+        let connected = self.connections.get(address, target, tenant, choice).await;
         let mut upstream =
             connected.map_err(|error| self.connect_failed(error.into_up(), address, exchange))?;
         match self.relay(session, exchange, &mut upstream.session).await {
@@ -99,6 +104,10 @@ fn exchange_failed(
         );
     // Only on a reused connection, which the upstream may have closed meanwhile: a new one that breaks is a failure.
     if is_repeatable {
+        // Pingora marks only failed reads so. A failed write says the same: the upstream had closed the connection.
+        if error.etype == ErrorType::WriteError && *error.esource() == ErrorSource::Upstream {
+            error.retry = RetryType::ReusedOnly;
+        }
         error.retry.decide_reuse(is_reused);
     } else {
         error.retry = RetryType::Decided(false);

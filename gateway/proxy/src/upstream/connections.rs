@@ -36,6 +36,15 @@ pub(crate) struct UpstreamConnection {
     idle_timeout: Duration,
 }
 
+/// Which connections may serve an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionChoice {
+    /// An idle one, else a new one.
+    IdleFirst,
+    /// Only a new one. For a second attempt: what closed one idle connection has probably closed the others, too.
+    New,
+}
+
 // === impl ConnectionPool ===
 
 impl ConnectionPool {
@@ -47,7 +56,7 @@ impl ConnectionPool {
         Self { connector: TransportConnector::new(Some(options)), idle }
     }
 
-    /// Takes an idle connection of the tenant to the target, or makes one.
+    /// Takes an idle connection of the tenant to the target, if `choice` allows one and there is one, or makes one.
     ///
     /// # Errors
     ///
@@ -57,9 +66,14 @@ impl ConnectionPool {
         address: SocketAddr,
         target: &Target,
         tenant: Option<&Tenant>,
+        choice: ConnectionChoice,
     ) -> Result<UpstreamConnection> {
         let key = ConnectionKey::new(address, &target.base, tenant);
-        let (stream, is_reused) = match self.idle.take(&key) {
+        let idle = match choice {
+            ConnectionChoice::IdleFirst => self.idle.take(&key),
+            ConnectionChoice::New => None,
+        };
+        let (stream, is_reused) = match idle {
             Some(stream) => (stream, true),
             None => (self.connector.new_stream(&peer(address, target)).await?, false),
         };

@@ -10,6 +10,6 @@ mod resolver;
 
 pub use call_limits::CallLimiters;
 pub(crate) use call_limits::CallPermit;
-pub(crate) use connections::{ConnectionPool, check_response};
+pub(crate) use connections::{ConnectionChoice, ConnectionPool, check_response};
 pub(crate) use peer::Peers;
 pub(crate) use request_head::{attach_credential, rewrite};
