@@ -90,6 +90,11 @@ pub(crate) fn find_problem(error: &Error) -> Option<&Problem> {
     find_cause(error)
 }
 
+/// Returns whether Pingora refused a head because it has more fields than Pingora takes (256).
+pub(crate) fn has_too_many_fields(error: &Error) -> bool {
+    find_cause(error) == Some(&httparse::Error::TooManyHeaders)
+}
+
 /// Returns the malformed body that a guarded stream refused.
 fn find_malformed(error: &Error) -> Option<MalformedBody> {
     find_cause::<std::io::Error>(error)?.get_ref()?.downcast_ref().copied()

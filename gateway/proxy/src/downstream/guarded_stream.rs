@@ -49,11 +49,6 @@ pub(crate) fn received_behind_head(stream: Option<&Stream>) -> usize {
     head_guard(stream).map_or(0, HeadGuard::received_behind_head)
 }
 
-/// How many lines of the current head have come; 0 on HTTP/2.
-pub(crate) fn received_lines(stream: Option<&Stream>) -> usize {
-    head_guard(stream).map_or(0, HeadGuard::received_lines)
-}
-
 /// Checks the chunked body of the current request from its first byte on.
 ///
 /// # Errors

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Context;
 
 use kyc_model::{ProblemKind, RequestId};
-use memchr::memchr_iter;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::connection_policy::ConnectionPolicy;
@@ -33,8 +32,6 @@ pub(super) struct HeadGuard {
     chunked_body: Option<ChunkScan>,
     /// Bytes of the current head so far.
     head_size: usize,
-    /// Lines of the current head so far.
-    lines: usize,
     /// Kept from one wait to the next: most waits end long before their timer fires, and creating one for each request costs
     /// more than all other checks here.
     timer: Option<Pin<Box<Sleep>>>,
@@ -70,7 +67,6 @@ impl HeadGuard {
             splitter: HeadSplitter::default(),
             chunked_body: None,
             head_size: 0,
-            lines: 0,
             timer: None,
             head_deadline: None,
             has_timer_fired: false,
@@ -100,11 +96,6 @@ impl HeadGuard {
     /// How many bytes came together with the head, behind it.
     pub(super) fn received_behind_head(&self) -> usize {
         self.splitter.body_prefix().len()
-    }
-
-    /// How many lines of the head have come.
-    pub(super) fn received_lines(&self) -> usize {
-        self.lines
     }
 
     /// Parses the chunked body of the accepted head strictly, beginning with the bytes that arrived with the head.
@@ -139,7 +130,6 @@ impl HeadGuard {
             self.reset();
         }
         self.head_size += bytes.len();
-        self.lines += memchr_iter(b'\n', bytes).count();
         self.splitter.feed(bytes);
         if *self.state.get_mut() == READING_LINE {
             self.line = self.line.feed(bytes);
@@ -159,7 +149,7 @@ impl HeadGuard {
         let is_lost = self.chunked_body.take().is_some_and(|scan| !scan.is_done());
         *self.state.get_mut() = if is_lost { LINE_LENIENT } else { READING_LINE };
         self.splitter = HeadSplitter::default();
-        (self.line, self.head_size, self.lines) = (LineScan::default(), 0, 0);
+        (self.line, self.head_size) = (LineScan::default(), 0);
         (self.head_deadline, self.has_timer_fired) = (None, false);
         (self.refusal, self.pingora_status) = (None, None);
     }

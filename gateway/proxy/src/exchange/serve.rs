@@ -8,17 +8,19 @@ use http::Method;
 use kyc_model::ProblemKind;
 use kyc_plugin_api::Flow;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::finish::{LoggedExchange, finish, log_problem};
 use super::proxy::Proxy;
 use super::state::{Exchange, InFlight};
-use crate::downstream::{accept_head, received_lines};
-use crate::error::classify;
+use crate::downstream::accept_head;
+use crate::error::{classify, has_too_many_fields};
 use crate::request::set_connection;
 
 #[async_trait]
@@ -80,6 +82,7 @@ impl Proxy {
         // A second request behind the first one (RFC 9112 §9.3.2) is not served: its bytes have not passed the guard as a head.
         // The caller sends it again on a connection of its own.
         if surplus.is_some() {
+            let _ = timeout(self.settings.lingering_timeout(), close_and_discard(stream)).await;
             return None;
         }
         Some(ReusedHttpStream::new(stream, Some(settings)))
@@ -170,15 +173,25 @@ async fn read_head(session: &mut ServerSession) -> Head {
         Ok(true) => Head::Complete,
         Ok(false) => Head::Ended,
         Err(error) if matches!(error.etype, ErrorType::InvalidHTTPHeader) => {
-            // Pingora takes 256 fields, and says of more only that the head is invalid.
-            let is_too_large = received_lines(session.stream()) > MAX_FIELDS;
-            Head::Refused(if is_too_large { ProblemKind::HeaderTooLarge } else { ProblemKind::BadRequest })
+            Head::Refused(match has_too_many_fields(&error) {
+                true => ProblemKind::HeaderTooLarge,
+                false => ProblemKind::BadRequest,
+            })
         }
         Err(_) => {
             // A caller that has left needs no farewell.
             let _ = timeout(REFUSAL_WRITE_TIMEOUT, session.shutdown()).await;
             Head::Ended
         }
+    }
+}
+
+/// Closes a connection whose caller may still be sending: with unread bytes the system would reset it, and the caller could lose
+/// the end of its response (RFC 9112 §9.6).
+async fn close_and_discard(mut stream: Stream) {
+    let mut discarded = [0; 4096];
+    if AsyncWriteExt::shutdown(&mut stream).await.is_ok() {
+        while let Ok(1..) = stream.read(&mut discarded).await {}
     }
 }
 
@@ -209,5 +222,3 @@ fn is_reusable_after(exchange: &Exchange, error: &Error, kind: ProblemKind) -> b
 
 /// For a response that is sent before validation sets the write timeout of the session.
 const REFUSAL_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Fields that Pingora takes in a head.
-const MAX_FIELDS: usize = 256;
