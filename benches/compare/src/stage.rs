@@ -9,6 +9,18 @@ pub(crate) enum Transport {
     Tls,
 }
 
+// === impl Transport ===
+
+impl Transport {
+    /// As titles of scenarios say it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Plain => "without TLS",
+            Self::Tls => "TLS on both sides",
+        }
+    }
+}
+
 /// Where the load and the upstream run; contenders always run on the first core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoadCore {

@@ -30,10 +30,7 @@ impl Scenario for IdleConnections {
     }
 
     fn title(&self) -> String {
-        let transport = match self.transport {
-            Transport::Plain => "without TLS",
-            Transport::Tls => "TLS on both sides",
-        };
+        let transport = self.transport.title();
         format!("{} idle keep-alive connections, {transport}, one call on each", self.connections)
     }
 

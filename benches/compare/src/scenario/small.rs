@@ -23,10 +23,7 @@ impl Scenario for Small {
     }
 
     fn title(&self) -> String {
-        let transport = match self.transport {
-            Transport::Plain => "without TLS",
-            Transport::Tls => "TLS on both sides",
-        };
+        let transport = self.transport.title();
         let core = match self.core {
             LoadCore::Shared => "; load and upstream on the contender's core",
             LoadCore::Own => "",
