@@ -42,7 +42,7 @@ impl HttpServerApp for Proxy {
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
-        // Boxed apart, so that an idle connection, as most are, does not hold the memory of an exchange.
+        // Boxed apart, so that a connection whose head arrives slowly does not hold the memory of an exchange.
         Box::pin(self.serve_exchange(session)).await
     }
 

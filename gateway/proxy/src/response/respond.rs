@@ -62,11 +62,7 @@ impl Responder<'_> {
         error: &Error,
         kind: ProblemKind,
     ) -> Result<()> {
-        let (mut head, body) = error_response::build(kind, self.cx.request_id())?;
-        // A 405 without `Allow` is invalid (RFC 9110 §15.5.6).
-        if kind == ProblemKind::MethodNotAllowed {
-            head.insert_header(header::ALLOW, self.route.allow.clone())?;
-        }
+        let (mut head, body) = self.problem_response(kind)?;
         if let Some(seconds) = error_response::retry_after(error, kind) {
             head.insert_header(header::RETRY_AFTER, seconds)?;
         }
@@ -83,13 +79,20 @@ impl Responder<'_> {
     ///
     /// When the caller is gone.
     pub(crate) async fn refuse_head(&mut self, session: &mut ServerSession, kind: ProblemKind) -> Result<()> {
-        let (mut head, body) = error_response::build(kind, self.cx.request_id())?;
-        if kind == ProblemKind::MethodNotAllowed {
-            head.insert_header(header::ALLOW, self.route.allow.clone())?;
-        }
+        let (mut head, body) = self.problem_response(kind)?;
         head.insert_header(REQUEST_ID_HEADER, self.request_id.clone())?;
         join_next_write(session.stream());
         session.write_error_response(head, body).await
+    }
+
+    /// The response for a kind of problem, before the response phase.
+    fn problem_response(&self, kind: ProblemKind) -> Result<(ResponseHeader, Bytes)> {
+        let (mut head, body) = error_response::build(kind, self.cx.request_id())?;
+        // A 405 without `Allow` is invalid (RFC 9110 §15.5.6).
+        if kind == ProblemKind::MethodNotAllowed {
+            head.insert_header(header::ALLOW, self.route.allow.clone())?;
+        }
+        Ok((head, body))
     }
 
     /// Runs the response phase and adds the request's id.
