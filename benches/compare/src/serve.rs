@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use kyc_harness::certificates::install_ring;
+use kyc_harness::certificates::install_crypto_provider;
 use pingora::apps::ServerApp;
 use pingora::listeners::tls::TlsSettings;
 use pingora::prelude::{HttpPeer, Opt};
@@ -61,7 +61,7 @@ where
     A: ServerApp + Send + Sync + 'static,
     M: FnOnce(&Arc<ServerConf>, HttpPeer, Job) -> Service<A>,
 {
-    install_ring();
+    install_crypto_provider();
     let job = Job::start(&arguments.log)?;
     let ca_file = arguments.certificates.as_ref().map(|folder| format!("{folder}/authority.pem"));
     let conf = ServerConf { threads: 1, grace_period_seconds: Some(0), ca_file, ..conf };

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Measurement};
 use clap::Parser;
 use kyc_chaos::Failure;
-use kyc_harness::certificates::install_ring;
+use kyc_harness::certificates::install_crypto_provider;
 use kyc_load::bulk::Bulk;
 use kyc_load::exports::Exports;
 use kyc_load::isolation::Isolation;
@@ -18,7 +18,7 @@ use kyc_load::{bulk, exports, isolation, rates};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    install_ring();
+    install_crypto_provider();
     let done = match Arguments::parse().measurement {
         Measurement::Isolation { gateway, backlog, rounds, seconds } => {
             measure_isolation(&Isolation { binary: gateway, backlog, rate: 400, seconds, rounds }).await

@@ -13,7 +13,7 @@ use url::Url;
 use super::*;
 
 fn client() -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     ClientSettings::new(Duration::from_secs(5), Trust::Nobody).build().unwrap()
 }
 
@@ -58,7 +58,7 @@ async fn bodies_are_read_up_to_their_limit() {
 #[tokio::test]
 async fn server_without_tls_has_an_error_of_its_own() {
     let server = serve(Router::new()).await.replace("http://", "https://");
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = ClientSettings::new(Duration::from_secs(5), Trust::System).build().unwrap();
 
     let error = client.get(server).send().await.unwrap_err();

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn file_without_a_certificate_is_refused() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let config = PortalConfig { ca_file: Some(file.into()), ..PortalConfig::default() };
 

@@ -49,7 +49,7 @@ impl Gateway {
     /// Runs the command of the command line. The command `run` returns only when the gateway could not start.
     pub fn run(self) -> ExitCode {
         // This fails if the program has installed another cryptography provider before, which then stays in use.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         cli::execute(&self.registry)
     }
 }

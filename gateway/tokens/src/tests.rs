@@ -1,7 +1,7 @@
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::json;
 
 use super::*;
@@ -18,8 +18,7 @@ impl Provider {
     fn new() -> Self {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let key =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
         Self { key, random }
     }
 
@@ -41,7 +40,7 @@ impl Provider {
 }
 
 fn config(more: &str) -> TokenConfig {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     toml::from_str(&format!("issuer = \"{ISSUER}\"\naudience = [\"api://gateway\", \"gateway\"]\n{more}"))
         .unwrap()
 }
@@ -217,7 +216,7 @@ fn settings_that_would_accept_too_many_tokens_are_refused() {
             "ca_file: cannot read no.pem: ",
         ),
     ];
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
     for (settings, expected) in rows {
         let config: TokenConfig = toml::from_str(settings).unwrap();

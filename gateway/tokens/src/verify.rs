@@ -1,25 +1,25 @@
-//! Verifies the signatures of tokens with ring.
+//! Verifies the signatures of tokens with aws-lc-rs.
 //!
-//! `jsonwebtoken` is built without a cryptography library of its own, and gets ring from here: TLS uses ring already, so the
+//! `jsonwebtoken` is built without a cryptography library of its own, and gets aws-lc-rs from here: TLS uses it already, so the
 //! gateway needs no second library.
 
-use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
-use jsonwebtoken::errors::{ErrorKind, Result};
-use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
-use ring::signature::{
+use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
     RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
+use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{ErrorKind, Result};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use signature::{Error, Verifier};
 
 /// Verifies signatures with one key and the algorithm that a token names.
-struct RingVerifier {
+struct AwsLcVerifier {
     algorithm: Algorithm,
     key: DecodingKey,
 }
 
-/// Makes `jsonwebtoken` verify signatures with ring. A second call has no effect.
+/// Makes `jsonwebtoken` verify signatures with aws-lc-rs. A second call has no effect.
 pub(super) fn install() {
     // The error only means that a provider is installed already.
     let _ = PROVIDER.install_default();
@@ -32,12 +32,12 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
-    Ok(Box::new(RingVerifier { algorithm: *algorithm, key: key.clone() }))
+    Ok(Box::new(AwsLcVerifier { algorithm: *algorithm, key: key.clone() }))
 }
 
-// === impl RingVerifier ===
+// === impl AwsLcVerifier ===
 
-impl Verifier<Vec<u8>> for RingVerifier {
+impl Verifier<Vec<u8>> for AwsLcVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         let verified = match self.key.kind() {
             DecodingKeyKind::RsaModulusExponent { n, e } => {
@@ -53,7 +53,7 @@ impl Verifier<Vec<u8>> for RingVerifier {
     }
 }
 
-impl JwtVerifier for RingVerifier {
+impl JwtVerifier for AwsLcVerifier {
     fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

@@ -18,11 +18,11 @@ use kyc_chaos::soak::Soak;
 use kyc_chaos::uploads::Uploads;
 use kyc_chaos::week::Week;
 use kyc_chaos::{Failure, abuse, backups, crash, logs, pressure, soak, uploads, upstream, week};
-use kyc_harness::certificates::install_ring;
+use kyc_harness::certificates::install_crypto_provider;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    install_ring();
+    install_crypto_provider();
     let done = match Arguments::parse().command {
         Command::Crash { gateways, rate, faults, at_points, seed } => match beside("failing-gateway") {
             Ok(binary) => kill(&Crash { binary, gateways, rate, faults, at_points, seed }).await,

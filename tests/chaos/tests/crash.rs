@@ -7,10 +7,10 @@
 
 use kyc_chaos::crash::{Crash, run};
 use kyc_chaos::verdict::Verdict;
-use kyc_harness::certificates::install_ring;
+use kyc_harness::certificates::install_crypto_provider;
 
 async fn crash(gateways: usize, faults: usize) -> Verdict {
-    install_ring();
+    install_crypto_provider();
     let binary = env!("CARGO_BIN_EXE_failing-gateway").into();
     let verdict = run(&Crash { binary, gateways, rate: 400, faults, at_points: 1, seed: 7 }).await.unwrap();
     println!("{gateways} gateway(s): {verdict}");

@@ -6,11 +6,11 @@
 )]
 
 use kyc_chaos::week::{Week, run};
-use kyc_harness::certificates::install_ring;
+use kyc_harness::certificates::install_crypto_provider;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_event_is_accounted_for_whatever_fails() {
-    install_ring();
+    install_crypto_provider();
     let binary = env!("CARGO_BIN_EXE_failing-gateway").into();
 
     let verdict = run(&Week::short(binary, 1)).await.unwrap();

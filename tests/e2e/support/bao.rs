@@ -45,7 +45,7 @@ impl OpenBao {
 
     /// A server with persistent storage, which is sealed after a restart.
     pub(crate) async fn start_kept() -> Self {
-        super::install_ring();
+        super::install_crypto_provider();
         let home = tempfile::tempdir().unwrap();
         let [port, cluster] = free_addresses().unwrap().map(|address| address.port());
         let data = home.path().join("data");
@@ -109,7 +109,7 @@ impl OpenBao {
     }
 
     async fn start_dev(tls: bool) -> Self {
-        super::install_ring();
+        super::install_crypto_provider();
         let home = tempfile::tempdir().unwrap();
         let tls_options = ["-dev-tls".to_owned(), format!("-dev-tls-cert-dir={}", home.path().display())];
         // OpenBao does not support port 0, and also uses the next port. Another test may have taken one meanwhile, so try again.

@@ -137,7 +137,7 @@ impl Setup {
 
     /// Starts the process and waits until it says where it listens.
     pub(crate) async fn spawn(self) -> Gateway {
-        super::install_ring();
+        super::install_crypto_provider();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tenants.json"), document(&self.onfido, &self.tenants).to_string())
             .unwrap();

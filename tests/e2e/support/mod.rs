@@ -12,7 +12,7 @@ pub(crate) mod upstream;
 pub(crate) mod wayward;
 pub(crate) mod world;
 
-pub(crate) use kyc_harness::certificates::install_ring;
+pub(crate) use kyc_harness::certificates::install_crypto_provider;
 
 /// Polls until there is a result, for at most a minute.
 pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {

@@ -74,7 +74,7 @@ impl World {
         change: impl Fn(Value) -> Value,
         prepare: impl FnOnce(Setup) -> Setup,
     ) -> Self {
-        super::install_ring();
+        super::install_crypto_provider();
         let onfido =
             Onfido::start(onfido::Settings { retry_clock: 1000, ..Default::default() }).await.unwrap();
         let acme = portal("acme", Some("client-acme")).await;

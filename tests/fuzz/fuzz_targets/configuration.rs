@@ -5,5 +5,5 @@ use libfuzzer_sys::fuzz_target;
 use kyc_gateway::fuzzing::configuration;
 
 fuzz_target!(init: {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }, |text: &str| configuration(text));

@@ -14,10 +14,10 @@ use rustls::pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// Installs the ring provider of rustls, which every TLS client needs.
-pub fn install_ring() {
+/// Installs the cryptography provider of rustls, which every TLS client needs.
+pub fn install_crypto_provider() {
     // A second installation fails, and the first one is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// An authority with a certificate for `gateway.test` and its key in files.
@@ -34,7 +34,7 @@ impl Authority {
     /// Creates both, with new keys.
     #[expect(clippy::new_without_default, reason = "each one is another authority, and writes files")]
     pub fn new() -> Self {
-        install_ring();
+        install_crypto_provider();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -17,7 +17,7 @@ const EVENT: &str = r#"{ "payload":{"action":"report.completed", "n":1.0e2, "é"
 const PAYLOAD: &str = r#"{"action":"report.completed", "n":1.0e2, "é":"\u00e9"}"#;
 
 fn portals(data: DataForm) -> PortalClient {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     PortalClient::new(&PortalConfig { data, ..PortalConfig::default() }, &MetricsRegistry::default()).unwrap()
 }
 

@@ -20,7 +20,7 @@ fn error_messages_match_the_golden_files() {
             continue;
         }
         let name = file.file_name().unwrap().to_owned();
-        let found = load_with_ring(&file).err().map(|problems| problems.to_string()).unwrap_or_default();
+        let found = load_with_provider(&file).err().map(|problems| problems.to_string()).unwrap_or_default();
         let found = found.replace(&golden.display().to_string(), "golden") + "\n";
 
         let expected_file = file.with_extension("txt");
@@ -34,8 +34,8 @@ fn error_messages_match_the_golden_files() {
     assert!(cases >= 6, "only {cases} golden files were read");
 }
 
-fn load_with_ring(file: &Path) -> Result<super::Settings, Problems> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+fn load_with_provider(file: &Path) -> Result<super::Settings, Problems> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     load(file, &built_in(), &BuildContext::new().unwrap(), Purpose::Check)
 }
 
@@ -46,7 +46,7 @@ fn repository() -> PathBuf {
 /// The gateway gave no warning when a metrics token was sent unencrypted to an address that other machines can reach.
 #[test]
 fn metrics_token_without_tls_on_a_public_address_is_a_warning() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("token"), "token-of-the-scraper").unwrap();
     let file = folder.path().join("gateway.toml");

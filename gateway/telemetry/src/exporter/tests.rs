@@ -32,7 +32,7 @@ struct Shared {
 
 impl Collector {
     async fn start(encoding: Encoding) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let state = Arc::new(Mutex::new(Shared::default()));
         let router = Router::new()
             .fallback(

@@ -131,7 +131,7 @@ fn allow_accepts_ipv4_mapped_ipv6_networks() {
 
 /// Adds the check of tokens, by a provider that was never reached.
 fn with_tokens(more: &str) -> String {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let token = "issuer = \"https://login.example\"\naudience = [\"gateway\"]";
     format!("{more}\n[token]\n{token}\n")
 }

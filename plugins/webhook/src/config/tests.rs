@@ -12,7 +12,7 @@ use crate::{Notifications, Webhook};
 
 /// The services of the gateway, with an intake that delivers directly.
 pub(crate) fn services() -> Services {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let portals = PortalClient::new(&PortalConfig::default(), &MetricsRegistry::default()).unwrap();
     let services = testkit::services();
     services.offer::<dyn Intake>(Arc::new(Direct::new(Arc::new(portals))));
@@ -51,7 +51,7 @@ fn all_problems_are_reported_together() {
 
 #[test]
 fn route_without_an_intake_service_is_refused() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
     let refused = build_with::<Webhook>("", &testkit::services()).map(|_: Notifications| ()).unwrap_err();
 

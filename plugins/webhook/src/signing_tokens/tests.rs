@@ -8,7 +8,7 @@ use super::{
 };
 
 fn tokens() -> SigningTokens {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (config, folder) = (OnfidoConfig::default(), Path::new(""));
     SigningTokens::new(&config, folder, &MetricsRegistry::default()).unwrap()
 }

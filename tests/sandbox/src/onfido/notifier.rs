@@ -54,7 +54,7 @@ impl Notifier {
     /// Creates a notifier whose retries are `clock` times faster than Onfido's.
     pub(super) fn new(clock: u32) -> io::Result<Self> {
         // A second installation fails; the first one stays in use.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())

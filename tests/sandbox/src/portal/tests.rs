@@ -14,7 +14,7 @@ struct Caller {
 
 impl Caller {
     async fn start(settings: Settings) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let portal = Portal::start(settings).await.unwrap();
         Self { portal, client: reqwest::Client::builder().no_proxy().build().unwrap() }
     }

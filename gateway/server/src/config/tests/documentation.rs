@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::super::raw::Raw;
 use super::super::read;
-use super::{load_with_ring, repository};
+use super::{load_with_provider, repository};
 use crate::decoding::{Problems, decode as decode_value};
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::built_in;
@@ -106,7 +106,7 @@ fn every_key_without_a_default_is_documented_as_a_comment() {
 
 #[test]
 fn documented_file_passes_the_check() {
-    let loaded = load_with_ring(&repository().join("conf/gateway.toml"));
+    let loaded = load_with_provider(&repository().join("conf/gateway.toml"));
 
     assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
 }

@@ -8,7 +8,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
 };
 
-use super::{load_with_ring, repository};
+use super::{load_with_provider, repository};
 
 /// A configuration on a page.
 struct Block {
@@ -108,7 +108,9 @@ fn checked(text: &str) -> Result<usize, String> {
     write_files(&text, folder.path());
     let file = folder.path().join("gateway.toml");
     fs::write(&file, text).unwrap();
-    load_with_ring(&file).map(|settings| settings.listeners.len()).map_err(|problems| problems.to_string())
+    load_with_provider(&file)
+        .map(|settings| settings.listeners.len())
+        .map_err(|problems| problems.to_string())
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Folder {
 }
 
 async fn start() -> MockServer {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     MockServer::start_async().await
 }
 

@@ -111,7 +111,7 @@ async fn error_of_an_unusable_token_does_not_contain_the_token() {
 
 #[tokio::test(start_paused = true)]
 async fn renewal_is_due_after_two_thirds_of_the_lifetime() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let connection =
         Connection::new("http://127.0.0.1:1", None, None, Duration::from_secs(1), Cleartext::Local).unwrap();
     let session = |life| {
