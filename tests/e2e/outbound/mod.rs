@@ -9,3 +9,4 @@ mod relay;
 mod streaming;
 mod third_party;
 mod uploads;
+mod upstream_tls;

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use kyc_telemetry::ConnectionMetrics;
 use pingora::listeners::tls::{Acceptor, TlsSettings};
-use rustls::server::NoServerSessionStorage;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::SingleCertAndKey;
 use tokio_rustls::TlsAcceptor;
 
@@ -46,7 +47,7 @@ pub(super) fn acceptor(
     callers: &ClientVerification,
 ) -> Result<Acceptor, Vec<TlsProblem>> {
     let mut settings = TlsSettings::with_callbacks(Box::new(ClientNames { issuer: callers.issuer.clone() }))
-        .map_err(|error| vec![TlsProblem { key: "", reason: error.etype.as_str().to_owned() }])?;
+        .map_err(|error| problem(error.etype.as_str().to_owned()))?;
     settings.set_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&server.key))));
     if let Some(verifier) = &callers.verifier {
         settings.set_client_cert_verifier(Arc::clone(verifier));
@@ -54,15 +55,33 @@ pub(super) fn acceptor(
     settings.enable_h2();
     let mut made = settings.build();
     let mut config = made.acceptor.config().as_ref().clone();
-    // The server's order of cipher suites decides, so that the strongest common suite is used.
+    // The order of the process's provider decides.
     config.ignore_client_order = true;
-    if callers.verifier.is_some() {
-        // A resumed session skips the verification of the client certificate, even after the certificate has expired.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-    }
+    resume_sessions(&mut config, callers)?;
     made.acceptor = TlsAcceptor::from(Arc::new(config));
     Ok(made)
+}
+
+/// Lets callers resume their sessions by tickets (RFC 8446 §4.6.1), unless the listener verifies client certificates.
+///
+/// The keys of the tickets stay in memory and are replaced every six hours; a ticket is valid for twelve at most. Each acceptor has
+/// its own: no ticket is valid on another listener, or after new certificate files.
+fn resume_sessions(config: &mut ServerConfig, callers: &ClientVerification) -> Result<(), Vec<TlsProblem>> {
+    // Tickets need no memory per session, and no lock.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    if callers.verifier.is_some() {
+        // A resumed session skips the verification of the client certificate, even after the certificate has expired.
+        config.send_tls13_tickets = 0;
+        return Ok(());
+    }
+    config.ticketer = Ticketer::new().map_err(|error| problem(error.to_string()))?;
+    // A caller gets another one with each resumption.
+    config.send_tls13_tickets = 1;
+    Ok(())
+}
+
+fn problem(reason: String) -> Vec<TlsProblem> {
+    vec![TlsProblem { key: "", reason }]
 }
 
 // === impl ReloadableTls ===

@@ -1,6 +1,7 @@
 //! Regression: a renewal wrote an expired certificate into the file, and it replaced a valid one. Every caller failed, and the log
 //! had only one line of level INFO.
 
+mod resumption;
 mod revocation_lists;
 
 use std::path::Path;
@@ -25,7 +26,7 @@ struct CertificateFolder {
 
 impl CertificateFolder {
     fn new() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let now = i64::try_from(now).unwrap();
         Self { folder: tempfile::tempdir().unwrap(), metrics: Metrics::new().unwrap(), now }
