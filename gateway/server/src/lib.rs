@@ -12,6 +12,7 @@
 mod assembly;
 mod cli;
 mod config;
+mod crypto_provider;
 mod decoding;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -48,8 +49,7 @@ impl Gateway {
 
     /// Runs the command of the command line. The command `run` returns only when the gateway could not start.
     pub fn run(self) -> ExitCode {
-        // This fails if the program has installed another cryptography provider before, which then stays in use.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        crypto_provider::install();
         cli::execute(&self.registry)
     }
 }
