@@ -43,6 +43,10 @@ impl Arguments {
     pub(crate) fn contenders(&self) -> Vec<Contender> {
         let is_wanted = |contender: &Contender| match contender {
             Contender::GatewayBefore => self.against.is_some(),
+            // The other half of the gateway in one scenario.
+            Contender::GatewayFewTenants => {
+                self.contenders.is_empty() || self.contenders.contains(&Contender::Gateway)
+            }
             Contender::Gateway
             | Contender::Relay
             | Contender::BarePingoraMimalloc
@@ -74,7 +78,10 @@ mod tests {
             Arguments::try_parse_from(["kyc-bench", "--contender", "nginx", "--contender", "kyc-gateway"]);
 
         assert_eq!(all.contenders().len(), Contender::ALL.len() - 1);
-        assert_eq!(two.unwrap().contenders(), [Contender::Gateway, Contender::Nginx]);
+        assert_eq!(
+            two.unwrap().contenders(),
+            [Contender::Gateway, Contender::GatewayFewTenants, Contender::Nginx]
+        );
     }
 
     #[test]
@@ -83,7 +90,10 @@ mod tests {
 
         let arguments = Arguments::try_parse_from(line).unwrap();
 
-        assert_eq!(arguments.contenders(), [Contender::Gateway, Contender::GatewayBefore]);
+        assert_eq!(
+            arguments.contenders(),
+            [Contender::Gateway, Contender::GatewayBefore, Contender::GatewayFewTenants]
+        );
     }
 
     #[test]

@@ -29,7 +29,9 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
             None => print_figures(row, &figures),
         }
     }
-    for reference in [Contender::Nginx, Contender::Relay, Contender::GatewayBefore] {
+    for reference in
+        [Contender::Nginx, Contender::Relay, Contender::GatewayBefore, Contender::GatewayFewTenants]
+    {
         let found = rows.iter().find(|row| row.contender == reference && row.failure.is_none());
         if let Some(reference) = found {
             print_ratios(rows, reference, &figures);
@@ -59,7 +61,7 @@ fn print_figures(row: &Row, figures: &[Figure]) {
 /// Ratios of the same round, which a change of the machine's speed between rounds does not move.
 fn print_ratios(rows: &[Row], reference: &Row, figures: &[Figure]) {
     let is_compared = |row: &&Row| match reference.contender {
-        Contender::GatewayBefore => row.contender == Contender::Gateway,
+        Contender::GatewayBefore | Contender::GatewayFewTenants => row.contender == Contender::Gateway,
         Contender::Gateway
         | Contender::Relay
         | Contender::BarePingoraMimalloc

@@ -50,7 +50,14 @@ impl Runner {
         for round in 0..self.rounds {
             self.round(round, &mut places, scenario, &upstream).await;
         }
-        Ok(places.into_iter().map(|place| place.row).collect())
+        let mut rows = Vec::new();
+        for place in places {
+            if let Some(running) = place.running {
+                running.stop().await;
+            }
+            rows.push(place.row);
+        }
+        Ok(rows)
     }
 
     /// Measures every contender once, beginning with another one than in the round before.
@@ -85,8 +92,9 @@ impl Runner {
             None => place.row.contender.start(&self.programs, &self.authority, upstream, stage).await?,
         };
         let sample = scenario.measure(&running, seconds).await?;
-        if stage.lifetime == Lifetime::Scenario {
-            place.running = Some(running);
+        match stage.lifetime {
+            Lifetime::Scenario => place.running = Some(running),
+            Lifetime::Round => running.stop().await,
         }
         Ok(sample)
     }

@@ -39,6 +39,15 @@ pub(crate) enum Lifetime {
     Round,
 }
 
+/// Who is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// The gateway and its peers, each with 1,000 tenants.
+    Peers,
+    /// The gateway with 10,000 tenants and with 10.
+    Tenants,
+}
+
 /// What a scenario needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stage {
@@ -47,6 +56,7 @@ pub(crate) struct Stage {
     pub(crate) lifetime: Lifetime,
     /// Connections that a contender must be able to hold, those to the upstream included.
     pub(crate) connections: u32,
+    pub(crate) field: Field,
 }
 
 // === impl Stage ===
@@ -54,7 +64,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// What most scenarios have: load and upstream on their own core, and few connections.
     pub(crate) const fn usual(transport: Transport) -> Self {
-        Self { transport, load_core: LoadCore::Own, lifetime: Lifetime::Scenario, connections: 1024 }
+        Self {
+            transport,
+            load_core: LoadCore::Own,
+            lifetime: Lifetime::Scenario,
+            connections: 1024,
+            field: Field::Peers,
+        }
     }
 }
 

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 
 use super::start::Start;
 use crate::pinned;
-use crate::stage::{CONTENDER_CORE, Transport};
+use crate::stage::{CONTENDER_CORE, Field, Transport};
 use crate::template::{self, TENANTS};
 
-/// Starts a gateway; its log, with the access log, goes to a file.
-pub(super) fn start(start: &Start<'_>, program: &Path) -> Result<Process, String> {
+/// Starts a gateway with this many tenants; its log, with the access log, goes to a file.
+pub(super) fn start(start: &Start<'_>, program: &Path, tenants: u32) -> Result<Process, String> {
     let scheme = match start.stage.transport {
         Transport::Plain => "http",
         Transport::Tls => "https",
     };
     let document = json!({
         "Onfido-BaseUrl": format!("{scheme}://{}/v3.6", start.upstream_address()),
-        "Onfido-ApiTokens": Value::from((0..TENANTS).map(tenant).collect::<Vec<_>>()).to_string(),
+        "Onfido-ApiTokens": Value::from((CALLING_TENANT..CALLING_TENANT + tenants).map(tenant).collect::<Vec<_>>()).to_string(),
     });
     let written = |error: std::io::Error| format!("{}: {error}", start.folder.display());
     fs::write(start.folder.join("tenants.json"), document.to_string()).map_err(written)?;
@@ -38,6 +38,14 @@ pub(super) fn start(start: &Start<'_>, program: &Path) -> Result<Process, String
         .map_err(|error| format!("cannot start {}: {error}", program.display()))
 }
 
+/// How many tenants a gateway has.
+pub(super) const fn tenants(field: Field) -> u32 {
+    match field {
+        Field::Peers => TENANTS,
+        Field::Tenants => MANY_TENANTS,
+    }
+}
+
 fn tenant(number: u32) -> Value {
     json!({
         "Name": format!("tenant-{number}"),
@@ -50,3 +58,7 @@ fn tenant(number: u32) -> Value {
         "ftosPassword": "password",
     })
 }
+
+/// The tenant of all calls (`load.lua`); the others come behind it.
+const CALLING_TENANT: u32 = 777;
+const MANY_TENANTS: u32 = 10_000;

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use kyc_harness::certificates::Authority;
 use kyc_harness::ports::free_address;
 
-use crate::stage::{Stage, Transport};
+use crate::stage::{Field, Stage, Transport};
 use crate::upstream::Upstream;
 pub(crate) use running::{Duplex, Running};
 pub(crate) use start::Programs;
@@ -27,6 +27,9 @@ pub(crate) enum Contender {
     /// The gateway of `--against`.
     #[value(skip)]
     GatewayBefore,
+    /// The gateway with 10 tenants, where the other one has 10,000.
+    #[value(skip)]
+    GatewayFewTenants,
     /// A relay on pingora-core alone.
     Relay,
     /// Pingora's proxy with the gateway's allocator.
@@ -45,9 +48,10 @@ pub(crate) enum Contender {
 // === impl Contender ===
 
 impl Contender {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Gateway,
         Self::GatewayBefore,
+        Self::GatewayFewTenants,
         Self::Relay,
         Self::BarePingoraMimalloc,
         Self::BarePingora,
@@ -61,6 +65,7 @@ impl Contender {
         match self {
             Self::Gateway => "kyc-gateway",
             Self::GatewayBefore => "kyc-gateway, before",
+            Self::GatewayFewTenants => "kyc-gateway, 10 tenants",
             Self::Relay => "relay on pingora-core",
             Self::BarePingoraMimalloc => "bare Pingora, mimalloc",
             Self::BarePingora => "bare Pingora",
@@ -73,14 +78,15 @@ impl Contender {
     /// Whether it takes part on this stage.
     pub(crate) fn is_on(self, stage: Stage) -> bool {
         match self {
-            Self::BarePingora => stage.transport == Transport::Plain,
-            Self::Gateway
-            | Self::GatewayBefore
+            Self::Gateway => true,
+            Self::GatewayFewTenants => stage.field == Field::Tenants,
+            Self::BarePingora => stage.field == Field::Peers && stage.transport == Transport::Plain,
+            Self::GatewayBefore
             | Self::Relay
             | Self::BarePingoraMimalloc
             | Self::Nginx
             | Self::HaProxy
-            | Self::Envoy => true,
+            | Self::Envoy => stage.field == Field::Peers,
         }
     }
 
@@ -100,9 +106,11 @@ impl Contender {
         let listen = free_address().map_err(|error| format!("no free port: {error}"))?;
         let start = Start { programs, authority, upstream, stage, folder: folder.path(), listen };
         let process = match self {
-            Self::Gateway => gateway::start(&start, &programs.gateway)?,
+            Self::Gateway => gateway::start(&start, &programs.gateway, gateway::tenants(stage.field))?,
+            Self::GatewayFewTenants => gateway::start(&start, &programs.gateway, FEW_TENANTS)?,
             Self::GatewayBefore => {
-                gateway::start(&start, programs.against.as_deref().ok_or("there is no other gateway")?)?
+                let before = programs.against.as_deref().ok_or("there is no other gateway")?;
+                gateway::start(&start, before, gateway::tenants(stage.field))?
             }
             Self::Relay => pingora::start(&start, "relay")?,
             Self::BarePingoraMimalloc => pingora::start(&start, "bare-pingora-mimalloc")?,
@@ -116,3 +124,5 @@ impl Contender {
         Ok(running)
     }
 }
+
+const FEW_TENANTS: u32 = 10;

@@ -9,7 +9,7 @@ use kyc_harness::certificates::Authority;
 use kyc_harness::process::Process;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::stage::Transport;
 use crate::usage::{CpuTime, resident};
@@ -97,6 +97,14 @@ impl Running {
         }
     }
 
+    /// Ends it by SIGTERM, so that it can still write what it recorded, such as a profile; kills it after [`LONGEST_STOP`].
+    pub(crate) async fn stop(mut self) {
+        // One that has ended already is reaped when it is dropped.
+        if self.process.signal("-TERM").is_ok() {
+            let _ = timeout(LONGEST_STOP, self.process.wait()).await;
+        }
+    }
+
     /// Waits until a call is answered with 200.
     pub(super) async fn becomes_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + LONGEST_START;
@@ -125,4 +133,5 @@ const SMALL_CALL: &[u8] =
     b"GET /dcs/kyc2/applicants/1030303-123123-123123 HTTP/1.1\r\nHost: gateway.test\r\n\
     SubscriptionId: sub-777\r\nAuthorization: Token token=dummy\r\nAccept: application/json\r\n\r\n";
 const LONGEST_START: Duration = Duration::from_secs(20);
+const LONGEST_STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);

@@ -8,19 +8,15 @@ mod new_connections;
 mod open_loop;
 mod small;
 
-use crate::stage::{LoadCore, Transport};
 pub(crate) use contract::Scenario;
 
 /// All scenarios, in the order in which they are run.
 pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     vec![
-        Box::new(small::Small { name: "plain", transport: Transport::Plain, core: LoadCore::Own }),
-        Box::new(small::Small {
-            name: "plain-one-core",
-            transport: Transport::Plain,
-            core: LoadCore::Shared,
-        }),
-        Box::new(small::Small { name: "tls", transport: Transport::Tls, core: LoadCore::Own }),
+        Box::new(small::Small::PLAIN),
+        Box::new(small::Small::PLAIN_ONE_CORE),
+        Box::new(small::Small::TLS),
+        Box::new(small::Small::TENANTS),
         Box::new(http2::Http2),
         Box::new(new_connections::NewConnections),
         Box::new(bodies::Bodies::UPLOAD),
