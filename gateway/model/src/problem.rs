@@ -38,7 +38,8 @@ pub enum ProblemKind {
     BodyTooLarge,
     /// The route does not accept the media type of the body.
     UnsupportedMediaType,
-    /// The request has an unsupported `Expect` (RFC 9110 §10.1.1).
+    /// The request has an unsupported `Expect` (RFC 9110 §10.1.1), or waits for 100 over HTTP/2, where the gateway cannot send it.
+    /// Repeat it without `Expect`.
     ExpectationFailed,
     /// The header block is larger than the limit.
     HeaderTooLarge,

@@ -9,6 +9,7 @@
 //! | `phases` | validates the request, finds its route and runs the request phases |
 //! | `forward` | chooses the connection, and retries if that is safe (`retry`) |
 //! | `relay` | forwards the request and its response at the same time |
+//! | `upstream_head` | builds the request head for the upstream |
 //! | `finish` | runs the logging phase, counts, ends the spans (`spans`), writes the access line |
 //! | `proxy`, `state` | the state of all exchanges of a listener, and that of one |
 
@@ -21,5 +22,6 @@ mod retry;
 mod serve;
 mod spans;
 mod state;
+mod upstream_head;
 
 pub use proxy::{ProtocolOptions, Proxy};

@@ -13,23 +13,24 @@
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{HeaderName, Method, StatusCode, Version, header};
+use http::{Method, StatusCode, Version, header};
 use kyc_model::ProblemKind;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::{Error, Result};
-use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_http::ResponseHeader;
 use tokio::task::unconstrained;
 
 use super::finish::log_credential_refused;
 use super::proxy::Proxy;
 use super::state::Exchange;
+use super::upstream_head::build_upstream_head;
 use crate::downstream::join_head_and_body;
 use crate::error::{refuse, to_pingora};
 use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
-use crate::request::send_continue;
+use crate::request::{BodyExpectation, send_continue};
 use crate::response::has_no_body;
-use crate::upstream::{attach_credential, check_response, rewrite};
+use crate::upstream::check_response;
 use crate::write_timeout::write_within;
 
 /// Whether a connection can be used again after its response was forwarded.
@@ -66,9 +67,10 @@ impl Proxy {
         // Built for each attempt, because plugins may have changed the head of the one before.
         let head = build_upstream_head(session, exchange, &self.settings.private_headers)?;
         // For a buffered body it was sent before the body was read. A second one in a retry does no harm (RFC 9110 §15.2).
-        if exchange.buffered_body.is_none() {
-            send_continue(session).await?;
-        }
+        let mut expectation = match exchange.buffered_body {
+            Some(_) => BodyExpectation::default(),
+            None => send_continue(session).await?,
+        };
         let limit = upstream.write_timeout;
         write_within(limit, upstream.write_request_header(Box::new(head))).await.map_err(Error::into_up)?;
         let mut progress = self.start_body(session, exchange, upstream).await?;
@@ -90,9 +92,9 @@ impl Proxy {
                         break;
                     }
                 }
-                // Once the request is complete, this waits for the caller to leave.
-                read = session.read_body_or_idle(exchange.request_body.is_complete()) => {
-                    let piece = read.map_err(Error::into_down)?;
+                read = read_body(session, exchange, expectation) => {
+                    let piece = read?;
+                    expectation.met();
                     let is_end = piece.is_none() || session.is_body_done();
                     if let Some(piece) = &piece {
                         exchange.request_body.receive(piece.len(), exchange.route.max_body, &self.settings)?;
@@ -233,6 +235,16 @@ impl Proxy {
     }
 }
 
+/// Reads the next piece of the request body. Once it is complete, this waits for the caller to leave.
+async fn read_body(
+    session: &mut ServerSession,
+    exchange: &Exchange,
+    expectation: BodyExpectation,
+) -> Result<Option<Bytes>> {
+    let read = session.read_body_or_idle(exchange.request_body.is_complete());
+    expectation.bound(read.map(|read| read.map_err(Error::into_down))).await
+}
+
 /// Runs the response body phase on a piece of a body; returns whether it is the last one.
 fn filter_body_task(exchange: &mut Exchange, task: HttpTask) -> Result<(HttpTask, bool)> {
     let (mut piece, is_end) = match task {
@@ -249,32 +261,6 @@ fn filter_body_task(exchange: &mut Exchange, task: HttpTask) -> Result<(HttpTask
     exchange.route.chains.response_body_filter(&mut piece, is_end, &mut exchange.cx).map_err(to_pingora)?;
     exchange.record_response_body(piece.as_ref(), is_end);
     Ok((HttpTask::Body(piece, is_end), is_end))
-}
-
-/// Builds the request head for the upstream. The credential is attached last, so that no plugin sees it.
-fn build_upstream_head(
-    session: &mut ServerSession,
-    exchange: &mut Exchange,
-    private_headers: &[HeaderName],
-) -> Result<RequestHeader> {
-    let has_body = !session.is_body_empty();
-    // The one copy of the head: the original stays for the phases of the response, and for a retry.
-    let mut head = session.req_header().clone();
-    let target =
-        exchange.cx.target().ok_or_else(|| refuse(ProblemKind::Internal, "the request has no target"))?;
-    let (id, trace) = (exchange.request_id.clone(), exchange.upstream.span.context());
-    let body = exchange.buffered_body.as_ref();
-    rewrite(&mut head, target, body, id, trace.as_ref(), private_headers).map_err(to_pingora)?;
-    exchange.route.chains.upstream_request_filter(&mut head, &mut exchange.cx).map_err(to_pingora)?;
-    if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
-        attach_credential(&mut head, credential);
-    }
-    // The caller may speak HTTP/1.0 or HTTP/2.
-    head.set_version(Version::HTTP_11);
-    if has_body && exchange.buffered_body.is_none() && !head.headers.contains_key(header::CONTENT_LENGTH) {
-        head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
-    }
-    Ok(head)
 }
 
 /// Sends a piece of the body. The end is written once, after the last piece or alone: an empty piece would be a chunk that ends

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Version, header};
 use kyc_model::ProblemKind;
 use kyc_plugin_api::{BodyBuffering, Ctx, Forwarded};
 use pingora::protocols::http::ServerSession;
@@ -15,10 +14,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::body_limit::too_large;
 use super::body_memory::{BodyMemory, MemoryPool, NoMemory};
+use super::expectation::{BodyExpectation, send_continue};
 use crate::error::refuse;
 use crate::routing::RouteTable;
 use crate::settings::ProxySettings;
-use crate::write_timeout::write_within;
 
 /// The limits of buffered bodies, and the memory for them: each route has its own.
 #[derive(Debug)]
@@ -86,11 +85,11 @@ impl BodyBuffers {
         let unknown = || refuse(ProblemKind::Internal, "the route has no memory for bodies");
         let memory = self.pools.get(route).ok_or_else(unknown)?.reserve(self.source(session, cx), cx);
         // After the checks above: a caller that is refused need not send its body.
-        send_continue(session).await?;
+        let expectation = send_continue(session).await?;
         // A plugin may lower the time limit of the listener, not raise it.
         let total = buffering.within.map_or(self.deadline, |within| within.min(self.deadline));
         let deadline = BodyDeadline { begun: Instant::now(), total, rate: self.rate, grace: self.grace };
-        read_pieces(session, buffering.limit, deadline, memory).await
+        read_pieces(session, expectation, buffering.limit, deadline, memory).await
     }
 }
 
@@ -107,18 +106,9 @@ impl BodyDeadline {
     }
 }
 
-/// Responds to `Expect: 100-continue` with 100, which Pingora does not do by itself, once the body is going to be read. HTTP/1.0
-/// ignores the field (RFC 9110 §10.1.1); over HTTP/2 Pingora sends no interim responses.
-pub(crate) async fn send_continue(session: &mut ServerSession) -> Result<()> {
-    if session.req_header().version == Version::HTTP_11 && session.get_header(header::EXPECT).is_some() {
-        let limit = session.get_write_timeout();
-        write_within(limit, session.write_continue_response()).await.map_err(Error::into_down)?;
-    }
-    Ok(())
-}
-
 async fn read_pieces(
     session: &mut ServerSession,
+    mut expectation: BodyExpectation,
     limit: usize,
     deadline: BodyDeadline,
     mut memory: BodyMemory,
@@ -127,7 +117,9 @@ async fn read_pieces(
     let mut whole = BytesMut::new();
     loop {
         let until = deadline.next(first.len() + whole.len());
-        let read = timeout_at(until, session.read_request_body()).await.map_err(|_| timed_out())?;
+        let read = expectation.bound(async { Ok(timeout_at(until, session.read_request_body()).await) });
+        let read = read.await?.map_err(|_| timed_out())?;
+        expectation.met();
         let Some(chunk) = read.map_err(read_failed)? else { break };
         let size = first.len() + whole.len() + chunk.len();
         if size > limit {

@@ -46,7 +46,7 @@ fn message(kind: ProblemKind) -> &'static str {
         ProblemKind::RequestTimeout => "The request took too long to arrive",
         ProblemKind::BodyTooLarge => "The request body is too large",
         ProblemKind::UnsupportedMediaType => "The content type is not supported here",
-        ProblemKind::ExpectationFailed => "No other expectation than 100-continue is met here",
+        ProblemKind::ExpectationFailed => "The expectation of the request cannot be met",
         ProblemKind::RateLimited => "Too many requests",
         ProblemKind::HeaderTooLarge => "The request headers are too large",
         ProblemKind::Internal => "The gateway failed",
