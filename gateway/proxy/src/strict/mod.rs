@@ -7,8 +7,10 @@
 
 mod chunks;
 mod connection;
+mod grammar;
 mod head;
 mod head_splitter;
+mod http2;
 mod line;
 mod lookalikes;
 mod path;
