@@ -62,6 +62,8 @@ async fn ambiguous_response_head_becomes_502_and_closes_its_connection() {
     let rows = [
         head("Transfer-Encoding: chunked, identity\r\n"),
         head("Transfer-Encoding: xchunked\r\n"),
+        head("Transfer-Encoding: chunked, chunked\r\n"),
+        head("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
         head("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"),
         head("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"),
         head("Content-Length: 3\r\nTransfer-Encoding : chunked\r\n"),

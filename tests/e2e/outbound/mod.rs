@@ -5,6 +5,7 @@ mod calls;
 mod checks;
 mod conformance;
 mod expectations;
+mod intermediary;
 mod relay;
 mod streaming;
 mod third_party;

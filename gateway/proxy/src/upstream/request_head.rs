@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Uri, header};
+use http::{HeaderName, HeaderValue, Uri, Version, header};
 use kyc_model::{Problem, ProblemKind, REQUEST_ID_HEADER, TraceContext};
 use kyc_plugin_api::Target;
 use pingora_http::RequestHeader;
@@ -61,7 +61,7 @@ fn rewrite_parts(
     }
     fields.insert(header::HOST, target.base.authority().clone());
     // Appended: `Via` names each hop (RFC 9110 §7.6.3).
-    fields.append(header::VIA, HeaderValue::from_static(VIA));
+    fields.append(header::VIA, HeaderValue::from_static(via(parts.version)));
     fields.insert(REQUEST_ID, request_id);
     // A buffered body may have been changed by a plugin, and `Transfer-Encoding` is gone.
     if let Some(body) = body {
@@ -74,6 +74,15 @@ fn rewrite_parts(
         return Err(internal("an upstream path that is none"));
     }
     Ok(())
+}
+
+/// Returns the entry of the gateway in `Via`: the version of HTTP that the request was received with (RFC 9110 §7.6.3), and its name.
+fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0 kyc-gateway",
+        Version::HTTP_2 => "2 kyc-gateway",
+        _ => "1.1 kyc-gateway",
+    }
 }
 
 /// Attaches the credential, in the place of any other.
@@ -118,7 +127,6 @@ fn is_method_override(name: &str) -> bool {
 const METHOD_OVERRIDES: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-original-method", "x-method"];
 const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
-const VIA: &str = "1.1 kyc-gateway";
 
 #[cfg(test)]
 mod tests {
@@ -171,7 +179,7 @@ mod tests {
         assert!(!head.headers.values().any(|value| value == "canary"));
         assert_eq!(head.headers["accept"], "application/json");
         assert_eq!(head.headers["host"], "api.eu.onfido.com");
-        assert_eq!(head.headers["via"], VIA);
+        assert_eq!(head.headers["via"], "1.1 kyc-gateway");
         assert_eq!(head.raw_path(), b"/v3.6/checks/?a=%41");
     }
 
