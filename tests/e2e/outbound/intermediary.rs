@@ -1,9 +1,9 @@
-//! The duties of an intermediary: `Via`, and the version of a response (RFC 9110 §7.6.3, RFC 9112 §2.3).
+//! The duties of an intermediary: `Via`, `Max-Forwards`, and the version of a response (RFC 9110 §7.6, RFC 9112 §2.3).
 
 use kyc_harness::certificates::Authority;
 
 use crate::support::gateway::{Gateway, Setup, start};
-use crate::support::raw::send;
+use crate::support::raw::{Recorder, send, status};
 use crate::support::scripted::{Scripted, call};
 use crate::support::upstream::Echo;
 
@@ -41,6 +41,48 @@ async fn via_names_the_version_that_the_request_had() {
     assert!(seen.contains("via: 2 kyc-gateway\r\n"), "{seen}");
     plain.stop().await;
     tls.stop().await;
+}
+
+/// `Max-Forwards` went on as it came.
+#[tokio::test(flavor = "multi_thread")]
+async fn max_forwards_of_options_is_counted_down_and_ends_at_the_gateway() {
+    let upstream = Recorder::start().await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let ask = async |method: &str, fields: &str| {
+        let request = format!("{method} /dcs/kyc2/applicants HTTP/1.1\r\n{FIELDS}{fields}\r\n");
+        send(gateway.address(), request.as_bytes()).await
+    };
+
+    let own = ask("OPTIONS", "Max-Forwards: 0\r\n").await;
+    assert_eq!(status(&own), 200, "{own}");
+    let fields = own.to_ascii_lowercase();
+    assert!(fields.contains("\r\nallow: get, head, post"), "{own}");
+    assert!(fields.contains("\r\ncontent-length: 0\r\n"), "{own}");
+    for malformed in ["", "x", "-1", "1, 2", "+1", "0x1"] {
+        let refused = ask("OPTIONS", &format!("Max-Forwards: {malformed}\r\n")).await;
+        assert_eq!(status(&refused), 400, "{malformed:?}: {refused}");
+    }
+    let repeated = ask("OPTIONS", "Max-Forwards: 1\r\nMax-Forwards: 1\r\n").await;
+    assert_eq!(status(&repeated), 400, "{repeated}");
+    let stranger = "OPTIONS /dcs/kyc2/applicants HTTP/1.1\r\nHost: g\r\nMax-Forwards: 0\r\n\r\n";
+    let stranger = send(gateway.address(), stranger.as_bytes()).await;
+    assert_eq!(status(&stranger), 401, "{stranger}");
+    assert_eq!(String::from_utf8_lossy(&upstream.bytes()), "", "the upstream saw something");
+
+    for (method, given, forwarded) in [
+        ("OPTIONS", "1", "0"),
+        ("OPTIONS", "010", "9"),
+        ("OPTIONS", "99999999999999999999999", "18446744073709551614"),
+        ("GET", "0", "0"),
+        ("GET", "x", "x"),
+    ] {
+        let answer = ask(method, &format!("Max-Forwards: {given}\r\n")).await;
+        assert_eq!(status(&answer), 200, "{given}: {answer}");
+        let seen = String::from_utf8_lossy(&upstream.bytes()).to_ascii_lowercase();
+        let last = seen.rsplit("max-forwards: ").next().unwrap();
+        assert!(last.starts_with(&format!("{forwarded}\r\n")), "{method} {given}: {seen}");
+    }
+    gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

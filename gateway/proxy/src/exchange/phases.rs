@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header;
 use kyc_model::ProblemKind;
 use kyc_plugin_api::Flow;
 use pingora::Result;
@@ -13,6 +15,8 @@ use super::state::Exchange;
 use crate::access_log::method_label;
 use crate::error::{refuse, to_pingora};
 use crate::request::{BufferedBody, check_declared_length, limit_buffering, validate};
+use crate::routing::CompiledRoute;
+use crate::strict::max_forwards;
 
 impl Proxy {
     /// Sets the limits of the session and refuses an ambiguous request.
@@ -53,6 +57,9 @@ impl Proxy {
         }
         // Waiting (for a rate, say) comes before the body is read, so that a request that waits takes no memory.
         exchange.wait_for_plugins().await.map_err(to_pingora)?;
+        if let Ok(Some(0)) = max_forwards(&session.req_header().method, &session.req_header().headers) {
+            return Ok(Flow::Respond(describe_options(&route)));
+        }
         // A declared length is refused before `100 Continue` is sent, so that the caller need not send the body.
         let buffering =
             exchange.cx.body_buffering().map(|buffering| limit_buffering(buffering, route.max_body));
@@ -70,4 +77,11 @@ impl Proxy {
         exchange.buffered_body = Some(bytes);
         Ok(flow)
     }
+}
+
+/// Answers OPTIONS in the place of the upstream, for a request that must not be forwarded any more (RFC 9110 §7.6.2, §9.3.7).
+fn describe_options(route: &CompiledRoute) -> http::Response<Bytes> {
+    let mut response = http::Response::default();
+    response.headers_mut().insert(header::ALLOW, route.allow.clone());
+    response
 }

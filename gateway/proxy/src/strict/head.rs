@@ -8,6 +8,7 @@ use super::connection::check_connection_options;
 use super::grammar::{is_host, is_number};
 use super::http2::check_http2;
 use super::lookalikes::is_framing_lookalike;
+use super::max_forwards::max_forwards;
 use super::violation::Violation;
 use crate::settings::MAX_HEAD_SIZE;
 
@@ -91,6 +92,7 @@ pub(crate) fn check_fields(head: &Parts, http2: bool) -> Result<(), Violation> {
     if fields.contains_key(header::CONNECTION) {
         check_connection_options(fields)?;
     }
+    max_forwards(method, fields)?;
     if http2 { check_http2(head) } else { Ok(()) }
 }
 

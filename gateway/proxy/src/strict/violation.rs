@@ -27,6 +27,7 @@ pub(crate) enum Violation {
     ConnectionOption,
     Upgrade,
     Expectation,
+    MaxForwards,
     Method,
     Target,
     PathTraversal,
@@ -77,6 +78,7 @@ impl Violation {
             | Self::HostMalformed
             | Self::ConnectionOption
             | Self::Upgrade
+            | Self::MaxForwards
             | Self::Target
             | Self::PathTraversal
             | Self::EncodedSeparator
@@ -112,6 +114,7 @@ impl fmt::Display for Violation {
             }
             Self::Upgrade => "protocol upgrades are not supported (RFC 9110 §7.8)",
             Self::Expectation => "only the expectation 100-continue is supported (RFC 9110 §10.1.1)",
+            Self::MaxForwards => "Max-Forwards of OPTIONS is repeated or not a number (RFC 9110 §7.6.2)",
             Self::Method => "CONNECT and TRACE are not supported",
             Self::Target => "the target is not in origin form (RFC 9112 §3.2.1)",
             Self::PathTraversal => "the path contains a `..` segment",

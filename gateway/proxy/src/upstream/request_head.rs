@@ -13,7 +13,7 @@ use pingora_http::RequestHeader;
 
 use crate::hop_by_hop::{is_hop_by_hop, nominated};
 use crate::request_parts::edit_parts;
-use crate::strict::equals_ignoring_separators;
+use crate::strict::{equals_ignoring_separators, max_forwards};
 
 /// Removes the fields that must not go on, `private_headers` among them, addresses the request to the target, and names the trace that the
 /// upstream's work belongs to.
@@ -48,6 +48,10 @@ fn rewrite_parts(
 ) -> Result<(), Problem> {
     let internal = |what: &str| Problem::new(ProblemKind::Internal, format!("{what} cannot be set"));
     let fields = &mut parts.headers;
+    // Validated before; a request with 0 is not forwarded.
+    if let Ok(Some(left)) = max_forwards(&parts.method, fields) {
+        fields.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
+    }
     for name in nominated(fields) {
         fields.remove(name);
     }
