@@ -38,15 +38,7 @@ impl Responder<'_> {
         session: &mut ServerSession,
         response: http::Response<Bytes>,
     ) -> Result<()> {
-        let (parts, body) = response.into_parts();
-        let mut head = ResponseHeader::build(parts.status, Some(parts.headers.len() + 2))?;
-        // Appended one by one: a plugin may repeat a field, such as `Set-Cookie`.
-        for (name, value) in &parts.headers {
-            if !FRAMING.contains(name) {
-                head.append_header(name.clone(), value.clone())?;
-            }
-        }
-        head.insert_header(header::CONTENT_LENGTH, body.len())?;
+        let (mut head, body) = framed(response)?;
         self.finish_head(&mut head, session.req_header()).map_err(to_pingora)?;
         write(session, head, body).await
     }
@@ -111,6 +103,24 @@ impl Responder<'_> {
     }
 }
 
+/// Frames the response of a plugin.
+fn framed(response: http::Response<Bytes>) -> Result<(ResponseHeader, Bytes)> {
+    let (parts, body) = response.into_parts();
+    let mut head = ResponseHeader::build(parts.status, Some(parts.headers.len() + 2))?;
+    // Appended one by one: a plugin may repeat a field, such as `Set-Cookie`.
+    for (name, value) in &parts.headers {
+        if !FRAMING.contains(name) {
+            head.append_header(name.clone(), value.clone())?;
+        }
+    }
+    // It has no body, and must not have a length either (RFC 9110 §8.6).
+    if parts.status == StatusCode::NO_CONTENT {
+        return Ok((head, Bytes::new()));
+    }
+    head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    Ok((head, body))
+}
+
 /// Returns whether no body follows the head (RFC 9110 §6.4.1).
 pub(crate) fn has_no_body(head: &ResponseHeader, method: &Method) -> bool {
     *method == Method::HEAD
@@ -136,3 +146,22 @@ async fn write(session: &mut ServerSession, head: ResponseHeader, body: Bytes) -
 /// Fields that frame the message: the gateway sets them, not a plugin.
 const FRAMING: [header::HeaderName; 4] =
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn response_of_a_plugin_has_the_length_of_its_body_and_a_204_none() {
+        let rows = [(200, "hello", Some("5")), (200, "", Some("0")), (204, "", None), (204, "hello", None)];
+
+        for (status, body, length) in rows {
+            let response = http::Response::builder().status(status).header("Content-Length", "9");
+            let (head, left) = framed(response.body(Bytes::from_static(body.as_bytes())).unwrap()).unwrap();
+
+            let declared = head.headers.get(header::CONTENT_LENGTH).map(|value| value.to_str().unwrap());
+            assert_eq!(declared, length, "{status} {body:?}");
+            assert_eq!(left.len(), length.map_or(0, |length| length.parse().unwrap()), "{status} {body:?}");
+        }
+    }
+}
