@@ -241,3 +241,29 @@ async fn http2_paths_are_validated_strictly_and_fragments_dropped() {
     assert!(!seen.contains('#') && !seen.contains("admin") && !seen.contains("webhooks"), "{seen}");
     gateway.stop().await;
 }
+
+/// RFC 9113 §8.2.1: such a value is malformed. Another parser may see it without the whitespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_values_with_whitespace_around_them_are_refused() {
+    let (authority, upstream) = (Authority::new(), Recorder::start().await);
+    let listener =
+        format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
+    let gateway = start(Setup::default().onfido(upstream.address).config(&listener)).await;
+
+    for (value, expected) in
+        [(" a", 400), ("a ", 400), ("\ta", 400), ("a\t", 400), (" ", 400), ("a b", 200), ("", 200)]
+    {
+        let mut connection = Frames::connect(&authority, gateway.address()).await;
+        let request = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":path", "/dcs/kyc2/applicants"),
+            (":authority", "gateway.test"),
+            ("subscriptionid", "sub-acme"),
+            ("x-any", value),
+        ];
+        connection.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&request))).await;
+        assert_eq!(connection.status(1).await, Some(expected), "{value:?}");
+    }
+    gateway.stop().await;
+}

@@ -20,6 +20,10 @@ pub(super) fn check_http2(head: &Parts) -> Result<(), Violation> {
     if size > MAX_HEAD_SIZE as usize {
         return Err(Violation::HeaderTooLarge);
     }
+    // The library h2 accepts it, and HTTP/1 would remove it on the way to the upstream.
+    if fields.values().any(has_outer_whitespace) {
+        return Err(Violation::FieldWhitespace);
+    }
     if fields.contains_key(header::TRANSFER_ENCODING) {
         return Err(Violation::TransferEncoding);
     }
@@ -33,6 +37,12 @@ pub(super) fn check_http2(head: &Parts) -> Result<(), Violation> {
         (Some(length), None) if is_number(length.as_bytes()) => Ok(()),
         (Some(_), _) => Err(Violation::ContentLength),
     }
+}
+
+/// Returns whether a value begins or ends with a space or a tab (RFC 9113 §8.2.1).
+fn has_outer_whitespace(value: &HeaderValue) -> bool {
+    let is_whitespace = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_whitespace(value.as_bytes().first()) || is_whitespace(value.as_bytes().last())
 }
 
 /// One host: `:authority`, `Host`, or both alike (RFC 9113 §8.3.1).

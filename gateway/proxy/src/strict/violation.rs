@@ -14,6 +14,7 @@ pub(crate) enum Violation {
     FoldedField,
     FieldName,
     FieldValue,
+    FieldWhitespace,
     HeaderTooLarge,
     AmbiguousFraming,
     FramingLookalike,
@@ -67,6 +68,7 @@ impl Violation {
             | Self::FoldedField
             | Self::FieldName
             | Self::FieldValue
+            | Self::FieldWhitespace
             | Self::AmbiguousFraming
             | Self::FramingLookalike
             | Self::ContentTypeRepeated
@@ -96,6 +98,7 @@ impl fmt::Display for Violation {
             Self::FoldedField => "a header field is folded over lines (RFC 9112 §5.2)",
             Self::FieldName => "a field name is not a token (RFC 9110 §5.1)",
             Self::FieldValue => "a field value contains control characters (RFC 9110 §5.5)",
+            Self::FieldWhitespace => "a field value begins or ends with whitespace (RFC 9113 §8.2.1)",
             Self::HeaderTooLarge => {
                 return write!(f, "the header block is over {} KiB", MAX_HEAD_SIZE / 1024);
             }
