@@ -267,3 +267,18 @@ async fn http2_values_with_whitespace_around_them_are_refused() {
     }
     gateway.stop().await;
 }
+
+/// A percent-encoding is legal in a query (RFC 3986 §3.4), whatever it stands for.
+#[tokio::test(flavor = "multi_thread")]
+async fn encoded_control_characters_in_a_query_are_forwarded() {
+    let upstream = Recorder::start().await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+
+    for query in ["a=%0d%0aX:%20b", "a=%00", "a=%7f%1b", "%09=%c0%af"] {
+        let answer = send(gateway.address(), &get(&format!("/dcs/kyc2/applicants?{query}"))).await;
+        assert_eq!(status(&answer), 200, "{query}: {answer}");
+        let seen = String::from_utf8_lossy(&upstream.bytes()).into_owned();
+        assert!(seen.contains(&format!("GET /v3.6/applicants?{query} HTTP/1.1\r\n")), "{seen}");
+    }
+    gateway.stop().await;
+}

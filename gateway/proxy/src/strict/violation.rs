@@ -123,7 +123,7 @@ impl fmt::Display for Violation {
             Self::PathTraversal => "the path contains a `..` segment",
             Self::EncodedSeparator => "the path contains an encoded separator, or is percent-encoded twice",
             Self::MalformedEscape => {
-                "a percent-encoding is malformed, or decodes to a control character or to invalid UTF-8"
+                "a percent-encoding is malformed, or decodes to a control character or to invalid UTF-8 in the path"
             }
         };
         f.write_str(text)
