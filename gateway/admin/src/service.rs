@@ -90,6 +90,9 @@ impl Admin {
         for (name, value) in FOR_BROWSERS {
             response.headers_mut().insert(name, http::HeaderValue::from_static(value));
         }
+        // A cache in front would report an old state. Only the files of the API page say otherwise.
+        let caching = response.headers_mut().entry(header::CACHE_CONTROL);
+        caching.or_insert(http::HeaderValue::from_static("no-store"));
         response
     }
 

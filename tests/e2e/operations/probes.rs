@@ -121,3 +121,15 @@ async fn slow_heads_do_not_block_the_admin_socket() {
     assert!(metrics.contains(r#"refused_total{listener="socket",reason="displaced"}"#), "{metrics}");
     gateway.stop().await;
 }
+
+/// A cache in front would report an old state.
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_and_metrics_are_not_cached() {
+    let gateway = start(Setup::default()).await;
+
+    for path in ["/livez", "/readyz", "/metrics", "/nowhere"] {
+        let answer = reqwest::get(gateway.admin(path)).await.unwrap();
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+    }
+    gateway.stop().await;
+}
