@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kyc_model::Problem;
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::{AdminPages, Background, Ctx, Issuer, Needs, Phases, Proofs, RouteApi};
+use crate::{AdminPages, Background, Challenge, Ctx, Issuer, Needs, Phases, Proofs, RouteApi};
 
 /// What a phase returns: a value, or the problem that ends the request.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
@@ -172,6 +172,12 @@ pub trait Plugin: Send + Sync + 'static {
     /// Returns the kinds of credentials that the plugin verifies and records; default none.
     fn proves(&self) -> Proofs {
         Proofs::default()
+    }
+
+    /// Returns the challenges of a 401 on the route (RFC 9110 §11.6.1), such as `Bearer`: one for each kind of credential that the
+    /// plugin asks for; default none. They do not depend on the request, so that a 401 does not say which credential was wrong.
+    fn challenges(&self) -> Vec<Challenge> {
+        Vec::new()
     }
 
     /// Returns the issuer of the tokens that the plugin accepts; default none.

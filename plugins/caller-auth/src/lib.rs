@@ -22,6 +22,7 @@ mod background;
 mod certificates;
 mod config;
 mod plugin;
+mod reason;
 mod secrets;
 
 use kyc_plugin_api::{Build, ConfigErrors, Factory};

@@ -9,7 +9,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 use kyc_model::Networks;
 use kyc_plugin_api::{
-    Background, Build, Caller, CallerKind, CallerName, CertificateUse, ConfigError, ConfigErrors,
+    Background, Build, Caller, CallerKind, CallerName, CertificateUse, Challenge, ConfigError, ConfigErrors,
     CounterFamily, Ctx, Flow, Forwarded, Issuer, Needs, Plugin, Problem, ProblemKind, Proofs, Result, Role,
     RouteApi, plugin,
 };
@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::background::CredentialRefresh;
 use crate::certificates::{self, Certificates};
 use crate::config::{Config, Require};
+use crate::reason::Reason;
 use crate::secrets::Secrets;
 
 /// Authenticates the callers of one route.
@@ -38,15 +39,6 @@ pub struct CallerAuthentication {
     issuer: Option<Issuer>,
     refused: CounterFamily<2>,
     route: String,
-}
-
-/// The kind of a check; the label `reason` when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
-    Secret,
-    Network,
-    Certificate,
-    Token,
 }
 
 /// The results of the configured checks.
@@ -162,17 +154,6 @@ impl CallerAuthentication {
     }
 }
 
-impl Reason {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Secret => "secret",
-            Self::Network => "network",
-            Self::Certificate => "certificate",
-            Self::Token => "token",
-        }
-    }
-}
-
 #[plugin]
 impl Plugin for CallerAuthentication {
     fn role(&self) -> Role {
@@ -197,6 +178,13 @@ impl Plugin for CallerAuthentication {
             certificates: !self.certificates.is_empty(),
             tokens: self.tokens.is_some(),
         }
+    }
+
+    fn challenges(&self) -> Vec<Challenge> {
+        let token = self.tokens.as_ref().map(|_| Challenge::Bearer);
+        let secret = (!self.secrets.is_empty()).then(|| Challenge::ApiKey(self.header.clone()));
+        let certificate = (!self.certificates.is_empty()).then_some(Challenge::Certificate);
+        [token, secret, certificate].into_iter().flatten().collect()
     }
 
     fn issuer(&self) -> Option<Issuer> {

@@ -6,8 +6,8 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use kyc_model::Tenant;
 use kyc_plugin_api::{
-    Build, Caller, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind, Proofs, Result,
-    Role, RouteApi, plugin,
+    Build, Caller, Challenge, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind, Proofs,
+    Result, Role, RouteApi, plugin,
 };
 use kyc_telemetry::names;
 use pingora_http::RequestHeader;
@@ -124,6 +124,14 @@ impl Plugin for TenantLookup {
             TenantFrom::Certificate(_) => Proofs { certificates: true, ..Proofs::default() },
         };
         Needs { proofs, ..Needs::default() }
+    }
+
+    fn challenges(&self) -> Vec<Challenge> {
+        match self.from {
+            TenantFrom::Header => vec![Challenge::ApiKey(self.header.clone())],
+            // The plugin before asks for the credential that names the tenant.
+            TenantFrom::Claim(_) | TenantFrom::Certificate(_) => Vec::new(),
+        }
     }
 
     fn describe(&self, api: &mut RouteApi) {

@@ -13,7 +13,7 @@ use http::header::CONTENT_LENGTH;
 use kyc_events::{Accepted, Intake, Notification};
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_plugin_api::{
-    BodyBuffering, Build, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin, Problem,
+    BodyBuffering, Build, Challenge, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin, Problem,
     ProblemKind, Result, RouteApi, plugin,
 };
 use kyc_resilience::failpoint;
@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 
 use crate::content_type::require_json;
 use crate::event_filter::EventFilter;
-use crate::signature::{Signature, SignatureError};
+use crate::signature::{SIGNATURE_HEADER, Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::{Config, SignaturePolicy, configuration_name, description};
 
@@ -174,6 +174,13 @@ impl Plugin for Notifications {
 
     fn needs(&self) -> Needs {
         Needs { parameters: &[configuration_name::PARAMETER], ..Needs::default() }
+    }
+
+    fn challenges(&self) -> Vec<Challenge> {
+        match self.verification {
+            Verification::Required(_) => vec![Challenge::Signature(SIGNATURE_HEADER)],
+            Verification::Off => Vec::new(),
+        }
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

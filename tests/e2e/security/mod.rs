@@ -4,6 +4,7 @@ mod advisories;
 mod buffered;
 mod callers;
 mod canary;
+mod challenges;
 mod corpora;
 mod egress;
 mod floods;

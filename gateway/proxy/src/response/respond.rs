@@ -84,6 +84,11 @@ impl Responder<'_> {
         if kind == ProblemKind::MethodNotAllowed {
             head.insert_header(header::ALLOW, self.route.allow.clone())?;
         }
+        if kind == ProblemKind::Unauthenticated {
+            for challenge in &self.route.challenges {
+                head.append_header(header::WWW_AUTHENTICATE, challenge.clone())?;
+            }
+        }
         Ok((head, body))
     }
 

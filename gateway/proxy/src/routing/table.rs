@@ -38,6 +38,8 @@ pub(crate) struct CompiledRoute {
     pub(crate) methods: Vec<Method>,
     /// The `Allow` header of a 405.
     pub(crate) allow: HeaderValue,
+    /// The values of `WWW-Authenticate` of a 401; at least one (RFC 9110 §15.5.2).
+    pub(crate) challenges: Vec<HeaderValue>,
     pub(crate) max_body: Option<u64>,
     pub(crate) chains: Chains,
     pub(crate) metrics: RouteMetrics,
@@ -163,6 +165,7 @@ impl CompiledRoute {
             name: route.name,
             methods: route.methods,
             allow,
+            challenges: challenges(&route.plugins),
             max_body: route.max_body,
             chains: Chains::compile(&route.plugins),
             metrics,
@@ -186,7 +189,25 @@ impl CompiledRoute {
     }
 }
 
+/// Returns the challenges of all plugins, each one once.
+fn challenges(plugins: &[(String, Arc<dyn Plugin>)]) -> Vec<HeaderValue> {
+    let mut challenges: Vec<HeaderValue> = Vec::new();
+    for challenge in plugins.iter().flat_map(|(_, plugin)| plugin.challenges()) {
+        let value = challenge.to_header_value();
+        if !challenges.contains(&value) {
+            challenges.push(value);
+        }
+    }
+    if challenges.is_empty() {
+        challenges.push(HeaderValue::from_static(UNKNOWN_CHALLENGE));
+    }
+    challenges
+}
+
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// For a plugin that refuses callers and declares no challenge, such as a check of the caller's network.
+const UNKNOWN_CHALLENGE: &str = r#"Unspecified realm="kyc-gateway""#;
 
 #[cfg(test)]
 mod tests {
