@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderName;
 use kyc_model::Problem;
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -183,6 +184,12 @@ pub trait Plugin: Send + Sync + 'static {
     /// Returns the issuer of the tokens that the plugin accepts; default none.
     fn issuer(&self) -> Option<Issuer> {
         None
+    }
+
+    /// Returns the request headers that hold a credential for the gateway; default none. They are forwarded on no route, also not on
+    /// those without the plugin, to which a caller may send them by mistake.
+    fn private_headers(&self) -> Vec<HeaderName> {
+        Vec::new()
     }
 
     /// Returns the background task of this instance; default none.

@@ -187,6 +187,10 @@ impl Plugin for CallerAuthentication {
         [token, secret, certificate].into_iter().flatten().collect()
     }
 
+    fn private_headers(&self) -> Vec<HeaderName> {
+        vec![self.header.clone()]
+    }
+
     fn issuer(&self) -> Option<Issuer> {
         self.issuer.clone()
     }

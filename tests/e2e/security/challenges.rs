@@ -87,3 +87,23 @@ async fn challenge_of_the_upstream_is_forwarded_alone() {
     assert_eq!((status(&answer), challenges(&answer)), (401, vec!["Token"]), "{answer}");
     gateway.stop().await;
 }
+
+/// A header that the configuration renames was removed only on the routes of its plugin.
+#[tokio::test(flavor = "multi_thread")]
+async fn renamed_secret_header_is_forwarded_on_no_route() {
+    let upstream = Recorder::start().await;
+    let gateway =
+        start(Setup::default().onfido(upstream.address).config(ROUTES).environment("SECRET", SECRET)).await;
+
+    for path in ["/guarded/x", "/dcs/kyc2/x"] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: g\r\nConnection: close\r\nSubscriptionId: sub-acme\r\nX-Key: {SECRET}\r\n\r\n"
+        );
+        assert_eq!(status(&send(gateway.address(), request.as_bytes()).await), 200, "{path}");
+    }
+
+    let seen = String::from_utf8_lossy(&upstream.bytes()).to_ascii_lowercase();
+    assert_eq!(seen.matches("http/1.1\r\n").count(), 2, "{seen}");
+    assert!(!seen.contains("x-key") && !seen.contains(SECRET), "{seen}");
+    gateway.stop().await;
+}

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytesize::ByteSize;
+use http::HeaderName;
 use kyc_listener::{ConnectionLimits, TlsFiles, TrustedProxies, WhenFull};
 use kyc_model::Networks;
 use kyc_plugin_api::Warnings;
@@ -15,7 +16,6 @@ use super::limits::{limits, own};
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
 use crate::decoding::Problems;
-use crate::plugins::built_in::private_headers;
 
 /// A listener of the proxy with its routes.
 pub(crate) struct Listener {
@@ -159,8 +159,13 @@ pub(super) fn named_addresses(listeners: &[Unrouted]) -> impl Iterator<Item = (&
     listeners.iter().map(|listener| (listener.name.as_str(), listener.address))
 }
 
-/// Gives each listener its routes, and reports unknown names.
-pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut Problems) -> Vec<Listener> {
+/// Gives each listener its routes and the headers that none of them forwards, and reports unknown names.
+pub(super) fn route(
+    listeners: Vec<Unrouted>,
+    all: &RouteTable,
+    private_headers: &[HeaderName],
+    problems: &mut Problems,
+) -> Vec<Listener> {
     let mut routed = Vec::with_capacity(listeners.len());
     for listener in listeners {
         let routes = match &listener.routes {
@@ -174,7 +179,7 @@ pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut P
                 address: listener.address,
                 tls: listener.tls,
                 trusted_proxies: listener.trusted_proxies,
-                proxy: proxy(&listener.downstream),
+                proxy: proxy(&listener.downstream, private_headers),
                 limiter: limiter(&listener.downstream),
                 http: http(&listener.downstream),
             }),
@@ -187,7 +192,7 @@ pub(super) fn route(listeners: Vec<Unrouted>, all: &RouteTable, problems: &mut P
     routed
 }
 
-fn proxy(raw: &Downstream) -> ProxySettings {
+fn proxy(raw: &Downstream, private_headers: &[HeaderName]) -> ProxySettings {
     ProxySettings {
         keepalive: raw.keepalive,
         head: raw.head,
@@ -202,7 +207,7 @@ fn proxy(raw: &Downstream) -> ProxySettings {
         buffered_bodies_per_source: raw.buffered_bodies_per_source.map(bytes),
         buffered_bodies_per_tenant: raw.buffered_bodies_per_tenant.map(bytes),
         forwarded: raw.forwarded.clone().map(Arc::new),
-        private_headers: private_headers(),
+        private_headers: private_headers.to_owned(),
     }
 }
 

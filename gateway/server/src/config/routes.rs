@@ -67,6 +67,7 @@ pub(crate) fn check(
             );
         }
         offers.backgrounds.extend(plugins.iter().filter_map(|(_, plugin)| plugin.background()));
+        offers.private_headers.extend(plugins.iter().flat_map(|(_, plugin)| plugin.private_headers()));
         add_admin_pages(&plugins, &path, &mut offers, problems);
         offers.described.extend(route.paths.first().map(|pattern| DescribedRoute {
             pattern: pattern.clone(),

@@ -22,6 +22,7 @@ use super::tenant_source::TenantSource;
 use super::{admin, binding, events, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
+use crate::plugins::built_in::private_headers;
 use crate::plugins::registry::Registry;
 
 /// The checked settings. Nothing that uses them needs to check them again.
@@ -115,7 +116,8 @@ impl Settings {
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
         watch.callers_required = offers.bindings.routes.iter().any(|route| route.binding == Binding::Needed);
         let listening = listeners.iter().map(Unrouted::describe).collect();
-        let listeners = listeners::route(listeners, &routes, problems);
+        let listeners =
+            listeners::route(listeners, &routes, &private_headers(&offers.private_headers), problems);
         Some(Self {
             threads: threads(raw.server.threads),
             drain: raw.server.drain,

@@ -23,8 +23,11 @@ pub(crate) fn built_in() -> Registry {
     registry
 }
 
-/// The headers of these plugins and of the admin API that no upstream gets, also on a route without the plugin. A header that
-/// the configuration renames is removed by the plugin, so only on its routes.
-pub(crate) fn private_headers() -> Vec<HeaderName> {
-    vec![SECRET_HEADER, INTENT, REASON]
+/// The headers of these plugins and of the admin API that no upstream gets, and `renamed`, those that the configuration names.
+pub(crate) fn private_headers(renamed: &[HeaderName]) -> Vec<HeaderName> {
+    let mut headers = vec![SECRET_HEADER, INTENT, REASON];
+    headers.extend(renamed.iter().filter(|name| **name != SECRET_HEADER).cloned());
+    headers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    headers.dedup();
+    headers
 }
