@@ -36,6 +36,8 @@ pub struct Needs {
     pub certificate: CertificateUse,
     /// Placeholders that each path pattern of the route must have, such as `configurationName`.
     pub parameters: &'static [&'static str],
+    /// A placeholder that each path pattern of the route must have for the rest of the path, such as `path` for `{*path}`.
+    pub rest: Option<&'static str>,
 }
 
 // === impl Proofs ===

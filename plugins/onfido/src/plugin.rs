@@ -133,7 +133,7 @@ impl Plugin for OnfidoApi {
     }
 
     fn needs(&self) -> Needs {
-        Needs { tenant: true, ..Needs::default() }
+        Needs { tenant: true, rest: Some("path"), ..Needs::default() }
     }
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {

@@ -44,20 +44,34 @@ pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Rea
         }
         check_listeners(route, &own, kind, needs.certificate, reach, problems);
         for parameter in needs.parameters {
-            let has = |pattern: &str| {
-                [format!("{{{parameter}}}"), format!("{{*{parameter}}}")]
-                    .iter()
-                    .any(|one| pattern.contains(one.as_str()))
-            };
-            for (place, pattern) in route.paths.iter().enumerate().filter(|(_, pattern)| !has(pattern)) {
+            for (at, pattern) in paths_without(route, parameter) {
                 let reason = format!(
                     "`{kind}` determines the tenant by `{{{parameter}}}`, which this path lacks: write {}/{{{parameter}}}",
                     pattern.trim_end_matches('/')
                 );
-                problems.add(format!("{path}.paths[{place}]"), reason);
+                problems.add(format!("{path}.paths[{at}]"), reason);
+            }
+        }
+        if let Some(rest) = needs.rest {
+            for (at, pattern) in paths_without(route, rest) {
+                let prefix = pattern.split("{*").next().unwrap_or_default().trim_end_matches('/');
+                let reason = format!(
+                    "`{kind}` forwards the part of the path that `{{*{rest}}}` matches, which this path lacks: write {prefix}/{{*{rest}}}"
+                );
+                problems.add(format!("{path}.paths[{at}]"), reason);
             }
         }
     }
+}
+
+/// Returns the path patterns of a route that lack a placeholder, with their places.
+fn paths_without<'a>(route: &'a RawRoute, parameter: &'a str) -> impl Iterator<Item = (usize, &'a String)> {
+    route.paths.iter().enumerate().filter(move |(_, pattern)| !has(pattern, parameter))
+}
+
+/// Returns whether a path pattern has a placeholder, for one segment or for the rest.
+fn has(pattern: &str, parameter: &str) -> bool {
+    [format!("{{{parameter}}}"), format!("{{*{parameter}}}")].iter().any(|one| pattern.contains(one.as_str()))
 }
 
 /// What these plugins together have verified of a caller.
