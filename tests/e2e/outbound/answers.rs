@@ -132,3 +132,23 @@ async fn http_1_0_caller_gets_no_chunks_and_no_interim_responses() {
     assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{answer}");
     gateway.stop().await;
 }
+
+/// An upstream that closes an idle connection after a second may close it while the next request is on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connection_is_not_reused_near_the_time_that_its_upstream_says() {
+    for (said, expected) in [("timeout=60, max=100", 3), ("timeout=1", 1)] {
+        let script = format!(
+            "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: {said}\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        let upstream = Scripted::start(vec![script]).await;
+        let gateway = start(Setup::default().onfido(upstream.address)).await;
+
+        for _ in 0..3 {
+            let answer = call(gateway.address(), 0, 1, "1.1").await;
+            assert_eq!(status(&answer), 200, "{answer}");
+        }
+
+        assert_eq!(upstream.most_on_one_connection(), expected, "{said}");
+        gateway.stop().await;
+    }
+}

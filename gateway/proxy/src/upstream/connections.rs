@@ -17,6 +17,7 @@ use pingora_http::ResponseHeader;
 
 use super::guarded_stream::GuardedStream;
 use super::idle_connections::{ConnectionKey, IdleConnections};
+use super::keep_alive::idle_limit;
 use super::peer::peer;
 use crate::strict::{ResponseFraming, check_response_head};
 use crate::write_timeout::write_within;
@@ -92,6 +93,8 @@ impl ConnectionPool {
         if !GuardedStream::of(session.stream()).is_some_and(GuardedStream::is_at_end) {
             return;
         }
+        let limit = session.resp_header().and_then(|head| idle_limit(&head.headers));
+        let idle_timeout = limit.map_or(idle_timeout, |limit| limit.min(idle_timeout));
         // A connection that cannot be reused is shut down, which may wait for the upstream to read.
         let limit = session.write_timeout;
         if let Ok(Some(stream)) = write_within(limit, async { Ok(session.reuse().await) }).await {

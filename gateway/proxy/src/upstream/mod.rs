@@ -4,6 +4,7 @@ mod call_limits;
 mod connections;
 mod guarded_stream;
 mod idle_connections;
+mod keep_alive;
 mod peer;
 mod request_head;
 mod resolver;
