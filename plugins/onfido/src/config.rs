@@ -79,7 +79,8 @@ pub struct LimitConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookIds {
-    /// The gateway adds the tenant's webhook id if the caller sends no ids.
+    /// The gateway adds the tenant's webhook id if the caller names no webhook: without `webhook_ids`, and for `null` and `[]`, which
+    /// it replaces. Without the tenant's webhook, the notifications of the check would be lost.
     Inject,
     /// The gateway sets the tenant's webhook id and replaces the caller's ids. It refuses a check whose body it cannot
     /// change: a body that is no JSON object (400), a compressed body or another media type (415), and a tenant without
