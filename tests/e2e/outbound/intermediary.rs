@@ -103,3 +103,31 @@ async fn response_of_an_http_1_0_upstream_has_the_gateways_version_and_framing()
     }
     gateway.stop().await;
 }
+
+/// Pingora's HTTP/2 sessions send no interim responses.
+#[tokio::test(flavor = "multi_thread")]
+async fn early_hints_are_forwarded_over_http_1_1_and_dropped_over_http2() {
+    let authority = Authority::new();
+    let script = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\nConnection: X-Hop\r\nX-Hop: a\r\n\r\n\
+                  HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let upstream = Scripted::start(vec![script.to_owned()]).await;
+    let listeners = format!(
+        "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}\
+         [[listeners]]\nname = \"plain\"\naddress = \"127.0.0.1:0\"\n",
+        authority.listener_tls()
+    );
+    let gateway = start(Setup::default().onfido(upstream.address).config(&listeners)).await;
+
+    let plain = call(gateway.listener("plain"), 0, 60, "1.1").await;
+    let url = format!("https://gateway.test:{}/dcs/kyc2/0/60/1.1", gateway.address().port());
+    let http2 = http2_client(&authority, &gateway).get(url).header("SubscriptionId", "sub-acme").send().await;
+    let http2 = http2.unwrap();
+
+    let (interim, rest) = plain.split_once("\r\n\r\n").unwrap();
+    assert!(interim.starts_with("HTTP/1.1 103 Early Hints\r\n") && interim.contains("style.css"), "{plain}");
+    assert!(!interim.to_ascii_lowercase().contains("x-hop"), "{plain}");
+    assert!(rest.starts_with("HTTP/1.1 200 OK\r\n") && rest.ends_with("\r\n\r\nhello"), "{plain}");
+    assert_eq!((http2.version(), http2.status().as_u16()), (http::Version::HTTP_2, 200));
+    assert_eq!(http2.text().await.unwrap(), "hello");
+    gateway.stop().await;
+}

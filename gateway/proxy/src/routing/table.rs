@@ -211,6 +211,8 @@ const UNKNOWN_CHALLENGE: &str = r#"Unspecified realm="kyc-gateway""#;
 
 #[cfg(test)]
 mod tests {
+    use kyc_plugin_api::Challenge;
+
     use super::*;
 
     fn route(name: &str, paths: &[&str]) -> Route {
@@ -269,5 +271,23 @@ mod tests {
 
         let places: Vec<_> = errors.iter().map(|error| (error.route, error.key.as_str())).collect();
         assert_eq!(places, [(0, "paths[1]"), (1, "paths[0]"), (2, "paths")]);
+    }
+
+    /// Asks for a bearer token.
+    struct Guard;
+
+    #[kyc_plugin_api::plugin]
+    impl Plugin for Guard {
+        fn challenges(&self) -> Vec<Challenge> {
+            vec![Challenge::Bearer]
+        }
+    }
+
+    #[test]
+    fn route_has_each_challenge_once_and_at_least_one() {
+        let guard = || ("guard".to_owned(), Arc::new(Guard) as Arc<dyn Plugin>);
+
+        assert_eq!(challenges(&[guard(), guard()]), [r#"Bearer realm="kyc-gateway""#]);
+        assert_eq!(challenges(&[]), [UNKNOWN_CHALLENGE]);
     }
 }

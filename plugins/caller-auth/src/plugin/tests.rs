@@ -137,6 +137,23 @@ fn with_tokens(more: &str) -> String {
 }
 
 #[test]
+fn each_kind_of_credential_has_its_challenge_and_a_network_has_none() {
+    let file = secret_file();
+    let key = Challenge::ApiKey(HeaderName::from_static("x-key"));
+    let all = settings(&file, "header = \"X-Key\"\ncertificates = [\"*\"]");
+    let rows = [
+        (with_tokens(&all), vec![Challenge::Bearer, key, Challenge::Certificate]),
+        (with_tokens(""), vec![Challenge::Bearer]),
+        ("allow = [\"10.0.0.0/8\"]".to_owned(), Vec::new()),
+    ];
+
+    for (settings, expected) in rows {
+        let plugin = testkit::build::<CallerAuth>(&settings).unwrap();
+        assert_eq!(plugin.challenges(), expected, "{settings}");
+    }
+}
+
+#[test]
 fn readiness_waits_for_token_keys_only_if_callers_need_tokens() {
     let rows = [
         ("", false),
