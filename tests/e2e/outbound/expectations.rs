@@ -35,6 +35,25 @@ async fn expect_is_answered_by_the_gateway_and_not_forwarded() {
     gateway.stop().await;
 }
 
+/// The 100 ended the connection with the response, because the body was not there yet when it was written.
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_serves_another_request_after_an_expectation() {
+    let upstream = Echo::start().await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+
+    for _ in 0..2 {
+        stream.write_all(post("100-continue", "1.1").as_bytes()).await.unwrap();
+        let mut interim = [0; 25];
+        stream.read_exact(&mut interim).await.unwrap();
+        let answer = exchange(&mut stream, b"{}").await;
+
+        assert_eq!(status(&answer), 200, "{answer}");
+        assert!(!answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+    }
+    gateway.stop().await;
+}
+
 /// HTTP/1.0 has no interim responses, so such a caller waits for none.
 #[tokio::test(flavor = "multi_thread")]
 async fn expect_of_an_http_1_0_caller_is_ignored() {

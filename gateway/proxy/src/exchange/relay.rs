@@ -188,6 +188,10 @@ impl Proxy {
                 is_end
             }
         };
+        // An interim response in the middle of the request body must not end the connection, a final one must.
+        let is_interim =
+            matches!(tasks.first(), Some(HttpTask::Header(head, _)) if head.status.is_informational());
+        session.set_close_on_response_before_downstream_finish(!is_interim);
         join_head_and_body(session.stream(), &tasks);
         let limit = Some(self.settings.write);
         write_within(limit, session.response_duplex_vec(tasks)).await.map_err(Error::into_down)?;

@@ -33,7 +33,11 @@ pub(crate) async fn send_continue(session: &mut ServerSession) -> Result<BodyExp
     match version {
         Version::HTTP_11 => {
             let limit = session.get_write_timeout();
-            write_within(limit, session.write_continue_response()).await.map_err(Error::into_down)?;
+            // Else Pingora would end the connection with the response, because the body is not there yet.
+            session.set_close_on_response_before_downstream_finish(false);
+            let written = write_within(limit, session.write_continue_response()).await;
+            session.set_close_on_response_before_downstream_finish(true);
+            written.map_err(Error::into_down)?;
             Ok(BodyExpectation::default())
         }
         // In a retry the body may have begun already.
