@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test house docs crash-test week abuse fuzz release sbom bench bench-quick lint fmt
+.PHONY: help demo test house docs crash-test week abuse differential fuzz release sbom bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -51,6 +51,12 @@ abuse: ## thousands of slow callers, uploads beside calls, a million requests be
 	@target/load/kyc-chaos uploads --gateway target/load/kyc-gateway
 	@target/load/kyc-chaos pressure --gateway target/load/kyc-gateway
 	@target/load/kyc-chaos soak --gateway target/load/kyc-gateway
+
+differential: ## the same exchanges through the gateway, nginx and HAProxy; UPDATE_GOLDEN=1 writes the page
+	@tests/tools/install build servers
+	@tests/tools/step "building" cargo build --locked -p kyc-gateway -p kyc-differential
+	@target/debug/kyc-differential
+	@tests/tools/step "the page" cargo test --locked --quiet --workspace --test documents exchanges
 
 fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
 	@tests/tools/install build fuzzers

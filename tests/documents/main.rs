@@ -11,6 +11,7 @@ mod admin_api;
 mod alerts;
 mod configuration;
 mod errors;
+mod exchanges;
 mod figures;
 mod links;
 mod log;

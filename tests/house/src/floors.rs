@@ -18,7 +18,7 @@ const fn place(room: &'static str, floor: u8, below: u8, also: &'static [&'stati
 }
 
 /// Every crate of the workspace, from the lowest floor to the highest.
-pub const PLACES: [Place; 24] = [
+pub const PLACES: [Place; 25] = [
     place("gateway/model", 0, 0, &[]),
     place("gateway/plugin-api/macros", 0, 0, &[]),
     place("gateway/http-client", 1, 1, &[]),
@@ -40,6 +40,7 @@ pub const PLACES: [Place; 24] = [
     place("tests/house", 7, 0, &[]),
     place("tests/harness", 7, 0, &[]),
     place("tests/sandbox", 8, 0, &["tests/harness"]),
+    place("tests/differential", 8, 0, &["tests/harness"]),
     place("tests", 9, 9, &[]),
     place("tests/*", 9, 9, &[]),
     place("benches/*", 9, 9, &[]),
@@ -56,7 +57,7 @@ pub const NAMES: [&str; 11] = [
     "plugins and administration",
     "the program",
     "tests: starting and measuring",
-    "tests: simulated servers",
+    "tests: simulated servers and callers",
     "tests and benchmarks",
     "load",
 ];
