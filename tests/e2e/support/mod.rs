@@ -1,7 +1,6 @@
 //! Shared test support: peers of all kinds, and the cryptography provider.
 
 pub(crate) mod bao;
-pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod methods;
 mod process;
@@ -13,6 +12,7 @@ pub(crate) mod wayward;
 pub(crate) mod world;
 
 pub(crate) use kyc_harness::certificates::install_crypto_provider;
+pub(crate) use kyc_harness::frames;
 
 /// Polls until there is a result, for at most a minute.
 pub(crate) async fn soon<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {

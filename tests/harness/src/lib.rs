@@ -1,4 +1,5 @@
-//! Starts the processes and servers for tests and benchmarks (gateways, PostgreSQL, collectors, certificates), and makes calls.
+//! Starts the processes and servers for tests and benchmarks (gateways, PostgreSQL, collectors, certificates), makes calls, and
+//! sends HTTP/2 frames.
 
 #[cfg(feature = "calls")]
 pub mod calls;
@@ -6,6 +7,8 @@ pub mod calls;
 pub mod certificates;
 #[cfg(feature = "collectors")]
 pub mod collectors;
+#[cfg(feature = "certificates")]
+pub mod frames;
 pub mod gateway;
 pub mod ports;
 pub mod postgres;

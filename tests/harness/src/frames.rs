@@ -1,22 +1,30 @@
 //! HTTP/2 frames (RFC 9113) that client libraries do not send.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first failure"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use kyc_harness::certificates::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
+use crate::certificates::Authority;
+
 /// A connection on which any frame can be sent.
-pub(crate) struct Frames {
+#[derive(Debug)]
+pub struct Frames {
     stream: TlsStream<TcpStream>,
 }
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// With a response, whatever its status.
     Answered,
     /// The gateway reset the stream.
@@ -25,20 +33,31 @@ pub(crate) enum End {
     Closed,
 }
 
-pub(crate) const DATA: u8 = 0;
-pub(crate) const HEADERS: u8 = 1;
-pub(crate) const PRIORITY: u8 = 2;
-pub(crate) const RST_STREAM: u8 = 3;
-pub(crate) const SETTINGS: u8 = 4;
-pub(crate) const PING: u8 = 6;
-pub(crate) const GOAWAY: u8 = 7;
-pub(crate) const WINDOW_UPDATE: u8 = 8;
-pub(crate) const CONTINUATION: u8 = 9;
-pub(crate) const END_STREAM: u8 = 1;
-pub(crate) const END_HEADERS: u8 = 4;
+/// A piece of a body (section 6.1).
+pub const DATA: u8 = 0;
+/// The fields of a message (section 6.2).
+pub const HEADERS: u8 = 1;
+/// The former priority of a stream (section 6.3).
+pub const PRIORITY: u8 = 2;
+/// Ends a stream (section 6.4).
+pub const RST_STREAM: u8 = 3;
+/// Settings of the connection (section 6.5).
+pub const SETTINGS: u8 = 4;
+/// A ping (section 6.7).
+pub const PING: u8 = 6;
+/// Ends the connection (section 6.8).
+pub const GOAWAY: u8 = 7;
+/// Permits more data (section 6.9).
+pub const WINDOW_UPDATE: u8 = 8;
+/// More fields of a message (section 6.10).
+pub const CONTINUATION: u8 = 9;
+/// The flag of the last frame of a stream.
+pub const END_STREAM: u8 = 1;
+/// The flag of the last frame with fields.
+pub const END_HEADERS: u8 = 4;
 
 /// One frame (section 4.1).
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = length[1..].to_vec();
     frame.extend([kind, flags]);
@@ -48,7 +67,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 }
 
 /// Fields as literals without Huffman coding (RFC 7541, section 6.2.2), whatever their names are.
-pub(crate) fn fields(list: &[(&str, &str)]) -> Vec<u8> {
+pub fn fields(list: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in list {
         block.push(0);
@@ -70,7 +89,7 @@ pub(crate) fn fields(list: &[(&str, &str)]) -> Vec<u8> {
 
 impl Frames {
     /// Connects, and sends the connection preface.
-    pub(crate) async fn connect(authority: &Authority, gateway: SocketAddr) -> Self {
+    pub async fn connect(authority: &Authority, gateway: SocketAddr) -> Self {
         let mut stream = authority.connect(gateway, b"h2").await;
         let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         begin.extend(frame(SETTINGS, 0, 0, &[]));
@@ -79,13 +98,13 @@ impl Frames {
     }
 
     /// Sends bytes. Returns whether the connection is still open.
-    pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
+    pub async fn send(&mut self, bytes: &[u8]) -> bool {
         let sent = async { self.stream.write_all(bytes).await.is_ok() && self.stream.flush().await.is_ok() };
         timeout(Duration::from_secs(30), sent).await.unwrap_or(false)
     }
 
     /// Reads whole frames until the connection ends: the error code of its GOAWAY, if that is the last frame.
-    pub(crate) async fn farewell(&mut self) -> Option<u32> {
+    pub async fn farewell(&mut self) -> Option<u32> {
         let read = async {
             let mut code = None;
             loop {
@@ -105,7 +124,7 @@ impl Frames {
 
     /// Reads until a stream has an answer: its status, when it is one of the static table (RFC 7541, appendix A); `None` when
     /// the stream or the connection ends before.
-    pub(crate) async fn status(&mut self, of: u32) -> Option<u16> {
+    pub async fn status(&mut self, of: u32) -> Option<u16> {
         let read = async {
             loop {
                 let mut head = [0; 9];
@@ -129,7 +148,7 @@ impl Frames {
     }
 
     /// Reads until a stream or the connection ends.
-    pub(crate) async fn end(&mut self, of: u32) -> End {
+    pub async fn end(&mut self, of: u32) -> End {
         let read = async {
             loop {
                 let mut head = [0; 9];
