@@ -3,6 +3,8 @@
 //! A case is written with [`get`], [`post`] or [`raw`], and changed by the methods of [`Case`]. Each version of a case is one
 //! exchange of the table.
 
+use crate::script::{Act, RequestFraming, RequestHead, Step, StreamEnd};
+
 /// Cases about one subject: a section of the page.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -39,89 +41,6 @@ pub enum Version {
     Http2,
 }
 
-/// The head of a request in any version.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestHead {
-    pub(crate) method: &'static str,
-    pub(crate) target: &'static str,
-    pub(crate) fields: Vec<(&'static str, &'static str)>,
-    pub(crate) framing: RequestFraming,
-}
-
-/// How the length of a request's body is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RequestFraming {
-    /// There is no body.
-    NoBody,
-    /// By `Content-Length`.
-    Length(usize),
-    /// By chunks; over HTTP/2 without `content-length`.
-    Chunked,
-}
-
-/// What the caller does, one after the other.
-#[derive(Clone, Debug)]
-pub(crate) enum Act {
-    /// Sends a head.
-    Head(RequestHead),
-    /// Sends bytes as they are, over HTTP/1. `{FIELDS}` stands for `Host` and the tenant's header, `{TENANT}`
-    /// for the value of that header, `{PATH}` for a path.
-    Raw(String),
-    /// The same, one byte at a time, each in a segment of its own.
-    Bytewise(String),
-    /// Sends a piece of the body.
-    Data(&'static str),
-    /// Sends the last piece of the body, over HTTP/2 with `END_STREAM`.
-    Last(&'static str),
-    /// Ends the body: with the last chunk, over HTTP/2 with an empty DATA frame.
-    End,
-    /// Ends the body with trailers.
-    Trailers(&'static [(&'static str, &'static str)]),
-    /// Waits for an interim response, for a second at most.
-    Interim,
-    /// Waits for the head of a final response.
-    ResponseHead,
-    /// Waits for a whole final response.
-    Response,
-    /// Waits until the upstream has come to this event.
-    Until(&'static str),
-    /// Tells the upstream of an event.
-    Mark(&'static str),
-    /// Closes the connection; over HTTP/2 resets the stream.
-    Leave,
-    /// Closes the direction to the proxy alone.
-    HalfClose,
-    /// Resets the connection (TCP RST).
-    Reset,
-}
-
-/// What the upstream does when it has read the head of a request, one after the other.
-#[derive(Clone, Debug)]
-pub(crate) enum Step {
-    /// Reads the rest of the body.
-    Body,
-    /// Reads until so many bytes of the body have arrived.
-    Bytes(usize),
-    /// Writes bytes.
-    Write(String),
-    /// Writes pieces, each in a segment of its own.
-    Segments(Vec<&'static str>),
-    /// Closes the connection.
-    Close,
-    /// Resets the connection (TCP RST).
-    Reset,
-    /// Waits until the proxy has closed the connection, for 1.5 s at most, and records whether it did.
-    Gone,
-    /// Sends nothing until the proxy closes the connection.
-    Silent,
-    /// Waits until the caller has come to this event.
-    Until(&'static str),
-    /// Tells the caller of an event.
-    Mark(&'static str),
-    /// Lets the proxy read what the caller has sent.
-    Pause,
-}
-
 /// `GET` in every version, answered with 200 and two bytes.
 pub(crate) fn get(name: &'static str) -> Case {
     request(name, "GET", "applicants/1", RequestFraming::NoBody, ALL.to_vec(), Vec::new())
@@ -137,6 +56,25 @@ pub(crate) fn post(name: &'static str) -> Case {
 pub(crate) fn raw(name: &'static str, bytes: &str) -> Case {
     let acts = vec![Act::Raw(bytes.to_owned())];
     Case { name, versions: vec![Version::Http11], acts, plays: vec![answer(OK)], responses: 1, shown: "" }
+}
+
+/// A `GET` over HTTP/2 with these fields, too, each of them as it is. One that begins with a colon replaces that of the request.
+pub(crate) fn frames(name: &'static str, fields: &[(&'static str, &'static str)]) -> Case {
+    let pseudo = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":path", "/dcs/kyc2/applicants/1"),
+        (":authority", "gateway.test"),
+    ];
+    let is_kept = |known: &&(&str, &str)| fields.iter().all(|(name, _)| *name != known.0);
+    let kept = pseudo.iter().filter(is_kept).chain(&[("subscriptionid", "{TENANT}")]);
+    let (replaced, more): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name.starts_with(':'));
+    let fields = replaced.into_iter().chain(kept).chain(more).copied().collect();
+    Case {
+        acts: vec![Act::Headers(fields, StreamEnd::Last)],
+        versions: vec![Version::Http2],
+        ..raw(name, "")
+    }
 }
 
 fn request(

@@ -30,3 +30,5 @@ impl Events {
 
 /// Longer than the timeouts of the proxies.
 pub(crate) const LONGEST: Duration = Duration::from_secs(8);
+/// Nobody sees from outside when a proxy has read something; this is long enough.
+pub(crate) const PAUSE: Duration = Duration::from_millis(200);

@@ -20,6 +20,7 @@ mod outcome;
 mod page;
 mod record;
 mod run;
+mod script;
 mod upstream;
 
 pub use case::{Case, Group, Version};

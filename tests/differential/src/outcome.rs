@@ -114,11 +114,19 @@ fn fields(fields: &[(String, String)], is_told: impl Fn(&str, &str) -> bool, val
         .map(|(name, value)| match (name.as_str(), values) {
             ("content-length", Values::Hidden) => "`content-length`".to_owned(),
             _ if value.len() > LONGEST_VALUE => format!("`{name}: …`"),
-            _ => format!("`{name}: {value}`"),
+            _ => format!("`{name}: {}`", printable(value)),
         })
         .collect();
     told.sort();
     told
+}
+
+fn printable(value: &str) -> String {
+    let escaped = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    value.chars().map(escaped).collect()
 }
 
 fn body(body: &Body, values: Values) -> String {

@@ -10,9 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::case::Step;
-use crate::events::{Events, LONGEST};
+use crate::events::{Events, LONGEST, PAUSE};
 use crate::message::{Body, BodyState, Framing, Head, Reader};
+use crate::script::Step;
 
 /// A scripted upstream.
 #[derive(Debug)]
@@ -164,7 +164,6 @@ impl Connection {
                 }
                 Step::Until(event) => self.shared.events.until(event).await,
                 Step::Mark(event) => self.shared.events.mark(event),
-                // Nobody sees from outside when the proxy has read something.
                 Step::Pause => sleep(PAUSE).await,
             }
         }
@@ -189,6 +188,5 @@ pub(crate) const PROBE: &str = "/probe";
 pub(crate) const PROBE_BODY: &str = "probe";
 const PROBE_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Probe: yes\r\n\r\nprobe";
 const SEGMENT: Duration = Duration::from_millis(10);
-const PAUSE: Duration = Duration::from_millis(200);
 const GONE: Duration = Duration::from_millis(1500);
 const POLL: Duration = Duration::from_millis(5);

@@ -22,6 +22,19 @@ pub struct Frames {
     stream: TlsStream<TcpStream>,
 }
 
+/// A frame that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Its type, such as [`DATA`].
+    pub kind: u8,
+    /// Its flags, such as [`END_STREAM`].
+    pub flags: u8,
+    /// Its stream; 0 is the connection.
+    pub stream: u32,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -103,21 +116,26 @@ impl Frames {
         timeout(Duration::from_secs(30), sent).await.unwrap_or(false)
     }
 
+    /// Reads the next frame; `None` when the connection ends before the end of one.
+    pub async fn next(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head).await.ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        self.stream.read_exact(&mut payload).await.ok()?;
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
+    }
+
     /// Reads whole frames until the connection ends: the error code of its GOAWAY, if that is the last frame.
     pub async fn farewell(&mut self) -> Option<u32> {
         let read = async {
             let mut code = None;
-            loop {
-                let mut head = [0; 9];
-                if self.stream.read_exact(&mut head).await.is_err() {
-                    return code;
-                }
-                let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-                if self.stream.read_exact(&mut payload).await.is_err() {
-                    return None;
-                }
-                code = (head[3] == GOAWAY).then(|| u32::from_be_bytes(payload[4..8].try_into().unwrap()));
+            while let Some(frame) = self.next().await {
+                code = (frame.kind == GOAWAY)
+                    .then(|| u32::from_be_bytes(frame.payload[4..8].try_into().unwrap()));
             }
+            code
         };
         timeout(Duration::from_secs(30), read).await.expect("the connection does not end")
     }
@@ -127,12 +145,8 @@ impl Frames {
     pub async fn status(&mut self, of: u32) -> Option<u16> {
         let read = async {
             loop {
-                let mut head = [0; 9];
-                self.stream.read_exact(&mut head).await.ok()?;
-                let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-                self.stream.read_exact(&mut payload).await.ok()?;
-                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-                match (head[3], stream == of) {
+                let Frame { kind, stream, payload, .. } = self.next().await?;
+                match (kind, stream == of) {
                     (GOAWAY, _) | (RST_STREAM, true) => return None,
                     (HEADERS, true) => {
                         // Behind changes of the table's size (section 6.3).
@@ -150,24 +164,15 @@ impl Frames {
     /// Reads until a stream or the connection ends.
     pub async fn end(&mut self, of: u32) -> End {
         let read = async {
-            loop {
-                let mut head = [0; 9];
-                if self.stream.read_exact(&mut head).await.is_err() {
-                    return End::Closed;
-                }
-                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-                let mut payload = vec![0; length as usize];
-                if self.stream.read_exact(&mut payload).await.is_err() {
-                    return End::Closed;
-                }
-                match (head[3], stream == of) {
+            while let Some(Frame { kind, flags, stream, .. }) = self.next().await {
+                match (kind, stream == of) {
                     (GOAWAY, _) => return End::Closed,
                     (RST_STREAM, true) => return End::Reset,
-                    (HEADERS | DATA, true) if head[4] & END_STREAM != 0 => return End::Answered,
+                    (HEADERS | DATA, true) if flags & END_STREAM != 0 => return End::Answered,
                     _ => {}
                 }
             }
+            End::Closed
         };
         timeout(Duration::from_secs(30), read).await.expect("the stream does not end")
     }

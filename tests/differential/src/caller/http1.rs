@@ -3,12 +3,13 @@
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::seen::{Call, ConnectionState, INTERIM, Response, Seen};
-use crate::case::{Act, Case, RequestFraming, RequestHead, Version};
-use crate::events::LONGEST;
+use crate::case::{Case, Version};
+use crate::events::{LONGEST, PAUSE};
 use crate::message::{Body, BodyState, Framing, Reader};
+use crate::script::{Act, RequestFraming, RequestHead};
 use crate::upstream::PROBE_BODY;
 
 struct Caller<'a> {
@@ -125,13 +126,21 @@ impl<'a> Caller<'a> {
             }
             Act::Until(event) => self.call.events.until(event).await,
             Act::Mark(event) => self.call.events.mark(event),
+            Act::Pause => sleep(PAUSE).await,
             Act::HalfClose => drop(self.writer.shutdown().await),
             Act::Leave => return Next::Left,
             Act::Reset => {
                 let _ = self.reader.stream.as_ref().set_zero_linger();
                 return Next::Left;
             }
-            Act::Head(_) | Act::Raw(_) | Act::Data(_) | Act::Last(_) | Act::End | Act::Trailers(_) => {}
+            Act::Head(_)
+            | Act::Raw(_)
+            | Act::Headers(..)
+            | Act::Frame(..)
+            | Act::Data(_)
+            | Act::Last(_)
+            | Act::End
+            | Act::Trailers(_) => {}
         }
         Next::Act
     }

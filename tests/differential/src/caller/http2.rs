@@ -11,9 +11,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use tokio::time::timeout;
 
 use super::seen::{Call, ConnectionState, INTERIM, Response, Seen};
-use crate::case::{Act, Case, RequestFraming, RequestHead};
+use crate::case::Case;
 use crate::events::LONGEST;
 use crate::message::BodyState;
+use crate::script::{Act, RequestFraming, RequestHead};
 
 /// One stream.
 struct Stream {
@@ -73,10 +74,7 @@ async fn state(requests: &mut SendRequest<Bytes>, call: &Call<'_>) -> Connection
 }
 
 fn request(call: &Call<'_>, head: &RequestHead) -> Request<()> {
-    let uri: Uri = match head.target {
-        "*" => "*".parse().unwrap(),
-        target => format!("https://gateway.test/dcs/kyc2/{target}").parse().unwrap(),
-    };
+    let uri: Uri = format!("https://gateway.test/dcs/kyc2/{}", head.target).parse().unwrap();
     let mut request = Request::builder().method(head.method).uri(uri).header("subscriptionid", call.tenant);
     if let RequestFraming::Length(length) = head.framing {
         request = request.header("content-length", length);
@@ -113,8 +111,11 @@ impl Stream {
             Act::Head(_)
             | Act::Raw(_)
             | Act::Bytewise(_)
+            | Act::Headers(..)
+            | Act::Frame(..)
             | Act::Until(_)
             | Act::Mark(_)
+            | Act::Pause
             | Act::Leave
             | Act::HalfClose
             | Act::Reset => {}

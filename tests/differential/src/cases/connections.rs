@@ -1,6 +1,7 @@
 //! Connections that are kept, and attempts that are repeated.
 
-use crate::case::{Act, Case, Group, HTTP_1, OK, OLD, ONLY_11, Step, get, post, raw, write};
+use crate::case::{Case, Group, HTTP_1, OK, OLD, ONLY_11, get, post, raw, write};
+use crate::script::{Act, Step};
 
 pub(super) fn group() -> Group {
     Group {
@@ -83,7 +84,7 @@ fn retried() -> Vec<Case> {
             .after_another(),
         post("`PUT` on a kept connection that is reset within the body")
             .method("PUT")
-            .then(&[Act::Data("he"), Act::Until("reset"), Act::Last("llo")])
+            .then(&[Act::Data("he"), Act::Until("reset"), Act::Pause, Act::Last("llo")])
             .plays(&[Step::Bytes(2), Step::Mark("reset"), Step::Reset])
             .plays_next(&[Step::Body, write(OK)])
             .after_another(),

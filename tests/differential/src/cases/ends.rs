@@ -1,6 +1,7 @@
 //! Where an upstream breaks off, or sends too much.
 
-use crate::case::{Act, Group, OK, Step, get, post, write};
+use crate::case::{Group, OK, get, post, write};
+use crate::script::{Act, Step};
 
 pub(super) fn group() -> Group {
     let length = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";

@@ -1,6 +1,7 @@
 //! How the end of a response is declared.
 
-use crate::case::{Act, Group, Step, get, write};
+use crate::case::{Group, get, write};
+use crate::script::{Act, Step};
 
 pub(super) fn group() -> Group {
     let ok = |fields: &str, body: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n{body}");

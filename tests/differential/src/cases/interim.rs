@@ -1,6 +1,7 @@
 //! Interim responses: `Expect: 100-continue`, 103, and a 101 that nobody asked for.
 
-use crate::case::{Act, Group, OK, OLD, ONLY_11, Step, get, post, write};
+use crate::case::{Group, OK, OLD, ONLY_11, get, post, write};
+use crate::script::{Act, Step};
 
 pub(super) fn group() -> Group {
     let expecting = [Act::Interim, Act::Last("hello")];

@@ -4,6 +4,7 @@ mod bodiless;
 mod connections;
 mod ends;
 mod fields;
+mod frames;
 mod framing;
 mod interim;
 mod requests;
@@ -26,5 +27,6 @@ pub fn groups() -> Vec<Group> {
         requests::framing(),
         requests::targets(),
         requests::heads(),
+        frames::group(),
     ]
 }

@@ -1,6 +1,7 @@
 //! Requests that are odd or malformed: their framing, their targets, their heads.
 
-use crate::case::{Act, Case, Group, OK, Step, get, post, raw, write};
+use crate::case::{Case, Group, OK, get, post, raw, write};
+use crate::script::{Act, Step};
 
 pub(super) fn framing() -> Group {
     let framed = |name: &'static str, fields: &str, body: &str| {

@@ -1,6 +1,7 @@
 //! Heads of responses that are old, odd or malformed.
 
-use crate::case::{Case, Group, HTTP_1, Step, get, write};
+use crate::case::{Case, Group, HTTP_1, get, write};
+use crate::script::Step;
 
 pub(super) fn group() -> Group {
     let many: String = (0..300).map(|number| format!("X-Many: {number}\r\n")).collect();

@@ -1,6 +1,7 @@
 //! Bodies of requests: how they end, early responses, and callers that leave.
 
-use crate::case::{Act, Case, Group, HTTP_1, OK, ONLY_2, ONLY_11, Step, get, post, raw, write};
+use crate::case::{Case, Group, HTTP_1, OK, ONLY_2, ONLY_11, get, post, raw, write};
+use crate::script::{Act, Step};
 
 pub(super) fn group() -> Group {
     let cases = [bodies(), early(), leaving()].concat();

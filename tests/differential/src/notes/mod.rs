@@ -1,5 +1,6 @@
 //! Why the gateway does what it does, where it differs from its peers.
 
+mod frames;
 mod note;
 mod requests;
 mod responses;
@@ -14,7 +15,7 @@ pub(crate) fn of(cases: &[Case]) -> Vec<&'static Note> {
 }
 
 fn all() -> impl Iterator<Item = &'static Note> {
-    responses::NOTES.iter().chain(requests::NOTES)
+    responses::NOTES.iter().chain(requests::NOTES).chain(frames::NOTES)
 }
 
 #[cfg(test)]
