@@ -13,20 +13,28 @@ pub fn page(record: &Record) -> String {
     groups().iter().map(|group| section(group, record)).collect()
 }
 
+/// A table, and the notes that its rows name by their numbers.
 fn section(group: &Group, record: &Record) -> String {
     let head =
         "| exchange | HTTP | proxy | the upstream received | the caller received |\n|---|---|---|---|---|\n";
-    let rows: String = group.cases.iter().map(|case| rows(case, record)).collect();
-    let notes: String = notes::of(&group.cases)
+    let notes = notes::of(&group.cases);
+    let number = |case: &Case| notes.iter().position(|(names, _)| names.contains(&case.name));
+    let rows: String = group
+        .cases
         .iter()
-        .map(|(names, note)| format!("- {}: {note}\n", names.join("; ")))
+        .map(|case| match number(case) {
+            Some(place) => rows(case, &format!("{} (note {})", case.name, place + 1), record),
+            None => rows(case, case.name, record),
+        })
         .collect();
-    let notes = if notes.is_empty() { notes } else { format!("\n{notes}") };
+    let notes: String =
+        notes.iter().enumerate().map(|(place, (_, note))| format!("{}. {note}\n", place + 1)).collect();
+    let notes = if notes.is_empty() { notes } else { format!("\nNotes:\n\n{notes}") };
     format!("## {}\n\n{head}{rows}{notes}\n", group.title)
 }
 
 /// Versions with the same outcomes have one row, and so have proxies.
-fn rows(case: &Case, record: &Record) -> String {
+fn rows(case: &Case, mut name: &str, record: &Record) -> String {
     let mut versions: Vec<(Vec<Version>, Vec<Outcome>)> = Vec::new();
     for version in &case.versions {
         let name = exchange_name(case, *version);
@@ -39,7 +47,6 @@ fn rows(case: &Case, record: &Record) -> String {
             None => versions.push((vec![*version], outcomes)),
         }
     }
-    let mut name = case.name;
     let mut rows = String::new();
     for (versions, outcomes) in &versions {
         let titles: Vec<&str> = versions.iter().map(|version| version.title()).collect();

@@ -149,6 +149,7 @@ pub(super) const NOTES: &[Note] = &[
             "stalls within a body",
         ],
         "What was received is sent, and then the response is cut off, so that the caller sees that it is incomplete (9112 §8); over HTTP/2 the \
-         stream is reset. HAProxy ends a stream as if the chunked response were complete.",
+         stream is reset. In HTTP/1.0 the end of the connection is also that of a body without a length. HAProxy ends a stream as if the \
+         chunked response were complete.",
     ),
 ];
