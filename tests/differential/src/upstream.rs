@@ -50,11 +50,12 @@ struct Connection {
     shared: Arc<Shared>,
 }
 
-/// Whether the connection can take another request.
+/// What becomes of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
     Open,
     Closed,
+    Reset,
 }
 
 // === impl Upstream ===
@@ -111,8 +112,15 @@ impl Connection {
             };
             let after = self.follow(&steps, place, framing).await;
             self.update(place, |received| received.is_done = true);
-            if after == After::Closed {
-                return;
+            match after {
+                After::Open => {}
+                After::Closed => return,
+                After::Reset => {
+                    let _ = self.reader.stream.as_ref().set_zero_linger();
+                    // Dropped, it would close its direction first.
+                    self.writer.forget();
+                    return;
+                }
             }
         }
     }
@@ -148,10 +156,7 @@ impl Connection {
                     }
                 }
                 Step::Close => return After::Closed,
-                Step::Reset => {
-                    let _ = self.reader.stream.as_ref().set_zero_linger();
-                    return After::Closed;
-                }
+                Step::Reset => return After::Reset,
                 Step::Gone => {
                     let gone = async { while self.reader.more().await {} };
                     let is_given_up = timeout(GONE, gone).await.is_ok();

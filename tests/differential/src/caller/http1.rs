@@ -32,14 +32,15 @@ struct Caller<'a> {
 enum Next {
     Act,
     Left,
+    Reset,
 }
 
 pub(super) async fn make(call: Call<'_>, case: &Case, version: Version) -> Seen {
     let mut caller = Caller::connect(call, version).await;
     for act in &case.acts {
-        if caller.act(act).await == Next::Left {
-            call.events.mark("left");
-            return Seen { responses: caller.responses, connection: ConnectionState::Left };
+        let next = caller.act(act).await;
+        if next != Next::Act {
+            return caller.leave(next);
         }
     }
     caller.flush().await;
@@ -129,10 +130,7 @@ impl<'a> Caller<'a> {
             Act::Pause => sleep(PAUSE).await,
             Act::HalfClose => drop(self.writer.shutdown().await),
             Act::Leave => return Next::Left,
-            Act::Reset => {
-                let _ = self.reader.stream.as_ref().set_zero_linger();
-                return Next::Left;
-            }
+            Act::Reset => return Next::Reset,
             Act::Head(_)
             | Act::Raw(_)
             | Act::Headers(..)
@@ -143,6 +141,21 @@ impl<'a> Caller<'a> {
             | Act::Trailers(_) => {}
         }
         Next::Act
+    }
+
+    /// Closes or resets the connection.
+    fn leave(self, next: Next) -> Seen {
+        match next {
+            Next::Act | Next::Left => drop(self.writer),
+            Next::Reset => {
+                let _ = self.reader.stream.as_ref().set_zero_linger();
+                // Dropped, it would close its direction first.
+                self.writer.forget();
+            }
+        }
+        drop(self.reader);
+        self.call.events.mark("left");
+        Seen { responses: self.responses, connection: ConnectionState::Left }
     }
 
     fn head(&mut self, head: &RequestHead) {

@@ -21,6 +21,7 @@ fn kept() -> Vec<Case> {
             .answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
             .on(&OLD),
         get("two requests, one after the other").after_another().on(&ONLY_11),
+        get("three requests, the limit of a connection").after_another().after_another().on(&ONLY_11),
         get("the upstream closes between two requests")
             .plays(&[Step::Body, write(OK)])
             .after_another()

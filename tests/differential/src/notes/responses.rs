@@ -64,7 +64,8 @@ pub(super) const NOTES: &[Note] = &[
     ),
     (
         &["until the connection ends, and it is reset"],
-        "The gateway and HAProxy take the reset for the end of the body, nginx for an error.",
+        "Such a body is complete when the connection ends, unless the connection indicates an error (9112 §8), as a reset does. In HTTP/1.0 \
+         the gateway has only the end of the connection to tell of it. HAProxy takes the reset for the end.",
     ),
     (
         &["`Content-Length: 5, 5`", "two equal `Content-Length`"],
