@@ -1,6 +1,6 @@
 //! Hop-by-hop fields, and fields about proxies.
 
-use crate::case::{Case, Group, HTTP_1, ONLY_2, ONLY_11, get};
+use crate::case::{Case, Group, HTTP_1, ONLY_2, ONLY_11, get, raw};
 
 pub(super) fn group() -> Group {
     Group { title: "Hop-by-hop fields", cases: [of_requests(), of_responses()].concat() }
@@ -54,6 +54,7 @@ fn of_responses() -> Vec<Case> {
         with("`Via` in a response", "Via: 1.0 fred\r\n").shown("via"),
         with("`Proxy-Authenticate` in a response", "Proxy-Authenticate: Basic\r\n"),
         with("`Connection: Content-Length` in a response", "Connection: Content-Length\r\n").on(&HTTP_1),
+        raw("401 of the proxy: no tenant", "GET {PATH} HTTP/1.1\r\nHost: gateway.test\r\n\r\n"),
         get("401 without `WWW-Authenticate`")
             .answered("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}"),
         get("426 with `Upgrade`").answered(

@@ -122,6 +122,18 @@ pub(super) const NOTES: &[Note] = &[
         ],
         "An intermediary removes fields that are about one connection (9110 §7.6.1); over HTTP/2 they would be malformed (9113 §8.2.2).",
     ),
+    (
+        &["401 of the proxy: no tenant", "401 without `WWW-Authenticate`"],
+        "The server that generates a 401 must send `WWW-Authenticate` (9110 §15.5.2).",
+    ),
+    (
+        &[
+            "`OPTIONS *` with `Max-Forwards: 0`",
+            "`OPTIONS` with `Max-Forwards: 0`",
+            "`OPTIONS` with `Max-Forwards: 5`",
+        ],
+        "An intermediary answers `OPTIONS` with 0 itself, and forwards a lower number than it received (9110 §7.6.2).",
+    ),
     (&["both `Content-Length` and `Transfer-Encoding`"], "9112 §6.1 allows to refuse it."),
     (&["two equal lengths", "length `5, 5`"], "9110 §8.6 allows to refuse it."),
     (
@@ -146,7 +158,7 @@ pub(super) const NOTES: &[Note] = &[
         "The gateway accepts paths only. 9112 §3.2.2 requires that a server accepts the absolute form.",
     ),
     (
-        &["`OPTIONS *`", "`OPTIONS *` with `Max-Forwards: 0`", "`GET *`"],
+        &["`OPTIONS *`", "`GET *`"],
         "Routes are found by path, and every call is one of a tenant. `GET *` has no valid target (9112 §3.2.4).",
     ),
     (
