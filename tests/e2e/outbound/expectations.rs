@@ -102,7 +102,7 @@ async fn caller_that_waits_for_100_over_http2_gets_417() {
 
     let log = gateway.stop().await;
     let refused =
-        log.lines().filter(|line| line.contains("\"access\"") && line.contains("expectation_failed"));
+        log.lines().filter(|line| line.contains("\"status\":417") && line.contains("expectation_failed"));
     assert_eq!(refused.count(), 2, "{log}");
 }
 

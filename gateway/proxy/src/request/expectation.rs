@@ -3,7 +3,7 @@
 //! The gateway answers 100 once the body is going to be read, since Pingora does not do so by itself. Over HTTP/2 it cannot:
 //! Pingora's session sends no interim responses and does not give access to the stream, although the library h2 could send them.
 //! Most callers send the body after a second without a response and are served. One that waits longer gets 417, which asks it to
-//! repeat the request without the expectation (§15.5.18), instead of waiting until the body times out.
+//! repeat the request without the expectation (§10.1.1), instead of waiting until the body times out.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::refuse;
 use crate::write_timeout::write_within;
 
-/// Until when the body must begin, if the caller may be waiting for a 100 that cannot be sent.
+/// The deadline for the first piece of the body, if the caller may be waiting for a 100 that cannot be sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BodyExpectation(Option<Instant>);
 
