@@ -216,6 +216,10 @@ impl Proxy {
         check_response(upstream, head, !is_complete).map_err(to_pingora)?;
         // An upstream may speak HTTP/1.0; the version of a message is that of its sender, which is the gateway here.
         head.set_version(Version::HTTP_11);
+        if is_complete && session.req_header().version == Version::HTTP_10 {
+            // A response without a body may declare chunks, which HTTP/1.0 does not have (RFC 9112 §6.1).
+            head.remove_header(&header::TRANSFER_ENCODING);
+        }
         if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
             if session.req_header().version == Version::HTTP_10 {
                 // HTTP/1.0 has no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
