@@ -93,11 +93,18 @@ impl ConnectionPool {
         if !GuardedStream::of(session.stream()).is_some_and(GuardedStream::is_at_end) {
             return;
         }
-        let limit = session.resp_header().and_then(|head| idle_limit(&head.headers));
-        let idle_timeout = limit.map_or(idle_timeout, |limit| limit.min(idle_timeout));
+        let said = session.resp_header().and_then(|head| idle_limit(&head.headers));
+        let idle_timeout = said.map_or(idle_timeout, |said| said.min(idle_timeout));
         // A connection that cannot be reused is shut down, which may wait for the upstream to read.
         let limit = session.write_timeout;
-        if let Ok(Some(stream)) = write_within(limit, async { Ok(session.reuse().await) }).await {
+        let reused = async {
+            if idle_timeout.is_zero() {
+                session.shutdown().await;
+                return Ok(None);
+            }
+            Ok(session.reuse().await)
+        };
+        if let Ok(Some(stream)) = write_within(limit, reused).await {
             self.idle.put(key, stream, idle_timeout);
         }
     }

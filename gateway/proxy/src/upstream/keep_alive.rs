@@ -27,7 +27,7 @@ fn timeout(parameter: &str) -> Option<u64> {
 }
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// For the way of the response, and of the next request.
+/// Covers the time that the response and the next request take on the network.
 const MARGIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
