@@ -44,7 +44,9 @@ pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Rea
         }
         check_listeners(route, &own, kind, needs.certificate, reach, problems);
         for parameter in needs.parameters {
-            for (at, pattern) in paths_without(route, parameter) {
+            for (at, pattern) in
+                paths_without(route, &[format!("{{{parameter}}}"), format!("{{*{parameter}}}")])
+            {
                 let reason = format!(
                     "`{kind}` determines the tenant by `{{{parameter}}}`, which this path lacks: write {}/{{{parameter}}}",
                     pattern.trim_end_matches('/')
@@ -53,7 +55,7 @@ pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Rea
             }
         }
         if let Some(rest) = needs.rest {
-            for (at, pattern) in paths_without(route, rest) {
+            for (at, pattern) in paths_without(route, &[format!("{{*{rest}}}")]) {
                 let prefix = pattern.split("{*").next().unwrap_or_default().trim_end_matches('/');
                 let reason = format!(
                     "`{kind}` forwards the part of the path that `{{*{rest}}}` matches, which this path lacks: write {prefix}/{{*{rest}}}"
@@ -64,14 +66,13 @@ pub(super) fn check(route: &RawRoute, path: &str, plugins: &[Built], reach: &Rea
     }
 }
 
-/// Returns the path patterns of a route that lack a placeholder, with their places.
-fn paths_without<'a>(route: &'a RawRoute, parameter: &'a str) -> impl Iterator<Item = (usize, &'a String)> {
-    route.paths.iter().enumerate().filter(move |(_, pattern)| !has(pattern, parameter))
-}
-
-/// Returns whether a path pattern has a placeholder, for one segment or for the rest.
-fn has(pattern: &str, parameter: &str) -> bool {
-    [format!("{{{parameter}}}"), format!("{{*{parameter}}}")].iter().any(|one| pattern.contains(one.as_str()))
+/// Returns the path patterns of a route that have none of these placeholders, with their places.
+fn paths_without<'a>(
+    route: &'a RawRoute,
+    placeholders: &[String],
+) -> impl Iterator<Item = (usize, &'a String)> {
+    let has = |pattern: &str| placeholders.iter().any(|placeholder| pattern.contains(placeholder.as_str()));
+    route.paths.iter().enumerate().filter(move |(_, pattern)| !has(pattern))
 }
 
 /// What these plugins together have verified of a caller.
