@@ -1,7 +1,8 @@
 //! The plugin: authenticates callers.
 //!
-//! Every configured check runs, also after one has failed. The response is the same whichever check failed, so that a
-//! stranger cannot find out which credential to attack; metrics and the log contain the reason.
+//! Every configured check runs, also after one has failed. A 401 names the kinds of credentials of the route, the same in every
+//! 401, but not which one was wrong: where several are required, a stranger does not learn that he has guessed one of them. Metrics
+//! and the log contain the reason.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use serde_json::json;
 
 use crate::background::CredentialRefresh;
 use crate::certificates::{self, Certificates};
-use crate::config::{Config, Require};
+use crate::config::{Config, Require, header_name};
 use crate::reason::Reason;
 use crate::secrets::Secrets;
 
@@ -182,13 +183,14 @@ impl Plugin for CallerAuthentication {
 
     fn challenges(&self) -> Vec<Challenge> {
         let token = self.tokens.as_ref().map(|_| Challenge::Bearer);
-        let secret = (!self.secrets.is_empty()).then(|| Challenge::ApiKey(self.header.clone()));
+        let secret = (!self.secrets.is_empty()).then_some(Challenge::ApiKey);
         let certificate = (!self.certificates.is_empty()).then_some(Challenge::Certificate);
         [token, secret, certificate].into_iter().flatten().collect()
     }
 
     fn private_headers(&self) -> Vec<HeaderName> {
-        vec![self.header.clone()]
+        // Without secrets the header is nothing of the gateway's.
+        if self.secrets.is_empty() { Vec::new() } else { vec![self.header.clone()] }
     }
 
     fn issuer(&self) -> Option<Issuer> {
@@ -254,17 +256,6 @@ impl Plugin for CallerAuthentication {
         };
         Err(Problem::new(ProblemKind::Unauthenticated, detail))
     }
-
-    fn upstream_request_filter(&self, head: &mut RequestHeader, _cx: &mut Ctx) -> Result<()> {
-        // The secret is for the gateway only; the upstream must not receive it.
-        head.remove_header(&self.header);
-        Ok(())
-    }
-}
-
-fn header_name(text: &str) -> std::result::Result<HeaderName, ConfigError> {
-    HeaderName::try_from(text)
-        .map_err(|_| ConfigError::at("header", format!("`{text}` is not a valid header name")))
 }
 
 fn networks(allow: Vec<IpNet>) -> std::result::Result<Networks, ConfigError> {

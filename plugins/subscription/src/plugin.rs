@@ -128,8 +128,15 @@ impl Plugin for TenantLookup {
 
     fn challenges(&self) -> Vec<Challenge> {
         match self.from {
-            TenantFrom::Header => vec![Challenge::ApiKey(self.header.clone())],
+            TenantFrom::Header => vec![Challenge::ApiKey],
             // The plugin before asks for the credential that names the tenant.
+            TenantFrom::Claim(_) | TenantFrom::Certificate(_) => Vec::new(),
+        }
+    }
+
+    fn private_headers(&self) -> Vec<HeaderName> {
+        match self.from {
+            TenantFrom::Header => vec![self.header.clone()],
             TenantFrom::Claim(_) | TenantFrom::Certificate(_) => Vec::new(),
         }
     }

@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 
 use crate::content_type::require_json;
 use crate::event_filter::EventFilter;
-use crate::signature::{SIGNATURE_HEADER, Signature, SignatureError};
+use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::{Config, SignaturePolicy, configuration_name, description};
 
@@ -178,7 +178,7 @@ impl Plugin for Notifications {
 
     fn challenges(&self) -> Vec<Challenge> {
         match self.verification {
-            Verification::Required(_) => vec![Challenge::Signature(SIGNATURE_HEADER)],
+            Verification::Required(_) => vec![Challenge::Signature],
             Verification::Off => Vec::new(),
         }
     }

@@ -1,7 +1,6 @@
 //! Parses and verifies the signature that Onfido puts on a notification.
 
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderName;
 use kyc_model::Secret;
 use kyc_plugin_api::{Problem, ProblemKind};
 use pingora_http::RequestHeader;
@@ -70,8 +69,6 @@ impl From<SignatureError> for Problem {
 }
 
 const HEADER: &str = "x-sha2-signature";
-/// The header of the signature.
-pub(crate) const SIGNATURE_HEADER: HeaderName = HeaderName::from_static(HEADER);
 
 #[cfg(test)]
 mod tests;

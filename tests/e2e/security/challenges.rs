@@ -37,7 +37,7 @@ fn challenges(answer: &str) -> Vec<&str> {
         .collect()
 }
 
-/// No 401 had one.
+/// A 401 had no challenge.
 #[tokio::test(flavor = "multi_thread")]
 async fn unauthenticated_caller_gets_the_challenges_of_the_route() {
     let upstream = Recorder::start().await;
@@ -47,7 +47,7 @@ async fn unauthenticated_caller_gets_the_challenges_of_the_route() {
         let request = format!("GET {path} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n{fields}\r\n");
         send(gateway.address(), request.as_bytes()).await
     };
-    const TENANT: &str = r#"ApiKey realm="kyc-gateway", header="subscriptionid""#;
+    const TENANT: &str = r#"ApiKey realm="kyc-gateway""#;
 
     let without_tenant = ask("/dcs/kyc2/x", "").await;
     let unknown_tenant = ask("/dcs/kyc2/x", "SubscriptionId: nobody\r\n").await;
@@ -58,8 +58,8 @@ async fn unauthenticated_caller_gets_the_challenges_of_the_route() {
         assert_eq!((status(answer), challenges(answer)), (401, vec![TENANT]), "{answer}");
     }
     for answer in [&without_secret, &with_secret] {
-        let expected = vec![r#"ApiKey realm="kyc-gateway", header="x-key""#, TENANT];
-        assert_eq!((status(answer), challenges(answer)), (401, expected), "{answer}");
+        // A stranger does not learn the name of the header.
+        assert_eq!((status(answer), challenges(answer)), (401, vec![TENANT]), "{answer}");
     }
     gateway.stop().await;
 }
@@ -71,7 +71,7 @@ async fn unsigned_notification_gets_a_challenge() {
 
     let answer = send(world.gateway.address(), head.as_bytes()).await;
 
-    let expected = vec![r#"Signature realm="kyc-gateway", header="x-sha2-signature""#];
+    let expected = vec![r#"Signature realm="kyc-gateway""#];
     assert_eq!((status(&answer), challenges(&answer)), (401, expected), "{answer}");
     world.gateway.stop().await;
 }

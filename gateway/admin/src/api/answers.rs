@@ -1,6 +1,7 @@
 //! Answers of the admin API.
 
 use http::{HeaderName, Response, StatusCode, header};
+use kyc_plugin_api::Challenge;
 use serde::Serialize;
 
 use crate::api::request::ErrorAnswer;
@@ -30,10 +31,10 @@ pub(crate) fn refused((status, reason): (StatusCode, &str)) -> Response<Vec<u8>>
     response
 }
 
-/// Builds a 401 that requests a bearer token (RFC 6750, section 3).
+/// Builds a 401 that asks for a bearer token (RFC 6750 §3).
 pub(crate) fn challenged(reason: &str) -> Response<Vec<u8>> {
     let mut response = refused((StatusCode::UNAUTHORIZED, reason));
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, Challenge::Bearer.to_header_value());
     response
 }
 

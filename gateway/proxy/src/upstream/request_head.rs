@@ -15,8 +15,8 @@ use crate::hop_by_hop::{is_hop_by_hop, nominated};
 use crate::request_parts::edit_parts;
 use crate::strict::{equals_ignoring_separators, max_forwards};
 
-/// Removes the fields that must not go on, `private_headers` among them, addresses the request to the target, and names the trace that the
-/// upstream's work belongs to.
+/// Removes the fields that must not go on, `private_headers` among them, addresses the request to the target, and names the trace that
+/// the upstream's work belongs to.
 ///
 /// # Errors
 ///

@@ -23,10 +23,10 @@ pub(crate) fn built_in() -> Registry {
     registry
 }
 
-/// The headers of these plugins and of the admin API that no upstream gets, and `renamed`, those that the configuration names.
-pub(crate) fn private_headers(renamed: &[HeaderName]) -> Vec<HeaderName> {
+/// The headers of these plugins and of the admin API that no upstream gets, and those that `plugins` declare.
+pub(crate) fn private_headers(plugins: &[HeaderName]) -> Vec<HeaderName> {
     let mut headers = vec![SECRET_HEADER, INTENT, REASON];
-    headers.extend(renamed.iter().filter(|name| **name != SECRET_HEADER).cloned());
+    headers.extend_from_slice(plugins);
     headers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     headers.dedup();
     headers

@@ -139,10 +139,9 @@ fn with_tokens(more: &str) -> String {
 #[test]
 fn each_kind_of_credential_has_its_challenge_and_a_network_has_none() {
     let file = secret_file();
-    let key = Challenge::ApiKey(HeaderName::from_static("x-key"));
     let all = settings(&file, "header = \"X-Key\"\ncertificates = [\"*\"]");
     let rows = [
-        (with_tokens(&all), vec![Challenge::Bearer, key, Challenge::Certificate]),
+        (with_tokens(&all), vec![Challenge::Bearer, Challenge::ApiKey, Challenge::Certificate]),
         (with_tokens(""), vec![Challenge::Bearer]),
         ("allow = [\"10.0.0.0/8\"]".to_owned(), Vec::new()),
     ];
@@ -291,15 +290,26 @@ fn empty_list_of_networks_is_refused() {
     assert_eq!(refused, expected, "all problems are reported at once");
 }
 
+/// A private header is removed on every route.
 #[test]
-fn secret_is_not_in_debug_and_not_sent_upstream() {
+fn header_that_upstreams_need_cannot_hold_the_secret() {
+    for name in ["Content-Type", "accept", "Via"] {
+        let refused = refusal(&format!("header = \"{name}\"\nallow = [\"10.0.0.0/8\"]"));
+
+        let expected =
+            format!("header: `{name}` is part of what callers send to the upstream, so it cannot be removed");
+        assert_eq!(refused, expected);
+    }
+}
+
+#[test]
+fn header_of_the_secret_is_private_and_the_secret_is_not_in_debug() {
     let file = secret_file();
-    let plugin = testkit::build::<CallerAuth>(&settings(&file, "")).unwrap();
-    let mut head = testkit::head("GET", "/", &[("X-Gateway-Secret", CANARY)]);
+    let plugin = testkit::build::<CallerAuth>(&settings(&file, "header = \"X-Key\"")).unwrap();
+    let without = testkit::build::<CallerAuth>("allow = [\"10.0.0.0/8\"]").unwrap();
 
-    plugin.upstream_request_filter(&mut head, &mut testkit::ctx([])).unwrap();
-
-    assert!(head.headers.is_empty());
+    assert_eq!(plugin.private_headers(), ["x-key"]);
+    assert!(without.private_headers().is_empty());
     assert!(!format!("{plugin:?}").contains(CANARY));
 }
 
