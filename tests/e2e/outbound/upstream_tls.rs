@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use kyc_harness::certificates::Authority;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use rustls::{HandshakeKind, NamedGroup, ServerConfig};
+use rustls::{CipherSuite, HandshakeKind, NamedGroup, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::gateway::{Setup, start};
 
 /// What an upstream saw of each handshake.
-type Handshakes = Arc<Mutex<Vec<(HandshakeKind, NamedGroup)>>>;
+type Handshakes = Arc<Mutex<Vec<(HandshakeKind, NamedGroup, CipherSuite)>>>;
 
 /// An upstream resumes sessions, as Onfido's does, and closes each connection after its response.
 #[tokio::test(flavor = "multi_thread")]
@@ -31,11 +31,25 @@ async fn new_connections_to_onfido_resume_the_session_of_earlier_ones() {
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
 
-    let group = NamedGroup::X25519MLKEM768;
-    assert_eq!(
-        *handshakes.lock().unwrap(),
-        [(HandshakeKind::Full, group), (HandshakeKind::Resumed, group), (HandshakeKind::Resumed, group)]
-    );
+    let kinds = [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed];
+    let expected =
+        kinds.map(|kind| (kind, NamedGroup::X25519MLKEM768, CipherSuite::TLS13_AES_128_GCM_SHA256));
+    assert_eq!(*handshakes.lock().unwrap(), expected);
+    gateway.stop().await;
+}
+
+/// The order of the gateway decides, not that of the caller, which has AES-256 first.
+#[tokio::test(flavor = "multi_thread")]
+async fn aes_128_is_negotiated_with_callers_that_have_it() {
+    let authority = Authority::new();
+    let listener =
+        format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
+    let gateway = start(Setup::default().config(&listener)).await;
+
+    let caller = authority.connect(gateway.address(), b"http/1.1").await;
+
+    let suite = caller.get_ref().1.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(suite, CipherSuite::TLS13_AES_128_GCM_SHA256);
     gateway.stop().await;
 }
 
@@ -61,7 +75,8 @@ async fn respond_once(acceptor: &TlsAcceptor, stream: TcpStream, seen: &Handshak
     let mut stream = acceptor.accept(stream).await.unwrap();
     let session = stream.get_ref().1;
     let group = session.negotiated_key_exchange_group().unwrap().name();
-    seen.lock().unwrap().push((session.handshake_kind().unwrap(), group));
+    let suite = session.negotiated_cipher_suite().unwrap().suite();
+    seen.lock().unwrap().push((session.handshake_kind().unwrap(), group, suite));
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());

@@ -1,7 +1,7 @@
 //! Callers resume their sessions, except where that would skip a check.
 
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, HandshakeKind, NamedGroup, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
@@ -12,10 +12,8 @@ struct Caller(TlsConnector);
 
 impl Caller {
     fn new(files: &CertificateFolder, version: &'static SupportedProtocolVersion) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(files.path("certificate.pem")).unwrap()).unwrap();
         let config = ClientConfig::builder_with_protocol_versions(&[version])
-            .with_root_certificates(roots)
+            .with_root_certificates(roots(files))
             .with_no_client_auth();
         Self(TlsConnector::from(Arc::new(config)))
     }
@@ -33,6 +31,12 @@ impl Caller {
         caller.read_u8().await.unwrap();
         caller.get_ref().1.handshake_kind().unwrap()
     }
+}
+
+fn roots(files: &CertificateFolder) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(files.path("certificate.pem")).unwrap()).unwrap();
+    roots
 }
 
 fn folder() -> CertificateFolder {
@@ -115,19 +119,32 @@ async fn listener_that_verifies_client_certificates_resumes_no_session() {
     }
 }
 
-/// `X25519MLKEM768` protects recorded traffic against a quantum computer of the future.
+/// `X25519MLKEM768` protects recorded traffic against a quantum computer of the future. rustls uses the caller's order.
 #[tokio::test]
-async fn post_quantum_key_exchange_is_preferred() {
+async fn post_quantum_key_exchange_is_used_with_callers_that_have_it_first() {
     let files = folder();
     let reload = files.watch(None);
-    let caller = Caller::new(&files, &rustls::version::TLS13);
-    let (near, far) = tokio::io::duplex(16 * 1024);
     let acceptor = reload.watched[0].certificates.acceptor();
+    let mut classical_first = rustls::crypto::aws_lc_rs::default_provider();
+    classical_first.kx_groups.sort_by_key(|group| group.name() == NamedGroup::X25519MLKEM768);
+    let rows = [
+        (rustls::crypto::aws_lc_rs::default_provider(), NamedGroup::X25519MLKEM768),
+        (classical_first, NamedGroup::X25519),
+    ];
 
-    let name = ServerName::try_from("gateway.test").unwrap();
-    let (caller, listener) = tokio::join!(caller.0.connect(name, near), acceptor.acceptor.accept(far));
+    for (provider, expected) in rows {
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots(&files))
+            .with_no_client_auth();
+        let (near, far) = tokio::io::duplex(16 * 1024);
+        let connector = TlsConnector::from(Arc::new(config));
+        let name = ServerName::try_from("gateway.test").unwrap();
+        let (caller, listener) = tokio::join!(connector.connect(name, near), acceptor.acceptor.accept(far));
 
-    let group = listener.unwrap().get_ref().1.negotiated_key_exchange_group().unwrap().name();
-    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
-    assert_eq!(caller.unwrap().get_ref().1.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+        caller.unwrap();
+        let group = listener.unwrap().get_ref().1.negotiated_key_exchange_group().unwrap().name();
+        assert_eq!(group, expected);
+    }
 }
