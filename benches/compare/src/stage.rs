@@ -41,7 +41,7 @@ pub(crate) enum Lifetime {
 
 /// Who is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum Comparison {
     /// The gateway and its peers, each with 1,000 tenants.
     Peers,
     /// The gateway with 10,000 tenants and with 10.
@@ -56,7 +56,7 @@ pub(crate) struct Stage {
     pub(crate) lifetime: Lifetime,
     /// Connections that a contender must be able to hold, those to the upstream included.
     pub(crate) connections: u32,
-    pub(crate) field: Field,
+    pub(crate) comparison: Comparison,
 }
 
 // === impl Stage ===
@@ -69,7 +69,7 @@ impl Stage {
             load_core: LoadCore::Own,
             lifetime: Lifetime::Scenario,
             connections: 1024,
-            field: Field::Peers,
+            comparison: Comparison::Peers,
         }
     }
 }

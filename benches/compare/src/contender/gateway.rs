@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::start::Start;
 use crate::pinned;
-use crate::stage::{CONTENDER_CORE, Field, Transport};
+use crate::stage::{CONTENDER_CORE, Comparison, Transport};
 use crate::template::{self, TENANTS};
 
 /// Starts a gateway with this many tenants; its log, with the access log, goes to a file.
@@ -39,10 +39,10 @@ pub(super) fn start(start: &Start<'_>, program: &Path, tenants: u32) -> Result<P
 }
 
 /// How many tenants a gateway has.
-pub(super) const fn tenants(field: Field) -> u32 {
-    match field {
-        Field::Peers => TENANTS,
-        Field::Tenants => MANY_TENANTS,
+pub(super) const fn tenants(comparison: Comparison) -> u32 {
+    match comparison {
+        Comparison::Peers => TENANTS,
+        Comparison::Tenants => MANY_TENANTS,
     }
 }
 

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use kyc_harness::certificates::Authority;
 use kyc_harness::ports::free_address;
 
-use crate::stage::{Field, Stage, Transport};
+use crate::stage::{Comparison, Stage, Transport};
 use crate::upstream::Upstream;
 pub(crate) use running::{Duplex, Running};
 pub(crate) use start::Programs;
@@ -79,14 +79,14 @@ impl Contender {
     pub(crate) fn is_on(self, stage: Stage) -> bool {
         match self {
             Self::Gateway => true,
-            Self::GatewayFewTenants => stage.field == Field::Tenants,
-            Self::BarePingora => stage.field == Field::Peers && stage.transport == Transport::Plain,
+            Self::GatewayFewTenants => stage.comparison == Comparison::Tenants,
+            Self::BarePingora => stage.comparison == Comparison::Peers && stage.transport == Transport::Plain,
             Self::GatewayBefore
             | Self::Relay
             | Self::BarePingoraMimalloc
             | Self::Nginx
             | Self::HaProxy
-            | Self::Envoy => stage.field == Field::Peers,
+            | Self::Envoy => stage.comparison == Comparison::Peers,
         }
     }
 
@@ -106,11 +106,11 @@ impl Contender {
         let listen = free_address().map_err(|error| format!("no free port: {error}"))?;
         let start = Start { programs, authority, upstream, stage, folder: folder.path(), listen };
         let process = match self {
-            Self::Gateway => gateway::start(&start, &programs.gateway, gateway::tenants(stage.field))?,
+            Self::Gateway => gateway::start(&start, &programs.gateway, gateway::tenants(stage.comparison))?,
             Self::GatewayFewTenants => gateway::start(&start, &programs.gateway, FEW_TENANTS)?,
             Self::GatewayBefore => {
                 let before = programs.against.as_deref().ok_or("there is no other gateway")?;
-                gateway::start(&start, before, gateway::tenants(stage.field))?
+                gateway::start(&start, before, gateway::tenants(stage.comparison))?
             }
             Self::Relay => pingora::start(&start, "relay")?,
             Self::BarePingoraMimalloc => pingora::start(&start, "bare-pingora-mimalloc")?,
