@@ -2,7 +2,9 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test house docs crash-test week abuse differential fuzz release sbom bench bench-quick lint fmt
+# What `make release` builds.
+RELEASE := target/reproducible/release/kyc-gateway
+.PHONY: help demo test house docs crash-test week abuse differential fuzz release sbom profile bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -66,21 +68,25 @@ release: ## the gateway for use, in target/reproducible; TWICE=1 builds it elsew
 	@tests/tools/install build
 	@tests/tools/step "building" tests/tools/release $(TWICE)
 
+profile: ## renews the profile of the bench's load that `make release` builds with
+	@tests/tools/install build servers peers profile
+	@tests/tools/profile
+
 sbom: ## what is linked, as CycloneDX, in target/sbom
 	@tests/tools/install build sbom
 	@tests/tools/sbom
 
 bench: ## ratios against peers, side by side; times of stored notifications; ROUNDS=3 SECONDS_EACH=3 for shorter ones
 	@tests/tools/install build servers peers
-	@tests/tools/step "building the gateway" cargo build --locked --release -p kyc-gateway
+	@tests/tools/step "building the gateway" tests/tools/release
 	@tests/tools/step "building the bench" cargo build --locked --release -p kyc-bench
 	@tests/tools/step "building the load" cargo build --locked --profile load -p kyc-load
 	@cargo bench --locked -p kyc-gateway-tests
-	@target/release/kyc-bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
-	@target/load/kyc-load rates --gateway target/release/kyc-gateway
-	@target/load/kyc-load bulk --gateway target/release/kyc-gateway
-	@target/load/kyc-load isolation --gateway target/release/kyc-gateway
-	@target/load/kyc-load exports --gateway target/release/kyc-gateway
+	@target/release/kyc-bench --gateway $(RELEASE) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
+	@target/load/kyc-load rates --gateway $(RELEASE)
+	@target/load/kyc-load bulk --gateway $(RELEASE)
+	@target/load/kyc-load isolation --gateway $(RELEASE)
+	@target/load/kyc-load exports --gateway $(RELEASE)
 
 bench-quick: ## what a change does to CPU and latency of calls: this tree against the last commit, in alternation
 	@tests/tools/install build peers
