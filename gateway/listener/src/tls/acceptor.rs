@@ -64,8 +64,8 @@ pub(super) fn acceptor(
 
 /// Lets callers resume their sessions by tickets (RFC 8446 §4.6.1), unless the listener verifies client certificates.
 ///
-/// The keys of the tickets stay in memory. The first handshake after six hours replaces them; a ticket of the keys before is accepted
-/// until the next replacement. Each acceptor has its own: no ticket is valid on another listener, or after new certificate files.
+/// The keys of the tickets stay in memory. The first handshake after six hours replaces them; a ticket of the keys before is
+/// accepted until the next replacement. Each acceptor has its own: no ticket is valid on another listener, or after new certificate files.
 fn resume_sessions(config: &mut ServerConfig, callers: &ClientVerification) -> Result<(), Vec<TlsProblem>> {
     // Tickets need no memory per session, and handshakes no exclusive lock.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -75,6 +75,8 @@ fn resume_sessions(config: &mut ServerConfig, callers: &ClientVerification) -> R
         return Ok(());
     }
     config.ticketer = Ticketer::new().map_err(|error| problem(error.to_string()))?;
+    // Each connection gives its caller one, as Go's servers do: a pool has as many as it had connections.
+    config.send_tls13_tickets = 1;
     Ok(())
 }
 
