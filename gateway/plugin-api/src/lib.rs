@@ -26,6 +26,7 @@ mod forwarded;
 mod needs;
 mod phases;
 mod plugin;
+mod private_header;
 mod services;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -51,4 +52,5 @@ pub use kyc_telemetry::{
 pub use needs::{CertificateUse, Issuer, Needs, Proofs};
 pub use phases::Phases;
 pub use plugin::{Flow, Outcome, Plugin, Result, Role};
+pub use private_header::private_header;
 pub use services::{HttpClients, MissingService, Services};

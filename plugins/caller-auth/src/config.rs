@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderName, header};
+use http::HeaderName;
 use ipnet::IpNet;
-use kyc_plugin_api::{ConfigError, Forwarded};
+use kyc_plugin_api::Forwarded;
 use kyc_tokens::TokenConfig;
 use serde::Deserialize;
 
@@ -85,32 +85,5 @@ impl Default for Config {
     }
 }
 
-/// Checks the name of the header with the secret.
-///
-/// # Errors
-///
-/// It is no name, or that of a field that upstreams need: the header is removed on every route.
-pub(crate) fn header_name(text: &str) -> Result<HeaderName, ConfigError> {
-    let name = HeaderName::try_from(text)
-        .map_err(|_| ConfigError::at("header", format!("`{text}` is not a valid header name")))?;
-    if FORWARDED.contains(&name) {
-        let reason =
-            format!("`{text}` is part of what callers send to the upstream, so it cannot be removed");
-        return Err(ConfigError::at("header", reason));
-    }
-    Ok(name)
-}
-
 /// The header with the secret, where the settings name no other.
 pub const SECRET_HEADER: HeaderName = HeaderName::from_static("x-gateway-secret");
-/// Describe or address the message, so that an upstream would misread it without them.
-const FORWARDED: [HeaderName; 8] = [
-    header::ACCEPT,
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::HOST,
-    header::TRANSFER_ENCODING,
-    header::VIA,
-];

@@ -12,7 +12,7 @@ use kyc_model::Networks;
 use kyc_plugin_api::{
     Background, Build, Caller, CallerKind, CallerName, CertificateUse, Challenge, ConfigError, ConfigErrors,
     CounterFamily, Ctx, Flow, Forwarded, Issuer, Needs, Plugin, Problem, ProblemKind, Proofs, Result, Role,
-    RouteApi, plugin,
+    RouteApi, plugin, private_header,
 };
 use kyc_telemetry::names;
 use kyc_tokens::{Demand, Keys, TokenConfig, TokenVerifier, Verdict};
@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::background::CredentialRefresh;
 use crate::certificates::{self, Certificates};
-use crate::config::{Config, Require, header_name};
+use crate::config::{Config, Require};
 use crate::reason::Reason;
 use crate::secrets::Secrets;
 
@@ -62,7 +62,7 @@ impl CallerAuthentication {
     /// Every setting that cannot be used; a configuration without any check.
     pub(crate) fn new(config: Config, build: &Build<'_>) -> std::result::Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let header = errors.take(header_name(&config.header));
+        let header = errors.take(private_header(&config.header));
         let secrets = errors.take(Secrets::new(&config, build));
         let certificates = errors.take(Certificates::new(config.certificates.as_deref()));
         let has_proxies_only = config.forwarded.is_some() && config.allow.is_none();

@@ -1,7 +1,7 @@
 //! The settings of the plugin `subscription`.
 
 use http::HeaderName;
-use kyc_plugin_api::{CallerKind, ConfigError, ConfigErrors};
+use kyc_plugin_api::{CallerKind, ConfigError, ConfigErrors, private_header};
 use serde::Deserialize;
 
 /// The settings of the plugin `subscription`.
@@ -43,10 +43,7 @@ impl Config {
     /// Every setting that cannot be used.
     pub(crate) fn check(&self) -> Result<(HeaderName, TenantFrom), ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let header =
-            errors.take(HeaderName::try_from(self.header.as_str()).map_err(|_| {
-                ConfigError::at("header", format!("`{}` is not a valid header name", self.header))
-            }));
+        let header = errors.take(private_header(&self.header));
         let from = errors.take(TenantFrom::parse(&self.tenant_from));
         header.zip(from).ok_or(errors)
     }
