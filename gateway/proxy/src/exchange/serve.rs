@@ -61,7 +61,10 @@ impl Proxy {
         let mut exchange = self.begin_exchange();
         let is_reusable = match self.run_phases(&mut session, &mut exchange).await {
             Ok(()) if exchange.upstream.responded_early => {
-                self.read_lingering_body(&mut session).await;
+                // Over HTTP/2 the stream is reset without an error instead, and the response is not lost (RFC 9113 §8.1).
+                if !session.is_http2() {
+                    self.read_lingering_body(&mut session).await;
+                }
                 false
             }
             Ok(()) => true,
