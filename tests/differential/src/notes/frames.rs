@@ -28,14 +28,17 @@ pub(super) const NOTES: &[Note] = &[
         ],
         "The request is malformed (9113 §8.2.1, §8.3). 9113 §8.1.1 makes that a stream error; the gateway closes the connection.",
     ),
-    (&["value with a leading space"], "9113 §8.2.1 calls the request malformed; all three remove the space."),
+    (
+        &["value with a leading space"],
+        "9113 §8.2.1 calls the request malformed, and the gateway refuses it. The peers remove the space, and forward the field.",
+    ),
     (
         &["`content-length: 5` without a body", "two different `content-length` over HTTP/2"],
         "The length is not that of the body, or not one: malformed (9113 §8.1.1).",
     ),
     (
         &["`host` that differs from `:authority`", "neither `:authority` nor `host`"],
-        "9113 §8.3.1 recommends to refuse a request with two hosts. The gateway wants one host in every version.",
+        "9113 §8.3.1 recommends refusing a request with two hosts. The gateway wants one host in every version.",
     ),
     (&["two `cookie` fields"], "The gateway forwards no cookies to Onfido."),
     (

@@ -24,11 +24,11 @@ pub(super) const NOTES: &[Note] = &[
             "early 413 during an upload, and the upstream closes",
         ],
         "The response is sent at once. A server that does not read the rest of the body closes the connection (9112 §9.3), which the \
-         gateway announces. HAProxy forwards the rest.",
+         gateway announces. Over HTTP/2 only the stream ends (9113 §8.1). HAProxy forwards the rest.",
     ),
     (
         &["the upstream closes during an upload", "the upstream resets during an upload"],
-        "502 (9110 §15.6.3), and the end of the connection, whose body is not read to its end (9112 §9.3).",
+        "502 (9110 §15.6.3). Over HTTP/1.1 the connection is closed, because the rest of the request body is not read (9112 §9.3).",
     ),
     (
         &[
@@ -38,7 +38,7 @@ pub(super) const NOTES: &[Note] = &[
             "the caller closes its direction behind the request",
         ],
         "The gateway closes the connection to the upstream as soon as the caller closes its own, even if only in one direction. nginx does \
-         so, too; HAProxy waits for the response.",
+         so, too; over HTTP/1 HAProxy waits for the response.",
     ),
     (
         &[
@@ -56,7 +56,7 @@ pub(super) const NOTES: &[Note] = &[
     ),
     (
         &["two `GET` in one segment", "`POST` and `GET` in one segment", "empty line between two requests"],
-        "The gateway does not serve pipelined requests. It says `Connection: close` with the first response, and the caller can make the other \
+        "The gateway does not serve pipelined requests. It says `Connection: close` with the first response (not behind a chunked request), and the caller can make the other \
          requests again (9112 §9.3.2, §9.6).",
     ),
     (
@@ -73,8 +73,8 @@ pub(super) const NOTES: &[Note] = &[
             "`GET` on a kept connection that is reset",
             "`PUT` on a kept connection that is reset within the body",
         ],
-        "An idempotent request is repeated once, over a new connection (9110 §9.2.2, 9112 §9.3.1), also in the middle of a body that the \
-         gateway has buffered. HAProxy closes the caller's connection.",
+        "An idempotent request is repeated once, over a new connection (9110 §9.2.2, 9112 §9.3.1), also when a part of the body was \
+         sent, if all of it fits the gateway's retry buffer (64 KiB). HAProxy closes the caller's connection.",
     ),
     (
         &[
@@ -97,7 +97,7 @@ pub(super) const NOTES: &[Note] = &[
     ),
     (
         &["`Upgrade: websocket`", "`Upgrade: h2c`"],
-        "The gateway supports no other protocol, and refuses the request. 9110 §7.8 also allows to ignore the field.",
+        "The gateway supports no other protocol, and refuses the request. 9110 §7.8 also permits ignoring the field.",
     ),
     (
         &["`Trailer` in a request", "`Trailer` in a response"],
@@ -127,15 +127,11 @@ pub(super) const NOTES: &[Note] = &[
         "The server that generates a 401 must send `WWW-Authenticate` (9110 §15.5.2).",
     ),
     (
-        &[
-            "`OPTIONS *` with `Max-Forwards: 0`",
-            "`OPTIONS` with `Max-Forwards: 0`",
-            "`OPTIONS` with `Max-Forwards: 5`",
-        ],
+        &["`OPTIONS` with `Max-Forwards: 0`", "`OPTIONS` with `Max-Forwards: 5`"],
         "An intermediary answers `OPTIONS` with 0 itself, and forwards a lower number than it received (9110 §7.6.2).",
     ),
-    (&["both `Content-Length` and `Transfer-Encoding`"], "9112 §6.1 allows to refuse it."),
-    (&["two equal lengths", "length `5, 5`"], "9110 §8.6 allows to refuse it."),
+    (&["both `Content-Length` and `Transfer-Encoding`"], "9112 §6.1 permits refusing it."),
+    (&["two equal lengths", "length `5, 5`"], "9110 §8.6 permits refusing it."),
     (
         &["coding `chunked, chunked`", "coding `chunked, gzip`", "coding `identity`", "coding `xchunked`"],
         "The framing is invalid: 400 (9112 §6.3).",
@@ -158,7 +154,7 @@ pub(super) const NOTES: &[Note] = &[
         "The gateway accepts paths only. 9112 §3.2.2 requires that a server accepts the absolute form.",
     ),
     (
-        &["`OPTIONS *`", "`GET *`"],
+        &["`OPTIONS *`", "`OPTIONS *` with `Max-Forwards: 0`", "`GET *`"],
         "Routes are found by path, and every call is one of a tenant. `GET *` has no valid target (9112 §3.2.4).",
     ),
     (
@@ -172,7 +168,7 @@ pub(super) const NOTES: &[Note] = &[
     (&["method in lower case"], "Methods are case-sensitive (9110 §9.1): `get` is an unknown one."),
     (
         &["target of 20 kB"],
-        "9112 §3 recommends to support at least 8,000 octets. The gateway's limit is 32 KiB for the head.",
+        "9112 §3 recommends supporting at least 8,000 octets. The gateway's limit is 32 KiB for the head.",
     ),
     (
         &["no `Host`", "no `Host` in HTTP/1.0"],
@@ -180,7 +176,7 @@ pub(super) const NOTES: &[Note] = &[
     ),
     (
         &["HTTP/0.9", "HTTP/1.2 request", "HTTP/2.0 request line"],
-        "The gateway takes HTTP/1.0 and HTTP/1.1. 9110 §6.2 recommends to read HTTP/1.2 as HTTP/1.1, and has 505 for other major versions.",
+        "The gateway takes HTTP/1.0 and HTTP/1.1. 9110 §6.2 recommends reading HTTP/1.2 as HTTP/1.1, and has 505 for other major versions.",
     ),
     (&["folded field of a request"], "9112 §5.2 lets a server answer 400, or replace the fold by spaces."),
     (
@@ -191,7 +187,7 @@ pub(super) const NOTES: &[Note] = &[
     (&["head that does not end"], "408 (9110 §15.5.9) names the reason."),
     (
         &["line feeds in place of CRLF in a request"],
-        "9112 §2.2 allows to accept a single line feed. A parser that does not, finds another end of the head.",
+        "9112 §2.2 permits accepting a single line feed. A parser that does not, finds another end of the head.",
     ),
     (
         &["`Content-Type` twice"],

@@ -12,8 +12,9 @@ pub(super) const NOTES: &[Note] = &[
             "`Expect: 100-continue` with a chunked body, the upstream sends 100",
             "`Expect: 100-continue`, and the body at once",
         ],
-        "To its callers a gateway is an origin server (9110 §3.7), which sends 100 itself (§10.1.1); nginx does so, too. The field is \
-         not forwarded. HAProxy forwards it, and leaves 100 to the upstream.",
+        "To its callers a gateway is an origin server (9110 §3.7). Over HTTP/1.1 it sends 100 itself (§10.1.1), as nginx does, and does not \
+         forward the field. Over HTTP/2 it sends none, and answers 417 when the body has not begun after 1.5 s; the caller of this table \
+         sends it after 1 s. HAProxy forwards the field, and leaves 100 to the upstream.",
     ),
     (&["`Expect: 100-continue` of HTTP/1.0"], "A server ignores the expectation of HTTP/1.0 (9110 §10.1.1)."),
     (
@@ -69,7 +70,7 @@ pub(super) const NOTES: &[Note] = &[
     ),
     (
         &["`Content-Length: 5, 5`", "two equal `Content-Length`"],
-        "9110 §8.6 allows to refuse the message, or to send one value. The gateway refuses it.",
+        "9110 §8.6 permits refusing the message, or sending one value. The gateway refuses it.",
     ),
     (
         &[
@@ -116,13 +117,13 @@ pub(super) const NOTES: &[Note] = &[
     ),
     (
         &["HTTP/1.2 response", "HTTP/2.0 response"],
-        "The gateway takes HTTP/1.0 and HTTP/1.1. 9110 §6.2 recommends to read HTTP/1.2 as HTTP/1.1.",
+        "The gateway takes HTTP/1.0 and HTTP/1.1. 9110 §6.2 recommends reading HTTP/1.2 as HTTP/1.1.",
     ),
     (&["status of two digits"], "A status has three digits (9112 §4)."),
     (&["no status line"], "nginx takes it for a response of HTTP/0.9."),
     (
         &["line feeds in place of CRLF"],
-        "9112 §2.2 allows to accept a single line feed. A parser that does not, finds another end of the head.",
+        "9112 §2.2 permits accepting a single line feed. A parser that does not, finds another end of the head.",
     ),
     (&["folded field"], "9112 §5.2 lets a gateway answer 502, or replace the fold by spaces."),
     (
