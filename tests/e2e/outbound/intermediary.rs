@@ -138,3 +138,21 @@ async fn early_hints_are_forwarded_over_http_1_1_and_dropped_over_http2() {
     assert_eq!(http2.status(1).await, Some(200));
     gateway.stop().await;
 }
+
+/// Each interim response restarts the time that the gateway waits for the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn upstream_that_sends_interim_responses_without_end_becomes_502() {
+    let hint = "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n";
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let upstream =
+        Scripted::start([16, 17].map(|hints| format!("{}{whole}", hint.repeat(hints))).to_vec()).await;
+    let gateway = start(Setup::default().onfido(upstream.address)).await;
+
+    let most = call(gateway.address(), 0, 60, "1.1").await;
+    let more = call(gateway.address(), 1, 60, "1.1").await;
+
+    assert!(most.ends_with("\r\n\r\nhello"), "{most}");
+    assert_eq!(more.matches("HTTP/1.1 103 ").count(), 16, "{more}");
+    assert!(more.contains("HTTP/1.1 502 ") && more.contains("\"upstream_error\""), "{more}");
+    gateway.stop().await;
+}

@@ -8,6 +8,7 @@
 //! | silence of the caller within a body | the read timeout of `session`, set by validation |
 //! | the rate and the size of a body | [`BodyRateLimit::receive`](crate::request::BodyRateLimit::receive) |
 //! | silence of the upstream | the read timeout of `upstream`, for each read |
+//! | interim responses | `ResponseProgress::count_interim` |
 //! | an upstream, or a caller, that does not read | the write timeout of its session |
 //! | the rest of a body whose response is complete | `Proxy::read_lingering_body` |
 
@@ -158,6 +159,7 @@ impl Proxy {
         let mut tasks = Vec::with_capacity(2);
         let is_end = match task {
             HttpTask::Header(mut head, _) if head.status.is_informational() => {
+                exchange.response.count_interim().map_err(to_pingora)?;
                 check_switch(&head).map_err(to_pingora)?;
                 check_response(upstream, &mut head, false).map_err(to_pingora)?;
                 strip_hop_by_hop(&mut head);

@@ -49,6 +49,8 @@ pub(crate) struct Exchange {
 pub(crate) struct ResponseProgress {
     /// The status of the upstream's response.
     pub(crate) status: Option<u16>,
+    /// How many interim responses came before it.
+    pub(crate) interim: u8,
     /// The bytes of its body so far.
     pub(crate) bytes: u64,
     /// The time from the start of the exchange to the end of the response.
@@ -87,6 +89,26 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+// === impl ResponseProgress ===
+
+impl ResponseProgress {
+    /// Counts an interim response. Each one restarts the read timeout of the upstream, so their number bounds the time of a call.
+    ///
+    /// # Errors
+    ///
+    /// [`ProblemKind::UpstreamError`] for the first one that is too many.
+    pub(crate) fn count_interim(&mut self) -> Result<(), Problem> {
+        self.interim += 1;
+        if self.interim > MAX_INTERIM_RESPONSES {
+            return Err(Problem::new(
+                ProblemKind::UpstreamError,
+                "the upstream sent more than 16 interim responses",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -186,3 +208,6 @@ impl Exchange {
         self.cx.tenant().map_or("", |tenant| tenant.name.as_str())
     }
 }
+
+/// Onfido sends none; other servers send a 100 and a 103 or two.
+const MAX_INTERIM_RESPONSES: u8 = 16;
