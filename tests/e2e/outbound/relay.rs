@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::support::gateway::{Setup, start};
-use crate::support::raw::{exchange, status};
+use crate::support::raw::{exchange, read_head, status};
 use crate::support::scripted::{Scripted, call, routes};
 
 /// Pingora's sessions apply the write timeout only to bodies. A caller that read nothing kept a slot of its tenant without a limit.
@@ -134,11 +134,4 @@ async fn retry_after_a_dead_idle_connection_uses_a_new_one() {
     assert_eq!(status(&retried), 200, "{retried}");
     drop(upstream.await.unwrap());
     gateway.stop().await;
-}
-
-async fn read_head(stream: &mut TcpStream) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
 }

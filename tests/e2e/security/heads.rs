@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::support::gateway::{Gateway, Setup, start};
-use crate::support::raw::{exchange, send, status};
+use crate::support::raw::{exchange, read_head, send, status};
 use crate::support::upstream::Echo;
 
 const SHORT: &str = "[downstream]\nhead = \"200ms\"\n";
@@ -108,45 +108,78 @@ async fn heads_that_pingora_refuses_get_the_gateways_own_response() {
     assert_eq!(access(&log).values().sum::<usize>(), 3, "{log}");
 }
 
-/// RFC 9112 §9.3.2: a server that does not serve what is pipelined says `close`.
+/// Each request passes the guard as a head of its own (RFC 9112 §9.3.2).
 #[tokio::test(flavor = "multi_thread")]
-async fn second_request_that_comes_with_the_first_closes_the_connection() {
+async fn requests_in_one_segment_are_served_one_after_the_other() {
     let onfido = Echo::start().await;
     let gateway = start(Setup::default().onfido(onfido.address)).await;
+    let request = |method: &str, path: &str, rest: &str| {
+        format!("{method} /dcs/kyc2/{path} HTTP/1.1\r\nHost: g\r\nSubscriptionId: sub-acme\r\n{rest}")
+            .into_bytes()
+    };
+    let requests = [
+        request("GET", "first", "\r\n"),
+        request("POST", "second", "Content-Length: 5\r\n\r\nhello"),
+        request("POST", "third", "Transfer-Encoding: chunked\r\n\r\n5;a\r\nhello\r\n0\r\nA: b\r\n\r\n"),
+        request("GET", "fourth", "\r\n"),
+        request("GET", "fifth", "Content-Length : 1\r\n\r\n"),
+        request("GET", "sixth", "\r\n"),
+    ]
+    .concat();
 
-    let answer = send(gateway.address(), &[REQUEST, REQUEST].concat()).await;
+    // Cut at every byte, too: the next request begins in the middle of a read.
+    for cut in [0].into_iter().chain((1..requests.len()).step_by(7)) {
+        let before = onfido.requests();
+        let mut caller = connect(&gateway).await;
+        caller.set_nodelay(true).unwrap();
+        caller.write_all(&requests[..cut]).await.unwrap();
+        tokio::task::yield_now().await;
+        caller.write_all(&requests[cut..]).await.unwrap();
+        let mut answers = String::new();
+        caller.read_to_string(&mut answers).await.unwrap();
 
-    assert_eq!((status(&answer), onfido.requests()), (200, 1), "{answer}");
-    assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+        let statuses: Vec<&str> =
+            answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
+        assert_eq!(statuses, ["200", "200", "200", "200", "400"], "cut at {cut}: {answers}");
+        assert_eq!(onfido.requests() - before, 4, "cut at {cut}: the sixth is behind an ambiguous one");
+    }
     gateway.stop().await;
 }
 
 /// Pingora ended the first request when bytes came behind it, although its upstream may have acted on it.
 #[tokio::test(flavor = "multi_thread")]
-async fn second_request_that_comes_before_the_response_does_not_end_the_first() {
+async fn second_request_that_comes_before_the_response_is_served_after_it() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = start(Setup::default().onfido(upstream.local_addr().unwrap())).await;
     let mut caller = connect(&gateway).await;
 
     caller.write_all(REQUEST).await.unwrap();
     let (mut called, _) = upstream.accept().await.unwrap();
-    while called.read_u8().await.unwrap() != b'\n' {}
+    read_head(&mut called).await;
     caller.write_all(REQUEST).await.unwrap();
     // The gateway reads what the caller sends while it waits for the response.
     let early = timeout(Duration::from_millis(200), caller.read_u8()).await;
     let body = vec![b'a'; 8 << 20];
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head_and_body = body.len();
     let sent = tokio::spawn(async move {
         called.write_all(head.as_bytes()).await.unwrap();
         called.write_all(&body).await.unwrap();
-        called
+        read_head(&mut called).await;
+        called.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
     });
-    let mut answer = Vec::new();
-    caller.read_to_end(&mut answer).await.unwrap();
+    let mut answer = vec![0; head_and_body];
+    caller.read_exact(&mut answer).await.unwrap();
+    let mut second = Vec::new();
+    while !second.ends_with(b"\r\n\r\n") {
+        second.push(caller.read_u8().await.unwrap());
+    }
 
     assert!(early.is_err(), "the gateway has nothing to say yet");
-    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.len() > 8 << 20, "{} bytes", answer.len());
-    drop(sent.await.unwrap());
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", answer.escape_ascii());
+    let second = String::from_utf8_lossy(&second).into_owned();
+    assert!(second.contains("HTTP/1.1 204 No Content\r\n"), "{second}");
+    sent.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

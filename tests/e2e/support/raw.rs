@@ -44,6 +44,14 @@ impl Recorder {
     }
 }
 
+/// Reads the head of a request.
+pub(crate) async fn read_head(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+}
+
 /// Sends `request` as it is over a connection of its own.
 pub(crate) async fn send(gateway: SocketAddr, request: &[u8]) -> String {
     exchange(&mut TcpStream::connect(gateway).await.unwrap(), request).await

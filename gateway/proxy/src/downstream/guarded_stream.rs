@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use pingora::protocols::Stream;
 use pingora::protocols::http::{HttpTask, ServerSession};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -28,8 +29,10 @@ pub(crate) struct GuardedStream {
     inner: Stream,
     guard: Guard,
     joined: JoinedWrite,
-    /// The first bytes of a request, which were read while the connection was idle.
+    /// The first bytes of a request, which were read while the connection was idle. The guard has seen them.
     first_bytes: Vec<u8>,
+    /// The bytes of requests that came behind an earlier one, the next ones last. The guard sees them when they are read again.
+    put_back: Vec<Bytes>,
 }
 
 /// What checks the bytes.
@@ -44,9 +47,17 @@ pub(crate) fn accept_head(stream: Option<&Stream>) -> Option<LineVerdict> {
     head_guard(stream).map(HeadGuard::accept_head)
 }
 
-/// How many bytes came together with the current head, behind it; 0 on HTTP/2.
-pub(crate) fn received_behind_head(stream: Option<&Stream>) -> usize {
-    head_guard(stream).map_or(0, HeadGuard::received_behind_head)
+/// Puts the bytes back that were read behind a request: they begin the next one (RFC 9112 §9.3.2). Returns the stream unless
+/// Pingora and the strict parser disagree about where the request ended: then no one knows where the next one begins.
+pub(crate) fn put_back(stream: Stream, surplus: Option<Bytes>) -> Option<Stream> {
+    let length = surplus.as_ref().map_or(0, Bytes::len);
+    if !head_guard(Some(&stream)).is_some_and(|guard| guard.agrees_on_surplus(length)) {
+        return None;
+    }
+    let Some(bytes) = surplus else { return Some(stream) };
+    let mut guarded: Box<GuardedStream> = stream.into_any().downcast().ok()?;
+    guarded.put_back.push(bytes);
+    Some(guarded)
 }
 
 /// Checks the chunked body of the current request from its first byte on.
@@ -109,7 +120,7 @@ impl GuardedStream {
     }
 
     fn new(inner: Stream, guard: Guard) -> Self {
-        Self { inner, guard, joined: JoinedWrite::default(), first_bytes: Vec::new() }
+        Self { inner, guard, joined: JoinedWrite::default(), first_bytes: Vec::new(), put_back: Vec::new() }
     }
 
     /// What is read next begins a request.
@@ -139,13 +150,12 @@ impl AsyncRead for GuardedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, guard, first_bytes, .. } = self.get_mut();
+        let Self { inner, guard, first_bytes, put_back, .. } = self.get_mut();
         let guard = match guard {
             Guard::Http1(guard) => guard,
             Guard::Http2(guard) => return guard.read(inner, context, buffer),
         };
         if !first_bytes.is_empty() {
-            // The guard has seen them when they were read.
             let count = first_bytes.len().min(buffer.remaining());
             let rest = first_bytes.split_off(count);
             buffer.put_slice(first_bytes);
@@ -155,7 +165,7 @@ impl AsyncRead for GuardedStream {
         // Bodies: one branch and no scan for those that are not chunked.
         if guard.is_head_accepted() {
             let before = buffer.filled().len();
-            let read = Pin::new(inner).poll_read(context, buffer);
+            let read = read_next(inner, put_back, context, buffer);
             if matches!(read, Poll::Ready(Ok(())))
                 && let Err(malformed) = guard.feed_body(buffer.filled().get(before..).unwrap_or_default())
             {
@@ -178,7 +188,7 @@ impl AsyncRead for GuardedStream {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             let before = buffer.filled().len();
-            if let Poll::Ready(result) = Pin::new(&mut *inner).poll_read(context, buffer) {
+            if let Poll::Ready(result) = read_next(inner, put_back, context, buffer) {
                 guard.feed_head(buffer.filled().get(before..).unwrap_or_default());
                 return Poll::Ready(result);
             }
@@ -191,6 +201,21 @@ impl AsyncRead for GuardedStream {
             }
         }
     }
+}
+
+/// Reads what was put back, then from the connection.
+fn read_next(
+    inner: &mut Stream,
+    put_back: &mut Vec<Bytes>,
+    context: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let Some(mut bytes) = put_back.pop() else { return Pin::new(inner).poll_read(context, buffer) };
+    buffer.put_slice(&bytes.split_to(bytes.len().min(buffer.remaining())));
+    if !bytes.is_empty() {
+        put_back.push(bytes);
+    }
+    Poll::Ready(Ok(()))
 }
 
 impl AsyncWrite for GuardedStream {

@@ -93,16 +93,22 @@ impl HeadGuard {
         }
     }
 
-    /// How many bytes came together with the head, behind it.
-    pub(super) fn received_behind_head(&self) -> usize {
-        self.splitter.body_prefix().len()
-    }
-
     /// Parses the chunked body of the accepted head strictly, beginning with the bytes that arrived with the head.
     pub(super) fn guard_chunked_body(&self) -> Result<(), MalformedBody> {
         ChunkScan::default().feed(self.splitter.body_prefix())?;
         self.state.store(CHUNKED_BODY, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Returns whether the strict parser, too, read `surplus` bytes behind the body of the current request. Where it does not, the
+    /// start of the next request is unknown. Only the end of a chunked body depends on its bytes.
+    pub(super) fn agrees_on_surplus(&self, surplus: usize) -> bool {
+        if self.state.load(Ordering::Relaxed) == CHUNKED_BODY {
+            // All of it came with its head.
+            let mut scan = ChunkScan::default();
+            return scan.feed(self.splitter.body_prefix()).is_ok() && scan.is_followed_by(surplus);
+        }
+        self.chunked_body.as_ref().is_none_or(|scan| scan.is_followed_by(surplus))
     }
 
     /// Returns whether the current head was accepted, so that what is read now is its body.

@@ -13,5 +13,5 @@ mod joined_write;
 pub use connection::ConnectionGuard;
 pub use guarded_stream::end_head_guard;
 pub(crate) use guarded_stream::{
-    accept_head, guard_chunked_body, join_head_and_body, join_next_write, received_behind_head,
+    accept_head, guard_chunked_body, join_head_and_body, join_next_write, put_back,
 };

@@ -4,22 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use http::Method;
 use kyc_model::ProblemKind;
 use kyc_plugin_api::Flow;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::finish::{LoggedExchange, finish, log_problem};
 use super::proxy::Proxy;
 use super::state::{Exchange, InFlight};
-use crate::downstream::accept_head;
+use crate::downstream::{accept_head, put_back};
 use crate::error::{classify, has_too_many_fields};
 use crate::request::set_connection;
 
@@ -82,12 +81,7 @@ impl Proxy {
         let stream =
             timeout(self.settings.lingering_timeout(), session.finish()).await.ok()?.ok().flatten()?;
         let (stream, surplus) = stream.into_parts();
-        // A second request behind the first one (RFC 9112 §9.3.2) is not served: its bytes have not passed the guard as a head.
-        // The caller sends it again on a connection of its own.
-        if surplus.is_some() {
-            let _ = timeout(self.settings.lingering_timeout(), close_and_discard(stream)).await;
-            return None;
-        }
+        let stream = put_back(stream, surplus.map(BytesMut::freeze))?;
         Some(ReusedHttpStream::new(stream, Some(settings)))
     }
 
@@ -150,8 +144,8 @@ impl Proxy {
         exchange.responder().respond_problem(session, error, kind).await.is_ok() && is_reusable
     }
 
-    /// Reads the rest of a body whose response is sent (nginx's `lingering_close`): closing at once would reset the connection, and
-    /// a caller that is still writing would lose the response.
+    /// Reads the rest of a body whose response is sent: closing at once would reset the connection, and a caller that is still
+    /// writing would lose the response (RFC 9112 §9.6).
     async fn read_lingering_body(&self, session: &mut ServerSession) {
         // The response is out: neither a caller that left nor one that goes on for too long needs another.
         let _ = timeout(self.settings.lingering_timeout(), session.drain_request_body()).await;
@@ -186,15 +180,6 @@ async fn read_head(session: &mut ServerSession) -> Head {
             let _ = timeout(REFUSAL_WRITE_TIMEOUT, session.shutdown()).await;
             Head::Ended
         }
-    }
-}
-
-/// Closes a connection whose caller may still be sending: with unread bytes the system would reset it, and the caller could lose
-/// the end of its response (RFC 9112 §9.6).
-async fn close_and_discard(mut stream: Stream) {
-    let mut discarded = [0; 4096];
-    if AsyncWriteExt::shutdown(&mut stream).await.is_ok() {
-        while let Ok(1..) = stream.read(&mut discarded).await {}
     }
 }
 

@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use http::header;
 use kyc_plugin_api::{ClientCertificate, Connection, Ctx};
 use pingora::protocols::http::ServerSession;
 
-use crate::downstream::{accept_head, guard_chunked_body, received_behind_head};
+use crate::downstream::{accept_head, guard_chunked_body};
 use crate::request_parts::edit_parts;
 use crate::settings::ProxySettings;
 use crate::strict::{LineVerdict, RequestFraming, Violation, check_fields, check_raw_head, check_target};
@@ -48,19 +47,11 @@ pub(crate) fn validate(
             return Err(Violation::RequestLine);
         }
         // The bytes as they arrived: Pingora's parsed head has lost repeated and contradictory framing fields.
-        match check_raw_head(&http1.get_headers_raw_bytes())? {
-            // Only chunked bodies: what ends after a declared length has one reading.
-            RequestFraming::Chunked => guard_chunked_body(session.stream()).map_err(Violation::Body)?,
-            RequestFraming::Other => {
-                let length = session.req_header().headers.get(header::CONTENT_LENGTH);
-                let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-                if received_behind_head(session.stream()) > length {
-                    // A second request that came together with the first one is not served (RFC 9112 §9.3.2).
-                    session.set_keepalive(None);
-                }
-            }
+        // Only chunked bodies: what ends after a declared length has one reading.
+        if check_raw_head(&http1.get_headers_raw_bytes())? == RequestFraming::Chunked {
+            guard_chunked_body(session.stream()).map_err(Violation::Body)?;
         }
-        // Bytes behind the request must not end it: Pingora keeps them, and the connection is closed afterwards.
+        // Bytes behind the request do not end it: Pingora keeps them, and they begin the next one.
         session.set_pipelining_enabled(true);
     }
     let head = session.req_header_mut();

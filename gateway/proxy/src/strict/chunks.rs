@@ -13,6 +13,8 @@ use super::violation::MalformedBody;
 pub(crate) struct ChunkScan {
     state: State,
     trailers: Trailers,
+    /// The bytes behind the body so far.
+    surplus: usize,
 }
 
 /// What the parser expects next.
@@ -44,7 +46,7 @@ enum State {
 // === impl ChunkScan ===
 
 impl ChunkScan {
-    /// Parses the next bytes; bytes after the body are ignored.
+    /// Parses the next bytes; bytes after the body are only counted.
     ///
     /// # Errors
     ///
@@ -57,7 +59,10 @@ impl ChunkScan {
         let mut rest = bytes;
         while let Some((&byte, next)) = rest.split_first() {
             match self.state {
-                State::Done => return Ok(()),
+                State::Done => {
+                    self.surplus += rest.len();
+                    return Ok(());
+                }
                 State::Malformed(malformed) => return Err(malformed),
                 State::Data(left) => {
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
@@ -85,6 +90,11 @@ impl ChunkScan {
     /// Returns whether the body is complete.
     pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// Returns whether the body is complete, and exactly `surplus` bytes came behind it.
+    pub(crate) fn is_followed_by(&self, surplus: usize) -> bool {
+        self.is_done() && self.surplus == surplus
     }
 }
 

@@ -55,15 +55,6 @@ pub(super) const NOTES: &[Note] = &[
         "`Keep-Alive` is about one connection (9110 §7.6.1). Nobody takes `max` into account.",
     ),
     (
-        &["two `GET` in one segment", "`POST` and `GET` in one segment", "empty line between two requests"],
-        "The gateway does not serve pipelined requests. It says `Connection: close` with the first response (not behind a chunked request), and the caller can make the other \
-         requests again (9112 §9.3.2, §9.6).",
-    ),
-    (
-        &["`GET`, and another one before the response"],
-        "The second request is not served, and the connection is closed.",
-    ),
-    (
         &[
             "`GET` on a kept connection that closes",
             "`HEAD` on a kept connection that closes",
