@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::support::gateway::{Setup, start};
 use crate::support::raw::{exchange, read_head, status};
 use crate::support::scripted::{Scripted, call, routes};
+use crate::support::upstream::Echo;
 
 /// Pingora's sessions apply the write timeout only to bodies. A caller that read nothing kept a slot of its tenant without a limit.
 #[tokio::test(flavor = "multi_thread")]
@@ -133,5 +134,39 @@ async fn retry_after_a_dead_idle_connection_uses_a_new_one() {
 
     assert_eq!(status(&retried), 200, "{retried}");
     drop(upstream.await.unwrap());
+    gateway.stop().await;
+}
+
+/// With unread bytes the system resets a connection that is closed, and the caller can lose its response (RFC 9112 §9.6).
+#[tokio::test(flavor = "multi_thread")]
+async fn caller_that_is_refused_while_it_writes_gets_its_response() {
+    const LENGTH: usize = 4 << 20;
+    let onfido = Echo::start().await;
+    let config = routes("max_body = \"1MiB\"\n");
+    let gateway = start(Setup::default().onfido(onfido.address).config(&config)).await;
+    let rows = [
+        ("POST", "/dcs/kyc2/documents", "SubscriptionId: nobody", 401),
+        ("POST", "/nowhere", "SubscriptionId: sub-acme", 404),
+        ("POST", "/dcs/kyc2/documents", "SubscriptionId: sub-acme", 413),
+        ("POST", "/dcs/kyc2/documents", "SubscriptionId: sub-acme\r\nSubscriptionId: sub-acme", 400),
+        ("OPTIONS", "/dcs/kyc2/documents", "SubscriptionId: sub-acme\r\nMax-Forwards: 0", 200),
+    ];
+
+    for (method, path, fields, expected) in rows {
+        // OPTIONS is answered before the limit of the body.
+        let mut caller = TcpStream::connect(gateway.address()).await.unwrap();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: g\r\n{fields}\r\nContent-Length: {LENGTH}\r\n\r\n");
+        let answer = exchange(&mut caller, head.as_bytes()).await;
+        let written = caller.write_all(&vec![b'a'; LENGTH]).await;
+        let mut rest = Vec::new();
+        let end = caller.read_to_end(&mut rest).await;
+
+        assert_eq!(status(&answer), expected, "{answer}");
+        assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+        assert!(written.is_ok() && end.is_ok(), "{expected}: {written:?} {end:?}");
+        assert_eq!(rest, b"", "{expected}");
+    }
+    assert_eq!(onfido.requests(), 0);
     gateway.stop().await;
 }

@@ -58,21 +58,20 @@ impl Proxy {
     /// Serves a request whose head was read; returns the connection if it can serve another one.
     async fn serve_exchange(&self, mut session: ServerSession) -> Option<ReusedHttpStream> {
         let mut exchange = self.begin_exchange();
-        let is_reusable = match self.run_phases(&mut session, &mut exchange).await {
-            Ok(()) if exchange.upstream.responded_early => {
-                // Over HTTP/2 the stream is reset without an error instead, and the response is not lost (RFC 9113 §8.1).
-                if !session.is_http2() {
-                    self.read_lingering_body(&mut session).await;
-                }
-                false
-            }
-            Ok(()) => true,
+        let rest = match self.run_phases(&mut session, &mut exchange).await {
+            Ok(()) if exchange.upstream.responded_early => RestOfRequest::Discard,
+            Ok(()) => RestOfRequest::Finish,
             Err(error) => self.respond_with_error(&mut session, &mut exchange, &error).await,
         };
         finish(&session, &mut exchange);
         // Spans end, and memory and permits are returned, before the gateway waits for the rest of the request.
         drop(exchange);
-        if !is_reusable {
+        let is_closing = rest == RestOfRequest::Discard || session.get_keepalive().is_none();
+        // Over HTTP/2 the stream is reset without an error instead, and the response is not lost (RFC 9113 §8.1).
+        if is_closing && rest != RestOfRequest::Leave && !session.is_http2() {
+            self.read_lingering_body(&mut session).await;
+        }
+        if rest != RestOfRequest::Finish {
             return None;
         }
         // Read from the session before `finish` consumes it.
@@ -118,30 +117,36 @@ impl Proxy {
         }
     }
 
-    /// Responds to a request that failed; returns whether the connection may serve another one.
+    /// Responds to a request that failed.
     async fn respond_with_error(
         &self,
         session: &mut ServerSession,
         exchange: &mut Exchange,
         error: &Error,
-    ) -> bool {
+    ) -> RestOfRequest {
         let Some((kind, detail)) = classify(error) else {
             // The caller has disconnected.
-            return false;
+            return RestOfRequest::Leave;
         };
         // Recorded before the response is written, since the caller may leave during the write.
         exchange.problem = Some(kind);
         exchange.upstream.record_failure(kind, exchange.request_body.is_complete());
         log_problem(exchange, kind, &detail);
         if !can_respond(session, error) {
-            return false;
+            return RestOfRequest::Leave;
         }
         let is_reusable = is_reusable_after(exchange, error, kind);
         // Must precede the head, which announces `Connection: close`.
         if !is_reusable {
             session.set_keepalive(None);
         }
-        exchange.responder().respond_problem(session, error, kind).await.is_ok() && is_reusable
+        match exchange.responder().respond_problem(session, error, kind).await {
+            // A caller that was too slow gets no more time.
+            Err(_) => RestOfRequest::Leave,
+            Ok(()) if kind == ProblemKind::RequestTimeout => RestOfRequest::Leave,
+            Ok(()) if is_reusable => RestOfRequest::Finish,
+            Ok(()) => RestOfRequest::Discard,
+        }
     }
 
     /// Reads the rest of a body whose response is sent: closing at once would reset the connection, and a caller that is still
@@ -150,6 +155,17 @@ impl Proxy {
         // The response is out: neither a caller that left nor one that goes on for too long needs another.
         let _ = timeout(self.settings.lingering_timeout(), session.drain_request_body()).await;
     }
+}
+
+/// What becomes of the rest of a request, after its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RestOfRequest {
+    /// It is read, and the connection serves the next request.
+    Finish,
+    /// It is read, so that the caller gets its response; then the connection is closed.
+    Discard,
+    /// The connection is closed at once.
+    Leave,
 }
 
 /// What came of reading a request head.
