@@ -8,17 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION};
-use kyc_http_client::{Cleartext, ClientSettings, TransportError, Trust, read_at_most};
+use kyc_http_client::{Cleartext, ClientSettings, Trust};
 use kyc_model::{Secret, Tenant};
+use kyc_onfido_client::{CallLimits, OnfidoClient, OnfidoError};
 use kyc_plugin_api::{ConfigError, ConfigErrors, CounterFamily, MetricsRegistry, Problem, ProblemKind};
 use kyc_resilience::{Abandoned, SingleFlight};
 use kyc_telemetry::names;
-use reqwest::{Client, RequestBuilder};
-use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::{error, warn};
-use url::Url;
 
 use crate::OnfidoConfig;
 use crate::signature::Signature;
@@ -26,8 +23,7 @@ use crate::signature::Signature;
 /// Verifies signatures with a tenant's signing token, and caches the tokens fetched from Onfido.
 #[derive(Debug)]
 pub(crate) struct SigningTokens {
-    onfido: Client,
-    cleartext: Cleartext,
+    onfido: OnfidoClient,
     /// The token of each tenant without `webhookToken`.
     fetched: SingleFlight<Secret, SigningTokenError>,
     /// The last fetch after a wrong signature, for each tenant.
@@ -41,12 +37,9 @@ pub(crate) enum SigningTokenError {
     /// The tenant's entry names neither a token nor a webhook whose token could be fetched.
     #[error("the tenant has neither webhookToken nor webhookId")]
     NoWebhook,
-    /// No response came from Onfido.
-    #[error("cannot reach Onfido to fetch the signing token")]
-    Transport(#[from] TransportError),
-    /// Onfido answered with this status; 401 and 403 mean that the tenant's `apiToken` is wrong.
-    #[error("Onfido answered the fetch of the signing token with status {0}")]
-    Status(u16),
+    /// Onfido gave no webhook; a refused credential means that the tenant's `apiToken` is wrong.
+    #[error("cannot fetch the signing token from Onfido")]
+    Onfido(#[from] OnfidoError),
     /// Onfido's response contains no token.
     #[error("Onfido's response contains no signing token")]
     Unusable,
@@ -64,15 +57,10 @@ struct Renewal {
     token: Option<Arc<Secret>>,
 }
 
-#[derive(Deserialize)]
-struct WebhookResource {
-    token: String,
-}
-
 // === impl SigningTokens ===
 
 impl SigningTokens {
-    /// Builds the HTTP client for Onfido's API. Relative paths start at `folder`.
+    /// Builds the client of Onfido's API. Relative paths start at `folder`.
     ///
     /// # Errors
     ///
@@ -84,11 +72,13 @@ impl SigningTokens {
     ) -> Result<Self, ConfigErrors> {
         let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
         let trust = Trust::system_and(ca_file.as_deref());
-        let settings =
-            ClientSettings { whole: Some(FETCH_TIMEOUT), ..ClientSettings::new(config.connect, trust) };
+        let onfido = OnfidoClient::new(
+            ClientSettings::new(config.connect, trust),
+            Cleartext::from_setting(config.allow_http),
+            CallLimits { time: FETCH_TIMEOUT, body: ANSWER_LIMIT },
+        );
         Ok(Self {
-            onfido: settings.build().map_err(|error| ConfigError::at("onfido.ca_file", error.to_string()))?,
-            cleartext: Cleartext::from_setting(config.allow_http),
+            onfido: onfido.map_err(|error| ConfigError::at("onfido.ca_file", error.to_string()))?,
             fetched: SingleFlight::new(),
             renewed: SingleFlight::new(),
             fetches: metrics.counter(
@@ -163,22 +153,14 @@ impl SigningTokens {
         tenant: &Tenant,
         webhook_id: &str,
     ) -> impl Future<Output = Result<Secret, SigningTokenError>> + Send + use<> {
-        let request = self
-            .onfido
-            .get(webhook_url(tenant, webhook_id))
-            .header(AUTHORIZATION, tenant.authorization.clone())
-            .header(ACCEPT, "application/json");
-        // The request carries the tenant's API token, so it must not leave the machine without TLS.
-        let exposed = self.cleartext.check(tenant.base.url());
-        let (tenant, fetches) = (tenant.name.clone(), self.fetches.clone());
+        let (onfido, fetches) = (self.onfido.clone(), self.fetches.clone());
+        let (tenant, webhook_id) = (tenant.clone(), webhook_id.to_owned());
         async move {
-            let fetched = match exposed {
-                Ok(()) => request_token(request).await,
-                Err(exposed) => Err(SigningTokenError::Transport(exposed.into())),
-            };
+            let fetched = request_token(&onfido, &tenant, &webhook_id).await;
+            let tenant = &tenant.name;
             let result = match &fetched {
                 Ok(_) => "ok",
-                Err(SigningTokenError::Status(401 | 403)) => "denied",
+                Err(SigningTokenError::Onfido(OnfidoError::CredentialRefused { .. })) => "denied",
                 Err(_) => "failed",
             };
             fetches.with(&[tenant.as_str(), result]).inc();
@@ -204,10 +186,7 @@ impl From<SigningTokenError> for Problem {
         match error {
             // A retry cannot succeed, so this is a 401 as for a wrong signature. The log names the missing fields.
             SigningTokenError::NoWebhook => Self::new(ProblemKind::Unauthenticated, detail),
-            SigningTokenError::Transport(_)
-            | SigningTokenError::Status(_)
-            | SigningTokenError::Unusable
-            | SigningTokenError::Abandoned => {
+            SigningTokenError::Onfido(_) | SigningTokenError::Unusable | SigningTokenError::Abandoned => {
                 Self::new(ProblemKind::Unavailable, detail).with_retry_after(RETRY_AFTER)
             }
         }
@@ -215,27 +194,15 @@ impl From<SigningTokenError> for Problem {
     }
 }
 
-async fn request_token(request: RequestBuilder) -> Result<Secret, SigningTokenError> {
-    let response = request.send().await.map_err(TransportError::from)?;
-    if !response.status().is_success() {
-        return Err(SigningTokenError::Status(response.status().as_u16()));
-    }
-    let body = read_at_most(response, ANSWER_LIMIT).await.map_err(TransportError::from)?;
+/// Reads the webhook resource, whose `token` signs the notifications.
+async fn request_token(
+    onfido: &OnfidoClient,
+    tenant: &Tenant,
+    webhook_id: &str,
+) -> Result<Secret, SigningTokenError> {
+    let webhook = onfido.webhook(tenant, webhook_id).await?;
     // With an empty key, anyone could compute the signature.
-    match serde_json::from_slice::<WebhookResource>(&body) {
-        Ok(resource) if !resource.token.is_empty() => Ok(Secret::new(resource.token)),
-        Ok(_) | Err(_) => Err(SigningTokenError::Unusable),
-    }
-}
-
-/// Builds the URL of the webhook resource, whose `token` signs the notifications.
-fn webhook_url(tenant: &Tenant, webhook_id: &str) -> Url {
-    let mut url = tenant.base.url().clone();
-    // Fails only for URLs that cannot be a base, such as `data:`; a base URL is http or https.
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["webhooks", webhook_id]);
-    }
-    url
+    webhook.token.filter(|token| !token.is_empty()).ok_or(SigningTokenError::Unusable)
 }
 
 /// How long the result of a fetch after a wrong signature is reused.

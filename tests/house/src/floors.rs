@@ -18,13 +18,14 @@ const fn place(room: &'static str, floor: u8, below: u8, also: &'static [&'stati
 }
 
 /// Every crate of the workspace, from the lowest floor to the highest.
-pub const PLACES: [Place; 25] = [
+pub const PLACES: [Place; 26] = [
     place("gateway/model", 0, 0, &[]),
     place("gateway/plugin-api/macros", 0, 0, &[]),
     place("gateway/http-client", 1, 1, &[]),
     place("gateway/resilience", 1, 1, &[]),
     place("gateway/telemetry", 2, 2, &[]),
     place("gateway/tokens", 2, 2, &[]),
+    place("gateway/onfido-client", 2, 2, &[]),
     place("gateway/plugin-api", 3, 3, &[]),
     place("gateway/tenants", 3, 3, &[]),
     place("gateway/listener", 3, 3, &[]),
@@ -51,7 +52,7 @@ pub const PLACES: [Place; 25] = [
 pub const NAMES: [&str; 11] = [
     "what every crate speaks of",
     "clients",
-    "observation and tokens",
+    "observation, tokens, Onfido",
     "contract, sources, store",
     "requests and deliveries",
     "plugins and administration",

@@ -1,10 +1,11 @@
 use futures::future::{FutureExt, join_all};
 use httpmock::{Mock, MockServer};
+use kyc_http_client::TransportError;
 use kyc_plugin_api::testkit::tenant;
 
 use super::{
-    Duration, MetricsRegistry, OnfidoConfig, Path, Problem, ProblemKind, Secret, SigningTokenError,
-    SigningTokens, Tenant, TransportError,
+    Duration, MetricsRegistry, OnfidoConfig, OnfidoError, Path, Problem, ProblemKind, Secret,
+    SigningTokenError, SigningTokens, Tenant,
 };
 
 fn tokens() -> SigningTokens {
@@ -130,7 +131,9 @@ async fn token_is_not_fetched_over_cleartext_http_from_another_machine() {
 
     let failed = tokens().token(&entry).await.unwrap_err();
 
-    assert!(matches!(failed, SigningTokenError::Transport(TransportError::Exposed(_))), "{failed:?}");
+    let exposed =
+        matches!(failed, SigningTokenError::Onfido(OnfidoError::Transport(TransportError::Exposed(_))));
+    assert!(exposed, "{failed:?}");
 }
 
 #[tokio::test]

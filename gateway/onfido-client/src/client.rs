@@ -1,0 +1,121 @@
+//! The client.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION};
+use kyc_http_client::{BodyError, Cleartext, ClientError, ClientSettings, TransportError, read_whole};
+use kyc_model::Tenant;
+use reqwest::{Client, Response};
+use serde::de::DeserializeOwned;
+
+use crate::path::resource_url;
+use crate::{OnfidoError, Webhook};
+
+/// Calls Onfido's API under a tenant's credential. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct OnfidoClient {
+    http: Client,
+    cleartext: Cleartext,
+    limits: CallLimits,
+}
+
+/// What one call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// The time for the whole call, from the name resolution to the last byte of the response.
+    pub time: Duration,
+    /// The largest body of a response, in bytes.
+    pub body: usize,
+}
+
+// === impl OnfidoClient ===
+
+impl OnfidoClient {
+    /// Builds the client. Reads the file with certificate authorities, if there is one; opens no connection. The time limit of
+    /// `limits` replaces that of `settings`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] when the certificates cannot be used.
+    pub fn new(
+        settings: ClientSettings<'_>,
+        cleartext: Cleartext,
+        limits: CallLimits,
+    ) -> Result<Self, ClientError> {
+        let http = ClientSettings { whole: Some(limits.time), ..settings }.build()?;
+        Ok(Self { http, cleartext, limits })
+    }
+
+    /// Reads a resource, such as `["checks", id]`, and returns its body. A segment is one part of the path, whatever characters
+    /// it has.
+    ///
+    /// # Errors
+    ///
+    /// Every [`OnfidoError`] except [`OnfidoError::Malformed`].
+    pub async fn get(&self, tenant: &Tenant, path: &[&str]) -> Result<Bytes, OnfidoError> {
+        self.find(tenant, path, &[]).await
+    }
+
+    /// Reads a list with a query, such as `["reports"]` with `("check_id", id)`, and returns its body.
+    ///
+    /// # Errors
+    ///
+    /// As [`OnfidoClient::get`].
+    pub async fn find(
+        &self,
+        tenant: &Tenant,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Bytes, OnfidoError> {
+        let url = resource_url(&tenant.base, path, query)?;
+        // The request carries the tenant's credential, so it must not leave the machine without TLS.
+        self.cleartext.check(&url).map_err(TransportError::from)?;
+        let request = self
+            .http
+            .get(url)
+            .header(AUTHORIZATION, tenant.authorization.clone())
+            .header(ACCEPT, "application/json");
+        let response = request.send().await.map_err(TransportError::from)?;
+        self.read(response).await
+    }
+
+    /// Reads a resource and parses its body.
+    ///
+    /// # Errors
+    ///
+    /// As [`OnfidoClient::get`], and [`OnfidoError::Malformed`] when the body is not the expected JSON.
+    pub async fn get_json<T: DeserializeOwned>(
+        &self,
+        tenant: &Tenant,
+        path: &[&str],
+    ) -> Result<T, OnfidoError> {
+        let body = self.get(tenant, path).await?;
+        // The error of the parser can quote the body, which may have personal data.
+        serde_json::from_slice(&body).map_err(|_| OnfidoError::Malformed)
+    }
+
+    /// Reads the webhook with this id.
+    ///
+    /// # Errors
+    ///
+    /// As [`OnfidoClient::get_json`].
+    pub async fn webhook(&self, tenant: &Tenant, id: &str) -> Result<Webhook, OnfidoError> {
+        self.get_json(tenant, &["webhooks", id]).await
+    }
+
+    async fn read(&self, response: Response) -> Result<Bytes, OnfidoError> {
+        if let Some(error) = OnfidoError::of_response(response.status(), response.headers()) {
+            return Err(error);
+        }
+        read_whole(response, self.limits.body).await.map_err(|error| match error {
+            BodyError::TooLarge { limit } => OnfidoError::TooLarge { limit },
+            BodyError::Broken(error) => TransportError::from(error).into(),
+            // `BodyError` may get more variants.
+            _ => OnfidoError::Malformed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! The client of the gateway's own calls to Onfido under a tenant's credential.
+//!
+//! A call that the gateway makes itself (it looks up a webhook, a check or a workflow run) has no caller who reads the
+//! response. Therefore the client turns each response into one of a few outcomes on which the gateway acts differently:
+//! found, gone, refused credential, rate limited, unavailable. The credential is sent only below the tenant's base URL: the
+//! client builds each path itself, follows no redirects, and refuses `http://` to another machine. A call has a time limit and
+//! reads a bounded body.
+
+mod client;
+mod error;
+mod path;
+mod webhook;
+
+pub use client::{CallLimits, OnfidoClient};
+pub use error::OnfidoError;
+pub use webhook::Webhook;
