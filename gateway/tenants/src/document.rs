@@ -5,18 +5,19 @@
 //! customer to another.
 
 mod entry;
+mod findings;
 mod hosts;
 mod object;
 mod rules;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use kyc_model::{BaseUrlError, Secret, SubscriptionId, Tenant, TenantName, TenantTable, UpstreamBase};
 use serde_json::value::RawValue;
 
 use entry::Entry;
+pub use findings::{MisspeltField, Refusal};
 pub use hosts::OnfidoHosts;
 use object::{FieldProblem, Object};
 use rules::BASE_URL;
@@ -32,34 +33,6 @@ pub struct Document {
     pub kept: Vec<TenantName>,
     /// Unknown fields with a name similar to a known one; they are ignored.
     pub misspelt: Vec<MisspeltField>,
-}
-
-/// An unknown field with a name similar to a known one.
-///
-/// `Display`: `tenant "acme" (entry 3): webhookTokn is not a known field; did you mean webhookToken?`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MisspeltField {
-    /// The entry's position in the array, counted from 1.
-    pub index: usize,
-    /// The entry's `Name`, if it is valid.
-    pub name: Option<String>,
-    /// The field in the document.
-    pub field: String,
-    /// The known field that is probably meant.
-    pub meant: &'static str,
-}
-
-/// A refused entry of `Onfido-ApiTokens`.
-///
-/// `Display`: `tenant "acme" (entry 3): apiToken is missing`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The entry's position in the array, counted from 1.
-    pub index: usize,
-    /// The entry's `Name`, if it is valid.
-    pub name: Option<String>,
-    /// All broken rules. Contains no value of the entry.
-    pub reason: String,
 }
 
 /// Why a document cannot be used at all. The message names the position, never the content, which may be a secret.
@@ -193,31 +166,6 @@ impl Document {
             document.kept.extend(document.tenants.insert(tenant).ok().map(|()| name));
         }
         document
-    }
-}
-
-// === impl Refusal ===
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", label(self.name.as_deref(), self.index), self.reason)
-    }
-}
-
-// === impl MisspeltField ===
-
-impl fmt::Display for MisspeltField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = label(self.name.as_deref(), self.index);
-        write!(f, "{label}: {} is not a known field; did you mean {}?", self.field, self.meant)
-    }
-}
-
-/// Names an entry in messages.
-fn label(name: Option<&str>, index: usize) -> String {
-    match name {
-        Some(name) => format!("tenant {name:?} (entry {index})"),
-        None => format!("tenant without a name (entry {index})"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! The table is immutable and replaced as a whole (ADR 6), so that a request sees one consistent version of all tenants. A
 //! failed poll changes nothing and is retried sooner than the next regular poll.
 
+mod changes;
 mod reload;
 
 use std::collections::hash_map::RandomState;
@@ -16,13 +17,15 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use kyc_model::{Tenant, TenantTable};
+use kyc_model::TenantTable;
 use kyc_telemetry::Metrics;
 
 use crate::document::{Document, DocumentError, OnfidoHosts};
 use crate::source::{Source, SourceError, error_chain};
 
-pub use reload::{ReloadError, ReloadHandle, ReloadResult, TenantChanges};
+pub use changes::TenantChanges;
+use changes::compare;
+pub use reload::{ReloadError, ReloadHandle, ReloadResult};
 
 /// The current tenants: one immutable table that is replaced as a whole. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -247,30 +250,6 @@ impl Watcher {
             .with_jitter()
             .without_max_times()
             .build()
-    }
-}
-
-/// Compares the tenants of a document with the table in use.
-fn compare(before: Option<&TenantTable>, document: &Document) -> TenantChanges {
-    let names = |table: &TenantTable, is_selected: &dyn Fn(&Tenant) -> bool| {
-        let selected = table.iter().filter(|tenant| is_selected(tenant));
-        let mut names: Vec<String> = selected.map(|tenant| tenant.name.as_str().to_owned()).collect();
-        names.sort_unstable();
-        names
-    };
-    let known = |name: &str| before.and_then(|table| table.by_name(name));
-    let is_changed = |tenant: &Tenant| {
-        known(tenant.name.as_str()).is_some_and(|other| other.fingerprint != tenant.fingerprint)
-    };
-    let is_gone = |tenant: &Tenant| document.tenants.by_name(tenant.name.as_str()).is_none();
-    TenantChanges {
-        tenants: document.tenants.len(),
-        added: names(&document.tenants, &|tenant| known(tenant.name.as_str()).is_none()),
-        changed: names(&document.tenants, &is_changed),
-        removed: before.map(|table| names(table, &is_gone)).unwrap_or_default(),
-        refused: document.refused.iter().map(ToString::to_string).collect(),
-        kept: document.kept.iter().map(ToString::to_string).collect(),
-        ..TenantChanges::default()
     }
 }
 

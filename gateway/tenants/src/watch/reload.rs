@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::changes::TenantChanges;
+
 /// Requests a reload from the watch task. Clones belong to the same task.
 #[derive(Clone, Debug, Default)]
 pub struct ReloadHandle(Arc<Inner>);
@@ -16,27 +18,6 @@ struct Inner {
 
 /// The result of a requested reload.
 pub type ReloadResult = Result<TenantChanges, ReloadError>;
-
-/// What a document changed in the table of tenants. All lists contain names of tenants, except `refused`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TenantChanges {
-    /// The source of the document, as in `vault secret kv/dcs/kyc-onfido`.
-    pub source: String,
-    /// The version of the document, if the source has versions.
-    pub version: Option<u64>,
-    /// The number of tenants that are served.
-    pub tenants: usize,
-    /// The tenants that were not served before.
-    pub added: Vec<String>,
-    /// The tenants whose entries differ from before.
-    pub changed: Vec<String>,
-    /// The tenants that are no longer served.
-    pub removed: Vec<String>,
-    /// The refused entries with their reasons, which contain no value of an entry.
-    pub refused: Vec<String>,
-    /// The tenants that keep their previous settings, because their entries are refused.
-    pub kept: Vec<String>,
-}
 
 /// Why a reload failed; the current tenants stay in use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,50 @@
+//! What a document changes in the table of tenants.
+
+use kyc_model::{Tenant, TenantTable};
+
+use crate::document::Document;
+
+/// What a document changed in the table of tenants. All lists contain names of tenants, except `refused`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantChanges {
+    /// The source of the document, as in `vault secret kv/dcs/kyc-onfido`.
+    pub source: String,
+    /// The version of the document, if the source has versions.
+    pub version: Option<u64>,
+    /// The number of tenants that are served.
+    pub tenants: usize,
+    /// The tenants that were not served before.
+    pub added: Vec<String>,
+    /// The tenants whose entries differ from before.
+    pub changed: Vec<String>,
+    /// The tenants that are no longer served.
+    pub removed: Vec<String>,
+    /// The refused entries with their reasons, which contain no value of an entry.
+    pub refused: Vec<String>,
+    /// The tenants that keep their previous settings, because their entries are refused.
+    pub kept: Vec<String>,
+}
+
+/// Compares the tenants of a document with the table in use.
+pub(super) fn compare(before: Option<&TenantTable>, document: &Document) -> TenantChanges {
+    let names = |table: &TenantTable, is_selected: &dyn Fn(&Tenant) -> bool| {
+        let selected = table.iter().filter(|tenant| is_selected(tenant));
+        let mut names: Vec<String> = selected.map(|tenant| tenant.name.as_str().to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    let known = |name: &str| before.and_then(|table| table.by_name(name));
+    let is_changed = |tenant: &Tenant| {
+        known(tenant.name.as_str()).is_some_and(|other| other.fingerprint != tenant.fingerprint)
+    };
+    let is_gone = |tenant: &Tenant| document.tenants.by_name(tenant.name.as_str()).is_none();
+    TenantChanges {
+        tenants: document.tenants.len(),
+        added: names(&document.tenants, &|tenant| known(tenant.name.as_str()).is_none()),
+        changed: names(&document.tenants, &is_changed),
+        removed: before.map(|table| names(table, &is_gone)).unwrap_or_default(),
+        refused: document.refused.iter().map(ToString::to_string).collect(),
+        kept: document.kept.iter().map(ToString::to_string).collect(),
+        ..TenantChanges::default()
+    }
+}
