@@ -66,9 +66,12 @@ impl Readiness {
 
     /// Returns the problems that do not make the gateway unready, one per line.
     pub fn warnings(&self) -> String {
-        self.backgrounds
-            .iter()
-            .flat_map(|background| background.warnings())
+        // Probes need no login, so they do not name tenants.
+        let refused = self.tenants.refused_removal().map(|refused| refused.without_names());
+        let background = self.backgrounds.iter().flat_map(|background| background.warnings());
+        refused
+            .into_iter()
+            .chain(background)
             .fold(String::new(), |lines, warning| format!("{lines}{warning}\n"))
     }
 

@@ -60,7 +60,10 @@ pub const BUILD_INFO: &str = "kyc_gateway_build_info";
 pub const TENANTS: &str = "kyc_gateway_tenants";
 /// Tenants of the last document that the gateway refused because their entries are not valid.
 pub const TENANTS_REFUSED: &str = "kyc_gateway_tenants_refused";
-/// Reads of the tenant source by result: `changed`, `unchanged`, `failed`.
+/// Tenants that the newest document would remove and that stay in use, because it removes every tenant or more than half of them
+/// and no operator has confirmed it; 0 when the newest document is in use.
+pub const TENANTS_REMOVAL_REFUSED: &str = "kyc_gateway_tenants_removal_refused";
+/// Reads of the tenant source by result: `changed`, `unchanged`, `refused` (the document removes most of the tenants), `failed`.
 pub const TENANT_POLLS: &str = "kyc_gateway_tenant_polls_total";
 /// Unix time of the last successful read of the tenant source.
 pub const TENANTS_REFRESHED: &str = "kyc_gateway_tenants_refreshed_timestamp_seconds";

@@ -5,6 +5,8 @@
 //! customer to another.
 
 mod entry;
+mod entry_keys;
+mod field_hashes;
 mod findings;
 mod hosts;
 mod object;
@@ -17,6 +19,8 @@ use kyc_model::{BaseUrlError, Secret, SubscriptionId, Tenant, TenantName, Tenant
 use serde_json::value::RawValue;
 
 use entry::Entry;
+pub(crate) use entry_keys::EntryKeys;
+pub(crate) use field_hashes::FieldHashes;
 pub use findings::{MisspeltField, Refusal};
 pub use hosts::OnfidoHosts;
 use object::{FieldProblem, Object};
@@ -33,6 +37,9 @@ pub struct Document {
     pub kept: Vec<TenantName>,
     /// Unknown fields with a name similar to a known one; they are ignored.
     pub misspelt: Vec<MisspeltField>,
+    /// The hashes of the fields of the tenants that are served and not kept.
+    fields: HashMap<TenantName, FieldHashes>,
+    keys: EntryKeys,
 }
 
 /// Why a document cannot be used at all. The message names the position, never the content, which may be a secret.
@@ -129,6 +136,13 @@ impl Document {
         // Refused entries count too: their tenants exist, and their callers must not act for another tenant.
         let is_sole = entries.len() == 1;
         let mut document = Self::collect(entries, previous);
+        let misspelt = object.misspelt(&KNOWN_FIELDS).into_iter();
+        document.misspelt.extend(misspelt.map(|(field, meant)| MisspeltField {
+            index: None,
+            name: None,
+            field,
+            meant,
+        }));
         if is_sole {
             document.tenants.set_sole();
         }
@@ -140,13 +154,25 @@ impl Document {
         Ok(document)
     }
 
+    /// Returns the keys of all entries.
+    pub(crate) fn keys(&self) -> &EntryKeys {
+        &self.keys
+    }
+
+    /// Takes the hashes of the fields of the tenants that are served and not kept.
+    pub(crate) fn take_fields(&mut self) -> HashMap<TenantName, FieldHashes> {
+        std::mem::take(&mut self.fields)
+    }
+
     /// Sorts the entries into tenants, refusals and misspelt fields.
     fn collect(entries: Vec<Entry>, previous: Option<&TenantTable>) -> Self {
         let mut document = Self::default();
         let kept = previous.map(|running| keep(&entries, running)).unwrap_or_default();
         for (index, entry) in (1..).zip(entries) {
+            document.keys.add(entry.name.clone(), entry.subscription_id);
             let name = entry.name.as_ref().map(|name| name.as_str().to_owned());
-            let misspelt = |(field, meant)| MisspeltField { index, name: name.clone(), field, meant };
+            let misspelt =
+                |(field, meant)| MisspeltField { index: Some(index), name: name.clone(), field, meant };
             document.misspelt.extend(entry.misspelt.into_iter().map(misspelt));
             let mut problems = entry.problems;
             if let Some(tenant) = entry.tenant.filter(|_| problems.is_empty()) {
@@ -154,8 +180,12 @@ impl Document {
                     .and_then(|table| table.by_name(tenant.name.as_str()))
                     .filter(|known| known.fingerprint == tenant.fingerprint);
                 let tenant = unchanged.map_or_else(|| Arc::new(tenant), Arc::clone);
+                let key = tenant.name.clone();
                 match document.tenants.insert(tenant) {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        document.fields.insert(key, entry.fields);
+                        continue;
+                    }
                     Err(key) => problems.push(format!("{key:?} belongs to another tenant")),
                 }
             }
@@ -239,6 +269,26 @@ const TOKENS: &str = "Onfido-ApiTokens";
 const TOKENS_MISSPELT: &str = "Onfido-ApikTokens";
 /// The fields that are parsed here. All other strings are kept as values, for plugins and for the gateway itself.
 const OWN_FIELDS: [&str; 3] = [BASE_URL, TOKENS, TOKENS_MISSPELT];
+/// All fields of the document that the gateway knows. `kyc-server` reads those that are not parsed here.
+const KNOWN_FIELDS: [&str; 17] = [
+    BASE_URL,
+    TOKENS,
+    TOKENS_MISSPELT,
+    "EnableSwagger",
+    "serilog-logLevel",
+    "serilog-file-logging",
+    "serilog-fileName",
+    "serilog-flushInterval",
+    "serilog-rollSizeBytes",
+    "serilog-retainedFileCount",
+    "serilog-seq-logging",
+    "serilog-seq-serverUrl",
+    "serilog-seq-apiKey",
+    "serilog-seq-maxEventCount",
+    "serilog-serverUrl",
+    "serilog-apiKey",
+    "serilog-maxEventCount",
+];
 
 #[cfg(test)]
 mod tests;

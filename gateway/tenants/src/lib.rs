@@ -1,7 +1,7 @@
 //! Reads the tenant document from a file or from Vault, and keeps the table of tenants up to date.
 //!
 //! A mistake in the document must not take running tenants out of service. A document that cannot be read or parsed leaves the
-//! whole table unchanged. An entry with a mistake is refused alone, and its tenant keeps its previous settings.
+//! whole table unchanged; so does one that removes most of the tenants, until an operator accepts it. An entry with a mistake is refused alone, and its tenant keeps its previous settings.
 
 mod document;
 mod source;
@@ -13,4 +13,7 @@ pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
 pub use source::{Source, SourceError, error_chain};
 pub use values::{DocumentValues, ValueProblem};
-pub use watch::{ReloadError, ReloadHandle, ReloadResult, TenantChanges, Tenants, WatchSettings, watch};
+pub use watch::{
+    MassRemoval, RefusedRemoval, ReloadError, ReloadHandle, ReloadResult, TenantChanges, Tenants,
+    WatchSettings, watch,
+};

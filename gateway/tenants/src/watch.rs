@@ -4,32 +4,32 @@
 //! failed poll changes nothing and is retried sooner than the next regular poll.
 
 mod changes;
+mod current;
 mod reload;
+mod removal;
 
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwapOption;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use kyc_model::TenantTable;
+use kyc_model::TenantName;
 use kyc_telemetry::Metrics;
 
-use crate::document::{Document, DocumentError, OnfidoHosts};
+use crate::document::{Document, DocumentError, FieldHashes, OnfidoHosts};
 use crate::source::{Source, SourceError, error_chain};
 
 pub use changes::TenantChanges;
-use changes::compare;
+use changes::{compare, name_fields};
+pub use current::Tenants;
 pub use reload::{ReloadError, ReloadHandle, ReloadResult};
-
-/// The current tenants: one immutable table that is replaced as a whole. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Tenants(Arc<ArcSwapOption<TenantTable>>);
+pub use removal::{MassRemoval, RefusedRemoval};
 
 /// The state of the watch task.
 struct Watcher {
@@ -46,6 +46,8 @@ struct Watcher {
     seen: Option<u64>,
     /// The report about the document in use.
     changes: TenantChanges,
+    /// The hashes of the fields of the tenants in use.
+    fields: HashMap<TenantName, FieldHashes>,
 }
 
 /// Why a poll failed.
@@ -55,20 +57,8 @@ enum PollError {
     Source(#[from] SourceError),
     #[error("cannot use the tenant document")]
     Document(#[from] DocumentError),
-}
-
-// === impl Tenants ===
-
-impl Tenants {
-    /// Returns the current table; `None` before the first document is loaded.
-    pub fn load(&self) -> Option<Arc<TenantTable>> {
-        self.0.load_full()
-    }
-
-    /// Replaces the table. Requests in flight keep the table that they began with.
-    pub fn replace(&self, table: Arc<TenantTable>) {
-        self.0.store(Some(table));
-    }
+    #[error("cannot use the tenant document")]
+    Removal(#[from] RefusedRemoval),
 }
 
 /// The settings of the watch task.
@@ -86,7 +76,8 @@ pub struct WatchSettings {
 /// `reload` is requested.
 ///
 /// A document that cannot be read or parsed leaves the current table in place. The task then retries with exponential backoff,
-/// from one second up to `poll`. `on_first_load` is called once, after the first table is in place.
+/// from one second up to `poll`. So does a document that removes most of the tenants, unless the request accepts that.
+/// `on_first_load` is called once, after the first table is in place.
 pub async fn watch(
     source: Box<dyn Source>,
     tenants: Tenants,
@@ -107,6 +98,7 @@ pub async fn watch(
         running: None,
         seen: None,
         changes: TenantChanges::default(),
+        fields: HashMap::new(),
     };
     tokio::select! {
         biased;
@@ -127,11 +119,11 @@ impl Watcher {
                 // A requested reload must read the document, even if the source reports no change.
                 self.seen = None;
             }
-            let polled = self.poll().await;
+            let accepts = waiting.iter().any(|waiting| waiting.removal == MassRemoval::Accept);
+            let polled = self.poll(if accepts { MassRemoval::Accept } else { MassRemoval::Refuse }).await;
             let result = self.reload_result(&polled);
             for waiting in waiting {
-                // The error only means that the requester no longer waits.
-                let _ = waiting.send(result.clone());
+                waiting.answer(result.clone());
             }
             let pause = match polled {
                 Ok(()) => {
@@ -144,7 +136,6 @@ impl Watcher {
                     due.map_or(self.settings.poll, |due| self.settings.poll.min(due.max(MIN_PAUSE)))
                 }
                 Err(error) => {
-                    self.metrics.tenants_polled("failed");
                     let source = self.source.describe();
                     warn!(%source, error = error_chain(&error), "cannot refresh the tenants; the current ones stay in use");
                     retries.next().map_or(self.settings.poll, |pause| pause.min(self.settings.poll))
@@ -160,18 +151,20 @@ impl Watcher {
         }
     }
 
-    async fn poll(&mut self) -> Result<(), PollError> {
-        // The read is skipped only if the last document is in use. A refused document is read and reported at every poll.
-        let result = if self.running == self.seen && self.seen.is_some() && self.source.is_unchanged().await?
-        {
-            "unchanged"
-        } else {
-            self.read().await?
+    async fn poll(&mut self, removal: MassRemoval) -> Result<(), PollError> {
+        let read = self.read(removal).await;
+        let (result, is_read) = match &read {
+            Ok(result) => (*result, true),
+            // The source can be read. Only a source that cannot makes the gateway unready after `max_age`.
+            Err(PollError::Removal(_)) => ("refused", true),
+            Err(PollError::Source(_) | PollError::Document(_)) => ("failed", false),
         };
         self.metrics.tenants_polled(result);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.metrics.tenants_refreshed.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
-        Ok(())
+        if is_read {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            self.metrics.tenants_refreshed.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        }
+        read.map(drop)
     }
 
     /// Converts the result of a poll for the requesters of a reload.
@@ -187,20 +180,27 @@ impl Watcher {
                 Err(match error {
                     PollError::Source(_) => ReloadError::Source(text),
                     PollError::Document(_) => ReloadError::Document(text),
+                    PollError::Removal(_) => ReloadError::Removal(text),
                 })
             }
         }
     }
 
     /// Reads the document, and replaces the table if the document has changed. Returns the label `result`.
-    async fn read(&mut self) -> Result<&'static str, PollError> {
+    async fn read(&mut self, removal: MassRemoval) -> Result<&'static str, PollError> {
+        // The read is skipped only if the last document is in use. A refused document is read and reported at every poll.
+        if self.running == self.seen && self.seen.is_some() && self.source.is_unchanged().await? {
+            return Ok("unchanged");
+        }
         let text = self.source.read().await?;
         let hash = self.hashes.hash_one(text.reveal());
         self.seen = Some(hash);
         if self.running == Some(hash) {
+            self.set_refused(None);
             self.changes = TenantChanges {
                 added: Vec::new(),
                 changed: Vec::new(),
+                changed_fields: BTreeMap::new(),
                 removed: Vec::new(),
                 ..self.changes.clone()
             };
@@ -209,13 +209,19 @@ impl Watcher {
         let previous = self.tenants.load();
         let document =
             Document::parse_within(text.reveal().as_bytes(), previous.as_deref(), &self.settings.hosts)?;
+        let refused = previous.as_deref().and_then(|running| RefusedRemoval::of(&document, running));
+        if let Some(refused) = refused.filter(|_| removal == MassRemoval::Refuse) {
+            self.set_refused(Some(refused.clone()));
+            return Err(refused.into());
+        }
+        self.set_refused(None);
         self.apply(document);
         self.running = Some(hash);
         Ok("changed")
     }
 
     /// Puts the tenants of a document in use, and logs what is wrong with it.
-    fn apply(&mut self, document: Document) {
+    fn apply(&mut self, mut document: Document) {
         for tenant in document.tenants.iter() {
             if self.settings.callers_required && tenant.callers.is_none() {
                 warn!(tenant = %tenant.name, "tenant has no callers; certificates and tokens are refused for it");
@@ -230,16 +236,28 @@ impl Watcher {
             warn!(error = %refusal, "tenant refused");
         }
         for misspelt in &document.misspelt {
-            warn!(error = %misspelt, "unknown field of a tenant ignored");
+            warn!(error = %misspelt, "unknown field of the tenant document ignored");
         }
         for name in &document.kept {
             warn!(tenant = %name, "entry refused; the tenant keeps its previous settings");
         }
         self.changes = compare(self.tenants.load().as_deref(), &document);
+        let mut fields = document.take_fields();
+        let kept = document.kept.iter();
+        fields.extend(kept.filter_map(|name| Some((name.clone(), self.fields.get(name)?.clone()))));
+        name_fields(&mut self.changes, &self.fields, &fields);
+        self.fields = fields;
         self.tenants.replace(Arc::new(document.tenants));
         self.metrics.tenants.set(gauge(tenants));
         self.metrics.tenants_refused.set(gauge(refused));
         info!(source = self.source.describe(), tenants, refused, "tenants changed");
+    }
+
+    /// Publishes whether the newest document is refused because it removes most of the tenants.
+    fn set_refused(&self, refused: Option<RefusedRemoval>) {
+        let count = refused.as_ref().map_or(0, |refused| refused.names.len());
+        self.metrics.tenants_removal_refused.set(gauge(count));
+        self.tenants.set_refused_removal(refused);
     }
 
     fn retries(&self) -> ExponentialBackoff {

@@ -3,4 +3,5 @@
 mod every_key;
 mod limits;
 mod reload;
+mod removal;
 mod vault;

@@ -273,7 +273,8 @@ async fn reload_reports_its_result_and_fails_if_a_tenant_is_refused() {
     let away = reload();
 
     assert!(same.0 == 0 && same.1.ends_with("2 tenants are served\nnothing changed\n"), "{same:?}");
-    let expected = "was read: 2 tenants are served\nadded: initech\nchanged: acme\nremoved: globex\n";
+    let expected =
+        "was read: 2 tenants are served\nadded: initech\nchanged: acme (ftosEndpoint)\nremoved: globex\n";
     assert!(changed.0 == 0 && changed.1.ends_with(expected), "{changed:?}");
     let expected = "refused: tenant \"initech\" (entry 2): apiToken is missing\nkept unchanged: initech\n";
     assert!(refused.0 == 1 && refused.1.ends_with(expected), "{refused:?}");

@@ -1,6 +1,8 @@
 //! Requests about tenants, and their answers.
 
-use kyc_tenants::TenantChanges;
+use std::collections::BTreeMap;
+
+use kyc_tenants::{MassRemoval, TenantChanges};
 use serde::{Deserialize, Serialize};
 
 use crate::api::request::{ApiRequest, Parameters};
@@ -14,6 +16,9 @@ pub struct ListTenants;
 pub struct TenantList {
     /// One entry for each tenant.
     pub tenants: Vec<TenantEntry>,
+    /// What is wrong with the newest document as a whole; empty in the answer of an older gateway.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A tenant, with every secret masked.
@@ -40,7 +45,10 @@ pub struct TenantEntry {
 
 /// Reloads the tenant document at once, as SIGHUP does (`POST`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReloadTenants;
+pub struct ReloadTenants {
+    /// Whether the document may remove most of the tenants.
+    pub removal: MassRemoval,
+}
 
 /// The result of reloading the tenant document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -56,6 +64,8 @@ pub struct ReloadReport {
     pub added: Vec<String>,
     /// Tenants whose entries changed.
     pub changed: Vec<String>,
+    /// The names of the fields that differ, by changed tenant.
+    pub changed_fields: BTreeMap<String, Vec<String>>,
     /// Tenants that are no longer served.
     pub removed: Vec<String>,
     /// Entries that are not served, with the reasons.
@@ -80,7 +90,10 @@ impl ApiRequest for ReloadTenants {
     const PATH: &'static str = "/admin/reload";
 
     fn parameters(&self) -> Parameters {
-        Vec::new()
+        match self.removal {
+            MassRemoval::Refuse => Vec::new(),
+            MassRemoval::Accept => vec![(ACCEPT, "true".to_owned())],
+        }
     }
 }
 
@@ -88,11 +101,24 @@ impl ApiRequest for ReloadTenants {
 
 impl From<TenantChanges> for ReloadReport {
     fn from(changes: TenantChanges) -> Self {
-        let TenantChanges { source, version, tenants, added, changed, removed, refused, kept } = changes;
+        let TenantChanges {
+            source,
+            version,
+            tenants,
+            added,
+            changed,
+            changed_fields,
+            removed,
+            refused,
+            kept,
+        } = changes;
         let (source, tenants) = (Some(source), Some(tenants));
-        Self { source, version, tenants, added, changed, removed, refused, kept }
+        Self { source, version, tenants, added, changed, changed_fields, removed, refused, kept }
     }
 }
+
+/// The parameter that confirms a document that removes most of the tenants.
+pub(crate) const ACCEPT: &str = "accept";
 
 #[cfg(test)]
 mod tests {
@@ -108,19 +134,21 @@ mod tests {
             version: None,
             tenants: 1,
             added: vec!["acme".to_owned()],
-            changed: Vec::new(),
+            changed: vec!["globex".to_owned()],
+            changed_fields: [("globex".to_owned(), vec!["apiToken".to_owned()])].into(),
             removed: Vec::new(),
             refused: Vec::new(),
             kept: Vec::new(),
         };
 
-        let (list, report) = (TenantList { tenants: vec![entry] }, ReloadReport::from(changes));
+        let (list, report) =
+            (TenantList { tenants: vec![entry], warnings: Vec::new() }, ReloadReport::from(changes));
 
         let expected = "{\"tenants\":[{\"name\":\"acme\",\"subscription_id\":\"\",\"onfido\":\"\",\"webhook_id\":true,\
-                        \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\"}]}";
+                        \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\"}],\"warnings\":[]}";
         assert_eq!(serde_json::to_string(&list).unwrap(), expected);
-        let expected = "{\"source\":\"file\",\"version\":null,\"tenants\":1,\"added\":[\"acme\"],\"changed\":[],\
-                        \"removed\":[],\"refused\":[],\"kept\":[]}";
+        let expected = "{\"source\":\"file\",\"version\":null,\"tenants\":1,\"added\":[\"acme\"],\"changed\":[\"globex\"],\
+                        \"changed_fields\":{\"globex\":[\"apiToken\"]},\"removed\":[],\"refused\":[],\"kept\":[]}";
         assert_eq!(serde_json::to_string(&report).unwrap(), expected);
     }
 

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
 use kyc_model::{Dialect, Tenant, TenantTable};
 use kyc_plugin_api::AdminPages;
-use kyc_tenants::{ReloadError, ReloadHandle, Tenants};
+use kyc_tenants::{MassRemoval, ReloadError, ReloadHandle, Tenants};
 use serde_json::Value;
 use tokio::time::timeout;
+use url::form_urlencoded;
 
 use crate::api::answers::{error_answer, json_answer};
-use crate::api::tenant_messages::{ReloadReport, TenantEntry, TenantList};
+use crate::api::tenant_messages::{ACCEPT, ReloadReport, TenantEntry, TenantList};
 
 /// `/admin/tenants` and `/admin/reload`.
 pub struct TenantPages {
@@ -46,24 +47,21 @@ impl AdminPages for TenantPages {
         serde_json::from_str(DESCRIPTION).unwrap_or_default()
     }
 
-    async fn answer(&self, method: &Method, path: &str, _query: &str) -> Response<Vec<u8>> {
+    async fn answer(&self, method: &Method, path: &str, query: &str) -> Response<Vec<u8>> {
         match (method.as_str(), path) {
             ("GET", "/tenants") => match self.tenants.load() {
-                Some(table) => json_answer(StatusCode::OK, &tenant_list(&table)),
+                Some(table) => {
+                    let mut list = tenant_list(&table);
+                    list.warnings.extend(
+                        self.tenants
+                            .refused_removal()
+                            .map(|refused| format!("the newest tenant document is refused: {refused}")),
+                    );
+                    json_answer(StatusCode::OK, &list)
+                }
                 None => error_answer(StatusCode::SERVICE_UNAVAILABLE, "no tenant document is loaded yet"),
             },
-            ("POST", "/reload") => match timeout(RELOAD_TIMEOUT, self.reload.request_and_wait()).await {
-                Ok(Some(Ok(changes))) => json_answer(StatusCode::OK, &ReloadReport::from(changes)),
-                Ok(Some(Err(ReloadError::Source(reason)))) => error_answer(StatusCode::BAD_GATEWAY, &reason),
-                Ok(Some(Err(ReloadError::Document(reason)))) => {
-                    error_answer(StatusCode::UNPROCESSABLE_ENTITY, &reason)
-                }
-                Ok(None) => error_answer(StatusCode::SERVICE_UNAVAILABLE, "the gateway is draining"),
-                Err(_) => error_answer(
-                    StatusCode::GATEWAY_TIMEOUT,
-                    "the source has not answered yet; the log and /metrics will show the result",
-                ),
-            },
+            ("POST", "/reload") => self.answer_reload(query).await,
             (_, "/tenants" | "/reload") => error_answer(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "GET /admin/tenants lists the tenants, POST /admin/reload reloads the document",
@@ -73,11 +71,45 @@ impl AdminPages for TenantPages {
     }
 }
 
+impl TenantPages {
+    async fn answer_reload(&self, query: &str) -> Response<Vec<u8>> {
+        let Some(removal) = removal(query) else {
+            return error_answer(StatusCode::BAD_REQUEST, "the only parameter is accept: true or false");
+        };
+        match timeout(RELOAD_TIMEOUT, self.reload.request_and_wait(removal)).await {
+            Ok(Some(Ok(changes))) => json_answer(StatusCode::OK, &ReloadReport::from(changes)),
+            Ok(Some(Err(ReloadError::Source(reason)))) => error_answer(StatusCode::BAD_GATEWAY, &reason),
+            Ok(Some(Err(ReloadError::Document(reason) | ReloadError::Removal(reason)))) => {
+                error_answer(StatusCode::UNPROCESSABLE_ENTITY, &reason)
+            }
+            Ok(None) => error_answer(StatusCode::SERVICE_UNAVAILABLE, "the gateway is draining"),
+            Err(_) => error_answer(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the source has not answered yet; the log and /metrics will show the result",
+            ),
+        }
+    }
+}
+
+/// Reads whether the document may remove most of the tenants. Any other parameter is a mistake, and `None`.
+fn removal(query: &str) -> Option<MassRemoval> {
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    match (parameters.next(), parameters.next()) {
+        (None, _) => Some(MassRemoval::Refuse),
+        (Some((name, value)), None) if name == ACCEPT => match value.as_ref() {
+            "true" => Some(MassRemoval::Accept),
+            "false" => Some(MassRemoval::Refuse),
+            _ => None,
+        },
+        (Some(_), _) => None,
+    }
+}
+
 /// Lists the tenants by name, with every secret masked.
 pub fn tenant_list(table: &TenantTable) -> TenantList {
     let mut tenants: Vec<_> = table.iter().collect();
     tenants.sort_by_key(|tenant| tenant.name.as_str());
-    TenantList { tenants: tenants.into_iter().map(|tenant| entry(tenant)).collect() }
+    TenantList { tenants: tenants.into_iter().map(|tenant| entry(tenant)).collect(), warnings: Vec::new() }
 }
 
 fn entry(tenant: &Tenant) -> TenantEntry {

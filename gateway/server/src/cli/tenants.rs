@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use kyc_admin::{ListTenants, ReloadReport, ReloadTenants, TenantEntry, TenantList, tenant_list};
-use kyc_tenants::{Document, OnfidoHosts, Source, error_chain};
+use kyc_tenants::{Document, MassRemoval, OnfidoHosts, Source, error_chain};
 
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
@@ -26,6 +26,10 @@ pub(crate) enum TenantsCommand {
         target: Target,
         #[command(flatten)]
         why: Why,
+        /// Accepts a document that removes every tenant, or more than half of them. Without it such a document is refused, and
+        /// the current tenants stay in use.
+        #[arg(long)]
+        accept: bool,
     },
 }
 
@@ -36,8 +40,9 @@ impl TenantsCommand {
     pub(crate) fn execute(self) -> ExitCode {
         match self {
             Self::List { target } => target.send(None, &ListTenants, table),
-            Self::Reload { target, why } => {
-                target.send_and_judge(Some(&why), &ReloadTenants, summary, is_whole)
+            Self::Reload { target, why, accept } => {
+                let removal = if accept { MassRemoval::Accept } else { MassRemoval::Refuse };
+                target.send_and_judge(Some(&why), &ReloadTenants { removal }, summary, is_whole)
             }
         }
     }
@@ -52,9 +57,18 @@ fn summary(report: &ReloadReport) -> String {
     let version = report.version.map(|version| format!(" (version {version})")).unwrap_or_default();
     let source = report.source.as_deref().unwrap_or("the source");
     let mut text = format!("{source}{version} was read: {tenants} tenants are served\n");
+    // Names of fields only: values are secrets.
+    let changed: Vec<String> = report
+        .changed
+        .iter()
+        .map(|name| match report.changed_fields.get(name) {
+            Some(fields) if !fields.is_empty() => format!("{name} ({})", fields.join(", ")),
+            Some(_) | None => name.clone(),
+        })
+        .collect();
     let lists = [
         ("added", &report.added),
-        ("changed", &report.changed),
+        ("changed", &changed),
         ("removed", &report.removed),
         ("refused", &report.refused),
         ("kept unchanged", &report.kept),
@@ -117,6 +131,9 @@ fn table(list: &TenantList) -> String {
             text,
             "{name:<24}{subscription_id:<14}{onfido:<24}{webhook:<9}{signing_token:<17}{portal:<30}{dialect}"
         );
+    }
+    for warning in &list.warnings {
+        let _ = writeln!(text, "warning: {warning}");
     }
     text
 }

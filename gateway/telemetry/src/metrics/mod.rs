@@ -40,6 +40,8 @@ pub struct Metrics {
     pub tenants: Gauge,
     /// Refused entries of the last document.
     pub tenants_refused: Gauge,
+    /// Tenants that the newest document would remove, if that is refused.
+    pub tenants_removal_refused: Gauge,
     /// Unix time of the last successful read of the tenant source.
     pub tenants_refreshed: Gauge,
 }
@@ -125,6 +127,10 @@ impl Metrics {
                 names::TENANTS_REFUSED,
                 "Tenants of the last document with invalid entries.",
             )?,
+            tenants_removal_refused: gauge(
+                names::TENANTS_REMOVAL_REFUSED,
+                "Tenants that the newest document would remove, if it is refused for that.",
+            )?,
             tenants_refreshed: gauge(
                 names::TENANTS_REFRESHED,
                 "Unix time of the last successful read of the tenant source.",
@@ -178,7 +184,7 @@ impl Metrics {
         &self.upstreams
     }
 
-    /// Counts a read of the tenant source: `changed`, `unchanged` or `failed`.
+    /// Counts a read of the tenant source: `changed`, `unchanged`, `refused` or `failed`.
     pub fn tenants_polled(&self, result: &'static str) {
         self.tenant_polls.with(&[result]).inc();
     }

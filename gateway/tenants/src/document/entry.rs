@@ -11,6 +11,7 @@ use kyc_model::{
 };
 use serde_json::value::RawValue;
 
+use super::field_hashes::FieldHashes;
 use super::hosts::OnfidoHosts;
 use super::object::{self, FieldProblem, Object};
 use super::rules::{self, BASE_URL};
@@ -31,6 +32,8 @@ pub(super) struct Entry {
     pub(super) misspelt: Vec<(String, &'static str)>,
     /// Whether another entry has the same name or subscription.
     pub(super) is_shared: bool,
+    /// The hashes of the fields, to tell which of them a later document changes.
+    pub(super) fields: FieldHashes,
     /// Set if no rule is broken.
     pub(super) tenant: Option<Tenant>,
 }
@@ -40,6 +43,7 @@ struct Reader<'a> {
     object: Object<'a>,
     problems: Vec<String>,
     hasher: DefaultHasher,
+    fields: FieldHashes,
 }
 
 // === impl Entry ===
@@ -50,7 +54,12 @@ impl Entry {
         let Ok(object) = Object::parse(raw.get()) else {
             return Self { problems: vec!["is not an object".to_owned()], ..Self::default() };
         };
-        let mut reader = Reader { object, problems: Vec::new(), hasher: FINGERPRINTS.build_hasher() };
+        let mut reader = Reader {
+            object,
+            problems: Vec::new(),
+            hasher: FINGERPRINTS.build_hasher(),
+            fields: FieldHashes::default(),
+        };
         let name = reader.required("Name", rules::tenant_name);
         let subscription_id = reader.required("subscriptionId", rules::subscription_id);
         let authorization = reader.required("apiToken", authorization);
@@ -66,6 +75,9 @@ impl Entry {
         let base = own_base.or_else(|| base.map(Arc::clone));
         // The fingerprint includes the document's base URL: when that changes, every tenant that uses it has changed.
         base.as_ref().map(|base| base.url().as_str()).hash(&mut reader.hasher);
+        if needs_base {
+            reader.fields.add(BASE_URL, FINGERPRINTS.hash_one(base.as_ref().map(|base| base.url().as_str())));
+        }
         let fingerprint = reader.hasher.finish();
         let tenant = match (name.clone(), subscription_id.clone(), authorization, base, portal) {
             (Some(name), Some(subscription_id), Some(authorization), Some(base), Some(portal)) => {
@@ -85,14 +97,20 @@ impl Entry {
             _ => None,
         };
         let misspelt = reader.object.misspelt(&FIELDS);
-        let problems = reader.problems;
-        Self { name, subscription_id, needs_base, problems, misspelt, is_shared: false, tenant }
+        let (problems, fields) = (reader.problems, reader.fields);
+        Self { name, subscription_id, needs_base, problems, misspelt, is_shared: false, fields, tenant }
     }
 }
 
 // === impl Reader ===
 
 impl Reader<'_> {
+    /// Adds a value to the fingerprint, and keeps its own hash.
+    fn hash(&mut self, field: &'static str, value: &impl Hash) {
+        (field, value).hash(&mut self.hasher);
+        self.fields.add(field, FINGERPRINTS.hash_one((field, value)));
+    }
+
     /// Reads a field that every entry must have.
     fn required<T, E: Display>(
         &mut self,
@@ -114,7 +132,7 @@ impl Reader<'_> {
         rule: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let text = self.object.text(field).map_err(|problem| problem.text());
-        (field, &text).hash(&mut self.hasher);
+        self.hash(field, &text);
         let problem = match text {
             Ok(None) => return None,
             Ok(Some(text)) => match rule(&text) {
@@ -147,11 +165,10 @@ impl Reader<'_> {
     /// Reads the allowed operations; an absent field allows all of them. A blank list is refused: it is probably a mistake, and
     /// it must not allow everything.
     fn operations(&mut self) -> OperationSet {
-        let read = match self.object.value(&["operations"]) {
-            Ok(Some(raw)) => {
-                raw.get().hash(&mut self.hasher);
-                rules::operations(raw)
-            }
+        let value = self.object.value(&["operations"]);
+        self.hash("operations", &value.map(|raw| raw.map(RawValue::get)));
+        let read = match value {
+            Ok(Some(raw)) => rules::operations(raw),
             Ok(None) => return OperationSet::ALL,
             Err(problem) => Err(problem.text().to_owned()),
         };
@@ -164,7 +181,7 @@ impl Reader<'_> {
     /// Reads the list of callers: a JSON array, a string with a JSON array in it, or one name.
     fn callers(&mut self) -> Option<Vec<CallerName>> {
         let list = self.object.value(&[CALLERS]).and_then(|value| value.map_or(Ok(None), object::list));
-        (CALLERS, &list).hash(&mut self.hasher);
+        self.hash(CALLERS, &list);
         let read = list.map_err(FieldProblem::list_text).and_then(|list| match list {
             Some(list) if list.is_empty() => Err("must name at least one caller, or be left out"),
             list => Ok(list),

@@ -7,8 +7,8 @@ use std::fmt;
 /// `Display`: `tenant "acme" (entry 3): webhookTokn is not a known field; did you mean webhookToken?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MisspeltField {
-    /// The entry's position in the array, counted from 1.
-    pub index: usize,
+    /// The entry's position in the array, counted from 1; `None` for a field of the document itself.
+    pub index: Option<usize>,
     /// The entry's `Name`, if it is valid.
     pub name: Option<String>,
     /// The field in the document.
@@ -42,7 +42,10 @@ impl fmt::Display for Refusal {
 
 impl fmt::Display for MisspeltField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = label(self.name.as_deref(), self.index);
+        let label = match self.index {
+            Some(index) => label(self.name.as_deref(), index),
+            None => "document".to_owned(),
+        };
         write!(f, "{label}: {} is not a known field; did you mean {}?", self.field, self.meant)
     }
 }

@@ -232,6 +232,25 @@ fn only_unknown_fields_that_resemble_a_known_one_are_reported() {
     }
 }
 
+/// `EnableSwager` was ignored without a word.
+#[test]
+fn misspelt_field_of_the_document_is_reported() {
+    let text = json!({
+        "Onfido-BaseUrl": BASE, "Onfido-ApiTokens": [entry("acme")], "enable_swager": "true", "serilog-logLevl": "Debug",
+        "Onfido-SomethingElse": "x",
+    });
+
+    let found = Document::parse(text.to_string().as_bytes(), None).unwrap().misspelt;
+
+    assert_eq!(
+        found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "document: enable_swager is not a known field; did you mean EnableSwagger?",
+            "document: serilog-logLevl is not a known field; did you mean serilog-logLevel?",
+        ]
+    );
+}
+
 fn document(entries: &[Value]) -> Vec<u8> {
     json!({"Onfido-BaseUrl": BASE, "Onfido-ApiTokens": json!(entries).to_string()}).to_string().into_bytes()
 }

@@ -1,10 +1,12 @@
 //! What a document changes in the table of tenants.
 
-use kyc_model::{Tenant, TenantTable};
+use std::collections::{BTreeMap, HashMap};
 
-use crate::document::Document;
+use kyc_model::{Tenant, TenantName, TenantTable};
 
-/// What a document changed in the table of tenants. All lists contain names of tenants, except `refused`.
+use crate::document::{Document, FieldHashes};
+
+/// What a document changed in the table of tenants. The lists contain names of tenants, except `refused`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantChanges {
     /// The source of the document, as in `vault secret kv/dcs/kyc-onfido`.
@@ -17,6 +19,8 @@ pub struct TenantChanges {
     pub added: Vec<String>,
     /// The tenants whose entries differ from before.
     pub changed: Vec<String>,
+    /// The names of the fields that differ, by changed tenant; never a value.
+    pub changed_fields: BTreeMap<String, Vec<String>>,
     /// The tenants that are no longer served.
     pub removed: Vec<String>,
     /// The refused entries with their reasons, which contain no value of an entry.
@@ -47,4 +51,16 @@ pub(super) fn compare(before: Option<&TenantTable>, document: &Document) -> Tena
         kept: document.kept.iter().map(ToString::to_string).collect(),
         ..TenantChanges::default()
     }
+}
+
+/// Adds the names of the fields in which the changed tenants differ.
+pub(super) fn name_fields(
+    changes: &mut TenantChanges,
+    before: &HashMap<TenantName, FieldHashes>,
+    after: &HashMap<TenantName, FieldHashes>,
+) {
+    let differing = |name: &str| Some(after.get(name)?.differing(before.get(name)?));
+    let named = changes.changed.iter().filter_map(|name| Some((name.clone(), differing(name)?)));
+    changes.changed_fields =
+        named.map(|(name, fields)| (name, fields.into_iter().map(str::to_owned).collect())).collect();
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use super::changes::TenantChanges;
+use super::removal::MassRemoval;
 
 /// Requests a reload from the watch task. Clones belong to the same task.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +14,14 @@ pub struct ReloadHandle(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     requested: Notify,
-    waiting: Mutex<Vec<oneshot::Sender<ReloadResult>>>,
+    waiting: Mutex<Vec<Requester>>,
+}
+
+/// Someone who waits for the result of a reload.
+#[derive(Debug)]
+pub(super) struct Requester {
+    pub(super) removal: MassRemoval,
+    result: oneshot::Sender<ReloadResult>,
 }
 
 /// The result of a requested reload.
@@ -28,6 +36,9 @@ pub enum ReloadError {
     /// The document cannot be parsed.
     #[error("{0}")]
     Document(String),
+    /// The document removes most of the tenants, and the request did not accept that.
+    #[error("{0}")]
+    Removal(String),
 }
 
 // === impl ReloadHandle ===
@@ -40,9 +51,11 @@ impl ReloadHandle {
 
     /// Requests a reload, and waits for its result. The reload begins after this call, so it sees every earlier change of the
     /// document. Returns `None` when the watch task has ended.
-    pub async fn request_and_wait(&self) -> Option<ReloadResult> {
+    /// `removal` applies to this reload alone.
+    pub async fn request_and_wait(&self, removal: MassRemoval) -> Option<ReloadResult> {
         let (sender, result) = oneshot::channel();
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        let requester = Requester { removal, result: sender };
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(requester);
         self.request();
         result.await.ok()
     }
@@ -53,7 +66,16 @@ impl ReloadHandle {
     }
 
     /// Takes the requesters that wait for the reload that begins now.
-    pub(super) fn take_waiting(&self) -> Vec<oneshot::Sender<ReloadResult>> {
+    pub(super) fn take_waiting(&self) -> Vec<Requester> {
         std::mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+// === impl Requester ===
+
+impl Requester {
+    /// Sends the result; the requester may no longer wait.
+    pub(super) fn answer(self, result: ReloadResult) {
+        let _ = self.result.send(result);
     }
 }

@@ -141,14 +141,17 @@ async fn requested_reload_returns_its_result() {
     ]);
     run.reads(1).await;
 
-    let second = run.reload.request_and_wait().await.unwrap().unwrap();
-    let same = run.reload.request_and_wait().await.unwrap().unwrap();
-    let refused = run.reload.request_and_wait().await.unwrap().unwrap();
-    let away = run.reload.request_and_wait().await.unwrap().unwrap_err();
-    let broken = run.reload.request_and_wait().await.unwrap().unwrap_err();
+    let second = run.reload().await.unwrap();
+    let same = run.reload().await.unwrap();
+    let refused = run.reload().await.unwrap();
+    let away = run.reload().await.unwrap_err();
+    let broken = run.reload().await.unwrap_err();
 
     assert_eq!((second.source.as_str(), second.version, second.tenants), ("a script", None, 2));
     assert_eq!([&second.added, &second.changed, &second.removed].map(|names| named(names)), ["c", "b", "a"]);
+    let fields = |changes: &TenantChanges| changes.changed_fields.clone().into_iter().collect::<Vec<_>>();
+    assert_eq!(fields(&second), [("acme-b".to_owned(), vec!["apiToken".to_owned()])]);
+    assert_eq!(fields(&same), []);
     assert_eq!([&same.added, &same.changed, &same.removed].map(|names| named(names)), ["", "", ""]);
     assert_eq!((named(&refused.removed), refused.refused.len()), ("b".to_owned(), 2), "{refused:?}");
     assert!(
@@ -161,6 +164,78 @@ async fn requested_reload_returns_its_result() {
     );
     for text in [format!("{refused:?}"), away.to_string(), broken.to_string()] {
         assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn document_that_removes_most_tenants_is_refused_until_a_reload_accepts_it() {
+    let run = Run::start([
+        Ok(document(&["a", "b", "c", "d"])),
+        Ok(document(&["a"])),
+        Ok(document(&["a"])),
+        Ok(document(&[])),
+    ]);
+    run.reads(1).await;
+
+    let refused = run.reload().await.unwrap_err();
+    let shown = run.tenants.refused_removal().unwrap();
+    let (served, gauge) = (run.names().len(), run.metrics.tenants_removal_refused.get());
+    let accepted = run.reload.request_and_wait(MassRemoval::Accept).await.unwrap().unwrap();
+    let gone = run.tenants.refused_removal();
+    let emptied = run.reload().await.unwrap_err();
+
+    let expected = "a script: cannot use the tenant document: it removes 3 of 4 tenants (acme-b, acme-c, acme-d), so it is not \
+                    used: repair it, or confirm it with `kyc-gateway tenants reload --accept --reason TEXT`";
+    assert_eq!(refused, ReloadError::Removal(expected.to_owned()));
+    assert_eq!((served, gauge, shown.names.len()), (4, 3, 3));
+    assert!(!shown.without_names().contains("acme"), "{}", shown.without_names());
+    assert_eq!((accepted.removed.len(), gone), (3, None));
+    assert!(
+        matches!(&emptied, ReloadError::Removal(text) if text.contains("removes 1 of 1 tenants (acme-a)")),
+        "{emptied}"
+    );
+    assert_eq!((run.names(), run.metrics.tenants_removal_refused.get()), (vec!["acme-a".to_owned()], 1));
+    assert!(run.encoded().contains("kyc_gateway_tenant_polls_total{result=\"refused\"} 2"));
+}
+
+/// A refused removal is no failed read: `max_age` must not take a gateway out of service whose tenants are all served.
+#[tokio::test(start_paused = true)]
+async fn refused_removal_ends_with_the_document_in_use_and_counts_as_read() {
+    let run = Run::start([Ok(document(&["a", "b"])), Ok(document(&[])), Ok(document(&["a", "b"]))]);
+    run.reads(1).await;
+    run.metrics.tenants_refreshed.set(0);
+
+    run.reads(2).await;
+    let (refreshed, refused) = (run.metrics.tenants_refreshed.get(), run.tenants.refused_removal());
+    run.reads(3).await;
+
+    assert!(refreshed > 1_700_000_000 && refused.is_some());
+    assert_eq!((run.tenants.refused_removal(), run.metrics.tenants_removal_refused.get()), (None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn renamed_refused_and_single_removed_tenants_need_no_confirmation() {
+    let edited = |edit: &dyn Fn(&mut Vec<serde_json::Value>)| {
+        let mut text: serde_json::Value = serde_json::from_str(&document(&["a", "b", "c"])).unwrap();
+        edit(text["Onfido-ApiTokens"].as_array_mut().unwrap());
+        text.to_string()
+    };
+    let renamed = edited(&|entries| {
+        for entry in entries {
+            entry["Name"] = format!("new-{}", entry["Name"].as_str().unwrap()).into();
+        }
+    });
+    let invalid = edited(&|entries| entries.iter_mut().for_each(|entry| entry["apiToken"] = "".into()));
+    let single = edited(&|entries| entries.truncate(2));
+
+    for next in [renamed, invalid, single] {
+        let run = Run::start([Ok(document(&["a", "b", "c"])), Ok(next)]);
+        run.reads(1).await;
+
+        let changes = run.reload().await;
+
+        assert!(changes.is_ok(), "{changes:?}");
+        assert_eq!(run.tenants.refused_removal(), None);
     }
 }
 
@@ -208,6 +283,11 @@ impl Run {
         tokio::task::yield_now().await;
     }
 
+    /// Requests a reload as SIGHUP does, and waits for its result.
+    async fn reload(&self) -> ReloadResult {
+        self.reload.request_and_wait(MassRemoval::Refuse).await.unwrap()
+    }
+
     fn names(&self) -> Vec<String> {
         self.tenants
             .load()
@@ -220,9 +300,13 @@ impl Run {
         self.first_loads.load(Ordering::SeqCst)
     }
 
+    fn encoded(&self) -> String {
+        String::from_utf8(self.metrics.encode().unwrap()).unwrap()
+    }
+
     /// Returns how many polls ended as changed, unchanged and failed.
     fn polls(&self) -> (usize, usize, usize) {
-        let text = String::from_utf8(self.metrics.encode().unwrap()).unwrap();
+        let text = self.encoded();
         let count = |result: &str| {
             let start = format!("kyc_gateway_tenant_polls_total{{result=\"{result}\"}} ");
             text.lines().find_map(|line| line.strip_prefix(&start)).map_or(0, |count| count.parse().unwrap())
