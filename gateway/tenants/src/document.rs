@@ -4,8 +4,11 @@
 //! JSON within a string) and strict about meaning. An ambiguous entry is refused: a guess could send the data of one
 //! customer to another.
 
+mod array;
+mod edit;
 mod entry;
 mod entry_keys;
+mod error;
 mod field_hashes;
 mod findings;
 mod hosts;
@@ -15,16 +18,17 @@ mod rules;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kyc_model::{BaseUrlError, Secret, SubscriptionId, Tenant, TenantName, TenantTable, UpstreamBase};
-use serde_json::value::RawValue;
+use kyc_model::{Secret, SubscriptionId, Tenant, TenantName, TenantTable, UpstreamBase};
 
+pub use edit::{DocumentEdit, EditError};
 use entry::Entry;
 pub(crate) use entry_keys::EntryKeys;
+pub use error::DocumentError;
 pub(crate) use field_hashes::FieldHashes;
 pub use findings::{MisspeltField, Refusal};
 pub use hosts::OnfidoHosts;
-use object::{FieldProblem, Object};
-use rules::BASE_URL;
+use object::Object;
+use rules::{BASE_URL, TOKENS, TOKENS_MISSPELT};
 
 /// A parsed tenant document.
 #[derive(Debug, Default)]
@@ -40,48 +44,6 @@ pub struct Document {
     /// The hashes of the fields of the tenants that are served and not kept.
     fields: HashMap<TenantName, FieldHashes>,
     keys: EntryKeys,
-}
-
-/// Why a document cannot be used at all. The message names the position, never the content, which may be a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DocumentError {
-    /// The document is not UTF-8.
-    #[error("the document is not UTF-8 text")]
-    NotText,
-    /// The document is not JSON, or not an object.
-    #[error("the document is not a JSON object (line {line}, column {column})")]
-    Malformed {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
-    /// A field of the document is repeated, in any case of letters, or is not a string.
-    #[error("{field} {problem}")]
-    Field {
-        /// The field.
-        field: &'static str,
-        /// The rule that it breaks.
-        problem: &'static str,
-    },
-    /// The array of tenants is missing.
-    #[error("{TOKENS} is missing")]
-    MissingTokens,
-    /// The value of the field is not an array, or a string with an array in it.
-    #[error("{TOKENS} is not a JSON array (line {line}, column {column} of its value)")]
-    MalformedTokens {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
-    /// The base URL is missing, and an entry needs it.
-    #[error("{BASE_URL} is missing, and not every entry has its own baseUrl")]
-    MissingBaseUrl,
-    /// The base URL cannot be used.
-    #[error("{BASE_URL} {0}")]
-    BaseUrl(BaseUrlError),
 }
 
 // === impl Document ===
@@ -117,13 +79,10 @@ impl Document {
         hosts: &OnfidoHosts,
     ) -> Result<Self, DocumentError> {
         let text = std::str::from_utf8(bytes).map_err(|_| DocumentError::NotText)?;
-        // Some Windows editors write a byte order mark, which JSON must not have (RFC 8259 §8.1).
-        let object = Object::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
-            .map_err(|error| DocumentError::Malformed { line: error.line(), column: error.column() })?;
+        let object = array::parse_document(text)?;
         let base = base_url(&object, hosts)?.map(Arc::new);
-        let array = tokens(&object)?;
-        let elements: Vec<&RawValue> = serde_json::from_str(&array)
-            .map_err(|error| DocumentError::MalformedTokens { line: error.line(), column: error.column() })?;
+        let array = array::text(&object)?;
+        let elements = array::elements(&array)?;
         let mut entries: Vec<Entry> =
             elements.into_iter().map(|element| Entry::read(element, base.as_ref(), hosts)).collect();
         if base.is_none() && entries.iter().any(|entry| entry.needs_base) {
@@ -200,24 +159,9 @@ impl Document {
 }
 
 fn base_url(object: &Object<'_>, hosts: &OnfidoHosts) -> Result<Option<UpstreamBase>, DocumentError> {
-    let text = object.text(BASE_URL).map_err(|problem| field_error(BASE_URL, problem))?;
+    let text = object.text(BASE_URL).map_err(|problem| DocumentError::of_field(BASE_URL, problem))?;
     let base = text.map(|text| UpstreamBase::parse(&text).and_then(|base| hosts.admit(base)));
     base.transpose().map_err(DocumentError::BaseUrl)
-}
-
-/// Returns the JSON text of the array: the value itself, or the content of a string.
-fn tokens(object: &Object<'_>) -> Result<String, DocumentError> {
-    let value = object.value(&[TOKENS, TOKENS_MISSPELT]).map_err(|problem| field_error(TOKENS, problem))?;
-    let raw = value.ok_or(DocumentError::MissingTokens)?;
-    match object::text(raw) {
-        Ok(text) => text.ok_or(DocumentError::MissingTokens),
-        Err(FieldProblem::NotScalar) => Ok(raw.get().to_owned()),
-        Err(problem) => Err(field_error(TOKENS, problem)),
-    }
-}
-
-fn field_error(field: &'static str, problem: FieldProblem) -> DocumentError {
-    DocumentError::Field { field, problem: problem.text() }
 }
 
 /// Refuses every entry whose key another entry has too: it is ambiguous which of them the calls belong to.
@@ -264,9 +208,6 @@ fn keep(entries: &[Entry], running: &TenantTable) -> Vec<Arc<Tenant>> {
         .collect()
 }
 
-const TOKENS: &str = "Onfido-ApiTokens";
-/// FintechOS' documentation has both spellings.
-const TOKENS_MISSPELT: &str = "Onfido-ApikTokens";
 /// The fields that are parsed here. All other strings are kept as values, for plugins and for the gateway itself.
 const OWN_FIELDS: [&str; 3] = [BASE_URL, TOKENS, TOKENS_MISSPELT];
 /// All fields of the document that the gateway knows. `kyc-server` reads those that are not parsed here.

@@ -93,3 +93,7 @@ const MAX_NAME: usize = 128;
 
 /// The field of Onfido's base URL.
 pub(super) const BASE_URL: &str = "Onfido-BaseUrl";
+/// The field with the array of tenants.
+pub(super) const TOKENS: &str = "Onfido-ApiTokens";
+/// FintechOS' documentation has both spellings.
+pub(super) const TOKENS_MISSPELT: &str = "Onfido-ApikTokens";
