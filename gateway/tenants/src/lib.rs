@@ -11,6 +11,7 @@ mod watch;
 pub use document::{Document, DocumentEdit, DocumentError, EditError, MisspeltField, OnfidoHosts, Refusal};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
+pub use source::write::{ChangeError, WritableSource, WriteError, change};
 pub use source::{Source, SourceError, error_chain};
 pub use values::{DocumentValues, ValueProblem};
 pub use watch::{

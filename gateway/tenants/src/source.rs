@@ -2,6 +2,7 @@
 
 pub(crate) mod file;
 pub(crate) mod vault;
+pub(crate) mod write;
 
 use std::error::Error;
 use std::io;

@@ -1,11 +1,15 @@
 //! The tenant document in a local file.
 
-use std::path::PathBuf;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
 use kyc_model::Secret;
 
+use super::write::{WritableSource, WriteError};
 use super::{Source, SourceError};
 
 /// Reads the document from a file, whole at each poll.
@@ -37,9 +41,123 @@ impl Source for FileSource {
     }
 }
 
+#[async_trait]
+impl WritableSource for FileSource {
+    async fn replace(&mut self, before: &Secret, after: &Secret) -> Result<(), WriteError> {
+        let (path, before, after) = (self.path.clone(), before.clone(), after.clone());
+        let written = tokio::task::spawn_blocking(move || replace(&path, &before, &after));
+        let panicked = |error| WriteError::File { path: self.path.clone(), source: io::Error::other(error) };
+        written.await.map_err(panicked)?
+    }
+}
+
+/// Replaces the file as a whole: a reader sees the old document or the new one, and a crash leaves one of both.
+fn replace(path: &Path, before: &Secret, after: &Secret) -> Result<(), WriteError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| WriteError::File { path, source }
+    };
+    // A link is often how a file gets to its place; what it points to is replaced.
+    let target = fs::canonicalize(path).map_err(failed(path))?;
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let lock = File::open(folder).map_err(failed(folder))?;
+    // Locks out other writers of the gateway's own; released when `lock` is closed.
+    lock.lock().map_err(failed(folder))?;
+    let current = fs::read_to_string(&target).map_err(failed(&target))?;
+    if current != before.reveal() {
+        return Err(WriteError::Conflict);
+    }
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = folder.join(format!(".{name}.{}.new", std::process::id()));
+    let written = write_like(&fresh, &target, after).and_then(|()| fs::rename(&fresh, &target));
+    if written.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    written.map_err(failed(&target))?;
+    // The new name is durable only with its folder.
+    lock.sync_all().map_err(failed(folder))
+}
+
+/// Writes a new file with the owner and the permissions of another one.
+fn write_like(fresh: &Path, model: &Path, text: &Secret) -> io::Result<()> {
+    let metadata = fs::metadata(model)?;
+    // Left by a process with the same id that was killed.
+    let _ = fs::remove_file(fresh);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(fresh)?;
+    let (uid, gid) = (metadata.uid(), metadata.gid());
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (uid, gid) {
+        chown(fresh, Some(uid), Some(gid))?;
+    }
+    file.set_permissions(metadata.permissions())?;
+    file.write_all(text.reveal().as_bytes())?;
+    file.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn file_is_replaced_with_its_permissions_and_only_if_it_is_unchanged() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tenants.json");
+        fs::write(&path, "one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let link = directory.path().join("link.json");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let mut source = FileSource::new(&link);
+
+        let written = source.replace(&secret("one"), &secret("two")).await;
+        let conflict = source.replace(&secret("one"), &secret("three")).await;
+
+        assert!(written.is_ok(), "{written:?}");
+        assert!(matches!(conflict, Err(WriteError::Conflict)), "{conflict:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert!(link.is_symlink());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "no other file is left");
+    }
+
+    #[tokio::test]
+    async fn file_in_a_folder_that_cannot_be_written_stays_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut source = FileSource::new(directory.path().join("absent.json"));
+
+        let error = source.replace(&secret("one"), &secret("two")).await.unwrap_err();
+
+        assert!(error.to_string().starts_with("cannot write "), "{error}");
+    }
+
+    /// Each writer reads, adds its own line, and begins again when another one was faster.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn concurrent_changes_of_a_file_are_all_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tenants.json");
+        fs::write(&path, "").unwrap();
+        let writers = (0..8).map(|number| {
+            let mut source = FileSource::new(&path);
+            tokio::spawn(async move {
+                let add =
+                    |before: &Secret| Ok::<_, io::Error>(secret(&format!("{}{number}\n", before.reveal())));
+                crate::source::write::change(&mut source, add).await
+            })
+        });
+
+        for written in futures::future::join_all(writers).await {
+            written.unwrap().unwrap();
+        }
+
+        let mut lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+        lines.sort();
+        assert_eq!(lines, (0..8).map(|number| number.to_string()).collect::<Vec<_>>());
+    }
 
     #[tokio::test]
     async fn each_read_returns_the_current_content_of_the_file() {
@@ -48,9 +166,9 @@ mod tests {
         let mut source = FileSource::new(&path);
 
         let absent = source.read().await;
-        std::fs::write(&path, "one").unwrap();
+        fs::write(&path, "one").unwrap();
         let first = source.read().await.unwrap();
-        std::fs::write(&path, "two").unwrap();
+        fs::write(&path, "two").unwrap();
         let second = source.read().await.unwrap();
 
         assert_eq!(absent.unwrap_err().to_string(), format!("cannot read {}", path.display()));

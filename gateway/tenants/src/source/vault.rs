@@ -19,7 +19,9 @@ use tracing::{info, warn};
 
 use kyc_http_client::Cleartext;
 use kyc_model::Secret;
+use serde_json::Value;
 
+use super::write::{WritableSource, WriteError};
 use super::{Source, SourceError};
 use connection::Connection;
 pub use error::VaultError;
@@ -205,6 +207,50 @@ impl Source for VaultSource {
 
     fn describe(&self) -> String {
         format!("vault secret {}", self.location)
+    }
+}
+
+#[async_trait]
+impl WritableSource for VaultSource {
+    async fn replace(&mut self, _before: &Secret, after: &Secret) -> Result<(), WriteError> {
+        let fields: Value = serde_json::from_str(after.reveal()).map_err(|_| WriteError::NotAnObject)?;
+        if !fields.is_object() {
+            return Err(WriteError::NotAnObject);
+        }
+        if has_rounded_number(&fields) {
+            return Err(WriteError::Number);
+        }
+        // Only engines of version 2 have one.
+        let Some((number, _)) = self.read.clone() else { return Err(WriteError::NoCheckAndSet) };
+        self.ensure_session().await.map_err(SourceError::from)?;
+        let Some(session) = &self.session else { return Err(SourceError::from(VaultError::Denied).into()) };
+        let written = self.location.write(session.client(), number, fields).await;
+        // Version and text of the last read do not belong together any more.
+        let read = self.read.take();
+        match written {
+            Ok(()) => Ok(()),
+            // Vault answers 400 to a version that is not the current one, and to other mistakes.
+            Err(VaultError::Status { status: 400 }) => {
+                match self.location.current_version(session.client()).await {
+                    Ok(current) if current == read => {
+                        Err(SourceError::from(VaultError::Status { status: 400 }).into())
+                    }
+                    // A policy may grant the secret without its metadata.
+                    Ok(_) | Err(_) => Err(WriteError::Conflict),
+                }
+            }
+            Err(error) => Err(SourceError::from(error).into()),
+        }
+    }
+}
+
+/// Returns whether a number was rounded when the document was parsed, as one with more than 19 digits is.
+fn has_rounded_number(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(values) => values.iter().any(has_rounded_number),
+        Value::Object(fields) => fields.values().any(has_rounded_number),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 use vaultrs::api::kv1::requests::GetSecretRequest;
+use vaultrs::api::kv2::requests::{SetSecretRequest, SetSecretRequestOptions};
 
 use kyc_model::Secret;
 
@@ -105,6 +106,20 @@ impl Location {
             Value::Object(_) => Ok(Document { fields: Secret::new(fields.to_string()), version }),
             _ => Err(VaultError::UnexpectedResponse),
         }
+    }
+
+    /// Writes the secret's fields as the version behind `version`; Vault refuses it with 400 if that is not the current one.
+    pub(super) async fn write(
+        &self,
+        client: &VaultClient,
+        version: u64,
+        fields: Value,
+    ) -> Result<(), VaultError> {
+        let cas = u32::try_from(version).map_err(|_| VaultError::UnexpectedResponse)?;
+        let (mount, path) = (self.mount.clone(), self.path.clone());
+        let options = Some(SetSecretRequestOptions { cas });
+        let request = SetSecretRequest { mount, path, data: fields, options };
+        client.data(request).await.map(|_| ()).map_err(VaultError::of_read)
     }
 
     /// Reads the current version from the metadata, without the secret; `None` when that version is deleted.

@@ -4,6 +4,7 @@ mod engine;
 mod failure;
 mod hostile_server;
 mod login;
+mod write;
 
 use httpmock::{Mock, MockServer};
 use serde_json::{Value, json};
