@@ -34,6 +34,6 @@ pub use problem::{Problem, ProblemKind};
 pub use secret::{MIN_SEARCHED_BYTES, Secret, ShortSecretError};
 pub use secret_source::{SecretSource, SecretSourceError};
 pub use table::{DuplicateKey, TenantSnapshots, TenantTable};
-pub use tenant::{Dialect, Portal, Tenant};
+pub use tenant::{Credential, Dialect, OAuthClient, Portal, Tenant};
 pub use trace::TraceContext;
 pub use upstream::{BaseUrlError, UpstreamBase, is_exposed};

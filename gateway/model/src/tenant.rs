@@ -18,8 +18,8 @@ pub struct Tenant {
     pub subscription_id: SubscriptionId,
     /// The base URL of the tenant's Onfido API: its own `baseUrl`, otherwise the document's `Onfido-BaseUrl`.
     pub base: Arc<UpstreamBase>,
-    /// The value of `Authorization: Token token=…`, marked sensitive. It is sent only to [`Tenant::base`].
-    pub authorization: HeaderValue,
+    /// How the gateway authenticates at [`Tenant::base`], the only place that it is sent to.
+    pub credential: Credential,
     /// `webhookId`, for `webhook_ids` of `POST /checks`; `None` if the entry has none.
     pub webhook_id: Option<String>,
     /// `webhookToken`, the key of Onfido's signatures; if `None`, the gateway fetches it from Onfido.
@@ -44,12 +44,19 @@ impl Tenant {
     pub fn has_secret_within(&self, text: &str) -> bool {
         let subscription_id =
             Some(self.subscription_id.as_str()).filter(|id| id.len() >= MIN_SEARCHED_SUBSCRIPTION_ID);
-        let api_token = self.authorization.to_str().ok().and_then(|value| value.strip_prefix("Token token="));
+        let (api_token, client) = match &self.credential {
+            Credential::ApiToken(value) => {
+                (value.to_str().ok().and_then(|value| value.strip_prefix("Token token=")), None)
+            }
+            Credential::OAuth(client) => (None, Some(client)),
+        };
         let is_within = |value: &str| {
             value.len() >= MIN_SEARCHED_BYTES && text.contains(value) && !self.name.as_str().contains(value)
         };
         let is_name = |secret: &Secret| secret.is_within(self.name.as_str());
-        let secrets = [self.signing_token.as_ref(), Some(&self.portal.password)];
+        // A client id is no secret alone, but it is not an ordinary word either.
+        let [id, secret] = [client.map(|client| &client.id), client.map(|client| &client.secret)];
+        let secrets = [self.signing_token.as_ref(), Some(&self.portal.password), id, secret];
         [subscription_id, api_token].into_iter().flatten().any(is_within)
             || secrets.into_iter().flatten().any(|secret| secret.is_within(text) && !is_name(secret))
     }
@@ -63,6 +70,24 @@ impl Tenant {
 
 /// The minimum length of a subscription id that is searched for in texts; shorter ones can be words such as names of tenants.
 const MIN_SEARCHED_SUBSCRIPTION_ID: usize = 16;
+
+/// A credential of a tenant at Onfido.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// `apiToken`, as the value of `Authorization: Token token=…`, marked sensitive.
+    ApiToken(HeaderValue),
+    /// `clientId` and `clientSecret`, which the gateway exchanges for access tokens.
+    OAuth(OAuthClient),
+}
+
+/// An OAuth2 client of the tenant's Onfido account.
+#[derive(Clone, Debug)]
+pub struct OAuthClient {
+    /// `clientId`.
+    pub id: Secret,
+    /// `clientSecret`.
+    pub secret: Secret,
+}
 
 /// A FintechOS portal and the account on it.
 #[derive(Clone, Debug)]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{Dialect, OperationSet, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase};
+use crate::{
+    Credential, Dialect, OAuthClient, OperationSet, Portal, Secret, SubscriptionId, Tenant, TenantName,
+    UpstreamBase,
+};
 
 /// Builds a tenant called `name` with the subscription id `sub-{name}`, the token `token-{name}`, the
 /// webhook id `hook-{name}` and the signing token `sign-{name}`, its Onfido at `base`, its portal at `portal`.
@@ -16,7 +19,9 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
         name: TenantName::new(name),
         subscription_id: SubscriptionId::new(format!("sub-{name}")),
         base: Arc::new(UpstreamBase::parse(base).expect("a base URL")),
-        authorization: Secret::new(format!("token-{name}")).header_value("Token token=").expect("a token"),
+        credential: Credential::ApiToken(
+            Secret::new(format!("token-{name}")).header_value("Token token=").expect("a token"),
+        ),
         webhook_id: Some(format!("hook-{name}")),
         signing_token: Some(Secret::new(format!("sign-{name}"))),
         operations: OperationSet::ALL,
@@ -31,4 +36,17 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
         callers: None,
         fingerprint: 1,
     }
+}
+
+/// Builds the same tenant with the OAuth client `oauth-id-{name}` and `oauth-secret-{name}` in place of the API token.
+///
+/// # Panics
+///
+/// As [`tenant`].
+pub fn oauth_tenant(name: &str, base: &str, portal: &str) -> Tenant {
+    let client = OAuthClient {
+        id: Secret::new(format!("oauth-id-{name}")),
+        secret: Secret::new(format!("oauth-secret-{name}")),
+    };
+    Tenant { credential: Credential::OAuth(client), ..tenant(name, base, portal) }
 }

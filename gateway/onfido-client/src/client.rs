@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION};
 use kyc_http_client::{BodyError, Cleartext, ClientError, ClientSettings, TransportError, read_whole};
 use kyc_model::Tenant;
@@ -10,7 +11,7 @@ use reqwest::{Client, Response};
 use serde::de::DeserializeOwned;
 
 use crate::path::resource_url;
-use crate::{OnfidoError, Webhook};
+use crate::{AccessTokens, OnfidoError, Webhook};
 
 /// Calls Onfido's API under a tenant's credential. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -18,12 +19,14 @@ pub struct OnfidoClient {
     http: Client,
     cleartext: Cleartext,
     limits: CallLimits,
+    tokens: AccessTokens,
 }
 
 /// What one call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
-    /// The time for the whole call, from the name resolution to the last byte of the response.
+    /// The time for the whole call, from the name resolution to the last byte of the response. A tenant with an OAuth client may
+    /// wait six more seconds for an access token.
     pub time: Duration,
     /// The largest body of a response, in bytes.
     pub body: usize,
@@ -32,7 +35,7 @@ pub struct CallLimits {
 // === impl OnfidoClient ===
 
 impl OnfidoClient {
-    /// Builds the client. Reads the file with certificate authorities, if there is one; opens no connection. The time limit of
+    /// Builds the client, which takes the access tokens of OAuth clients from `tokens`. Reads the file with certificate authorities, if there is one; opens no connection. The time limit of
     /// `limits` replaces that of `settings`.
     ///
     /// # Errors
@@ -42,9 +45,10 @@ impl OnfidoClient {
         settings: ClientSettings<'_>,
         cleartext: Cleartext,
         limits: CallLimits,
+        tokens: AccessTokens,
     ) -> Result<Self, ClientError> {
         let http = ClientSettings { whole: Some(limits.time), ..settings }.build()?;
-        Ok(Self { http, cleartext, limits })
+        Ok(Self { http, cleartext, limits, tokens })
     }
 
     /// Reads a resource, such as `["checks", id]`, and returns its body. A segment is one part of the path, whatever characters
@@ -71,12 +75,13 @@ impl OnfidoClient {
         let url = resource_url(&tenant.base, path, query)?;
         // The request carries the tenant's credential, so it must not leave the machine without TLS.
         self.cleartext.check(&url).map_err(TransportError::from)?;
-        let request = self
-            .http
-            .get(url)
-            .header(AUTHORIZATION, tenant.authorization.clone())
-            .header(ACCEPT, "application/json");
+        let authorization = self.tokens.authorization(tenant).await?;
+        let request =
+            self.http.get(url).header(AUTHORIZATION, &authorization).header(ACCEPT, "application/json");
         let response = request.send().await.map_err(TransportError::from)?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.tokens.refused(tenant, &authorization);
+        }
         self.read(response).await
     }
 

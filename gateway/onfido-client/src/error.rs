@@ -6,6 +6,8 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use kyc_http_client::{TransportError, parse_retry_after};
 
+use crate::token_error::TokenError;
+
 /// Why a call to Onfido has no result. The texts have neither the URL nor a credential nor a body.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +56,9 @@ pub enum OnfidoError {
     /// A part of the path is empty, `.` or `..`, and would lead to another resource. No call was made.
     #[error("an id is not usable in a path")]
     Path,
+    /// There is no access token of the tenant's OAuth client. No call was made.
+    #[error("no access token for a call to Onfido")]
+    AccessToken(#[from] TokenError),
     /// No response came from Onfido.
     #[error("cannot reach Onfido")]
     Transport(#[from] TransportError),
@@ -85,10 +90,16 @@ impl OnfidoError {
         matches!(self, Self::NotFound | Self::Gone)
     }
 
+    /// Returns whether the tenant's credential is wrong: Onfido refused the call, or the OAuth client that it needs a token of.
+    pub fn is_credential_refused(&self) -> bool {
+        matches!(self, Self::CredentialRefused { .. } | Self::AccessToken(TokenError::Refused { .. }))
+    }
+
     /// Returns the wait that Onfido asks for, at most an hour.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::AccessToken(error) => error.retry_after(),
             Self::NotFound
             | Self::Gone
             | Self::CredentialRefused { .. }

@@ -5,12 +5,23 @@
 //! found, gone, refused credential, rate limited, unavailable. The credential is sent only below the tenant's base URL: the
 //! client builds each path itself, follows no redirects, and refuses `http://` to another machine. A call has a time limit and
 //! reads a bounded body.
+//!
+//! A tenant's credential is an API token, or an OAuth client whose access tokens [`AccessTokens`] keeps for all calls of the
+//! gateway: its own and those that it forwards.
 
+mod access_token;
+mod access_tokens;
 mod client;
 mod error;
+mod observer;
 mod path;
+mod token_error;
+mod token_exchange;
 mod webhook;
 
+pub use access_tokens::AccessTokens;
 pub use client::{CallLimits, OnfidoClient};
 pub use error::OnfidoError;
+pub use observer::{FetchResult, TokenObserver};
+pub use token_error::TokenError;
 pub use webhook::Webhook;

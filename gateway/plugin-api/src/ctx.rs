@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Extensions, HeaderName, HeaderValue, Method};
+use http::{Extensions, HeaderName, Method};
 use kyc_model::{
     ClientCertificate, Problem, ProblemKind, RequestId, Tenant, TenantTable, TraceContext, UpstreamBase,
 };
 use pingora_http::RequestHeader;
 use smallvec::SmallVec;
 
+use crate::credential::UpstreamCredential;
 use crate::wait::Wait;
 
 /// The state of one request, shared by the plugins of its route.
@@ -62,7 +63,7 @@ pub struct Target {
     /// The path and query there, complete, in origin form.
     pub path_and_query: String,
     /// The header that the gateway attaches last.
-    pub credential: Option<(HeaderName, HeaderValue)>,
+    pub credential: Option<(HeaderName, UpstreamCredential)>,
     /// The timeouts of this upstream.
     pub timeouts: Timeouts,
     /// The limits of one tenant at this upstream.

@@ -18,6 +18,12 @@ pub const CALLERS_REFUSED: &str = "kyc_gateway_callers_refused_total";
 pub const CALLER_SECRETS_UNUSABLE: &str = "kyc_gateway_caller_secrets_unusable";
 /// Responses 401 and 403 of an upstream to the tenant's credential, by tenant.
 pub const UPSTREAM_DENIALS: &str = "kyc_gateway_upstream_denials_total";
+/// Fetches of access tokens for tenants with an OAuth client, by tenant and result: `ok`, `refused` (`clientId` and `clientSecret`
+/// are wrong or revoked), `rate_limited`, `failed`.
+pub const ACCESS_TOKEN_FETCHES: &str = "kyc_gateway_access_token_fetches_total";
+/// Unix time until which a tenant's access token is used, for tenants with an OAuth client and calls in the last hour. It is in the
+/// past while no other token can be fetched, or no call needs one.
+pub const ACCESS_TOKEN_EXPIRES: &str = "kyc_gateway_access_token_expires_timestamp_seconds";
 /// Calls to an upstream that the gateway rejected, by tenant and reason: `in_flight` (concurrency limit) or `breaker` (circuit
 /// breaker open).
 pub const UPSTREAM_REJECTED: &str = "kyc_gateway_upstream_calls_rejected_total";

@@ -92,10 +92,10 @@ pub(crate) const OFFICIAL: &str = include_str!("../openapi-v3.6.json");
 
 #[cfg(test)]
 mod tests {
-    use kyc_plugin_api::{Plugin, testkit};
+    use kyc_plugin_api::Plugin;
 
     use super::*;
-    use crate::Onfido;
+    use crate::testing;
 
     #[test]
     fn every_allowed_operation_is_described() {
@@ -109,7 +109,7 @@ mod tests {
         };
         let mut api = RouteApi::default();
 
-        testkit::build::<Onfido>("").unwrap().describe(&mut api);
+        testing::build("").unwrap().describe(&mut api);
 
         // All operations but the six of webhooks, and the three built-in aliases.
         let all = count(official["paths"].as_object().unwrap());

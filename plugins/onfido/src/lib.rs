@@ -30,6 +30,9 @@ mod policy;
 #[cfg(test)]
 mod spellings;
 mod splice;
+mod tenant_token;
+#[cfg(test)]
+mod testing;
 mod version;
 
 use kyc_plugin_api::{Build, ConfigErrors, Factory};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
+use kyc_onfido_client::AccessTokens;
 use kyc_plugin_api::{
     BodyBuffering, Build, ConfigError, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind,
     Result, Role, RouteApi, Target, Timeouts, UpstreamLimits, plugin,
@@ -25,6 +26,7 @@ use crate::links::{rewrite_link, rewrite_location};
 use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::splice::{Check, Spliced};
+use crate::tenant_token::credential;
 use crate::version::is_version;
 
 /// Sends a tenant's calls to the tenant's base URL at Onfido, with the tenant's credential.
@@ -41,6 +43,8 @@ pub struct OnfidoApi {
     limits: UpstreamLimits,
     synchronous_check: Duration,
     checks: CheckCounters,
+    /// For tenants with an OAuth client.
+    tokens: Arc<AccessTokens>,
 }
 
 /// Counts new checks by how `webhook_ids` was set.
@@ -72,8 +76,9 @@ impl OnfidoApi {
         let aliases = errors.take(Aliases::new(&config.aliases));
         let policy = errors.take(Policy::new(&config.operations, build));
         let counter = errors.take(counter);
-        let (Some(public_url), Some(aliases), Some(policy), Some(counter), true) =
-            (public_url, aliases, policy, counter, errors.is_empty())
+        let tokens = errors.take(build.services.get());
+        let (Some(public_url), Some(aliases), Some(policy), Some(counter), Some(tokens), true) =
+            (public_url, aliases, policy, counter, tokens, errors.is_empty())
         else {
             return Err(errors);
         };
@@ -97,6 +102,7 @@ impl OnfidoApi {
                 open: limits.open,
             },
             synchronous_check: times.synchronous_check,
+            tokens,
             checks: CheckCounters {
                 injected: counter.with(&["injected"]),
                 kept: counter.with(&["kept"]),
@@ -155,7 +161,7 @@ impl Plugin for OnfidoApi {
         let target = Target {
             path_and_query: operation.path_and_query(base.path(), head.uri.query()),
             method: operation.method,
-            credential: Some((header::AUTHORIZATION, tenant.authorization.clone())),
+            credential: Some((header::AUTHORIZATION, credential(&tenant, &self.tokens))),
             timeouts: self.timeouts,
             limits: self.limits,
             base,

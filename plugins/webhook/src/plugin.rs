@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use kyc_events::{Accepted, Intake, Notification};
 use kyc_model::{Correlation, Event, Tenant};
+use kyc_onfido_client::AccessTokens;
 use kyc_plugin_api::{
     BodyBuffering, Build, Challenge, ConfigErrors, CounterFamily, Ctx, Flow, Needs, Outcome, Plugin, Problem,
     ProblemKind, Result, RouteApi, plugin,
@@ -96,7 +97,10 @@ impl Notifications {
         config.check()?;
         let verification = match config.signature {
             SignaturePolicy::Required => {
-                Verification::Required(SigningTokens::new(&config.onfido, build.folder, build.metrics)?)
+                let tokens = build.services.get::<AccessTokens>()?;
+                let tokens =
+                    SigningTokens::new(&config.onfido, build.folder, build.metrics, (*tokens).clone());
+                Verification::Required(tokens?)
             }
             SignaturePolicy::Off => {
                 build.warnings.add(format!(

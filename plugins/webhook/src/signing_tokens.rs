@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kyc_http_client::{Cleartext, ClientSettings, Trust};
 use kyc_model::{Secret, Tenant};
-use kyc_onfido_client::{CallLimits, OnfidoClient, OnfidoError};
+use kyc_onfido_client::{AccessTokens, CallLimits, OnfidoClient, OnfidoError};
 use kyc_plugin_api::{ConfigError, ConfigErrors, CounterFamily, MetricsRegistry, Problem, ProblemKind};
 use kyc_resilience::{Abandoned, SingleFlight};
 use kyc_telemetry::names;
@@ -37,7 +37,7 @@ pub(crate) enum SigningTokenError {
     /// The tenant's entry names neither a token nor a webhook whose token could be fetched.
     #[error("the tenant has neither webhookToken nor webhookId")]
     NoWebhook,
-    /// Onfido gave no webhook; a refused credential means that the tenant's `apiToken` is wrong.
+    /// Onfido gave no webhook; a refused credential means that the tenant's `apiToken` or OAuth client is wrong.
     #[error("cannot fetch the signing token from Onfido")]
     Onfido(#[from] OnfidoError),
     /// Onfido's response contains no token.
@@ -60,7 +60,8 @@ struct Renewal {
 // === impl SigningTokens ===
 
 impl SigningTokens {
-    /// Builds the client of Onfido's API. Relative paths start at `folder`.
+    /// Builds the client of Onfido's API. Relative paths start at `folder`. `tokens` has the access
+    /// tokens of tenants with an OAuth client.
     ///
     /// # Errors
     ///
@@ -69,6 +70,7 @@ impl SigningTokens {
         config: &OnfidoConfig,
         folder: &Path,
         metrics: &MetricsRegistry,
+        tokens: AccessTokens,
     ) -> Result<Self, ConfigErrors> {
         let ca_file = config.ca_file.as_ref().map(|file| folder.join(file));
         let trust = Trust::system_and(ca_file.as_deref());
@@ -76,6 +78,7 @@ impl SigningTokens {
             ClientSettings::new(config.connect, trust),
             Cleartext::from_setting(config.allow_http),
             CallLimits { time: FETCH_TIMEOUT, body: ANSWER_LIMIT },
+            tokens,
         );
         Ok(Self {
             onfido: onfido.map_err(|error| ConfigError::at("onfido.ca_file", error.to_string()))?,
@@ -160,7 +163,7 @@ impl SigningTokens {
             let tenant = &tenant.name;
             let result = match &fetched {
                 Ok(_) => "ok",
-                Err(SigningTokenError::Onfido(OnfidoError::CredentialRefused { .. })) => "denied",
+                Err(SigningTokenError::Onfido(error)) if error.is_credential_refused() => "denied",
                 Err(_) => "failed",
             };
             fetches.with(&[tenant.as_str(), result]).inc();

@@ -6,6 +6,7 @@ mod checks;
 mod conformance;
 mod expectations;
 mod intermediary;
+mod oauth;
 mod relay;
 mod streaming;
 mod third_party;

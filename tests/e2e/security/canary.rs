@@ -1,6 +1,7 @@
 //! Canary tests: no secret of the tenant document appears in any output of the gateway.
 
 mod callers;
+mod oauth;
 
 use std::collections::BTreeSet;
 

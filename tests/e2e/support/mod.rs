@@ -3,6 +3,7 @@
 pub(crate) mod bao;
 pub(crate) mod gateway;
 pub(crate) mod methods;
+pub(crate) mod oauth;
 mod process;
 pub(crate) mod provider;
 pub(crate) mod raw;

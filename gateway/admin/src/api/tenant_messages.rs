@@ -31,6 +31,8 @@ pub struct TenantEntry {
     pub subscription_id: String,
     /// The host of the Onfido API.
     pub onfido: String,
+    /// The kind of its credential there: `API token` or `OAuth client`.
+    pub credential: String,
     /// Whether checks get a webhook id.
     pub webhook_id: bool,
     /// The source of the token that signs notifications.
@@ -144,7 +146,7 @@ mod tests {
         let (list, report) =
             (TenantList { tenants: vec![entry], warnings: Vec::new() }, ReloadReport::from(changes));
 
-        let expected = "{\"tenants\":[{\"name\":\"acme\",\"subscription_id\":\"\",\"onfido\":\"\",\"webhook_id\":true,\
+        let expected = "{\"tenants\":[{\"name\":\"acme\",\"subscription_id\":\"\",\"onfido\":\"\",\"credential\":\"\",\"webhook_id\":true,\
                         \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\"}],\"warnings\":[]}";
         assert_eq!(serde_json::to_string(&list).unwrap(), expected);
         let expected = "{\"source\":\"file\",\"version\":null,\"tenants\":1,\"added\":[\"acme\"],\"changed\":[\"globex\"],\

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
-use kyc_model::{Dialect, Tenant, TenantTable};
+use kyc_model::{Credential, Dialect, Tenant, TenantTable};
 use kyc_plugin_api::AdminPages;
 use kyc_tenants::{MassRemoval, ReloadError, ReloadHandle, Tenants};
 use serde_json::Value;
@@ -115,6 +115,10 @@ pub fn tenant_list(table: &TenantTable) -> TenantList {
 fn entry(tenant: &Tenant) -> TenantEntry {
     let portal = &tenant.portal;
     let signing_token = if tenant.signing_token.is_some() { "in the document" } else { "from Onfido" };
+    let credential = match tenant.credential {
+        Credential::ApiToken(_) => "API token",
+        Credential::OAuth(_) => "OAuth client",
+    };
     let dialect = match portal.dialect {
         Dialect::Legacy => "legacy",
         Dialect::Keycloak => "keycloak",
@@ -123,6 +127,7 @@ fn entry(tenant: &Tenant) -> TenantEntry {
         name: tenant.name.as_str().to_owned(),
         subscription_id: masked(tenant.subscription_id.as_str()),
         onfido: tenant.base.host().to_owned(),
+        credential: credential.to_owned(),
         webhook_id: tenant.webhook_id.is_some(),
         signing_token: signing_token.to_owned(),
         portal: portal.url.host_str().map(str::to_owned),

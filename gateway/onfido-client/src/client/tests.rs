@@ -14,7 +14,8 @@ const LIMITS: CallLimits = CallLimits { time: Duration::from_secs(5), body: 16 }
 fn client(limits: CallLimits) -> OnfidoClient {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let settings = ClientSettings::new(Duration::from_secs(5), Trust::Nobody);
-    OnfidoClient::new(settings, Cleartext::Local, limits).unwrap()
+    let tokens = AccessTokens::new(settings.clone(), Cleartext::Local, ()).unwrap();
+    OnfidoClient::new(settings, Cleartext::Local, limits, tokens).unwrap()
 }
 
 /// The header fields of an answer.

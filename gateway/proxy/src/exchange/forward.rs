@@ -31,6 +31,7 @@ impl Proxy {
         // One permit for all attempts: a retry is the same call of the tenant.
         exchange.upstream.permit = self.limiters.enter(&exchange.cx).map_err(to_pingora)?;
         loop {
+            exchange.prepare_credential().await?;
             // Duration and span are those of the attempt, so that a retry does not hide how slow the upstream was.
             exchange.upstream.attempts += 1;
             exchange.upstream.started = Some(Instant::now());

@@ -9,10 +9,12 @@
 //! | `phases` | validates the request, finds its route and runs the request phases |
 //! | `forward` | chooses the connection, and retries if that is safe (`retry`) |
 //! | `relay` | forwards the request and its response at the same time |
+//! | `credential` | takes the tenant's credential before a connection is taken |
 //! | `upstream_head` | builds the request head for the upstream |
 //! | `finish` | runs the logging phase, counts, ends the spans (`spans`), writes the access line |
 //! | `proxy`, `state` | the state of all exchanges of a listener, and that of one |
 
+mod credential;
 mod finish;
 mod forward;
 mod phases;

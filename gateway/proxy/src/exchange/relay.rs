@@ -65,6 +65,7 @@ impl Proxy {
         exchange: &mut Exchange,
         upstream: &mut HttpSession,
     ) -> Result<ConnectionReuse> {
+        exchange.prepare_credential().await?;
         // Built for each attempt, because plugins may have changed the head of the one before.
         let head = build_upstream_head(session, exchange, &self.settings.private_headers)?;
         // For a buffered body it was sent before the body was read. A second one in a retry does no harm (RFC 9110 §15.2).
@@ -239,6 +240,7 @@ impl Proxy {
         if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.metrics.upstreams().denied(exchange.tenant());
             log_credential_refused(exchange, status);
+            exchange.report_refused_credential(head.status);
         }
         strip_hop_by_hop(head);
         if !exchange.request_body.is_complete() {

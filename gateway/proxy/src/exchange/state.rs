@@ -73,6 +73,8 @@ pub(crate) struct UpstreamProgress {
     pub(crate) responded_early: bool,
     /// The permit within the tenant's limits for this upstream.
     pub(crate) permit: Option<CallPermit>,
+    /// The value that the source of the target's credential gave.
+    pub(crate) credential: Option<HeaderValue>,
     /// The latest attempt, in the caller's trace.
     pub(crate) span: Span,
 }

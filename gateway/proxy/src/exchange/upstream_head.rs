@@ -29,7 +29,7 @@ pub(super) fn build_upstream_head(
     let body = exchange.buffered_body.as_ref();
     rewrite(&mut head, target, body, id, trace.as_ref(), private_headers).map_err(to_pingora)?;
     exchange.route.chains.upstream_request_filter(&mut head, &mut exchange.cx).map_err(to_pingora)?;
-    if let Some(credential) = exchange.cx.target().and_then(|target| target.credential.clone()) {
+    if let Some(credential) = exchange.credential()? {
         attach_credential(&mut head, credential);
     }
     // The caller may speak HTTP/1.0 or HTTP/2.

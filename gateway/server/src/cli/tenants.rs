@@ -119,17 +119,17 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
 
 fn table(list: &TenantList) -> String {
     let mut text = format!(
-        "{:<24}{:<14}{:<24}{:<9}{:<17}{:<30}{}\n",
-        "TENANT", "SUBSCRIPTION", "ONFIDO", "WEBHOOK", "SIGNING TOKEN", "PORTAL", "DIALECT"
+        "{:<24}{:<14}{:<24}{:<14}{:<9}{:<17}{:<30}{}\n",
+        "TENANT", "SUBSCRIPTION", "ONFIDO", "CREDENTIAL", "WEBHOOK", "SIGNING TOKEN", "PORTAL", "DIALECT"
     );
     for tenant in &list.tenants {
-        let TenantEntry { name, subscription_id, onfido, signing_token, dialect, .. } = tenant;
+        let TenantEntry { name, subscription_id, onfido, credential, signing_token, dialect, .. } = tenant;
         let webhook = if tenant.webhook_id { "yes" } else { "no" };
         let portal = tenant.portal.as_deref().unwrap_or("-");
         // Writing to a `String` does not fail.
         let _ = writeln!(
             text,
-            "{name:<24}{subscription_id:<14}{onfido:<24}{webhook:<9}{signing_token:<17}{portal:<30}{dialect}"
+            "{name:<24}{subscription_id:<14}{onfido:<24}{credential:<14}{webhook:<9}{signing_token:<17}{portal:<30}{dialect}"
         );
     }
     for warning in &list.warnings {

@@ -3,6 +3,7 @@
 //! All problems are reported together, because an operator who learns one problem per start needs as many restarts. The rest of
 //! the gateway checks nothing again: what can be wrong is refused here, before anything listens.
 
+mod access_tokens;
 mod addresses;
 mod admin;
 mod binding;

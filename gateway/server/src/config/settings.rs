@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_delivery::Delivery;
-use kyc_plugin_api::HttpClients;
 use kyc_tenants::WatchSettings;
 
 use super::admin::AdminSettings;
@@ -19,7 +18,7 @@ use super::purpose::Purpose;
 use super::raw::Raw;
 use super::reach::Reach;
 use super::tenant_source::TenantSource;
-use super::{admin, binding, events, listeners, log, routes, tenants, tls};
+use super::{access_tokens, admin, binding, events, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::private_headers;
@@ -87,7 +86,7 @@ impl Settings {
         {
             problems.add("server.upstream_ca_file", reason);
         }
-        build_context.services.offer(Arc::new(HttpClients::new(upstream_ca_file.clone())));
+        access_tokens::offer(upstream_ca_file.clone(), raw.tenants.allow_http, build_context, problems);
         let warnings = &build_context.warnings;
         let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, warnings, problems);
         let admin = admin::check(&raw.admin, folder, &listeners, warnings, problems);

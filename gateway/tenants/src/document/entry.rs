@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 
 use http::HeaderValue;
 use kyc_model::{
-    CallerName, Dialect, OperationSet, Portal, Secret, SubscriptionId, Tenant, TenantName, UpstreamBase,
+    CallerName, Credential, Dialect, OAuthClient, OperationSet, Portal, Secret, SubscriptionId, Tenant,
+    TenantName, UpstreamBase,
 };
 use serde_json::value::RawValue;
 
@@ -62,7 +63,7 @@ impl Entry {
         };
         let name = reader.required("Name", rules::tenant_name);
         let subscription_id = reader.required("subscriptionId", rules::subscription_id);
-        let authorization = reader.required("apiToken", authorization);
+        let credential = reader.credential();
         let webhook_id = reader.optional("webhookId", rules::webhook_id);
         let signing_token = reader.optional("webhookToken", secret);
         let operations = reader.operations();
@@ -79,21 +80,19 @@ impl Entry {
             reader.fields.add(BASE_URL, FINGERPRINTS.hash_one(base.as_ref().map(|base| base.url().as_str())));
         }
         let fingerprint = reader.hasher.finish();
-        let tenant = match (name.clone(), subscription_id.clone(), authorization, base, portal) {
-            (Some(name), Some(subscription_id), Some(authorization), Some(base), Some(portal)) => {
-                Some(Tenant {
-                    name,
-                    subscription_id,
-                    base,
-                    authorization,
-                    webhook_id,
-                    signing_token,
-                    operations,
-                    portal,
-                    callers,
-                    fingerprint,
-                })
-            }
+        let tenant = match (name.clone(), subscription_id.clone(), credential, base, portal) {
+            (Some(name), Some(subscription_id), Some(credential), Some(base), Some(portal)) => Some(Tenant {
+                name,
+                subscription_id,
+                base,
+                credential,
+                webhook_id,
+                signing_token,
+                operations,
+                portal,
+                callers,
+                fingerprint,
+            }),
             _ => None,
         };
         let misspelt = reader.object.misspelt(&FIELDS);
@@ -142,6 +141,35 @@ impl Reader<'_> {
             Err(unreadable) => format!("{field} {unreadable}"),
         };
         self.problems.push(problem);
+        None
+    }
+
+    /// Reads the credential at Onfido. An API token takes precedence, and the fields of an OAuth client are then not even checked:
+    /// the gateway used to ignore `clientId` and `clientSecret`, so an entry may have them for another program, and must keep its
+    /// meaning. Onfido's clients allow only one of both credentials.
+    fn credential(&mut self) -> Option<Credential> {
+        let known = self.problems.len();
+        let api_token = self.optional("apiToken", authorization);
+        if api_token.is_some() || self.problems.len() > known {
+            // Part of the fingerprint all the same, so that every change of the entry changes it.
+            for field in [CLIENT_ID, CLIENT_SECRET] {
+                self.object.text(field).map_err(FieldProblem::text).hash(&mut self.hasher);
+            }
+            return api_token.map(Credential::ApiToken);
+        }
+        let [id, secret] = [CLIENT_ID, CLIENT_SECRET].map(|field| self.optional(field, secret));
+        match (id, secret) {
+            (Some(id), Some(secret)) => return Some(Credential::OAuth(OAuthClient { id, secret })),
+            // A field that cannot be read is reported already.
+            _ if self.problems.len() > known => {}
+            (Some(_), None) => {
+                self.problems.push(format!("{CLIENT_SECRET} is missing, which {CLIENT_ID} needs"))
+            }
+            (None, Some(_)) => {
+                self.problems.push(format!("{CLIENT_ID} is missing, which {CLIENT_SECRET} needs"))
+            }
+            (None, None) => self.problems.push("apiToken is missing".to_owned()),
+        }
         None
     }
 
@@ -234,12 +262,16 @@ fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
 /// A random key per process. Without it, an outsider who saw a fingerprint could test guesses of a secret.
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
+const CLIENT_ID: &str = "clientId";
+const CLIENT_SECRET: &str = "clientSecret";
 const CALLERS: &str = "callers";
 /// All known fields. The document may have others, for other programs.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
     "Name",
     "subscriptionId",
     "apiToken",
+    CLIENT_ID,
+    CLIENT_SECRET,
     "webhookId",
     "webhookToken",
     "operations",

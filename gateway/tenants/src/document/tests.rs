@@ -5,7 +5,7 @@ mod secrecy;
 
 use serde_json::{Value, json};
 
-use kyc_model::{Dialect, OperationSet};
+use kyc_model::{Credential, Dialect, OperationSet};
 
 use super::*;
 
@@ -19,14 +19,54 @@ fn documented_form_is_parsed() {
     assert_eq!((document.tenants.len(), document.refused.len()), (2, 0));
     assert_eq!(acme.name.as_str(), "acme");
     assert_eq!(acme.base.url().as_str(), "https://api.eu.onfido.com/v3.6");
-    assert_eq!(acme.authorization.to_str().unwrap(), "Token token=api-acme");
-    assert!(acme.authorization.is_sensitive());
+    let Credential::ApiToken(authorization) = &acme.credential else { panic!("{:?}", acme.credential) };
+    assert_eq!(authorization.to_str().unwrap(), "Token token=api-acme");
+    assert!(authorization.is_sensitive());
     assert_eq!(acme.webhook_id.as_deref(), Some("hook-acme"));
     assert!(acme.signing_token.is_none());
     assert_eq!(acme.portal.url.as_str(), "https://acme.example/portal");
     assert_eq!((acme.portal.dialect, acme.portal.action.as_str()), (Dialect::Legacy, "FTOS_Onfido_WebHook"));
     assert!(acme.portal.client_id.as_ref().unwrap().matches(b"client-acme"));
     assert!(acme.portal.username.matches(b"user-acme") && acme.portal.password.matches(b"password-acme"));
+}
+
+#[test]
+fn client_id_and_secret_take_the_place_of_an_api_token() {
+    let mut entry = entry("acme");
+    entry["apiToken"] = json!("");
+    entry["CLIENTID"] = json!(" id ");
+    entry["clientSecret"] = json!("secret of acme");
+
+    let document = Document::parse(&document(&[entry]), None).unwrap();
+
+    let acme = document.tenants.by_name("acme").unwrap();
+    let Credential::OAuth(client) = &acme.credential else { panic!("{:?}", acme.credential) };
+    assert!(client.id.matches(b"id") && client.secret.matches(b"secret of acme"));
+    assert!(acme.has_secret_within("the secret of acme is out"));
+    assert!(document.misspelt.is_empty());
+}
+
+/// The fields were ignored before, so an entry that has them for another program must not change its meaning.
+#[test]
+fn api_token_takes_precedence_and_the_other_fields_are_not_checked() {
+    let clients = [
+        json!({"clientId": "id", "clientSecret": "s"}),
+        json!({"clientId": "id"}),
+        json!({"clientSecret": {"a": 1}}),
+    ];
+    let mut fingerprints = Vec::new();
+    for client in clients {
+        let mut entry = entry("acme");
+        entry.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
+
+        let document = Document::parse(&document(&[entry]), None).unwrap();
+
+        let acme = document.tenants.by_name("acme").unwrap();
+        assert!(matches!(acme.credential, Credential::ApiToken(_)), "{client}");
+        fingerprints.push(acme.fingerprint);
+    }
+    fingerprints.dedup();
+    assert_eq!(fingerprints.len(), 3);
 }
 
 #[test]
@@ -88,7 +128,8 @@ fn numbers_keep_all_digits_and_strings_are_trimmed() {
 
     let tenant = document.tenants.by_subscription("12345678901234567890123").unwrap();
     assert_eq!(tenant.name.as_str(), "42");
-    assert_eq!(tenant.authorization.to_str().unwrap(), "Token token=t");
+    let Credential::ApiToken(authorization) = &tenant.credential else { panic!("{:?}", tenant.credential) };
+    assert_eq!(authorization.to_str().unwrap(), "Token token=t");
     assert!(tenant.portal.username.matches(b"true"));
     assert_eq!((tenant.portal.dialect, tenant.webhook_id.as_deref()), (Dialect::Keycloak, None));
 }

@@ -1,10 +1,11 @@
 mod operations;
 
 use http::Method;
-use kyc_plugin_api::{Params, testkit};
+use kyc_model::testkit::oauth_tenant;
+use kyc_plugin_api::{Params, UpstreamCredential, testkit};
 
 use super::*;
-use crate::Onfido;
+use crate::{Onfido, testing};
 
 const SAMPLE: &str = r#"
 public_url = "https://gateway.example/dcs/kyc2/"
@@ -33,7 +34,7 @@ fn call(plugin: &OnfidoApi, method: &str, path: &str) -> Ctx {
 
 #[test]
 fn onfido_passes_the_plugin_contract() {
-    testkit::contract::<Onfido>(SAMPLE);
+    testkit::contract_with::<Onfido>(SAMPLE, &testing::services());
 }
 
 #[test]
@@ -49,29 +50,43 @@ fn invalid_settings_are_refused_with_their_key() {
     ];
 
     for (settings, expected) in rows {
-        assert_eq!(testkit::build::<Onfido>(settings).unwrap_err().to_string(), expected);
+        assert_eq!(testing::build(settings).unwrap_err().to_string(), expected);
     }
 }
 
 #[test]
 fn call_is_sent_to_the_tenants_base_url_with_its_credential() {
-    let plugin = testkit::build::<Onfido>("").unwrap();
+    let plugin = testing::build("").unwrap();
 
     let cx = call(&plugin, "GET", "applicants/1/");
 
     let target = cx.target().unwrap();
     assert_eq!((target.path_and_query.as_str(), &target.method), ("/v3.6/applicants/1/", &Method::GET));
-    assert_eq!(
-        target.credential,
-        Some((header::AUTHORIZATION, HeaderValue::from_static("Token token=token-acme")))
-    );
+    let Some((name, UpstreamCredential::Ready(value))) = &target.credential else { panic!("{target:?}") };
+    assert_eq!((name, value.to_str().unwrap()), (&header::AUTHORIZATION, "Token token=token-acme"));
     assert!(!format!("{target:?}").contains("token-acme"));
     assert_eq!(cx.body_buffering(), None);
 }
 
+#[test]
+fn call_of_an_oauth_client_asks_for_its_credential_when_it_is_sent() {
+    let plugin = testing::build("").unwrap();
+    let mut cx = testkit::ctx([]);
+    let entry = oauth_tenant("acme", "https://api.eu.onfido.com/v3.6", "https://portal.example/");
+    cx.set_tenant(Arc::new(entry));
+    cx.set_params(Params::from_iter([("path", "applicants")]));
+
+    plugin.request_filter(&testkit::head("GET", "/dcs/kyc2/applicants", &[]), &mut cx).unwrap();
+
+    let target = cx.target().unwrap();
+    let Some((_, UpstreamCredential::Source(source))) = &target.credential else { panic!("{target:?}") };
+    assert!(source.ready().is_none());
+    assert!(!format!("{target:?} {cx:?}").contains("oauth-"), "{cx:?}");
+}
+
 #[tokio::test]
 async fn synchronous_check_gets_a_longer_timeout_and_the_webhook_id() {
-    let plugin = testkit::build::<Onfido>("").unwrap();
+    let plugin = testing::build("").unwrap();
     let mut cx = call(&plugin, "POST", "checks/");
     let mut body = Bytes::from_static(br#"{"asynchronous":false}"#);
 
@@ -85,7 +100,7 @@ async fn synchronous_check_gets_a_longer_timeout_and_the_webhook_id() {
 
 #[tokio::test]
 async fn body_that_another_plugin_requested_is_not_changed() {
-    let plugin = testkit::build::<Onfido>("").unwrap();
+    let plugin = testing::build("").unwrap();
     let mut cx = call(&plugin, "POST", "applicants");
     let mut body = Bytes::from_static(b"{}");
 
@@ -96,7 +111,7 @@ async fn body_that_another_plugin_requested_is_not_changed() {
 
 #[test]
 fn links_are_rewritten_to_the_base_url_that_the_caller_used() {
-    let plugin = testkit::build::<Onfido>("").unwrap();
+    let plugin = testing::build("").unwrap();
     let mut cx = call(&plugin, "GET", "applicants");
     let mut head = ResponseHeader::build(200, None).unwrap();
     head.append_header("Link", "<https://api.eu.onfido.com/v3.6/applicants?page=2>; rel=\"next\"").unwrap();
@@ -123,8 +138,8 @@ fn compressed_check_is_forwarded_unchanged_unless_webhook_ids_are_enforced() {
             cx.body_buffering().map(|buffering| buffering.limit),
         )
     };
-    let inject = testkit::build::<Onfido>("").unwrap();
-    let enforce = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
+    let inject = testing::build("").unwrap();
+    let enforce = testing::build(r#"webhook_ids = "enforce""#).unwrap();
 
     let verdicts = [request(&inject, "gzip"), request(&enforce, "gzip"), request(&enforce, "identity")];
 
@@ -153,10 +168,10 @@ async fn send(
 async fn check_that_is_not_a_json_object_is_refused_only_with_enforce() {
     let bodies: [&[u8]; 6] =
         [b"", b"[]", b"{\"a\":01}", b"\xef\xbb\xbf{}", b"webhook_ids[]=other", b"{\"a\":\"\xff\"}"];
-    let enforce = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
+    let enforce = testing::build(r#"webhook_ids = "enforce""#).unwrap();
 
     for mode in ["inject", "off"] {
-        let plugin = testkit::build::<Onfido>(&format!("webhook_ids = \"{mode}\"")).unwrap();
+        let plugin = testing::build(&format!("webhook_ids = \"{mode}\"")).unwrap();
         for body in bodies {
             assert_eq!(send(&plugin, Some("hook"), body).await, Ok(Bytes::from_static(body)), "{mode}");
         }
@@ -174,7 +189,7 @@ async fn check_that_is_not_a_json_object_is_refused_only_with_enforce() {
 
 #[test]
 fn other_calls_are_forwarded_with_enforce() {
-    let plugin = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
+    let plugin = testing::build(r#"webhook_ids = "enforce""#).unwrap();
     let mut tenant = testkit::tenant("acme", "https://api.eu.onfido.com/v3.6", "https://portal.example/");
     tenant.webhook_id = None;
     let head = testkit::head("POST", "/dcs/kyc2/documents", &[("Content-Type", "multipart/form-data")]);

@@ -1,9 +1,7 @@
-use kyc_plugin_api::testkit;
-
-use crate::Onfido;
+use crate::testing;
 
 fn refusal(settings: &str) -> String {
-    testkit::build::<Onfido>(settings).unwrap_err().to_string()
+    testing::build(settings).unwrap_err().to_string()
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Parsing and checking of the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kyc_delivery::Direct;
 use kyc_events::Intake;
+use kyc_http_client::{Cleartext, ClientSettings, Trust};
+use kyc_onfido_client::AccessTokens;
 use kyc_plugin_api::testkit::{self, build_with, contract_with, with_services};
 use kyc_plugin_api::{Build, Factory, MetricsRegistry, Services};
 use kyc_portal::{PortalClient, PortalConfig};
@@ -15,8 +18,16 @@ pub(crate) fn services() -> Services {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let portals = PortalClient::new(&PortalConfig::default(), &MetricsRegistry::default()).unwrap();
     let services = testkit::services();
+    services.offer(Arc::new(access_tokens()));
     services.offer::<dyn Intake>(Arc::new(Direct::new(Arc::new(portals))));
     services
+}
+
+/// Access tokens that cannot be fetched.
+pub(crate) fn access_tokens() -> AccessTokens {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let settings = ClientSettings::new(Duration::from_secs(1), Trust::Nobody);
+    AccessTokens::new(settings, Cleartext::Local, ()).unwrap()
 }
 
 fn refused(settings: &str) -> String {
@@ -51,9 +62,9 @@ fn all_problems_are_reported_together() {
 
 #[test]
 fn route_without_an_intake_service_is_refused() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-
-    let refused = build_with::<Webhook>("", &testkit::services()).map(|_: Notifications| ()).unwrap_err();
+    let services = testkit::services();
+    services.offer(Arc::new(access_tokens()));
+    let refused = build_with::<Webhook>("", &services).map(|_: Notifications| ()).unwrap_err();
 
     assert!(refused.to_string().contains("Intake"), "{refused}");
 }

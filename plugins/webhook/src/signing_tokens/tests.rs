@@ -1,17 +1,19 @@
 use futures::future::{FutureExt, join_all};
-use httpmock::{Mock, MockServer};
+use httpmock::{Mock, MockServer, Then, When};
 use kyc_http_client::TransportError;
+use kyc_model::testkit::oauth_tenant;
 use kyc_plugin_api::testkit::tenant;
 
 use super::{
     Duration, MetricsRegistry, OnfidoConfig, OnfidoError, Path, Problem, ProblemKind, Secret,
     SigningTokenError, SigningTokens, Tenant,
 };
+use crate::config::tests::access_tokens;
 
 fn tokens() -> SigningTokens {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (config, folder) = (OnfidoConfig::default(), Path::new(""));
-    SigningTokens::new(&config, folder, &MetricsRegistry::default()).unwrap()
+    SigningTokens::new(&config, folder, &MetricsRegistry::default(), access_tokens()).unwrap()
 }
 
 fn without_token(onfido: &MockServer) -> Tenant {
@@ -122,6 +124,49 @@ async fn error_text_shows_neither_url_nor_credential() {
 
     let text = format!("{problem} {problem:?}");
     assert!(!text.contains("hook-canary") && !text.contains("token-canary"), "{text}");
+}
+
+#[tokio::test]
+async fn tenant_with_an_oauth_client_fetches_with_an_access_token() {
+    let onfido = MockServer::start_async().await;
+    let base = format!("http://{}/v3.6", onfido.address());
+    let entry = Tenant { signing_token: None, ..oauth_tenant("acme", &base, "http://portal.test") };
+    let exchange = onfido
+        .mock_async(|when, then| {
+            when.method("POST").path("/v3.6/oauth/token");
+            then.status(200).body(r#"{"access_token":"abc","expires_in":600}"#);
+        })
+        .await;
+    let webhook = onfido
+        .mock_async(|when, then| {
+            when.path("/v3.6/webhooks/hook-acme").header("authorization", "Bearer abc");
+            then.status(200).body(r#"{"token":"fetched"}"#);
+        })
+        .await;
+
+    let token = tokens().token(&entry).await.unwrap();
+
+    assert_eq!(token.reveal(), "fetched");
+    exchange.assert_calls_async(1).await;
+    webhook.assert_calls_async(1).await;
+}
+
+#[tokio::test]
+async fn refused_oauth_client_counts_as_denied() {
+    let onfido = MockServer::start_async().await;
+    let base = format!("http://{}/v3.6", onfido.address());
+    let entry = Tenant { signing_token: None, ..oauth_tenant("acme", &base, "http://portal.test") };
+    let refusing = |when: When, then: Then| {
+        when.method("POST").path("/v3.6/oauth/token");
+        then.status(401);
+    };
+    onfido.mock_async(refusing).await;
+    let tokens = tokens();
+
+    let failed = tokens.token(&entry).await.unwrap_err();
+
+    assert_eq!(Problem::from(failed).kind(), ProblemKind::Unavailable);
+    assert_eq!(tokens.fetches.with(&["acme", "denied"]).get(), 1);
 }
 
 #[tokio::test]

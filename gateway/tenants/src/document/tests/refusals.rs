@@ -78,6 +78,27 @@ fn only_the_invalid_entry_is_refused_with_its_name_and_reason() {
 }
 
 #[test]
+fn half_of_an_oauth_client_is_refused_by_name() {
+    for (client, reason) in [
+        (json!({"clientId": "canary"}), "clientSecret is missing, which clientId needs"),
+        (json!({"clientId": "canary", "clientSecret": " "}), "clientSecret is missing, which clientId needs"),
+        (json!({"clientSecret": "canary"}), "clientId is missing, which clientSecret needs"),
+        (json!({"clientId": ["canary"]}), "clientId must be a string, a number or a boolean"),
+        (
+            json!({"apiToken": ["canary"], "clientId": "a", "clientSecret": "b"}),
+            "apiToken must be a string, a number or a boolean",
+        ),
+    ] {
+        let mut entry = with("apiToken", json!(null));
+        entry.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
+
+        let document = Document::parse(&document(&[entry]), None).unwrap();
+
+        assert_eq!(document.refused[0].reason, reason, "{client}");
+    }
+}
+
+#[test]
 fn refusal_names_the_entry_and_every_problem() {
     let mut missing = with("apiToken", json!(null));
     missing["ftosPassword"] = json!(null);

@@ -9,9 +9,13 @@ fn debug_and_refusals_contain_no_secret() {
     let secrets =
         ["subscriptionId", "apiToken", "webhookToken", "ftosClientId", "ftosUsername", "ftosPassword"];
     let mut good = entry("acme");
-    for field in secrets {
+    for field in secrets.iter().chain(&["clientId", "clientSecret"]) {
         good[field] = json!(format!("canary-{field}"));
     }
+    let mut oauth = good.clone();
+    (oauth["Name"], oauth["subscriptionId"]) = (json!("oauth"), json!("sub-oauth"));
+    oauth["apiToken"] = json!(null);
+    let oauth = Document::parse(&document(&[oauth]), None).unwrap();
     let mut entries = vec![good.clone()];
     for field in secrets {
         // An invalid character in each secret field, and a wrong type.
@@ -30,7 +34,14 @@ fn debug_and_refusals_contain_no_secret() {
 
     assert_eq!((lone.tenants.len(), crowd.refused.len()), (1, entries.len()));
     let refusals: Vec<String> = crowd.refused.iter().map(Refusal::to_string).collect();
-    for shown in [format!("{lone:?}"), format!("{lone:#?}"), format!("{crowd:?}"), refusals.join("\n")] {
+    assert_eq!(oauth.tenants.len(), 1);
+    for shown in [
+        format!("{oauth:?}"),
+        format!("{lone:?}"),
+        format!("{lone:#?}"),
+        format!("{crowd:?}"),
+        refusals.join("\n"),
+    ] {
         assert!(!shown.contains("canary"), "{shown}");
     }
 }
@@ -57,10 +68,12 @@ proptest! {
     }
 }
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 15] = [
     "Name",
     "subscriptionId",
     "apiToken",
+    "clientId",
+    "clientSecret",
     "webhookId",
     "webhookToken",
     "baseUrl",

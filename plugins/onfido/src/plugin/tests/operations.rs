@@ -31,7 +31,7 @@ fn names(list: &str) -> OperationSet {
 /// Returns the operations that are forwarded, and how many requests were tried. Asserts that each operation has the same
 /// result in all of its spellings.
 fn passing(settings: &str, tenant_operations: OperationSet) -> (BTreeSet<String>, usize) {
-    let plugin = testkit::build::<Onfido>(settings).unwrap();
+    let plugin = testing::build(settings).unwrap();
     let (mut passing, mut requests) = (BTreeSet::new(), 0);
     for (id, method, path) in official() {
         let plain = try_call(&plugin, tenant_operations, &method, &path);
@@ -122,7 +122,7 @@ fn unlisted_path_is_forwarded_only_if_its_whole_group_is_allowed() {
     ];
 
     for (settings, tenant, method, path, passes) in rows {
-        let plugin = testkit::build::<Onfido>(settings).unwrap();
+        let plugin = testing::build(settings).unwrap();
         let called = try_call(&plugin, names(tenant), method, path);
         assert_eq!(called.is_ok(), passes, "{settings} {tenant}: {method} {path}: {called:?}");
     }
@@ -131,7 +131,7 @@ fn unlisted_path_is_forwarded_only_if_its_whole_group_is_allowed() {
 #[test]
 fn policy_applies_to_the_operation_of_an_alias() {
     let aliases = r#"aliases = { Hooks = "GET /v3.6/webhooks", Token = "POST /oauth/token.json" }"#;
-    let plugin = testkit::build::<Onfido>(aliases).unwrap();
+    let plugin = testing::build(aliases).unwrap();
 
     for (method, path) in [("GET", "Hooks"), ("GET", "Hooks/1"), ("POST", "Token")] {
         let called = try_call(&plugin, OperationSet::ALL, method, path);
@@ -142,8 +142,7 @@ fn policy_applies_to_the_operation_of_an_alias() {
 
 #[test]
 fn report_only_counts_and_forwards_refused_calls() {
-    let plugin =
-        testkit::build::<Onfido>(r#"operations = { deny = ["checks"], report_only = true }"#).unwrap();
+    let plugin = testing::build(r#"operations = { deny = ["checks"], report_only = true }"#).unwrap();
 
     let tried = [("GET", "webhooks"), ("POST", "checks"), ("GET", "ping"), ("GET", "new")]
         .map(|(method, path)| try_call(&plugin, OperationSet::ALL, method, path).is_ok());
@@ -158,7 +157,7 @@ fn report_only_counts_and_forwards_refused_calls() {
 fn report_only_of_a_route_does_not_disable_the_tenants_operations() {
     let rule = |more: &str| {
         let settings = format!(r#"operations = {{ deny = ["checks"], {more} }}"#);
-        testkit::build::<Onfido>(&settings).unwrap()
+        testing::build(&settings).unwrap()
     };
     let calls = [("GET", "ping"), ("POST", "checks"), ("GET", "webhooks"), ("GET", "applicants")];
     let rows = [
@@ -180,7 +179,7 @@ fn report_only_of_a_route_does_not_disable_the_tenants_operations() {
 
 #[test]
 fn refusal_is_counted_and_names_the_rule_but_not_the_path() {
-    let plugin = testkit::build::<Onfido>("").unwrap();
+    let plugin = testing::build("").unwrap();
     let mut cx = cx("webhooks/canary");
     let head = testkit::head("PUT", "/dcs/kyc2/webhooks/canary", &[]);
 
@@ -198,7 +197,7 @@ fn refusal_is_counted_and_names_the_rule_but_not_the_path() {
 /// `webhook_ids`.
 #[test]
 fn new_check_is_recognised_in_every_spelling_and_forwarded_unchanged() {
-    let plugin = testkit::build::<Onfido>(r#"webhook_ids = "enforce""#).unwrap();
+    let plugin = testing::build(r#"webhook_ids = "enforce""#).unwrap();
 
     let mut found = 0;
     for (method, path) in spellings("POST", "checks") {
