@@ -1,12 +1,15 @@
 //! The admin listener and the admin socket while an attacker holds their connections open.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
-use crate::support::gateway::{Setup, start};
+use crate::operations::operate::said;
+use crate::support::gateway::{Setup, binary, start};
 use crate::support::raw::{exchange, status};
 
 /// Connects from an address of this machine.
@@ -132,4 +135,39 @@ async fn probes_and_metrics_are_not_cached() {
         assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
     }
     gateway.stop().await;
+}
+
+/// Runs `kyc-gateway health` against an address; returns its exit code and output.
+fn health(admin: &str) -> (Option<i32>, String) {
+    let output = Command::new(binary("kyc-gateway")).args(["health", "--admin", admin]).output().unwrap();
+    (output.status.code(), said(&output))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_command_tells_ready_not_ready_and_unreachable_apart() {
+    let gateway = start(Setup::default()).await;
+    let admin = gateway.admin("");
+    let draining = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", draining.local_addr().unwrap());
+    let answered = std::thread::spawn(move || {
+        let (mut stream, _) = draining.accept().unwrap();
+        let mut head = [0; 4096];
+        let length = stream.read(&mut head).unwrap();
+        let answer = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 11\r\n\r\ndraining\u{1b}\n\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8_lossy(&head[..length]).into_owned()
+    });
+
+    let ready = health(&admin);
+    let not_ready = health(&address);
+    gateway.stop().await;
+    let unreachable = health(&admin);
+
+    assert_eq!(ready, (Some(0), "ok\n".to_owned()));
+    assert_eq!(not_ready, (Some(1), "not ready: draining\\u{1b}\n".to_owned()));
+    assert!(answered.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
+    assert!(
+        unreachable.0 == Some(1) && unreachable.1.starts_with("no gateway answers at "),
+        "{unreachable:?}"
+    );
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod config_file;
 mod events;
+mod health;
 mod remote;
 mod tenants;
 mod terminal;
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 use crate::cli::audit::AuditCommand;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::Events;
+use crate::cli::health::HealthCommand;
 use crate::cli::tenants::TenantsCommand;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
@@ -39,6 +41,8 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Asks a running gateway whether it is ready; exits with 1 when it is not, or when it does not answer within 3 seconds.
+    Health(HealthCommand),
     /// Tenants of a running gateway: list, reload.
     #[command(subcommand)]
     Tenants(TenantsCommand),
@@ -72,6 +76,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                 Err(problems) => terminal::fail(&problems),
             }
         }
+        Command::Health(health) => health.execute(),
         Command::Tenants(tenants) => tenants.execute(),
         Command::Check { file, live } => {
             match config::load(&file.config, registry, &build_context, config::Purpose::Check) {
