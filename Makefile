@@ -15,7 +15,7 @@ demo: ## fresh machine to running system; ONCE=1 ends after the flow
 	@ONCE="$(ONCE)" target/debug/kyc-demo
 
 test: ## fresh machine to all tests passed
-	@tests/tools/install build servers checks
+	@tests/tools/install build servers checks deploy
 	@tests/tools/step "formatting" cargo fmt --all --check
 	@tests/tools/step "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@tests/tools/step "documentation of the code" env RUSTDOCFLAGS="-D warnings" \
