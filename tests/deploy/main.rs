@@ -7,7 +7,11 @@
     reason = "a test stops at the first failure"
 )]
 
+mod chart;
+mod kustomize;
+mod rendered;
 mod units;
+mod values;
 
 use std::fs;
 use std::path::{Path, PathBuf};
