@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # What `make release` builds.
 RELEASE := target/reproducible/release/kyc-gateway
-.PHONY: help demo test house docs crash-test week abuse differential fuzz release sbom profile bench bench-quick lint fmt
+.PHONY: help demo test house docs crash-test week abuse differential fuzz release image sbom profile bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -67,6 +67,11 @@ fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
 release: ## the gateway for use, in target/reproducible; TWICE=1 builds it elsewhere too, and compares
 	@tests/tools/install build
 	@tests/tools/step "building" tests/tools/release $(TWICE)
+
+image: ## the OCI image of what `make release` built, in target/image, checked
+	@tests/tools/install images
+	@deploy/image/build $(RELEASE) target/image
+	@tests/tools/image $(RELEASE)
 
 profile: ## renews the profile of the bench's load that `make release` builds with
 	@tests/tools/install build servers peers profile
