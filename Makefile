@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # What `make release` builds.
 RELEASE := target/reproducible/release/kyc-gateway
-.PHONY: help demo test house docs crash-test week abuse differential fuzz release image sbom profile bench bench-quick lint fmt
+.PHONY: help demo test house docs crash-test week abuse differential fuzz release image deb sbom profile bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -72,6 +72,10 @@ image: ## the OCI image of what `make release` built, in target/image, checked
 	@tests/tools/install images
 	@deploy/image/build $(RELEASE) target/image
 	@tests/tools/image $(RELEASE)
+
+deb: ## the Debian package of what `make release` built, in target/deb, checked by lintian
+	@tests/tools/install images
+	@deploy/debian/build $(RELEASE) target/deb
 
 profile: ## renews the profile of the bench's load that `make release` builds with
 	@tests/tools/install build servers peers profile
