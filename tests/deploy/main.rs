@@ -8,6 +8,7 @@
 )]
 
 mod chart;
+mod dashboard;
 mod kustomize;
 mod rendered;
 mod units;
