@@ -7,7 +7,9 @@ use url::Url;
 
 use crate::secret::MIN_SEARCHED_BYTES;
 use crate::upstream::is_exposed;
-use crate::{CallerName, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase};
+use crate::{
+    CallerName, EventActions, EventRoute, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase,
+};
 
 /// A tenant from one checked entry of `Onfido-ApiTokens`.
 #[derive(Clone, Debug)]
@@ -30,6 +32,9 @@ pub struct Tenant {
     pub portal: Portal,
     /// `callers`, the only callers that may act for this tenant; if `None`, the route decides.
     pub callers: Option<Vec<CallerName>>,
+    /// `events`: which kinds of notifications are delivered, and where; if `None`, the route decides about the kinds, and all go
+    /// to [`Portal::action`].
+    pub events: Option<EventActions>,
     /// A hash of all fields, with a random key for each process. A changed entry has another fingerprint, so that cached logins
     /// and tokens of the previous entry are not used.
     pub fingerprint: u64,
@@ -38,6 +43,17 @@ pub struct Tenant {
 // === impl Tenant ===
 
 impl Tenant {
+    /// Returns the portal's endpoint for notifications of a kind.
+    ///
+    /// A kind that `events` does not map goes to [`Portal::action`]: the notification was accepted before the document changed,
+    /// and must not be lost.
+    pub fn action(&self, kind: &str) -> &str {
+        match self.events.as_ref().map(|events| events.route(kind)) {
+            Some(EventRoute::Action(action)) => action,
+            Some(EventRoute::Unwanted | EventRoute::Unmapped) | None => &self.portal.action,
+        }
+    }
+
     /// Returns whether a text contains one of this tenant's secrets, or its subscription id, which is the only credential on an
     /// open route. A value that is part of the tenant's name and a subscription id of less than 16 bytes do not count, because
     /// they can be ordinary words.
@@ -96,7 +112,7 @@ pub struct Portal {
     pub url: Url,
     /// The protocol for login and delivery (`ftosAuth`).
     pub dialect: Dialect,
-    /// `ftosAction`, the endpoint that receives events; default `FTOS_Onfido_WebHook`.
+    /// `ftosAction`, the endpoint that receives the events that [`Tenant::events`] does not send elsewhere; default `FTOS_Onfido_WebHook`.
     pub action: String,
     /// `ftosClientId`; used by the legacy dialect.
     pub client_id: Option<Secret>,

@@ -34,6 +34,7 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
             password: Secret::new(format!("password-{name}")),
         },
         callers: None,
+        events: None,
         fingerprint: 1,
     }
 }

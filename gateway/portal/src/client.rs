@@ -149,7 +149,7 @@ impl PortalClient {
         // Before the login, because that already sends the password.
         self.check_address(tenant)?;
         let session = self.sessions.session(tenant, headers).await?;
-        match self.send(&tenant.portal, event, headers, &session, recorded).await {
+        match self.send(tenant, event, headers, &session, recorded).await {
             Err(error) if error.ends_session() => {}
             done => return done,
         }
@@ -157,27 +157,29 @@ impl PortalClient {
         // If the second request gets no response, the first one's must not be kept as the response to this delivery.
         *recorded = None;
         let session = self.sessions.session(tenant, headers).await?;
-        self.send(&tenant.portal, event, headers, &session, recorded).await
+        self.send(tenant, event, headers, &session, recorded).await
     }
 
     async fn send(
         &self,
-        portal: &Portal,
+        tenant: &Tenant,
         event: &Event,
         headers: &HeaderMap,
         session: &Session,
         recorded: &mut Option<PortalResponse>,
     ) -> Result<(), DeliveryError> {
+        // By the current document, also for an event that was stored under an older one.
+        let (portal, action) = (&tenant.portal, tenant.action(event.action()));
         let request = match &session.credential {
             SessionCredential::Token(token) => legacy::delivery(
                 self.post(portal, legacy::DELIVERY, headers),
-                portal,
+                action,
                 token,
                 event,
                 self.data,
             ),
             SessionCredential::Bearer(credential) => keycloak::delivery(
-                self.post(portal, &keycloak::delivery_path(portal), headers),
+                self.post(portal, &keycloak::delivery_path(action), headers),
                 credential,
                 event,
             ),

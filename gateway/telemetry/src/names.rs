@@ -74,9 +74,13 @@ pub const TENANT_POLLS: &str = "kyc_gateway_tenant_polls_total";
 /// Unix time of the last successful read of the tenant source.
 pub const TENANTS_REFRESHED: &str = "kyc_gateway_tenants_refreshed_timestamp_seconds";
 /// Notifications by tenant and result: `stored`, `revived` (received again after it was dead), `duplicate`, `dead` (the body is
-/// not an event), `ignored` (not selected by the plugin's `events`), `delivered` (`delivery.mode = "direct"`), `abandoned` (the
+/// not an event), `ignored` (not selected by `events`), `delivered` (`delivery.mode = "direct"`), `abandoned` (the
 /// sender left before the response), or an error code.
 pub const WEBHOOK_EVENTS: &str = "kyc_gateway_webhook_events_total";
+/// Notifications that were answered 200 and are not delivered, because neither `events` of the tenant nor the setting `events` of
+/// the route names their kind, by tenant and kind; a kind that the gateway does not know is `other`. Kinds that the tenant maps to
+/// null are not counted.
+pub const WEBHOOK_EVENTS_DROPPED: &str = "kyc_gateway_webhook_events_dropped_total";
 /// Notifications accepted without a signature check (`signature = "off"`), by tenant.
 pub const WEBHOOK_UNSIGNED: &str = "kyc_gateway_webhook_unsigned_total";
 /// Seconds that it took to store a notification durably.

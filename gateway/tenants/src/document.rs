@@ -9,7 +9,9 @@ mod edit;
 mod entry;
 mod entry_keys;
 mod error;
+mod events;
 mod field_hashes;
+mod fields;
 mod findings;
 mod hosts;
 mod object;
@@ -25,7 +27,7 @@ use entry::Entry;
 pub(crate) use entry_keys::EntryKeys;
 pub use error::DocumentError;
 pub(crate) use field_hashes::FieldHashes;
-pub use findings::{MisspeltField, Refusal};
+pub use findings::{EntryWarning, MisspeltField, Refusal};
 pub use hosts::OnfidoHosts;
 use object::Object;
 use rules::{BASE_URL, TOKENS, TOKENS_MISSPELT};
@@ -41,6 +43,8 @@ pub struct Document {
     pub kept: Vec<TenantName>,
     /// Unknown fields with a name similar to a known one; they are ignored.
     pub misspelt: Vec<MisspeltField>,
+    /// What the entries probably do not mean.
+    pub warnings: Vec<EntryWarning>,
     /// The hashes of the fields of the tenants that are served and not kept.
     fields: HashMap<TenantName, FieldHashes>,
     keys: EntryKeys,
@@ -133,6 +137,8 @@ impl Document {
             let misspelt =
                 |(field, meant)| MisspeltField { index: Some(index), name: name.clone(), field, meant };
             document.misspelt.extend(entry.misspelt.into_iter().map(misspelt));
+            let warning = |text| EntryWarning { index, name: name.clone(), text };
+            document.warnings.extend(entry.warnings.into_iter().map(warning));
             let mut problems = entry.problems;
             if let Some(tenant) = entry.tenant.filter(|_| problems.is_empty()) {
                 let unchanged = previous

@@ -8,7 +8,9 @@ mod source;
 mod values;
 mod watch;
 
-pub use document::{Document, DocumentEdit, DocumentError, EditError, MisspeltField, OnfidoHosts, Refusal};
+pub use document::{
+    Document, DocumentEdit, DocumentError, EditError, EntryWarning, MisspeltField, OnfidoHosts, Refusal,
+};
 pub use source::file::FileSource;
 pub use source::vault::{AzureIdentity, KvVersion, VaultAuth, VaultError, VaultSettings, VaultSource};
 pub use source::write::{ChangeError, WritableSource, WriteError, change};

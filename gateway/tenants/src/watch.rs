@@ -238,6 +238,9 @@ impl Watcher {
         for misspelt in &document.misspelt {
             warn!(error = %misspelt, "unknown field of the tenant document ignored");
         }
+        for warning in &document.warnings {
+            warn!(error = %warning, "setting of a tenant is probably a mistake");
+        }
         for name in &document.kept {
             warn!(tenant = %name, "entry refused; the tenant keeps its previous settings");
         }

@@ -15,8 +15,8 @@ pub struct Config {
     pub signature: SignaturePolicy,
     /// Confirms `signature = "off"`. Without this confirmation the configuration is refused; default `false`.
     pub allow_unsigned: bool,
-    /// The values of `payload.action` that are delivered, `*` for all; default `report.completed`. Notifications with
-    /// another action are answered 200 and discarded.
+    /// The values of `payload.action` that are delivered for tenants without a map of their own, `*` for all; default
+    /// `report.completed`. Notifications with another action are answered 200 and discarded.
     pub events: Vec<String>,
     /// The largest body of a notification; default 64 KiB.
     pub max_body: ByteSize,

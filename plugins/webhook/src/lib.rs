@@ -4,13 +4,15 @@
 //! before everything that parses the body, so that no parser reads bytes of an unauthenticated sender.
 //!
 //! The plugin answers 200 in three cases: the event is stored durably; the portal has accepted it
-//! (`delivery.mode = "direct"`); or the setting `events` does not select it. Onfido sends a notification again that gets
+//! (`delivery.mode = "direct"`); or neither `events` of its tenant
+//! nor the setting `events` selects its kind, which is counted. Onfido sends a notification again that gets
 //! any other status.
 
 mod config;
 mod configuration_name;
 mod content_type;
 mod description;
+mod dropped_events;
 mod event_filter;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -24,7 +24,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use crate::content_type::require_json;
-use crate::event_filter::EventFilter;
+use crate::dropped_events::DroppedEvents;
+use crate::event_filter::{EventFilter, Selection};
 use crate::signature::{Signature, SignatureError};
 use crate::signing_tokens::SigningTokens;
 use crate::{Config, SignaturePolicy, configuration_name, description};
@@ -33,6 +34,7 @@ use crate::{Config, SignaturePolicy, configuration_name, description};
 pub struct Notifications {
     verification: Verification,
     events: EventFilter,
+    dropped: DroppedEvents,
     max_body: usize,
     deadline: Duration,
     intake: Arc<dyn Intake>,
@@ -114,6 +116,7 @@ impl Notifications {
         Ok(Self {
             verification,
             events: EventFilter::new(&config.events),
+            dropped: DroppedEvents::new(build.metrics)?,
             max_body: usize::try_from(config.max_body.as_u64()).unwrap_or(usize::MAX),
             deadline: config.deadline,
             intake: intake?,
@@ -145,9 +148,17 @@ impl Notifications {
         // A body that is not an event goes to the intake too, which stores or refuses it. The signature proves that Onfido
         // sent it, so a stored copy is worth keeping for the operator.
         let event = Event::parse(body).ok();
-        if event.as_ref().is_some_and(|event| !self.events.selects(event)) {
-            debug!(request_id = correlation.request_id, tenant = %tenant.name, "notification ignored");
-            return Ok(Handled::Ignored);
+        match event.as_ref().map_or(Selection::Deliver, |event| self.events.select(tenant, event)) {
+            Selection::Deliver => {}
+            Selection::Drop(kind) => {
+                self.dropped.count(&tenant.name, kind);
+                debug!(request_id = correlation.request_id, tenant = %tenant.name, kind, "notification ignored");
+                return Ok(Handled::Ignored);
+            }
+            Selection::Unwanted => {
+                debug!(request_id = correlation.request_id, tenant = %tenant.name, "unwanted notification ignored");
+                return Ok(Handled::Ignored);
+            }
         }
         let notification = Notification { tenant, body, event: event.as_ref(), correlation: &correlation };
         let accepted = self.intake.accept(notification, deadline).await?;

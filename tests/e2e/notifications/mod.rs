@@ -5,6 +5,7 @@ mod customers;
 pub(crate) mod disk;
 pub(crate) mod durable;
 mod held;
+mod kinds;
 mod moving;
 mod older_stores;
 mod portals;

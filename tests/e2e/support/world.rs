@@ -18,6 +18,9 @@ pub(crate) struct World {
 
 pub(crate) const EVENT: &str = r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"r-1","status":"complete","n":1.10}}}"#;
 
+/// An endpoint of the portals besides the default one.
+pub(crate) const OTHER_ACTION: &str = "FTOS_Onfido_Workflow";
+
 /// The settings of a webhook route that stores no events.
 pub(crate) const DIRECT: &str = "delivery.mode = \"direct\"\n";
 
@@ -118,7 +121,8 @@ async fn portal(name: &str, client_id: Option<&str>) -> Portal {
         password: format!("password-{name}"),
         client_id: client_id.map(str::to_owned),
     };
-    Portal::start(portal::Settings::new(vec![account])).await.unwrap()
+    let other_actions = vec![OTHER_ACTION.to_owned()];
+    Portal::start(portal::Settings { other_actions, ..portal::Settings::new(vec![account]) }).await.unwrap()
 }
 
 /// Replaces a field of an entry.

@@ -174,6 +174,14 @@ async fn every_tenant_key_applies_without_a_restart() {
     it.set("ftosAction", "AnotherAction").await;
     wait_for_all(&it.action_portal, &BTreeSet::from([body])).await;
     assert_eq!((status, last(&it.action_portal).action.as_str()), (200, "AnotherAction"));
+    it.set("ftosAction", "").await;
+    it.set("events", r#"{"report.completed":"AnotherAction"}"#).await;
+    let (status, body) = it.notify("acme-two", "sign-new").await;
+    let both = |taken: &[kyc_sandbox::portal::Delivery]| {
+        taken.iter().any(|delivery| delivery.event == body).then_some(())
+    };
+    it.action_portal.deliveries().wait_for(both).await.unwrap();
+    assert_eq!((status, last(&it.action_portal).action.as_str()), (200, "AnotherAction"));
 
     it.entry.as_object_mut().unwrap().remove("baseUrl");
     it.base = it.other_onfido.base_url();
@@ -214,6 +222,8 @@ async fn every_document_error_keeps_the_running_tenants_and_names_the_field() {
         (with("ftosPassword", json!({})), acme("ftosPassword")),
         (with("ftosAuth", json!("canary")), acme("ftosAuth")),
         (with("ftosAction", json!("1canary")), acme("ftosAction")),
+        (with("events", json!("canary")), acme("events must be a JSON object")),
+        (with("events", json!({"canary": "A"})), acme("events has a kind (number 1)")),
         (with("callers", json!(["canary"])), acme("callers has a name of unknown form")),
         (
             with("Name", json!("a/b")),

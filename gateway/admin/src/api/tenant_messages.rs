@@ -43,6 +43,8 @@ pub struct TenantEntry {
     pub dialect: String,
     /// The action of the portal that receives events.
     pub action: String,
+    /// The tenant's own map from kinds of notifications to actions; null for a kind that nobody wants.
+    pub events: BTreeMap<String, Option<String>>,
 }
 
 /// Reloads the tenant document at once, as SIGHUP does (`POST`).
@@ -74,6 +76,8 @@ pub struct ReloadReport {
     pub refused: Vec<String>,
     /// Tenants that keep their previous settings, because their entries are refused.
     pub kept: Vec<String>,
+    /// Ignored fields that resemble a known one, and settings that are probably a mistake.
+    pub warnings: Vec<String>,
 }
 
 impl ApiRequest for ListTenants {
@@ -113,9 +117,10 @@ impl From<TenantChanges> for ReloadReport {
             removed,
             refused,
             kept,
+            warnings,
         } = changes;
         let (source, tenants) = (Some(source), Some(tenants));
-        Self { source, version, tenants, added, changed, changed_fields, removed, refused, kept }
+        Self { source, version, tenants, added, changed, changed_fields, removed, refused, kept, warnings }
     }
 }
 
@@ -141,16 +146,17 @@ mod tests {
             removed: Vec::new(),
             refused: Vec::new(),
             kept: Vec::new(),
+            warnings: Vec::new(),
         };
 
         let (list, report) =
             (TenantList { tenants: vec![entry], warnings: Vec::new() }, ReloadReport::from(changes));
 
         let expected = "{\"tenants\":[{\"name\":\"acme\",\"subscription_id\":\"\",\"onfido\":\"\",\"credential\":\"\",\"webhook_id\":true,\
-                        \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\"}],\"warnings\":[]}";
+                        \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\",\"events\":{}}],\"warnings\":[]}";
         assert_eq!(serde_json::to_string(&list).unwrap(), expected);
         let expected = "{\"source\":\"file\",\"version\":null,\"tenants\":1,\"added\":[\"acme\"],\"changed\":[\"globex\"],\
-                        \"changed_fields\":{\"globex\":[\"apiToken\"]},\"removed\":[],\"refused\":[],\"kept\":[]}";
+                        \"changed_fields\":{\"globex\":[\"apiToken\"]},\"removed\":[],\"refused\":[],\"kept\":[],\"warnings\":[]}";
         assert_eq!(serde_json::to_string(&report).unwrap(), expected);
     }
 

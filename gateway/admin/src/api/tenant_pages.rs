@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
-use kyc_model::{Credential, Dialect, Tenant, TenantTable};
+use kyc_model::{Credential, Dialect, EventActions, Tenant, TenantTable};
 use kyc_plugin_api::AdminPages;
 use kyc_tenants::{MassRemoval, ReloadError, ReloadHandle, Tenants};
 use serde_json::Value;
@@ -123,6 +123,7 @@ fn entry(tenant: &Tenant) -> TenantEntry {
         Dialect::Legacy => "legacy",
         Dialect::Keycloak => "keycloak",
     };
+    let events = tenant.events.iter().flat_map(EventActions::iter);
     TenantEntry {
         name: tenant.name.as_str().to_owned(),
         subscription_id: masked(tenant.subscription_id.as_str()),
@@ -133,6 +134,7 @@ fn entry(tenant: &Tenant) -> TenantEntry {
         portal: portal.url.host_str().map(str::to_owned),
         dialect: dialect.to_owned(),
         action: portal.action.clone(),
+        events: events.map(|(kind, action)| (kind.to_owned(), action.map(str::to_owned))).collect(),
     }
 }
 

@@ -37,8 +37,8 @@ pub(crate) fn delivery(post: RequestBuilder, credential: &HeaderValue, event: &E
 }
 
 /// Returns the path of the delivery, below that of the portal.
-pub(crate) fn delivery_path(portal: &Portal) -> [&str; 4] {
-    ["ftosapi", "automation-processors", "actions", &portal.action]
+pub(crate) fn delivery_path(action: &str) -> [&str; 4] {
+    ["ftosapi", "automation-processors", "actions", action]
 }
 
 /// Returns the lifetime of the token; `None` when the response does not contain it.

@@ -28,12 +28,12 @@ pub(crate) fn login(post: RequestBuilder, portal: &Portal) -> RequestBuilder {
 /// Adds the token, the action and the event to the delivery request.
 pub(crate) fn delivery(
     post: RequestBuilder,
-    portal: &Portal,
+    action: &str,
     token: &Secret,
     event: &Event,
     form: DataForm,
 ) -> RequestBuilder {
-    post.header(CONTENT_TYPE, "application/json").body(call_action(&portal.action, token, event, form))
+    post.header(CONTENT_TYPE, "application/json").body(call_action(action, token, event, form))
 }
 
 /// Writes `{"ApiInfo":{"Token":…},"Request":{"ActionName":…,"Data":…}}`.

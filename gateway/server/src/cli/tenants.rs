@@ -72,6 +72,7 @@ fn summary(report: &ReloadReport) -> String {
         ("removed", &report.removed),
         ("refused", &report.refused),
         ("kept unchanged", &report.kept),
+        ("warning", &report.warnings),
     ];
     for (title, lines) in lists {
         for line in lines {
@@ -104,8 +105,9 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
     };
     terminal::print(&format!("{name} can be read"));
     terminal::print(table(&tenant_list(&document.tenants)).trim_end());
-    for misspelt in &document.misspelt {
-        terminal::print(&terminal::escaped(&format!("warning: {misspelt}")));
+    let misspelt = document.misspelt.iter().map(ToString::to_string);
+    for warning in misspelt.chain(document.warnings.iter().map(ToString::to_string)) {
+        terminal::print(&terminal::escaped(&format!("warning: {warning}")));
     }
     let refused = document.refused.iter().map(ToString::to_string);
     let unbound = unbound(bindings, &document.tenants).into_iter();

@@ -95,6 +95,9 @@ pub(super) fn check_document(
             for misspelt in document.iter().flat_map(|document| &document.misspelt) {
                 warnings.add(format!("{}: {misspelt}", path.display()));
             }
+            for warning in document.iter().flat_map(|document| &document.warnings) {
+                warnings.add(format!("{}: {warning}", path.display()));
+            }
             for (path, reason) in document.iter().flat_map(|document| unbound(bindings, &document.tenants)) {
                 match purpose {
                     Purpose::Check => problems.add(path, reason),

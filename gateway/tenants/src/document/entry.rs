@@ -7,12 +7,14 @@ use std::sync::{Arc, LazyLock};
 
 use http::HeaderValue;
 use kyc_model::{
-    CallerName, Credential, Dialect, OAuthClient, OperationSet, Portal, Secret, SubscriptionId, Tenant,
-    TenantName, UpstreamBase,
+    CallerName, Credential, Dialect, EventActions, OAuthClient, OperationSet, Portal, Secret, SubscriptionId,
+    Tenant, TenantName, UpstreamBase,
 };
 use serde_json::value::RawValue;
 
+use super::events;
 use super::field_hashes::FieldHashes;
+use super::fields::{CALLERS, CLIENT_ID, CLIENT_SECRET, EVENTS, FIELDS};
 use super::hosts::OnfidoHosts;
 use super::object::{self, FieldProblem, Object};
 use super::rules::{self, BASE_URL};
@@ -31,6 +33,8 @@ pub(super) struct Entry {
     pub(super) problems: Vec<String>,
     /// Unknown fields, each with the known field that it resembles.
     pub(super) misspelt: Vec<(String, &'static str)>,
+    /// What the entry probably does not mean, without values.
+    pub(super) warnings: Vec<String>,
     /// Whether another entry has the same name or subscription.
     pub(super) is_shared: bool,
     /// The hashes of the fields, to tell which of them a later document changes.
@@ -68,6 +72,8 @@ impl Entry {
         let signing_token = reader.optional("webhookToken", secret);
         let operations = reader.operations();
         let callers = reader.callers();
+        let events = reader.events();
+        let warnings = events::warnings(events.as_ref(), operations);
         let (own_base, needs_base) = reader.base(hosts);
         if needs_base && let Some(problem) = base.and_then(|base| hosts.cleartext_problem(base)) {
             reader.problems.push(format!("{BASE_URL} {problem}"));
@@ -91,13 +97,15 @@ impl Entry {
                 operations,
                 portal,
                 callers,
+                events,
                 fingerprint,
             }),
             _ => None,
         };
         let misspelt = reader.object.misspelt(&FIELDS);
         let (problems, fields) = (reader.problems, reader.fields);
-        Self { name, subscription_id, needs_base, problems, misspelt, is_shared: false, fields, tenant }
+        let is_shared = false;
+        Self { name, subscription_id, needs_base, problems, misspelt, warnings, is_shared, fields, tenant }
     }
 }
 
@@ -206,6 +214,18 @@ impl Reader<'_> {
         })
     }
 
+    /// Reads which kinds of notifications go where.
+    fn events(&mut self) -> Option<EventActions> {
+        let value = self.object.value(&[EVENTS]);
+        self.hash(EVENTS, &value.map(|raw| raw.map(RawValue::get)));
+        let read = value.map_err(|problem| problem.text().to_owned());
+        let read = read.and_then(|raw| raw.map_or(Ok(None), events::read));
+        read.unwrap_or_else(|broken| {
+            self.problems.push(format!("{EVENTS} {broken}"));
+            None
+        })
+    }
+
     /// Reads the list of callers: a JSON array, a string with a JSON array in it, or one name.
     fn callers(&mut self) -> Option<Vec<CallerName>> {
         let list = self.object.value(&[CALLERS]).and_then(|value| value.map_or(Ok(None), object::list));
@@ -261,29 +281,6 @@ fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
 
 /// A random key per process. Without it, an outsider who saw a fingerprint could test guesses of a secret.
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-
-const CLIENT_ID: &str = "clientId";
-const CLIENT_SECRET: &str = "clientSecret";
-const CALLERS: &str = "callers";
-/// All known fields. The document may have others, for other programs.
-const FIELDS: [&str; 16] = [
-    "Name",
-    "subscriptionId",
-    "apiToken",
-    CLIENT_ID,
-    CLIENT_SECRET,
-    "webhookId",
-    "webhookToken",
-    "operations",
-    CALLERS,
-    "baseUrl",
-    "ftosEndpoint",
-    "ftosClientId",
-    "ftosUsername",
-    "ftosPassword",
-    "ftosAction",
-    "ftosAuth",
-];
 
 /// The name of the endpoint that FintechOS delivers.
 const DEFAULT_ACTION: &str = "FTOS_Onfido_WebHook";

@@ -30,6 +30,27 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// What an entry, which is used, probably does not mean.
+///
+/// `Display`: `tenant "acme" (entry 3): events has a kind that Onfido does not document; did you mean report.completed?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryWarning {
+    /// The entry's position in the array, counted from 1.
+    pub index: usize,
+    /// The entry's `Name`, if it is valid.
+    pub name: Option<String>,
+    /// The warning. Contains no value of the entry.
+    pub text: String,
+}
+
+// === impl EntryWarning ===
+
+impl fmt::Display for EntryWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", label(self.name.as_deref(), self.index), self.text)
+    }
+}
+
 // === impl Refusal ===
 
 impl fmt::Display for Refusal {

@@ -44,6 +44,11 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Iterates over all fields.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), *value))
+    }
+
     /// Iterates over the fields with a string, number or boolean, and their texts.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
         self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value).ok().flatten()?)))
@@ -92,7 +97,7 @@ impl FieldProblem {
 
 /// Returns the known name that a key probably means. It may differ by two edits (Damerau-Levenshtein distance), or by one if
 /// the name is short; case, dashes, underscores and blanks do not count.
-fn most_similar(key: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(super) fn most_similar(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let plain = |text: &str| text.replace(['-', '_', ' '], "").to_ascii_lowercase();
     let key = plain(key);
     let distance = |name: &str| strsim::damerau_levenshtein(&key, &plain(name));

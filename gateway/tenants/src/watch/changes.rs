@@ -27,6 +27,8 @@ pub struct TenantChanges {
     pub refused: Vec<String>,
     /// The tenants that keep their previous settings, because their entries are refused.
     pub kept: Vec<String>,
+    /// Fields that are ignored although they resemble a known one, and settings that are probably a mistake; without values.
+    pub warnings: Vec<String>,
 }
 
 /// Compares the tenants of a document with the table in use.
@@ -49,6 +51,9 @@ pub(super) fn compare(before: Option<&TenantTable>, document: &Document) -> Tena
         removed: before.map(|table| names(table, &is_gone)).unwrap_or_default(),
         refused: document.refused.iter().map(ToString::to_string).collect(),
         kept: document.kept.iter().map(ToString::to_string).collect(),
+        warnings: (document.misspelt.iter().map(ToString::to_string))
+            .chain(document.warnings.iter().map(ToString::to_string))
+            .collect(),
         ..TenantChanges::default()
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn act(
     let Some(tenant) = shared.sessions.tenant(token, Dialect::Keycloak) else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
-    if action != shared.settings.action {
+    if !shared.settings.has_action(&action) {
         return StatusCode::NOT_FOUND.into_response();
     }
     if let Some(refusal) = shared.refusal(&body) {

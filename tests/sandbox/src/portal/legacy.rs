@@ -75,7 +75,7 @@ pub(super) async fn call_action(
     let Some(tenant) = shared.sessions.tenant(&api_info.token, Dialect::Legacy) else {
         return expired();
     };
-    if request.action_name != shared.settings.action {
+    if !shared.settings.has_action(&request.action_name) {
         return envelope(Err("The action was not found.")).into_response();
     }
     if let Some(refusal) = shared.refusal(request.data.get().as_bytes()) {

@@ -14,6 +14,8 @@ pub struct Settings {
     pub accounts: Vec<Account>,
     /// The name of the endpoint that receives events; default `FTOS_Onfido_WebHook`.
     pub action: String,
+    /// The names of further endpoints that receive events; default none.
+    pub other_actions: Vec<String>,
     /// The lifetime of a login; default 20 minutes, as with FintechOS.
     pub token_lifetime: Duration,
     /// The file to which each event is written before it is answered; default none.
@@ -48,10 +50,16 @@ impl Settings {
             base_path: "/portal".to_owned(),
             accounts,
             action: "FTOS_Onfido_WebHook".to_owned(),
+            other_actions: Vec::new(),
             token_lifetime: Duration::from_secs(20 * 60),
             ledger: None,
             sync: true,
             keep: true,
         }
+    }
+
+    /// Whether there is an endpoint with this name.
+    pub(super) fn has_action(&self, name: &str) -> bool {
+        self.action == name || self.other_actions.iter().any(|other| other == name)
     }
 }
