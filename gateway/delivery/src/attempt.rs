@@ -16,6 +16,7 @@ use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
 use crate::context::DeliveryContext;
+use crate::lookup::{LookupError, Prepared};
 use crate::retry::{self, Age};
 
 /// The result of an attempt, after it was recorded.
@@ -64,10 +65,14 @@ pub(crate) async fn attempt(
         .and_then(|body| Event::parse(&Bytes::from(body)).ok());
     failpoint!("claimed");
     let mut answer = None;
-    let (outcome, next) = match event {
-        Some(event) => {
+    let prepared = match event {
+        Some(event) => Some(context.lookup.prepare(&tenant, event).await),
+        None => None,
+    };
+    let (outcome, next) = match &prepared {
+        Some(Prepared::Deliver(event)) => {
             let outcome;
-            (outcome, answer) = deliver(&context, &tenant, &event, &due, begun).await;
+            (outcome, answer) = deliver(&context, &tenant, event, &due, begun).await;
             failpoint!("answered");
             let next = match &outcome {
                 Ok(()) => Next::Delivered,
@@ -75,16 +80,20 @@ pub(crate) async fn attempt(
             };
             (Some(outcome), next)
         }
+        // Nothing was sent, which says nothing about the portal.
+        Some(Prepared::Withhold(_)) => (None, Next::Dead(DeadReason::Environment)),
+        Some(Prepared::Unknown(error)) => (None, after_failed_lookup(&context, &due, claimed, error)),
         None => (None, Next::Dead(DeadReason::Poison)),
     };
     let error = outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+    let unsent = prepared.as_ref().and_then(Prepared::reason_not_to_send);
     // Logged before the result is recorded, because recording waits until the store is available.
-    log_failed(&context, &due, &lane, error, next);
+    log_failed(&context, &due, &lane, (error, unsent.as_deref()), next);
     let record = Attempt {
         at,
         took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
         status: answer.as_ref().map(|answer| answer.status).or_else(|| error.and_then(DeliveryError::status)),
-        error: error.map(reason),
+        error: error.map(reason).or(unsent),
         failure: error.map(|error| failure(error.class())),
         answer: answer
             // A success needs no diagnosis, and every probe of a long outage gets the same answer.
@@ -112,6 +121,20 @@ pub(crate) fn after_failure(
     let age = wall.saturating_sub(due.received).saturating_add(retry::millis(at.elapsed()));
     let age = Age { attempts: due.attempts, refusals: due.refusals, age, now: now() };
     retry::after(error, age, &context.config, rand::rng().random())
+}
+
+/// Decides the next state of an event whose environment cannot be told now. It is tried again as after any passing failure.
+fn after_failed_lookup(
+    context: &DeliveryContext,
+    due: &DueEvent,
+    claimed: ClaimTime,
+    error: &LookupError,
+) -> Next {
+    let passing = match error.retry_after() {
+        Some(retry_after) => DeliveryError::Busy { status: 429, retry_after },
+        None => DeliveryError::Deadline,
+    };
+    after_failure(context, due, claimed, &passing)
 }
 
 /// Returns the failure class as the store keeps it.
@@ -210,15 +233,19 @@ fn log_failed(
     context: &DeliveryContext,
     due: &DueEvent,
     tenant: &str,
-    error: Option<&DeliveryError>,
+    (error, unsent): (Option<&DeliveryError>, Option<&str>),
     next: Next,
 ) {
     let Correlation { request_id, .. } = Correlation::parse(&due.trace);
     let event = due.uid;
     let attempt = due.attempts + 1;
-    let class = error.map_or("delivered", |error| error.class().name());
-    let error = error.map(ToString::to_string).unwrap_or_default();
-    if next != Next::Dead(DeadReason::Poison) {
+    let class = match (error, unsent) {
+        (Some(error), _) => error.class().name(),
+        (None, Some(_)) => "lookup",
+        (None, None) => "delivered",
+    };
+    let error = error.map(ToString::to_string).or(unsent.map(str::to_owned)).unwrap_or_default();
+    if !matches!(next, Next::Dead(DeadReason::Poison | DeadReason::Environment)) {
         context.metrics.attempts.with(&[tenant, class]).inc();
     }
     match next {
@@ -228,7 +255,11 @@ fn log_failed(
         }
         // `park` has logged it; nothing was sent.
         Next::Parked(_) => {}
-        Next::Dead(reason) => {
+        Next::Dead(reason @ DeadReason::Environment) => {
+            context.metrics.dead.with(&[tenant, reason.name()]).inc();
+            tracing::warn!(%event, request_id, tenant, error, "event withheld because of its environment");
+        }
+        Next::Dead(reason @ (DeadReason::Rejected | DeadReason::Exhausted | DeadReason::Poison)) => {
             context.metrics.dead.with(&[tenant, reason.name()]).inc();
             tracing::error!(%event, request_id, tenant, attempt, reason = reason.name(), error, "event is dead");
         }

@@ -1,5 +1,6 @@
 //! The section `[delivery]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kyc_model::ConfigErrors;
@@ -40,6 +41,25 @@ pub struct DeliveryConfig {
     /// directory locks the account; default 1 min. A changed entry of the tenant document is probed at once.
     #[serde(with = "humantime_serde")]
     pub login_probe: Duration,
+    /// How resources are looked up at Onfido, for tenants with `environments` or `enrich`.
+    pub lookup: LookupConfig,
+}
+
+/// How the gateway looks up resources at Onfido.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LookupConfig {
+    /// The time for all look-ups of one delivery; more than zero, 30 s at most; default 3 s. The attempt includes it, and it
+    /// takes at most half of the attempt.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// The time for TCP and TLS set-up together; default 3 s.
+    #[serde(with = "humantime_serde")]
+    pub connect: Duration,
+    /// A PEM file with certificates to trust in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the gateway may call Onfido's API on another machine without TLS, such as a simulator; default `false`.
+    pub allow_http: bool,
 }
 
 /// Whether Onfido is answered before or after the delivery.
@@ -72,7 +92,19 @@ impl DeliveryConfig {
         );
         errors.require(self.in_flight > 0, "in_flight", "must be greater than zero");
         errors.require(self.total_in_flight > 0, "total_in_flight", "must be greater than zero");
+        let lookup = self.lookup.timeout;
+        errors.require(
+            !lookup.is_zero() && lookup <= LONGEST_LOOKUP,
+            "lookup.timeout",
+            "must be greater than zero and at most 30s",
+        );
+        errors.require(!self.lookup.connect.is_zero(), "lookup.connect", "must be greater than zero");
         errors.finish()
+    }
+
+    /// Returns the time for all look-ups of one delivery: at most half an attempt, which leaves the portal the other half.
+    pub(crate) fn lookup_time(&self) -> Duration {
+        self.lookup.timeout.min(self.attempt / 2)
     }
 
     /// Returns how long an event belongs to the gateway that has claimed it.
@@ -95,6 +127,20 @@ impl Default for DeliveryConfig {
             breaker_open: Duration::from_secs(2),
             breaker_longest: Duration::from_secs(15),
             login_probe: Duration::from_secs(60),
+            lookup: LookupConfig::default(),
+        }
+    }
+}
+
+// === impl LookupConfig ===
+
+impl Default for LookupConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(3),
+            connect: Duration::from_secs(3),
+            ca_file: None,
+            allow_http: false,
         }
     }
 }
@@ -119,3 +165,5 @@ mod durations {
 
 /// Time reserved in the lease for recording an attempt.
 const RECORD: Duration = Duration::from_secs(30);
+/// The longest time for the look-ups of one delivery.
+const LONGEST_LOOKUP: Duration = Duration::from_secs(30);

@@ -10,6 +10,7 @@ use kyc_portal::{DeliveryError, PortalClient, PortalResponse};
 use tokio::time::Instant;
 
 use crate::config::DeliveryConfig;
+use crate::lookup::Lookup;
 use crate::metrics::DeliveryMetrics;
 use crate::pending_results::PendingResults;
 use crate::status::Status;
@@ -28,6 +29,7 @@ pub(crate) struct DeliveryContext {
     pub(crate) readers: Readers,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) portals: Arc<dyn Client>,
+    pub(crate) lookup: Lookup,
     pub(crate) tenants: TenantSnapshots,
     pub(crate) metrics: DeliveryMetrics,
 }

@@ -5,19 +5,36 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kyc_events::{Accepted, Intake, Notification};
-use kyc_model::{EventError, Problem, ProblemKind};
+use kyc_model::{ConfigErrors, Environment, EventError, Problem, ProblemKind};
+use kyc_onfido_client::AccessTokens;
 use kyc_portal::PortalClient;
+use kyc_telemetry::MetricsRegistry;
 use tokio::time::Instant;
 
+use crate::config::DeliveryConfig;
+use crate::lookup::{Lookup, Prepared};
+
 /// Delivers each notification while Onfido waits; stores nothing.
-pub struct Direct(Arc<PortalClient>);
+pub struct Direct {
+    portals: Arc<PortalClient>,
+    lookup: Lookup,
+}
 
 // === impl Direct ===
 
 impl Direct {
     /// Delivers to these portals.
-    pub fn new(portals: Arc<PortalClient>) -> Self {
-        Self(portals)
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] when the certificates for look-ups cannot be used.
+    pub fn new(
+        portals: Arc<PortalClient>,
+        config: &DeliveryConfig,
+        metrics: &MetricsRegistry,
+        tokens: AccessTokens,
+    ) -> Result<Self, ConfigErrors> {
+        Ok(Self { portals, lookup: Lookup::at_onfido(config, metrics, tokens)? })
     }
 }
 
@@ -28,7 +45,20 @@ impl Intake for Direct {
         let event = event.ok_or_else(|| {
             Problem::new(ProblemKind::BadRequest, "unusable notification").because(EventError)
         })?;
-        self.0.deliver(tenant, event, &correlation.headers(), deadline).await?;
+        let event = match self.lookup.prepare(tenant, event.clone()).await {
+            Prepared::Deliver(event) => event,
+            Prepared::Withhold(environment) => {
+                let environment = environment.map_or("unknown", Environment::name);
+                tracing::warn!(request_id = correlation.request_id, tenant = %tenant.name, environment, "notification withheld");
+                return Ok(Accepted::Withheld);
+            }
+            // Nothing is stored. Onfido sends the notification again.
+            Prepared::Unknown(error) => {
+                let problem = Problem::new(ProblemKind::Unavailable, "environment of a notification unknown");
+                return Err(problem.because(error));
+            }
+        };
+        self.portals.deliver(tenant, &event, &correlation.headers(), deadline).await?;
         Ok(Accepted::Delivered)
     }
 }

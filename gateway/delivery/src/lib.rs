@@ -22,6 +22,7 @@ mod held_lanes;
 mod hold_log;
 mod lane;
 mod log_holds;
+mod lookup;
 mod maintenance;
 mod metrics;
 mod pending_results;
@@ -36,7 +37,7 @@ mod status;
 mod store_log;
 
 pub use breaker::Cause;
-pub use config::{DeliveryConfig, Mode};
+pub use config::{DeliveryConfig, LookupConfig, Mode};
 pub use direct::Direct;
 pub use service::Delivery;
 pub use status::{Hold, Liveness, Status};

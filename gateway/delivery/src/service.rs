@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kyc_events::{EventStore, OpenError};
 use kyc_model::{ConfigErrors, TenantSnapshots, TenantTable};
+use kyc_onfido_client::AccessTokens;
 use kyc_portal::PortalClient;
 use kyc_telemetry::MetricsRegistry;
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use crate::config::DeliveryConfig;
 use crate::context::DeliveryContext;
 use crate::dispatcher::Dispatcher;
 use crate::drain::RELEASE_TIME;
+use crate::lookup::Lookup;
 use crate::metrics::DeliveryMetrics;
 use crate::pending_results::PendingResults;
 use crate::status::Status;
@@ -22,6 +24,7 @@ use crate::status::Status;
 pub struct Delivery {
     store: Arc<EventStore>,
     portals: Arc<PortalClient>,
+    lookup: Lookup,
     config: DeliveryConfig,
     metrics: DeliveryMetrics,
     status: Status,
@@ -43,12 +46,23 @@ impl Delivery {
         portals: Arc<PortalClient>,
         config: DeliveryConfig,
         metrics: &MetricsRegistry,
+        tokens: AccessTokens,
     ) -> Result<Self, ConfigErrors> {
         config.check()?;
+        let lookup = Lookup::at_onfido(&config, metrics, tokens)?;
         let status = Status::default();
         let metrics = DeliveryMetrics::new(metrics, &status)?;
         let pending_results = PendingResults::new(metrics.pending_results.clone());
-        Ok(Self { store, portals, config, metrics, status, pending_results, tenants: OnceLock::new() })
+        Ok(Self {
+            store,
+            portals,
+            lookup,
+            config,
+            metrics,
+            status,
+            pending_results,
+            tenants: OnceLock::new(),
+        })
     }
 
     /// Returns the event store.
@@ -106,6 +120,7 @@ impl Delivery {
             status: self.status.clone(),
             keyring: Arc::clone(running.keyring()),
             portals: Arc::<PortalClient>::clone(&self.portals),
+            lookup: self.lookup.clone(),
             tenants,
             metrics: self.metrics.clone(),
         };

@@ -37,6 +37,8 @@ pub enum Accepted {
     Duplicate,
     /// The portal has accepted the event (`delivery.mode = "direct"`).
     Delivered,
+    /// The tenant's portal does not take results of the environment of the resource (`delivery.mode = "direct"`).
+    Withheld,
 }
 
 /// Accepts notifications. There is one instance for the whole gateway.

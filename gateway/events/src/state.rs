@@ -31,6 +31,8 @@ pub enum DeadReason {
     Exhausted,
     /// Its body cannot be decrypted or parsed, or its attempts panic.
     Poison,
+    /// The tenant's portal does not take results of the environment of its resource, or that environment cannot be found out.
+    Environment,
 }
 
 // === impl State ===
@@ -86,6 +88,7 @@ impl DeadReason {
             Self::Rejected => "rejected",
             Self::Exhausted => "exhausted",
             Self::Poison => "poison",
+            Self::Environment => "environment",
         }
     }
 }

@@ -47,6 +47,18 @@ impl Event {
         })
     }
 
+    /// Returns the event with one more member beside `payload`, whose value is JSON text; all other bytes stay as they are.
+    /// `None` if the document has a member of that name, or the value is not JSON.
+    pub fn with_member(&self, name: &str, value: &str) -> Option<Self> {
+        let members: Members<'_> = serde_json::from_slice(&self.document).ok()?;
+        if members.contains_key(name) {
+            return None;
+        }
+        let start = self.document.trim_ascii_end().strip_suffix(b"}")?;
+        let name = serde_json::to_string(name).ok()?;
+        Self::parse(&Bytes::from([start, b",", name.as_bytes(), b":", value.as_bytes(), b"}"].concat())).ok()
+    }
+
     /// Returns the notification, byte for byte.
     pub fn document(&self) -> &Bytes {
         &self.document
@@ -96,6 +108,20 @@ mod tests {
         assert_eq!(event.action(), "report.completed");
         assert_eq!(event.payload(), "{\"action\":\"report.completed\", \"n\":1.0e2 }");
         assert_eq!(event.document(), text);
+    }
+
+    #[test]
+    fn added_member_stands_beside_the_payload_and_changes_no_other_byte() {
+        let event = parse("{ \"payload\" : {\"action\":\"a\", \"n\":1.0e2} } \n").unwrap();
+
+        let with = event.with_member("more", "{\"n\":1.00}").unwrap();
+
+        assert_eq!(
+            with.document(),
+            "{ \"payload\" : {\"action\":\"a\", \"n\":1.0e2} ,\"more\":{\"n\":1.00}}"
+        );
+        assert_eq!((with.payload(), with.action()), (event.payload(), "a"));
+        assert!(with.with_member("more", "1").is_none() && event.with_member("more", "{").is_none());
     }
 
     #[test]

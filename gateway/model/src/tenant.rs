@@ -8,7 +8,8 @@ use url::Url;
 use crate::secret::MIN_SEARCHED_BYTES;
 use crate::upstream::is_exposed;
 use crate::{
-    CallerName, EventActions, EventRoute, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase,
+    CallerName, Environments, EventActions, EventRoute, OperationSet, Secret, SubscriptionId, TenantName,
+    UpstreamBase,
 };
 
 /// A tenant from one checked entry of `Onfido-ApiTokens`.
@@ -35,6 +36,10 @@ pub struct Tenant {
     /// `events`: which kinds of notifications are delivered, and where; if `None`, the route decides about the kinds, and all go
     /// to [`Portal::action`].
     pub events: Option<EventActions>,
+    /// `environments`: the environments whose results the portal takes; default both.
+    pub environments: Environments,
+    /// `enrich`: whether the report, check or workflow run goes along with its notification; default `false`.
+    pub enrich: bool,
     /// A hash of all fields, with a random key for each process. A changed entry has another fingerprint, so that cached logins
     /// and tokens of the previous entry are not used.
     pub fingerprint: u64,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Credential, Dialect, OAuthClient, OperationSet, Portal, Secret, SubscriptionId, Tenant, TenantName,
-    UpstreamBase,
+    Credential, Dialect, Environments, OAuthClient, OperationSet, Portal, Secret, SubscriptionId, Tenant,
+    TenantName, UpstreamBase,
 };
 
 /// Builds a tenant called `name` with the subscription id `sub-{name}`, the token `token-{name}`, the
@@ -35,6 +35,8 @@ pub fn tenant(name: &str, base: &str, portal: &str) -> Tenant {
         },
         callers: None,
         events: None,
+        environments: Environments::All,
+        enrich: false,
         fingerprint: 1,
     }
 }

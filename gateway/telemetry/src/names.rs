@@ -74,7 +74,7 @@ pub const TENANT_POLLS: &str = "kyc_gateway_tenant_polls_total";
 /// Unix time of the last successful read of the tenant source.
 pub const TENANTS_REFRESHED: &str = "kyc_gateway_tenants_refreshed_timestamp_seconds";
 /// Notifications by tenant and result: `stored`, `revived` (received again after it was dead), `duplicate`, `dead` (the body is
-/// not an event), `ignored` (not selected by `events`), `delivered` (`delivery.mode = "direct"`), `abandoned` (the
+/// not an event), `ignored` (not selected by `events`), `delivered` or `withheld` (`delivery.mode = "direct"`), `abandoned` (the
 /// sender left before the response), or an error code.
 pub const WEBHOOK_EVENTS: &str = "kyc_gateway_webhook_events_total";
 /// Notifications that were answered 200 and are not delivered, because neither `events` of the tenant nor the setting `events` of
@@ -104,9 +104,16 @@ pub const EVENT_STORE_WAL: &str = "kyc_gateway_event_store_wal_bytes";
 pub const EVENT_STORE_FREE: &str = "kyc_gateway_event_store_free_bytes";
 /// Attempts to deliver a stored event, by tenant and class: `delivered`, `transient` (no response, or a status that may pass),
 /// `login` (login refused), `session` (session refused after a new login), `endpoint` (wrong address or role), `event` (event
-/// rejected by status), `refused` (failure reported with a success status), `internal` (the gateway panicked).
+/// rejected by status), `refused` (failure reported with a success status), `lookup` (nothing was sent, because the environment of the resource could
+/// not be looked up), `internal` (the gateway panicked).
 pub const DELIVERY_ATTEMPTS: &str = "kyc_gateway_delivery_attempts_total";
-/// Stored events that the gateway stopped delivering (dead letters), by tenant and reason: `rejected`, `exhausted`, `poison`.
+/// Look-ups of resources at Onfido for the delivery of an event, by tenant and result: `found`, or why there is no resource.
+pub const DELIVERY_LOOKUPS: &str = "kyc_gateway_delivery_lookups_total";
+/// Events that were not delivered because the tenant's portal does not take results of their environment, by tenant and
+/// environment: `live`, `sandbox`, or `unknown` for a resource that Onfido does not have (any more).
+pub const DELIVERY_WITHHELD: &str = "kyc_gateway_delivery_withheld_total";
+/// Stored events that the gateway stopped delivering (dead letters), by tenant and reason: `rejected`, `exhausted`, `poison`,
+/// `environment` (the portal does not take results of the environment of the resource).
 pub const EVENTS_DEAD: &str = "kyc_gateway_events_dead_total";
 /// Stored events that wait for delivery, by tenant.
 pub const EVENTS_PENDING: &str = "kyc_gateway_events_pending";

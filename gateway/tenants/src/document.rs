@@ -8,6 +8,7 @@ mod array;
 mod edit;
 mod entry;
 mod entry_keys;
+mod environments;
 mod error;
 mod events;
 mod field_hashes;

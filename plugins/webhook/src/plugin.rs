@@ -54,6 +54,7 @@ enum Handled {
     Stored,
     Revived,
     Duplicate,
+    Withheld,
     Dead,
     Ignored,
 }
@@ -71,6 +72,7 @@ impl Handled {
             Accepted::Stored => Self::Stored,
             Accepted::Revived => Self::Revived,
             Accepted::Duplicate => Self::Duplicate,
+            Accepted::Withheld => Self::Withheld,
         }
     }
 
@@ -81,6 +83,7 @@ impl Handled {
             Self::Stored => "stored",
             Self::Revived => "revived",
             Self::Duplicate => "duplicate",
+            Self::Withheld => "withheld",
             Self::Dead => "dead",
             Self::Ignored => "ignored",
         }

@@ -4,6 +4,7 @@ mod clock;
 mod customers;
 pub(crate) mod disk;
 pub(crate) mod durable;
+mod environments;
 mod held;
 mod kinds;
 mod moving;

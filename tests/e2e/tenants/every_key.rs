@@ -222,6 +222,8 @@ async fn every_document_error_keeps_the_running_tenants_and_names_the_field() {
         (with("ftosPassword", json!({})), acme("ftosPassword")),
         (with("ftosAuth", json!("canary")), acme("ftosAuth")),
         (with("ftosAction", json!("1canary")), acme("ftosAction")),
+        (with("environments", json!("canary")), acme("environments must be a list")),
+        (with("enrich", json!("canary")), acme("enrich must be true or false")),
         (with("events", json!("canary")), acme("events must be a JSON object")),
         (with("events", json!({"canary": "A"})), acme("events has a kind (number 1)")),
         (with("callers", json!(["canary"])), acme("callers has a name of unknown form")),

@@ -4,6 +4,8 @@ mod portal;
 
 use std::sync::atomic::AtomicUsize;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use kyc_events::{
     CommitQueue, Failure, Filter, Keyring, ListedEvent, NewEvent, Owner, Retention, Sqlite, State,
     StoreMetrics,
@@ -19,6 +21,7 @@ use uuid::Uuid;
 use super::*;
 use crate::config::DeliveryConfig;
 use crate::context::Client;
+use crate::lookup::{Lookup, LookupError, Resources};
 use crate::metrics::DeliveryMetrics;
 use crate::pending_results::PendingResults;
 use crate::status::Status;
@@ -68,6 +71,7 @@ impl Running {
             readers: Arc::new(move || reader(&readers)),
             keyring: Arc::new(keyring()),
             portals: client,
+            lookup: nothing_is_looked_up(&metrics),
             tenants: TenantSnapshots::new(move || Some(Arc::clone(&table))),
             metrics: dispatch,
         };
@@ -273,4 +277,18 @@ async fn reused_tenant_name_does_not_exceed_the_limit_of_a_portal() {
     let most: Vec<usize> = client.under_way.lock().unwrap().values().map(|(_, most)| *most).collect();
     assert_eq!((client.taken().len(), most), (25, vec![2, 2]));
     running.stop().await;
+}
+
+/// For tenants that ask for nothing.
+fn nothing_is_looked_up(metrics: &MetricsRegistry) -> Lookup {
+    struct Nothing;
+
+    #[async_trait]
+    impl Resources for Nothing {
+        async fn get(&self, _: &Tenant, _: &[&str]) -> Result<Bytes, LookupError> {
+            Err(LookupError::Unsupported)
+        }
+    }
+
+    Lookup::new(Arc::new(Nothing), Duration::from_secs(3), metrics).unwrap()
 }

@@ -172,7 +172,7 @@ impl EventStore {
             Ok(Accepted::Stored) if event.is_none() => {
                 self.dead.with(&[tenant.name.as_str(), DeadReason::Poison.name()]).inc();
             }
-            Ok(Accepted::Stored | Accepted::Duplicate | Accepted::Delivered) => {}
+            Ok(Accepted::Stored | Accepted::Duplicate | Accepted::Delivered | Accepted::Withheld) => {}
         }
         result
     }

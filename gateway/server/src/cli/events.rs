@@ -155,7 +155,7 @@ pub(crate) struct Filter {
     /// Received before this time, or this long ago.
     #[arg(long)]
     until: Option<String>,
-    /// The reason why it is dead or parked: rejected, exhausted, poison, discarded, unknown_key, unknown_customer.
+    /// The reason why it is dead or parked: rejected, exhausted, poison, environment, discarded, unknown_key, unknown_customer.
     #[arg(long = "for", value_name = "REASON")]
     dead_reason: Option<String>,
     /// The id of one event.

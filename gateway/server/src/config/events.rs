@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use kyc_delivery::{Delivery, DeliveryConfig, Direct, Mode};
 use kyc_events::{Accepted, EventStore, EventsConfig, Intake, Notification};
 use kyc_model::{ConfigErrors, Problem, ProblemKind};
+use kyc_onfido_client::AccessTokens;
 use kyc_portal::{PortalClient, PortalConfig};
 use kyc_telemetry::MetricsRegistry;
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ pub(crate) fn offer(
     build_context: &BuildContext,
     problems: &mut Problems,
 ) -> Option<Stored> {
+    let delivery = with_resolved_ca_file(delivery, folder);
     let (services, metrics) = (&build_context.services, build_context.metrics.registry());
     // Plugins that need the service find it even if these settings are wrong, so that the problem is reported only once.
     services.offer::<dyn Intake>(Arc::new(NotConfigured));
@@ -38,13 +40,17 @@ pub(crate) fn offer(
     let store = store(events, &delivery, folder.path(), metrics)
         .map_err(|errors| problems.add_all("events", &errors))
         .ok();
-    let (portals, store, ()) = (portals?, store?, checked?);
+    // If it is missing, its own problem is reported already.
+    let tokens = services.get::<AccessTokens>().ok().map(|tokens| AccessTokens::clone(&tokens));
+    let (portals, store, (), tokens) = (portals?, store?, checked?, tokens?);
     let Some((store, warnings)) = store else {
-        services.offer::<dyn Intake>(Arc::new(Direct::new(portals)));
+        let direct = Direct::new(portals, &delivery, metrics, tokens);
+        let direct = direct.map_err(|errors| problems.add_all("delivery", &errors)).ok()?;
+        services.offer::<dyn Intake>(Arc::new(direct));
         return None;
     };
     services.offer::<dyn Intake>(Arc::<EventStore>::clone(&store));
-    let delivery = Delivery::new(store, portals, delivery, metrics)
+    let delivery = Delivery::new(store, portals, delivery, metrics, tokens)
         .map_err(|errors| problems.add_all("delivery", &errors))
         .ok()?;
     Some(Stored { delivery: Arc::new(delivery), warnings })
@@ -73,6 +79,12 @@ fn store(
     let mut warnings = Vec::new();
     let store = EventStore::new(events, folder, delivery.lease(), metrics, &mut warnings)?;
     Ok(Some((Arc::new(store), warnings)))
+}
+
+/// Resolves the path of the certificate authorities for look-ups, which is relative to the configuration.
+fn with_resolved_ca_file(mut delivery: DeliveryConfig, folder: &Folder) -> DeliveryConfig {
+    delivery.lookup.ca_file = delivery.lookup.ca_file.map(|file| folder.resolve(&file));
+    delivery
 }
 
 fn portals(

@@ -1,23 +1,21 @@
 //! Parses one entry of `Onfido-ApiTokens`, and collects every broken rule.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
-use http::HeaderValue;
 use kyc_model::{
-    CallerName, Credential, Dialect, EventActions, OAuthClient, OperationSet, Portal, Secret, SubscriptionId,
-    Tenant, TenantName, UpstreamBase,
+    CallerName, Credential, Dialect, Environments, EventActions, OAuthClient, OperationSet, Portal,
+    SubscriptionId, Tenant, TenantName, UpstreamBase,
 };
 use serde_json::value::RawValue;
 
-use super::events;
 use super::field_hashes::FieldHashes;
-use super::fields::{CALLERS, CLIENT_ID, CLIENT_SECRET, EVENTS, FIELDS};
+use super::fields::{CALLERS, CLIENT_ID, CLIENT_SECRET, ENVIRONMENTS, EVENTS, FIELDS};
 use super::hosts::OnfidoHosts;
 use super::object::{self, FieldProblem, Object};
 use super::rules::{self, BASE_URL};
+use super::{environments, events};
 
 /// The result of parsing an entry.
 #[derive(Default)]
@@ -69,11 +67,13 @@ impl Entry {
         let subscription_id = reader.required("subscriptionId", rules::subscription_id);
         let credential = reader.credential();
         let webhook_id = reader.optional("webhookId", rules::webhook_id);
-        let signing_token = reader.optional("webhookToken", secret);
+        let signing_token = reader.optional("webhookToken", rules::secret);
         let operations = reader.operations();
         let callers = reader.callers();
         let events = reader.events();
-        let warnings = events::warnings(events.as_ref(), operations);
+        let (environments, enrich) = (reader.environments(), reader.optional("enrich", environments::switch));
+        let mut warnings = events::warnings(events.as_ref(), operations);
+        warnings.extend(environments::warning(environments, credential.as_ref()));
         let (own_base, needs_base) = reader.base(hosts);
         if needs_base && let Some(problem) = base.and_then(|base| hosts.cleartext_problem(base)) {
             reader.problems.push(format!("{BASE_URL} {problem}"));
@@ -98,6 +98,8 @@ impl Entry {
                 portal,
                 callers,
                 events,
+                environments,
+                enrich: enrich.unwrap_or(false),
                 fingerprint,
             }),
             _ => None,
@@ -157,7 +159,7 @@ impl Reader<'_> {
     /// meaning. Onfido's clients allow only one of both credentials.
     fn credential(&mut self) -> Option<Credential> {
         let known = self.problems.len();
-        let api_token = self.optional("apiToken", authorization);
+        let api_token = self.optional("apiToken", rules::authorization);
         if api_token.is_some() || self.problems.len() > known {
             // Part of the fingerprint all the same, so that every change of the entry changes it.
             for field in [CLIENT_ID, CLIENT_SECRET] {
@@ -165,7 +167,7 @@ impl Reader<'_> {
             }
             return api_token.map(Credential::ApiToken);
         }
-        let [id, secret] = [CLIENT_ID, CLIENT_SECRET].map(|field| self.optional(field, secret));
+        let [id, secret] = [CLIENT_ID, CLIENT_SECRET].map(|field| self.optional(field, rules::secret));
         match (id, secret) {
             (Some(id), Some(secret)) => return Some(Credential::OAuth(OAuthClient { id, secret })),
             // A field that cannot be read is reported already.
@@ -226,6 +228,18 @@ impl Reader<'_> {
         })
     }
 
+    /// Reads the environments whose results the portal takes.
+    fn environments(&mut self) -> Environments {
+        let value = self.object.value(&[ENVIRONMENTS]);
+        self.hash(ENVIRONMENTS, &value.map(|raw| raw.map(RawValue::get)));
+        let read = value.map_err(FieldProblem::text);
+        let read = read.and_then(|raw| raw.map_or(Ok(Environments::All), environments::read));
+        read.unwrap_or_else(|broken| {
+            self.problems.push(format!("{ENVIRONMENTS} {broken}"));
+            Environments::All
+        })
+    }
+
     /// Reads the list of callers: a JSON array, a string with a JSON array in it, or one name.
     fn callers(&mut self) -> Option<Vec<CallerName>> {
         let list = self.object.value(&[CALLERS]).and_then(|value| value.map_or(Ok(None), object::list));
@@ -247,9 +261,9 @@ impl Reader<'_> {
     /// Reads the fields of the portal. Without `ftosAuth`, a client id means the legacy dialect.
     fn portal(&mut self) -> Option<Portal> {
         let url = self.required("ftosEndpoint", rules::portal_url);
-        let client_id = self.optional("ftosClientId", secret);
-        let username = self.required("ftosUsername", secret);
-        let password = self.required("ftosPassword", secret);
+        let client_id = self.optional("ftosClientId", rules::secret);
+        let username = self.required("ftosUsername", rules::secret);
+        let password = self.required("ftosPassword", rules::secret);
         let action = self.optional("ftosAction", rules::action);
         let dialect = self.optional("ftosAuth", rules::dialect).unwrap_or(match client_id {
             Some(_) => Dialect::Legacy,
@@ -267,16 +281,6 @@ impl Reader<'_> {
             password: password?,
         })
     }
-}
-
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::new(text.to_owned()))
-}
-
-fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
-    Secret::new(text.to_owned())
-        .header_value("Token token=")
-        .ok_or("has characters that are not allowed in a header")
 }
 
 /// A random key per process. Without it, an outsider who saw a fingerprint could test guesses of a secret.

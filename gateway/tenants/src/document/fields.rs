@@ -4,9 +4,10 @@ pub(super) const CLIENT_ID: &str = "clientId";
 pub(super) const CLIENT_SECRET: &str = "clientSecret";
 pub(super) const CALLERS: &str = "callers";
 pub(super) const EVENTS: &str = "events";
+pub(super) const ENVIRONMENTS: &str = "environments";
 
 /// All known fields. The document may have others, for other programs.
-pub(super) const FIELDS: [&str; 17] = [
+pub(super) const FIELDS: [&str; 19] = [
     "Name",
     "subscriptionId",
     "apiToken",
@@ -17,6 +18,8 @@ pub(super) const FIELDS: [&str; 17] = [
     "operations",
     CALLERS,
     EVENTS,
+    ENVIRONMENTS,
+    "enrich",
     "baseUrl",
     "ftosEndpoint",
     "ftosClientId",

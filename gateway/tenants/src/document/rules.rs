@@ -1,9 +1,12 @@
 //! The rules for the fields of an entry. A refusal names the rule, never the value, which may be a secret.
 
+use std::convert::Infallible;
+
+use http::HeaderValue;
 use serde_json::value::RawValue;
 use url::Url;
 
-use kyc_model::{BaseUrlError, Dialect, OperationSet, SubscriptionId, TenantName, UpstreamBase};
+use kyc_model::{BaseUrlError, Dialect, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase};
 
 /// Checks `Name`: it must fit in one segment of a URL's path. Characters that need percent-encoding there are allowed.
 pub(super) fn tenant_name(text: &str) -> Result<TenantName, &'static str> {
@@ -37,6 +40,18 @@ pub(super) fn webhook_id(text: &str) -> Result<String, &'static str> {
     } else {
         Err("must be letters, digits, dashes and underscores")
     }
+}
+
+/// Takes any text as a secret.
+pub(super) fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// Builds the value of `Authorization` from `apiToken`.
+pub(super) fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
+    Secret::new(text.to_owned())
+        .header_value("Token token=")
+        .ok_or("has characters that are not allowed in a header")
 }
 
 /// Parses `ftosEndpoint`, and removes a slash and `/api` at its end: existing documents have both forms.

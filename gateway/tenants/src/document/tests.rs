@@ -258,7 +258,10 @@ fn only_unknown_fields_that_resemble_a_known_one_are_reported() {
         ("Nme", Some("Name")),
         ("webhookUrl", None),
         ("ftosTenant", None),
-        ("environment", None),
+        ("environment", Some("environments")),
+        ("event", Some("events")),
+        ("enrch", Some("enrich")),
+        ("region", None),
         ("note", None),
         ("WEBHOOKTOKEN", None),
     ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kyc_delivery::Direct;
+use kyc_delivery::{DeliveryConfig, Direct};
 use kyc_events::Intake;
 use kyc_http_client::{Cleartext, ClientSettings, Trust};
 use kyc_onfido_client::AccessTokens;
@@ -17,9 +17,16 @@ use crate::{Notifications, Webhook};
 pub(crate) fn services() -> Services {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let portals = PortalClient::new(&PortalConfig::default(), &MetricsRegistry::default()).unwrap();
+    let direct = Direct::new(
+        Arc::new(portals),
+        &DeliveryConfig::default(),
+        &MetricsRegistry::default(),
+        access_tokens(),
+    )
+    .unwrap();
     let services = testkit::services();
     services.offer(Arc::new(access_tokens()));
-    services.offer::<dyn Intake>(Arc::new(Direct::new(Arc::new(portals))));
+    services.offer::<dyn Intake>(Arc::new(direct));
     services
 }
 
