@@ -1,9 +1,10 @@
 //! The text of a failed call for operators.
 
 use std::error::Error;
-use std::io;
 
 use rustls::{Error as TlsError, InvalidMessage};
+
+use crate::tls_failure::tls_error;
 
 /// Returns the text of the innermost cause, without the URL that the outer errors contain.
 ///
@@ -25,11 +26,5 @@ pub fn root_cause(error: &(dyn Error + 'static)) -> String {
 /// Whether the server sent bytes that are not a TLS record, such as an HTTP response. The text of rustls would be "received corrupt
 /// message of type InvalidContentType".
 fn is_without_tls(error: &(dyn Error + 'static)) -> bool {
-    // `source` of an `io::Error` skips the error that it wraps, and `io::Error`s can be nested.
-    let mut held = error;
-    while let Some(inner) = held.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        held = inner;
-    }
-    let tls = held.downcast_ref::<TlsError>();
-    matches!(tls, Some(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)))
+    matches!(tls_error(error), Some(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)))
 }

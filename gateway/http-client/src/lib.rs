@@ -7,6 +7,7 @@ mod body;
 mod client;
 mod error_text;
 mod retry_after;
+mod tls_failure;
 mod transport;
 mod transport_error;
 
@@ -14,6 +15,7 @@ pub use body::{BodyError, read_at_most, read_whole};
 pub use client::{ClientError, ClientSettings, Trust};
 pub use error_text::root_cause;
 pub use retry_after::parse_retry_after;
+pub use tls_failure::TlsFailure;
 pub use transport::{Cleartext, ExposedAddress};
 pub use transport_error::TransportError;
 

@@ -94,3 +94,22 @@ fn error_names_the_certificate_file() {
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
 }
+
+#[tokio::test]
+async fn failed_handshake_has_its_reason() {
+    let plain = serve(Router::new()).await.replace("http://", "https://");
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = ClientSettings::new(Duration::from_secs(5), Trust::System).build().unwrap();
+    let refused = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("https://{}", listener.local_addr().unwrap())
+    };
+
+    let failures = [plain, refused].map(|url| client.get(url).send());
+    let mut found = Vec::new();
+    for failure in failures {
+        found.push(TransportError::from(failure.await.unwrap_err()).tls_failure());
+    }
+
+    assert_eq!(found, [Some(TlsFailure::NoTls), None]);
+}

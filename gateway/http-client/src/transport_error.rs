@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ExposedAddress;
+use crate::{ExposedAddress, TlsFailure};
 
 /// Why a call got no complete response. The texts contain neither the URL nor header fields.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -25,6 +25,16 @@ pub enum TransportError {
 }
 
 // === impl TransportError ===
+
+impl TransportError {
+    /// Returns why the TLS handshake failed; `None` if the call failed for another reason.
+    pub fn tls_failure(&self) -> Option<TlsFailure> {
+        match self {
+            Self::Unreachable(error) | Self::Broken(error) => TlsFailure::of(error.as_ref()),
+            Self::Timeout | Self::Refused(_) | Self::Exposed(_) => None,
+        }
+    }
+}
 
 impl From<reqwest::Error> for TransportError {
     fn from(error: reqwest::Error) -> Self {
