@@ -18,7 +18,7 @@ use crate::dialects::{keycloak, legacy};
 use crate::endpoint::endpoint;
 use crate::error::{DeliveryError, Step};
 use crate::responses::delivery::{self, PortalResponse};
-use crate::session::{Session, SessionCredential, Sessions};
+use crate::session::{LoginReuse, Session, SessionCredential, Sessions};
 
 /// A client for all portals; the tenant of each call selects the portal and the account.
 pub struct PortalClient {
@@ -131,6 +131,22 @@ impl PortalClient {
     pub async fn log_in(&self, tenant: &Tenant, deadline: Instant) -> Result<(), DeliveryError> {
         self.check_address(tenant)?;
         timeout_at(deadline, self.sessions.renew(tenant)).await.unwrap_or(Err(DeliveryError::Deadline))
+    }
+
+    /// Checks that the portal is available and accepts the account, with as few logins as `reuse` permits. The next delivery uses
+    /// the session of a new login.
+    ///
+    /// # Errors
+    ///
+    /// As [`PortalClient::deliver`].
+    pub async fn check_login(
+        &self,
+        tenant: &Tenant,
+        reuse: LoginReuse,
+        deadline: Instant,
+    ) -> Result<(), DeliveryError> {
+        self.check_address(tenant)?;
+        timeout_at(deadline, self.sessions.check(tenant, reuse)).await.unwrap_or(Err(DeliveryError::Deadline))
     }
 
     fn check_address(&self, tenant: &Tenant) -> Result<(), DeliveryError> {

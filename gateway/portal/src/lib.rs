@@ -15,3 +15,4 @@ pub use client::PortalClient;
 pub use config::{DataForm, PortalConfig};
 pub use error::{DeliveryClass, DeliveryError, Step};
 pub use responses::delivery::PortalResponse;
+pub use session::LoginReuse;

@@ -11,7 +11,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use kyc_http_client::read_at_most;
 use kyc_model::{Dialect, Secret, Tenant, TraceContext};
-use kyc_resilience::SingleFlight;
+use kyc_resilience::{PAUSE, SingleFlight};
 use kyc_telemetry::traces::Span;
 use kyc_telemetry::{CounterFamily, MetricError, MetricsRegistry, names};
 use reqwest::Client;
@@ -20,7 +20,7 @@ use tracing::warn;
 
 use crate::dialects::{keycloak, legacy};
 use crate::endpoint::endpoint;
-use crate::error::{DeliveryError, Step};
+use crate::error::{DeliveryClass, DeliveryError, Step};
 use crate::responses::MAX_RESPONSE_BYTES;
 use crate::responses::login::LoginResponse;
 
@@ -33,10 +33,21 @@ pub(crate) struct Sessions {
     logins: CounterFamily<2>,
 }
 
+/// How long the results of earlier logins count for a check of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginReuse {
+    /// A login that worked is not repeated for this long.
+    pub success: Duration,
+    /// The same account and password are not sent again for this long after the portal refused them, so that no directory locks
+    /// the account.
+    pub refusal: Duration,
+}
+
 /// The result of one login.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) credential: SessionCredential,
+    opened_at: Instant,
     expires_at: Instant,
 }
 
@@ -87,6 +98,28 @@ impl Sessions {
     /// [`DeliveryError`] of the login.
     pub(crate) async fn renew(&self, tenant: &Tenant) -> Result<(), DeliveryError> {
         self.sessions.value_anew(tenant, self.login(tenant, &HeaderMap::new())).await.map(drop)
+    }
+
+    /// Checks that the portal accepts the account. Logs in unless `reuse` permits the result of an earlier login, whoever made
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveryError`] of the login, or of an earlier one.
+    pub(crate) async fn check(&self, tenant: &Tenant, reuse: LoginReuse) -> Result<(), DeliveryError> {
+        let is_recent =
+            |session: &Session| session.is_usable() && session.opened_at.elapsed() < reuse.success;
+        let pause = |error: &DeliveryError| match error.class() {
+            DeliveryClass::Login => reuse.refusal,
+            DeliveryClass::Transient
+            | DeliveryClass::Session
+            | DeliveryClass::Endpoint
+            | DeliveryClass::Event
+            | DeliveryClass::Refused => PAUSE,
+        };
+        let headers = HeaderMap::new();
+        let login = self.login(tenant, &headers);
+        self.sessions.value_with_pause(tenant, is_recent, pause, login).await.map(drop)
     }
 
     /// Drops a session that the portal no longer accepts, unless it was already replaced.
@@ -160,7 +193,9 @@ impl Session {
                 (SessionCredential::Bearer(credential), lifetime)
             }
         };
-        Ok(Self { credential, expires_at: Instant::now() + usable_for(lifetime.unwrap_or(default_lifetime)) })
+        let opened_at = Instant::now();
+        let expires_at = opened_at + usable_for(lifetime.unwrap_or(default_lifetime));
+        Ok(Self { credential, opened_at, expires_at })
     }
 
     fn is_usable(&self) -> bool {

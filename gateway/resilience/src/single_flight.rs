@@ -64,7 +64,23 @@ where
         usable: impl Fn(&V) -> bool,
         make: impl Future<Output = Result<V, E>>,
     ) -> Result<Arc<V>, E> {
-        match self.find(tenant, usable).await? {
+        self.value_with_pause(tenant, usable, |_| PAUSE, make).await
+    }
+
+    /// Like [`SingleFlight::value`], but `pause` says how long a failure is reused, for callers that can wait longer than
+    /// [`PAUSE`].
+    ///
+    /// # Errors
+    ///
+    /// The failure of `make`, of this call or of one less than its pause ago.
+    pub async fn value_with_pause(
+        &self,
+        tenant: &Tenant,
+        usable: impl Fn(&V) -> bool,
+        pause: impl Fn(&E) -> Duration,
+        make: impl Future<Output = Result<V, E>>,
+    ) -> Result<Arc<V>, E> {
+        match self.find(tenant, usable, pause).await? {
             Found::Value(value) => Ok(value),
             Found::Nothing(slot) => fill(slot, make).await,
         }
@@ -98,7 +114,7 @@ where
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        match self.find(tenant, usable).await? {
+        match self.find(tenant, usable, |_| PAUSE).await? {
             Found::Value(value) => Ok(value),
             // The task owns the lock. A panic releases it, too; `begun` is still set then, and `check_pause` delays the next attempt.
             Found::Nothing(slot) => {
@@ -108,12 +124,17 @@ where
     }
 
     /// Returns the cached value, or the lock for making one. Waits while another caller makes it.
-    async fn find(&self, tenant: &Tenant, usable: impl Fn(&V) -> bool) -> Result<Found<V, E>, E> {
+    async fn find(
+        &self,
+        tenant: &Tenant,
+        usable: impl Fn(&V) -> bool,
+        pause: impl Fn(&E) -> Duration,
+    ) -> Result<Found<V, E>, E> {
         let slot = self.place(tenant).slot.lock_owned().await;
         if let Some(value) = slot.value.as_ref().filter(|value| usable(value)) {
             return Ok(Found::Value(Arc::clone(value)));
         }
-        slot.check_pause()?;
+        slot.check_pause(pause)?;
         Ok(Found::Nothing(slot))
     }
 
@@ -163,9 +184,9 @@ impl<V, E> Clone for Place<V, E> {
 // === impl Slot ===
 
 impl<V, E: Clone + From<Abandoned>> Slot<V, E> {
-    fn check_pause(&self) -> Result<(), E> {
+    fn check_pause(&self, pause: impl Fn(&E) -> Duration) -> Result<(), E> {
         match (&self.failure, self.begun) {
-            (Some((at, error)), _) if at.elapsed() < PAUSE => Err(error.clone()),
+            (Some((at, error)), _) if at.elapsed() < pause(error) => Err(error.clone()),
             (_, Some(begun)) if begun.elapsed() < PAUSE => Err(Abandoned.into()),
             (Some(_) | None, Some(_) | None) => Ok(()),
         }

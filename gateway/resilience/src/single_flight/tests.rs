@@ -135,3 +135,17 @@ async fn only_the_value_that_was_used_is_dropped() {
 
     assert_eq!((*fresh, kept), (2, Ok(Arc::new(2))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn failure_is_reused_as_long_as_the_caller_says() {
+    let (values, acme) = (SingleFlight::<u32, Failure>::new(), acme());
+    let minute = |_: &Failure| Duration::from_secs(60);
+    let first = values.value_with_pause(&acme, any, minute, ready(Err(Failure::Made(1)))).await;
+    tokio::time::advance(Duration::from_secs(59)).await;
+
+    let reused = values.value_with_pause(&acme, any, minute, ready(Ok(2))).await;
+    let other = values.value(&acme, any, ready(Ok(3))).await;
+
+    assert_eq!((first, reused), (Err(Failure::Made(1)), Err(Failure::Made(1))));
+    assert_eq!(other.as_deref(), Ok(&3), "for other callers the pause is a second");
+}

@@ -1,11 +1,14 @@
 //! Logins: when they are made, shared and renewed.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use httpmock::MockServer;
-use kyc_model::{Dialect, Problem, ProblemKind, Tenant};
+use kyc_model::{Dialect, Problem, ProblemKind, Tenant, TenantName};
+use tokio::time::Instant;
 
 use super::{deliver, entry, legacy_call, legacy_login, portals};
-use crate::{DataForm, DeliveryClass};
+use crate::{DataForm, DeliveryClass, DeliveryError, LoginReuse};
 
 #[tokio::test]
 async fn concurrent_deliveries_log_in_once() {
@@ -106,4 +109,35 @@ async fn failed_login_is_not_repeated_by_waiting_deliveries() {
         );
         login.assert_calls_async(1).await;
     }
+}
+
+/// A probe logs in seldom: it counts the login of a delivery, and does not repeat a refused one.
+#[tokio::test]
+async fn check_of_the_account_reuses_recent_logins_and_refusals() {
+    let (portal, refusing) = (MockServer::start_async().await, MockServer::start_async().await);
+    let login = legacy_login(&portal, "t1").await;
+    legacy_call(&portal, "t1", 200, "{}").await;
+    let refusal = refusing.mock_async(|_, then| drop(then.status(401))).await;
+    let portals = portals(DataForm::Event);
+    let (good, bad) = (entry(&portal, Dialect::Legacy), entry(&refusing, Dialect::Legacy));
+    let bad = Tenant { name: TenantName::new("globex"), ..bad };
+    let [none, hour] = [0, 3600].map(Duration::from_secs);
+    let check = async |tenant, success, refusal| {
+        let deadline = Instant::now() + Duration::from_secs(9);
+        portals.check_login(tenant, LoginReuse { success, refusal }, deadline).await
+    };
+
+    deliver(&portals, &good).await.unwrap();
+    check(&good, hour, hour).await.unwrap();
+    login.assert_calls_async(1).await;
+    check(&good, none, hour).await.unwrap();
+    login.assert_calls_async(2).await;
+
+    for _ in 0..2 {
+        let error = check(&bad, hour, hour).await.unwrap_err();
+        assert!(matches!(error, DeliveryError::LoginStatus(401)), "{error:?}");
+        refusal.assert_calls_async(1).await;
+    }
+    check(&bad, hour, none).await.unwrap_err();
+    refusal.assert_calls_async(2).await;
 }
