@@ -1,17 +1,18 @@
 //! The client.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::{ACCEPT, AUTHORIZATION, DATE};
+use http::{HeaderMap, StatusCode};
 use kyc_http_client::{BodyError, Cleartext, ClientError, ClientSettings, TransportError, read_whole};
 use kyc_model::Tenant;
 use reqwest::{Client, Response};
 use serde::de::DeserializeOwned;
 
 use crate::path::resource_url;
-use crate::{AccessTokens, OnfidoError, Webhook};
+use crate::webhook::ListBody;
+use crate::{AccessTokens, OnfidoError, RegisteredWebhook, Webhook, WebhookList};
 
 /// Calls Onfido's API under a tenant's credential. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -72,6 +73,16 @@ impl OnfidoClient {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Bytes, OnfidoError> {
+        let response = self.send(tenant, path, query).await?;
+        self.read(response).await
+    }
+
+    async fn send(
+        &self,
+        tenant: &Tenant,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Response, OnfidoError> {
         let url = resource_url(&tenant.base, path, query)?;
         // The request carries the tenant's credential, so it must not leave the machine without TLS.
         self.cleartext.check(&url).map_err(TransportError::from)?;
@@ -82,7 +93,7 @@ impl OnfidoClient {
         if response.status() == StatusCode::UNAUTHORIZED {
             self.tokens.refused(tenant, &authorization);
         }
-        self.read(response).await
+        Ok(response)
     }
 
     /// Reads a resource and parses its body.
@@ -95,9 +106,7 @@ impl OnfidoClient {
         tenant: &Tenant,
         path: &[&str],
     ) -> Result<T, OnfidoError> {
-        let body = self.get(tenant, path).await?;
-        // The error of the parser can quote the body, which may have personal data.
-        serde_json::from_slice(&body).map_err(|_| OnfidoError::Malformed)
+        parse(&self.get(tenant, path).await?)
     }
 
     /// Reads the webhook with this id.
@@ -107,6 +116,31 @@ impl OnfidoClient {
     /// As [`OnfidoClient::get_json`].
     pub async fn webhook(&self, tenant: &Tenant, id: &str) -> Result<Webhook, OnfidoError> {
         self.get_json(tenant, &["webhooks", id]).await
+    }
+
+    /// Reads the webhook with this id, with everything that decides whether its notifications arrive.
+    ///
+    /// # Errors
+    ///
+    /// As [`OnfidoClient::get_json`].
+    pub async fn registered_webhook(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+    ) -> Result<RegisteredWebhook, OnfidoError> {
+        self.get_json(tenant, &["webhooks", id]).await
+    }
+
+    /// Lists the webhooks of the tenant's account, with Onfido's clock. Onfido returns all of them at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`OnfidoClient::get_json`].
+    pub async fn webhooks(&self, tenant: &Tenant) -> Result<WebhookList, OnfidoError> {
+        let response = self.send(tenant, &["webhooks"], &[]).await?;
+        let date = date(response.headers());
+        let ListBody { webhooks } = parse(&self.read(response).await?)?;
+        Ok(WebhookList { webhooks, date })
     }
 
     async fn read(&self, response: Response) -> Result<Bytes, OnfidoError> {
@@ -120,6 +154,16 @@ impl OnfidoClient {
             _ => OnfidoError::Malformed,
         })
     }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, OnfidoError> {
+    // The error of the parser can quote the body, which may have personal data.
+    serde_json::from_slice(body).map_err(|_| OnfidoError::Malformed)
+}
+
+/// Returns the time of `Date` (RFC 9110 §6.6.1).
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 #[cfg(test)]

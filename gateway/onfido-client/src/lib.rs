@@ -24,4 +24,4 @@ pub use client::{CallLimits, OnfidoClient};
 pub use error::OnfidoError;
 pub use observer::{FetchResult, TokenObserver};
 pub use token_error::TokenError;
-pub use webhook::Webhook;
+pub use webhook::{RegisteredWebhook, Webhook, WebhookList};

@@ -1,5 +1,7 @@
 //! The resource `/webhooks/{id}`.
 
+use std::time::SystemTime;
+
 use kyc_model::Secret;
 use serde::Deserialize;
 
@@ -9,4 +11,39 @@ use serde::Deserialize;
 pub struct Webhook {
     /// The token that Onfido signs notifications with.
     pub token: Option<Secret>,
+}
+
+/// A registered webhook with everything that decides whether its notifications arrive. Every field is optional, because old
+/// versions of the API leave some out.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[non_exhaustive]
+pub struct RegisteredWebhook {
+    /// The id.
+    pub id: Option<String>,
+    /// The URL that receives the notifications.
+    pub url: Option<String>,
+    /// Whether notifications are sent; absent means yes.
+    pub enabled: Option<bool>,
+    /// The events that are sent; absent means all.
+    pub events: Option<Vec<String>>,
+    /// The environments whose events are sent, `sandbox` and `live`; absent means both.
+    pub environments: Option<Vec<String>>,
+    /// The token that Onfido signs notifications with.
+    pub token: Option<Secret>,
+}
+
+/// The webhooks of an account.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WebhookList {
+    /// All webhooks, enabled or not.
+    pub webhooks: Vec<RegisteredWebhook>,
+    /// Onfido's clock (`Date`) when it answered; `None` if the response has no readable date.
+    pub date: Option<SystemTime>,
+}
+
+/// The body of the list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListBody {
+    pub(crate) webhooks: Vec<RegisteredWebhook>,
 }

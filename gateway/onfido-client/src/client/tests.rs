@@ -175,3 +175,29 @@ async fn error_shows_neither_url_nor_credential() {
     let text = format!("{error} {error:?}");
     assert!(!text.contains("hook-canary") && !text.contains("token-canary"), "{text}");
 }
+
+#[tokio::test]
+async fn webhooks_are_listed_with_onfidos_clock() {
+    let date = &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    let list = r#"{"webhooks":[{"id":"a","url":"https://g.test/a","enabled":false,"events":null,"token":"abc","new":1}]}"#;
+    let onfido = Onfido::answering(200, date, list).await;
+    let client = client(CallLimits { body: 1024, ..LIMITS });
+
+    let listed = client.webhooks(&onfido.tenant()).await.unwrap();
+
+    let [webhook] = listed.webhooks.as_slice() else { panic!("{listed:?}") };
+    assert_eq!((webhook.id.as_deref(), webhook.enabled, &webhook.events), (Some("a"), Some(false), &None));
+    assert!(webhook.token.as_ref().is_some_and(|token| token.matches(b"abc")));
+    let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+    assert_eq!(listed.date, Some(expected));
+    assert_eq!(onfido.calls(), ["GET /v3.6/webhooks Token token=token-acme"]);
+}
+
+#[tokio::test]
+async fn list_without_webhooks_is_malformed() {
+    let onfido = Onfido::answering(200, &[], "{}").await;
+
+    let listed = client(LIMITS).webhooks(&onfido.tenant()).await;
+
+    assert!(matches!(listed, Err(OnfidoError::Malformed)), "{listed:?}");
+}
