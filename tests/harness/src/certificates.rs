@@ -9,8 +9,8 @@ use rcgen::{
     Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use reqwest::{Certificate, Identity};
-use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -81,6 +81,18 @@ impl Authority {
         format!(
             "tls = {{ certificate_file = \"{folder}/certificate.pem\", key_file = \"{folder}/key.pem\"{more} }}\n"
         )
+    }
+
+    /// The TLS settings of a server at `gateway.test` and 127.0.0.1 whose certificate is valid until the end of a year.
+    pub fn server(&self, until: i32) -> rustls::ServerConfig {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["gateway.test".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(until, 12, 31);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+        let config = rustls::ServerConfig::builder().with_no_client_auth();
+        config.with_single_cert(vec![certificate.der().clone()], key).unwrap()
     }
 
     /// A caller's certificate with its key, valid until the end of a year. The serial number is the beginning of the name.

@@ -22,6 +22,7 @@ mod webhooks;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 
@@ -60,6 +61,7 @@ impl Onfido {
             accounts: Accounts::default(),
             requests: Journal::new(),
             notifier: Notifier::new(settings.retry_clock)?,
+            ahead: AtomicI64::new(0),
             settings,
         });
         let serving = socket.serve(router::router(&shared));
@@ -102,6 +104,25 @@ impl Onfido {
         if let Some(account) = self.shared.accounts.named(account) {
             account.change_webhook(id, |webhook| url.clone_into(&mut webhook.url));
         }
+    }
+
+    /// Adds a webhook with this id, or replaces it.
+    pub fn put_webhook(&self, account: &str, webhook: Webhook) {
+        if let Some(account) = self.shared.accounts.named(account) {
+            account.put_webhook(webhook);
+        }
+    }
+
+    /// Deletes a webhook.
+    pub fn remove_webhook(&self, account: &str, id: &str) {
+        if let Some(account) = self.shared.accounts.named(account) {
+            account.remove_webhook(id);
+        }
+    }
+
+    /// Sets how many seconds the clock of the responses (`Date`) is ahead.
+    pub fn set_clock(&self, ahead: i64) {
+        self.shared.ahead.store(ahead, Ordering::Relaxed);
     }
 
     /// Signs `body` with the webhook's token and sends it, with retries, like a real event. Returns false for an unknown webhook.

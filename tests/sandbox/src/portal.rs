@@ -49,6 +49,8 @@ impl Portal {
         let ledger = settings.ledger.as_deref().map(open).transpose()?;
         let shared = Arc::new(Shared {
             sessions: Sessions::new(settings.token_lifetime),
+            accounts: Mutex::new(settings.accounts.clone()),
+            inactive: Mutex::default(),
             mode: Mutex::new(Mode::Ok),
             refuses: Mutex::new(None),
             calls: Journal::new(),
@@ -79,6 +81,23 @@ impl Portal {
     /// Refuses the events that `refuses` selects; `None` accepts all again.
     pub fn refuse(&self, refuses: Option<Refuses>) {
         *self.shared.refuses.lock().unwrap_or_else(PoisonError::into_inner) = refuses;
+    }
+
+    /// Changes the password of a tenant's account.
+    pub fn set_password(&self, tenant: &str, password: &str) {
+        let mut accounts = self.shared.accounts();
+        let changed = accounts.iter_mut().filter(|account| account.tenant == tenant);
+        changed.for_each(|account| password.clone_into(&mut account.password));
+    }
+
+    /// Deactivates a tenant's account: its logins get no token.
+    pub fn deactivate(&self, tenant: &str) {
+        self.shared.inactive().insert(tenant.to_owned());
+    }
+
+    /// Activates a tenant's account again.
+    pub fn activate(&self, tenant: &str) {
+        self.shared.inactive().remove(tenant);
     }
 
     /// Expires the tokens of all logins.

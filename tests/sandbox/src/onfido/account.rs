@@ -88,6 +88,15 @@ impl Account {
         webhook
     }
 
+    /// Adds a webhook, or replaces the one with its id.
+    pub(super) fn put_webhook(&self, webhook: Webhook) {
+        let mut webhooks = self.lock_webhooks();
+        match webhooks.iter_mut().find(|one| one.id == webhook.id) {
+            Some(found) => *found = webhook,
+            None => webhooks.push(webhook),
+        }
+    }
+
     pub(super) fn change_webhook(&self, id: &str, change: impl FnOnce(&mut Webhook)) -> Option<Webhook> {
         let mut webhooks = self.lock_webhooks();
         let webhook = webhooks.iter_mut().find(|webhook| webhook.id == id)?;

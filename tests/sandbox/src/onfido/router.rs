@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, Router, middleware};
-use http::StatusCode;
-use http::header::LOCATION;
+use http::header::{DATE, LOCATION};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::authentication::authenticate;
@@ -42,7 +42,8 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     routes = files(routes, base, Kind::LivePhotos);
     let guarded = routes
         .fallback(|| async { Problem::NotFound })
-        .layer(middleware::from_fn_with_state(Arc::clone(shared), authenticate));
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), authenticate))
+        .layer(middleware::map_response_with_state(Arc::clone(shared), dated));
     let inside = Router::new().route("/_sandbox/requests", get(requests));
     inside.merge(guarded).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(shared))
 }
@@ -70,6 +71,14 @@ fn files(routes: Routes, base: &str, kind: Kind) -> Routes {
         &format!("{base}/{name}/{{id}}/download"),
         get(move |sender, id, query| kind.download(sender, id, query)),
     )
+}
+
+/// Adds this Onfido's time to a response.
+async fn dated(State(shared): State<Arc<Shared>>, mut response: Response) -> Response {
+    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(shared.now())) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
 }
 
 /// Redirects to a file store on another host, with a signature in the query, like Onfido.

@@ -18,6 +18,9 @@ pub struct Webhook {
     pub enabled: bool,
     /// The events to send; an empty list means all.
     pub events: Vec<String>,
+    /// The environments whose events are sent; an empty list means both.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
 }
 
 // === impl Webhook ===
@@ -31,6 +34,7 @@ impl Webhook {
             token: new_id().replace('-', ""),
             enabled: true,
             events: vec!["report.completed".to_owned()],
+            environments: Vec::new(),
         }
     }
 
@@ -45,8 +49,17 @@ impl Webhook {
         if let Some(enabled) = sent.get("enabled").and_then(Value::as_bool) {
             self.enabled = enabled;
         }
-        if let Some(events) = sent.get("events").and_then(Value::as_array) {
-            self.events = events.iter().filter_map(|event| event.as_str().map(str::to_owned)).collect();
+        if let Some(events) = texts(sent, "events") {
+            self.events = events;
+        }
+        if let Some(environments) = texts(sent, "environments") {
+            self.environments = environments;
         }
     }
+}
+
+/// The texts of a list.
+fn texts(sent: &Value, member: &str) -> Option<Vec<String>> {
+    let list = sent.get(member)?.as_array()?;
+    Some(list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect())
 }

@@ -27,10 +27,10 @@ pub(super) struct KeycloakToken {
 pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(sent): Json<KeycloakToken>) -> Response {
     let tenant =
         shared.account(|account| account.username == sent.user_name && account.password == sent.password);
-    let Some(tenant) = tenant else {
+    let Some(tenant) = tenant.filter(|tenant| !shared.inactive().contains(tenant)) else {
         return (StatusCode::UNAUTHORIZED, Json(json!({"error": "invalid_grant"}))).into_response();
     };
-    let token = shared.sessions.open(tenant, Dialect::Keycloak);
+    let token = shared.sessions.open(&tenant, Dialect::Keycloak);
     Json(json!({
         "accessToken": token,
         "expiresIn": 0,

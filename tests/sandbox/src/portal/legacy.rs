@@ -53,8 +53,10 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(sent): Json<G
             && account.client_id == sent.client_id
     });
     match tenant {
+        // "If the user account is inactive, the request will not return an access token."
+        Some(tenant) if shared.inactive().contains(&tenant) => envelope(Ok(())).into_response(),
         Some(tenant) => {
-            let token = shared.sessions.open(tenant, Dialect::Legacy);
+            let token = shared.sessions.open(&tenant, Dialect::Legacy);
             Json(json!({"access_token": token, "expires_in": shared.sessions.lifetime().as_secs()}))
                 .into_response()
         }

@@ -1,7 +1,8 @@
 //! The state that the handlers share.
 
+use std::collections::HashSet;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ledger::{Entry, Ledger};
 use super::mode::{Mode, Refusal, Refuses};
@@ -12,6 +13,9 @@ use crate::journal::Journal;
 
 pub(super) struct Shared {
     pub(super) settings: Settings,
+    pub(super) accounts: Mutex<Vec<Account>>,
+    /// The tenants whose accounts are inactive.
+    pub(super) inactive: Mutex<HashSet<String>>,
     pub(super) mode: Mutex<Mode>,
     pub(super) refuses: Mutex<Option<Refuses>>,
     pub(super) sessions: Sessions,
@@ -45,8 +49,18 @@ impl Shared {
 
     /// Returns the tenant of the first account that `wanted` accepts. FintechOS checks every credential of a dialect, so `wanted`
     /// must compare all of them.
-    pub(super) fn account(&self, wanted: impl Fn(&Account) -> bool) -> Option<&str> {
-        self.settings.accounts.iter().find(|account| wanted(account)).map(|account| account.tenant.as_str())
+    pub(super) fn account(&self, wanted: impl Fn(&Account) -> bool) -> Option<String> {
+        self.accounts().iter().find(|account| wanted(account)).map(|account| account.tenant.clone())
+    }
+
+    /// Returns the accounts that may log in.
+    pub(super) fn accounts(&self) -> MutexGuard<'_, Vec<Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the tenants whose accounts are inactive.
+    pub(super) fn inactive(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.inactive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records an event. With a ledger it is written before this returns.

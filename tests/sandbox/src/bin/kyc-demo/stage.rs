@@ -140,6 +140,8 @@ async fn add_tenant(
     let webhook = onfido
         .add_webhook(name, "http://127.0.0.1/set-when-the-gateway-is-there")
         .ok_or_else(|| Failure::new("the account does not exist"))?;
+    let webhook = Webhook { environments: vec!["sandbox".to_owned()], ..webhook };
+    onfido.put_webhook(name, webhook.clone());
     let (username, password) = (format!("{name}-onfido"), format!("{name}-password"));
     let client_id = (dialect == Dialect::Legacy).then(|| "dcs".to_owned());
     let account = portal::Account {
