@@ -147,6 +147,6 @@ fn call(_: usize, _: u64) -> Vec<u8> {
 const WARM_UP: u64 = 3;
 const TOKEN: &str = "token-acme";
 const CONFIG: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n\
-                      [tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
+                      [doctor]\nenabled = false\n[tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
                       [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
                       [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";

@@ -19,6 +19,7 @@ pub use api::answers::INTENT;
 pub use api::audit_messages::{AuditRecord, AuditRecords, ListAuditRecords};
 pub use api::audit_pages::{AuditPages, OUTCOMES};
 pub use api::dispatch::{Dispatcher, Services};
+pub use api::doctor_messages::{DoctorReport, FindingEntry, ProbeTenants, ProbedTenant, UnknownEntry};
 pub use api::event_messages::{
     AttemptEntry, ChangeReport, DiscardEvents, DispatcherEntry, EventDetails, EventEntry, EventList,
     EventSelection, EventSummary, HoldEntry, ListEvents, ListUndelivered, ReassignEvents, RekeyEvents,

@@ -73,6 +73,12 @@ pub const TENANTS_REMOVAL_REFUSED: &str = "kyc_gateway_tenants_removal_refused";
 pub const TENANT_POLLS: &str = "kyc_gateway_tenant_polls_total";
 /// Unix time of the last successful read of the tenant source.
 pub const TENANTS_REFRESHED: &str = "kyc_gateway_tenants_refreshed_timestamp_seconds";
+/// 1 while something is wrong with a tenant's Onfido account or portal, by tenant and code; absent otherwise. The codes are in
+/// [Tenants that drift](../operations/doctor.md).
+pub const TENANT_FINDINGS: &str = "kyc_gateway_tenant_findings";
+/// 1 while a probe of a tenant cannot tell whether something is wrong, by tenant and probe: `credential`, `webhook`, `clock`,
+/// `portal`; absent otherwise.
+pub const TENANT_PROBES_UNKNOWN: &str = "kyc_gateway_tenant_probes_unknown";
 /// Notifications by tenant and result: `stored`, `revived` (received again after it was dead), `duplicate`, `dead` (the body is
 /// not an event), `ignored` (not selected by `events`), `delivered` or `withheld` (`delivery.mode = "direct"`), `abandoned` (the
 /// sender left before the response), or an error code.

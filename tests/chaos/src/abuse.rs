@@ -288,6 +288,6 @@ const MOST_MEMORY: u64 = 400;
 const DEADLINE: Duration = Duration::from_secs(10);
 const CONFIG: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n\
                       [downstream]\nmax_connections = 20000\nhead = \"10s\"\nread = \"10s\"\nwrite = \"10s\"\nkeepalive = \"10s\"\n\
-                      [tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
+                      [doctor]\nenabled = false\n[tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
                       [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
                       [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";

@@ -35,7 +35,7 @@ impl Gateway {
         let config = folder.join(format!("gateway-{number}.toml"));
         let text = format!(
             "[downstream]\nmax_connections = 4096\n[[listeners]]\nname = \"main\"\naddress = \"{address}\"\n\
-             [admin]\naddress = \"{admin}\"\n[tenants]\nsource = \"file\"\n\
+             [admin]\naddress = \"{admin}\"\n[doctor]\nenabled = false\n[tenants]\nsource = \"file\"\n\
              [[routes]]\nname = \"webhook\"\npaths = [\"/dcs/kyc2/webhook/notify/{{configurationName}}\"]\n\
              methods = [\"POST\"]\n[[routes.plugins]]\nplugin = \"webhook\"\n{webhook}"
         );

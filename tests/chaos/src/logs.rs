@@ -278,7 +278,7 @@ fn days(files: &[(String, String)], wrong: &mut Vec<String>) {
 }
 
 const CONFIG: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n\
-                      [tenants]\nsource = \"file\"\npoll = \"100ms\"\nfile.path = \"tenants.json\"\n\
+                      [doctor]\nenabled = false\n[tenants]\nsource = \"file\"\npoll = \"100ms\"\nfile.path = \"tenants.json\"\n\
                       [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
                       [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";
 const BEGIN: &str = "log file settings changed";

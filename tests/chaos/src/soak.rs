@@ -253,4 +253,4 @@ const SETTLES: Duration = Duration::from_secs(45);
 /// Of memory, at the end against a tenth of the way.
 const MOST_GROWTH: f64 = 1.1;
 const CONFIG: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n\
-                      [tenants]\nsource = \"file\"\npoll = \"200ms\"\nfile.path = \"tenants.json\"\n";
+                      [doctor]\nenabled = false\n[tenants]\nsource = \"file\"\npoll = \"200ms\"\nfile.path = \"tenants.json\"\n";

@@ -178,6 +178,6 @@ const CALLS_IN_A_SECOND: u64 = 4000;
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 const LISTENERS: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n\
                          [[listeners]]\nname = \"tls\"\naddress = \"127.0.0.1:0\"\n";
-const TENANTS_AND_ROUTES: &str = "[tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
+const TENANTS_AND_ROUTES: &str = "[doctor]\nenabled = false\n[tenants]\nsource = \"file\"\nfile.path = \"tenants.json\"\n\
                                   [[routes]]\nname = \"onfido\"\npaths = [\"/dcs/kyc2/{*path}\"]\n\
                                   [[routes.plugins]]\nplugin = \"subscription\"\n[[routes.plugins]]\nplugin = \"onfido\"\n";

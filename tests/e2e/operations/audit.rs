@@ -116,7 +116,10 @@ async fn command_line_lists_audit_records_by_cursor() {
     assert!(rest.lines().count() == 2 && rest.contains(" first"), "{rest}");
     assert_eq!(json["records"].as_array().unwrap().len(), 4);
     assert!(wrong.starts_with("since is a time such as"), "{wrong}");
-    assert!(misspelt.starts_with("operation is one of tenants.reload, events.replay, "), "{misspelt}");
+    assert!(
+        misspelt.starts_with("operation is one of tenants.probe, tenants.reload, events.replay, "),
+        "{misspelt}"
+    );
     assert!(unknown.contains("possible values: begun, done, failed, denied"), "{unknown}");
     world.gateway.stop().await;
 }

@@ -76,7 +76,7 @@ async fn api_description_is_valid_and_its_paths_exist() {
             answered += 1;
         }
     }
-    assert_eq!(answered, 14, "health, tenants, events, audit and this description");
+    assert_eq!(answered, 16, "health, tenants, events, audit and this description");
     let operation = &paths["/dcs/kyc2/checks"]["post"];
     let parameters: Vec<&str> = operation["parameters"]
         .as_array()

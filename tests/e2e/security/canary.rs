@@ -5,10 +5,12 @@ mod oauth;
 
 use std::collections::BTreeSet;
 
+use kyc_sandbox::onfido::Webhook;
 use kyc_sandbox::portal::Mode;
 use kyc_sandbox::signature::sign;
 
 use crate::notifications::durable::{event, stored, wait_for_all};
+use crate::support::soon;
 use crate::support::world::{DIRECT, EVENT, World, routes, with};
 
 /// Fields that hold a secret, by what the world's tenants have in them.
@@ -32,7 +34,8 @@ const SECRETS: [&str; 14] = [
 #[expect(clippy::too_many_lines, reason = "every way out, one after the other")]
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_in_no_log_metric_response_or_admin_page() {
-    let world = World::start(&format!("[log]\nlevel = \"trace\"\n{}", routes(DIRECT))).await;
+    let probed = "doctor.interval = \"1s\"\n";
+    let world = World::start(&format!("{probed}[log]\nlevel = \"trace\"\n{}", routes(DIRECT))).await;
     let client = reqwest::Client::new();
     let mut texts = Vec::new();
 
@@ -93,6 +96,20 @@ async fn secrets_are_in_no_log_metric_response_or_admin_page() {
         }
     }
 
+    // A webhook with secrets in every field, and with faults.
+    world.onfido.put_webhook(
+        "acme",
+        Webhook {
+            id: "hook-acme".to_owned(),
+            url: "https://user:canary-header@evil.test/canary-path?canary-query".to_owned(),
+            token: "canary-body".to_owned(),
+            enabled: false,
+            events: vec!["canary-body".to_owned()],
+            environments: vec!["canary-body".to_owned()],
+        },
+    );
+    soon(async || world.gateway.metrics().await.contains("webhook_token_differs").then_some(())).await;
+
     // A document with one bad entry, one duplicate and a broken one.
     let bad =
         with(crate::support::gateway::tenant("acme", "no url password-acme"), "ftosAuth", "password-acme");
@@ -107,7 +124,7 @@ async fn secrets_are_in_no_log_metric_response_or_admin_page() {
     }
     texts.push(changes(&world).await);
     texts.push(std::fs::read_to_string(world.gateway.folder().join("data/audit.jsonl")).unwrap());
-    for page in ["/metrics", "/livez", "/readyz", "/", "/admin/tenants", "/audit"] {
+    for page in ["/metrics", "/livez", "/readyz", "/", "/admin/tenants", "/admin/tenants/doctor", "/audit"] {
         texts.push(client.get(world.gateway.admin(page)).send().await.unwrap().text().await.unwrap());
     }
     assert!(world.gateway.metrics().await.contains("kyc_gateway_tenants_refused 3"));
@@ -117,6 +134,7 @@ async fn secrets_are_in_no_log_metric_response_or_admin_page() {
     let found: Vec<_> =
         SECRETS.iter().chain(&["canary-path"]).filter(|secret| everything.contains(**secret)).collect();
     assert!(everything.contains("kyc_gateway_requests_total"), "nothing was gathered");
+    assert!(everything.contains("tenant has a finding") && everything.contains("\"webhook_moved\""));
     assert!(everything.contains("audit record stored") && everything.contains("a canary was here"));
     assert_eq!(found, Vec::<&&str>::new(), "{}", excerpt(&everything, &found));
 }
@@ -170,9 +188,12 @@ async fn secrets_are_not_in_the_event_store_or_its_admin_pages() {
 async fn changes(world: &World) -> String {
     let client = reqwest::Client::new();
     let mut answers = Vec::new();
-    for (path, intent) in
-        [("/admin/reload", true), ("/events/replay?tenat=x", true), ("/admin/reload", false)]
-    {
+    for (path, intent) in [
+        ("/admin/reload", true),
+        ("/admin/tenants/doctor?tenant=acme", true),
+        ("/events/replay?tenat=x", true),
+        ("/admin/reload", false),
+    ] {
         let request = client
             .post(world.gateway.admin(path))
             .header("x-admin-reason", "a canary was here")

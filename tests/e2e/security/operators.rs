@@ -14,11 +14,13 @@ use crate::support::soon;
 use crate::support::world::{World, routes};
 
 /// Every path of the admin API, and whether it makes a change.
-const PATHS: [(&str, &str); 8] = [
+const PATHS: [(&str, &str); 10] = [
     ("GET", "/livez"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
     ("GET", "/admin/tenants"),
+    ("GET", "/admin/tenants/doctor"),
+    ("POST", "/admin/tenants/doctor"),
     ("POST", "/admin/reload"),
     ("GET", "/events"),
     ("POST", "/events/replay?state=waiting"),

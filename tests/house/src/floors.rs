@@ -18,7 +18,7 @@ const fn place(room: &'static str, floor: u8, below: u8, also: &'static [&'stati
 }
 
 /// Every crate of the workspace, from the lowest floor to the highest.
-pub const PLACES: [Place; 26] = [
+pub const PLACES: [Place; 27] = [
     place("gateway/model", 0, 0, &[]),
     place("gateway/plugin-api/macros", 0, 0, &[]),
     place("gateway/http-client", 1, 1, &[]),
@@ -32,6 +32,7 @@ pub const PLACES: [Place; 26] = [
     place("gateway/events", 3, 3, &[]),
     place("gateway/portal", 3, 3, &[]),
     place("gateway/delivery", 4, 3, &["gateway/events", "gateway/portal"]),
+    place("gateway/doctor", 4, 3, &["gateway/portal"]),
     place("gateway/proxy", 4, 3, &["gateway/plugin-api"]),
     place("gateway/admin", 5, 5, &[]),
     place("plugins/webhook", 5, 3, &["gateway/plugin-api", "gateway/events"]),

@@ -4,6 +4,7 @@ pub(crate) mod answers;
 pub(crate) mod audit_messages;
 pub(crate) mod audit_pages;
 pub(crate) mod dispatch;
+pub(crate) mod doctor_messages;
 pub(crate) mod event_messages;
 pub(crate) mod reason;
 pub(crate) mod request;

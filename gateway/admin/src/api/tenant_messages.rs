@@ -45,6 +45,8 @@ pub struct TenantEntry {
     pub action: String,
     /// The tenant's own map from kinds of notifications to actions; null for a kind that nobody wants.
     pub events: BTreeMap<String, Option<String>>,
+    /// The codes of what the last probes found.
+    pub findings: Vec<String>,
 }
 
 /// Reloads the tenant document at once, as SIGHUP does (`POST`).
@@ -153,7 +155,7 @@ mod tests {
             (TenantList { tenants: vec![entry], warnings: Vec::new() }, ReloadReport::from(changes));
 
         let expected = "{\"tenants\":[{\"name\":\"acme\",\"subscription_id\":\"\",\"onfido\":\"\",\"credential\":\"\",\"webhook_id\":true,\
-                        \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\",\"events\":{}}],\"warnings\":[]}";
+                        \"signing_token\":\"\",\"portal\":null,\"dialect\":\"\",\"action\":\"\",\"events\":{},\"findings\":[]}],\"warnings\":[]}";
         assert_eq!(serde_json::to_string(&list).unwrap(), expected);
         let expected = "{\"source\":\"file\",\"version\":null,\"tenants\":1,\"added\":[\"acme\"],\"changed\":[\"globex\"],\
                         \"changed_fields\":{\"globex\":[\"apiToken\"]},\"removed\":[],\"refused\":[],\"kept\":[],\"warnings\":[]}";

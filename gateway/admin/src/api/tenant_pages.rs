@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, Response, StatusCode};
+use kyc_doctor::{Demand, Doctor, TenantReport};
 use kyc_model::{Credential, Dialect, EventActions, Tenant, TenantTable};
 use kyc_plugin_api::AdminPages;
 use kyc_tenants::{MassRemoval, ReloadError, ReloadHandle, Tenants};
@@ -13,12 +14,14 @@ use tokio::time::timeout;
 use url::form_urlencoded;
 
 use crate::api::answers::{error_answer, json_answer};
+use crate::api::doctor_messages::{DoctorReport, TENANT};
 use crate::api::tenant_messages::{ACCEPT, ReloadReport, TenantEntry, TenantList};
 
-/// `/admin/tenants` and `/admin/reload`.
+/// `/admin/tenants`, `/admin/tenants/doctor` and `/admin/reload`.
 pub struct TenantPages {
     tenants: Tenants,
     reload: ReloadHandle,
+    doctor: Doctor,
 }
 
 // === impl TenantPages ===
@@ -30,9 +33,31 @@ impl fmt::Debug for TenantPages {
 }
 
 impl TenantPages {
-    /// Creates the pages of the current tenants and of the reload.
-    pub fn new(tenants: Tenants, reload: ReloadHandle) -> Self {
-        Self { tenants, reload }
+    /// Creates the pages of the current tenants, of their findings and of the reload.
+    pub fn new(tenants: Tenants, reload: ReloadHandle, doctor: Doctor) -> Self {
+        Self { tenants, reload, doctor }
+    }
+
+    /// Probes the tenants, and answers with what was found.
+    async fn probe(&self, name: Option<&str>) -> Response<Vec<u8>> {
+        match timeout(PROBE_TIMEOUT, self.doctor.probe_now(name)).await {
+            Ok(Demand::Done) => self.findings(name),
+            Ok(Demand::UnknownTenant) => error_answer(StatusCode::NOT_FOUND, NO_TENANT),
+            Ok(Demand::NoTenants) => error_answer(StatusCode::SERVICE_UNAVAILABLE, NO_DOCUMENT),
+            Err(_) => error_answer(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the probes have not ended yet; GET /admin/tenants/doctor will show the results",
+            ),
+        }
+    }
+
+    /// Answers with what the last probes found.
+    fn findings(&self, name: Option<&str>) -> Response<Vec<u8>> {
+        let report = DoctorReport::new(self.doctor.reports(), name);
+        match name.is_some() && report.tenants.is_empty() {
+            true => error_answer(StatusCode::NOT_FOUND, NO_TENANT),
+            false => json_answer(StatusCode::OK, &report),
+        }
     }
 }
 
@@ -51,7 +76,7 @@ impl AdminPages for TenantPages {
         match (method.as_str(), path) {
             ("GET", "/tenants") => match self.tenants.load() {
                 Some(table) => {
-                    let mut list = tenant_list(&table);
+                    let mut list = tenant_list(&table, &self.doctor.reports());
                     list.warnings.extend(
                         self.tenants
                             .refused_removal()
@@ -59,12 +84,18 @@ impl AdminPages for TenantPages {
                     );
                     json_answer(StatusCode::OK, &list)
                 }
-                None => error_answer(StatusCode::SERVICE_UNAVAILABLE, "no tenant document is loaded yet"),
+                None => error_answer(StatusCode::SERVICE_UNAVAILABLE, NO_DOCUMENT),
+            },
+            ("GET" | "POST", "/tenants/doctor") => match wanted(query) {
+                Ok(name) if method == Method::GET => self.findings(name.as_deref()),
+                Ok(name) => self.probe(name.as_deref()).await,
+                Err(reason) => error_answer(StatusCode::BAD_REQUEST, reason),
             },
             ("POST", "/reload") => self.answer_reload(query).await,
-            (_, "/tenants" | "/reload") => error_answer(
+            (_, "/tenants" | "/tenants/doctor" | "/reload") => error_answer(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "GET /admin/tenants lists the tenants, POST /admin/reload reloads the document",
+                "GET /admin/tenants lists the tenants, GET /admin/tenants/doctor their findings, POST /admin/tenants/doctor probes \
+                 them, POST /admin/reload reloads the document",
             ),
             _ => error_answer(StatusCode::NOT_FOUND, "no such path"),
         }
@@ -105,14 +136,35 @@ fn removal(query: &str) -> Option<MassRemoval> {
     }
 }
 
-/// Lists the tenants by name, with every secret masked.
-pub fn tenant_list(table: &TenantTable) -> TenantList {
-    let mut tenants: Vec<_> = table.iter().collect();
-    tenants.sort_by_key(|tenant| tenant.name.as_str());
-    TenantList { tenants: tenants.into_iter().map(|tenant| entry(tenant)).collect(), warnings: Vec::new() }
+/// Returns the tenant that a request names; `None` for all.
+///
+/// # Errors
+///
+/// A message that names an unknown parameter: a misspelt one must not select all tenants.
+fn wanted(query: &str) -> Result<Option<String>, &'static str> {
+    let mut wanted = None;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name != TENANT {
+            return Err("the only parameter is tenant");
+        }
+        wanted = Some(value.into_owned());
+    }
+    Ok(wanted)
 }
 
-fn entry(tenant: &Tenant) -> TenantEntry {
+/// Lists the tenants by name, with every secret masked, and with the codes of their findings.
+pub fn tenant_list(table: &TenantTable, reports: &[TenantReport]) -> TenantList {
+    let mut tenants: Vec<_> = table.iter().collect();
+    tenants.sort_by_key(|tenant| tenant.name.as_str());
+    TenantList {
+        tenants: tenants.into_iter().map(|tenant| entry(tenant, reports)).collect(),
+        warnings: Vec::new(),
+    }
+}
+
+fn entry(tenant: &Tenant, reports: &[TenantReport]) -> TenantEntry {
+    let report = reports.iter().find(|report| report.tenant == tenant.name.as_str());
+    let findings = report.into_iter().flat_map(|report| &report.findings);
     let portal = &tenant.portal;
     let signing_token = if tenant.signing_token.is_some() { "in the document" } else { "from Onfido" };
     let credential = match tenant.credential {
@@ -135,6 +187,7 @@ fn entry(tenant: &Tenant) -> TenantEntry {
         dialect: dialect.to_owned(),
         action: portal.action.clone(),
         events: events.map(|(kind, action)| (kind.to_owned(), action.map(str::to_owned))).collect(),
+        findings: findings.map(|finding| finding.code.name().to_owned()).collect(),
     }
 }
 
@@ -149,4 +202,8 @@ fn masked(id: &str) -> String {
 
 /// Enough for a login at Vault and a retried read.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// The probes of hundreds of tenants, some at a time.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
+const NO_TENANT: &str = "there is no such tenant";
+const NO_DOCUMENT: &str = "no tenant document is loaded yet";
 const DESCRIPTION: &str = include_str!("tenants.openapi.json");

@@ -5,6 +5,7 @@
 
 mod background_services;
 mod delivery;
+mod doctor;
 mod endpoints;
 mod sockets;
 mod start_error;
@@ -16,12 +17,14 @@ use std::time::Duration;
 
 use background_services::BackgroundWork;
 use delivery::DeliveryWork;
+use doctor::DoctorWork;
 use endpoints::{AdminSide, Proxied};
 use kyc_admin::{
     ApiPage, Audit, AuditFile, AuditPages, EventPages, KnownSecrets, Operation, OperatorTokenKeys, Proof,
     Readiness, Services, TenantPages,
 };
 use kyc_delivery::Delivery;
+use kyc_doctor::Doctor;
 use kyc_events::{AuditLog, StoredAudit};
 use kyc_listener::{CertificateReload, Endpoint, Lifetime, ListenerService};
 use kyc_plugin_api::{Background, PrepareError};
@@ -53,10 +56,9 @@ use crate::serilog::SerilogWatcher;
 ///
 /// [`StartError`]; no request was served.
 pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Infallible, StartError> {
-    let records = audit_log(&settings);
-    add_delivery(&mut settings.offers, settings.delivery);
+    let (records, sinks) = (audit_log(&settings), settings.log.sinks.clone());
+    add_own_work(&mut settings.offers, settings.delivery, &settings.doctor);
     let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
-    let sinks = settings.log.sinks.clone();
     let log = start_logging(settings.log, &context)?;
     let BuildContext { metrics, tenants, .. } = context;
     let reload = ReloadHandle::default();
@@ -99,7 +101,8 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
         &mut certificates,
     )?;
     let limiters = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.limiter)).collect();
-    let services = admin_services(&mut settings.offers, &settings.admin, records, &tenants, &reload);
+    let services =
+        admin_services(&mut settings.offers, &settings.admin, records, &tenants, (&reload, settings.doctor));
     let own = (sockets.admin, sockets.operations);
     let admin = endpoints::admin(settings.admin, own, (&metrics, &readiness), &services, &mut certificates)?;
     let listeners = endpoints.len() + admin.endpoints.len();
@@ -121,8 +124,9 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     std::process::exit(0)
 }
 
-/// Adds the delivery of stored events, and their admin pages.
-fn add_delivery(offers: &mut Offers, delivery: Option<Arc<Delivery>>) {
+/// Adds the probes of tenants, and the delivery of stored events with their admin pages.
+fn add_own_work(offers: &mut Offers, delivery: Option<Arc<Delivery>>, doctor: &Doctor) {
+    offers.backgrounds.push(Arc::new(DoctorWork(doctor.clone())));
     let Some(delivery) = delivery else { return };
     offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
     offers.operations.push(Arc::new(EventPages::new(delivery)));
@@ -142,13 +146,13 @@ fn admin_services(
     admin: &AdminSettings,
     records: Arc<dyn AuditLog>,
     tenants: &Tenants,
-    reload: &ReloadHandle,
+    (reload, doctor): (&ReloadHandle, Doctor),
 ) -> Services {
     let (mut operations, described) =
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
     let recorded = Operation::changes().chain(kyc_admin::OFFLINE_OPERATIONS).collect();
     operations.push(Arc::new(AuditPages::new(Arc::clone(&records), recorded)));
-    operations.push(Arc::new(TenantPages::new(tenants.clone(), reload.clone())));
+    operations.push(Arc::new(TenantPages::new(tenants.clone(), reload.clone(), doctor)));
     if !admin.keys.is_empty() {
         offers.backgrounds.push(Arc::new(OperatorTokenKeys(admin.keys.clone())));
     }

@@ -37,13 +37,14 @@ enum Command {
     Check {
         #[command(flatten)]
         file: ConfigFile,
-        /// Also logs in to the tenant source, reads the tenants, and reports for each whether it would be served.
+        /// Also logs in to the tenant source, reads the tenants, reports for each whether it would be served, and probes its
+        /// account at Onfido and its portal.
         #[arg(long)]
         live: bool,
     },
     /// Asks a running gateway whether it is ready; exits with 1 when it is not, or when it does not answer within 3 seconds.
     Health(HealthCommand),
-    /// Tenants of a running gateway: list, reload.
+    /// Tenants of a running gateway: list, reload, probe.
     #[command(subcommand)]
     Tenants(TenantsCommand),
     /// Stored events: list, show, replay, discard, reassign and rekey those of a running gateway; export or copy a store.
@@ -100,7 +101,13 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                     }
                     match assembly::tenant_source(settings.tenants) {
                         Ok(source) => {
-                            tenants::check_live(source, &settings.watch.hosts, &settings.offers.bindings)
+                            let doctor = (&settings.doctor, &build_context.tenants);
+                            tenants::check_live(
+                                source,
+                                &settings.watch.hosts,
+                                &settings.offers.bindings,
+                                doctor,
+                            )
                         }
                         Err(error) => terminal::fail(&error),
                     }

@@ -183,6 +183,11 @@ impl Target {
 // === impl Why ===
 
 impl Why {
+    /// A reason that the command itself gives.
+    pub(crate) fn of_command(reason: &str) -> Self {
+        Self { reason: reason.to_owned() }
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.reason
     }

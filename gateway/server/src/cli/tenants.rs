@@ -2,10 +2,17 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
-use kyc_admin::{ListTenants, ReloadReport, ReloadTenants, TenantEntry, TenantList, tenant_list};
-use kyc_tenants::{Document, MassRemoval, OnfidoHosts, Source, error_chain};
+use kyc_admin::{
+    DoctorReport, ListTenants, ProbeTenants, ProbedTenant, ReloadReport, ReloadTenants, TenantEntry,
+    TenantList, tenant_list,
+};
+use kyc_doctor::{Demand, Doctor};
+use kyc_model::TenantTable;
+use kyc_tenants::{Document, MassRemoval, OnfidoHosts, Source, Tenants, error_chain};
+use tokio::sync::watch;
 
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
@@ -31,6 +38,20 @@ pub(crate) enum TenantsCommand {
         #[arg(long)]
         accept: bool,
     },
+    /// Makes a running gateway probe its tenants, and prints what is wrong: the credential and the webhook at Onfido, the portal and
+    /// its account, the clock. The probes change nothing. Exits with 1 when there is a finding.
+    Doctor {
+        /// Only the tenant with this name.
+        name: Option<String>,
+        /// Prints the findings of the last probes, without a new probe.
+        #[arg(long)]
+        last: bool,
+        /// The reason for the probes, for the audit record; default: the name of this command.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 // === impl TenantsCommand ===
@@ -43,6 +64,11 @@ impl TenantsCommand {
             Self::Reload { target, why, accept } => {
                 let removal = if accept { MassRemoval::Accept } else { MassRemoval::Refuse };
                 target.send_and_judge(Some(&why), &ReloadTenants { removal }, summary, is_whole)
+            }
+            Self::Doctor { name, last, reason, target } => {
+                let why = Why::of_command(reason.as_deref().unwrap_or(DOCTOR_REASON));
+                let why = (!last).then_some(&why);
+                target.send_and_judge(why, &ProbeTenants { tenant: name }, findings, DoctorReport::is_clean)
             }
         }
     }
@@ -91,8 +117,54 @@ fn is_whole(report: &ReloadReport) -> bool {
     report.refused.is_empty()
 }
 
-/// Reads the tenant source once and prints which tenants would be served; fails when an entry would be refused.
-pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindings: &Bindings) -> ExitCode {
+/// The findings of tenants as text: a line for each finding, and for each probe that could not tell.
+fn findings(report: &DoctorReport) -> String {
+    let mut text = String::new();
+    for ProbedTenant { name, probed_at, findings, unknown } in &report.tenants {
+        // Writing to a `String` does not fail.
+        for finding in findings {
+            let _ = writeln!(text, "{name}: {} since {}: {}", finding.code, finding.since, finding.advice);
+        }
+        for probe in unknown {
+            let _ = writeln!(text, "{name}: {} unknown since {}: {}", probe.probe, probe.since, probe.reason);
+        }
+        if findings.is_empty() && unknown.is_empty() {
+            let state = if probed_at.is_some() { "no finding" } else { "not probed yet" };
+            let _ = writeln!(text, "{name}: {state}");
+        }
+    }
+    text
+}
+
+/// The findings of tenants as text for a terminal.
+fn printed(report: &DoctorReport) -> String {
+    let lines = findings(report);
+    lines.lines().map(terminal::escaped).collect::<Vec<_>>().join("\n")
+}
+
+/// Probes these tenants once, without a running gateway.
+fn probe_once(doctor: &Doctor, current: &Tenants, table: TenantTable) -> Result<DoctorReport, String> {
+    current.replace(Arc::new(table));
+    terminal::wait_for(async {
+        let (_running, shutdown) = watch::channel(false);
+        tokio::select! {
+            () = doctor.run(shutdown) => Err("the probes ended early".to_owned()),
+            demand = doctor.probe_now(None) => match demand {
+                Demand::Done => Ok(DoctorReport::new(doctor.reports(), None)),
+                Demand::UnknownTenant | Demand::NoTenants => Err("there is no tenant to probe".to_owned()),
+            },
+        }
+    })
+}
+
+/// Reads the tenant source once and prints which tenants would be served, and what is wrong with them; fails when an entry would be
+/// refused, or when there is a finding.
+pub(crate) fn check_live(
+    mut source: Box<dyn Source>,
+    hosts: &OnfidoHosts,
+    bindings: &Bindings,
+    (doctor, current): (&Doctor, &Tenants),
+) -> ExitCode {
     let name = source.describe();
     let read = async { source.read().await.map_err(|error| format!("{name}: {}", error_chain(&error))) };
     let text = match terminal::wait_for(read) {
@@ -104,7 +176,7 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
         Err(error) => return terminal::fail(&format!("{name}: {error}")),
     };
     terminal::print(&format!("{name} can be read"));
-    terminal::print(table(&tenant_list(&document.tenants)).trim_end());
+    terminal::print(table(&tenant_list(&document.tenants, &[])).trim_end());
     let misspelt = document.misspelt.iter().map(ToString::to_string);
     for warning in misspelt.chain(document.warnings.iter().map(ToString::to_string)) {
         terminal::print(&terminal::escaped(&format!("warning: {warning}")));
@@ -113,6 +185,19 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
     let unbound = unbound(bindings, &document.tenants).into_iter();
     let problems: Vec<String> =
         refused.chain(unbound.map(|(path, reason)| format!("{path}: {reason}"))).collect();
+    let mut is_clean = true;
+    if doctor.is_enabled() {
+        match probe_once(doctor, current, document.tenants) {
+            Ok(report) => {
+                is_clean = report.is_clean();
+                terminal::print(&printed(&report));
+            }
+            Err(reason) => return terminal::fail(&reason),
+        }
+    }
+    if problems.is_empty() && !is_clean {
+        return ExitCode::FAILURE;
+    }
     if problems.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -121,17 +206,26 @@ pub(crate) fn check_live(mut source: Box<dyn Source>, hosts: &OnfidoHosts, bindi
 
 fn table(list: &TenantList) -> String {
     let mut text = format!(
-        "{:<24}{:<14}{:<24}{:<14}{:<9}{:<17}{:<30}{}\n",
-        "TENANT", "SUBSCRIPTION", "ONFIDO", "CREDENTIAL", "WEBHOOK", "SIGNING TOKEN", "PORTAL", "DIALECT"
+        "{:<24}{:<14}{:<24}{:<14}{:<9}{:<17}{:<30}{:<10}{}\n",
+        "TENANT",
+        "SUBSCRIPTION",
+        "ONFIDO",
+        "CREDENTIAL",
+        "WEBHOOK",
+        "SIGNING TOKEN",
+        "PORTAL",
+        "DIALECT",
+        "FINDINGS"
     );
     for tenant in &list.tenants {
         let TenantEntry { name, subscription_id, onfido, credential, signing_token, dialect, .. } = tenant;
         let webhook = if tenant.webhook_id { "yes" } else { "no" };
         let portal = tenant.portal.as_deref().unwrap_or("-");
+        let findings = if tenant.findings.is_empty() { "-".to_owned() } else { tenant.findings.join(",") };
         // Writing to a `String` does not fail.
         let _ = writeln!(
             text,
-            "{name:<24}{subscription_id:<14}{onfido:<24}{credential:<14}{webhook:<9}{signing_token:<17}{portal:<30}{dialect}"
+            "{name:<24}{subscription_id:<14}{onfido:<24}{credential:<14}{webhook:<9}{signing_token:<17}{portal:<30}{dialect:<10}{findings}"
         );
     }
     for warning in &list.warnings {
@@ -139,3 +233,6 @@ fn table(list: &TenantList) -> String {
     }
     text
 }
+
+/// The reason in the audit record, where the operator gives none.
+const DOCTOR_REASON: &str = "kyc-gateway tenants doctor";

@@ -23,14 +23,22 @@ pub(crate) struct Stored {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Builds the event store and its delivery, and offers plugins the service [`Intake`]. Returns `None` if `delivery.mode` is
-/// `"direct"` or a setting is wrong.
+/// What the three sections are built into.
+#[derive(Default)]
+pub(crate) struct Built {
+    /// The client of portals; `None` if its settings are wrong.
+    pub(crate) portals: Option<Arc<PortalClient>>,
+    /// `None` if `delivery.mode` is `"direct"` or a setting is wrong.
+    pub(crate) stored: Option<Stored>,
+}
+
+/// Builds the event store and its delivery, and offers plugins the service [`Intake`].
 pub(crate) fn offer(
     (events, delivery, portal): (&EventsConfig, DeliveryConfig, PortalConfig),
     folder: &Folder,
     build_context: &BuildContext,
     problems: &mut Problems,
-) -> Option<Stored> {
+) -> Built {
     let delivery = with_resolved_ca_file(delivery, folder);
     let (services, metrics) = (&build_context.services, build_context.metrics.registry());
     // Plugins that need the service find it even if these settings are wrong, so that the problem is reported only once.
@@ -42,18 +50,21 @@ pub(crate) fn offer(
         .ok();
     // If it is missing, its own problem is reported already.
     let tokens = services.get::<AccessTokens>().ok().map(|tokens| AccessTokens::clone(&tokens));
-    let (portals, store, (), tokens) = (portals?, store?, checked?, tokens?);
+    let (Some(client), Some(store), Some(()), Some(tokens)) = (&portals, store, checked, tokens) else {
+        return Built { portals, stored: None };
+    };
+    let client = Arc::clone(client);
     let Some((store, warnings)) = store else {
-        let direct = Direct::new(portals, &delivery, metrics, tokens);
-        let direct = direct.map_err(|errors| problems.add_all("delivery", &errors)).ok()?;
-        services.offer::<dyn Intake>(Arc::new(direct));
-        return None;
+        match Direct::new(client, &delivery, metrics, tokens) {
+            Ok(direct) => services.offer::<dyn Intake>(Arc::new(direct)),
+            Err(errors) => problems.add_all("delivery", &errors),
+        }
+        return Built { portals, stored: None };
     };
     services.offer::<dyn Intake>(Arc::<EventStore>::clone(&store));
-    let delivery = Delivery::new(store, portals, delivery, metrics, tokens)
-        .map_err(|errors| problems.add_all("delivery", &errors))
-        .ok()?;
-    Some(Stored { delivery: Arc::new(delivery), warnings })
+    let delivery = Delivery::new(store, client, delivery, metrics, tokens);
+    let delivery = delivery.map_err(|errors| problems.add_all("delivery", &errors)).ok();
+    Built { portals, stored: delivery.map(|delivery| Stored { delivery: Arc::new(delivery), warnings }) }
 }
 
 /// Returns the delivery if a plugin uses the service [`Intake`]. Otherwise the store is not opened, and its warnings are dropped.

@@ -7,6 +7,7 @@ mod access_tokens;
 mod addresses;
 mod admin;
 mod binding;
+mod doctor;
 mod events;
 mod folder;
 mod issuers;

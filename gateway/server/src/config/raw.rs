@@ -15,6 +15,7 @@ use bytesize::ByteSize;
 pub(crate) use downstream::Downstream;
 use ipnet::IpNet;
 use kyc_delivery::DeliveryConfig;
+use kyc_doctor::DoctorConfig;
 use kyc_events::EventsConfig;
 use kyc_portal::PortalConfig;
 pub(crate) use operations::{RawLogin, RawOperations, SocketMode};
@@ -35,6 +36,7 @@ pub(crate) struct Raw {
     pub(crate) events: EventsConfig,
     pub(crate) delivery: DeliveryConfig,
     pub(crate) portal: PortalConfig,
+    pub(crate) doctor: DoctorConfig,
     pub(crate) routes: Vec<RawRoute>,
 }
 
@@ -171,6 +173,7 @@ impl Default for Raw {
             events: EventsConfig::default(),
             delivery: DeliveryConfig::default(),
             portal: PortalConfig::default(),
+            doctor: DoctorConfig::default(),
             routes: vec![
                 RawRoute::new(
                     "webhook",

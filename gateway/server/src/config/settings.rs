@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_delivery::Delivery;
+use kyc_doctor::Doctor;
+use kyc_http_client::Cleartext;
 use kyc_tenants::WatchSettings;
 
 use super::admin::AdminSettings;
@@ -18,7 +20,7 @@ use super::purpose::Purpose;
 use super::raw::Raw;
 use super::reach::Reach;
 use super::tenant_source::TenantSource;
-use super::{access_tokens, admin, binding, events, listeners, log, routes, tenants, tls};
+use super::{access_tokens, admin, binding, doctor, events, listeners, log, routes, tenants, tls};
 use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::private_headers;
@@ -45,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) offers: Offers,
     /// The delivery of stored events, with their store. `None` when no route receives notifications or when they are not stored.
     pub(crate) delivery: Option<Arc<Delivery>>,
+    pub(crate) doctor: Doctor,
     /// A line for each route with its paths and plugins, for the summary of `check`.
     pub(crate) summary: Vec<String>,
     /// A line for each listener that says which address its limits apply to, for the summary of `check`.
@@ -71,14 +74,7 @@ impl Settings {
         build_context: &BuildContext,
         (purpose, problems): (Purpose, &mut Problems),
     ) -> Option<Self> {
-        let times = [
-            ("server.drain", raw.server.drain),
-            ("server.certificate_poll", raw.server.certificate_poll),
-            ("tenants.poll", raw.tenants.poll),
-        ];
-        for (path, _) in times.iter().filter(|(_, time)| time.is_zero()) {
-            problems.add(*path, "must be longer than zero");
-        }
+        check_times(&raw, problems);
         let log = log::check(raw.log, registry.crates(), problems);
         let upstream_ca_file = raw.server.upstream_ca_file.as_deref().map(|file| folder.resolve(file));
         if let Some(file) = &upstream_ca_file
@@ -100,18 +96,24 @@ impl Settings {
             .map(|listener| listener.address.port())
             .chain(admin.iter().flat_map(AdminSettings::ports));
         let hosts = tenants::hosts(&raw.tenants, problems).without_ports(own_ports.collect());
+        let cleartext = Cleartext::from_setting(raw.tenants.allow_http);
         let mut watch = WatchSettings { poll, hosts, callers_required: false };
         let tenants = tenants::check(raw.tenants, folder, &build_context.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
         let events = (&raw.events, raw.delivery, raw.portal);
-        let stored = events::offer(events, folder, build_context, problems);
+        let events::Built { portals, stored } = events::offer(events, folder, build_context, problems);
+        let notification_routes = doctor::notification_routes(&raw.routes);
+        let onfido = (upstream_ca_file.as_deref(), cleartext);
+        let doctor =
+            doctor::build(&raw.doctor, &notification_routes, onfido, portals, build_context, problems);
         let routes = routes::check(raw.routes, folder, registry, build_context, &reach, problems);
         // Whether a plugin uses the event store is known only after the routes were built.
         let delivery = events::used(stored, build_context);
         // Return only here, after every section was checked: an earlier return would hide problems.
         let (routes, offers) = routes?;
         let tenants = tenants?;
+        let doctor = doctor?;
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
         watch.callers_required = offers.bindings.routes.iter().any(|route| route.binding == Binding::Needed);
         let listening = listeners.iter().map(Unrouted::describe).collect();
@@ -131,9 +133,21 @@ impl Settings {
             tenants,
             offers,
             delivery,
+            doctor,
             summary,
             listening,
         })
+    }
+}
+
+fn check_times(raw: &Raw, problems: &mut Problems) {
+    let times = [
+        ("server.drain", raw.server.drain),
+        ("server.certificate_poll", raw.server.certificate_poll),
+        ("tenants.poll", raw.tenants.poll),
+    ];
+    for (path, _) in times.iter().filter(|(_, time)| time.is_zero()) {
+        problems.add(*path, "must be longer than zero");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Places the settings of a test where TOML requires them.
 
-/// Moves dotted keys of `[events]`, `[delivery]` and `[portal]`, such as `delivery.attempt = "1s"`, which tests write next to a
+/// Moves dotted keys of `[events]`, `[delivery]`, `[portal]` and `[doctor]`, such as `delivery.attempt = "1s"`, which tests write next to a
 /// route's settings, before the first section.
 pub fn with_dotted_keys_first(text: &str) -> String {
     let is_dotted = |line: &&str| SECTIONS.iter().any(|section| line.starts_with(section));
@@ -8,7 +8,7 @@ pub fn with_dotted_keys_first(text: &str) -> String {
     dotted.into_iter().chain(rest).flat_map(|line| [line, "\n"]).collect()
 }
 
-const SECTIONS: [&str; 3] = ["events.", "delivery.", "portal."];
+const SECTIONS: [&str; 4] = ["events.", "delivery.", "portal.", "doctor."];
 
 #[cfg(test)]
 mod tests {

@@ -99,6 +99,7 @@ fn every_key_without_a_default_is_documented_as_a_comment() {
         "certificate_file",
         "key_file",
         "max_age",
+        "notification_url",
     ] {
         assert!(text.contains(key), "{key} is not documented");
     }

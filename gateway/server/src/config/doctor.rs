@@ -1,0 +1,62 @@
+//! The section `[doctor]`: what the routes expect of the webhooks at Onfido, and the clients of the probes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kyc_doctor::{Doctor, DoctorConfig, Expected, NotificationRoute, Probes};
+use kyc_http_client::{Cleartext, ClientSettings, Trust};
+use kyc_model::ConfigErrors;
+use kyc_onfido_client::AccessTokens;
+use kyc_plugin_api::{Factory, TenantSnapshots};
+use kyc_plugin_webhook::{Config as WebhookConfig, Webhook};
+use kyc_portal::PortalClient;
+use toml::Value;
+
+use super::raw::RawRoute;
+use crate::decoding::Problems;
+use crate::plugins::build_context::BuildContext;
+
+/// Checks the section, and builds the doctor; `None` if something is wrong, here or with the portals' client.
+pub(super) fn build(
+    config: &DoctorConfig,
+    routes: &[NotificationRoute],
+    (ca_file, cleartext): (Option<&Path>, Cleartext),
+    portals: Option<Arc<PortalClient>>,
+    build_context: &BuildContext,
+    problems: &mut Problems,
+) -> Option<Doctor> {
+    config.check().map_err(|errors| problems.add_all("doctor", &errors)).ok()?;
+    let expected = Expected::new(config, routes);
+    // If it is missing, its own problem is reported already.
+    let tokens = AccessTokens::clone(&*build_context.services.get::<AccessTokens>().ok()?);
+    let settings = ClientSettings::new(CONNECT, Trust::system_and(ca_file));
+    let probes = Probes::new(config, (settings, cleartext, tokens), portals?, expected);
+    let probes = probes.map_err(|error| problems.add("server.upstream_ca_file", error.to_string())).ok()?;
+    let current = build_context.tenants.clone();
+    let tenants = TenantSnapshots::new(move || current.load());
+    Doctor::new(config, probes, tenants, build_context.metrics.registry())
+        .map_err(|error| problems.add_all("doctor", &ConfigErrors::from(error)))
+        .ok()
+}
+
+/// Returns the routes that receive notifications. A setting of the wrong type is ignored here: building the plugin reports it.
+pub(super) fn notification_routes(routes: &[RawRoute]) -> Vec<NotificationRoute> {
+    let mut found = Vec::new();
+    for route in routes {
+        for plugin in &route.plugins {
+            if plugin.get("plugin").and_then(Value::as_str) != Some(Webhook::KIND) {
+                continue;
+            }
+            let events = match plugin.get("events").and_then(Value::as_array) {
+                Some(events) => events.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                None => WebhookConfig::default().events,
+            };
+            found.push(NotificationRoute { paths: route.paths.clone(), events });
+        }
+    }
+    found
+}
+
+/// The time limit for the TCP connection and the TLS handshake together.
+const CONNECT: Duration = Duration::from_secs(3);
