@@ -65,11 +65,9 @@ impl Tenant {
     pub fn has_secret_within(&self, text: &str) -> bool {
         let subscription_id =
             Some(self.subscription_id.as_str()).filter(|id| id.len() >= MIN_SEARCHED_SUBSCRIPTION_ID);
-        let (api_token, client) = match &self.credential {
-            Credential::ApiToken(value) => {
-                (value.to_str().ok().and_then(|value| value.strip_prefix("Token token=")), None)
-            }
-            Credential::OAuth(client) => (None, Some(client)),
+        let client = match &self.credential {
+            Credential::ApiToken(_) => None,
+            Credential::OAuth(client) => Some(client),
         };
         let is_within = |value: &str| {
             value.len() >= MIN_SEARCHED_BYTES && text.contains(value) && !self.name.as_str().contains(value)
@@ -78,7 +76,7 @@ impl Tenant {
         // A client id is no secret alone, but it is not an ordinary word either.
         let [id, secret] = [client.map(|client| &client.id), client.map(|client| &client.secret)];
         let secrets = [self.signing_token.as_ref(), Some(&self.portal.password), id, secret];
-        [subscription_id, api_token].into_iter().flatten().any(is_within)
+        [subscription_id, self.credential.api_token()].into_iter().flatten().any(is_within)
             || secrets.into_iter().flatten().any(|secret| secret.is_within(text) && !is_name(secret))
     }
 
@@ -99,6 +97,23 @@ pub enum Credential {
     ApiToken(HeaderValue),
     /// `clientId` and `clientSecret`, which the gateway exchanges for access tokens.
     OAuth(OAuthClient),
+}
+
+// === impl Credential ===
+
+impl Credential {
+    /// What precedes an API token in `Authorization`.
+    pub const API_TOKEN_PREFIX: &'static str = "Token token=";
+
+    /// Returns the API token; `None` for an OAuth client.
+    pub fn api_token(&self) -> Option<&str> {
+        match self {
+            Self::ApiToken(authorization) => {
+                authorization.to_str().ok()?.strip_prefix(Self::API_TOKEN_PREFIX)
+            }
+            Self::OAuth(_) => None,
+        }
+    }
 }
 
 /// An OAuth2 client of the tenant's Onfido account.

@@ -2,18 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use kyc_model::{Credential, Tenant};
+use kyc_model::{Environment, Tenant};
 use kyc_onfido_client::RegisteredWebhook;
 
 use crate::code::{Code, Finding};
 use crate::expected::Expected;
-
-/// The part of an account that a credential belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Environment {
-    Live,
-    Sandbox,
-}
 
 /// Returns what is wrong with the tenant's webhook. `own` is the webhook of `webhookId`, `all` are those of the account.
 pub(crate) fn read(
@@ -95,8 +88,8 @@ fn environments(webhook: &RegisteredWebhook, own: Option<Environment>) -> Option
     // Without a known prefix of the credential nothing can be said.
     let own = own?;
     let (name, other) = match own {
-        Environment::Live => ("live", "sandbox"),
-        Environment::Sandbox => ("sandbox", "live"),
+        Environment::Live => (own.name(), Environment::Sandbox.name()),
+        Environment::Sandbox => (own.name(), Environment::Live.name()),
     };
     // An absent list means both.
     let listed = webhook.environments.as_deref().filter(|listed| !listed.is_empty());
@@ -117,8 +110,7 @@ fn environments(webhook: &RegisteredWebhook, own: Option<Environment>) -> Option
 /// Reads the environment from the prefix of an API token.
 fn environment(tenant: &Tenant) -> Option<Environment> {
     // A token of an OAuth client does not tell.
-    let Credential::ApiToken(authorization) = &tenant.credential else { return None };
-    let token = authorization.to_str().ok()?.strip_prefix("Token token=")?;
+    let token = tenant.credential.api_token()?;
     if token.starts_with("api_live") {
         return Some(Environment::Live);
     }

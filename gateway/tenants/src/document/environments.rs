@@ -50,8 +50,7 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
 
 /// Returns a warning if the API token, by its prefix, is of an environment whose results the portal does not take.
 pub(super) fn warning(environments: Environments, credential: Option<&Credential>) -> Option<String> {
-    let Some(Credential::ApiToken(authorization)) = credential else { return None };
-    let token = authorization.to_str().ok()?.strip_prefix("Token token=")?;
+    let token = credential?.api_token()?;
     let has_prefix = |prefixes: [&str; 2]| prefixes.iter().any(|prefix| token.starts_with(prefix));
     // `test_` and `live_` are those of old accounts.
     let environment = match (has_prefix(["api_sandbox", "test_"]), has_prefix(["api_live", "live_"])) {

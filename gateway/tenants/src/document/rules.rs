@@ -6,7 +6,9 @@ use http::HeaderValue;
 use serde_json::value::RawValue;
 use url::Url;
 
-use kyc_model::{BaseUrlError, Dialect, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase};
+use kyc_model::{
+    BaseUrlError, Credential, Dialect, OperationSet, Secret, SubscriptionId, TenantName, UpstreamBase,
+};
 
 /// Checks `Name`: it must fit in one segment of a URL's path. Characters that need percent-encoding there are allowed.
 pub(super) fn tenant_name(text: &str) -> Result<TenantName, &'static str> {
@@ -50,7 +52,7 @@ pub(super) fn secret(text: &str) -> Result<Secret, Infallible> {
 /// Builds the value of `Authorization` from `apiToken`.
 pub(super) fn authorization(text: &str) -> Result<HeaderValue, &'static str> {
     Secret::new(text.to_owned())
-        .header_value("Token token=")
+        .header_value(Credential::API_TOKEN_PREFIX)
         .ok_or("has characters that are not allowed in a header")
 }
 

@@ -1,4 +1,4 @@
-use kyc_model::{Secret, testkit};
+use kyc_model::{Credential, Secret, testkit};
 use serde_json::{Value, json};
 
 use super::*;
