@@ -119,7 +119,8 @@ impl DocumentEdit {
         })
     }
 
-    /// Sets a field of the entry with this name: replaces its value, or adds the field. `None` removes it.
+    /// Sets a field of the entry with this name: replaces its value, or adds the field. `None` makes it null, which counts as absent,
+    /// so that the commas around it need not be parsed again.
     ///
     /// # Errors
     ///
@@ -133,14 +134,10 @@ impl DocumentEdit {
             let object = Object::parse(element.raw.get()).map_err(|_| unreadable.clone())?;
             let found = object.value(&[field]).map_err(|_| unreadable)?;
             Ok(match (found, value) {
-                (Some(old), Some(new)) => {
+                (Some(old), new) => {
                     let at = offset(array, old.get());
-                    splice(array, at..at + old.get().len(), &quoted(new.reveal()))
-                }
-                // A null counts as absent, so that the text around it need not be parsed again.
-                (Some(old), None) => {
-                    let at = offset(array, old.get());
-                    splice(array, at..at + old.get().len(), "null")
+                    let new = new.map_or_else(|| "null".to_owned(), |new| quoted(new.reveal()));
+                    splice(array, at..at + old.get().len(), &new)
                 }
                 (None, Some(new)) => {
                     // An entry with a name has at least one field before the bracket that closes it.
