@@ -129,10 +129,11 @@ impl Doctor {
 
     /// Returns what is known about each tenant, by name.
     pub fn reports(&self) -> Vec<TenantReport> {
+        let mut schedule = lock(&self.0.schedule);
         if let Some(table) = self.0.tenants.load() {
-            lock(&self.0.schedule).set_tenants(&table, Instant::now());
+            schedule.set_tenants(&table, Instant::now());
         }
-        lock(&self.0.schedule).reports()
+        schedule.reports()
     }
 
     async fn work(&self, mut shutdown: watch::Receiver<bool>) {

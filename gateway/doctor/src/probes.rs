@@ -46,8 +46,8 @@ pub(crate) struct Outcome {
 // === impl Probes ===
 
 impl Probes {
-    /// Builds the client of Onfido's API with these settings, and with the access tokens of OAuth clients; opens no connection. Portals are probed through the client that also
-    /// delivers, so that both share their logins.
+    /// Builds the client of Onfido's API with these settings, and with the access tokens of OAuth clients; opens no connection.
+    /// Portals are probed through the client that also delivers, so that both share their logins.
     ///
     /// # Errors
     ///
