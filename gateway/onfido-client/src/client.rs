@@ -36,8 +36,8 @@ pub struct CallLimits {
 // === impl OnfidoClient ===
 
 impl OnfidoClient {
-    /// Builds the client, which takes the access tokens of OAuth clients from `tokens`. Reads the file with certificate authorities, if there is one; opens no connection. The time limit of
-    /// `limits` replaces that of `settings`.
+    /// Builds the client, which takes the access tokens of OAuth clients from `tokens`. Reads the file with certificate
+    /// authorities, if there is one; opens no connection. The time limit of `limits` replaces that of `settings`.
     ///
     /// # Errors
     ///

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use kyc_model::Secret;
 use serde::Deserialize;
 
-/// A webhook that is registered at Onfido, as far as the gateway reads it.
+/// A webhook that is registered at Onfido, as far as signatures need it. It is read apart from [`RegisteredWebhook`], so that a new
+/// form of another field does not keep the token away.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Webhook {
