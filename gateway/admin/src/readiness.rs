@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kyc_plugin_api::Background;
-use kyc_telemetry::Metrics;
+use kyc_telemetry::{MetricError, Metrics, names};
 use kyc_tenants::Tenants;
 
 /// Whether the gateway can serve requests.
@@ -36,6 +36,19 @@ impl Readiness {
         backgrounds: &[Arc<dyn Background>],
     ) -> Self {
         Self { tenants, metrics, max_age, backgrounds: backgrounds.into(), draining: Arc::default() }
+    }
+
+    /// Exports whether the gateway is ready, as it is at each scrape.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError`] when the name is registered with another kind.
+    pub fn export(&self) -> Result<(), MetricError> {
+        let readiness = self.clone();
+        let help = "Whether the gateway can serve requests.";
+        self.metrics.registry().computed_gauge(names::READY, help, &[], move |gauges| {
+            gauges.with(&[]).set(i64::from(readiness.verdict().is_ok()));
+        })
     }
 
     /// Makes the gateway not ready: it is shutting down.

@@ -249,7 +249,11 @@ fn log_failed(
         context.metrics.attempts.with(&[tenant, class]).inc();
     }
     match next {
-        Next::Delivered => tracing::info!(%event, request_id, tenant, attempt, "event delivered"),
+        Next::Delivered => {
+            let delay = Duration::from_millis(u64::try_from(now() - due.received).unwrap_or_default());
+            context.metrics.delay.with(&[tenant]).observe(delay.as_secs_f64());
+            tracing::info!(%event, request_id, tenant, attempt, "event delivered");
+        }
         Next::Waiting { .. } => {
             tracing::warn!(%event, request_id, tenant, attempt, class, error, "event not delivered yet");
         }

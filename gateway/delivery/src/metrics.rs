@@ -1,8 +1,9 @@
 //! The metrics of deliveries.
 
 use kyc_events::Backlog;
-use kyc_telemetry::{CounterFamily, Gauge, MetricError, MetricsRegistry, names};
+use kyc_telemetry::{CounterFamily, Gauge, HistogramFamily, MetricError, MetricsRegistry, names};
 
+use crate::config::DeliveryConfig;
 use crate::status::{Counted, Status};
 
 /// Dispatching: from the store to the portals.
@@ -12,6 +13,8 @@ pub(crate) struct DeliveryMetrics {
     pub(crate) attempts: CounterFamily<2>,
     /// Events that became dead, by tenant and reason.
     pub(crate) dead: CounterFamily<2>,
+    /// Seconds from receipt to delivery, by tenant.
+    pub(crate) delay: HistogramFamily<1>,
     /// Results of attempts that the store has not committed yet.
     pub(crate) pending_results: Gauge,
 }
@@ -30,11 +33,29 @@ impl DeliveryMetrics {
                 &["tenant", "class"],
             )?,
             dead: metrics.counter(names::EVENTS_DEAD, "Events that became dead.", &["tenant", "reason"])?,
+            delay: metrics.histogram(
+                names::DELIVERY_DELAY,
+                "Time from the receipt of a notification to its delivery.",
+                &["tenant"],
+                &DELAY_SECONDS,
+            )?,
             pending_results: metrics
                 .gauge(names::RESULTS_UNRECORDED, "Results of attempts that wait for the store.", &[])?
                 .with(&[]),
         })
     }
+}
+
+/// Exports times of the configuration, for alerts.
+///
+/// # Errors
+///
+/// [`MetricError`] when a name is already registered with another kind.
+pub(crate) fn export_limits(config: &DeliveryConfig, metrics: &MetricsRegistry) -> Result<(), MetricError> {
+    let help = "Age at which an event becomes a dead letter.";
+    metrics.limit_time(names::DELIVERY_GIVE_UP, help, config.give_up)?;
+    let help = "Longest wait between two probes of a held portal.";
+    metrics.limit_time(names::DELIVERY_PROBE_INTERVAL, help, config.breaker_longest)
 }
 
 /// Gauges from the counts of the maintenance; absent when the last count is old.
@@ -107,3 +128,6 @@ fn held(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
         }
     })
 }
+
+/// Histogram buckets in seconds: the objective is a minute, and a portal may be down for days.
+const DELAY_SECONDS: [f64; 8] = [1.0, 5.0, 15.0, 60.0, 300.0, 3600.0, 21_600.0, 86_400.0];

@@ -16,7 +16,7 @@ use crate::context::DeliveryContext;
 use crate::dispatcher::Dispatcher;
 use crate::drain::RELEASE_TIME;
 use crate::lookup::Lookup;
-use crate::metrics::DeliveryMetrics;
+use crate::metrics::{DeliveryMetrics, export_limits};
 use crate::pending_results::PendingResults;
 use crate::status::Status;
 
@@ -51,6 +51,7 @@ impl Delivery {
         config.check()?;
         let lookup = Lookup::at_onfido(&config, metrics, tokens)?;
         let status = Status::default();
+        export_limits(&config, metrics)?;
         let metrics = DeliveryMetrics::new(metrics, &status)?;
         let pending_results = PendingResults::new(metrics.pending_results.clone());
         Ok(Self {

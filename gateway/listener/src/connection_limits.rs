@@ -97,7 +97,9 @@ pub struct BusyGuard<'a>(&'a ConnectionActivity);
 impl ConnectionLimiter {
     /// Creates the limiter of a listener. `listener` is its name in metrics.
     pub fn new(listener: &str, limits: ConnectionLimits, metrics: &Metrics) -> Self {
-        Self { limits, metrics: metrics.listener(listener), connections: Arc::default() }
+        let metrics = metrics.listener(listener);
+        metrics.connections_limit(limits.connections);
+        Self { limits, metrics, connections: Arc::default() }
     }
 
     /// Returns the number of open connections.

@@ -8,6 +8,7 @@ use http::{Extensions, HeaderName, Method};
 use kyc_model::{
     ClientCertificate, Problem, ProblemKind, RequestId, Tenant, TenantTable, TraceContext, UpstreamBase,
 };
+use kyc_telemetry::Histogram;
 use pingora_http::RequestHeader;
 use smallvec::SmallVec;
 
@@ -68,6 +69,17 @@ pub struct Target {
     pub timeouts: Timeouts,
     /// The limits of one tenant at this upstream.
     pub limits: UpstreamLimits,
+    /// The operation there, if the plugin knows it.
+    pub operation: Option<UpstreamOperation>,
+}
+
+/// An operation of an upstream's API.
+#[derive(Clone, Debug)]
+pub struct UpstreamOperation {
+    /// Its path with placeholders in braces, below the base URL, for spans; `None` for a path that the API does not describe.
+    pub template: Option<&'static str>,
+    /// Observes the time until the response head, in seconds.
+    pub duration: Histogram,
 }
 
 /// The limits of one tenant at one upstream: concurrent calls, and the circuit breaker.

@@ -39,7 +39,7 @@ pub use background::{Background, BackgroundContext, PrepareError};
 pub use caller::Caller;
 pub use challenge::Challenge;
 pub use credential::{CredentialSource, UpstreamCredential};
-pub use ctx::{BodyBuffering, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits};
+pub use ctx::{BodyBuffering, Connection, Ctx, Params, Target, Timeouts, UpstreamLimits, UpstreamOperation};
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};

@@ -19,6 +19,7 @@ use crate::endpoint::endpoint;
 use crate::error::{DeliveryError, Step};
 use crate::responses::delivery::{self, PortalResponse};
 use crate::session::{LoginReuse, Session, SessionCredential, Sessions};
+use crate::spans::describe;
 
 /// A client for all portals; the tenant of each call selects the portal and the account.
 pub struct PortalClient {
@@ -111,7 +112,7 @@ impl PortalClient {
             Dialect::Legacy => "legacy",
             Dialect::Keycloak => "keycloak",
         };
-        span.set("tenant", tenant.name.to_string());
+        describe(&mut span, tenant);
         span.set("dialect", dialect);
         if let Some(response) = recorded {
             span.set("http.response.status_code", i64::from(response.status));

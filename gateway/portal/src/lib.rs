@@ -10,6 +10,7 @@ mod error;
 pub mod fuzzing;
 mod responses;
 mod session;
+mod spans;
 
 pub use client::PortalClient;
 pub use config::{DataForm, PortalConfig};

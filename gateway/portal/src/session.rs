@@ -23,6 +23,7 @@ use crate::endpoint::endpoint;
 use crate::error::{DeliveryClass, DeliveryError, Step};
 use crate::responses::MAX_RESPONSE_BYTES;
 use crate::responses::login::LoginResponse;
+use crate::spans::describe;
 
 /// The sessions of all tenants.
 #[derive(Debug)]
@@ -130,7 +131,7 @@ impl Sessions {
     async fn login(&self, tenant: &Tenant, headers: &HeaderMap) -> Result<Session, DeliveryError> {
         let trace = TraceContext::from_headers(headers);
         let mut span = Span::client("login", || trace.clone());
-        span.set("tenant", tenant.name.to_string());
+        describe(&mut span, tenant);
         let session = self.request_login(tenant, span.context().or(trace)).await;
         let result = match &session {
             Ok(_) => "ok",

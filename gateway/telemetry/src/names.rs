@@ -7,6 +7,11 @@
 pub const REQUESTS: &str = "kyc_gateway_requests_total";
 /// Seconds from the request head to the end of the response, by route.
 pub const REQUEST_DURATION: &str = "kyc_gateway_request_duration_seconds";
+/// Seconds from the request head to the end of the response, by route and tenant, in fewer buckets. Tenants of a route after its
+/// first 200 share the tenant `(other)`.
+pub const TENANT_REQUEST_DURATION: &str = "kyc_gateway_tenant_request_duration_seconds";
+/// Seconds from the request head to the response head of Onfido, by operation (`operationId`, `tokens`, `unlisted`).
+pub const OPERATION_DURATION: &str = "kyc_gateway_operation_duration_seconds";
 /// Seconds from the request head to the response head of the upstream, by route.
 pub const UPSTREAM_DURATION: &str = "kyc_gateway_upstream_duration_seconds";
 /// Requests that the gateway itself refused or failed, by route and error code.
@@ -35,6 +40,8 @@ pub const RATE_LIMITED: &str = "kyc_gateway_rate_limit_requests_total";
 pub const IN_FLIGHT: &str = "kyc_gateway_in_flight_requests";
 /// Open downstream connections.
 pub const CONNECTIONS: &str = "kyc_gateway_downstream_connections";
+/// Limit of open connections, by listener.
+pub const CONNECTIONS_LIMIT: &str = "kyc_gateway_downstream_connections_limit";
 /// Connections that the gateway closed before their first request, by listener and reason: `listener_full`, `source_full`,
 /// `tls`, `tls_late`, `accept`, with `proxy_protocol` also `no_balancer` and `proxy_protocol` (no valid header in time), and on
 /// the admin listener `displaced`.
@@ -45,6 +52,8 @@ pub const CONNECTIONS_ENDED: &str = "kyc_gateway_downstream_connections_ended_to
 pub const CERTIFICATE_EXPIRES: &str = "kyc_gateway_listener_certificate_expires_timestamp_seconds";
 /// 1 while a listener's new certificate files are not valid and the previous certificate stays in use.
 pub const CERTIFICATE_FILES_REFUSED: &str = "kyc_gateway_listener_certificate_files_refused";
+/// Unix time at which the first of a listener's client authorities (`client_ca_file`) expires.
+pub const CLIENT_CA_EXPIRES: &str = "kyc_gateway_listener_client_ca_expires_timestamp_seconds";
 /// Unix time of the earliest `nextUpdate` of a listener's certificate revocation lists.
 pub const REVOCATION_LISTS_EXPIRE: &str = "kyc_gateway_listener_revocation_lists_expire_timestamp_seconds";
 /// Log lines dropped because standard output or the log files were not written fast enough.
@@ -62,6 +71,22 @@ pub const SPANS: &str = "kyc_gateway_spans_total";
 pub const PANICS: &str = "kyc_gateway_panics_total";
 /// Version of this process, as a label; the value is always 1.
 pub const BUILD_INFO: &str = "kyc_gateway_build_info";
+/// CPU time of the process in user and system mode, in seconds.
+pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
+/// Open file descriptors of the process.
+pub const PROCESS_FDS: &str = "process_open_fds";
+/// Limit of open file descriptors.
+pub const PROCESS_FDS_LIMIT: &str = "process_max_fds";
+/// Size of the resident memory (RSS), in bytes.
+pub const PROCESS_MEMORY: &str = "process_resident_memory_bytes";
+/// Size of the virtual memory, in bytes.
+pub const PROCESS_VIRTUAL_MEMORY: &str = "process_virtual_memory_bytes";
+/// Unix time at which the process started.
+pub const PROCESS_START: &str = "process_start_time_seconds";
+/// Threads of the process.
+pub const PROCESS_THREADS: &str = "process_threads";
+/// 1 while `/readyz` answers 200, 0 while it answers 503.
+pub const READY: &str = "kyc_gateway_ready";
 /// Tenants in the running snapshot.
 pub const TENANTS: &str = "kyc_gateway_tenants";
 /// Tenants of the last document that the gateway refused because their entries are not valid.
@@ -73,6 +98,10 @@ pub const TENANTS_REMOVAL_REFUSED: &str = "kyc_gateway_tenants_removal_refused";
 pub const TENANT_POLLS: &str = "kyc_gateway_tenant_polls_total";
 /// Unix time of the last successful read of the tenant source.
 pub const TENANTS_REFRESHED: &str = "kyc_gateway_tenants_refreshed_timestamp_seconds";
+/// Time between two reads of the tenant source (`tenants.poll`), in seconds, rounded up.
+pub const TENANTS_POLL: &str = "kyc_gateway_tenants_poll_interval_seconds";
+/// Age of the tenant document from which on the gateway is not ready (`tenants.max_age`), in seconds; absent without it.
+pub const TENANTS_MAX_AGE: &str = "kyc_gateway_tenants_max_age_seconds";
 /// 1 while something is wrong with a tenant's Onfido account or portal, by tenant and code; absent otherwise. The codes are in
 /// [Tenants that drift](../operations/doctor.md).
 pub const TENANT_FINDINGS: &str = "kyc_gateway_tenant_findings";
@@ -108,11 +137,24 @@ pub const EVENT_STORE_DAMAGED: &str = "kyc_gateway_event_store_damaged";
 pub const EVENT_STORE_WAL: &str = "kyc_gateway_event_store_wal_bytes";
 /// Bytes that are free for events in the event store.
 pub const EVENT_STORE_FREE: &str = "kyc_gateway_event_store_free_bytes";
+/// Size of a SQLite event store from which on notifications are refused (`events.max_size`), in bytes.
+pub const EVENT_STORE_MAX: &str = "kyc_gateway_event_store_max_bytes";
+/// Size of a SQLite event store's write-ahead log from which on notifications are refused (`events.max_wal_size`), in bytes.
+pub const EVENT_STORE_MAX_WAL: &str = "kyc_gateway_event_store_max_wal_bytes";
+/// Number of one tenant's events from which on its notifications are refused (`events.max_events_per_tenant`).
+pub const EVENT_STORE_MAX_EVENTS: &str = "kyc_gateway_event_store_max_tenant_events";
+/// Age at which an event becomes a dead letter (`delivery.give_up`), in seconds.
+pub const DELIVERY_GIVE_UP: &str = "kyc_gateway_delivery_give_up_seconds";
+/// Longest wait between two probes of a held portal (`delivery.breaker_longest`), in seconds, rounded up.
+pub const DELIVERY_PROBE_INTERVAL: &str = "kyc_gateway_delivery_probe_interval_seconds";
 /// Attempts to deliver a stored event, by tenant and class: `delivered`, `transient` (no response, or a status that may pass),
 /// `login` (login refused), `session` (session refused after a new login), `endpoint` (wrong address or role), `event` (event
 /// rejected by status), `refused` (failure reported with a success status), `lookup` (nothing was sent, because the environment of the resource could
 /// not be looked up), `internal` (the gateway panicked).
 pub const DELIVERY_ATTEMPTS: &str = "kyc_gateway_delivery_attempts_total";
+/// Seconds from the receipt of a notification to its delivery, with all retries, by tenant. Events that are not delivered are not in
+/// it: see `kyc_gateway_events_dead_total` and `kyc_gateway_events_oldest_age_seconds`.
+pub const DELIVERY_DELAY: &str = "kyc_gateway_delivery_delay_seconds";
 /// Look-ups of resources at Onfido for the delivery of an event, by tenant and result: `found`, or why there is no resource.
 pub const DELIVERY_LOOKUPS: &str = "kyc_gateway_delivery_lookups_total";
 /// Events that were not delivered because the tenant's portal does not take results of their environment, by tenant and

@@ -31,6 +31,8 @@ pub(crate) struct Found {
     pub(crate) id: &'static str,
     /// The group, or `none`.
     pub(crate) group: &'static str,
+    /// The place of the operation in the description; `None` for `tokens` and `unlisted`.
+    pub(crate) index: Option<usize>,
 }
 
 /// The operations whose paths begin with the same segment.
@@ -44,6 +46,7 @@ struct Group {
 
 #[derive(Debug)]
 struct Template {
+    index: usize,
     id: &'static str,
     method: &'static str,
     /// The segments after the group's; `None` is a placeholder.
@@ -62,9 +65,10 @@ impl Catalog {
         let tokens =
             Group { name: TOKENS, segment: "oauth", all: OperationSet::TOKENS, templates: Vec::new() };
         let mut groups = vec![tokens];
-        for operation in &API_OPERATIONS {
+        for (index, operation) in API_OPERATIONS.iter().enumerate() {
             let name = operation.group();
             let template = Template {
+                index,
                 id: operation.id,
                 method: operation.method,
                 segments: operation.path.split('/').skip(2).map(literal).collect(),
@@ -109,11 +113,11 @@ impl Catalog {
             .next()
             .and_then(|first| self.0.iter().find(|group| is_spelling_of(group.segment, first)));
         let Some(group) = group else {
-            return Found { needs: OperationSet::UNLISTED, id: UNLISTED, group: "none" };
+            return Found { needs: OperationSet::UNLISTED, id: UNLISTED, group: "none", index: None };
         };
         // Only the group `tokens` has no templates: every path below `/oauth` can return a token.
         if group.templates.is_empty() {
-            return Found { needs: group.all, id: group.name, group: group.name };
+            return Found { needs: group.all, id: group.name, group: group.name, index: None };
         }
         let matching = group.templates.iter().filter(|template| {
             template.method.eq_ignore_ascii_case(method) && template.matches(segments.clone())
@@ -121,10 +125,14 @@ impl Catalog {
         // Several templates can match, such as one with a placeholder and one with a word. All of them must be allowed.
         let found = matching.fold(None, |found: Option<Found>, template| {
             let needs = found.map_or(OperationSet::NONE, |found| found.needs).union(template.needs);
-            Some(Found { needs, id: template.id, group: group.name })
+            Some(Found { needs, id: template.id, group: group.name, index: Some(template.index) })
         });
-        let unlisted =
-            || Found { needs: group.all.union(OperationSet::UNLISTED), id: UNLISTED, group: group.name };
+        let unlisted = || Found {
+            needs: group.all.union(OperationSet::UNLISTED),
+            id: UNLISTED,
+            group: group.name,
+            index: None,
+        };
         found.unwrap_or_else(unlisted)
     }
 }

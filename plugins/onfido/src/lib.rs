@@ -20,6 +20,7 @@ mod alias;
 mod catalog;
 mod config;
 mod description;
+mod durations;
 mod enforcement;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -21,6 +21,7 @@ use crate::alias::Aliases;
 use crate::catalog::Catalog;
 use crate::config::{Config, WebhookIds};
 use crate::description::describe;
+use crate::durations::OperationDurations;
 use crate::enforcement::{find_obstacle, is_encoded, not_an_object};
 use crate::links::{rewrite_link, rewrite_location};
 use crate::operation::Operation;
@@ -43,6 +44,7 @@ pub struct OnfidoApi {
     limits: UpstreamLimits,
     synchronous_check: Duration,
     checks: CheckCounters,
+    durations: OperationDurations,
     /// For tenants with an OAuth client.
     tokens: Arc<AccessTokens>,
 }
@@ -76,9 +78,17 @@ impl OnfidoApi {
         let aliases = errors.take(Aliases::new(&config.aliases));
         let policy = errors.take(Policy::new(&config.operations, build));
         let counter = errors.take(counter);
+        let durations = errors.take(OperationDurations::new(build.metrics));
         let tokens = errors.take(build.services.get());
-        let (Some(public_url), Some(aliases), Some(policy), Some(counter), Some(tokens), true) =
-            (public_url, aliases, policy, counter, tokens, errors.is_empty())
+        let (
+            Some(public_url),
+            Some(aliases),
+            Some(policy),
+            Some(counter),
+            Some(durations),
+            Some(tokens),
+            true,
+        ) = (public_url, aliases, policy, counter, durations, tokens, errors.is_empty())
         else {
             return Err(errors);
         };
@@ -103,6 +113,7 @@ impl OnfidoApi {
             },
             synchronous_check: times.synchronous_check,
             tokens,
+            durations,
             checks: CheckCounters {
                 injected: counter.with(&["injected"]),
                 kept: counter.with(&["kept"]),
@@ -164,6 +175,7 @@ impl Plugin for OnfidoApi {
             credential: Some((header::AUTHORIZATION, credential(&tenant, &self.tokens))),
             timeouts: self.timeouts,
             limits: self.limits,
+            operation: Some(self.durations.of(&found)),
             base,
         };
         cx.set_target(target);

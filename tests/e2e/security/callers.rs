@@ -247,6 +247,10 @@ async fn revoked_certificate_is_refused_when_the_list_is_reloaded() {
     assert!(asks(&other).await);
     let metrics = gateway.metrics().await;
     assert!(
+        metrics.contains("kyc_gateway_listener_client_ca_expires_timestamp_seconds{listener=\"main\"} "),
+        "{metrics}"
+    );
+    assert!(
         metrics
             .contains("kyc_gateway_listener_revocation_lists_expire_timestamp_seconds{listener=\"main\"} 32"),
         "{metrics}"

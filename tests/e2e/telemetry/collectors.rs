@@ -162,6 +162,9 @@ fn attribute<'a>(span: &'a Span, name: &str) -> &'a str {
     span.attributes.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
+/// The span of a notification: method and path pattern.
+const RECEIPT: &str = "POST /dcs/kyc2/webhook/notify/{configurationName}";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn trace_context_is_forwarded_to_onfido_and_through_the_store_to_the_portal() {
     let collector = Collector::start().await;
@@ -179,13 +182,20 @@ async fn trace_context_is_forwarded_to_onfido_and_through_the_store_to_the_porta
     .await;
 
     assert!(spans.iter().all(|span| span.trace_id == CALLER[3..35]), "{spans:?}");
-    let (request, upstream) = (called(&spans, "GET onfido"), called(&spans, "upstream"));
+    let (request, upstream) = (called(&spans, "GET /dcs/kyc2/{*path}"), called(&spans, "GET /applicants"));
     let (receipt, delivery, login) =
-        (called(&spans, "POST webhook"), called(&spans, "delivery"), called(&spans, "login"));
+        (called(&spans, RECEIPT), called(&spans, "delivery"), called(&spans, "login"));
     assert_eq!([&request.parent, &receipt.parent], [&CALLER[36..52]; 2]);
     assert_eq!([&upstream.parent, &delivery.parent, &login.parent], [&request.id, &receipt.id, &delivery.id]);
     assert_eq!(attribute(request, "http.response.status_code"), "200");
+    assert_eq!(attribute(request, "http.route"), "/dcs/kyc2/{*path}");
+    assert_eq!(attribute(upstream, "url.template"), "/applicants");
     assert_eq!(attribute(delivery, "tenant"), "acme");
+    for span in [upstream, delivery, login] {
+        assert_eq!(attribute(span, "url.scheme"), "http");
+        assert!(attribute(span, "server.port").parse::<u16>().unwrap() > 0, "{span:?}");
+        assert!(!attribute(span, "server.address").is_empty(), "{span:?}");
+    }
     let to_onfido = world.onfido.requests().all();
     let parent = |id: &str| format!("00-{}-{id}-01", &CALLER[3..35]);
     assert_eq!(to_onfido[0].headers["traceparent"], parent(&upstream.id));
@@ -198,7 +208,11 @@ async fn trace_context_is_forwarded_to_onfido_and_through_the_store_to_the_porta
     // The access line has the trace id, and spans contain nothing that is not in the log.
     let events = soon(async || Some(collector.events()).filter(|events| collected(events).len() == 2)).await;
     assert!(events.iter().any(|event| event.message == "request" && event.trace_id == CALLER[3..35]));
-    assert!(!format!("{spans:?}").contains("applicants") && !format!("{spans:?}").contains("sub-acme"));
+    let text = format!("{spans:?}");
+    assert!(
+        !["kyc2/applicants", "v3.6", "notify/acme", "sub-acme"].iter().any(|path| text.contains(path)),
+        "{text}"
+    );
     let metrics = world.gateway.metrics().await;
     assert_eq!(metric(&metrics, "kyc_gateway_spans_total{result=\"failed\"}"), 0);
     assert_eq!(

@@ -2,4 +2,5 @@
 
 mod admin;
 mod collectors;
+mod durations;
 pub(crate) mod logging;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_model::{ConfigErrors, Problem, ProblemKind, SecretSource};
-use kyc_telemetry::{CounterFamily, MetricsRegistry, names};
+use kyc_telemetry::{CounterFamily, MetricError, MetricsRegistry, names};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -92,7 +92,8 @@ impl EventStore {
                 Backend::Sqlite(store.with_share(share).with_max_wal(max_wal))
             }
         };
-        let unregistered = |error: kyc_telemetry::MetricError| ConfigErrors::from(error);
+        let unregistered = |error: MetricError| ConfigErrors::from(error);
+        export_limits(config, &backend, metrics).map_err(unregistered)?;
         let commit_queue = CommitQueue::new(StoreMetrics::new(metrics).map_err(unregistered)?);
         register_queue_length(metrics, &commit_queue).map_err(unregistered)?;
         Ok(Self {
@@ -218,6 +219,23 @@ impl fmt::Debug for EventStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStore").finish_non_exhaustive()
     }
+}
+
+/// Exports the limits of the store beside the values that they bound. PostgreSQL has only those of a tenant.
+fn export_limits(
+    config: &EventsConfig,
+    backend: &Backend,
+    metrics: &MetricsRegistry,
+) -> Result<(), MetricError> {
+    let events = config.max_events_per_tenant;
+    metrics.limit(names::EVENT_STORE_MAX_EVENTS, "Limit of one tenant's events.", events)?;
+    if let Backend::Sqlite(_) = backend {
+        let bytes = config.max_size.as_u64();
+        metrics.limit(names::EVENT_STORE_MAX, "Limit of the store's size in bytes.", bytes)?;
+        let bytes = config.max_wal_size.as_u64();
+        metrics.limit(names::EVENT_STORE_MAX_WAL, "Limit of the write-ahead log in bytes.", bytes)?;
+    }
+    Ok(())
 }
 
 /// Checks the database's address. A secret that cannot be read is only a warning: `check` may run where it is not mounted.

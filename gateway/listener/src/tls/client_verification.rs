@@ -25,6 +25,11 @@ pub(super) struct ClientVerification {
 // === impl ClientVerification ===
 
 impl ClientVerification {
+    /// Returns when the first authority expires, in Unix seconds.
+    pub(super) fn next_authority_end(&self) -> Option<i64> {
+        self.authorities.iter().filter_map(|authority| Some(authority.validity?.until)).min()
+    }
+
     /// Returns the earliest `nextUpdate` of the revocation lists, in Unix seconds.
     pub(super) fn next_list(&self) -> Option<i64> {
         self.lists.iter().map(|list| list.validity.until).min()

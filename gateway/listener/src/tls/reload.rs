@@ -91,6 +91,7 @@ impl CertificateReload {
         let metrics = metrics.listener(listener);
         metrics.certificate_expires(server.part.leaf.until);
         metrics.certificate_files_refused(false);
+        metrics.client_ca_expires(callers.part.next_authority_end());
         metrics.revocation_lists_expire(callers.part.next_list());
         let acceptor = ArcSwap::from_pointee(made);
         let certificates =
@@ -138,6 +139,7 @@ impl WatchedFiles {
                     state.is_stale = false;
                     let expires = state.server.part.leaf.until;
                     metrics.certificate_expires(expires);
+                    metrics.client_ca_expires(state.callers.part.next_authority_end());
                     metrics.revocation_lists_expire(state.callers.part.next_list());
                     tracing::info!(listener, expires, ?server, ?callers, "certificate files reloaded");
                 }

@@ -112,6 +112,10 @@ fn write_record(exchange: &mut Exchange, outcome: &Outcome) {
         response_bytes: outcome.response_bytes,
     };
     access_log::record(&exchange.route.metrics, &record);
+    let operation = exchange.cx.target().and_then(|target| target.operation.as_ref());
+    if let (Some(operation), Some(duration)) = (operation, outcome.upstream_duration) {
+        operation.duration.observe(duration.as_secs_f64());
+    }
 }
 
 /// Logs the problem that ended a request: a refused caller at level info, because that is not an error of the gateway.

@@ -44,6 +44,7 @@ impl Proxy {
             .find(session.req_header().uri.path())
             .ok_or_else(|| refuse(ProblemKind::RouteNotFound, "no route has this path"))?;
         exchange.route = found.route;
+        exchange.pattern = found.pattern;
         exchange.cx.set_params(found.params);
         // A clone, because the plugins borrow the context of the same exchange mutably.
         let route = Arc::clone(&exchange.route);

@@ -24,6 +24,8 @@ pub(crate) struct InFlight(Gauge);
 pub(crate) struct Exchange {
     pub(crate) cx: Ctx,
     pub(crate) route: Arc<CompiledRoute>,
+    /// The index of the route's pattern that the path matches.
+    pub(crate) pattern: usize,
     pub(crate) started: Instant,
     /// The request id, as it is sent upstream and downstream.
     pub(crate) request_id: HeaderValue,
@@ -149,6 +151,7 @@ impl Exchange {
     pub(crate) fn new(cx: Ctx, route: Arc<CompiledRoute>, in_flight: InFlight) -> Self {
         Self {
             route,
+            pattern: 0,
             started: Instant::now(),
             request_id: cx.request_id().header_value(),
             method: "unread",

@@ -25,7 +25,8 @@ pub struct Route {
 /// All routes, ready for requests. Copies share the routes.
 #[derive(Clone, Debug)]
 pub struct RouteTable {
-    router: matchit::Router<usize>,
+    /// The index of the route, and of the pattern in it.
+    router: matchit::Router<(usize, usize)>,
     /// `None`: a route that this listener does not serve.
     routes: Vec<Option<Arc<CompiledRoute>>>,
     unrouted: Arc<CompiledRoute>,
@@ -35,6 +36,8 @@ pub struct RouteTable {
 #[derive(Debug)]
 pub(crate) struct CompiledRoute {
     pub(crate) name: String,
+    /// The path patterns, for spans.
+    pub(crate) paths: Vec<String>,
     pub(crate) methods: Vec<Method>,
     /// The `Allow` header of a 405.
     pub(crate) allow: HeaderValue,
@@ -49,6 +52,8 @@ pub(crate) struct CompiledRoute {
 #[derive(Debug)]
 pub struct RouteMatch {
     pub(crate) route: Arc<CompiledRoute>,
+    /// The index of the pattern in the route.
+    pub(crate) pattern: usize,
     pub(crate) params: Params,
 }
 
@@ -93,7 +98,7 @@ impl RouteTable {
                 refuse("paths".to_owned(), "must hold at least one pattern".to_owned());
             }
             for (place, path) in route.paths.iter().enumerate() {
-                if let Err(error) = router.insert(path.as_str(), index) {
+                if let Err(error) = router.insert(path.as_str(), (index, place)) {
                     refuse(format!("paths[{place}]"), error.to_string());
                 }
             }
@@ -131,8 +136,9 @@ impl RouteTable {
     /// Finds the route of a path. The path is not decoded, and its case matters.
     pub fn find(&self, path: &str) -> Option<RouteMatch> {
         let found = self.router.at(path).ok()?;
-        let route = Arc::clone(self.routes.get(*found.value)?.as_ref()?);
-        Some(RouteMatch { route, params: found.params.iter().collect() })
+        let (route, pattern) = *found.value;
+        let route = Arc::clone(self.routes.get(route)?.as_ref()?);
+        Some(RouteMatch { route, pattern, params: found.params.iter().collect() })
     }
 
     /// Returns the names of the routes that buffer request bodies.
@@ -163,6 +169,7 @@ impl CompiledRoute {
         let metrics = metrics.route(&route.name);
         Self {
             name: route.name,
+            paths: route.paths,
             methods: route.methods,
             allow,
             challenges: challenges(&route.plugins),

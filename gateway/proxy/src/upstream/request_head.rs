@@ -152,6 +152,7 @@ mod tests {
             credential: None,
             timeouts: Timeouts { connect: second, read: second, write: second, idle: second },
             limits: UpstreamLimits { in_flight: 1, failures: 1, open: second },
+            operation: None,
         }
     }
 

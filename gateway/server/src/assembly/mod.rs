@@ -29,7 +29,7 @@ use kyc_events::{AuditLog, StoredAudit};
 use kyc_listener::{CertificateReload, Endpoint, Lifetime, ListenerService};
 use kyc_plugin_api::{Background, PrepareError};
 use kyc_telemetry::log::{self, Log};
-use kyc_telemetry::{Metrics, traces};
+use kyc_telemetry::{MetricError, Metrics, names, traces};
 use kyc_tenants::{FileSource, ReloadHandle, Source, Tenants, VaultSource};
 use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
@@ -62,8 +62,8 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     let log = start_logging(settings.log, &context)?;
     let BuildContext { metrics, tenants, .. } = context;
     let reload = ReloadHandle::default();
-    let max_age = settings.tenants_max_age;
-    let readiness = Readiness::new(tenants.clone(), metrics.clone(), max_age, &settings.offers.backgrounds);
+    let ages = (settings.watch.poll, settings.tenants_max_age);
+    let readiness = readiness(&settings.offers.backgrounds, ages, (&tenants, &metrics))?;
     let has_single_use_login = settings.tenants.has_single_use_login();
     let source = tenant_source(settings.tenants)?;
     prepare_background_work(&settings.offers.backgrounds)?;
@@ -185,6 +185,22 @@ fn start_log(settings: LogSettings, metrics: &Metrics) -> Result<Log, StartError
     }
     log.set_otlp(settings.opentelemetry.logs)?;
     Ok(log)
+}
+
+/// Creates the readiness and exports it, with how often the tenants are read and how old they may become.
+fn readiness(
+    backgrounds: &[Arc<dyn Background>],
+    (poll, max_age): (Duration, Option<Duration>),
+    (tenants, metrics): (&Tenants, &Metrics),
+) -> Result<Readiness, MetricError> {
+    let readiness = Readiness::new(tenants.clone(), metrics.clone(), max_age, backgrounds);
+    readiness.export()?;
+    let registry = metrics.registry();
+    registry.limit_time(names::TENANTS_POLL, "Time between two reads of the tenant source.", poll)?;
+    if let Some(max_age) = max_age {
+        registry.limit_time(names::TENANTS_MAX_AGE, "Largest age of the tenant document.", max_age)?;
+    }
+    Ok(readiness)
 }
 
 /// Adds the listeners and the start-up notification. During a handover the listeners wait for the notification, since the

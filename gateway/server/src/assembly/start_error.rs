@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use kyc_plugin_api::PrepareError;
+use kyc_telemetry::MetricError;
 use kyc_telemetry::log::LogError;
 use kyc_telemetry::traces::EnvironmentError;
 use kyc_tenants::{VaultError, error_chain};
@@ -53,6 +54,9 @@ pub(crate) enum StartError {
     /// The export of spans cannot be set up.
     #[error(transparent)]
     Traces(#[from] EnvironmentError),
+    /// A metric cannot be registered.
+    #[error(transparent)]
+    Metrics(#[from] MetricError),
     /// The Vault settings are not valid.
     #[error(transparent)]
     Vault(#[from] VaultError),

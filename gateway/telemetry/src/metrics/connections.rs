@@ -8,9 +8,11 @@ use crate::names;
 #[derive(Clone, Debug)]
 pub(super) struct Listeners {
     open: GaugeFamily<1>,
+    limit: GaugeFamily<1>,
     refused: CounterFamily<2>,
     ended: CounterFamily<2>,
     expires: GaugeFamily<1>,
+    client_ca_expires: GaugeFamily<1>,
     files_refused: GaugeFamily<1>,
     lists_expire: GaugeFamily<1>,
 }
@@ -20,9 +22,11 @@ pub(super) struct Listeners {
 pub struct ConnectionMetrics {
     listener: String,
     open: Gauge,
+    limit: GaugeFamily<1>,
     refused: CounterFamily<2>,
     ended: CounterFamily<2>,
     expires: GaugeFamily<1>,
+    client_ca_expires: GaugeFamily<1>,
     files_refused: GaugeFamily<1>,
     lists_expire: GaugeFamily<1>,
 }
@@ -35,6 +39,7 @@ impl Listeners {
         let counters = |name, help| registry.counter(name, help, &["listener", "reason"]);
         Ok(Self {
             open: gauges(names::CONNECTIONS, "Open downstream connections.")?,
+            limit: gauges(names::CONNECTIONS_LIMIT, "Limit of open connections.")?,
             refused: counters(names::CONNECTIONS_REFUSED, "Connections closed before their first request.")?,
             ended: counters(
                 names::CONNECTIONS_ENDED,
@@ -43,6 +48,10 @@ impl Listeners {
             expires: gauges(
                 names::CERTIFICATE_EXPIRES,
                 "Unix time at which the listener's certificate expires.",
+            )?,
+            client_ca_expires: gauges(
+                names::CLIENT_CA_EXPIRES,
+                "Unix time at which the first of the listener's client authorities expires.",
             )?,
             files_refused: gauges(
                 names::CERTIFICATE_FILES_REFUSED,
@@ -59,9 +68,11 @@ impl Listeners {
         ConnectionMetrics {
             listener: listener.to_owned(),
             open: self.open.with(&[listener]),
+            limit: self.limit.clone(),
             refused: self.refused.clone(),
             ended: self.ended.clone(),
             expires: self.expires.clone(),
+            client_ca_expires: self.client_ca_expires.clone(),
             files_refused: self.files_refused.clone(),
             lists_expire: self.lists_expire.clone(),
         }
@@ -71,6 +82,12 @@ impl Listeners {
 // === impl ConnectionMetrics ===
 
 impl ConnectionMetrics {
+    /// Sets the limit of open connections.
+    pub fn connections_limit(&self, connections: usize) {
+        let limit = i64::try_from(connections).unwrap_or(i64::MAX);
+        self.limit.with(&[self.listener.as_str()]).set(limit);
+    }
+
     /// Counts an accepted connection.
     pub fn opened(&self) {
         self.open.inc();
@@ -100,6 +117,13 @@ impl ConnectionMetrics {
     pub fn revocation_lists_expire(&self, at: Option<i64>) {
         if let Some(at) = at {
             self.lists_expire.with(&[self.listener.as_str()]).set(at);
+        }
+    }
+
+    /// Sets the Unix time at which the first client authority expires, if there is one.
+    pub fn client_ca_expires(&self, at: Option<i64>) {
+        if let Some(at) = at {
+            self.client_ca_expires.with(&[self.listener.as_str()]).set(at);
         }
     }
 

@@ -5,15 +5,18 @@
 
 use crate::names;
 use connections::Listeners;
+use routes::Routes;
 
 mod connections;
 mod family;
 mod registry;
+mod routes;
 mod upstreams;
 
 pub use connections::ConnectionMetrics;
 pub use family::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily};
 pub use registry::{MetricError, MetricsRegistry};
+pub use routes::RouteMetrics;
 pub use upstreams::Upstreams;
 
 /// The metrics of the gateway itself; plugins register theirs at [`Metrics::registry`].
@@ -22,10 +25,7 @@ pub use upstreams::Upstreams;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: MetricsRegistry,
-    requests: CounterFamily<3>,
-    request_duration: HistogramFamily<1>,
-    upstream_duration: HistogramFamily<1>,
-    refusals: CounterFamily<2>,
+    routes: Routes,
     upstreams: Upstreams,
     tenant_polls: CounterFamily<1>,
     exports: Exports,
@@ -63,16 +63,6 @@ pub struct ExportMetrics {
     pub(crate) waiting: Gauge,
 }
 
-/// The metrics of one route. The lookup by label happens once, when the route is built.
-#[derive(Clone, Debug)]
-pub struct RouteMetrics {
-    route: String,
-    requests: CounterFamily<3>,
-    refusals: CounterFamily<2>,
-    request_duration: Histogram,
-    upstream_duration: Histogram,
-}
-
 // === impl Metrics ===
 
 impl Metrics {
@@ -85,29 +75,12 @@ impl Metrics {
         let registry = MetricsRegistry::default();
         let counter = |name, help| Ok::<_, MetricError>(registry.counter(name, help, &[])?.with(&[]));
         let gauge = |name, help| Ok::<_, MetricError>(registry.gauge(name, help, &[])?.with(&[]));
-        let histograms = |name, help| registry.histogram(name, help, &["route"], &SECONDS);
+        registry.register_process()?;
         let build_info =
             registry.gauge(names::BUILD_INFO, "Version of this process, always 1.", &["version"])?;
         build_info.with(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
-            requests: registry.counter(
-                names::REQUESTS,
-                "Requests that got a response.",
-                &["route", "tenant", "status_class"],
-            )?,
-            request_duration: histograms(
-                names::REQUEST_DURATION,
-                "Time from the request head to the end of the response.",
-            )?,
-            upstream_duration: histograms(
-                names::UPSTREAM_DURATION,
-                "Time from the request head to the response head of the upstream.",
-            )?,
-            refusals: registry.counter(
-                names::REFUSALS,
-                "Requests that the gateway itself refused or failed.",
-                &["route", "code"],
-            )?,
+            routes: Routes::new(&registry)?,
             upstreams: Upstreams::new(&registry)?,
             tenant_polls: registry.counter(
                 names::TENANT_POLLS,
@@ -165,13 +138,7 @@ impl Metrics {
 
     /// Returns the metrics of a route.
     pub fn route(&self, route: &str) -> RouteMetrics {
-        RouteMetrics {
-            route: route.to_owned(),
-            requests: self.requests.clone(),
-            refusals: self.refusals.clone(),
-            request_duration: self.request_duration.with(&[route]),
-            upstream_duration: self.upstream_duration.with(&[route]),
-        }
+        self.routes.of(route)
     }
 
     /// Creates the counters of a tenant with the value zero. Prometheus sees no increase when a counter first appears with 1.
@@ -224,37 +191,6 @@ impl Exports {
         })
     }
 }
-
-// === impl RouteMetrics ===
-
-impl RouteMetrics {
-    /// Counts a response and observes its durations. `tenant` is empty when none was found.
-    pub fn answered(&self, tenant: &str, status: u16, seconds: f64, upstream_seconds: Option<f64>) {
-        self.requests.with(&[self.route.as_str(), tenant, status_class(status)]).inc();
-        self.request_duration.observe(seconds);
-        if let Some(seconds) = upstream_seconds {
-            self.upstream_duration.observe(seconds);
-        }
-    }
-
-    /// Counts a request that the gateway itself refused or failed.
-    pub fn refused(&self, code: &'static str) {
-        self.refusals.with(&[self.route.as_str(), code]).inc();
-    }
-}
-
-fn status_class(status: u16) -> &'static str {
-    match status {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
-    }
-}
-
-/// The upper bounds of the duration buckets, in seconds: from the gateway's own overhead to the longest upstream timeout.
-const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0];
 
 #[cfg(test)]
 mod tests {

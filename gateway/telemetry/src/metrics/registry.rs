@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kyc_model::{ConfigError, ConfigErrors};
 use prometheus::core::{Collector, Desc};
+use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, TextEncoder};
 
 use super::family::{CounterFamily, GaugeFamily, HistogramFamily};
+use crate::names;
 
 /// Registers metrics and encodes them for Prometheus. Cloning shares the registry.
 ///
@@ -128,6 +131,25 @@ impl MetricsRegistry {
         )
     }
 
+    /// Exports a limit of the configuration beside the values that it bounds, so that an alert needs no copy of it.
+    ///
+    /// # Errors
+    ///
+    /// [`MetricError::Redefined`] when the name has another kind or labels, [`MetricError::Invalid`] for an invalid name.
+    pub fn limit(&self, name: &str, help: &str, value: u64) -> Result<(), MetricError> {
+        self.gauge(name, help, &[])?.with(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// Exports a time of the configuration in seconds, rounded up, as [`MetricsRegistry::limit`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`MetricsRegistry::limit`].
+    pub fn limit_time(&self, name: &str, help: &str, time: Duration) -> Result<(), MetricError> {
+        self.limit(name, help, time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)))
+    }
+
     /// Registers a family of gauges whose values `source` computes at each scrape. A time series that no source sets at a scrape
     /// is absent from it, so that an outdated value is never exported. Each call adds a source.
     ///
@@ -187,6 +209,14 @@ impl MetricsRegistry {
                 Ok((Family::Histogram(histograms.clone()), HistogramFamily(histograms)))
             },
         )
+    }
+
+    /// Registers the metrics `process_*` of this process, which the client libraries of Prometheus have in common.
+    pub(super) fn register_process(&self) -> Result<(), MetricError> {
+        self.registry.register(Box::new(ProcessCollector::for_self())).map_err(|error| MetricError::Invalid {
+            name: names::PROCESS_START.to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// Writes all metrics in the Prometheus text format 0.0.4.

@@ -56,10 +56,14 @@ fn unlisted_path_below_a_group_needs_all_operations_of_that_group() {
     ];
 
     for (method, path, id, group) in rows {
-        assert_eq!(find(method, path), Found { needs: whole(group), id, group }, "{method} {path}");
+        assert_eq!(
+            find(method, path),
+            Found { needs: whole(group), id, group, index: None },
+            "{method} {path}"
+        );
     }
     for path in ["", "/", "webhooks_x", "webhook", "webhooks-new", "startcheck", "x/webhooks", "v3.6"] {
-        let nowhere = Found { needs: OperationSet::UNLISTED, id: UNLISTED, group: "none" };
+        let nowhere = Found { needs: OperationSet::UNLISTED, id: UNLISTED, group: "none", index: None };
         assert_eq!(find("GET", path), nowhere, "{path}");
     }
 }
@@ -84,7 +88,7 @@ fn every_path_below_oauth_needs_the_group_tokens() {
 
     for disguise in disguises {
         for method in ["POST", "post", "GET", "BREW"] {
-            let expected = Found { needs: OperationSet::TOKENS, id: TOKENS, group: TOKENS };
+            let expected = Found { needs: OperationSet::TOKENS, id: TOKENS, group: TOKENS, index: None };
             assert_eq!(find(method, disguise), expected, "{method} {disguise}");
         }
     }
