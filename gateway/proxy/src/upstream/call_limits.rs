@@ -107,11 +107,12 @@ impl CallLimiter {
         Self { tenant, authority, in_flight, probes, breaker, metrics }
     }
 
-    /// Returns whether the limiter can be removed; if so, removes its metric.
+    /// Returns whether the limiter can be removed; if so, removes its metric. One that has seen failures stays: otherwise tenants
+    /// that call in turn would remove each other's counts, and no breaker would open.
     fn retire_if_idle(self: &Arc<Self>, now: Instant) -> bool {
         let is_over = match *self.breaker() {
-            BreakerState::Closed { .. } => true,
-            BreakerState::Open { until } | BreakerState::HalfOpen { until, .. } => until <= now,
+            BreakerState::Closed { failures } => failures == 0,
+            BreakerState::Open { until } | BreakerState::HalfOpen { until, .. } => until + FORGOTTEN <= now,
         };
         // Permits hold the limiter, so a count of one means that no call is in flight.
         let is_idle = is_over && Arc::strong_count(self) == 1;
@@ -217,6 +218,9 @@ impl Drop for CallPermit {
 /// The `Retry-After` at the limit of concurrent calls, which end soon.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
+/// How long after its end an open breaker without calls is remembered, so that the next call is a probe.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +284,28 @@ mod tests {
             "a probe that takes too long is not waited for"
         );
         assert_eq!(*limiter.breaker(), BreakerState::Closed { failures: 0 });
+    }
+
+    /// A call of another tenant removed the idle limiter of a failing one, with its count of failures: with few calls, no breaker
+    /// ever opened.
+    #[test]
+    fn tenants_that_call_in_turn_keep_their_failures() {
+        let limiters = CallLimiters::new(&Metrics::new().unwrap());
+        let authority = HeaderValue::from_static("api.eu.onfido.com");
+        let of = |tenant: &str| limiters.limiter(&TenantName::new(tenant), &authority);
+        let (now, open) = (Instant::now(), LIMITS.open);
+
+        for _ in 0..3 {
+            call(&of("acme"), now, false).unwrap();
+            call(&of("globex"), now, true).unwrap();
+        }
+        let refused = call(&of("acme"), now, true);
+        drop(of("initech"));
+        let probe = of("acme").enter(LIMITS, now + open).unwrap();
+
+        assert_eq!(refused, Err(ProblemKind::UpstreamUnreachable));
+        assert!(probe.probe.is_some(), "the end of the pause is remembered");
+        assert!(!limiters.known.read().unwrap().contains_key("globex"), "without failures nothing is kept");
     }
 
     #[test]
