@@ -212,7 +212,6 @@ fn prometheus_rule_has_every_alert_with_severity_and_runbook() {
     let monitoring = monitoring.filter(|object| object["apiVersion"] == "monitoring.coreos.com/v1");
     let names = read("conf/alerts.yml");
     let names: Vec<&str> = names.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
-    let page = read("docs/reference/alerts.md");
     let groups = rule["spec"]["groups"].as_array().unwrap();
     let rules: Vec<&Value> = groups.iter().flat_map(|group| group["rules"].as_array().unwrap()).collect();
     let alerts: Vec<&Value> = rules.into_iter().filter(|rule| rule.get("alert").is_some()).collect();
@@ -223,9 +222,8 @@ fn prometheus_rule_has_every_alert_with_severity_and_runbook() {
         let name = alert["alert"].as_str().unwrap();
         let severity = alert["labels"]["severity"].as_str().unwrap();
         assert!(["critical", "warning", "info"].contains(&severity), "{name}: {severity}");
-        assert!(page.contains(&format!("\n## {name}\n")), "{name} has no section");
         let runbook = alert["annotations"]["runbook_url"].as_str().unwrap();
-        assert!(runbook.to_lowercase().ends_with(&format!("#{}", name.to_lowercase())), "{runbook}");
+        assert_eq!(runbook, format!("https://runbooks.example/kyc/runbook.html#{}", name.to_lowercase()));
     }
     validate_monitoring(&Value::from_iter(monitoring.cloned())).unwrap();
     let mut wrong = rule.clone();

@@ -19,6 +19,7 @@ mod metrics;
 mod named_tests;
 mod pages;
 mod paths;
+mod runbook;
 mod rust;
 mod shell;
 mod source;
