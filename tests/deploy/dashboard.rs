@@ -24,7 +24,7 @@ fn queries() -> Vec<(String, String)> {
 /// The names of metrics in a query, without the suffix of a histogram's series.
 fn metrics(query: &str) -> Vec<&str> {
     let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let ours = words.filter(|word| word.starts_with("kyc_gateway_"));
+    let ours = words.filter(|word| word.starts_with("kyc_gateway_") || word.starts_with("process_"));
     ours.map(|word| word.strip_suffix("_bucket").unwrap_or(word)).collect()
 }
 

@@ -4,3 +4,4 @@ mod admin;
 mod collectors;
 mod durations;
 pub(crate) mod logging;
+mod prometheus;
