@@ -4,7 +4,7 @@
 //! that may change many events is paged (`Progress`): between two pages the writer commits notifications, which must not
 //! wait.
 
-use crate::{Claim, Customer, Filter, Finish, Millis, NewEvent, Owner, Sealed};
+use crate::{Claim, Customer, EntryEnd, Filter, Finish, LookedUp, Millis, NewEntry, NewEvent, Owner, Sealed};
 
 /// A command that changes the store.
 #[derive(Clone, Debug)]
@@ -83,6 +83,17 @@ pub enum Command {
     Heartbeat(Heartbeat),
     /// Releases claims, so that another gateway can deliver the events before the claims expire.
     Release(Vec<Claim>),
+    /// Inserts an entry of the ledger, unless it is noted already. Results that were notified before settle it at once.
+    Note(NewEntry),
+    /// Records a look-up that did not settle its entry.
+    LookedUp(LookedUp),
+    /// Settles an open entry whose end a look-up has shown.
+    EndEntry(EntryEnd),
+    /// Deletes one page of entries that were started before this time.
+    DeleteEntries {
+        /// The time, by this machine's clock.
+        before: Millis,
+    },
 }
 
 /// Progress of a paged command. Each page is one command, so that notifications are committed in between.
@@ -149,6 +160,8 @@ pub struct RetentionLimits {
 pub enum Effect {
     /// The command was applied.
     Done,
+    /// The command was applied, and a result of the ledger was settled by its event, or by one that was stored before it.
+    Settled,
     /// An insert found a dead event with its key and made it waiting again.
     Revived,
     /// Nothing changed: the deduplication key of an insert was stored already, or the claim of a finish had expired.

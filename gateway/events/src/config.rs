@@ -39,6 +39,9 @@ pub struct EventsConfig {
     /// How long a repeated notification is recognised, also after its event was deleted; at least 24 h, default 90 days.
     #[serde(with = "humantime_serde")]
     pub keep_keys: Duration,
+    /// How long the ledger keeps a started check or workflow run, settled or not; at least 24 h, default 90 days.
+    #[serde(with = "humantime_serde")]
+    pub keep_ledger: Duration,
     /// A file with the key that bodies are encrypted with, 64 hexadecimal digits.
     pub key_file: Option<PathBuf>,
     /// The environment variable with that key, instead of a file.
@@ -87,6 +90,11 @@ impl EventsConfig {
             "keep_keys",
             "must be at least 24h, because Onfido may send a notification again within that time",
         );
+        errors.require(
+            self.keep_ledger >= ONFIDO_RETRY_PERIOD,
+            "keep_ledger",
+            "must be at least 24h, because Onfido may send a notification again within that time",
+        );
         errors.require(!many(key), "key_file", "accepts only one of key_file, key_env and key_document");
         errors.require(
             self.postgres_file.is_none() || self.postgres_env.is_none(),
@@ -127,6 +135,7 @@ impl Default for EventsConfig {
             keep_delivered: Duration::from_secs(7 * 24 * 3600),
             keep_dead: Duration::from_secs(90 * 24 * 3600),
             keep_keys: Duration::from_secs(90 * 24 * 3600),
+            keep_ledger: Duration::from_secs(90 * 24 * 3600),
             key_file: None,
             key_env: None,
             key_document: None,

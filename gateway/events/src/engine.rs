@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
-    Attempt, Backlog, Command, Cursor, DeletedEventKey, DueEvent, Effect, Filter, Heartbeat, ListedEvent,
-    Millis, Owner, ParkedCount, Record, StoreError, TenantEventCounts, Undelivered,
+    Attempt, Backlog, Command, Cursor, DeletedEventKey, DueEvent, Effect, Filter, Heartbeat, LedgerReader,
+    ListedEvent, Millis, Owner, ParkedCount, Record, StoreError, TenantEventCounts, Undelivered,
 };
 
 /// A tenant that has waiting events.
@@ -42,7 +42,7 @@ pub trait Writer: Send {
 /// The reading side of an engine, for the dispatcher and the admin API. Every method returns [`StoreError`] when the store
 /// cannot be read.
 #[async_trait]
-pub trait Reader: Send {
+pub trait Reader: LedgerReader {
     /// Returns the tenants that have waiting events, with the time at which the first of each is due.
     async fn waiting(&mut self) -> Result<Vec<WaitingTenant>, StoreError>;
 

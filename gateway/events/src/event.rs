@@ -25,6 +25,20 @@ pub struct NewEvent {
     pub trace: String,
     /// The reason for which it is stored as dead: its body can never be delivered.
     pub dead: Option<DeadReason>,
+    /// Where it comes from.
+    pub source: Source,
+    /// When Onfido completed the result (`payload.object.completed_at_iso8601`), by Onfido's clock.
+    pub completed: Option<Millis>,
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Onfido has notified it.
+    #[default]
+    Notification,
+    /// A look-up at Onfido has found its result, which was not notified.
+    Reconciliation,
 }
 
 /// The deduplication key of a deleted event.
@@ -57,6 +71,11 @@ pub struct DueEvent {
     pub received: Millis,
     /// The id and the trace of the request that carried it, as `kyc_model::Correlation` writes them.
     pub trace: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// When the check or workflow run was started whose result it brings, by this machine's clock; `None` when the ledger
+    /// does not have it.
+    pub started: Option<Millis>,
 }
 
 /// The number of a tenant's waiting events, for the metrics.
@@ -152,8 +171,35 @@ pub struct Record {
     pub body: Sealed,
     /// When its age limit starts: its receipt or its last replay.
     pub since: Millis,
+    /// Where it comes from.
+    pub source: Source,
     /// Its finished attempts, in order.
     pub attempts: Vec<Attempt>,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// Returns the number in the table.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Notification => 0,
+            Self::Reconciliation => 1,
+        }
+    }
+
+    /// Returns the source of a number in the table.
+    pub fn of(code: i64) -> Self {
+        if code == 1 { Self::Reconciliation } else { Self::Notification }
+    }
+
+    /// Returns the name in the header `X-Event-Source`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notification => "notification",
+            Self::Reconciliation => "reconciliation",
+        }
+    }
 }
 
 /// The reason of an event that an operator has discarded.

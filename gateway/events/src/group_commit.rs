@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::intake::Accepted;
-use crate::{Command, Effect, NewEvent, StoreError, StoreMetrics, Writer};
+use crate::{Command, Effect, NewEntry, NewEvent, Source, StoreError, StoreMetrics, Writer};
 
 /// The queue of commands for the writer. Any task may submit commands; clones share the queue.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl CommitQueue {
             self.0.capacity.reserve(&event.owner.tenant, event.body.bytes.len()).ok_or(StoreError::Busy)?;
         let sender = self.0.sender.get().ok_or(StoreError::Unavailable)?;
         let (answer, answered) = oneshot::channel();
-        let tenant = event.owner.tenant.clone();
+        let (tenant, source) = (event.owner.tenant.clone(), event.source);
         let waiting =
             QueuedCommand { command: Command::Insert(event), answer, _reservation: Some(reservation) };
         // A full queue refuses at once: to wait here would hold the body in memory, and Onfido sends it again anyway.
@@ -113,6 +113,11 @@ impl CommitQueue {
         self.0.metrics.accepted.observe(started.elapsed().as_secs_f64());
         match effect {
             Effect::Done | Effect::Changed(_) => {
+                self.wake_for(tenant);
+                Ok(Accepted::Stored)
+            }
+            Effect::Settled => {
+                self.0.metrics.ledger.count_settled(&tenant, source);
                 self.wake_for(tenant);
                 Ok(Accepted::Stored)
             }
@@ -141,6 +146,20 @@ impl CommitQueue {
             .await
             .map_err(|_| StoreError::Unavailable)?;
         answered.await.unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Inserts an entry of the ledger, as [`Self::submit`] does, and counts it when a notification has settled it already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store is not open or the commit failed.
+    pub async fn note(&self, entry: NewEntry) -> Result<Effect, StoreError> {
+        let tenant = entry.owner.tenant.clone();
+        let effect = self.submit(Command::Note(entry)).await?;
+        if effect == Effect::Settled {
+            self.0.metrics.ledger.count_settled(&tenant, Source::Notification);
+        }
+        Ok(effect)
     }
 
     /// Marks the store as damaged and refuses new events from now on. Results are still recorded.

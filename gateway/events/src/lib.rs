@@ -18,6 +18,7 @@ mod event;
 mod group_commit;
 mod intake;
 mod key_source;
+mod ledger;
 mod lock;
 mod maintenance;
 mod metrics;
@@ -43,12 +44,17 @@ pub use dedup::Dedup;
 pub use engine::{ClosedReader, DueRequest, KeySearch, Reader, WaitingTenant, Writer};
 pub use error::{OpenError, StoreError};
 pub use event::{
-    Backlog, DISCARDED, DeletedEventKey, DueEvent, Filter, ListedEvent, NewEvent, ParkedCount, Record,
+    Backlog, DISCARDED, DeletedEventKey, DueEvent, Filter, ListedEvent, NewEvent, ParkedCount, Record, Source,
 };
 pub(crate) use event::{NEWEST, PAGE, REVIVABLE};
 pub use group_commit::CommitQueue;
 pub use intake::{Accepted, Intake, Notification};
 pub use key_source::{KeyLocation, KeySource};
+pub(crate) use ledger::{Awaited, FINAL_STATE, Held, IS_SETTLED, Plan, Unwritten, is_result};
+pub use ledger::{
+    EntryEnd, Ledger, LedgerCounts, LedgerEntry, LedgerFilter, LedgerMetrics, LedgerReader, LedgerResult,
+    LedgerState, LookedUp, NewEntry, Noted, Started, SubjectKind,
+};
 pub use lock::{lock_exclusive, lock_for_delivery, lock_shared};
 pub use maintenance::{CopyResult, MaintenanceError, VerifyResult};
 pub use metrics::StoreMetrics;

@@ -4,6 +4,8 @@ use kyc_telemetry::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, MetricError, MetricsRegistry, names,
 };
 
+use crate::LedgerMetrics;
+
 /// The metrics of the commit queue and of the store.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
@@ -21,6 +23,8 @@ pub struct StoreMetrics {
     pub damaged: Gauge,
     /// Bytes of SQLite's write-ahead log; absent with PostgreSQL.
     pub wal: GaugeFamily<0>,
+    /// The ledger of started checks.
+    pub ledger: LedgerMetrics,
 }
 
 // === impl StoreMetrics ===
@@ -55,6 +59,7 @@ impl StoreMetrics {
             damaged: metrics
                 .gauge(names::EVENT_STORE_DAMAGED, "Whether the event store was found damaged.", &[])?
                 .with(&[]),
+            ledger: LedgerMetrics::new(metrics)?,
         })
     }
 }

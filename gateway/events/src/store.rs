@@ -4,6 +4,7 @@ mod audit;
 pub(crate) mod backend;
 pub(crate) mod event_store;
 mod integrity;
+mod ledger;
 mod open;
 mod pause;
 mod running;

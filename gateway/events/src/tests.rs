@@ -5,6 +5,7 @@ mod customers;
 mod dedup_keys;
 mod deduplication;
 mod due;
+mod ledger;
 mod parked;
 mod postgres;
 mod replay;
@@ -93,6 +94,8 @@ fn event(tenant: &str, body: &str, received: Millis) -> NewEvent {
         received,
         trace: "t".to_owned(),
         dead: None,
+        source: Source::Notification,
+        completed: None,
     }
 }
 

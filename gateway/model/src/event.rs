@@ -15,6 +15,7 @@ pub struct Event {
     payload: Bytes,
     action: String,
     resource: Option<String>,
+    completed: Option<String>,
 }
 
 /// A body is not a notification. The error does not contain the body.
@@ -37,13 +38,15 @@ impl Event {
         let action = members.get("action").ok_or(EventError)?.get();
         let object: Option<Members<'_>> =
             members.get("object").and_then(|object| serde_json::from_str(object.get()).ok());
-        let resource = object.and_then(|object| serde_json::from_str(object.get("id")?.get()).ok());
+        let text =
+            |name| object.as_ref().and_then(|object| serde_json::from_str(object.get(name)?.get()).ok());
         Ok(Self {
             document: document.clone(),
             // Shares the bytes of the document instead of copying them.
             payload: document.slice_ref(payload.as_bytes()),
             action: serde_json::from_str(action).map_err(|_| EventError)?,
-            resource,
+            resource: text("id"),
+            completed: text("completed_at_iso8601"),
         })
     }
 
@@ -72,6 +75,11 @@ impl Event {
     /// Returns the id of the resource (`payload.object.id`), if there is one.
     pub fn resource(&self) -> Option<&str> {
         self.resource.as_deref()
+    }
+
+    /// Returns when Onfido completed the result (`payload.object.completed_at_iso8601`), as it writes the time, if it says so.
+    pub fn completed(&self) -> Option<&str> {
+        self.completed.as_deref()
     }
 
     /// Returns the action, for example `report.completed`.

@@ -163,6 +163,20 @@ pub const DELIVERY_WITHHELD: &str = "kyc_gateway_delivery_withheld_total";
 /// Stored events that the gateway stopped delivering (dead letters), by tenant and reason: `rejected`, `exhausted`, `poison`,
 /// `environment` (the portal does not take results of the environment of the resource).
 pub const EVENTS_DEAD: &str = "kyc_gateway_events_dead_total";
+/// Started checks and workflow runs whose result is not known yet, by tenant.
+pub const LEDGER_OPEN: &str = "kyc_gateway_ledger_open";
+/// Started checks and workflow runs whose result is overdue, by tenant.
+pub const LEDGER_OVERDUE: &str = "kyc_gateway_ledger_overdue";
+/// Seconds by which the oldest overdue result of the ledger is late, by tenant.
+pub const LEDGER_LATE: &str = "kyc_gateway_ledger_late_seconds";
+/// Results of the ledger that were settled, by tenant and by what: `notification`, `look_up`.
+pub const LEDGER_SETTLED: &str = "kyc_gateway_ledger_settled_total";
+/// Entries of the ledger that wait in memory, because the event store did not take them in time.
+pub const LEDGER_UNWRITTEN: &str = "kyc_gateway_ledger_unwritten_entries";
+/// Entries of the ledger that are lost, by tenant: the memory for unwritten ones was full, or the gateway ended.
+pub const LEDGER_LOST: &str = "kyc_gateway_ledger_lost_total";
+/// Seconds from the start of a check or workflow run to the delivery of its result, by tenant.
+pub const LEDGER_DELIVERY_DURATION: &str = "kyc_gateway_ledger_start_to_delivery_seconds";
 /// Stored events that wait for delivery, by tenant.
 pub const EVENTS_PENDING: &str = "kyc_gateway_events_pending";
 /// Stored events that are kept but cannot be delivered, by tenant and reason: `unknown_key`, `unknown_customer`.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kyc_events::{
-    CommitQueue, Failure, Filter, Keyring, ListedEvent, NewEvent, Owner, Retention, Sqlite, State,
+    CommitQueue, Failure, Filter, Keyring, ListedEvent, NewEvent, Owner, Retention, Source, Sqlite, State,
     StoreMetrics,
 };
 use kyc_model::testkit::tenant;
@@ -64,7 +64,7 @@ impl Running {
         let day = Duration::from_secs(24 * 3600);
         let context = DeliveryContext {
             config,
-            retention: Retention { delivered: day, dead: day, keys: day },
+            retention: Retention { delivered: day, dead: day, keys: day, ledger: day },
             commit_queue: commit_queue.clone(),
             pending_results: PendingResults::new(dispatch.pending_results.clone()),
             status,
@@ -104,6 +104,8 @@ impl Running {
             received: now(),
             trace: String::new(),
             dead: None,
+            source: Source::Notification,
+            completed: None,
         };
         self.commit_queue.accept(new).await.unwrap();
     }

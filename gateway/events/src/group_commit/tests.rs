@@ -58,6 +58,8 @@ fn event(tenant: &str, size: usize) -> NewEvent {
         received: 0,
         trace: String::new(),
         dead: None,
+        source: Source::Notification,
+        completed: None,
     }
 }
 

@@ -29,7 +29,7 @@ pub struct CopyResult {
 }
 
 impl EventStore {
-    /// Copies all events of a SQLite file into the configured database, and then renames the file.
+    /// Copies all events and the ledger of a SQLite file into the configured database, and then renames the file.
     ///
     /// # Errors
     ///
@@ -50,6 +50,7 @@ impl EventStore {
             already_copied += records.len() - new;
         }
         copy_seen(&mut reader, database).await?;
+        copy_ledger(&mut reader, database).await?;
         // SQLite removes the write-ahead log only when the last connection closes, and the renamed file must be complete.
         drop(reader);
         source.store.close().await?;
@@ -112,6 +113,17 @@ async fn copy_seen(reader: &mut impl Reader, database: &Postgres) -> Result<(), 
         let Some(last) = keys.last() else { return Ok(()) };
         after = last.dedup.clone();
         database.import_seen(&keys).await?;
+    }
+}
+
+/// Copies the ledger of started checks.
+async fn copy_ledger(reader: &mut impl Reader, database: &Postgres) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let entries = reader.ledger_records(after, PAGE).await?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        after = last.id;
+        database.import_entries(&entries).await?;
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::{Postgres as Engine, QueryBuilder, Row};
 use super::filter::millis_from_now;
 use super::read::PostgresReader;
 use super::rows::read_owner;
-use crate::{Claim, DueEvent, Sealed, StoreError, now};
+use crate::{Claim, DueEvent, Sealed, Source, StoreError, now};
 
 // === impl PostgresReader ===
 
@@ -29,11 +29,18 @@ impl PostgresReader {
         query
             .push("event.id, uid, tenant, key_id, body, attempts, trace, epoch, ")
             .push(millis_from_now("since"));
-        query.push(", subscription, webhook, seal, refusals");
+        query
+            .push(", subscription, webhook, seal, refusals, source, (SELECT ")
+            .push(millis_from_now("started"));
+        query.push(
+            " FROM started_result JOIN started ON started.id = started_result.entry \
+             WHERE started_result.subject = event.resource AND started_result.event = event.uid LIMIT 1)",
+        );
         let clock = now();
         let read = |row: &PgRow| {
             let attempts: i32 = row.try_get(5)?;
             let (age, refusals): (i64, i32) = (row.try_get(8)?, row.try_get(12)?);
+            let started: Option<i64> = row.try_get(14)?;
             Ok(DueEvent {
                 refusals: u32::try_from(refusals).unwrap_or_default(),
                 claim: Claim { id: row.try_get(0)?, epoch: row.try_get(7)? },
@@ -43,6 +50,8 @@ impl PostgresReader {
                 attempts: u32::try_from(attempts).unwrap_or_default(),
                 received: clock + age,
                 trace: row.try_get(6)?,
+                source: Source::of(row.try_get(13)?),
+                started: started.map(|ahead| clock + ahead),
             })
         };
         self.fetch(query, true, read).await

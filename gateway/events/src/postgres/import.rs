@@ -67,7 +67,7 @@ impl Postgres {
         }
     }
 
-    async fn run<T>(&self, mut query: QueryBuilder<Engine>) -> Result<Vec<T>, StoreError>
+    pub(super) async fn run<T>(&self, mut query: QueryBuilder<Engine>) -> Result<Vec<T>, StoreError>
     where
         T: for<'r> Decode<'r, Engine> + Type<Engine>,
     {
@@ -108,7 +108,7 @@ fn split(records: &[Record]) -> Vec<&[Record]> {
 fn import_statement(records: &[Record]) -> QueryBuilder<Engine> {
     let mut query = QueryBuilder::new(
         "WITH event_given(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, attempts, trace, \
-         subscription, webhook, seal, due, received, since, done) AS (",
+         subscription, webhook, seal, source, due, received, since, done) AS (",
     );
     query.push_values(records, push_event);
     // Events whose deduplication key the database has under another uid are left out: it received the notification itself.
@@ -116,7 +116,7 @@ fn import_statement(records: &[Record]) -> QueryBuilder<Engine> {
     // becomes due when the portal is back.
     query.push(
         "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, dead_reason, \
-           attempts, trace, subscription, webhook, seal, due, received, since, done, leased_until, held) \
+           attempts, trace, subscription, webhook, seal, source, due, received, since, done, leased_until, held) \
          SELECT given.*, CASE WHEN given.state = 0 THEN 'infinity'::timestamptz END, \
            CASE WHEN given.state = 0 AND given.attempts > 0 THEN 1 ELSE 0 END FROM event_given given \
          WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = given.dedup AND event.uid <> given.uid) \
@@ -171,7 +171,8 @@ fn push_event(mut row: sqlx::query_builder::Separated<'_, Engine, &'static str>,
         .push_bind(event.trace.clone())
         .push_bind(customer.map(|customer| customer.subscription.clone()))
         .push_bind(customer.and_then(|customer| customer.webhook.clone()))
-        .push_bind(record.owner.binding.code());
+        .push_bind(record.owner.binding.code())
+        .push_bind(record.source.code());
     for time in [Some(event.due), Some(event.received), Some(record.since), event.done] {
         push_instant(&mut row, time);
     }
@@ -191,7 +192,7 @@ fn push_instant(row: &mut sqlx::query_builder::Separated<'_, Engine, &'static st
 }
 
 /// Bound values of an event and of an attempt.
-const EVENT_VALUES: usize = 18;
+const EVENT_VALUES: usize = 19;
 const ATTEMPT_VALUES: usize = 8;
 /// The most values and bytes of one statement, well below PostgreSQL's limits.
 const MAX_VALUES: usize = 30_000;

@@ -17,21 +17,13 @@ pub(super) async fn insert(
     refused: &HashSet<Uuid>,
 ) -> Result<HashMap<Uuid, Effect>, sqlx::Error> {
     let mut effects = HashMap::new();
-    let mut events: Vec<&NewEvent> = batch
-        .iter()
-        .filter_map(|command| match command {
-            Command::Insert(event) if !refused.contains(&event.uid) => Some(event),
-            _ => None,
-        })
-        .collect();
+    let events = in_order(batch, refused);
     if events.is_empty() {
         return Ok(effects);
     }
-    // All gateways insert in this order, so that two of them with the same events cannot deadlock.
-    events.sort_by(|a, b| a.dedup.current.cmp(&b.dedup.current));
     let mut query = QueryBuilder::<Engine>::new(
         "WITH given(uid, tenant, dedup, keys, kind, resource, key_id, body, state, dead_reason, trace, \
-         subscription, webhook, seal) AS (",
+         subscription, webhook, seal, source) AS (",
     );
     query.push_values(events, |mut row, event| {
         let state = if event.dead.is_some() { State::Dead } else { State::Waiting };
@@ -48,14 +40,16 @@ pub(super) async fn insert(
             .push_bind(&event.trace)
             .push_bind(event.owner.customer.as_ref().map(|customer| &customer.subscription))
             .push_bind(event.owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
-            .push_bind(event.owner.binding.code());
+            .push_bind(event.owner.binding.code())
+            .push_bind(event.source.code());
     });
     // A revived event gets a new epoch, so that a late result of an earlier claim cannot end it.
     query.push(
         "), stored AS (INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due, received, since, \
-           done, dead_reason, trace, subscription, webhook, seal) \
+           done, dead_reason, trace, subscription, webhook, seal, source) \
          SELECT uid, tenant, dedup, kind, resource, key_id, body, state, now(), now(), now(), \
-           CASE WHEN state = 0 THEN NULL ELSE now() END, dead_reason, trace, subscription, webhook, seal FROM given \
+           CASE WHEN state = 0 THEN NULL ELSE now() END, dead_reason, trace, subscription, webhook, seal, \
+           source FROM given \
          WHERE NOT EXISTS (SELECT 1 FROM seen WHERE seen.dedup = ANY(given.keys)) \
            AND NOT EXISTS (SELECT 1 FROM event WHERE event.dedup = ANY(given.keys)) \
          ON CONFLICT DO NOTHING RETURNING uid), \
@@ -76,4 +70,17 @@ pub(super) async fn insert(
         effects.insert(row.try_get(0)?, if is_new { Effect::Done } else { Effect::Revived });
     }
     Ok(effects)
+}
+
+/// Returns the events to insert. All gateways insert in this order, so that two of them with the same events cannot deadlock.
+fn in_order<'a>(batch: &'a [Command], refused: &HashSet<Uuid>) -> Vec<&'a NewEvent> {
+    let mut events: Vec<&NewEvent> = batch
+        .iter()
+        .filter_map(|command| match command {
+            Command::Insert(event) if !refused.contains(&event.uid) => Some(event),
+            _ => None,
+        })
+        .collect();
+    events.sort_by(|a, b| a.dedup.current.cmp(&b.dedup.current));
+    events
 }

@@ -17,7 +17,8 @@ use super::rows::{listed_columns, read_attempt, read_listed, read_owner};
 use super::{event_counts, undelivered};
 use crate::{
     Attempt, Backlog, Cursor, DeletedEventKey, DueEvent, DueRequest, Filter, ListedEvent, Millis, Owner,
-    ParkedCount, Reader, Record, Sealed, StoreError, TenantEventCounts, Undelivered, WaitingTenant, now,
+    ParkedCount, Reader, Record, Sealed, Source, StoreError, TenantEventCounts, Undelivered, WaitingTenant,
+    now,
 };
 
 /// Reads the store. An error closes the connection; the next query opens a new one.
@@ -224,7 +225,7 @@ impl Reader for PostgresReader {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
         let mut query = QueryBuilder::new(format!(
-            "SELECT {}, id, dedup, key_id, body, {}, subscription, webhook, seal FROM event WHERE id > ",
+            "SELECT {}, id, dedup, key_id, body, {}, subscription, webhook, seal, source FROM event WHERE id > ",
             listed_columns(),
             millis_from_now("since")
         ));
@@ -240,6 +241,7 @@ impl Reader for PostgresReader {
                 dedup: row.try_get(12)?,
                 body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
                 since: clock + row.try_get::<i64, _>(15)?,
+                source: Source::of(row.try_get(19)?),
                 attempts: Vec::new(),
             })
         };

@@ -2,7 +2,7 @@
 
 /// The migrations; `event_version` has the numbers of the applied ones. A released migration must not change, because
 /// existing databases have applied it.
-pub(super) const VERSIONS: [&str; 5] = [
+pub(super) const VERSIONS: [&str; 6] = [
     "
 CREATE TABLE event(
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -120,5 +120,43 @@ CREATE INDEX event_unbound ON event(id) WHERE subscription IS NULL AND state IN 
     "
 CREATE INDEX event_ended ON event(done) WHERE state = 2;
 CREATE INDEX event_unknown_key ON event(key_id) WHERE state = 3 AND dead_reason = 'unknown_key';
+",
+    // As version 7 of the SQLite schema, where the tables are described. `leased_until` is the claim of a gateway that looks
+    // an entry up.
+    "
+CREATE TABLE started(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant text NOT NULL,
+  subscription text NOT NULL,
+  webhook text,
+  kind bigint NOT NULL,
+  subject text NOT NULL,
+  applicant text,
+  state bigint NOT NULL,
+  started timestamptz NOT NULL,
+  overdue timestamptz NOT NULL,
+  due timestamptz NOT NULL,
+  leased_until timestamptz,
+  lookups integer NOT NULL DEFAULT 0,
+  error text,
+  settled timestamptz,
+  trace text NOT NULL
+);
+CREATE UNIQUE INDEX started_subject ON started(subject, tenant);
+CREATE INDEX started_open ON started(tenant, due, overdue) WHERE state = 0;
+CREATE INDEX started_at ON started(started);
+CREATE TABLE started_result(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  entry bigint NOT NULL REFERENCES started(id) ON DELETE CASCADE,
+  subject text NOT NULL,
+  is_report bigint NOT NULL,
+  state bigint NOT NULL DEFAULT 0,
+  settled timestamptz,
+  event uuid
+);
+CREATE INDEX started_result_entry ON started_result(entry);
+CREATE INDEX started_result_subject ON started_result(subject);
+ALTER TABLE event ADD COLUMN source bigint NOT NULL DEFAULT 0;
+CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
 ",
 ];

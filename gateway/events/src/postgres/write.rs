@@ -15,6 +15,7 @@ use super::database::Postgres;
 use super::deletion::{delete_expired, free_shares};
 use super::error::{store_error, with_timeout};
 use super::insert::insert;
+use super::ledger::{delete_entries, end_entry, looked_up, note, plan};
 use super::ownership::{assign_customers, reseal, unpark_customer};
 use super::usage::{UsageCache, find_refused};
 use crate::{Claim, Command, Effect, Failure, Finish, Share, StoreError, Writer, now};
@@ -80,12 +81,15 @@ async fn commit(
     effects: &mut [Option<Effect>],
 ) -> Result<(), sqlx::Error> {
     // Inserts come first, because requests of Onfido wait for them.
-    let new = insert(connection, batch, refused).await?;
+    let planned = plan(connection, batch, refused).await?;
+    let new = insert(connection, batch, &planned.plan.without_held(refused)).await?;
+    let revived = planned.settle(connection).await?;
     for (command, slot) in batch.iter().zip(&mut *effects) {
         if let Command::Insert(event) = command {
             let is_refused = refused.contains(&event.uid);
             let effect = new.get(&event.uid).copied().unwrap_or(Effect::Nothing);
-            *slot = Some(if is_refused { Effect::OverShare } else { effect });
+            let effect = if revived.contains(&event.uid) { Effect::Revived } else { effect };
+            *slot = Some(if is_refused { Effect::OverShare } else { planned.plan.effect(event.uid, effect) });
         }
     }
     let recorded = finish(connection, batch).await?;
@@ -130,6 +134,10 @@ async fn apply(
             None => Effect::Nothing,
         },
         Command::DeleteExpired(limits) => Effect::of(delete_expired(connection, *limits).await?),
+        Command::Note(entry) => note(connection, entry).await?,
+        Command::LookedUp(done) => Effect::of(looked_up(connection, done).await?),
+        Command::EndEntry(end) => Effect::of(end_entry(connection, *end).await?),
+        Command::DeleteEntries { before } => Effect::of(delete_entries(connection, *before).await?),
         Command::Release(claims) => Effect::of(release(connection, claims).await?),
     })
 }

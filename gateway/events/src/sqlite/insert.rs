@@ -43,7 +43,7 @@ pub(super) async fn insert(
     for events in new.chunks(MAX_ROWS_PER_INSERT) {
         let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO event(uid, tenant, dedup, kind, resource, key_id, body, state, due_ms, received_ms, since_ms, \
-             done_ms, dead_reason, trace, subscription, webhook, seal) ",
+             done_ms, dead_reason, trace, subscription, webhook, seal, source) ",
         );
         query.push_values(events, |mut row, event| {
             row.push_bind(event.uid.as_bytes().to_vec())
@@ -62,7 +62,8 @@ pub(super) async fn insert(
                 .push_bind(&event.trace)
                 .push_bind(event.owner.customer.as_ref().map(|customer| &customer.subscription))
                 .push_bind(event.owner.customer.as_ref().and_then(|customer| customer.webhook.as_ref()))
-                .push_bind(event.owner.binding.code());
+                .push_bind(event.owner.binding.code())
+                .push_bind(event.source.code());
         });
         // Two events of one batch may have the same key; the second one is a duplicate.
         query.push(" ON CONFLICT DO NOTHING RETURNING uid");
@@ -116,5 +117,5 @@ async fn revive(connection: &mut SqliteConnection, key: &[u8], at: Millis) -> Re
     sqlx::query(query).bind(at).bind(key).execute(connection).await.map(drop)
 }
 
-/// Rows of one `INSERT`. Each has 17 bound values, and SQLite allows 32,766 per statement: <https://sqlite.org/limits.html>
+/// Rows of one `INSERT`. Each has 18 bound values, and SQLite allows 32,766 per statement: <https://sqlite.org/limits.html>
 const MAX_ROWS_PER_INSERT: usize = 512;

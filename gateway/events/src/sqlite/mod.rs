@@ -15,6 +15,8 @@ mod filter;
 mod heartbeat;
 mod insert;
 mod integrity;
+mod ledger;
+mod ledger_read;
 mod open;
 mod ownership;
 mod read;

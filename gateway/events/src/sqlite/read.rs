@@ -17,7 +17,8 @@ use super::space::used_bytes;
 use super::{event_counts, undelivered};
 use crate::{
     Attempt, Backlog, Cursor, DeletedEventKey, DueEvent, DueRequest, Filter, Heartbeat, ListedEvent, Millis,
-    Owner, ParkedCount, Reader, Record, Sealed, StoreError, TenantEventCounts, Undelivered, WaitingTenant,
+    Owner, ParkedCount, Reader, Record, Sealed, Source, StoreError, TenantEventCounts, Undelivered,
+    WaitingTenant,
 };
 
 /// Reads the store. An error closes the connection; the next query opens a new one.
@@ -43,7 +44,10 @@ impl SqliteReader {
         Self { store, connection: None }
     }
 
-    async fn rows(&mut self, mut query: QueryBuilder<Engine>) -> Result<Vec<SqliteRow>, StoreError> {
+    pub(super) async fn rows(
+        &mut self,
+        mut query: QueryBuilder<Engine>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
         let mut connection = self.store.connection(self.connection.take()).await?;
         let rows = query.build().fetch_all(&mut connection).await.map_err(|error| store_error(&error))?;
         self.connection = Some(connection);
@@ -227,7 +231,7 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
         let mut query = QueryBuilder::new(format!(
-            "SELECT {LISTED}, id, dedup, key_id, body, since_ms, subscription, webhook, seal \
+            "SELECT {LISTED}, id, dedup, key_id, body, since_ms, subscription, webhook, seal, source \
              FROM event WHERE id > "
         ));
         query.push_bind(after).push(" AND ");
@@ -241,6 +245,7 @@ impl Reader for SqliteReader {
                 dedup: row.try_get(12)?,
                 body: Sealed { key_id: row.try_get(13)?, bytes: row.try_get(14)? },
                 since: row.try_get(15)?,
+                source: Source::of(row.try_get(19)?),
                 attempts: Vec::new(),
             })
         };

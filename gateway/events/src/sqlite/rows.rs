@@ -4,7 +4,9 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use crate::{Attempt, Binding, Claim, Customer, DueEvent, Failure, ListedEvent, Owner, Sealed, State};
+use crate::{
+    Attempt, Binding, Claim, Customer, DueEvent, Failure, ListedEvent, Owner, Sealed, Source, State,
+};
 
 pub(super) fn read_listed(row: &SqliteRow) -> Result<ListedEvent, sqlx::Error> {
     Ok(ListedEvent {
@@ -65,6 +67,8 @@ pub(super) fn read_due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
         received: row.try_get(6)?,
         trace: row.try_get(7)?,
         refusals: row.try_get(11)?,
+        source: Source::of(row.try_get(12)?),
+        started: row.try_get(13)?,
     })
 }
 
@@ -72,7 +76,9 @@ pub(super) fn read_due(row: &SqliteRow) -> Result<DueEvent, sqlx::Error> {
 pub(super) const LISTED: &str =
     "uid, tenant, kind, resource, state, dead_reason, attempts, received_ms, due_ms, done_ms, trace";
 /// The columns that [`read_due`] reads.
-pub(super) const DUE: &str =
-    "id, uid, tenant, key_id, body, attempts, since_ms, trace, subscription, webhook, seal, refusals";
+pub(super) const DUE: &str = "event.id, event.uid, event.tenant, event.key_id, event.body, event.attempts, event.since_ms, event.trace, \
+     event.subscription, event.webhook, event.seal, event.refusals, event.source, \
+     (SELECT started_ms FROM started_result JOIN started ON started.id = started_result.entry \
+       WHERE started_result.subject = event.resource AND started_result.event = event.uid LIMIT 1)";
 /// The columns that [`read_attempt`] reads.
 pub(super) const ATTEMPT: &str = "at_ms, took_ms, status, error, answer_key, answer, class";

@@ -2,7 +2,7 @@
 
 /// The migrations; the file's `user_version` is the number of applied ones. A released migration must not change, because
 /// existing files have applied it.
-pub(super) const VERSIONS: [&str; 6] = [
+pub(super) const VERSIONS: [&str; 7] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -125,5 +125,43 @@ CREATE TABLE alive(
   at_ms INTEGER NOT NULL,
   unsettled_ms INTEGER NOT NULL
 ) STRICT;
+",
+    // The ledger of started checks. A check or workflow run (`started`) waits for the results in `started_result`: its own,
+    // and those of its reports. `source` is where an event comes from. The index of resources finds the events that were
+    // notified before their check was noted.
+    "
+CREATE TABLE started(
+  id INTEGER PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  subscription TEXT NOT NULL,
+  webhook TEXT,
+  kind INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  applicant TEXT,
+  state INTEGER NOT NULL,
+  started_ms INTEGER NOT NULL,
+  overdue_ms INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,
+  lookups INTEGER NOT NULL DEFAULT 0,
+  error TEXT,
+  settled_ms INTEGER,
+  trace TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX started_subject ON started(subject, tenant);
+CREATE INDEX started_open ON started(tenant, due_ms, overdue_ms) WHERE state = 0;
+CREATE INDEX started_at ON started(started_ms);
+CREATE TABLE started_result(
+  id INTEGER PRIMARY KEY,
+  entry INTEGER NOT NULL REFERENCES started(id) ON DELETE CASCADE,
+  subject TEXT NOT NULL,
+  is_report INTEGER NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0,
+  settled_ms INTEGER,
+  event BLOB
+) STRICT;
+CREATE INDEX started_result_entry ON started_result(entry);
+CREATE INDEX started_result_subject ON started_result(subject);
+ALTER TABLE event ADD COLUMN source INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
 ",
 ];

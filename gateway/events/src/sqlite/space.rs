@@ -1,7 +1,7 @@
 //! Keeps the file below its size limit.
 //!
 //! Results of deliveries must always be recorded: an event whose result is lost is delivered again. So the store saves
-//! space in this order: from 80 % of the limit on, it deletes delivered events and stores results without the portals'
+//! space in this order: from 80 % of the limit on, it deletes delivered events and settled entries of the ledger, and stores results without the portals'
 //! answers; at the limit, it deletes old deduplication keys and refuses new events. Only results may exceed the limit
 //! (`open.rs`).
 
@@ -33,7 +33,7 @@ impl Space {
     }
 }
 
-/// Deletes the oldest delivered events when space is scarce; their deduplication keys stay. When the store is full of keys,
+/// Deletes the oldest delivered events and settled entries of the ledger when space is scarce; the events' deduplication keys stay. When the store is full of keys,
 /// deletes the oldest keys of the tenants that have most. Returns the space left and the bytes used.
 pub(super) async fn reclaim_space(
     connection: &mut SqliteConnection,
@@ -47,6 +47,7 @@ pub(super) async fn reclaim_space(
     // More rows than the batch can add, and few enough for a short batch.
     let limit = i64::try_from(batch).unwrap_or(i64::MAX).saturating_mul(2).max(MIN_DELETED_ROWS);
     sqlx::query(DELETE_OLDEST_DELIVERED).bind(limit).execute(&mut *connection).await?;
+    sqlx::query(DELETE_OLDEST_SETTLED).bind(limit).execute(&mut *connection).await?;
     let bytes = used_bytes(connection).await?;
     if Space::of(bytes, store) != Space::Full {
         return Ok((Space::of(bytes, store), bytes));
@@ -85,6 +86,10 @@ pub(super) async fn used_bytes(connection: &mut SqliteConnection) -> Result<u64,
 
 pub(super) const DELETE_OLDEST_DELIVERED: &str =
     "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE state = 1 ORDER BY done_ms LIMIT ?1)";
+/// Settled entries of the ledger, the oldest starts first. The limit applies to all entries, so that the statement reads few
+/// rows even when most are open.
+const DELETE_OLDEST_SETTLED: &str = "DELETE FROM started WHERE state <> 0 AND id IN \
+     (SELECT id FROM started ORDER BY started_ms LIMIT ?1)";
 pub(super) const DELETE_OLD_KEYS: &str = "DELETE FROM seen WHERE dedup IN \
      (SELECT dedup FROM seen WHERE tenant = ?1 AND at_ms < ?2 ORDER BY at_ms LIMIT ?3)";
 /// Rows that even a small batch deletes when space is scarce.

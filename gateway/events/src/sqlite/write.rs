@@ -16,11 +16,12 @@ use super::error::store_error;
 use super::file::Sqlite;
 use super::heartbeat::record_heartbeat;
 use super::insert::insert;
+use super::ledger::{delete_entries, end_entry, looked_up, note, plan, settle};
 use super::ownership::{assign_customers, reseal, unpark_customer};
 use super::shift_times::{newest_row, shift_times};
 use super::space::{Space, reclaim_space};
 use crate::share::{KEY, ShareCheck, Usage, tenants};
-use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, State, StoreError, Writer, now};
+use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, Plan, State, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, because a connection that has failed within a transaction may stay
 /// unusable; the next batch opens a new one.
@@ -93,14 +94,24 @@ async fn commit(
     let refused = if is_full { HashSet::new() } else { find_refused(connection, batch, store, used).await? };
     // Read before the insert, so that a shift of times leaves out the batch's own events.
     let newest = newest_row(connection, batch).await?;
-    let new = if is_full { HashMap::new() } else { insert(connection, batch, &refused).await? };
+    let plan = if is_full { Plan::default() } else { plan(connection, batch, &refused).await? };
+    let held = plan.without_held(&refused);
+    let new = if is_full { HashMap::new() } else { insert(connection, batch, &held).await? };
+    let revived = settle(connection, &plan).await?;
     let mut effects = Vec::with_capacity(batch.len());
     for command in batch {
         effects.push(match command {
             Command::Insert(_) if is_log_full => Effect::LogFull,
             Command::Insert(_) if is_full => Effect::Full,
             Command::Insert(event) if refused.contains(&event.uid) => Effect::OverShare,
-            Command::Insert(event) => new.get(&event.uid).copied().unwrap_or(Effect::Nothing),
+            Command::Insert(event) if revived.contains(&event.uid) => Effect::Revived,
+            Command::Insert(event) => {
+                let effect = new.get(&event.uid).copied().unwrap_or(Effect::Nothing);
+                plan.effect(event.uid, effect)
+            }
+            Command::Note(_) if is_log_full => Effect::LogFull,
+            Command::Note(_) if is_full => Effect::Full,
+            Command::Note(entry) => note(connection, entry).await?,
             Command::Replay { filter, now, per_second, progress } => {
                 Effect::Changed(replay(connection, filter, *now, *per_second, *progress).await?)
             }
@@ -152,6 +163,7 @@ async fn apply(
     match command {
         // `commit` has applied the others; there is nothing to release, because claims of a file exist only in memory.
         Command::Insert(_)
+        | Command::Note(_)
         | Command::Replay { .. }
         | Command::Discard { .. }
         | Command::ShiftTimes { .. }
@@ -183,6 +195,9 @@ async fn apply(
         },
         Command::Heartbeat(heartbeat) => record_heartbeat(connection, *heartbeat).await.map(|()| true),
         Command::DeleteExpired(limits) => delete_expired(connection, *limits).await,
+        Command::LookedUp(done) => looked_up(connection, done).await,
+        Command::EndEntry(end) => end_entry(connection, *end).await,
+        Command::DeleteEntries { before } => delete_entries(connection, *before).await,
     }
 }
 

@@ -8,10 +8,10 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use kyc_model::{ConfigErrors, Problem, ProblemKind, SecretSource};
+use kyc_model::{ConfigErrors, Event, Problem, ProblemKind, SecretSource};
 use kyc_telemetry::{CounterFamily, MetricError, MetricsRegistry, names};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
@@ -27,7 +27,9 @@ use crate::metrics::StoreMetrics;
 use crate::state::DeadReason;
 use crate::store::backend::Backend;
 use crate::time::now;
-use crate::{ClosedReader, Keyring, Owner, Reader, Sqlite, StoreError, check_address};
+use crate::{
+    ClosedReader, Keyring, Millis, Owner, Reader, Source, Sqlite, StoreError, Unwritten, check_address,
+};
 
 /// Stores notifications until they are delivered, and for a while afterwards.
 pub struct EventStore {
@@ -39,6 +41,8 @@ pub struct EventStore {
     pub(super) commit_queue: CommitQueue,
     /// The reader for the admin API; the dispatcher has its own.
     pub(super) reader: Mutex<Box<dyn Reader>>,
+    /// Entries of the ledger that the store has not taken yet.
+    pub(super) unwritten: Unwritten,
     retention: Retention,
     dead: CounterFamily<2>,
 }
@@ -52,6 +56,8 @@ pub struct Retention {
     pub dead: Duration,
     /// How long the deduplication keys of deleted events are kept (`events.keep_keys`).
     pub keys: Duration,
+    /// How long entries of the ledger are kept after their start (`events.keep_ledger`).
+    pub ledger: Duration,
 }
 
 // === impl EventStore ===
@@ -94,7 +100,9 @@ impl EventStore {
         };
         let unregistered = |error: MetricError| ConfigErrors::from(error);
         export_limits(config, &backend, metrics).map_err(unregistered)?;
-        let commit_queue = CommitQueue::new(StoreMetrics::new(metrics).map_err(unregistered)?);
+        let store_metrics = StoreMetrics::new(metrics).map_err(unregistered)?;
+        let unwritten = Unwritten::new(store_metrics.ledger.clone());
+        let commit_queue = CommitQueue::new(store_metrics);
         register_queue_length(metrics, &commit_queue).map_err(unregistered)?;
         Ok(Self {
             backend,
@@ -110,10 +118,12 @@ impl EventStore {
             use_lock: OnceLock::new(),
             commit_queue,
             reader: Mutex::new(Box::new(ClosedReader)),
+            unwritten,
             retention: Retention {
                 delivered: config.keep_delivered,
                 dead: config.keep_dead,
                 keys: config.keep_keys,
+                ledger: config.keep_ledger,
             },
             dead: metrics
                 .counter(names::EVENTS_DEAD, "Events that became dead.", &["tenant", "reason"])
@@ -157,7 +167,7 @@ impl EventStore {
     /// [`StoreError`] when it was not stored; the 503 that follows makes Onfido send the notification again.
     pub async fn store_notification(&self, notification: &Notification<'_>) -> Result<Accepted, StoreError> {
         let Notification { tenant, body, event, correlation } = *notification;
-        let result = self.insert(notification).await;
+        let result = self.insert(notification, Source::Notification).await;
         match &result {
             Err(error) => {
                 self.commit_queue.count_refused(tenant.name.as_str(), error);
@@ -178,7 +188,11 @@ impl EventStore {
         result
     }
 
-    async fn insert(&self, notification: &Notification<'_>) -> Result<Accepted, StoreError> {
+    pub(super) async fn insert(
+        &self,
+        notification: &Notification<'_>,
+        source: Source,
+    ) -> Result<Accepted, StoreError> {
         let Notification { tenant, body, event, correlation } = *notification;
         let keyring = self.keyring()?;
         let (uid, owner) = (Uuid::now_v7(), Owner::of(tenant));
@@ -195,6 +209,8 @@ impl EventStore {
             received: now(),
             trace: correlation.to_string(),
             dead: event.is_none().then_some(DeadReason::Poison),
+            source,
+            completed: event.and_then(Event::completed).and_then(unix_millis),
         };
         self.commit_queue.accept(new).await
     }
@@ -251,6 +267,12 @@ fn check_database(key: &str, source: &SecretSource, warnings: &mut Vec<String>) 
         Err(error) => warnings.push(format!("events.{key}: {error}")),
     }
     Ok(())
+}
+
+/// Parses a time as Onfido writes it; `None` for any other text.
+fn unix_millis(text: &str) -> Option<Millis> {
+    let since = humantime::parse_rfc3339_weak(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
 }
 
 /// Prepares a text for a searchable column: PostgreSQL refuses NUL in texts, and 200 characters bound the size of the index.

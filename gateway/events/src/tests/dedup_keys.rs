@@ -82,7 +82,7 @@ async fn file_full_of_keys_deletes_those_of_the_tenant_with_most_keys() {
          {insert}, 'acme', randomblob(16), '', 1, x'00', 1, 0, {old} + n, 0, 0, '' FROM n; DELETE FROM event",
         hex::encode(&known)
     );
-    file.create_older(4, &script).await;
+    file.create_older(7, &script).await;
 
     let effects = write_all(&mut file.writer(), &[Command::Insert(event("acme", "a", 0))]).await.unwrap();
     let left = file.reader().seen(&[], 100_000).await.unwrap();

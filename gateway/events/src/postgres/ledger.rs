@@ -1,0 +1,236 @@
+//! Changes of the ledger of started checks.
+//!
+//! A notification that settles a result is the one change with several statements: its transaction locks the entries first,
+//! so that two gateways that settle the last two results of a check see each other's. A connection that fails meanwhile is
+//! dropped, and the transaction with it.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+use uuid::Uuid;
+
+use super::filter::millis_from_now;
+use crate::{
+    Awaited, Command, Effect, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis,
+    NewEntry, NewEvent, Plan, REVIVABLE, Source, is_result, now,
+};
+
+/// What a batch does to the ledger, and whether a transaction was begun for it.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    is_transaction: bool,
+}
+
+/// Reads the results that the events of a batch are about, and plans what becomes of them. When there are any, it begins a
+/// transaction, which [`Planned::settle`] commits.
+pub(super) async fn plan(
+    connection: &mut PgConnection,
+    batch: &[Command],
+    refused: &HashSet<Uuid>,
+) -> Result<Planned, sqlx::Error> {
+    let events: Vec<&NewEvent> = batch
+        .iter()
+        .filter_map(|command| match command {
+            Command::Insert(event) if is_result(event) || event.source == Source::Reconciliation => {
+                Some(event)
+            }
+            _ => None,
+        })
+        .collect();
+    let subjects: Vec<String> = events.iter().filter_map(|event| event.resource.clone()).collect();
+    let mut awaited = Vec::new();
+    let mut is_transaction = false;
+    if !subjects.is_empty() {
+        let query = "SELECT DISTINCT entry FROM started_result WHERE subject = ANY($1)";
+        let entries: Vec<i64> = sqlx::query_scalar(query).bind(&subjects).fetch_all(&mut *connection).await?;
+        if !entries.is_empty() {
+            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+            is_transaction = true;
+            // In this order in all gateways, so that two of them cannot deadlock.
+            let query = "SELECT id FROM started WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+            sqlx::query(query).bind(&entries).fetch_all(&mut *connection).await?;
+            awaited = read_awaited(connection, &subjects).await?;
+        }
+    }
+    let mut notified = HashSet::new();
+    for event in events.iter().filter(|event| event.source == Source::Reconciliation) {
+        let query = "SELECT EXISTS (SELECT 1 FROM event WHERE resource = $1 AND kind = $2 AND tenant = $3)";
+        let query = sqlx::query_scalar(query).bind(&event.resource).bind(&event.kind);
+        if query.bind(&event.owner.tenant).fetch_one(&mut *connection).await? {
+            notified.insert(event.uid);
+        }
+    }
+    Ok(Planned { plan: Plan::new(batch, &awaited, refused, &notified), is_transaction })
+}
+
+/// Reads the results with these ids.
+async fn read_awaited(
+    connection: &mut PgConnection,
+    subjects: &[String],
+) -> Result<Vec<Awaited>, sqlx::Error> {
+    let query = format!(
+        "SELECT result.id, entry, result.subject, result.state, started.state, {}, event, tenant, subscription \
+         FROM started_result AS result JOIN started ON started.id = entry WHERE result.subject = ANY($1)",
+        millis_from_now("result.settled")
+    );
+    let clock = now();
+    let read = |row: &PgRow| {
+        let settled: Option<i64> = row.try_get(5)?;
+        Ok(Awaited {
+            row: row.try_get(0)?,
+            entry: row.try_get(1)?,
+            subject: row.try_get(2)?,
+            state: LedgerState::of(row.try_get(3)?),
+            is_entry_open: LedgerState::of(row.try_get(4)?) == LedgerState::Open,
+            settled: settled.map(|ahead| clock + ahead),
+            event: row.try_get(6)?,
+            tenant: row.try_get(7)?,
+            subscription: row.try_get(8)?,
+        })
+    };
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(subjects).fetch_all(connection).await?;
+    rows.iter().map(read).collect()
+}
+
+// === impl Planned ===
+
+impl Planned {
+    /// Settles the results of the plan, and commits the transaction. A found event that is dead becomes waiting again when
+    /// its notification arrives; returns the ids of those notifications.
+    pub(super) async fn settle(&self, connection: &mut PgConnection) -> Result<HashSet<Uuid>, sqlx::Error> {
+        let settled = &self.plan.settled;
+        if !settled.is_empty() {
+            let (rows, states): (Vec<i64>, Vec<i64>) =
+                settled.iter().map(|one| (one.row, one.state.code())).unzip();
+            let events: Vec<Uuid> = settled.iter().map(|one| one.event).collect();
+            let query = "UPDATE started_result SET state = given.state, settled = now(), event = given.event \
+                         FROM unnest($1::bigint[], $2::bigint[], $3::uuid[]) given(id, state, event) \
+                         WHERE started_result.id = given.id";
+            sqlx::query(query).bind(rows).bind(states).bind(events).execute(&mut *connection).await?;
+            settle_entries(connection, &self.plan.entries().into_iter().collect::<Vec<_>>()).await?;
+        }
+        let mut revived = HashSet::new();
+        for (uid, held) in &self.plan.held {
+            if let Held::Repeats(found) = held {
+                let query = format!(
+                    "UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, epoch = epoch + 1, \
+                     leased_until = NULL, done = NULL, dead_reason = NULL, since = now(), due = now() \
+                     WHERE uid = $1 AND {REVIVABLE}"
+                );
+                let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(found);
+                if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                    revived.insert(*uid);
+                }
+            }
+        }
+        if self.is_transaction {
+            sqlx::raw_sql("COMMIT").execute(connection).await?;
+        }
+        Ok(revived)
+    }
+}
+
+/// Settles the open entries among `entries` whose results are settled. Returns whether there were any.
+async fn settle_entries(connection: &mut PgConnection, entries: &[i64]) -> Result<bool, sqlx::Error> {
+    let query = format!(
+        "UPDATE started SET state = {FINAL_STATE}, settled = now(), error = NULL, leased_until = NULL \
+         WHERE id = ANY($1) AND state = 0 AND {IS_SETTLED}"
+    );
+    let done = sqlx::query(sqlx::AssertSqlSafe(query)).bind(entries).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Inserts an entry with its results, and settles those that were notified before. An entry that was noted before stays as
+/// it is.
+pub(super) async fn note(connection: &mut PgConnection, entry: &NewEntry) -> Result<Effect, sqlx::Error> {
+    let customer = entry.owner.customer.as_ref();
+    let is_open = entry.state == LedgerState::Open;
+    let subjects: Vec<String> =
+        std::iter::once(&entry.subject).chain(&entry.reports).cloned().collect::<Vec<_>>();
+    let are_reports: Vec<i64> = (0..subjects.len()).map(|place| i64::from(place > 0)).collect();
+    // The database adds these differences to its own clock. The start is kept in milliseconds, as in cursors of lists.
+    let (ago, wait) = (now().saturating_sub(entry.started), entry.overdue.saturating_sub(entry.started));
+    let query = "WITH given AS (SELECT date_trunc('milliseconds', now() - $8 * interval '1 millisecond') AS started), \
+                 entry AS (INSERT INTO started(tenant, subscription, webhook, kind, subject, applicant, state, started, \
+                   overdue, due, settled, trace) SELECT $1, $2, $3, $4, $5, $6, $7, started, \
+                   started + $9 * interval '1 millisecond', started + $9 * interval '1 millisecond', \
+                   CASE WHEN $7 = 0 THEN NULL ELSE started END, $10 FROM given ON CONFLICT DO NOTHING RETURNING id) \
+                 INSERT INTO started_result(entry, subject, is_report) \
+                 SELECT entry.id, subject, is_report FROM entry, unnest($11::text[], $12::bigint[]) \
+                   AS results(subject, is_report) RETURNING entry";
+    let noted: Vec<i64> = sqlx::query_scalar(query)
+        .bind(&entry.owner.tenant)
+        .bind(customer.map(|customer| customer.subscription.as_str()).unwrap_or_default())
+        .bind(customer.and_then(|customer| customer.webhook.as_ref()))
+        .bind(entry.kind.code())
+        .bind(&entry.subject)
+        .bind(&entry.applicant)
+        .bind(entry.state.code())
+        .bind(ago)
+        .bind(wait)
+        .bind(&entry.trace)
+        .bind(&subjects)
+        .bind(are_reports)
+        .fetch_all(&mut *connection)
+        .await?;
+    let Some(id) = noted.first().copied() else { return Ok(Effect::Nothing) };
+    let is_settled = is_open && settle_known(connection, id, entry, &subjects).await?;
+    Ok(if is_settled { Effect::Settled } else { Effect::Done })
+}
+
+/// Settles the results of a new entry that were notified before. Returns whether that settles the entry.
+async fn settle_known(
+    connection: &mut PgConnection,
+    id: i64,
+    entry: &NewEntry,
+    subjects: &[String],
+) -> Result<bool, sqlx::Error> {
+    let query = "WITH known AS (SELECT resource, min(received) AS at, (array_agg(uid ORDER BY received))[1] AS uid, \
+                   min(CASE kind WHEN 'check.withdrawn' THEN 3 WHEN 'report.withdrawn' THEN 3 WHEN 'report.cancelled' THEN 4 \
+                   ELSE 1 END) AS state FROM event WHERE resource = ANY($1) AND kind IN ('check.completed', \
+                   'report.completed', 'workflow_run.completed', 'check.withdrawn', 'report.withdrawn', 'report.cancelled') \
+                   AND (tenant = $2 OR subscription = $3) GROUP BY resource) \
+                 UPDATE started_result SET state = known.state, settled = known.at, event = known.uid FROM known \
+                 WHERE entry = $4 AND started_result.state = 0 AND subject = known.resource";
+    let done = sqlx::query(query)
+        .bind(subjects)
+        .bind(&entry.owner.tenant)
+        .bind(entry.owner.customer.as_ref().map(|customer| &customer.subscription))
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
+    Ok(done.rows_affected() > 0 && settle_entries(connection, &[id]).await?)
+}
+
+/// Records a look-up that did not settle its entry, and ends its claim.
+pub(super) async fn looked_up(connection: &mut PgConnection, done: &LookedUp) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE started SET lookups = lookups + 1, due = now() + $1 * interval '1 millisecond', error = $2, \
+                 leased_until = NULL WHERE id = $3 AND state = 0";
+    let wait = done.next.saturating_sub(now());
+    let done = sqlx::query(query).bind(wait).bind(&done.error).bind(done.id).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Settles an open entry.
+pub(super) async fn end_entry(connection: &mut PgConnection, end: EntryEnd) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE started SET state = $1, settled = now(), lookups = lookups + 1, error = NULL, leased_until = NULL \
+                 WHERE id = $2 AND state = 0 AND $1 <> 0";
+    let done = sqlx::query(query).bind(end.state.code()).bind(end.id).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Deletes a limited number of entries that were started before a time. Returns whether more may be left.
+pub(super) async fn delete_entries(
+    connection: &mut PgConnection,
+    before: Millis,
+) -> Result<bool, sqlx::Error> {
+    let query = "DELETE FROM started WHERE id IN (SELECT id FROM started \
+                 WHERE started < now() + $1 * interval '1 millisecond' ORDER BY started LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let query = sqlx::query(query).bind(before.saturating_sub(now())).bind(MAX_DELETED_ROWS);
+    let done = query.execute(connection).await?;
+    Ok(i64::try_from(done.rows_affected()).is_ok_and(|rows| rows >= MAX_DELETED_ROWS))
+}
+
+/// Rows that one statement deletes at most, so that it holds its locks only for a short time.
+const MAX_DELETED_ROWS: i64 = 250;

@@ -1,0 +1,195 @@
+//! Changes of the ledger of started checks.
+
+use std::collections::HashSet;
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Row, Sqlite as Engine};
+use uuid::Uuid;
+
+use crate::{
+    Awaited, Command, Effect, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis,
+    NewEntry, NewEvent, Plan, REVIVABLE, Source, is_result, now,
+};
+
+/// Reads the results that the events of a batch are about, and plans what becomes of them.
+pub(super) async fn plan(
+    connection: &mut SqliteConnection,
+    batch: &[Command],
+    refused: &HashSet<Uuid>,
+) -> Result<Plan, sqlx::Error> {
+    let events: Vec<&NewEvent> = batch
+        .iter()
+        .filter_map(|command| match command {
+            Command::Insert(event) if is_result(event) || event.source == Source::Reconciliation => {
+                Some(event)
+            }
+            _ => None,
+        })
+        .collect();
+    if events.is_empty() {
+        return Ok(Plan::default());
+    }
+    let subjects: Vec<&str> = events.iter().filter_map(|event| event.resource.as_deref()).collect();
+    let query = "SELECT result.id, entry, result.subject, result.state, started.state, result.settled_ms, event, tenant, \
+                 subscription FROM (SELECT DISTINCT value FROM json_each(?1)) AS given \
+                 CROSS JOIN started_result AS result ON result.subject = given.value JOIN started ON started.id = entry";
+    let subjects = serde_json::json!(subjects).to_string();
+    let rows = sqlx::query(query).bind(subjects).fetch_all(&mut *connection).await?;
+    let awaited: Vec<Awaited> = rows.iter().map(read_awaited).collect::<Result<_, _>>()?;
+    let mut notified = HashSet::new();
+    for event in events.iter().filter(|event| event.source == Source::Reconciliation) {
+        let query = "SELECT EXISTS (SELECT 1 FROM event WHERE resource = ?1 AND kind = ?2 AND tenant = ?3)";
+        let query = sqlx::query_scalar(query).bind(&event.resource).bind(&event.kind);
+        if query.bind(&event.owner.tenant).fetch_one(&mut *connection).await? {
+            notified.insert(event.uid);
+        }
+    }
+    Ok(Plan::new(batch, &awaited, refused, &notified))
+}
+
+fn read_awaited(row: &SqliteRow) -> Result<Awaited, sqlx::Error> {
+    let is_open: i64 = row.try_get(4)?;
+    let event: Option<Vec<u8>> = row.try_get(6)?;
+    Ok(Awaited {
+        row: row.try_get(0)?,
+        entry: row.try_get(1)?,
+        subject: row.try_get(2)?,
+        state: LedgerState::of(row.try_get(3)?),
+        is_entry_open: LedgerState::of(is_open) == LedgerState::Open,
+        settled: row.try_get(5)?,
+        event: event.and_then(|event| Uuid::try_from(event).ok()),
+        tenant: row.try_get(7)?,
+        subscription: row.try_get(8)?,
+    })
+}
+
+/// Settles the results of a plan. A found event that is dead becomes waiting again when its notification arrives; returns
+/// the ids of those notifications.
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    plan: &Plan,
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    for one in &plan.settled {
+        let query = "UPDATE started_result SET state = ?1, settled_ms = ?2, event = ?3 WHERE id = ?4";
+        sqlx::query(query)
+            .bind(one.state.code())
+            .bind(one.at)
+            .bind(one.event.as_bytes().to_vec())
+            .bind(one.row)
+            .execute(&mut *connection)
+            .await?;
+    }
+    settle_entries(connection, plan.entries(), now()).await?;
+    let mut revived = HashSet::new();
+    for (uid, held) in &plan.held {
+        if let Held::Repeats(found) = held {
+            let query = format!(
+                "UPDATE event SET state = 0, attempts = 0, refusals = 0, held = 0, done_ms = NULL, dead_reason = NULL, \
+                 since_ms = ?1, due_ms = ?1 WHERE uid = ?2 AND {REVIVABLE}"
+            );
+            let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(now()).bind(found.as_bytes().to_vec());
+            if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                revived.insert(*uid);
+            }
+        }
+    }
+    Ok(revived)
+}
+
+/// Settles the open entries among `entries` whose results are settled. Returns whether there were any.
+async fn settle_entries(
+    connection: &mut SqliteConnection,
+    entries: HashSet<i64>,
+    at: Millis,
+) -> Result<bool, sqlx::Error> {
+    if entries.is_empty() {
+        return Ok(false);
+    }
+    let query = format!(
+        "UPDATE started SET state = {FINAL_STATE}, settled_ms = ?1, error = NULL \
+         WHERE id IN (SELECT value FROM json_each(?2)) AND state = 0 AND {IS_SETTLED}"
+    );
+    let entries = serde_json::json!(entries).to_string();
+    let done = sqlx::query(sqlx::AssertSqlSafe(query)).bind(at).bind(entries).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Inserts an entry with its results, and settles those that were notified before. An entry that was noted before stays as
+/// it is.
+pub(super) async fn note(connection: &mut SqliteConnection, entry: &NewEntry) -> Result<Effect, sqlx::Error> {
+    let customer = entry.owner.customer.as_ref();
+    let is_open = entry.state == LedgerState::Open;
+    let query = "INSERT INTO started(tenant, subscription, webhook, kind, subject, applicant, state, started_ms, overdue_ms, \
+                 due_ms, settled_ms, trace) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11) \
+                 ON CONFLICT DO NOTHING RETURNING id";
+    let id: Option<i64> = sqlx::query_scalar(query)
+        .bind(&entry.owner.tenant)
+        .bind(customer.map(|customer| customer.subscription.as_str()).unwrap_or_default())
+        .bind(customer.and_then(|customer| customer.webhook.as_ref()))
+        .bind(entry.kind.code())
+        .bind(&entry.subject)
+        .bind(&entry.applicant)
+        .bind(entry.state.code())
+        .bind(entry.started)
+        .bind(entry.overdue)
+        .bind((!is_open).then_some(entry.started))
+        .bind(&entry.trace)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(id) = id else { return Ok(Effect::Nothing) };
+    let mut query = sqlx::QueryBuilder::<Engine>::new(
+        "INSERT INTO started_result(entry, subject, is_report, state, settled_ms, event) ",
+    );
+    query.push("SELECT ").push_bind(id).push(
+        ", given.subject, is_report, coalesce(min(CASE known.kind WHEN 'check.withdrawn' THEN 3 WHEN 'report.withdrawn' \
+         THEN 3 WHEN 'report.cancelled' THEN 4 ELSE 1 + 0 * known.id END), 0), min(known.received_ms), min(known.uid) FROM \
+         (SELECT value ->> 0 AS subject, value ->> 1 AS is_report FROM json_each(",
+    );
+    let reports = entry.reports.iter().map(|report| (report.as_str(), 1));
+    let subjects: Vec<(&str, i64)> = std::iter::once((entry.subject.as_str(), 0)).chain(reports).collect();
+    query.push_bind(serde_json::json!(subjects).to_string()).push(
+        ")) AS given LEFT JOIN event AS known ON known.resource = given.subject AND known.kind IN ('check.completed', \
+         'report.completed', 'workflow_run.completed', 'check.withdrawn', 'report.withdrawn', 'report.cancelled') \
+         AND (known.tenant = ",
+    );
+    query.push_bind(&entry.owner.tenant).push(" OR known.subscription = ");
+    query.push_bind(customer.map(|customer| customer.subscription.as_str()));
+    query.push(") GROUP BY given.subject, is_report ORDER BY is_report");
+    query.build().execute(&mut *connection).await?;
+    let is_settled = is_open && settle_entries(connection, HashSet::from([id]), now()).await?;
+    Ok(if is_settled { Effect::Settled } else { Effect::Done })
+}
+
+/// Records a look-up that did not settle its entry.
+pub(super) async fn looked_up(
+    connection: &mut SqliteConnection,
+    done: &LookedUp,
+) -> Result<bool, sqlx::Error> {
+    let query =
+        "UPDATE started SET lookups = lookups + 1, due_ms = ?1, error = ?2 WHERE id = ?3 AND state = 0";
+    let done = sqlx::query(query).bind(done.next).bind(&done.error).bind(done.id).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Settles an open entry.
+pub(super) async fn end_entry(connection: &mut SqliteConnection, end: EntryEnd) -> Result<bool, sqlx::Error> {
+    let query = "UPDATE started SET state = ?1, settled_ms = ?2, lookups = lookups + 1, error = NULL \
+                 WHERE id = ?3 AND state = 0 AND ?1 <> 0";
+    let done =
+        sqlx::query(query).bind(end.state.code()).bind(end.now).bind(end.id).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Deletes a limited number of entries that were started before a time. Returns whether more may be left.
+pub(super) async fn delete_entries(
+    connection: &mut SqliteConnection,
+    before: Millis,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(DELETE_ENTRIES).bind(before).bind(MAX_DELETED_ROWS).execute(connection).await?;
+    Ok(i64::try_from(done.rows_affected()).is_ok_and(|rows| rows >= MAX_DELETED_ROWS))
+}
+
+pub(super) const DELETE_ENTRIES: &str = "DELETE FROM started WHERE id IN (SELECT id FROM started WHERE started_ms < ?1 ORDER BY started_ms LIMIT ?2)";
+
+/// Rows that one statement deletes at most, so that the batch holds the write lock only for a short time.
+const MAX_DELETED_ROWS: i64 = 100;

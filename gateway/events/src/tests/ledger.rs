@@ -1,0 +1,336 @@
+//! The ledger of started checks: notes and notifications in any order, look-ups, claims, retention.
+
+use std::time::Duration;
+
+use super::*;
+
+/// A check of a tenant with two reports, whose ids begin with its own.
+fn check(tenant: &str, subject: &str) -> NewEntry {
+    NewEntry {
+        owner: owner(tenant),
+        kind: SubjectKind::Check,
+        subject: subject.to_owned(),
+        applicant: Some("applicant".to_owned()),
+        reports: vec![format!("{subject}-document"), format!("{subject}-face")],
+        state: LedgerState::Open,
+        started: now() - 60_000,
+        overdue: now() - 30_000,
+        trace: "request".to_owned(),
+    }
+}
+
+/// The notification of a result.
+fn notification(tenant: &str, kind: &str, subject: &str) -> NewEvent {
+    let body = format!("{kind} {subject}");
+    NewEvent {
+        kind: kind.to_owned(),
+        resource: Some(subject.to_owned()),
+        completed: Some(now() - 1000),
+        ..event(tenant, &body, now())
+    }
+}
+
+/// A result that a look-up has found.
+fn found(tenant: &str, kind: &str, subject: &str) -> NewEvent {
+    let body = format!("found {kind} {subject}");
+    NewEvent {
+        kind: kind.to_owned(),
+        resource: Some(subject.to_owned()),
+        source: Source::Reconciliation,
+        ..event(tenant, &body, now())
+    }
+}
+
+async fn write(store: &Engine, command: Command) -> Effect {
+    write_all(&mut *store.writer(), &[command]).await.unwrap()[0]
+}
+
+async fn insert(store: &Engine, event: NewEvent) -> Effect {
+    write(store, Command::Insert(event)).await
+}
+
+async fn entry(store: &Engine, subject: &str) -> LedgerEntry {
+    let filter = LedgerFilter { subject: Some(subject.to_owned()), ..LedgerFilter::default() };
+    store.reader().ledger_list(&filter, None, 10).await.unwrap().remove(0)
+}
+
+async fn events(store: &Engine, resource: &str) -> i64 {
+    let filter = Filter { resource: Some(resource.to_owned()), ..Filter::default() };
+    store.reader().count(&filter).await.unwrap()
+}
+
+/// A check is settled by its own notification, or by those of all its reports; a run by its own.
+async fn notifications_settle(store: &Engine) {
+    for subject in ["own", "reports", "withdrawn", "foreign"] {
+        assert_eq!(write(store, Command::Note(check("acme", subject))).await, Effect::Done);
+    }
+    let run = NewEntry { kind: SubjectKind::WorkflowRun, reports: Vec::new(), ..check("acme", "run") };
+    write(store, Command::Note(run)).await;
+
+    let of_one_report = insert(store, notification("acme", "report.completed", "reports-document")).await;
+    let after_one_report = entry(store, "reports").await.state;
+    insert(store, notification("acme", "report.completed", "reports-face")).await;
+    insert(store, notification("acme", "check.completed", "own")).await;
+    insert(store, notification("acme", "check.withdrawn", "withdrawn")).await;
+    insert(store, notification("acme", "workflow_run.completed", "run")).await;
+    let of_other_tenant = insert(store, notification("globex", "check.completed", "foreign")).await;
+    let other_kind = insert(store, notification("acme", "check.started", "foreign")).await;
+
+    assert_eq!((of_one_report, after_one_report), (Effect::Settled, LedgerState::Open));
+    assert_eq!((of_other_tenant, other_kind), (Effect::Done, Effect::Done));
+    for (subject, state) in [
+        ("reports", LedgerState::Notified),
+        ("own", LedgerState::Notified),
+        ("withdrawn", LedgerState::Withdrawn),
+        ("run", LedgerState::Notified),
+        ("foreign", LedgerState::Open),
+    ] {
+        let entry = entry(store, subject).await;
+        assert_eq!((entry.state, entry.settled.is_some()), (state, state != LedgerState::Open), "{subject}");
+    }
+    let seen = entry(store, "reports-face").await;
+    assert_eq!((seen.subject.as_str(), seen.results.len()), ("reports", 3));
+    assert_eq!(seen.results[0].state, LedgerState::Open, "the check itself was not notified");
+}
+
+/// The notification may be committed before its check is noted, and both may be in one batch.
+async fn note_after_notification(store: &Engine) {
+    let mut writer = store.writer();
+    insert(store, notification("acme", "check.completed", "early")).await;
+    insert(store, notification("acme", "report.completed", "half-document")).await;
+    let early = write(store, Command::Note(check("acme", "early"))).await;
+    let half = write(store, Command::Note(check("acme", "half"))).await;
+    let again = write(store, Command::Note(check("acme", "early"))).await;
+    let batch = [
+        Command::Note(check("acme", "together")),
+        Command::Insert(notification("acme", "check.completed", "together")),
+    ];
+    write_all(&mut *writer, &batch).await.unwrap();
+    let synchronous = NewEntry { state: LedgerState::Synchronous, ..check("acme", "synchronous") };
+    write(store, Command::Note(synchronous)).await;
+
+    assert_eq!((early, half, again), (Effect::Settled, Effect::Done, Effect::Nothing));
+    for (subject, state) in [
+        ("early", LedgerState::Notified),
+        ("half", LedgerState::Open),
+        ("together", LedgerState::Notified),
+        ("synchronous", LedgerState::Synchronous),
+    ] {
+        assert_eq!(entry(store, subject).await.state, state, "{subject}");
+    }
+    assert_eq!(entry(store, "half").await.results[1].state, LedgerState::Notified);
+}
+
+/// A found result and the late notification of it are one event; a result of a reopened check is another one.
+async fn found_results(store: &Engine) {
+    for subject in ["late", "lost", "race", "reopened", "dead"] {
+        write(store, Command::Note(check("acme", subject))).await;
+    }
+
+    let first = insert(store, found("acme", "check.completed", "late")).await;
+    let twice = insert(store, found("acme", "check.completed", "late")).await;
+    let late = insert(store, notification("acme", "check.completed", "late")).await;
+    insert(store, notification("acme", "check.completed", "race")).await;
+    let superfluous = insert(store, found("acme", "check.completed", "race")).await;
+    let unknown = insert(store, found("acme", "check.completed", "never noted")).await;
+    insert(store, found("acme", "check.completed", "reopened")).await;
+    let completed = Some(now() + 600_000);
+    let reopened = NewEvent { completed, ..notification("acme", "check.completed", "reopened") };
+    let reopened = insert(store, reopened).await;
+    let both = [
+        Command::Insert(found("acme", "check.completed", "lost")),
+        Command::Insert(notification("acme", "check.completed", "lost")),
+    ];
+    let both = write_all(&mut *store.writer(), &both).await.unwrap();
+
+    assert_eq!((first, twice, late), (Effect::Settled, Effect::Nothing, Effect::Nothing));
+    assert_eq!((superfluous, unknown, reopened), (Effect::Nothing, Effect::Nothing, Effect::Done));
+    assert_eq!(both, [Effect::Nothing, Effect::Settled]);
+    for (subject, count, state) in [
+        ("late", 1, LedgerState::Found),
+        ("race", 1, LedgerState::Notified),
+        ("lost", 1, LedgerState::Notified),
+        ("reopened", 2, LedgerState::Found),
+    ] {
+        assert_eq!(events(store, subject).await, count, "{subject}");
+        assert_eq!(entry(store, subject).await.state, state, "{subject}");
+    }
+    let due = store.reader().due("acme", now() + 60_000, 100, true, &[]).await.unwrap();
+    let sources: Vec<Source> = due.iter().map(|due| due.source).collect();
+    assert_eq!(sources.iter().filter(|source| **source == Source::Reconciliation).count(), 2);
+    assert!(due.iter().any(|due| due.started.is_some_and(|at| (now() - at - 60_000).abs() < 10_000)));
+}
+
+/// The late notification of a found result that is dead makes it waiting again, as any repeated notification does.
+async fn late_notification_revives(store: &Engine) {
+    write(store, Command::Note(check("acme", "dead"))).await;
+    insert(store, found("acme", "check.completed", "dead")).await;
+    let due = store.reader().due("acme", now() + 60_000, 9, true, &[]).await.unwrap();
+    write(store, finish(&due[0], Next::Dead(DeadReason::Rejected))).await;
+
+    let late = insert(store, notification("acme", "check.completed", "dead")).await;
+
+    assert_eq!((late, events(store, "dead").await), (Effect::Revived, 1));
+    assert_eq!(store.reader().backlog().await.unwrap()[0].events, 1);
+}
+
+/// Look-ups: what is due, back-off, named ends, counts.
+async fn look_ups(store: &Engine) {
+    let later = NewEntry { overdue: now() + 3_600_000, ..check("acme", "later") };
+    // Apart by more than the time that a statement takes, by which PostgreSQL's clock is later than that of the note.
+    let second = NewEntry { overdue: now() - 15_000, ..check("acme", "b") };
+    for new in [check("acme", "a"), second, check("globex", "c"), later] {
+        write(store, Command::Note(new)).await;
+    }
+    let mut reader = store.reader();
+    let lease = Duration::ZERO;
+
+    let due = reader.ledger_due("acme", now(), 10, lease).await.unwrap();
+    let counts = reader.ledger_counts(now()).await.unwrap();
+    let next = now() + 60_000;
+    let looked_up = LookedUp { id: due[0].id, next, error: Some("timeout".to_owned()) };
+    write(store, Command::LookedUp(looked_up)).await;
+    let end = EntryEnd { id: due[1].id, state: LedgerState::Deleted, now: now() };
+    let ended = write(store, Command::EndEntry(end)).await;
+    let ended_again = write(store, Command::EndEntry(end)).await;
+    let left = reader.ledger_due("acme", now(), 10, lease).await.unwrap();
+    let again = reader.ledger_due("acme", next + 1000, 10, lease).await.unwrap();
+
+    assert_eq!(due.iter().map(|entry| entry.subject.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    let acme = counts.iter().find(|counts| counts.tenant == "acme").unwrap();
+    assert_eq!((acme.open, acme.overdue), (3, 2));
+    assert!(acme.overdue_since.is_some_and(|at| (now() - at - 30_000).abs() < 10_000), "{acme:?}");
+    assert_eq!((ended, ended_again), (Effect::Done, Effect::Nothing));
+    assert!(left.is_empty());
+    assert_eq!(again.len(), usize::from(store.uses_model_clock()), "PostgreSQL has its own clock");
+    let looked_up = entry(store, "a").await;
+    assert_eq!((looked_up.lookups, looked_up.error.as_deref()), (1, Some("timeout")));
+    assert_eq!(entry(store, "b").await.state, LedgerState::Deleted);
+}
+
+/// Lists by page and filter, and deletion of old entries with their results.
+async fn lists_and_retention(store: &Engine) {
+    let begin = now();
+    for (number, subject) in (0..5).zip(["a", "b", "c", "d", "e"]) {
+        let started = begin - 100_000 + number * 10_000;
+        write(store, Command::Note(NewEntry { started, ..check("acme", subject) })).await;
+    }
+    insert(store, notification("acme", "check.completed", "c")).await;
+    let mut reader = store.reader();
+    let names = |entries: &[LedgerEntry]| {
+        entries.iter().map(|entry| entry.subject.clone()).collect::<Vec<_>>().join(" ")
+    };
+
+    let first = reader.ledger_list(&LedgerFilter::default(), None, 2).await.unwrap();
+    let cursor = Cursor { received: first[1].started, id: first[1].id };
+    let second = reader.ledger_list(&LedgerFilter::default(), Some(cursor), 2).await.unwrap();
+    let open = LedgerFilter { state: Some(LedgerState::Open), ..LedgerFilter::default() };
+    let open = reader.ledger_oldest(&open, 9).await.unwrap();
+    let gaps = LedgerFilter { overdue_before: Some(begin - 31_000), ..LedgerFilter::default() };
+    let gaps = reader.ledger_oldest(&gaps, 9).await.unwrap();
+    write(store, Command::DeleteEntries { before: begin - 75_000 }).await;
+    let records = reader.ledger_records(0, 9).await.unwrap();
+
+    assert_eq!((names(&first), names(&second)), ("e d".to_owned(), "c b".to_owned()));
+    assert_eq!((names(&open), names(&gaps)), ("a b d e".to_owned(), String::new()));
+    assert_eq!(names(&records), "d e");
+}
+
+/// Runs each step with a store of its own.
+macro_rules! on_both_engines {
+    ($($name:ident, $sqlite:ident, $postgres:ident;)*) => { $(
+        #[tokio::test]
+        async fn $sqlite() {
+            let folder = tempfile::tempdir().unwrap();
+            $name(&Engine::Sqlite(store(folder.path()).await)).await;
+        }
+
+        #[test]
+        fn $postgres() {
+            let server = kyc_harness::postgres::Postgres::start().unwrap();
+            runtime().block_on(async {
+                let store = Postgres::new(Secret::new(server.url()), Duration::ZERO);
+                store.prepare().await.unwrap();
+                $name(&Engine::Postgres(store)).await;
+            });
+        }
+    )* };
+}
+
+on_both_engines! {
+    notifications_settle, notifications_settle_entries_in_sqlite, notifications_settle_entries_in_postgres;
+    note_after_notification, note_after_its_notification_is_settled_in_sqlite,
+        note_after_its_notification_is_settled_in_postgres;
+    found_results, found_result_and_late_notification_are_one_event_in_sqlite,
+        found_result_and_late_notification_are_one_event_in_postgres;
+    late_notification_revives, late_notification_revives_a_dead_found_event_in_sqlite,
+        late_notification_revives_a_dead_found_event_in_postgres;
+    look_ups, look_ups_back_off_and_end_in_sqlite, look_ups_back_off_and_end_in_postgres;
+    lists_and_retention, lists_have_pages_and_old_entries_end_in_sqlite,
+        lists_have_pages_and_old_entries_end_in_postgres;
+}
+
+/// `events copy` takes the ledger along: a late notification of a found result stays a duplicate.
+#[test]
+fn copied_ledger_is_that_of_the_file() {
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Engine::Sqlite(store(folder.path()).await);
+        for subject in ["open", "found"] {
+            write(&file, Command::Note(check("acme", subject))).await;
+        }
+        insert(&file, found("acme", "check.completed", "found")).await;
+        let database = Postgres::new(Secret::new(server.url()), Duration::ZERO);
+        database.prepare().await.unwrap();
+
+        let events = file.reader().records(&Filter::default(), 0, 9).await.unwrap();
+        let entries = file.reader().ledger_records(0, 9).await.unwrap();
+        database.import(&events).await.unwrap();
+        for _ in 0..2 {
+            database.import_entries(&entries).await.unwrap();
+        }
+        let database = Engine::Postgres(database);
+        let copied = database.reader().ledger_records(0, 9).await.unwrap();
+        let late = insert(&database, notification("acme", "check.completed", "found")).await;
+
+        let shown = |entries: &[LedgerEntry]| {
+            let of_entry = |entry: &LedgerEntry| {
+                let results =
+                    entry.results.iter().map(|result| (result.subject.clone(), result.state, result.event));
+                (entry.subject.clone(), entry.state, entry.owner.clone(), results.collect::<Vec<_>>())
+            };
+            entries.iter().map(of_entry).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&copied), shown(&entries));
+        assert_eq!(late, Effect::Nothing);
+        let difference = copied[0].started - entries[0].started;
+        assert!(difference.abs() < 10_000, "{difference} ms");
+    });
+}
+
+/// Two gateways on one database never look the same entry up at the same time.
+#[test]
+fn entry_is_claimed_by_one_gateway() {
+    let server = kyc_harness::postgres::Postgres::start().unwrap();
+    runtime().block_on(async {
+        let store = Postgres::new(Secret::new(server.url()), Duration::ZERO);
+        store.prepare().await.unwrap();
+        let store = Engine::Postgres(store);
+        for subject in ["a", "b", "c"] {
+            write(&store, Command::Note(check("acme", subject))).await;
+        }
+        let (mut one, mut other) = (store.reader(), store.reader());
+        let lease = Duration::from_secs(60);
+
+        let (of_one, of_other) =
+            tokio::join!(one.ledger_due("acme", 0, 2, lease), other.ledger_due("acme", 0, 2, lease));
+        let none = one.ledger_due("acme", 0, 9, lease).await.unwrap();
+
+        let (of_one, of_other) = (of_one.unwrap(), of_other.unwrap());
+        let mut all: Vec<i64> = of_one.iter().chain(&of_other).map(|entry| entry.id).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!((all.len(), of_one.len() + of_other.len(), none.len()), (3, 3, 0));
+    });
+}
