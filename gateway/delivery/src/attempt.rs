@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use kyc_events::{
-    Attempt, Claim, Command, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, now,
+    Attempt, Claim, Command, DeadReason, DueEvent, Effect, Failure, Finish, Millis, Next, ParkReason, Source,
+    now,
 };
 use kyc_model::{Correlation, Event, Tenant};
 use kyc_portal::{DeliveryClass, DeliveryError, PortalResponse};
@@ -105,6 +106,9 @@ pub(crate) async fn attempt(
     };
     let end = Finish { claim: due.claim, attempt: record, next };
     let next = record_result(&context, end).await;
+    if let (Next::Delivered, Some(started)) = (next, due.started) {
+        context.metrics.observe_delivery(&lane, now().saturating_sub(started));
+    }
     failpoint!("recorded");
     AttemptResult { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: next.due(), outcome }
 }
@@ -214,7 +218,8 @@ pub(crate) fn reason(error: &DeliveryError) -> String {
     cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// Returns the headers of a delivery: an idempotency key for the portal, the request id and the trace context.
+/// Returns the headers of a delivery: an idempotency key for the portal, the request id and the trace context, and the source
+/// of an event that Onfido has not notified.
 fn delivery_headers(due: &DueEvent) -> HeaderMap {
     let uid = due.uid.to_string();
     let fields = [
@@ -223,6 +228,9 @@ fn delivery_headers(due: &DueEvent) -> HeaderMap {
         ("x-attempt", (due.attempts + 1).to_string()),
     ];
     let mut headers = Correlation::parse(&due.trace).headers();
+    if due.source == Source::Reconciliation {
+        headers.insert("x-event-source", HeaderValue::from_static(due.source.name()));
+    }
     headers.extend(fields.into_iter().filter_map(|(name, value)| {
         Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
     }));

@@ -59,7 +59,9 @@ impl Maintenance {
         let unpark = Command::Unpark { keys: self.context.keyring.key_ids(), now: now() };
         // After a clock jump every event may look expired.
         let sweep = self.is_settled.load(Ordering::Relaxed).then_some(Command::DeleteExpired(old));
-        for change in sweep.into_iter().chain([Command::FreeShares, unpark]) {
+        let entries = now() - retry::millis(self.context.retention.ledger);
+        let ledger = sweep.is_some().then_some(Command::DeleteEntries { before: entries });
+        for change in sweep.into_iter().chain(ledger).chain([Command::FreeShares, unpark]) {
             // After a failure the next run continues.
             let _ = in_pages(&self.context.commit_queue, change).await;
         }
@@ -77,6 +79,7 @@ impl Maintenance {
             parked: self.reader.parked().await?,
             backlog: self.reader.backlog().await?,
             free: self.reader.free().await?,
+            ledger: self.reader.ledger_counts(clock).await?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The metrics of deliveries.
 
-use kyc_events::Backlog;
+use kyc_events::{Backlog, LedgerCounts, Millis};
 use kyc_telemetry::{CounterFamily, Gauge, HistogramFamily, MetricError, MetricsRegistry, names};
 
 use crate::config::DeliveryConfig;
@@ -17,6 +17,8 @@ pub(crate) struct DeliveryMetrics {
     pub(crate) delay: HistogramFamily<1>,
     /// Results of attempts that the store has not committed yet.
     pub(crate) pending_results: Gauge,
+    /// Seconds from the start of a check to the delivery of its result, by tenant.
+    start_to_delivery: HistogramFamily<1>,
 }
 
 // === impl DeliveryMetrics ===
@@ -25,6 +27,7 @@ impl DeliveryMetrics {
     /// Registers the metrics, and gauges that are computed from `status` at each scrape.
     pub(crate) fn new(metrics: &MetricsRegistry, status: &Status) -> Result<Self, MetricError> {
         counted(metrics, status)?;
+        ledger(metrics, status)?;
         held(metrics, status)?;
         Ok(Self {
             attempts: metrics.counter(
@@ -42,8 +45,42 @@ impl DeliveryMetrics {
             pending_results: metrics
                 .gauge(names::RESULTS_UNRECORDED, "Results of attempts that wait for the store.", &[])?
                 .with(&[]),
+            start_to_delivery: metrics.histogram(
+                names::LEDGER_DELIVERY_DURATION,
+                "Seconds from the start of a check to the delivery of its result.",
+                &["tenant"],
+                &START_TO_DELIVERY,
+            )?,
         })
     }
+
+    /// Records the milliseconds from the start of a check or workflow run to the delivery of its result.
+    pub(crate) fn observe_delivery(&self, tenant: &str, took: Millis) {
+        self.start_to_delivery.with(&[tenant]).observe(took.max(0) as f64 / 1000.0);
+    }
+}
+
+/// Gauges of the ledger of started checks, from the counts of the maintenance.
+fn ledger(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
+    let of_tenants = |name, help, value: fn(&LedgerCounts, &Counted) -> Option<i64>| {
+        let status = status.clone();
+        metrics.computed_gauge(name, help, &["tenant"], move |gauges| {
+            let Some(counted) = status.fresh_count() else { return };
+            for counts in &counted.ledger {
+                if let Some(value) = value(counts, &counted) {
+                    gauges.with(&[counts.tenant.as_str()]).set(value);
+                }
+            }
+        })
+    };
+    of_tenants(names::LEDGER_OPEN, "Started checks without a result.", |counts, _| Some(counts.open))?;
+    of_tenants(names::LEDGER_OVERDUE, "Started checks whose result is overdue.", |counts, _| {
+        Some(counts.overdue)
+    })?;
+    let help = "Seconds by which the oldest overdue result is late.";
+    of_tenants(names::LEDGER_LATE, help, |counts, counted| {
+        Some(counts.overdue_since.map_or(0, |since| counted.seconds_since(since)))
+    })
 }
 
 /// Exports times of the configuration, for alerts.
@@ -131,3 +168,7 @@ fn held(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
 
 /// Histogram buckets in seconds: the objective is a minute, and a portal may be down for days.
 const DELAY_SECONDS: [f64; 8] = [1.0, 5.0, 15.0, 60.0, 300.0, 3600.0, 21_600.0, 86_400.0];
+
+/// Histogram buckets in seconds: Onfido completes most checks within minutes, and a found result is hours late.
+const START_TO_DELIVERY: [f64; 12] =
+    [1.0, 5.0, 15.0, 60.0, 180.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0];

@@ -10,6 +10,7 @@ use kyc_onfido_client::AccessTokens;
 use kyc_portal::PortalClient;
 use kyc_telemetry::MetricsRegistry;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::config::DeliveryConfig;
 use crate::context::DeliveryContext;
@@ -126,6 +127,8 @@ impl Delivery {
             metrics: self.metrics.clone(),
         };
         Dispatcher::new(context, running.reader()).run(shutdown, drain).await;
+        // The calls that drain at the same time may still start checks; each waits for its own note.
+        self.store.drain_ledger(Instant::now() + LEDGER_DRAIN).await;
         running.close().await;
     }
 }
@@ -135,3 +138,7 @@ impl fmt::Debug for Delivery {
         f.debug_struct("Delivery").finish_non_exhaustive()
     }
 }
+
+/// How long entries of the ledger that wait in memory get at the end, after the attempts in flight. The dispatcher leaves at
+/// least a fifth of a short drain.
+const LEDGER_DRAIN: Duration = Duration::from_secs(2);

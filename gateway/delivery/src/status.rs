@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kyc_events::{Backlog, Millis, ParkedCount, now};
+use kyc_events::{Backlog, LedgerCounts, Millis, ParkedCount, now};
 use tokio::time::Instant;
 
 use crate::breaker::Cause;
@@ -56,6 +56,7 @@ pub(crate) struct Counted {
     pub(crate) backlog: Vec<Backlog>,
     pub(crate) parked: Vec<ParkedCount>,
     pub(crate) free: Option<u64>,
+    pub(crate) ledger: Vec<LedgerCounts>,
 }
 
 // === impl Counted ===
@@ -183,8 +184,8 @@ mod tests {
         let status = Status::default();
         status.record_read(None);
         status.show("acme", 2, Some((Cause::LoginRefused, None)));
-        let counted =
-            Counted { at: Instant::now(), clock: 0, backlog: Vec::new(), parked: Vec::new(), free: None };
+        let (backlog, parked, ledger) = (Vec::new(), Vec::new(), Vec::new());
+        let counted = Counted { at: Instant::now(), clock: 0, backlog, parked, free: None, ledger };
         status.counted(counted);
 
         tokio::time::advance(Duration::from_secs(59)).await;
