@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use crate::pages::{assert_generated, cell, read};
 
 /// Each description, and what stands before its paths.
-const DESCRIPTIONS: [(&str, &str); 4] = [
+const DESCRIPTIONS: [(&str, &str); 5] = [
     ("gateway/admin/src/openapi/base.openapi.json", ""),
     ("gateway/admin/src/api/tenants.openapi.json", "/admin"),
+    ("gateway/admin/src/api/checks.openapi.json", "/checks"),
     ("gateway/admin/src/api/stored_events/events.openapi.json", "/events"),
     ("gateway/admin/src/api/audit.openapi.json", "/audit"),
 ];

@@ -18,6 +18,11 @@ pub use api::OWN_PAGES;
 pub use api::answers::INTENT;
 pub use api::audit_messages::{AuditRecord, AuditRecords, ListAuditRecords};
 pub use api::audit_pages::{AuditPages, OUTCOMES};
+pub use api::check_messages::{
+    CheckDetails, CheckDetailsList, CheckEntry, CheckList, CheckSelection, ListChecks, ListGaps, ResultEntry,
+    ShowCheck,
+};
+pub use api::check_pages::CheckPages;
 pub use api::dispatch::{Dispatcher, Services};
 pub use api::doctor_messages::{DoctorReport, FindingEntry, ProbeTenants, ProbedTenant, UnknownEntry};
 pub use api::event_messages::{

@@ -65,7 +65,7 @@ async fn api_description_is_valid_and_its_paths_exist() {
     let own = paths.iter().filter(|(_, item)| item.get("servers").is_some());
     let mut answered = 0;
     for (path, item) in own {
-        let path = path.replace("{uid}", "00000000-0000-0000-0000-000000000000");
+        let path = path.replace("{uid}", "00000000-0000-0000-0000-000000000000").replace("{id}", "check-1");
         for (method, operation) in item.as_object().unwrap().iter().filter(|(_, value)| value.is_object()) {
             let request = reqwest::Client::new()
                 .request(method.to_uppercase().parse().unwrap(), world.gateway.admin(&path))
@@ -76,7 +76,7 @@ async fn api_description_is_valid_and_its_paths_exist() {
             answered += 1;
         }
     }
-    assert_eq!(answered, 16, "health, tenants, events, audit and this description");
+    assert_eq!(answered, 19, "health, tenants, events, checks, audit and this description");
     let operation = &paths["/dcs/kyc2/checks"]["post"];
     let parameters: Vec<&str> = operation["parameters"]
         .as_array()

@@ -169,6 +169,9 @@ async fn secrets_are_not_in_the_event_store_or_its_admin_pages() {
         texts.push(reqwest::get(page).await.unwrap().text().await.unwrap());
     }
     texts.push(list);
+    for page in ["/checks", "/checks/gaps"] {
+        texts.push(reqwest::get(world.gateway.admin(page)).await.unwrap().text().await.unwrap());
+    }
     texts.push(changes(&world).await);
     texts.push(world.gateway.metrics().await);
     for file in std::fs::read_dir(world.gateway.folder().join("store")).unwrap() {

@@ -3,6 +3,8 @@
 pub(crate) mod answers;
 pub(crate) mod audit_messages;
 pub(crate) mod audit_pages;
+pub(crate) mod check_messages;
+pub(crate) mod check_pages;
 pub(crate) mod dispatch;
 pub(crate) mod doctor_messages;
 pub(crate) mod event_messages;
@@ -13,4 +15,5 @@ pub(crate) mod tenant_messages;
 pub(crate) mod tenant_pages;
 
 /// The first path segments of the gateway's own pages; a plugin may not add a page with such a name.
-pub const OWN_PAGES: [&str; 7] = ["admin", "audit", "events", "livez", "metrics", "readyz", "swagger"];
+pub const OWN_PAGES: [&str; 8] =
+    ["admin", "audit", "checks", "events", "livez", "metrics", "readyz", "swagger"];

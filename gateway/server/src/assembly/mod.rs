@@ -20,8 +20,8 @@ use delivery::DeliveryWork;
 use doctor::DoctorWork;
 use endpoints::{AdminSide, Proxied};
 use kyc_admin::{
-    ApiPage, Audit, AuditFile, AuditPages, EventPages, KnownSecrets, Operation, OperatorTokenKeys, Proof,
-    Readiness, Services, TenantPages,
+    ApiPage, Audit, AuditFile, AuditPages, CheckPages, EventPages, KnownSecrets, Operation,
+    OperatorTokenKeys, Proof, Readiness, Services, TenantPages,
 };
 use kyc_delivery::Delivery;
 use kyc_doctor::Doctor;
@@ -129,6 +129,7 @@ fn add_own_work(offers: &mut Offers, delivery: Option<Arc<Delivery>>, doctor: &D
     offers.backgrounds.push(Arc::new(DoctorWork(doctor.clone())));
     let Some(delivery) = delivery else { return };
     offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
+    offers.operations.push(Arc::new(CheckPages::new(Arc::clone(delivery.store()))));
     offers.operations.push(Arc::new(EventPages::new(delivery)));
 }
 

@@ -1,10 +1,12 @@
 //! The command line: serves, checks a configuration, and operates a running gateway or its event store.
 
 mod audit;
+mod checks;
 mod config_file;
 mod events;
 mod health;
 mod remote;
+mod table;
 mod tenants;
 mod terminal;
 
@@ -13,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::cli::audit::AuditCommand;
+use crate::cli::checks::Checks;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::Events;
 use crate::cli::health::HealthCommand;
@@ -50,6 +53,9 @@ enum Command {
     /// Stored events: list, show, replay, discard, reassign and rekey those of a running gateway; export or copy a store.
     #[command(subcommand)]
     Events(Box<Events>),
+    /// Started checks and workflow runs of a running gateway: list, show, those whose results are overdue.
+    #[command(subcommand)]
+    Checks(Checks),
     /// Audit records of operators' changes: list those of a running gateway, verify the chain.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -67,6 +73,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
     }
     match arguments.command {
         Command::Events(events) => events.execute(registry, &build_context),
+        Command::Checks(checks) => checks.execute(),
         Command::Audit(audit) => audit.execute(registry, &build_context),
         Command::Run(file) => {
             match config::load(&file.config, registry, &build_context, config::Purpose::Use) {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::api::event_messages::EventSelection;
 
 /// Why a request is refused: the status and the message of the answer.
-pub(super) type Refusal = (StatusCode, String);
+pub(in crate::api) type Refusal = (StatusCode, String);
 
 /// Parses a selection into a filter.
 ///
@@ -21,7 +21,7 @@ pub fn event_filter(selection: EventSelection) -> Result<Filter, String> {
 }
 
 /// Builds the refusal of an invalid request: 400.
-pub(super) fn bad(reason: String) -> Refusal {
+pub(in crate::api) fn bad(reason: String) -> Refusal {
     (StatusCode::BAD_REQUEST, reason)
 }
 
@@ -60,12 +60,12 @@ pub(super) fn filter(selection: EventSelection) -> Result<Filter, Refusal> {
 }
 
 /// Builds the refusal for a store that cannot be read or written: 503.
-pub(super) fn unavailable(error: &StoreError) -> Refusal {
+pub(in crate::api) fn unavailable(error: &StoreError) -> Refusal {
     (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
 
 /// Parses a time, or a duration before now.
-fn instant(text: &str) -> Option<Millis> {
+pub(in crate::api) fn instant(text: &str) -> Option<Millis> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return Some(now() - i64::try_from(ago.as_millis()).ok()?);
     }

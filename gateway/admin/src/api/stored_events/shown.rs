@@ -36,7 +36,7 @@ pub(super) fn event(listed: &ListedEvent) -> EventEntry {
 }
 
 /// Formats a time (RFC 3339).
-pub(super) fn time(at: Millis) -> String {
+pub(in crate::api) fn time(at: Millis) -> String {
     let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
 }

@@ -8,6 +8,8 @@ use kyc_admin::{
     TenantHold, UndeliveredList,
 };
 
+use crate::cli::table::{columns, word};
+
 /// A table of events, newest first.
 pub(super) fn newest(answer: &EventList) -> String {
     let mut text = line(["RECEIVED", "UID", "TENANT", "KIND", "STATE", "TRIES"]);
@@ -124,28 +126,6 @@ pub(super) fn changed(answer: &ChangeReport) -> String {
         let _ = write!(text, "\n{} is held: {}{asked}", word(tenant), held(hold));
     }
     text
-}
-
-/// Aligns cells in columns.
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, field) in widths.iter_mut().zip(row) {
-            *width = field.chars().count().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in rows {
-        let fields = row.iter().zip(widths).map(|(field, width)| format!("{field:<width$}"));
-        text.push_str(fields.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-/// The text, or `-` for an empty one.
-fn word(text: &str) -> &str {
-    if text.is_empty() { "-" } else { text }
 }
 
 /// The state, with the reason if there is one.
