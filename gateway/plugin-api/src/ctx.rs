@@ -20,8 +20,11 @@ pub struct Ctx {
     tenants: Option<Arc<TenantTable>>,
     params: Params,
     tenant: Option<Arc<Tenant>>,
+    operation: &'static str,
     target: Option<Target>,
     body: Option<BodyBuffering>,
+    response: Option<ResponseBuffering>,
+    outlasts_caller: bool,
     trace: Option<TraceContext>,
     wait: Option<Wait>,
     extensions: Extensions,
@@ -58,6 +61,15 @@ pub struct BodyBuffering {
     pub within: Option<Duration>,
 }
 
+/// The limits within which the body of a response is buffered for plugins. What is larger or slower is forwarded as it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseBuffering {
+    /// The number of bytes after which no more is buffered.
+    pub limit: usize,
+    /// The longest time from the head.
+    pub within: Duration,
+}
+
 // === impl Ctx ===
 
 impl Ctx {
@@ -69,8 +81,11 @@ impl Ctx {
             tenants,
             params: Params::default(),
             tenant: None,
+            operation: "",
             target: None,
             body: None,
+            response: None,
+            outlasts_caller: false,
             trace: None,
             wait: None,
             extensions: Extensions::new(),
@@ -123,6 +138,16 @@ impl Ctx {
         self.tenant = Some(tenant);
     }
 
+    /// Returns the name of the operation for the access line; empty if no plugin has set it.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// Sets the name of the operation. It must come from a list: the log must have no path of a request.
+    pub fn set_operation(&mut self, operation: &'static str) {
+        self.operation = operation;
+    }
+
     /// Returns the upstream, if a plugin has chosen it.
     pub fn target(&self) -> Option<&Target> {
         self.target.as_ref()
@@ -151,6 +176,27 @@ impl Ctx {
     /// Returns the limits of the buffered body, if a plugin requested it.
     pub fn body_buffering(&self) -> Option<BodyBuffering> {
         self.body
+    }
+
+    /// Requests, in [`crate::Plugin::response_filter`], that the body is passed to [`crate::Plugin::buffered_response_filter`] before the
+    /// caller gets the response.
+    pub fn buffer_response(&mut self, buffering: ResponseBuffering) {
+        self.response = Some(buffering);
+    }
+
+    /// Removes and returns the limits of a buffered response; the gateway calls it once.
+    pub fn take_response_buffering(&mut self) -> Option<ResponseBuffering> {
+        self.response.take()
+    }
+
+    /// Requests that the response is read even if the caller leaves after the whole request was sent.
+    pub fn outlast_caller(&mut self) {
+        self.outlasts_caller = true;
+    }
+
+    /// Returns whether a plugin needs the response of a caller that has left.
+    pub fn outlasts_caller(&self) -> bool {
+        self.outlasts_caller
     }
 
     /// Delays the request, after the `request_filter` of all plugins, until `what` completes; a problem ends the request.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! request_filter ─▶ request_body_filter ─▶ upstream_request_filter ─▶ (upstream) ─▶ response_filter
-//!                                                                  ─▶ response_body_filter ─▶ logging
+//!                                          ─▶ response_body_filter ─▶ buffered_response_filter ─▶ logging
 //! ```
 //!
 //! Request phases run in the order of the route's list, response phases in reverse. A decision is a
@@ -40,7 +40,7 @@ pub use background::{Background, BackgroundContext, PrepareError};
 pub use caller::Caller;
 pub use challenge::Challenge;
 pub use credential::{CredentialSource, UpstreamCredential};
-pub use ctx::{BodyBuffering, Connection, Ctx, Params};
+pub use ctx::{BodyBuffering, Connection, Ctx, Params, ResponseBuffering};
 pub use description::RouteApi;
 pub use factory::{Build, Factory, Warnings};
 pub use forwarded::{Forwarded, ForwardedHeader};

@@ -23,6 +23,8 @@ impl Phases {
     pub const RESPONSE_BODY: Self = Self(1 << 4);
     /// [`crate::Plugin::logging`].
     pub const LOGGING: Self = Self(1 << 5);
+    /// [`crate::Plugin::buffered_response_filter`].
+    pub const BUFFERED_RESPONSE: Self = Self(1 << 6);
 
     /// Returns whether every phase of `other` is in this set.
     pub const fn contains(self, other: Self) -> bool {

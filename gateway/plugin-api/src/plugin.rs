@@ -160,6 +160,14 @@ pub trait Plugin: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Called once with the beginning of the body of an upstream's response, if a plugin of the route requested it
+    /// ([`Ctx::buffer_response`]): all of it, or what was there when a limit was reached or the upstream broke off. The caller gets
+    /// the response afterwards, so the hook may wait for what must be done first. It cannot change the response or fail the call:
+    /// the upstream has acted already.
+    ///
+    /// It runs also for a caller that has left, if the plugin asked for that ([`Ctx::outlast_caller`]).
+    async fn buffered_response_filter(&self, _body: &Bytes, _cx: &mut Ctx) {}
+
     /// Returns the role in authentication; default [`Role::Other`].
     fn role(&self) -> Role {
         Role::Other

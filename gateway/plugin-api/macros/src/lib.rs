@@ -85,11 +85,12 @@ fn error(message: &str) -> TokenStream {
 }
 
 /// The hooks and their phases.
-const HOOKS: [(&str, &str); 6] = [
+const HOOKS: [(&str, &str); 7] = [
     ("request_filter", "REQUEST"),
     ("request_body_filter", "REQUEST_BODY"),
     ("upstream_request_filter", "UPSTREAM_REQUEST"),
     ("response_filter", "RESPONSE"),
     ("response_body_filter", "RESPONSE_BODY"),
+    ("buffered_response_filter", "BUFFERED_RESPONSE"),
     ("logging", "LOGGING"),
 ];

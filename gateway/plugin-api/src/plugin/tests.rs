@@ -38,6 +38,9 @@ with_hook!(WithResponseBody {
         Ok(())
     }
 });
+with_hook!(WithBufferedResponse {
+    async fn buffered_response_filter(&self, _: &Bytes, _: &mut Ctx) {}
+});
 with_hook!(WithLogging {
     fn logging(&self, _: &Outcome, _: &Ctx) {}
 });
@@ -60,13 +63,14 @@ with_hook!(WithTwo {
 
 #[test]
 fn only_implemented_hooks_are_declared() {
-    let rows: [(&dyn Plugin, Phases); 8] = [
+    let rows: [(&dyn Plugin, Phases); 9] = [
         (&WithNone, Phases::NONE),
         (&WithRequest, Phases::REQUEST),
         (&WithRequestBody, Phases::REQUEST_BODY),
         (&WithUpstreamRequest, Phases::UPSTREAM_REQUEST),
         (&WithResponse, Phases::RESPONSE),
         (&WithResponseBody, Phases::RESPONSE_BODY),
+        (&WithBufferedResponse, Phases::BUFFERED_RESPONSE),
         (&WithLogging, Phases::LOGGING),
         (&WithTwo, Phases::REQUEST | Phases::LOGGING),
     ];

@@ -9,6 +9,7 @@
 //! | `phases` | validates the request, finds its route and runs the request phases |
 //! | `forward` | chooses the connection, and retries if that is safe (`retry`) |
 //! | `relay` | forwards the request and its response at the same time |
+//! | `response_head`, `response_body` | prepare the head and body of the response for the caller |
 //! | `credential` | takes the tenant's credential before a connection is taken |
 //! | `upstream_head` | builds the request head for the upstream |
 //! | `finish` | runs the logging phase, counts, ends the spans (`spans`), writes the access line |
@@ -20,6 +21,8 @@ mod forward;
 mod phases;
 mod proxy;
 mod relay;
+mod response_body;
+mod response_head;
 mod retry;
 mod serve;
 mod spans;

@@ -10,27 +10,25 @@
 //! | silence of the upstream | the read timeout of `upstream`, for each read |
 //! | interim responses | `ResponseProgress::count_interim` |
 //! | an upstream, or a caller, that does not read | the write timeout of its session |
+//! | a response that a plugin reads first | `BufferedResponse::read` |
 //! | the rest of a body whose response is complete | `Proxy::read_lingering_body` |
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{Method, StatusCode, Version, header};
-use kyc_model::ProblemKind;
+use http::Version;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::{Error, Result};
-use pingora_http::ResponseHeader;
 use tokio::task::unconstrained;
 
-use super::finish::log_credential_refused;
 use super::proxy::Proxy;
+use super::response_body::{BufferedResponse, filter_body_task};
 use super::state::Exchange;
 use super::upstream_head::build_upstream_head;
 use crate::downstream::join_head_and_body;
-use crate::error::{refuse, to_pingora};
+use crate::error::to_pingora;
 use crate::hop_by_hop::{check_switch, strip_hop_by_hop};
 use crate::request::{BodyExpectation, send_continue};
-use crate::response::has_no_body;
 use crate::upstream::check_response;
 use crate::write_timeout::write_within;
 
@@ -99,7 +97,16 @@ impl Proxy {
                     }
                 }
                 read = read_body(session, exchange, expectation) => {
-                    let piece = read?;
+                    let piece = match read {
+                        Ok(piece) => piece,
+                        Err(left) => {
+                            if exchange.outlasts_caller() && matches!(progress, SendProgress::Complete) {
+                                // Boxed, as is the read below: few exchanges need its memory.
+                                Box::pin(self.outlast_caller(session, exchange, upstream)).await;
+                            }
+                            return Err(left);
+                        }
+                    };
                     expectation.met();
                     let is_end = piece.is_none() || session.is_body_done();
                     if let Some(piece) = &piece {
@@ -158,6 +165,7 @@ impl Proxy {
     ) -> Result<bool> {
         // Head and first piece of the body: never more than two tasks in one write.
         let mut tasks = Vec::with_capacity(2);
+        let mut broken = Ok(());
         let is_end = match task {
             HttpTask::Header(mut head, _) if head.status.is_informational() => {
                 exchange.response.count_interim().map_err(to_pingora)?;
@@ -175,11 +183,17 @@ impl Proxy {
                 self.prepare_response_head(session, exchange, upstream, &mut head, is_end)?;
                 tasks.push(HttpTask::Header(head, is_end));
                 // Head and first piece of the body leave in one write, if both are here.
-                match is_end {
-                    true => true,
+                match (is_end, exchange.cx.take_response_buffering()) {
+                    (true, _) => true,
+                    (false, Some(buffering)) => {
+                        let buffered = Box::pin(BufferedResponse::read(exchange, upstream, buffering)).await;
+                        let is_end;
+                        (is_end, broken) = buffered.forward(&mut tasks);
+                        is_end
+                    }
                     // Polled once without waiting. `unconstrained` bypasses tokio's cooperative budget, with which a ready read
                     // could look pending.
-                    false => match unconstrained(upstream.read_response_task()).now_or_never() {
+                    (false, None) => match unconstrained(upstream.read_response_task()).now_or_never() {
                         Some(read) => {
                             let (task, is_end) = filter_body_task(exchange, read.map_err(Error::into_up)?)?;
                             tasks.push(task);
@@ -202,52 +216,7 @@ impl Proxy {
         join_head_and_body(session.stream(), &tasks);
         let limit = Some(self.settings.write);
         write_within(limit, session.response_duplex_vec(tasks)).await.map_err(Error::into_down)?;
-        Ok(is_end)
-    }
-
-    /// Checks the final response head of the upstream, and makes it the head for the caller.
-    fn prepare_response_head(
-        &self,
-        session: &mut ServerSession,
-        exchange: &mut Exchange,
-        upstream: &HttpSession,
-        head: &mut ResponseHeader,
-        is_end: bool,
-    ) -> Result<()> {
-        let method = exchange.cx.target().map_or(&Method::GET, |target| &target.method);
-        let is_complete = is_end || has_no_body(head, method);
-        check_response(upstream, head, !is_complete).map_err(to_pingora)?;
-        // An upstream may speak HTTP/1.0; the version of a message is that of its sender, which is the gateway here.
-        head.set_version(Version::HTTP_11);
-        if is_complete && session.req_header().version == Version::HTTP_10 {
-            // A response without a body may declare chunks, which HTTP/1.0 does not have (RFC 9112 §6.1).
-            head.remove_header(&header::TRANSFER_ENCODING);
-        }
-        if !is_complete && !head.headers.contains_key(header::CONTENT_LENGTH) {
-            if session.req_header().version == Version::HTTP_10 {
-                // HTTP/1.0 has no chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
-                head.remove_header(&header::TRANSFER_ENCODING);
-                session.set_keepalive(None);
-            } else {
-                // A body that ends with the upstream's connection must not end the caller's.
-                head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
-            }
-        }
-        let status = head.status.as_u16();
-        // Recorded before the plugins run, so that a failing plugin does not hide the status of the upstream.
-        exchange.record_response_head(status, is_complete);
-        // The caller was authenticated by the gateway, so these statuses concern the tenant's credential at the upstream.
-        if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            self.metrics.upstreams().denied(exchange.tenant());
-            log_credential_refused(exchange, status);
-            exchange.report_refused_credential(head.status);
-        }
-        strip_hop_by_hop(head);
-        if !exchange.request_body.is_complete() {
-            // The rest of the request would be read for nothing.
-            session.set_keepalive(None);
-        }
-        exchange.responder().finish_head(head, session.req_header()).map_err(to_pingora)
+        broken.map(|()| is_end)
     }
 }
 
@@ -259,24 +228,6 @@ async fn read_body(
 ) -> Result<Option<Bytes>> {
     let read = session.read_body_or_idle(exchange.request_body.is_complete());
     expectation.bound(read.map(|read| read.map_err(Error::into_down))).await
-}
-
-/// Runs the response body phase on a piece of a body; returns whether it is the last one.
-fn filter_body_task(exchange: &mut Exchange, task: HttpTask) -> Result<(HttpTask, bool)> {
-    let (mut piece, is_end) = match task {
-        HttpTask::Body(piece, is_end) => (piece, is_end),
-        HttpTask::Done => (None, true),
-        HttpTask::Failed(error) => return Err(error),
-        HttpTask::Header(..) | HttpTask::Trailer(_) | HttpTask::UpgradedBody(..) => {
-            return Err(refuse(
-                ProblemKind::UpstreamError,
-                "the upstream sent parts of its response out of order",
-            ));
-        }
-    };
-    exchange.route.chains.response_body_filter(&mut piece, is_end, &mut exchange.cx).map_err(to_pingora)?;
-    exchange.record_response_body(piece.as_ref(), is_end);
-    Ok((HttpTask::Body(piece, is_end), is_end))
 }
 
 /// Sends a piece of the body. The end is written once, after the last piece or alone: an empty piece would be a chunk that ends

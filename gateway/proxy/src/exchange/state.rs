@@ -203,6 +203,11 @@ impl Exchange {
         }
     }
 
+    /// Returns whether a plugin needs the response although the caller has left. Once the response has begun, the plugin has had it.
+    pub(crate) fn outlasts_caller(&self) -> bool {
+        self.cx.outlasts_caller() && self.response.status.is_none()
+    }
+
     /// Returns the parts of the request that a response needs.
     pub(crate) fn responder(&mut self) -> Responder<'_> {
         Responder { route: &self.route, cx: &mut self.cx, request_id: &self.request_id }

@@ -18,6 +18,7 @@ pub struct Chains {
     upstream_request: Vec<Arc<dyn Plugin>>,
     response: Vec<Arc<dyn Plugin>>,
     response_body: Vec<Arc<dyn Plugin>>,
+    buffered_response: Vec<Arc<dyn Plugin>>,
     logging: Vec<Arc<dyn Plugin>>,
 }
 
@@ -36,6 +37,7 @@ impl Chains {
             upstream_request: phase(Phases::UPSTREAM_REQUEST).collect(),
             response: phase(Phases::RESPONSE).rev().collect(),
             response_body: phase(Phases::RESPONSE_BODY).rev().collect(),
+            buffered_response: phase(Phases::BUFFERED_RESPONSE).rev().collect(),
             logging: phase(Phases::LOGGING).rev().collect(),
         }
     }
@@ -110,6 +112,13 @@ impl Chains {
         self.response_body.iter().try_for_each(|plugin| plugin.response_body_filter(chunk, end, cx))
     }
 
+    /// Runs the phase of a response that a plugin has asked to be buffered.
+    pub async fn buffered_response_filter(&self, body: &Bytes, cx: &mut Ctx) {
+        for plugin in &self.buffered_response {
+            plugin.buffered_response_filter(body, cx).await;
+        }
+    }
+
     /// Runs the logging phase.
     pub fn logging(&self, outcome: &Outcome, cx: &Ctx) {
         for plugin in &self.logging {
@@ -126,6 +135,7 @@ impl fmt::Debug for Chains {
             .field("upstream_request", &self.upstream_request.len())
             .field("response", &self.response.len())
             .field("response_body", &self.response_body.len())
+            .field("buffered_response", &self.buffered_response.len())
             .field("logging", &self.logging.len())
             .finish()
     }
