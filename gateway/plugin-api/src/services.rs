@@ -88,6 +88,12 @@ impl Services {
         found.ok_or(MissingService { service: type_name::<T>() })
     }
 
+    /// Returns the service of this type without marking it as taken, for a plugin that uses it only where another one does; `None`
+    /// when the gateway does not offer it.
+    pub fn offered<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.all().get(&TypeId::of::<T>())?.service.downcast_ref::<Arc<T>>().map(Arc::clone)
+    }
+
     /// Returns whether the service of this type was taken.
     pub fn is_taken<T: ?Sized + 'static>(&self) -> bool {
         self.all().get(&TypeId::of::<T>()).is_some_and(|offered| offered.is_taken)
@@ -149,6 +155,7 @@ mod tests {
         services.offer(Arc::new(7_u32));
         services.offer(Arc::new("text"));
 
+        assert_eq!(services.offered::<&str>().as_deref(), Some(&"text"));
         assert_eq!(*services.get::<u32>().unwrap(), 7);
         assert_eq!((services.is_taken::<u32>(), services.is_taken::<&str>()), (true, false));
     }

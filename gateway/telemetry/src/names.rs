@@ -205,6 +205,9 @@ pub const PORTAL_LOGINS: &str = "kyc_gateway_portal_logins_total";
 pub const SIGNING_TOKEN_FETCHES: &str = "kyc_gateway_signing_token_fetches_total";
 /// Requests to create a check, by what the gateway did with `webhook_ids`: `injected`, `kept`, `untouched`.
 pub const CHECKS: &str = "kyc_gateway_checks_total";
+/// Started checks and workflow runs that are not in the ledger because their response could not be read, by reason: `encoded` (it has
+/// a content coding although the gateway asked for none), `not_json`, `without_id`.
+pub const LEDGER_UNREAD: &str = "kyc_gateway_ledger_unread_total";
 /// Calls of operations that are not allowed, by route, tenant, operation (`operationId`, `tokens`, `unlisted`) and result:
 /// `refused`, `reported`.
 pub const OPERATIONS_REFUSED: &str = "kyc_gateway_operations_refused_total";

@@ -24,6 +24,10 @@ pub struct Config {
     /// Whether a leading version segment such as `v3.6/` is removed from the path; default `true`. Onfido's client
     /// libraries send one when their base URL contains it.
     pub strip_version: bool,
+    /// Whether started checks and workflow runs are noted in the event store before the caller gets the response, so that results
+    /// that are never notified can be found. Default: yes, if the gateway has an event store for notifications. `true` opens the store
+    /// also in a gateway that receives none.
+    pub ledger: Option<bool>,
     /// Which operations may be called.
     pub operations: OperationConfig,
     /// The timeouts of calls to Onfido.
@@ -147,6 +151,7 @@ impl Default for Config {
             webhook_ids: WebhookIds::Inject,
             max_checks_body: ByteSize::kib(64),
             strip_version: true,
+            ledger: None,
             operations: OperationConfig::default(),
             timeouts: TimeoutConfig::default(),
             limits: LimitConfig::default(),

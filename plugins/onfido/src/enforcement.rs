@@ -3,7 +3,7 @@
 //! With `webhook_ids = "enforce"` the gateway refuses what it cannot change. If it forwarded such a body, Onfido could read
 //! other ids in it, and send the tenant's results to a webhook of another tenant.
 
-use http::header;
+use http::{HeaderMap, header};
 use kyc_plugin_api::{Problem, ProblemKind};
 use pingora_http::RequestHeader;
 
@@ -11,9 +11,9 @@ use pingora_http::RequestHeader;
 pub(crate) fn find_obstacle(head: &RequestHeader, webhook_id: Option<&str>) -> Option<Problem> {
     let (kind, detail) = if webhook_id.is_none() {
         (ProblemKind::Forbidden, "the tenant has no webhookId, and webhook_ids of its checks are enforced")
-    } else if is_encoded(head) {
+    } else if is_encoded(&head.headers) {
         (ProblemKind::UnsupportedMediaType, "webhook_ids cannot be enforced in a body with a content coding")
-    } else if !may_be_json(head) {
+    } else if !may_be_json(&head.headers) {
         (ProblemKind::UnsupportedMediaType, "webhook_ids cannot be enforced in a body that is not JSON")
     } else {
         return None;
@@ -30,15 +30,15 @@ pub(crate) fn not_an_object() -> Problem {
 }
 
 /// Returns whether the body has a content coding (RFC 9110 §8.4), such as gzip.
-pub(crate) fn is_encoded(head: &RequestHeader) -> bool {
-    let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
     codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Returns whether every `Content-Type` is JSON (RFC 8259, section 11; RFC 6839, section 3.1). Without one, the JSON parser
 /// decides.
-fn may_be_json(head: &RequestHeader) -> bool {
-    head.headers.get_all(header::CONTENT_TYPE).iter().all(|value| {
+pub(crate) fn may_be_json(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_TYPE).iter().all(|value| {
         let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
         let essence = essence.trim_ascii().to_ascii_lowercase();
         // A comma joins two media types, of which Onfido may use either.

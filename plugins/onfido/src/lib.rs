@@ -8,6 +8,7 @@
 //! webhook_ids = "inject"
 //! max_checks_body = "64KiB"
 //! strip_version = true
+//! ledger = true
 //! operations = { allow = ["*"], deny = ["delete_applicant"], unknown = "pass", report_only = false, report_only_tenants = false }
 //! timeouts = { connect = "5s", read = "60s", write = "30s", idle = "30s", synchronous_check = "4m" }
 //! aliases = { CreateApplicant = "POST /applicants" }
@@ -25,12 +26,15 @@ mod enforcement;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod links;
+mod notes;
 mod operation;
 mod plugin;
 mod policy;
+mod public_url;
 #[cfg(test)]
 mod spellings;
 mod splice;
+mod started;
 mod tenant_token;
 #[cfg(test)]
 mod testing;

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use kyc_onfido_client::AccessTokens;
 use kyc_plugin_api::{
-    BodyBuffering, Build, ConfigError, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind,
-    Result, Role, RouteApi, Target, Timeouts, UpstreamLimits, plugin,
+    BodyBuffering, Build, ConfigErrors, Counter, Ctx, Flow, Needs, Plugin, Problem, ProblemKind, Result,
+    Role, RouteApi, Target, Timeouts, UpstreamLimits, plugin,
 };
 use kyc_telemetry::names;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -24,8 +24,10 @@ use crate::description::describe;
 use crate::durations::OperationDurations;
 use crate::enforcement::{find_obstacle, is_encoded, not_an_object};
 use crate::links::{rewrite_link, rewrite_location};
+use crate::notes::Notes;
 use crate::operation::Operation;
 use crate::policy::Policy;
+use crate::public_url::{public_url, request_base_url};
 use crate::splice::{Check, Spliced};
 use crate::tenant_token::credential;
 use crate::version::is_version;
@@ -47,6 +49,8 @@ pub struct OnfidoApi {
     durations: OperationDurations,
     /// For tenants with an OAuth client.
     tokens: Arc<AccessTokens>,
+    /// Notes started checks; `None` if that is off.
+    notes: Option<Notes>,
 }
 
 /// Counts new checks by how `webhook_ids` was set.
@@ -80,6 +84,7 @@ impl OnfidoApi {
         let counter = errors.take(counter);
         let durations = errors.take(OperationDurations::new(build.metrics));
         let tokens = errors.take(build.services.get());
+        let notes = errors.take(Notes::build(config.ledger, build));
         let (
             Some(public_url),
             Some(aliases),
@@ -87,8 +92,9 @@ impl OnfidoApi {
             Some(counter),
             Some(durations),
             Some(tokens),
+            Some(notes),
             true,
-        ) = (public_url, aliases, policy, counter, durations, tokens, errors.is_empty())
+        ) = (public_url, aliases, policy, counter, durations, tokens, notes, errors.is_empty())
         else {
             return Err(errors);
         };
@@ -114,6 +120,7 @@ impl OnfidoApi {
             synchronous_check: times.synchronous_check,
             tokens,
             durations,
+            notes,
             checks: CheckCounters {
                 injected: counter.with(&["injected"]),
                 kept: counter.with(&["kept"]),
@@ -128,7 +135,7 @@ impl OnfidoApi {
             WebhookIds::Enforce => find_obstacle(head, webhook_id(cx)),
             WebhookIds::Inject | WebhookIds::Off => None,
         };
-        if obstacle.is_some() || is_encoded(head) {
+        if obstacle.is_some() || is_encoded(&head.headers) {
             self.checks.untouched.inc();
             return obstacle.map_or(Ok(()), Err);
         }
@@ -182,6 +189,9 @@ impl Plugin for OnfidoApi {
         if found.id == CREATE_CHECK {
             self.request_check_body(head, cx)?;
         }
+        if let Some(notes) = &self.notes {
+            notes.request(found.id, head, cx);
+        }
         Ok(Flow::Next)
     }
 
@@ -223,12 +233,27 @@ impl Plugin for OnfidoApi {
         Ok(Flow::Next)
     }
 
+    fn upstream_request_filter(&self, head: &mut RequestHeader, cx: &mut Ctx) -> Result<()> {
+        if cx.outlasts_caller() { Notes::upstream_request(head) } else { Ok(()) }
+    }
+
+    async fn buffered_response_filter(&self, body: &Bytes, cx: &mut Ctx) {
+        if let Some(notes) = &self.notes {
+            notes.body(body, cx).await;
+        }
+    }
+
     fn response_filter(
         &self,
         head: &mut ResponseHeader,
         request: &RequestHeader,
         cx: &mut Ctx,
     ) -> Result<()> {
+        if cx.outlasts_caller()
+            && let Some(notes) = &self.notes
+        {
+            notes.response(head, cx);
+        }
         let has_links =
             head.headers.contains_key(header::LINK) || head.headers.contains_key(header::LOCATION);
         let Some(target) = cx.target().filter(|_| has_links) else { return Ok(()) };
@@ -263,25 +288,6 @@ impl Plugin for OnfidoApi {
 /// Returns the webhook id that new checks of the tenant get.
 fn webhook_id(cx: &Ctx) -> Option<&str> {
     cx.tenant().and_then(|tenant| tenant.webhook_id.as_deref())
-}
-
-/// Builds the base URL that the caller used: scheme and host of the request, and its path up to `{*path}`.
-fn request_base_url(request: &RequestHeader, cx: &Ctx) -> Option<String> {
-    let host = match request.headers.get(header::HOST) {
-        Some(host) => host.to_str().ok()?,
-        None => request.uri.authority()?.as_str(),
-    };
-    let rest = cx.params().value("path")?;
-    let prefix = request.uri.path().strip_suffix(rest)?.trim_end_matches('/');
-    let scheme = if cx.connection().tls { "https" } else { "http" };
-    Some(format!("{scheme}://{host}{prefix}"))
-}
-
-/// Parses the setting `public_url`; a slash at its end is removed.
-fn public_url(text: &str) -> std::result::Result<String, ConfigError> {
-    let base = kyc_model::UpstreamBase::parse(text)
-        .map_err(|error| ConfigError::at("public_url", error.to_string()))?;
-    Ok(base.url().as_str().trim_end_matches('/').to_owned())
 }
 
 /// The `operationId` of `POST /checks`, whose body has `webhook_ids`.

@@ -96,6 +96,6 @@ fn a_crate_imports_lower_floors_only() {
     assert!(may_import("gateway/server", "plugins/onfido"));
     assert!(!may_import("gateway/model", "gateway/http-client"));
     assert!(!may_import("plugins/onfido", "plugins/webhook"));
-    assert!(!may_import("plugins/onfido", "gateway/events"));
+    assert!(!may_import("plugins/rate-limit", "gateway/events"));
     assert!(!may_import("gateway/new", "gateway/model"));
 }

@@ -49,6 +49,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// Notes a started check or workflow run, and waits up to a second until the entry is durable. A caller may drop the
     /// future; the entry is written all the same.
     async fn note(&self, started: Started<'_>) -> Noted;
+
+    /// Returns whether notes are kept. If not, the response to a call need not be read for them.
+    fn is_kept(&self) -> bool {
+        true
+    }
 }
 
 // === impl Started ===

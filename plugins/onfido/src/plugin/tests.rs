@@ -12,6 +12,7 @@ public_url = "https://gateway.example/dcs/kyc2/"
 webhook_ids = "inject"
 max_checks_body = "64KiB"
 strip_version = true
+ledger = false
 operations = { allow = ["*", "list_webhooks"], deny = ["delete_applicant"], unknown = "refuse", report_only = false, report_only_tenants = false }
 timeouts = { connect = "5s", read = "60s", write = "30s", idle = "30s", synchronous_check = "4m" }
 aliases = { CreateApplicant = "POST /applicants" }

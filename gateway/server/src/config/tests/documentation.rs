@@ -136,7 +136,7 @@ fn every_setting_of_every_plugin_is_documented() {
 #[test]
 fn plugin_settings_are_documented_with_their_defaults() {
     assert_documents_defaults::<kyc_plugin_subscription::Config>("subscription", &[]);
-    assert_documents_defaults::<kyc_plugin_onfido::Config>("onfido", &["public_url", "aliases"]);
+    assert_documents_defaults::<kyc_plugin_onfido::Config>("onfido", &["public_url", "aliases", "ledger"]);
     assert_documents_defaults::<kyc_plugin_webhook::Config>("webhook", &["onfido.ca_file"]);
 }
 
