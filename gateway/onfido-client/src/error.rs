@@ -85,6 +85,23 @@ impl OnfidoError {
         })
     }
 
+    /// Returns the name in metrics, in delivered events and in the ledger.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Gone => "gone",
+            Self::CredentialRefused { .. } => "credential_refused",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Unexpected { .. } | Self::Path => "unexpected",
+            Self::TooLarge { .. } => "too_large",
+            Self::Malformed => "malformed",
+            Self::AccessToken(_) => "access_token",
+            Self::Transport(TransportError::Timeout) => "timeout",
+            Self::Transport(_) => "unreachable",
+        }
+    }
+
     /// Returns whether the resource does not exist, or no longer: asking again gives the same answer.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::NotFound | Self::Gone)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kyc_http_client::{Cleartext, ClientSettings, TransportError, Trust};
+use kyc_http_client::{Cleartext, ClientSettings, Trust};
 use kyc_model::{ConfigError, ConfigErrors, Tenant};
 use kyc_onfido_client::{AccessTokens, CallLimits, OnfidoClient, OnfidoError};
 
@@ -57,20 +57,7 @@ impl LookupError {
     /// Returns the name in metrics and in the delivered event.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Onfido(error) => match error {
-                OnfidoError::NotFound => "not_found",
-                OnfidoError::Gone => "gone",
-                OnfidoError::CredentialRefused { .. } => "credential_refused",
-                OnfidoError::RateLimited { .. } => "rate_limited",
-                OnfidoError::Unavailable { .. } => "unavailable",
-                OnfidoError::TooLarge { .. } => "too_large",
-                OnfidoError::Malformed => "malformed",
-                OnfidoError::AccessToken(_) => "access_token",
-                OnfidoError::Transport(TransportError::Timeout) => "timeout",
-                OnfidoError::Transport(_) => "unreachable",
-                // Also the variants that `OnfidoError` may get.
-                _ => "unexpected",
-            },
+            Self::Onfido(error) => error.name(),
             Self::Timeout => "timeout",
             Self::Malformed => "malformed",
             Self::Unsupported => "unsupported",
