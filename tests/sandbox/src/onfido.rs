@@ -18,6 +18,7 @@ mod settings;
 mod shared;
 mod webhook;
 mod webhooks;
+mod workflow_runs;
 
 use std::io;
 use std::net::SocketAddr;
@@ -117,6 +118,20 @@ impl Onfido {
     pub fn remove_webhook(&self, account: &str, id: &str) {
         if let Some(account) = self.shared.accounts.named(account) {
             account.remove_webhook(id);
+        }
+    }
+
+    /// Deletes a check of an account, as an erasure of its applicant does.
+    pub fn remove_check(&self, account: &str, id: &str) {
+        if let Some(account) = self.shared.accounts.named(account) {
+            account.resources().checks.remove(id);
+        }
+    }
+
+    /// Sets members of a check, such as its status.
+    pub fn change_check(&self, account: &str, id: &str, members: &serde_json::Value) {
+        if let Some(account) = self.shared.accounts.named(account) {
+            account.resources().checks.change(id, members);
         }
     }
 

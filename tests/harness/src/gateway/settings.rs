@@ -8,7 +8,7 @@ pub fn with_dotted_keys_first(text: &str) -> String {
     dotted.into_iter().chain(rest).flat_map(|line| [line, "\n"]).collect()
 }
 
-const SECTIONS: [&str; 4] = ["events.", "delivery.", "portal.", "doctor."];
+const SECTIONS: [&str; 5] = ["events.", "delivery.", "portal.", "doctor.", "reconciliation."];
 
 #[cfg(test)]
 mod tests {

@@ -32,6 +32,7 @@ pub(super) struct Resources {
     pub(super) reports: Collection,
     pub(super) documents: Collection,
     pub(super) live_photos: Collection,
+    pub(super) workflow_runs: Collection,
 }
 
 // === impl Accounts ===

@@ -16,7 +16,7 @@ use super::ids::new_id;
 use super::problem::Problem;
 use super::request::Shown;
 use super::shared::Shared;
-use super::{checks, echo, people, webhooks};
+use super::{checks, echo, people, webhooks, workflow_runs};
 
 type Routes = Router<Arc<Shared>>;
 
@@ -28,6 +28,8 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         .route(&format!("{base}/sdk_token/"), post(people::sdk_token))
         .route(&format!("{base}/checks/{{id}}/download"), get(checks::download))
         .route(&format!("{base}/webhooks/resend"), post(webhooks::resend))
+        .route(&format!("{base}/workflow_runs"), post(workflow_runs::create))
+        .route(&format!("{base}/workflow_runs/{{id}}"), get(workflow_runs::show))
         .route(&format!("{base}/workflow_runs/{{id}}/signed_evidence_file"), get(evidence))
         .route(&format!("{base}/watchlist_monitors/{{id}}/new_report"), post(new_report))
         .route(&format!("{base}/echo"), any(echo::echo))
