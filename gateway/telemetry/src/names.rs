@@ -208,6 +208,10 @@ pub const CHECKS: &str = "kyc_gateway_checks_total";
 /// Started checks and workflow runs that are not in the ledger because their response could not be read, by reason: `encoded` (it has
 /// a content coding although the gateway asked for none), `not_json`, `without_id`.
 pub const LEDGER_UNREAD: &str = "kyc_gateway_ledger_unread_total";
+/// Look-ups of overdue results at Onfido, by tenant and result: `found` (a result that was not notified is delivered), `incomplete`,
+/// the end of the entry (`notified`, `withdrawn`, `cancelled`, `deleted`, `erased`, `no_webhook`), `not_stored`, or why Onfido gave no
+/// answer, such as `rate_limited`, `credential_refused`, `unavailable`, `timeout`.
+pub const RECONCILIATION_LOOKUPS: &str = "kyc_gateway_reconciliation_lookups_total";
 /// Calls of operations that are not allowed, by route, tenant, operation (`operationId`, `tokens`, `unlisted`) and result:
 /// `refused`, `reported`.
 pub const OPERATIONS_REFUSED: &str = "kyc_gateway_operations_refused_total";

@@ -10,6 +10,7 @@ mod kinds;
 mod moving;
 mod older_stores;
 mod portals;
+mod reconciled;
 mod repeated;
 mod rotated;
 pub(crate) mod shared;

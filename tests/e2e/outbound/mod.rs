@@ -8,6 +8,7 @@ mod expectations;
 mod intermediary;
 mod oauth;
 mod relay;
+mod started;
 mod streaming;
 mod third_party;
 mod uploads;

@@ -18,7 +18,7 @@ const fn place(room: &'static str, floor: u8, below: u8, also: &'static [&'stati
 }
 
 /// Every crate of the workspace, from the lowest floor to the highest.
-pub const PLACES: [Place; 28] = [
+pub const PLACES: [Place; 29] = [
     place("gateway/model", 0, 0, &[]),
     place("gateway/plugin-api/macros", 0, 0, &[]),
     place("gateway/http-client", 1, 1, &[]),
@@ -33,6 +33,7 @@ pub const PLACES: [Place; 28] = [
     place("gateway/portal", 3, 3, &[]),
     place("gateway/delivery", 4, 3, &["gateway/events", "gateway/portal"]),
     place("gateway/doctor", 4, 3, &["gateway/portal"]),
+    place("gateway/reconciliation", 4, 3, &["gateway/events"]),
     place("gateway/proxy", 4, 3, &["gateway/plugin-api"]),
     place("gateway/admin", 5, 5, &[]),
     place("plugins/onfido", 5, 3, &["gateway/plugin-api", "gateway/events"]),

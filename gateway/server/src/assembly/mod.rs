@@ -7,6 +7,7 @@ mod background_services;
 mod delivery;
 mod doctor;
 mod endpoints;
+mod reconciliation;
 mod sockets;
 mod start_error;
 mod tenant_refresh;
@@ -28,12 +29,14 @@ use kyc_doctor::Doctor;
 use kyc_events::{AuditLog, StoredAudit};
 use kyc_listener::{CertificateReload, Endpoint, Lifetime, ListenerService};
 use kyc_plugin_api::{Background, PrepareError};
+use kyc_reconciliation::Reconciliation;
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{MetricError, Metrics, names, traces};
 use kyc_tenants::{FileSource, ReloadHandle, Source, Tenants, VaultSource};
 use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
+use reconciliation::ReconciliationWork;
 use sockets::Sockets;
 use start_error::StartError;
 use tenant_refresh::TenantRefresh;
@@ -57,7 +60,7 @@ use crate::serilog::SerilogWatcher;
 /// [`StartError`]; no request was served.
 pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Infallible, StartError> {
     let (records, sinks) = (audit_log(&settings), settings.log.sinks.clone());
-    add_own_work(&mut settings.offers, settings.delivery, &settings.doctor);
+    add_own_work(&mut settings.offers, (settings.delivery, settings.reconciliation), &settings.doctor);
     let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
     let log = start_logging(settings.log, &context)?;
     let BuildContext { metrics, tenants, .. } = context;
@@ -124,9 +127,16 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     std::process::exit(0)
 }
 
-/// Adds the probes of tenants, and the delivery of stored events with their admin pages.
-fn add_own_work(offers: &mut Offers, delivery: Option<Arc<Delivery>>, doctor: &Doctor) {
+/// Adds the probes of tenants, the look-ups of overdue results, and the delivery of stored events with their admin pages.
+fn add_own_work(
+    offers: &mut Offers,
+    (delivery, reconciliation): (Option<Arc<Delivery>>, Option<Reconciliation>),
+    doctor: &Doctor,
+) {
     offers.backgrounds.push(Arc::new(DoctorWork(doctor.clone())));
+    if let Some(reconciliation) = reconciliation {
+        offers.backgrounds.push(Arc::new(ReconciliationWork(reconciliation)));
+    }
     let Some(delivery) = delivery else { return };
     offers.backgrounds.push(Arc::new(DeliveryWork(Arc::clone(&delivery))));
     offers.operations.push(Arc::new(CheckPages::new(Arc::clone(delivery.store()))));

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kyc_delivery::{Delivery, DeliveryConfig, Direct, Mode};
-use kyc_events::{Accepted, EventStore, EventsConfig, Intake, Notification};
+use kyc_events::{Accepted, EventStore, EventsConfig, Intake, Ledger, Notification};
 use kyc_model::{ConfigErrors, Problem, ProblemKind};
 use kyc_onfido_client::AccessTokens;
 use kyc_portal::{PortalClient, PortalConfig};
@@ -13,12 +14,14 @@ use kyc_telemetry::MetricsRegistry;
 use tokio::time::Instant;
 
 use super::folder::Folder;
+use super::ledger::LedgerOfStore;
 use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
 
 /// The delivery of stored events.
 pub(crate) struct Stored {
     pub(crate) delivery: Arc<Delivery>,
+    ledger: Arc<LedgerOfStore>,
     /// Warnings about the store, which matter only if a route uses it.
     pub(crate) warnings: Vec<String>,
 }
@@ -32,9 +35,11 @@ pub(crate) struct Built {
     pub(crate) stored: Option<Stored>,
 }
 
-/// Builds the event store and its delivery, and offers plugins the service [`Intake`].
+/// Builds the event store and its delivery, and offers plugins the services [`Intake`] and [`Ledger`]. The result of a started check
+/// is overdue after `overdue`.
 pub(crate) fn offer(
     (events, delivery, portal): (&EventsConfig, DeliveryConfig, PortalConfig),
+    overdue: Duration,
     folder: &Folder,
     build_context: &BuildContext,
     problems: &mut Problems,
@@ -62,14 +67,20 @@ pub(crate) fn offer(
         return Built { portals, stored: None };
     };
     services.offer::<dyn Intake>(Arc::<EventStore>::clone(&store));
+    let ledger = Arc::new(LedgerOfStore::new(Arc::clone(&store), overdue));
+    services.offer::<dyn Ledger>(Arc::<LedgerOfStore>::clone(&ledger));
     let delivery = Delivery::new(store, client, delivery, metrics, tokens);
     let delivery = delivery.map_err(|errors| problems.add_all("delivery", &errors)).ok();
-    Built { portals, stored: delivery.map(|delivery| Stored { delivery: Arc::new(delivery), warnings }) }
+    let stored = delivery.map(|delivery| Stored { delivery: Arc::new(delivery), ledger, warnings });
+    Built { portals, stored }
 }
 
-/// Returns the delivery if a plugin uses the service [`Intake`]. Otherwise the store is not opened, and its warnings are dropped.
+/// Returns the delivery if a plugin uses the service [`Intake`] or asks for [`Ledger`]. Otherwise the store is not opened, and its warnings are dropped.
 pub(crate) fn used(stored: Option<Stored>, build_context: &BuildContext) -> Option<Arc<Delivery>> {
-    let stored = stored.filter(|_| build_context.services.is_taken::<dyn Intake>())?;
+    let services = &build_context.services;
+    let is_used = services.is_taken::<dyn Intake>() || services.is_taken::<dyn Ledger>();
+    let stored = stored.filter(|_| is_used)?;
+    stored.ledger.use_store();
     stored.warnings.into_iter().for_each(|warning| build_context.warnings.add(warning));
     Some(stored.delivery)
 }

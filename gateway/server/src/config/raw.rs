@@ -18,6 +18,7 @@ use kyc_delivery::DeliveryConfig;
 use kyc_doctor::DoctorConfig;
 use kyc_events::EventsConfig;
 use kyc_portal::PortalConfig;
+use kyc_reconciliation::ReconciliationConfig;
 pub(crate) use operations::{RawLogin, RawOperations, SocketMode};
 use serde::{Deserialize, Serialize};
 pub(crate) use tls::{ClientCertificate, RawTls};
@@ -37,6 +38,7 @@ pub(crate) struct Raw {
     pub(crate) delivery: DeliveryConfig,
     pub(crate) portal: PortalConfig,
     pub(crate) doctor: DoctorConfig,
+    pub(crate) reconciliation: ReconciliationConfig,
     pub(crate) routes: Vec<RawRoute>,
 }
 
@@ -174,6 +176,7 @@ impl Default for Raw {
             delivery: DeliveryConfig::default(),
             portal: PortalConfig::default(),
             doctor: DoctorConfig::default(),
+            reconciliation: ReconciliationConfig::default(),
             routes: vec![
                 RawRoute::new(
                     "webhook",

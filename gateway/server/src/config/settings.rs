@@ -7,6 +7,7 @@ use std::time::Duration;
 use kyc_delivery::Delivery;
 use kyc_doctor::Doctor;
 use kyc_http_client::Cleartext;
+use kyc_reconciliation::Reconciliation;
 use kyc_tenants::WatchSettings;
 
 use super::admin::AdminSettings;
@@ -17,10 +18,12 @@ use super::listeners::Unrouted;
 use super::log::LogSettings;
 use super::offers::Offers;
 use super::purpose::Purpose;
-use super::raw::Raw;
+use super::raw::{Raw, Server};
 use super::reach::Reach;
 use super::tenant_source::TenantSource;
-use super::{access_tokens, admin, binding, doctor, events, listeners, log, routes, tenants, tls};
+use super::{
+    access_tokens, admin, binding, doctor, events, listeners, log, reconciliation, routes, tenants, tls,
+};
 use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::built_in::private_headers;
@@ -48,6 +51,8 @@ pub(crate) struct Settings {
     /// The delivery of stored events, with their store. `None` when no route receives notifications or when they are not stored.
     pub(crate) delivery: Option<Arc<Delivery>>,
     pub(crate) doctor: Doctor,
+    /// `None` where it is off, or no events are stored.
+    pub(crate) reconciliation: Option<Reconciliation>,
     /// A line for each route with its paths and plugins, for the summary of `check`.
     pub(crate) summary: Vec<String>,
     /// A line for each listener that says which address its limits apply to, for the summary of `check`.
@@ -76,20 +81,12 @@ impl Settings {
     ) -> Option<Self> {
         check_times(&raw, problems);
         let log = log::check(raw.log, registry.crates(), problems);
-        let upstream_ca_file = raw.server.upstream_ca_file.as_deref().map(|file| folder.resolve(file));
-        if let Some(file) = &upstream_ca_file
-            && let Err(reason) = tls::check_authorities(file)
-        {
-            problems.add("server.upstream_ca_file", reason);
-        }
+        let upstream_ca_file = upstream_ca_file(&raw.server, folder, problems);
         access_tokens::offer(upstream_ca_file.clone(), raw.tenants.allow_http, build_context, problems);
         let warnings = &build_context.warnings;
         let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, warnings, problems);
         let admin = admin::check(&raw.admin, folder, &listeners, warnings, problems);
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
-        if tenants_max_age.is_some_and(|age| age <= poll) {
-            problems.add("tenants.max_age", "must be longer than tenants.poll");
-        }
         // A base URL with one of the gateway's own ports would send calls back to the gateway.
         let own_ports = listeners
             .iter()
@@ -102,7 +99,8 @@ impl Settings {
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
         let events = (&raw.events, raw.delivery, raw.portal);
-        let events::Built { portals, stored } = events::offer(events, folder, build_context, problems);
+        let events::Built { portals, stored } =
+            events::offer(events, raw.reconciliation.overdue, folder, build_context, problems);
         let notification_routes = doctor::notification_routes(&raw.routes);
         let onfido = (upstream_ca_file.as_deref(), cleartext);
         let doctor =
@@ -110,6 +108,9 @@ impl Settings {
         let routes = routes::check(raw.routes, folder, registry, build_context, &reach, problems);
         // Whether a plugin uses the event store is known only after the routes were built.
         let delivery = events::used(stored, build_context);
+        let looked_up = (&raw.reconciliation, notification_routes.as_slice());
+        let reconciliation =
+            reconciliation::build(looked_up, onfido, delivery.as_ref(), build_context, problems);
         // Return only here, after every section was checked: an earlier return would hide problems.
         let (routes, offers) = routes?;
         let tenants = tenants?;
@@ -134,6 +135,7 @@ impl Settings {
             offers,
             delivery,
             doctor,
+            reconciliation,
             summary,
             listening,
         })
@@ -149,6 +151,18 @@ fn check_times(raw: &Raw, problems: &mut Problems) {
     for (path, _) in times.iter().filter(|(_, time)| time.is_zero()) {
         problems.add(*path, "must be longer than zero");
     }
+    if raw.tenants.max_age.is_some_and(|age| age <= raw.tenants.poll) {
+        problems.add("tenants.max_age", "must be longer than tenants.poll");
+    }
+}
+
+/// Resolves and checks the file with more authorities for upstreams.
+fn upstream_ca_file(server: &Server, folder: &Folder, problems: &mut Problems) -> Option<PathBuf> {
+    let file = server.upstream_ca_file.as_deref().map(|file| folder.resolve(file))?;
+    if let Err(reason) = tls::check_authorities(&file) {
+        problems.add("server.upstream_ca_file", reason);
+    }
+    Some(file)
 }
 
 /// Which callers can reach a route through the listeners that serve it.

@@ -1,0 +1,118 @@
+//! The look-ups that each tenant's account may still have in this minute.
+//!
+//! Onfido limits the calls of an account. The calls of the gateway's callers come first, so look-ups take a fixed part of that limit.
+//! The budget fills continuously, and holds a tenth of a minute at most: a thousand overdue checks after an outage are spread over
+//! time and do not come at once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The budgets of all tenants, by name.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    per_second: f64,
+    most: f64,
+    left: HashMap<String, (f64, Instant)>,
+    /// Until when the account of a tenant is left alone.
+    paused: HashMap<String, Instant>,
+}
+
+// === impl Budgets ===
+
+impl Budgets {
+    pub(crate) fn new(calls_per_minute: u32) -> Self {
+        let per_minute = f64::from(calls_per_minute);
+        // A check takes two calls: its own, and one for its reports.
+        Self {
+            per_second: per_minute / 60.0,
+            most: (per_minute / 10.0).max(2.0),
+            left: HashMap::new(),
+            paused: HashMap::new(),
+        }
+    }
+
+    /// Returns how many calls the tenant may have now.
+    pub(crate) fn left(&self, tenant: &str, now: Instant) -> u32 {
+        if self.paused.get(tenant).is_some_and(|until| now < *until) {
+            return 0;
+        }
+        let left = self.filled(tenant, now).max(0.0).floor();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 40")]
+        let whole = left as u32;
+        whole
+    }
+
+    /// Counts calls that were made. The budget may become negative: a later minute pays.
+    pub(crate) fn spend(&mut self, tenant: &str, calls: u32, now: Instant) {
+        let left = self.filled(tenant, now) - f64::from(calls);
+        self.left.insert(tenant.to_owned(), (left, now));
+    }
+
+    /// Leaves the account of a tenant alone until then.
+    pub(crate) fn pause(&mut self, tenant: &str, until: Instant) {
+        self.paused.insert(tenant.to_owned(), until);
+    }
+
+    /// Forgets the budgets that are full, which is what a tenant without one has.
+    pub(crate) fn forget_full(&mut self, now: Instant) {
+        let (per_second, most) = (self.per_second, self.most);
+        self.paused.retain(|_, until| now < *until);
+        self.left.retain(|_, (left, at)| fill(*left, per_second, now.duration_since(*at)) < most);
+    }
+
+    fn filled(&self, tenant: &str, now: Instant) -> f64 {
+        let Some((left, at)) = self.left.get(tenant) else { return self.most };
+        fill(*left, self.per_second, now.duration_since(*at)).min(self.most)
+    }
+}
+
+fn fill(left: f64, per_second: f64, passed: Duration) -> f64 {
+    per_second.mul_add(passed.as_secs_f64(), left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenant_gets_its_calls_per_minute_and_no_more() {
+        let start = Instant::now();
+        let mut budgets = Budgets::new(40);
+        let mut made = 0;
+
+        for second in 0..600 {
+            let now = start + Duration::from_secs(second);
+            let calls = budgets.left("acme", now);
+            budgets.spend("acme", calls, now);
+            made += calls;
+        }
+
+        assert!((400 - 5..=400 + 4).contains(&made), "{made} calls in ten minutes");
+    }
+
+    #[test]
+    fn budget_of_one_tenant_is_not_spent_by_another() {
+        let now = Instant::now();
+        let mut budgets = Budgets::new(1);
+
+        budgets.spend("acme", 5, now);
+
+        assert_eq!((budgets.left("acme", now), budgets.left("beta", now)), (0, 2));
+        let later = now + Duration::from_secs(600);
+        budgets.forget_full(later);
+        assert!(budgets.left.is_empty());
+    }
+
+    #[test]
+    fn paused_account_is_left_alone() {
+        let now = Instant::now();
+        let mut budgets = Budgets::new(40);
+
+        budgets.pause("acme", now + Duration::from_secs(60));
+
+        assert_eq!((budgets.left("acme", now), budgets.left("beta", now)), (0, 4));
+        assert_eq!(budgets.left("acme", now + Duration::from_secs(60)), 4);
+    }
+}

@@ -1,0 +1,187 @@
+//! Responses to calls that start a check: noted before the caller gets them, whatever happens to the call.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kyc_harness::certificates::Authority;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::notifications::durable::stored;
+use crate::support::gateway::{Gateway, Setup, start};
+use crate::support::{raw, soon};
+
+/// An upstream that answers each request with the next pieces that the test sends; the end of the pieces ends the connection.
+struct Piecemeal {
+    address: SocketAddr,
+    /// The head of each request, and where its answer is sent.
+    requests: mpsc::UnboundedReceiver<(String, mpsc::UnboundedSender<Vec<u8>>)>,
+}
+
+impl Piecemeal {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, requests) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    let mut head = vec![0; 16 * 1024];
+                    let length = stream.read(&mut head).await.unwrap();
+                    let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                    let (answer, mut pieces) = mpsc::unbounded_channel::<Vec<u8>>();
+                    sender.send((head, answer)).unwrap();
+                    while let Some(piece) = pieces.recv().await {
+                        stream.write_all(&piece).await.unwrap();
+                    }
+                });
+            }
+        });
+        Self { address, requests }
+    }
+}
+
+const CHECK: &str = r#"{"id":"c-1","applicant_id":"a-1","status":"in_progress","report_ids":["r-1"]}"#;
+
+fn created(fields: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n{fields}\r\n{body}").into_bytes()
+}
+
+async fn gateway(onfido: &Piecemeal) -> Gateway {
+    start(Setup::default().onfido(onfido.address).config(&stored())).await
+}
+
+async fn post(gateway: &Gateway, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+    let request = format!(
+        "POST /dcs/kyc2/{path} HTTP/1.1\r\nHost: gw\r\nConnection: close\r\nSubscriptionId: sub-acme\r\nAccept-Encoding: gzip\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// How many open entries the ledger has.
+async fn open_entries(gateway: &Gateway) -> u64 {
+    let metrics = gateway.metrics().await;
+    let line =
+        metrics.lines().find_map(|line| line.strip_prefix("kyc_gateway_ledger_open{tenant=\"acme\"} "));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+async fn wait_for_open(gateway: &Gateway, count: u64) {
+    soon(async || (open_entries(gateway).await == count).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn response_of_a_started_check_arrives_unchanged_and_is_noted() {
+    let mut onfido = Piecemeal::start().await;
+    let gateway = gateway(&onfido).await;
+    let pieces = [
+        vec![created(&format!("Content-Length: {}\r\n", CHECK.len()), CHECK)],
+        // In pieces, of which the gateway must not forward the first one before it has the last.
+        vec![
+            created("Transfer-Encoding: chunked\r\n", "5\r\n{\"id\"\r\n"),
+            b"7\r\n:\"c-2\"}\r\n0\r\n\r\n".to_vec(),
+        ],
+    ];
+
+    for (pieces, expected) in pieces.into_iter().zip([CHECK, "{\"id\""]) {
+        let mut stream = post(&gateway, "checks").await;
+        let (head, answer) = onfido.requests.recv().await.unwrap();
+        for piece in pieces {
+            answer.send(piece).unwrap();
+        }
+        let response = raw::exchange(&mut stream, b"").await;
+
+        assert!(head.to_ascii_lowercase().contains("\r\naccept-encoding: identity\r\n"), "{head}");
+        assert!(response.starts_with("HTTP/1.1 201 ") && response.contains(expected), "{response}");
+    }
+
+    wait_for_open(&gateway, 2).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_is_noted_although_its_caller_left_or_the_response_broke_off() {
+    let mut onfido = Piecemeal::start().await;
+    let gateway = gateway(&onfido).await;
+
+    // Callers leave after Onfido has the request, until the gateway sees one leave before Onfido responds.
+    let mut left = 0;
+    while !gateway.log().contains("\"status\":499") {
+        let stream = post(&gateway, "checks").await;
+        let (_, answer) = onfido.requests.recv().await.unwrap();
+        drop(stream);
+        tokio::task::yield_now().await;
+        left += 1;
+        let check = CHECK.replace("c-1", &format!("c-{left}"));
+        answer.send(created(&format!("Content-Length: {}\r\n", check.len()), &check)).unwrap();
+        wait_for_open(&gateway, left).await;
+    }
+    // Onfido breaks off after the id.
+    let mut stream = post(&gateway, "workflow_runs").await;
+    let (_, answer) = onfido.requests.recv().await.unwrap();
+    answer.send(created("Content-Length: 100\r\n", r#"{"id":"w-1","status""#)).unwrap();
+    drop(answer);
+    let mut response = Vec::new();
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut response)).await.unwrap().unwrap();
+
+    wait_for_open(&gateway, left + 1).await;
+    let response = String::from_utf8(response).unwrap();
+    assert!(response.ends_with(r#"{"id":"w-1","status""#), "the caller gets what has arrived: {response}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_is_noted_although_its_http2_stream_was_reset() {
+    let mut onfido = Piecemeal::start().await;
+    let authority = Authority::new();
+    let listener =
+        format!("[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n{}", authority.listener_tls());
+    let config = format!("{listener}{}", stored());
+    let gateway = start(Setup::default().onfido(onfido.address).config(&config)).await;
+    let client = reqwest::Client::builder()
+        .tls_certs_only([authority.certificate()])
+        .resolve("gateway.test", gateway.address())
+        .build()
+        .unwrap();
+
+    let url = format!("https://gateway.test:{}/dcs/kyc2/checks", gateway.address().port());
+    let request = client.post(url).header("SubscriptionId", "sub-acme").body("{}");
+    let call = tokio::spawn(request.send());
+    let (_, answer) = onfido.requests.recv().await.unwrap();
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    answer.send(created(&format!("Content-Length: {}\r\n", CHECK.len()), CHECK)).unwrap();
+
+    wait_for_open(&gateway, 1).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn response_that_cannot_be_read_streams_on_and_is_counted() {
+    let mut onfido = Piecemeal::start().await;
+    let gateway = gateway(&onfido).await;
+
+    let mut stream = post(&gateway, "checks").await;
+    let (_, answer) = onfido.requests.recv().await.unwrap();
+    answer.send(created("Content-Encoding: gzip\r\nContent-Length: 6\r\n", "abc")).unwrap();
+    // The first half arrives while the second one is not there yet.
+    let mut response = Vec::new();
+    while !response.ends_with(b"abc") {
+        response.push(timeout(Duration::from_secs(10), stream.read_u8()).await.unwrap().unwrap());
+    }
+    answer.send(b"def".to_vec()).unwrap();
+    let mut rest = [0; 3];
+    timeout(Duration::from_secs(10), stream.read_exact(&mut rest)).await.unwrap().unwrap();
+
+    assert_eq!(&rest, b"def");
+    let metrics = gateway.metrics().await;
+    assert!(metrics.contains(r#"kyc_gateway_ledger_unread_total{reason="encoded"} 1"#), "{metrics}");
+    assert_eq!(open_entries(&gateway).await, 0);
+    gateway.stop().await;
+}
