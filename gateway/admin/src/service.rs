@@ -203,7 +203,7 @@ mod tests {
         let (status, content_type, body) = admin.answer(&Method::GET, "/metrics");
 
         assert_eq!((status, content_type), (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8"));
-        assert!(String::from_utf8(body).unwrap().contains("kyc_gateway_build_info{"));
+        assert!(String::from_utf8(body).unwrap().contains("\nkyc_gateway_in_flight_requests "));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! ```
 
 mod assembly;
+mod build;
 mod cli;
 mod config;
 mod crypto_provider;

@@ -201,6 +201,48 @@ fn taken_port_is_told_by_listener_and_address() {
     assert!(told.starts_with(&format!("listener main cannot listen at {address}: ")), "{told}");
 }
 
+#[test]
+fn version_names_the_commit_and_the_compiler() {
+    let [short, long] = ["-V", "--version"].map(|option| {
+        let output = Command::new(PROGRAM).arg(option).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    });
+
+    assert_eq!(short, concat!("kyc-gateway ", env!("CARGO_PKG_VERSION"), "\n"));
+    let (first, rest) = long.split_once('\n').unwrap();
+    assert_eq!(first, short.trim_end());
+    let names: Vec<&str> = rest.lines().filter_map(|line| line.split("  ").next()).collect();
+    assert_eq!(names, ["commit", "date", "compiler", "target", "profile", "features"], "{long}");
+    assert!(rest.contains("compiler  rustc 1."), "{long}");
+}
+
+/// During a handover the lines of two processes were in one log, and nothing said which process wrote which.
+#[tokio::test]
+async fn log_and_metrics_say_which_build_runs_with_which_configuration() {
+    let gateway = Gateway::start("build", "127.0.0.1:9".parse().unwrap()).await;
+    let long = Command::new(PROGRAM).arg("--version").output().unwrap();
+    let long = String::from_utf8(long.stdout).unwrap();
+    let commit = long.lines().find_map(|line| line.strip_prefix("commit    ")).unwrap();
+
+    let started = gateway.log.wait_for(r#""message":"starting""#).await.unwrap();
+    let metrics = answer(&mut ask(gateway.admin, "/metrics"));
+
+    let file = folder("build").join("gateway.toml");
+    let sum = Command::new("sha256sum").arg(&file).output().unwrap();
+    let digest = String::from_utf8(sum.stdout).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&started).unwrap();
+    assert_eq!(line["commit"], commit);
+    assert_eq!(line["pid"], gateway.process.pid());
+    assert_eq!(line["config"], file.to_str().unwrap());
+    assert_eq!(line["digest"], digest.split(' ').next().unwrap());
+    let version = env!("CARGO_PKG_VERSION");
+    let build = metrics.lines().find(|line| line.starts_with("kyc_gateway_build_info{")).unwrap();
+    for label in [format!("version=\"{version}\""), format!("commit=\"{commit}\"")] {
+        assert!(build.contains(&label) && build.ends_with(" 1"), "{build}");
+    }
+}
+
 fn gateway(command: &str, file: &std::path::Path) -> Command {
     let mut gateway = Command::new(PROGRAM);
     gateway.args([command, "--config"]).arg(file).stdin(Stdio::null());

@@ -69,7 +69,7 @@ pub const LOG_EVENTS_WAITING: &str = "kyc_gateway_log_events_waiting";
 pub const SPANS: &str = "kyc_gateway_spans_total";
 /// Panics of tasks.
 pub const PANICS: &str = "kyc_gateway_panics_total";
-/// Version of this process, as a label; the value is always 1.
+/// Version, commit, date of the commit and compiler of this process, as labels; the value is always 1.
 pub const BUILD_INFO: &str = "kyc_gateway_build_info";
 /// CPU time of the process in user and system mode, in seconds.
 pub const PROCESS_CPU: &str = "process_cpu_seconds_total";

@@ -241,7 +241,9 @@ fn same_lines(printed: &str, files: &[(String, String)], wrong: &mut Vec<String>
     let mut expected: Vec<&str> = Vec::new();
     for line in printed.lines() {
         // A process begins anew.
-        let begins = ["\"message\":\"listening\"", "runs as root"].iter().any(|text| line.contains(text));
+        let begins = ["\"message\":\"starting\"", "\"message\":\"listening\"", "runs as root"]
+            .iter()
+            .any(|text| line.contains(text));
         is_written = (is_written && !begins) || line.contains(BEGIN);
         if is_written {
             expected.push(line);

@@ -42,7 +42,8 @@ use start_error::StartError;
 use tenant_refresh::TenantRefresh;
 use tokio::sync::watch;
 
-use crate::config::{AdminSettings, LogSettings, Offers, Settings, TenantSource};
+use crate::build::BUILD;
+use crate::config::{AdminSettings, LogSettings, Offers, Origin, Settings, TenantSource};
 use crate::lifecycle::drain::Drain;
 use crate::lifecycle::handover::InheritedSockets;
 use crate::lifecycle::signals::Signals;
@@ -62,7 +63,7 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     let (records, sinks) = (audit_log(&settings), settings.log.sinks.clone());
     add_own_work(&mut settings.offers, (settings.delivery, settings.reconciliation), &settings.doctor);
     let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
-    let log = start_logging(settings.log, &context)?;
+    let log = start_logging(settings.log, &settings.origin, &context)?;
     let BuildContext { metrics, tenants, .. } = context;
     let reload = ReloadHandle::default();
     let ages = (settings.watch.poll, settings.tenants_max_age);
@@ -177,8 +178,12 @@ fn admin_services(
 }
 
 /// Starts the log and hardens the process.
-fn start_logging(settings: LogSettings, context: &BuildContext) -> Result<Log, StartError> {
+fn start_logging(settings: LogSettings, origin: &Origin, context: &BuildContext) -> Result<Log, StartError> {
     let log = start_log(settings, &context.metrics)?;
+    // During a handover the lines of two processes are in one log.
+    let (version, commit, config, digest) =
+        (BUILD.version, BUILD.commit, origin.file.display(), origin.digest.as_str());
+    tracing::info!(version, commit, pid = std::process::id(), %config, digest, "starting");
     hardening::log_panics(&context.metrics);
     hardening::warn_of_root();
     hardening::disable_core_dumps();

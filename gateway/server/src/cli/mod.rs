@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::build::LONG_VERSION;
 use crate::cli::audit::AuditCommand;
 use crate::cli::checks::Checks;
 use crate::cli::config_file::ConfigFile;
@@ -26,7 +27,7 @@ use crate::{assembly, config};
 
 /// A gateway between FintechOS and Onfido.
 #[derive(Parser)]
-#[command(name = "kyc-gateway", version, about, arg_required_else_help = true)]
+#[command(name = "kyc-gateway", version, long_version = LONG_VERSION, about, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

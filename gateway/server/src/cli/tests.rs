@@ -54,6 +54,7 @@ impl Found {
                 | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         );
         match self {
+            Self::Line(_) | Self::Name(_) if error.kind() == ErrorKind::DisplayVersion => None,
             Self::Name(_) if lacks_arguments => None,
             Self::Line(_) | Self::Name(_) => Some(error),
         }

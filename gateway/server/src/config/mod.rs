@@ -17,6 +17,7 @@ mod listeners;
 mod log;
 mod offers;
 mod order;
+mod origin;
 mod purpose;
 mod raw;
 mod reach;
@@ -35,6 +36,7 @@ use folder::Folder;
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::{LogSettings, SinkSettings};
 pub(crate) use offers::Offers;
+pub(crate) use origin::Origin;
 pub(crate) use purpose::Purpose;
 use raw::Raw;
 pub(crate) use settings::Settings;
@@ -86,7 +88,7 @@ fn check(
 ) -> Result<Settings, Problems> {
     let raw = read(text, &mut problems);
     let settings = Settings::check(raw, &Folder::of(file), registry, build_context, (purpose, &mut problems));
-    match settings {
+    match settings.map(|settings| Settings { origin: Origin::of(file, text), ..settings }) {
         Some(settings) if problems.is_empty() => Ok(settings),
         Some(_) | None => Err(problems),
     }

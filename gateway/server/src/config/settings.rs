@@ -17,6 +17,7 @@ use super::listeners::Listener;
 use super::listeners::Unrouted;
 use super::log::LogSettings;
 use super::offers::Offers;
+use super::origin::Origin;
 use super::purpose::Purpose;
 use super::raw::{Raw, Server};
 use super::reach::Reach;
@@ -31,6 +32,8 @@ use crate::plugins::registry::Registry;
 
 /// The checked settings. Nothing that uses them needs to check them again.
 pub(crate) struct Settings {
+    /// The file.
+    pub(crate) origin: Origin,
     /// Worker threads of the proxy.
     pub(crate) threads: usize,
     /// How long requests in flight may take after the listeners have closed.
@@ -121,6 +124,7 @@ impl Settings {
         let listeners =
             listeners::route(listeners, &routes, &private_headers(&offers.private_headers), problems);
         Some(Self {
+            origin: Origin::default(),
             threads: threads(raw.server.threads),
             drain: raw.server.drain,
             drain_delay: raw.server.drain_delay,

@@ -6,6 +6,8 @@ use kyc_plugin_api::{Services, TenantSnapshots, Warnings};
 use kyc_telemetry::Metrics;
 use kyc_tenants::Tenants;
 
+use crate::build::BUILD;
+
 /// The metrics, tenants, services and warnings that the plugins and the gateway share.
 #[derive(Debug)]
 pub(crate) struct BuildContext {
@@ -20,6 +22,7 @@ pub(crate) struct BuildContext {
 impl BuildContext {
     pub(crate) fn new() -> Result<Self, String> {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        metrics.built_from(&BUILD);
         let (tenants, services) = (Tenants::default(), Services::default());
         let current = tenants.clone();
         services.offer(Arc::new(TenantSnapshots::new(move || current.load())));

@@ -25,6 +25,7 @@ pub use upstreams::Upstreams;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: MetricsRegistry,
+    build: GaugeFamily<4>,
     routes: Routes,
     upstreams: Upstreams,
     tenant_polls: CounterFamily<1>,
@@ -44,6 +45,19 @@ pub struct Metrics {
     pub tenants_removal_refused: Gauge,
     /// Unix time of the last successful read of the tenant source.
     pub tenants_refreshed: Gauge,
+}
+
+/// What a program was built from.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildInfo {
+    /// The version, as in the manifest.
+    pub version: &'static str,
+    /// The commit, in hexadecimal digits; it ends in `-dirty` where files were changed, and is `unknown` outside a repository.
+    pub commit: &'static str,
+    /// The date of the commit (RFC 3339), or `unknown`.
+    pub date: &'static str,
+    /// What the compiler says about its version.
+    pub compiler: &'static str,
 }
 
 /// The metrics of exporters.
@@ -76,10 +90,12 @@ impl Metrics {
         let counter = |name, help| Ok::<_, MetricError>(registry.counter(name, help, &[])?.with(&[]));
         let gauge = |name, help| Ok::<_, MetricError>(registry.gauge(name, help, &[])?.with(&[]));
         registry.register_process()?;
-        let build_info =
-            registry.gauge(names::BUILD_INFO, "Version of this process, always 1.", &["version"])?;
-        build_info.with(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
+            build: registry.gauge(
+                names::BUILD_INFO,
+                "Build of this process, always 1.",
+                &["version", "commit", "date", "compiler"],
+            )?,
             routes: Routes::new(&registry)?,
             upstreams: Upstreams::new(&registry)?,
             tenant_polls: registry.counter(
@@ -110,6 +126,11 @@ impl Metrics {
             )?,
             registry,
         })
+    }
+
+    /// Shows what this process was built from.
+    pub fn built_from(&self, build: &BuildInfo) {
+        self.build.with(&[build.version, build.commit, build.date, build.compiler]).set(1);
     }
 
     /// Returns the registry, for the metrics of plugins.
