@@ -188,6 +188,39 @@ fn check_and_run_tell_every_problem_and_exit_with_1() {
 }
 
 #[test]
+fn exit_codes_tell_why_a_command_failed() {
+    let folder = folder("codes");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (file, none) = (folder.join("gateway.toml"), folder.join("none.toml"));
+    std::fs::write(&file, "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n").unwrap();
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output =
+            Command::new(PROGRAM).args(arguments).envs(variables.iter().copied()).stdin(Stdio::null()).output();
+        let output = output.unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (file, none, closed) =
+        (file.to_str().unwrap(), none.to_str().unwrap(), format!("http://{closed}"));
+
+    let rows = [
+        (run(&["check", "--config", file], &[]), 0, ""),
+        (run(&["check"], &[("KYC_GATEWAY_CONFIG", file)]), 0, ""),
+        (run(&["check"], &[("KYC_GATEWAY_CONFIG", none)]), 1, "there is no such file"),
+        (run(&["check", "--lively"], &[]), 2, "unexpected argument"),
+        (run(&["events", "list", "--admin", "somewhere"], &[]), 2, "--admin: "),
+        (run(&["events", "rekey", "--reason", ""], &[]), 2, "--reason: "),
+        (run(&["events", "list", "--admin", &closed], &[]), 3, "no gateway answers at http://127.0.0.1:"),
+        (run(&["tenants", "list"], &[("KYC_GATEWAY_ADMIN", &closed)]), 3, "no gateway answers at"),
+        (run(&["health"], &[("KYC_GATEWAY_ADMIN", &closed)]), 3, "no gateway answers at"),
+    ];
+
+    for ((code, told), expected, reason) in rows {
+        assert_eq!(code, expected, "{told}");
+        assert!(told.contains(reason), "{told}");
+    }
+}
+
+#[test]
 fn taken_port_is_told_by_listener_and_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
@@ -197,7 +230,7 @@ fn taken_port_is_told_by_listener_and_address() {
     let output = gateway("run", &file).output().unwrap();
 
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(5));
     assert!(told.starts_with(&format!("listener main cannot listen at {address}: ")), "{told}");
 }
 

@@ -167,7 +167,7 @@ async fn damaged_store_is_found_in_the_background_and_notifications_are_refused(
     );
     let refusals = r#"kyc_gateway_event_store_refusals_total{reason="damaged",tenant="globex"} 1"#;
     assert!(metrics.contains("kyc_gateway_event_store_damaged 1") && metrics.contains(refusals), "{metrics}");
-    assert_eq!(third.status.code(), Some(1));
+    assert_eq!(third.status.code(), Some(5));
     assert!(said.contains("is damaged or not an event store"), "{said}");
 }
 
@@ -196,7 +196,7 @@ async fn read_only_disk_stops_the_start() {
 
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     println!("{said}");
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(5));
     assert!(said.contains("events.db") && said.contains("event delivery cannot start"), "{said}");
     assert_eq!((files(&disk), std::fs::read(disk.store()).unwrap()), before);
 }

@@ -60,7 +60,7 @@ async fn export_has_bodies_and_responses_and_needs_the_key() {
     let tries = lines[0]["tries"].as_array().unwrap();
     assert_eq!(tries.len(), 5);
     assert!(tries.iter().all(|one| one["status"] == 422 && one["answer"] == "portal-says: no"), "{tries:?}");
-    assert_eq!((without_key.status.code(), text(&without_key.stdout).as_str()), (Some(1), ""));
+    assert_eq!((without_key.status.code(), text(&without_key.stdout).as_str()), (Some(5), ""));
     assert!(text(&without_key.stderr).contains("restore the key"), "{}", text(&without_key.stderr));
     for (refused, said) in [(without_reason, "--reason"), (unprintable, "cannot be printed")] {
         assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");

@@ -128,7 +128,7 @@ async fn store_of_a_newer_release_is_refused_with_both_versions() {
 
     for ((code, said), store) in [(of_file, "events.db"), (of_database, "the database")] {
         println!("{said}");
-        assert_eq!(code, Some(1), "{said}");
+        assert_eq!(code, Some(5), "{said}");
         assert!(
             said.contains(&format!("{store} has schema version 99, this release supports up to ")),
             "{said}"

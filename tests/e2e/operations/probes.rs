@@ -167,7 +167,7 @@ async fn health_command_tells_ready_not_ready_and_unreachable_apart() {
     assert_eq!(not_ready, (Some(1), "not ready: draining\\u{1b}\n".to_owned()));
     assert!(answered.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
     assert!(
-        unreachable.0 == Some(1) && unreachable.1.starts_with("no gateway answers at "),
+        unreachable.0 == Some(3) && unreachable.1.starts_with("no gateway answers at "),
         "{unreachable:?}"
     );
 }

@@ -6,6 +6,7 @@ use kyc_admin::{AuditRecord, AuditRecords, Fault, Head, ListAuditRecords, OUTCOM
 use serde_json::{Value, json};
 
 use crate::cli::config_file::ConfigFile;
+use crate::cli::failure::Failure;
 use crate::cli::remote::Target;
 use crate::cli::terminal;
 use crate::plugins::build_context::BuildContext;
@@ -71,21 +72,21 @@ impl AuditCommand {
         match self {
             Self::List { target, wanted, limit } => target.send(None, &wanted.request(limit), table),
             Self::Verify { file, head, json } => {
-                match config::load(&file.config, registry, build_context, config::Purpose::Use) {
+                match config::load(&file.path(), registry, build_context, config::Purpose::Use) {
                     Ok(settings) => {
                         let records = assembly::audit_log(&settings);
                         let mut verifier = Verifier::new(head);
                         let scanned = terminal::wait_for(async {
-                            records.open().await.map_err(|error| error.to_string())?;
+                            records.open().await.map_err(Failure::system)?;
                             let scanned = records.scan(&mut |entry| verifier.take(&entry)).await;
-                            scanned.map_err(|error| error.to_string())
+                            scanned.map_err(Failure::system)
                         });
                         match scanned {
                             Ok(()) => verdict(&verifier.unended(), verifier.finish(), json),
-                            Err(reason) => terminal::fail(&terminal::escaped(&reason)),
+                            Err(failure) => terminal::fail(&failure),
                         }
                     }
-                    Err(problems) => terminal::fail(&problems),
+                    Err(problems) => terminal::refuse(&problems),
                 }
             }
         }
@@ -130,7 +131,7 @@ fn verdict(unended: &[Unended], found: Result<(u64, Head), Vec<Fault>>, json: bo
                 return ExitCode::FAILURE;
             }
             lines.for_each(|line| terminal::print(&line));
-            terminal::fail(&faults.join("\n"))
+            terminal::refuse(&faults.join("\n"))
         }
     }
 }

@@ -14,6 +14,7 @@ use kyc_admin::{
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::offline::{Command, backup, export_of, offline, verify};
 use crate::cli::events::tables::{by_age, changed, details, newest, summary};
+use crate::cli::failure::Failure;
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::plugins::build_context::BuildContext;
@@ -198,7 +199,7 @@ impl Events {
                 let parameters = selection.parameters();
                 match export_of(selection) {
                     Ok(export) => offline(&file, registry, build_context, (&export, &why), &parameters),
-                    Err(reason) => terminal::fail(&reason),
+                    Err(reason) => terminal::fail(&Failure::Usage(reason)),
                 }
             }
             Self::Copy { file, from, why } => {

@@ -7,13 +7,14 @@ use clap::Args;
 use kyc_http_client::{ClientSettings, Trust, read_whole, root_cause};
 use url::Url;
 
+use crate::cli::failure::Failure;
 use crate::cli::terminal;
 
 /// What is asked, and where. No secret is sent or answered, so http:// to another machine is allowed, as for other probes.
 #[derive(Args)]
 pub(crate) struct HealthCommand {
     /// The URL of the gateway's admin listener.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", env = "KYC_GATEWAY_ADMIN", hide_env_values = true)]
     admin: Url,
     /// Asks only whether the process serves the admin listener (`/livez`), not whether it is ready (`/readyz`).
     #[arg(long)]
@@ -31,30 +32,28 @@ impl HealthCommand {
                 terminal::print(&terminal::escaped(answer.trim_end()));
                 ExitCode::SUCCESS
             }
-            Err(reason) => terminal::fail(&terminal::escaped(&reason)),
+            Err(failure) => terminal::fail(&failure),
         }
     }
 }
 
-async fn ask(mut url: Url, path: &str) -> Result<String, String> {
+async fn ask(mut url: Url, path: &str) -> Result<String, Failure> {
     url.set_path(path);
     let trust = if url.scheme() == "http" { Trust::Nobody } else { Trust::System };
     let settings = ClientSettings { whole: Some(TIMEOUT), ..ClientSettings::new(TIMEOUT, trust) };
-    let client = settings.build().map_err(|error| error.to_string())?;
+    let client = settings.build().map_err(Failure::system)?;
     let answer = client.get(url.clone()).send().await.map_err(|error| {
         let error = error.without_url();
-        format!("no gateway answers at {url} (--admin): {}", root_cause(&error))
+        Failure::Unreachable(format!("no gateway answers at {url} (--admin): {}", root_cause(&error)))
     })?;
     let status = answer.status();
-    let body = read_whole(answer, ANSWER_LIMIT).await.map_err(|error| error.to_string())?;
+    let body = read_whole(answer, ANSWER_LIMIT).await.map_err(Failure::unreachable)?;
     let text = String::from_utf8_lossy(&body);
     if status.is_success() {
         return Ok(text.into_owned());
     }
-    Err(format!(
-        "not ready: {}",
-        text.lines().next().filter(|line| !line.is_empty()).unwrap_or(status.as_str())
-    ))
+    let reason = text.lines().next().filter(|line| !line.is_empty()).unwrap_or(status.as_str());
+    Err(Failure::Refused(format!("not ready: {}", terminal::escaped(reason))))
 }
 
 /// Shorter than the timeout of a container's health check usually is.

@@ -4,6 +4,7 @@ mod audit;
 mod checks;
 mod config_file;
 mod events;
+mod failure;
 mod health;
 mod remote;
 mod table;
@@ -19,6 +20,7 @@ use crate::cli::audit::AuditCommand;
 use crate::cli::checks::Checks;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::Events;
+use crate::cli::failure::Failure;
 use crate::cli::health::HealthCommand;
 use crate::cli::tenants::TenantsCommand;
 use crate::plugins::build_context::BuildContext;
@@ -46,7 +48,7 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
-    /// Asks a running gateway whether it is ready; exits with 1 when it is not, or when it does not answer within 3 seconds.
+    /// Asks a running gateway whether it is ready; exits with 1 when it is not, and with 3 when it does not answer within 3 seconds.
     Health(HealthCommand),
     /// Tenants of a running gateway: list, reload, probe.
     #[command(subcommand)]
@@ -67,30 +69,30 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
     let arguments = Arguments::parse();
     let build_context = match BuildContext::new() {
         Ok(build_context) => build_context,
-        Err(error) => return terminal::fail(&error),
+        Err(error) => return terminal::fail(&Failure::system(error)),
     };
     if let Some(kind) = registry.duplicate() {
-        return terminal::fail(&format!("two plugins are called `{kind}`"));
+        return terminal::refuse(&format!("two plugins are called `{kind}`"));
     }
     match arguments.command {
         Command::Events(events) => events.execute(registry, &build_context),
         Command::Checks(checks) => checks.execute(),
         Command::Audit(audit) => audit.execute(registry, &build_context),
         Command::Run(file) => {
-            match config::load(&file.config, registry, &build_context, config::Purpose::Use) {
+            match config::load(&file.path(), registry, &build_context, config::Purpose::Use) {
                 Ok(settings) => match assembly::serve(settings, build_context) {
                     Ok(never) => match never {},
-                    Err(error) => terminal::fail(&error),
+                    Err(error) => terminal::fail(&Failure::system(error)),
                 },
-                Err(problems) => terminal::fail(&problems),
+                Err(problems) => terminal::refuse(&problems),
             }
         }
         Command::Health(health) => health.execute(),
         Command::Tenants(tenants) => tenants.execute(),
         Command::Check { file, live } => {
-            match config::load(&file.config, registry, &build_context, config::Purpose::Check) {
+            match config::load(&file.path(), registry, &build_context, config::Purpose::Check) {
                 Ok(settings) => {
-                    terminal::print(&format!("{} is valid", file.config.display()));
+                    terminal::print(&format!("{} is valid", settings.origin.file.display()));
                     settings
                         .listening
                         .iter()
@@ -105,7 +107,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                         return ExitCode::SUCCESS;
                     }
                     if settings.tenants.has_single_use_login() {
-                        return terminal::fail(&"skipped: the wrapped secret id can be used only once");
+                        return terminal::refuse(&"skipped: the wrapped secret id can be used only once");
                     }
                     match assembly::tenant_source(settings.tenants) {
                         Ok(source) => {
@@ -117,10 +119,10 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
                                 doctor,
                             )
                         }
-                        Err(error) => terminal::fail(&error),
+                        Err(error) => terminal::fail(&Failure::system(error)),
                     }
                 }
-                Err(problems) => terminal::fail(&problems),
+                Err(problems) => terminal::refuse(&problems),
             }
         }
     }

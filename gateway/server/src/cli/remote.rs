@@ -4,19 +4,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use http::StatusCode;
 use kyc_admin::{ApiRequest, INTENT, Parameters, REASON, Reason};
 use kyc_http_client::{Cleartext, ClientSettings, Trust, read_whole, root_cause};
 use kyc_model::{SecretSource, is_exposed};
 use serde_json::Value;
 use url::Url;
 
+use crate::cli::failure::Failure;
 use crate::cli::terminal;
 
 /// Selects the gateway and the login.
 #[derive(Args)]
 pub(crate) struct Target {
     /// The URL of the gateway's admin listener.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", env = "KYC_GATEWAY_ADMIN", hide_env_values = true)]
     admin: String,
     /// The gateway's admin socket (`admin.operations.socket`), instead of `--admin`.
     #[arg(long, value_name = "PATH")]
@@ -81,7 +83,7 @@ impl Target {
     ) -> ExitCode {
         let answer = match self.call(why, path, parameters) {
             Ok(answer) => answer,
-            Err(reason) => return terminal::fail(&terminal::escaped(&reason)),
+            Err(failure) => return terminal::fail(&failure),
         };
         // The answer contains names from outside, which could contain control sequences of terminals.
         let json = self.json.then(|| terminal::escaped_json(&answer.to_string()));
@@ -92,15 +94,15 @@ impl Target {
             }
             Err(reason) => {
                 json.iter().for_each(|json| terminal::print(json));
-                terminal::fail(&terminal::escaped(&reason))
+                terminal::fail(&Failure::Unreachable(terminal::escaped(&reason)))
             }
         }
     }
 
-    fn call(&self, why: Option<&Why>, path: &str, parameters: &Parameters) -> Result<Value, String> {
+    fn call(&self, why: Option<&Why>, path: &str, parameters: &Parameters) -> Result<Value, Failure> {
         let base = self.base()?;
         let url = Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/')))
-            .map_err(|error| format!("--admin: {error}"))?;
+            .map_err(|error| Failure::Usage(format!("--admin: {error}")))?;
         let client = self.client(&base)?;
         let token = self.token(&base)?;
         let reason = why.map(Why::field).transpose()?;
@@ -116,24 +118,28 @@ impl Target {
             let answer =
                 request.query(parameters).header(INTENT, "command").send().await.map_err(|error| {
                     let error = error.without_url();
-                    format!(
+                    Failure::Unreachable(format!(
                         "no gateway answers at {} (--admin, --socket): {}",
                         self.place(),
                         root_cause(&error)
-                    )
+                    ))
                 })?;
             let status = answer.status();
-            let body = read_whole(answer, ANSWER_LIMIT).await.map_err(|error| error.to_string())?;
+            let body = read_whole(answer, ANSWER_LIMIT).await.map_err(Failure::unreachable)?;
             let value: Value = serde_json::from_slice(&body).map_err(|_| {
                 // A listener without operations answers with a text that names the right one.
                 let text: String =
                     String::from_utf8_lossy(&body).trim().chars().take(MAX_SHOWN_TEXT).collect();
-                format!("{} answered {status}: {text}", self.place())
+                let text = terminal::escaped(&text);
+                Failure::Unreachable(format!("{} answered {status}: {text}", self.place()))
             })?;
-            match value.get("error").and_then(Value::as_str) {
-                Some(error) => Err(error.to_owned()),
-                None => Ok(value),
-            }
+            let Some(error) = value.get("error").and_then(Value::as_str).map(terminal::escaped) else {
+                return Ok(value);
+            };
+            Err(match status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(error),
+                _ => Failure::Refused(error),
+            })
         })
     }
 
@@ -142,14 +148,14 @@ impl Target {
     }
 
     /// The base URL. Over a Unix socket its host name has no effect.
-    fn base(&self) -> Result<Url, String> {
+    fn base(&self) -> Result<Url, Failure> {
         let base = if self.socket.is_some() { "http://localhost" } else { &self.admin };
-        let base = Url::parse(base).map_err(|error| format!("--admin: {error}"))?;
-        Cleartext::from_setting(self.allow_http).check(&base).map_err(|_| EXPOSED)?;
+        let base = Url::parse(base).map_err(|error| Failure::Usage(format!("--admin: {error}")))?;
+        Cleartext::from_setting(self.allow_http).check(&base).map_err(|_| Failure::usage(EXPOSED))?;
         Ok(base)
     }
 
-    fn client(&self, base: &Url) -> Result<reqwest::Client, String> {
+    fn client(&self, base: &Url) -> Result<reqwest::Client, Failure> {
         let trust = match base.scheme() {
             "http" => Trust::Nobody,
             _ => Trust::system_and(self.ca_file.as_deref()),
@@ -159,23 +165,26 @@ impl Target {
             socket: self.socket.as_deref(),
             ..ClientSettings::new(CONNECT, trust)
         };
-        settings.build().map_err(|error| error.to_string())
+        settings.build().map_err(Failure::system)
     }
 
     /// The `Authorization` header; none over a Unix socket, where the operating system authenticates.
-    fn token(&self, base: &Url) -> Result<Option<http::HeaderValue>, String> {
+    fn token(&self, base: &Url) -> Result<Option<http::HeaderValue>, Failure> {
         let named = self.token_file.clone();
         let file =
             named.or_else(|| std::env::var_os(TOKEN_FILE).filter(|name| !name.is_empty()).map(PathBuf::from));
         let Some(file) = file.filter(|_| self.socket.is_none()) else { return Ok(None) };
         // Also with --allow-http: anyone who reads a token on the network can use it.
         if is_exposed(base) {
-            return Err(format!("refused to send the token to {} unencrypted: use https", self.admin));
+            let reason = format!("refused to send the token to {} unencrypted: use https", self.admin);
+            return Err(Failure::Usage(reason));
         }
-        let token = SecretSource::File(file).read().map_err(|error| format!("--token-file: {error}"))?;
+        let token = SecretSource::File(file).read().map_err(|error| Failure::System(format!("--token-file: {error}")))?;
         let value = token
             .header_value("Bearer ")
-            .ok_or("--token-file: the token has characters that are not valid in a header")?;
+            .ok_or_else(|| {
+            Failure::usage("--token-file: the token has characters that are not valid in a header")
+        })?;
         Ok(Some(value))
     }
 }
@@ -197,14 +206,14 @@ impl Why {
     /// # Errors
     ///
     /// The rule that the text breaks.
-    pub(crate) fn reason(&self) -> Result<Reason, String> {
-        Reason::parse(&self.reason).map_err(|error| format!("--reason: {error}"))
+    pub(crate) fn reason(&self) -> Result<Reason, Failure> {
+        Reason::parse(&self.reason).map_err(|error| Failure::Usage(format!("--reason: {error}")))
     }
 
-    fn field(&self) -> Result<http::HeaderValue, String> {
+    fn field(&self) -> Result<http::HeaderValue, Failure> {
         let reason = self.reason()?;
         http::HeaderValue::from_bytes(reason.as_str().as_bytes())
-            .map_err(|error| format!("--reason: {error}"))
+            .map_err(|error| Failure::Usage(format!("--reason: {error}")))
     }
 }
 

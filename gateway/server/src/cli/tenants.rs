@@ -14,6 +14,7 @@ use kyc_model::TenantTable;
 use kyc_tenants::{Document, MassRemoval, OnfidoHosts, Source, Tenants, error_chain};
 use tokio::sync::watch;
 
+use crate::cli::failure::Failure;
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::config::{Bindings, unbound};
@@ -143,15 +144,15 @@ fn printed(report: &DoctorReport) -> String {
 }
 
 /// Probes these tenants once, without a running gateway.
-fn probe_once(doctor: &Doctor, current: &Tenants, table: TenantTable) -> Result<DoctorReport, String> {
+fn probe_once(doctor: &Doctor, current: &Tenants, table: TenantTable) -> Result<DoctorReport, Failure> {
     current.replace(Arc::new(table));
     terminal::wait_for(async {
         let (_running, shutdown) = watch::channel(false);
         tokio::select! {
-            () = doctor.run(shutdown) => Err("the probes ended early".to_owned()),
+            () = doctor.run(shutdown) => Err(Failure::system("the probes ended early")),
             demand = doctor.probe_now(None) => match demand {
                 Demand::Done => Ok(DoctorReport::new(doctor.reports(), None)),
-                Demand::UnknownTenant | Demand::NoTenants => Err("there is no tenant to probe".to_owned()),
+                Demand::UnknownTenant | Demand::NoTenants => Err(Failure::refused("there is no tenant to probe")),
             },
         }
     })
@@ -166,14 +167,14 @@ pub(crate) fn check_live(
     (doctor, current): (&Doctor, &Tenants),
 ) -> ExitCode {
     let name = source.describe();
-    let read = async { source.read().await.map_err(|error| format!("{name}: {}", error_chain(&error))) };
+    let read = async { source.read().await.map_err(|error| Failure::Unreachable(format!("{name}: {}", error_chain(&error)))) };
     let text = match terminal::wait_for(read) {
         Ok(text) => text,
-        Err(reason) => return terminal::fail(&reason),
+        Err(failure) => return terminal::fail(&failure),
     };
     let document = match Document::read(&text, hosts) {
         Ok(document) => document,
-        Err(error) => return terminal::fail(&format!("{name}: {error}")),
+        Err(error) => return terminal::refuse(&format!("{name}: {error}")),
     };
     terminal::print(&format!("{name} can be read"));
     terminal::print(table(&tenant_list(&document.tenants, &[])).trim_end());
@@ -192,7 +193,7 @@ pub(crate) fn check_live(
                 is_clean = report.is_clean();
                 terminal::print(&printed(&report));
             }
-            Err(reason) => return terminal::fail(&reason),
+            Err(failure) => return terminal::fail(&failure),
         }
     }
     if problems.is_empty() && !is_clean {
@@ -201,7 +202,7 @@ pub(crate) fn check_live(
     if problems.is_empty() {
         return ExitCode::SUCCESS;
     }
-    terminal::fail(&problems.join("\n"))
+    terminal::refuse(&problems.join("\n"))
 }
 
 fn table(list: &TenantList) -> String {

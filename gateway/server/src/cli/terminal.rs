@@ -7,15 +7,23 @@ use std::process::ExitCode;
 use kyc_admin::is_terminal_control;
 use serde_json::Value;
 
+use crate::cli::failure::Failure;
+
 /// Prints a result.
 pub(crate) fn print(text: &str) {
     println!("{text}");
 }
 
-/// Prints an error, and returns the exit code of a failure.
-pub(crate) fn fail(reason: &dyn Display) -> ExitCode {
-    eprintln!("{reason}");
-    ExitCode::FAILURE
+/// Prints why a command fails, and returns its exit code.
+pub(crate) fn fail(failure: &Failure) -> ExitCode {
+    // Reasons can contain names from outside. Line breaks separate the problems of a configuration.
+    failure.to_string().lines().for_each(|line| eprintln!("{}", escaped(line)));
+    ExitCode::from(failure.code())
+}
+
+/// Prints why the answer is no, and returns the exit code of a refusal.
+pub(crate) fn refuse(reason: &dyn Display) -> ExitCode {
+    fail(&Failure::refused(reason))
 }
 
 /// Escapes the terminal control characters in every text of a value.
@@ -110,9 +118,10 @@ pub(crate) fn columns<const COUNT: usize>(lines: &[[String; COUNT]]) -> String {
 }
 
 /// Runs a future to its end on a runtime of its own.
-pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("cannot start the runtime: {error}"))?.block_on(work)
+    let failed = |error| Failure::System(format!("cannot start the runtime: {error}"));
+    runtime.map_err(failed)?.block_on(work)
 }
 
 #[cfg(test)]

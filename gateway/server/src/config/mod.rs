@@ -60,6 +60,11 @@ pub(crate) fn load(
     let mut problems = Problems::new(file);
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let reason = "there is no such file; name the configuration with --config or KYC_GATEWAY_CONFIG";
+            problems.add("", reason);
+            return Err(problems);
+        }
         Err(error) => {
             problems.add("", format!("cannot be read: {error}"));
             return Err(problems);

@@ -15,6 +15,7 @@ use kyc_events::{AuditLog, EventStore, Filter};
 use serde_json::{Map, Value};
 
 use crate::cli::config_file::ConfigFile;
+use crate::cli::failure::Failure;
 use crate::cli::remote::Why;
 use crate::cli::terminal;
 use crate::config::Settings;
@@ -41,7 +42,7 @@ pub(super) fn offline(
 ) -> ExitCode {
     let attempt = match attempt(command, why, parameters) {
         Ok(attempt) => attempt,
-        Err(reason) => return terminal::fail(&reason),
+        Err(failure) => return terminal::fail(&failure),
     };
     with_store(file, registry, build_context, |settings, store, out| {
         terminal::wait_for(recorded(command, &attempt, assembly::audit_log(settings), (store, out)))
@@ -61,14 +62,14 @@ pub(super) fn backup(
     to: &str,
 ) -> ExitCode {
     with_store(file, registry, build_context, |_, store, out| {
-        let backup = async { store.backup(Path::new(to)).await.map_err(|error| error.to_string()) };
+        let backup = async { store.backup(Path::new(to)).await.map_err(Failure::system) };
         let of = terminal::wait_for(backup)?;
         writeln!(
             out,
             "{to} is a complete backup of {}; it cannot be read without the store's key",
             of.display()
         )
-        .map_err(|error| error.to_string())
+        .map_err(Failure::system)
     })
 }
 
@@ -80,12 +81,12 @@ pub(super) fn verify(
     copy: &str,
 ) -> ExitCode {
     with_store(file, registry, build_context, |_, store, out| {
-        let verify = async { store.verify(Path::new(copy)).await.map_err(|error| error.to_string()) };
+        let verify = async { store.verify(Path::new(copy)).await.map_err(Failure::system) };
         let verified = terminal::wait_for(verify)?;
-        writeln!(out, "{copy} is whole: {verified}").map_err(|error| error.to_string())?;
+        writeln!(out, "{copy} is whole: {verified}").map_err(Failure::system)?;
         match verified.undecryptable {
             0 => Ok(()),
-            undecryptable => Err(format!("the configured keys do not decrypt {undecryptable} events")),
+            undecryptable => Err(Failure::Refused(format!("the configured keys do not decrypt {undecryptable} events"))),
         }
     })
 }
@@ -94,24 +95,24 @@ fn with_store(
     file: &ConfigFile,
     registry: &Registry,
     build_context: &BuildContext,
-    work: impl FnOnce(&Settings, &EventStore, &mut (dyn Write + Send)) -> Result<(), String>,
+    work: impl FnOnce(&Settings, &EventStore, &mut (dyn Write + Send)) -> Result<(), Failure>,
 ) -> ExitCode {
-    let settings = match config::load(&file.config, registry, build_context, config::Purpose::Use) {
+    let settings = match config::load(&file.path(), registry, build_context, config::Purpose::Use) {
         Ok(settings) => settings,
-        Err(problems) => return terminal::fail(&problems),
+        Err(problems) => return terminal::refuse(&problems),
     };
     let Some(delivery) = &settings.delivery else {
-        return terminal::fail(
+        return terminal::refuse(
             &"this configuration stores no events: it has no route with the plugin `webhook`, or delivery.mode is \"direct\"",
         );
     };
     let mut out = terminal::JsonLines::new(io::BufWriter::new(io::stdout()));
     let done = work(&settings, delivery.store(), &mut out);
     // Also flush after an error, so that the part that was written is shown.
-    let flushed = out.flush().map_err(|error| error.to_string());
+    let flushed = out.flush().map_err(Failure::system);
     match done.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => terminal::fail(&reason),
+        Err(failure) => terminal::fail(&failure),
     }
 }
 
@@ -121,12 +122,14 @@ async fn recorded(
     attempt: &Attempt,
     records: Arc<dyn AuditLog>,
     (store, out): (&EventStore, &mut (dyn Write + Send)),
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     if let Command::Copy(from) = command {
         // Copy the audit records of the file first: a record written before would start a new chain in the database.
-        store.copy_audit_from(Path::new(from)).await.map_err(|error| error.to_string())?;
+        store.copy_audit_from(Path::new(from)).await.map_err(Failure::system)?;
     }
-    let refused = |error| format!("nothing was done, because the audit record cannot be written: {error}");
+    let refused = |error| {
+        Failure::System(format!("nothing was done, because the audit record cannot be written: {error}"))
+    };
     records.open().await.map_err(refused)?;
     let audit = Arc::new(Audit::new(records));
     let begun = audit.begin(attempt).await.map_err(refused)?;
@@ -135,15 +138,15 @@ async fn recorded(
     if let Some(tries_again) = audit.end(attempt, begun, status, None).await {
         let ended = tries_again.await.map_err(|error| error.to_string());
         let ended = ended.and_then(|ended| ended.map_err(|error| error.to_string()));
-        return done.and(
-            ended.map(drop).map_err(|error| format!("cannot write the end of audit record {begun}: {error}")),
-        );
+        return done.and(ended.map(drop).map_err(|error| {
+            Failure::System(format!("cannot write the end of audit record {begun}: {error}"))
+        }));
     }
     done
 }
 
 /// The audit record of the command: its user, its reason, and the selected events.
-fn attempt(command: &Command, why: &Why, parameters: &Parameters) -> Result<Attempt, String> {
+fn attempt(command: &Command, why: &Why, parameters: &Parameters) -> Result<Attempt, Failure> {
     let uid = rustix::process::getuid().as_raw();
     let filter: Map<String, Value> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
@@ -162,11 +165,11 @@ fn attempt(command: &Command, why: &Why, parameters: &Parameters) -> Result<Atte
 // === impl Command ===
 
 impl Command {
-    async fn carry_out(&self, store: &EventStore, out: &mut (dyn Write + Send)) -> Result<(), String> {
+    async fn carry_out(&self, store: &EventStore, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
         match self {
-            Self::Export(filter) => export(store, filter, out).await,
+            Self::Export(filter) => export(store, filter, out).await.map_err(Failure::System),
             Self::Copy(from) => {
-                let done = store.copy_from(Path::new(from)).await.map_err(|error| error.to_string())?;
+                let done = store.copy_from(Path::new(from)).await.map_err(Failure::system)?;
                 let audit = match done.has_audit {
                     true => "",
                     false => "; its audit records were not copied, because the database has its own",
@@ -178,7 +181,7 @@ impl Command {
                     done.already_copied,
                     done.renamed_to.display()
                 )
-                .map_err(|error| error.to_string())
+                .map_err(Failure::system)
             }
         }
     }
