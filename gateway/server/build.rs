@@ -43,7 +43,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn from_environment() -> Option<(String, String)> {
     let commit = env::var(COMMIT).ok().filter(|commit| !commit.is_empty())?;
-    Some((commit, env::var(DATE).ok().filter(|date| !date.is_empty()).unwrap_or_else(|| "unknown".to_owned())))
+    Some((
+        commit,
+        env::var(DATE).ok().filter(|date| !date.is_empty()).unwrap_or_else(|| "unknown".to_owned()),
+    ))
 }
 
 /// Reads what `git archive` wrote in place of its pattern (gitattributes(5), `export-subst`).

@@ -194,13 +194,15 @@ fn exit_codes_tell_why_a_command_failed() {
     let (file, none) = (folder.join("gateway.toml"), folder.join("none.toml"));
     std::fs::write(&file, "[[listeners]]\nname = \"main\"\naddress = \"127.0.0.1:0\"\n").unwrap();
     let run = |arguments: &[&str], variables: &[(&str, &str)]| {
-        let output =
-            Command::new(PROGRAM).args(arguments).envs(variables.iter().copied()).stdin(Stdio::null()).output();
+        let output = Command::new(PROGRAM)
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .output();
         let output = output.unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let (file, none, closed) =
-        (file.to_str().unwrap(), none.to_str().unwrap(), format!("http://{closed}"));
+    let (file, none, closed) = (file.to_str().unwrap(), none.to_str().unwrap(), format!("http://{closed}"));
 
     let rows = [
         (run(&["check", "--config", file], &[]), 0, ""),

@@ -11,7 +11,7 @@ pub use exporter::{Encoding, ExportSettings, collector_url};
 pub use log::{AccessRecord, FileSettings};
 // Other crates import the module `otel` under the name `traces`.
 pub use metrics::{
-    BuildInfo, ConnectionMetrics, Counter, CounterFamily, ExportMetrics, Gauge, GaugeFamily, Histogram, HistogramFamily,
-    MetricError, Metrics, MetricsRegistry, RouteMetrics, Upstreams,
+    BuildInfo, ConnectionMetrics, Counter, CounterFamily, ExportMetrics, Gauge, GaugeFamily, Histogram,
+    HistogramFamily, MetricError, Metrics, MetricsRegistry, RouteMetrics, Upstreams,
 };
 pub use otel as traces;

@@ -14,7 +14,13 @@ use crate::cli::terminal;
 #[derive(Args)]
 pub(crate) struct HealthCommand {
     /// The URL of the gateway's admin listener.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", env = "KYC_GATEWAY_ADMIN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:9464",
+        env = "KYC_GATEWAY_ADMIN",
+        hide_env_values = true
+    )]
     admin: Url,
     /// Asks only whether the process serves the admin listener (`/livez`), not whether it is ready (`/readyz`).
     #[arg(long)]

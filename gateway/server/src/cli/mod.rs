@@ -1,11 +1,13 @@
 //! The command line: serves, checks a configuration, and operates a running gateway or its event store.
 
 mod audit;
+mod check;
 mod checks;
 mod config_file;
 mod events;
 mod failure;
 mod health;
+mod places;
 mod remote;
 mod table;
 mod tenants;
@@ -17,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::build::LONG_VERSION;
 use crate::cli::audit::AuditCommand;
+use crate::cli::check::CheckCommand;
 use crate::cli::checks::Checks;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::Events;
@@ -40,14 +43,7 @@ enum Command {
     /// Serves until SIGTERM (finishes requests in flight) or SIGINT (stops at once).
     Run(ConfigFile),
     /// Reports every problem of a configuration; exits with 1 when there is one.
-    Check {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// Also logs in to the tenant source, reads the tenants, reports for each whether it would be served, and probes its
-        /// account at Onfido and its portal.
-        #[arg(long)]
-        live: bool,
-    },
+    Check(CheckCommand),
     /// Asks a running gateway whether it is ready; exits with 1 when it is not, and with 3 when it does not answer within 3 seconds.
     Health(HealthCommand),
     /// Tenants of a running gateway: list, reload, probe.
@@ -89,42 +85,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         }
         Command::Health(health) => health.execute(),
         Command::Tenants(tenants) => tenants.execute(),
-        Command::Check { file, live } => {
-            match config::load(&file.path(), registry, &build_context, config::Purpose::Check) {
-                Ok(settings) => {
-                    terminal::print(&format!("{} is valid", settings.origin.file.display()));
-                    settings
-                        .listening
-                        .iter()
-                        .for_each(|listener| terminal::print(&format!("  listener {listener}")));
-                    settings.summary.iter().for_each(|route| terminal::print(&format!("  route {route}")));
-                    build_context
-                        .warnings
-                        .take()
-                        .iter()
-                        .for_each(|text| terminal::print(&format!("  warning: {text}")));
-                    if !live {
-                        return ExitCode::SUCCESS;
-                    }
-                    if settings.tenants.has_single_use_login() {
-                        return terminal::refuse(&"skipped: the wrapped secret id can be used only once");
-                    }
-                    match assembly::tenant_source(settings.tenants) {
-                        Ok(source) => {
-                            let doctor = (&settings.doctor, &build_context.tenants);
-                            tenants::check_live(
-                                source,
-                                &settings.watch.hosts,
-                                &settings.offers.bindings,
-                                doctor,
-                            )
-                        }
-                        Err(error) => terminal::fail(&Failure::system(error)),
-                    }
-                }
-                Err(problems) => terminal::refuse(&problems),
-            }
-        }
+        Command::Check(check) => check.execute(registry, &build_context),
     }
 }
 

@@ -18,7 +18,13 @@ use crate::cli::terminal;
 #[derive(Args)]
 pub(crate) struct Target {
     /// The URL of the gateway's admin listener.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", env = "KYC_GATEWAY_ADMIN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:9464",
+        env = "KYC_GATEWAY_ADMIN",
+        hide_env_values = true
+    )]
     admin: String,
     /// The gateway's admin socket (`admin.operations.socket`), instead of `--admin`.
     #[arg(long, value_name = "PATH")]
@@ -179,10 +185,10 @@ impl Target {
             let reason = format!("refused to send the token to {} unencrypted: use https", self.admin);
             return Err(Failure::Usage(reason));
         }
-        let token = SecretSource::File(file).read().map_err(|error| Failure::System(format!("--token-file: {error}")))?;
-        let value = token
-            .header_value("Bearer ")
-            .ok_or_else(|| {
+        let token = SecretSource::File(file)
+            .read()
+            .map_err(|error| Failure::System(format!("--token-file: {error}")))?;
+        let value = token.header_value("Bearer ").ok_or_else(|| {
             Failure::usage("--token-file: the token has characters that are not valid in a header")
         })?;
         Ok(Some(value))

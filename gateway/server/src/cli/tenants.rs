@@ -167,7 +167,9 @@ pub(crate) fn check_live(
     (doctor, current): (&Doctor, &Tenants),
 ) -> ExitCode {
     let name = source.describe();
-    let read = async { source.read().await.map_err(|error| Failure::Unreachable(format!("{name}: {}", error_chain(&error)))) };
+    let read = async {
+        source.read().await.map_err(|error| Failure::Unreachable(format!("{name}: {}", error_chain(&error))))
+    };
     let text = match terminal::wait_for(read) {
         Ok(text) => text,
         Err(failure) => return terminal::fail(&failure),

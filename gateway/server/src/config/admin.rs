@@ -12,6 +12,7 @@ use kyc_tokens::Keys;
 
 use super::folder::Folder;
 use super::listeners::{Unrouted, named_addresses};
+use super::purpose::Purpose;
 use super::raw::{Admin, RawOperations, SocketMode};
 use super::{addresses, tls};
 use crate::decoding::Problems;
@@ -62,7 +63,7 @@ pub(super) fn check(
     folder: &Folder,
     others: &[Unrouted],
     warnings: &Warnings,
-    problems: &mut Problems,
+    (purpose, problems): (Purpose, &mut Problems),
 ) -> Option<AdminSettings> {
     let address = addresses::read("admin.address", &raw.address, named_addresses(others), problems);
     let mut hosts = Vec::with_capacity(raw.hosts.len());
@@ -77,7 +78,7 @@ pub(super) fn check(
     }
     let operations = &raw.operations;
     let (logins, keys) = logins::check(operations, folder, problems);
-    let place = place(operations, address, folder, others, warnings, problems);
+    let place = place(operations, address, folder, others, warnings, (purpose, &mut *problems));
     if matches!(place, Some(Place::Off)) && !logins.is_empty() {
         let reason =
             "no listener serves operations: set admin.operations.address, or keep admin.address on loopback";
@@ -118,7 +119,7 @@ fn place(
     folder: &Folder,
     others: &[Unrouted],
     warnings: &Warnings,
-    problems: &mut Problems,
+    (purpose, problems): (Purpose, &mut Problems),
 ) -> Option<Place> {
     let Some(text) = &raw.address else {
         if raw.tls.is_some() {
@@ -136,8 +137,9 @@ fn place(
     if let Some(probes) = probes.filter(|probes| addresses::overlap(*probes, address)) {
         problems.add(path, addresses::taken(text, "admin.address", probes));
     }
-    let tls =
-        raw.tls.as_ref().map(|tls| tls::of_listener(tls, "admin.operations.tls", folder, warnings, problems));
+    let tls = raw.tls.as_ref().map(|tls| {
+        tls::of_listener(tls, "admin.operations.tls", folder, warnings, (purpose, &mut *problems))
+    });
     if !address.ip().is_loopback() {
         if raw.logins.is_empty() {
             let reason = format!(

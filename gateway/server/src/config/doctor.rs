@@ -8,7 +8,7 @@ use kyc_doctor::{Doctor, DoctorConfig, Expected, NotificationRoute, Probes};
 use kyc_http_client::{Cleartext, ClientSettings, Trust};
 use kyc_model::ConfigErrors;
 use kyc_onfido_client::AccessTokens;
-use kyc_plugin_api::{Factory, TenantSnapshots};
+use kyc_plugin_api::{Factory, TenantSnapshots, Warnings};
 use kyc_plugin_webhook::{Config as WebhookConfig, Webhook};
 use kyc_portal::PortalClient;
 use toml::Value;
@@ -40,8 +40,8 @@ pub(super) fn build(
         .ok()
 }
 
-/// Returns the routes that receive notifications. A setting of the wrong type is ignored here: building the plugin reports it.
-pub(super) fn notification_routes(routes: &[RawRoute]) -> Vec<NotificationRoute> {
+/// Returns the routes that receive notifications, and warns if there is none. A setting of the wrong type is ignored here: building the plugin reports it.
+pub(super) fn notification_routes(routes: &[RawRoute], warnings: &Warnings) -> Vec<NotificationRoute> {
     let mut found = Vec::new();
     for route in routes {
         for plugin in &route.plugins {
@@ -55,8 +55,14 @@ pub(super) fn notification_routes(routes: &[RawRoute]) -> Vec<NotificationRoute>
             found.push(NotificationRoute { paths: route.paths.clone(), events });
         }
     }
+    if found.is_empty() {
+        warnings.add(WITHOUT_NOTIFICATIONS);
+    }
     found
 }
+
+const WITHOUT_NOTIFICATIONS: &str = "routes: none has the plugin `webhook`, so notifications from Onfido are answered 404: add one, \
+                                     or let another gateway receive them";
 
 /// The time limit for the TCP connection and the TLS handshake together.
 const CONNECT: Duration = Duration::from_secs(3);

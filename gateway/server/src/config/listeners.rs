@@ -13,6 +13,7 @@ use super::addresses;
 use super::folder::Folder;
 use super::issuers::Authority;
 use super::limits::{limits, own};
+use super::purpose::Purpose;
 use super::raw::{Downstream, RawListener};
 use super::tls::of_listener as tls;
 use crate::decoding::Problems;
@@ -99,7 +100,7 @@ pub(super) fn check(
     common: &Downstream,
     folder: &Folder,
     warnings: &Warnings,
-    problems: &mut Problems,
+    (purpose, problems): (Purpose, &mut Problems),
 ) -> Vec<Unrouted> {
     if raw.is_empty() {
         problems.add("listeners", "must hold at least one listener");
@@ -129,8 +130,10 @@ pub(super) fn check(
             problems.add(format!("{path}.proxy_protocol.trusted"), error.to_string());
             None
         });
-        let tls =
-            listener.tls.as_ref().map(|raw| tls(raw, &format!("{path}.tls"), folder, warnings, problems));
+        let tls = listener
+            .tls
+            .as_ref()
+            .map(|raw| tls(raw, &format!("{path}.tls"), folder, warnings, (purpose, &mut *problems)));
         let downstream = own(common, &listener.downstream, &format!("{path}.downstream"), problems);
         // The address is read last, because a listener without one is skipped: its other problems are reported by then.
         let Some(address) = addresses::read(

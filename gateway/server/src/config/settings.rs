@@ -1,11 +1,12 @@
 //! The checked settings that the gateway is assembled from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_delivery::Delivery;
 use kyc_doctor::Doctor;
+use kyc_events::EventsConfig;
 use kyc_http_client::Cleartext;
 use kyc_reconciliation::Reconciliation;
 use kyc_tenants::WatchSettings;
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) offers: Offers,
     /// The delivery of stored events, with their store. `None` when no route receives notifications or when they are not stored.
     pub(crate) delivery: Option<Arc<Delivery>>,
+    /// The SQLite file of the event store; `None` with PostgreSQL.
+    pub(crate) store_file: Option<PathBuf>,
     pub(crate) doctor: Doctor,
     /// `None` where it is off, or no events are stored.
     pub(crate) reconciliation: Option<Reconciliation>,
@@ -87,8 +90,9 @@ impl Settings {
         let upstream_ca_file = upstream_ca_file(&raw.server, folder, problems);
         access_tokens::offer(upstream_ca_file.clone(), raw.tenants.allow_http, build_context, problems);
         let warnings = &build_context.warnings;
-        let listeners = listeners::check(&raw.listeners, &raw.downstream, folder, warnings, problems);
-        let admin = admin::check(&raw.admin, folder, &listeners, warnings, problems);
+        let listeners =
+            listeners::check(&raw.listeners, &raw.downstream, folder, warnings, (purpose, problems));
+        let admin = admin::check(&raw.admin, folder, &listeners, warnings, (purpose, problems));
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
         // A base URL with one of the gateway's own ports would send calls back to the gateway.
         let own_ports = listeners
@@ -104,7 +108,8 @@ impl Settings {
         let events = (&raw.events, raw.delivery, raw.portal);
         let events::Built { portals, stored } =
             events::offer(events, raw.reconciliation.overdue, folder, build_context, problems);
-        let notification_routes = doctor::notification_routes(&raw.routes);
+        let store_file = store_file(&raw.events, folder);
+        let notification_routes = doctor::notification_routes(&raw.routes, warnings);
         let onfido = (upstream_ca_file.as_deref(), cleartext);
         let doctor =
             doctor::build(&raw.doctor, &notification_routes, onfido, portals, build_context, problems);
@@ -138,12 +143,19 @@ impl Settings {
             tenants,
             offers,
             delivery,
+            store_file,
             doctor,
             reconciliation,
             summary,
             listening,
         })
     }
+}
+
+/// The file of a store in SQLite.
+fn store_file(events: &EventsConfig, folder: &Folder) -> Option<PathBuf> {
+    let is_database = events.postgres_file.is_some() || events.postgres_env.is_some();
+    (!is_database).then(|| folder.resolve(&events.path))
 }
 
 fn check_times(raw: &Raw, problems: &mut Problems) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kyc_listener::TlsFiles;
+use kyc_listener::{TlsFiles, TlsProblem};
 use kyc_model::is_issuer_name;
 use kyc_plugin_api::Warnings;
 use rustls::RootCertStore;
@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::folder::Folder;
+use super::purpose::Purpose;
 use super::raw::{ClientCertificate, RawTls};
 use crate::decoding::Problems;
 
@@ -20,7 +21,7 @@ pub(super) fn of_listener(
     path: &str,
     folder: &Folder,
     warnings: &Warnings,
-    problems: &mut Problems,
+    (purpose, problems): (Purpose, &mut Problems),
 ) -> TlsFiles {
     let files = TlsFiles {
         certificate: folder.resolve(&raw.certificate_file),
@@ -35,9 +36,14 @@ pub(super) fn of_listener(
         key => format!("{path}.{key}"),
     };
     match files.check() {
-        Ok(invalid) => invalid
-            .iter()
-            .for_each(|problem| warnings.add(format!("{}: {}", key_path(problem.key), problem.reason))),
+        Ok(invalid) => invalid.into_iter().for_each(|TlsProblem { key, reason }| match purpose {
+            // A list past its date stays in use, so it is no reason to refuse a configuration.
+            Purpose::Check if key != CLIENT_CRLS => {
+                problems.add(key_path(key), format!("{reason}: put a valid certificate there"));
+            }
+            // An old certificate is better than none: callers may not check it.
+            Purpose::Check | Purpose::Use => warnings.add(format!("{}: {reason}", key_path(key))),
+        }),
         Err(found) => {
             found.into_iter().for_each(|problem| problems.add(key_path(problem.key), problem.reason));
         }
@@ -61,6 +67,9 @@ pub(super) fn of_listener(
     }
     files
 }
+
+/// The key whose problems are warnings.
+const CLIENT_CRLS: &str = "client_crl_files";
 
 /// Checks that a file holds certificates that can be trusted as roots.
 pub(crate) fn check_authorities(file: &Path) -> Result<(), String> {

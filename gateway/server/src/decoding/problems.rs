@@ -56,6 +56,16 @@ impl Problems {
         self.add(format!("line {line}, column {column}"), error.message().replace('\n', ", "));
     }
 
+    /// The file.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Each problem's path in the file, which is empty for the whole file, and its reason.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.found.iter().map(|(path, reason)| (path.as_str(), reason.as_str()))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

@@ -86,7 +86,9 @@ pub(super) fn verify(
         writeln!(out, "{copy} is whole: {verified}").map_err(Failure::system)?;
         match verified.undecryptable {
             0 => Ok(()),
-            undecryptable => Err(Failure::Refused(format!("the configured keys do not decrypt {undecryptable} events"))),
+            undecryptable => {
+                Err(Failure::Refused(format!("the configured keys do not decrypt {undecryptable} events")))
+            }
         }
     })
 }
