@@ -174,9 +174,7 @@ impl Plugin for OnfidoApi {
         let versioned = self.strip_version && base.path().rsplit('/').next().is_some_and(is_version);
         let operation = Operation::read(&head.method, path, &self.aliases, versioned)?;
         let found = operation.find_in(&self.catalog);
-        // Before the target is set, so that a refused call has none.
-        self.policy.admit(&found, &tenant)?;
-        let target = Target {
+        let target = self.policy.admit(&found, &tenant).map(|()| Target {
             path_and_query: operation.path_and_query(base.path(), head.uri.query()),
             method: operation.method,
             credential: Some((header::AUTHORIZATION, credential(&tenant, &self.tokens))),
@@ -184,8 +182,10 @@ impl Plugin for OnfidoApi {
             limits: self.limits,
             operation: Some(self.durations.of(&found)),
             base,
-        };
-        cx.set_target(target);
+        });
+        cx.set_operation(found.id);
+        // A refused call has no target.
+        cx.set_target(target?);
         if found.id == CREATE_CHECK {
             self.request_check_body(head, cx)?;
         }

@@ -43,6 +43,39 @@ fn access_lines(log: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn access_line_has_the_operation_and_the_callers_id_of_a_call() {
+    let world = World::start("").await;
+    let call = |path: &str, id: &str| {
+        let url = world.gateway.url(path);
+        reqwest::Client::new().get(url).header("SubscriptionId", "sub-acme").header("X-Request-Id", id).send()
+    };
+
+    for (path, id) in [
+        ("/dcs/kyc2/applicants", "call-1"),
+        ("/dcs/kyc2/nothing/like/that", "call-2"),
+        ("/dcs/kyc2/checks", "Jane Doe"),
+    ] {
+        let _ = call(path, id).await.unwrap();
+    }
+    let lines = async || {
+        let log = world.gateway.log();
+        let lines = log.lines().filter(|line| line.contains("\"target\":\"access\""));
+        let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        (lines.len() == 3).then_some(lines)
+    };
+    let lines = soon(lines).await;
+
+    let found: Vec<_> = lines
+        .iter()
+        .map(|line| (line["operation"].as_str().unwrap(), line["caller_request_id"].as_str()))
+        .collect();
+    let expected = [("list_applicants", Some("call-1")), ("unlisted", Some("call-2")), ("list_checks", None)];
+    assert_eq!(found, expected);
+    assert!(lines.iter().all(|line| line["peer"].is_string() && line["listener"] == "main"), "{lines:?}");
+    assert!(!world.gateway.log().contains("Jane Doe"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logging_keys_apply_without_a_restart_and_invalid_values_are_logged() {
     let room = tempfile::tempdir().unwrap();
     let folder = room.path().join("logs");

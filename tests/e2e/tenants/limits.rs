@@ -254,7 +254,7 @@ async fn unfinished_body_after_its_response_frees_its_slot_and_ends() {
         // The stream is reset with the response, and not only when the caller has had time to send the rest.
         assert_eq!(ends, [(End::Answered, End::Reset); 2], "{refusal}");
         let log = gateway.stop().await;
-        assert_eq!(log.matches("\"method\":\"POST\",\"status\":413").count(), 3, "{log}");
+        assert_eq!(log.matches("\"operation\":\"upload_document\",\"status\":413").count(), 3, "{log}");
         assert_eq!(status(&String::from_utf8_lossy(&kept)), 413);
     }
 }

@@ -56,12 +56,14 @@ impl ConnectionPolicy {
         let request_id = refused.map_or_else(RequestId::new, |(_, id)| id).to_string();
         let record = AccessRecord {
             request_id: &request_id,
+            caller_request_id: None,
             route: "",
             tenant: "",
             caller: "",
             peer,
             listener: &self.listener,
             method: "unread",
+            operation: "",
             status,
             code: kind.map_or("", ProblemKind::code),
             trace: None,

@@ -97,12 +97,14 @@ fn write_record(exchange: &mut Exchange, outcome: &Outcome) {
     let connection = exchange.cx.connection();
     let record = AccessRecord {
         request_id: exchange.request_id.to_str().unwrap_or_default(),
+        caller_request_id: exchange.caller_request_id.as_ref().and_then(|id| id.to_str().ok()),
         route: &exchange.route.name,
         tenant: exchange.tenant(),
         caller: &caller,
         peer: connection.peer,
         listener: &connection.listener,
         method: exchange.method,
+        operation: exchange.cx.operation(),
         status: outcome.status,
         code: outcome.code.unwrap_or_default(),
         trace: exchange.span.context().filter(TraceContext::is_sampled),

@@ -12,7 +12,7 @@ use pingora::protocols::http::ServerSession;
 use super::proxy::Proxy;
 use super::spans;
 use super::state::Exchange;
-use crate::access_log::method_label;
+use crate::access_log::{caller_request_id, method_label};
 use crate::error::{refuse, to_pingora};
 use crate::request::{BufferedBody, check_declared_length, limit_buffering, validate};
 use crate::routing::CompiledRoute;
@@ -22,6 +22,7 @@ impl Proxy {
     /// Sets the limits of the session and refuses an ambiguous request.
     pub(super) fn validate(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<()> {
         exchange.method = method_label(&session.req_header().method);
+        exchange.caller_request_id = caller_request_id(&session.req_header().headers);
         // The method is needed for the access line even when validation fails.
         let validated = validate(session, &mut exchange.cx, &self.settings);
         // An invalid request must not join the trace in its fields: another parser may not see these fields.

@@ -29,6 +29,8 @@ pub(crate) struct Exchange {
     pub(crate) started: Instant,
     /// The request id, as it is sent upstream and downstream.
     pub(crate) request_id: HeaderValue,
+    /// The caller's own id, for the access line.
+    pub(crate) caller_request_id: Option<HeaderValue>,
     /// The method as a label of logs and metrics.
     pub(crate) method: &'static str,
     /// The request body, if it is forwarded while it arrives.
@@ -154,6 +156,7 @@ impl Exchange {
             pattern: 0,
             started: Instant::now(),
             request_id: cx.request_id().header_value(),
+            caller_request_id: None,
             method: "unread",
             cx,
             request_body: BodyRateLimit::default(),

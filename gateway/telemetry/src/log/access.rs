@@ -11,12 +11,14 @@ use super::lines::write_line;
 
 /// The fields of one access line.
 ///
-/// No field holds a path, a query, a header value or a body: they can hold personal data or secrets. Only `caller` has text that
-/// somebody else chose, the name in a verified credential.
+/// No field holds a path, a query, a header value or a body: they can hold personal data or secrets. Two fields have text that
+/// somebody else chose: `caller`, the name in a verified credential, and `caller_request_id`, which must look like an id.
 #[derive(Debug)]
 pub struct AccessRecord<'a> {
     /// The id of the request.
     pub request_id: &'a str,
+    /// The caller's own id of the request, its `X-Request-Id`; absent unless it is 1 to 128 letters, digits and `-_.:/+=`.
+    pub caller_request_id: Option<&'a str>,
     /// The name of the route; empty when none matched.
     pub route: &'a str,
     /// The name of the tenant; empty when none was found.
@@ -29,6 +31,8 @@ pub struct AccessRecord<'a> {
     pub listener: &'a str,
     /// The method when it is a registered one, otherwise `other`.
     pub method: &'static str,
+    /// The `operationId` of Onfido's API, `tokens` or `unlisted`; empty on routes without the plugin `onfido`.
+    pub operation: &'static str,
     /// The status sent downstream.
     pub status: u16,
     /// The error code of a refusal or failure by the gateway itself; empty otherwise.
@@ -57,12 +61,14 @@ impl AccessRecord<'_> {
         tracing::info!(
             target: TARGET,
             request_id = self.request_id,
+            caller_request_id = self.caller_request_id,
             route = self.route,
             tenant = self.tenant,
             caller = self.caller,
             peer = self.peer.map(tracing::field::display),
             listener = self.listener,
             method = self.method,
+            operation = self.operation,
             status = self.status,
             code = self.code,
             trace_id = self.trace.as_ref().map(TraceContext::trace_id),
@@ -79,6 +85,9 @@ impl AccessRecord<'_> {
         line.begin(Level::INFO, TARGET);
         line.text("message", "request");
         line.text("request_id", self.request_id);
+        if let Some(id) = self.caller_request_id {
+            line.text("caller_request_id", id);
+        }
         line.text("route", self.route);
         line.text("tenant", self.tenant);
         line.text("caller", self.caller);
@@ -87,6 +96,7 @@ impl AccessRecord<'_> {
         }
         line.text("listener", self.listener);
         line.text("method", self.method);
+        line.text("operation", self.operation);
         line.number("status", self.status);
         line.text("code", self.code);
         if let Some(trace) = &self.trace {
@@ -121,12 +131,14 @@ mod tests {
     fn direct_json_line_equals_the_logged_event() {
         let record = AccessRecord {
             request_id: "id",
+            caller_request_id: Some("call-7"),
             route: "onfido",
             tenant: "a \"quoted\" one",
             caller: "cert-subject:O=\"A\"; secret:b",
             peer: Some("[2001:db8::1]:443".parse().unwrap()),
             listener: "main",
             method: "GET",
+            operation: "find_applicant",
             status: 201,
             code: "",
             trace: TraceContext::new("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None),
