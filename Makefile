@@ -9,10 +9,11 @@ RELEASE := target/reproducible/release/kyc-gateway
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: ## fresh machine to running system; ONCE=1 ends after the flow
-	@tests/tools/install build
-	@tests/tools/step "building the gateway and the sandbox" cargo build --locked -p kyc-gateway -p kyc-sandbox
-	@ONCE="$(ONCE)" target/debug/kyc-demo
+demo: ## fresh machine to running system; ONCE=1 ends after the flow; WITH=observability adds Prometheus
+	@tests/tools/install build $(WITH)
+	@tests/tools/step "building the gateway and the sandbox" tests/tools/quietly target/demo-build.log \
+		cargo build --locked -p kyc-gateway -p kyc-sandbox
+	@ONCE="$(ONCE)" target/debug/kyc-demo $(if $(WITH),--with $(WITH))
 
 test: ## fresh machine to all tests passed
 	@tests/tools/install build servers checks deploy

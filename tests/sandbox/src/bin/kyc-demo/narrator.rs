@@ -1,6 +1,8 @@
 //! Prints each step of the demo, with the `curl` command that repeats it.
 #![expect(clippy::print_stdout, reason = "the one room that writes to the terminal")]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
@@ -11,6 +13,7 @@ use crate::failure::Failure;
 #[derive(Debug, Default)]
 pub(crate) struct Narrator {
     steps: usize,
+    shown: Vec<String>,
 }
 
 /// A call with the command that repeats it.
@@ -44,6 +47,17 @@ impl Narrator {
     /// Prints a remark on the current step.
     pub(crate) fn note(&self, text: &str) {
         println!("    {text}");
+    }
+
+    /// Records what a part of the demo has shown, for the summary.
+    pub(crate) fn shown(&mut self, what: &str) {
+        self.shown.push(what.to_owned());
+    }
+
+    /// Prints the summary.
+    pub(crate) fn summarize(&self, took: Duration) {
+        println!("\nShown in {} steps and {:.1} s:\n", self.steps, took.as_secs_f64());
+        self.shown.iter().for_each(|what| println!("  - {what}"));
     }
 
     /// Makes the call and prints it. Fails unless the response has the status `expected`.

@@ -180,7 +180,7 @@ fn configuration(main: SocketAddr, admin: SocketAddr) -> String {
 }
 
 /// Returns the given port if it is free, otherwise another free one. The gateway uses it again after its crash.
-fn free_or_any(port: u16) -> std::io::Result<SocketAddr> {
+pub(crate) fn free_or_any(port: u16) -> std::io::Result<SocketAddr> {
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     TcpListener::bind(wanted).or_else(|_| TcpListener::bind(any))?.local_addr()
