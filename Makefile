@@ -65,9 +65,10 @@ fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
 	@tests/tools/install build fuzzers
 	@tests/tools/step "fuzzing" tests/tools/fuzz $(or $(SECONDS_EACH),150)
 
-release: ## the gateway for use, in target/reproducible; TWICE=1 builds it elsewhere too, and compares
-	@tests/tools/install build
+release: ## all files of a release in dist, signed with MINISIGN_KEY; TWICE=1 builds the program elsewhere too, and compares
+	@tests/tools/install build images sbom signatures
 	@tests/tools/step "building" tests/tools/release $(TWICE)
+	@tests/tools/step "files of the release" tests/tools/dist $(RELEASE) dist
 
 image: ## the OCI image of what `make release` built, in target/image, checked
 	@tests/tools/install images
