@@ -56,7 +56,7 @@ pub use ledger::{
     LedgerState, LookedUp, NewEntry, Noted, Started, SubjectKind,
 };
 pub use lock::{lock_exclusive, lock_for_delivery, lock_shared};
-pub use maintenance::{CopyResult, MaintenanceError, VerifyResult};
+pub use maintenance::{CopyResult, MaintenanceError, OnProgress, VerifyResult};
 pub use metrics::StoreMetrics;
 pub use owner::{Binding, Customer, Owner, Recipient, TenantIndex};
 pub use paths::{COPIED, path_with_suffix, sync_parent_folder};

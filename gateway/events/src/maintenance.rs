@@ -6,7 +6,9 @@ mod backup;
 mod copy;
 mod error;
 mod existing;
+mod progress;
 
 pub use backup::VerifyResult;
 pub use copy::CopyResult;
 pub use error::MaintenanceError;
+pub use progress::OnProgress;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::MaintenanceError;
 use super::existing::PAGE;
+use super::progress::OnProgress;
 use crate::lock::lock_exclusive;
 use crate::paths::{COPIED, path_with_suffix, sync_parent_folder};
 use crate::store::backend::{Backend, Opened};
@@ -34,12 +35,20 @@ impl EventStore {
     /// # Errors
     ///
     /// [`MaintenanceError`] when a store cannot be opened, locked, read or written. The copy can be repeated.
-    pub async fn copy_from(&self, from: &Path) -> Result<CopyResult, MaintenanceError> {
+    pub async fn copy_from(
+        &self,
+        from: &Path,
+        progress: OnProgress<'_>,
+    ) -> Result<CopyResult, MaintenanceError> {
         let source = self.source(from).await?;
         let database = self.database()?;
         let has_audit =
             copy_chain(&mut SqliteRecords::new(&source.store), &mut PostgresRecords::new(database)).await?;
         let mut reader = source.store.reader();
+        let all = match progress {
+            Some(_) => usize::try_from(reader.count(&Filter::default()).await?).unwrap_or_default(),
+            None => 0,
+        };
         let (mut after, mut copied, mut already_copied) = (0, 0, 0);
         loop {
             let records = reader.records(&Filter::default(), after, PAGE).await?;
@@ -48,6 +57,9 @@ impl EventStore {
             let new = database.import(&records).await?;
             copied += new;
             already_copied += records.len() - new;
+            if let Some(report) = progress {
+                report(copied + already_copied, all);
+            }
         }
         copy_seen(&mut reader, database).await?;
         copy_ledger(&mut reader, database).await?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::failure::Failure;
 use crate::cli::remote::Target;
+use crate::cli::table::columns;
 use crate::cli::terminal;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
@@ -141,7 +142,7 @@ fn table(answer: &AuditRecords) -> String {
     let titles = ["SEQ", "AT", "OUTCOME", "OPERATOR", "FROM", "OPERATION", "FILTER", "COUNT", "REASON"];
     let mut lines = vec![titles.map(str::to_owned)];
     lines.extend(answer.records.iter().map(row));
-    let mut text = terminal::columns(&lines);
+    let mut text = columns(&lines);
     if let Some(before) = answer.before {
         text.push_str(&format!("… continue with --before {before}\n"));
     }

@@ -15,6 +15,7 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::events::offline::{Command, backup, export_of, offline, verify};
 use crate::cli::events::tables::{by_age, changed, details, newest, summary};
 use crate::cli::failure::Failure;
+use crate::cli::output::Output;
 use crate::cli::remote::{Target, Why};
 use crate::cli::terminal;
 use crate::plugins::build_context::BuildContext;
@@ -101,6 +102,8 @@ pub(crate) enum Events {
         file: ConfigFile,
         /// The new file.
         to: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Checks that a backup of a store is complete and undamaged, and that the configured keys decrypt all its events.
     Verify {
@@ -108,6 +111,8 @@ pub(crate) enum Events {
         file: ConfigFile,
         /// The backup file.
         copy: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// Copies a SQLite store into the PostgreSQL database of the configuration. No gateway may use the file meanwhile.
     Copy {
@@ -118,6 +123,8 @@ pub(crate) enum Events {
         from: String,
         #[command(flatten)]
         why: Why,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -202,12 +209,12 @@ impl Events {
                     Err(reason) => terminal::fail(&Failure::Usage(reason)),
                 }
             }
-            Self::Copy { file, from, why } => {
+            Self::Copy { file, from, why, output } => {
                 let parameters = vec![("from", from.clone())];
-                offline(&file, registry, build_context, (&Command::Copy(from), &why), &parameters)
+                offline(&file, registry, build_context, (&Command::Copy(from, output), &why), &parameters)
             }
-            Self::Backup { file, to } => backup(&file, registry, build_context, &to),
-            Self::Verify { file, copy } => verify(&file, registry, build_context, &copy),
+            Self::Backup { file, to, output } => backup(&file, registry, build_context, &to, output),
+            Self::Verify { file, copy, output } => verify(&file, registry, build_context, &copy, output),
         }
     }
 }

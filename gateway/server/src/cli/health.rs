@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use kyc_http_client::{ClientSettings, Trust, read_whole, root_cause};
+use serde_json::json;
 use url::Url;
 
 use crate::cli::failure::Failure;
+use crate::cli::output::Output;
 use crate::cli::terminal;
 
 /// What is asked, and where. No secret is sent or answered, so http:// to another machine is allowed, as for other probes.
@@ -25,6 +27,8 @@ pub(crate) struct HealthCommand {
     /// Asks only whether the process serves the admin listener (`/livez`), not whether it is ready (`/readyz`).
     #[arg(long)]
     live: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 // === impl HealthCommand ===
@@ -35,8 +39,16 @@ impl HealthCommand {
         let path = if self.live { "/livez" } else { "/readyz" };
         match terminal::wait_for(ask(self.admin, path)) {
             Ok(answer) => {
-                terminal::print(&terminal::escaped(answer.trim_end()));
+                // The first line is `ok`, the others are warnings.
+                let warnings: Vec<&str> = answer.lines().skip(1).collect();
+                let json = || json!({ "healthy": true, "warnings": warnings });
+                self.output.print(|| answer.trim_end().to_owned(), json);
                 ExitCode::SUCCESS
+            }
+            Err(failure) if self.output.is_json() => {
+                let reason = failure.to_string();
+                self.output.print(String::new, || json!({ "healthy": false, "reason": reason }));
+                ExitCode::from(failure.code())
             }
             Err(failure) => terminal::fail(&failure),
         }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::cli::failure::Failure;
+use crate::cli::progress::Shown;
 use crate::cli::terminal;
 
 /// Selects the gateway and the login.
@@ -112,6 +113,8 @@ impl Target {
         let client = self.client(&base)?;
         let token = self.token(&base)?;
         let reason = why.map(Why::field).transpose()?;
+        // A change of many events takes minutes.
+        let _shown = reason.is_some().then(|| Shown::of_time("waiting for the gateway"));
         terminal::wait_for(async {
             let request = match reason {
                 Some(reason) => client.post(url).header(REASON, reason),

@@ -1,6 +1,6 @@
 //! Tables for the terminal.
 
-/// Aligns cells in columns.
+/// Aligns cells in columns; the last column is not padded.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
@@ -20,4 +20,16 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 /// The text, or `-` for an empty one.
 pub(crate) fn word(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let lines = [["A", "B"], ["ü1", ""], ["1", "two words"]].map(|line| line.map(str::to_owned));
+
+        assert_eq!(columns(&lines), "A   B\nü1\n1   two words\n");
+    }
 }

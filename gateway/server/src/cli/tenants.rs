@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::cli::failure::Failure;
 use crate::cli::remote::{Target, Why};
+use crate::cli::table::columns;
 use crate::cli::terminal;
 use crate::config::{Bindings, unbound};
 
@@ -208,8 +209,7 @@ pub(crate) fn check_live(
 }
 
 fn table(list: &TenantList) -> String {
-    let mut text = format!(
-        "{:<24}{:<14}{:<24}{:<14}{:<9}{:<17}{:<30}{:<10}{}\n",
+    let titles = [
         "TENANT",
         "SUBSCRIPTION",
         "ONFIDO",
@@ -218,20 +218,21 @@ fn table(list: &TenantList) -> String {
         "SIGNING TOKEN",
         "PORTAL",
         "DIALECT",
-        "FINDINGS"
-    );
+        "FINDINGS",
+    ];
+    let mut rows = vec![titles.map(str::to_owned)];
     for tenant in &list.tenants {
         let TenantEntry { name, subscription_id, onfido, credential, signing_token, dialect, .. } = tenant;
         let webhook = if tenant.webhook_id { "yes" } else { "no" };
         let portal = tenant.portal.as_deref().unwrap_or("-");
         let findings = if tenant.findings.is_empty() { "-".to_owned() } else { tenant.findings.join(",") };
-        // Writing to a `String` does not fail.
-        let _ = writeln!(
-            text,
-            "{name:<24}{subscription_id:<14}{onfido:<24}{credential:<14}{webhook:<9}{signing_token:<17}{portal:<30}{dialect:<10}{findings}"
-        );
+        let cells: [&str; 9] =
+            [name, subscription_id, onfido, credential, webhook, signing_token, portal, dialect, &findings];
+        rows.push(cells.map(str::to_owned));
     }
+    let mut text = columns(&rows);
     for warning in &list.warnings {
+        // Writing to a `String` does not fail.
         let _ = writeln!(text, "warning: {warning}");
     }
     text

@@ -100,23 +100,6 @@ impl<W: io::Write> io::Write for JsonLines<W> {
     }
 }
 
-/// Aligns cells in columns; the last column is not padded.
-pub(crate) fn columns<const COUNT: usize>(lines: &[[String; COUNT]]) -> String {
-    let mut widths = [0; COUNT];
-    for line in lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for line in lines {
-        let cells: Vec<_> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 /// Runs a future to its end on a runtime of its own.
 pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -140,13 +123,6 @@ mod tests {
 
         let expected = "r-1\\u{1b}[2J\\nSTATE\\u{9b}31m\\u{7f}\\u{202e}ü";
         assert_eq!(shown, json!({ "resource\\u{1b}": [expected, 7] }));
-    }
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let lines = [["A", "B"], ["ü1", ""], ["1", "two words"]].map(|line| line.map(str::to_owned));
-
-        assert_eq!(columns(&lines), "A   B\nü1\n1   two words\n");
     }
 
     #[test]

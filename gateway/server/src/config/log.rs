@@ -1,5 +1,7 @@
 //! The section `log`, and the `OTEL_*` variables.
 
+use std::ffi::OsStr;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use kyc_http_client::Cleartext;
@@ -32,6 +34,18 @@ pub(crate) struct SinkSettings {
     pub(crate) folder: PathBuf,
 }
 
+/// Chooses the format of lines for standard output. Colours are for a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+fn format(wanted: LogFormat, is_terminal: bool, no_color: Option<&OsStr>) -> log::Format {
+    match (wanted, is_terminal) {
+        (LogFormat::Json, _) | (LogFormat::Auto, false) => log::Format::Json,
+        (LogFormat::Text, false) => log::Format::Text,
+        (LogFormat::Text | LogFormat::Auto, true) if no_color.is_none_or(OsStr::is_empty) => {
+            log::Format::ColouredText
+        }
+        (LogFormat::Text | LogFormat::Auto, true) => log::Format::Text,
+    }
+}
+
 pub(super) fn check(raw: Log, plugins: Vec<String>, problems: &mut Problems) -> LogSettings {
     if let Err(error) = log::check_level(&raw.level) {
         problems.add("log.level", error.to_string());
@@ -52,10 +66,7 @@ pub(super) fn check(raw: Log, plugins: Vec<String>, problems: &mut Problems) -> 
     LogSettings {
         level: raw.level,
         plugins,
-        format: match raw.format {
-            LogFormat::Json => log::Format::Json,
-            LogFormat::Text => log::Format::Text,
-        },
+        format: format(raw.format, std::io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref()),
         sinks: SinkSettings {
             seq: match raw.seq {
                 SeqFormat::Clef => Encoding::Clef,
@@ -65,5 +76,25 @@ pub(super) fn check(raw: Log, plugins: Vec<String>, problems: &mut Problems) -> 
             folder,
         },
         opentelemetry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_only_for_a_terminal_that_wants_them() {
+        for (wanted, is_terminal, no_color, expected) in [
+            (LogFormat::Auto, true, None, log::Format::ColouredText),
+            (LogFormat::Auto, true, Some(""), log::Format::ColouredText),
+            (LogFormat::Auto, true, Some("1"), log::Format::Text),
+            (LogFormat::Auto, false, None, log::Format::Json),
+            (LogFormat::Text, true, None, log::Format::ColouredText),
+            (LogFormat::Text, false, None, log::Format::Text),
+            (LogFormat::Json, true, None, log::Format::Json),
+        ] {
+            assert_eq!(format(wanted, is_terminal, no_color.map(OsStr::new)), expected, "{wanted:?}");
+        }
     }
 }

@@ -107,6 +107,7 @@ pub(crate) enum SeqFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
+    Auto,
     Json,
     Text,
 }
@@ -238,7 +239,7 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             level: "info".to_owned(),
-            format: LogFormat::Json,
+            format: LogFormat::Auto,
             seq: SeqFormat::Clef,
             allow_http: false,
             folder: PathBuf::from("logs"),

@@ -35,6 +35,8 @@ pub enum Format {
     Json,
     /// Text that is easy to read at a terminal.
     Text,
+    /// The same with colours on standard output; files get it without them.
+    ColouredText,
 }
 
 /// Why the log cannot be set up.
@@ -90,6 +92,13 @@ pub fn init(level: &str, plugins: Vec<String>, format: Format, metrics: &Metrics
         Format::Text => {
             let lines = tracing_subscriber::fmt::layer().with_writer(sinks.text_sinks()).with_ansi(false);
             registry.with(lines).with(CollectorLayer(sinks.clone())).try_init()
+        }
+        Format::ColouredText => {
+            let lines = tracing_subscriber::fmt::layer();
+            let files = lines.with_writer(sinks.file_sinks()).with_ansi(false);
+            let lines = tracing_subscriber::fmt::layer();
+            let stdout = lines.with_writer(sinks.stdout_sinks()).with_ansi(true);
+            registry.with(files).with(stdout).with(CollectorLayer(sinks.clone())).try_init()
         }
     }
     .map_err(|_| LogError::Taken)?;

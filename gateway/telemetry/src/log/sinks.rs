@@ -19,6 +19,16 @@ pub(crate) struct Sinks(Arc<Inner>);
 #[derive(Clone, Debug)]
 pub(crate) struct TextSinks(Sinks);
 
+/// Standard output or files alone, which differ in colours.
+#[derive(Clone, Debug)]
+pub(crate) struct OneSink(Sinks, TextSink);
+
+#[derive(Clone, Copy, Debug)]
+enum TextSink {
+    Stdout,
+    Files,
+}
+
 /// The collectors, which accept JSON only.
 #[derive(Clone, Debug)]
 pub(crate) struct CollectorSinks(Sinks);
@@ -63,6 +73,14 @@ impl Sinks {
 
     pub(crate) fn text_sinks(&self) -> TextSinks {
         TextSinks(self.clone())
+    }
+
+    pub(crate) fn stdout_sinks(&self) -> OneSink {
+        OneSink(self.clone(), TextSink::Stdout)
+    }
+
+    pub(crate) fn file_sinks(&self) -> OneSink {
+        OneSink(self.clone(), TextSink::Files)
     }
 
     pub(crate) fn collector_sinks(&self) -> CollectorSinks {
@@ -128,10 +146,15 @@ impl Sinks {
     }
 
     fn write_text(&self, line: &[u8]) -> io::Result<()> {
-        if let Some(files) = &*self.0.files.load() {
-            (&files.writer).write_all(line)?;
-        }
+        self.write_files(line)?;
         (&self.0.stdout).write_all(line)
+    }
+
+    fn write_files(&self, line: &[u8]) -> io::Result<()> {
+        match &*self.0.files.load() {
+            Some(files) => (&files.writer).write_all(line),
+            None => Ok(()),
+        }
     }
 
     fn export(&self, line: &[u8]) {
@@ -189,6 +212,21 @@ impl Write for &TextSinks {
     }
 }
 
+impl Write for &OneSink {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let OneSink(sinks, sink) = self;
+        match sink {
+            TextSink::Stdout => (&sinks.0.stdout).write_all(text),
+            TextSink::Files => sinks.write_files(text),
+        }
+        .map(|()| text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Write for &CollectorSinks {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.export(line);
@@ -209,6 +247,14 @@ impl<'a> MakeWriter<'a> for Sinks {
 }
 
 impl<'a> MakeWriter<'a> for TextSinks {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl<'a> MakeWriter<'a> for OneSink {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {

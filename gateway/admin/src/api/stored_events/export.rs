@@ -4,7 +4,7 @@ use std::io::Write;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use kyc_events::{EventStore, Filter, Keyring, Record, Sealed};
+use kyc_events::{EventStore, Filter, Keyring, OnProgress, Record, Sealed};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -34,9 +34,19 @@ struct ExportedAttempt {
 ///
 /// The store cannot be opened or read, or `out` cannot be written. If some bodies cannot be decrypted, all lines are written
 /// first, with `null` for these.
-pub async fn export(store: &EventStore, filter: &Filter, out: &mut (dyn Write + Send)) -> Result<(), String> {
+pub async fn export(
+    store: &EventStore,
+    filter: &Filter,
+    out: &mut (dyn Write + Send),
+    progress: OnProgress<'_>,
+) -> Result<(), String> {
     let (keyring, mut reader) = store.open_existing().await.map_err(|error| error.to_string())?;
-    let (mut after, mut closed) = (0, 0);
+    let all = match progress {
+        Some(_) => reader.count(filter).await.map_err(|error| error.to_string())?,
+        None => 0,
+    };
+    let all = usize::try_from(all).unwrap_or_default();
+    let (mut after, mut done, mut closed) = (0, 0, 0);
     loop {
         let records = reader.records(filter, after, PAGE).await.map_err(|error| error.to_string())?;
         let Some(last) = records.last() else { break };
@@ -46,6 +56,10 @@ pub async fn export(store: &EventStore, filter: &Filter, out: &mut (dyn Write + 
             closed += own;
             let line = serde_json::to_string(&line).map_err(|error| error.to_string())?;
             writeln!(out, "{line}").map_err(|error| error.to_string())?;
+        }
+        done += records.len();
+        if let Some(report) = progress {
+            report(done, all);
         }
     }
     match closed {

@@ -12,10 +12,12 @@ use std::sync::Arc;
 use http::StatusCode;
 use kyc_admin::{Attempt, Audit, EventSelection, OFFLINE_OPERATIONS, Parameters, Peer, event_filter, export};
 use kyc_events::{AuditLog, EventStore, Filter};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cli::config_file::ConfigFile;
 use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::progress::{Shown, as_report};
 use crate::cli::remote::Why;
 use crate::cli::terminal;
 use crate::config::Settings;
@@ -29,7 +31,7 @@ pub(super) enum Command {
     /// Writes events with their bodies.
     Export(Box<Filter>),
     /// Moves a SQLite file into the database.
-    Copy(String),
+    Copy(String, Output),
 }
 
 /// Runs a command on the store, with its audit records.
@@ -60,16 +62,17 @@ pub(super) fn backup(
     registry: &Registry,
     build_context: &BuildContext,
     to: &str,
+    output: Output,
 ) -> ExitCode {
     with_store(file, registry, build_context, |_, store, out| {
         let backup = async { store.backup(Path::new(to)).await.map_err(Failure::system) };
+        let shown = Shown::of_time("writing the backup");
         let of = terminal::wait_for(backup)?;
-        writeln!(
-            out,
-            "{to} is a complete backup of {}; it cannot be read without the store's key",
-            of.display()
-        )
-        .map_err(Failure::system)
+        drop(shown);
+        let of = of.display();
+        let text = || format!("{to} is a complete backup of {of}; it cannot be read without the store's key");
+        let line = output.line(text, || json!({ "backup": to, "of": of.to_string() }));
+        writeln!(out, "{line}").map_err(Failure::system)
     })
 }
 
@@ -79,11 +82,19 @@ pub(super) fn verify(
     registry: &Registry,
     build_context: &BuildContext,
     copy: &str,
+    output: Output,
 ) -> ExitCode {
     with_store(file, registry, build_context, |_, store, out| {
         let verify = async { store.verify(Path::new(copy)).await.map_err(Failure::system) };
+        let shown = Shown::of_time("reading the backup");
         let verified = terminal::wait_for(verify)?;
-        writeln!(out, "{copy} is whole: {verified}").map_err(Failure::system)?;
+        drop(shown);
+        let json = || {
+            let (events, undecryptable) = (&verified.events, verified.undecryptable);
+            json!({ "backup": copy, "whole": true, "events": events, "undecryptable": undecryptable })
+        };
+        let line = output.line(|| format!("{copy} is whole: {verified}"), json);
+        writeln!(out, "{line}").map_err(Failure::system)?;
         match verified.undecryptable {
             0 => Ok(()),
             undecryptable => {
@@ -125,7 +136,7 @@ async fn recorded(
     records: Arc<dyn AuditLog>,
     (store, out): (&EventStore, &mut (dyn Write + Send)),
 ) -> Result<(), Failure> {
-    if let Command::Copy(from) = command {
+    if let Command::Copy(from, _) = command {
         // Copy the audit records of the file first: a record written before would start a new chain in the database.
         store.copy_audit_from(Path::new(from)).await.map_err(Failure::system)?;
     }
@@ -169,21 +180,33 @@ fn attempt(command: &Command, why: &Why, parameters: &Parameters) -> Result<Atte
 impl Command {
     async fn carry_out(&self, store: &EventStore, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
         match self {
-            Self::Export(filter) => export(store, filter, out).await.map_err(Failure::System),
-            Self::Copy(from) => {
-                let done = store.copy_from(Path::new(from)).await.map_err(Failure::system)?;
+            Self::Export(filter) => {
+                let shown = Shown::of_events("exporting");
+                let report = shown.report();
+                export(store, filter, out, as_report(report.as_ref())).await.map_err(Failure::System)
+            }
+            Self::Copy(from, output) => {
+                let shown = Shown::of_events("copying");
+                let report = shown.report();
+                let done = store.copy_from(Path::new(from), as_report(report.as_ref())).await;
+                drop(shown);
+                let done = done.map_err(Failure::system)?;
                 let audit = match done.has_audit {
                     true => "",
                     false => "; its audit records were not copied, because the database has its own",
                 };
-                writeln!(
-                    out,
-                    "{} events copied, {} were already in the database; the file is now {}{audit}",
-                    done.copied,
-                    done.already_copied,
-                    done.renamed_to.display()
-                )
-                .map_err(Failure::system)
+                let (copied, already, file) =
+                    (done.copied, done.already_copied, done.renamed_to.display().to_string());
+                let text = || {
+                    format!(
+                        "{copied} events copied, {already} were already in the database; the file is now {file}{audit}"
+                    )
+                };
+                let json = || {
+                    let audit = done.has_audit;
+                    json!({ "copied": copied, "already_copied": already, "renamed_to": file, "audit_copied": audit })
+                };
+                writeln!(out, "{}", output.line(text, json)).map_err(Failure::system)
             }
         }
     }
@@ -193,7 +216,7 @@ impl Command {
         let [export, copy] = OFFLINE_OPERATIONS;
         match self {
             Self::Export(_) => export,
-            Self::Copy(_) => copy,
+            Self::Copy(..) => copy,
         }
     }
 }

@@ -12,12 +12,13 @@ use crate::cli::table::{columns, word};
 
 /// A table of events, newest first.
 pub(super) fn newest(answer: &EventList) -> String {
-    let mut text = line(["RECEIVED", "UID", "TENANT", "KIND", "STATE", "TRIES"]);
+    let mut rows = vec![["RECEIVED", "UID", "TENANT", "KIND", "STATE", "TRIES"].map(str::to_owned)];
     for event in &answer.events {
-        let fields = [&event.received, &event.uid, &event.tenant, &event.kind].map(|text| word(text));
-        let [received, uid, tenant, kind] = fields;
-        text.push_str(&line([received, uid, tenant, kind, &state(event), &event.attempts.to_string()]));
+        let fields = [&event.received, &event.uid, &event.tenant, &event.kind];
+        let [received, uid, tenant, kind] = fields.map(|text| word(text).to_owned());
+        rows.push([received, uid, tenant, kind, state(event), event.attempts.to_string()]);
     }
+    let mut text = columns(&rows);
     if answer.more {
         text.push_str("… and more: narrow the filter, or raise --limit\n");
     }
@@ -134,11 +135,6 @@ fn state(event: &EventEntry) -> String {
         Some(reason) => format!("{} ({reason})", word(&event.state)),
         None => word(&event.state).to_owned(),
     }
-}
-
-fn line(fields: [&str; 6]) -> String {
-    let [received, uid, tenant, kind, state, tries] = fields;
-    format!("{received:<26}{uid:<38}{tenant:<20}{kind:<22}{state:<20}{tries}\n")
 }
 
 /// Seconds, in the two largest units.
