@@ -11,7 +11,7 @@ struct Section {
 }
 
 /// A line that sets a key or begins a section, also where it is commented out.
-fn code(line: &str) -> Option<&str> {
+pub(crate) fn code(line: &str) -> Option<&str> {
     let code = line.strip_prefix("# ").unwrap_or(line);
     let key = code.split(" = ").next().unwrap_or_default();
     let is_key = code.contains(" = ")

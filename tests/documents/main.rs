@@ -21,6 +21,7 @@ mod pages;
 mod paths;
 mod runbook;
 mod rust;
+mod schema;
 mod shell;
 mod source;
 mod spans;
