@@ -237,6 +237,21 @@ fn taken_port_is_told_by_listener_and_address() {
 }
 
 #[test]
+fn manual_pages_and_completions_are_generated() {
+    let folder = folder("generated");
+
+    let pages = Command::new(PROGRAM).args(["generate", "man"]).arg(&folder).output().unwrap();
+    assert!(pages.status.success(), "{pages:?}");
+    let page = std::fs::read_to_string(folder.join("kyc-gateway-events-list.1")).unwrap();
+    assert!(page.contains(".TH") && page.contains("KYC_GATEWAY_ADMIN"), "{page}");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = Command::new(PROGRAM).args(["generate", "completion", shell]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("kyc-gateway") && text.contains("oldest"), "{text}");
+    }
+}
+
+#[test]
 fn version_names_the_commit_and_the_compiler() {
     let [short, long] = ["-V", "--version"].map(|option| {
         let output = Command::new(PROGRAM).arg(option).output().unwrap();

@@ -6,6 +6,7 @@ mod checks;
 mod config_file;
 mod events;
 mod failure;
+mod generate;
 mod health;
 mod output;
 mod places;
@@ -17,7 +18,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::build::LONG_VERSION;
 use crate::cli::audit::AuditCommand;
@@ -26,6 +27,7 @@ use crate::cli::checks::Checks;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::events::Events;
 use crate::cli::failure::Failure;
+use crate::cli::generate::GenerateCommand;
 use crate::cli::health::HealthCommand;
 use crate::cli::tenants::TenantsCommand;
 use crate::plugins::build_context::BuildContext;
@@ -60,6 +62,9 @@ enum Command {
     /// Audit records of operators' changes: list those of a running gateway, verify the chain.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Manual pages and completions, for packages.
+    #[command(subcommand, hide = true)]
+    Generate(GenerateCommand),
 }
 
 /// Runs the command.
@@ -87,6 +92,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
         }
         Command::Health(health) => health.execute(),
         Command::Tenants(tenants) => tenants.execute(),
+        Command::Generate(generate) => generate.execute(Arguments::command()),
         Command::Check(check) => check.execute(registry, &build_context),
     }
 }

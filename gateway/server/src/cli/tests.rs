@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::*;
@@ -146,7 +145,8 @@ fn command_lines_are_found_and_split_like_a_shell() {
 /// Writes the help of each command without subcommands.
 fn describe(command: &clap::Command, path: &str, text: &mut String) {
     let name = format!("{path} {}", command.get_name()).trim().to_owned();
-    let mut below = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
+    let below = command.get_subcommands();
+    let mut below = below.filter(|below| below.get_name() != "help" && !below.is_hide_set()).peekable();
     if below.peek().is_none() {
         let mut command = command.clone().bin_name(&name).term_width(100);
         let help = command.render_long_help().to_string();
