@@ -1,18 +1,19 @@
 //! The client.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, DATE};
-use http::{HeaderMap, StatusCode};
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{Method, StatusCode};
 use kyc_http_client::{BodyError, Cleartext, ClientError, ClientSettings, TransportError, read_whole};
 use kyc_model::Tenant;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use crate::path::resource_url;
-use crate::webhook::ListBody;
-use crate::{AccessTokens, OnfidoError, RegisteredWebhook, Webhook, WebhookList};
+use crate::{AccessTokens, OnfidoError};
 
 /// Calls Onfido's API under a tenant's credential. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -77,18 +78,44 @@ impl OnfidoClient {
         self.read(response).await
     }
 
-    async fn send(
+    /// Sends a request without a body.
+    pub(crate) async fn send(
         &self,
         tenant: &Tenant,
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Response, OnfidoError> {
         let url = resource_url(&tenant.base, path, query)?;
+        self.request(tenant, self.http.get(url.clone()), &url).await
+    }
+
+    /// Sends a request that changes something.
+    pub(crate) async fn change(
+        &self,
+        tenant: &Tenant,
+        method: Method,
+        path: &[&str],
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<Response, OnfidoError> {
+        let url = resource_url(&tenant.base, path, &[])?;
+        let request = self.http.request(method, url.clone());
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        self.request(tenant, request, &url).await
+    }
+
+    async fn request(
+        &self,
+        tenant: &Tenant,
+        request: RequestBuilder,
+        url: &Url,
+    ) -> Result<Response, OnfidoError> {
         // The request carries the tenant's credential, so it must not leave the machine without TLS.
-        self.cleartext.check(&url).map_err(TransportError::from)?;
+        self.cleartext.check(url).map_err(TransportError::from)?;
         let authorization = self.tokens.authorization(tenant).await?;
-        let request =
-            self.http.get(url).header(AUTHORIZATION, &authorization).header(ACCEPT, "application/json");
+        let request = request.header(AUTHORIZATION, &authorization).header(ACCEPT, "application/json");
         let response = request.send().await.map_err(TransportError::from)?;
         if response.status() == StatusCode::UNAUTHORIZED {
             self.tokens.refused(tenant, &authorization);
@@ -109,41 +136,7 @@ impl OnfidoClient {
         parse(&self.get(tenant, path).await?)
     }
 
-    /// Reads the webhook with this id.
-    ///
-    /// # Errors
-    ///
-    /// As [`OnfidoClient::get_json`].
-    pub async fn webhook(&self, tenant: &Tenant, id: &str) -> Result<Webhook, OnfidoError> {
-        self.get_json(tenant, &["webhooks", id]).await
-    }
-
-    /// Reads the webhook with this id, with everything that decides whether its notifications arrive.
-    ///
-    /// # Errors
-    ///
-    /// As [`OnfidoClient::get_json`].
-    pub async fn registered_webhook(
-        &self,
-        tenant: &Tenant,
-        id: &str,
-    ) -> Result<RegisteredWebhook, OnfidoError> {
-        self.get_json(tenant, &["webhooks", id]).await
-    }
-
-    /// Lists the webhooks of the tenant's account, with Onfido's clock. Onfido returns all of them at once.
-    ///
-    /// # Errors
-    ///
-    /// As [`OnfidoClient::get_json`].
-    pub async fn webhooks(&self, tenant: &Tenant) -> Result<WebhookList, OnfidoError> {
-        let response = self.send(tenant, &["webhooks"], &[]).await?;
-        let date = date(response.headers());
-        let ListBody { webhooks } = parse(&self.read(response).await?)?;
-        Ok(WebhookList { webhooks, date })
-    }
-
-    async fn read(&self, response: Response) -> Result<Bytes, OnfidoError> {
+    pub(crate) async fn read(&self, response: Response) -> Result<Bytes, OnfidoError> {
         if let Some(error) = OnfidoError::of_response(response.status(), response.headers()) {
             return Err(error);
         }
@@ -156,14 +149,9 @@ impl OnfidoClient {
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, OnfidoError> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, OnfidoError> {
     // The error of the parser can quote the body, which may have personal data.
     serde_json::from_slice(body).map_err(|_| OnfidoError::Malformed)
-}
-
-/// Returns the time of `Date` (RFC 9110 §6.6.1).
-fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 #[cfg(test)]

@@ -18,10 +18,11 @@ mod path;
 mod token_error;
 mod token_exchange;
 mod webhook;
+mod webhooks;
 
 pub use access_tokens::AccessTokens;
 pub use client::{CallLimits, OnfidoClient};
 pub use error::OnfidoError;
 pub use observer::{FetchResult, TokenObserver};
 pub use token_error::TokenError;
-pub use webhook::{RegisteredWebhook, Webhook, WebhookList};
+pub use webhook::{RegisteredWebhook, Webhook, WebhookList, WebhookSettings};

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use kyc_model::Secret;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A webhook that is registered at Onfido, as far as signatures need it. It is read apart from [`RegisteredWebhook`], so that a new
 /// form of another field does not keep the token away.
@@ -21,6 +21,8 @@ pub struct Webhook {
 pub struct RegisteredWebhook {
     /// The id.
     pub id: Option<String>,
+    /// The name in Onfido's dashboard; absent in accounts and versions of the API that have none.
+    pub name: Option<String>,
     /// The URL that receives the notifications.
     pub url: Option<String>,
     /// Whether notifications are sent; absent means yes.
@@ -31,6 +33,23 @@ pub struct RegisteredWebhook {
     pub environments: Option<Vec<String>>,
     /// The token that Onfido signs notifications with.
     pub token: Option<Secret>,
+}
+
+/// The settings of a webhook that the gateway registers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WebhookSettings {
+    /// The name in Onfido's dashboard.
+    pub name: String,
+    /// The URL that receives the notifications; Onfido takes only `https://`.
+    pub url: String,
+    /// Whether notifications are sent.
+    pub enabled: bool,
+    /// The events that are sent; an empty list is left out, which means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// The environments whose events are sent, `sandbox` and `live`; an empty list is left out, which means both.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
 }
 
 /// The webhooks of an account.

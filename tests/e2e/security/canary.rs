@@ -101,6 +101,7 @@ async fn secrets_are_in_no_log_metric_response_or_admin_page() {
         "acme",
         Webhook {
             id: "hook-acme".to_owned(),
+            name: None,
             url: "https://user:canary-header@evil.test/canary-path?canary-query".to_owned(),
             token: "canary-body".to_owned(),
             enabled: false,

@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::extract::Request;
@@ -8,6 +9,7 @@ use kyc_model::testkit::tenant;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::WebhookSettings;
 
 const LIMITS: CallLimits = CallLimits { time: Duration::from_secs(5), body: 16 };
 
@@ -21,7 +23,7 @@ fn client(limits: CallLimits) -> OnfidoClient {
 /// The header fields of an answer.
 type Fields = &'static [(&'static str, &'static str)];
 
-/// An Onfido that gives the same answer to every call, and records method, path and credential.
+/// An Onfido that gives the same answer to every call, and records method, path, credential and body.
 struct Onfido {
     base: String,
     calls: Arc<Mutex<Vec<String>>>,
@@ -33,12 +35,18 @@ impl Onfido {
         let recorded = Arc::clone(&calls);
         let answer = move |request: Request| {
             let credential = request.headers()["authorization"].to_str().unwrap().to_owned();
-            recorded.lock().unwrap().push(format!("{} {} {credential}", request.method(), request.uri()));
+            let call = format!("{} {} {credential}", request.method(), request.uri());
+            let recorded = Arc::clone(&recorded);
             let fields = fields
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
             let fields = HeaderMap::from_iter(fields);
-            async move { (StatusCode::from_u16(status).unwrap(), fields, body) }
+            async move {
+                let sent = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+                let call = format!("{call} {}", String::from_utf8_lossy(&sent));
+                recorded.lock().unwrap().push(call.trim_end().to_owned());
+                (StatusCode::from_u16(status).unwrap(), fields, body)
+            }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/v3.6", listener.local_addr().unwrap());
@@ -200,4 +208,47 @@ async fn list_without_webhooks_is_malformed() {
     let listed = client(LIMITS).webhooks(&onfido.tenant()).await;
 
     assert!(matches!(listed, Err(OnfidoError::Malformed)), "{listed:?}");
+}
+
+#[tokio::test]
+async fn webhook_is_created_changed_and_deleted() {
+    let onfido = Onfido::answering(201, &[], r#"{"id":"w1","token":"abc","name":"n"}"#).await;
+    let (tenant, client) = (onfido.tenant(), client(CallLimits { body: 1024, ..LIMITS }));
+    let settings = WebhookSettings {
+        name: "n".to_owned(),
+        url: "https://g.test/acme".to_owned(),
+        enabled: true,
+        events: vec!["report.completed".to_owned()],
+        environments: Vec::new(),
+    };
+
+    let created = client.create_webhook(&tenant, &settings).await.unwrap();
+    let changed = client
+        .update_webhook(&tenant, "w1", &WebhookSettings { events: Vec::new(), enabled: false, ..settings })
+        .await
+        .unwrap();
+    client.delete_webhook(&tenant, "w1").await.unwrap();
+
+    assert_eq!((created.id.as_deref(), created.name.as_deref()), (Some("w1"), Some("n")));
+    assert!(created.token.is_some_and(|token| token.matches(b"abc")) && changed.id.is_some());
+    assert_eq!(
+        onfido.calls(),
+        [
+            r#"POST /v3.6/webhooks Token token=token-acme {"name":"n","url":"https://g.test/acme","enabled":true,"events":["report.completed"]}"#,
+            r#"PUT /v3.6/webhooks/w1 Token token=token-acme {"name":"n","url":"https://g.test/acme","enabled":false}"#,
+            "DELETE /v3.6/webhooks/w1 Token token=token-acme",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn webhook_that_is_deleted_already_is_no_error() {
+    let absent = Onfido::answering(404, &[], "").await;
+    let refused = Onfido::answering(403, &[], "").await;
+
+    let gone = client(LIMITS).delete_webhook(&absent.tenant(), "w1").await;
+    let error = client(LIMITS).delete_webhook(&refused.tenant(), "w1").await;
+
+    assert!(gone.is_ok(), "{gone:?}");
+    assert!(matches!(error, Err(OnfidoError::CredentialRefused { status: 403 })), "{error:?}");
 }

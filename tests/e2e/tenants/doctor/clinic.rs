@@ -152,6 +152,7 @@ async fn relay(stream: TcpStream, tls: Arc<ServerConfig>, portal: SocketAddr) {
 fn webhook() -> Webhook {
     Webhook {
         id: "hook-acme".to_owned(),
+        name: None,
         url: "https://gateway.test/dcs/kyc2/webhook/notify/acme".to_owned(),
         token: "sign-acme".to_owned(),
         enabled: true,

@@ -10,6 +10,9 @@ use super::ids::new_id;
 pub struct Webhook {
     /// The id, for `webhook_ids`.
     pub id: String,
+    /// The name; accounts have such webhooks since May 2026.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The URL for notifications. Onfido accepts only https, this simulation also http.
     pub url: String,
     /// The token that signs notifications.
@@ -30,6 +33,7 @@ impl Webhook {
     pub(super) fn new(url: &str) -> Self {
         Self {
             id: new_id(),
+            name: None,
             url: url.to_owned(),
             token: new_id().replace('-', ""),
             enabled: true,
@@ -43,6 +47,9 @@ impl Webhook {
     }
 
     pub(super) fn take(&mut self, sent: &Value) {
+        if let Some(name) = sent.get("name").and_then(Value::as_str) {
+            self.name = Some(name.to_owned());
+        }
         if let Some(url) = sent.get("url").and_then(Value::as_str) {
             url.clone_into(&mut self.url);
         }
