@@ -31,7 +31,7 @@ pub use correlation::Correlation;
 pub use environments::{Environment, Environments};
 pub use event::{Event, EventError};
 pub use event_actions::{EventActions, EventRoute};
-pub use event_kind::{EVENT_KINDS, event_kind_label};
+pub use event_kind::{EVENT_KINDS, TEST_EVENT_KIND, event_kind_label};
 pub use header::REQUEST_ID_HEADER;
 pub use ids::{RequestId, SubscriptionId, TenantName};
 pub use networks::{Networks, NetworksError};

@@ -2,10 +2,13 @@
 //!
 //! `events` of the tenant decides alone, if the document has it. Otherwise the setting `events` of the route decides: an operator
 //! who narrows or widens one tenant must not have to change a setting that concerns all tenants.
+//!
+//! The gateway's own test events are always delivered: whoever signs one knows the tenant's signing token, and wants to see it
+//! arrive.
 
 use std::collections::HashSet;
 
-use kyc_model::{Event, EventRoute, Tenant, event_kind_label};
+use kyc_model::{Event, EventRoute, TEST_EVENT_KIND, Tenant, event_kind_label};
 
 /// The actions whose events are delivered.
 #[derive(Clone, Debug)]
@@ -39,6 +42,7 @@ impl EventFilter {
     /// Decides about a notification of a tenant.
     pub(crate) fn select(&self, tenant: &Tenant, event: &Event) -> Selection {
         match tenant.events.as_ref().map(|events| events.route(event.action())) {
+            _ if event.action() == TEST_EVENT_KIND => Selection::Deliver,
             Some(EventRoute::Action(_)) => Selection::Deliver,
             Some(EventRoute::Unwanted) => Selection::Unwanted,
             None if self.selects(event) => Selection::Deliver,
@@ -86,7 +90,13 @@ mod tests {
         events.add("workflow_run.*".to_owned(), Some("Runs".to_owned()));
         events.add("check.started".to_owned(), None);
         let with = Tenant { events: Some(events), ..without.clone() };
-        let kinds = ["report.completed", "workflow_run.completed", "check.started", "check.invented"];
+        let kinds = [
+            "report.completed",
+            "workflow_run.completed",
+            "check.started",
+            "check.invented",
+            TEST_EVENT_KIND,
+        ];
 
         let selections =
             [&without, &with].map(|tenant| kinds.map(|kind| filter.select(tenant, &event(kind))));
@@ -98,13 +108,15 @@ mod tests {
                     Selection::Deliver,
                     Selection::Drop("workflow_run.completed"),
                     Selection::Drop("check.started"),
-                    Selection::Drop("other")
+                    Selection::Drop("other"),
+                    Selection::Deliver
                 ],
                 [
                     Selection::Drop("report.completed"),
                     Selection::Deliver,
                     Selection::Unwanted,
-                    Selection::Drop("other")
+                    Selection::Drop("other"),
+                    Selection::Deliver
                 ]
             ]
         );

@@ -79,6 +79,17 @@ async fn nothing_is_looked_up_for_a_tenant_that_asks_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn test_event_is_delivered_as_it_is_without_a_call() {
+    let run = Run::new([]);
+    let test =
+        r#"{"payload":{"resource_type":"kyc_gateway","action":"kyc_gateway.test","object":{"id":"t"}}}"#;
+
+    let prepared = run.prepare(&asking(Environments::Only(Environment::Live), true), test).await;
+
+    assert_eq!((delivered(prepared).as_str(), run.calls()), (test, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn report_check_or_run_goes_along_beside_the_payload() {
     let body = r#"{"id":"x", "n":1.0e2,"link":{"url":"https://id.onfido.test/l/1","expires_at":"2020-01-01T00:00:00Z"}}"#;
     let with_token = r#"{"sdk_token":"canary","id":"x"}"#;
