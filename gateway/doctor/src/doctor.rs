@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use crate::DoctorConfig;
+use crate::examination::Examined;
 use crate::probes::{Occasion, Outcome, Probes};
 use crate::record::{Change, TenantReport};
 use crate::schedule::Schedule;
@@ -125,6 +126,12 @@ impl Doctor {
             }
         }
         Demand::Done
+    }
+
+    /// Probes a tenant once, also one that is in no document. Keeps nothing of the result.
+    pub async fn examine(&self, tenant: &Tenant) -> Vec<Examined> {
+        let outcome = self.0.probes.probe(tenant, Occasion::Demand).await;
+        outcome.verdicts.into_iter().map(Examined::new).collect()
     }
 
     /// Returns what is known about each tenant, by name.

@@ -43,21 +43,29 @@ impl Expected {
         }
     }
 
+    /// Returns the URL that the webhook of a tenant must have; `None` unless `notification_url` is configured.
+    pub fn url_of(&self, tenant: &TenantName) -> Option<Url> {
+        let mut url = self.base.clone()?;
+        // Fails only for URLs that cannot be a base; this one is http or https.
+        url.path_segments_mut().ok()?.pop_if_empty().push(tenant.as_str());
+        Some(url)
+    }
+
     /// Returns the events that the tenant's webhook must send: those of its own map, which decides instead of the routes. Groups
     /// and `*` say nothing about which ones must be sent.
-    pub(crate) fn events_of(&self, tenant: &Tenant) -> BTreeSet<String> {
+    pub fn events_of(&self, tenant: &Tenant) -> BTreeSet<String> {
         let Some(own) = &tenant.events else { return self.events.clone() };
         let wanted = own.iter().filter(|(kind, action)| action.is_some() && !kind.ends_with('*'));
         wanted.map(|(kind, _)| kind.to_owned()).collect()
     }
 
     /// Returns whether a route receives notifications. Otherwise nobody expects a webhook.
-    pub(crate) fn any(&self) -> bool {
+    pub fn any(&self) -> bool {
         !self.before.is_empty()
     }
 
     /// Returns whether a webhook's URL is the one of this gateway for this tenant.
-    pub(crate) fn is_own_url(&self, url: &str, tenant: &TenantName) -> bool {
+    pub fn is_own_url(&self, url: &str, tenant: &TenantName) -> bool {
         let Ok(url) = Url::parse(url) else { return false };
         let segments = segments(&url);
         let Some((name, path)) = segments.split_last() else { return false };
@@ -122,6 +130,22 @@ mod tests {
         ] {
             assert_eq!(expected.is_own_url(url, &name), is_own, "{url}");
         }
+    }
+
+    #[test]
+    fn url_of_a_tenant_is_recognised_as_its_own() {
+        let name = TenantName::new("a b/c");
+        let urls = [
+            expected(Some("https://g.test/kyc/notify/"), &[&["*"]]),
+            expected(Some("https://g.test/kyc/notify"), &[&["*"]]),
+        ]
+        .map(|expected| expected.url_of(&name).filter(|url| expected.is_own_url(url.as_str(), &name)));
+
+        assert_eq!(
+            urls.map(|url| url.map(String::from)),
+            [(); 2].map(|()| Some("https://g.test/kyc/notify/a%20b%2Fc".to_owned()))
+        );
+        assert_eq!(expected(None, &[&["*"]]).url_of(&name), None);
     }
 
     #[test]

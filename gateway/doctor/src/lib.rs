@@ -10,6 +10,7 @@
 mod code;
 mod config;
 mod doctor;
+mod examination;
 mod expected;
 mod probes;
 mod readings;
@@ -19,6 +20,7 @@ mod schedule;
 pub use code::{Code, Probe};
 pub use config::DoctorConfig;
 pub use doctor::{Demand, Doctor};
+pub use examination::Examined;
 pub use expected::{Expected, NotificationRoute};
 pub use probes::Probes;
 pub use record::{ReportedFinding, TenantReport, UnknownProbe};
