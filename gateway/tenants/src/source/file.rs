@@ -68,7 +68,8 @@ fn replace(path: &Path, before: &Secret, after: &Secret) -> Result<(), WriteErro
         return Err(WriteError::Conflict);
     }
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let fresh = folder.join(format!(".{name}.{}.new", std::process::id()));
+    // Always the same name: whoever has the lock replaces what a killed writer left, so that no secret stays behind.
+    let fresh = folder.join(format!(".{name}.new"));
     let written = write_like(&fresh, &target, after).and_then(|()| fs::rename(&fresh, &target));
     if written.is_err() {
         let _ = fs::remove_file(&fresh);
@@ -81,7 +82,7 @@ fn replace(path: &Path, before: &Secret, after: &Secret) -> Result<(), WriteErro
 /// Writes a new file with the owner and the permissions of another one.
 fn write_like(fresh: &Path, model: &Path, text: &Secret) -> io::Result<()> {
     let metadata = fs::metadata(model)?;
-    // Left by a process with the same id that was killed.
+    // Left by a process that was killed.
     let _ = fs::remove_file(fresh);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(fresh)?;
     let (uid, gid) = (metadata.uid(), metadata.gid());
@@ -112,6 +113,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let link = directory.path().join("link.json");
         std::os::unix::fs::symlink(&path, &link).unwrap();
+        fs::write(directory.path().join(".tenants.json.new"), "of a killed writer").unwrap();
         let mut source = FileSource::new(&link);
 
         let written = source.replace(&secret("one"), &secret("two")).await;
