@@ -13,7 +13,7 @@ use kyc_house::House;
 use kyc_house::floors::is_product;
 
 /// The files that may call `Secret::reveal`, each because it writes the secret to its one destination.
-const MAY_REVEAL: [&str; 18] = [
+const MAY_REVEAL: [&str; 19] = [
     "gateway/model/src/secret.rs",
     "gateway/tenants/src/values.rs",
     "gateway/tenants/src/document.rs",
@@ -32,6 +32,7 @@ const MAY_REVEAL: [&str; 18] = [
     "gateway/events/src/sealing.rs",
     "gateway/portal/src/dialects/legacy.rs",
     "gateway/portal/src/dialects/keycloak.rs",
+    "gateway/setup/src/signed.rs",
 ];
 
 const LONGEST_FILE: usize = 300;

@@ -1,21 +1,18 @@
 //! Onfido's official client libraries, with and without the gateway, against a Prism mock of Onfido's OpenAPI description.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use kyc_harness::certificates::Authority;
-use kyc_harness::ports::free_address;
-use kyc_harness::process::Process;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start, tools};
+use crate::support::prism::Prism;
 
 /// The outcome of each operation by name: `{"result": …}` or `{"error": …}`.
 type Outcomes = BTreeMap<String, Value>;
@@ -53,7 +50,7 @@ fn python() -> Command {
 }
 
 async fn assert_conforms(setup: Setup, scheme: &str, direct: Command, through: Command) {
-    let prism = Prism::start().await;
+    let prism = Prism::mock().await;
     let relay = Relay::start(prism.address).await;
     let gateway = start(setup.onfido_base(&format!("http://{}", relay.address))).await;
 
@@ -115,77 +112,6 @@ async fn run(mut command: Command, arguments: &[&str]) -> Outcomes {
 
 fn conformance(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(file)
-}
-
-/// A Prism mock of Onfido's OpenAPI description, which refuses requests that violate the description. It is killed when dropped.
-struct Prism {
-    _process: Process,
-    address: SocketAddr,
-    log: Arc<Mutex<String>>,
-}
-
-// === impl Prism ===
-
-impl Prism {
-    async fn start() -> Self {
-        // Prism does not support port 0. Another test may have taken the port meanwhile, so try again.
-        for _ in 0..20 {
-            let address = free_address().unwrap();
-            let mut command = Command::new(tools().join("node/node_modules/.bin/prism"));
-            command
-                .arg("mock")
-                .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/onfido/openapi-v3.6.json"))
-                .args(["--errors", "--host", "127.0.0.1", "--port", &address.port().to_string()])
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null());
-            let mut process = Process::spawn(&mut command).unwrap();
-            let mut lines = BufReader::new(process.take_output().unwrap()).lines();
-            let log = Arc::new(Mutex::new(String::new()));
-            let record = Arc::clone(&log);
-            let started = tokio::task::spawn_blocking(move || {
-                let started =
-                    lines.by_ref().map_while(Result::ok).any(|line| line.contains("is listening on"));
-                std::thread::spawn(move || {
-                    for line in lines.map_while(Result::ok) {
-                        let mut record = record.lock().unwrap();
-                        record.push_str(&line);
-                        record.push('\n');
-                    }
-                });
-                started
-            });
-            if started.await.unwrap() {
-                return Self { _process: process, address, log };
-            }
-        }
-        panic!("Prism does not start");
-    }
-
-    /// Asserts that Prism received exactly this many requests, all valid.
-    async fn assert_valid(&self, requests: usize) {
-        // Prism writes its log asynchronously, so the last lines can appear after its responses.
-        for _ in 0..1000 {
-            if self.count("passed the validation rules") >= requests {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let log = self.log.lock().unwrap().clone();
-        let wrong: Vec<_> = log
-            .lines()
-            .filter(|line| {
-                ["did not pass", "Violation", "terminated with error"].iter().any(|part| line.contains(part))
-            })
-            .collect();
-        assert!(wrong.is_empty(), "{wrong:#?}");
-        assert_eq!(self.count("Request received"), requests);
-        assert_eq!(self.count("The request passed the validation rules"), requests);
-    }
-
-    fn count(&self, part: &str) -> usize {
-        self.log.lock().unwrap().matches(part).count()
-    }
 }
 
 /// A TCP relay between the gateway and Prism that records the gateway's bytes.

@@ -5,4 +5,5 @@ mod every_key;
 mod limits;
 mod reload;
 mod removal;
+mod setup;
 mod vault;

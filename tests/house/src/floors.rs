@@ -18,7 +18,7 @@ const fn place(room: &'static str, floor: u8, below: u8, also: &'static [&'stati
 }
 
 /// Every crate of the workspace, from the lowest floor to the highest.
-pub const PLACES: [Place; 29] = [
+pub const PLACES: [Place; 30] = [
     place("gateway/model", 0, 0, &[]),
     place("gateway/plugin-api/macros", 0, 0, &[]),
     place("gateway/http-client", 1, 1, &[]),
@@ -36,6 +36,7 @@ pub const PLACES: [Place; 29] = [
     place("gateway/reconciliation", 4, 3, &["gateway/events"]),
     place("gateway/proxy", 4, 3, &["gateway/plugin-api"]),
     place("gateway/admin", 5, 5, &[]),
+    place("gateway/setup", 5, 5, &[]),
     place("plugins/onfido", 5, 3, &["gateway/plugin-api", "gateway/events"]),
     place("plugins/webhook", 5, 3, &["gateway/plugin-api", "gateway/events"]),
     place("plugins/*", 5, 3, &["gateway/plugin-api"]),

@@ -32,7 +32,7 @@ use kyc_plugin_api::{Background, PrepareError};
 use kyc_reconciliation::Reconciliation;
 use kyc_telemetry::log::{self, Log};
 use kyc_telemetry::{MetricError, Metrics, names, traces};
-use kyc_tenants::{FileSource, ReloadHandle, Source, Tenants, VaultSource};
+use kyc_tenants::{FileSource, ReloadHandle, Tenants, VaultSource, WritableSource};
 use pingora::server::configuration::Opt;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -275,7 +275,7 @@ fn prepare_background_work(backgrounds: &[Arc<dyn Background>]) -> Result<(), St
 }
 
 /// Creates the source of the tenant document.
-pub(crate) fn tenant_source(source: TenantSource) -> Result<Box<dyn Source>, StartError> {
+pub(crate) fn tenant_source(source: TenantSource) -> Result<Box<dyn WritableSource>, StartError> {
     Ok(match source {
         TenantSource::File(path) => Box::new(FileSource::new(path)),
         TenantSource::Vault(settings) => Box::new(VaultSource::new(*settings)?),

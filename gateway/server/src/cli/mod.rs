@@ -12,6 +12,7 @@ mod output;
 mod places;
 mod progress;
 mod remote;
+mod setup;
 mod table;
 mod tenants;
 mod terminal;
@@ -50,7 +51,7 @@ enum Command {
     Check(CheckCommand),
     /// Asks a running gateway whether it is ready; exits with 1 when it is not, and with 3 when it does not answer within 3 seconds.
     Health(HealthCommand),
-    /// Tenants of a running gateway: list, reload, probe.
+    /// Tenants: add, remove, rotate, test; and of a running gateway: list, reload, probe.
     #[command(subcommand)]
     Tenants(TenantsCommand),
     /// Stored events: list, show, replay, discard, reassign and rekey those of a running gateway; export or copy a store.
@@ -91,7 +92,7 @@ pub(crate) fn execute(registry: &Registry) -> ExitCode {
             }
         }
         Command::Health(health) => health.execute(),
-        Command::Tenants(tenants) => tenants.execute(),
+        Command::Tenants(tenants) => tenants.execute(registry, &build_context),
         Command::Generate(generate) => generate.execute(Arguments::command()),
         Command::Check(check) => check.execute(registry, &build_context),
     }

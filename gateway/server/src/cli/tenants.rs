@@ -17,8 +17,10 @@ use tokio::sync::watch;
 use crate::cli::failure::Failure;
 use crate::cli::remote::{Target, Why};
 use crate::cli::table::columns;
-use crate::cli::terminal;
+use crate::cli::{setup, terminal};
 use crate::config::{Bindings, unbound};
+use crate::plugins::build_context::BuildContext;
+use crate::plugins::registry::Registry;
 
 /// Commands for tenants.
 #[derive(Subcommand)]
@@ -54,14 +56,30 @@ pub(crate) enum TenantsCommand {
         #[command(flatten)]
         target: Target,
     },
+    /// Adds a tenant: tries its API token and its portal, registers its webhook at Onfido, and writes its entry into the tenant
+    /// document. Asks for what is missing. What was done is taken back when a step fails; a second run finishes an interrupted one.
+    Add(Box<setup::Add>),
+    /// Removes a tenant: deletes its webhook at Onfido and its entry in the tenant document. A second run finishes an interrupted
+    /// one.
+    Remove(setup::Remove),
+    /// Replaces the API token of a tenant, after the new one was tried. The old one stays valid until it is revoked in Onfido's
+    /// dashboard.
+    Rotate(setup::Rotate),
+    /// Probes a tenant, and sends its portal a test event through the gateway, signed as Onfido signs. Exits with 1 when a probe
+    /// finds something, or the event is not taken.
+    Test(setup::Test),
 }
 
 // === impl TenantsCommand ===
 
 impl TenantsCommand {
     /// Runs the command and prints the result.
-    pub(crate) fn execute(self) -> ExitCode {
+    pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
         match self {
+            Self::Add(add) => add.execute(registry, build_context),
+            Self::Remove(remove) => remove.execute(registry, build_context),
+            Self::Rotate(rotate) => rotate.execute(registry, build_context),
+            Self::Test(test) => test.execute(registry, build_context),
             Self::List { target } => target.send(None, &ListTenants, table),
             Self::Reload { target, why, accept } => {
                 let removal = if accept { MassRemoval::Accept } else { MassRemoval::Refuse };

@@ -1,10 +1,11 @@
 //! Output of commands to the terminal; the running gateway logs instead.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one room that writes to the terminal")]
 use std::fmt::{Display, Write as _};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use kyc_admin::is_terminal_control;
+use kyc_model::Secret;
 use serde_json::Value;
 
 use crate::cli::failure::Failure;
@@ -24,6 +25,31 @@ pub(crate) fn fail(failure: &Failure) -> ExitCode {
 /// Prints why the answer is no, and returns the exit code of a refusal.
 pub(crate) fn refuse(reason: &dyn Display) -> ExitCode {
     fail(&Failure::refused(reason))
+}
+
+/// Prints what a command does at the moment, apart from its result.
+pub(crate) fn progress(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Returns whether somebody can answer questions.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks for a line.
+pub(crate) fn ask(what: &str) -> Result<String, String> {
+    eprint!("{what}: ");
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(|error| format!("cannot read from the terminal: {error}"))?;
+    Ok(line.trim().to_owned())
+}
+
+/// Asks for a secret, which the terminal does not show.
+pub(crate) fn ask_hidden(what: &str) -> Result<Secret, String> {
+    let line = rpassword::prompt_password(format!("{what} (not shown): "));
+    let line = line.map_err(|error| format!("cannot read from the terminal: {error}"))?;
+    Ok(Secret::new(line.trim().to_owned()))
 }
 
 /// Escapes the terminal control characters in every text of a value.

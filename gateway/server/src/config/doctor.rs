@@ -5,17 +5,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_doctor::{Doctor, DoctorConfig, Expected, NotificationRoute, Probes};
-use kyc_http_client::{Cleartext, ClientSettings, Trust};
+use kyc_http_client::{Cleartext, ClientError, ClientSettings, Trust};
 use kyc_model::ConfigErrors;
-use kyc_onfido_client::AccessTokens;
+use kyc_onfido_client::{AccessTokens, CallLimits, OnfidoClient};
 use kyc_plugin_api::{Factory, TenantSnapshots, Warnings};
 use kyc_plugin_webhook::{Config as WebhookConfig, Webhook};
 use kyc_portal::PortalClient;
+use reqwest::Client;
 use toml::Value;
 
 use super::raw::RawRoute;
 use crate::decoding::Problems;
 use crate::plugins::build_context::BuildContext;
+
+/// The doctor, and what the commands that set up tenants need of the same settings.
+pub(super) struct Built {
+    pub(super) doctor: Doctor,
+    pub(super) setup: SetupSettings,
+}
+
+/// What the commands that set up tenants need of the configuration.
+pub(crate) struct SetupSettings {
+    pub(crate) config: DoctorConfig,
+    pub(crate) routes: Vec<NotificationRoute>,
+    pub(crate) portals: Arc<PortalClient>,
+    pub(crate) onfido: OnfidoClient,
+    /// Calls the gateway as Onfido does.
+    pub(crate) notifications: Client,
+}
 
 /// Checks the section, and builds the doctor; `None` if something is wrong, here or with the portals' client.
 pub(super) fn build(
@@ -25,19 +42,42 @@ pub(super) fn build(
     portals: Option<Arc<PortalClient>>,
     build_context: &BuildContext,
     problems: &mut Problems,
-) -> Option<Doctor> {
+) -> Option<Built> {
     config.check().map_err(|errors| problems.add_all("doctor", &errors)).ok()?;
     let expected = Expected::new(config, routes);
     // If it is missing, its own problem is reported already.
     let tokens = AccessTokens::clone(&*build_context.services.get::<AccessTokens>().ok()?);
     let settings = ClientSettings::new(CONNECT, Trust::system_and(ca_file));
-    let probes = Probes::new(config, (settings, cleartext, tokens), portals?, expected);
-    let probes = probes.map_err(|error| problems.add("server.upstream_ca_file", error.to_string())).ok()?;
+    let portals = portals?;
+    let setup = setup(config, routes, (&settings, cleartext, &tokens), &portals);
+    let probes = Probes::new(config, (settings, cleartext, tokens), portals, expected);
+    let built = probes.and_then(|probes| Ok((probes, setup?)));
+    let (probes, setup) =
+        built.map_err(|error| problems.add("server.upstream_ca_file", error.to_string())).ok()?;
     let current = build_context.tenants.clone();
     let tenants = TenantSnapshots::new(move || current.load());
-    Doctor::new(config, probes, tenants, build_context.metrics.registry())
+    let doctor = Doctor::new(config, probes, tenants, build_context.metrics.registry())
         .map_err(|error| problems.add_all("doctor", &ConfigErrors::from(error)))
-        .ok()
+        .ok()?;
+    Some(Built { doctor, setup })
+}
+
+/// Builds the clients of the commands that set up tenants; opens no connection.
+fn setup(
+    config: &DoctorConfig,
+    routes: &[NotificationRoute],
+    (settings, cleartext, tokens): (&ClientSettings<'_>, Cleartext, &AccessTokens),
+    portals: &Arc<PortalClient>,
+) -> Result<SetupSettings, ClientError> {
+    let limits = CallLimits { time: SETUP_CALL, body: MAX_LIST };
+    let whole = Some(SETUP_CALL);
+    Ok(SetupSettings {
+        config: config.clone(),
+        routes: routes.to_vec(),
+        portals: Arc::clone(portals),
+        onfido: OnfidoClient::new(settings.clone(), cleartext, limits, tokens.clone())?,
+        notifications: ClientSettings { whole, ..settings.clone() }.build()?,
+    })
 }
 
 /// Returns the routes that receive notifications, and warns if there is none. A setting of the wrong type is ignored here: building the plugin reports it.
@@ -64,5 +104,9 @@ pub(super) fn notification_routes(routes: &[RawRoute], warnings: &Warnings) -> V
 const WITHOUT_NOTIFICATIONS: &str = "routes: none has the plugin `webhook`, so notifications from Onfido are answered 404: add one, \
                                      or let another gateway receive them";
 
+/// The time limit of a call of a command that sets up a tenant; an operator waits for it.
+const SETUP_CALL: Duration = Duration::from_secs(30);
+/// The largest list of webhooks, in bytes; one has a few hundred.
+const MAX_LIST: usize = 1024 * 1024;
 /// The time limit for the TCP connection and the TLS handshake together.
 const CONNECT: Duration = Duration::from_secs(3);

@@ -32,6 +32,7 @@ use std::path::Path;
 
 pub(crate) use admin::{AdminSettings, Place};
 pub(crate) use binding::{Bindings, unbound};
+pub(crate) use doctor::SetupSettings;
 use folder::Folder;
 pub(crate) use listeners::{HttpLimits, Listener};
 pub(crate) use log::{LogSettings, SinkSettings};

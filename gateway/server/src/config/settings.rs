@@ -1,6 +1,6 @@
 //! The checked settings that the gateway is assembled from.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use kyc_tenants::WatchSettings;
 
 use super::admin::AdminSettings;
 use super::binding::Binding;
+use super::doctor::SetupSettings;
 use super::folder::Folder;
 use super::listeners::Listener;
 use super::listeners::Unrouted;
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) doctor: Doctor,
     /// `None` where it is off, or no events are stored.
     pub(crate) reconciliation: Option<Reconciliation>,
+    /// For the commands that set up tenants.
+    pub(crate) setup: SetupSettings,
     /// A line for each route with its paths and plugins, for the summary of `check`.
     pub(crate) summary: Vec<String>,
     /// A line for each listener that says which address its limits apply to, for the summary of `check`.
@@ -122,7 +125,7 @@ impl Settings {
         // Return only here, after every section was checked: an earlier return would hide problems.
         let (routes, offers) = routes?;
         let tenants = tenants?;
-        let doctor = doctor?;
+        let doctor::Built { doctor, setup } = doctor?;
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
         watch.callers_required = offers.bindings.routes.iter().any(|route| route.binding == Binding::Needed);
         let listening = listeners.iter().map(Unrouted::describe).collect();
@@ -146,6 +149,7 @@ impl Settings {
             store_file,
             doctor,
             reconciliation,
+            setup,
             summary,
             listening,
         })
