@@ -27,5 +27,5 @@ pub use error::SetupError;
 pub use new_tenant::{NewCredential, NewPortal, NewTenant, WebhookEnvironments};
 pub use progress::Progress;
 pub use remove::Removed;
-pub use setup::{Clients, Setup};
+pub use setup::{Clients, Objection, Setup};
 pub use trial::{Tried, Way};

@@ -24,6 +24,9 @@ pub struct Clients {
     pub notifications: Client,
 }
 
+/// Returns why the rest of the configuration would not serve a tenant of a table; the second argument is its name.
+pub type Objection = Box<dyn Fn(&TenantTable, &str) -> Option<String> + Send + Sync>;
+
 /// Changes tenants: one operation at a time.
 pub struct Setup {
     /// The source of the tenant document.
@@ -36,8 +39,8 @@ pub struct Setup {
     pub doctor: Doctor,
     /// What the gateway expects of webhooks.
     pub expected: Expected,
-    /// Returns why the rest of the configuration would not serve a tenant of this table; its name is the second argument.
-    pub objection: Box<dyn Fn(&TenantTable, &str) -> Option<String> + Send + Sync>,
+    /// The rest of the configuration.
+    pub objection: Objection,
     /// Gets told how the operation proceeds.
     pub progress: Box<dyn Progress>,
 }

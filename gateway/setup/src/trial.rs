@@ -81,12 +81,10 @@ impl Setup {
         let token = webhook.token.as_ref().or(tenant.signing_token.as_ref());
         let token = token.ok_or(SetupError::Incomplete("signing token"))?;
         let registered = webhook.url.as_deref().and_then(|url| Url::parse(url).ok());
-        let url = match registered.filter(|url| self.expected.is_own_url(url.as_str(), &tenant.name)) {
-            Some(url) => url,
-            // What is posted would go to somebody else.
-            None => {
-                return Err(SetupError::Trial(format!("the webhook {id} does not point to this gateway")));
-            }
+        let own = registered.filter(|url| self.expected.is_own_url(url.as_str(), &tenant.name));
+        // What is posted would go to somebody else.
+        let Some(url) = own else {
+            return Err(SetupError::Trial(format!("the webhook {id} does not point to this gateway")));
         };
         post_signed(&self.clients.notifications, &url, &event, token).await?;
         Ok(event.resource().unwrap_or_default().to_owned())

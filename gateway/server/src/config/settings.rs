@@ -123,9 +123,7 @@ impl Settings {
         let reconciliation =
             reconciliation::build(looked_up, onfido, delivery.as_ref(), build_context, problems);
         // Return only here, after every section was checked: an earlier return would hide problems.
-        let (routes, offers) = routes?;
-        let tenants = tenants?;
-        let doctor::Built { doctor, setup } = doctor?;
+        let ((routes, offers), tenants, doctor::Built { doctor, setup }) = (routes?, tenants?, doctor?);
         binding::check_document(&offers.bindings, (&tenants, &watch.hosts), warnings, (purpose, problems));
         watch.callers_required = offers.bindings.routes.iter().any(|route| route.binding == Binding::Needed);
         let listening = listeners.iter().map(Unrouted::describe).collect();

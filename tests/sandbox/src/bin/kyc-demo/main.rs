@@ -1,5 +1,6 @@
 //! Runs the whole flow for two tenants through a gateway, and explains each step.
 
+mod addition;
 mod failure;
 mod flow;
 mod narrator;
@@ -75,6 +76,8 @@ async fn act(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), Failure> 
     narrator.shown("the metrics count what happened");
     outage::play(stage, narrator).await?;
     narrator.shown("an event outlived an outage of its portal and kill -9 of the gateway");
+    addition::play(stage, narrator).await?;
+    narrator.shown("a tenant was added, tested and removed, each by one command");
     Ok(())
 }
 
