@@ -30,9 +30,10 @@ fn open_error(error: &sqlx::Error) -> OpenError {
 }
 
 /// Applies the versions that the database does not have yet. Of several gateways that start together, one gets the advisory
-/// lock and the others wait for it. An error ends the session, and with it the lock.
+/// lock and the others wait for it. An error ends the session, and with it the lock. Nothing here has a time limit: an index over many
+/// events takes longer than a statement may otherwise.
 async fn migrate(connection: &mut PgConnection, versions: &[&str]) -> Result<(), OpenError> {
-    let script = "SELECT pg_advisory_lock(7266371); \
+    let script = "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(7266371); \
                   CREATE TABLE IF NOT EXISTS event_version(version bigint NOT NULL);";
     sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| open_error(&error))?;
     let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM event_version")
@@ -60,8 +61,14 @@ async fn migrate(connection: &mut PgConnection, versions: &[&str]) -> Result<(),
 /// Returns the options of every connection: the address, limits of time, and commits that wait for the disk.
 pub(super) fn options(url: &Secret) -> Result<PgConnectOptions, sqlx::Error> {
     let options = address::options(url).map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
-    let limits =
-        [("statement_timeout", "10s"), ("lock_timeout", "5s"), ("synchronous_commit", "on"), PLAN, JIT];
+    let limits = [
+        ("statement_timeout", "10s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "15s"),
+        ("synchronous_commit", "on"),
+        PLAN,
+        JIT,
+    ];
     Ok(options.application_name("kyc-gateway").options(limits).disable_statement_logging())
 }
 

@@ -1,7 +1,8 @@
 //! Applies batches of commands.
 //!
-//! Every operation is one statement, and so a transaction of its own. An explicit transaction that a timeout interrupts
-//! while it begins would leave its connection unusable.
+//! Every operation is one statement, and so a transaction of its own, except inserts that settle results of the ledger: they and the
+//! results change together. An explicit transaction that a timeout interrupts while it begins would leave its connection unusable,
+//! so that any error closes the connection. The server ends a transaction whose gateway is silent for 15 s.
 
 use std::collections::HashSet;
 
