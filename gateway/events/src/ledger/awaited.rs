@@ -92,7 +92,7 @@ impl Plan {
         for event in events().filter(|event| event.source == Source::Notification) {
             let Some(state) = result_state(&event.kind) else { continue };
             for one in of(event) {
-                match one.event.filter(|_| one.is_found_before(event)) {
+                match one.event.filter(|_| state == LedgerState::Notified && one.is_found_before(event)) {
                     Some(found) => drop(plan.held.insert(event.uid, Held::Repeats(found))),
                     None if one.state == LedgerState::Open && settled_rows.insert(one.row) => {
                         plan.settle(one, state, event);

@@ -172,6 +172,12 @@ async fn late_notification_revives(store: &Engine) {
 
     assert_eq!((late, events(store, "dead").await), (Effect::Revived, 1));
     assert_eq!(store.reader().backlog().await.unwrap()[0].events, 1);
+    let withdrawn = insert(store, notification("acme", "check.withdrawn", "dead")).await;
+    assert_eq!(
+        (withdrawn, events(store, "dead").await),
+        (Effect::Done, 2),
+        "it is no repetition of the result"
+    );
 }
 
 /// Look-ups: what is due, back-off, named ends, counts.
