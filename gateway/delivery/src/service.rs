@@ -112,7 +112,11 @@ impl Delivery {
         }
         // After a restart of this service the first value stays; both return the same tenants.
         let _ = self.tenants.set(tenants.clone());
-        let Some(running) = self.store.start(&tenants, shutdown.clone()).await else { return };
+        let Some(running) = self.store.start(&tenants, shutdown.clone()).await else {
+            // Nothing can be written; what waits is counted as lost.
+            self.store.drain_ledger(Instant::now()).await;
+            return;
+        };
         let context = DeliveryContext {
             config: self.config.clone(),
             retention: self.store.retention(),

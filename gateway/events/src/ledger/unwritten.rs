@@ -20,6 +20,8 @@ use crate::{CommitQueue, Effect};
 pub(crate) struct Unwritten {
     waiting: Arc<Mutex<Waiting>>,
     is_empty: Arc<Notify>,
+    /// Ends a pause of the task.
+    wake: Arc<Notify>,
     metrics: LedgerMetrics,
 }
 
@@ -35,7 +37,7 @@ struct Waiting {
 
 impl Unwritten {
     pub(crate) fn new(metrics: LedgerMetrics) -> Self {
-        Self { waiting: Arc::default(), is_empty: Arc::default(), metrics }
+        Self { waiting: Arc::default(), is_empty: Arc::default(), wake: Arc::default(), metrics }
     }
 
     /// Returns whether entries wait: the store is slow or away, so a call need not wait for it.
@@ -67,6 +69,7 @@ impl Unwritten {
 
     /// Waits until all entries are written, or until `deadline`. What is not written then is counted as lost.
     pub(crate) async fn drain(&self, deadline: tokio::time::Instant) {
+        self.wake.notify_one();
         while self.is_any() {
             let written = self.is_empty.notified();
             // Another look, because the task may have ended before the line above.
@@ -93,8 +96,11 @@ impl Unwritten {
         let mut pause = FIRST_PAUSE;
         while let Some(first) = self.next() {
             if !self.submit(commit_queue, first).await {
-                sleep(pause).await;
-                pause = (pause * 2).min(MAX_PAUSE);
+                tokio::select! {
+                    () = sleep(pause) => pause = (pause * 2).min(MAX_PAUSE),
+                    // The store may be back, and the process ends.
+                    () = self.wake.notified() => pause = FIRST_PAUSE,
+                }
                 continue;
             }
             pause = FIRST_PAUSE;
@@ -160,8 +166,8 @@ impl Unwritten {
 
 /// The most entries that wait. Each takes about 1 KiB.
 const MAX_ENTRIES: usize = 10_000;
-/// Entries that are written together.
-const ENTRIES_PER_BATCH: usize = 256;
+/// Entries that are written together. In PostgreSQL each is a commit of its own, and notifications of the batch wait for all.
+const ENTRIES_PER_BATCH: usize = 32;
 /// Pause after the first failure, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);

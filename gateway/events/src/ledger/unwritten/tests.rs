@@ -69,7 +69,9 @@ async fn entries_are_written_when_the_store_is_back() {
     written.dedup();
     assert_eq!(written.len(), 1000);
     assert_eq!(metrics.ledger.lost.with(&["acme"]).get(), 0);
-    assert!(batches.load(Ordering::Relaxed) < 20, "{batches:?} batches");
+    // One entry alone, then many.
+    let most = 2 * 1000 / ENTRIES_PER_BATCH + 10;
+    assert!(batches.load(Ordering::Relaxed) < most, "{batches:?} batches");
 }
 
 /// The memory is bounded, and what is not written at the end is counted.
