@@ -1,8 +1,8 @@
 //! The look-ups that each tenant's account may still have in this minute.
 //!
 //! Onfido limits the calls of an account. The calls of the gateway's callers come first, so look-ups take a fixed part of that limit.
-//! The budget fills continuously, and holds a tenth of a minute at most: a thousand overdue checks after an outage are spread over
-//! time and do not come at once.
+//! The budget fills continuously, and holds what comes in from one look at the ledger to the next, or in a tenth of a minute: a
+//! thousand overdue checks after an outage are spread over time and do not come at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,12 +22,14 @@ pub(crate) struct Budgets {
 // === impl Budgets ===
 
 impl Budgets {
-    pub(crate) fn new(calls_per_minute: u32) -> Self {
+    /// The budgets of a ledger that is read every `tick`.
+    pub(crate) fn new(calls_per_minute: u32, tick: Duration) -> Self {
         let per_minute = f64::from(calls_per_minute);
+        let per_second = per_minute / 60.0;
         // A check takes two calls: its own, and one for its reports.
         Self {
-            per_second: per_minute / 60.0,
-            most: (per_minute / 10.0).max(2.0),
+            per_second,
+            most: (per_second * tick.as_secs_f64()).max(per_minute / 10.0).max(2.0),
             left: HashMap::new(),
             paused: HashMap::new(),
         }
@@ -76,10 +78,12 @@ fn fill(left: f64, per_second: f64, passed: Duration) -> f64 {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn tenant_gets_its_calls_per_minute_and_no_more() {
         let start = Instant::now();
-        let mut budgets = Budgets::new(40);
+        let mut budgets = Budgets::new(40, SECOND);
         let mut made = 0;
 
         for second in 0..600 {
@@ -93,9 +97,26 @@ mod tests {
     }
 
     #[test]
+    fn ledger_that_is_read_seldom_gets_the_same_number_of_calls() {
+        let start = Instant::now();
+        let tick = Duration::from_secs(15);
+        let mut budgets = Budgets::new(40, tick);
+        let mut made = 0;
+
+        for pass in 0..40 {
+            let now = start + tick * pass;
+            let calls = budgets.left("acme", now);
+            budgets.spend("acme", calls, now);
+            made += calls;
+        }
+
+        assert!((395..=400).contains(&made), "{made} calls in ten minutes");
+    }
+
+    #[test]
     fn budget_of_one_tenant_is_not_spent_by_another() {
         let now = Instant::now();
-        let mut budgets = Budgets::new(1);
+        let mut budgets = Budgets::new(1, SECOND);
 
         budgets.spend("acme", 5, now);
 
@@ -108,7 +129,7 @@ mod tests {
     #[test]
     fn paused_account_is_left_alone() {
         let now = Instant::now();
-        let mut budgets = Budgets::new(40);
+        let mut budgets = Budgets::new(40, SECOND);
 
         budgets.pause("acme", now + Duration::from_secs(60));
 

@@ -79,8 +79,8 @@ impl Reconciliation {
     }
 
     async fn work(&self, mut shutdown: watch::Receiver<bool>) {
-        let mut budgets = Budgets::new(self.0.config.calls_per_minute);
         let tick = (self.0.config.overdue / 10).clamp(SHORTEST_TICK, LONGEST_TICK);
+        let mut budgets = Budgets::new(self.0.config.calls_per_minute, tick);
         while !*shutdown.borrow_and_update() {
             tokio::select! {
                 // Dropping a look-up loses nothing: it is made again.
