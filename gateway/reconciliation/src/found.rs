@@ -31,7 +31,7 @@ struct Payload<'a> {
     action: &'static str,
     object: Object<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<BTreeMap<&'a str, &'a RawValue>>,
+    resource: Option<BTreeMap<String, &'a RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -112,8 +112,8 @@ impl Completed<'_> {
 }
 
 /// Returns the members of a workflow run, byte for byte, without the token with which the applicant's browser acts at Onfido.
-fn without_token(run: &[u8]) -> Option<BTreeMap<&str, &RawValue>> {
-    let mut members: BTreeMap<&str, &RawValue> = serde_json::from_slice(run).ok()?;
+fn without_token(run: &[u8]) -> Option<BTreeMap<String, &RawValue>> {
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(run).ok()?;
     members.remove("sdk_token");
     Some(members)
 }

@@ -3,7 +3,7 @@
 //! One look-up makes at most two calls: for a check, and for its reports. A report can be complete before its check is; its
 //! notification can be lost just the same, so reports are looked at while the check goes on.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -118,7 +118,11 @@ async fn check(
         // `in_progress`, `awaiting_applicant`, `paused`, `reopened`, and what Onfido may add.
         Some(_) | None => false,
     };
-    let now = iso8601();
+    let now = iso8601(SystemTime::now());
+    // The store recognises a report that the ledger does not know by its body alone, which therefore has no time of the look-up.
+    let overdue = UNIX_EPOCH + Duration::from_millis(u64::try_from(entry.overdue).unwrap_or_default());
+    let stable = iso8601(overdue);
+    let is_known = |report: &str| entry.results.iter().any(|result| result.subject == report);
     let mut events = Vec::new();
     if wanted.takes(tenant, ResultKind::Report) {
         *calls += 1;
@@ -134,15 +138,16 @@ async fn check(
         for report in &reports {
             if report.status.as_deref() == Some("complete") && is_open(entry, &report.id) {
                 let (kind, status) = (ResultKind::Report, "complete");
-                let found = Completed { kind, id: &report.id, status, at: &now, resource: None };
-                events.extend(found.notification(tenant));
+                let at = if is_known(&report.id) { &now } else { &stable };
+                let found = Completed { kind, id: &report.id, status, at, resource: None };
+                events.push(found.notification(tenant).ok_or(OnfidoError::Malformed)?);
             }
         }
     }
     if is_complete && wanted.takes(tenant, ResultKind::Check) && is_open(entry, &entry.subject) {
         let (kind, status) = (ResultKind::Check, "complete");
         let found = Completed { kind, id: &entry.subject, status, at: &now, resource: None };
-        events.extend(found.notification(tenant));
+        events.push(found.notification(tenant).ok_or(OnfidoError::Malformed)?);
     }
     Ok(Answer::Found { events, is_complete })
 }
@@ -160,10 +165,10 @@ async fn workflow_run(
     let mut events = Vec::new();
     if is_complete && wanted.takes(tenant, ResultKind::WorkflowRun) {
         // It changes last when it is completed.
-        let at = run.updated_at.clone().unwrap_or_else(iso8601);
+        let at = run.updated_at.clone().unwrap_or_else(|| iso8601(SystemTime::now()));
         let (kind, id) = (ResultKind::WorkflowRun, entry.subject.as_str());
         let found = Completed { kind, id, status, at: &at, resource: Some(&body) };
-        events.extend(found.notification(tenant));
+        events.push(found.notification(tenant).ok_or(OnfidoError::Malformed)?);
     }
     Ok(Answer::Found { events, is_complete })
 }
@@ -182,8 +187,8 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, OnfidoError> {
     serde_json::from_slice(body).map_err(|_| OnfidoError::Malformed)
 }
 
-fn iso8601() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+fn iso8601(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 #[cfg(test)]
