@@ -1,7 +1,7 @@
 //! Output of commands to the terminal; the running gateway logs instead.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one room that writes to the terminal")]
+
 use std::fmt::{Display, Write as _};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use kyc_admin::is_terminal_control;
@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use crate::cli::failure::Failure;
 
-/// Prints a result.
+/// Prints a result. A reader that is gone, such as `head`, is no reason to stop half-way: a command may have changed something.
 pub(crate) fn print(text: &str) {
-    println!("{text}");
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 /// Prints why a command fails, and returns its exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
     // Reasons can contain names from outside. Line breaks separate the problems of a configuration.
-    failure.to_string().lines().for_each(|line| eprintln!("{}", escaped(line)));
+    failure.to_string().lines().for_each(progress_line);
     ExitCode::from(failure.code())
 }
 
@@ -29,7 +29,11 @@ pub(crate) fn refuse(reason: &dyn Display) -> ExitCode {
 
 /// Prints what a command does at the moment, apart from its result.
 pub(crate) fn progress(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn progress_line(line: &str) {
+    progress(&escaped(line));
 }
 
 /// Returns whether somebody can answer questions.
@@ -39,7 +43,7 @@ pub(crate) fn can_ask() -> bool {
 
 /// Asks for a line.
 pub(crate) fn ask(what: &str) -> Result<String, String> {
-    eprint!("{what}: ");
+    let _ = write!(io::stderr(), "{what}: ");
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|error| format!("cannot read from the terminal: {error}"))?;
     Ok(line.trim().to_owned())
