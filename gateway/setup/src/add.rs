@@ -100,8 +100,18 @@ impl Setup {
 
     /// Returns the tenant as the gateway would serve it, without its webhook.
     fn candidate(&self, document: &Secret, new: &NewTenant) -> Result<Arc<Tenant>, SetupError> {
-        let document = with_entry(document, &new.fields())?;
-        self.tenant(&document, &new.name)
+        let changed = with_entry(document, &new.fields())?;
+        let (before, after) =
+            (Document::read(document, &self.hosts)?.tenants, Document::read(&changed, &self.hosts)?.tenants);
+        // A tenant without `callers` may be served because it is the only one.
+        let is_served = |tenant: &&Arc<Tenant>| (self.objection)(&before, tenant.name.as_str()).is_none();
+        for tenant in before.iter().filter(is_served) {
+            if let Some(reason) = (self.objection)(&after, tenant.name.as_str()) {
+                let reason = format!("the tenant {} would not be served any more: {reason}", tenant.name);
+                return Err(SetupError::Refused { reason });
+            }
+        }
+        self.tenant(&changed, &new.name)
     }
 
     async fn write(&mut self, new: &NewTenant, registration: &Registration) -> Result<(), SetupError> {

@@ -35,6 +35,9 @@ impl Setup {
         environments: WebhookEnvironments,
     ) -> Result<Registration, SetupError> {
         let wanted = self.wanted(tenant, url, environments);
+        // Nobody has named an environment, and the credential does not tell one.
+        let is_unspecified =
+            matches!(environments, WebhookEnvironments::OfToken) && environments.of(tenant).is_none();
         let found = self.own_webhooks(tenant).await?;
         let Some((webhook, others)) = found.split_first() else {
             return self.create(tenant, &wanted).await;
@@ -46,6 +49,11 @@ impl Setup {
                  dashboard: {}",
                 ids.join(", ")
             ));
+        }
+        let mut wanted = wanted;
+        if is_unspecified {
+            // A webhook that somebody has restricted stays so.
+            wanted.environments = settings_of(webhook, &wanted).environments;
         }
         self.adopt(tenant, webhook, &wanted).await
     }
@@ -87,7 +95,10 @@ impl Setup {
                 false => failure,
             }
         })?;
-        let id = created.id.clone().ok_or(SetupError::Incomplete("id"))?;
+        let Some(id) = created.id.clone() else {
+            let cause = SetupError::Incomplete("id").to_string();
+            return Err(SetupError::Left { cause, left: UNKNOWN.to_owned() });
+        };
         self.progress.note(&format!("registered the webhook {id}"));
         let unfinished = |token| Registration { id: id.clone(), token, origin: Origin::Created };
         match self.token(tenant, &created).await {

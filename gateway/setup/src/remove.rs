@@ -1,7 +1,7 @@
 //! Removes a tenant.
 
 use kyc_model::{Secret, Tenant};
-use kyc_tenants::{DocumentEdit, change, error_chain};
+use kyc_tenants::{Document, DocumentEdit, change, error_chain};
 
 use crate::{Setup, SetupError};
 
@@ -62,7 +62,13 @@ impl Setup {
             }
         };
         self.progress.begin(3, STEPS[2]);
+        let hosts = self.hosts.clone();
         let edit = |before: &Secret| -> Result<Secret, SetupError> {
+            // Another operator may have given the entry another webhook.
+            let parsed = Document::read(before, &hosts)?;
+            if parsed.tenants.by_name(name).is_none_or(|current| current.fingerprint != tenant.fingerprint) {
+                return Err(SetupError::Changed);
+            }
             let mut edit = DocumentEdit::new(before);
             edit.remove(name)?;
             Ok(edit.into_document())
@@ -87,6 +93,8 @@ impl Setup {
     /// Decides whether the webhook of the tenant is deleted. One that others may use is not.
     async fn fate(&mut self, tenant: &Tenant) -> Result<Fate, SetupError> {
         let Some(id) = &tenant.webhook_id else { return Ok(Fate::Keep("the entry has no webhookId")) };
+        // Without the whole URL, a webhook of another gateway that has a copy of the document would look like this one's.
+        self.url_of(&tenant.name)?;
         match self.clients.onfido.registered_webhook(tenant, id).await {
             Ok(webhook) => {
                 let url = webhook.url.unwrap_or_default();

@@ -73,7 +73,8 @@ fn is_same(one: &Tenant, other: &Tenant) -> bool {
     one.fingerprint == other.fingerprint
 }
 
-const OTHER_ACCOUNT: &str = "the webhook of the entry is not visible under the new token, so the token belongs to another account of Onfido";
+const OTHER_ACCOUNT: &str = "the webhook of the entry is not visible under the new token: the token belongs to another account of Onfido, or \
+                             the webhook was deleted";
 /// What each step does.
 const STEPS: [&str; 3] = [
     "read the entry",

@@ -46,7 +46,7 @@ fn signature(token: &Secret, body: &[u8]) -> String {
 fn advice(status: u16) -> &'static str {
     match status {
         401 => {
-            "the gateway does not know the tenant yet (`kyc-gateway tenants reload`), or `webhookToken` is not the token of the \
+            "the gateway does not know the tenant yet (`kyc-gateway tenants reload --reason TEXT`), or `webhookToken` is not the token of the \
              webhook"
         }
         404 | 405 => "the URL does not lead to the gateway's route for notifications",

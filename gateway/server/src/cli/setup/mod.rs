@@ -98,7 +98,7 @@ impl Add {
             Ok((
                 format!(
                     "tenant {name} {state}: webhook {id}\n\
-                     Gateways read the document within {poll} (`tenants.poll`), or at once by `kyc-gateway tenants reload`.\n\
+                     Gateways read the document within {poll} (`tenants.poll`), or at once by `kyc-gateway tenants reload --reason TEXT`.\n\
                      Then `kyc-gateway tenants test {name}` sends a signed test event through them.\n\n{}",
                     policy(&added.tenant)
                 ),
@@ -157,7 +157,7 @@ impl Rotate {
             Ok((
                 format!(
                     "the API token of tenant {name} is replaced. Gateways use the new one within {poll} (`tenants.poll`), or at \
-                     once after `kyc-gateway tenants reload`; calls under way end with the old one. Then revoke the old token in \
+                     once after `kyc-gateway tenants reload --reason TEXT`; calls under way end with the old one. Then revoke the old token in \
                      Onfido's dashboard."
                 ),
                 true,
