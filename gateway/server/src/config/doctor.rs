@@ -80,7 +80,8 @@ fn setup(
     })
 }
 
-/// Returns the routes that receive notifications, and warns if there is none. A setting of the wrong type is ignored here: building the plugin reports it.
+/// Returns the routes that receive notifications, and warns if there is none. A setting of the wrong type is ignored here: building
+/// the plugin reports it.
 pub(super) fn notification_routes(routes: &[RawRoute], warnings: &Warnings) -> Vec<NotificationRoute> {
     let mut found = Vec::new();
     for route in routes {

@@ -75,7 +75,8 @@ pub(crate) fn offer(
     Built { portals, stored }
 }
 
-/// Returns the delivery if a plugin uses the service [`Intake`] or asks for [`Ledger`]. Otherwise the store is not opened, and its warnings are dropped.
+/// Returns the delivery if a plugin uses the service [`Intake`] or asks for [`Ledger`]. Otherwise the store is not opened, and its
+/// warnings are dropped.
 pub(crate) fn used(stored: Option<Stored>, build_context: &BuildContext) -> Option<Arc<Delivery>> {
     let services = &build_context.services;
     let is_used = services.is_taken::<dyn Intake>() || services.is_taken::<dyn Ledger>();
