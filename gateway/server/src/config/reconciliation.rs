@@ -25,6 +25,12 @@ pub(super) fn build(
 ) -> Option<Reconciliation> {
     config.check().map_err(|errors| problems.add_all("reconciliation", &errors)).ok()?;
     let store = Arc::clone(delivery.filter(|_| config.enabled)?.store());
+    if store.retention().ledger < config.give_up {
+        problems.add(
+            "events.keep_ledger",
+            "must not be shorter than reconciliation.give_up: open entries would be deleted unseen",
+        );
+    }
     // If it is missing, its own problem is reported already.
     let tokens = AccessTokens::clone(&*build_context.services.get::<AccessTokens>().ok()?);
     let settings = ClientSettings::new(CONNECT, Trust::system_and(ca_file));
