@@ -7,6 +7,7 @@ use kyc_telemetry::Metrics;
 use pingora::apps::HttpServerOptions;
 use pingora::connectors::ConnectorOptions;
 use pingora::protocols::http::v2::server::H2Options;
+use tokio::sync::Semaphore;
 
 use crate::request::BodyBuffers;
 use crate::routing::RouteTable;
@@ -24,6 +25,8 @@ pub struct Proxy {
     pub(super) connections: ConnectionPool,
     pub(super) limiters: Arc<CallLimiters>,
     pub(super) buffers: BodyBuffers,
+    /// Places of connections that only wait for the rest of a request whose response is sent.
+    pub(super) lingering: Semaphore,
 }
 
 /// Options of Pingora's sessions and connections.
@@ -53,7 +56,19 @@ impl Proxy {
         let buffers = BodyBuffers::new(&routes, &settings);
         let connections = ConnectionPool::new(protocol.upstream.clone());
         let (new_context, peers) = (Box::new(new_context), Peers::default());
-        Self { routes, new_context, metrics, settings, protocol, peers, connections, limiters, buffers }
+        let lingering = Semaphore::new(MAX_LINGERING);
+        Self {
+            routes,
+            new_context,
+            metrics,
+            settings,
+            protocol,
+            peers,
+            connections,
+            limiters,
+            buffers,
+            lingering,
+        }
     }
 }
 
@@ -68,3 +83,7 @@ impl std::fmt::Debug for ProtocolOptions {
         f.debug_struct("ProtocolOptions").finish_non_exhaustive()
     }
 }
+
+/// How many connections of a listener may wait for the rest of a request. Anybody can send bodies that do not end; the connections
+/// beyond this number are closed at once, and a caller that is still writing may lose the response.
+const MAX_LINGERING: usize = 128;

@@ -77,6 +77,10 @@ impl Proxy {
         // Read from the session before `finish` consumes it.
         let settings = HttpPersistentSettings::for_session(&session);
         // Reads the rest of a body that no plugin and no upstream asked for.
+        let _place = match session.is_http2() || session.is_body_done() {
+            true => None,
+            false => Some(self.lingering.try_acquire().ok()?),
+        };
         let stream =
             timeout(self.settings.lingering_timeout(), session.finish()).await.ok()?.ok().flatten()?;
         let (stream, surplus) = stream.into_parts();
@@ -152,6 +156,7 @@ impl Proxy {
     /// Reads the rest of a body whose response is sent: closing at once would reset the connection, and a caller that is still
     /// writing would lose the response (RFC 9112 §9.6).
     async fn read_lingering_body(&self, session: &mut ServerSession) {
+        let Ok(_place) = self.lingering.try_acquire() else { return };
         // The response is out: neither a caller that left nor one that goes on for too long needs another.
         let _ = timeout(self.settings.lingering_timeout(), session.drain_request_body()).await;
     }
