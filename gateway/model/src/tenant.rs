@@ -8,8 +8,8 @@ use url::Url;
 use crate::secret::MIN_SEARCHED_BYTES;
 use crate::upstream::is_exposed;
 use crate::{
-    CallerName, Environments, EventActions, EventRoute, OperationSet, Secret, SubscriptionId, TenantName,
-    UpstreamBase,
+    CallerName, Environment, Environments, EventActions, EventRoute, OperationSet, Secret, SubscriptionId,
+    TenantName, UpstreamBase,
 };
 
 /// A tenant from one checked entry of `Onfido-ApiTokens`.
@@ -113,6 +113,13 @@ impl Credential {
             }
             Self::OAuth(_) => None,
         }
+    }
+
+    /// Returns the environment that the prefix of the API token tells (`api_live`, `api_sandbox`); `None` for an OAuth client and for
+    /// tokens of another form.
+    pub fn environment(&self) -> Option<Environment> {
+        let token = self.api_token()?.strip_prefix("api_")?;
+        [Environment::Live, Environment::Sandbox].into_iter().find(|one| token.starts_with(one.name()))
     }
 }
 

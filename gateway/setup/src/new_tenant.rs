@@ -69,12 +69,7 @@ impl WebhookEnvironments {
     /// Returns the environment; `None` for both.
     pub(crate) fn of(self, tenant: &Tenant) -> Option<Environment> {
         match self {
-            Self::OfToken => {
-                let token = tenant.credential.api_token()?;
-                let is_of =
-                    |environment: &Environment| token.starts_with(&format!("api_{}", environment.name()));
-                [Environment::Live, Environment::Sandbox].into_iter().find(is_of)
-            }
+            Self::OfToken => tenant.credential.environment(),
             Self::Only(environment) => Some(environment),
             Self::Both => None,
         }

@@ -49,7 +49,7 @@ pub(crate) fn read(
         ));
     }
     findings.extend(missing_events(own, &expected.events_of(tenant)));
-    findings.extend(environments(own, environment(tenant)));
+    findings.extend(environments(own, tenant.credential.environment()));
     if let (Some(configured), Some(token)) = (&tenant.signing_token, &own.token)
         && !configured.is_same(token)
     {
@@ -105,16 +105,6 @@ fn environments(webhook: &RegisteredWebhook, own: Option<Environment>) -> Option
              environment to {name}",
         ))),
     }
-}
-
-/// Reads the environment from the prefix of an API token.
-fn environment(tenant: &Tenant) -> Option<Environment> {
-    // A token of an OAuth client does not tell.
-    let token = tenant.credential.api_token()?;
-    if token.starts_with("api_live") {
-        return Some(Environment::Live);
-    }
-    token.starts_with("api_sandbox").then_some(Environment::Sandbox)
 }
 
 fn is_enabled(webhook: &RegisteredWebhook) -> bool {
