@@ -79,7 +79,8 @@ impl Setup {
         let registration = self.register(&candidate, &url, new.environments).await?;
         self.progress.begin(5, STEPS[4]);
         if let Err(failure) = self.write(new, &registration).await {
-            return Err(self.take_back(&candidate, &registration, failure).await);
+            let Registration { id, origin, .. } = &registration;
+            return Err(self.take_back(&candidate, id, origin, failure).await);
         }
         self.progress.begin(6, STEPS[5]);
         let document = self.document().await?;

@@ -11,11 +11,11 @@ use crate::{Setup, SetupError, WebhookEnvironments};
 pub(crate) struct Registration {
     pub(crate) id: String,
     pub(crate) token: Secret,
-    origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// Where a webhook is from, which says how it is taken back.
-enum Origin {
+pub(crate) enum Origin {
     /// This run registered it.
     Created,
     /// It was there, with the settings that are wanted.
@@ -100,13 +100,9 @@ impl Setup {
             return Err(SetupError::Left { cause, left: UNKNOWN.to_owned() });
         };
         self.progress.note(&format!("registered the webhook {id}"));
-        let unfinished = |token| Registration { id: id.clone(), token, origin: Origin::Created };
         match self.token(tenant, &created).await {
-            Ok(token) => Ok(unfinished(token)),
-            Err(error) => {
-                let registration = unfinished(Secret::new(String::new()));
-                Err(self.take_back(tenant, &registration, error).await)
-            }
+            Ok(token) => Ok(Registration { id, token, origin: Origin::Created }),
+            Err(error) => Err(self.take_back(tenant, &id, &Origin::Created, error).await),
         }
     }
 
@@ -154,10 +150,10 @@ impl Setup {
     pub(crate) async fn take_back(
         &mut self,
         tenant: &Tenant,
-        registration: &Registration,
+        id: &str,
+        origin: &Origin,
         failure: SetupError,
     ) -> SetupError {
-        let Registration { id, origin, .. } = registration;
         if matches!(origin, Origin::Found) {
             return failure;
         }

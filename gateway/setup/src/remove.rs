@@ -1,8 +1,9 @@
 //! Removes a tenant.
 
 use kyc_model::{Secret, Tenant};
-use kyc_tenants::{Document, DocumentEdit, change, error_chain};
+use kyc_tenants::{DocumentEdit, change, error_chain};
 
+use crate::setup::require_unchanged;
 use crate::{Setup, SetupError};
 
 /// A tenant that was removed.
@@ -65,10 +66,7 @@ impl Setup {
         let hosts = self.hosts.clone();
         let edit = |before: &Secret| -> Result<Secret, SetupError> {
             // Another operator may have given the entry another webhook.
-            let parsed = Document::read(before, &hosts)?;
-            if parsed.tenants.by_name(name).is_none_or(|current| current.fingerprint != tenant.fingerprint) {
-                return Err(SetupError::Changed);
-            }
+            require_unchanged(before, &hosts, &tenant)?;
             let mut edit = DocumentEdit::new(before);
             edit.remove(name)?;
             Ok(edit.into_document())

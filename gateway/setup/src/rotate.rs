@@ -4,9 +4,10 @@
 //! new one is tried, written, and taken up by each gateway at its next poll; what is under way ends with the old one.
 
 use kyc_doctor::{Code, Probe};
-use kyc_model::{Secret, Tenant};
+use kyc_model::Secret;
 use kyc_tenants::{DocumentEdit, change};
 
+use crate::setup::require_unchanged;
 use crate::{Setup, SetupError};
 
 // === impl Setup ===
@@ -52,11 +53,8 @@ impl Setup {
         self.progress.begin(3, STEPS[2]);
         let hosts = self.hosts.clone();
         let edit = |current: &Secret| -> Result<Secret, SetupError> {
-            let parsed = kyc_tenants::Document::read(current, &hosts)?;
-            match parsed.tenants.by_name(name) {
-                Some(tenant) if is_same(tenant, &before) => with_token(current, name, token),
-                Some(_) | None => Err(SetupError::Changed),
-            }
+            require_unchanged(current, &hosts, &before)?;
+            with_token(current, name, token)
         };
         Ok(change(&mut *self.source, edit).await?)
     }
@@ -66,11 +64,6 @@ fn with_token(document: &Secret, name: &str, token: &Secret) -> Result<Secret, S
     let mut edit = DocumentEdit::new(document);
     edit.set(name, "apiToken", Some(token))?;
     Ok(edit.into_document())
-}
-
-/// Returns whether nobody has changed the entry; the hash of its fields has the same key within the process.
-fn is_same(one: &Tenant, other: &Tenant) -> bool {
-    one.fingerprint == other.fingerprint
 }
 
 const OTHER_ACCOUNT: &str = "the webhook of the entry is not visible under the new token: the token belongs to another account of Onfido, or \

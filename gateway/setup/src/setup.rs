@@ -108,3 +108,16 @@ impl fmt::Debug for Setup {
         f.debug_struct("Setup").field("source", &self.source.describe()).finish_non_exhaustive()
     }
 }
+
+/// Refuses an edit if somebody has changed the entry since; the hash of its fields has the same key within the process.
+pub(crate) fn require_unchanged(
+    document: &Secret,
+    hosts: &OnfidoHosts,
+    before: &Tenant,
+) -> Result<(), SetupError> {
+    let parsed = Document::read(document, hosts)?;
+    match parsed.tenants.by_name(before.name.as_str()) {
+        Some(now) if now.fingerprint == before.fingerprint => Ok(()),
+        Some(_) | None => Err(SetupError::Changed),
+    }
+}
