@@ -1,6 +1,6 @@
 //! The section `[doctor]`: what the routes expect of the webhooks at Onfido, and the clients of the probes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use kyc_onfido_client::{AccessTokens, CallLimits, OnfidoClient};
 use kyc_plugin_api::{Factory, TenantSnapshots, Warnings};
 use kyc_plugin_webhook::{Config as WebhookConfig, Webhook};
 use kyc_portal::PortalClient;
-use reqwest::Client;
+use kyc_setup::Clients;
 use toml::Value;
 
 use super::raw::RawRoute;
@@ -28,10 +28,29 @@ pub(super) struct Built {
 pub(crate) struct SetupSettings {
     pub(crate) config: DoctorConfig,
     pub(crate) routes: Vec<NotificationRoute>,
-    pub(crate) portals: Arc<PortalClient>,
-    pub(crate) onfido: OnfidoClient,
-    /// Calls the gateway as Onfido does.
-    pub(crate) notifications: Client,
+    portals: Arc<PortalClient>,
+    ca_file: Option<PathBuf>,
+    cleartext: Cleartext,
+    tokens: AccessTokens,
+}
+
+// === impl SetupSettings ===
+
+impl SetupSettings {
+    /// Builds the clients; opens no connection. A gateway that serves needs none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] for a certificate file that cannot be read.
+    pub(crate) fn clients(&self) -> Result<Clients, ClientError> {
+        let settings = ClientSettings::new(CONNECT, Trust::system_and(self.ca_file.as_deref()));
+        let limits = CallLimits { time: SETUP_CALL, body: MAX_LIST };
+        Ok(Clients {
+            onfido: OnfidoClient::new(settings.clone(), self.cleartext, limits, self.tokens.clone())?,
+            portals: Arc::clone(&self.portals),
+            notifications: ClientSettings { whole: Some(SETUP_CALL), ..settings }.build()?,
+        })
+    }
 }
 
 /// Checks the section, and builds the doctor; `None` if something is wrong, here or with the portals' client.
@@ -49,35 +68,22 @@ pub(super) fn build(
     let tokens = AccessTokens::clone(&*build_context.services.get::<AccessTokens>().ok()?);
     let settings = ClientSettings::new(CONNECT, Trust::system_and(ca_file));
     let portals = portals?;
-    let setup = setup(config, routes, (&settings, cleartext, &tokens), &portals);
+    let setup = SetupSettings {
+        config: config.clone(),
+        routes: routes.to_vec(),
+        portals: Arc::clone(&portals),
+        ca_file: ca_file.map(Path::to_owned),
+        cleartext,
+        tokens: tokens.clone(),
+    };
     let probes = Probes::new(config, (settings, cleartext, tokens), portals, expected);
-    let built = probes.and_then(|probes| Ok((probes, setup?)));
-    let (probes, setup) =
-        built.map_err(|error| problems.add("server.upstream_ca_file", error.to_string())).ok()?;
+    let probes = probes.map_err(|error| problems.add("server.upstream_ca_file", error.to_string())).ok()?;
     let current = build_context.tenants.clone();
     let tenants = TenantSnapshots::new(move || current.load());
     let doctor = Doctor::new(config, probes, tenants, build_context.metrics.registry())
         .map_err(|error| problems.add_all("doctor", &ConfigErrors::from(error)))
         .ok()?;
     Some(Built { doctor, setup })
-}
-
-/// Builds the clients of the commands that set up tenants; opens no connection.
-fn setup(
-    config: &DoctorConfig,
-    routes: &[NotificationRoute],
-    (settings, cleartext, tokens): (&ClientSettings<'_>, Cleartext, &AccessTokens),
-    portals: &Arc<PortalClient>,
-) -> Result<SetupSettings, ClientError> {
-    let limits = CallLimits { time: SETUP_CALL, body: MAX_LIST };
-    let whole = Some(SETUP_CALL);
-    Ok(SetupSettings {
-        config: config.clone(),
-        routes: routes.to_vec(),
-        portals: Arc::clone(portals),
-        onfido: OnfidoClient::new(settings.clone(), cleartext, limits, tokens.clone())?,
-        notifications: ClientSettings { whole, ..settings.clone() }.build()?,
-    })
 }
 
 /// Returns the routes that receive notifications, and warns if there is none. A setting of the wrong type is ignored here: building

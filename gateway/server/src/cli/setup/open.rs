@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use kyc_doctor::{DoctorConfig, Expected};
 use kyc_model::{SecretSource, TenantTable};
-use kyc_setup::{Clients, Progress, Setup};
+use kyc_setup::{Progress, Setup};
 use kyc_tenants::VaultAuth;
 
 use crate::cli::config_file::ConfigFile;
@@ -51,7 +51,8 @@ impl Access {
     pub(super) fn open(&self, registry: &Registry, build_context: &BuildContext) -> Result<Opened, Failure> {
         let settings = config::load(&self.file.path(), registry, build_context, config::Purpose::Use)
             .map_err(Failure::refused)?;
-        let SetupSettings { config, routes, portals, onfido, notifications } = settings.setup;
+        let clients = settings.setup.clients().map_err(Failure::system)?;
+        let SetupSettings { config, routes, .. } = settings.setup;
         let config = DoctorConfig {
             notification_url: self.notification_url.clone().or(config.notification_url),
             ..config
@@ -68,7 +69,7 @@ impl Access {
         let setup = Setup {
             source: assembly::tenant_source(source).map_err(Failure::system)?,
             hosts,
-            clients: Clients { onfido, portals, notifications },
+            clients,
             doctor: settings.doctor,
             expected,
             objection: Box::new(move |table, name| objection(&bindings, table, name)),
