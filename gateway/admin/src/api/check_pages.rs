@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::answers::{error_answer, json_answer};
 use super::check_messages::{CheckDetails, CheckDetailsList, CheckEntry, CheckList, ResultEntry};
 use super::event_messages::Query;
-use super::stored_events::{Refusal, bad, instant, time, unavailable};
+use super::stored_events::{Refusal, bad, moment, time, unavailable};
 
 /// Answers requests about started checks.
 #[derive(Debug)]
@@ -115,17 +115,8 @@ fn filter(query: &mut Query) -> Result<LedgerFilter, Refusal> {
         let named = SubjectKind::ALL.into_iter().find(|kind| kind.name() == text);
         named.ok_or_else(|| bad("kind is check or workflow_run".to_owned()))
     });
-    let mut moment = |key: &str| {
-        query
-            .text(key)
-            .map(|text| {
-                instant(&text).ok_or_else(|| {
-                    bad(format!("{key} is a time such as 2026-11-24T10:00:00Z, or 2h for two hours ago"))
-                })
-            })
-            .transpose()
-    };
-    let (since, until) = (moment("since")?, moment("until")?);
+    let since = moment("since", query.text("since"))?;
+    let until = moment("until", query.text("until"))?;
     let (tenant, applicant) = (query.text("tenant"), query.text("applicant"));
     if [&tenant, &applicant].into_iter().flatten().any(|value| value.contains('\0')) {
         return Err(bad("a value contains a NUL character".to_owned()));

@@ -11,5 +11,5 @@ mod summary;
 pub use export::export;
 pub use pages::EventPages;
 pub use parameters::event_filter;
-pub(in crate::api) use parameters::{Refusal, bad, instant, unavailable};
+pub(in crate::api) use parameters::{Refusal, bad, moment, unavailable};
 pub(in crate::api) use shown::time;

@@ -36,14 +36,6 @@ pub(super) fn filter(selection: EventSelection) -> Result<Filter, Refusal> {
         let named = State::ALL.into_iter().find(|state| state.name() == text);
         named.ok_or_else(|| bad("state is waiting, delivered, dead or parked".to_owned()))
     });
-    let moment = |key: &str, text: Option<String>| {
-        text.map(|text| {
-            instant(&text).ok_or_else(|| {
-                bad(format!("{key} is a time such as 2026-11-24T10:00:00Z, or 2h for two hours ago"))
-            })
-        })
-        .transpose()
-    };
     Ok(Filter {
         since: moment("since", since)?,
         until: moment("until", until)?,
@@ -64,8 +56,18 @@ pub(in crate::api) fn unavailable(error: &StoreError) -> Refusal {
     (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
 
+/// Parses an optional time, or a duration before now; an invalid one is refused with 400.
+pub(in crate::api) fn moment(key: &str, text: Option<String>) -> Result<Option<Millis>, Refusal> {
+    let parsed = text.map(|text| {
+        instant(&text).ok_or_else(|| {
+            bad(format!("{key} is a time such as 2026-11-24T10:00:00Z, or 2h for two hours ago"))
+        })
+    });
+    parsed.transpose()
+}
+
 /// Parses a time, or a duration before now.
-pub(in crate::api) fn instant(text: &str) -> Option<Millis> {
+fn instant(text: &str) -> Option<Millis> {
     if let Ok(ago) = humantime::parse_duration(text) {
         return Some(now() - i64::try_from(ago.as_millis()).ok()?);
     }
