@@ -107,7 +107,7 @@ pub(crate) async fn attempt(
     let end = Finish { claim: due.claim, attempt: record, next };
     let next = record_result(&context, end).await;
     if let (Next::Delivered, Some(started)) = (next, due.started) {
-        context.metrics.observe_delivery(&lane, now().saturating_sub(started));
+        context.metrics.observe_delivery(&lane, started);
     }
     failpoint!("recorded");
     AttemptResult { claim: due.claim, tenant: lane, received_for: due.owner.tenant, due: next.due(), outcome }
@@ -258,8 +258,7 @@ fn log_failed(
     }
     match next {
         Next::Delivered => {
-            let delay = Duration::from_millis(u64::try_from(now() - due.received).unwrap_or_default());
-            context.metrics.delay.with(&[tenant]).observe(delay.as_secs_f64());
+            context.metrics.observe_delay(tenant, due.received);
             tracing::info!(%event, request_id, tenant, attempt, "event delivered");
         }
         Next::Waiting { .. } => {

@@ -1,6 +1,6 @@
 //! The metrics of deliveries.
 
-use kyc_events::{Backlog, LedgerCounts, Millis};
+use kyc_events::{Backlog, LedgerCounts, Millis, now};
 use kyc_telemetry::{CounterFamily, Gauge, HistogramFamily, MetricError, MetricsRegistry, names};
 
 use crate::config::DeliveryConfig;
@@ -14,7 +14,7 @@ pub(crate) struct DeliveryMetrics {
     /// Events that became dead, by tenant and reason.
     pub(crate) dead: CounterFamily<2>,
     /// Seconds from receipt to delivery, by tenant.
-    pub(crate) delay: HistogramFamily<1>,
+    delay: HistogramFamily<1>,
     /// Results of attempts that the store has not committed yet.
     pub(crate) pending_results: Gauge,
     /// Seconds from the start of a check to the delivery of its result, by tenant.
@@ -54,32 +54,37 @@ impl DeliveryMetrics {
         })
     }
 
-    /// Records the milliseconds from the start of a check or workflow run to the delivery of its result.
-    pub(crate) fn observe_delivery(&self, tenant: &str, took: Millis) {
-        self.start_to_delivery.with(&[tenant]).observe(took.max(0) as f64 / 1000.0);
+    /// Records the delivery of an event that was received then.
+    pub(crate) fn observe_delay(&self, tenant: &str, received: Millis) {
+        self.delay.with(&[tenant]).observe(seconds_since(received));
     }
+
+    /// Records the delivery of the result of a check or workflow run that was started then.
+    pub(crate) fn observe_delivery(&self, tenant: &str, started: Millis) {
+        self.start_to_delivery.with(&[tenant]).observe(seconds_since(started));
+    }
+}
+
+fn seconds_since(then: Millis) -> f64 {
+    now().saturating_sub(then).max(0) as f64 / 1000.0
 }
 
 /// Gauges of the ledger of started checks, from the counts of the maintenance.
 fn ledger(metrics: &MetricsRegistry, status: &Status) -> Result<(), MetricError> {
-    let of_tenants = |name, help, value: fn(&LedgerCounts, &Counted) -> Option<i64>| {
+    let of_tenants = |name, help, value: fn(&LedgerCounts, &Counted) -> i64| {
         let status = status.clone();
         metrics.computed_gauge(name, help, &["tenant"], move |gauges| {
             let Some(counted) = status.fresh_count() else { return };
             for counts in &counted.ledger {
-                if let Some(value) = value(counts, &counted) {
-                    gauges.with(&[counts.tenant.as_str()]).set(value);
-                }
+                gauges.with(&[counts.tenant.as_str()]).set(value(counts, &counted));
             }
         })
     };
-    of_tenants(names::LEDGER_OPEN, "Started checks without a result.", |counts, _| Some(counts.open))?;
-    of_tenants(names::LEDGER_OVERDUE, "Started checks whose result is overdue.", |counts, _| {
-        Some(counts.overdue)
-    })?;
+    of_tenants(names::LEDGER_OPEN, "Started checks without a result.", |counts, _| counts.open)?;
+    of_tenants(names::LEDGER_OVERDUE, "Started checks whose result is overdue.", |counts, _| counts.overdue)?;
     let help = "Seconds by which the oldest overdue result is late.";
     of_tenants(names::LEDGER_LATE, help, |counts, counted| {
-        Some(counts.overdue_since.map_or(0, |since| counted.seconds_since(since)))
+        counts.overdue_since.map_or(0, |since| counted.seconds_since(since))
     })
 }
 
