@@ -202,6 +202,12 @@ impl Source {
     }
 }
 
+/// Prepares a text for a searchable column: PostgreSQL refuses NUL in texts, and 200 characters bound the size of the index. Ids of
+/// the ledger and resources of events are compared, so both are prepared here.
+pub(crate) fn searchable(text: &str) -> String {
+    text.chars().filter(|character| *character != '\0').take(200).collect()
+}
+
 /// The reason of an event that an operator has discarded.
 pub const DISCARDED: &str = "discarded";
 

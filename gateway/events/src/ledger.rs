@@ -15,7 +15,7 @@ mod reader;
 mod state;
 mod unwritten;
 
-pub(crate) use awaited::{Awaited, Held, Plan, is_result};
+pub(crate) use awaited::{Awaited, Held, Plan, settling};
 pub use entry::{EntryEnd, LedgerCounts, LedgerEntry, LedgerResult, LookedUp, NewEntry};
 pub use filter::LedgerFilter;
 pub use metrics::LedgerMetrics;

@@ -46,11 +46,11 @@ pub use error::{OpenError, StoreError};
 pub use event::{
     Backlog, DISCARDED, DeletedEventKey, DueEvent, Filter, ListedEvent, NewEvent, ParkedCount, Record, Source,
 };
-pub(crate) use event::{NEWEST, PAGE, REVIVABLE};
+pub(crate) use event::{NEWEST, PAGE, REVIVABLE, searchable};
 pub use group_commit::CommitQueue;
 pub use intake::{Accepted, Intake, Notification};
 pub use key_source::{KeyLocation, KeySource};
-pub(crate) use ledger::{Awaited, FINAL_STATE, Held, IS_SETTLED, Plan, Unwritten, is_result};
+pub(crate) use ledger::{Awaited, FINAL_STATE, Held, IS_SETTLED, Plan, Unwritten, settling};
 pub use ledger::{
     EntryEnd, Ledger, LedgerCounts, LedgerEntry, LedgerFilter, LedgerMetrics, LedgerReader, LedgerResult,
     LedgerState, LookedUp, NewEntry, Noted, Started, SubjectKind,

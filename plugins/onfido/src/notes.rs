@@ -133,7 +133,6 @@ impl Notes {
             Some("complete") => LedgerState::Synchronous,
             Some(_) | None => LedgerState::Open,
         };
-        let at = now();
         self.ledger
             .note(Started {
                 tenant,
@@ -142,9 +141,7 @@ impl Notes {
                 applicant: found.applicant.as_deref(),
                 reports: &found.reports,
                 state,
-                at,
-                // The ledger knows how long a result may take.
-                overdue: at,
+                at: now(),
                 correlation,
             })
             .await;

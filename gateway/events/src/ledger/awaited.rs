@@ -168,9 +168,18 @@ impl Awaited {
     }
 }
 
-/// Returns whether an event of this kind brings a result.
-pub(crate) fn is_result(event: &NewEvent) -> bool {
-    event.resource.is_some() && result_state(&event.kind).is_some()
+/// Returns the events of a batch that may settle a result: notifications of results, and found events.
+pub(crate) fn settling(batch: &[Command]) -> Vec<&NewEvent> {
+    let is_result = |event: &NewEvent| event.resource.is_some() && result_state(&event.kind).is_some();
+    batch
+        .iter()
+        .filter_map(|command| match command {
+            Command::Insert(event) if is_result(event) || event.source == Source::Reconciliation => {
+                Some(event)
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 /// Returns what a notification of this kind (`payload.action`) makes of the result that it is about.

@@ -7,7 +7,7 @@ use kyc_model::{Correlation, Tenant};
 
 use super::entry::NewEntry;
 use super::state::{LedgerState, SubjectKind};
-use crate::{Millis, Owner};
+use crate::{Millis, Owner, searchable};
 
 /// A check or workflow run that a call has started. `Debug` shows only the tenant and the kind.
 #[derive(Clone, Copy)]
@@ -26,8 +26,6 @@ pub struct Started<'a> {
     pub state: LedgerState,
     /// When the response arrived.
     pub at: Millis,
-    /// When its result is overdue, and is looked up for the first time.
-    pub overdue: Millis,
     /// The id and the trace of the call.
     pub correlation: &'a Correlation,
 }
@@ -67,29 +65,22 @@ impl fmt::Debug for Started<'_> {
     }
 }
 
-impl From<Started<'_>> for NewEntry {
-    fn from(started: Started<'_>) -> Self {
-        let text = |text: &str| searchable(text);
-        Self {
-            owner: Owner::of(started.tenant),
-            kind: started.kind,
-            subject: text(started.id),
-            applicant: started.applicant.map(text),
-            reports: started.reports.iter().take(MAX_REPORTS).map(|id| text(id)).collect(),
-            state: started.state,
-            started: started.at,
-            overdue: started.overdue,
-            trace: started.correlation.to_string(),
+impl Started<'_> {
+    /// Returns the entry to insert, whose result is overdue, and is looked up for the first time, at `overdue`.
+    pub(crate) fn entry(&self, overdue: Millis) -> NewEntry {
+        NewEntry {
+            owner: Owner::of(self.tenant),
+            kind: self.kind,
+            subject: searchable(self.id),
+            applicant: self.applicant.map(searchable),
+            reports: self.reports.iter().take(MAX_REPORTS).map(|id| searchable(id)).collect(),
+            state: self.state,
+            started: self.at,
+            overdue,
+            trace: self.correlation.to_string(),
         }
     }
 }
 
-/// Prepares a text for a column: PostgreSQL refuses NUL in texts. Onfido's ids are UUIDs.
-fn searchable(text: &str) -> String {
-    text.chars().filter(|character| *character != '\0').take(MAX_ID).collect()
-}
-
-/// The most characters of an id.
-const MAX_ID: usize = 200;
 /// The most reports of one check that are kept; Onfido has about twenty kinds.
 const MAX_REPORTS: usize = 50;

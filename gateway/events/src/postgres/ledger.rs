@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::filter::millis_from_now;
 use crate::{
     Awaited, Command, Effect, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis,
-    NewEntry, NewEvent, Plan, REVIVABLE, Source, is_result, now,
+    NewEntry, Plan, REVIVABLE, Source, now, settling,
 };
 
 /// What a batch does to the ledger, and whether a transaction was begun for it.
@@ -29,15 +29,7 @@ pub(super) async fn plan(
     batch: &[Command],
     refused: &HashSet<Uuid>,
 ) -> Result<Planned, sqlx::Error> {
-    let events: Vec<&NewEvent> = batch
-        .iter()
-        .filter_map(|command| match command {
-            Command::Insert(event) if is_result(event) || event.source == Source::Reconciliation => {
-                Some(event)
-            }
-            _ => None,
-        })
-        .collect();
+    let events = settling(batch);
     let subjects: Vec<String> = events.iter().filter_map(|event| event.resource.clone()).collect();
     let mut awaited = Vec::new();
     let mut is_transaction = false;

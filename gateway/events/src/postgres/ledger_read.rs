@@ -54,7 +54,7 @@ impl LedgerReader for PostgresReader {
             query.push("::bigint / 1000.0), ").push_bind(before.id).push(")");
         }
         query.push(" ORDER BY started DESC, id DESC LIMIT ").push_bind(limit_of(limit));
-        self.fetch(query, false, read).await
+        self.rows(query, read).await
     }
 
     async fn ledger_oldest(
@@ -65,7 +65,7 @@ impl LedgerReader for PostgresReader {
         let mut query = entries();
         push_filter(&mut query, filter);
         query.push(" ORDER BY started, id LIMIT ").push_bind(limit_of(limit));
-        self.fetch(query, false, read).await
+        self.rows(query, read).await
     }
 
     async fn ledger_counts(&mut self, _now: Millis) -> Result<Vec<LedgerCounts>, StoreError> {
@@ -86,13 +86,13 @@ impl LedgerReader for PostgresReader {
                 first_due: clock + row.try_get::<i64, _>(4)?,
             })
         };
-        self.fetch(query, false, read).await
+        self.rows(query, read).await
     }
 
     async fn ledger_records(&mut self, after: i64, limit: usize) -> Result<Vec<LedgerEntry>, StoreError> {
         let mut query = entries();
         query.push(" WHERE id > ").push_bind(after).push(" ORDER BY id LIMIT ").push_bind(limit_of(limit));
-        self.fetch(query, false, read).await
+        self.rows(query, read).await
     }
 }
 

@@ -47,7 +47,7 @@ impl PostgresReader {
     /// Runs a query that PostgreSQL plans each time. It would keep the plan of a prepared statement without parameters,
     /// whatever `plan_cache_mode` is, and a plan that was made while the tables were empty would scan them when they are
     /// full.
-    async fn rows<T>(
+    pub(super) async fn rows<T>(
         &mut self,
         query: QueryBuilder<Engine>,
         read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Awaited, Command, Effect, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis,
-    NewEntry, NewEvent, Plan, REVIVABLE, Source, is_result, now,
+    NewEntry, Plan, REVIVABLE, Source, now, settling,
 };
 
 /// Reads the results that the events of a batch are about, and plans what becomes of them.
@@ -17,15 +17,7 @@ pub(super) async fn plan(
     batch: &[Command],
     refused: &HashSet<Uuid>,
 ) -> Result<Plan, sqlx::Error> {
-    let events: Vec<&NewEvent> = batch
-        .iter()
-        .filter_map(|command| match command {
-            Command::Insert(event) if is_result(event) || event.source == Source::Reconciliation => {
-                Some(event)
-            }
-            _ => None,
-        })
-        .collect();
+    let events = settling(batch);
     if events.is_empty() {
         return Ok(Plan::default());
     }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::config::EventsConfig;
-use crate::event::NewEvent;
+use crate::event::{NewEvent, searchable};
 use crate::group_commit::CommitQueue;
 use crate::group_commit::queue_length::register_queue_length;
 use crate::intake::{Accepted, Intake, Notification};
@@ -273,9 +273,4 @@ fn check_database(key: &str, source: &SecretSource, warnings: &mut Vec<String>) 
 fn unix_millis(text: &str) -> Option<Millis> {
     let since = humantime::parse_rfc3339_weak(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_millis()).ok()
-}
-
-/// Prepares a text for a searchable column: PostgreSQL refuses NUL in texts, and 200 characters bound the size of the index.
-fn searchable(text: &str) -> String {
-    text.chars().filter(|character| *character != '\0').take(200).collect()
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
 use super::event_store::EventStore;
-use crate::{Accepted, Effect, Ledger, NewEntry, Noted, Notification, Source, Started, StoreError};
+use crate::{Accepted, Effect, Millis, NewEntry, Noted, Notification, Source, Started, StoreError};
 
 /// An entry that is not durable yet. When the call that waits for it is dropped, the entry goes on in memory.
 struct Pending<'a> {
@@ -31,12 +30,10 @@ impl EventStore {
     pub async fn drain_ledger(&self, deadline: Instant) {
         self.unwritten.drain(deadline).await;
     }
-}
 
-#[async_trait]
-impl Ledger for EventStore {
-    async fn note(&self, started: Started<'_>) -> Noted {
-        let mut pending = Pending { store: self, entry: Some(NewEntry::from(started)) };
+    /// Notes a started check or workflow run, whose result is overdue at `overdue`, as [`crate::Ledger::note`] says.
+    pub async fn note(&self, started: Started<'_>, overdue: Millis) -> Noted {
+        let mut pending = Pending { store: self, entry: Some(started.entry(overdue)) };
         // While others wait, the store is slow or away, and this call would wait in vain.
         if !self.unwritten.is_any()
             && let Some(entry) = pending.entry.clone()

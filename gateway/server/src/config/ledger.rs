@@ -37,6 +37,6 @@ impl Ledger for LedgerOfStore {
 
     async fn note(&self, started: Started<'_>) -> Noted {
         let overdue = started.at.saturating_add(self.overdue);
-        self.store.note(Started { overdue, ..started }).await
+        self.store.note(started, overdue).await
     }
 }
