@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # What `make release` builds.
 RELEASE := target/reproducible/release/kyc-gateway
-.PHONY: help demo test house docs crash-test week abuse differential fuzz release image deb sbom profile bench bench-quick lint fmt
+.PHONY: help demo test house docs crash-test week abuse differential fuzz release image deb host-test sbom profile bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -70,14 +70,20 @@ release: ## all files of a release in dist, signed with MINISIGN_KEY; TWICE=1 bu
 	@tests/tools/step "building" tests/tools/release $(TWICE)
 	@tests/tools/step "files of the release" tests/tools/dist $(RELEASE) dist
 
-image: ## the OCI image of what `make release` built, in target/image, checked
-	@tests/tools/install images
+image: ## the OCI image of what `make release` built, in target/image, checked with the demo's flow
+	@tests/tools/install build images
 	@deploy/image/build $(RELEASE) target/image
-	@tests/tools/image $(RELEASE)
+	@tests/tools/step "building the demo" cargo build --locked -p kyc-sandbox
+	@tests/tools/step "checking the image" tests/tools/image $(RELEASE)
 
 deb: ## the Debian package of what `make release` built, in target/deb, checked by lintian
 	@tests/tools/install images
 	@deploy/debian/build $(RELEASE) target/deb
+
+host-test: ## the package of what `make release` built, on a fresh Debian with systemd; LATER=FILE upgrades to that program
+	@tests/tools/install build images hosts
+	@tests/tools/step "building the sandbox" cargo build --locked -p kyc-sandbox
+	@tests/tools/host $(RELEASE) $(LATER)
 
 profile: ## renews the profile of the bench's load that `make release` builds with
 	@tests/tools/install build servers peers profile

@@ -2,7 +2,6 @@
 
 use std::process::{Command, Output};
 
-use kyc_harness::gateway::binary;
 use kyc_sandbox::portal::{self, Portal};
 
 use crate::failure::Failure;
@@ -73,12 +72,12 @@ async fn tenants(
 ) -> Result<Output, Failure> {
     let all: Vec<String> =
         operation.iter().chain(values).map(|word| (*word).to_owned()).chain(access(stage)).collect();
-    narrator.note(&format!("$ target/debug/kyc-gateway tenants {}", all.join(" ")));
+    narrator.note(&format!("$ {} tenants {}", stage.program.display(), all.join(" ")));
     command(stage, operation, values).await
 }
 
 async fn command(stage: &Stage, operation: &[&str], values: &[&str]) -> Result<Output, Failure> {
-    let mut command = Command::new(binary("kyc-gateway"));
+    let mut command = Command::new(&stage.program);
     command.arg("tenants").args(operation).args(values).args(access(stage));
     // The simulated Onfido must answer meanwhile, also on a machine with one core.
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)

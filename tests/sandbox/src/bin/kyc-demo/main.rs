@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
 
 async fn play(options: &Options, narrator: &mut Narrator) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut stage = Stage::start(Path::new(FOLDER)).await?;
+    let mut stage = Stage::start(options.gateway(), Path::new(FOLDER)).await?;
     stage.introduce(narrator);
     let observability = match options.with.contains(&Extra::Observability) {
         true => Some(Observability::start(&stage, narrator).await?),

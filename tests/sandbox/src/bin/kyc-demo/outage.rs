@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use http::StatusCode;
-use kyc_harness::gateway::binary;
 use kyc_sandbox::portal::Mode;
 use serde_json::Value;
 
@@ -61,12 +60,10 @@ pub(crate) async fn play(stage: &mut Stage, narrator: &mut Narrator) -> Result<(
 /// Runs `kyc-gateway events` against the gateway.
 fn events(stage: &Stage, narrator: &Narrator, arguments: &[&str]) -> Result<(), Failure> {
     let admin = format!("http://{}", stage.gateway.admin());
-    narrator.note(&format!("$ target/debug/kyc-gateway events {} --admin {admin}", arguments.join(" ")));
-    let output = Command::new(binary("kyc-gateway"))
-        .arg("events")
-        .args(arguments)
-        .args(["--admin", &admin])
-        .output()?;
+    let program = stage.program.display();
+    narrator.note(&format!("$ {program} events {} --admin {admin}", arguments.join(" ")));
+    let output =
+        Command::new(&stage.program).arg("events").args(arguments).args(["--admin", &admin]).output()?;
     String::from_utf8_lossy(&output.stdout).lines().for_each(|line| narrator.note(line));
     if output.status.success() {
         return Ok(());

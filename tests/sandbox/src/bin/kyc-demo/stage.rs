@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use kyc_harness::gateway::{Gateway, Launch, binary};
+use kyc_harness::gateway::{Gateway, Launch};
 use kyc_sandbox::onfido::{self, Onfido, Webhook};
 use kyc_sandbox::portal::{self, Dialect, Portal};
 use kyc_sandbox::tenants;
@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) client: reqwest::Client,
     pub(crate) folder: PathBuf,
+    /// The gateway's program, which also has the commands.
+    pub(crate) program: PathBuf,
 }
 
 /// A tenant with its accounts at Onfido and at its portal.
@@ -34,8 +36,8 @@ pub(crate) struct Tenant {
 // === impl Stage ===
 
 impl Stage {
-    /// Starts everything, with its files in `folder`.
-    pub(crate) async fn start(folder: &Path) -> Result<Self, Failure> {
+    /// Starts everything, with the gateway `program` and its files in `folder`.
+    pub(crate) async fn start(program: PathBuf, folder: &Path) -> Result<Self, Failure> {
         std::fs::create_dir_all(folder)?;
         // Stored events of an earlier demo belong to portals that no longer exist.
         match std::fs::remove_dir_all(folder.join("data")) {
@@ -59,12 +61,12 @@ impl Stage {
         let file = folder.join("gateway.toml");
         std::fs::write(&file, configuration(free_or_any(8080)?, free_or_any(9464)?))?;
         std::fs::write(folder.join(PASSPORT), passport())?;
-        let gateway = Gateway::start(Launch::new(binary("kyc-gateway"), file)).await?;
+        let gateway = Gateway::start(Launch::new(&program, file)).await?;
         for tenant in &cast {
             onfido.point_webhook(tenant.name, &tenant.webhook.id, &tenant.notify_url(&gateway));
         }
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
-        Ok(Self { onfido, gateway, tenants: cast, client, folder })
+        Ok(Self { onfido, gateway, tenants: cast, client, folder, program })
     }
 
     pub(crate) fn introduce(&self, narrator: &Narrator) {
