@@ -13,6 +13,8 @@
 //! | a response that a plugin reads first | `BufferedResponse::read` |
 //! | the rest of a body whose response is complete | `Proxy::read_lingering_body` |
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use futures::FutureExt;
 use http::Version;
@@ -72,7 +74,9 @@ impl Proxy {
             None => send_continue(session).await?,
         };
         let limit = upstream.write_timeout;
-        write_within(limit, upstream.write_request_header(Box::new(head))).await.map_err(Error::into_up)?;
+        write_within(limit, pin!(upstream.write_request_header(Box::new(head))))
+            .await
+            .map_err(Error::into_up)?;
         let mut progress = self.start_body(session, exchange, upstream).await?;
         loop {
             tokio::select! {
@@ -215,7 +219,7 @@ impl Proxy {
         session.set_close_on_response_before_downstream_finish(!is_interim);
         join_head_and_body(session.stream(), &tasks);
         let limit = Some(self.settings.write);
-        write_within(limit, session.response_duplex_vec(tasks)).await.map_err(Error::into_down)?;
+        write_within(limit, pin!(session.response_duplex_vec(tasks))).await.map_err(Error::into_down)?;
         broken.map(|()| is_end)
     }
 }
@@ -238,7 +242,7 @@ async fn send_body(upstream: &mut HttpSession, piece: Option<&Bytes>, is_end: bo
             upstream.write_body(piece).await?;
         }
         if is_end {
-            write_within(upstream.write_timeout, upstream.finish_body()).await?;
+            write_within(upstream.write_timeout, pin!(upstream.finish_body())).await?;
         }
         Ok::<(), Box<Error>>(())
     };

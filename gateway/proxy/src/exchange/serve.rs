@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use futures::FutureExt;
 use http::Method;
 use kyc_model::ProblemKind;
 use kyc_plugin_api::Flow;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v1::server::HttpSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use super::finish::{LoggedExchange, finish, log_problem};
@@ -56,36 +59,46 @@ impl HttpServerApp for Proxy {
 
 impl Proxy {
     /// Serves a request whose head was read; returns the connection if it can serve another one.
-    async fn serve_exchange(&self, mut session: ServerSession) -> Option<ReusedHttpStream> {
+    fn serve_exchange(
+        &self,
+        mut session: ServerSession,
+    ) -> impl Future<Output = Option<ReusedHttpStream>> + Send {
         let mut exchange = self.begin_exchange();
-        let rest = match self.run_phases(&mut session, &mut exchange).await {
-            Ok(()) if exchange.upstream.responded_early => RestOfRequest::Discard,
-            Ok(()) => RestOfRequest::Finish,
-            Err(error) => self.respond_with_error(&mut session, &mut exchange, &error).await,
-        };
-        finish(&session, &mut exchange);
-        // Spans end, and memory and permits are returned, before the gateway waits for the rest of the request.
-        drop(exchange);
-        let is_closing = rest == RestOfRequest::Discard || session.get_keepalive().is_none();
-        // Over HTTP/2 the stream is reset without an error instead, and the response is not lost (RFC 9113 §8.1).
-        if is_closing && rest != RestOfRequest::Leave && !session.is_http2() {
-            self.read_lingering_body(&mut session).await;
+        // An `async fn` would hold the session twice: as its argument, and as the variable that it changes.
+        async move {
+            let rest = match self.run_phases(&mut session, &mut exchange).await {
+                Ok(()) if exchange.upstream.responded_early => RestOfRequest::Discard,
+                Ok(()) => RestOfRequest::Finish,
+                Err(error) => self.respond_with_error(&mut session, &mut exchange, &error).await,
+            };
+            finish(&session, &mut exchange);
+            // Spans end, and memory and permits are returned, before the gateway waits for the rest of the request.
+            drop(exchange);
+            let is_closing = rest == RestOfRequest::Discard || session.get_keepalive().is_none();
+            // Over HTTP/2 the stream is reset without an error instead, and the response is not lost (RFC 9113 §8.1).
+            if is_closing && rest != RestOfRequest::Leave && !session.is_http2() {
+                self.read_lingering_body(&mut session).await;
+            }
+            if rest != RestOfRequest::Finish {
+                return None;
+            }
+            // Read from the session before `finish` consumes it.
+            let settings = HttpPersistentSettings::for_session(&session);
+            // Reads the rest of a body that no plugin and no upstream asked for.
+            let _place = match session.is_http2() || session.is_body_done() {
+                true => None,
+                false => Some(self.lingering.try_acquire().ok()?),
+            };
+            if let ServerSession::H1(session) = &mut session {
+                let is_kept = timeout(self.settings.lingering_timeout(), finish_messages(session));
+                is_kept.await.ok()?.ok()?.then_some(())?;
+            }
+            // By value it would hold the session three times while it waits: nothing is left to wait for.
+            let finished = unconstrained(session.finish()).now_or_never();
+            let (stream, surplus) = finished?.ok().flatten()?.into_parts();
+            let stream = put_back(stream, surplus.map(BytesMut::freeze))?;
+            Some(ReusedHttpStream::new(stream, Some(settings)))
         }
-        if rest != RestOfRequest::Finish {
-            return None;
-        }
-        // Read from the session before `finish` consumes it.
-        let settings = HttpPersistentSettings::for_session(&session);
-        // Reads the rest of a body that no plugin and no upstream asked for.
-        let _place = match session.is_http2() || session.is_body_done() {
-            true => None,
-            false => Some(self.lingering.try_acquire().ok()?),
-        };
-        let stream =
-            timeout(self.settings.lingering_timeout(), session.finish()).await.ok()?.ok().flatten()?;
-        let (stream, surplus) = stream.into_parts();
-        let stream = put_back(stream, surplus.map(BytesMut::freeze))?;
-        Some(ReusedHttpStream::new(stream, Some(settings)))
     }
 
     /// Responds to a request whose head is malformed, or that asks for a tunnel, and ends its connection.
@@ -202,6 +215,17 @@ async fn read_head(session: &mut ServerSession) -> Head {
             Head::Ended
         }
     }
+}
+
+/// Ends the response, and reads the rest of the request, or shuts the connection down. Returns whether it is kept.
+async fn finish_messages(session: &mut HttpSession) -> Result<bool> {
+    session.finish_body().await?;
+    if session.will_keepalive() {
+        session.drain_request_body().await?;
+        return Ok(true);
+    }
+    session.shutdown().await;
+    Ok(false)
 }
 
 /// Returns whether an error response can still be sent: not in the middle of another response, and not to a caller that does not

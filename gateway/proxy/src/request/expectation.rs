@@ -5,6 +5,7 @@
 //! Most callers send the body after a second without a response and are served. One that waits longer gets 417, which asks it to
 //! repeat the request without the expectation (§10.1.1), instead of waiting until the body times out.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use http::{Version, header};
@@ -35,7 +36,7 @@ pub(crate) async fn send_continue(session: &mut ServerSession) -> Result<BodyExp
             let limit = session.get_write_timeout();
             // Else Pingora would end the connection with the response, because the body is not there yet.
             session.set_close_on_response_before_downstream_finish(false);
-            let written = write_within(limit, session.write_continue_response()).await;
+            let written = write_within(limit, pin!(session.write_continue_response())).await;
             session.set_close_on_response_before_downstream_finish(true);
             written.map_err(Error::into_down)?;
             Ok(BodyExpectation::default())

@@ -1,5 +1,6 @@
 //! Writes the responses that do not come from an upstream.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -145,7 +146,7 @@ async fn write(session: &mut ServerSession, head: ResponseHeader, body: Bytes) -
         session.write_response_header(Box::new(head)).await?;
         session.write_response_body(body, true).await
     };
-    write_within(limit, written).await.map_err(Error::into_down)
+    write_within(limit, pin!(written)).await.map_err(Error::into_down)
 }
 
 /// Fields that frame the message: the gateway sets them, not a plugin.

@@ -4,8 +4,10 @@
 //! task gives the connection back.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::FutureExt;
 use http::header;
 use kyc_model::{Problem, ProblemKind, Tenant};
 use kyc_plugin_api::Target;
@@ -76,7 +78,8 @@ impl ConnectionPool {
         };
         let (stream, is_reused) = match idle {
             Some(stream) => (stream, true),
-            None => (self.connector.new_stream(&peer(address, target)).await?, false),
+            // Boxed: what a handshake needs would be in the future of each call, which is copied once.
+            None => (Box::pin(self.connect(address, target)).await?, false),
         };
         let mut session = HttpSession::new(guarded(stream));
         session.read_timeout = Some(target.timeouts.read);
@@ -84,29 +87,37 @@ impl ConnectionPool {
         Ok(UpstreamConnection { session, is_reused, key, idle_timeout: target.timeouts.idle })
     }
 
+    async fn connect(&self, address: SocketAddr, target: &Target) -> Result<Stream> {
+        self.connector.new_stream(&peer(address, target)).await
+    }
+
     /// Keeps a connection whose request was sent and whose response was read to its end, if the response allows another request.
     pub(crate) async fn release(&self, connection: UpstreamConnection) {
+        if let Some(session) = self.keep(connection) {
+            // Boxed, since it is rare.
+            Box::pin(close(session)).await;
+        }
+    }
+
+    /// Keeps a connection, or returns the session if it must be closed.
+    fn keep(&self, connection: UpstreamConnection) -> Option<HttpSession> {
         let UpstreamConnection { mut session, key, idle_timeout, .. } = connection;
         // Takes `Connection` and `Keep-Alive` of the response into account, which the session does not do by itself.
         session.respect_keepalive();
         // Where Pingora and the strict reader disagree about the end, the next response may be smuggled.
         if !GuardedStream::of(session.stream()).is_some_and(GuardedStream::is_at_end) {
-            return;
+            return None;
         }
         let said = session.resp_header().and_then(|head| idle_limit(&head.headers));
         let idle_timeout = said.map_or(idle_timeout, |said| said.min(idle_timeout));
-        // A connection that cannot be reused is shut down, which may wait for the upstream to read.
-        let limit = session.write_timeout;
-        let reused = async {
-            if idle_timeout.is_zero() {
-                session.shutdown().await;
-                return Ok(None);
-            }
-            Ok(session.reuse().await)
-        };
-        if let Ok(Some(stream)) = write_within(limit, reused).await {
+        if idle_timeout.is_zero() || !session.will_keepalive() {
+            return Some(session);
+        }
+        // Waits only to shut down a connection on which something came after the response.
+        if let Some(stream) = session.reuse().now_or_never().flatten() {
             self.idle.put(key, stream, idle_timeout);
         }
+        None
     }
 }
 
@@ -146,6 +157,13 @@ pub(crate) fn check_response(
         return Ok(());
     }
     guard.begin_body(framing).map_err(|malformed| refused(malformed.to_string()))
+}
+
+/// Shuts down a connection, which may wait for the upstream to read.
+async fn close(mut session: HttpSession) {
+    let limit = session.write_timeout;
+    // It is closed anyway.
+    let _ = write_within(limit, pin!(session.shutdown().map(Ok))).await;
 }
 
 fn guarded(stream: Stream) -> Stream {

@@ -55,12 +55,16 @@ impl Resolver {
         // Nearly every request finds its name here, without a timer.
         let name = match self.names.get(&key).await {
             Some(name) => name,
-            None => timeout(limit, self.names.try_get_with(key, Name::resolve(base.host(), base.port())))
-                .await
-                .map_err(|_| problem(ProblemKind::UpstreamTimeout))?
-                .map_err(|error| {
-                    problem(ProblemKind::UpstreamUnreachable).because(std::io::Error::other(error))
-                })?,
+            // Boxed, since it is rare and large.
+            None => timeout(
+                limit,
+                Box::pin(self.names.try_get_with(key, Name::resolve(base.host(), base.port()))),
+            )
+            .await
+            .map_err(|_| problem(ProblemKind::UpstreamTimeout))?
+            .map_err(|error| {
+                problem(ProblemKind::UpstreamUnreachable).because(std::io::Error::other(error))
+            })?,
         };
         name.refresh_if_stale(limit).await;
         name.address().ok_or_else(|| problem(ProblemKind::UpstreamUnreachable))
