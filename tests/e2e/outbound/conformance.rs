@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use kyc_harness::certificates::Authority;
+use kyc_harness::prism::Prism;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Setup, start, tools};
-use crate::support::prism::Prism;
 
 /// The outcome of each operation by name: `{"result": …}` or `{"error": …}`.
 type Outcomes = BTreeMap<String, Value>;
@@ -50,11 +50,11 @@ fn python() -> Command {
 }
 
 async fn assert_conforms(setup: Setup, scheme: &str, direct: Command, through: Command) {
-    let prism = Prism::mock().await;
-    let relay = Relay::start(prism.address).await;
+    let prism = Prism::mock().await.unwrap();
+    let relay = Relay::start(prism.address()).await;
     let gateway = start(setup.onfido_base(&format!("http://{}", relay.address))).await;
 
-    let direct = run(direct, &[&format!("http://{}", prism.address)]).await;
+    let direct = run(direct, &[&format!("http://{}", prism.address())]).await;
     let base = format!("{scheme}://{}/dcs/kyc2", gateway.address());
     let through = run(through, &[&base, "sub-acme"]).await;
 

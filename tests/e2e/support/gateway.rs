@@ -8,10 +8,11 @@ use std::sync::Arc;
 pub(crate) use kyc_harness::gateway::binary;
 use kyc_harness::gateway::{Launch, Log, becomes_ready, with_dotted_keys_first};
 use kyc_harness::process::{Process, memory, signal};
+pub(crate) use kyc_harness::tools::tools;
 use serde_json::{Value, json};
 
 use super::process::confined;
-pub(crate) use super::process::{tools, wait_for_end};
+pub(crate) use super::process::wait_for_end;
 
 /// The settings of a gateway for a test.
 pub(crate) struct Setup {

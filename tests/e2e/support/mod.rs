@@ -4,7 +4,6 @@ pub(crate) mod bao;
 pub(crate) mod gateway;
 pub(crate) mod methods;
 pub(crate) mod oauth;
-pub(crate) mod prism;
 mod process;
 pub(crate) mod provider;
 pub(crate) mod raw;

@@ -1,16 +1,9 @@
 //! Starts processes for tests, and waits for their end.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kyc_harness::gateway::Launch;
-
-/// The project's own folder of installed tools (`tests/tools/install`).
-pub(crate) fn tools() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools");
-    assert!(tools.exists(), "the tools are not installed: run `tests/tools/install servers` first");
-    tools
-}
 
 /// Waits until a process has ended; it may still be a zombie.
 pub(crate) async fn wait_for_end(pid: u32) {

@@ -147,7 +147,7 @@ impl Running {
     async fn start() -> Self {
         let office = Office::open(&["acme".to_owned(), "globex".to_owned()]).await;
         let settings = Setup::default()
-            .onfido_base(&format!("http://{}", office.prism.address))
+            .onfido_base(&format!("http://{}", office.prism.address()))
             .tenants(vec![tenant("other", "http://127.0.0.1:9")])
             .config(&routes(DIRECT));
         let gateway = start(settings).await;

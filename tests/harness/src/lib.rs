@@ -12,4 +12,6 @@ pub mod frames;
 pub mod gateway;
 pub mod ports;
 pub mod postgres;
+pub mod prism;
 pub mod process;
+pub mod tools;

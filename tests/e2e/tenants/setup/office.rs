@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use kyc_harness::prism::Prism;
 use kyc_sandbox::onfido::{self, Onfido, Webhook};
 use kyc_sandbox::portal::{self, Account, Portal};
 use serde_json::{Value, json};
 
 use crate::support::gateway::binary;
 use crate::support::install_crypto_provider;
-use crate::support::prism::Prism;
 
 /// Accounts at Onfido and at the portal for each name, and a configuration whose document has no tenants.
 pub(super) struct Office {
@@ -36,7 +36,7 @@ impl Office {
         };
         let accounts = names.iter().map(account).collect();
         let portal = Portal::start(portal::Settings::new(accounts)).await.unwrap();
-        let prism = Prism::proxy(&onfido.base_url()).await;
+        let prism = Prism::proxy(&onfido.base_url()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let office = Self { onfido, portal, prism, folder };
         std::fs::write(office.path("tenants.json"), office.empty_document().to_string()).unwrap();
@@ -65,7 +65,7 @@ impl Office {
     }
 
     pub(super) fn empty_document(&self) -> Value {
-        json!({ "Onfido-BaseUrl": format!("http://{}", self.prism.address), "Onfido-ApiTokens": "[]", "x": "kept" })
+        json!({ "Onfido-BaseUrl": format!("http://{}", self.prism.address()), "Onfido-ApiTokens": "[]", "x": "kept" })
     }
 
     /// `tenants OPERATION NAME` with this configuration.
