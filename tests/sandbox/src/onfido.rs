@@ -4,6 +4,7 @@ mod account;
 mod authentication;
 mod checks;
 mod collection;
+mod completion;
 mod echo;
 mod extractors;
 mod files;
@@ -22,12 +23,13 @@ mod workflow_runs;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use account::Accounts;
+pub use completion::{Completion, Notifies};
 use notifier::Notifier;
 pub use notifier::{Notification, Outcome};
 pub use request::Request;
@@ -63,6 +65,7 @@ impl Onfido {
             requests: Journal::new(),
             notifier: Notifier::new(settings.retry_clock)?,
             ahead: AtomicI64::new(0),
+            notifies: Mutex::default(),
             settings,
         });
         let serving = socket.serve(router::router(&shared));
@@ -138,6 +141,11 @@ impl Onfido {
     /// Sets how many seconds the clock of the responses (`Date`) is ahead.
     pub fn set_clock(&self, ahead: i64) {
         self.shared.ahead.store(ahead, Ordering::Relaxed);
+    }
+
+    /// Notifies only the completed reports that `notifies` selects; `None` notifies all again.
+    pub fn select_notifications(&self, notifies: Option<Notifies>) {
+        *self.shared.notifies.lock().unwrap_or_else(PoisonError::into_inner) = notifies;
     }
 
     /// Signs `body` with the webhook's token and sends it, with retries, like a real event. Returns false for an unknown webhook.

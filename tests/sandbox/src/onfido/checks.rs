@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::account::Account;
 use super::collection::merge;
+use super::completion::Completion;
 use super::extractors::{Authenticated, Parameters, object, text};
 use super::ids::new_id;
 use super::problem::Problem;
@@ -33,17 +34,13 @@ pub(super) async fn create(
         "id": id,
         "created_at": time::now(),
         "status": "in_progress",
-        "result": null,
         "sandbox": true,
         "paused": false,
         "version": "3.6",
         "tags": [],
         "report_ids": reports,
-        "webhook_ids": null,
         "applicant_provides_data": false,
         "results_uri": format!("https://dashboard.onfido.com/checks/{id}"),
-        "form_uri": null,
-        "redirect_uri": null,
         "href": shared.href("checks", &id),
     });
     merge(&mut check, &sent);
@@ -127,8 +124,6 @@ fn report(shared: &Shared, account: &Account, check: &str, name: &str) -> String
         "created_at": time::now(),
         "name": name,
         "status": "awaiting_data",
-        "result": null,
-        "sub_result": null,
         "check_id": check,
         "documents": [],
         "breakdown": {},
@@ -158,12 +153,16 @@ fn complete(shared: &Shared, account: &Account, check: &str) {
     };
     let chosen = chosen.as_ref().and_then(Value::as_array);
     let is_chosen = |id: &str| chosen.is_none_or(|chosen| chosen.iter().any(|one| one.as_str() == Some(id)));
-    for webhook in account.webhooks() {
-        if !is_chosen(&webhook.id) || !webhook.wants("report.completed") {
-            continue;
-        }
-        for report in &reports {
-            shared.notifier.send(&account.name, webhook.clone(), notification(shared, report));
+    let webhooks = account.webhooks().into_iter();
+    let webhooks: Vec<_> =
+        webhooks.filter(|webhook| is_chosen(&webhook.id) && webhook.wants("report.completed")).collect();
+    for report in &reports {
+        let body = notification(shared, report);
+        let report = report.get("id").and_then(Value::as_str).unwrap_or_default();
+        if shared.is_notified(&Completion { account: &account.name, check, report, notification: &body }) {
+            for webhook in &webhooks {
+                shared.notifier.send(&account.name, webhook.clone(), body.clone());
+            }
         }
     }
 }

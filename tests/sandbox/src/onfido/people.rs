@@ -30,13 +30,8 @@ pub(super) async fn create(
         "id": id,
         "created_at": time::now(),
         "sandbox": true,
-        "delete_at": null,
         "href": shared.href("applicants", &id),
-        "email": null,
-        "dob": null,
-        "phone_number": null,
         "id_numbers": [],
-        "address": null,
     });
     merge(&mut applicant, &sent);
     account.resources().applicants.put(&id, applicant.clone());
