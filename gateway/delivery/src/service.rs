@@ -10,7 +10,6 @@ use kyc_onfido_client::AccessTokens;
 use kyc_portal::PortalClient;
 use kyc_telemetry::MetricsRegistry;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::config::DeliveryConfig;
 use crate::context::DeliveryContext;
@@ -113,8 +112,6 @@ impl Delivery {
         // After a restart of this service the first value stays; both return the same tenants.
         let _ = self.tenants.set(tenants.clone());
         let Some(running) = self.store.start(&tenants, shutdown.clone()).await else {
-            // Nothing can be written; what waits is counted as lost.
-            self.store.drain_ledger(Instant::now()).await;
             return;
         };
         let context = DeliveryContext {
@@ -131,8 +128,6 @@ impl Delivery {
             metrics: self.metrics.clone(),
         };
         Dispatcher::new(context, running.reader()).run(shutdown, drain).await;
-        // The calls that drain at the same time may still start checks; each waits for its own note.
-        self.store.drain_ledger(Instant::now() + LEDGER_DRAIN).await;
         running.close().await;
     }
 }
@@ -142,7 +137,3 @@ impl fmt::Debug for Delivery {
         f.debug_struct("Delivery").finish_non_exhaustive()
     }
 }
-
-/// How long entries of the ledger that wait in memory get at the end, after the attempts in flight. The dispatcher leaves at
-/// least a fifth of a short drain.
-const LEDGER_DRAIN: Duration = Duration::from_secs(2);

@@ -1,15 +1,18 @@
 //! Responses to calls that start a check: noted before the caller gets them, whatever happens to the call.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kyc_harness::certificates::Authority;
+use kyc_harness::postgres::Postgres;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::notifications::durable::stored;
+use crate::notifications::shared;
 use crate::support::gateway::{Gateway, Setup, start};
 use crate::support::{raw, soon};
 
@@ -184,4 +187,35 @@ async fn response_that_cannot_be_read_streams_on_and_is_counted() {
     assert!(metrics.contains(r#"kyc_gateway_ledger_unread_total{reason="encoded"} 1"#), "{metrics}");
     assert_eq!(open_entries(&gateway).await, 0);
     gateway.stop().await;
+}
+
+/// The ledger was drained with the deliveries, before the calls. What the last call had started was neither written nor counted if
+/// the event store did not answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn note_of_the_last_call_of_a_drain_is_counted_if_the_store_does_not_answer() {
+    let (server, folder) = (Arc::new(Postgres::start().unwrap()), tempfile::tempdir().unwrap());
+    let mut onfido = Piecemeal::start().await;
+    let config = shared::config(&server, folder.path());
+    let gateway = start(Setup::default().onfido(onfido.address).config(&config)).await;
+    let holder = Arc::clone(&server);
+    let lock = "BEGIN; LOCK TABLE started IN EXCLUSIVE MODE; SELECT pg_sleep(600); COMMIT";
+    let held = std::thread::spawn(move || holder.query(lock));
+    let is_held = "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation \
+                   WHERE relname = 'started' AND mode = 'ExclusiveLock' AND granted";
+    soon(async || (server.query(is_held).unwrap().trim() == "1").then_some(())).await;
+
+    let mut stream = post(&gateway, "checks").await;
+    let (_, answer) = onfido.requests.recv().await.unwrap();
+    gateway.signal("-TERM");
+    soon(async || TcpStream::connect(gateway.address()).await.is_err().then_some(())).await;
+    answer.send(created(&format!("Content-Length: {}\r\n", CHECK.len()), CHECK)).unwrap();
+    let response = raw::exchange(&mut stream, b"").await;
+    let log = gateway.stop().await;
+
+    assert!(response.starts_with("HTTP/1.1 201 "), "{response}");
+    assert!(log.contains("a started check is not in the ledger"), "{log}");
+    server
+        .query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        .unwrap();
+    assert!(held.join().unwrap().is_err(), "the lock was held until the end");
 }

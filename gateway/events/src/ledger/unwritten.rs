@@ -3,7 +3,7 @@
 //! One task, because a store that is away makes each batch wait: many tasks that retried would delay the notifications that
 //! are queued behind their commands. It tries one entry alone, and the others only when that one is durable.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +28,9 @@ pub(crate) struct Unwritten {
 #[derive(Debug, Default)]
 struct Waiting {
     entries: VecDeque<NewEntry>,
-    /// Entries that the task has taken and not written yet.
-    taken: usize,
+    /// Entries that the task has taken and not written yet, by their number.
+    taken: HashMap<u64, NewEntry>,
+    last_number: u64,
     has_task: bool,
 }
 
@@ -42,15 +43,14 @@ impl Unwritten {
 
     /// Returns whether entries wait: the store is slow or away, so a call need not wait for it.
     pub(crate) fn is_any(&self) -> bool {
-        let waiting = self.waiting();
-        waiting.taken > 0 || !waiting.entries.is_empty()
+        self.waiting().count() > 0
     }
 
     /// Adds an entry, which is written later. Returns false when the memory for them is full: the entry is lost.
     pub(crate) fn add(&self, entry: NewEntry, commit_queue: &CommitQueue) -> bool {
         let starts_task = {
             let mut waiting = self.waiting();
-            if waiting.entries.len() + waiting.taken >= MAX_ENTRIES {
+            if waiting.count() >= MAX_ENTRIES {
                 drop(waiting);
                 self.lose(&entry);
                 return false;
@@ -67,7 +67,8 @@ impl Unwritten {
         true
     }
 
-    /// Waits until all entries are written, or until `deadline`. What is not written then is counted as lost.
+    /// Waits until all entries are written, or until `deadline`. What is not known to be written then is counted as lost: the store
+    /// may still write what it has and has not answered.
     pub(crate) async fn drain(&self, deadline: tokio::time::Instant) {
         self.wake.notify_one();
         while self.is_any() {
@@ -79,16 +80,12 @@ impl Unwritten {
         }
         let entries = {
             let mut waiting = self.waiting();
-            let entries = std::mem::take(&mut waiting.entries);
+            let taken = std::mem::take(&mut waiting.taken).into_values();
+            let entries: Vec<_> = taken.chain(std::mem::take(&mut waiting.entries)).collect();
             self.show(&waiting);
             entries
         };
         entries.iter().for_each(|entry| self.lose(entry));
-        if self.is_any() {
-            tracing::error!(
-                "the event store did not answer for the last entries of the ledger; they may be lost"
-            );
-        }
     }
 
     /// Writes entries until none waits.
@@ -110,12 +107,13 @@ impl Unwritten {
     }
 
     /// Writes an entry that was taken; puts it back when that fails.
-    async fn submit(&self, commit_queue: &CommitQueue, entry: NewEntry) -> bool {
-        let effect = commit_queue.note(entry.clone()).await;
+    async fn submit(&self, commit_queue: &CommitQueue, (number, entry): (u64, NewEntry)) -> bool {
+        let effect = commit_queue.note(entry).await;
         let is_written = !matches!(effect, Err(_) | Ok(Effect::Full | Effect::LogFull));
         let mut waiting = self.waiting();
-        waiting.taken = waiting.taken.saturating_sub(1);
-        if !is_written {
+        if let Some(entry) = waiting.taken.remove(&number)
+            && !is_written
+        {
             waiting.entries.push_front(entry);
         }
         self.show(&waiting);
@@ -123,12 +121,10 @@ impl Unwritten {
     }
 
     /// Takes the oldest entry. When there is none, the task ends.
-    fn next(&self) -> Option<NewEntry> {
+    fn next(&self) -> Option<(u64, NewEntry)> {
         let mut waiting = self.waiting();
-        let first = waiting.entries.pop_front();
-        if first.is_some() {
-            waiting.taken += 1;
-        } else {
+        let first = waiting.take();
+        if first.is_none() {
             waiting.has_task = false;
             self.is_empty.notify_waiters();
         }
@@ -136,12 +132,9 @@ impl Unwritten {
     }
 
     /// Takes up to `count` entries, the oldest first.
-    fn take(&self, count: usize) -> Vec<NewEntry> {
+    fn take(&self, count: usize) -> Vec<(u64, NewEntry)> {
         let mut waiting = self.waiting();
-        let count = count.min(waiting.entries.len());
-        let taken: Vec<_> = waiting.entries.drain(..count).collect();
-        waiting.taken += taken.len();
-        taken
+        std::iter::from_fn(|| waiting.take()).take(count).collect()
     }
 
     fn lose(&self, entry: &NewEntry) {
@@ -155,12 +148,27 @@ impl Unwritten {
     }
 
     fn show(&self, waiting: &Waiting) {
-        let entries = waiting.entries.len() + waiting.taken;
-        self.metrics.unwritten.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.metrics.unwritten.set(i64::try_from(waiting.count()).unwrap_or(i64::MAX));
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn count(&self) -> usize {
+        self.entries.len() + self.taken.len()
+    }
+
+    /// Takes the oldest entry, with its number.
+    fn take(&mut self) -> Option<(u64, NewEntry)> {
+        let entry = self.entries.pop_front()?;
+        self.last_number += 1;
+        self.taken.insert(self.last_number, entry.clone());
+        Some((self.last_number, entry))
     }
 }
 

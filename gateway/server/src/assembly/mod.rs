@@ -61,6 +61,7 @@ use crate::serilog::SerilogWatcher;
 /// [`StartError`]; no request was served.
 pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Infallible, StartError> {
     let (records, sinks) = (audit_log(&settings), settings.log.sinks.clone());
+    let store = settings.delivery.as_ref().map(|delivery| Arc::clone(delivery.store()));
     add_own_work(&mut settings.offers, (settings.delivery, settings.reconciliation), &settings.doctor);
     let (program, mut inherited) = (executable::path(), InheritedSockets::from_env());
     let log = start_logging(settings.log, &settings.origin, &context)?;
@@ -97,13 +98,9 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     server.bootstrap();
 
     let mut certificates = CertificateReload::new(settings.certificate_poll);
-    let endpoints = endpoints::proxied_all(
-        settings.listeners.into_iter().zip(sockets.listeners),
-        &server.configuration,
-        &tenants,
-        &metrics,
-        &mut certificates,
-    )?;
+    let bound = settings.listeners.into_iter().zip(sockets.listeners);
+    let endpoints =
+        endpoints::proxied_all(bound, &server.configuration, &tenants, &metrics, &mut certificates)?;
     let limiters = endpoints.iter().map(|endpoint| Arc::clone(&endpoint.limiter)).collect();
     let services =
         admin_services(&mut settings.offers, &settings.admin, records, &tenants, (&reload, settings.doctor));
@@ -121,7 +118,8 @@ pub(crate) fn serve(mut settings: Settings, context: BuildContext) -> Result<Inf
     let serilog = SerilogWatcher::new(log.clone(), tenants.clone(), sinks);
     server.add_service(background_service("logging", serilog));
     let unfinished = add_background_work(&mut server, settings.offers.backgrounds, &tenants, settings.drain);
-    let drain = Drain::new(metrics, limiters, unfinished, log, settings.drain, drain_signals, replace);
+    let drain =
+        Drain::new(metrics, limiters, (unfinished, store), log, settings.drain, drain_signals, replace);
     server.add_service(background_service("drain", drain));
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
     // Reached only when the drain took longer than Pingora waits.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kyc_events::EventStore;
 use kyc_listener::ConnectionLimiter;
 use kyc_telemetry::Metrics;
 use kyc_telemetry::log::Log;
@@ -24,6 +25,8 @@ pub(crate) struct Drain {
     metrics: Metrics,
     limiters: Vec<Arc<ConnectionLimiter>>,
     unfinished: UnfinishedWork,
+    /// The store whose ledger may have entries that wait in memory.
+    store: Option<Arc<EventStore>>,
     log: Log,
     limit: Duration,
     drain_signals: Mutex<DrainSignals>,
@@ -44,14 +47,14 @@ impl Drain {
     pub(crate) fn new(
         metrics: Metrics,
         limiters: Vec<Arc<ConnectionLimiter>>,
-        unfinished: UnfinishedWork,
+        (unfinished, store): (UnfinishedWork, Option<Arc<EventStore>>),
         log: Log,
         limit: Duration,
         drain_signals: DrainSignals,
         replace: Arc<watch::Sender<bool>>,
     ) -> Self {
         let drain_signals = Mutex::new(drain_signals);
-        Self { metrics, limiters, unfinished, log, limit, drain_signals, replace }
+        Self { metrics, limiters, unfinished, store, log, limit, drain_signals, replace }
     }
 
     /// Returns when no request is in flight, and either no connection is open or none had a request for
@@ -106,6 +109,10 @@ impl BackgroundService for Drain {
             End::TimedOut => tracing::warn!(requests, "drain timeout reached; open requests are aborted"),
             End::Interrupted => tracing::warn!(requests, "interrupted; open requests are aborted"),
         }
+        // After the requests, because each of them may start a check.
+        if let Some(store) = &self.store {
+            store.drain_ledger(Instant::now() + LEDGER_DRAIN).await;
+        }
         exit_after_flush(&self.log, 0)
     }
 }
@@ -114,5 +121,8 @@ impl BackgroundService for Drain {
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long open connections must have had no request before the process exits.
 const IDLE_BEFORE_EXIT: Duration = Duration::from_secs(2);
+/// How long entries of the ledger that wait in memory get, after the requests in flight. The drain takes so much longer if the event
+/// store does not answer.
+const LEDGER_DRAIN: Duration = Duration::from_secs(2);
 /// The minimum drain timeout after a handover; longer than a call to Onfido may take by default.
 pub(crate) const DRAIN_AFTER_HANDOVER: Duration = Duration::from_secs(300);
