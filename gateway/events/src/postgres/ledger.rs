@@ -3,6 +3,9 @@
 //! A notification that settles a result is the one change with several statements: its transaction locks the entries first,
 //! so that two gateways that settle the last two results of a check see each other's. A connection that fails meanwhile is
 //! dropped, and the transaction with it.
+//!
+//! A note and a notification of the same check can be written by two gateways at the same time. The note reads the events after it has
+//! inserted its entry, and the notification reads the entries after it has inserted its event, so that one of them sees the other.
 
 use std::collections::HashSet;
 
@@ -19,6 +22,8 @@ use crate::{
 /// What a batch does to the ledger, and whether a transaction was begun for it.
 pub(super) struct Planned {
     pub(super) plan: Plan,
+    /// The results that the events of the batch are about.
+    subjects: Vec<String>,
     is_transaction: bool,
 }
 
@@ -53,7 +58,7 @@ pub(super) async fn plan(
             notified.insert(event.uid);
         }
     }
-    Ok(Planned { plan: Plan::new(batch, &awaited, refused, &notified), is_transaction })
+    Ok(Planned { plan: Plan::new(batch, &awaited, refused, &notified), subjects, is_transaction })
 }
 
 /// Reads the results with these ids.
@@ -117,9 +122,24 @@ impl Planned {
             }
         }
         if self.is_transaction {
-            sqlx::raw_sql("COMMIT").execute(connection).await?;
+            sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
         }
+        self.settle_noted(connection).await?;
         Ok(revived)
+    }
+
+    /// Settles what another gateway has noted since the batch was planned.
+    async fn settle_noted(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.subjects.is_empty() {
+            return Ok(());
+        }
+        let query = "SELECT DISTINCT entry FROM started_result WHERE subject = ANY($1) AND state = 0";
+        let query = sqlx::query_scalar(query).bind(&self.subjects);
+        let entries: Vec<i64> = query.fetch_all(&mut *connection).await?;
+        if !entries.is_empty() {
+            settle_known(connection, &entries, &self.subjects).await?;
+        }
+        Ok(())
     }
 }
 
@@ -167,32 +187,28 @@ pub(super) async fn note(connection: &mut PgConnection, entry: &NewEntry) -> Res
         .fetch_all(&mut *connection)
         .await?;
     let Some(id) = noted.first().copied() else { return Ok(Effect::Nothing) };
-    let is_settled = is_open && settle_known(connection, id, entry, &subjects).await?;
+    let is_settled = is_open && settle_known(connection, &[id], &subjects).await?;
     Ok(if is_settled { Effect::Settled } else { Effect::Done })
 }
 
-/// Settles the results of a new entry that were notified before. Returns whether that settles the entry.
+/// Settles results of entries that were notified already. Returns whether that settles an entry.
 async fn settle_known(
     connection: &mut PgConnection,
-    id: i64,
-    entry: &NewEntry,
+    entries: &[i64],
     subjects: &[String],
 ) -> Result<bool, sqlx::Error> {
-    let query = "WITH known AS (SELECT resource, min(received) AS at, (array_agg(uid ORDER BY received))[1] AS uid, \
+    // Entries are locked first and in order, as in `plan`, so that two gateways cannot deadlock.
+    let query = "WITH noted AS (SELECT id, tenant, subscription FROM started WHERE id = ANY($1) ORDER BY id FOR UPDATE), \
+                 known AS (SELECT noted.id, resource, min(received) AS at, (array_agg(uid ORDER BY received))[1] AS uid, \
                    min(CASE kind WHEN 'check.withdrawn' THEN 3 WHEN 'report.withdrawn' THEN 3 WHEN 'report.cancelled' THEN 4 \
-                   ELSE 1 END) AS state FROM event WHERE resource = ANY($1) AND kind IN ('check.completed', \
+                   ELSE 1 END) AS state FROM event JOIN noted ON event.tenant = noted.tenant \
+                   OR event.subscription = noted.subscription WHERE resource = ANY($2) AND kind IN ('check.completed', \
                    'report.completed', 'workflow_run.completed', 'check.withdrawn', 'report.withdrawn', 'report.cancelled') \
-                   AND (tenant = $2 OR subscription = $3) GROUP BY resource) \
+                   GROUP BY noted.id, resource) \
                  UPDATE started_result SET state = known.state, settled = known.at, event = known.uid FROM known \
-                 WHERE entry = $4 AND started_result.state = 0 AND subject = known.resource";
-    let done = sqlx::query(query)
-        .bind(subjects)
-        .bind(&entry.owner.tenant)
-        .bind(entry.owner.customer.as_ref().map(|customer| &customer.subscription))
-        .bind(id)
-        .execute(&mut *connection)
-        .await?;
-    Ok(done.rows_affected() > 0 && settle_entries(connection, &[id]).await?)
+                 WHERE entry = known.id AND started_result.state = 0 AND subject = known.resource";
+    let done = sqlx::query(query).bind(entries).bind(subjects).execute(&mut *connection).await?;
+    Ok(done.rows_affected() > 0 && settle_entries(connection, entries).await?)
 }
 
 /// Records a look-up that did not settle its entry, and ends its claim.

@@ -315,6 +315,47 @@ fn copied_ledger_is_that_of_the_file() {
     });
 }
 
+/// Regression: a gateway stored a notification while another one noted its check. Neither saw what the other one wrote; the check
+/// stayed open, and was listed as overdue and looked up.
+#[test]
+fn note_and_notification_by_two_gateways_at_once_settle_the_check() {
+    let server = std::sync::Arc::new(kyc_harness::postgres::Postgres::start().unwrap());
+    runtime().block_on(async {
+        let store = Postgres::new(Secret::new(server.url()), Duration::ZERO);
+        store.prepare().await.unwrap();
+        let store = Engine::Postgres(store);
+        let holder = std::sync::Arc::clone(&server);
+        // Lets the ledger and the events be read, and no event be inserted.
+        let lock = "BEGIN; LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE; SELECT pg_sleep(600); COMMIT";
+        let held = std::thread::spawn(move || holder.query(lock));
+        let locks = async |is_granted: &str| {
+            let query = format!(
+                "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation WHERE relname = 'event' \
+                 AND mode IN ('ShareRowExclusiveLock', 'RowExclusiveLock') AND {is_granted}"
+            );
+            while server.query(&query).unwrap().trim() != "1" {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        locks("granted").await;
+
+        let notified = insert(&store, notification("acme", "check.completed", "a"));
+        let noted = async {
+            locks("NOT granted").await;
+            let noted = write(&store, Command::Note(check("acme", "a"))).await;
+            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                       WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+            server.query(end).unwrap();
+            noted
+        };
+        let (notified, noted) = tokio::join!(notified, noted);
+
+        assert!(held.join().unwrap().is_err(), "the lock was held until the end");
+        assert_eq!((notified, noted), (Effect::Done, Effect::Done));
+        assert_eq!(entry(&store, "a").await.state, LedgerState::Notified);
+    });
+}
+
 /// Two gateways on one database never look the same entry up at the same time.
 #[test]
 fn entry_is_claimed_by_one_gateway() {
