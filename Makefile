@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # What `make release` builds.
 RELEASE := target/reproducible/release/kyc-gateway
-.PHONY: help demo test house docs crash-test week abuse differential fuzz release image deb host-test sbom profile bench bench-quick lint fmt
+.PHONY: help demo test house docs crash-test outcomes week abuse differential fuzz release image deb host-test sbom profile bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,6 +40,12 @@ crash-test: ## kills the gateway and its database under load, backs it up, rolls
 	@target/load/kyc-chaos crash --seed $(or $(SEED),1) --gateways 3 --rate 2000 --faults 60
 	@target/load/kyc-chaos backups --gateway target/load/failing-gateway
 	@target/load/kyc-chaos logs --gateway target/load/failing-gateway
+
+outcomes: ## 10,000 checks by the official client, missing notifications, killed gateways: no check without an outcome; SEED=2
+	@tests/tools/install build servers
+	@tests/tools/step "building the chaos tests" cargo build --locked --profile load -p kyc-chaos
+	@target/load/kyc-chaos outcomes --seed $(or $(SEED),1)
+	@target/load/kyc-chaos outcomes --seed $(or $(SEED),1) --gateways 3
 
 week: ## a week of faults in twenty minutes: portals, keys, clock, disk, restarts; SEED=2 for others
 	@tests/tools/install build servers

@@ -60,6 +60,28 @@ pub(crate) enum Command {
         #[arg(long)]
         short: bool,
     },
+    /// Checks that the official client starts while gateways are killed and notifications are missing or late; exits with 1 when
+    /// a check has no outcome, one has two, or Onfido is asked more often than allowed.
+    Outcomes {
+        /// Checks.
+        #[arg(long, default_value_t = 10_000)]
+        checks: u64,
+        /// Tenants.
+        #[arg(long, default_value_t = 20)]
+        tenants: usize,
+        /// Gateways; more than one share a PostgreSQL database.
+        #[arg(long, default_value_t = 1)]
+        gateways: usize,
+        /// How often a gateway is killed or stopped.
+        #[arg(long, default_value_t = 20)]
+        kills: usize,
+        /// Seconds until a check is overdue.
+        #[arg(long, default_value_t = 15)]
+        overdue: u64,
+        /// The seed of moments, faults and missing notifications.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Slow callers by the thousand; exits with 1 when good ones notice, or slow ones stay.
     Abuse {
         /// The gateway.

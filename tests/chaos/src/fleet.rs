@@ -10,7 +10,7 @@ use kyc_sandbox::tenants::{Entry, write};
 use tokio::time::{Instant, sleep};
 
 use crate::gateway::Gateway;
-use crate::notification::{signing_token, tenant_name};
+use crate::notification::{api_token, signing_token, tenant_name, webhook_id};
 use crate::{Failure, progress};
 
 /// What a fleet is made of.
@@ -41,17 +41,27 @@ pub struct Fleet {
     /// All of them, running or not.
     pub gateways: Vec<Gateway>,
     entries: Vec<Entry>,
+    upstream: String,
 }
 
 // === impl Fleet ===
 
 impl Fleet {
-    /// Starts portals and gateways.
+    /// Starts portals and gateways, which forward no calls.
     ///
     /// # Errors
     ///
     /// What does not start.
     pub async fn start(plan: &Plan) -> Result<Self, Failure> {
+        Self::start_before(UPSTREAM, plan).await
+    }
+
+    /// Starts portals, and gateways before this Onfido.
+    ///
+    /// # Errors
+    ///
+    /// What does not start.
+    pub async fn start_before(upstream: &str, plan: &Plan) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
         let (mut portals, mut entries) = (Vec::new(), Vec::new());
         for tenant in 0..plan.tenants {
@@ -59,7 +69,7 @@ impl Fleet {
             portals.push(portal);
             entries.push(entry);
         }
-        write(&folder.path().join(TENANTS), UPSTREAM, &entries)?;
+        write(&folder.path().join(TENANTS), upstream, &entries)?;
         let store = match &plan.database {
             Some(url) => {
                 fs::write(folder.path().join("database"), url)?;
@@ -75,7 +85,7 @@ impl Fleet {
             gateway.start(None).await?;
             gateways.push(gateway);
         }
-        Ok(Self { folder, portals, gateways, entries })
+        Ok(Self { folder, portals, gateways, entries, upstream: upstream.to_owned() })
     }
 
     /// Where notifications go.
@@ -109,7 +119,7 @@ impl Fleet {
     /// A gateway does not take them.
     pub async fn renew_entries(&mut self) -> Result<(), Failure> {
         self.entries.iter_mut().for_each(|entry| entry.api_token.push('n'));
-        write(&self.folder.path().join(TENANTS), UPSTREAM, &self.entries)?;
+        write(&self.folder.path().join(TENANTS), &self.upstream, &self.entries)?;
         for gateway in &self.gateways {
             post(gateway, "admin/reload").await?;
         }
@@ -219,7 +229,8 @@ async fn portal(folder: &Path, tenant: usize, plan: &Plan) -> Result<(Portal, En
     let portal = Portal::start(settings).await?;
     let entry = Entry {
         subscription_id: format!("sub-{tenant}"),
-        api_token: format!("token-{tenant}"),
+        api_token: api_token(tenant),
+        webhook_id: Some(webhook_id(tenant)),
         webhook_token: Some(signing_token(tenant)),
         ftos_endpoint: portal.url(),
         ftos_client_id: client_id,

@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod gateway;
 pub mod logs;
 pub mod notification;
+pub mod outcomes;
 pub mod pressure;
 pub mod sender;
 pub mod soak;

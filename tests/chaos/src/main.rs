@@ -13,11 +13,12 @@ use kyc_chaos::abuse::Abuse;
 use kyc_chaos::backups::Backups;
 use kyc_chaos::crash::Crash;
 use kyc_chaos::logs::Logs;
+use kyc_chaos::outcomes::Outcomes;
 use kyc_chaos::pressure::Pressure;
 use kyc_chaos::soak::Soak;
 use kyc_chaos::uploads::Uploads;
 use kyc_chaos::week::Week;
-use kyc_chaos::{Failure, abuse, backups, crash, logs, pressure, soak, uploads, upstream, week};
+use kyc_chaos::{Failure, abuse, backups, crash, logs, outcomes, pressure, soak, uploads, upstream, week};
 use kyc_harness::certificates::install_crypto_provider;
 
 #[tokio::main]
@@ -31,6 +32,16 @@ async fn main() -> ExitCode {
         Command::Backups { gateway, rate, rounds } => {
             let found = backups::run(&Backups { binary: gateway, rate, rounds }).await;
             found.map(|found| tell(&found, found.holds()))
+        }
+        Command::Outcomes { checks, tenants, gateways, kills, overdue, seed } => {
+            match beside("failing-gateway") {
+                Ok(binary) => {
+                    let overdue = Duration::from_secs(overdue);
+                    let options = Outcomes { binary, checks, tenants, gateways, kills, overdue, seed };
+                    outcomes::run(&options).await.map(|verdict| tell(&verdict, verdict.holds()))
+                }
+                Err(failure) => Err(failure),
+            }
         }
         Command::Week { gateway, seed, minutes, short: false } => {
             let lasts = Duration::from_secs(minutes * 60);

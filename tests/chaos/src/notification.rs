@@ -21,6 +21,21 @@ pub fn tenant_name(tenant: usize) -> String {
     format!("tenant-{tenant}")
 }
 
+/// The tenant with a name.
+pub fn tenant_of(name: &str) -> Option<usize> {
+    name.strip_prefix("tenant-")?.parse().ok()
+}
+
+/// What a tenant's calls are authenticated by at Onfido.
+pub fn api_token(tenant: usize) -> String {
+    format!("token-{tenant}")
+}
+
+/// The id of a tenant's webhook at Onfido.
+pub fn webhook_id(tenant: usize) -> String {
+    format!("{tenant:08}-0000-4000-8000-000000000000")
+}
+
 /// What a tenant's notifications are signed with.
 pub fn signing_token(tenant: usize) -> String {
     format!("sign-{tenant}")
