@@ -142,13 +142,19 @@ impl Shared {
 
     async fn look_up_all(&self, tenant: String, entries: Vec<LedgerEntry>, index: &TenantIndex) -> Spent {
         let mut spent = Spent { tenant, calls: 0, pause: None };
-        for entry in entries {
+        for mut entry in entries {
             let Recipient::Tenant(tenant) = entry.owner.recipient(index) else {
                 self.look_up_later(&entry, Some("unknown_tenant"), None).await;
                 continue;
             };
             let LookUp { answer, calls } = LookUp::make(&*self.onfido, &tenant, &entry, &self.wanted).await;
             spent.calls += calls;
+            entry.missing = match &answer {
+                Ok(_) => 0,
+                Err(OnfidoError::NotFound) => entry.missing + 1,
+                // It does not tell whether Onfido has the check.
+                Err(_) => entry.missing,
+            };
             let result = match answer {
                 Ok(Answer::Ended(state)) => self.end(&entry, state).await,
                 Ok(Answer::Found { events, is_complete }) => {
@@ -252,7 +258,8 @@ impl Shared {
         }
         let pause = pause(entry.lookups, self.config.overdue, asked);
         let next = now.saturating_add(millis(pause));
-        let looked_up = LookedUp { id: entry.id, next, error: error.map(str::to_owned) };
+        let looked_up =
+            LookedUp { id: entry.id, next, missing: entry.missing, error: error.map(str::to_owned) };
         // If it is lost, the entry is due again.
         let _ = self.store.commit_queue().submit(Command::LookedUp(looked_up)).await;
     }

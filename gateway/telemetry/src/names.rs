@@ -210,7 +210,7 @@ pub const CHECKS: &str = "kyc_gateway_checks_total";
 pub const LEDGER_UNREAD: &str = "kyc_gateway_ledger_unread_total";
 /// Look-ups of overdue results at Onfido, by tenant and result: `found` (a result that was not notified is delivered), `incomplete`,
 /// the end of the entry (`notified`, `withdrawn`, `cancelled`, `deleted`, `erased`, `no_webhook`), `not_stored`, or why Onfido gave no
-/// answer, such as `rate_limited`, `credential_refused`, `unavailable`, `timeout`.
+/// answer, such as `not_found`, `rate_limited`, `credential_refused`, `unavailable`, `timeout`.
 pub const RECONCILIATION_LOOKUPS: &str = "kyc_gateway_reconciliation_lookups_total";
 /// Calls of operations that are not allowed, by route, tenant, operation (`operationId`, `tokens`, `unlisted`) and result:
 /// `refused`, `reported`.

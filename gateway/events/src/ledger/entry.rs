@@ -51,6 +51,8 @@ pub struct LedgerEntry {
     pub due: Millis,
     /// The number of look-ups at Onfido so far.
     pub lookups: u32,
+    /// How many of the last look-ups Onfido answered 404, one after the other.
+    pub missing: u32,
     /// Why the last look-up brought no result.
     pub error: Option<String>,
     /// When it was settled.
@@ -83,6 +85,8 @@ pub struct LookedUp {
     pub id: i64,
     /// When it is looked up next, by this machine's clock.
     pub next: Millis,
+    /// How many of the last look-ups Onfido answered 404, with this one.
+    pub missing: u32,
     /// Why the look-up brought no result; `None` when the resource is not complete.
     pub error: Option<String>,
 }

@@ -214,9 +214,10 @@ async fn settle_known(
 /// Records a look-up that did not settle its entry, and ends its claim.
 pub(super) async fn looked_up(connection: &mut PgConnection, done: &LookedUp) -> Result<bool, sqlx::Error> {
     let query = "UPDATE started SET lookups = lookups + 1, due = now() + $1 * interval '1 millisecond', error = $2, \
-                 leased_until = NULL WHERE id = $3 AND state = 0";
+                 missing = $3, leased_until = NULL WHERE id = $4 AND state = 0";
     let wait = done.next.saturating_sub(now());
-    let done = sqlx::query(query).bind(wait).bind(&done.error).bind(done.id).execute(connection).await?;
+    let query = sqlx::query(query).bind(wait).bind(&done.error).bind(i64::from(done.missing)).bind(done.id);
+    let done = query.execute(connection).await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -112,7 +112,7 @@ fn columns() -> String {
         ["r.subject", "r.is_report", "r.state", &unix_millis("r.settled"), "r.event"].map(result).join(", ");
     format!(
         "started.id, tenant, subscription, webhook, 1, kind, subject, applicant, state, {started}, {overdue}, {due}, lookups, \
-         error, {settled}, trace, {results}"
+         error, {settled}, trace, missing, {results}"
     )
 }
 
@@ -151,6 +151,7 @@ fn push_filter(query: &mut QueryBuilder<Engine>, filter: &LedgerFilter) {
 
 fn read(row: &PgRow) -> Result<LedgerEntry, sqlx::Error> {
     let lookups: i32 = row.try_get(12)?;
+    let missing: i64 = row.try_get(16)?;
     Ok(LedgerEntry {
         id: row.try_get(0)?,
         owner: read_owner(row, 1, 2)?,
@@ -162,6 +163,7 @@ fn read(row: &PgRow) -> Result<LedgerEntry, sqlx::Error> {
         overdue: row.try_get(10)?,
         due: row.try_get(11)?,
         lookups: u32::try_from(lookups).unwrap_or_default(),
+        missing: u32::try_from(missing).unwrap_or_default(),
         error: row.try_get(13)?,
         settled: row.try_get(14)?,
         trace: row.try_get(15)?,
@@ -170,11 +172,11 @@ fn read(row: &PgRow) -> Result<LedgerEntry, sqlx::Error> {
 }
 
 fn read_results(row: &PgRow) -> Result<Vec<LedgerResult>, sqlx::Error> {
-    let subjects: Vec<String> = row.try_get(16)?;
-    let are_reports: Vec<i64> = row.try_get(17)?;
-    let states: Vec<i64> = row.try_get(18)?;
-    let settled: Vec<Option<i64>> = row.try_get(19)?;
-    let events: Vec<Option<Uuid>> = row.try_get(20)?;
+    let subjects: Vec<String> = row.try_get(17)?;
+    let are_reports: Vec<i64> = row.try_get(18)?;
+    let states: Vec<i64> = row.try_get(19)?;
+    let settled: Vec<Option<i64>> = row.try_get(20)?;
+    let events: Vec<Option<Uuid>> = row.try_get(21)?;
     let values = subjects.into_iter().zip(are_reports).zip(states).zip(settled).zip(events);
     let result = |((((subject, is_report), state), settled), event)| LedgerResult {
         subject,

@@ -2,7 +2,7 @@
 
 /// The migrations; `event_version` has the numbers of the applied ones. A released migration must not change, because
 /// existing databases have applied it.
-pub(super) const VERSIONS: [&str; 6] = [
+pub(super) const VERSIONS: [&str; 7] = [
     "
 CREATE TABLE event(
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -159,4 +159,5 @@ CREATE INDEX started_result_subject ON started_result(subject);
 ALTER TABLE event ADD COLUMN source bigint NOT NULL DEFAULT 0;
 CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
 ",
+    "ALTER TABLE started ADD COLUMN missing bigint NOT NULL DEFAULT 0;",
 ];

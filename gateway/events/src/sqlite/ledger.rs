@@ -157,9 +157,9 @@ pub(super) async fn looked_up(
     connection: &mut SqliteConnection,
     done: &LookedUp,
 ) -> Result<bool, sqlx::Error> {
-    let query =
-        "UPDATE started SET lookups = lookups + 1, due_ms = ?1, error = ?2 WHERE id = ?3 AND state = 0";
-    let done = sqlx::query(query).bind(done.next).bind(&done.error).bind(done.id).execute(connection).await?;
+    let query = "UPDATE started SET lookups = lookups + 1, due_ms = ?1, error = ?2, missing = ?3 WHERE id = ?4 AND state = 0";
+    let query = sqlx::query(query).bind(done.next).bind(&done.error).bind(done.missing).bind(done.id);
+    let done = query.execute(connection).await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -2,7 +2,7 @@
 
 /// The migrations; the file's `user_version` is the number of applied ones. A released migration must not change, because
 /// existing files have applied it.
-pub(super) const VERSIONS: [&str; 7] = [
+pub(super) const VERSIONS: [&str; 8] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -164,4 +164,6 @@ CREATE INDEX started_result_subject ON started_result(subject);
 ALTER TABLE event ADD COLUMN source INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
 ",
+    // How many of the last look-ups of an entry Onfido answered 404.
+    "ALTER TABLE started ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;",
 ];

@@ -194,7 +194,7 @@ async fn look_ups(store: &Engine) {
     let due = reader.ledger_due("acme", now(), 10, lease).await.unwrap();
     let counts = reader.ledger_counts(now()).await.unwrap();
     let next = now() + 60_000;
-    let looked_up = LookedUp { id: due[0].id, next, error: Some("timeout".to_owned()) };
+    let looked_up = LookedUp { id: due[0].id, next, missing: 2, error: Some("timeout".to_owned()) };
     write(store, Command::LookedUp(looked_up)).await;
     let end = EntryEnd { id: due[1].id, state: LedgerState::Deleted, now: now() };
     let ended = write(store, Command::EndEntry(end)).await;
@@ -210,7 +210,7 @@ async fn look_ups(store: &Engine) {
     assert!(left.is_empty());
     assert_eq!(again.len(), usize::from(store.uses_model_clock()), "PostgreSQL has its own clock");
     let looked_up = entry(store, "a").await;
-    assert_eq!((looked_up.lookups, looked_up.error.as_deref()), (1, Some("timeout")));
+    assert_eq!((looked_up.lookups, looked_up.missing, looked_up.error.as_deref()), (1, 2, Some("timeout")));
     assert_eq!(entry(store, "b").await.state, LedgerState::Deleted);
 }
 

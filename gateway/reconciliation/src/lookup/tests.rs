@@ -54,6 +54,7 @@ fn entry(kind: SubjectKind, reports: &[&str], notified: &[&str]) -> LedgerEntry 
         overdue: 0,
         due: 0,
         lookups: 0,
+        missing: 0,
         error: None,
         settled: None,
         results: std::iter::once(result("s-1", false)).chain(reports).collect(),
@@ -160,14 +161,16 @@ async fn workflow_run_is_found_in_each_final_status() {
 
 #[tokio::test]
 async fn what_onfido_does_not_have_any_more_ends_and_other_errors_do_not() {
-    let entry = entry(SubjectKind::Check, &["r-1"], &[]);
-    for (error, expected) in [
-        (OnfidoError::NotFound, Some(LedgerState::Deleted)),
-        (OnfidoError::Gone, Some(LedgerState::Erased)),
-        (OnfidoError::RateLimited { retry_after: None }, None),
-        (OnfidoError::CredentialRefused { status: 401 }, None),
-        (OnfidoError::Malformed, None),
+    for (missing, error, expected) in [
+        (0, OnfidoError::NotFound, None),
+        (1, OnfidoError::NotFound, None),
+        (2, OnfidoError::NotFound, Some(LedgerState::Deleted)),
+        (0, OnfidoError::Gone, Some(LedgerState::Erased)),
+        (2, OnfidoError::RateLimited { retry_after: None }, None),
+        (2, OnfidoError::CredentialRefused { status: 401 }, None),
+        (2, OnfidoError::Malformed, None),
     ] {
+        let entry = LedgerEntry { missing, ..entry(SubjectKind::Check, &["r-1"], &[]) };
         let account = Account { error: Some(error.clone()), ..Account::default() };
 
         let LookUp { answer, calls } = look_up(&account, &entry, "*").await;
