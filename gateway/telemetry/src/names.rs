@@ -206,7 +206,7 @@ pub const SIGNING_TOKEN_FETCHES: &str = "kyc_gateway_signing_token_fetches_total
 /// Requests to create a check, by what the gateway did with `webhook_ids`: `injected`, `kept`, `untouched`.
 pub const CHECKS: &str = "kyc_gateway_checks_total";
 /// Started checks and workflow runs that are not in the ledger because their response could not be read, by reason: `encoded` (it has
-/// a content coding although the gateway asked for none), `not_json`, `without_id`.
+/// a content coding although the gateway asked for none), `not_json`, `without_id`, `status` (a success other than 201).
 pub const LEDGER_UNREAD: &str = "kyc_gateway_ledger_unread_total";
 /// Look-ups of overdue results at Onfido, by tenant and result: `found` (a result that was not notified is delivered), `incomplete`,
 /// the end of the entry (`notified`, `withdrawn`, `cancelled`, `deleted`, `erased`, `no_webhook`), `not_stored`, or why Onfido gave no

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use kyc_events::{Ledger, LedgerState, Started, SubjectKind, now};
 use kyc_model::{Correlation, Problem, ProblemKind};
 use kyc_plugin_api::{Build, ConfigErrors, Counter, Ctx, ResponseBuffering, Result};
@@ -26,6 +26,7 @@ pub(crate) struct Notes {
     encoded: Counter,
     not_json: Counter,
     without_id: Counter,
+    status: Counter,
 }
 
 /// Marks a call that starts something.
@@ -73,6 +74,7 @@ impl Notes {
             encoded: unread.with(&["encoded"]),
             not_json: unread.with(&["not_json"]),
             without_id: unread.with(&["without_id"]),
+            status: unread.with(&["status"]),
         }))
     }
 
@@ -102,10 +104,16 @@ impl Notes {
 
     /// Keeps the response back if it says that something has begun. All other responses pass.
     pub(crate) fn response(&self, head: &ResponseHeader, cx: &mut Ctx) {
-        if head.status != StatusCode::CREATED || starting(cx).is_none() {
+        // Few calls start something, and for the others nothing is looked up here.
+        if !head.status.is_success() || !cx.outlasts_caller() || starting(cx).is_none() {
             return;
         }
-        let unread = if is_encoded(&head.headers) {
+        // Onfido documents 201 alone; another success may have begun a check all the same.
+        let unread = if head.status != StatusCode::CREATED {
+            &self.status
+        } else if has_no_body(&head.headers) {
+            &self.without_id
+        } else if is_encoded(&head.headers) {
             &self.encoded
         } else if !may_be_json(&head.headers) {
             &self.not_json
@@ -156,6 +164,11 @@ impl std::fmt::Debug for Notes {
 
 fn starting(cx: &Ctx) -> Option<&Starting> {
     cx.extensions().get::<Starting>()
+}
+
+/// Returns whether the head says that the response has no body, for which no later phase runs.
+fn has_no_body(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0")
 }
 
 fn warn_unread(cx: &Ctx) {

@@ -172,7 +172,8 @@ async fn response_that_cannot_be_read_streams_on_and_is_counted() {
 
     let mut stream = post(&gateway, "checks").await;
     let (_, answer) = onfido.requests.recv().await.unwrap();
-    answer.send(created("Content-Encoding: gzip\r\nContent-Length: 6\r\n", "abc")).unwrap();
+    let fields = "Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n";
+    answer.send(created(fields, "abc")).unwrap();
     // The first half arrives while the second one is not there yet.
     let mut response = Vec::new();
     while !response.ends_with(b"abc") {
@@ -183,8 +184,27 @@ async fn response_that_cannot_be_read_streams_on_and_is_counted() {
     timeout(Duration::from_secs(10), stream.read_exact(&mut rest)).await.unwrap().unwrap();
 
     assert_eq!(&rest, b"def");
+    // Everything else that may have begun a check and does not name it.
+    for (status, fields) in [
+        ("201 Created", "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n"),
+        ("201 Created", "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"),
+        ("201 Created", "Content-Type: text/html\r\nContent-Length: 2\r\n\r\nok"),
+        ("202 Accepted", "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"),
+        ("204 No Content", "\r\n"),
+        ("422 Unprocessable Content", "Content-Length: 0\r\n\r\n"),
+    ] {
+        let mut stream = post(&gateway, "checks").await;
+        let (_, answer) = onfido.requests.recv().await.unwrap();
+        answer.send(format!("HTTP/1.1 {status}\r\nConnection: close\r\n{fields}").into_bytes()).unwrap();
+        let response = raw::exchange(&mut stream, b"").await;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{response}");
+    }
+
     let metrics = gateway.metrics().await;
-    assert!(metrics.contains(r#"kyc_gateway_ledger_unread_total{reason="encoded"} 1"#), "{metrics}");
+    for (reason, count) in [("encoded", 1), ("not_json", 1), ("without_id", 2), ("status", 2)] {
+        let line = format!("kyc_gateway_ledger_unread_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
     assert_eq!(open_entries(&gateway).await, 0);
     gateway.stop().await;
 }

@@ -92,6 +92,8 @@ fn only_responses_that_say_what_has_begun_are_kept_back() {
         ("POST", "checks", 201, &[], true),
         ("POST", "checks", 201, &[("Content-Type", "text/html")], false),
         ("POST", "checks", 201, &[JSON, ("Content-Encoding", "gzip")], false),
+        ("POST", "checks", 201, &[JSON, ("Content-Length", "0")], false),
+        ("POST", "checks", 202, &[JSON], false),
         ("POST", "checks", 422, &[JSON], false),
         ("POST", "applicants", 201, &[JSON], false),
         ("GET", "checks", 200, &[JSON], false),
