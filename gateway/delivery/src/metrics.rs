@@ -1,7 +1,7 @@
 //! The metrics of deliveries.
 
 use kyc_events::{Backlog, LedgerCounts, Millis, now};
-use kyc_telemetry::{CounterFamily, Gauge, HistogramFamily, MetricError, MetricsRegistry, names};
+use kyc_telemetry::{CounterFamily, Gauge, MetricError, MetricsRegistry, TenantHistogram, names};
 
 use crate::config::DeliveryConfig;
 use crate::status::{Counted, Status};
@@ -14,11 +14,11 @@ pub(crate) struct DeliveryMetrics {
     /// Events that became dead, by tenant and reason.
     pub(crate) dead: CounterFamily<2>,
     /// Seconds from receipt to delivery, by tenant.
-    delay: HistogramFamily<1>,
+    delay: TenantHistogram,
     /// Results of attempts that the store has not committed yet.
     pub(crate) pending_results: Gauge,
     /// Seconds from the start of a check to the delivery of its result, by tenant.
-    start_to_delivery: HistogramFamily<1>,
+    start_to_delivery: TenantHistogram,
 }
 
 // === impl DeliveryMetrics ===
@@ -36,19 +36,17 @@ impl DeliveryMetrics {
                 &["tenant", "class"],
             )?,
             dead: metrics.counter(names::EVENTS_DEAD, "Events that became dead.", &["tenant", "reason"])?,
-            delay: metrics.histogram(
+            delay: metrics.tenant_histogram(
                 names::DELIVERY_DELAY,
                 "Time from the receipt of a notification to its delivery.",
-                &["tenant"],
                 &DELAY_SECONDS,
             )?,
             pending_results: metrics
                 .gauge(names::RESULTS_UNRECORDED, "Results of attempts that wait for the store.", &[])?
                 .with(&[]),
-            start_to_delivery: metrics.histogram(
+            start_to_delivery: metrics.tenant_histogram(
                 names::LEDGER_DELIVERY_DURATION,
                 "Seconds from the start of a check to the delivery of its result.",
-                &["tenant"],
                 &START_TO_DELIVERY,
             )?,
         })
@@ -56,12 +54,12 @@ impl DeliveryMetrics {
 
     /// Records the delivery of an event that was received then.
     pub(crate) fn observe_delay(&self, tenant: &str, received: Millis) {
-        self.delay.with(&[tenant]).observe(seconds_since(received));
+        self.delay.of(tenant).observe(seconds_since(received));
     }
 
     /// Records the delivery of the result of a check or workflow run that was started then.
     pub(crate) fn observe_delivery(&self, tenant: &str, started: Millis) {
-        self.start_to_delivery.with(&[tenant]).observe(seconds_since(started));
+        self.start_to_delivery.of(tenant).observe(seconds_since(started));
     }
 }
 

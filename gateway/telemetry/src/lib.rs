@@ -12,6 +12,6 @@ pub use log::{AccessRecord, FileSettings};
 // Other crates import the module `otel` under the name `traces`.
 pub use metrics::{
     BuildInfo, ConnectionMetrics, Counter, CounterFamily, ExportMetrics, Gauge, GaugeFamily, Histogram,
-    HistogramFamily, MetricError, Metrics, MetricsRegistry, RouteMetrics, Upstreams,
+    HistogramFamily, MetricError, Metrics, MetricsRegistry, RouteMetrics, TenantHistogram, Upstreams,
 };
 pub use otel as traces;

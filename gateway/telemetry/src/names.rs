@@ -152,8 +152,9 @@ pub const DELIVERY_PROBE_INTERVAL: &str = "kyc_gateway_delivery_probe_interval_s
 /// rejected by status), `refused` (failure reported with a success status), `lookup` (nothing was sent, because the environment of the resource could
 /// not be looked up), `internal` (the gateway panicked).
 pub const DELIVERY_ATTEMPTS: &str = "kyc_gateway_delivery_attempts_total";
-/// Seconds from the receipt of a notification to its delivery, with all retries, by tenant. Events that are not delivered are not in
-/// it: see `kyc_gateway_events_dead_total` and `kyc_gateway_events_oldest_age_seconds`.
+/// Seconds from the receipt of a notification to its delivery, with all retries, by tenant. Tenants after the first 200 share the
+/// tenant `(other)`. Events that are not delivered are not in it: see `kyc_gateway_events_dead_total` and
+/// `kyc_gateway_events_oldest_age_seconds`.
 pub const DELIVERY_DELAY: &str = "kyc_gateway_delivery_delay_seconds";
 /// Look-ups of resources at Onfido for the delivery of an event, by tenant and result: `found`, or why there is no resource.
 pub const DELIVERY_LOOKUPS: &str = "kyc_gateway_delivery_lookups_total";
@@ -175,7 +176,8 @@ pub const LEDGER_SETTLED: &str = "kyc_gateway_ledger_settled_total";
 pub const LEDGER_UNWRITTEN: &str = "kyc_gateway_ledger_unwritten_entries";
 /// Entries of the ledger that are lost, by tenant: the memory for unwritten ones was full, or the gateway ended.
 pub const LEDGER_LOST: &str = "kyc_gateway_ledger_lost_total";
-/// Seconds from the start of a check or workflow run to the delivery of its result, by tenant.
+/// Seconds from the start of a check or workflow run to the delivery of its result, by tenant. Tenants after the first 200 share the
+/// tenant `(other)`.
 pub const LEDGER_DELIVERY_DURATION: &str = "kyc_gateway_ledger_start_to_delivery_seconds";
 /// Stored events that wait for delivery, by tenant.
 pub const EVENTS_PENDING: &str = "kyc_gateway_events_pending";

@@ -11,12 +11,14 @@ mod connections;
 mod family;
 mod registry;
 mod routes;
+mod tenant_histogram;
 mod upstreams;
 
 pub use connections::ConnectionMetrics;
 pub use family::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily};
 pub use registry::{MetricError, MetricsRegistry};
 pub use routes::RouteMetrics;
+pub use tenant_histogram::TenantHistogram;
 pub use upstreams::Upstreams;
 
 /// The metrics of the gateway itself; plugins register theirs at [`Metrics::registry`].

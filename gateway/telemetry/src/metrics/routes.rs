@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::family::{Counter, CounterFamily, Histogram, HistogramFamily};
 use super::registry::{MetricError, MetricsRegistry};
+use super::tenant_histogram::{MAX_TENANTS, OTHER_TENANTS};
 use crate::names;
 
 /// The metrics of all routes.
@@ -150,12 +151,6 @@ pub(super) const SECONDS: [f64; 18] = [
 
 /// Fewer buckets for the histograms of tenants, of which there are many.
 const COARSE_SECONDS: [f64; 9] = [0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
-
-/// The tenants of a route that have a histogram of their own; each is [`COARSE_SECONDS`] and two more time series.
-const MAX_TENANTS: usize = 200;
-
-/// The label of all other tenants.
-const OTHER_TENANTS: &str = "(other)";
 
 #[cfg(test)]
 mod tests {
