@@ -101,7 +101,9 @@ impl Planned {
             let (rows, states): (Vec<i64>, Vec<i64>) =
                 settled.iter().map(|one| (one.row, one.state.code())).unzip();
             let events: Vec<Uuid> = settled.iter().map(|one| one.event).collect();
-            let query = "UPDATE started_result SET state = given.state, settled = now(), event = given.event \
+            // A duplicate of a deleted event settles the result, too, and is no event of the store.
+            let query = "UPDATE started_result SET state = given.state, settled = now(), \
+                         event = (SELECT uid FROM event WHERE uid = given.event) \
                          FROM unnest($1::bigint[], $2::bigint[], $3::uuid[]) given(id, state, event) \
                          WHERE started_result.id = given.id";
             sqlx::query(query).bind(rows).bind(states).bind(events).execute(&mut *connection).await?;

@@ -62,7 +62,9 @@ pub(super) async fn settle(
     plan: &Plan,
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
     for one in &plan.settled {
-        let query = "UPDATE started_result SET state = ?1, settled_ms = ?2, event = ?3 WHERE id = ?4";
+        // A duplicate of a deleted event settles the result, too, and is no event of the store.
+        let query = "UPDATE started_result SET state = ?1, settled_ms = ?2, event = (SELECT uid FROM event WHERE uid = ?3) \
+                     WHERE id = ?4";
         sqlx::query(query)
             .bind(one.state.code())
             .bind(one.at)

@@ -161,6 +161,21 @@ async fn found_results(store: &Engine) {
     assert!(due.iter().any(|due| due.started.is_some_and(|at| (now() - at - 60_000).abs() < 10_000)));
 }
 
+/// A repeated notification can settle a result although its event was deleted: the result then names no event.
+async fn duplicate_settles(store: &Engine) {
+    let first = notification("acme", "check.completed", "kept");
+    let repeated = NewEvent { uid: Uuid::now_v7(), resource: Some("repeated".to_owned()), ..first.clone() };
+    write(store, Command::Note(check("acme", "kept"))).await;
+    write(store, Command::Note(check("acme", "repeated"))).await;
+
+    let effects = [insert(store, first.clone()).await, insert(store, repeated).await];
+
+    assert_eq!(effects, [Effect::Settled, Effect::Nothing]);
+    let (kept, repeated) = (entry(store, "kept").await, entry(store, "repeated").await);
+    assert_eq!((kept.state, kept.results[0].event), (LedgerState::Notified, Some(first.uid)));
+    assert_eq!((repeated.state, repeated.results[0].event), (LedgerState::Notified, None));
+}
+
 /// The late notification of a found result that is dead makes it waiting again, as any repeated notification does.
 async fn late_notification_revives(store: &Engine) {
     write(store, Command::Note(check("acme", "dead"))).await;
@@ -271,6 +286,8 @@ on_both_engines! {
         found_result_and_late_notification_are_one_event_in_postgres;
     late_notification_revives, late_notification_revives_a_dead_found_event_in_sqlite,
         late_notification_revives_a_dead_found_event_in_postgres;
+    duplicate_settles, duplicate_settles_without_an_event_in_sqlite,
+        duplicate_settles_without_an_event_in_postgres;
     look_ups, look_ups_back_off_and_end_in_sqlite, look_ups_back_off_and_end_in_postgres;
     lists_and_retention, lists_have_pages_and_old_entries_end_in_sqlite,
         lists_have_pages_and_old_entries_end_in_postgres;
