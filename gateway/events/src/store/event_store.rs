@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -41,6 +42,8 @@ pub struct EventStore {
     pub(super) commit_queue: CommitQueue,
     /// The reader for the admin API; the dispatcher has its own.
     pub(super) reader: Mutex<Box<dyn Reader>>,
+    /// Whether this gateway delivers from the store.
+    pub(super) is_started: AtomicBool,
     /// Entries of the ledger that the store has not taken yet.
     pub(super) unwritten: Unwritten,
     retention: Retention,
@@ -118,6 +121,7 @@ impl EventStore {
             use_lock: OnceLock::new(),
             commit_queue,
             reader: Mutex::new(Box::new(ClosedReader)),
+            is_started: AtomicBool::new(false),
             unwritten,
             retention: Retention {
                 delivered: config.keep_delivered,
@@ -139,6 +143,12 @@ impl EventStore {
     /// Locks the reader of the admin API. Its reads fail with [`StoreError::Unavailable`] while the store is not open.
     pub async fn reader(&self) -> MutexGuard<'_, Box<dyn Reader>> {
         self.reader.lock().await
+    }
+
+    /// Returns whether this gateway delivers from the store. The reader can be used before: while another process delivers from
+    /// a SQLite file.
+    pub fn is_started(&self) -> bool {
+        self.is_started.load(Ordering::Acquire)
     }
 
     /// Returns the keys.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kyc_model::TenantSnapshots;
 use kyc_resilience::supervised;
@@ -60,6 +61,7 @@ impl EventStore {
                 None
             }
         };
+        self.is_started.store(true, Ordering::Release);
         Some(RunningStore { store, keyring, _delivery_lock: delivery_lock, tasks })
     }
 

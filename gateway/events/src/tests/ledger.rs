@@ -395,6 +395,12 @@ fn entry_is_claimed_by_one_gateway() {
         let mut all: Vec<i64> = of_one.iter().chain(&of_other).map(|entry| entry.id).collect();
         all.sort_unstable();
         all.dedup();
+        // A gateway that was killed while it looked an entry up ends no claim: the entry is free again after the lease.
+        write(&store, Command::Note(check("globex", "d"))).await;
+        for _ in 0..2 {
+            let lapsed = one.ledger_due("globex", 0, 2, Duration::ZERO).await.unwrap();
+            assert_eq!(lapsed.len(), 1);
+        }
         assert_eq!((all.len(), of_one.len() + of_other.len(), none.len()), (3, 3, 0));
     });
 }
