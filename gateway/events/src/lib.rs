@@ -52,8 +52,8 @@ pub use intake::{Accepted, Intake, Notification};
 pub use key_source::{KeyLocation, KeySource};
 pub(crate) use ledger::{Awaited, FINAL_STATE, Held, IS_SETTLED, Plan, Unwritten, settling};
 pub use ledger::{
-    EntryEnd, Ledger, LedgerCounts, LedgerEntry, LedgerFilter, LedgerMetrics, LedgerReader, LedgerResult,
-    LedgerState, LookedUp, NewEntry, Noted, Started, SubjectKind,
+    EntryEnd, Expected, Ledger, LedgerCounts, LedgerEntry, LedgerFilter, LedgerMetrics, LedgerReader,
+    LedgerResult, LedgerState, LookedUp, NewEntry, Noted, Started, SubjectKind,
 };
 pub use lock::{lock_exclusive, lock_for_delivery, lock_shared};
 pub use maintenance::{CopyResult, MaintenanceError, OnProgress, VerifyResult};

@@ -18,6 +18,11 @@ impl Wanted {
         Self { kinds }
     }
 
+    /// Returns whether the tenant takes the results of checks themselves, besides those of their reports.
+    pub fn takes_checks(&self, tenant: &Tenant) -> bool {
+        self.takes(tenant, ResultKind::Check)
+    }
+
     /// Returns whether the tenant takes results of this kind. `events` of the tenant decides alone, if it is set, as it does for
     /// notifications.
     pub(crate) fn takes(&self, tenant: &Tenant, kind: ResultKind) -> bool {
@@ -52,6 +57,7 @@ mod tests {
             let wanted = Wanted::new(vec![routes.to_owned()]);
 
             assert_eq!(kinds.map(|kind| wanted.takes(tenant, kind)), expected, "{routes}");
+            assert_eq!(wanted.takes_checks(tenant), expected[0], "{routes}");
         }
     }
 }

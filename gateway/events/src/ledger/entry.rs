@@ -18,6 +18,8 @@ pub struct NewEntry {
     pub applicant: Option<String>,
     /// The ids of the reports of a check.
     pub reports: Vec<String>,
+    /// Whether only the notification of the check itself settles it, and not those of its reports.
+    pub awaits_itself: bool,
     /// `Open`, or the end that the response to the call has brought already.
     pub state: LedgerState,
     /// When the response to the call arrived.
@@ -41,6 +43,8 @@ pub struct LedgerEntry {
     pub subject: String,
     /// The id of its applicant.
     pub applicant: Option<String>,
+    /// Whether only the notification of the check itself settles it, and not those of its reports.
+    pub awaits_itself: bool,
     /// Its state.
     pub state: LedgerState,
     /// When it was started.

@@ -30,6 +30,15 @@ pub struct Started<'a> {
     pub correlation: &'a Correlation,
 }
 
+/// What the entry of a started check waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// When its result is overdue, and is looked up for the first time.
+    pub overdue: Millis,
+    /// Whether only the notification of the check itself settles it, because the tenant takes it, and not those of its reports.
+    pub itself: bool,
+}
+
 /// What has become of a note. None of them fails the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noted {
@@ -66,17 +75,18 @@ impl fmt::Debug for Started<'_> {
 }
 
 impl Started<'_> {
-    /// Returns the entry to insert, whose result is overdue, and is looked up for the first time, at `overdue`.
-    pub(crate) fn entry(&self, overdue: Millis) -> NewEntry {
+    /// Returns the entry to insert, with what it waits for.
+    pub(crate) fn entry(&self, expected: Expected) -> NewEntry {
         NewEntry {
             owner: Owner::of(self.tenant),
             kind: self.kind,
             subject: searchable(self.id),
             applicant: self.applicant.map(searchable),
             reports: self.reports.iter().take(MAX_REPORTS).map(|id| searchable(id)).collect(),
+            awaits_itself: expected.itself,
             state: self.state,
             started: self.at,
-            overdue,
+            overdue: expected.overdue,
             trace: self.correlation.to_string(),
         }
     }

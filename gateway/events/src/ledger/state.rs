@@ -122,11 +122,12 @@ impl LedgerState {
     }
 }
 
-/// The SQL condition of entries (`started`) whose results are settled: that of the check or run itself, or those of all
-/// reports. The default webhook of FintechOS is notified of reports only. Both engines have these tables.
+/// The SQL condition of entries (`started`) whose results are settled: that of the check or run itself, or those of all reports
+/// of a tenant that takes no notification of the check. The default webhook of FintechOS is notified of reports only. Both
+/// engines have these tables.
 pub(crate) const IS_SETTLED: &str = "(EXISTS (SELECT 1 FROM started_result WHERE entry = started.id AND is_report = 0 \
        AND state <> 0) \
-     OR EXISTS (SELECT 1 FROM started_result WHERE entry = started.id AND is_report = 1) \
+     OR awaits_itself = 0 AND EXISTS (SELECT 1 FROM started_result WHERE entry = started.id AND is_report = 1) \
        AND NOT EXISTS (SELECT 1 FROM started_result WHERE entry = started.id AND is_report = 1 AND state = 0))";
 
 /// The SQL expression of the state of a settled entry: that of the check or run itself, else `found` when one report was

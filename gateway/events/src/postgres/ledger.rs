@@ -167,9 +167,9 @@ pub(super) async fn note(connection: &mut PgConnection, entry: &NewEntry) -> Res
     let (ago, wait) = (now().saturating_sub(entry.started), entry.overdue.saturating_sub(entry.started));
     let query = "WITH given AS (SELECT date_trunc('milliseconds', now() - $8 * interval '1 millisecond') AS started), \
                  entry AS (INSERT INTO started(tenant, subscription, webhook, kind, subject, applicant, state, started, \
-                   overdue, due, settled, trace) SELECT $1, $2, $3, $4, $5, $6, $7, started, \
+                   overdue, due, settled, trace, awaits_itself) SELECT $1, $2, $3, $4, $5, $6, $7, started, \
                    started + $9 * interval '1 millisecond', started + $9 * interval '1 millisecond', \
-                   CASE WHEN $7 = 0 THEN NULL ELSE started END, $10 FROM given ON CONFLICT DO NOTHING RETURNING id) \
+                   CASE WHEN $7 = 0 THEN NULL ELSE started END, $10, $13 FROM given ON CONFLICT DO NOTHING RETURNING id) \
                  INSERT INTO started_result(entry, subject, is_report) \
                  SELECT entry.id, subject, is_report FROM entry, unnest($11::text[], $12::bigint[]) \
                    AS results(subject, is_report) RETURNING entry";
@@ -186,6 +186,7 @@ pub(super) async fn note(connection: &mut PgConnection, entry: &NewEntry) -> Res
         .bind(&entry.trace)
         .bind(&subjects)
         .bind(are_reports)
+        .bind(i64::from(entry.awaits_itself))
         .fetch_all(&mut *connection)
         .await?;
     let Some(id) = noted.first().copied() else { return Ok(Effect::Nothing) };

@@ -44,6 +44,7 @@ impl Postgres {
                 "due": ahead(entry.due),
                 "lookups": entry.lookups,
                 "missing": entry.missing,
+                "awaits_itself": i64::from(entry.awaits_itself),
                 "error": entry.error,
                 "settled": entry.settled.map(ahead),
                 "trace": entry.trace,
@@ -58,12 +59,12 @@ impl Postgres {
 }
 
 const IMPORT: &str = "::jsonb) AS given(tenant text, subscription text, webhook text, kind bigint, subject text, \
-       applicant text, state bigint, started bigint, overdue bigint, due bigint, lookups integer, missing bigint, error text, \
+       applicant text, state bigint, started bigint, overdue bigint, due bigint, lookups integer, missing bigint, awaits_itself bigint, error text, \
        settled bigint, trace text, results jsonb)), \
      stored AS (INSERT INTO started(tenant, subscription, webhook, kind, subject, applicant, state, started, overdue, due, \
-       lookups, missing, error, settled, trace) SELECT tenant, subscription, webhook, kind, subject, applicant, state, \
+       lookups, missing, awaits_itself, error, settled, trace) SELECT tenant, subscription, webhook, kind, subject, applicant, state, \
        date_trunc('milliseconds', now() + started * interval '1 millisecond'), now() + overdue * interval '1 millisecond', \
-       now() + due * interval '1 millisecond', lookups, missing, error, now() + settled * interval '1 millisecond', trace \
+       now() + due * interval '1 millisecond', lookups, missing, awaits_itself, error, now() + settled * interval '1 millisecond', trace \
        FROM given ON CONFLICT DO NOTHING RETURNING id, subject, tenant), \
      imported AS (INSERT INTO started_result(entry, subject, is_report, state, settled, event) \
        SELECT stored.id, result ->> 0, (result ->> 1)::bigint, (result ->> 2)::bigint, \

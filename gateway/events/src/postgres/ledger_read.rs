@@ -112,7 +112,7 @@ fn columns() -> String {
         ["r.subject", "r.is_report", "r.state", &unix_millis("r.settled"), "r.event"].map(result).join(", ");
     format!(
         "started.id, tenant, subscription, webhook, 1, kind, subject, applicant, state, {started}, {overdue}, {due}, lookups, \
-         error, {settled}, trace, missing, {results}"
+         error, {settled}, trace, missing, awaits_itself, {results}"
     )
 }
 
@@ -152,6 +152,7 @@ fn push_filter(query: &mut QueryBuilder<Engine>, filter: &LedgerFilter) {
 fn read(row: &PgRow) -> Result<LedgerEntry, sqlx::Error> {
     let lookups: i32 = row.try_get(12)?;
     let missing: i64 = row.try_get(16)?;
+    let awaits_itself: i64 = row.try_get(17)?;
     Ok(LedgerEntry {
         id: row.try_get(0)?,
         owner: read_owner(row, 1, 2)?,
@@ -163,6 +164,7 @@ fn read(row: &PgRow) -> Result<LedgerEntry, sqlx::Error> {
         overdue: row.try_get(10)?,
         due: row.try_get(11)?,
         lookups: u32::try_from(lookups).unwrap_or_default(),
+        awaits_itself: awaits_itself == 1,
         missing: u32::try_from(missing).unwrap_or_default(),
         error: row.try_get(13)?,
         settled: row.try_get(14)?,
@@ -172,11 +174,11 @@ fn read(row: &PgRow) -> Result<LedgerEntry, sqlx::Error> {
 }
 
 fn read_results(row: &PgRow) -> Result<Vec<LedgerResult>, sqlx::Error> {
-    let subjects: Vec<String> = row.try_get(17)?;
-    let are_reports: Vec<i64> = row.try_get(18)?;
-    let states: Vec<i64> = row.try_get(19)?;
-    let settled: Vec<Option<i64>> = row.try_get(20)?;
-    let events: Vec<Option<Uuid>> = row.try_get(21)?;
+    let subjects: Vec<String> = row.try_get(18)?;
+    let are_reports: Vec<i64> = row.try_get(19)?;
+    let states: Vec<i64> = row.try_get(20)?;
+    let settled: Vec<Option<i64>> = row.try_get(21)?;
+    let events: Vec<Option<Uuid>> = row.try_get(22)?;
     let values = subjects.into_iter().zip(are_reports).zip(states).zip(settled).zip(events);
     let result = |((((subject, is_report), state), settled), event)| LedgerResult {
         subject,

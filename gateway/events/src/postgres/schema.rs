@@ -2,7 +2,7 @@
 
 /// The migrations; `event_version` has the numbers of the applied ones. A released migration must not change, because
 /// existing databases have applied it.
-pub(super) const VERSIONS: [&str; 7] = [
+pub(super) const VERSIONS: [&str; 8] = [
     "
 CREATE TABLE event(
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -160,4 +160,5 @@ ALTER TABLE event ADD COLUMN source bigint NOT NULL DEFAULT 0;
 CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
 ",
     "ALTER TABLE started ADD COLUMN missing bigint NOT NULL DEFAULT 0;",
+    "ALTER TABLE started ADD COLUMN awaits_itself bigint NOT NULL DEFAULT 0;",
 ];

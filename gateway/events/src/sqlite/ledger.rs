@@ -114,7 +114,7 @@ pub(super) async fn note(connection: &mut SqliteConnection, entry: &NewEntry) ->
     let customer = entry.owner.customer.as_ref();
     let is_open = entry.state == LedgerState::Open;
     let query = "INSERT INTO started(tenant, subscription, webhook, kind, subject, applicant, state, started_ms, overdue_ms, \
-                 due_ms, settled_ms, trace) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11) \
+                 due_ms, settled_ms, trace, awaits_itself) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12) \
                  ON CONFLICT DO NOTHING RETURNING id";
     let id: Option<i64> = sqlx::query_scalar(query)
         .bind(&entry.owner.tenant)
@@ -128,6 +128,7 @@ pub(super) async fn note(connection: &mut SqliteConnection, entry: &NewEntry) ->
         .bind(entry.overdue)
         .bind((!is_open).then_some(entry.started))
         .bind(&entry.trace)
+        .bind(entry.awaits_itself)
         .fetch_optional(&mut *connection)
         .await?;
     let Some(id) = id else { return Ok(Effect::Nothing) };

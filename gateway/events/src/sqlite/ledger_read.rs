@@ -101,7 +101,7 @@ impl SqliteReader {
 fn entries() -> QueryBuilder<Engine> {
     QueryBuilder::new(
         "SELECT id, tenant, subscription, webhook, 1, kind, subject, applicant, state, started_ms, overdue_ms, due_ms, lookups, \
-         error, settled_ms, trace, missing, (SELECT json_group_array(json_array(subject, is_report, state, settled_ms, hex(event))) FROM \
+         error, settled_ms, trace, missing, awaits_itself, (SELECT json_group_array(json_array(subject, is_report, state, settled_ms, hex(event))) FROM \
          (SELECT * FROM started_result WHERE entry = started.id ORDER BY is_report, id)) FROM started",
     )
 }
@@ -136,7 +136,7 @@ fn push_filter(query: &mut QueryBuilder<Engine>, filter: &LedgerFilter) {
 }
 
 fn read(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
-    let results: String = row.try_get(17)?;
+    let results: String = row.try_get(18)?;
     Ok(LedgerEntry {
         id: row.try_get(0)?,
         owner: read_owner(row, 1, 2)?,
@@ -152,6 +152,7 @@ fn read(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
         settled: row.try_get(14)?,
         trace: row.try_get(15)?,
         missing: row.try_get(16)?,
+        awaits_itself: row.try_get(17)?,
         results: read_results(&results),
     })
 }

@@ -2,7 +2,7 @@
 
 /// The migrations; the file's `user_version` is the number of applied ones. A released migration must not change, because
 /// existing files have applied it.
-pub(super) const VERSIONS: [&str; 8] = [
+pub(super) const VERSIONS: [&str; 9] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -166,4 +166,6 @@ CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
 ",
     // How many of the last look-ups of an entry Onfido answered 404.
     "ALTER TABLE started ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;",
+    // Whether only the notification of the check itself settles an entry, and not those of its reports.
+    "ALTER TABLE started ADD COLUMN awaits_itself INTEGER NOT NULL DEFAULT 0;",
 ];

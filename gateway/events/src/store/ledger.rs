@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::event_store::EventStore;
-use crate::{Accepted, Effect, Millis, NewEntry, Noted, Notification, Source, Started, StoreError};
+use crate::{Accepted, Effect, Expected, NewEntry, Noted, Notification, Source, Started, StoreError};
 
 /// An entry that is not durable yet. When the call that waits for it is dropped, the entry goes on in memory.
 struct Pending<'a> {
@@ -31,9 +31,9 @@ impl EventStore {
         self.unwritten.drain(deadline).await;
     }
 
-    /// Notes a started check or workflow run, whose result is overdue at `overdue`, as [`crate::Ledger::note`] says.
-    pub async fn note(&self, started: Started<'_>, overdue: Millis) -> Noted {
-        let mut pending = Pending { store: self, entry: Some(started.entry(overdue)) };
+    /// Notes a started check or workflow run, as [`crate::Ledger::note`] says.
+    pub async fn note(&self, started: Started<'_>, expected: Expected) -> Noted {
+        let mut pending = Pending { store: self, entry: Some(started.entry(expected)) };
         // While others wait, the store is slow or away, and this call would wait in vain.
         if !self.unwritten.is_any()
             && let Some(entry) = pending.entry.clone()

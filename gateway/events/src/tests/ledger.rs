@@ -12,6 +12,7 @@ fn check(tenant: &str, subject: &str) -> NewEntry {
         subject: subject.to_owned(),
         applicant: Some("applicant".to_owned()),
         reports: vec![format!("{subject}-document"), format!("{subject}-face")],
+        awaits_itself: false,
         state: LedgerState::Open,
         started: now() - 60_000,
         overdue: now() - 30_000,
@@ -64,6 +65,9 @@ async fn notifications_settle(store: &Engine) {
     for subject in ["own", "reports", "withdrawn", "foreign"] {
         assert_eq!(write(store, Command::Note(check("acme", subject))).await, Effect::Done);
     }
+    // The tenant takes `check.completed`, which says more than its reports.
+    let waiting = NewEntry { awaits_itself: true, ..check("acme", "waiting") };
+    write(store, Command::Note(waiting)).await;
     let run = NewEntry { kind: SubjectKind::WorkflowRun, reports: Vec::new(), ..check("acme", "run") };
     write(store, Command::Note(run)).await;
 
@@ -73,14 +77,21 @@ async fn notifications_settle(store: &Engine) {
     insert(store, notification("acme", "check.completed", "own")).await;
     insert(store, notification("acme", "check.withdrawn", "withdrawn")).await;
     insert(store, notification("acme", "workflow_run.completed", "run")).await;
+    for report in ["waiting-document", "waiting-face"] {
+        insert(store, notification("acme", "report.completed", report)).await;
+    }
+    let without_itself = entry(store, "waiting").await.state;
+    insert(store, notification("acme", "check.completed", "waiting")).await;
     let of_other_tenant = insert(store, notification("globex", "check.completed", "foreign")).await;
     let other_kind = insert(store, notification("acme", "check.started", "foreign")).await;
 
     assert_eq!((of_one_report, after_one_report), (Effect::Settled, LedgerState::Open));
+    assert_eq!(without_itself, LedgerState::Open);
     assert_eq!((of_other_tenant, other_kind), (Effect::Done, Effect::Done));
     for (subject, state) in [
         ("reports", LedgerState::Notified),
         ("own", LedgerState::Notified),
+        ("waiting", LedgerState::Notified),
         ("withdrawn", LedgerState::Withdrawn),
         ("run", LedgerState::Notified),
         ("foreign", LedgerState::Open),

@@ -49,6 +49,7 @@ fn entry(kind: SubjectKind, reports: &[&str], notified: &[&str]) -> LedgerEntry 
         kind,
         subject: "s-1".to_owned(),
         applicant: None,
+        awaits_itself: false,
         state: LedgerState::Open,
         started: 0,
         overdue: 0,

@@ -10,6 +10,7 @@ use kyc_events::{Accepted, EventStore, EventsConfig, Intake, Ledger, Notificatio
 use kyc_model::{ConfigErrors, Problem, ProblemKind};
 use kyc_onfido_client::AccessTokens;
 use kyc_portal::{PortalClient, PortalConfig};
+use kyc_reconciliation::Wanted;
 use kyc_telemetry::MetricsRegistry;
 use tokio::time::Instant;
 
@@ -36,10 +37,10 @@ pub(crate) struct Built {
 }
 
 /// Builds the event store and its delivery, and offers plugins the services [`Intake`] and [`Ledger`]. The result of a started check
-/// is overdue after `overdue`.
+/// is overdue after `overdue`; `wanted` says whose results the tenants take.
 pub(crate) fn offer(
     (events, delivery, portal): (&EventsConfig, DeliveryConfig, PortalConfig),
-    overdue: Duration,
+    (overdue, wanted): (Duration, Wanted),
     folder: &Folder,
     build_context: &BuildContext,
     problems: &mut Problems,
@@ -67,7 +68,7 @@ pub(crate) fn offer(
         return Built { portals, stored: None };
     };
     services.offer::<dyn Intake>(Arc::<EventStore>::clone(&store));
-    let ledger = Arc::new(LedgerOfStore::new(Arc::clone(&store), overdue));
+    let ledger = Arc::new(LedgerOfStore::new(Arc::clone(&store), overdue, wanted));
     services.offer::<dyn Ledger>(Arc::<LedgerOfStore>::clone(&ledger));
     let delivery = Delivery::new(store, client, delivery, metrics, tokens);
     let delivery = delivery.map_err(|errors| problems.add_all("delivery", &errors)).ok();

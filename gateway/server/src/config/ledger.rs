@@ -5,22 +5,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kyc_events::{EventStore, Ledger, Millis, Noted, Started};
+use kyc_events::{EventStore, Expected, Ledger, Millis, Noted, Started};
+use kyc_reconciliation::Wanted;
 
 /// Notes started checks in the event store, if the gateway opens one.
 pub(crate) struct LedgerOfStore {
     store: Arc<EventStore>,
     /// The time from the start of a check until its result is overdue.
     overdue: Millis,
+    wanted: Wanted,
     is_used: AtomicBool,
 }
 
 // === impl LedgerOfStore ===
 
 impl LedgerOfStore {
-    pub(super) fn new(store: Arc<EventStore>, overdue: Duration) -> Self {
+    pub(super) fn new(store: Arc<EventStore>, overdue: Duration, wanted: Wanted) -> Self {
         let overdue = Millis::try_from(overdue.as_millis()).unwrap_or(Millis::MAX);
-        Self { store, overdue, is_used: AtomicBool::new(false) }
+        Self { store, overdue, wanted, is_used: AtomicBool::new(false) }
     }
 
     /// From now on checks are noted: a plugin uses the store.
@@ -37,6 +39,7 @@ impl Ledger for LedgerOfStore {
 
     async fn note(&self, started: Started<'_>) -> Noted {
         let overdue = started.at.saturating_add(self.overdue);
-        self.store.note(started, overdue).await
+        let itself = self.wanted.takes_checks(started.tenant);
+        self.store.note(started, Expected { overdue, itself }).await
     }
 }

@@ -17,7 +17,7 @@ use crate::plugins::build_context::BuildContext;
 
 /// Checks the section, and builds the reconciliation; `None` if something is wrong, it is off, or no events are stored.
 pub(super) fn build(
-    (config, routes): (&ReconciliationConfig, &[NotificationRoute]),
+    (config, wanted): (&ReconciliationConfig, Wanted),
     (ca_file, cleartext): (Option<&Path>, Cleartext),
     delivery: Option<&Arc<Delivery>>,
     build_context: &BuildContext,
@@ -39,11 +39,15 @@ pub(super) fn build(
     let onfido = onfido.map_err(|error| problems.add("server.upstream_ca_file", error.to_string())).ok()?;
     let current = build_context.tenants.clone();
     let tenants = TenantSnapshots::new(move || current.load());
-    let kinds = routes.iter().flat_map(|route| route.events.iter().cloned()).collect();
-    let (wanted, metrics) = (Wanted::new(kinds), build_context.metrics.registry());
+    let metrics = build_context.metrics.registry();
     Reconciliation::new(config.clone(), wanted, (store, onfido), tenants, metrics)
         .map_err(|error| problems.add_all("reconciliation", &ConfigErrors::from(error)))
         .ok()
+}
+
+/// Returns which results the routes take.
+pub(super) fn wanted(routes: &[NotificationRoute]) -> Wanted {
+    Wanted::new(routes.iter().flat_map(|route| route.events.iter().cloned()).collect())
 }
 
 /// The time limit for the TCP connection and the TLS handshake together.

@@ -97,29 +97,27 @@ impl Settings {
             listeners::check(&raw.listeners, &raw.downstream, folder, warnings, (purpose, problems));
         let admin = admin::check(&raw.admin, folder, &listeners, warnings, (purpose, problems));
         let (poll, tenants_max_age) = (raw.tenants.poll, raw.tenants.max_age);
-        // A base URL with one of the gateway's own ports would send calls back to the gateway.
-        let own_ports = listeners
-            .iter()
-            .map(|listener| listener.address.port())
-            .chain(admin.iter().flat_map(AdminSettings::ports));
-        let hosts = tenants::hosts(&raw.tenants, problems).without_ports(own_ports.collect());
+        let own_ports = own_ports(&listeners, admin.as_ref());
+        let hosts = tenants::hosts(&raw.tenants, problems).without_ports(own_ports);
         let cleartext = Cleartext::from_setting(raw.tenants.allow_http);
         let mut watch = WatchSettings { poll, hosts, callers_required: false };
         let tenants = tenants::check(raw.tenants, folder, &build_context.warnings, problems);
         let summary = raw.routes.iter().map(routes::describe).collect();
         let reach = |route: &str| reach(&listeners, route);
         let events = (&raw.events, raw.delivery, raw.portal);
-        let events::Built { portals, stored } =
-            events::offer(events, raw.reconciliation.overdue, folder, build_context, problems);
-        let store_file = store_file(&raw.events, folder);
         let notification_routes = doctor::notification_routes(&raw.routes, warnings);
+        let wanted = reconciliation::wanted(&notification_routes);
+        let expected = (raw.reconciliation.overdue, wanted.clone());
+        let events::Built { portals, stored } =
+            events::offer(events, expected, folder, build_context, problems);
+        let store_file = store_file(&raw.events, folder);
         let onfido = (upstream_ca_file.as_deref(), cleartext);
         let doctor =
             doctor::build(&raw.doctor, &notification_routes, onfido, portals, build_context, problems);
         let routes = routes::check(raw.routes, folder, registry, build_context, &reach, problems);
         // Whether a plugin uses the event store is known only after the routes were built.
         let delivery = events::used(stored, build_context);
-        let looked_up = (&raw.reconciliation, notification_routes.as_slice());
+        let looked_up = (&raw.reconciliation, wanted);
         let reconciliation =
             reconciliation::build(looked_up, onfido, delivery.as_ref(), build_context, problems);
         // Return only here, after every section was checked: an earlier return would hide problems.
@@ -152,6 +150,12 @@ impl Settings {
             listening,
         })
     }
+}
+
+/// The gateway's own ports: a base URL with one of them would send calls back to the gateway.
+fn own_ports(listeners: &[Unrouted], admin: Option<&AdminSettings>) -> Vec<u16> {
+    let admin = admin.into_iter().flat_map(AdminSettings::ports);
+    listeners.iter().map(|listener| listener.address.port()).chain(admin).collect()
 }
 
 /// The file of a store in SQLite.

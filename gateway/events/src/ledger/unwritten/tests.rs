@@ -16,6 +16,7 @@ fn entry(subject: &str) -> NewEntry {
         subject: subject.to_owned(),
         applicant: None,
         reports: Vec::new(),
+        awaits_itself: false,
         state: LedgerState::Open,
         started: 0,
         overdue: 0,
