@@ -1,7 +1,8 @@
-//! When an entry is looked up again.
+//! When an entry is looked up again, and when no more.
 
 use std::time::Duration;
 
+use kyc_events::Millis;
 use rand::RngExt;
 
 /// Returns the time until the next look-up of an entry that was looked up `attempts` times: it doubles from a quarter of `overdue` up
@@ -12,6 +13,15 @@ pub(crate) fn pause(attempts: u32, overdue: Duration, asked: Option<Duration>) -
     doubled.mul_f64(jitter).max(asked.unwrap_or_default())
 }
 
+/// Returns whether an entry of this age, which was looked up `attempts` times, is not looked up any more. Its age alone does not
+/// tell: the system's clock may have jumped ahead.
+pub(crate) fn is_abandoned(age: Millis, attempts: u32, give_up: Duration) -> bool {
+    let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
+    age >= give_up && attempts >= LEAST_LOOKUPS
+}
+
+/// The look-ups that an entry has before it is abandoned. With the default times they take eight hours.
+const LEAST_LOOKUPS: u32 = 8;
 /// A result that comes days later is still found within hours.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -21,6 +31,18 @@ const JITTER: f64 = 0.2;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn old_entry_is_abandoned_after_some_look_ups() {
+        let give_up = Duration::from_secs(30);
+        for (age, lookups, expected) in
+            [(29_999, 100, false), (30_000, 8, true), (30_000, 7, false), (-60_000, 8, false)]
+        {
+            let is_abandoned = is_abandoned(age, lookups, give_up);
+
+            assert_eq!(is_abandoned, expected, "{age} ms, {lookups} look-ups");
+        }
+    }
 
     #[test]
     fn pause_doubles_up_to_six_hours_and_respects_retry_after() {

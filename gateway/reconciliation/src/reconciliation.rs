@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::backoff::pause;
+use crate::backoff::{is_abandoned, pause};
 use crate::budget::Budgets;
 use crate::lookup::{Answer, LookUp, Resources};
 use crate::{ReconciliationConfig, Wanted};
@@ -251,7 +251,7 @@ impl Shared {
     /// Records that an entry has no result yet, or ends it if it has had none for too long.
     async fn look_up_later(&self, entry: &LedgerEntry, error: Option<&str>, asked: Option<Duration>) {
         let now = now();
-        if now.saturating_sub(entry.started) >= millis(self.config.give_up) {
+        if is_abandoned(now.saturating_sub(entry.started), entry.lookups, self.config.give_up) {
             info!(
                 tenant = entry.owner.tenant,
                 kind = entry.kind.name(),

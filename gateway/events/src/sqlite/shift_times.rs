@@ -29,6 +29,9 @@ pub(super) async fn shift_times(
     progress: Progress,
     newest: Option<i64>,
 ) -> Result<Progress, sqlx::Error> {
+    if progress == Progress::default() {
+        sqlx::query(SHIFT_LEDGER).bind(by).bind(now).execute(&mut *connection).await?;
+    }
     // A page counts rows of all states, so that a step is bounded even when few events wait.
     let last = PageIndex::All.last_id(connection, progress.after).await?.min(newest);
     let Some(last) = last.filter(|last| *last > progress.after) else { return Ok(progress) };
@@ -36,6 +39,14 @@ pub(super) async fn shift_times(
     let done = query.execute(connection).await?;
     Ok(progress.at(last, done.rows_affected()))
 }
+
+/// A backward jump also shifts the open entries of the ledger: when they are due, and, if they are of the future now, when they
+/// were started and are overdue. A forward jump shifts none of them. It cannot be told from a time when no gateway ran, in which
+/// results did become overdue; and results that are looked up too early cost calls of the budget, no more.
+pub(super) const SHIFT_LEDGER: &str = "UPDATE started SET due_ms = due_ms + ?1, \
+       overdue_ms = CASE WHEN started_ms > ?2 THEN overdue_ms + ?1 ELSE overdue_ms END, \
+       started_ms = CASE WHEN started_ms > ?2 THEN started_ms + ?1 ELSE started_ms END \
+     WHERE state = 0 AND ?1 < 0";
 
 /// A backward jump shifts ages and due times. A forward jump shifts only ages: the events become due earlier.
 pub(super) const SHIFT_TIMES: &str = "UPDATE event NOT INDEXED SET due_ms = due_ms + min(?1, 0), since_ms = CASE \

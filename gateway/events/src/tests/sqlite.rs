@@ -146,6 +146,53 @@ async fn ages_are_shifted_page_by_page_after_a_clock_jump() {
     }
 }
 
+/// The clock went back by a week: results were looked up, and overdue, a week late.
+#[tokio::test]
+async fn ledger_is_shifted_back_after_a_clock_jump() {
+    const WEEK: Millis = 7 * 24 * 3600 * 1000;
+    let entry = |subject: &str, started: Millis| NewEntry {
+        owner: owner("acme"),
+        kind: SubjectKind::Check,
+        subject: subject.to_owned(),
+        applicant: None,
+        reports: Vec::new(),
+        awaits_itself: false,
+        state: LedgerState::Open,
+        started,
+        overdue: started + 900,
+        trace: String::new(),
+    };
+    let (before, after) = (3 * WEEK, 2 * WEEK);
+    for (by, expected) in [
+        // Started long ago, and looked up once: only the next look-up was in the future.
+        (
+            -WEEK,
+            [("old", WEEK, WEEK + 900, after + 5000), ("recent", after - 1000, after - 100, after - 100)],
+        ),
+        (
+            WEEK,
+            [("old", WEEK, WEEK + 900, before + 5000), ("recent", before - 1000, before - 100, before - 100)],
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let mut writer = store.writer();
+        let notes = [Command::Note(entry("old", WEEK)), Command::Note(entry("recent", before - 1000))];
+        write_all(&mut writer, &notes).await.unwrap();
+        let looked_up = LookedUp { id: 1, next: before + 5000, missing: 0, error: None };
+        write_all(&mut writer, &[Command::LookedUp(looked_up)]).await.unwrap();
+
+        let now = if by < 0 { after } else { before + WEEK };
+        write_all(&mut writer, &[Command::ShiftTimes { by, now, progress: Progress::default() }])
+            .await
+            .unwrap();
+        let entries = store.reader().ledger_records(0, 9).await.unwrap();
+
+        let times = entries.iter().map(|one| (one.subject.as_str(), one.started, one.overdue, one.due));
+        assert_eq!(times.collect::<Vec<_>>(), expected, "by {by}");
+    }
+}
+
 /// Regression: the clock went back by a week, and an event that was received before the next commit counted as a week
 /// old, so its first failed attempt was its last. A batch inserts its new events before it applies its other commands.
 #[tokio::test]
