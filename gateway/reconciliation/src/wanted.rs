@@ -23,6 +23,14 @@ impl Wanted {
         self.takes(tenant, ResultKind::Check)
     }
 
+    /// Returns whether notifications of workflow runs are dropped although nobody said that they are not wanted.
+    pub fn drops_runs(&self, tenant: &Tenant) -> bool {
+        let is_unwanted = tenant.events.as_ref().is_some_and(|events| {
+            matches!(events.route(ResultKind::WorkflowRun.action()), EventRoute::Unwanted)
+        });
+        !is_unwanted && !self.takes(tenant, ResultKind::WorkflowRun)
+    }
+
     /// Returns whether the tenant takes results of this kind. `events` of the tenant decides alone, if it is set, as it does for
     /// notifications.
     pub(crate) fn takes(&self, tenant: &Tenant, kind: ResultKind) -> bool {
@@ -58,6 +66,18 @@ mod tests {
 
             assert_eq!(kinds.map(|kind| wanted.takes(tenant, kind)), expected, "{routes}");
             assert_eq!(wanted.takes_checks(tenant), expected[0], "{routes}");
+            assert_eq!(wanted.drops_runs(tenant), !expected[2], "{routes}");
         }
+    }
+
+    #[test]
+    fn runs_that_nobody_wants_are_not_dropped_by_mistake() {
+        let mut events = EventActions::default();
+        events.add("workflow_run.completed".to_owned(), None);
+        let plain = tenant("acme", "http://onfido.test", "http://portal.test");
+
+        let tenant = Tenant { events: Some(events), ..plain };
+
+        assert!(!Wanted::default().drops_runs(&tenant));
     }
 }

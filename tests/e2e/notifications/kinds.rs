@@ -9,9 +9,9 @@ use crate::support::soon;
 use crate::support::world::{OTHER_ACTION, World, with};
 
 /// The sample of Onfido's official client libraries, with their token and signature.
-const SAMPLE: &[u8] = include_bytes!("../../../plugins/webhook/tests/data/object.json");
-const TOKEN: &str = "YKOC6mkBxi6yK2zlUIrLMvsJMFEZObP5";
-const SIGNATURE: &str = "e3e5565647f5ccf07b2fd8ac22eab94a0a0619413d981fb768295c820523f7d7";
+pub(super) const SAMPLE: &[u8] = include_bytes!("../../../plugins/webhook/tests/data/object.json");
+pub(super) const TOKEN: &str = "YKOC6mkBxi6yK2zlUIrLMvsJMFEZObP5";
+pub(super) const SIGNATURE: &str = "e3e5565647f5ccf07b2fd8ac22eab94a0a0619413d981fb768295c820523f7d7";
 
 fn notification(kind: &str, id: &str) -> String {
     let resource_type = kind.split('.').next().unwrap();

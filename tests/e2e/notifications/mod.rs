@@ -15,4 +15,5 @@ mod repeated;
 mod rotated;
 pub(crate) mod shared;
 mod signatures;
+mod studio;
 mod webhook;

@@ -16,7 +16,7 @@ use crate::support::world::{OTHER_ACTION, World, with};
 const OVERDUE: &str = "reconciliation.overdue = \"1s\"\n";
 
 /// Calls an operation through the gateway as the tenant, and returns the response.
-async fn call(world: &World, tenant: &str, path: &str, body: &Value) -> Value {
+pub(super) async fn call(world: &World, tenant: &str, path: &str, body: &Value) -> Value {
     let request = reqwest::Client::new()
         .post(world.gateway.url(&format!("/dcs/kyc2/{path}")))
         .header("SubscriptionId", format!("sub-{tenant}"))
