@@ -4,6 +4,7 @@ local calls = {
   small = { "GET", "/dcs/kyc2/applicants/1030303-123123-123123" },
   close = { "GET", "/dcs/kyc2/applicants/1030303-123123-123123" },
   download = { "GET", "/dcs/kyc2/documents/1030303-123123-123123/download" },
+  check = { "POST", "/dcs/kyc2/checks" },
   upload = { "POST", "/dcs/kyc2/documents" },
 }
 
@@ -15,6 +16,10 @@ init = function(arguments)
   wrk.headers["Accept"] = "application/json"
   if call == "close" then
     wrk.headers["Connection"] = "close"
+  end
+  if call == "check" then
+    wrk.headers["Content-Type"] = "application/json"
+    wrk.body = '{"applicant_id":"1030303-123123-123123","report_names":["document","facial_similarity_photo"]}'
   end
   if call == "upload" then
     wrk.headers["Content-Type"] = "application/octet-stream"

@@ -43,8 +43,8 @@ impl Arguments {
     pub(crate) fn contenders(&self) -> Vec<Contender> {
         let is_wanted = |contender: &Contender| match contender {
             Contender::GatewayBefore => self.against.is_some(),
-            // The other half of the gateway in one scenario.
-            Contender::GatewayFewTenants => {
+            // The other half of the gateway in one scenario each.
+            Contender::GatewayFewTenants | Contender::GatewayWithoutLedger => {
                 self.contenders.is_empty() || self.contenders.contains(&Contender::Gateway)
             }
             Contender::Gateway
@@ -80,7 +80,12 @@ mod tests {
         assert_eq!(all.contenders().len(), Contender::ALL.len() - 1);
         assert_eq!(
             two.unwrap().contenders(),
-            [Contender::Gateway, Contender::GatewayFewTenants, Contender::Nginx]
+            [
+                Contender::Gateway,
+                Contender::GatewayFewTenants,
+                Contender::GatewayWithoutLedger,
+                Contender::Nginx
+            ]
         );
     }
 
@@ -92,7 +97,12 @@ mod tests {
 
         assert_eq!(
             arguments.contenders(),
-            [Contender::Gateway, Contender::GatewayBefore, Contender::GatewayFewTenants]
+            [
+                Contender::Gateway,
+                Contender::GatewayBefore,
+                Contender::GatewayFewTenants,
+                Contender::GatewayWithoutLedger
+            ]
         );
     }
 

@@ -29,9 +29,13 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
             None => print_figures(row, &figures),
         }
     }
-    for reference in
-        [Contender::Nginx, Contender::Relay, Contender::GatewayBefore, Contender::GatewayFewTenants]
-    {
+    for reference in [
+        Contender::Nginx,
+        Contender::Relay,
+        Contender::GatewayBefore,
+        Contender::GatewayFewTenants,
+        Contender::GatewayWithoutLedger,
+    ] {
         let found = rows.iter().find(|row| row.contender == reference && row.failure.is_none());
         if let Some(reference) = found {
             print_ratios(rows, reference, &figures);
@@ -61,7 +65,9 @@ fn print_figures(row: &Row, figures: &[Figure]) {
 /// Ratios of the same round, which a change of the machine's speed between rounds does not move.
 fn print_ratios(rows: &[Row], reference: &Row, figures: &[Figure]) {
     let is_compared = |row: &&Row| match reference.contender {
-        Contender::GatewayBefore | Contender::GatewayFewTenants => row.contender == Contender::Gateway,
+        Contender::GatewayBefore | Contender::GatewayFewTenants | Contender::GatewayWithoutLedger => {
+            row.contender == Contender::Gateway
+        }
         Contender::Gateway
         | Contender::Relay
         | Contender::BarePingoraMimalloc

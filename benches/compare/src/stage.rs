@@ -46,6 +46,8 @@ pub(crate) enum Comparison {
     Peers,
     /// The gateway with 10,000 tenants and with 10.
     Tenants,
+    /// The gateway that notes started checks in its event store, and one that does not.
+    Ledger,
 }
 
 /// What a scenario needs.

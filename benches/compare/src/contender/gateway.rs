@@ -14,8 +14,17 @@ use crate::pinned;
 use crate::stage::{CONTENDER_CORE, Comparison, Transport};
 use crate::template::{self, TENANTS};
 
-/// Starts a gateway with this many tenants; its log, with the access log, goes to a file.
-pub(super) fn start(start: &Start<'_>, program: &Path, tenants: u32) -> Result<Process, String> {
+/// How a gateway is set up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Variant {
+    pub(super) tenants: u32,
+    /// Whether the route of the calls notes started checks; `None`: the default routes.
+    pub(super) ledger: Option<bool>,
+}
+
+/// Starts a gateway; its log, with the access log, goes to a file.
+pub(super) fn start(start: &Start<'_>, program: &Path, variant: Variant) -> Result<Process, String> {
+    let Variant { tenants, ledger } = variant;
     let scheme = match start.stage.transport {
         Transport::Plain => "http",
         Transport::Tls => "https",
@@ -29,6 +38,8 @@ pub(super) fn start(start: &Start<'_>, program: &Path, tenants: u32) -> Result<P
     let mut values = start.values();
     let admin = free_address().map_err(|error| format!("no free port: {error}"))?;
     values.push(("ADMIN", admin.to_string()));
+    let routes = ledger.map(|ledger| ROUTES.replace("{{LEDGER}}", &ledger.to_string()));
+    values.push(("ROUTES", routes.unwrap_or_default()));
     let config = start.folder.join("gateway.toml");
     template::write(&config, include_str!("../../peers/gateway.toml"), start.stage.transport, &values)?;
     let log = File::create(start.folder.join("access.log")).map_err(written)?;
@@ -38,11 +49,12 @@ pub(super) fn start(start: &Start<'_>, program: &Path, tenants: u32) -> Result<P
         .map_err(|error| format!("cannot start {}: {error}", program.display()))
 }
 
-/// How many tenants a gateway has.
-pub(super) const fn tenants(comparison: Comparison) -> u32 {
+/// The gateway that is compared with others.
+pub(super) const fn variant(comparison: Comparison) -> Variant {
     match comparison {
-        Comparison::Peers => TENANTS,
-        Comparison::Tenants => MANY_TENANTS,
+        Comparison::Peers => Variant { tenants: TENANTS, ledger: None },
+        Comparison::Tenants => Variant { tenants: MANY_TENANTS, ledger: None },
+        Comparison::Ledger => Variant { tenants: TENANTS, ledger: Some(true) },
     }
 }
 
@@ -59,6 +71,23 @@ fn tenant(number: u32) -> Value {
     })
 }
 
+/// The default routes, with the setting that is compared. Both gateways open the event store, for notifications.
+const ROUTES: &str = r#"
+[[routes]]
+name = "webhook"
+paths = ["/dcs/kyc2/webhook/notify/{configurationName}"]
+methods = ["POST"]
+[[routes.plugins]]
+plugin = "webhook"
+[[routes]]
+name = "onfido"
+paths = ["/dcs/kyc2/{*path}"]
+[[routes.plugins]]
+plugin = "subscription"
+[[routes.plugins]]
+plugin = "onfido"
+ledger = {{LEDGER}}
+"#;
 /// The tenant of all calls (`load.lua`); the others come behind it.
 const CALLING_TENANT: u32 = 777;
 const MANY_TENANTS: u32 = 10_000;

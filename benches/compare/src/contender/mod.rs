@@ -14,6 +14,7 @@ use kyc_harness::ports::free_address;
 
 use crate::stage::{Comparison, Stage, Transport};
 use crate::upstream::Upstream;
+use gateway::Variant;
 pub(crate) use running::{Duplex, Running};
 pub(crate) use start::Programs;
 use start::Start;
@@ -30,6 +31,9 @@ pub(crate) enum Contender {
     /// The gateway with 10 tenants, where the other one has 10,000.
     #[value(skip)]
     GatewayFewTenants,
+    /// The gateway that notes no started checks, where the other one does.
+    #[value(skip)]
+    GatewayWithoutLedger,
     /// A relay on pingora-core alone.
     Relay,
     /// Pingora's proxy with the gateway's allocator.
@@ -48,10 +52,11 @@ pub(crate) enum Contender {
 // === impl Contender ===
 
 impl Contender {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Gateway,
         Self::GatewayBefore,
         Self::GatewayFewTenants,
+        Self::GatewayWithoutLedger,
         Self::Relay,
         Self::BarePingoraMimalloc,
         Self::BarePingora,
@@ -66,6 +71,7 @@ impl Contender {
             Self::Gateway => "kyc-gateway",
             Self::GatewayBefore => "kyc-gateway, before",
             Self::GatewayFewTenants => "kyc-gateway, 10 tenants",
+            Self::GatewayWithoutLedger => "kyc-gateway, no ledger",
             Self::Relay => "relay on pingora-core",
             Self::BarePingoraMimalloc => "bare Pingora, mimalloc",
             Self::BarePingora => "bare Pingora",
@@ -80,6 +86,7 @@ impl Contender {
         match self {
             Self::Gateway => true,
             Self::GatewayFewTenants => stage.comparison == Comparison::Tenants,
+            Self::GatewayWithoutLedger => stage.comparison == Comparison::Ledger,
             Self::BarePingora => stage.comparison == Comparison::Peers && stage.transport == Transport::Plain,
             Self::GatewayBefore
             | Self::Relay
@@ -106,11 +113,18 @@ impl Contender {
         let listen = free_address().map_err(|error| format!("no free port: {error}"))?;
         let start = Start { programs, authority, upstream, stage, folder: folder.path(), listen };
         let process = match self {
-            Self::Gateway => gateway::start(&start, &programs.gateway, gateway::tenants(stage.comparison))?,
-            Self::GatewayFewTenants => gateway::start(&start, &programs.gateway, FEW_TENANTS)?,
+            Self::Gateway => gateway::start(&start, &programs.gateway, gateway::variant(stage.comparison))?,
+            Self::GatewayFewTenants => {
+                let few = Variant { tenants: FEW_TENANTS, ..gateway::variant(stage.comparison) };
+                gateway::start(&start, &programs.gateway, few)?
+            }
+            Self::GatewayWithoutLedger => {
+                let without = Variant { ledger: Some(false), ..gateway::variant(stage.comparison) };
+                gateway::start(&start, &programs.gateway, without)?
+            }
             Self::GatewayBefore => {
                 let before = programs.against.as_deref().ok_or("there is no other gateway")?;
-                gateway::start(&start, before, gateway::tenants(stage.comparison))?
+                gateway::start(&start, before, gateway::variant(stage.comparison))?
             }
             Self::Relay => pingora::start(&start, "relay")?,
             Self::BarePingoraMimalloc => pingora::start(&start, "bare-pingora-mimalloc")?,

@@ -22,6 +22,8 @@ pub(crate) enum Call {
     Small,
     /// The same with `Connection: close`, so that each call needs a new connection.
     SmallOnNewConnection,
+    /// The start of a check, which is answered 201.
+    Check,
     /// 5 MiB from the upstream.
     Download,
     /// 5 MiB to the upstream.
@@ -78,6 +80,7 @@ impl Call {
         match self {
             Self::Small => "small",
             Self::SmallOnNewConnection => "close",
+            Self::Check => "check",
             Self::Download => "download",
             Self::Upload => "upload",
         }

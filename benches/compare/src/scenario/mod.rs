@@ -7,6 +7,7 @@ mod idle;
 mod new_connections;
 mod open_loop;
 mod small;
+mod started;
 
 pub(crate) use contract::Scenario;
 
@@ -17,6 +18,7 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(small::Small::PLAIN_ONE_CORE),
         Box::new(small::Small::TLS),
         Box::new(small::Small::TENANTS),
+        Box::new(started::Started),
         Box::new(http2::Http2),
         Box::new(new_connections::NewConnections),
         Box::new(bodies::Bodies::UPLOAD),

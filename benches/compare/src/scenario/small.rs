@@ -47,7 +47,7 @@ impl Scenario for Small {
             LoadCore::Own => "",
         };
         let tenants = match self.comparison {
-            Comparison::Peers => "",
+            Comparison::Peers | Comparison::Ledger => "",
             Comparison::Tenants => "; 10,000 tenants and 10",
         };
         format!("small JSON, {transport}, {CONNECTIONS} connections{core}{tenants}")
