@@ -67,6 +67,42 @@ impl DocumentEdit {
         self.text
     }
 
+    /// Returns whether a field of the entry with this name has this value: the same text, or the same JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::NotOne`] if not exactly one entry has the name; [`EditError::Entry`] if the field cannot be read.
+    pub fn has(&self, name: &str, field: &str, value: &Secret) -> Result<bool, EditError> {
+        let Some(found) = self.field(name, field)? else { return Ok(false) };
+        let json = |text: &Secret| serde_json::from_str::<serde_json::Value>(text.reveal()).ok();
+        let is_same = found.matches(value.reveal().trim().as_bytes());
+        Ok(is_same || json(&found).is_some_and(|found| json(value) == Some(found)))
+    }
+
+    /// Returns `webhookId` of the entry with this name, also if the gateway refuses the entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`DocumentEdit::has`].
+    pub fn webhook_id(&self, name: &str) -> Result<Option<String>, EditError> {
+        Ok(self.field(name, "webhookId")?.map(|id| id.reveal().to_owned()))
+    }
+
+    /// Returns a field: the text of a string, number or boolean, else the JSON; `None` when it is absent or null.
+    fn field(&self, name: &str, field: &str) -> Result<Option<Secret>, EditError> {
+        let array = self.array()?;
+        let place = place_of(&array, name)?;
+        let unreadable = || EditError::Entry { index: place + 1 };
+        let elements = elements(&array)?;
+        let Some(element) = elements.get(place) else { return Ok(None) };
+        let object = Object::parse(element.raw.get()).map_err(|_| unreadable())?;
+        let Some(value) = object.value(&[field]).map_err(|_| unreadable())? else { return Ok(None) };
+        Ok(match object::text(value) {
+            Ok(text) => text.map(Secret::new),
+            Err(_) => Some(Secret::new(value.get().to_owned())),
+        })
+    }
+
     /// Adds an entry with these fields, in their order, behind the last one. All values are strings, as FintechOS documents
     /// them.
     ///
@@ -149,17 +185,22 @@ impl DocumentEdit {
         })
     }
 
+    /// Returns the text of the array.
+    fn array(&self) -> Result<String, EditError> {
+        let object = array::parse_document(self.text.reveal())?;
+        let raw = array::locate(&object)?;
+        Ok(array_text(raw)?.unwrap_or_else(|| raw.get().to_owned()))
+    }
+
     /// Replaces the text of the array, in the form that the document has it.
     fn change(&mut self, edit: impl FnOnce(&str) -> Result<String, EditError>) -> Result<(), EditError> {
         let text = self.text.reveal();
         let object = array::parse_document(text)?;
         let raw = array::locate(&object)?;
         let (start, length) = (offset(text, raw.get()), raw.get().len());
-        let changed = match object::text(raw) {
-            Ok(Some(array)) => quoted(&edit(&array)?),
-            Ok(None) => return Err(DocumentError::MissingTokens.into()),
-            Err(FieldProblem::NotScalar) => edit(raw.get())?,
-            Err(problem) => return Err(DocumentError::of_field(TOKENS, problem).into()),
+        let changed = match array_text(raw)? {
+            Some(array) => quoted(&edit(&array)?),
+            None => edit(raw.get())?,
         };
         self.text = Secret::new(splice(text, start..start + length, &changed));
         Ok(())
@@ -169,6 +210,16 @@ impl DocumentEdit {
 impl std::fmt::Debug for DocumentEdit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DocumentEdit").finish_non_exhaustive()
+    }
+}
+
+/// Returns the array within a string; `None` if it is an array itself.
+fn array_text(raw: &RawValue) -> Result<Option<String>, DocumentError> {
+    match object::text(raw) {
+        Ok(Some(array)) => Ok(Some(array)),
+        Ok(None) => Err(DocumentError::MissingTokens),
+        Err(FieldProblem::NotScalar) => Ok(None),
+        Err(problem) => Err(DocumentError::of_field(TOKENS, problem)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tenant document in a local file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -49,34 +49,80 @@ impl WritableSource for FileSource {
         let panicked = |error| WriteError::File { path: self.path.clone(), source: io::Error::other(error) };
         written.await.map_err(panicked)?
     }
+
+    async fn prove_writable(&mut self, current: &Secret) -> Result<(), WriteError> {
+        let (path, current) = (self.path.clone(), current.clone());
+        let proved = tokio::task::spawn_blocking(move || prove(&path, &current));
+        let panicked = |error| WriteError::File { path: self.path.clone(), source: io::Error::other(error) };
+        proved.await.map_err(panicked)?
+    }
 }
 
 /// Replaces the file as a whole: a reader sees the old document or the new one, and a crash leaves one of both.
 fn replace(path: &Path, before: &Secret, after: &Secret) -> Result<(), WriteError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| WriteError::File { path, source }
-    };
-    // A link is often how a file gets to its place; what it points to is replaced.
-    let target = fs::canonicalize(path).map_err(failed(path))?;
-    let folder = target.parent().unwrap_or(Path::new("/"));
-    let lock = File::open(folder).map_err(failed(folder))?;
+    let place = Place::of(path)?;
+    let lock = place.open_folder()?;
     // Locks out other writers of the gateway's own; released when `lock` is closed.
-    lock.lock().map_err(failed(folder))?;
-    let current = fs::read_to_string(&target).map_err(failed(&target))?;
+    lock.lock().map_err(failed(&place.folder))?;
+    let current = fs::read_to_string(&place.target).map_err(failed(&place.target))?;
     if current != before.reveal() {
         return Err(WriteError::Conflict);
     }
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    // Always the same name: whoever has the lock replaces what a killed writer left, so that no secret stays behind.
-    let fresh = folder.join(format!(".{name}.new"));
-    let written = write_like(&fresh, &target, after).and_then(|()| fs::rename(&fresh, &target));
+    let written =
+        write_like(&place.fresh, &place.target, after).and_then(|()| fs::rename(&place.fresh, &place.target));
     if written.is_err() {
-        let _ = fs::remove_file(&fresh);
+        let _ = fs::remove_file(&place.fresh);
     }
-    written.map_err(failed(&target))?;
+    written.map_err(failed(&place.target))?;
     // The new name is durable only with its folder.
-    lock.sync_all().map_err(failed(folder))
+    lock.sync_all().map_err(failed(&place.folder))
+}
+
+/// Does everything of [`replace`] except the replacement.
+fn prove(path: &Path, current: &Secret) -> Result<(), WriteError> {
+    let place = Place::of(path)?;
+    let lock = place.open_folder()?;
+    match lock.try_lock() {
+        Ok(()) => {
+            let written = write_like(&place.fresh, &place.target, current);
+            let _ = fs::remove_file(&place.fresh);
+            written.map_err(failed(&place.target))
+        }
+        // Another writer is at work, and its file must not be removed.
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(failed(&place.folder)(error)),
+    }
+}
+
+/// Where a document is written.
+struct Place {
+    /// The document. A link is often how a file gets to its place; what it points to is replaced.
+    target: PathBuf,
+    folder: PathBuf,
+    /// The new file. It always has the same name: whoever has the lock replaces what a killed writer left, so that no secret stays
+    /// behind.
+    fresh: PathBuf,
+}
+
+// === impl Place ===
+
+impl Place {
+    fn of(path: &Path) -> Result<Self, WriteError> {
+        let target = fs::canonicalize(path).map_err(failed(path))?;
+        let folder = target.parent().unwrap_or(Path::new("/")).to_owned();
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let fresh = folder.join(format!(".{name}.new"));
+        Ok(Self { target, folder, fresh })
+    }
+
+    fn open_folder(&self) -> Result<File, WriteError> {
+        File::open(&self.folder).map_err(failed(&self.folder))
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> WriteError + use<> {
+    let path = path.to_owned();
+    move |source| WriteError::File { path, source }
 }
 
 /// Writes a new file with the owner and the permissions of another one.
@@ -116,9 +162,13 @@ mod tests {
         fs::write(directory.path().join(".tenants.json.new"), "of a killed writer").unwrap();
         let mut source = FileSource::new(&link);
 
+        let proved = source.prove_writable(&secret("one")).await;
+        let unchanged = fs::read_to_string(&path).unwrap();
         let written = source.replace(&secret("one"), &secret("two")).await;
         let conflict = source.replace(&secret("one"), &secret("three")).await;
 
+        assert!(proved.is_ok(), "{proved:?}");
+        assert_eq!(unchanged, "one");
         assert!(written.is_ok(), "{written:?}");
         assert!(matches!(conflict, Err(WriteError::Conflict)), "{conflict:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
@@ -132,9 +182,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut source = FileSource::new(directory.path().join("absent.json"));
 
+        let refused = source.prove_writable(&secret("one")).await.unwrap_err();
         let error = source.replace(&secret("one"), &secret("two")).await.unwrap_err();
 
-        assert!(error.to_string().starts_with("cannot write "), "{error}");
+        for error in [refused, error] {
+            assert!(error.to_string().starts_with("cannot write "), "{error}");
+        }
     }
 
     /// Each writer reads, adds its own line, and begins again when another one was faster.

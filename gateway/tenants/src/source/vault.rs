@@ -213,13 +213,7 @@ impl Source for VaultSource {
 #[async_trait]
 impl WritableSource for VaultSource {
     async fn replace(&mut self, _before: &Secret, after: &Secret) -> Result<(), WriteError> {
-        let fields: Value = serde_json::from_str(after.reveal()).map_err(|_| WriteError::NotAnObject)?;
-        if !fields.is_object() {
-            return Err(WriteError::NotAnObject);
-        }
-        if has_rounded_number(&fields) {
-            return Err(WriteError::Number);
-        }
+        let fields = writable_fields(after)?;
         // Only engines of version 2 have one.
         let Some((number, _)) = self.read.clone() else { return Err(WriteError::NoCheckAndSet) };
         self.ensure_session().await.map_err(SourceError::from)?;
@@ -239,8 +233,33 @@ impl WritableSource for VaultSource {
                     Ok(_) | Err(_) => Err(WriteError::Conflict),
                 }
             }
+            Err(error) if error.may_have_written() => Err(WriteError::Uncertain(error.into())),
             Err(error) => Err(SourceError::from(error).into()),
         }
+    }
+
+    /// Vault checks the policy before the version, so a write for a version that does not exist tells both and writes nothing.
+    async fn prove_writable(&mut self, current: &Secret) -> Result<(), WriteError> {
+        let fields = writable_fields(current)?;
+        if self.read.is_none() {
+            return Err(WriteError::NoCheckAndSet);
+        }
+        self.ensure_session().await.map_err(SourceError::from)?;
+        let Some(session) = &self.session else { return Err(SourceError::from(VaultError::Denied).into()) };
+        match self.location.write(session.client(), NO_VERSION, fields).await {
+            Ok(()) | Err(VaultError::Status { status: 400 }) => Ok(()),
+            Err(error) => Err(SourceError::from(error).into()),
+        }
+    }
+}
+
+/// Returns the fields of a document that Vault stores as they are.
+fn writable_fields(document: &Secret) -> Result<Value, WriteError> {
+    let fields: Value = serde_json::from_str(document.reveal()).map_err(|_| WriteError::NotAnObject)?;
+    match fields.is_object() {
+        false => Err(WriteError::NotAnObject),
+        true if has_rounded_number(&fields) => Err(WriteError::Number),
+        true => Ok(fields),
     }
 }
 
@@ -253,6 +272,9 @@ fn has_rounded_number(value: &Value) -> bool {
         Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
+
+/// A version that no secret has.
+const NO_VERSION: u64 = u32::MAX as u64;
 
 impl std::fmt::Debug for VaultSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -19,6 +19,13 @@ pub trait WritableSource: Source {
     ///
     /// [`WriteError::Conflict`] when another writer has changed the document since; then nothing is written.
     async fn replace(&mut self, before: &Secret, after: &Secret) -> Result<(), WriteError>;
+
+    /// Finds out whether this process may write the document, and changes nothing. `current` is the document that was read last.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] when [`WritableSource::replace`] would not be allowed.
+    async fn prove_writable(&mut self, current: &Secret) -> Result<(), WriteError>;
 }
 
 /// Why the document is not changed. Contains nothing of it.
@@ -51,6 +58,9 @@ pub enum WriteError {
     /// The source cannot be read or written.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The write got no usable answer, so the document may have been written, or may still be.
+    #[error("the write got no answer, so it may have been made")]
+    Uncertain(#[source] SourceError),
 }
 
 /// Why a change was not made.
@@ -66,35 +76,51 @@ pub enum ChangeError<E: Error + 'static> {
 }
 
 /// Reads the document, changes it by `edit` and writes it. When another writer was faster, it begins again with what that one has
-/// written, so that `edit` may run several times.
+/// written, so that `edit` may run several times. A document that `edit` returns as it was is not written.
+///
+/// A write without an answer is made again on the version that it was for. Vault then takes one of the two and refuses the other one,
+/// so that no write arrives late, after the caller has taken back what belongs to it. Therefore `edit` must return a document that has
+/// the change already as it is.
 ///
 /// # Errors
 ///
-/// What `edit` refuses; [`WriteError`] when the document cannot be read or written, or others were faster 20 times.
+/// What `edit` refuses; [`WriteError`] when the document cannot be read or written, or others were faster 20 times;
+/// [`WriteError::Uncertain`] when the repeated write got no answer either.
 pub async fn change<E: Error + 'static>(
     source: &mut dyn WritableSource,
     mut edit: impl FnMut(&Secret) -> Result<Secret, E>,
 ) -> Result<(), ChangeError<E>> {
-    let mut tries = 1..=MAX_TRIES;
+    let (mut tries, mut repetitions) = (1..=MAX_TRIES, 1..=MAX_REPETITIONS);
+    let mut unanswered: Option<Unanswered> = None;
     loop {
-        let before = source.read().await.map_err(WriteError::from)?;
+        let before = match (source.read().await, unanswered.take()) {
+            (Ok(now), Some(sent)) if is_same(&now, &sent.document) => return Ok(()),
+            (Ok(now), _) => now,
+            // What cannot be read cannot be compared.
+            (Err(_), Some(sent)) => return Err(WriteError::Uncertain(sent.error).into()),
+            (Err(error), None) => return Err(WriteError::from(error).into()),
+        };
         let after = edit(&before).map_err(ChangeError::Refused)?;
+        if before.is_same(&after) {
+            return Ok(());
+        }
         match source.replace(&before, &after).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict) if tries.next().is_some() => {
                 tokio::time::sleep(PAUSE).await;
             }
-            // A response that did not arrive does not say whether the document was written.
-            Err(error @ WriteError::Source(_)) => {
-                let now = source.read().await.ok();
-                return match now.is_some_and(|now| is_same(&now, &after)) {
-                    true => Ok(()),
-                    false => Err(error.into()),
-                };
+            Err(WriteError::Uncertain(error)) if repetitions.next().is_some() => {
+                unanswered = Some(Unanswered { document: after, error });
             }
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// A write that got no answer.
+struct Unanswered {
+    document: Secret,
+    error: SourceError,
 }
 
 /// Compares documents as JSON: a source may order and space the fields in another way.
@@ -106,3 +132,8 @@ fn is_same(one: &Secret, other: &Secret) -> bool {
 /// Others would have to write that often within a second or two.
 const MAX_TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often a write without an answer is repeated. Each one may take the whole time limit of a call.
+const MAX_REPETITIONS: u32 = 2;
+
+#[cfg(test)]
+mod tests;

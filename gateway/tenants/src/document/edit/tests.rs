@@ -92,6 +92,28 @@ fn field_is_replaced_added_or_emptied() {
 }
 
 #[test]
+fn field_of_an_entry_is_compared_in_each_form() {
+    let array = "[{\"Name\":\"a\",\"n\":12345678901234567890,\"callers\":[\"x\"],\"empty\":null,\"webhookid\":\"w\"}]";
+    let rows = [
+        ("webhookId", "w\n", true),
+        ("webhookId", "v", false),
+        ("n", "12345678901234567890", true),
+        ("callers", "[ \"x\" ]", true),
+        ("callers", "[\"y\"]", false),
+        ("empty", "", false),
+        ("absent", "x", false),
+    ];
+    for document in [encoded(array), format!("{{\"Onfido-ApiTokens\":{array}}}")] {
+        let document = DocumentEdit::new(&secret(&document));
+        for (field, value, is_same) in rows {
+            assert_eq!(document.has("a", field, &secret(value)), Ok(is_same), "{field} {value}");
+        }
+        assert_eq!(document.webhook_id("a"), Ok(Some("w".to_owned())));
+        assert!(document.webhook_id("b").is_err());
+    }
+}
+
+#[test]
 fn name_that_is_not_that_of_one_entry_is_refused() {
     for (array, count) in [("[]", 0), ("[{\"Name\":\"a\"},{\"name\":\"a\"}]", 2), ("[\"a\"]", 0)] {
         let refused = edited(&encoded(array), |document| document.remove("a")).unwrap_err();

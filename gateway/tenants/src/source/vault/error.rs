@@ -113,6 +113,25 @@ impl VaultError {
         }
     }
 
+    /// Returns whether a write with this error may have been made, or may still be.
+    pub(super) fn may_have_written(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::UnexpectedResponse | Self::Status { status: 500.. } => true,
+            Self::Setting { .. }
+            | Self::Secret { .. }
+            | Self::Token
+            | Self::CaFile { .. }
+            | Self::ClientCertificate
+            | Self::Identity(_)
+            | Self::Wrapping { .. }
+            | Self::Tls
+            | Self::Login { .. }
+            | Self::Denied
+            | Self::NotFound
+            | Self::Status { .. } => false,
+        }
+    }
+
     fn of_call(error: CallError) -> Self {
         match error {
             CallError::Status(status) => Self::Status { status },

@@ -1,6 +1,6 @@
 //! Changes of the secret by check-and-set.
 
-use crate::source::write::{WritableSource, WriteError, change};
+use crate::source::write::{WritableSource, WriteError};
 
 use super::*;
 
@@ -90,23 +90,47 @@ async fn document_whose_numbers_would_be_rounded_is_not_written() {
     }
 }
 
-/// Vault wrote the document, but its response did not arrive.
+/// A gateway timeout of a proxy says nothing about the write behind it.
 #[tokio::test]
-async fn change_without_a_response_is_looked_up() {
+async fn write_without_a_response_of_vault_is_uncertain_and_a_denied_one_is_not() {
     let (vault, folder) = (start().await, Folder::new());
     let _read = version_7(&vault).await;
-    let _written = vault
-        .mock_async(|when, then| {
-            when.method("POST").path(V2_PATH);
-            then.status(502);
-        })
-        .await;
-    let mut source = folder.token_source(&vault, KvVersion::V2);
+    for (status, is_uncertain) in [(504, true), (500, true), (403, false), (413, false)] {
+        let answer = vault
+            .mock_async(|when, then| {
+                when.method("POST").path(V2_PATH);
+                then.status(status);
+            })
+            .await;
+        let (mut source, before) = read(&folder, &vault).await;
 
-    let same = change(&mut source, |before| Ok::<_, WriteError>(before.clone())).await;
-    let other = change(&mut source, |_| Ok::<_, WriteError>(secret(AFTER))).await;
+        let error = source.replace(&before, &secret(AFTER)).await.unwrap_err();
+        answer.delete_async().await;
 
-    assert!(same.is_ok(), "{same:?}");
-    assert!(other.is_err(), "the document is not the new one");
+        assert_eq!(matches!(error, WriteError::Uncertain(_)), is_uncertain, "{status}: {error}");
+    }
 }
+
+/// The document stays: the write is for a version that no secret has, which Vault looks at after the policy.
+#[tokio::test]
+async fn right_to_write_is_proved_by_a_write_that_no_version_matches() {
+    let (vault, folder) = (start().await, Folder::new());
+    let _read = version_7(&vault).await;
+    for (status, is_allowed) in [(400, true), (403, false), (503, false)] {
+        let answer = vault
+            .mock_async(|when, then| {
+                when.method("POST").path(V2_PATH).json_body_includes("{\"options\":{\"cas\":4294967295}}");
+                then.status(status);
+            })
+            .await;
+        let (mut source, before) = read(&folder, &vault).await;
+
+        let proved = source.prove_writable(&before).await;
+        let asked = answer.calls_async().await;
+        answer.delete_async().await;
+
+        assert_eq!((proved.is_ok(), asked), (is_allowed, 1), "{status}: {proved:?}");
+    }
+}
+
 const CREATED: &str = "2026-11-24T09:34:44Z";
