@@ -71,6 +71,7 @@ impl Setup {
             return self.confirm(present, true).await;
         }
         let candidate = self.candidate(&document, new)?;
+        self.source.prove_writable(&document).await?;
         self.progress.begin(2, STEPS[1]);
         self.require(&candidate, &[Probe::Credential, Probe::Portal]).await?;
         self.progress.begin(3, STEPS[2]);
@@ -88,14 +89,22 @@ impl Setup {
         self.confirm(added, false).await
     }
 
-    /// Returns the tenant if an earlier run has written its entry.
+    /// Returns the tenant if an earlier run has written its entry. Fields that `new` leaves out may have any value.
     fn present(&self, document: &Secret, new: &NewTenant) -> Result<Option<Arc<Tenant>>, SetupError> {
         let parsed = Document::read(document, &self.hosts)?;
         let Some(tenant) = parsed.tenants.by_name(&new.name) else { return Ok(None) };
-        let has_same_id = new.subscription_id.matches(tenant.subscription_id.as_str().as_bytes());
-        match new.credential.is_of(tenant) && has_same_id && tenant.webhook_id.is_some() {
+        let (edit, mut fields) = (DocumentEdit::new(document), Vec::new());
+        for (field, value) in new.fields() {
+            if !edit.has(&new.name, field, &value)? {
+                fields.push(field);
+            }
+        }
+        if tenant.webhook_id.is_none() {
+            fields.push("webhookId");
+        }
+        match fields.is_empty() {
             true => Ok(Some(Arc::clone(tenant))),
-            false => Err(SetupError::Other { name: new.name.clone() }),
+            false => Err(SetupError::Other { name: new.name.clone(), fields }),
         }
     }
 
@@ -119,8 +128,12 @@ impl Setup {
         let mut fields = new.fields();
         fields.push(("webhookId", Secret::new(registration.id.clone())));
         fields.push(("webhookToken", registration.token.clone()));
-        let hosts = self.hosts.clone();
+        let (hosts, id) = (self.hosts.clone(), Secret::new(registration.id.clone()));
         let edit = |before: &Secret| -> Result<Secret, SetupError> {
+            // A write whose answer was lost.
+            if let Ok(true) = DocumentEdit::new(before).has(&new.name, "webhookId", &id) {
+                return Ok(before.clone());
+            }
             let after = with_entry(before, &fields)?;
             // Another writer may have added an entry that excludes this one.
             let parsed = Document::read(&after, &hosts)?;
@@ -139,11 +152,9 @@ impl Setup {
         let webhook_id = id(&tenant)?;
         match self.clients.onfido.registered_webhook(&tenant, &webhook_id).await {
             Ok(_) => Ok(Added { tenant, webhook_id, was_complete }),
-            Err(error) if error.is_absent() => Err(SetupError::Left {
-                cause: format!("Onfido's account has no webhook {webhook_id}, which the entry names"),
-                left: "the entry is written: run `kyc-gateway tenants remove`, then this command again"
-                    .to_owned(),
-            }),
+            Err(error) if error.is_absent() => {
+                Err(SetupError::WebhookGone { id: webhook_id }.leaving(WRITTEN))
+            }
             Err(error) => Err(SetupError::onfido("the webhook of the entry cannot be read")(error)),
         }
     }
@@ -160,9 +171,10 @@ fn id(tenant: &Tenant) -> Result<String, SetupError> {
     tenant.webhook_id.clone().ok_or(SetupError::Incomplete("id"))
 }
 
+const WRITTEN: &str = "the entry is written: run `kyc-gateway tenants remove`, then this command again";
 /// What each step does.
 const STEPS: [&str; 6] = [
-    "check the entry against the document",
+    "check the entry against the document, and the right to write it",
     "try the API token at Onfido and the login at the portal",
     "deliver a test event to the portal",
     "register the webhook at Onfido",

@@ -1,10 +1,11 @@
 //! Why an operation on a tenant failed.
 
+use kyc_doctor::Code;
 use kyc_http_client::{ClientError, TransportError};
 use kyc_model::EventError;
 use kyc_onfido_client::OnfidoError;
 use kyc_portal::DeliveryError;
-use kyc_tenants::{ChangeError, DocumentError, EditError, SourceError, WriteError};
+use kyc_tenants::{ChangeError, DocumentError, EditError, SourceError, WriteError, error_chain};
 
 /// Why an operation on a tenant failed. The texts have no secret: they name fields and ids of webhooks.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +16,8 @@ pub enum SetupError {
         "the URL of the webhook is not known: set `doctor.notification_url` in the configuration, or give --notification-url"
     )]
     NoNotificationUrl,
-    /// The document cannot be read from its source.
-    #[error("the tenant document cannot be read")]
+    /// The document cannot be read from its source, or its source refuses the write.
+    #[error("the tenant document cannot be read or written")]
     Source(#[from] SourceError),
     /// The document cannot be written to its source.
     #[error("the tenant document cannot be written")]
@@ -40,17 +41,49 @@ pub enum SetupError {
         reason: String,
     },
     /// An entry with this name is there, and has other values.
-    #[error("the document has a tenant {name:?} already, with another subscriptionId, credential or webhook")]
+    #[error(
+        "the document has a tenant {name:?} already, and its entry has other values of {}; nothing was changed. Give the values of the \
+         entry, change them in the document (`tenants rotate` for the API token), or remove the tenant first",
+        fields.join(", ")
+    )]
     Other {
         /// The name.
         name: String,
+        /// The fields whose values differ.
+        fields: Vec<&'static str>,
     },
     /// Another operator changed the same entry meanwhile.
     #[error("another operator has changed the entry meanwhile; nothing was written")]
     Changed,
-    /// A part of the set-up does not work.
+    /// A probe found that a part of the set-up does not work.
+    #[error("{advice}")]
+    Finding {
+        /// What was found.
+        code: Code,
+        /// What to do about it.
+        advice: String,
+    },
+    /// A probe could not tell whether a part of the set-up works.
     #[error("{0}")]
-    Trial(String),
+    Inconclusive(String),
+    /// The webhook points to another URL, which must not get a test event.
+    #[error("the webhook {id} does not point to this gateway")]
+    Foreign {
+        /// The id of the webhook.
+        id: String,
+    },
+    /// Nothing shows that the new API token belongs to the same account of Onfido.
+    #[error("{reason}; nothing was written")]
+    Account {
+        /// What was seen.
+        reason: &'static str,
+    },
+    /// Onfido's account has no webhook with the id of the entry.
+    #[error("Onfido's account has no webhook {id}, which the entry names")]
+    WebhookGone {
+        /// The id.
+        id: String,
+    },
     /// A call to Onfido failed.
     #[error("{what}")]
     Onfido {
@@ -92,16 +125,16 @@ pub enum SetupError {
         advice: &'static str,
     },
     /// A step failed, and what the run had done before was taken back.
-    #[error("{cause}; what was done before is taken back")]
+    #[error("{}; what was done before is taken back", error_chain(cause))]
     TakenBack {
-        /// The failure, with its causes.
-        cause: String,
+        /// The failure.
+        cause: Box<SetupError>,
     },
     /// A step failed, and something is left.
-    #[error("{cause}; {left}")]
+    #[error("{}; {left}", error_chain(cause))]
     Left {
-        /// The failure, with its causes.
-        cause: String,
+        /// The failure.
+        cause: Box<SetupError>,
         /// What is left, and how to finish.
         left: String,
     },
@@ -113,14 +146,32 @@ impl SetupError {
     pub(crate) fn onfido(what: &'static str) -> impl FnOnce(OnfidoError) -> Self {
         move |source| Self::Onfido { what, source }
     }
+
+    /// The error, with what is left.
+    pub(crate) fn leaving(self, left: impl Into<String>) -> Self {
+        Self::Left { cause: Box::new(self), left: left.into() }
+    }
+
+    /// Returns whether the document may have been written, or may still be.
+    pub(crate) fn may_have_written(&self) -> bool {
+        matches!(self, Self::Write(WriteError::Uncertain(_)))
+    }
+}
+
+impl From<WriteError> for SetupError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Source(error) => Self::Source(error),
+            error => Self::Write(error),
+        }
+    }
 }
 
 impl From<ChangeError<SetupError>> for SetupError {
     fn from(error: ChangeError<Self>) -> Self {
         match error {
             ChangeError::Refused(error) => error,
-            ChangeError::Write(WriteError::Source(error)) => Self::Source(error),
-            ChangeError::Write(error) => Self::Write(error),
+            ChangeError::Write(error) => error.into(),
             // `ChangeError` may get more variants.
             _ => Self::Changed,
         }

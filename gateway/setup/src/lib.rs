@@ -12,6 +12,7 @@
 
 mod add;
 mod error;
+mod failure_kind;
 mod new_tenant;
 mod progress;
 mod registration;
@@ -24,8 +25,10 @@ mod trial;
 
 pub use add::Added;
 pub use error::SetupError;
+pub use failure_kind::FailureKind;
 pub use new_tenant::{NewCredential, NewPortal, NewTenant, WebhookEnvironments};
 pub use progress::Progress;
-pub use remove::Removed;
+pub use remove::{AtOnfido, Removed, WebhookFate};
+pub use rotate::AccountProof;
 pub use setup::{Clients, Objection, Setup};
 pub use trial::{Tried, Way};

@@ -1,6 +1,6 @@
 //! A tenant that is to be added.
 
-use kyc_model::{Credential, Environment, Secret, Tenant};
+use kyc_model::{Environment, Secret, Tenant};
 
 /// The values of a new tenant's entry, and what its webhook is to send.
 #[derive(Clone, Debug)]
@@ -42,25 +42,6 @@ pub enum WebhookEnvironments {
     Only(Environment),
     /// Both. A notification does not say of which it is.
     Both,
-}
-
-// === impl NewCredential ===
-
-impl NewCredential {
-    /// Returns whether a tenant has this credential.
-    pub(crate) fn is_of(&self, tenant: &Tenant) -> bool {
-        match (self, &tenant.credential) {
-            (Self::ApiToken(token), Credential::ApiToken(_)) => {
-                tenant.credential.api_token().is_some_and(|own| token.matches(own.as_bytes()))
-            }
-            (Self::OAuth { id, secret }, Credential::OAuth(own)) => {
-                own.id.is_same(id) && own.secret.is_same(secret)
-            }
-            (Self::ApiToken(_), Credential::OAuth(_)) | (Self::OAuth { .. }, Credential::ApiToken(_)) => {
-                false
-            }
-        }
-    }
 }
 
 // === impl WebhookEnvironments ===
@@ -126,6 +107,7 @@ impl NewTenant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kyc_model::Credential;
     use kyc_model::testkit::{oauth_tenant, tenant};
 
     #[test]
@@ -142,20 +124,6 @@ mod tests {
 
         assert_eq!(of_token, [Some(Environment::Live), Some(Environment::Sandbox), None, None]);
         assert_eq!((sandbox, WebhookEnvironments::Both.of(&tenants[0])), (Some(Environment::Sandbox), None));
-    }
-
-    #[test]
-    fn credential_is_compared_with_that_of_the_tenant() {
-        let secret = |text: &str| Secret::new(text.to_owned());
-        let client = |id: &str, key: &str| NewCredential::OAuth { id: secret(id), secret: secret(key) };
-        let tenants = [tenant("acme", BASE, PORTAL), oauth_tenant("acme", BASE, PORTAL)];
-
-        let is_of = |credential: &NewCredential| tenants.each_ref().map(|tenant| credential.is_of(tenant));
-
-        assert_eq!(is_of(&NewCredential::ApiToken(secret("token-acme"))), [true, false]);
-        assert_eq!(is_of(&NewCredential::ApiToken(secret("token-other"))), [false, false]);
-        assert_eq!(is_of(&client("oauth-id-acme", "oauth-secret-acme")), [false, true]);
-        assert_eq!(is_of(&client("oauth-id-acme", "oauth-secret-other")), [false, false]);
     }
 
     #[test]

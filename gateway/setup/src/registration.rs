@@ -90,14 +90,10 @@ impl Setup {
                 OnfidoError::Transport(_) | OnfidoError::Unavailable { .. } | OnfidoError::Malformed
             );
             let failure = SetupError::onfido(REFUSED)(error);
-            match may_be_there {
-                true => SetupError::Left { cause: error_chain(&failure), left: UNKNOWN.to_owned() },
-                false => failure,
-            }
+            if may_be_there { failure.leaving(UNKNOWN) } else { failure }
         })?;
         let Some(id) = created.id.clone() else {
-            let cause = SetupError::Incomplete("id").to_string();
-            return Err(SetupError::Left { cause, left: UNKNOWN.to_owned() });
+            return Err(SetupError::Incomplete("id").leaving(UNKNOWN));
         };
         self.progress.note(&format!("registered the webhook {id}"));
         match self.token(tenant, &created).await {
@@ -157,10 +153,13 @@ impl Setup {
         if matches!(origin, Origin::Found) {
             return failure;
         }
-        let cause = error_chain(&failure);
-        // Another run for the same tenant may have adopted it; and a write whose answer was lost may have been made.
+        // The write may be under way still.
+        if failure.may_have_written() {
+            return failure.leaving(format!("the webhook {id} stays, {WRITTEN}"));
+        }
+        // Another run for the same tenant may have adopted it.
         if self.uses_webhook(id).await {
-            return SetupError::Left { cause, left: format!("the webhook {id} stays, {IN_USE}") };
+            return failure.leaving(format!("the webhook {id} stays, {IN_USE}"));
         }
         let undone = match origin {
             Origin::Created => self.clients.onfido.delete_webhook(tenant, id).await,
@@ -168,15 +167,12 @@ impl Setup {
             Origin::Found => Ok(()),
         };
         match undone {
-            Ok(()) => SetupError::TakenBack { cause },
-            Err(error) => SetupError::Left {
-                cause,
-                left: format!(
-                    "the webhook {id} is left at Onfido ({}): run the same command again, which adopts it, or delete it in \
-                     Onfido's dashboard",
-                    error_chain(&error)
-                ),
-            },
+            Ok(()) => SetupError::TakenBack { cause: Box::new(failure) },
+            Err(error) => failure.leaving(format!(
+                "the webhook {id} is left at Onfido ({}): run the same command again, which adopts it, or delete it in Onfido's \
+                 dashboard",
+                error_chain(&error)
+            )),
         }
     }
 }
@@ -209,6 +205,8 @@ const REFUSED: &str = "the webhook cannot be registered (Onfido takes only https
 /// What is left after a registration without an answer.
 const UNKNOWN: &str =
     "Onfido may have registered the webhook all the same: run the same command again, which adopts it";
+/// Why a webhook is not taken back after a write without an answer.
+const WRITTEN: &str = "because its entry may have been written: run the same command again, which finishes";
 /// Why a webhook is not taken back.
 const IN_USE: &str = "because an entry of the document names it, or the document cannot be read: run the same command again, which \
                       finishes, or `kyc-gateway tenants remove`";

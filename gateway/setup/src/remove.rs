@@ -1,24 +1,45 @@
 //! Removes a tenant.
 
+use std::sync::Arc;
+
 use kyc_model::{Secret, Tenant};
-use kyc_tenants::{DocumentEdit, change, error_chain};
+use kyc_onfido_client::OnfidoError;
+use kyc_tenants::{DocumentEdit, EditError, change};
 
 use crate::setup::require_unchanged;
 use crate::{Setup, SetupError};
+
+/// What a removal does at Onfido.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtOnfido {
+    /// Deletes the webhook of the tenant.
+    DeleteWebhook,
+    /// Nothing, so that a tenant whose credential Onfido refuses, or whose entry the gateway refuses, can be removed.
+    KeepWebhook,
+}
 
 /// A tenant that was removed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Removed {
-    /// The id of the webhook that was deleted; `None` if it was none of this tenant alone.
-    pub webhook_id: Option<String>,
+    /// What happened to the webhook.
+    pub webhook: WebhookFate,
 }
 
-/// What happens to the webhook.
-enum Fate {
-    Delete(String),
-    /// For this reason.
-    Keep(&'static str),
+/// What happens to the webhook of a tenant that is removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookFate {
+    /// It is deleted; its id.
+    Deleted(String),
+    /// It is left at Onfido.
+    Left {
+        /// Its id.
+        id: String,
+        /// Why it is left.
+        reason: &'static str,
+    },
+    /// There is none, for this reason.
+    Absent(&'static str),
 }
 
 // === impl Setup ===
@@ -29,12 +50,16 @@ impl Setup {
     /// # Errors
     ///
     /// [`SetupError`] when there is no such tenant, or its webhook cannot be read.
-    pub async fn plan_of_remove(&mut self, name: &str) -> Result<Vec<String>, SetupError> {
+    pub async fn plan_of_remove(
+        &mut self,
+        name: &str,
+        at_onfido: AtOnfido,
+    ) -> Result<Vec<String>, SetupError> {
         let document = self.document().await?;
-        let tenant = self.tenant(&document, name)?;
-        let webhook = match self.fate(&tenant).await? {
-            Fate::Delete(id) => format!("delete the webhook {id} at Onfido"),
-            Fate::Keep(reason) => format!("leave Onfido as it is: {reason}"),
+        let webhook = match self.fate(&document, name, at_onfido).await?.1 {
+            WebhookFate::Deleted(id) => format!("delete the webhook {id} at Onfido"),
+            WebhookFate::Left { id, reason } => format!("leave the webhook {id} at Onfido: {reason}"),
+            WebhookFate::Absent(reason) => format!("leave Onfido as it is: {reason}"),
         };
         Ok(vec![STEPS[0].to_owned(), webhook, format!("{}: {}", STEPS[2], self.source.describe())])
     }
@@ -44,69 +69,112 @@ impl Setup {
     /// # Errors
     ///
     /// [`SetupError`] of the first step that failed; [`SetupError::Left`] if the webhook is deleted and the entry is there.
-    pub async fn remove(&mut self, name: &str) -> Result<Removed, SetupError> {
+    pub async fn remove(&mut self, name: &str, at_onfido: AtOnfido) -> Result<Removed, SetupError> {
         self.progress.begin(1, STEPS[0]);
         let document = self.document().await?;
-        let tenant = self.tenant(&document, name)?;
-        let fate = self.fate(&tenant).await?;
+        let (tenant, webhook) = self.fate(&document, name, at_onfido).await?;
+        // Otherwise a run without the right to write would delete the webhook and leave the entry.
+        self.source.prove_writable(&document).await?;
         self.progress.begin(2, STEPS[1]);
-        let webhook_id = match fate {
-            Fate::Keep(reason) => {
-                self.progress.note(&format!("nothing is deleted: {reason}"));
-                None
-            }
-            Fate::Delete(id) => {
-                let deleted = self.clients.onfido.delete_webhook(&tenant, &id).await;
-                deleted.map_err(SetupError::onfido("the webhook cannot be deleted"))?;
+        match (&webhook, &tenant) {
+            (WebhookFate::Deleted(id), Some(tenant)) => {
+                let deleted = self.clients.onfido.delete_webhook(tenant, id).await;
+                deleted.map_err(refused("the webhook cannot be deleted"))?;
                 self.progress.note(&format!("deleted the webhook {id}"));
-                Some(id)
             }
-        };
+            (WebhookFate::Left { reason, .. } | WebhookFate::Absent(reason), _) => {
+                self.progress.note(&format!("nothing is deleted: {reason}"));
+            }
+            (WebhookFate::Deleted(_), None) => {}
+        }
         self.progress.begin(3, STEPS[2]);
-        let hosts = self.hosts.clone();
-        let edit = |before: &Secret| -> Result<Secret, SetupError> {
-            // Another operator may have given the entry another webhook.
-            require_unchanged(before, &hosts, &tenant)?;
-            let mut edit = DocumentEdit::new(before);
-            edit.remove(name)?;
-            Ok(edit.into_document())
-        };
-        match change(&mut *self.source, edit).await {
-            Ok(()) => Ok(Removed { webhook_id }),
-            Err(error) => {
-                let failure = SetupError::from(error);
-                Err(match webhook_id {
-                    Some(id) => SetupError::Left {
-                        cause: error_chain(&failure),
-                        left: format!(
-                            "the webhook {id} is deleted and the entry is left: run the same command again, which finishes"
-                        ),
-                    },
-                    None => failure,
-                })
-            }
+        match self.remove_entry(name, tenant.as_deref()).await {
+            Ok(()) => Ok(Removed { webhook }),
+            Err(failure) => Err(match webhook {
+                WebhookFate::Deleted(id) => failure.leaving(format!(
+                    "the webhook {id} is deleted and the entry is left: run the same command again, which finishes"
+                )),
+                WebhookFate::Left { .. } | WebhookFate::Absent(_) => failure,
+            }),
         }
     }
 
-    /// Decides whether the webhook of the tenant is deleted. One that others may use is not.
-    async fn fate(&mut self, tenant: &Tenant) -> Result<Fate, SetupError> {
-        let Some(id) = &tenant.webhook_id else { return Ok(Fate::Keep("the entry has no webhookId")) };
+    /// Removes the entry, unless somebody has changed it since `before` was read.
+    async fn remove_entry(&mut self, name: &str, before: Option<&Tenant>) -> Result<(), SetupError> {
+        let hosts = self.hosts.clone();
+        let edit = |current: &Secret| -> Result<Secret, SetupError> {
+            let mut edit = DocumentEdit::new(current);
+            match edit.remove(name) {
+                // By a write whose answer was lost, or by another operator.
+                Err(EditError::NotOne { count: 0, .. }) => return Ok(current.clone()),
+                removed => removed?,
+            }
+            // Another operator may have given the entry another webhook.
+            if let Some(before) = before {
+                require_unchanged(current, &hosts, before)?;
+            }
+            Ok(edit.into_document())
+        };
+        Ok(change(&mut *self.source, edit).await?)
+    }
+
+    /// Decides what happens to the webhook of the tenant. One that others may use is not deleted. The tenant is absent if its entry is
+    /// refused, which only [`AtOnfido::KeepWebhook`] allows.
+    async fn fate(
+        &mut self,
+        document: &Secret,
+        name: &str,
+        at_onfido: AtOnfido,
+    ) -> Result<(Option<Arc<Tenant>>, WebhookFate), SetupError> {
+        if at_onfido == AtOnfido::KeepWebhook {
+            let webhook = match DocumentEdit::new(document).webhook_id(name)? {
+                Some(id) => WebhookFate::Left { id, reason: KEPT },
+                None => WebhookFate::Absent(NO_ID),
+            };
+            return Ok((self.tenant(document, name).ok(), webhook));
+        }
+        let tenant = self.tenant(document, name).map_err(|error| match error {
+            SetupError::Refused { reason } => SetupError::Refused { reason: format!("{reason}; {INSTEAD}") },
+            error => error,
+        })?;
+        let webhook = self.fate_of(&tenant).await?;
+        Ok((Some(tenant), webhook))
+    }
+
+    async fn fate_of(&self, tenant: &Tenant) -> Result<WebhookFate, SetupError> {
+        let Some(id) = tenant.webhook_id.clone() else { return Ok(WebhookFate::Absent(NO_ID)) };
         // Without the whole URL, a webhook of another gateway that has a copy of the document would look like this one's.
         self.url_of(&tenant.name)?;
-        match self.clients.onfido.registered_webhook(tenant, id).await {
+        match self.clients.onfido.registered_webhook(tenant, &id).await {
             Ok(webhook) => {
                 let url = webhook.url.unwrap_or_default();
                 Ok(match self.expected.is_own_url(&url, &tenant.name) {
-                    true => Fate::Delete(id.clone()),
-                    false => Fate::Keep("the webhook does not point to this gateway's URL for the tenant"),
+                    true => WebhookFate::Deleted(id),
+                    false => WebhookFate::Left { id, reason: FOREIGN },
                 })
             }
-            Err(error) if error.is_absent() => Ok(Fate::Keep("Onfido's account has no such webhook")),
-            Err(error) => Err(SetupError::onfido("the webhook of the entry cannot be read")(error)),
+            Err(error) if error.is_absent() => Ok(WebhookFate::Absent(GONE)),
+            Err(error) => Err(refused("the webhook of the entry cannot be read")(error)),
         }
     }
 }
 
+/// The error of a call; of a refused credential, with what can be done without one.
+fn refused(what: &'static str) -> impl FnOnce(OnfidoError) -> SetupError {
+    move |error| match error.is_credential_refused() {
+        true => SetupError::onfido(what)(error).leaving(format!("nothing was changed; {INSTEAD}")),
+        false => SetupError::onfido(what)(error),
+    }
+}
+
+const NO_ID: &str = "the entry has no webhookId";
+const KEPT: &str = "it is to be kept";
+const FOREIGN: &str = "the webhook does not point to this gateway's URL for the tenant";
+const GONE: &str = "Onfido's account has no such webhook";
+const INSTEAD: &str = "--keep-webhook removes the entry, and leaves the webhook at Onfido";
 /// What each step does.
-const STEPS: [&str; 3] =
-    ["read the entry and its webhook", "delete the webhook at Onfido", "remove the entry by check-and-set"];
+const STEPS: [&str; 3] = [
+    "read the entry and its webhook, and try the right to write",
+    "delete the webhook at Onfido",
+    "remove the entry by check-and-set",
+];

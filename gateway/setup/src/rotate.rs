@@ -3,12 +3,23 @@
 //! Onfido accepts both tokens until somebody revokes the old one in its dashboard. So there is no moment without a valid token: the
 //! new one is tried, written, and taken up by each gateway at its next poll; what is under way ends with the old one.
 
-use kyc_doctor::{Code, Probe};
-use kyc_model::Secret;
+use std::collections::BTreeSet;
+
+use kyc_doctor::Probe;
+use kyc_model::{Secret, Tenant};
 use kyc_tenants::{DocumentEdit, change};
 
 use crate::setup::require_unchanged;
 use crate::{Setup, SetupError};
+
+/// What must show that a new API token belongs to the same account of Onfido as the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountProof {
+    /// A webhook that both tokens show.
+    Webhook,
+    /// Nothing: the operator knows.
+    Operator,
+}
 
 // === impl Setup ===
 
@@ -33,30 +44,68 @@ impl Setup {
     /// # Errors
     ///
     /// [`SetupError`] of the first step that failed; then nothing is written.
-    pub async fn rotate(&mut self, name: &str, token: &Secret) -> Result<(), SetupError> {
+    pub async fn rotate(
+        &mut self,
+        name: &str,
+        token: &Secret,
+        proof: AccountProof,
+    ) -> Result<(), SetupError> {
         self.progress.begin(1, STEPS[0]);
         let document = self.document().await?;
         let before = self.tenant(&document, name)?;
         let changed = with_token(&document, name, token)?;
         let after = self.tenant(&changed, name)?;
         self.progress.begin(2, STEPS[1]);
-        let examined = self.require(&after, &[Probe::Credential]).await?;
-        // A token of another account works too, until the first call for a person of this one.
-        for one in examined.into_iter().filter(|one| one.probe == Probe::Webhook) {
-            if one.findings.iter().any(|(code, _)| *code == Code::WebhookMissing) {
-                return Err(SetupError::Trial(OTHER_ACCOUNT.to_owned()));
-            }
-            if let Some(reason) = one.unknown {
-                return Err(SetupError::Trial(reason));
-            }
+        self.require(&after, &[Probe::Credential]).await?;
+        if proof == AccountProof::Webhook {
+            self.prove_account(&before, &after).await?;
         }
         self.progress.begin(3, STEPS[2]);
         let hosts = self.hosts.clone();
         let edit = |current: &Secret| -> Result<Secret, SetupError> {
-            require_unchanged(current, &hosts, &before)?;
-            with_token(current, name, token)
+            let changed = with_token(current, name, token)?;
+            // Also by a write whose answer was lost.
+            if !changed.is_same(current) {
+                require_unchanged(current, &hosts, &before)?;
+            }
+            Ok(changed)
         };
         Ok(change(&mut *self.source, edit).await?)
+    }
+
+    /// Proves that the new token shows the account of the old one: a token of another account works too, until the first call for a
+    /// person of this one. The webhook of the entry proves it, or any other one, if that was deleted at Onfido.
+    async fn prove_account(&mut self, before: &Tenant, after: &Tenant) -> Result<(), SetupError> {
+        let shown = self.webhook_ids(after, "the webhooks cannot be listed under the new token").await?;
+        if before.webhook_id.as_ref().is_some_and(|id| shown.contains(id)) {
+            return Ok(());
+        }
+        let Ok(known) = self.webhook_ids(before, "").await else {
+            return Err(SetupError::Account { reason: OLD_TOKEN_FAILS });
+        };
+        if before.webhook_id.as_ref().is_some_and(|id| known.contains(id)) {
+            return Err(SetupError::Account { reason: OTHER_ACCOUNT });
+        }
+        match known.intersection(&shown).next() {
+            Some(id) => {
+                self.progress.note(&format!(
+                    "the webhook of the entry was deleted at Onfido; both tokens show the webhook {id}, so they are of one account. \
+                     `kyc-gateway tenants doctor` names what is missing"
+                ));
+                Ok(())
+            }
+            None => Err(SetupError::Account { reason: NO_PROOF }),
+        }
+    }
+
+    /// Returns the ids of all webhooks of the account.
+    async fn webhook_ids(
+        &self,
+        tenant: &Tenant,
+        failure: &'static str,
+    ) -> Result<BTreeSet<String>, SetupError> {
+        let listed = self.clients.onfido.webhooks(tenant).await.map_err(SetupError::onfido(failure))?;
+        Ok(listed.webhooks.into_iter().filter_map(|webhook| webhook.id).collect())
     }
 }
 
@@ -66,11 +115,14 @@ fn with_token(document: &Secret, name: &str, token: &Secret) -> Result<Secret, S
     Ok(edit.into_document())
 }
 
-const OTHER_ACCOUNT: &str = "the webhook of the entry is not visible under the new token: the token belongs to another account of Onfido, or \
-                             the webhook was deleted";
+const OTHER_ACCOUNT: &str = "the old token shows the webhook of the entry and the new one does not: the token belongs to another account of Onfido";
+const OLD_TOKEN_FAILS: &str = "the new token does not show the webhook of the entry, and the old one is refused or Onfido does not \
+     answer: nothing shows that both are of one account of Onfido. If you know it, give --any-account";
+const NO_PROOF: &str = "the webhook of the entry was deleted at Onfido, and the account has no other one: nothing shows that both \
+     tokens are of one account of Onfido. If you know it, give --any-account";
 /// What each step does.
 const STEPS: [&str; 3] = [
     "read the entry",
-    "try the new API token at Onfido: it must show the webhook of the entry",
+    "try the new API token at Onfido: it must show a webhook that the old one shows",
     "write the API token by check-and-set",
 ];

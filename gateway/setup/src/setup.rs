@@ -91,12 +91,16 @@ impl Setup {
     ) -> Result<Vec<Examined>, SetupError> {
         let examined = self.doctor.examine(tenant).await;
         for one in &examined {
-            match one.problem() {
-                Some(problem) if probes.contains(&one.probe) => {
-                    return Err(SetupError::Trial(problem.to_owned()));
+            if probes.contains(&one.probe) {
+                if let Some((code, advice)) = one.findings.first() {
+                    return Err(SetupError::Finding { code: *code, advice: advice.clone() });
                 }
-                Some(problem) if one.probe == Probe::Clock => self.progress.note(problem),
-                Some(_) | None => {}
+                if let Some(reason) = &one.unknown {
+                    return Err(SetupError::Inconclusive(reason.clone()));
+                }
+            }
+            if let (Probe::Clock, Some(problem)) = (one.probe, one.problem()) {
+                self.progress.note(problem);
             }
         }
         Ok(examined)

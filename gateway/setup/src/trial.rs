@@ -84,7 +84,7 @@ impl Setup {
         let own = registered.filter(|url| self.expected.is_own_url(url.as_str(), &tenant.name));
         // What is posted would go to somebody else.
         let Some(url) = own else {
-            return Err(SetupError::Trial(format!("the webhook {id} does not point to this gateway")));
+            return Err(SetupError::Foreign { id: id.to_owned() });
         };
         post_signed(&self.clients.notifications, &url, &event, token).await?;
         Ok(event.resource().unwrap_or_default().to_owned())

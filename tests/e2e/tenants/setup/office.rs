@@ -10,6 +10,7 @@ use kyc_sandbox::onfido::{self, Onfido, Webhook};
 use kyc_sandbox::portal::{self, Account, Portal};
 use serde_json::{Value, json};
 
+use crate::operations::operate::said;
 use crate::support::gateway::binary;
 use crate::support::install_crypto_provider;
 
@@ -62,6 +63,20 @@ impl Office {
             "delivery.mode = \"direct\"\ndoctor.notification_url = \"https://gateway.test/dcs/kyc2/webhook/notify\"\n{sections}"
         );
         std::fs::write(self.path("gateway.toml"), config).unwrap();
+    }
+
+    /// Configures Vault as the source, with the token of a file.
+    pub(super) fn configure_vault(&self, address: &str, token_file: &Path) {
+        self.configure(&format!(
+            "[tenants]\nsource = \"vault\"\n[tenants.vault]\naddress = \"{address}\"\nmount = \"kv\"\nauth = \"token\"\n\
+             token_file = {token_file:?}\n"
+        ));
+    }
+
+    /// Adds a tenant, which must succeed.
+    pub(super) async fn added(&self, name: &str) {
+        let added = run(self.add(name)).await;
+        assert!(added.status.success(), "{}", said(&added));
     }
 
     pub(super) fn empty_document(&self) -> Value {
@@ -130,6 +145,18 @@ async fn webhooks(onfido: SocketAddr, token: &str) -> Vec<Value> {
         .header("Authorization", format!("Token token={token}"));
     let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
     serde_json::from_value(answer["webhooks"].take()).unwrap()
+}
+
+/// A command with more arguments.
+pub(super) fn with(mut command: Command, arguments: &[&str]) -> Command {
+    command.args(arguments);
+    command
+}
+
+/// The result of a command with `--json`.
+pub(super) fn json_of(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", said(output));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Runs a command to its end.

@@ -7,6 +7,7 @@ use kyc_model::{Environment, Secret, SecretSource};
 use kyc_setup::{NewCredential, NewPortal, NewTenant, WebhookEnvironments};
 
 use super::ask::{ask, secret};
+use crate::cli::failure::Failure;
 
 /// The fields of a new tenant's entry. What is missing is asked for on the terminal.
 #[derive(Args)]
@@ -87,7 +88,7 @@ enum Sent {
 
 impl NewArguments {
     /// Asks for what is missing.
-    pub(super) fn complete(self, name: &str) -> Result<NewTenant, String> {
+    pub(super) fn complete(self, name: &str) -> Result<NewTenant, Failure> {
         let text = |given: Option<String>, what, option| given.map_or_else(|| ask(what, option), Ok);
         let subscription_id = text(self.subscription_id, "subscriptionId", "--subscription-id")?;
         let credential = match self.oauth_client_id {
@@ -129,12 +130,12 @@ impl NewArguments {
 
 impl ApiToken {
     /// Reads the token; `None` if neither option is given.
-    pub(super) fn read(self) -> Result<Option<Secret>, String> {
+    pub(super) fn read(self) -> Result<Option<Secret>, Failure> {
         source(self.api_token_file, self.api_token_env)
     }
 }
 
-fn source(file: Option<PathBuf>, variable: Option<String>) -> Result<Option<Secret>, String> {
+fn source(file: Option<PathBuf>, variable: Option<String>) -> Result<Option<Secret>, Failure> {
     let source = file.map(SecretSource::File).or(variable.map(SecretSource::Env));
-    source.map(|source| source.read().map_err(|error| error.to_string())).transpose()
+    source.map(|source| source.read().map_err(Failure::system)).transpose()
 }

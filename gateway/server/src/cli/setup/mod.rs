@@ -9,8 +9,9 @@ mod policy;
 use std::process::ExitCode;
 
 use clap::Args;
-use kyc_setup::Way;
+use kyc_setup::{AccountProof, AtOnfido, FailureKind, SetupError, Tried, Way, WebhookFate};
 use kyc_tenants::error_chain;
+use serde_json::{Value, json};
 
 pub(crate) use arguments::NewArguments;
 use ask::{ask, secret};
@@ -19,6 +20,7 @@ use open::Opened;
 use policy::policy;
 
 use crate::cli::failure::Failure;
+use crate::cli::output::Output;
 use crate::cli::terminal;
 use crate::plugins::build_context::BuildContext;
 use crate::plugins::registry::Registry;
@@ -35,6 +37,8 @@ pub(crate) struct Add {
     dry_run: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// `tenants remove`.
@@ -45,11 +49,17 @@ pub(crate) struct Remove {
     /// Does not ask for the name again.
     #[arg(long)]
     yes: bool,
+    /// Removes the entry alone, and calls Onfido not at all: for a tenant whose credential Onfido refuses, or whose entry the
+    /// gateway refuses. The result names the webhook that is left.
+    #[arg(long)]
+    keep_webhook: bool,
     /// Prints the steps, and changes nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// `tenants rotate`.
@@ -59,11 +69,17 @@ pub(crate) struct Rotate {
     name: String,
     #[command(flatten)]
     token: arguments::ApiToken,
+    /// Does not require a webhook that the old and the new token show: for a tenant whose webhook was deleted at Onfido, or whose
+    /// old token is revoked. A token of another account of Onfido would be written, too.
+    #[arg(long)]
+    any_account: bool,
     /// Prints the steps, and changes nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// `tenants test`.
@@ -76,33 +92,41 @@ pub(crate) struct Test {
     direct: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The result of an operation.
+struct Done {
+    text: String,
+    json: Value,
+    is_success: bool,
 }
 
 // === impl Add ===
 
 impl Add {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
-        let Self { name, new, dry_run, access } = self;
-        run(&access, registry, build_context, async |opened: &mut Opened| {
+        let Self { name, new, dry_run, access, output } = self;
+        run(&access, output, registry, build_context, async |opened: &mut Opened| {
             let new = new.complete(&name)?;
             if dry_run {
-                return Ok((
-                    plan(&opened.setup.plan_of_add(&new).await.map_err(|error| error_chain(&error))?),
-                    true,
-                ));
+                return Ok(Done::plan(&name, &opened.setup.plan_of_add(&new).await?));
             }
-            let added = opened.setup.add(&new).await.map_err(|error| error_chain(&error))?;
+            let added = opened.setup.add(&new).await?;
             let state = if added.was_complete { "was set up already" } else { "is set up" };
-            let id = &added.webhook_id;
+            let (id, policy) = (&added.webhook_id, policy(&added.tenant));
             let poll = humantime::format_duration(opened.poll);
-            Ok((
+            Ok(Done::success(
                 format!(
                     "tenant {name} {state}: webhook {id}\n\
                      Gateways read the document within {poll} (`tenants.poll`), or at once by `kyc-gateway tenants reload --reason TEXT`.\n\
-                     Then `kyc-gateway tenants test {name}` sends a signed test event through them.\n\n{}",
-                    policy(&added.tenant)
+                     Then `kyc-gateway tenants test {name}` sends a signed test event through them.\n\n{policy}"
                 ),
-                true,
+                json!({
+                    "tenant": name, "webhook_id": id, "was_complete": added.was_complete,
+                    "poll_seconds": opened.poll.as_secs_f64(), "policy": policy,
+                }),
             ))
         })
     }
@@ -112,27 +136,37 @@ impl Add {
 
 impl Remove {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
-        let Self { name, yes, dry_run, access } = self;
-        run(&access, registry, build_context, async |opened: &mut Opened| {
-            let steps = plan(&opened.setup.plan_of_remove(&name).await.map_err(|error| error_chain(&error))?);
+        let Self { name, yes, keep_webhook, dry_run, access, output } = self;
+        let at_onfido = if keep_webhook { AtOnfido::KeepWebhook } else { AtOnfido::DeleteWebhook };
+        run(&access, output, registry, build_context, async |opened: &mut Opened| {
+            let plan = Done::plan(&name, &opened.setup.plan_of_remove(&name, at_onfido).await?);
             if dry_run {
-                return Ok((steps, true));
+                return Ok(plan);
             }
             if !yes {
-                terminal::progress(&steps);
+                terminal::progress(&plan.text);
                 let typed = ask("the name of the tenant again, to remove it", "--yes")?;
                 if typed != name {
-                    return Err("this is another name; nothing was changed".to_owned());
+                    return Err(Failure::refused("this is another name; nothing was changed"));
                 }
             }
-            let removed = opened.setup.remove(&name).await.map_err(|error| error_chain(&error))?;
-            let webhook = match removed.webhook_id {
-                Some(id) => format!("its webhook {id} is deleted"),
-                None => "no webhook was deleted".to_owned(),
+            let removed = opened.setup.remove(&name, at_onfido).await?;
+            let (webhook, shown) = match &removed.webhook {
+                WebhookFate::Deleted(id) => {
+                    (format!("its webhook {id} is deleted"), json!({ "id": id, "state": "deleted" }))
+                }
+                WebhookFate::Left { id, reason } => (
+                    format!("its webhook {id} is left at Onfido ({reason}): delete it in Onfido's dashboard"),
+                    json!({ "id": id, "state": "left", "reason": reason }),
+                ),
+                WebhookFate::Absent(reason) => (
+                    format!("no webhook was deleted: {reason}"),
+                    json!({ "id": null, "state": "absent", "reason": reason }),
+                ),
             };
-            Ok((
+            Ok(Done::success(
                 format!("tenant {name} is removed; {webhook}. Revoke its API token in Onfido's dashboard."),
-                true,
+                json!({ "tenant": name, "webhook": shown }),
             ))
         })
     }
@@ -142,25 +176,23 @@ impl Remove {
 
 impl Rotate {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
-        let Self { name, token, dry_run, access } = self;
-        run(&access, registry, build_context, async |opened: &mut Opened| {
+        let Self { name, token, any_account, dry_run, access, output } = self;
+        let proof = if any_account { AccountProof::Operator } else { AccountProof::Webhook };
+        run(&access, output, registry, build_context, async |opened: &mut Opened| {
             if dry_run {
-                return Ok((
-                    plan(&opened.setup.plan_of_rotation(&name).await.map_err(|error| error_chain(&error))?),
-                    true,
-                ));
+                return Ok(Done::plan(&name, &opened.setup.plan_of_rotation(&name).await?));
             }
             let token = token.read()?;
             let token = secret(token, "the new API token", "--api-token-file")?;
-            opened.setup.rotate(&name, &token).await.map_err(|error| error_chain(&error))?;
+            opened.setup.rotate(&name, &token, proof).await?;
             let poll = humantime::format_duration(opened.poll);
-            Ok((
+            Ok(Done::success(
                 format!(
                     "the API token of tenant {name} is replaced. Gateways use the new one within {poll} (`tenants.poll`), or at \
                      once after `kyc-gateway tenants reload --reason TEXT`; calls under way end with the old one. Then revoke the old token in \
                      Onfido's dashboard."
                 ),
-                true,
+                json!({ "tenant": name, "rotated": "api_token", "poll_seconds": opened.poll.as_secs_f64() }),
             ))
         })
     }
@@ -170,43 +202,87 @@ impl Rotate {
 
 impl Test {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
-        let Self { name, direct, access } = self;
-        run(&access, registry, build_context, async |opened: &mut Opened| {
+        let Self { name, direct, access, output } = self;
+        run(&access, output, registry, build_context, async |opened: &mut Opened| {
             let way = if direct { Way::Direct } else { Way::Signed };
-            let tried = opened.setup.try_tenant(&name, way).await.map_err(|error| error_chain(&error))?;
+            let tried = opened.setup.try_tenant(&name, way).await?;
             let event = &tried.event;
-            let arrived = match way {
-                Way::Direct => format!("the portal took the test event {event}"),
-                Way::Signed => format!(
-                    "the gateway took the signed test event {event}; `kyc-gateway events list --resource {event}` shows its delivery"
+            let (text, taken_by) = match way {
+                Way::Direct => (format!("the portal took the test event {event}"), "portal"),
+                Way::Signed => (
+                    format!(
+                        "the gateway took the signed test event {event}; `kyc-gateway events list --resource {event}` shows its delivery"
+                    ),
+                    "gateway",
                 ),
             };
-            Ok((arrived, tried.is_clean()))
+            let is_success = tried.is_clean();
+            let mut json = findings(&tried);
+            json.extend([
+                ("tenant".to_owned(), json!(name)),
+                ("event".to_owned(), json!(event)),
+                ("taken_by".to_owned(), json!(taken_by)),
+                ("clean".to_owned(), json!(is_success)),
+            ]);
+            Ok(Done { text, json: Value::Object(json), is_success })
         })
     }
 }
 
-/// Runs an operation and prints its result. The exit code is 1 when it fails, or when it returns false.
+/// What the probes found, and which could not tell.
+fn findings(tried: &Tried) -> serde_json::Map<String, Value> {
+    let found = tried.examined.iter().flat_map(|one| &one.findings);
+    let found = found.map(|(code, advice)| json!({ "code": code.name(), "advice": advice }));
+    let unknown = tried.examined.iter().filter_map(|one| Some((one.probe.name(), one.unknown.as_ref()?)));
+    let unknown = unknown.map(|(probe, reason)| json!({ "probe": probe, "reason": reason }));
+    let members = [("findings", found.collect::<Value>()), ("unknown", unknown.collect::<Value>())];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+// === impl Done ===
+
+impl Done {
+    fn success(text: String, json: Value) -> Self {
+        Self { text, json, is_success: true }
+    }
+
+    /// The steps of an operation that is not carried out.
+    fn plan(tenant: &str, steps: &[String]) -> Self {
+        let lines = (1..).zip(steps).map(|(number, step)| format!("{number}. {}", terminal::escaped(step)));
+        Self::success(lines.collect::<Vec<_>>().join("\n"), json!({ "tenant": tenant, "steps": steps }))
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let text = error_chain(&error);
+        match error.kind() {
+            FailureKind::Refused => Self::Refused(text),
+            FailureKind::Usage => Self::Usage(text),
+            FailureKind::Unreachable => Self::Unreachable(text),
+            FailureKind::Denied => Self::Denied(text),
+            FailureKind::System => Self::System(text),
+        }
+    }
+}
+
+/// Runs an operation and prints its result. The exit code is that of the failure, or 1 for a result that is no success.
 fn run(
     access: &Access,
+    output: Output,
     registry: &Registry,
     build_context: &BuildContext,
-    operation: impl AsyncFnOnce(&mut Opened) -> Result<(String, bool), String>,
+    operation: impl AsyncFnOnce(&mut Opened) -> Result<Done, Failure>,
 ) -> ExitCode {
     let mut opened = match access.open(registry, build_context) {
         Ok(opened) => opened,
         Err(failure) => return terminal::fail(&failure),
     };
-    match terminal::wait_for(async { operation(&mut opened).await.map_err(Failure::Refused) }) {
-        Ok((result, is_success)) => {
-            terminal::print(result.trim_end());
+    match terminal::wait_for(operation(&mut opened)) {
+        Ok(Done { text, json, is_success }) => {
+            output.print(|| text.trim_end().to_owned(), || json);
             if is_success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(failure) => terminal::fail(&failure),
     }
-}
-
-fn plan(steps: &[String]) -> String {
-    let lines = (1..).zip(steps).map(|(number, step)| format!("{number}. {}", terminal::escaped(step)));
-    lines.collect::<Vec<_>>().join("\n")
 }

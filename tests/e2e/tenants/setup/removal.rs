@@ -1,0 +1,84 @@
+//! Tenants that are removed or rotated although Onfido or the gateway does not know a part of them any more.
+
+use serde_json::json;
+
+use crate::operations::operate::said;
+use crate::tenants::setup::office::{Office, json_of, run, with};
+
+/// The command says what is left at Onfido.
+#[tokio::test(flavor = "multi_thread")]
+async fn tenant_with_a_revoked_token_is_removed_without_its_webhook() {
+    let office = Office::open(&["acme".to_owned()]).await;
+    office.added("acme").await;
+    let webhook = office.webhooks("acme").await.remove(0);
+    office.onfido.revoke_token("api_live.acme");
+
+    let refused = run(with(office.command("remove", "acme"), &["--yes"])).await;
+    let entries = office.entries().len();
+    let removed = run(with(office.command("remove", "acme"), &["--yes", "--keep-webhook", "--json"])).await;
+    office.onfido.add_token("acme", "api_live.acme");
+
+    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("nothing was changed; --keep-webhook removes the entry"),
+        "{}",
+        said(&refused)
+    );
+    assert_eq!(entries, 1);
+    let left = json!({ "id": webhook["id"], "state": "left", "reason": "it is to be kept" });
+    assert_eq!(json_of(&removed), json!({ "tenant": "acme", "webhook": left }));
+    assert!(office.entries().is_empty());
+    assert_eq!(office.webhooks("acme").await, [webhook]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entry_that_the_gateway_refuses_is_removed_without_its_webhook() {
+    let office = Office::open(&["acme".to_owned()]).await;
+    let mut document = office.empty_document();
+    let entry = json!({ "Name": "acme", "subscriptionId": "s", "apiToken": "t", "webhookId": "hook-1" });
+    document["Onfido-ApiTokens"] = json!(json!([entry]).to_string());
+    std::fs::write(office.path("tenants.json"), document.to_string()).unwrap();
+
+    let refused = run(with(office.command("remove", "acme"), &["--yes"])).await;
+    let removed = run(with(office.command("remove", "acme"), &["--yes", "--keep-webhook"])).await;
+
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("ftosEndpoint is missing"), "{}", said(&refused));
+    assert!(said(&refused).contains("--keep-webhook removes the entry"), "{}", said(&refused));
+    assert!(removed.status.success(), "{}", said(&removed));
+    assert!(said(&removed).contains("its webhook hook-1 is left at Onfido"), "{}", said(&removed));
+    assert!(office.entries().is_empty());
+}
+
+/// Without the webhook of the entry, another webhook that both tokens show proves the account, or the operator.
+#[tokio::test(flavor = "multi_thread")]
+async fn token_of_a_tenant_whose_webhook_was_deleted_at_onfido_is_rotated() {
+    let office = Office::open(&["acme".to_owned(), "globex".to_owned()]).await;
+    office.added("acme").await;
+    let webhook = office.webhooks("acme").await.remove(0);
+    office.onfido.remove_webhook("acme", webhook["id"].as_str().unwrap());
+    let rotate = async |token: &str, more: &[&str]| {
+        let account = token.split('.').nth(1).unwrap();
+        office.onfido.add_token(account, token);
+        std::fs::write(office.path("next"), token).unwrap();
+        let next = office.path("next");
+        let command = with(office.command("rotate", "acme"), &["--api-token-file", next.to_str().unwrap()]);
+        run(with(command, more)).await
+    };
+
+    let unproved = rotate("api_live.acme.2", &[]).await;
+    let by_operator = rotate("api_live.acme.3", &["--any-account"]).await;
+    office.onfido.add_webhook("acme", "https://elsewhere.test/hook").unwrap();
+    office.onfido.add_webhook("globex", "https://elsewhere.test/hook").unwrap();
+    let foreign = rotate("api_live.globex.2", &[]).await;
+    let proved = rotate("api_live.acme.4", &[]).await;
+
+    assert_eq!(unproved.status.code(), Some(1), "{}", said(&unproved));
+    assert!(said(&unproved).contains("give --any-account; nothing was written"), "{}", said(&unproved));
+    assert_eq!(foreign.status.code(), Some(1), "{}", said(&foreign));
+    for rotated in [&by_operator, &proved] {
+        assert!(rotated.status.success(), "{}", said(rotated));
+    }
+    assert!(said(&proved).contains("both tokens show the webhook "), "{}", said(&proved));
+    assert_eq!(office.entries()[0]["apiToken"], "api_live.acme.4");
+}
