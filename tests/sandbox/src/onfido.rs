@@ -158,6 +158,11 @@ impl Onfido {
         true
     }
 
+    /// Never sends the next `count` notifications, of whichever account.
+    pub fn withhold(&self, count: usize) {
+        self.shared.notifier.withhold(count);
+    }
+
     /// Returns the journal of all requests.
     pub fn requests(&self) -> &Journal<Request> {
         &self.shared.requests

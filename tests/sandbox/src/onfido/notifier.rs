@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -46,6 +47,8 @@ pub(super) struct Notifier {
     client: Client,
     clock: u32,
     attempts: Arc<Journal<Notification>>,
+    /// How many of the next notifications are never sent.
+    withheld: AtomicUsize,
 }
 
 // === impl Notifier ===
@@ -61,15 +64,24 @@ impl Notifier {
             .timeout(RESPONSE_TIMEOUT)
             .build()
             .map_err(io::Error::other)?;
-        Ok(Self { client, clock: clock.max(1), attempts: Arc::default() })
+        Ok(Self { client, clock: clock.max(1), attempts: Arc::default(), withheld: AtomicUsize::new(0) })
     }
 
     pub(super) fn attempts(&self) -> &Journal<Notification> {
         &self.attempts
     }
 
-    /// Sends in the background.
+    /// Never sends the next `count` notifications.
+    pub(super) fn withhold(&self, count: usize) {
+        self.withheld.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Sends in the background, unless the notification is withheld.
     pub(super) fn send(&self, account: &str, webhook: Webhook, body: Bytes) {
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.withheld.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+            return;
+        }
         let (client, attempts) = (self.client.clone(), Arc::clone(&self.attempts));
         let pauses = RETRIES.map(|pause| Duration::from_secs(pause) / self.clock);
         let account = account.to_owned();

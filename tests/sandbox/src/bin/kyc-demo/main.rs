@@ -5,10 +5,12 @@ mod failure;
 mod flow;
 mod narrator;
 mod observability;
+mod operator;
 mod options;
 mod outage;
 mod proof;
 mod stage;
+mod withheld;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -76,6 +78,8 @@ async fn act(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), Failure> 
     narrator.shown("the metrics count what happened");
     outage::play(stage, narrator).await?;
     narrator.shown("an event outlived an outage of its portal and kill -9 of the gateway");
+    withheld::play(stage, narrator).await?;
+    narrator.shown("a result whose notification never came was found by reconciliation and delivered");
     addition::play(stage, narrator).await?;
     narrator.shown("a tenant was added, tested and removed, each by one command");
     Ok(())

@@ -1,13 +1,12 @@
 //! An event that is delivered after an outage of its portal and a crash of the gateway.
 
-use std::process::Command;
-
 use http::StatusCode;
 use kyc_sandbox::portal::Mode;
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::narrator::{Call, Narrator};
+use crate::operator::operate;
 use crate::stage::Stage;
 
 const EVENT: &str = r#"{"payload":{"resource_type":"report","action":"report.completed","object":{"id":"outlives-everything","status":"complete"}}}"#;
@@ -29,13 +28,13 @@ pub(crate) async fn play(stage: &mut Stage, narrator: &mut Narrator) -> Result<(
     tenant.portal.calls().wait_for_count(calls + 1).await?;
     narrator
         .note("The event is encrypted in the gateway's store, and its delivery to the portal was attempted:");
-    events(stage, narrator, &["list", "--state", "waiting"])?;
+    operate(stage, narrator, &["events", "list", "--state", "waiting"])?;
 
     narrator.step("The gateway is killed (kill -9) and started again");
     let (old, new) = stage.crash().await?;
     narrator.note(&format!("$ kill -9 {old}"));
     narrator.note(&format!("process {old} is gone, {new} has opened the same store"));
-    events(stage, narrator, &["list", "--state", "waiting"])?;
+    operate(stage, narrator, &["events", "list", "--state", "waiting"])?;
 
     narrator.step(&format!("{name}: the portal is back, and gets the event"));
     let Some(tenant) = stage.tenants.first() else { return Ok(()) };
@@ -54,19 +53,5 @@ pub(crate) async fn play(stage: &mut Stage, narrator: &mut Narrator) -> Result<(
         let shown: Value = stage.client.get(url).send().await?.json().await?;
         shown.get("state").and_then(Value::as_str).unwrap_or_default().clone_into(&mut state);
     }
-    events(stage, narrator, &["show", uid])
-}
-
-/// Runs `kyc-gateway events` against the gateway.
-fn events(stage: &Stage, narrator: &Narrator, arguments: &[&str]) -> Result<(), Failure> {
-    let admin = format!("http://{}", stage.gateway.admin());
-    let program = stage.program.display();
-    narrator.note(&format!("$ {program} events {} --admin {admin}", arguments.join(" ")));
-    let output =
-        Command::new(&stage.program).arg("events").args(arguments).args(["--admin", &admin]).output()?;
-    String::from_utf8_lossy(&output.stdout).lines().for_each(|line| narrator.note(line));
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Failure::new(String::from_utf8_lossy(&output.stderr).into_owned()))
+    operate(stage, narrator, &["events", "show", uid])
 }

@@ -177,7 +177,8 @@ fn configuration(main: SocketAddr, admin: SocketAddr) -> String {
          [[listeners]]\nname = \"main\"\naddress = \"{main}\"\n\n\
          [admin]\naddress = \"{admin}\"\n\n\
          [tenants]\nsource = \"file\"\npoll = \"1s\"\n\n\
-         [tenants.file]\npath = \"tenants.json\"\n"
+         [tenants.file]\npath = \"tenants.json\"\n\n\
+         [reconciliation]\noverdue = \"{OVERDUE}\"\n"
     )
 }
 
@@ -195,4 +196,6 @@ pub(crate) fn passport() -> Vec<u8> {
     picture
 }
 
+/// `reconciliation.overdue` of the demo.
+pub(crate) const OVERDUE: &str = "3s";
 pub(crate) const PASSPORT: &str = "passport.png";
