@@ -4,4 +4,5 @@ mod admin;
 mod collectors;
 mod durations;
 pub(crate) mod logging;
+mod plot;
 mod prometheus;

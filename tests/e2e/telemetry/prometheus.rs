@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,9 +14,10 @@ use serde_json::{Value, json};
 
 use crate::support::soon;
 use crate::support::world::{EVENT, World, routes, with};
+use crate::telemetry::plot::{self, Plot};
 
 /// A running Prometheus with its address; it is killed when dropped.
-struct Prometheus {
+pub(super) struct Prometheus {
     _process: Process,
     _folder: tempfile::TempDir,
     url: String,
@@ -24,13 +26,13 @@ struct Prometheus {
 // === impl Prometheus ===
 
 impl Prometheus {
-    /// Starts one that scrapes the gateway each second and evaluates the rules as often.
-    fn start(gateway: &str) -> Self {
+    /// Starts one that scrapes the gateway's admin listener each second and evaluates the rules as often.
+    pub(super) fn start(gateway: SocketAddr, rules: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // JSON is YAML.
         let config = json!({
-            "global": { "scrape_interval": "1s", "evaluation_interval": "1s" },
-            "rule_files": [Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/alerts.yml")],
+            "global": { "scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s" },
+            "rule_files": [rules],
             "scrape_configs": [{ "job_name": "kyc-gateway", "static_configs": [{ "targets": [gateway] }] }],
         });
         std::fs::write(folder.path().join("prometheus.yml"), config.to_string()).unwrap();
@@ -43,6 +45,8 @@ impl Prometheus {
         let mut log = BufReader::new(process.take_output().unwrap()).lines().map_while(Result::ok);
         let listening = log.find(|line| line.contains("msg=\"Listening on\"")).unwrap();
         let address = listening.rsplit("address=").next().unwrap();
+        // Until then it answers 503.
+        log.find(|line| line.contains("Server is ready")).unwrap();
         let url = format!("http://{address}/api/v1");
         // Its pipe must be read for as long as it writes.
         std::thread::spawn(move || log.for_each(drop));
@@ -50,7 +54,7 @@ impl Prometheus {
     }
 
     /// Asks the API.
-    async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
+    pub(super) async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
         let url = reqwest::Url::parse_with_params(&format!("{}/{path}", self.url), query).unwrap();
         let answer = reqwest::get(url).await.unwrap();
         let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
@@ -59,17 +63,50 @@ impl Prometheus {
     }
 }
 
-/// The queries of the dashboard, with values for Grafana's variables.
+/// The rule file.
+pub(super) fn shipped_rules() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/alerts.yml")
+}
+
+/// The queries of the dashboard.
 fn queries() -> BTreeSet<String> {
-    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/grafana/kyc-gateway.json"));
-    let dashboard: Value = serde_json::from_str(text).unwrap();
+    let dashboard = dashboard();
     let panels = dashboard["panels"].as_array().unwrap();
     let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    targets.map(query).collect()
+}
+
+/// The query of a target, with values for Grafana's variables.
+fn query(target: &Value) -> String {
     let values = [("$instance", ".*"), ("$tenant", ".*"), ("$__rate_interval", "30s"), ("$__range", "1m")];
-    targets
-        .map(|target| target["expr"].as_str().unwrap().to_owned())
-        .map(|query| values.iter().fold(query, |query, (name, value)| query.replace(name, value)))
-        .collect()
+    let query = target["expr"].as_str().unwrap().to_owned();
+    values.iter().fold(query, |query, (name, value)| query.replace(name, value))
+}
+
+/// Draws the panels with the last minute, in `target/dashboard.html`.
+async fn draw(prometheus: &Prometheus) {
+    let dashboard = dashboard();
+    let now = prometheus.ask("query", &[("query", "time()")]).await["result"][0].as_f64().unwrap();
+    let (begin, end) = ((now - 60.0).to_string(), now.to_string());
+    let mut plots = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let Some(targets) = panel["targets"].as_array() else { continue };
+        let mut series = Vec::new();
+        for target in targets {
+            let query = query(target);
+            let range = [("query", query.as_str()), ("start", &begin), ("end", &end), ("step", "1")];
+            let answer = prometheus.ask("query_range", &range).await;
+            series.extend(plot::series(target["legendFormat"].as_str().unwrap(), &answer));
+        }
+        plots.push(Plot { panel, series });
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/dashboard.html");
+    std::fs::write(page, plot::page(&plots)).unwrap();
+}
+
+fn dashboard() -> Value {
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/grafana/kyc-gateway.json"));
+    serde_json::from_str(text).unwrap()
 }
 
 /// Calls and notifications of a tenant whose Onfido and portal work, and of one whose both are away.
@@ -97,8 +134,7 @@ async fn every_query_of_the_dashboard_and_every_rule_returns_data() {
         _ => entry,
     })
     .await;
-    let prometheus =
-        Prometheus::start(world.gateway.admin("").trim_start_matches("http://").trim_end_matches('/'));
+    let prometheus = Prometheus::start(world.gateway.listener("admin"), &shipped_rules());
     let queries = queries();
     let (expected, others): (Vec<&String>, Vec<&String>) =
         queries.iter().partition(|query| !ELSEWHERE.iter().any(|name| query.contains(name)));
@@ -123,6 +159,7 @@ async fn every_query_of_the_dashboard_and_every_rule_returns_data() {
 
     assert!(expected.len() > 50 && others.len() < 12, "{} expected, {others:#?}", expected.len());
     assert!(is_answered.is_ok(), "without data: {empty:#?}");
+    draw(&prometheus).await;
     for query in others {
         prometheus.ask("query", &[("query", query.as_str())]).await;
     }
