@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # What `make release` builds.
 RELEASE := target/reproducible/release/kyc-gateway
-.PHONY: help demo test house docs crash-test outcomes week abuse differential fuzz release image deb host-test sbom profile bench bench-quick lint fmt
+.PHONY: help demo test house docs crash-test outcomes week abuse alerts-test differential fuzz release image deb host-test sbom profile bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -60,6 +60,11 @@ abuse: ## thousands of slow callers, uploads beside calls, a million requests be
 	@target/load/kyc-chaos uploads --gateway target/load/kyc-gateway
 	@target/load/kyc-chaos pressure --gateway target/load/kyc-gateway
 	@target/load/kyc-chaos soak --gateway target/load/kyc-gateway
+
+alerts-test: ## makes a fault for each alert; a real Prometheus must fire that alert and no other; FAULT=portal for some
+	@tests/tools/install build servers
+	@tests/tools/step "building" cargo build --locked --workspace --bins
+	@tests/tools/step "faults" cargo test --locked --workspace --test e2e -- --ignored --nocapture each_alert_fires
 
 differential: ## the same exchanges through the gateway, nginx and HAProxy; UPDATE_GOLDEN=1 writes the page
 	@tests/tools/install build servers

@@ -23,7 +23,7 @@ impl Disk {
         run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], disk.path()).then_some(disk)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -68,8 +68,17 @@ pub(crate) fn on(disk: &Disk) -> String {
     stored().replace("\"store/events.db\"", &format!("{:?}", disk.store()))
 }
 
-fn large(number: usize) -> String {
+/// An event of 20 KB.
+pub(crate) fn large(number: usize) -> String {
     event(number).replace("\"n\":1.0", &format!("\"n\":1.0,\"padding\":\"{}\"", "x".repeat(20_000)))
+}
+
+/// Damages the end of a long body, which the start does not read.
+pub(crate) fn damage(store: &Path) {
+    let mut bytes = std::fs::read(store).unwrap();
+    let page = bytes.chunks_mut(4096).skip(500).find(|page| page[0] == 0).unwrap();
+    page.fill(0xA5);
+    std::fs::write(store, &bytes).unwrap();
 }
 
 pub(crate) const NOT_RUN: &str = "NOT RUN: this machine lets nobody mount a disk";
@@ -139,11 +148,7 @@ async fn damaged_store_is_found_in_the_background_and_notifications_are_refused(
     world.gateway.signal("-TERM");
     wait_for_end(world.gateway.pid()).await;
     let store = world.gateway.folder().join("store/events.db");
-    let mut bytes = std::fs::read(&store).unwrap();
-    // Damage the end of a long body, which the start does not read.
-    let page = bytes.chunks_mut(4096).skip(500).find(|page| page[0] == 0).unwrap();
-    page.fill(0xA5);
-    std::fs::write(&store, &bytes).unwrap();
+    damage(&store);
 
     let second = world.gateway.again().await;
     let first = std::mem::replace(&mut world.gateway, second);

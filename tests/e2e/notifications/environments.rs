@@ -10,7 +10,7 @@ use crate::support::gateway::tenant;
 use crate::support::world::World;
 
 /// Starts a check, and returns the id of its report. The simulated Onfido says that every resource is of the sandbox.
-async fn report(world: &World) -> String {
+pub(crate) async fn report(world: &World) -> String {
     let client = reqwest::Client::new();
     let post = async |path: &str, body: Value| -> Value {
         let url = format!("{}/{path}", world.onfido.base_url());
@@ -23,7 +23,7 @@ async fn report(world: &World) -> String {
     check["report_ids"][0].as_str().unwrap().to_owned()
 }
 
-fn notification(report: &str) -> String {
+pub(crate) fn notification(report: &str) -> String {
     json!({"payload": {"resource_type": "report", "action": "report.completed", "object": {"id": report}}})
         .to_string()
 }

@@ -27,7 +27,7 @@ pub(super) async fn call(world: &World, tenant: &str, path: &str, body: &Value) 
 }
 
 /// Starts a check with these reports, and returns it.
-async fn start_check(world: &World, tenant: &str, reports: &[&str]) -> Value {
+pub(crate) async fn start_check(world: &World, tenant: &str, reports: &[&str]) -> Value {
     let applicant = call(world, tenant, "applicants", &json!({"first_name": "A", "last_name": "B"})).await;
     let check = json!({"applicant_id": applicant["id"], "report_names": reports});
     call(world, tenant, "checks", &check).await

@@ -3,6 +3,7 @@
 mod admin;
 mod collectors;
 mod durations;
+mod faults;
 pub(crate) mod logging;
 mod plot;
 mod prometheus;

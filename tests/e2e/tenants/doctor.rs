@@ -1,6 +1,6 @@
 //! The doctor: drifts of a tenant's Onfido account and portal are named, and cleared when they are mended.
 
-mod clinic;
+pub(crate) mod clinic;
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! The tenant document: its sources and the effect of its keys.
 
-mod doctor;
+pub(crate) mod doctor;
 mod every_key;
 mod limits;
 mod reload;

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, IsCa,
@@ -26,6 +27,7 @@ pub struct Authority {
     folder: tempfile::TempDir,
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
+    until: SystemTime,
 }
 
 // === impl Authority ===
@@ -34,8 +36,14 @@ impl Authority {
     /// Creates both, with new keys.
     #[expect(clippy::new_without_default, reason = "each one is another authority, and writes files")]
     pub fn new() -> Self {
+        Self::valid_until(UNIX_EPOCH + YEAR_2999)
+    }
+
+    /// Creates both, valid until this time.
+    pub fn valid_until(until: SystemTime) -> Self {
         install_crypto_provider();
         let mut params = CertificateParams::default();
+        params.not_after = until.into();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name = name("authority");
@@ -43,7 +51,7 @@ impl Authority {
         let certificate = params.self_signed(&key).unwrap().pem();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("authority.pem"), &certificate).unwrap();
-        let authority = Self { folder, certificate, issuer: Issuer::new(params, key) };
+        let authority = Self { folder, certificate, issuer: Issuer::new(params, key), until };
         authority.renew();
         authority
     }
@@ -51,7 +59,8 @@ impl Authority {
     /// Replaces the certificate of `gateway.test` and its key, each atomically.
     pub fn renew(&self) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["gateway.test".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(["gateway.test".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        params.not_after = self.until.into();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         for (file, text) in [("key.pem", key.serialize_pem()), ("certificate.pem", certificate)] {
             let draft = self.folder.path().join("draft.pem");
@@ -110,6 +119,11 @@ impl Authority {
 
     /// Writes `revoked.pem`, a certificate revocation list with the certificates of these callers.
     pub fn revoke(&self, common_names: &[&str]) {
+        self.revoke_until(common_names, UNIX_EPOCH + YEAR_2999);
+    }
+
+    /// The same, with the time of the next update.
+    pub fn revoke_until(&self, common_names: &[&str], next_update: SystemTime) {
         let revoked = common_names.iter().map(|name| RevokedCertParams {
             serial_number: serial(name),
             revocation_time: date_time_ymd(2026, 1, 1),
@@ -118,7 +132,7 @@ impl Authority {
         });
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2026, 1, 1),
-            next_update: date_time_ymd(2999, 1, 1),
+            next_update: next_update.into(),
             crl_number: serial("1"),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
@@ -169,3 +183,6 @@ fn name(common_name: &str) -> DistinguishedName {
     name.push(DnType::CommonName, common_name);
     name
 }
+
+/// From 1970 to the beginning of 2999.
+const YEAR_2999: Duration = Duration::from_secs(32_472_144_000);

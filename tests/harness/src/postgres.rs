@@ -58,6 +58,15 @@ impl Postgres {
     /// When it does not start again.
     pub fn crash(&mut self) -> io::Result<()> {
         self.stop();
+        self.start_again()
+    }
+
+    /// Starts a stopped server again on the same files.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn start_again(&mut self) -> io::Result<()> {
         self.server = serve(&self.programs, self.folder.path(), self.port)?;
         self.wait_until_ready()
     }
@@ -104,7 +113,8 @@ impl Postgres {
         }
     }
 
-    fn stop(&mut self) {
+    /// Stops the server without a checkpoint, as when it is killed.
+    pub fn stop(&mut self) {
         // SIGKILL would leave child processes behind that keep shared memory. SIGQUIT stops them without writing anything to disk. If
         // the server has already ended, the signal fails, which does not matter.
         let _ = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();

@@ -20,12 +20,12 @@ use crate::support::world::{DIRECT, routes, with};
 use crate::support::{install_crypto_provider, soon};
 
 /// A tenant without a fault, whose portal has TLS.
-pub(super) struct Clinic {
-    pub(super) onfido: Onfido,
+pub(crate) struct Clinic {
+    pub(crate) onfido: Onfido,
     pub(super) portal: Portal,
     pub(super) authority: Authority,
     pub(super) entrance: Entrance,
-    pub(super) gateway: Gateway,
+    pub(crate) gateway: Gateway,
 }
 
 /// The TLS side of a portal. A new certificate ends the connections that have the old one.
@@ -38,7 +38,7 @@ pub(super) struct Entrance {
 // === impl Clinic ===
 
 impl Clinic {
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         install_crypto_provider();
         let onfido = Onfido::start(onfido::Settings::default()).await.unwrap();
         onfido.add_account("acme", TOKEN);
@@ -64,7 +64,7 @@ impl Clinic {
     }
 
     /// Changes the webhook.
-    pub(super) fn put(&self, change: impl FnOnce(&mut Webhook)) {
+    pub(crate) fn put(&self, change: impl FnOnce(&mut Webhook)) {
         let mut changed = webhook();
         change(&mut changed);
         self.onfido.put_webhook("acme", changed);
