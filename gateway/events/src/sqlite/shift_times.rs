@@ -43,10 +43,13 @@ pub(super) async fn shift_times(
 /// A backward jump also shifts the open entries of the ledger: when they are due, and, if they are of the future now, when they
 /// were started and are overdue. A forward jump shifts none of them. It cannot be told from a time when no gateway ran, in which
 /// results did become overdue; and results that are looked up too early cost calls of the budget, no more.
+///
+/// Only entries that are due in the future change, and of those that were never looked up only the ones that were started in the
+/// future: the others cannot be told from entries that were noted since the jump, and wait no longer than those.
 pub(super) const SHIFT_LEDGER: &str = "UPDATE started SET due_ms = due_ms + ?1, \
        overdue_ms = CASE WHEN started_ms > ?2 THEN overdue_ms + ?1 ELSE overdue_ms END, \
        started_ms = CASE WHEN started_ms > ?2 THEN started_ms + ?1 ELSE started_ms END \
-     WHERE state = 0 AND ?1 < 0";
+     WHERE state = 0 AND ?1 < 0 AND due_ms > ?2 AND (started_ms > ?2 OR lookups > 0)";
 
 /// A backward jump shifts ages and due times. A forward jump shifts only ages: the events become due earlier.
 pub(super) const SHIFT_TIMES: &str = "UPDATE event NOT INDEXED SET due_ms = due_ms + min(?1, 0), since_ms = CASE \

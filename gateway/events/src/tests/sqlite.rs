@@ -167,17 +167,27 @@ async fn ledger_is_shifted_back_after_a_clock_jump() {
         // Started long ago, and looked up once: only the next look-up was in the future.
         (
             -WEEK,
-            [("old", WEEK, WEEK + 900, after + 5000), ("recent", after - 1000, after - 100, after - 100)],
+            [
+                ("old", WEEK, WEEK + 900, after + 5000),
+                ("recent", after - 1000, after - 100, after - 100),
+                ("since", after - 10, after + 890, after + 890),
+            ],
         ),
         (
             WEEK,
-            [("old", WEEK, WEEK + 900, before + 5000), ("recent", before - 1000, before - 100, before - 100)],
+            [
+                ("old", WEEK, WEEK + 900, before + 5000),
+                ("recent", before - 1000, before - 100, before - 100),
+                ("since", after - 10, after + 890, after + 890),
+            ],
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path()).await;
         let mut writer = store.writer();
-        let notes = [Command::Note(entry("old", WEEK)), Command::Note(entry("recent", before - 1000))];
+        // The last one is noted after a backward jump, and before it is noticed.
+        let entries = [("old", WEEK), ("recent", before - 1000), ("since", after - 10)];
+        let notes = entries.map(|(subject, started)| Command::Note(entry(subject, started)));
         write_all(&mut writer, &notes).await.unwrap();
         let looked_up = LookedUp { id: 1, next: before + 5000, missing: 0, error: None };
         write_all(&mut writer, &[Command::LookedUp(looked_up)]).await.unwrap();
