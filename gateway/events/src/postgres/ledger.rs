@@ -1,6 +1,6 @@
 //! Changes of the ledger of started checks.
 //!
-//! A notification that settles a result is the one change with several statements: its transaction locks the entries first,
+//! A notification that settles results is the one change with several statements: its transaction locks the entries first,
 //! so that two gateways that settle the last two results of a check see each other's. A connection that fails meanwhile is
 //! dropped, and the transaction with it.
 //!
@@ -14,6 +14,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
 use super::filter::millis_from_now;
+use super::given::Given;
 use crate::{
     Awaited, Command, Effect, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis,
     NewEntry, Plan, REVIVABLE, Source, now, settling,
@@ -22,8 +23,7 @@ use crate::{
 /// What a batch does to the ledger, and whether a transaction was begun for it.
 pub(super) struct Planned {
     pub(super) plan: Plan,
-    /// The results that the events of the batch are about.
-    subjects: Vec<String>,
+    given: Given,
     is_transaction: bool,
 }
 
@@ -35,20 +35,15 @@ pub(super) async fn plan(
     refused: &HashSet<Uuid>,
 ) -> Result<Planned, sqlx::Error> {
     let events = settling(batch);
-    let subjects: Vec<String> = events.iter().filter_map(|event| event.resource.clone()).collect();
+    let given = Given::of(&events);
     let mut awaited = Vec::new();
     let mut is_transaction = false;
-    if !subjects.is_empty() {
-        let query = "SELECT DISTINCT entry FROM started_result WHERE subject = ANY($1)";
-        let entries: Vec<i64> = sqlx::query_scalar(query).bind(&subjects).fetch_all(&mut *connection).await?;
-        if !entries.is_empty() {
-            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
-            is_transaction = true;
-            // In this order in all gateways, so that two of them cannot deadlock.
-            let query = "SELECT id FROM started WHERE id = ANY($1) ORDER BY id FOR UPDATE";
-            sqlx::query(query).bind(&entries).fetch_all(&mut *connection).await?;
-            awaited = read_awaited(connection, &subjects).await?;
-        }
+    let entries = given.entries(connection, "").await?;
+    if !entries.is_empty() {
+        sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+        is_transaction = true;
+        lock(connection, &entries).await?;
+        awaited = read_awaited(connection, &entries, &given.subjects).await?;
     }
     let mut notified = HashSet::new();
     for event in events.iter().filter(|event| event.source == Source::Reconciliation) {
@@ -58,17 +53,26 @@ pub(super) async fn plan(
             notified.insert(event.uid);
         }
     }
-    Ok(Planned { plan: Plan::new(batch, &awaited, refused, &notified), subjects, is_transaction })
+    Ok(Planned { plan: Plan::new(batch, &awaited, refused, &notified), given, is_transaction })
 }
 
-/// Reads the results with these ids.
+/// Locks entries in the order that all gateways use, so that two of them cannot deadlock.
+async fn lock(connection: &mut PgConnection, entries: &[i64]) -> Result<(), sqlx::Error> {
+    let query = "SELECT id FROM started WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    sqlx::query(query).bind(entries).fetch_all(connection).await?;
+    Ok(())
+}
+
+/// Reads the results of these entries that are about `subjects`.
 async fn read_awaited(
     connection: &mut PgConnection,
+    entries: &[i64],
     subjects: &[String],
 ) -> Result<Vec<Awaited>, sqlx::Error> {
     let query = format!(
         "SELECT result.id, entry, result.subject, result.state, started.state, {}, event, tenant, subscription \
-         FROM started_result AS result JOIN started ON started.id = entry WHERE result.subject = ANY($1)",
+         FROM started_result AS result JOIN started ON started.id = entry WHERE entry = ANY($1) \
+         AND result.subject = ANY($2)",
         millis_from_now("result.settled")
     );
     let clock = now();
@@ -86,7 +90,8 @@ async fn read_awaited(
             subscription: row.try_get(8)?,
         })
     };
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(subjects).fetch_all(connection).await?;
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(query)).bind(entries).bind(subjects).fetch_all(connection).await?;
     rows.iter().map(read).collect()
 }
 
@@ -126,22 +131,25 @@ impl Planned {
         if self.is_transaction {
             sqlx::raw_sql("COMMIT").execute(&mut *connection).await?;
         }
-        self.settle_noted(connection).await?;
         Ok(revived)
     }
 
-    /// Settles what another gateway has noted since the batch was planned.
-    async fn settle_noted(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.subjects.is_empty() {
-            return Ok(());
+    /// Settles what another gateway has noted since the batch was planned, in a transaction of its own. Returns the events that
+    /// did.
+    pub(super) async fn settle_noted(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<HashSet<Uuid>, sqlx::Error> {
+        let entries = self.given.entries(connection, "WHERE result.state = 0").await?;
+        if entries.is_empty() {
+            return Ok(HashSet::new());
         }
-        let query = "SELECT DISTINCT entry FROM started_result WHERE subject = ANY($1) AND state = 0";
-        let query = sqlx::query_scalar(query).bind(&self.subjects);
-        let entries: Vec<i64> = query.fetch_all(&mut *connection).await?;
-        if !entries.is_empty() {
-            settle_known(connection, &entries, &self.subjects).await?;
-        }
-        Ok(())
+        sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+        lock(connection, &entries).await?;
+        let settled = settle_known(connection, &entries, &self.given.subjects).await?;
+        settle_entries(connection, &entries).await?;
+        sqlx::raw_sql("COMMIT").execute(connection).await?;
+        Ok(settled.into_iter().collect())
     }
 }
 
@@ -190,28 +198,29 @@ pub(super) async fn note(connection: &mut PgConnection, entry: &NewEntry) -> Res
         .fetch_all(&mut *connection)
         .await?;
     let Some(id) = noted.first().copied() else { return Ok(Effect::Nothing) };
-    let is_settled = is_open && settle_known(connection, &[id], &subjects).await?;
+    let is_settled = is_open
+        && !settle_known(connection, &[id], &subjects).await?.is_empty()
+        && settle_entries(connection, &[id]).await?;
     Ok(if is_settled { Effect::Settled } else { Effect::Done })
 }
 
-/// Settles results of entries that were notified already. Returns whether that settles an entry.
+/// Settles results of entries that were notified already. Returns the events that did.
 async fn settle_known(
     connection: &mut PgConnection,
     entries: &[i64],
     subjects: &[String],
-) -> Result<bool, sqlx::Error> {
-    // Entries are locked first and in order, as in `plan`, so that two gateways cannot deadlock.
+) -> Result<Vec<Uuid>, sqlx::Error> {
     let query = "WITH noted AS (SELECT id, tenant, subscription FROM started WHERE id = ANY($1) ORDER BY id FOR UPDATE), \
                  known AS (SELECT noted.id, resource, min(received) AS at, (array_agg(uid ORDER BY received))[1] AS uid, \
                    min(CASE kind WHEN 'check.withdrawn' THEN 3 WHEN 'report.withdrawn' THEN 3 WHEN 'report.cancelled' THEN 4 \
                    ELSE 1 END) AS state FROM event JOIN noted ON event.tenant = noted.tenant \
-                   OR event.subscription = noted.subscription WHERE resource = ANY($2) AND kind IN ('check.completed', \
+                   OR event.subscription = noted.subscription AND noted.subscription <> '' \
+                   WHERE resource = ANY($2) AND kind IN ('check.completed', \
                    'report.completed', 'workflow_run.completed', 'check.withdrawn', 'report.withdrawn', 'report.cancelled') \
                    GROUP BY noted.id, resource) \
                  UPDATE started_result SET state = known.state, settled = known.at, event = known.uid FROM known \
-                 WHERE entry = known.id AND started_result.state = 0 AND subject = known.resource";
-    let done = sqlx::query(query).bind(entries).bind(subjects).execute(&mut *connection).await?;
-    Ok(done.rows_affected() > 0 && settle_entries(connection, entries).await?)
+                 WHERE entry = known.id AND started_result.state = 0 AND subject = known.resource RETURNING known.uid";
+    sqlx::query_scalar(query).bind(entries).bind(subjects).fetch_all(connection).await
 }
 
 /// Records a look-up that did not settle its entry, and ends its claim.

@@ -14,6 +14,7 @@ mod due;
 mod error;
 mod event_counts;
 mod filter;
+mod given;
 mod import;
 mod insert;
 mod ledger;

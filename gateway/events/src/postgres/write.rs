@@ -1,14 +1,16 @@
 //! Applies batches of commands.
 //!
 //! Every operation is one statement, and so a transaction of its own, except inserts that settle results of the ledger: they and the
-//! results change together. An explicit transaction that a timeout interrupts while it begins would leave its connection unusable,
-//! so that any error closes the connection. The server ends a transaction whose gateway is silent for 15 s.
+//! results change together, and so do results that another gateway has noted meanwhile. An explicit transaction that a timeout
+//! interrupts while it begins would leave its connection unusable, so that any error closes the connection. The server ends a
+//! transaction whose gateway is silent for 15 s.
 
 use std::collections::HashSet;
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres as Engine, QueryBuilder, Row};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::bulk::{discard, limit_due_times, make_due, replay, unpark};
@@ -99,9 +101,22 @@ async fn commit(
             *slot = Some(Effect::of(recorded.contains(&finish.claim)));
         }
     }
-    for (command, slot) in batch.iter().zip(effects) {
+    for (command, slot) in batch.iter().zip(&mut *effects) {
         if slot.is_none() {
             *slot = Some(apply(connection, command, share).await?);
+        }
+    }
+    // Last, because the batch is durable already: an error only drops the connection.
+    let settled = planned.settle_noted(connection).await.inspect_err(|error| {
+        let reason = store_error(error);
+        warn!(%reason, "results of checks that another gateway has just noted stay open until their look-ups");
+    })?;
+    for (command, slot) in batch.iter().zip(effects) {
+        if let Command::Insert(event) = command
+            && *slot == Some(Effect::Done)
+            && settled.contains(&event.uid)
+        {
+            *slot = Some(Effect::Settled);
         }
     }
     Ok(())

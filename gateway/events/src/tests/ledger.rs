@@ -347,11 +347,60 @@ fn copied_ledger_is_that_of_the_file() {
 /// stayed open, and was listed as overdue and looked up.
 #[test]
 fn note_and_notification_by_two_gateways_at_once_settle_the_check() {
+    let states = note_while_inserting("SELECT 1");
+
+    assert_eq!(states, (Effect::Settled, Effect::Done, LedgerState::Notified));
+}
+
+/// Regression: the notification was stored, and reported as failed, because the check noted meanwhile could not be settled.
+#[test]
+fn stored_notification_is_reported_although_its_check_cannot_be_settled() {
+    let states = note_while_inserting(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON started_result FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+
+    assert_eq!(states, (Effect::Done, Effect::Done, LedgerState::Open));
+}
+
+/// Regression: the entry of another tenant of the same Onfido account was locked for each notification of a workflow run.
+#[test]
+fn entry_of_another_tenant_is_not_waited_for() {
     let server = std::sync::Arc::new(kyc_harness::postgres::Postgres::start().unwrap());
     runtime().block_on(async {
         let store = Postgres::new(Secret::new(server.url()), Duration::ZERO);
         store.prepare().await.unwrap();
         let store = Engine::Postgres(store);
+        write(&store, Command::Note(check("globex", "a"))).await;
+        let holder = std::sync::Arc::clone(&server);
+        let lock = "BEGIN; SELECT id FROM started FOR UPDATE; SELECT pg_sleep(600); COMMIT";
+        let held = std::thread::spawn(move || holder.query(lock));
+        let is_held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        while server.query(is_held).unwrap().trim() != "1" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+
+        let stored = insert(&store, notification("acme", "check.completed", "a")).await;
+
+        server.query(END_SLEEP).unwrap();
+        assert!(held.join().unwrap().is_err(), "the lock was held until the end");
+        assert_eq!((stored, entry(&store, "a").await.state), (Effect::Done, LedgerState::Open));
+    });
+}
+
+/// Ends the connection that holds a lock.
+const END_SLEEP: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                         WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+
+/// Notes a check after the batch of its notification was planned, and before it is committed. Returns the effects of both, and the
+/// state of the check. `script` is run before.
+fn note_while_inserting(script: &str) -> (Effect, Effect, LedgerState) {
+    let server = std::sync::Arc::new(kyc_harness::postgres::Postgres::start().unwrap());
+    runtime().block_on(async {
+        let store = Postgres::new(Secret::new(server.url()), Duration::ZERO);
+        store.prepare().await.unwrap();
+        let store = Engine::Postgres(store);
+        server.query(script).unwrap();
         let holder = std::sync::Arc::clone(&server);
         // Lets the ledger and the events be read, and no event be inserted.
         let lock = "BEGIN; LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE; SELECT pg_sleep(600); COMMIT";
@@ -371,17 +420,14 @@ fn note_and_notification_by_two_gateways_at_once_settle_the_check() {
         let noted = async {
             locks("NOT granted").await;
             let noted = write(&store, Command::Note(check("acme", "a"))).await;
-            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                       WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
-            server.query(end).unwrap();
+            server.query(END_SLEEP).unwrap();
             noted
         };
         let (notified, noted) = tokio::join!(notified, noted);
 
         assert!(held.join().unwrap().is_err(), "the lock was held until the end");
-        assert_eq!((notified, noted), (Effect::Done, Effect::Done));
-        assert_eq!(entry(&store, "a").await.state, LedgerState::Notified);
-    });
+        (notified, noted, entry(&store, "a").await.state)
+    })
 }
 
 /// Two gateways on one database never look the same entry up at the same time.
