@@ -20,6 +20,18 @@ pub(crate) fn is_abandoned(age: Millis, attempts: u32, give_up: Duration) -> boo
     age >= give_up && attempts >= LEAST_LOOKUPS
 }
 
+/// Returns whether an entry of this age counts as deleted, because Onfido answered 404 to the last `missing` look-ups.
+pub(crate) fn is_deleted(age: Millis, missing: u32) -> bool {
+    let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
+    age >= MISSING_IS_DELETED_AFTER && missing >= MISSING_IS_DELETED
+}
+
+/// The number of look-ups, each after a pause, that Onfido must answer 404 before a check counts as deleted. One can be a replica of
+/// Onfido's that does not have the check yet.
+const MISSING_IS_DELETED: u32 = 3;
+/// How long after its start a check does not count as deleted. With a token of another account or environment in the tenant document,
+/// or a wrong base URL, all look-ups are answered 404; an operator has this time to notice and correct it.
+const MISSING_IS_DELETED_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// The look-ups that an entry has before it is abandoned. With the default times they take eight hours.
 const LEAST_LOOKUPS: u32 = 8;
 /// A result that comes days later is still found within hours.
@@ -41,6 +53,18 @@ mod tests {
             let is_abandoned = is_abandoned(age, lookups, give_up);
 
             assert_eq!(is_abandoned, expected, "{age} ms, {lookups} look-ups");
+        }
+    }
+
+    #[test]
+    fn entry_counts_as_deleted_after_a_day_and_three_answers_404() {
+        let day = 24 * 3_600_000;
+        for (age, missing, expected) in
+            [(day, 3, true), (day, 2, false), (day - 1, 3, false), (day - 1, 100, false), (-day, 3, false)]
+        {
+            let is_deleted = is_deleted(age, missing);
+
+            assert_eq!(is_deleted, expected, "{age} ms, {missing} times 404");
         }
     }
 

@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kyc_events::{LedgerEntry, LedgerState, SubjectKind};
+use kyc_events::{LedgerEntry, LedgerState, SubjectKind, now};
 use kyc_model::Tenant;
 use kyc_onfido_client::{OnfidoClient, OnfidoError};
 use serde::Deserialize;
 
+use crate::backoff::is_deleted;
 use crate::found::{Completed, ResultKind};
 use crate::wanted::Wanted;
 
@@ -95,7 +96,9 @@ impl LookUp {
         };
         let answer = match answer {
             Err(OnfidoError::Path) => Ok(Answer::Ended(LedgerState::Deleted)),
-            Err(OnfidoError::NotFound) if entry.missing + 1 >= MISSING_IS_DELETED => {
+            Err(OnfidoError::NotFound)
+                if is_deleted(now().saturating_sub(entry.started), entry.missing + 1) =>
+            {
                 Ok(Answer::Ended(LedgerState::Deleted))
             }
             // Onfido says so of what belongs to an applicant that was deleted.
@@ -193,10 +196,6 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, OnfidoError> {
 fn iso8601(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
-
-/// The number of look-ups, each after a pause, that Onfido must answer 404 before a check counts as deleted. One can be a replica of
-/// Onfido's that does not have the check yet, or a token of another environment that was in the tenant document for a while.
-const MISSING_IS_DELETED: u32 = 3;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ fn library() -> PathBuf {
 }
 
 /// A gateway whose clock can be set through the returned file.
-async fn world(folder: &Path, config: &str) -> (World, PathBuf) {
+pub(super) async fn world(folder: &Path, config: &str) -> (World, PathBuf) {
     let clock = folder.join("clock");
     std::fs::write(&clock, "+0").unwrap();
     let preload = library().to_string_lossy().into_owned();

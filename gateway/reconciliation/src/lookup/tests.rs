@@ -162,16 +162,19 @@ async fn workflow_run_is_found_in_each_final_status() {
 
 #[tokio::test]
 async fn what_onfido_does_not_have_any_more_ends_and_other_errors_do_not() {
-    for (missing, error, expected) in [
-        (0, OnfidoError::NotFound, None),
-        (1, OnfidoError::NotFound, None),
-        (2, OnfidoError::NotFound, Some(LedgerState::Deleted)),
-        (0, OnfidoError::Gone, Some(LedgerState::Erased)),
-        (2, OnfidoError::RateLimited { retry_after: None }, None),
-        (2, OnfidoError::CredentialRefused { status: 401 }, None),
-        (2, OnfidoError::Malformed, None),
+    let (day, new) = (24 * 3_600_000, 0);
+    for (age, missing, error, expected) in [
+        (day, 0, OnfidoError::NotFound, None),
+        (day, 1, OnfidoError::NotFound, None),
+        (day, 2, OnfidoError::NotFound, Some(LedgerState::Deleted)),
+        (new, 2, OnfidoError::NotFound, None),
+        (new, 0, OnfidoError::Gone, Some(LedgerState::Erased)),
+        (day, 2, OnfidoError::RateLimited { retry_after: None }, None),
+        (day, 2, OnfidoError::CredentialRefused { status: 401 }, None),
+        (day, 2, OnfidoError::Malformed, None),
     ] {
-        let entry = LedgerEntry { missing, ..entry(SubjectKind::Check, &["r-1"], &[]) };
+        let started = now() - age;
+        let entry = LedgerEntry { missing, started, ..entry(SubjectKind::Check, &["r-1"], &[]) };
         let account = Account { error: Some(error.clone()), ..Account::default() };
 
         let LookUp { answer, calls } = look_up(&account, &entry, "*").await;
