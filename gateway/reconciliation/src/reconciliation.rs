@@ -251,7 +251,8 @@ impl Shared {
     /// Records that an entry has no result yet, or ends it if it has had none for too long.
     async fn look_up_later(&self, entry: &LedgerEntry, error: Option<&str>, asked: Option<Duration>) {
         let now = now();
-        if is_abandoned(now.saturating_sub(entry.started), entry.lookups, self.config.give_up) {
+        // The entry does not count the look-up that has just been made.
+        if is_abandoned(now.saturating_sub(entry.started), entry.lookups + 1, self.config.give_up) {
             info!(
                 tenant = entry.owner.tenant,
                 kind = entry.kind.name(),
