@@ -85,42 +85,46 @@ pub enum ChangeError<E: Error + 'static> {
 /// # Errors
 ///
 /// What `edit` refuses; [`WriteError`] when the document cannot be read or written, or others were faster 20 times;
-/// [`WriteError::Uncertain`] when the repeated write got no answer either.
+/// [`WriteError::Uncertain`] when a write got no answer and what followed did not show whether it was made: also if the write was then
+/// refused, or `edit` refused the document.
 pub async fn change<E: Error + 'static>(
     source: &mut dyn WritableSource,
     mut edit: impl FnMut(&Secret) -> Result<Secret, E>,
 ) -> Result<(), ChangeError<E>> {
     let (mut tries, mut repetitions) = (1..=MAX_TRIES, 1..=MAX_REPETITIONS);
-    let mut unanswered: Option<Unanswered> = None;
+    // The document of the last write, if it got no answer; the first such failure of the call.
+    let (mut unanswered, mut uncertain) = (None, None);
     loop {
         let before = match (source.read().await, unanswered.take()) {
-            (Ok(now), Some(sent)) if is_same(&now, &sent.document) => return Ok(()),
+            (Ok(now), Some(sent)) if is_same(&now, &sent) => return Ok(()),
             (Ok(now), _) => now,
             // What cannot be read cannot be compared.
-            (Err(_), Some(sent)) => return Err(WriteError::Uncertain(sent.error).into()),
-            (Err(error), None) => return Err(WriteError::from(error).into()),
+            (Err(error), _) => return Err(settled(uncertain, WriteError::from(error).into())),
         };
-        let after = edit(&before).map_err(ChangeError::Refused)?;
-        if before.is_same(&after) {
-            return Ok(());
-        }
+        let after = match edit(&before) {
+            Ok(after) if before.is_same(&after) => return Ok(()),
+            Ok(after) => after,
+            Err(error) => return Err(settled(uncertain, ChangeError::Refused(error))),
+        };
         match source.replace(&before, &after).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict) if tries.next().is_some() => {
                 tokio::time::sleep(PAUSE).await;
             }
             Err(WriteError::Uncertain(error)) if repetitions.next().is_some() => {
-                unanswered = Some(Unanswered { document: after, error });
+                unanswered = Some(after);
+                uncertain.get_or_insert(error);
             }
-            Err(error) => return Err(error.into()),
+            // Others have written, so that no earlier write of this call arrives late.
+            Err(WriteError::Conflict) => return Err(WriteError::Conflict.into()),
+            Err(error) => return Err(settled(uncertain, error.into())),
         }
     }
 }
 
-/// A write that got no answer.
-struct Unanswered {
-    document: Secret,
-    error: SourceError,
+/// The error of a change. A write without an answer stays uncertain, whatever failed after it.
+fn settled<E: Error + 'static>(uncertain: Option<SourceError>, error: ChangeError<E>) -> ChangeError<E> {
+    uncertain.map_or(error, |unanswered| WriteError::Uncertain(unanswered).into())
 }
 
 /// Compares documents as JSON: a source may order and space the fields in another way.

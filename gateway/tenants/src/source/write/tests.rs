@@ -16,6 +16,8 @@ enum Fate {
     Lost,
     /// It arrives when the next one was answered.
     Late,
+    /// It is refused for certain.
+    Refused,
 }
 
 /// A document with a version.
@@ -91,6 +93,7 @@ impl WritableSource for Scripted {
                 self.late = Some((version, document));
                 Err(WriteError::Uncertain(unanswered()))
             }
+            Fate::Refused => Err(SourceError::from(VaultError::Denied).into()),
         }
     }
 
@@ -147,6 +150,27 @@ async fn write_without_any_answer_is_uncertain() {
 
     assert!(matches!(error, ChangeError::Write(WriteError::Uncertain(_))), "{error}");
     assert_eq!(source.writes, 3);
+}
+
+/// The first write may still arrive, whatever is known of the second one.
+#[tokio::test]
+async fn write_without_an_answer_stays_uncertain_when_the_repeated_one_is_refused() {
+    let mut source = Scripted::new(&[Fate::Late, Fate::Refused]);
+
+    let error = change(&mut source, edit).await.unwrap_err();
+
+    assert!(matches!(error, ChangeError::Write(WriteError::Uncertain(_))), "{error}");
+    assert_eq!(source.writes, 2);
+}
+
+#[tokio::test]
+async fn write_without_an_answer_stays_uncertain_when_the_document_is_then_refused() {
+    let mut source = Scripted::new(&[Fate::Late]);
+    let mut edits = [Ok(Secret::new(AFTER.to_owned())), Err(WriteError::Number)].into_iter();
+
+    let error = change(&mut source, |_| edits.next().unwrap()).await.unwrap_err();
+
+    assert!(matches!(error, ChangeError::Write(WriteError::Uncertain(_))), "{error}");
 }
 
 #[tokio::test]
