@@ -2,8 +2,9 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -61,9 +62,7 @@ impl WritableSource for FileSource {
 /// Replaces the file as a whole: a reader sees the old document or the new one, and a crash leaves one of both.
 fn replace(path: &Path, before: &Secret, after: &Secret) -> Result<(), WriteError> {
     let place = Place::of(path)?;
-    let lock = place.open_folder()?;
-    // Locks out other writers of the gateway's own; released when `lock` is closed.
-    lock.lock().map_err(failed(&place.folder))?;
+    let lock = place.lock(LOCK_WAIT)?;
     let current = fs::read_to_string(&place.target).map_err(failed(&place.target))?;
     if current != before.reveal() {
         return Err(WriteError::Conflict);
@@ -118,6 +117,25 @@ impl Place {
     fn open_folder(&self) -> Result<File, WriteError> {
         File::open(&self.folder).map_err(failed(&self.folder))
     }
+
+    /// Opens the folder and locks out other writers of the gateway's own, until the result is closed.
+    #[expect(clippy::disallowed_methods, reason = "runs on a thread that may block, not on a worker")]
+    fn lock(&self, wait: Duration) -> Result<File, WriteError> {
+        let folder = self.open_folder()?;
+        let deadline = Instant::now() + wait;
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Ok(folder),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let held =
+                        io::Error::new(io::ErrorKind::TimedOut, "another process has the lock of the folder");
+                    return Err(failed(&self.folder)(held));
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(&self.folder)(error)),
+            }
+        }
+    }
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> WriteError + use<> {
@@ -134,12 +152,17 @@ fn write_like(fresh: &Path, model: &Path, text: &Secret) -> io::Result<()> {
     let (uid, gid) = (metadata.uid(), metadata.gid());
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (uid, gid) {
-        chown(fresh, Some(uid), Some(gid))?;
+        // Not by the path, which may be another file by now.
+        fchown(&file, Some(uid), Some(gid))?;
     }
     file.set_permissions(metadata.permissions())?;
     file.write_all(text.reveal().as_bytes())?;
     file.sync_all()
 }
+
+/// A writer holds the lock for milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
@@ -188,6 +211,23 @@ mod tests {
         for error in [refused, error] {
             assert!(error.to_string().starts_with("cannot write "), "{error}");
         }
+    }
+
+    #[test]
+    fn lock_that_another_process_keeps_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tenants.json");
+        fs::write(&path, "one").unwrap();
+        let place = Place::of(&path).unwrap();
+        let held = place.lock(Duration::ZERO).unwrap();
+
+        let error = place.lock(Duration::from_millis(1)).unwrap_err();
+        drop(held);
+
+        assert!(
+            matches!(&error, WriteError::File { source, .. } if source.kind() == io::ErrorKind::TimedOut)
+        );
+        assert!(place.lock(Duration::ZERO).is_ok());
     }
 
     /// Each writer reads, adds its own line, and begins again when another one was faster.
