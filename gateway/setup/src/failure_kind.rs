@@ -33,11 +33,7 @@ impl SetupError {
             Self::Write(error) => match error {
                 WriteError::File { .. } => FailureKind::System,
                 WriteError::Source(error) | WriteError::Uncertain(error) => of_source(error),
-                WriteError::Conflict
-                | WriteError::NoCheckAndSet
-                | WriteError::Number
-                | WriteError::NotAnObject => FailureKind::Refused,
-                // `WriteError` may get more variants.
+                // The document or its engine does not allow the write; `WriteError` may get more variants.
                 _ => FailureKind::Refused,
             },
             Self::Finding { code, .. } => of_code(*code),
@@ -67,14 +63,14 @@ impl SetupError {
 
 fn of_source(error: &SourceError) -> FailureKind {
     match error {
-        SourceError::Unreadable { .. } => FailureKind::Unreachable,
+        SourceError::Unreadable { .. } => FailureKind::System,
+        SourceError::Vault(VaultError::NotFound) => FailureKind::Refused,
         SourceError::Vault(VaultError::Login { .. } | VaultError::Denied | VaultError::Wrapping { .. }) => {
             FailureKind::Denied
         }
         SourceError::Vault(
             VaultError::Unreachable { .. }
             | VaultError::Status { .. }
-            | VaultError::NotFound
             | VaultError::UnexpectedResponse
             | VaultError::Identity(_),
         ) => FailureKind::Unreachable,
@@ -137,6 +133,15 @@ mod tests {
             (
                 SetupError::Write(WriteError::Uncertain(VaultError::Status { status: 504 }.into())),
                 FailureKind::Unreachable,
+            ),
+            (SetupError::Write(WriteError::Conflict), FailureKind::Refused),
+            (SetupError::Source(VaultError::NotFound.into()), FailureKind::Refused),
+            (
+                SetupError::Source(SourceError::Unreadable {
+                    path: "tenants.json".into(),
+                    source: std::io::ErrorKind::NotFound.into(),
+                }),
+                FailureKind::System,
             ),
             (SetupError::NoNotificationUrl, FailureKind::Usage),
             (onfido(OnfidoError::CredentialRefused { status: 403 }), FailureKind::Denied),
