@@ -7,7 +7,7 @@ use kyc_doctor::{Doctor, Examined, Expected, Probe};
 use kyc_model::{Secret, Tenant, TenantName, TenantTable};
 use kyc_onfido_client::OnfidoClient;
 use kyc_portal::PortalClient;
-use kyc_tenants::{Document, OnfidoHosts, WritableSource};
+use kyc_tenants::{Document, DocumentEdit, OnfidoHosts, WritableSource};
 use reqwest::Client;
 use url::Url;
 
@@ -69,14 +69,11 @@ impl Setup {
         }
     }
 
-    /// Returns whether an entry of the document names this webhook; yes also if the document cannot be read, so that nobody deletes
-    /// a webhook that may be in use.
+    /// Returns whether an entry of the document names this webhook, also one that the gateway refuses; yes also if the document cannot
+    /// be read, so that nobody deletes a webhook that may be in use.
     pub(crate) async fn uses_webhook(&mut self, id: &str) -> bool {
         let Ok(document) = self.document().await else { return true };
-        match Document::read(&document, &self.hosts) {
-            Ok(parsed) => parsed.tenants.iter().any(|tenant| tenant.webhook_id.as_deref() == Some(id)),
-            Err(_) => true,
-        }
+        DocumentEdit::new(&document).names_webhook(id).unwrap_or(true)
     }
 
     pub(crate) fn url_of(&self, name: &TenantName) -> Result<Url, SetupError> {

@@ -88,6 +88,15 @@ impl DocumentEdit {
         Ok(self.field(name, "webhookId")?.map(|id| id.reveal().to_owned()))
     }
 
+    /// Returns whether an entry names this webhook, also one that the gateway refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::Document`] if the entries cannot be read.
+    pub fn names_webhook(&self, id: &str) -> Result<bool, EditError> {
+        Ok(!positions(&self.array()?, "webhookId", id)?.is_empty())
+    }
+
     /// Returns a field: the text of a string, number or boolean, else the JSON; `None` when it is absent or null.
     fn field(&self, name: &str, field: &str) -> Result<Option<Secret>, EditError> {
         let array = self.array()?;

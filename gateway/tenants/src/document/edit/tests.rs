@@ -114,6 +114,17 @@ fn field_of_an_entry_is_compared_in_each_form() {
 }
 
 #[test]
+fn webhook_of_an_entry_that_the_gateway_refuses_is_found() {
+    let array = r#"[1, {"Name":"acme","webhookId":"hook-1"}]"#;
+    for document in [format!(r#"{{"Onfido-ApiTokens":{array}}}"#), encoded(array)] {
+        let edit = DocumentEdit::new(&secret(&document));
+
+        assert_eq!(["hook-1", "hook-2"].map(|id| edit.names_webhook(id)), [Ok(true), Ok(false)]);
+    }
+    assert!(DocumentEdit::new(&secret("[]")).names_webhook("hook-1").is_err());
+}
+
+#[test]
 fn name_that_is_not_that_of_one_entry_is_refused() {
     for (array, count) in [("[]", 0), ("[{\"Name\":\"a\"},{\"name\":\"a\"}]", 2), ("[\"a\"]", 0)] {
         let refused = edited(&encoded(array), |document| document.remove("a")).unwrap_err();
