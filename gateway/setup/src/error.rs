@@ -78,6 +78,12 @@ pub enum SetupError {
         /// What was seen.
         reason: &'static str,
     },
+    /// The new API token does not fit the entry.
+    #[error("{reason}; nothing was written")]
+    Token {
+        /// Why not.
+        reason: String,
+    },
     /// Onfido's account has no webhook with the id of the entry.
     #[error("Onfido's account has no webhook {id}, which the entry names")]
     WebhookGone {

@@ -54,6 +54,7 @@ impl SetupError {
             | Self::Changed
             | Self::Foreign { .. }
             | Self::Account { .. }
+            | Self::Token { .. }
             | Self::WebhookGone { .. }
             | Self::Incomplete(_)
             | Self::Event(_) => FailureKind::Refused,

@@ -29,6 +29,6 @@ pub use failure_kind::FailureKind;
 pub use new_tenant::{NewCredential, NewPortal, NewTenant, WebhookEnvironments};
 pub use progress::Progress;
 pub use remove::{AtOnfido, Removed, WebhookFate};
-pub use rotate::AccountProof;
+pub use rotate::{AccountProof, Rotation};
 pub use setup::{Clients, Objection, Setup};
 pub use trial::{Tried, Way};

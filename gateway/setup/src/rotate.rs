@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use kyc_doctor::Probe;
-use kyc_model::{Secret, Tenant};
+use kyc_model::{Credential, Secret, Tenant};
 use kyc_tenants::{DocumentEdit, change};
 
 use crate::setup::require_unchanged;
@@ -21,6 +21,15 @@ pub enum AccountProof {
     Operator,
 }
 
+/// What a rotation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// The entry has the new token.
+    Replaced,
+    /// The entry had this token already; nothing was written.
+    Unchanged,
+}
+
 // === impl Setup ===
 
 impl Setup {
@@ -28,10 +37,10 @@ impl Setup {
     ///
     /// # Errors
     ///
-    /// [`SetupError`] when there is no such tenant.
+    /// [`SetupError`] when there is no such tenant, or it has no API token.
     pub async fn plan_of_rotation(&mut self, name: &str) -> Result<Vec<String>, SetupError> {
         let document = self.document().await?;
-        self.tenant(&document, name)?;
+        require_api_token(&*self.tenant(&document, name)?)?;
         Ok(vec![
             STEPS[0].to_owned(),
             STEPS[1].to_owned(),
@@ -49,12 +58,17 @@ impl Setup {
         name: &str,
         token: &Secret,
         proof: AccountProof,
-    ) -> Result<(), SetupError> {
+    ) -> Result<Rotation, SetupError> {
         self.progress.begin(1, STEPS[0]);
         let document = self.document().await?;
         let before = self.tenant(&document, name)?;
+        require_api_token(&before)?;
         let changed = with_token(&document, name, token)?;
         let after = self.tenant(&changed, name)?;
+        if after.fingerprint == before.fingerprint {
+            return Ok(Rotation::Unchanged);
+        }
+        require_environment(&before, &after)?;
         self.progress.begin(2, STEPS[1]);
         self.require(&after, &[Probe::Credential]).await?;
         if proof == AccountProof::Webhook {
@@ -70,7 +84,8 @@ impl Setup {
             }
             Ok(changed)
         };
-        Ok(change(&mut *self.source, edit).await?)
+        change(&mut *self.source, edit).await?;
+        Ok(Rotation::Replaced)
     }
 
     /// Proves that the new token shows the account of the old one: a token of another account works too, until the first call for a
@@ -80,8 +95,13 @@ impl Setup {
         if before.webhook_id.as_ref().is_some_and(|id| shown.contains(id)) {
             return Ok(());
         }
-        let Ok(known) = self.webhook_ids(before, "").await else {
-            return Err(SetupError::Account { reason: OLD_TOKEN_FAILS });
+        let known = match self.webhook_ids(before, "the webhooks cannot be listed under the old token").await
+        {
+            Ok(known) => known,
+            Err(SetupError::Onfido { source, .. }) if source.is_credential_refused() => {
+                return Err(SetupError::Account { reason: OLD_TOKEN_FAILS });
+            }
+            Err(error) => return Err(error.leaving("nothing was written")),
         };
         if before.webhook_id.as_ref().is_some_and(|id| known.contains(id)) {
             return Err(SetupError::Account { reason: OTHER_ACCOUNT });
@@ -109,6 +129,30 @@ impl Setup {
     }
 }
 
+/// Refuses an OAuth client: an API token would be used in its place, and it would stay in the entry and valid at Onfido.
+fn require_api_token(tenant: &Tenant) -> Result<(), SetupError> {
+    match tenant.credential {
+        Credential::ApiToken(_) => Ok(()),
+        Credential::OAuth(_) => Err(SetupError::Token { reason: OAUTH.to_owned() }),
+    }
+}
+
+/// Refuses a token of the other environment. Both may be of one account and show its webhooks, but each one sees only the people of its
+/// own environment.
+fn require_environment(before: &Tenant, after: &Tenant) -> Result<(), SetupError> {
+    match (before.credential.environment(), after.credential.environment()) {
+        (Some(old), Some(new)) if old != new => Err(SetupError::Token {
+            reason: format!(
+                "the new API token is of the environment {}, and that of the entry of {}: each one shows only the people of its own \
+                 environment",
+                new.name(),
+                old.name()
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn with_token(document: &Secret, name: &str, token: &Secret) -> Result<Secret, SetupError> {
     let mut edit = DocumentEdit::new(document);
     edit.set(name, "apiToken", Some(token))?;
@@ -116,10 +160,11 @@ fn with_token(document: &Secret, name: &str, token: &Secret) -> Result<Secret, S
 }
 
 const OTHER_ACCOUNT: &str = "the old token shows the webhook of the entry and the new one does not: the token belongs to another account of Onfido";
-const OLD_TOKEN_FAILS: &str = "the new token does not show the webhook of the entry, and the old one is refused or Onfido does not \
-     answer: nothing shows that both are of one account of Onfido. If you know it, give --any-account";
+const OLD_TOKEN_FAILS: &str = "the new token does not show the webhook of the entry, and Onfido refuses the old one: nothing shows that both are of one account of Onfido. If you know it, give --any-account";
 const NO_PROOF: &str = "the webhook of the entry was deleted at Onfido, and the account has no other one: nothing shows that both \
      tokens are of one account of Onfido. If you know it, give --any-account";
+const OAUTH: &str = "the tenant has an OAuth client (`clientId`, `clientSecret`), which an API token would replace; change `clientSecret` \
+     in the document";
 /// What each step does.
 const STEPS: [&str; 3] = [
     "read the entry",

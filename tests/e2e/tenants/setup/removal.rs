@@ -82,3 +82,58 @@ async fn token_of_a_tenant_whose_webhook_was_deleted_at_onfido_is_rotated() {
     assert!(said(&proved).contains("both tokens show the webhook "), "{}", said(&proved));
     assert_eq!(office.entries()[0]["apiToken"], "api_live.acme.4");
 }
+
+/// A token of the other environment works and may show the webhook, but not the people of the tenant.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_another_token_of_the_same_environment_is_written() {
+    let office = Office::open(&["acme".to_owned()]).await;
+    office.added("acme").await;
+    office.onfido.add_token("acme", "api_sandbox.acme");
+    let before = std::fs::read(office.path("tenants.json")).unwrap();
+    let rotate = async |token: &str, more: &[&str]| {
+        std::fs::write(office.path("next"), token).unwrap();
+        let next = office.path("next");
+        let command = with(office.command("rotate", "acme"), &["--api-token-file", next.to_str().unwrap()]);
+        run(with(command, more)).await
+    };
+
+    let proved = rotate("api_sandbox.acme", &[]).await;
+    let by_operator = rotate("api_sandbox.acme", &["--any-account"]).await;
+    let same = rotate("api_live.acme", &[]).await;
+    let same_json = rotate("api_live.acme", &["--json"]).await;
+
+    for refused in [&proved, &by_operator] {
+        assert_eq!(refused.status.code(), Some(1), "{}", said(refused));
+        assert!(
+            said(refused).contains("is of the environment sandbox, and that of the entry of live"),
+            "{}",
+            said(refused)
+        );
+    }
+    assert!(said(&same).contains("has this token already; nothing was written"), "{}", said(&same));
+    assert!(!said(&same).contains("revoke"), "{}", said(&same));
+    assert_eq!(json_of(&same_json), json!({ "tenant": "acme", "rotated": false }));
+    assert_eq!(std::fs::read(office.path("tenants.json")).unwrap(), before);
+}
+
+/// An API token beside an OAuth client would be used in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn tenant_with_an_oauth_client_gets_no_api_token() {
+    let office = Office::open(&["acme".to_owned()]).await;
+    office.added("acme").await;
+    let mut entry = office.entries().remove(0);
+    let fields = entry.as_object_mut().unwrap();
+    fields.remove("apiToken");
+    fields.extend([("clientId".to_owned(), json!("client")), ("clientSecret".to_owned(), json!("s3cret"))]);
+    let mut document = office.empty_document();
+    document["Onfido-ApiTokens"] = json!(json!([entry]).to_string());
+    std::fs::write(office.path("tenants.json"), document.to_string()).unwrap();
+
+    let token = office.path("token-acme");
+    let rotate = with(office.command("rotate", "acme"), &["--api-token-file", token.to_str().unwrap()]);
+    let refused = run(rotate).await;
+
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("the tenant has an OAuth client"), "{}", said(&refused));
+    assert_eq!(office.entries(), [entry]);
+}

@@ -9,7 +9,7 @@ mod policy;
 use std::process::ExitCode;
 
 use clap::Args;
-use kyc_setup::{AccountProof, AtOnfido, FailureKind, SetupError, Tried, Way, WebhookFate};
+use kyc_setup::{AccountProof, AtOnfido, FailureKind, Rotation, SetupError, Tried, Way, WebhookFate};
 use kyc_tenants::error_chain;
 use serde_json::{Value, json};
 
@@ -184,7 +184,12 @@ impl Rotate {
             }
             let token = token.read()?;
             let token = secret(token, "the new API token", "--api-token-file")?;
-            opened.setup.rotate(&name, &token, proof).await?;
+            if opened.setup.rotate(&name, &token, proof).await? == Rotation::Unchanged {
+                return Ok(Done::success(
+                    format!("the entry of tenant {name} has this token already; nothing was written"),
+                    json!({ "tenant": name, "rotated": false }),
+                ));
+            }
             let poll = humantime::format_duration(opened.poll);
             Ok(Done::success(
                 format!(
