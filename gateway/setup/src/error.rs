@@ -52,8 +52,8 @@ pub enum SetupError {
         /// The fields whose values differ.
         fields: Vec<&'static str>,
     },
-    /// Another operator changed the same entry meanwhile.
-    #[error("another operator has changed the entry meanwhile; nothing was written")]
+    /// Another operator changed the same entry or its webhook meanwhile.
+    #[error("another operator has changed the entry or its webhook meanwhile; nothing was written")]
     Changed,
     /// A probe found that a part of the set-up does not work.
     #[error("{advice}")]

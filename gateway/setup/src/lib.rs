@@ -28,7 +28,7 @@ pub use error::SetupError;
 pub use failure_kind::FailureKind;
 pub use new_tenant::{NewCredential, NewPortal, NewTenant, WebhookEnvironments};
 pub use progress::Progress;
-pub use remove::{AtOnfido, Removed, WebhookFate};
+pub use remove::{AtOnfido, RemovalPlan, Removed, WebhookFate, WhyLeft};
 pub use rotate::{AccountProof, Rotation};
 pub use setup::{Clients, Objection, Setup};
 pub use trial::{Tried, Way};

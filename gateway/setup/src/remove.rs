@@ -36,16 +36,47 @@ pub enum WebhookFate {
         /// Its id.
         id: String,
         /// Why it is left.
-        reason: &'static str,
+        reason: WhyLeft,
     },
     /// There is none, for this reason.
     Absent(&'static str),
 }
 
+/// Why a webhook is left at Onfido.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyLeft {
+    /// By [`AtOnfido::KeepWebhook`]. Nobody has looked where it points to.
+    Kept,
+    /// It points to another URL, so that another system may use it.
+    Foreign,
+}
+
+/// What a removal would do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RemovalPlan {
+    /// One line for each step.
+    pub steps: Vec<String>,
+    /// What would happen to the webhook.
+    pub webhook: WebhookFate,
+}
+
+// === impl WhyLeft ===
+
+impl WhyLeft {
+    /// Returns the reason in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Kept => "it is to be kept",
+            Self::Foreign => "the webhook does not point to this gateway's URL for the tenant",
+        }
+    }
+}
+
 // === impl Setup ===
 
 impl Setup {
-    /// Returns what [`Setup::remove`] would do, one line for each step.
+    /// Returns what [`Setup::remove`] would do.
     ///
     /// # Errors
     ///
@@ -54,25 +85,38 @@ impl Setup {
         &mut self,
         name: &str,
         at_onfido: AtOnfido,
-    ) -> Result<Vec<String>, SetupError> {
+    ) -> Result<RemovalPlan, SetupError> {
         let document = self.document().await?;
-        let webhook = match self.fate(&document, name, at_onfido).await?.1 {
+        let webhook = self.fate(&document, name, at_onfido).await?.1;
+        let at_onfido = match &webhook {
             WebhookFate::Deleted(id) => format!("delete the webhook {id} at Onfido"),
-            WebhookFate::Left { id, reason } => format!("leave the webhook {id} at Onfido: {reason}"),
+            WebhookFate::Left { id, reason } => {
+                format!("leave the webhook {id} at Onfido: {}", reason.text())
+            }
             WebhookFate::Absent(reason) => format!("leave Onfido as it is: {reason}"),
         };
-        Ok(vec![STEPS[0].to_owned(), webhook, format!("{}: {}", STEPS[2], self.source.describe())])
+        let write = format!("{}: {}", STEPS[2], self.source.describe());
+        Ok(RemovalPlan { steps: vec![STEPS[0].to_owned(), at_onfido, write], webhook })
     }
 
     /// Deletes the webhook of a tenant, and then its entry. A second call finds what an earlier one left, and finishes.
+    /// `confirmed` is what somebody has agreed to.
     ///
     /// # Errors
     ///
-    /// [`SetupError`] of the first step that failed; [`SetupError::Left`] if the webhook is deleted and the entry is there.
-    pub async fn remove(&mut self, name: &str, at_onfido: AtOnfido) -> Result<Removed, SetupError> {
+    /// [`SetupError::Changed`] when something else than `confirmed` would happen to the webhook; [`SetupError`] of the first step that failed; [`SetupError::Left`] if the webhook is deleted and the entry is there.
+    pub async fn remove(
+        &mut self,
+        name: &str,
+        at_onfido: AtOnfido,
+        confirmed: Option<&WebhookFate>,
+    ) -> Result<Removed, SetupError> {
         self.progress.begin(1, STEPS[0]);
         let document = self.document().await?;
         let (tenant, webhook) = self.fate(&document, name, at_onfido).await?;
+        if confirmed.is_some_and(|confirmed| *confirmed != webhook) {
+            return Err(SetupError::Changed);
+        }
         // Otherwise a run without the right to write would delete the webhook and leave the entry.
         self.source.prove_writable(&document).await?;
         self.progress.begin(2, STEPS[1]);
@@ -82,7 +126,10 @@ impl Setup {
                 deleted.map_err(refused("the webhook cannot be deleted"))?;
                 self.progress.note(&format!("deleted the webhook {id}"));
             }
-            (WebhookFate::Left { reason, .. } | WebhookFate::Absent(reason), _) => {
+            (WebhookFate::Left { reason, .. }, _) => {
+                self.progress.note(&format!("nothing is deleted: {}", reason.text()));
+            }
+            (WebhookFate::Absent(reason), _) => {
                 self.progress.note(&format!("nothing is deleted: {reason}"));
             }
             (WebhookFate::Deleted(_), None) => {}
@@ -128,7 +175,7 @@ impl Setup {
     ) -> Result<(Option<Arc<Tenant>>, WebhookFate), SetupError> {
         if at_onfido == AtOnfido::KeepWebhook {
             let webhook = match DocumentEdit::new(document).webhook_id(name)? {
-                Some(id) => WebhookFate::Left { id, reason: KEPT },
+                Some(id) => WebhookFate::Left { id, reason: WhyLeft::Kept },
                 None => WebhookFate::Absent(NO_ID),
             };
             return Ok((self.tenant(document, name).ok(), webhook));
@@ -150,7 +197,7 @@ impl Setup {
                 let url = webhook.url.unwrap_or_default();
                 Ok(match self.expected.is_own_url(&url, &tenant.name) {
                     true => WebhookFate::Deleted(id),
-                    false => WebhookFate::Left { id, reason: FOREIGN },
+                    false => WebhookFate::Left { id, reason: WhyLeft::Foreign },
                 })
             }
             Err(error) if error.is_absent() => Ok(WebhookFate::Absent(GONE)),
@@ -168,8 +215,6 @@ fn refused(what: &'static str) -> impl FnOnce(OnfidoError) -> SetupError {
 }
 
 const NO_ID: &str = "the entry has no webhookId";
-const KEPT: &str = "it is to be kept";
-const FOREIGN: &str = "the webhook does not point to this gateway's URL for the tenant";
 const GONE: &str = "Onfido's account has no such webhook";
 const INSTEAD: &str = "--keep-webhook removes the entry, and leaves the webhook at Onfido";
 /// What each step does.

@@ -46,7 +46,12 @@ async fn entry_that_the_gateway_refuses_is_removed_without_its_webhook() {
     assert!(said(&refused).contains("ftosEndpoint is missing"), "{}", said(&refused));
     assert!(said(&refused).contains("--keep-webhook removes the entry"), "{}", said(&refused));
     assert!(removed.status.success(), "{}", said(&removed));
-    assert!(said(&removed).contains("its webhook hook-1 is left at Onfido"), "{}", said(&removed));
+    assert!(
+        said(&removed)
+            .contains("its webhook hook-1 is left at Onfido: delete it in Onfido's dashboard, if its URL"),
+        "{}",
+        said(&removed)
+    );
     assert!(office.entries().is_empty());
 }
 
@@ -136,4 +141,28 @@ async fn tenant_with_an_oauth_client_gets_no_api_token() {
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert!(said(&refused).contains("the tenant has an OAuth client"), "{}", said(&refused));
     assert_eq!(office.entries(), [entry]);
+}
+
+/// Another system may use the webhook, so nothing advises to delete it.
+#[tokio::test(flavor = "multi_thread")]
+async fn webhook_of_another_system_is_left_without_advice_to_delete_it() {
+    let office = Office::open(&["acme".to_owned()]).await;
+    office.added("acme").await;
+    office.onfido.add_webhook("acme", "https://elsewhere.test/hook").unwrap();
+    let mut entry = office.entries().remove(0);
+    let id =
+        office.webhooks("acme").await.into_iter().find(|one| one["url"] == "https://elsewhere.test/hook");
+    entry["webhookId"] = id.unwrap()["id"].clone();
+    let mut document = office.empty_document();
+    document["Onfido-ApiTokens"] = json!(json!([entry]).to_string());
+    std::fs::write(office.path("tenants.json"), document.to_string()).unwrap();
+
+    let removed = run(with(office.command("remove", "acme"), &["--yes"])).await;
+
+    let told = said(&removed);
+    assert!(removed.status.success(), "{told}");
+    assert!(told.contains("is not this gateway's, so it was not deleted"), "{told}");
+    assert!(!told.contains("delete it"), "{told}");
+    assert!(office.entries().is_empty());
+    assert_eq!(office.webhooks("acme").await.len(), 2);
 }

@@ -5,11 +5,12 @@ mod arguments;
 mod ask;
 mod open;
 mod policy;
+mod told;
 
 use std::process::ExitCode;
 
 use clap::Args;
-use kyc_setup::{AccountProof, AtOnfido, FailureKind, Rotation, SetupError, Tried, Way, WebhookFate};
+use kyc_setup::{AccountProof, AtOnfido, FailureKind, Rotation, SetupError, Tried, Way};
 use kyc_tenants::error_chain;
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ use ask::{ask, secret};
 pub(crate) use open::Access;
 use open::Opened;
 use policy::policy;
+use told::told;
 
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -49,7 +51,7 @@ pub(crate) struct Remove {
     /// Does not ask for the name again.
     #[arg(long)]
     yes: bool,
-    /// Removes the entry alone, and calls Onfido not at all: for a tenant whose credential Onfido refuses, or whose entry the
+    /// Removes the entry alone, and makes no call to Onfido: for a tenant whose credential Onfido refuses, or whose entry the
     /// gateway refuses. The result names the webhook that is left.
     #[arg(long)]
     keep_webhook: bool,
@@ -139,31 +141,20 @@ impl Remove {
         let Self { name, yes, keep_webhook, dry_run, access, output } = self;
         let at_onfido = if keep_webhook { AtOnfido::KeepWebhook } else { AtOnfido::DeleteWebhook };
         run(&access, output, registry, build_context, async |opened: &mut Opened| {
-            let plan = Done::plan(&name, &opened.setup.plan_of_remove(&name, at_onfido).await?);
+            let plan = opened.setup.plan_of_remove(&name, at_onfido).await?;
+            let shown = Done::plan(&name, &plan.steps);
             if dry_run {
-                return Ok(plan);
+                return Ok(shown);
             }
             if !yes {
-                terminal::progress(&plan.text);
+                terminal::progress(&shown.text);
                 let typed = ask("the name of the tenant again, to remove it", "--yes")?;
                 if typed != name {
                     return Err(Failure::refused("this is another name; nothing was changed"));
                 }
             }
-            let removed = opened.setup.remove(&name, at_onfido).await?;
-            let (webhook, shown) = match &removed.webhook {
-                WebhookFate::Deleted(id) => {
-                    (format!("its webhook {id} is deleted"), json!({ "id": id, "state": "deleted" }))
-                }
-                WebhookFate::Left { id, reason } => (
-                    format!("its webhook {id} is left at Onfido ({reason}): delete it in Onfido's dashboard"),
-                    json!({ "id": id, "state": "left", "reason": reason }),
-                ),
-                WebhookFate::Absent(reason) => (
-                    format!("no webhook was deleted: {reason}"),
-                    json!({ "id": null, "state": "absent", "reason": reason }),
-                ),
-            };
+            let confirmed = (!yes).then_some(&plan.webhook);
+            let (webhook, shown) = told(&opened.setup.remove(&name, at_onfido, confirmed).await?.webhook);
             Ok(Done::success(
                 format!("tenant {name} is removed; {webhook}. Revoke its API token in Onfido's dashboard."),
                 json!({ "tenant": name, "webhook": shown }),
