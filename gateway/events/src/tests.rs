@@ -20,6 +20,7 @@ use std::path::Path;
 
 use due::OneTenant;
 use kyc_model::Secret;
+pub(crate) use ledger::check;
 use proptest::prelude::*;
 use uuid::Uuid;
 

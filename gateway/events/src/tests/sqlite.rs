@@ -151,16 +151,9 @@ async fn ages_are_shifted_page_by_page_after_a_clock_jump() {
 async fn ledger_is_shifted_back_after_a_clock_jump() {
     const WEEK: Millis = 7 * 24 * 3600 * 1000;
     let entry = |subject: &str, started: Millis| NewEntry {
-        owner: owner("acme"),
-        kind: SubjectKind::Check,
-        subject: subject.to_owned(),
-        applicant: None,
-        reports: Vec::new(),
-        awaits_itself: false,
-        state: LedgerState::Open,
         started,
         overdue: started + 900,
-        trace: String::new(),
+        ..check("acme", subject)
     };
     let (before, after) = (3 * WEEK, 2 * WEEK);
     for (by, expected) in [

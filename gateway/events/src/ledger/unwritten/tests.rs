@@ -7,22 +7,8 @@ use kyc_telemetry::MetricsRegistry;
 use tokio::time::Instant;
 
 use super::*;
-use crate::{Binding, Command, LedgerState, Owner, StoreError, StoreMetrics, SubjectKind, Writer};
-
-fn entry(subject: &str) -> NewEntry {
-    NewEntry {
-        owner: Owner { tenant: "acme".to_owned(), customer: None, binding: Binding::Customer },
-        kind: SubjectKind::Check,
-        subject: subject.to_owned(),
-        applicant: None,
-        reports: Vec::new(),
-        awaits_itself: false,
-        state: LedgerState::Open,
-        started: 0,
-        overdue: 0,
-        trace: String::new(),
-    }
-}
+use crate::tests::check;
+use crate::{Command, StoreError, StoreMetrics, Writer};
 
 /// A writer whose first batches fail.
 struct FailingWriter {
@@ -59,7 +45,8 @@ async fn entries_are_written_when_the_store_is_back() {
     tokio::spawn(commit_queue.serve(new_writer));
     let unwritten = Unwritten::new(metrics.ledger.clone());
 
-    let kept = (0..1000).filter(|number| unwritten.add(entry(&number.to_string()), &commit_queue)).count();
+    let kept =
+        (0..1000).filter(|number| unwritten.add(check("acme", &number.to_string()), &commit_queue)).count();
     let waiting = metrics.ledger.unwritten.get();
     unwritten.drain(Instant::now() + Duration::from_secs(60)).await;
 
@@ -82,8 +69,9 @@ async fn lost_entries_are_counted() {
     let commit_queue = CommitQueue::new(metrics.clone());
     let unwritten = Unwritten::new(metrics.ledger.clone());
 
-    let kept =
-        (0..=MAX_ENTRIES).filter(|number| unwritten.add(entry(&number.to_string()), &commit_queue)).count();
+    let kept = (0..=MAX_ENTRIES)
+        .filter(|number| unwritten.add(check("acme", &number.to_string()), &commit_queue))
+        .count();
     let over = metrics.ledger.lost.with(&["acme"]).get();
     unwritten.drain(Instant::now() + Duration::from_secs(2)).await;
 
