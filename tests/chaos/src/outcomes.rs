@@ -202,17 +202,6 @@ fn settings(options: &Outcomes) -> String {
     )
 }
 
-// === impl Outcomes ===
-
-impl Outcomes {
-    /// The look-up calls that one gateway may make for one tenant in a minute: its part of the default.
-    fn calls_per_minute(&self) -> u32 {
-        CALLS_PER_MINUTE / u32::try_from(self.gateways).unwrap_or(1)
-    }
-}
-
-/// The default of `reconciliation.calls_per_minute`.
-const CALLS_PER_MINUTE: u32 = 40;
 const TICK: Duration = Duration::from_millis(100);
 const PROGRESS: Duration = Duration::from_secs(10);
 /// How long outcomes may take after a check is overdue. A look-up of a killed gateway is left to it for two minutes.

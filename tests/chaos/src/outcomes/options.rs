@@ -21,3 +21,15 @@ pub struct Outcomes {
     /// The seed of moments, faults and missing notifications.
     pub seed: u64,
 }
+
+// === impl Outcomes ===
+
+impl Outcomes {
+    /// The look-up calls that one gateway may make for one tenant in a minute: its part of the default.
+    pub(super) fn calls_per_minute(&self) -> u32 {
+        CALLS_PER_MINUTE / u32::try_from(self.gateways).unwrap_or(1)
+    }
+}
+
+/// The default of `reconciliation.calls_per_minute`.
+const CALLS_PER_MINUTE: u32 = 40;
