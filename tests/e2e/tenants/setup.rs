@@ -10,7 +10,6 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::operations::operate::said;
-use crate::support::bao::OpenBao;
 use crate::support::gateway::{Gateway, Setup, start, tenant};
 use crate::support::soon;
 use crate::support::world::{DIRECT, routes};
@@ -19,13 +18,7 @@ use office::{Office, bare, entries, run};
 #[tokio::test(flavor = "multi_thread")]
 async fn two_operators_add_50_tenants_at_once_and_none_is_lost() {
     let names: Vec<String> = (0..50).map(|number| format!("tenant-{number:02}")).collect();
-    let (office, bao) = tokio::join!(Office::open(&names), OpenBao::start());
-    bao.mount_kv("2").await;
-    bao.write("2", office.empty_document()).await;
-    let (reader, writer) = (office.path("reader"), office.path("writer"));
-    std::fs::write(&reader, bao.token().await).unwrap();
-    std::fs::write(&writer, "root").unwrap();
-    office.configure_vault(&bao.address, &reader);
+    let (office, bao, writer) = Office::open_with_vault(&names).await;
 
     let operator = async |names: &[String]| {
         for name in names {

@@ -14,13 +14,7 @@ use crate::tenants::setup::office::{Office, entries, json_of, run, with};
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_right_to_write_is_found_before_anything_is_changed() {
     let names = ["new", "old"].map(str::to_owned);
-    let (office, bao) = tokio::join!(Office::open(&names), OpenBao::start());
-    bao.mount_kv("2").await;
-    bao.write("2", office.empty_document()).await;
-    let (reader, writer) = (office.path("reader"), office.path("writer"));
-    std::fs::write(&reader, bao.token().await).unwrap();
-    std::fs::write(&writer, "root").unwrap();
-    office.configure_vault(&bao.address, &reader);
+    let (office, bao, writer) = Office::open_with_vault(&names).await;
     let added = run(with(office.add("old"), &["--vault-token-file", writer.to_str().unwrap()])).await;
     assert!(added.status.success(), "{}", said(&added));
     let (stored, events) = (read(&bao).await, office.portal.deliveries().len());

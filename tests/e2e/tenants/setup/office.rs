@@ -11,6 +11,7 @@ use kyc_sandbox::portal::{self, Account, Portal};
 use serde_json::{Value, json};
 
 use crate::operations::operate::said;
+use crate::support::bao::OpenBao;
 use crate::support::gateway::binary;
 use crate::support::install_crypto_provider;
 
@@ -47,6 +48,18 @@ impl Office {
             std::fs::write(office.path(&format!("password-{name}")), format!("password-{name}\n")).unwrap();
         }
         office
+    }
+
+    /// The same, with OpenBao as the source of the document. Returns also the file of a token that may write it.
+    pub(super) async fn open_with_vault(names: &[String]) -> (Self, OpenBao, PathBuf) {
+        let (office, bao) = tokio::join!(Self::open(names), OpenBao::start());
+        bao.mount_kv("2").await;
+        bao.write("2", office.empty_document()).await;
+        let (reader, writer) = (office.path("reader"), office.path("writer"));
+        std::fs::write(&reader, bao.token().await).unwrap();
+        std::fs::write(&writer, "root").unwrap();
+        office.configure_vault(&bao.address, &reader);
+        (office, bao, writer)
     }
 
     pub(super) fn path(&self, file: &str) -> PathBuf {
