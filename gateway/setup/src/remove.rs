@@ -104,7 +104,8 @@ impl Setup {
     ///
     /// # Errors
     ///
-    /// [`SetupError::Changed`] when something else than `confirmed` would happen to the webhook; [`SetupError`] of the first step that failed; [`SetupError::Left`] if the webhook is deleted and the entry is there.
+    /// [`SetupError::Changed`] when something else than `confirmed` would happen to the webhook; [`SetupError`] of the first step that
+    /// failed; [`SetupError::Left`] if the webhook is deleted and the entry is there.
     pub async fn remove(
         &mut self,
         name: &str,
