@@ -96,6 +96,23 @@ async fn goaway_is_never_written_inside_another_frame() {
     }
 }
 
+/// A connection that is closed with unread bytes is reset, and its peer may lose the GOAWAY behind what it has not read.
+#[tokio::test(flavor = "multi_thread")]
+async fn flooded_connection_is_read_until_its_peer_closes() {
+    let (authority, onfido) = (Authority::new(), Echo::start().await);
+    let gateway = gateway(&authority, &onfido).await;
+    let mut caller = Frames::connect(&authority, gateway.address()).await;
+    caller.send(&frame(PING, 0, 0, b"flooding").repeat(10 * MOST)).await;
+
+    let told = caller.farewell().await;
+
+    assert_eq!(told, Some(ENHANCE_YOUR_CALM));
+    let flood = frame(PING, 0, 0, b"flooding").repeat(MOST);
+    for _ in 0..20 {
+        assert!(caller.send(&flood).await, "the connection was reset");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn busy_callers_do_not_get_enhance_your_calm() {
     let (authority, onfido) = (Authority::new(), Echo::start().await);

@@ -1,16 +1,19 @@
 //! Ends an HTTP/2 connection with ENHANCE_YOUR_CALM once its peer has used its budget of control frames.
 //!
 //! The library h2 has no function to send this GOAWAY, so the guard writes the frame itself: it waits until the frame that h2 is
-//! writing is complete, and discards everything that h2 writes afterwards.
+//! writing is complete, and lets h2 write nothing afterwards. Then it reads and discards what the peer still sends, until the peer
+//! has closed: a connection that is closed with unread bytes is reset, and the GOAWAY could be lost (RFC 9112 §9.6 has the same
+//! for HTTP/1.1).
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use pingora::protocols::Stream;
-use tokio::io::{AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::connection_policy::ConnectionPolicy;
@@ -31,6 +34,8 @@ pub(super) struct Http2Guard {
 struct GoAway {
     /// How many bytes of the frame are written.
     written: usize,
+    /// Whether the gateway's side of the connection is closed.
+    is_closed: bool,
     /// The reading task, which is woken when the frame in progress is written.
     reader: Option<Waker>,
 }
@@ -48,7 +53,7 @@ impl Http2Guard {
         }
     }
 
-    /// Reads the available bytes; returns an error after the budget is used up and the GOAWAY is written.
+    /// Reads the available bytes; returns an error after the budget is used up and the connection is ended.
     pub(super) fn read(
         &mut self,
         inner: &mut Stream,
@@ -68,12 +73,8 @@ impl Http2Guard {
             self.idle.end_within(GOAWAY_TIMEOUT);
             self.goaway = Some(GoAway::default());
         }
-        // A peer that does not read the GOAWAY must not keep its connection open.
-        if self.idle.is_expired(context) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        if self.budget.is_between_frames() {
-            return self.send_goaway(inner, context).map(Err);
+        if let Poll::Ready(error) = self.poll_end(inner, context) {
+            return Poll::Ready(Err(error));
         }
         if let Some(goaway) = &mut self.goaway {
             goaway.reader = Some(context.waker().clone());
@@ -90,8 +91,10 @@ impl Http2Guard {
     ) -> Poll<io::Result<usize>> {
         let mut bytes = bytes;
         if self.goaway.is_some() {
-            if self.budget.is_between_frames() {
-                return self.send_goaway(inner, context).map(Err);
+            match self.poll_end(inner, context) {
+                Poll::Ready(error) => return Poll::Ready(Err(error)),
+                Poll::Pending if self.budget.is_between_frames() => return Poll::Pending,
+                Poll::Pending => {}
             }
             bytes = bytes.get(..self.budget.remaining_in_frame(bytes)).unwrap_or_default();
         }
@@ -134,26 +137,56 @@ impl Http2Guard {
         }
     }
 
-    /// Writes the GOAWAY, then closes; pending bytes of h2 are discarded.
-    fn send_goaway(&mut self, inner: &mut Stream, context: &mut Context<'_>) -> Poll<io::Error> {
-        let mut stream = Pin::new(inner);
-        if let Some(goaway) = &mut self.goaway {
-            while let Some(rest) = GOAWAY.get(goaway.written..).filter(|rest| !rest.is_empty()) {
-                match ready!(stream.as_mut().poll_write(context, rest)) {
-                    Ok(written @ 1..) => goaway.written += written,
-                    Ok(0) => return Poll::Ready(io::ErrorKind::WriteZero.into()),
-                    Err(error) => return Poll::Ready(error),
-                }
-            }
+    /// Once the frame in progress is written, writes the GOAWAY and closes the gateway's side, then waits until the peer has closed,
+    /// too. The task of h2 waits in a read or in a write meanwhile: both call this function.
+    fn poll_end(&mut self, inner: &mut Stream, context: &mut Context<'_>) -> Poll<io::Error> {
+        // A peer that does not read the GOAWAY, or does not close, must not keep its connection open.
+        if self.idle.is_expired(context) {
+            return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
         }
-        if let Err(error) = ready!(stream.as_mut().poll_flush(context)) {
-            return Poll::Ready(error);
+        if !self.budget.is_between_frames() {
+            return Poll::Pending;
         }
-        // Sends FIN (or close_notify); the connection itself is closed when the stream is dropped.
-        let _ = stream.poll_shutdown(context);
-        Poll::Ready(io::ErrorKind::ConnectionAborted.into())
+        let sent = ready!(self.goaway.get_or_insert_default().send(inner, context));
+        sent.map_or_else(Poll::Ready, |()| discard(inner, context))
     }
 }
 
-/// The time for sending the rest of a frame and the GOAWAY to a peer that has used up its budget.
-const GOAWAY_TIMEOUT: Duration = Duration::from_secs(2);
+// === impl GoAway ===
+
+impl GoAway {
+    /// Writes the frame, then FIN (or close_notify).
+    fn send(&mut self, inner: &mut Stream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_closed {
+            return Poll::Ready(Ok(()));
+        }
+        let mut stream = Pin::new(inner);
+        while let Some(rest) = GOAWAY.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match ready!(stream.as_mut().poll_write(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.written += written,
+            }
+        }
+        ready!(stream.poll_shutdown(context))?;
+        self.is_closed = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Reads until the peer has closed.
+fn discard(inner: &mut Stream, context: &mut Context<'_>) -> Poll<io::Error> {
+    let mut bytes = [MaybeUninit::uninit(); DISCARD_SIZE];
+    loop {
+        let mut buffer = ReadBuf::uninit(&mut bytes);
+        match ready!(Pin::new(&mut *inner).poll_read(context, &mut buffer)) {
+            Ok(()) if !buffer.filled().is_empty() => {}
+            Ok(()) => return Poll::Ready(io::ErrorKind::ConnectionAborted.into()),
+            Err(error) => return Poll::Ready(error),
+        }
+    }
+}
+
+/// The time for sending the rest of a frame and the GOAWAY to a peer that has used up its budget, and for its close.
+const GOAWAY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes that one read of the discarded rest takes, on the stack.
+const DISCARD_SIZE: usize = 4096;
