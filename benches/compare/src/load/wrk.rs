@@ -24,6 +24,8 @@ pub(crate) enum Call {
     SmallOnNewConnection,
     /// The start of a check, which is answered 201.
     Check,
+    /// All calls of one check in turn, with pictures of [`PICTURE`].
+    Verification,
     /// 5 MiB from the upstream.
     Download,
     /// 5 MiB to the upstream.
@@ -51,7 +53,7 @@ impl Wrk {
         let output = Command::new("taskset")
             .args(["-c", self.core.number(), "wrk", "-t1", "--latency", "--timeout", "20s", "-s", SCRIPT])
             .args(["-c", &self.connections.to_string(), "-d", &format!("{seconds}s"), &running.url()])
-            .args(["--", self.call.name(), &LARGE_BODY.to_string()])
+            .args(["--", self.call.name(), &self.call.body_size().to_string()])
             .kill_on_drop(true)
             .output()
             .await
@@ -81,8 +83,19 @@ impl Call {
             Self::Small => "small",
             Self::SmallOnNewConnection => "close",
             Self::Check => "check",
+            Self::Verification => "verification",
             Self::Download => "download",
             Self::Upload => "upload",
+        }
+    }
+
+    /// How long the bodies of its uploads are, in bytes.
+    const fn body_size(self) -> usize {
+        match self {
+            Self::Verification => PICTURE,
+            Self::Small | Self::SmallOnNewConnection | Self::Check | Self::Download | Self::Upload => {
+                LARGE_BODY
+            }
         }
     }
 }
@@ -103,6 +116,8 @@ fn read(text: &str) -> Result<Said, String> {
     Ok(Said { calls, micros, p50, p99 })
 }
 
+/// A photo of a telephone's camera as onboarding pages send it, scaled down.
+const PICTURE: usize = 1024 * 1024;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/load.lua");
 
 #[cfg(test)]
