@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # What `make release` builds.
 RELEASE := target/reproducible/release/kyc-gateway
-.PHONY: help demo test house docs crash-test outcomes week abuse alerts-test differential fuzz release image deb host-test sbom profile bench bench-quick lint fmt
+.PHONY: help demo test fresh-test house docs crash-test outcomes week abuse alerts-test differential fuzz release image deb host-test sbom profile bench bench-quick lint fmt
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -24,6 +24,10 @@ test: ## fresh machine to all tests passed
 	@tests/tools/step "building" cargo build --locked --workspace --bins
 	@tests/tools/step "tests and doc tests, for half an hour at most" timeout --kill-after=10 1800 cargo test --locked --workspace
 	@tests/tools/step "dependencies" tests/tools/dependencies
+
+fresh-test: ## `make demo` and `make test` on a fresh Debian with git, make and Rust, with times and sizes; STEPS="root demo" for some
+	@tests/tools/install build hosts
+	@tests/tools/fresh $(STEPS)
 
 house: ## crates by floor, lines, imports, circles, and target/house.svg; ROOM=proxy for one from inside
 	@cargo run --locked --quiet -p kyc-house -- $(ROOM)
