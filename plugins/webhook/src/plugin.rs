@@ -136,6 +136,19 @@ impl Notifications {
         })
     }
 
+    /// Refuses a notification whose declared length is over the limit. One that may be Onfido's counts for its tenant: its signature
+    /// cannot be verified without the body, but an operator must learn that notifications are refused.
+    fn too_large(&self, head: &RequestHeader, cx: &mut Ctx) -> Problem {
+        let may_be_signed = match self.verification {
+            Verification::Required(_) => Signature::from_head(head).is_ok(),
+            Verification::Off => true,
+        };
+        if may_be_signed && let Ok(Some(tenant)) = configuration_name::tenant(cx) {
+            cx.set_tenant(tenant);
+        }
+        Problem::new(ProblemKind::BodyTooLarge, "notification declares a body over the limit")
+    }
+
     async fn handle(
         &self,
         head: &RequestHeader,
@@ -203,10 +216,7 @@ impl Plugin for Notifications {
 
     fn request_filter(&self, head: &RequestHeader, cx: &mut Ctx) -> Result<Flow> {
         if declared_length(head).is_some_and(|length| length > self.max_body) {
-            return Err(Problem::new(
-                ProblemKind::BodyTooLarge,
-                "notification declares a body over the limit",
-            ));
+            return Err(self.too_large(head, cx));
         }
         // An unknown tenant is not refused here but after the body, as a wrong signature is: see `configuration_name`.
         let tenant = configuration_name::tenant(cx)?;

@@ -215,6 +215,27 @@ fn declared_body_over_the_limit_is_refused_and_other_bodies_are_read_up_to_the_l
     assert_eq!(cx.body_buffering().map(|buffering| buffering.limit), Some(1024));
 }
 
+/// Only a refusal that knew its tenant was counted, and the limit was checked before: notifications over the limit were lost without
+/// an alert.
+#[tokio::test]
+async fn declared_body_over_the_limit_counts_for_the_tenant_unless_it_is_not_signed() {
+    let plugin = plugin("max_body = \"1KiB\"");
+    let entry = acme("http://portal.test");
+    let too_large = |mut head: RequestHeader| {
+        head.insert_header("content-length", "1025").unwrap();
+        head
+    };
+
+    let refused = [
+        notify(&plugin, &too_large(signed(REPORT)), REPORT, named(entry.clone(), "acme")).await,
+        notify(&plugin, &too_large(head("POST", "/", &[])), REPORT, named(entry.clone(), "acme")).await,
+        notify(&plugin, &too_large(signed(REPORT)), REPORT, named(entry, "nobody")).await,
+    ];
+
+    assert_eq!(refused.map(kind), [ProblemKind::BodyTooLarge; 3]);
+    assert_eq!(plugin.counted.with(&["acme", "body_too_large"]).get(), 1);
+}
+
 #[tokio::test]
 async fn route_with_signature_off_accepts_unsigned_notifications_and_counts_them() {
     let plugin = plugin("signature = \"off\"\nallow_unsigned = true");

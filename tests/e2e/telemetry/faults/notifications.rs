@@ -35,6 +35,16 @@ pub(super) async fn forged(fault: &'static Fault) {
     watch.resolves(async || {}).await;
 }
 
+pub(super) async fn too_large(fault: &'static Fault) {
+    let world = World::start(&stored()).await;
+    let watch = Watch::start(fault, &world.gateway).await;
+    let body = event(1).replace("\"n\":1.0", &format!("\"padding\":\"{}\"", "x".repeat(100 * 1024)));
+
+    watch.fires(async || assert_eq!(world.notify("acme", &body).await.status(), 413)).await;
+
+    watch.resolves(async || notify(&world, "acme").await).await;
+}
+
 pub(super) async fn no_event(fault: &'static Fault) {
     let world = World::start(&stored()).await;
     let watch = Watch::start(fault, &world.gateway).await;

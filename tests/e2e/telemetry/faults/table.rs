@@ -5,7 +5,7 @@ use futures::FutureExt;
 use super::fault::Fault;
 use super::{calls, listeners, notifications, portals, processes, stores, tenants};
 
-pub(super) static FAULTS: [Fault; 29] = [
+pub(super) static FAULTS: [Fault; 30] = [
     Fault {
         name: "Onfido refuses connections",
         fires: &["CallsFailFast", "CallsFail", "CallsFailSlowly", "UpstreamBreakerOpen"],
@@ -68,6 +68,13 @@ pub(super) static FAULTS: [Fault; 29] = [
         also: &[],
         stays: &[],
         make: |fault| notifications::forged(fault).boxed_local(),
+    },
+    Fault {
+        name: "a signed notification is larger than the limit",
+        fires: &["NotificationRefused"],
+        also: &[],
+        stays: &[],
+        make: |fault| notifications::too_large(fault).boxed_local(),
     },
     Fault {
         name: "a signed notification is no event",
