@@ -35,6 +35,27 @@ pub(super) async fn disk_full(fault: &'static Fault) {
     watch.resolves(async || {}).await;
 }
 
+/// The waiting events of two portals that are away: a tenant has half of the store at most.
+pub(super) async fn limit_reached(fault: &'static Fault) {
+    let world = World::start(&format!("events.max_size = \"4MiB\"\n{}", stored())).await;
+    let watch = Watch::start(fault, &world.gateway).await;
+    world.acme.set_mode(Mode::Status(503));
+    world.globex.set_mode(Mode::Status(503));
+
+    let mut number = 0;
+    let notify = async || {
+        number += 1;
+        for tenant in ["acme", "globex"] {
+            world.notify(tenant, &large(number)).await;
+        }
+    };
+    watch.fires(notify).await;
+
+    world.acme.set_mode(Mode::Ok);
+    world.globex.set_mode(Mode::Ok);
+    watch.resolves(async || {}).await;
+}
+
 pub(super) async fn long_read(fault: &'static Fault) {
     let world = World::start(&format!("events.max_wal_size = \"64MiB\"\n{}", stored())).await;
     let watch = Watch::start(fault, &world.gateway).await;

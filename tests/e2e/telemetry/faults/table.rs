@@ -5,7 +5,7 @@ use futures::FutureExt;
 use super::fault::Fault;
 use super::{calls, listeners, notifications, portals, processes, stores, tenants};
 
-pub(super) static FAULTS: [Fault; 30] = [
+pub(super) static FAULTS: [Fault; 31] = [
     Fault {
         name: "Onfido refuses connections",
         fires: &["CallsFailFast", "CallsFail", "CallsFailSlowly", "UpstreamBreakerOpen"],
@@ -137,6 +137,13 @@ pub(super) static FAULTS: [Fault; 30] = [
         also: &["GatewayNotReady", "NotificationRefused", "PortalHeld"],
         stays: &[],
         make: |fault| stores::disk_full(fault).boxed_local(),
+    },
+    Fault {
+        name: "waiting events reach the size limit of the event store",
+        fires: &["EventStoreNearlyFull", "EventStoreFull", "NotificationRefused"],
+        also: &["PortalHeld"],
+        stays: &[],
+        make: |fault| stores::limit_reached(fault).boxed_local(),
     },
     Fault {
         name: "a long read of the event store",
