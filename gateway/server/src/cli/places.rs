@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf, absolute};
 
 use rustix::fs::{Access, access};
 
@@ -32,8 +32,8 @@ pub(crate) fn try_all(settings: &Settings) -> (Vec<String>, Vec<String>) {
         }
     }
     for (key, path) in written(settings) {
-        let folder = existing(path.parent().unwrap_or(Path::new("/")));
-        match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        let folder = existing_folder(path);
+        match access(&folder, Access::WRITE_OK | Access::EXEC_OK) {
             Ok(()) => notes.push(format!("{key}: {} can be written", folder.display())),
             Err(error) => problems.push(format!(
                 "{file}: {key}: {} cannot be written: {error}: let the gateway's user write there, or name another path",
@@ -77,9 +77,11 @@ fn try_address(address: SocketAddr) -> Tried {
     }
 }
 
-/// The folder, or the nearest one above it that exists: the gateway creates what is missing.
-fn existing(folder: &Path) -> &Path {
-    folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"))
+/// The folder of a file, or the nearest one above it that exists: the gateway creates what is missing. The paths of a configuration
+/// that is named without a folder are relative to the current one.
+fn existing_folder(file: &Path) -> PathBuf {
+    let file = absolute(file).unwrap_or_else(|_| file.to_owned());
+    file.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned()
 }
 
 #[cfg(test)]
@@ -106,7 +108,16 @@ mod tests {
     fn folder_that_is_missing_is_tried_at_the_nearest_one_above() {
         let folder = tempfile::tempdir().unwrap();
 
-        assert_eq!(existing(&folder.path().join("a/b")), folder.path());
-        assert_eq!(existing(folder.path()), folder.path());
+        assert_eq!(existing_folder(&folder.path().join("a/b/events.db")), folder.path());
+        assert_eq!(existing_folder(&folder.path().join("events.db")), folder.path());
+    }
+
+    /// `check --live --config gateway.toml` tried the root, which only root can write.
+    #[test]
+    fn relative_path_is_tried_in_the_current_folder() {
+        let here = std::env::current_dir().unwrap();
+
+        assert_eq!(existing_folder(Path::new("missing/events.db")), here);
+        assert_eq!(existing_folder(Path::new("events.db")), here);
     }
 }
