@@ -48,6 +48,29 @@ fn queries_name_metrics_that_the_gateway_has() {
     }
 }
 
+/// Requests that no route or no tenant was found for have an empty label, whose legend was blank.
+#[test]
+fn series_without_a_route_or_tenant_have_a_legend() {
+    let may_be_empty = [
+        ("kyc_gateway_requests_total", "tenant"),
+        ("kyc_gateway_requests_total", "route"),
+        ("kyc_gateway_request_duration_seconds", "route"),
+        ("kyc_gateway_upstream_duration_seconds", "route"),
+        ("kyc_gateway_refusals_total", "route"),
+    ];
+
+    for (title, query) in queries() {
+        for (_, label) in may_be_empty.iter().filter(|(metric, _)| metrics(&query).contains(metric)) {
+            let grouped = query.split_once("by (").and_then(|(_, rest)| rest.split_once(')'));
+            if grouped.is_some_and(|(labels, _)| labels.split(", ").any(|by| by == *label)) {
+                let replaced = format!(r#""{label}", "no {label}", "{label}", "")"#);
+                let excluded = format!(r#"{label}!="""#);
+                assert!(query.contains(&replaced) || query.contains(&excluded), "{title}: {query}");
+            }
+        }
+    }
+}
+
 /// `promtool` reads them as recording rules.
 #[test]
 fn queries_are_promql() {
