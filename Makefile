@@ -80,7 +80,7 @@ fuzz: ## each fuzz target for 150 s; SECONDS_EACH=30 for another time
 	@tests/tools/install build fuzzers
 	@tests/tools/step "fuzzing" tests/tools/fuzz $(or $(SECONDS_EACH),150)
 
-release: ## all files of a release in dist, signed with MINISIGN_KEY; TWICE=1 builds the program elsewhere too, and compares
+release: ## all files of a release in dist, signed with MINISIGN_KEY, RUNBOOK_URL in the alerts; TWICE=1 builds elsewhere too, and compares
 	@tests/tools/install build images sbom signatures
 	@tests/tools/step "building" tests/tools/release $(TWICE)
 	@tests/tools/step "files of the release" tests/tools/dist $(RELEASE) dist

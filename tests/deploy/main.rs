@@ -7,6 +7,7 @@
     reason = "a test stops at the first failure"
 )]
 
+mod alerts;
 mod chart;
 mod dashboard;
 mod kustomize;
