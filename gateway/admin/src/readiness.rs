@@ -65,7 +65,7 @@ impl Readiness {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining\n");
         }
-        if self.tenants.load().is_none() {
+        if !self.has_tenants() {
             return Err("no tenant document is loaded yet\n");
         }
         if !self.backgrounds.iter().all(|background| background.is_ready()) {
@@ -75,6 +75,11 @@ impl Readiness {
             return Err("the tenant document could not be read for longer than tenants.max_age\n");
         }
         Ok(())
+    }
+
+    /// Returns whether a tenant document was loaded.
+    pub fn has_tenants(&self) -> bool {
+        self.tenants.load().is_some()
     }
 
     /// Returns the problems that do not make the gateway unready, one per line.

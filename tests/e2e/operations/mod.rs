@@ -6,5 +6,6 @@ mod confined;
 mod listeners;
 pub(crate) mod operate;
 mod probes;
+mod starting;
 mod swagger;
 mod upgrade;

@@ -217,8 +217,8 @@ fn readiness(
     Ok(readiness)
 }
 
-/// Adds the listeners and the start-up notification. During a handover the listeners wait for the notification, since the
-/// previous process accepts connections until then.
+/// Adds the listeners and the start-up notification, which says when the proxy's listeners accept connections. During a handover the
+/// admin listeners wait for it too, since the previous process accepts connections until then.
 fn add_listeners(
     server: &mut Server,
     endpoints: Vec<Endpoint<Proxied>>,
@@ -227,17 +227,19 @@ fn add_listeners(
     replaced: watch::Receiver<bool>,
     progress: &StartupProgress,
 ) {
-    let waits = startup.has_predecessor();
+    let is_handover = startup.has_predecessor();
     let proxied = ListenerService::new("proxy", None, endpoints, Lifetime::UntilShutdown, progress.open());
     let AdminSide { endpoints, socket } = admin;
     // During a drain the admin listener stays open, so that probes see that the process is not ready.
     let lifetime = Lifetime::UntilReplaced(replaced);
     let admin = ListenerService::new("admin", Some(1), endpoints, lifetime, progress.open());
-    let mut listening = vec![server.add_service(proxied), server.add_service(admin)];
-    listening.extend(socket.map(|socket| server.add_service(socket)));
+    let proxied = server.add_service(proxied);
+    let mut admin = vec![server.add_service(admin)];
+    admin.extend(socket.map(|socket| server.add_service(socket)));
     let startup = server.add_service(background_service("startup notification", startup));
-    if waits {
-        listening.iter().for_each(|service| service.add_dependency(&startup));
+    proxied.add_dependency(&startup);
+    if is_handover {
+        admin.iter().for_each(|service| service.add_dependency(&startup));
     }
 }
 

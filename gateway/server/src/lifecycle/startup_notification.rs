@@ -1,4 +1,5 @@
-//! Reports that the gateway serves: to systemd, or during a handover to the previous process.
+//! Reports that the gateway serves: to systemd, or during a handover to the previous process. Decides when listeners begin to accept
+//! connections.
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,14 +10,15 @@ use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 use sd_notify::NotifyState;
 use tokio::sync::Mutex;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 
 use crate::lifecycle::exit::exit_after_flush;
 use crate::lifecycle::handover::{Predecessor, notify_systemd};
 use crate::lifecycle::startup_progress::StartupProgress;
 
-/// A service that waits until requests can be served, then reports it. During a handover the listeners depend on this service, so
-/// that they accept connections only after the previous process permits it.
+/// A service that waits until requests can be served, then reports it. The proxy's listeners depend on this service: at a start they
+/// accept connections when tenants are loaded, during a handover after the previous process permits it. The admin listeners depend on
+/// it during a handover only, because probes must be answered while the gateway is not ready.
 pub(crate) struct StartupNotification {
     has_predecessor: bool,
     readiness: Readiness,
@@ -54,6 +56,13 @@ impl StartupNotification {
         }
     }
 
+    async fn has_tenants(&self) {
+        let mut poll = interval(POLL_INTERVAL);
+        while !self.readiness.has_tenants() {
+            poll.tick().await;
+        }
+    }
+
     /// Takes over from the previous process. Fails as soon as that process exits, also while this one is not ready.
     async fn take_over(&self, predecessor: Predecessor, ready: ServiceReadyNotifier) -> std::io::Result<()> {
         let control = predecessor.request_takeover(self.can_serve()).await?;
@@ -75,7 +84,8 @@ impl BackgroundService for StartupNotification {
                 }
             }
             None => {
-                // Without a handover the listeners do not wait: probes must be answered while the gateway is not ready.
+                // The kernel keeps connections in the accept queue meanwhile; without tenants their calls would be answered 503.
+                let _ = timeout(LONGEST_HOLD, self.has_tenants()).await;
                 ready.notify_ready();
                 self.can_serve().await;
                 notify_systemd(&[NotifyState::Ready]);
@@ -85,5 +95,8 @@ impl BackgroundService for StartupNotification {
     }
 }
 
+/// How long connections wait for the first tenants. Onfido waits 10 s for the response to a notification, of which the notification
+/// itself may take five. Afterwards the source of tenants is probably down, and a 503 lets callers use another gateway.
+const LONGEST_HOLD: Duration = Duration::from_secs(5);
 /// How often the readiness is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
