@@ -222,8 +222,10 @@ impl Watcher {
 
     /// Puts the tenants of a document in use, and logs what is wrong with it.
     fn apply(&mut self, mut document: Document) {
+        // Whoever may call at all may act for an only tenant.
+        let needs_callers = self.settings.callers_required && !document.tenants.is_sole();
         for tenant in document.tenants.iter() {
-            if self.settings.callers_required && tenant.callers.is_none() {
+            if needs_callers && tenant.callers.is_none() {
                 warn!(tenant = %tenant.name, "tenant has no callers; certificates and tokens are refused for it");
             }
             self.metrics.tenant_known(tenant.name.as_str());
