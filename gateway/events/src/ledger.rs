@@ -21,6 +21,6 @@ pub use filter::LedgerFilter;
 pub use metrics::LedgerMetrics;
 pub use note::{Expected, Ledger, Noted, Started};
 pub use reader::LedgerReader;
-pub(crate) use state::{FINAL_STATE, IS_SETTLED};
+pub(crate) use state::{FINAL_STATE, IS_SETTLED, RESULT_KINDS};
 pub use state::{LedgerState, SubjectKind};
 pub(crate) use unwritten::Unwritten;

@@ -137,3 +137,7 @@ pub(crate) const FINAL_STATE: &str = "(SELECT CASE \
        WHEN max(CASE WHEN state = 2 THEN 1 ELSE 0 END) = 1 THEN 2 \
        WHEN max(CASE WHEN state = 1 THEN 1 ELSE 0 END) = 1 THEN 1 \
        ELSE max(state) END FROM started_result WHERE entry = started.id)";
+
+/// The kinds of notifications that bring a result, as a list in SQL.
+pub(crate) const RESULT_KINDS: &str = "'check.completed', 'report.completed', 'workflow_run.completed', 'check.withdrawn', \
+                                       'report.withdrawn', 'report.cancelled'";

@@ -174,7 +174,7 @@ impl Waiting {
 
 /// The most entries that wait. Each takes about 1 KiB.
 const MAX_ENTRIES: usize = 10_000;
-/// Entries that are written together. In PostgreSQL each is a commit of its own, and notifications of the batch wait for all.
+/// Entries that are written together. Notifications of the batch wait for all.
 const ENTRIES_PER_BATCH: usize = 32;
 /// Pause after the first failure, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::filter::millis_from_now;
 use super::given::Given;
 use crate::{
-    Awaited, Command, Effect, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis,
-    NewEntry, Plan, REVIVABLE, Source, now, settling,
+    Awaited, Command, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis, Plan,
+    RESULT_KINDS, REVIVABLE, Source, now, settling,
 };
 
 /// What a batch does to the ledger, and whether a transaction was begun for it.
@@ -145,82 +145,43 @@ impl Planned {
             return Ok(HashSet::new());
         }
         sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
-        lock(connection, &entries).await?;
         let settled = settle_known(connection, &entries, &self.given.subjects).await?;
         settle_entries(connection, &entries).await?;
         sqlx::raw_sql("COMMIT").execute(connection).await?;
-        Ok(settled.into_iter().collect())
+        Ok(settled.into_iter().map(|(_, event)| event).collect())
     }
 }
 
-/// Settles the open entries among `entries` whose results are settled. Returns whether there were any.
-async fn settle_entries(connection: &mut PgConnection, entries: &[i64]) -> Result<bool, sqlx::Error> {
+/// Settles the open entries among `entries` whose results are settled. Returns their ids.
+pub(super) async fn settle_entries(
+    connection: &mut PgConnection,
+    entries: &[i64],
+) -> Result<Vec<i64>, sqlx::Error> {
     let query = format!(
         "UPDATE started SET state = {FINAL_STATE}, settled = now(), error = NULL, leased_until = NULL \
-         WHERE id = ANY($1) AND state = 0 AND {IS_SETTLED}"
+         WHERE id = ANY($1) AND state = 0 AND {IS_SETTLED} RETURNING id"
     );
-    let done = sqlx::query(sqlx::AssertSqlSafe(query)).bind(entries).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
+    sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(entries).fetch_all(connection).await
 }
 
-/// Inserts an entry with its results, and settles those that were notified before. An entry that was noted before stays as
-/// it is.
-pub(super) async fn note(connection: &mut PgConnection, entry: &NewEntry) -> Result<Effect, sqlx::Error> {
-    let customer = entry.owner.customer.as_ref();
-    let is_open = entry.state == LedgerState::Open;
-    let subjects: Vec<String> =
-        std::iter::once(&entry.subject).chain(&entry.reports).cloned().collect::<Vec<_>>();
-    let are_reports: Vec<i64> = (0..subjects.len()).map(|place| i64::from(place > 0)).collect();
-    // The database adds these differences to its own clock. The start is kept in milliseconds, as in cursors of lists.
-    let (ago, wait) = (now().saturating_sub(entry.started), entry.overdue.saturating_sub(entry.started));
-    let query = "WITH given AS (SELECT date_trunc('milliseconds', now() - $8 * interval '1 millisecond') AS started), \
-                 entry AS (INSERT INTO started(tenant, subscription, webhook, kind, subject, applicant, state, started, \
-                   overdue, due, settled, trace, awaits_itself) SELECT $1, $2, $3, $4, $5, $6, $7, started, \
-                   started + $9 * interval '1 millisecond', started + $9 * interval '1 millisecond', \
-                   CASE WHEN $7 = 0 THEN NULL ELSE started END, $10, $13 FROM given ON CONFLICT DO NOTHING RETURNING id) \
-                 INSERT INTO started_result(entry, subject, is_report) \
-                 SELECT entry.id, subject, is_report FROM entry, unnest($11::text[], $12::bigint[]) \
-                   AS results(subject, is_report) RETURNING entry";
-    let noted: Vec<i64> = sqlx::query_scalar(query)
-        .bind(&entry.owner.tenant)
-        .bind(customer.map(|customer| customer.subscription.as_str()).unwrap_or_default())
-        .bind(customer.and_then(|customer| customer.webhook.as_ref()))
-        .bind(entry.kind.code())
-        .bind(&entry.subject)
-        .bind(&entry.applicant)
-        .bind(entry.state.code())
-        .bind(ago)
-        .bind(wait)
-        .bind(&entry.trace)
-        .bind(&subjects)
-        .bind(are_reports)
-        .bind(i64::from(entry.awaits_itself))
-        .fetch_all(&mut *connection)
-        .await?;
-    let Some(id) = noted.first().copied() else { return Ok(Effect::Nothing) };
-    let is_settled = is_open
-        && !settle_known(connection, &[id], &subjects).await?.is_empty()
-        && settle_entries(connection, &[id]).await?;
-    Ok(if is_settled { Effect::Settled } else { Effect::Done })
-}
-
-/// Settles results of entries that were notified already. Returns the events that did.
-async fn settle_known(
+/// Locks entries, and settles those of their results that were notified already. Returns each entry with the event that did.
+pub(super) async fn settle_known(
     connection: &mut PgConnection,
     entries: &[i64],
     subjects: &[String],
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    let query = "WITH noted AS (SELECT id, tenant, subscription FROM started WHERE id = ANY($1) ORDER BY id FOR UPDATE), \
-                 known AS (SELECT noted.id, resource, min(received) AS at, (array_agg(uid ORDER BY received))[1] AS uid, \
-                   min(CASE kind WHEN 'check.withdrawn' THEN 3 WHEN 'report.withdrawn' THEN 3 WHEN 'report.cancelled' THEN 4 \
-                   ELSE 1 END) AS state FROM event JOIN noted ON event.tenant = noted.tenant \
-                   OR event.subscription = noted.subscription AND noted.subscription <> '' \
-                   WHERE resource = ANY($2) AND kind IN ('check.completed', \
-                   'report.completed', 'workflow_run.completed', 'check.withdrawn', 'report.withdrawn', 'report.cancelled') \
-                   GROUP BY noted.id, resource) \
-                 UPDATE started_result SET state = known.state, settled = known.at, event = known.uid FROM known \
-                 WHERE entry = known.id AND started_result.state = 0 AND subject = known.resource RETURNING known.uid";
-    sqlx::query_scalar(query).bind(entries).bind(subjects).fetch_all(connection).await
+) -> Result<Vec<(i64, Uuid)>, sqlx::Error> {
+    let query = format!(
+        "WITH noted AS (SELECT id, tenant, subscription FROM started WHERE id = ANY($1) ORDER BY id FOR UPDATE), \
+         known AS (SELECT noted.id, resource, min(received) AS at, (array_agg(uid ORDER BY received))[1] AS uid, \
+           min(CASE kind WHEN 'check.withdrawn' THEN 3 WHEN 'report.withdrawn' THEN 3 WHEN 'report.cancelled' THEN 4 \
+           ELSE 1 END) AS state FROM event JOIN noted ON event.tenant = noted.tenant \
+           OR event.subscription = noted.subscription AND noted.subscription <> '' \
+           WHERE resource = ANY($2) AND kind IN ({RESULT_KINDS}) GROUP BY noted.id, resource) \
+         UPDATE started_result SET state = known.state, settled = known.at, event = known.uid FROM known \
+         WHERE entry = known.id AND started_result.state = 0 AND subject = known.resource RETURNING known.id, known.uid"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(query)).bind(entries).bind(subjects);
+    query.fetch_all(connection).await
 }
 
 /// Records a look-up that did not settle its entry, and ends its claim.

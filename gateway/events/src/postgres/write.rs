@@ -1,7 +1,8 @@
 //! Applies batches of commands.
 //!
 //! Every operation is one statement, and so a transaction of its own, except inserts that settle results of the ledger: they and the
-//! results change together, and so do results that another gateway has noted meanwhile. An explicit transaction that a timeout
+//! results change together, and so do results that another gateway has noted meanwhile. Inserts, results of attempts and notes of
+//! started checks are one statement for all of a batch. An explicit transaction that a timeout
 //! interrupts while it begins would leave its connection unusable, so that any error closes the connection. The server ends a
 //! transaction whose gateway is silent for 15 s.
 
@@ -18,10 +19,11 @@ use super::database::Postgres;
 use super::deletion::{delete_expired, free_shares};
 use super::error::{store_error, with_timeout};
 use super::insert::insert;
-use super::ledger::{delete_entries, end_entry, looked_up, note, plan};
+use super::ledger::{delete_entries, end_entry, looked_up, plan};
+use super::note::note;
 use super::ownership::{assign_customers, reseal, unpark_customer};
 use super::usage::{UsageCache, find_refused};
-use crate::{Claim, Command, Effect, Failure, Finish, Share, StoreError, Writer, now};
+use crate::{Claim, Command, Effect, Failure, Finish, NewEntry, Share, StoreError, Writer, now};
 
 /// Writes batches. Any error closes the connection; the next batch opens a new one.
 #[derive(Debug)]
@@ -101,6 +103,14 @@ async fn commit(
             *slot = Some(Effect::of(recorded.contains(&finish.claim)));
         }
     }
+    let notes = batch.iter().zip(&mut *effects).filter_map(|(command, slot)| match command {
+        Command::Note(entry) => Some((entry, slot)),
+        _ => None,
+    });
+    let (entries, slots): (Vec<&NewEntry>, Vec<_>) = notes.unzip();
+    for (slot, effect) in slots.into_iter().zip(note(connection, &entries).await?) {
+        *slot = Some(effect);
+    }
     for (command, slot) in batch.iter().zip(&mut *effects) {
         if slot.is_none() {
             *slot = Some(apply(connection, command, share).await?);
@@ -136,10 +146,12 @@ async fn apply(
             Effect::Changed(discard(connection, filter, *progress).await?)
         }
         Command::MakeDue { tenant, .. } => Effect::of(make_due(connection, tenant).await?),
-        // `commit` applies inserts and results. Times are the database's, so a jump of a gateway's clock changes nothing.
-        Command::Insert(_) | Command::Finish(_) | Command::ShiftTimes { .. } | Command::Heartbeat(_) => {
-            Effect::Nothing
-        }
+        // `commit` applies inserts, notes and results. Times are the database's, so a jump of a gateway's clock changes nothing.
+        Command::Insert(_)
+        | Command::Note(_)
+        | Command::Finish(_)
+        | Command::ShiftTimes { .. }
+        | Command::Heartbeat(_) => Effect::Nothing,
         Command::LimitDueTimes { latest } => Effect::of(limit_due_times(connection, *latest).await?),
         Command::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),
         Command::UnparkCustomer { owner, .. } => Effect::of(unpark_customer(connection, owner).await?),
@@ -150,7 +162,6 @@ async fn apply(
             None => Effect::Nothing,
         },
         Command::DeleteExpired(limits) => Effect::of(delete_expired(connection, *limits).await?),
-        Command::Note(entry) => note(connection, entry).await?,
         Command::LookedUp(done) => Effect::of(looked_up(connection, done).await?),
         Command::EndEntry(end) => Effect::of(end_entry(connection, *end).await?),
         Command::DeleteEntries { before } => Effect::of(delete_entries(connection, *before).await?),

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Row, Sqlite as Engine};
 use uuid::Uuid;
 
 use crate::{
-    Awaited, Command, Effect, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis,
-    NewEntry, Plan, REVIVABLE, Source, now, settling,
+    Awaited, Command, EntryEnd, FINAL_STATE, Held, IS_SETTLED, LedgerState, LookedUp, Millis, Plan,
+    REVIVABLE, Source, now, settling,
 };
 
 /// Reads the results that the events of a batch are about, and plans what becomes of them.
@@ -90,69 +90,21 @@ pub(super) async fn settle(
     Ok(revived)
 }
 
-/// Settles the open entries among `entries` whose results are settled. Returns whether there were any.
-async fn settle_entries(
+/// Settles the open entries among `entries` whose results are settled. Returns their ids.
+pub(super) async fn settle_entries(
     connection: &mut SqliteConnection,
     entries: HashSet<i64>,
     at: Millis,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Vec<i64>, sqlx::Error> {
     if entries.is_empty() {
-        return Ok(false);
+        return Ok(Vec::new());
     }
     let query = format!(
         "UPDATE started SET state = {FINAL_STATE}, settled_ms = ?1, error = NULL \
-         WHERE id IN (SELECT value FROM json_each(?2)) AND state = 0 AND {IS_SETTLED}"
+         WHERE id IN (SELECT value FROM json_each(?2)) AND state = 0 AND {IS_SETTLED} RETURNING id"
     );
     let entries = serde_json::json!(entries).to_string();
-    let done = sqlx::query(sqlx::AssertSqlSafe(query)).bind(at).bind(entries).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
-}
-
-/// Inserts an entry with its results, and settles those that were notified before. An entry that was noted before stays as
-/// it is.
-pub(super) async fn note(connection: &mut SqliteConnection, entry: &NewEntry) -> Result<Effect, sqlx::Error> {
-    let customer = entry.owner.customer.as_ref();
-    let is_open = entry.state == LedgerState::Open;
-    let query = "INSERT INTO started(tenant, subscription, webhook, kind, subject, applicant, state, started_ms, overdue_ms, \
-                 due_ms, settled_ms, trace, awaits_itself) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12) \
-                 ON CONFLICT DO NOTHING RETURNING id";
-    let id: Option<i64> = sqlx::query_scalar(query)
-        .bind(&entry.owner.tenant)
-        .bind(customer.map(|customer| customer.subscription.as_str()).unwrap_or_default())
-        .bind(customer.and_then(|customer| customer.webhook.as_ref()))
-        .bind(entry.kind.code())
-        .bind(&entry.subject)
-        .bind(&entry.applicant)
-        .bind(entry.state.code())
-        .bind(entry.started)
-        .bind(entry.overdue)
-        .bind((!is_open).then_some(entry.started))
-        .bind(&entry.trace)
-        .bind(entry.awaits_itself)
-        .fetch_optional(&mut *connection)
-        .await?;
-    let Some(id) = id else { return Ok(Effect::Nothing) };
-    let mut query = sqlx::QueryBuilder::<Engine>::new(
-        "INSERT INTO started_result(entry, subject, is_report, state, settled_ms, event) ",
-    );
-    query.push("SELECT ").push_bind(id).push(
-        ", given.subject, is_report, coalesce(min(CASE known.kind WHEN 'check.withdrawn' THEN 3 WHEN 'report.withdrawn' \
-         THEN 3 WHEN 'report.cancelled' THEN 4 ELSE 1 + 0 * known.id END), 0), min(known.received_ms), min(known.uid) FROM \
-         (SELECT value ->> 0 AS subject, value ->> 1 AS is_report FROM json_each(",
-    );
-    let reports = entry.reports.iter().map(|report| (report.as_str(), 1));
-    let subjects: Vec<(&str, i64)> = std::iter::once((entry.subject.as_str(), 0)).chain(reports).collect();
-    query.push_bind(serde_json::json!(subjects).to_string()).push(
-        ")) AS given LEFT JOIN event AS known ON known.resource = given.subject AND known.kind IN ('check.completed', \
-         'report.completed', 'workflow_run.completed', 'check.withdrawn', 'report.withdrawn', 'report.cancelled') \
-         AND (known.tenant = ",
-    );
-    query.push_bind(&entry.owner.tenant).push(" OR known.subscription = ");
-    query.push_bind(customer.map(|customer| customer.subscription.as_str()));
-    query.push(") GROUP BY given.subject, is_report ORDER BY is_report");
-    query.build().execute(&mut *connection).await?;
-    let is_settled = is_open && settle_entries(connection, HashSet::from([id]), now()).await?;
-    Ok(if is_settled { Effect::Settled } else { Effect::Done })
+    sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(at).bind(entries).fetch_all(connection).await
 }
 
 /// Records a look-up that did not settle its entry.

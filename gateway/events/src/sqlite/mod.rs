@@ -17,6 +17,7 @@ mod insert;
 mod integrity;
 mod ledger;
 mod ledger_read;
+mod note;
 mod open;
 mod ownership;
 mod read;

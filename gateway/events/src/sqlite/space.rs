@@ -33,14 +33,25 @@ impl Space {
     }
 }
 
+/// Begins a transaction. Returns the bytes in use, and the highest id of an entry of the ledger.
+///
+/// `IMMEDIATE` takes the write lock now, and waits for it. A transaction that reads first and writes later can fail without waiting
+/// (`SQLITE_BUSY_SNAPSHOT`).
+pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<(u64, i64), sqlx::Error> {
+    let query = "BEGIN IMMEDIATE; SELECT (page_count - freelist_count) * page_size, (SELECT coalesce(max(id), 0) FROM started) \
+                 FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let (bytes, last): (i64, i64) = sqlx::query_as(query).fetch_one(connection).await?;
+    Ok((u64::try_from(bytes).unwrap_or_default(), last))
+}
+
 /// Deletes the oldest delivered events and settled entries of the ledger when space is scarce; the events' deduplication keys stay. When the store is full of keys,
-/// deletes the oldest keys of the tenants that have most. Returns the space left and the bytes used.
+/// deletes the oldest keys of the tenants that have most. `bytes` are in use; returns the space left and the bytes used then.
 pub(super) async fn reclaim_space(
     connection: &mut SqliteConnection,
     store: &Sqlite,
     batch: usize,
+    bytes: u64,
 ) -> Result<(Space, u64), sqlx::Error> {
-    let bytes = used_bytes(connection).await?;
     if Space::of(bytes, store) == Space::Ample {
         return Ok((Space::Ample, bytes));
     }

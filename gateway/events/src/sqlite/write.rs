@@ -2,7 +2,7 @@
 //!
 //! Each commit waits for the disk. A batch shares that wait among all commands that arrived during the previous one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use async_trait::async_trait;
 use kyc_resilience::failpoint;
@@ -16,10 +16,11 @@ use super::error::store_error;
 use super::file::Sqlite;
 use super::heartbeat::record_heartbeat;
 use super::insert::insert;
-use super::ledger::{delete_entries, end_entry, looked_up, note, plan, settle};
+use super::ledger::{delete_entries, end_entry, looked_up, plan, settle};
+use super::note::{note, notes_from};
 use super::ownership::{assign_customers, reseal, unpark_customer};
 use super::shift_times::{newest_row, shift_times};
-use super::space::{Space, reclaim_space};
+use super::space::{Space, begin, reclaim_space};
 use crate::share::{KEY, ShareCheck, Usage, tenants};
 use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, Plan, State, StoreError, Writer, now};
 
@@ -84,10 +85,8 @@ async fn commit(
     batch: &[Command],
     store: &Sqlite,
 ) -> Result<Vec<Effect>, sqlx::Error> {
-    // `IMMEDIATE` takes the write lock now, and waits for it. A transaction that reads first and writes later can fail
-    // without waiting (`SQLITE_BUSY_SNAPSHOT`).
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let (space, used) = reclaim_space(connection, store, batch.len()).await?;
+    let (used, mut last_entry) = begin(connection).await?;
+    let (space, used) = reclaim_space(connection, store, batch.len(), used).await?;
     // A full store or log refuses new events only; the other commands are applied.
     let is_log_full = store.is_wal_full();
     let is_full = space == Space::Full || is_log_full;
@@ -99,7 +98,8 @@ async fn commit(
     let new = if is_full { HashMap::new() } else { insert(connection, batch, &held).await? };
     let revived = settle(connection, &plan).await?;
     let mut effects = Vec::with_capacity(batch.len());
-    for command in batch {
+    let mut noted = VecDeque::new();
+    for (place, command) in batch.iter().enumerate() {
         effects.push(match command {
             Command::Insert(_) if is_log_full => Effect::LogFull,
             Command::Insert(_) if is_full => Effect::Full,
@@ -111,7 +111,12 @@ async fn commit(
             }
             Command::Note(_) if is_log_full => Effect::LogFull,
             Command::Note(_) if is_full => Effect::Full,
-            Command::Note(entry) => note(connection, entry).await?,
+            Command::Note(_) => {
+                if noted.is_empty() {
+                    noted.extend(note(connection, &notes_from(batch, place), &mut last_entry).await?);
+                }
+                noted.pop_front().unwrap_or(Effect::Nothing)
+            }
             Command::Replay { filter, now, per_second, progress } => {
                 Effect::Changed(replay(connection, filter, *now, *per_second, *progress).await?)
             }
@@ -125,7 +130,7 @@ async fn commit(
         });
     }
     failpoint!("inserted");
-    sqlx::raw_sql("COMMIT").execute(connection).await?;
+    sqlx::query("COMMIT").execute(connection).await?;
     Ok(effects)
 }
 
