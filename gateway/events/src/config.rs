@@ -27,6 +27,9 @@ pub struct EventsConfig {
     pub max_size_per_tenant: Option<ByteSize>,
     /// The number of one tenant's events from which on its notifications are answered 503; default 5,000,000.
     pub max_events_per_tenant: u64,
+    /// The number of one tenant's checks and workflow runs in the ledger, settled or not, from which on no more are noted; default
+    /// 1,000,000. It also holds for PostgreSQL. An entry takes about 1 KiB, and no tenant has more than fit into its size.
+    pub max_checks_per_tenant: u64,
     /// The size of SQLite's write-ahead log from which on notifications are answered 503; at least 64 MiB, default 2 GiB.
     /// The log grows during a long read, such as a backup. Results of deliveries are recorded in any case.
     pub max_wal_size: ByteSize,
@@ -83,6 +86,7 @@ impl EventsConfig {
         );
         errors.require(self.max_wal_size >= ByteSize::mib(64), "max_wal_size", "must be at least 64 MiB");
         errors.require(self.max_events_per_tenant > 0, "max_events_per_tenant", "must be greater than zero");
+        errors.require(self.max_checks_per_tenant > 0, "max_checks_per_tenant", "must be greater than zero");
         errors.require(!self.keep_dead.is_zero(), "keep_dead", "must be longer than zero");
         errors.require(!self.keep_delivered.is_zero(), "keep_delivered", "must be longer than zero");
         errors.require(
@@ -118,7 +122,11 @@ impl EventsConfig {
     pub(crate) fn share(&self) -> Share {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let bytes = self.max_size_per_tenant.map_or(self.max_size.as_u64() / 2, |share| share.as_u64());
-        Share { bytes: signed(bytes), events: signed(self.max_events_per_tenant) }
+        Share {
+            bytes: signed(bytes),
+            events: signed(self.max_events_per_tenant),
+            entries: signed(self.max_checks_per_tenant),
+        }
     }
 }
 
@@ -131,6 +139,7 @@ impl Default for EventsConfig {
             max_size: ByteSize::gib(10),
             max_size_per_tenant: None,
             max_events_per_tenant: 5_000_000,
+            max_checks_per_tenant: 1_000_000,
             max_wal_size: ByteSize::gib(2),
             keep_delivered: Duration::from_secs(7 * 24 * 3600),
             keep_dead: Duration::from_secs(90 * 24 * 3600),

@@ -19,6 +19,7 @@ pub(crate) use awaited::{Awaited, Held, Plan, settling};
 pub use entry::{EntryEnd, LedgerCounts, LedgerEntry, LedgerResult, LookedUp, NewEntry};
 pub use filter::LedgerFilter;
 pub use metrics::LedgerMetrics;
+pub(crate) use metrics::LostReason;
 pub use note::{Expected, Ledger, Noted, Started};
 pub use reader::LedgerReader;
 pub(crate) use state::{FINAL_STATE, IS_SETTLED, RESULT_KINDS};

@@ -50,7 +50,9 @@ pub(crate) use event::{NEWEST, PAGE, REVIVABLE, searchable};
 pub use group_commit::CommitQueue;
 pub use intake::{Accepted, Intake, Notification};
 pub use key_source::{KeyLocation, KeySource};
-pub(crate) use ledger::{Awaited, FINAL_STATE, Held, IS_SETTLED, Plan, RESULT_KINDS, Unwritten, settling};
+pub(crate) use ledger::{
+    Awaited, FINAL_STATE, Held, IS_SETTLED, LostReason, Plan, RESULT_KINDS, Unwritten, settling,
+};
 pub use ledger::{
     EntryEnd, Expected, Ledger, LedgerCounts, LedgerEntry, LedgerFilter, LedgerMetrics, LedgerReader,
     LedgerResult, LedgerState, LookedUp, NewEntry, Noted, Started, SubjectKind,

@@ -4,10 +4,11 @@
 //! answered 503. The check runs in the writer, before the batch is committed, with the use that the table shows.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::{Command, NewEvent};
+use crate::{Command, NewEntry, NewEvent};
 
 /// The limits of one tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Share {
     pub bytes: i64,
     /// The limit of events.
     pub events: i64,
+    /// The limit of entries of the ledger, open or settled. They do not count as events.
+    pub entries: i64,
 }
 
 /// What one tenant uses: its events, and the deduplication keys of its deleted ones.
@@ -23,6 +26,14 @@ pub struct Share {
 pub(crate) struct Usage {
     pub events: i64,
     pub bytes: i64,
+}
+
+/// The entries of the ledger that each tenant has, at the last look into the store, and what this gateway has inserted since.
+/// A tenant may exceed its limit by what other gateways insert between two looks.
+#[derive(Debug, Default)]
+pub(crate) struct EntryCounts {
+    read_at: Option<Instant>,
+    by_tenant: HashMap<String, i64>,
 }
 
 /// Checks the new events of a batch against the shares of their tenants.
@@ -38,7 +49,7 @@ impl Share {
     /// Returns four fifths of the share. Above this use, delivered events of the tenant are deleted early, so that its new
     /// notifications are not refused because of events that are only kept for operators.
     pub fn early_deletion_threshold(self) -> Self {
-        Self { bytes: self.bytes / 5 * 4, events: self.events / 5 * 4 }
+        Self { bytes: self.bytes / 5 * 4, events: self.events / 5 * 4, ..self }
     }
 
     /// Returns the limit of deduplication keys of deleted events: they may use half of the share.
@@ -46,11 +57,41 @@ impl Share {
         self.bytes / 2 / KEY
     }
 
+    /// Returns the limit of entries of the ledger: at most as many as fit into the limit in bytes.
+    pub(crate) fn max_entries(self) -> i64 {
+        self.entries.min(self.bytes / ENTRY)
+    }
+
     /// Returns the share while the store is four fifths full: at most an equal part for each tenant. The remaining space is
     /// then left to the tenants that use less.
     pub fn when_scarce(self, max_bytes: u64, tenants: i64) -> Self {
         let parts = u64::try_from(tenants).unwrap_or(0).saturating_add(1);
         Self { bytes: self.bytes.min(signed(max_bytes / parts)), ..self }
+    }
+}
+
+// === impl EntryCounts ===
+
+impl EntryCounts {
+    /// Returns whether the store must be looked into before the next entry.
+    pub(crate) fn is_old(&self) -> bool {
+        self.read_at.is_none_or(|at| at.elapsed() >= COUNTS_TIME)
+    }
+
+    /// Takes over what the store has now.
+    pub(crate) fn renew(&mut self, counts: HashMap<String, i64>) {
+        *self = Self { read_at: Some(Instant::now()), by_tenant: counts };
+    }
+
+    /// Counts an entry, unless its tenant has `limit` already: then it must not be inserted. One that is noted already is counted,
+    /// too, until the next look.
+    pub(crate) fn admit(&mut self, entry: &NewEntry, limit: i64) -> bool {
+        match self.by_tenant.get_mut(&entry.owner.tenant) {
+            Some(count) if *count >= limit => return false,
+            Some(count) => *count += 1,
+            None => drop(self.by_tenant.insert(entry.owner.tenant.clone(), 1)),
+        }
+        true
     }
 }
 
@@ -102,3 +143,7 @@ fn signed(bytes: u64) -> i64 {
 pub(crate) const KEY: i64 = 128;
 /// Bytes of an event besides its body: other columns and index entries. Both engines use the same value.
 const EVENT: i64 = 512;
+/// Bytes of an entry of the ledger with three results and all index entries.
+const ENTRY: i64 = 1024;
+/// How long the counts of entries are used before they are read again. A query for each batch would delay the calls that wait.
+const COUNTS_TIME: Duration = Duration::from_secs(5);

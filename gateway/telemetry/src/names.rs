@@ -174,7 +174,8 @@ pub const LEDGER_LATE: &str = "kyc_gateway_ledger_late_seconds";
 pub const LEDGER_SETTLED: &str = "kyc_gateway_ledger_settled_total";
 /// Entries of the ledger that wait in memory, because the event store did not take them in time.
 pub const LEDGER_UNWRITTEN: &str = "kyc_gateway_ledger_unwritten_entries";
-/// Entries of the ledger that are lost, by tenant: the memory for unwritten ones was full, or the gateway ended.
+/// Started checks and workflow runs that are not in the ledger, by tenant and reason: `not_stored` (the memory for unwritten ones was
+/// full, or the gateway ended), `share` (`events.max_checks_per_tenant`).
 pub const LEDGER_LOST: &str = "kyc_gateway_ledger_lost_total";
 /// Seconds from the start of a check or workflow run to the delivery of its result, by tenant. Tenants after the first 200 share the
 /// tenant `(other)`.

@@ -17,6 +17,7 @@ fn all_problems_are_reported_together() {
     let config = EventsConfig {
         max_size: bytesize::ByteSize::kib(1),
         max_events_per_tenant: 0,
+        max_checks_per_tenant: 0,
         keep_keys: Duration::from_secs(3600),
         keep_ledger: Duration::ZERO,
         postgres_env: Some("DATABASE".to_owned()),
@@ -26,7 +27,17 @@ fn all_problems_are_reported_together() {
     let errors = config.check().unwrap_err();
 
     let keys: Vec<&str> = errors.iter().map(kyc_model::ConfigError::path).collect();
-    assert_eq!(keys, ["max_size", "max_events_per_tenant", "keep_keys", "keep_ledger", "key_file"]);
+    assert_eq!(
+        keys,
+        [
+            "max_size",
+            "max_events_per_tenant",
+            "max_checks_per_tenant",
+            "keep_keys",
+            "keep_ledger",
+            "key_file"
+        ]
+    );
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub enum Noted {
     Durable,
     /// The store did not commit it in time. It waits in memory and is written later.
     Waiting,
-    /// It is lost: too many entries wait already. It was counted and logged.
+    /// It is lost: too many entries wait already, or its tenant has as many as it may have. It was counted and logged.
     Lost,
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout_at};
 
 use super::entry::NewEntry;
-use super::metrics::LedgerMetrics;
+use super::metrics::{LedgerMetrics, LostReason};
 use crate::{CommitQueue, Effect};
 
 /// The entries that wait; clones share them.
@@ -52,7 +52,7 @@ impl Unwritten {
             let mut waiting = self.waiting();
             if waiting.count() >= MAX_ENTRIES {
                 drop(waiting);
-                self.lose(&entry);
+                self.lose(&entry, LostReason::NotStored);
                 return false;
             }
             waiting.entries.push_back(entry);
@@ -85,7 +85,7 @@ impl Unwritten {
             self.show(&waiting);
             entries
         };
-        entries.iter().for_each(|entry| self.lose(entry));
+        entries.iter().for_each(|entry| self.lose(entry, LostReason::NotStored));
     }
 
     /// Writes entries until none waits.
@@ -111,10 +111,12 @@ impl Unwritten {
         let effect = commit_queue.note(entry).await;
         let is_written = !matches!(effect, Err(_) | Ok(Effect::Full | Effect::LogFull));
         let mut waiting = self.waiting();
-        if let Some(entry) = waiting.taken.remove(&number)
-            && !is_written
-        {
-            waiting.entries.push_front(entry);
+        if let Some(entry) = waiting.taken.remove(&number) {
+            match effect {
+                Ok(Effect::OverShare) => self.lose(&entry, LostReason::Share),
+                _ if is_written => {}
+                _ => waiting.entries.push_front(entry),
+            }
         }
         self.show(&waiting);
         is_written
@@ -137,14 +139,9 @@ impl Unwritten {
         std::iter::from_fn(|| waiting.take()).take(count).collect()
     }
 
-    fn lose(&self, entry: &NewEntry) {
-        self.metrics.lost.with(&[entry.owner.tenant.as_str()]).inc();
-        tracing::error!(
-            tenant = entry.owner.tenant,
-            request_id = entry.trace.split(' ').next().unwrap_or_default(),
-            kind = entry.kind.name(),
-            "a started check is not in the ledger: the event store did not take it in time"
-        );
+    /// Counts an entry as lost.
+    pub(crate) fn lose(&self, entry: &NewEntry, reason: LostReason) {
+        self.metrics.lose(entry, reason);
     }
 
     fn show(&self, waiting: &Waiting) {

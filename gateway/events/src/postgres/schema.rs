@@ -2,7 +2,7 @@
 
 /// The migrations; `event_version` has the numbers of the applied ones. A released migration must not change, because
 /// existing databases have applied it.
-pub(super) const VERSIONS: [&str; 8] = [
+pub(super) const VERSIONS: [&str; 9] = [
     "
 CREATE TABLE event(
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -161,4 +161,22 @@ CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
 ",
     "ALTER TABLE started ADD COLUMN missing bigint NOT NULL DEFAULT 0;",
     "ALTER TABLE started ADD COLUMN awaits_itself bigint NOT NULL DEFAULT 0;",
+    // The number of each tenant's entries of the ledger, in rows of changes, as in `event_use`.
+    "
+CREATE TABLE started_use(tenant text NOT NULL, entries bigint NOT NULL);
+CREATE FUNCTION started_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO started_use SELECT tenant, count(*) FROM added GROUP BY tenant;
+  RETURN NULL;
+END $$;
+CREATE FUNCTION started_removed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO started_use SELECT tenant, -count(*) FROM removed GROUP BY tenant;
+  RETURN NULL;
+END $$;
+LOCK TABLE started IN SHARE ROW EXCLUSIVE MODE;
+INSERT INTO started_use SELECT tenant, count(*) FROM started GROUP BY tenant;
+CREATE TRIGGER started_added AFTER INSERT ON started REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION started_added();
+CREATE TRIGGER started_removed AFTER DELETE ON started REFERENCING OLD TABLE AS removed
+  FOR EACH STATEMENT EXECUTE FUNCTION started_removed();
+",
 ];

@@ -22,7 +22,8 @@ use super::insert::insert;
 use super::ledger::{delete_entries, end_entry, looked_up, plan};
 use super::note::note;
 use super::ownership::{assign_customers, reseal, unpark_customer};
-use super::usage::{UsageCache, find_refused};
+use super::usage::{UsageCache, admit, find_refused};
+use crate::share::EntryCounts;
 use crate::{Claim, Command, Effect, Failure, Finish, NewEntry, Share, StoreError, Writer, now};
 
 /// Writes batches. Any error closes the connection; the next batch opens a new one.
@@ -31,6 +32,7 @@ pub struct PostgresWriter {
     store: Postgres,
     connection: Option<PgConnection>,
     usage: UsageCache,
+    entries: EntryCounts,
 }
 
 // === impl Postgres ===
@@ -46,7 +48,7 @@ impl Postgres {
 
 impl PostgresWriter {
     pub(super) fn new(store: Postgres) -> Self {
-        Self { store, connection: None, usage: UsageCache::default() }
+        Self { store, connection: None, usage: UsageCache::default(), entries: EntryCounts::default() }
     }
 }
 
@@ -54,6 +56,7 @@ impl PostgresWriter {
 impl Writer for PostgresWriter {
     async fn write(&mut self, batch: &[Command]) -> Vec<Result<Effect, StoreError>> {
         let (store, connection, usage) = (&self.store, self.connection.take(), &mut self.usage);
+        let entries = &mut self.entries;
         let mut effects = vec![None; batch.len()];
         // An error drops the connection, and with it the statement that failed. The statements before it are committed, so
         // their effects are returned.
@@ -61,7 +64,7 @@ impl Writer for PostgresWriter {
             let mut connection = store.connection(connection).await?;
             let done = async {
                 let refused = find_refused(&mut connection, batch, store, usage).await?;
-                commit(&mut connection, batch, &refused, store.share, &mut effects).await
+                commit(&mut connection, batch, &refused, (store.share, entries), &mut effects).await
             };
             done.await.map_err(|error| store_error(&error))?;
             Ok(connection)
@@ -82,7 +85,7 @@ async fn commit(
     connection: &mut PgConnection,
     batch: &[Command],
     refused: &HashSet<Uuid>,
-    share: Option<Share>,
+    (share, counts): (Option<Share>, &mut EntryCounts),
     effects: &mut [Option<Effect>],
 ) -> Result<(), sqlx::Error> {
     // Inserts come first, because requests of Onfido wait for them.
@@ -108,7 +111,18 @@ async fn commit(
         _ => None,
     });
     let (entries, slots): (Vec<&NewEntry>, Vec<_>) = notes.unzip();
-    for (slot, effect) in slots.into_iter().zip(note(connection, &entries).await?) {
+    let admitted = admit(connection, &entries, share, counts).await?;
+    let mut within = Vec::with_capacity(entries.len());
+    let mut slots_within = Vec::with_capacity(entries.len());
+    for ((entry, slot), is_admitted) in entries.into_iter().zip(slots).zip(admitted) {
+        if is_admitted {
+            within.push(entry);
+            slots_within.push(slot);
+        } else {
+            *slot = Some(Effect::OverShare);
+        }
+    }
+    for (slot, effect) in slots_within.into_iter().zip(note(connection, &within).await?) {
         *slot = Some(effect);
     }
     for (command, slot) in batch.iter().zip(&mut *effects) {

@@ -1,7 +1,7 @@
 //! Inserts entries of the ledger, all those of a batch at once.
 //!
 //! Each statement goes to the thread of its connection and back, which costs more than what it does for one entry. So the entries of
-//! a batch and their results are inserted by one text of three statements. SQLx compiles a text once and keeps it: there is one for
+//! a batch and their results are inserted by one text of four statements. SQLx compiles a text once and keeps it: there is one for
 //! each power of two of rows, and the rows that are too many are null.
 
 use std::collections::HashSet;
@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Row, Sqlite as Engine};
 
 use super::ledger::settle_entries;
+use crate::share::EntryCounts;
 use crate::{Command, Effect, NewEntry, RESULT_KINDS, now};
 
 /// An entry with its id, or one of its results.
@@ -29,9 +30,37 @@ pub(super) fn notes_from(batch: &[Command], place: usize) -> Vec<&NewEntry> {
         .collect()
 }
 
+/// The limit of each tenant's entries, and how many it has.
+pub(super) struct NoteShare<'a> {
+    pub(super) counts: &'a mut EntryCounts,
+    /// `None`: there is no limit.
+    pub(super) limit: Option<i64>,
+}
+
+/// Inserts entries as [`note`] does, except those of tenants that have as many as they may have.
+pub(super) async fn note_within(
+    connection: &mut SqliteConnection,
+    entries: &[&NewEntry],
+    NoteShare { counts, limit }: NoteShare<'_>,
+    last: &mut i64,
+) -> Result<Vec<Effect>, sqlx::Error> {
+    let Some(limit) = limit else { return note(connection, entries, last).await };
+    if counts.is_old() {
+        let rows =
+            sqlx::query_as("SELECT tenant, entries FROM started_use").fetch_all(&mut *connection).await?;
+        counts.renew(rows.into_iter().collect());
+    }
+    let admitted: Vec<bool> = entries.iter().map(|entry| counts.admit(entry, limit)).collect();
+    let within = entries.iter().zip(&admitted).filter(|(_, is_admitted)| **is_admitted);
+    let within: Vec<&NewEntry> = within.map(|(entry, _)| *entry).collect();
+    let mut effects = note(connection, &within, last).await?.into_iter();
+    let effect = |is_admitted| if is_admitted { effects.next() } else { Some(Effect::OverShare) };
+    Ok(admitted.into_iter().filter_map(effect).collect())
+}
+
 /// Inserts entries with their results, and settles those that were notified before. An entry that was noted before stays as
 /// it is. Returns the effect of each. `last` is the highest id of an entry so far.
-pub(super) async fn note(
+async fn note(
     connection: &mut SqliteConnection,
     entries: &[&NewEntry],
     last: &mut i64,
@@ -121,6 +150,8 @@ fn statements(rows: &[Inserted<'_>], results: &[InsertedResult<'_>], last: i64) 
             .push_bind(one.map(|(.., is_report)| is_report));
     });
     query.push(") WHERE EXISTS (SELECT 1 FROM started WHERE id = column1); ");
+    query.push("INSERT INTO started_use SELECT tenant, count(*) FROM started WHERE id > ").push_bind(last);
+    query.push(" GROUP BY tenant ON CONFLICT (tenant) DO UPDATE SET entries = entries + excluded.entries; ");
     query.push("SELECT (SELECT json_group_array(id) FROM started WHERE id > ").push_bind(last);
     query.push(
         "), EXISTS (SELECT 1 FROM started_result AS result CROSS JOIN event AS known ON known.resource = result.subject \

@@ -2,7 +2,7 @@
 
 /// The migrations; the file's `user_version` is the number of applied ones. A released migration must not change, because
 /// existing files have applied it.
-pub(super) const VERSIONS: [&str; 10] = [
+pub(super) const VERSIONS: [&str; 11] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -170,4 +170,13 @@ CREATE INDEX event_resource ON event(resource) WHERE resource IS NOT NULL;
     "ALTER TABLE started ADD COLUMN awaits_itself INTEGER NOT NULL DEFAULT 0;",
     // The writer finds an entry by its own result. An index of random ids has one page to write for almost every row.
     "DROP INDEX started_subject;",
+    // The number of each tenant's entries of the ledger, which the writer raises by those of a batch at once.
+    "
+CREATE TABLE started_use(tenant TEXT PRIMARY KEY, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO started_use SELECT tenant, count(*) FROM started GROUP BY tenant;
+CREATE TRIGGER started_removed AFTER DELETE ON started BEGIN
+  UPDATE started_use SET entries = entries - 1 WHERE tenant = old.tenant;
+  DELETE FROM started_use WHERE tenant = old.tenant AND entries <= 0;
+END;
+",
 ];

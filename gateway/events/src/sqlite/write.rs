@@ -17,11 +17,11 @@ use super::file::Sqlite;
 use super::heartbeat::record_heartbeat;
 use super::insert::insert;
 use super::ledger::{delete_entries, end_entry, looked_up, plan, settle};
-use super::note::{note, notes_from};
+use super::note::{NoteShare, note_within, notes_from};
 use super::ownership::{assign_customers, reseal, unpark_customer};
 use super::shift_times::{newest_row, shift_times};
 use super::space::{Space, begin, reclaim_space};
-use crate::share::{KEY, ShareCheck, Usage, tenants};
+use crate::share::{EntryCounts, KEY, Share, ShareCheck, Usage, tenants};
 use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, Plan, State, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, because a connection that has failed within a transaction may stay
@@ -30,6 +30,7 @@ use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, Plan, State, Stor
 pub struct SqliteWriter {
     store: Sqlite,
     connection: Option<SqliteConnection>,
+    entries: EntryCounts,
 }
 
 // === impl Sqlite ===
@@ -45,18 +46,19 @@ impl Sqlite {
 
 impl SqliteWriter {
     pub(super) fn new(store: Sqlite) -> Self {
-        Self { store, connection: None }
+        Self { store, connection: None, entries: EntryCounts::default() }
     }
 
     /// Commits all commands of a batch, or none of them.
     async fn write_all(&mut self, batch: &[Command]) -> Result<Vec<Effect>, StoreError> {
         let mut connection = self.store.connection(self.connection.take()).await?;
-        match commit(&mut connection, batch, &self.store).await {
+        match commit(&mut connection, batch, &self.store, &mut self.entries).await {
             Ok(effects) => {
                 self.connection = Some(connection);
                 Ok(effects)
             }
             Err(error) => {
+                self.entries = EntryCounts::default();
                 // Dropping the connection rolls back, too; `ROLLBACK` releases the write lock immediately.
                 let _ = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
                 let error = store_error(&error);
@@ -84,6 +86,7 @@ async fn commit(
     connection: &mut SqliteConnection,
     batch: &[Command],
     store: &Sqlite,
+    counts: &mut EntryCounts,
 ) -> Result<Vec<Effect>, sqlx::Error> {
     let (used, mut last_entry) = begin(connection).await?;
     let (space, used) = reclaim_space(connection, store, batch.len(), used).await?;
@@ -113,7 +116,10 @@ async fn commit(
             Command::Note(_) if is_full => Effect::Full,
             Command::Note(_) => {
                 if noted.is_empty() {
-                    noted.extend(note(connection, &notes_from(batch, place), &mut last_entry).await?);
+                    let limit = max_entries(connection, store, used).await?;
+                    let share = NoteShare { counts, limit };
+                    let notes = notes_from(batch, place);
+                    noted.extend(note_within(connection, &notes, share, &mut last_entry).await?);
                 }
                 noted.pop_front().unwrap_or(Effect::Nothing)
             }
@@ -142,12 +148,8 @@ async fn find_refused(
     used: u64,
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
     let tenants = tenants(batch);
-    let Some(mut share) = store.share.filter(|_| !tenants.is_empty()) else { return Ok(HashSet::new()) };
-    // The last fifth of the store is for tenants that use less than an equal part, so that one tenant cannot fill it.
-    if used >= store.max_bytes / 5 * 4 {
-        let query = sqlx::query_scalar("SELECT count(*) FROM event_use WHERE events > 0");
-        share = share.when_scarce(store.max_bytes, query.fetch_one(&mut *connection).await?);
-    }
+    let Some(share) = store.share.filter(|_| !tenants.is_empty()) else { return Ok(HashSet::new()) };
+    let share = share_now(connection, share, store, used).await?;
     let names = serde_json::json!(tenants).to_string();
     let query = "SELECT tenant, events, bytes + keys * ?2 FROM event_use \
                  WHERE tenant IN (SELECT value FROM json_each(?1))";
@@ -156,6 +158,31 @@ async fn find_refused(
         usage.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
     }
     Ok(ShareCheck::new(share, &mut usage).refused(batch))
+}
+
+/// Returns the share of a tenant now. The last fifth of the store is for tenants that use less than an equal part, so that one tenant
+/// cannot fill it.
+async fn share_now(
+    connection: &mut SqliteConnection,
+    share: Share,
+    store: &Sqlite,
+    used: u64,
+) -> Result<Share, sqlx::Error> {
+    if used < store.max_bytes / 5 * 4 {
+        return Ok(share);
+    }
+    let query = "SELECT count(*) FROM (SELECT tenant FROM event_use WHERE events > 0 UNION SELECT tenant FROM started_use)";
+    Ok(share.when_scarce(store.max_bytes, sqlx::query_scalar(query).fetch_one(connection).await?))
+}
+
+/// Returns how many entries of the ledger a tenant may have; `None` for no limit.
+async fn max_entries(
+    connection: &mut SqliteConnection,
+    store: &Sqlite,
+    used: u64,
+) -> Result<Option<i64>, sqlx::Error> {
+    let Some(share) = store.share else { return Ok(None) };
+    share_now(connection, share, store, used).await.map(|share| Some(share.max_entries()))
 }
 
 /// Applies a command that `commit` does not apply itself. Returns whether it changed anything.

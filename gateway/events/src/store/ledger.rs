@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::event_store::EventStore;
-use crate::{Accepted, Effect, Expected, NewEntry, Noted, Notification, Source, Started, StoreError};
+use crate::{
+    Accepted, Effect, Expected, LostReason, NewEntry, Noted, Notification, Source, Started, StoreError,
+};
 
 /// An entry that is not durable yet. When the call that waits for it is dropped, the entry goes on in memory.
 struct Pending<'a> {
@@ -39,8 +41,15 @@ impl EventStore {
             && let Some(entry) = pending.entry.clone()
         {
             let effect = timeout(MAX_WAIT, self.commit_queue.note(entry)).await;
-            if let Ok(Ok(Effect::Done | Effect::Nothing | Effect::Settled)) = effect {
-                pending.entry = None;
+            match effect {
+                Ok(Ok(Effect::Done | Effect::Nothing | Effect::Settled)) => pending.entry = None,
+                Ok(Ok(Effect::OverShare)) => {
+                    if let Some(entry) = pending.entry.take() {
+                        self.unwritten.lose(&entry, LostReason::Share);
+                    }
+                    return Noted::Lost;
+                }
+                _ => {}
             }
         }
         pending.keep()

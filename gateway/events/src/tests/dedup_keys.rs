@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SHARE: Share = Share { bytes: 45_000, events: 500 };
+const SHARE: Share = Share { bytes: 45_000, events: 500, entries: 500 };
 const DAY: Millis = 24 * 3600 * 1000;
 
 /// Inserts, delivers and deletes `count` events of a tenant; their deduplication keys stay.

@@ -28,6 +28,7 @@ macro_rules! on_both_engines {
 mod gateways;
 mod notes;
 mod reads;
+mod shares;
 
 /// A check of a tenant with two reports, whose ids begin with its own.
 pub(crate) fn check(tenant: &str, subject: &str) -> NewEntry {

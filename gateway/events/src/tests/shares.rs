@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SHARE: Share = Share { bytes: 20_000, events: 5 };
+const SHARE: Share = Share { bytes: 20_000, events: 5, entries: 5 };
 
 /// Inserts more events of one tenant than its share allows. Returns how many were stored, and the effects of one more
 /// event and of an event of another tenant.
@@ -59,7 +59,7 @@ async fn events_over_a_share_are_refused_and_those_of_others_stored_in_sqlite() 
 #[tokio::test]
 async fn last_fifth_of_a_file_is_reserved_for_tenants_below_an_equal_part() {
     let folder = tempfile::tempdir().unwrap();
-    let most = Share { bytes: i64::MAX, events: i64::MAX };
+    let most = Share { bytes: i64::MAX, events: i64::MAX, entries: i64::MAX };
     let store = Sqlite::new(&folder.path().join("events.db"), 1 << 20).with_share(most);
     store.prepare().await.unwrap();
     let mut writer = store.writer();

@@ -56,7 +56,7 @@ async fn entries_are_written_when_the_store_is_back() {
     written.sort_unstable();
     written.dedup();
     assert_eq!(written.len(), 1000);
-    assert_eq!(metrics.ledger.lost.with(&["acme"]).get(), 0);
+    assert_eq!(metrics.ledger.lost.with(&["acme", "not_stored"]).get(), 0);
     // One entry alone, then many.
     let most = 2 * 1000 / ENTRIES_PER_BATCH + 10;
     assert!(batches.load(Ordering::Relaxed) < most, "{batches:?} batches");
@@ -72,9 +72,9 @@ async fn lost_entries_are_counted() {
     let kept = (0..=MAX_ENTRIES)
         .filter(|number| unwritten.add(check("acme", &number.to_string()), &commit_queue))
         .count();
-    let over = metrics.ledger.lost.with(&["acme"]).get();
+    let over = metrics.ledger.lost.with(&["acme", "not_stored"]).get();
     unwritten.drain(Instant::now() + Duration::from_secs(2)).await;
 
     assert_eq!((kept, over), (MAX_ENTRIES, 1));
-    assert_eq!(metrics.ledger.lost.with(&["acme"]).get(), MAX_ENTRIES as u64 + 1);
+    assert_eq!(metrics.ledger.lost.with(&["acme", "not_stored"]).get(), MAX_ENTRIES as u64 + 1);
 }
