@@ -80,7 +80,7 @@ impl Reconciliation {
 
     async fn work(&self, mut shutdown: watch::Receiver<bool>) {
         let tick = (self.0.config.overdue / 10).clamp(SHORTEST_TICK, LONGEST_TICK);
-        let mut budgets = Budgets::new(self.0.config.calls_per_minute, tick);
+        let mut budgets = Budgets::new(self.0.config.calls_per_minute, tick, Instant::now());
         while !*shutdown.borrow_and_update() {
             tokio::select! {
                 // Dropping a look-up loses nothing: it is made again.
@@ -113,6 +113,7 @@ impl Shared {
     async fn pass(&self, budgets: &mut Budgets) -> Result<(), StoreError> {
         // During a handover, the process that delivers from the file also looks up; both would find the same results.
         if !self.store.is_started() {
+            budgets.empty(Instant::now());
             return Ok(());
         }
         let Some(table) = self.tenants.load() else { return Ok(()) };
