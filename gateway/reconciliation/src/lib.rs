@@ -14,6 +14,7 @@ mod config;
 mod found;
 mod lookup;
 mod reconciliation;
+mod reply;
 mod wanted;
 
 pub use config::ReconciliationConfig;

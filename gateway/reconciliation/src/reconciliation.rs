@@ -25,6 +25,7 @@ use tracing::{info, warn};
 use crate::backoff::{is_abandoned, pause};
 use crate::budget::Budgets;
 use crate::lookup::{Answer, LookUp, Resources};
+use crate::reply::{Reply, pause_of};
 use crate::{ReconciliationConfig, Wanted};
 
 /// Looks up results that are overdue. Clones share everything.
@@ -149,7 +150,7 @@ impl Shared {
         let mut spent = Spent { tenant, calls: 0, pause: None };
         for mut entry in entries {
             let Recipient::Tenant(tenant) = entry.owner.recipient(index) else {
-                self.look_up_later(&entry, Some("unknown_tenant"), None).await;
+                self.look_up_later(&entry, Some("unknown_tenant"), None, Reply::AboutEntry).await;
                 continue;
             };
             let LookUp { answer, calls } = LookUp::make(&*self.onfido, &tenant, &entry, &self.wanted).await;
@@ -167,7 +168,8 @@ impl Shared {
                 }
                 Err(error) => {
                     spent.pause = pause_of(&error);
-                    self.look_up_later(&entry, Some(error.name()), error.retry_after()).await;
+                    let reply = if spent.pause.is_some() { Reply::None } else { Reply::AboutEntry };
+                    self.look_up_later(&entry, Some(error.name()), error.retry_after(), reply).await;
                     error.name()
                 }
             };
@@ -189,12 +191,12 @@ impl Shared {
     ) -> &'static str {
         let stored = join_all(events.iter().map(|body| self.store(tenant, entry, body))).await;
         if let Some(error) = stored.iter().find_map(|stored| stored.as_ref().err()) {
-            self.look_up_later(entry, Some(error.name()), None).await;
+            self.look_up_later(entry, Some(error.name()), None, Reply::None).await;
             return "not_stored";
         }
         let is_new = stored.iter().any(|stored| matches!(stored, Ok(Accepted::Stored | Accepted::Revived)));
         if !is_complete {
-            self.look_up_later(entry, None, None).await;
+            self.look_up_later(entry, None, None, Reply::AboutEntry).await;
             return if is_new { "found" } else { "incomplete" };
         }
         // Changes nothing if the stored results were the last ones. Else the others have no result: a cancelled report, say.
@@ -250,10 +252,18 @@ impl Shared {
     }
 
     /// Records that an entry has no result yet, or ends it if it has had none for too long.
-    async fn look_up_later(&self, entry: &LedgerEntry, error: Option<&str>, asked: Option<Duration>) {
+    async fn look_up_later(
+        &self,
+        entry: &LedgerEntry,
+        error: Option<&str>,
+        asked: Option<Duration>,
+        reply: Reply,
+    ) {
         let now = now();
+        let is_answered = reply == Reply::AboutEntry;
         // The entry does not count the look-up that has just been made.
-        if is_abandoned(now.saturating_sub(entry.started), entry.lookups + 1, self.config.give_up) {
+        let attempts = entry.lookups + u32::from(is_answered);
+        if is_answered && is_abandoned(now.saturating_sub(entry.started), attempts, self.config.give_up) {
             info!(
                 tenant = entry.owner.tenant,
                 kind = entry.kind.name(),
@@ -264,24 +274,11 @@ impl Shared {
         }
         let pause = pause(entry.lookups, self.config.overdue, asked);
         let next = now.saturating_add(millis(pause));
-        let looked_up =
-            LookedUp { id: entry.id, next, missing: entry.missing, error: error.map(str::to_owned) };
+        let (id, missing, error) = (entry.id, entry.missing, error.map(str::to_owned));
+        let looked_up = LookedUp { id, next, missing, error, is_answered };
         // If it is lost, the entry is due again.
         let _ = self.store.commit_queue().submit(Command::LookedUp(looked_up)).await;
     }
-}
-
-/// Returns how long a tenant's account is left alone after an error that concerns all its resources.
-fn pause_of(error: &OnfidoError) -> Option<Duration> {
-    let concerns_all = error.is_credential_refused()
-        || matches!(
-            error,
-            OnfidoError::RateLimited { .. }
-                | OnfidoError::Unavailable { .. }
-                | OnfidoError::AccessToken(_)
-                | OnfidoError::Transport(_)
-        );
-    concerns_all.then(|| error.retry_after().unwrap_or(ACCOUNT_PAUSE))
 }
 
 fn millis(duration: Duration) -> Millis {
@@ -294,8 +291,6 @@ const CALLS_PER_LOOKUP: u32 = 2;
 const TENANTS_AT_ONCE: usize = 8;
 /// How long other gateways leave an entry to this one; longer than the look-ups of one pass take.
 const LEASE: Duration = Duration::from_secs(120);
-/// How long an account is left alone that limits or refuses calls, or cannot be reached.
-const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
 /// How often the ledger is read.
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
 const LONGEST_TICK: Duration = Duration::from_secs(15);

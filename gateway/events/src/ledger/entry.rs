@@ -53,7 +53,7 @@ pub struct LedgerEntry {
     pub overdue: Millis,
     /// When it is looked up next, while it is open.
     pub due: Millis,
-    /// The number of look-ups at Onfido so far.
+    /// The number of look-ups so far that Onfido answered.
     pub lookups: u32,
     /// How many of the last look-ups Onfido answered 404, one after the other.
     pub missing: u32,
@@ -93,6 +93,8 @@ pub struct LookedUp {
     pub missing: u32,
     /// Why the look-up brought no result; `None` when the resource is not complete.
     pub error: Option<String>,
+    /// Whether Onfido answered for this resource, so that the look-up counts.
+    pub is_answered: bool,
 }
 
 /// The end of an entry that a look-up has shown.

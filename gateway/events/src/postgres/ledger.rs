@@ -186,20 +186,32 @@ pub(super) async fn settle_known(
 
 /// Records a look-up that did not settle its entry, and ends its claim.
 pub(super) async fn looked_up(connection: &mut PgConnection, done: &LookedUp) -> Result<bool, sqlx::Error> {
-    let query = "UPDATE started SET lookups = lookups + 1, due = now() + $1 * interval '1 millisecond', error = $2, \
-                 missing = $3, leased_until = NULL WHERE id = $4 AND state = 0";
+    // One that the results of this look-up have settled only counts it.
+    let query = "UPDATE started SET lookups = lookups + $5, due = CASE state WHEN 0 THEN now() + $1 * interval '1 millisecond' \
+                 ELSE due END, error = CASE state WHEN 0 THEN $2 END, missing = $3, leased_until = NULL WHERE id = $4";
     let wait = done.next.saturating_sub(now());
     let query = sqlx::query(query).bind(wait).bind(&done.error).bind(i64::from(done.missing)).bind(done.id);
+    let query = query.bind(i32::from(done.is_answered));
     let done = query.execute(connection).await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// Settles an open entry.
+/// Settles an open entry. One that the results of the look-up have settled counts it; returns false.
 pub(super) async fn end_entry(connection: &mut PgConnection, end: EntryEnd) -> Result<bool, sqlx::Error> {
     let query = "UPDATE started SET state = $1, settled = now(), lookups = lookups + 1, error = NULL, leased_until = NULL \
                  WHERE id = $2 AND state = 0 AND $1 <> 0";
-    let done = sqlx::query(query).bind(end.state.code()).bind(end.id).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
+    let query = sqlx::query(query).bind(end.state.code()).bind(end.id);
+    let is_ended = query.execute(&mut *connection).await?.rows_affected() > 0;
+    if end.state == LedgerState::Found {
+        // Its tenant takes only the reports.
+        let query = "UPDATE started_result SET state = $1, settled = now() WHERE entry = $2 AND is_report = 0 AND state = 0";
+        sqlx::query(query).bind(end.state.code()).bind(end.id).execute(&mut *connection).await?;
+    }
+    if !is_ended {
+        let query = "UPDATE started SET lookups = lookups + 1 WHERE id = $1 AND state <> 0";
+        sqlx::query(query).bind(end.id).execute(connection).await?;
+    }
+    Ok(is_ended)
 }
 
 /// Deletes a limited number of entries that were started before a time. Returns whether more may be left.

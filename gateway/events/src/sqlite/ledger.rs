@@ -112,19 +112,32 @@ pub(super) async fn looked_up(
     connection: &mut SqliteConnection,
     done: &LookedUp,
 ) -> Result<bool, sqlx::Error> {
-    let query = "UPDATE started SET lookups = lookups + 1, due_ms = ?1, error = ?2, missing = ?3 WHERE id = ?4 AND state = 0";
+    // One that the results of this look-up have settled only counts it.
+    let query = "UPDATE started SET lookups = lookups + ?5, due_ms = CASE state WHEN 0 THEN ?1 ELSE due_ms END, \
+                 error = CASE state WHEN 0 THEN ?2 END, missing = ?3 WHERE id = ?4";
     let query = sqlx::query(query).bind(done.next).bind(&done.error).bind(done.missing).bind(done.id);
+    let query = query.bind(i64::from(done.is_answered));
     let done = query.execute(connection).await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// Settles an open entry.
+/// Settles an open entry. One that the results of the look-up have settled counts it; returns false.
 pub(super) async fn end_entry(connection: &mut SqliteConnection, end: EntryEnd) -> Result<bool, sqlx::Error> {
     let query = "UPDATE started SET state = ?1, settled_ms = ?2, lookups = lookups + 1, error = NULL \
                  WHERE id = ?3 AND state = 0 AND ?1 <> 0";
-    let done =
-        sqlx::query(query).bind(end.state.code()).bind(end.now).bind(end.id).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
+    let query = sqlx::query(query).bind(end.state.code()).bind(end.now).bind(end.id);
+    let is_ended = query.execute(&mut *connection).await?.rows_affected() > 0;
+    if end.state == LedgerState::Found {
+        // Its tenant takes only the reports.
+        let query = "UPDATE started_result SET state = ?1, settled_ms = ?2 WHERE entry = ?3 AND is_report = 0 AND state = 0";
+        let query = sqlx::query(query).bind(end.state.code()).bind(end.now).bind(end.id);
+        query.execute(&mut *connection).await?;
+    }
+    if !is_ended {
+        let query = "UPDATE started SET lookups = lookups + 1 WHERE id = ?1 AND state <> 0";
+        sqlx::query(query).bind(end.id).execute(connection).await?;
+    }
+    Ok(is_ended)
 }
 
 /// Deletes a limited number of entries that were started before a time. Returns whether more may be left.

@@ -182,7 +182,7 @@ async fn ledger_is_shifted_back_after_a_clock_jump() {
         let entries = [("old", WEEK), ("recent", before - 1000), ("since", after - 10)];
         let notes = entries.map(|(subject, started)| Command::Note(entry(subject, started)));
         write_all(&mut writer, &notes).await.unwrap();
-        let looked_up = LookedUp { id: 1, next: before + 5000, missing: 0, error: None };
+        let looked_up = LookedUp { id: 1, next: before + 5000, missing: 0, error: None, is_answered: true };
         write_all(&mut writer, &[Command::LookedUp(looked_up)]).await.unwrap();
 
         let now = if by < 0 { after } else { before + WEEK };

@@ -16,8 +16,11 @@ async fn look_ups(store: &Engine) {
     let due = reader.ledger_due("acme", now(), 10, lease).await.unwrap();
     let counts = reader.ledger_counts(now()).await.unwrap();
     let next = now() + 60_000;
-    let looked_up = LookedUp { id: due[0].id, next, missing: 2, error: Some("timeout".to_owned()) };
-    write(store, Command::LookedUp(looked_up)).await;
+    let looked_up =
+        LookedUp { id: due[0].id, next, missing: 2, error: Some("timeout".to_owned()), is_answered: true };
+    write(store, Command::LookedUp(looked_up.clone())).await;
+    // Onfido did not answer: that does not count.
+    write(store, Command::LookedUp(LookedUp { is_answered: false, ..looked_up })).await;
     let end = EntryEnd { id: due[1].id, state: LedgerState::Deleted, now: now() };
     let ended = write(store, Command::EndEntry(end)).await;
     let ended_again = write(store, Command::EndEntry(end)).await;
@@ -64,7 +67,27 @@ async fn lists_and_retention(store: &Engine) {
     assert_eq!(names(&records), "d e");
 }
 
+/// The results of a look-up settle their entry before its end is recorded: the look-up counts, and the check's own result, of
+/// which its tenant takes no notification, is known, too.
+async fn look_up_that_finds_counts(store: &Engine) {
+    write(store, Command::Note(check("acme", "reports"))).await;
+    for report in ["reports-document", "reports-face"] {
+        insert(store, found("acme", "report.completed", report)).await;
+    }
+    let (id, settled) = (entry(store, "reports").await.id, entry(store, "reports").await.settled);
+
+    let end = EntryEnd { id, state: LedgerState::Found, now: now() };
+    let ended = write(store, Command::EndEntry(end)).await;
+
+    let shown = entry(store, "reports").await;
+    assert_eq!((ended, shown.state, shown.lookups), (Effect::Nothing, LedgerState::Found, 1));
+    assert_eq!(shown.settled, settled);
+    assert!(shown.results.iter().all(|result| result.state == LedgerState::Found), "{:?}", shown.results);
+}
+
 on_both_engines! {
+    look_up_that_finds_counts, look_up_that_finds_results_counts_in_sqlite,
+        look_up_that_finds_results_counts_in_postgres;
     look_ups, look_ups_back_off_and_end_in_sqlite, look_ups_back_off_and_end_in_postgres;
     lists_and_retention, lists_have_pages_and_old_entries_end_in_sqlite,
         lists_have_pages_and_old_entries_end_in_postgres;
