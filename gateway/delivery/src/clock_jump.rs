@@ -40,12 +40,23 @@ impl Dispatcher {
         self.tasks.spawn(async move { log_failed(commit_queue.submit(change).await) });
     }
 
-    /// Shifts the times of all events, page by page, until it succeeds: after a backward jump, an event that is not shifted
-    /// would wait too long. No event is claimed meanwhile, since its age would be wrong.
+    /// Shifts the times of all events and of the ledger, page by page, until it succeeds: after a backward jump, an event that is
+    /// not shifted would wait too long. No event is claimed meanwhile, since its age would be wrong.
     pub(crate) async fn shift(&mut self, by: Millis, shutdown: &mut watch::Receiver<bool>) {
+        self.shift_pages(|progress| Command::ShiftTimes { by, now: now(), progress }, shutdown).await;
+        self.shift_pages(|progress| Command::ShiftLedger { by, now: now(), progress }, shutdown).await;
+        // Maintenance does it again.
+        let _ = clamp(&self.context).await;
+    }
+
+    async fn shift_pages(
+        &mut self,
+        command: impl Fn(Progress) -> Command,
+        shutdown: &mut watch::Receiver<bool>,
+    ) {
         let mut progress = Progress::default();
         while !*shutdown.borrow() {
-            match self.context.commit_queue.submit(Command::ShiftTimes { by, now: now(), progress }).await {
+            match self.context.commit_queue.submit(command(progress)).await {
                 Ok(Effect::Changed(next)) if next.after > progress.after => progress = next,
                 Ok(_) => break,
                 Err(error) => {
@@ -57,8 +68,6 @@ impl Dispatcher {
                 }
             }
         }
-        // Maintenance does it again.
-        let _ = clamp(&self.context).await;
     }
 }
 

@@ -30,6 +30,15 @@ pub enum Command {
         /// Progress of the paged command.
         progress: Progress,
     },
+    /// Shifts the times of open entries of the ledger by one page, after the wall clock has jumped backward.
+    ShiftLedger {
+        /// By how many milliseconds; a forward jump changes nothing.
+        by: Millis,
+        /// The system's clock.
+        now: Millis,
+        /// Progress of the paged command.
+        progress: Progress,
+    },
     /// Lowers due times after `latest` to `latest`.
     LimitDueTimes {
         /// The latest due time.

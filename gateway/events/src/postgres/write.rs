@@ -165,6 +165,7 @@ async fn apply(
         | Command::Note(_)
         | Command::Finish(_)
         | Command::ShiftTimes { .. }
+        | Command::ShiftLedger { .. }
         | Command::Heartbeat(_) => Effect::Nothing,
         Command::LimitDueTimes { latest } => Effect::of(limit_due_times(connection, *latest).await?),
         Command::Unpark { keys, .. } => Effect::of(unpark(connection, keys).await?),

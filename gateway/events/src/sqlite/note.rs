@@ -22,7 +22,7 @@ pub(super) fn notes_from(batch: &[Command], place: usize) -> Vec<&NewEntry> {
     batch
         .iter()
         .skip(place)
-        .take_while(|command| !matches!(command, Command::ShiftTimes { .. }))
+        .take_while(|command| !matches!(command, Command::ShiftLedger { .. }))
         .filter_map(|command| match command {
             Command::Note(entry) => Some(entry),
             _ => None,

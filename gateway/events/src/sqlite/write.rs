@@ -19,7 +19,7 @@ use super::insert::insert;
 use super::ledger::{delete_entries, end_entry, looked_up, plan, settle};
 use super::note::{NoteShare, note_within, notes_from};
 use super::ownership::{assign_customers, reseal, unpark_customer};
-use super::shift_times::{newest_row, shift_times};
+use super::shift_times::{newest_row, shift_ledger, shift_times};
 use super::space::{Space, begin, reclaim_space};
 use crate::share::{EntryCounts, KEY, Share, ShareCheck, Usage, tenants};
 use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, Plan, State, StoreError, Writer, now};
@@ -132,6 +132,9 @@ async fn commit(
             Command::ShiftTimes { by, now, progress } => {
                 Effect::Changed(shift_times(connection, *by, *now, *progress, newest).await?)
             }
+            Command::ShiftLedger { by, now, progress } => {
+                Effect::Changed(shift_ledger(connection, *by, *now, *progress).await?)
+            }
             other => Effect::of(apply(connection, other, space, store).await?),
         });
     }
@@ -199,6 +202,7 @@ async fn apply(
         | Command::Replay { .. }
         | Command::Discard { .. }
         | Command::ShiftTimes { .. }
+        | Command::ShiftLedger { .. }
         | Command::Release(_) => Ok(false),
         Command::Finish(result) => finish(connection, result, space).await,
         Command::MakeDue { tenant, now } => {

@@ -186,7 +186,7 @@ async fn ledger_is_shifted_back_after_a_clock_jump() {
         write_all(&mut writer, &[Command::LookedUp(looked_up)]).await.unwrap();
 
         let now = if by < 0 { after } else { before + WEEK };
-        write_all(&mut writer, &[Command::ShiftTimes { by, now, progress: Progress::default() }])
+        write_all(&mut writer, &[Command::ShiftLedger { by, now, progress: Progress::default() }])
             .await
             .unwrap();
         let entries = store.reader().ledger_records(0, 9).await.unwrap();
