@@ -93,10 +93,14 @@ async fn trial_that_fails_changes_nothing_and_its_exit_code_tells_the_side() {
     office.onfido.revoke_token("api_live.acme");
     let refused_token = run(with(office.add("acme"), &["--dry-run"])).await;
     office.onfido.add_token("acme", "api_live.acme");
-    let incomplete = run(with(office.command("add", "acme"), &["--subscription-id", "sub-acme"])).await;
-    let no_file =
-        with(office.command("add", "acme"), &["--subscription-id", "s", "--api-token-file", "/absent"]);
-    let no_file = run(no_file).await;
+    let add_with = |arguments: &[&str]| run(with(office.command("add", "acme"), arguments));
+    let without_id = add_with(&[]).await;
+    // Arguments are visible to every user of the machine.
+    let id_as_argument = add_with(&["--subscription-id", "sub-acme"]).await;
+    let mut incomplete = with(office.command("add", "acme"), &["--subscription-id-env", "SUBSCRIPTION"]);
+    incomplete.env("SUBSCRIPTION", "sub-acme");
+    let incomplete = run(incomplete).await;
+    let no_file = add_with(&["--subscription-id-file", "/absent"]).await;
     let unknown = run(with(office.command("remove", "nobody"), &["--yes"])).await;
     std::fs::write(office.path("root"), "root").unwrap();
     office.configure_vault("http://127.0.0.1:9", &office.path("root"));
@@ -107,6 +111,8 @@ async fn trial_that_fails_changes_nothing_and_its_exit_code_tells_the_side() {
     for (failed, code, reason) in [
         (&refused_login, 4, "the portal refuses the login: correct `ftosUsername`"),
         (&refused_token, 4, "refused the tenant's credential with status 401"),
+        (&without_id, 2, "subscriptionId is missing: give --subscription-id-file"),
+        (&id_as_argument, 2, "unexpected argument '--subscription-id'"),
         (&incomplete, 2, "apiToken is missing: give --api-token-file"),
         (&no_file, 5, "/absent"),
         (&unknown, 1, "there is no tenant \"nobody\""),

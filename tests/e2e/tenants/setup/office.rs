@@ -44,6 +44,7 @@ impl Office {
         std::fs::write(office.path("tenants.json"), office.empty_document().to_string()).unwrap();
         office.configure("");
         for name in names {
+            std::fs::write(office.path(&format!("subscription-{name}")), format!("sub-{name}\n")).unwrap();
             std::fs::write(office.path(&format!("token-{name}")), format!("api_live.{name}\n")).unwrap();
             std::fs::write(office.path(&format!("password-{name}")), format!("password-{name}\n")).unwrap();
         }
@@ -115,7 +116,9 @@ impl Office {
     pub(super) fn add_without_config(&self, name: &str) -> Command {
         let mut command = bare("add", name);
         command
-            .args(["--subscription-id", &format!("sub-{name}"), "--api-token-file"])
+            .arg("--subscription-id-file")
+            .arg(self.path(&format!("subscription-{name}")))
+            .arg("--api-token-file")
             .arg(self.path(&format!("token-{name}")))
             .args(["--ftos-endpoint", &self.portal.url(), "--ftos-username", &format!("user-{name}")])
             .args(["--ftos-client-id", "dcs", "--ftos-password-file"])

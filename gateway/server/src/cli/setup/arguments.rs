@@ -12,9 +12,13 @@ use crate::cli::failure::Failure;
 /// The fields of a new tenant's entry. What is missing is asked for on the terminal.
 #[derive(Args)]
 pub(crate) struct NewArguments {
-    /// `subscriptionId`: the value of the tenant header, such as the id of the subscription in API Management.
-    #[arg(long, value_name = "ID")]
-    subscription_id: Option<String>,
+    /// The file with `subscriptionId`: the value of the tenant header, such as the id of the subscription in API Management.
+    /// Whoever knows it may select the tenant's credential. `/dev/stdin` is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "subscription_id_env")]
+    subscription_id_file: Option<PathBuf>,
+    /// The environment variable with `subscriptionId`.
+    #[arg(long, value_name = "VARIABLE")]
+    subscription_id_env: Option<String>,
     #[command(flatten)]
     api_token: ApiToken,
     /// `clientId`, for an OAuth client of Onfido in place of an API token.
@@ -90,7 +94,8 @@ impl NewArguments {
     /// Asks for what is missing.
     pub(super) fn complete(self, name: &str) -> Result<NewTenant, Failure> {
         let text = |given: Option<String>, what, option| given.map_or_else(|| ask(what, option), Ok);
-        let subscription_id = text(self.subscription_id, "subscriptionId", "--subscription-id")?;
+        let subscription_id = source(self.subscription_id_file, self.subscription_id_env)?;
+        let subscription_id = secret(subscription_id, "subscriptionId", "--subscription-id-file")?;
         let credential = match self.oauth_client_id {
             None => NewCredential::ApiToken(secret(self.api_token.read()?, "apiToken", "--api-token-file")?),
             Some(id) => {
@@ -105,7 +110,7 @@ impl NewArguments {
         let password = secret(password, "ftosPassword", "--ftos-password-file")?;
         Ok(NewTenant {
             name: name.to_owned(),
-            subscription_id: Secret::new(subscription_id),
+            subscription_id,
             credential,
             callers: self.callers,
             portal: NewPortal {

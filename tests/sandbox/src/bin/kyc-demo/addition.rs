@@ -21,12 +21,14 @@ pub(crate) async fn play(stage: &Stage, narrator: &mut Narrator) -> Result<(), F
     let portal = Portal::start(portal::Settings::new(vec![account])).await?;
     std::fs::write(stage.folder.join("initech.token"), token)?;
     std::fs::write(stage.folder.join("initech.password"), format!("{NAME}-password"))?;
+    std::fs::write(stage.folder.join("initech.subscription"), "subscription-of-initech")?;
     let (token, password) = (path(stage, "initech.token"), path(stage, "initech.password"));
+    let subscription = path(stage, "initech.subscription");
     let (url, username) = (portal.url(), format!("{NAME}-onfido"));
 
     narrator.step(&format!("{NAME}: an operator adds a tenant while the gateway runs"));
     let values = [
-        ["--subscription-id", "subscription-of-initech"],
+        ["--subscription-id-file", &subscription],
         ["--api-token-file", &token],
         ["--ftos-endpoint", &url],
         ["--ftos-client-id", "dcs"],
