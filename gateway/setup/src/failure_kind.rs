@@ -31,7 +31,9 @@ impl SetupError {
             Self::NoNotificationUrl => FailureKind::Usage,
             Self::Source(error) => of_source(error),
             Self::Write(error) => match error {
-                WriteError::File { .. } => FailureKind::System,
+                WriteError::File { .. } | WriteError::Locked { .. } | WriteError::MountPoint { .. } => {
+                    FailureKind::System
+                }
                 WriteError::Source(error) | WriteError::Uncertain(error) => of_source(error),
                 // The document or its engine does not allow the write; `WriteError` may get more variants.
                 _ => FailureKind::Refused,

@@ -3,7 +3,9 @@
 mod failures;
 mod killed;
 mod office;
+mod relay;
 mod removal;
+mod unwritable;
 
 use std::process::{Command, Output};
 

@@ -55,6 +55,28 @@ pub enum WriteError {
         #[source]
         source: io::Error,
     },
+    /// Another process has the lock of the file's folder.
+    #[error(
+        "cannot write {}: {holder} has the lock of {}. Probably another command changes tenants: run this command again when it has ended",
+        path.display(), folder.display()
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// The folder, whose lock it is.
+        folder: PathBuf,
+        /// Who has it, as far as that is known.
+        holder: String,
+    },
+    /// The file is a mount point, so that no other file can take its place.
+    #[error(
+        "cannot replace {}, because the file itself is mounted (a bind mount, `subPath` in Kubernetes); mount its folder instead",
+        path.display()
+    )]
+    MountPoint {
+        /// The file.
+        path: PathBuf,
+    },
     /// The source cannot be read or written.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -1,7 +1,5 @@
 //! Failures: nothing was changed, or what was done is taken back; the exit code says which side failed.
 
-use std::fs::File;
-
 use kyc_sandbox::onfido::Webhook;
 use serde_json::{Value, json};
 
@@ -53,9 +51,8 @@ async fn failed_write_is_taken_back() {
     };
     office.put_webhook("old", before);
     let old = office.webhooks("old").await;
-    let lock = File::open(office.folder()).unwrap();
-    lock.lock().unwrap();
 
+    office.lock_at_changes(2);
     let commands = tokio::spawn(futures::future::join(run(office.add("new")), run(office.add("old"))));
     soon(async || {
         let is_changed = office.webhooks("new").await.len() == 1 && office.webhooks("old").await != old;
@@ -67,7 +64,7 @@ async fn failed_write_is_taken_back() {
     let mut document = office.empty_document();
     document["Onfido-ApiTokens"] = json!(json!([taken("new"), taken("old")]).to_string());
     std::fs::write(office.path("tenants.json"), document.to_string()).unwrap();
-    drop(lock);
+    office.relay.unlock();
     let failed: [_; 2] = commands.await.unwrap().into();
 
     for failed in &failed {

@@ -1,7 +1,5 @@
 //! The process of a command is killed at every step; the next run of the same command finishes.
 
-use std::fs::File;
-
 use crate::operations::operate::said;
 use crate::tenants::setup::office::{Office, kill_at, run};
 
@@ -21,16 +19,15 @@ async fn killed_at_every_step_the_next_run_leaves_one_webhook_and_one_entry() {
     assert_eq!(office.entries().len(), names.len());
 }
 
-/// The write waits for the lock that the test holds, so the process is killed between the two systems.
+/// The write waits for the lock, which is taken when the registration arrives, so the process is killed between the two systems.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_registration_and_write_the_next_run_adopts_the_webhook() {
     let office = Office::open(&["acme".to_owned()]).await;
 
-    let lock = File::open(office.folder()).unwrap();
-    lock.lock().unwrap();
+    office.lock_at_changes(1);
     let said_before = kill_at(office.add("acme"), 5).await;
     let left = office.webhooks("acme").await;
-    drop(lock);
+    office.relay.unlock();
     let plan = {
         let mut plan = office.add("acme");
         plan.arg("--dry-run");
@@ -61,11 +58,10 @@ async fn killed_removal_is_finished_by_the_next_run() {
         remove
     };
 
-    let lock = File::open(office.folder()).unwrap();
-    lock.lock().unwrap();
+    office.lock_at_changes(1);
     kill_at(remove(), 3).await;
     let (webhooks, entries) = (office.webhooks("acme").await.len(), office.entries().len());
-    drop(lock);
+    office.relay.unlock();
     let again = run(remove()).await;
 
     assert_eq!((webhooks, entries), (0, 1), "the webhook is deleted first");

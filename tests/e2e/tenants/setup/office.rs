@@ -14,12 +14,15 @@ use crate::operations::operate::said;
 use crate::support::bao::OpenBao;
 use crate::support::gateway::binary;
 use crate::support::install_crypto_provider;
+use crate::tenants::setup::relay::Relay;
 
 /// Accounts at Onfido and at the portal for each name, and a configuration whose document has no tenants.
 pub(super) struct Office {
     pub(super) onfido: Onfido,
     pub(super) portal: Portal,
     pub(super) prism: Prism,
+    /// Before Prism.
+    pub(super) relay: Relay,
     folder: tempfile::TempDir,
 }
 
@@ -39,8 +42,9 @@ impl Office {
         let accounts = names.iter().map(account).collect();
         let portal = Portal::start(portal::Settings::new(accounts)).await.unwrap();
         let prism = Prism::proxy(&onfido.base_url()).await.unwrap();
+        let relay = Relay::start(prism.address()).await;
         let folder = tempfile::tempdir().unwrap();
-        let office = Self { onfido, portal, prism, folder };
+        let office = Self { onfido, portal, prism, relay, folder };
         std::fs::write(office.path("tenants.json"), office.empty_document().to_string()).unwrap();
         office.configure("");
         for name in names {
@@ -94,7 +98,7 @@ impl Office {
     }
 
     pub(super) fn empty_document(&self) -> Value {
-        json!({ "Onfido-BaseUrl": format!("http://{}", self.prism.address()), "Onfido-ApiTokens": "[]", "x": "kept" })
+        json!({ "Onfido-BaseUrl": format!("http://{}", self.relay.address), "Onfido-ApiTokens": "[]", "x": "kept" })
     }
 
     /// `tenants OPERATION NAME` with this configuration.
@@ -124,6 +128,11 @@ impl Office {
             .args(["--ftos-client-id", "dcs", "--ftos-password-file"])
             .arg(self.path(&format!("password-{name}")));
         command
+    }
+
+    /// Takes the lock of the document's folder when that many commands begin to change webhooks at Onfido.
+    pub(super) fn lock_at_changes(&self, changes: usize) {
+        self.relay.lock_at_changes(changes, self.folder.path().to_owned());
     }
 
     /// The entries of the file.
