@@ -61,6 +61,35 @@ pub struct RemovalPlan {
     pub webhook: WebhookFate,
 }
 
+/// What a removal does, and the tenant as the gateway serves it. Only a tenant with a credential can have its webhook deleted.
+enum Removal {
+    /// Deletes the webhook with this id.
+    Delete { tenant: Arc<Tenant>, id: String },
+    /// Leaves the webhook. The tenant is absent if the gateway refuses its entry.
+    Leave { tenant: Option<Arc<Tenant>>, id: String, reason: WhyLeft },
+    /// There is no webhook, for this reason. The tenant is absent if the gateway refuses its entry.
+    NoWebhook { tenant: Option<Arc<Tenant>>, reason: &'static str },
+}
+
+// === impl Removal ===
+
+impl Removal {
+    fn webhook(&self) -> WebhookFate {
+        match self {
+            Self::Delete { id, .. } => WebhookFate::Deleted(id.clone()),
+            Self::Leave { id, reason, .. } => WebhookFate::Left { id: id.clone(), reason: *reason },
+            Self::NoWebhook { reason, .. } => WebhookFate::Absent(reason),
+        }
+    }
+
+    fn tenant(&self) -> Option<&Tenant> {
+        match self {
+            Self::Delete { tenant, .. } => Some(tenant),
+            Self::Leave { tenant, .. } | Self::NoWebhook { tenant, .. } => tenant.as_deref(),
+        }
+    }
+}
+
 // === impl WhyLeft ===
 
 impl WhyLeft {
@@ -87,7 +116,7 @@ impl Setup {
         at_onfido: AtOnfido,
     ) -> Result<RemovalPlan, SetupError> {
         let document = self.document().await?;
-        let webhook = self.fate(&document, name, at_onfido).await?.1;
+        let webhook = self.removal(&document, name, at_onfido).await?.webhook();
         let at_onfido = match &webhook {
             WebhookFate::Deleted(id) => format!("delete the webhook {id} at Onfido"),
             WebhookFate::Left { id, reason } => {
@@ -114,29 +143,29 @@ impl Setup {
     ) -> Result<Removed, SetupError> {
         self.progress.begin(1, STEPS[0]);
         let document = self.document().await?;
-        let (tenant, webhook) = self.fate(&document, name, at_onfido).await?;
+        let removal = self.removal(&document, name, at_onfido).await?;
+        let webhook = removal.webhook();
         if confirmed.is_some_and(|confirmed| *confirmed != webhook) {
             return Err(SetupError::Changed);
         }
         // Otherwise a run without the right to write would delete the webhook and leave the entry.
         self.source.prove_writable(&document).await?;
         self.progress.begin(2, STEPS[1]);
-        match (&webhook, &tenant) {
-            (WebhookFate::Deleted(id), Some(tenant)) => {
+        match &removal {
+            Removal::Delete { tenant, id } => {
                 let deleted = self.clients.onfido.delete_webhook(tenant, id).await;
                 deleted.map_err(refused("the webhook cannot be deleted"))?;
                 self.progress.note(&format!("deleted the webhook {id}"));
             }
-            (WebhookFate::Left { reason, .. }, _) => {
+            Removal::Leave { reason, .. } => {
                 self.progress.note(&format!("nothing is deleted: {}", reason.text()));
             }
-            (WebhookFate::Absent(reason), _) => {
+            Removal::NoWebhook { reason, .. } => {
                 self.progress.note(&format!("nothing is deleted: {reason}"));
             }
-            (WebhookFate::Deleted(_), None) => {}
         }
         self.progress.begin(3, STEPS[2]);
-        match self.remove_entry(name, tenant.as_deref()).await {
+        match self.remove_entry(name, removal.tenant()).await {
             Ok(()) => Ok(Removed { webhook }),
             Err(failure) => Err(match webhook {
                 WebhookFate::Deleted(id) => failure.leaving(format!(
@@ -166,42 +195,40 @@ impl Setup {
         Ok(change(&mut *self.source, edit).await?)
     }
 
-    /// Decides what happens to the webhook of the tenant. One that others may use is not deleted. The tenant is absent if its entry is
-    /// refused, which only [`AtOnfido::KeepWebhook`] allows.
-    async fn fate(
+    /// Decides what happens to the webhook of the tenant. One that others may use is not deleted. Only [`AtOnfido::KeepWebhook`] allows
+    /// an entry that is refused.
+    async fn removal(
         &mut self,
         document: &Secret,
         name: &str,
         at_onfido: AtOnfido,
-    ) -> Result<(Option<Arc<Tenant>>, WebhookFate), SetupError> {
+    ) -> Result<Removal, SetupError> {
         if at_onfido == AtOnfido::KeepWebhook {
-            let webhook = match DocumentEdit::new(document).webhook_id(name)? {
-                Some(id) => WebhookFate::Left { id, reason: WhyLeft::Kept },
-                None => WebhookFate::Absent(NO_ID),
-            };
-            return Ok((self.tenant(document, name).ok(), webhook));
+            let webhook = DocumentEdit::new(document).webhook_id(name)?;
+            let tenant = self.tenant(document, name).ok();
+            return Ok(match webhook {
+                Some(id) => Removal::Leave { tenant, id, reason: WhyLeft::Kept },
+                None => Removal::NoWebhook { tenant, reason: NO_ID },
+            });
         }
         let tenant = self.tenant(document, name).map_err(|error| match error {
             SetupError::Refused { reason } => SetupError::Refused { reason: format!("{reason}; {INSTEAD}") },
             error => error,
         })?;
-        let webhook = self.fate_of(&tenant).await?;
-        Ok((Some(tenant), webhook))
-    }
-
-    async fn fate_of(&self, tenant: &Tenant) -> Result<WebhookFate, SetupError> {
-        let Some(id) = tenant.webhook_id.clone() else { return Ok(WebhookFate::Absent(NO_ID)) };
+        let Some(id) = tenant.webhook_id.clone() else {
+            return Ok(Removal::NoWebhook { tenant: Some(tenant), reason: NO_ID });
+        };
         // Without the whole URL, a webhook of another gateway that has a copy of the document would look like this one's.
         self.url_of(&tenant.name)?;
-        match self.clients.onfido.registered_webhook(tenant, &id).await {
+        match self.clients.onfido.registered_webhook(&tenant, &id).await {
             Ok(webhook) => {
                 let url = webhook.url.unwrap_or_default();
                 Ok(match self.expected.is_own_url(&url, &tenant.name) {
-                    true => WebhookFate::Deleted(id),
-                    false => WebhookFate::Left { id, reason: WhyLeft::Foreign },
+                    true => Removal::Delete { tenant, id },
+                    false => Removal::Leave { tenant: Some(tenant), id, reason: WhyLeft::Foreign },
                 })
             }
-            Err(error) if error.is_absent() => Ok(WebhookFate::Absent(GONE)),
+            Err(error) if error.is_absent() => Ok(Removal::NoWebhook { tenant: Some(tenant), reason: GONE }),
             Err(error) => Err(refused("the webhook of the entry cannot be read")(error)),
         }
     }
