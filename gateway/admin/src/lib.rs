@@ -35,7 +35,7 @@ pub use api::request::{ApiRequest, ErrorAnswer, Parameters};
 pub use api::stored_events::{EventPages, event_filter, export};
 pub use api::tenant_messages::{ListTenants, ReloadReport, ReloadTenants, TenantEntry, TenantList};
 pub use api::tenant_pages::{TenantPages, tenant_list};
-pub use audit::{Attempt, Audit, AuditFile, Fault, Head, OFFLINE_OPERATIONS, Peer, Unended, Verifier};
+pub use audit::{Attempt, Audit, AuditFile, Fault, Head, OfflineOperation, Peer, Unended, Verifier};
 pub use connection::{AdminConnection, AdminConnections};
 pub use hosts::{HostName, Hosts, Scheme};
 pub use identity::access::{Access, Login, Proof};

@@ -77,6 +77,16 @@ pub struct NewPortal {
 // === impl NewTenant ===
 
 impl NewTenant {
+    /// Returns whether a text contains a secret of the tenant. One that its name contains does not count.
+    pub fn has_secret_within(&self, text: &str) -> bool {
+        let (token, secret) = match &self.credential {
+            NewCredential::ApiToken(token) => (Some(token), None),
+            NewCredential::OAuth { secret, .. } => (None, Some(secret)),
+        };
+        let given = [Some(&self.subscription_id), token, secret, Some(&self.portal.password)];
+        given.into_iter().flatten().any(|secret| secret.is_within(text) && !secret.is_within(&self.name))
+    }
+
     /// Returns the fields of the entry, without those of the webhook.
     pub(crate) fn fields(&self) -> Vec<(&'static str, Secret)> {
         let text = |text: &str| Secret::new(text.to_owned());

@@ -76,6 +76,17 @@ impl Setup {
         DocumentEdit::new(&document).names_webhook(id).unwrap_or(true)
     }
 
+    /// Returns whether a text contains a secret of a tenant of the document, which an operator may have pasted by mistake.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when the document cannot be read.
+    pub async fn has_secret_within(&mut self, text: &str) -> Result<bool, SetupError> {
+        let document = self.document().await?;
+        let parsed = Document::read(&document, &self.hosts)?;
+        Ok(parsed.tenants.iter().any(|tenant| tenant.has_secret_within(text)))
+    }
+
     pub(crate) fn url_of(&self, name: &TenantName) -> Result<Url, SetupError> {
         self.expected.url_of(name).ok_or(SetupError::NoNotificationUrl)
     }

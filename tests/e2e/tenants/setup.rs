@@ -3,6 +3,7 @@
 mod failures;
 mod killed;
 mod office;
+mod recorded;
 mod relay;
 mod removal;
 mod unwritable;

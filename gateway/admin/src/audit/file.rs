@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -160,8 +160,14 @@ fn open(path: &Path) -> io::Result<File> {
     let is_new = !path.exists();
     let file = File::options().read(true).append(true).create(true).mode(0o600).open(path)?;
     if is_new {
+        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
+        let (owner, own) = (folder.metadata()?, file.metadata()?);
+        if own.uid() != owner.uid() {
+            // A command that root runs must not keep the gateway from appending. Only root may do this.
+            let _ = fchown(&file, Some(owner.uid()), Some(owner.gid()));
+        }
         // The directory entry must survive a power loss, too.
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        folder.sync_all()?;
     }
     Ok(file)
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod chain;
 mod file;
+mod offline;
 pub(crate) mod record;
 mod verify;
 
@@ -22,6 +23,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 pub use file::AuditFile;
+pub use offline::OfflineOperation;
 use record::Record;
 pub use record::{Attempt, Peer};
 pub use verify::{Fault, Head, Unended, Verifier};
@@ -156,8 +158,6 @@ impl DenialLimit {
     }
 }
 
-/// The operations of commands that open the store directly, as they are recorded.
-pub const OFFLINE_OPERATIONS: [&str; 2] = ["events.export", "events.copy"];
 /// How often an append is retried because another gateway appended first.
 const APPEND_TRIES: usize = 100;
 /// The delays between retries of a record "done" or "failed": 47 seconds in total.

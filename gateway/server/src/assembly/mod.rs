@@ -21,7 +21,7 @@ use delivery::DeliveryWork;
 use doctor::DoctorWork;
 use endpoints::{AdminSide, Proxied};
 use kyc_admin::{
-    ApiPage, Audit, AuditFile, AuditPages, CheckPages, EventPages, KnownSecrets, Operation,
+    ApiPage, Audit, AuditFile, AuditPages, CheckPages, EventPages, KnownSecrets, OfflineOperation, Operation,
     OperatorTokenKeys, Proof, Readiness, Services, TenantPages,
 };
 use kyc_delivery::Delivery;
@@ -160,7 +160,8 @@ fn admin_services(
 ) -> Services {
     let (mut operations, described) =
         (std::mem::take(&mut offers.operations), std::mem::take(&mut offers.described));
-    let recorded = Operation::changes().chain(kyc_admin::OFFLINE_OPERATIONS).collect();
+    let offline = OfflineOperation::ALL.map(OfflineOperation::name);
+    let recorded = Operation::changes().chain(offline).collect();
     operations.push(Arc::new(AuditPages::new(Arc::clone(&records), recorded)));
     operations.push(Arc::new(TenantPages::new(tenants.clone(), reload.clone(), doctor)));
     if !admin.keys.is_empty() {

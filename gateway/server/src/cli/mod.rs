@@ -1,6 +1,7 @@
 //! The command line: serves, checks a configuration, and operates a running gateway or its event store.
 
 mod audit;
+mod audit_record;
 mod check;
 mod checks;
 mod config_file;

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use http::StatusCode;
-use kyc_admin::{Attempt, Audit, EventSelection, OFFLINE_OPERATIONS, Parameters, Peer, event_filter, export};
+use kyc_admin::{Attempt, EventSelection, OfflineOperation, Parameters, event_filter, export};
 use kyc_events::{AuditLog, EventStore, Filter};
 use serde_json::{Map, Value, json};
 
+use crate::cli::audit_record;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -140,39 +140,15 @@ async fn recorded(
         // Copy the audit records of the file first: a record written before would start a new chain in the database.
         store.copy_audit_from(Path::new(from)).await.map_err(Failure::system)?;
     }
-    let refused = |error| {
-        Failure::System(format!("nothing was done, because the audit record cannot be written: {error}"))
-    };
-    records.open().await.map_err(refused)?;
-    let audit = Arc::new(Audit::new(records));
-    let begun = audit.begin(attempt).await.map_err(refused)?;
-    let done = command.carry_out(store, out).await;
-    let status = if done.is_ok() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-    if let Some(tries_again) = audit.end(attempt, begun, status, None).await {
-        let ended = tries_again.await.map_err(|error| error.to_string());
-        let ended = ended.and_then(|ended| ended.map_err(|error| error.to_string()));
-        return done.and(ended.map(drop).map_err(|error| {
-            Failure::System(format!("cannot write the end of audit record {begun}: {error}"))
-        }));
-    }
-    done
+    records.open().await.map_err(audit_record::unrecorded)?;
+    audit_record::with_records(records, attempt, command.carry_out(store, out)).await
 }
 
 /// The audit record of the command: its user, its reason, and the selected events.
 fn attempt(command: &Command, why: &Why, parameters: &Parameters) -> Result<Attempt, Failure> {
-    let uid = rustix::process::getuid().as_raw();
     let filter: Map<String, Value> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
-    Ok(Attempt {
-        operator: Some(format!("uid {uid}")),
-        subject: None,
-        way: Some(BY_FILE),
-        role: Some(BY_FILE),
-        from: Peer::File { uid },
-        operation: command.operation().to_owned(),
-        filter,
-        reason: Some(why.reason()?.as_str().to_owned()),
-    })
+    Ok(audit_record::attempt(command.operation(), filter, &why.reason()?))
 }
 
 // === impl Command ===
@@ -211,15 +187,11 @@ impl Command {
         }
     }
 
-    /// The name of the operation in an audit record.
-    fn operation(&self) -> &'static str {
-        let [export, copy] = OFFLINE_OPERATIONS;
+    /// The operation in an audit record.
+    fn operation(&self) -> OfflineOperation {
         match self {
-            Self::Export(_) => export,
-            Self::Copy(..) => copy,
+            Self::Export(_) => OfflineOperation::ExportEvents,
+            Self::Copy(..) => OfflineOperation::CopyEvents,
         }
     }
 }
-
-/// The login and the role in records of these commands: access to the store's files.
-const BY_FILE: &str = "file";

@@ -3,22 +3,26 @@
 
 mod arguments;
 mod ask;
+mod done;
 mod open;
 mod policy;
+mod record;
 mod told;
 
 use std::process::ExitCode;
 
 use clap::Args;
-use kyc_setup::{AccountProof, AtOnfido, FailureKind, Rotation, SetupError, Tried, Way};
-use kyc_tenants::error_chain;
+use kyc_admin::OfflineOperation;
+use kyc_setup::{AccountProof, AtOnfido, Rotation, Setup, Tried, Way};
 use serde_json::{Value, json};
 
 pub(crate) use arguments::NewArguments;
 use ask::{ask, secret};
+use done::Done;
 pub(crate) use open::Access;
 use open::Opened;
 use policy::policy;
+use record::{Change, Record};
 use told::told;
 
 use crate::cli::failure::Failure;
@@ -37,6 +41,8 @@ pub(crate) struct Add {
     /// Prints the steps, and changes nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    record: Record,
     #[command(flatten)]
     access: Access,
     #[command(flatten)]
@@ -59,6 +65,8 @@ pub(crate) struct Remove {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    record: Record,
+    #[command(flatten)]
     access: Access,
     #[command(flatten)]
     output: Output,
@@ -79,6 +87,8 @@ pub(crate) struct Rotate {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    record: Record,
+    #[command(flatten)]
     access: Access,
     #[command(flatten)]
     output: Output,
@@ -98,24 +108,24 @@ pub(crate) struct Test {
     output: Output,
 }
 
-/// The result of an operation.
-struct Done {
-    text: String,
-    json: Value,
-    is_success: bool,
-}
-
 // === impl Add ===
 
 impl Add {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
-        let Self { name, new, dry_run, access, output } = self;
+        let Self { name, new, dry_run, record, access, output } = self;
         run(&access, output, registry, build_context, async |opened: &mut Opened| {
             let new = new.complete(&name)?;
             if dry_run {
                 return Ok(Done::plan(&name, &opened.setup.plan_of_add(&new).await?));
             }
-            let added = opened.setup.add(&new).await?;
+            let change = Change {
+                operation: OfflineOperation::AddTenant,
+                tenant: &name,
+                options: &[],
+                has_secret_within: &|text| new.has_secret_within(text),
+            };
+            let Opened { setup, records, .. } = opened;
+            let added = records.record(&record, &change, setup, async |setup| setup.add(&new).await).await?;
             let state = if added.was_complete { "was set up already" } else { "is set up" };
             let (id, policy) = (&added.webhook_id, policy(&added.tenant));
             let poll = humantime::format_duration(opened.poll);
@@ -138,7 +148,7 @@ impl Add {
 
 impl Remove {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
-        let Self { name, yes, keep_webhook, dry_run, access, output } = self;
+        let Self { name, yes, keep_webhook, dry_run, record, access, output } = self;
         let at_onfido = if keep_webhook { AtOnfido::KeepWebhook } else { AtOnfido::DeleteWebhook };
         run(&access, output, registry, build_context, async |opened: &mut Opened| {
             let plan = opened.setup.plan_of_remove(&name, at_onfido).await?;
@@ -154,7 +164,16 @@ impl Remove {
                 }
             }
             let confirmed = (!yes).then_some(&plan.webhook);
-            let (webhook, shown) = told(&opened.setup.remove(&name, at_onfido, confirmed).await?.webhook);
+            let change = Change {
+                operation: OfflineOperation::RemoveTenant,
+                tenant: &name,
+                options: if keep_webhook { &["keep_webhook"] } else { &[] },
+                has_secret_within: &|_| false,
+            };
+            let Opened { setup, records, .. } = opened;
+            let remove = async |setup: &mut Setup| setup.remove(&name, at_onfido, confirmed).await;
+            let removed = records.record(&record, &change, setup, remove).await?;
+            let (webhook, shown) = told(&removed.webhook);
             Ok(Done::success(
                 format!("tenant {name} is removed; {webhook}. Revoke its API token in Onfido's dashboard."),
                 json!({ "tenant": name, "webhook": shown }),
@@ -167,7 +186,7 @@ impl Remove {
 
 impl Rotate {
     pub(crate) fn execute(self, registry: &Registry, build_context: &BuildContext) -> ExitCode {
-        let Self { name, token, any_account, dry_run, access, output } = self;
+        let Self { name, token, any_account, dry_run, record, access, output } = self;
         let proof = if any_account { AccountProof::Operator } else { AccountProof::Webhook };
         run(&access, output, registry, build_context, async |opened: &mut Opened| {
             if dry_run {
@@ -175,7 +194,15 @@ impl Rotate {
             }
             let token = token.read()?;
             let token = secret(token, "the new API token", "--api-token-file")?;
-            if opened.setup.rotate(&name, &token, proof).await? == Rotation::Unchanged {
+            let change = Change {
+                operation: OfflineOperation::RotateTenant,
+                tenant: &name,
+                options: if any_account { &["any_account"] } else { &[] },
+                has_secret_within: &|text| token.is_within(text),
+            };
+            let Opened { setup, records, .. } = opened;
+            let rotate = async |setup: &mut Setup| setup.rotate(&name, &token, proof).await;
+            if records.record(&record, &change, setup, rotate).await? == Rotation::Unchanged {
                 return Ok(Done::success(
                     format!("the entry of tenant {name} has this token already; nothing was written"),
                     json!({ "tenant": name, "rotated": false }),
@@ -233,33 +260,6 @@ fn findings(tried: &Tried) -> serde_json::Map<String, Value> {
     let unknown = unknown.map(|(probe, reason)| json!({ "probe": probe, "reason": reason }));
     let members = [("findings", found.collect::<Value>()), ("unknown", unknown.collect::<Value>())];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-// === impl Done ===
-
-impl Done {
-    fn success(text: String, json: Value) -> Self {
-        Self { text, json, is_success: true }
-    }
-
-    /// The steps of an operation that is not carried out.
-    fn plan(tenant: &str, steps: &[String]) -> Self {
-        let lines = (1..).zip(steps).map(|(number, step)| format!("{number}. {}", terminal::escaped(step)));
-        Self::success(lines.collect::<Vec<_>>().join("\n"), json!({ "tenant": tenant, "steps": steps }))
-    }
-}
-
-impl From<SetupError> for Failure {
-    fn from(error: SetupError) -> Self {
-        let text = error_chain(&error);
-        match error.kind() {
-            FailureKind::Refused => Self::Refused(text),
-            FailureKind::Usage => Self::Usage(text),
-            FailureKind::Unreachable => Self::Unreachable(text),
-            FailureKind::Denied => Self::Denied(text),
-            FailureKind::System => Self::System(text),
-        }
-    }
 }
 
 /// Runs an operation and prints its result. The exit code is that of the failure, or 1 for a result that is no success.

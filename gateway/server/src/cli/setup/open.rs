@@ -12,6 +12,7 @@ use kyc_tenants::VaultAuth;
 
 use crate::cli::config_file::ConfigFile;
 use crate::cli::failure::Failure;
+use crate::cli::setup::record::Records;
 use crate::cli::terminal;
 use crate::config::{Bindings, SetupSettings, TenantSource, unbound};
 use crate::plugins::build_context::BuildContext;
@@ -40,6 +41,8 @@ pub(super) struct Opened {
     pub(super) setup: Setup,
     /// `tenants.poll`.
     pub(super) poll: Duration,
+    /// The gateway's audit log.
+    pub(super) records: Records,
 }
 
 /// Prints the steps.
@@ -51,6 +54,7 @@ impl Access {
     pub(super) fn open(&self, registry: &Registry, build_context: &BuildContext) -> Result<Opened, Failure> {
         let settings = config::load(&self.file.path(), registry, build_context, config::Purpose::Use)
             .map_err(Failure::refused)?;
+        let records = Records::of(&settings);
         let clients = settings.setup.clients().map_err(Failure::system)?;
         let SetupSettings { config, routes, .. } = settings.setup;
         let config = DoctorConfig {
@@ -75,7 +79,7 @@ impl Access {
             objection: Box::new(move |table, name| objection(&bindings, table, name)),
             progress: Box::new(Printed),
         };
-        Ok(Opened { setup, poll: settings.watch.poll })
+        Ok(Opened { setup, poll: settings.watch.poll, records })
     }
 
     /// Replaces the login of the configuration, if a token is given.
