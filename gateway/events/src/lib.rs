@@ -68,7 +68,7 @@ pub use sealing::Keyring;
 pub use share::Share;
 pub use sqlite::{Integrity, Sqlite, SqliteRecords};
 pub use state::{DeadReason, ParkReason, State};
-pub use store::{EventStore, Readers, Retention, RunningStore, StoredAudit};
+pub use store::{EventStore, Readers, Retention, RunningStore, StoredAudit, Unfinished};
 pub use time::{Millis, now};
 pub use view::{Cursor, TenantEventCounts, Undelivered};
 

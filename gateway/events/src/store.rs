@@ -8,8 +8,10 @@ mod ledger;
 mod open;
 mod pause;
 mod running;
+mod unfinished;
 mod wal;
 
 pub use audit::StoredAudit;
 pub use event_store::{EventStore, Retention};
 pub use running::{Readers, RunningStore};
+pub use unfinished::Unfinished;

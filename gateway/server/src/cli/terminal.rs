@@ -81,6 +81,11 @@ pub(crate) fn escaped(text: &str) -> String {
     shown
 }
 
+/// Escapes the terminal control characters in a text of several lines.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
+}
+
 /// Escapes terminal control characters in JSON without changing its meaning: JSON allows such characters unescaped only within
 /// strings.
 pub(crate) fn escaped_json(json: &str) -> String {

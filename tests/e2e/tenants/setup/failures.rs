@@ -178,7 +178,8 @@ async fn results_are_json_objects_without_secrets() {
     assert_eq!((&tested["taken_by"], &tested["clean"]), (&json!("portal"), &json!(true)), "{tested}");
     assert_eq!((&tested["findings"], &tested["unknown"]), (&json!([]), &json!([])), "{tested}");
     assert_eq!((&rotated["tenant"], &rotated["rotated"]), (&json!("acme"), &json!("api_token")), "{rotated}");
-    assert_eq!(removed, json!({ "tenant": "acme", "webhook": { "id": id, "state": "deleted" } }));
+    let deleted = json!({ "id": id, "state": "deleted" });
+    assert_eq!(removed, json!({ "tenant": "acme", "webhook": deleted, "unfinished": null }));
     for result in [plan, added, tested, rotated, removed] {
         let text = result.to_string();
         for secret in ["api_live.acme", "password-acme", webhook["token"].as_str().unwrap()] {

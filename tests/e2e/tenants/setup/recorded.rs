@@ -1,12 +1,13 @@
-//! The audit records of the commands.
+//! The audit records of the commands, and what a removal says about unfinished work.
 
+use kyc_sandbox::portal::Mode;
 use serde_json::{Value, json};
 
-use crate::notifications::durable::stored;
+use crate::notifications::durable::{event, stored};
 use crate::operations::audit::records;
-use crate::operations::operate::said;
+use crate::operations::operate::{said, wait_for};
 use crate::support::world::World;
-use crate::tenants::setup::office::{Office, bare, run, with};
+use crate::tenants::setup::office::{Office, bare, json_of, run, with};
 
 /// The records of a gateway that stores no events are in its file.
 #[tokio::test(flavor = "multi_thread")]
@@ -66,19 +67,29 @@ fn record(line: &str) -> Value {
     serde_json::from_str(line["record"].as_str().unwrap()).unwrap()
 }
 
-/// The records of a gateway that stores events are in its store.
+/// Nothing said that the results of a removed tenant's open checks do not arrive.
 #[tokio::test(flavor = "multi_thread")]
-async fn removal_is_recorded_in_the_event_store() {
+async fn removal_tells_what_is_unfinished_before_it_begins() {
     let world = World::start(&stored()).await;
+    world.acme.set_mode(Mode::Status(500));
+    assert_eq!(world.notify("acme", &event(1)).await.status(), 200);
+    wait_for(&world.gateway, "acme", "waiting").await;
     let remove = |more: &[&str]| {
         let mut remove = with(bare("remove", "acme"), &["--keep-webhook"]);
         remove.arg("--config").arg(world.gateway.folder().join("gateway.toml"));
         run(with(remove, more))
     };
 
-    let removed = remove(&["--yes", "--reason", "the contract ended"]).await;
+    let planned = remove(&["--dry-run"]).await;
+    let unconfirmed = remove(&[]).await;
+    let removed = remove(&["--yes", "--json", "--reason", "the contract ended"]).await;
 
-    assert!(removed.status.success(), "{}", said(&removed));
+    assert!(said(&planned).contains("waiting events: 1 (gateways park them"), "{}", said(&planned));
+    assert_eq!(unconfirmed.status.code(), Some(2), "{}", said(&unconfirmed));
+    assert!(said(&unconfirmed).contains("open checks: 0 (their results do not"), "{}", said(&unconfirmed));
+    let counts = json!({ "open_checks": 0, "waiting_events": 1, "parked_events": 0 });
+    assert_eq!(json_of(&removed)["unfinished"], counts);
+    assert!(String::from_utf8_lossy(&removed.stderr).contains("waiting events: 1"), "{}", said(&removed));
     let found = records(&world.gateway, "?operation=tenants.remove").await;
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!((&found[0]["outcome"], &found[0]["begun"]), (&json!("done"), &found[1]["seq"]));

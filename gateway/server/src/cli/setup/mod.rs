@@ -8,6 +8,7 @@ mod open;
 mod policy;
 mod record;
 mod told;
+mod unfinished;
 
 use std::process::ExitCode;
 
@@ -152,12 +153,18 @@ impl Remove {
         let at_onfido = if keep_webhook { AtOnfido::KeepWebhook } else { AtOnfido::DeleteWebhook };
         run(&access, output, registry, build_context, async |opened: &mut Opened| {
             let plan = opened.setup.plan_of_remove(&name, at_onfido).await?;
-            let shown = Done::plan(&name, &plan.steps);
+            let (unfinished, counts) = opened.stored.unfinished(&name).await;
+            let mut shown = Done::plan(&name, &plan.steps);
+            shown.text = format!("{}\n\n{}", shown.text, terminal::escaped_lines(&unfinished));
+            if let Some(fields) = shown.json.as_object_mut() {
+                fields.insert("unfinished".to_owned(), counts.clone());
+            }
             if dry_run {
                 return Ok(shown);
             }
+            // Also with --yes, so that the log of a script has what was lost.
+            terminal::progress(&shown.text);
             if !yes {
-                terminal::progress(&shown.text);
                 let typed = ask("the name of the tenant again, to remove it", "--yes")?;
                 if typed != name {
                     return Err(Failure::refused("this is another name; nothing was changed"));
@@ -176,7 +183,7 @@ impl Remove {
             let (webhook, shown) = told(&removed.webhook);
             Ok(Done::success(
                 format!("tenant {name} is removed; {webhook}. Revoke its API token in Onfido's dashboard."),
-                json!({ "tenant": name, "webhook": shown }),
+                json!({ "tenant": name, "webhook": shown, "unfinished": counts }),
             ))
         })
     }

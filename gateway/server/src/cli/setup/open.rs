@@ -13,6 +13,7 @@ use kyc_tenants::VaultAuth;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::failure::Failure;
 use crate::cli::setup::record::Records;
+use crate::cli::setup::unfinished::Stored;
 use crate::cli::terminal;
 use crate::config::{Bindings, SetupSettings, TenantSource, unbound};
 use crate::plugins::build_context::BuildContext;
@@ -43,6 +44,8 @@ pub(super) struct Opened {
     pub(super) poll: Duration,
     /// The gateway's audit log.
     pub(super) records: Records,
+    /// What the gateway has stored.
+    pub(super) stored: Stored,
 }
 
 /// Prints the steps.
@@ -54,7 +57,7 @@ impl Access {
     pub(super) fn open(&self, registry: &Registry, build_context: &BuildContext) -> Result<Opened, Failure> {
         let settings = config::load(&self.file.path(), registry, build_context, config::Purpose::Use)
             .map_err(Failure::refused)?;
-        let records = Records::of(&settings);
+        let (records, stored) = (Records::of(&settings), Stored::of(&settings));
         let clients = settings.setup.clients().map_err(Failure::system)?;
         let SetupSettings { config, routes, .. } = settings.setup;
         let config = DoctorConfig {
@@ -79,7 +82,7 @@ impl Access {
             objection: Box::new(move |table, name| objection(&bindings, table, name)),
             progress: Box::new(Printed),
         };
-        Ok(Opened { setup, poll: settings.watch.poll, records })
+        Ok(Opened { setup, poll: settings.watch.poll, records, stored })
     }
 
     /// Replaces the login of the configuration, if a token is given.
