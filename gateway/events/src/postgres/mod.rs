@@ -21,6 +21,7 @@ mod ledger;
 mod ledger_import;
 mod ledger_read;
 mod listen;
+mod migration;
 mod note;
 mod open;
 mod ownership;

@@ -1,10 +1,11 @@
-//! Connects to the database, and migrates its tables.
+//! Connects to the database.
 
 use kyc_model::Secret;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::address;
+use super::migration::{migrate, open_error};
 use super::schema::VERSIONS;
 use crate::{KeySearch, OpenError};
 
@@ -22,40 +23,6 @@ pub(super) async fn keys(url: &Secret, search: KeySearch) -> Result<Vec<i64>, Op
     let keys = query.fetch_all(&mut connection).await.map_err(|error| open_error(&error))?;
     connection.close().await.map_err(|error| open_error(&error))?;
     Ok(keys)
-}
-
-/// Converts an error without the server's message, which may quote a row.
-fn open_error(error: &sqlx::Error) -> OpenError {
-    OpenError::Database(super::error::store_error(error).to_string())
-}
-
-/// Applies the versions that the database does not have yet. Of several gateways that start together, one gets the advisory
-/// lock and the others wait for it. An error ends the session, and with it the lock. Nothing here has a time limit: an index over many
-/// events takes longer than a statement may otherwise.
-async fn migrate(connection: &mut PgConnection, versions: &[&str]) -> Result<(), OpenError> {
-    let script = "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(7266371); \
-                  CREATE TABLE IF NOT EXISTS event_version(version bigint NOT NULL);";
-    sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| open_error(&error))?;
-    let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM event_version")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(|error| open_error(&error))?;
-    let known = i64::try_from(versions.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(OpenError::Newer { path: "the database".into(), found, known });
-    }
-    for (version, migration) in (1_i64..).zip(versions) {
-        if version > found {
-            let script = format!("BEGIN; {migration} INSERT INTO event_version VALUES ({version}); COMMIT;");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(script))
-                .execute(&mut *connection)
-                .await
-                .map_err(|error| open_error(&error))?;
-        }
-    }
-    let script = "SELECT pg_advisory_unlock(7266371)";
-    sqlx::raw_sql(script).execute(connection).await.map_err(|error| open_error(&error))?;
-    Ok(())
 }
 
 /// Returns the options of every connection: the address, limits of time, and commits that wait for the disk.
