@@ -50,11 +50,12 @@ impl Lookups {
             let pairs = times.iter().zip(times.iter().skip(1));
             figures.unexplained += pairs.filter(|(one, next)| !is_between(**one, **next, struck)).count();
         }
+        let allowed = allowed(options);
         for times in by_tenant.values_mut() {
             times.sort_unstable();
             for (place, from) in times.iter().enumerate() {
                 let calls = times.iter().skip(place).take_while(|at| **at < *from + MINUTE).count();
-                let minute = Minute { calls, allowed: allowed(*from, struck, options) };
+                let minute = Minute { calls, allowed };
                 figures.over += usize::from(minute.calls > minute.allowed);
                 if minute.calls > figures.most.calls {
                     figures.most = minute;
@@ -70,23 +71,18 @@ fn is_between(one: SystemTime, next: SystemTime, struck: &[Struck]) -> bool {
     struck.iter().any(|fault| one <= fault.ended && fault.from <= next && fault.from <= one + RECORDED)
 }
 
-/// The calls for one tenant that all gateways together may make in this minute: what each one's budget holds at first, what comes in,
-/// and what the budgets of gateways hold that were started meanwhile.
-fn allowed(from: SystemTime, struck: &[Struck], options: &Outcomes) -> usize {
+/// The calls for one tenant that all gateways together may make in a minute: what each one's budget can hold, and what comes in. A
+/// gateway that is started begins with an empty budget, so restarts add none. A call that was made before the minute may arrive in it.
+fn allowed(options: &Outcomes) -> usize {
     let rate = f64::from(options.calls_per_minute());
     let tick = (options.overdue / 10).clamp(Duration::from_millis(100), Duration::from_secs(15));
     // As `Budgets::new` of the reconciliation has it.
     let held = (rate / 60.0 * tick.as_secs_f64()).max(rate / 10.0).max(2.0);
-    let is_within = |fault: &&Struck| fault.from < from + MINUTE && fault.ended + LONGEST_START > from;
-    let starts: usize = struck.iter().filter(is_within).map(|fault| fault.starts).sum();
-    let gateways = options.gateways as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred")]
-    let allowed = (gateways * (rate + held) + starts as f64 * held).floor() as usize;
+    let allowed = (options.gateways as f64 * (rate + held + 1.0)).floor() as usize;
     allowed
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long before the end of a gateway it can have made a call whose result it did not record.
 const RECORDED: Duration = Duration::from_secs(30);
-/// How long a gateway is away and starts.
-const LONGEST_START: Duration = Duration::from_secs(10);
