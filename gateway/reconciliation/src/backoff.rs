@@ -6,11 +6,19 @@ use kyc_events::Millis;
 use rand::RngExt;
 
 /// Returns the time until the next look-up of an entry that was looked up `attempts` times: it doubles from a quarter of `overdue` up
-/// to six hours, with a jitter, and is never shorter than what Onfido asked for.
-pub(crate) fn pause(attempts: u32, overdue: Duration, asked: Option<Duration>) -> Duration {
-    let doubled = (overdue / 4).saturating_mul(1 << attempts.min(20)).clamp(SHORTEST, LONGEST);
-    let jitter = 1.0 + JITTER * rand::rng().random::<f64>();
-    doubled.mul_f64(jitter).max(asked.unwrap_or_default())
+/// to six hours, with a jitter.
+pub(crate) fn pause(attempts: u32, overdue: Duration) -> Duration {
+    bounded((overdue / 4).saturating_mul(1 << attempts.min(20)))
+}
+
+/// Returns the time until the next look-up of an entry for which Onfido has not answered, and that has been overdue for `late`
+/// milliseconds. Such look-ups are not counted; but with pauses that double, the next one is as long as all before it and the first.
+pub(crate) fn pause_of_unanswered(late: Millis, overdue: Duration) -> Duration {
+    bounded(Duration::from_millis(u64::try_from(late).unwrap_or_default()).saturating_add(overdue / 4))
+}
+
+fn bounded(pause: Duration) -> Duration {
+    pause.clamp(SHORTEST, LONGEST).mul_f64(1.0 + JITTER * rand::rng().random::<f64>())
 }
 
 /// Returns whether an entry of this age, which was looked up `attempts` times, is not looked up any more. Its age alone does not
@@ -69,14 +77,27 @@ mod tests {
     }
 
     #[test]
-    fn pause_doubles_up_to_six_hours_and_respects_retry_after() {
+    fn pause_doubles_up_to_six_hours() {
         let overdue = Duration::from_secs(900);
         for (attempts, least) in [(0, 225), (1, 450), (3, 1800), (10, 21_600), (u32::MAX, 21_600)] {
-            let pause = pause(attempts, overdue, None);
+            let pause = pause(attempts, overdue);
 
             let least = Duration::from_secs(least);
             assert!((least..=least.mul_f64(1.0 + JITTER)).contains(&pause), "{attempts}: {pause:?}");
         }
-        assert_eq!(pause(0, overdue, Some(Duration::from_secs(3600))), Duration::from_secs(3600));
+    }
+
+    /// Regression: an entry for which Onfido never answered was looked up every few minutes for ever.
+    #[test]
+    fn pause_of_an_unanswered_entry_grows_with_its_age() {
+        let overdue = Duration::from_secs(900);
+        for (late, least) in
+            [(-1, 225), (0, 225), (225_000, 450), (1_575_000, 1800), (i64::MAX, 21_600), (i64::MIN, 225)]
+        {
+            let pause = pause_of_unanswered(late, overdue);
+
+            let least = Duration::from_secs(least);
+            assert!((least..=least.mul_f64(1.0 + JITTER)).contains(&pause), "{late} ms: {pause:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! It begins empty: it is not stored, and a gateway that is restarted again and again must not make more calls than one that runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,6 +21,8 @@ pub(crate) struct Budgets {
     left: HashMap<String, (f64, Instant)>,
     /// Until when the account of a tenant is left alone.
     paused: HashMap<String, Instant>,
+    /// The tenants whose last look-up has failed.
+    failed: HashSet<String>,
 }
 
 // === impl Budgets ===
@@ -37,10 +39,11 @@ impl Budgets {
             began,
             left: HashMap::new(),
             paused: HashMap::new(),
+            failed: HashSet::new(),
         }
     }
 
-    /// Empties all budgets: another process spends them.
+    /// Empties all budgets. Another process makes the look-ups at this time and counts their calls, which this one does not know.
     pub(crate) fn empty(&mut self, now: Instant) {
         self.left.clear();
         self.began = now;
@@ -66,6 +69,20 @@ impl Budgets {
     /// Leaves the account of a tenant alone until then.
     pub(crate) fn pause(&mut self, tenant: &str, until: Instant) {
         self.paused.insert(tenant.to_owned(), until);
+    }
+
+    /// Returns whether the tenant's last look-up has failed.
+    pub(crate) fn has_failed(&self, tenant: &str) -> bool {
+        self.failed.contains(tenant)
+    }
+
+    /// Records whether the tenant's last look-up has failed.
+    pub(crate) fn set_failed(&mut self, tenant: &str, has_failed: bool) {
+        if !has_failed {
+            self.failed.remove(tenant);
+        } else if !self.failed.contains(tenant) {
+            self.failed.insert(tenant.to_owned());
+        }
     }
 
     /// Forgets the budgets that are full, which is what a tenant without one has.

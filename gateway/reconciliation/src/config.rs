@@ -17,8 +17,8 @@ pub struct ReconciliationConfig {
     /// in less than 5 min.
     #[serde(with = "humantime_serde")]
     pub overdue: Duration,
-    /// How long a check without a result is looked up, and after at least eight look-ups given up; longer than `overdue`, at most
-    /// 400 days, default 30 days.
+    /// How long a check without a result is looked up, and given up after at least eight look-ups that Onfido answered; longer than
+    /// `overdue`, at most 400 days, default 30 days.
     #[serde(with = "humantime_serde")]
     pub give_up: Duration,
     /// The largest number of look-ups for one tenant in a minute; 1 to 400, default 40. Onfido allows an account 400 calls in a

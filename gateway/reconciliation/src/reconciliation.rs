@@ -22,10 +22,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::backoff::{is_abandoned, pause};
+use crate::backoff::is_abandoned;
 use crate::budget::Budgets;
 use crate::lookup::{Answer, LookUp, Resources};
-use crate::reply::{Reply, pause_of};
+use crate::reply::Reply;
 use crate::{ReconciliationConfig, Wanted};
 
 /// Looks up results that are overdue. Clones share everything.
@@ -45,8 +45,10 @@ struct Shared {
 struct Spent {
     tenant: String,
     calls: u32,
-    /// How long the tenant's account is left alone: it limits the calls, or refuses them.
+    /// How long the tenant's account is left alone: it limits the calls, refuses them, or does not answer.
     pause: Option<Duration>,
+    /// Whether the last look-up has failed.
+    has_failed: bool,
 }
 
 // === impl Reconciliation ===
@@ -131,13 +133,17 @@ impl Shared {
             }
         }
         let spent = futures::stream::iter(due)
-            .map(|(tenant, entries)| self.look_up_all(tenant, entries, &index))
+            .map(|(tenant, entries)| {
+                let has_failed = budgets.has_failed(&tenant);
+                self.look_up_all(Spent { tenant, calls: 0, pause: None, has_failed }, entries, &index)
+            })
             .buffer_unordered(TENANTS_AT_ONCE)
             .collect::<Vec<_>>()
             .await;
         let now = Instant::now();
-        for Spent { tenant, calls, pause } in spent {
+        for Spent { tenant, calls, pause, has_failed } in spent {
             budgets.spend(&tenant, calls, now);
+            budgets.set_failed(&tenant, has_failed);
             if let Some(pause) = pause {
                 budgets.pause(&tenant, now + pause);
             }
@@ -146,11 +152,10 @@ impl Shared {
         Ok(())
     }
 
-    async fn look_up_all(&self, tenant: String, entries: Vec<LedgerEntry>, index: &TenantIndex) -> Spent {
-        let mut spent = Spent { tenant, calls: 0, pause: None };
+    async fn look_up_all(&self, mut spent: Spent, entries: Vec<LedgerEntry>, index: &TenantIndex) -> Spent {
         for mut entry in entries {
             let Recipient::Tenant(tenant) = entry.owner.recipient(index) else {
-                self.look_up_later(&entry, Some("unknown_tenant"), None, Reply::AboutEntry).await;
+                self.look_up_later(&entry, Some("unknown_tenant"), Reply::Unusable).await;
                 continue;
             };
             let LookUp { answer, calls } = LookUp::make(&*self.onfido, &tenant, &entry, &self.wanted).await;
@@ -161,19 +166,19 @@ impl Shared {
                 // It does not tell whether Onfido has the check.
                 Err(_) => entry.missing,
             };
-            let result = match answer {
-                Ok(Answer::Ended(state)) => self.end(&entry, state).await,
+            let (result, reply) = match answer {
+                Ok(Answer::Ended(state)) => (self.end(&entry, state).await, Reply::AboutEntry),
                 Ok(Answer::Found { events, is_complete }) => {
                     self.found(&tenant, &entry, &events, is_complete).await
                 }
                 Err(error) => {
-                    spent.pause = pause_of(&error);
-                    let reply = if spent.pause.is_some() { Reply::None } else { Reply::AboutEntry };
-                    self.look_up_later(&entry, Some(error.name()), error.retry_after(), reply).await;
-                    error.name()
+                    let reply = Reply::of(&error);
+                    self.look_up_later(&entry, Some(error.name()), reply).await;
+                    (error.name(), reply)
                 }
             };
             self.lookups.with(&[tenant.name.as_str(), result]).inc();
+            spent.pause = reply.account_pause(&mut spent.has_failed);
             if spent.pause.is_some() {
                 break;
             }
@@ -181,23 +186,24 @@ impl Shared {
         spent
     }
 
-    /// Stores the results, and ends the entry if no more are to come. Returns the result of the look-up, for the metric.
+    /// Stores the results, and ends the entry if no more are to come. Returns the result of the look-up, for the metric, and what it
+    /// says.
     async fn found(
         &self,
         tenant: &Tenant,
         entry: &LedgerEntry,
         events: &[Bytes],
         is_complete: bool,
-    ) -> &'static str {
+    ) -> (&'static str, Reply) {
         let stored = join_all(events.iter().map(|body| self.store(tenant, entry, body))).await;
         if let Some(error) = stored.iter().find_map(|stored| stored.as_ref().err()) {
-            self.look_up_later(entry, Some(error.name()), None, Reply::None).await;
-            return "not_stored";
+            self.look_up_later(entry, Some(error.name()), Reply::Failed).await;
+            return ("not_stored", Reply::Failed);
         }
         let is_new = stored.iter().any(|stored| matches!(stored, Ok(Accepted::Stored | Accepted::Revived)));
         if !is_complete {
-            self.look_up_later(entry, None, None, Reply::AboutEntry).await;
-            return if is_new { "found" } else { "incomplete" };
+            self.look_up_later(entry, None, Reply::AboutEntry).await;
+            return (if is_new { "found" } else { "incomplete" }, Reply::AboutEntry);
         }
         // Changes nothing if the stored results were the last ones. Else the others have no result: a cancelled report, say.
         let known = || entry.results.iter().map(|result| result.state);
@@ -209,7 +215,7 @@ impl Shared {
             LedgerState::NoWebhook
         };
         self.end(entry, state).await;
-        if is_new { "found" } else { state.name() }
+        (if is_new { "found" } else { state.name() }, Reply::AboutEntry)
     }
 
     async fn store(
@@ -252,13 +258,7 @@ impl Shared {
     }
 
     /// Records that an entry has no result yet, or ends it if it has had none for too long.
-    async fn look_up_later(
-        &self,
-        entry: &LedgerEntry,
-        error: Option<&str>,
-        asked: Option<Duration>,
-        reply: Reply,
-    ) {
+    async fn look_up_later(&self, entry: &LedgerEntry, error: Option<&str>, reply: Reply) {
         let now = now();
         let is_answered = reply == Reply::AboutEntry;
         // The entry does not count the look-up that has just been made.
@@ -272,8 +272,7 @@ impl Shared {
             self.end(entry, LedgerState::Abandoned).await;
             return;
         }
-        let pause = pause(entry.lookups, self.config.overdue, asked);
-        let next = now.saturating_add(millis(pause));
+        let next = now.saturating_add(millis(reply.entry_pause(entry, now, self.config.overdue)));
         let (id, missing, error) = (entry.id, entry.missing, error.map(str::to_owned));
         let looked_up = LookedUp { id, next, missing, error, is_answered };
         // If it is lost, the entry is due again.

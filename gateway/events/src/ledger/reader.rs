@@ -12,9 +12,9 @@ use crate::{Cursor, Millis, StoreError};
 /// read.
 #[async_trait]
 pub trait LedgerReader: Send {
-    /// Returns the first `limit` open entries of a tenant that are due for a look-up, the oldest due time first. With
-    /// PostgreSQL they are claimed for this gateway: no other one gets them within `lease`, unless a command gives them
-    /// another due time.
+    /// Returns the first `limit` open entries of a tenant that are due for a look-up: those that were never looked
+    /// up first, then the oldest due time. With PostgreSQL they are claimed for this gateway: no other one gets them within
+    /// `lease`, unless a command gives them another due time.
     async fn ledger_due(
         &mut self,
         tenant: &str,

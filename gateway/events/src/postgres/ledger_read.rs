@@ -28,7 +28,7 @@ impl LedgerReader for PostgresReader {
             QueryBuilder::new("WITH claimable AS (SELECT id FROM started WHERE state = 0 AND tenant = ");
         query
             .push_bind(tenant.to_owned())
-            .push(" AND due <= now() AND (leased_until IS NULL OR leased_until < now()) ORDER BY (lookups > 0), due LIMIT ");
+            .push(" AND due <= now() AND (leased_until IS NULL OR leased_until < now()) ORDER BY (lookups > 0 OR error IS NOT NULL), due LIMIT ");
         // Entries that another gateway claims at the same moment are skipped, not waited for.
         query
             .push_bind(limit_of(limit))
@@ -37,7 +37,7 @@ impl LedgerReader for PostgresReader {
         query.push(" * interval '1 millisecond' FROM claimable WHERE started.id = claimable.id RETURNING ");
         query.push(columns());
         let mut entries = self.fetch(query, true, read).await?;
-        entries.sort_by_key(|entry| (entry.lookups > 0, entry.due));
+        entries.sort_by_key(|entry| (entry.lookups > 0 || entry.error.is_some(), entry.due));
         Ok(entries)
     }
 

@@ -28,7 +28,10 @@ impl LedgerReader for SqliteReader {
         // Only this process looks entries up, so they need no claims in the file.
         let mut query = entries();
         query.push(" WHERE state = 0 AND tenant = ").push_bind(tenant.to_owned());
-        query.push(" AND due_ms <= ").push_bind(now).push(" ORDER BY lookups > 0, due_ms");
+        query
+            .push(" AND due_ms <= ")
+            .push_bind(now)
+            .push(" ORDER BY lookups > 0 OR error IS NOT NULL, due_ms");
         self.entries(query, limit).await
     }
 

@@ -39,6 +39,28 @@ async fn look_ups(store: &Engine) {
     assert_eq!(entry(store, "b").await.state, LedgerState::Deleted);
 }
 
+/// Regression: an entry for which Onfido did not answer came before those that were never looked up, again and again.
+async fn unanswered_look_up(store: &Engine) {
+    let older = NewEntry { overdue: now() - 600_000, ..check("acme", "unanswered") };
+    for new in [older, check("acme", "new")] {
+        write(store, Command::Note(new)).await;
+    }
+    let mut reader = store.reader();
+    let first = reader.ledger_due("acme", now(), 1, Duration::ZERO).await.unwrap().remove(0);
+    let error = Some("unavailable".to_owned());
+    let unanswered = LookedUp { id: first.id, next: now() - 300_000, missing: 0, error, is_answered: false };
+    write(store, Command::LookedUp(unanswered)).await;
+
+    let due = reader.ledger_due("acme", now(), 1, Duration::ZERO).await.unwrap();
+    let all = reader.ledger_due("acme", now() + 1000, 9, Duration::ZERO).await.unwrap();
+
+    let subjects = |entries: &[LedgerEntry]| {
+        entries.iter().map(|entry| entry.subject.clone()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((first.subject.as_str(), subjects(&due).as_str()), ("unanswered", "new"));
+    assert_eq!(subjects(&all), "new unanswered");
+}
+
 /// Lists by page and filter, and deletion of old entries with their results.
 async fn lists_and_retention(store: &Engine) {
     let begin = now();
@@ -88,6 +110,8 @@ async fn look_up_that_finds_counts(store: &Engine) {
 on_both_engines! {
     look_up_that_finds_counts, look_up_that_finds_results_counts_in_sqlite,
         look_up_that_finds_results_counts_in_postgres;
+    unanswered_look_up, unanswered_look_up_goes_behind_new_entries_in_sqlite,
+        unanswered_look_up_goes_behind_new_entries_in_postgres;
     look_ups, look_ups_back_off_and_end_in_sqlite, look_ups_back_off_and_end_in_postgres;
     lists_and_retention, lists_have_pages_and_old_entries_end_in_sqlite,
         lists_have_pages_and_old_entries_end_in_postgres;
