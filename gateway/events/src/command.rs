@@ -82,7 +82,7 @@ pub enum Command {
     },
     /// Deletes expired events and deduplication keys.
     DeleteExpired(RetentionLimits),
-    /// Deletes delivered events of tenants that have used most of their share.
+    /// Deletes delivered events and settled entries of the ledger of tenants that have used most of their share.
     FreeShares,
     /// Assigns events of older releases to customers.
     AssignCustomers(Vec<CustomerAssignment>),

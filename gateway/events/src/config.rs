@@ -27,8 +27,9 @@ pub struct EventsConfig {
     pub max_size_per_tenant: Option<ByteSize>,
     /// The number of one tenant's events from which on its notifications are answered 503; default 5,000,000.
     pub max_events_per_tenant: u64,
-    /// The number of one tenant's checks and workflow runs in the ledger, settled or not, from which on no more are noted; default
-    /// 1,000,000. It also holds for PostgreSQL. An entry takes about 1 KiB, and no tenant has more than fit into its size.
+    /// The number of one tenant's checks and workflow runs in the ledger from which on no more are noted; default 1,000,000. Above
+    /// four fifths of it the oldest settled ones are deleted early. It also holds for PostgreSQL. An entry takes about 1 KiB, and no
+    /// tenant has more than fit into its size.
     pub max_checks_per_tenant: u64,
     /// The size of SQLite's write-ahead log from which on notifications are answered 503; at least 64 MiB, default 2 GiB.
     /// The log grows during a long read, such as a backup. Results of deliveries are recorded in any case.

@@ -28,8 +28,8 @@ pub(crate) struct Usage {
     pub bytes: i64,
 }
 
-/// The entries of the ledger that each tenant has, at the last look into the store, and what this gateway has inserted since.
-/// A tenant may exceed its limit by what other gateways insert between two looks.
+/// The entries of the ledger that each tenant had when the counts were last read, and what this gateway has inserted since. A tenant
+/// may exceed its limit by what other gateways insert before they are read again.
 #[derive(Debug, Default)]
 pub(crate) struct EntryCounts {
     read_at: Option<Instant>,
@@ -46,10 +46,11 @@ pub(crate) struct ShareCheck<'a> {
 // === impl Share ===
 
 impl Share {
-    /// Returns four fifths of the share. Above this use, delivered events of the tenant are deleted early, so that its new
-    /// notifications are not refused because of events that are only kept for operators.
+    /// Returns four fifths of the share. Above this use, delivered events and settled entries of the tenant are deleted early, so
+    /// that its new notifications and checks are not refused because of what is only kept for operators.
     pub fn early_deletion_threshold(self) -> Self {
-        Self { bytes: self.bytes / 5 * 4, events: self.events / 5 * 4, ..self }
+        let most = |limit: i64| limit / 5 * 4;
+        Self { bytes: most(self.bytes), events: most(self.events), entries: most(self.entries) }
     }
 
     /// Returns the limit of deduplication keys of deleted events: they may use half of the share.
@@ -73,18 +74,18 @@ impl Share {
 // === impl EntryCounts ===
 
 impl EntryCounts {
-    /// Returns whether the store must be looked into before the next entry.
+    /// Returns whether the counts must be read again before the next entry.
     pub(crate) fn is_old(&self) -> bool {
         self.read_at.is_none_or(|at| at.elapsed() >= COUNTS_TIME)
     }
 
-    /// Takes over what the store has now.
+    /// Replaces the counts by those that were just read.
     pub(crate) fn renew(&mut self, counts: HashMap<String, i64>) {
         *self = Self { read_at: Some(Instant::now()), by_tenant: counts };
     }
 
     /// Counts an entry, unless its tenant has `limit` already: then it must not be inserted. One that is noted already is counted,
-    /// too, until the next look.
+    /// too, until the counts are read again.
     pub(crate) fn admit(&mut self, entry: &NewEntry, limit: i64) -> bool {
         match self.by_tenant.get_mut(&entry.owner.tenant) {
             Some(count) if *count >= limit => return false,

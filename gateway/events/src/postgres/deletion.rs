@@ -33,7 +33,7 @@ pub(super) async fn delete_expired(
     Ok(may_have_more)
 }
 
-/// Deletes old delivered events of tenants that have used most of their share, and the oldest deduplication keys of tenants
+/// Deletes old delivered events and settled entries of the ledger of tenants that have used most of their share, and the oldest deduplication keys of tenants
 /// whose keys take more than their part of it. Returns whether more may be left.
 pub(super) async fn free_shares(connection: &mut PgConnection, share: Share) -> Result<bool, sqlx::Error> {
     let threshold = share.early_deletion_threshold();
@@ -64,7 +64,22 @@ pub(super) async fn free_shares(connection: &mut PgConnection, share: Share) -> 
     query.push(MAX_DELETED_ROWS).push(", large.keys - ").push_bind(share.max_dedup_keys());
     query.push(")) oldest) DELETE FROM seen USING old WHERE seen.dedup = old.dedup");
     let keys = query.build().execute(&mut *connection).await?.rows_affected();
-    Ok(events > 0 || keys > 0)
+    let entries = free_entries(connection, threshold.max_entries()).await?;
+    Ok(events > 0 || keys > 0 || entries)
+}
+
+/// Deletes the oldest settled entries of tenants that have more than `limit` entries. Tenants without settled entries are left out, so
+/// that ten of them do not take the place of others.
+async fn free_entries(connection: &mut PgConnection, limit: i64) -> Result<bool, sqlx::Error> {
+    let query = "WITH large AS (SELECT tenant, sum(entries)::bigint - $1 AS excess FROM started_use GROUP BY tenant \
+                   HAVING sum(entries) > $1 \
+                   AND EXISTS (SELECT 1 FROM started WHERE started.tenant = started_use.tenant AND state <> 0) LIMIT 10), \
+                 old AS (SELECT id FROM large, LATERAL (SELECT id FROM started WHERE started.tenant = large.tenant \
+                   AND state <> 0 ORDER BY started LIMIT least(large.excess, $2)) oldest), \
+                 chosen AS (SELECT started.id FROM started JOIN old USING (id) FOR UPDATE OF started SKIP LOCKED) \
+                 DELETE FROM started USING chosen WHERE started.id = chosen.id";
+    let query = sqlx::query(query).bind(limit).bind(i64::try_from(MAX_DELETED_ROWS).unwrap_or(i64::MAX));
+    Ok(query.execute(connection).await?.rows_affected() > 0)
 }
 
 /// Rows that one statement deletes at most, so that it holds its locks only for a short time.

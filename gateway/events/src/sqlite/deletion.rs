@@ -27,12 +27,37 @@ pub(super) async fn delete_expired(
     Ok(may_have_more)
 }
 
-/// Deletes old delivered events of tenants that have used most of their share, and the oldest deduplication keys of tenants
-/// whose keys take more than their part of it. Returns whether more may be left.
+/// Deletes old delivered events and settled entries of the ledger of tenants that have used most of their share, and the oldest
+/// deduplication keys of tenants whose keys take more than their part of it. For entries of the ledger the share is the one of `now`.
+/// Returns whether more may be left.
 pub(super) async fn free_shares(
     connection: &mut SqliteConnection,
-    share: Share,
+    share: Option<Share>,
+    now: Option<Share>,
 ) -> Result<bool, sqlx::Error> {
+    let (Some(share), Some(now)) = (share, now) else { return Ok(false) };
+    let entries = now.early_deletion_threshold().max_entries();
+    let may_have_more = free_entries(connection, entries).await?;
+    Ok(free_events(connection, share).await? || may_have_more)
+}
+
+/// Deletes the oldest settled entries of tenants that have more than `limit` entries.
+async fn free_entries(connection: &mut SqliteConnection, limit: i64) -> Result<bool, sqlx::Error> {
+    let mut may_have_more = false;
+    let tenants: Vec<(String, i64)> =
+        sqlx::query_as(TENANTS_OF_MANY_ENTRIES).bind(limit).fetch_all(&mut *connection).await?;
+    for (tenant, excess) in tenants {
+        let done = sqlx::query(DELETE_SETTLED_OF_TENANT)
+            .bind(tenant)
+            .bind(excess.min(MAX_DELETED_ROWS))
+            .execute(&mut *connection)
+            .await?;
+        may_have_more |= done.rows_affected() > 0;
+    }
+    Ok(may_have_more)
+}
+
+async fn free_events(connection: &mut SqliteConnection, share: Share) -> Result<bool, sqlx::Error> {
     let threshold = share.early_deletion_threshold();
     // Few tenants at a time, so that the batch stays short; the caller repeats the command.
     let query = "SELECT tenant FROM event_use WHERE bytes > ?1 OR events > ?2 LIMIT 10";
@@ -74,6 +99,11 @@ pub(super) const DELETE_KEYS: &str =
 /// events wait.
 pub(super) const DELETE_DELIVERED_OF_TENANT: &str = "DELETE FROM event WHERE state = 1 AND id IN \
      (SELECT id FROM event WHERE tenant = ?1 ORDER BY received_ms LIMIT ?2)";
+/// Tenants without settled entries are left out, so that ten of them do not take the place of others.
+const TENANTS_OF_MANY_ENTRIES: &str = "SELECT tenant, entries - ?1 FROM started_use WHERE entries > ?1 AND EXISTS \
+     (SELECT 1 FROM started WHERE started.tenant = started_use.tenant AND state <> 0) LIMIT 10";
+pub(super) const DELETE_SETTLED_OF_TENANT: &str = "DELETE FROM started WHERE id IN (SELECT id FROM started \
+     INDEXED BY started_settled WHERE tenant = ?1 AND state <> 0 ORDER BY started_ms LIMIT ?2)";
 pub(super) const DELETE_OLDEST_KEYS: &str =
     "DELETE FROM seen WHERE dedup IN (SELECT dedup FROM seen WHERE tenant = ?1 ORDER BY at_ms LIMIT ?2)";
 

@@ -26,6 +26,7 @@ mod schema;
 mod shift_times;
 mod space;
 mod undelivered;
+mod usage;
 mod wal;
 mod write;
 

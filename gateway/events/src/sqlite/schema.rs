@@ -2,7 +2,7 @@
 
 /// The migrations; the file's `user_version` is the number of applied ones. A released migration must not change, because
 /// existing files have applied it.
-pub(super) const VERSIONS: [&str; 11] = [
+pub(super) const VERSIONS: [&str; 12] = [
     "
 CREATE TABLE event(
   id INTEGER PRIMARY KEY,
@@ -179,4 +179,6 @@ CREATE TRIGGER started_removed AFTER DELETE ON started BEGIN
   DELETE FROM started_use WHERE tenant = old.tenant AND entries <= 0;
 END;
 ",
+    // The oldest settled entries of a tenant are deleted early.
+    "CREATE INDEX started_settled ON started(tenant, started_ms) WHERE state <> 0;",
 ];

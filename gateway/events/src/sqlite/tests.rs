@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::bulk::{LIMIT_DUE_TIMES, MAKE_DUE, PageIndex, UNPARK, discard_page, push_page_limit, replay_page};
 use super::deletion::{
     DELETE_DEAD, DELETE_DELIVERED, DELETE_DELIVERED_OF_TENANT, DELETE_KEYS, DELETE_OLDEST_KEYS,
+    DELETE_SETTLED_OF_TENANT,
 };
 use super::ownership::{ASSIGN_CUSTOMER, RESEAL, RESEAL_ANSWER};
 use super::shift_times::{SHIFT_LEDGER, SHIFT_TIMES};
@@ -50,6 +51,7 @@ fn statements() -> Vec<String> {
         DELETE_KEYS,
         DELETE_DELIVERED_OF_TENANT,
         DELETE_OLDEST_KEYS,
+        DELETE_SETTLED_OF_TENANT,
     ];
     let mut statements: Vec<String> = fixed.map(str::to_owned).into();
     for index in [PageIndex::All, PageIndex::Dead, PageIndex::Parked] {

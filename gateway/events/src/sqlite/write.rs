@@ -6,9 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use async_trait::async_trait;
 use kyc_resilience::failpoint;
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
-use uuid::Uuid;
 
 use super::bulk::{LIMIT_DUE_TIMES, MAKE_DUE, UNPARK, discard, replay};
 use super::deletion::{delete_expired, free_shares};
@@ -21,7 +19,8 @@ use super::note::{NoteShare, note_within, notes_from};
 use super::ownership::{assign_customers, reseal, unpark_customer};
 use super::shift_times::{newest_row, shift_ledger, shift_times};
 use super::space::{Space, begin, reclaim_space};
-use crate::share::{EntryCounts, KEY, Share, ShareCheck, Usage, tenants};
+use super::usage::{find_refused, share_now};
+use crate::share::{EntryCounts, Share};
 use crate::{Command, DISCARDED, Effect, Failure, Finish, PAGE, Plan, State, StoreError, Writer, now};
 
 /// Commits batches. Any error closes the connection, because a connection that has failed within a transaction may stay
@@ -116,8 +115,8 @@ async fn commit(
             Command::Note(_) if is_full => Effect::Full,
             Command::Note(_) => {
                 if noted.is_empty() {
-                    let limit = max_entries(connection, store, used).await?;
-                    let share = NoteShare { counts, limit };
+                    let share = share_now(connection, store, used).await?;
+                    let share = NoteShare { counts, limit: share.map(Share::max_entries) };
                     let notes = notes_from(batch, place);
                     noted.extend(note_within(connection, &notes, share, &mut last_entry).await?);
                 }
@@ -135,7 +134,11 @@ async fn commit(
             Command::ShiftLedger { by, now, progress } => {
                 Effect::Changed(shift_ledger(connection, *by, *now, *progress).await?)
             }
-            other => Effect::of(apply(connection, other, space, store).await?),
+            Command::FreeShares => {
+                let share = share_now(connection, store, used).await?;
+                Effect::of(free_shares(connection, store.share, share).await?)
+            }
+            other => Effect::of(apply(connection, other, space).await?),
         });
     }
     failpoint!("inserted");
@@ -143,57 +146,11 @@ async fn commit(
     Ok(effects)
 }
 
-/// Returns the uids of the new events that would exceed their tenants' shares.
-async fn find_refused(
-    connection: &mut SqliteConnection,
-    batch: &[Command],
-    store: &Sqlite,
-    used: u64,
-) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let tenants = tenants(batch);
-    let Some(share) = store.share.filter(|_| !tenants.is_empty()) else { return Ok(HashSet::new()) };
-    let share = share_now(connection, share, store, used).await?;
-    let names = serde_json::json!(tenants).to_string();
-    let query = "SELECT tenant, events, bytes + keys * ?2 FROM event_use \
-                 WHERE tenant IN (SELECT value FROM json_each(?1))";
-    let mut usage = HashMap::with_capacity(tenants.len());
-    for row in sqlx::query(query).bind(names).bind(KEY).fetch_all(connection).await? {
-        usage.insert(row.try_get(0)?, Usage { events: row.try_get(1)?, bytes: row.try_get(2)? });
-    }
-    Ok(ShareCheck::new(share, &mut usage).refused(batch))
-}
-
-/// Returns the share of a tenant now. The last fifth of the store is for tenants that use less than an equal part, so that one tenant
-/// cannot fill it.
-async fn share_now(
-    connection: &mut SqliteConnection,
-    share: Share,
-    store: &Sqlite,
-    used: u64,
-) -> Result<Share, sqlx::Error> {
-    if used < store.max_bytes / 5 * 4 {
-        return Ok(share);
-    }
-    let query = "SELECT count(*) FROM (SELECT tenant FROM event_use WHERE events > 0 UNION SELECT tenant FROM started_use)";
-    Ok(share.when_scarce(store.max_bytes, sqlx::query_scalar(query).fetch_one(connection).await?))
-}
-
-/// Returns how many entries of the ledger a tenant may have; `None` for no limit.
-async fn max_entries(
-    connection: &mut SqliteConnection,
-    store: &Sqlite,
-    used: u64,
-) -> Result<Option<i64>, sqlx::Error> {
-    let Some(share) = store.share else { return Ok(None) };
-    share_now(connection, share, store, used).await.map(|share| Some(share.max_entries()))
-}
-
 /// Applies a command that `commit` does not apply itself. Returns whether it changed anything.
 async fn apply(
     connection: &mut SqliteConnection,
     command: &Command,
     space: Space,
-    store: &Sqlite,
 ) -> Result<bool, sqlx::Error> {
     match command {
         // `commit` has applied the others; there is nothing to release, because claims of a file exist only in memory.
@@ -203,6 +160,7 @@ async fn apply(
         | Command::Discard { .. }
         | Command::ShiftTimes { .. }
         | Command::ShiftLedger { .. }
+        | Command::FreeShares
         | Command::Release(_) => Ok(false),
         Command::Finish(result) => finish(connection, result, space).await,
         Command::MakeDue { tenant, now } => {
@@ -225,10 +183,6 @@ async fn apply(
         Command::UnparkCustomer { owner, now } => unpark_customer(connection, owner, *now).await,
         Command::AssignCustomers(events) => assign_customers(connection, events).await,
         Command::Reseal(events) => reseal(connection, events).await,
-        Command::FreeShares => match store.share {
-            Some(share) => free_shares(connection, share).await,
-            None => Ok(false),
-        },
         Command::Heartbeat(heartbeat) => record_heartbeat(connection, *heartbeat).await.map(|()| true),
         Command::DeleteExpired(limits) => delete_expired(connection, *limits).await,
         Command::LookedUp(done) => looked_up(connection, done).await,
